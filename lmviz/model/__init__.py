@@ -1,0 +1,1 @@
+"""Plain PyTorch models, one file per architecture, and what loads them: the lesson itself."""

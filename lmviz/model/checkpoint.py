@@ -1,0 +1,359 @@
+"""One folder <-> one model with its tokenizer and card; the only place that knows Hugging Face's names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from lmviz.errors import UserError
+from lmviz.model.card import Card, read_card
+from lmviz.model.files import read_json_object
+from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
+from lmviz.model.tokenizer import UNKNOWN, Tokenizer
+from lmviz.model.weights import DTYPES, SINGLE_FILE, StoredTensor, stored_tensors
+
+LARGEST_N_CTX = 16_384  # the causal mask has n_ctx * n_ctx cells: 256 MB here
+
+NO_CARD = Card()
+
+Config = GPT2Config | MiniLLMConfig
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model ready to run, with what it takes to talk to it."""
+
+    model: nn.Module
+    tokenizer: Tokenizer
+    config: Config
+    card: Card = NO_CARD
+    folder: Path | None = None
+    weight_dtype: torch.dtype = torch.float32  # of the weights on disk
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One tensor on disk, and the parameters of ours that it holds, one after the other along their first axis."""
+
+    ours: tuple[str, ...]
+    shape: tuple[int, ...]  # on disk
+    transposed: bool = False  # GPT-2's Conv1D keeps [in, out], and nn.Linear [out, in]
+
+    def split(self, stored: Tensor) -> Iterator[tuple[str, Tensor]]:
+        parts = (stored.T if self.transposed else stored).chunk(len(self.ours))
+        return ((name, part.contiguous()) for name, part in zip(self.ours, parts, strict=True))
+
+    def join(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        stored = torch.cat([parameters[name] for name in self.ours])
+        return (stored.T if self.transposed else stored).contiguous()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How one family of models is written in a folder."""
+
+    build: Callable[[Any], nn.Module]
+    read_config: Callable[[dict[str, Any]], Any]
+    write_config: Callable[[Any], dict[str, Any]]
+    slots: Callable[[Any], dict[str, Slot]]  # by the name of the tensor on disk
+    rename: Callable[[str], str | None]  # an older name of a tensor -> today's; None: not a weight
+
+
+def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
+    """Open a folder as Hugging Face lays it out, for inference: the model is in eval mode.
+
+    Args:
+        folder: has config.json, tokenizer.json and model.safetensors (or its shards), and perhaps README.md.
+        dtype: what the weights are converted to, whatever they are on disk.
+
+    Raises:
+        UserError: one sentence that names the file and says what is wrong with it. No size is believed before
+            the weights on disk agree with it, and nothing is ever unpickled.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError("There is no folder {folder}.", folder=folder)
+    config_json = read_json_object(folder / "config.json")
+    architecture = _architecture(config_json)
+    stored = _renamed(stored_tensors(folder), architecture)
+    config = _agreeing(architecture.read_config(config_json), stored)
+    slots = architecture.slots(config)
+    _check_shapes(slots, stored)
+    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    if len(tokenizer) > config.d_vocab:
+        raise UserError(
+            "The ids in tokenizer.json must be below the model's d_vocab of {d_vocab}; they go up to {largest}.",
+            d_vocab=config.d_vocab,
+            largest=len(tokenizer) - 1,
+        )
+    model = _model(architecture.build, config, slots, stored, dtype)
+    weight_dtype = DTYPES[stored[next(iter(slots))].dtype]
+    return Checkpoint(model, tokenizer, config, read_card(folder / "README.md"), folder, weight_dtype)
+
+
+def save(checkpoint: Checkpoint, folder: str | Path) -> None:
+    """Write a folder that `load` opens, and, for GPT-2, `transformers` too. Weights are stored as `weight_dtype`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model_type = MODEL_TYPES[type(checkpoint.config)]
+    architecture = ARCHITECTURES[model_type]
+    config_json = {"model_type": model_type, **architecture.write_config(checkpoint.config)}
+    config_json["dtype"] = str(checkpoint.weight_dtype).removeprefix("torch.")
+    _write_json(folder / "config.json", config_json)
+    checkpoint.tokenizer.save(folder / "tokenizer.json")
+    _write_json(folder / "tokenizer_config.json", _tokenizer_config(checkpoint))
+    parameters = {name: tensor.to(checkpoint.weight_dtype) for name, tensor in checkpoint.model.state_dict().items()}
+    slots = architecture.slots(checkpoint.config)
+    tensors = {name: slot.join(parameters) for name, slot in slots.items()}
+    (folder / SINGLE_FILE).write_bytes(to_safetensors(tensors, metadata={"format": "pt"}))
+    if checkpoint.card != NO_CARD:
+        (folder / "README.md").write_text(checkpoint.card.readme(), encoding="utf-8")
+
+
+def _architecture(config_json: dict[str, Any]) -> Architecture:
+    model_type = config_json.get("model_type")
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        raise UserError(
+            "model_type in config.json must be one of {known}; got {model_type!r}.",
+            known=", ".join(ARCHITECTURES),
+            model_type=model_type,
+        )
+    return ARCHITECTURES[model_type]
+
+
+def _renamed(stored: dict[str, StoredTensor], architecture: Architecture) -> dict[str, StoredTensor]:
+    return {new: tensor for name, tensor in stored.items() if (new := architecture.rename(name)) is not None}
+
+
+def _agreeing(config: Config, stored: Mapping[str, StoredTensor]) -> Config:
+    """The config, checked where it alone could make us allocate too much, and untied if the weights are.
+
+    Like `transformers`, we believe an unembedding on disk that differs from the embedding it is said to be tied to.
+    """
+    if config.n_layers > len(stored):
+        raise UserError(
+            "config.json says {n_layers} layers, but the weights have only {n_tensors} tensors in all.",
+            n_layers=config.n_layers,
+            n_tensors=len(stored),
+        )
+    if config.n_ctx > LARGEST_N_CTX:
+        raise UserError(
+            "Models are read up to a context of {limit} tokens; config.json says {n_ctx}.",
+            limit=LARGEST_N_CTX,
+            n_ctx=config.n_ctx,
+        )
+    if isinstance(config, GPT2Config) and config.tied and "lm_head.weight" in stored:
+        embedding = stored.get("transformer.wte.weight")
+        if embedding and not torch.equal(embedding.read(), stored["lm_head.weight"].read()):
+            return replace(config, tied=False)
+    return config
+
+
+def _check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) -> None:
+    """Every tensor that the config promises is there, in its shape, and no other."""
+    for name, slot in slots.items():
+        if name not in stored:
+            raise UserError("The weights must have {name}, as config.json says; it is missing.", name=name)
+        if stored[name].shape != slot.shape:
+            raise UserError(
+                "{name} in {file} must have shape {expected}, as config.json says; it has {shape}.",
+                name=name,
+                file=stored[name].file.name,
+                expected=list(slot.shape),
+                shape=list(stored[name].shape),
+            )
+    if extra := sorted(stored.keys() - slots.keys() - {"lm_head.weight"}):
+        raise UserError(
+            "{file} has tensors that this architecture lacks, {n_extra} in all; the first is {name}.",
+            file=stored[extra[0]].file.name,
+            n_extra=len(extra),
+            name=extra[0],
+        )
+
+
+def _model(
+    build: Callable[[Any], nn.Module],
+    config: Config,
+    slots: Mapping[str, Slot],
+    stored: Mapping[str, StoredTensor],
+    dtype: torch.dtype,
+) -> nn.Module:
+    """The model with its weights. It is built without any memory of its own, so that loading needs no second copy."""
+    with torch.device("meta"):
+        model = build(config)
+    parameters = dict(part for name, slot in slots.items() for part in slot.split(stored[name].read().to(dtype)))
+    tied = isinstance(model, GPT2) and model.cfg.tied
+    if tied:
+        parameters["unembed.weight"] = parameters["tok_embed.weight"]
+    model.load_state_dict(parameters, assign=True)
+    if isinstance(model, GPT2) and tied:
+        model.unembed.weight = model.tok_embed.weight
+    causal = torch.ones(config.n_ctx, config.n_ctx, dtype=torch.bool).tril()  # one mask for all blocks
+    for module in model.modules():
+        if hasattr(module, "causal"):
+            module.causal = causal
+    return model.eval()
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What `transformers.AutoTokenizer` needs beside tokenizer.json."""
+    specials = {"unk_token": UNKNOWN, "pad_token": "<pad>"}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": checkpoint.config.n_ctx,
+        "clean_up_tokenization_spaces": False,
+        **{role: token for role, token in specials.items() if checkpoint.tokenizer.id(token) is not None},
+    }
+
+
+# GPT-2 ---------------------------------------------------------------------------------------------------------------
+
+GPT2_ACTIVATIONS = {  # Hugging Face's name -> ours; the first of each is what we write
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu": "gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+
+
+def _read_gpt2_config(config_json: dict[str, Any]) -> GPT2Config:
+    _refuse_gpt2_variants(config_json)
+    d_model = _size(config_json, "n_embd")
+    activation = config_json.get("activation_function", "gelu_new")
+    if activation not in GPT2_ACTIVATIONS:
+        raise UserError(
+            "activation_function in config.json must be one of {known}; got {activation!r}.",
+            known=", ".join(GPT2_ACTIVATIONS),
+            activation=activation,
+        )
+    return GPT2Config(
+        d_vocab=_size(config_json, "vocab_size"),
+        n_ctx=_size(config_json, "n_positions"),
+        n_layers=_size(config_json, "n_layer"),
+        d_model=d_model,
+        n_heads=_size(config_json, "n_head"),
+        d_mlp=4 * d_model if config_json.get("n_inner") is None else _size(config_json, "n_inner"),
+        activation=GPT2_ACTIVATIONS[activation],
+        norm_eps=config_json.get("layer_norm_epsilon", 1e-5),
+        tied=config_json.get("tie_word_embeddings", True) is not False,
+    )
+
+
+def _refuse_gpt2_variants(config_json: dict[str, Any]) -> None:
+    """Variants of GPT-2 that compute something else, whose numbers we would get wrong."""
+    variants = {
+        "scale_attn_weights": config_json.get("scale_attn_weights", True) is False,
+        "scale_attn_by_inverse_layer_idx": config_json.get("scale_attn_by_inverse_layer_idx") is True,
+        "add_cross_attention": config_json.get("add_cross_attention") is True,
+    }
+    for name, is_on in variants.items():
+        if is_on:
+            raise UserError(
+                "config.json sets {name}={setting}, a variant of GPT-2 that is not supported.",
+                name=name,
+                setting=config_json[name],
+            )
+
+
+def _size(config_json: dict[str, Any], name: str) -> int:
+    size = config_json.get(name)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise UserError("{name} in config.json must be a whole number, 1 or more; got {size!r}.", name=name, size=size)
+    return size
+
+
+def _write_gpt2_config(config: GPT2Config) -> dict[str, Any]:
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "vocab_size": config.d_vocab,
+        "n_positions": config.n_ctx,
+        "n_layer": config.n_layers,
+        "n_embd": config.d_model,
+        "n_head": config.n_heads,
+        "n_inner": config.d_mlp,
+        "activation_function": next(name for name, ours in GPT2_ACTIVATIONS.items() if ours == config.activation),
+        "layer_norm_epsilon": config.norm_eps,
+        "tie_word_embeddings": config.tied,
+        "resid_pdrop": config.dropout,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+
+
+def _gpt2_slots(config: GPT2Config) -> dict[str, Slot]:
+    d_model, d_mlp = config.d_model, config.d_mlp
+    slots = {
+        "transformer.wte.weight": Slot(("tok_embed.weight",), (config.d_vocab, d_model)),
+        "transformer.wpe.weight": Slot(("pos_embed.weight",), (config.n_ctx, d_model)),
+        **_gpt2_norm("transformer.ln_f", "norm_final", d_model),
+    }
+    for layer in range(config.n_layers):
+        theirs, ours = f"transformer.h.{layer}", f"blocks.{layer}"
+        slots |= {
+            **_gpt2_norm(f"{theirs}.ln_1", f"{ours}.norm_1", d_model),
+            **_gpt2_linear(f"{theirs}.attn.c_attn", ours, ("attn.w_q", "attn.w_k", "attn.w_v"), d_model, 3 * d_model),
+            **_gpt2_linear(f"{theirs}.attn.c_proj", ours, ("attn.w_o",), d_model, d_model),
+            **_gpt2_norm(f"{theirs}.ln_2", f"{ours}.norm_2", d_model),
+            **_gpt2_linear(f"{theirs}.mlp.c_fc", ours, ("mlp.w_in",), d_model, d_mlp),
+            **_gpt2_linear(f"{theirs}.mlp.c_proj", ours, ("mlp.w_out",), d_mlp, d_model),
+        }
+    if not config.tied:
+        slots["lm_head.weight"] = Slot(("unembed.weight",), (config.d_vocab, d_model))
+    return slots
+
+
+def _gpt2_norm(theirs: str, ours: str, d_model: int) -> dict[str, Slot]:
+    return {f"{theirs}.{part}": Slot((f"{ours}.{part}",), (d_model,)) for part in ("weight", "bias")}
+
+
+def _gpt2_linear(theirs: str, block: str, names: tuple[str, ...], d_in: int, d_out: int) -> dict[str, Slot]:
+    weights, biases = (tuple(f"{block}.{name}.{part}" for name in names) for part in ("weight", "bias"))
+    return {
+        f"{theirs}.weight": Slot(weights, (d_in, d_out), transposed=True),
+        f"{theirs}.bias": Slot(biases, (d_out,)),
+    }
+
+
+def _rename_gpt2(name: str) -> str | None:
+    """Old files lack the prefix, and hold the causal mask of each block as if it were a weight."""
+    if name.endswith((".attn.bias", ".attn.masked_bias")):
+        return None
+    return name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
+
+
+# The mini-LLM: our own names throughout -------------------------------------------------------------------------------
+
+
+def _read_mini_llm_config(config_json: dict[str, Any]) -> MiniLLMConfig:
+    return MiniLLMConfig(**{field.name: _size(config_json, field.name) for field in fields(MiniLLMConfig)})
+
+
+def _mini_llm_slots(config: MiniLLMConfig) -> dict[str, Slot]:
+    with torch.device("meta"):
+        parameters = dict(MiniLLM(config).named_parameters())
+    return {name: Slot((name,), tuple(parameter.shape)) for name, parameter in parameters.items()}
+
+
+ARCHITECTURES = {
+    "gpt2": Architecture(GPT2, _read_gpt2_config, _write_gpt2_config, _gpt2_slots, _rename_gpt2),
+    "mini_llm": Architecture(MiniLLM, _read_mini_llm_config, asdict, _mini_llm_slots, lambda name: name),
+}
+MODEL_TYPES: dict[type[Config], str] = {GPT2Config: "gpt2", MiniLLMConfig: "mini_llm"}

@@ -1,0 +1,64 @@
+"""The checks that every architecture makes of its sizes, kept apart so that they stay out of the lesson."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Size
+
+from lmviz.errors import UserError
+
+
+def check_sizes(**sizes: object) -> None:
+    """Every size is a whole number from 1 up (True is not one)."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise UserError("{name} must be a whole number, 1 or more; got {size!r}.", name=name, size=size)
+
+
+def check_heads(d_model: int, n_heads: int) -> None:
+    if d_model % n_heads:
+        raise UserError(
+            "d_model must be a multiple of n_heads, so that every head gets the same width; "
+            "got d_model={d_model}, n_heads={n_heads}.",
+            d_model=d_model,
+            n_heads=n_heads,
+        )
+
+
+def check_fraction(**fractions: object) -> None:
+    """Every fraction is a number from 0 up to, but not, 1."""
+    for name, fraction in fractions.items():
+        if not isinstance(fraction, (int, float)) or isinstance(fraction, bool) or not 0 <= fraction < 1:
+            raise UserError(
+                "{name} must be a number from 0 up to, but not including, 1; got {fraction!r}.",
+                name=name,
+                fraction=fraction,
+            )
+
+
+def check_above_zero(**numbers: object) -> None:
+    """Every number is finite and above 0."""
+    for name, number in numbers.items():
+        good = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+        if not good or not number > 0:  # type: ignore[operator]
+            raise UserError("{name} must be a finite number above 0; got {number!r}.", name=name, number=number)
+
+
+def check_choice(name: str, choice: object, choices: tuple[str, ...]) -> None:
+    if choice not in choices:
+        raise UserError(
+            "{name} must be one of {choices}; got {choice!r}.", name=name, choices=", ".join(choices), choice=choice
+        )
+
+
+def check_ids(shape: Size, n_ctx: int) -> None:
+    """Ids are [batch, pos] with 1 to n_ctx positions: the model has no embedding for a later position."""
+    if len(shape) != 2:
+        raise UserError("The ids must have two axes, batch and pos; got shape {shape}.", shape=list(shape))
+    if not 1 <= shape[1] <= n_ctx:
+        raise UserError(
+            "This model reads 1 to {n_ctx} tokens at once; got {n_pos}: use a text of another length.",
+            n_ctx=n_ctx,
+            n_pos=shape[1],
+        )

@@ -1,0 +1,232 @@
+"""Text to token ids and back, keeping the pieces, where they stood in the text, and what was lost on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import tokenizers
+import torch
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
+
+from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE, read_text
+
+UNKNOWN = "<unk>"
+LARGEST_FILE = 64 * MEGABYTE  # the largest vocabularies in use, of 256,000 tokens, take about half of it
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which Python can hold and UTF-8 cannot
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text as a model reads it, one entry per position.
+
+    `text[start:end]` is the part of the text that a piece stands for; a byte-level piece that is not a whole
+    character shows its bytes (`\\xf0\\x9f`) and shares the offsets of that character with its neighbours.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    pieces: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]  # in characters
+    unknown: tuple[bool, ...]  # True where the vocabulary lacks the piece and its unknown token stands in
+    dropped: tuple[tuple[int, str], ...]  # (offset, text) of what no id stands for; spaces between words don't count
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def ids_tensor(self) -> Tensor:
+        return torch.tensor([self.ids], dtype=torch.long)  # [batch, pos]
+
+
+class Tokenizer:
+    """A vocabulary and the rule that cuts a text into its tokens: an ordinary `tokenizer.json`."""
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        backend.no_truncation()  # a text is never cut short unseen,
+        backend.no_padding()  # never padded,
+        if getattr(backend.model, "dropout", None):
+            backend.model.dropout = None  # and never cut at random
+        self._backend = backend
+        self._vocabulary: dict[str, int] = backend.get_vocab(with_added_tokens=True)
+        if not self._vocabulary:
+            raise UserError("A tokenizer must have at least one token; this one has none.")
+        self._unknown_id = _unknown_id(backend)
+        self._is_byte_level = "ByteLevel" in repr(backend.pre_tokenizer)
+        self._cuts_at_spaces = "Whitespace" in repr(backend.pre_tokenizer)
+        self._marks_spaces = "▁" in repr(backend.decoder)
+
+    @classmethod
+    def characters(cls, text: str, specials: Sequence[str] = ()) -> Tokenizer:
+        """One token per distinct character of `text`, in the order of Unicode, then the specials.
+
+        Other characters become `<unk>` if the specials have it, and are dropped, and reported, if they don't.
+        """
+        alphabet = sorted(set(LONE_SURROGATE.sub("", text)))
+        backend = tokenizers.Tokenizer(models.WordLevel(_numbered([*alphabet, *specials]), unk_token=UNKNOWN))
+        if UNKNOWN not in specials:
+            known = "".join(rf"\x{{{ord(character):x}}}" for character in alphabet)
+            backend.normalizer = normalizers.Replace(Regex(f"[^{known}]"), "")
+        backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        backend.decoder = decoders.Fuse()
+        return cls(backend)
+
+    @classmethod
+    def words(cls, text: str, specials: Sequence[str] = (UNKNOWN,)) -> Tokenizer:
+        """One token per distinct word of `text`, cut at white space, in order of appearance, then the specials."""
+        if UNKNOWN not in specials:
+            raise UserError("A word tokenizer needs {token} for the words that it lacks: add it.", token=UNKNOWN)
+        words = LONE_SURROGATE.sub("", text).split()
+        backend = tokenizers.Tokenizer(models.WordLevel(_numbered([*words, *specials]), unk_token=UNKNOWN))
+        backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        return cls(backend)
+
+    @classmethod
+    def bpe(cls, text: str, d_vocab: int, specials: Sequence[str] = ()) -> Tokenizer:
+        """Byte-pair encoding (Sennrich et al. 2016) over bytes: the 256 bytes, then the most frequent pairs.
+
+        Reads and writes any text unchanged. Has fewer than `d_vocab` tokens where the text is too short for more.
+        """
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        if d_vocab < len(alphabet) + len(specials):
+            raise UserError(
+                "A byte-level vocabulary needs at least {least} tokens, one for each byte and special; got {d_vocab}.",
+                least=len(alphabet) + len(specials),
+                d_vocab=d_vocab,
+            )
+        backend = tokenizers.Tokenizer(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=d_vocab, initial_alphabet=alphabet, special_tokens=list(specials), show_progress=False
+        )
+        backend.train_from_iterator([LONE_SURROGATE.sub("", text)], trainer)
+        return cls(backend)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Tokenizer:
+        """The tokenizer in a `tokenizer.json`; a UserError names the file if it is not one."""
+        path = Path(path)
+        text = read_text(path, LARGEST_FILE)
+        try:
+            return cls(tokenizers.Tokenizer.from_str(text))
+        except UserError:
+            raise
+        except BaseException as error:
+            if not _is_from_tokenizers(error):
+                raise
+            raise UserError(
+                "{file} must be a tokenizer as the tokenizers library saves it; it is not: {reason}.",
+                file=path.name,
+                reason=error,
+            ) from None
+
+    def save(self, path: str | Path) -> None:
+        Path(path).write_text(self._backend.to_str(pretty=True) + "\n", encoding="utf-8")
+
+    def __len__(self) -> int:
+        return max(self._vocabulary.values()) + 1
+
+    @property
+    def d_vocab(self) -> int:
+        """How many ids there are, counting from 0: the height of the token embedding that it needs."""
+        return len(self)
+
+    @property
+    def unknown_id(self) -> int | None:
+        return self._unknown_id
+
+    def id(self, token: str) -> int | None:
+        """The id of one token as the vocabulary spells it, or None."""
+        return self._vocabulary.get(token)
+
+    def encode(self, text: str) -> Tokens:
+        """Cut a text into tokens. Any text will do: what the vocabulary lacks is flagged, or reported as dropped."""
+        legible = LONE_SURROGATE.sub("\ufffd", text)
+        try:
+            encoding = self._backend.encode(legible)
+        except BaseException as error:
+            if not _is_from_tokenizers(error):
+                raise
+            raise UserError("This tokenizer cannot read the text: {reason}.", reason=error) from None
+        ids, offsets = tuple(encoding.ids), tuple(encoding.offsets)
+        pieces = tuple(self._surface(id, legible[slice(*span)]) for id, span in zip(ids, offsets, strict=True))
+        unknown = tuple(id == self._unknown_id for id in ids)
+        return Tokens(text, ids, pieces, offsets, unknown, self._dropped(text, offsets))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text that ids stand for, special tokens included; an id without a token shows as `<id>`."""
+        ids = list(ids)
+        if ids and min(ids) < 0:
+            raise UserError("A token id is 0 or more; got {id}.", id=min(ids))
+        return "".join(
+            self._backend.decode(list(run), skip_special_tokens=False) if known else "".join(map(self.piece, run))
+            for known, run in groupby(ids, key=lambda id: self._backend.id_to_token(id) is not None)
+        )
+
+    def piece(self, id: int) -> str:
+        """The text of one token on its own, with the spaces that belong to it."""
+        token = self._backend.id_to_token(id)
+        if token is None:
+            return f"<{id}>"
+        if self._is_byte_level:
+            return _from_byte_letters(token)
+        return str(token.replace("▁", " ")) if self._marks_spaces else str(token)
+
+    def _surface(self, id: int, part: str) -> str:
+        is_unknown = id == self._unknown_id
+        return self.piece(id) if not part or (self._is_byte_level and not is_unknown) else part
+
+    def _dropped(self, text: str, offsets: Sequence[tuple[int, int]]) -> tuple[tuple[int, str], ...]:
+        if self._is_byte_level:
+            return tuple((match.start(), match.group()) for match in LONE_SURROGATE.finditer(text))
+        gaps = ((start, text[start:end]) for start, end in _gaps(offsets, len(text)))
+        return tuple((start, gap) for start, gap in gaps if not (self._cuts_at_spaces and gap.isspace()))
+
+
+def _numbered(tokens: Iterable[str]) -> dict[str, int]:
+    return {token: id for id, token in enumerate(dict.fromkeys(tokens))}
+
+
+def _unknown_id(backend: tokenizers.Tokenizer) -> int | None:
+    model = backend.model
+    if isinstance(model, models.Unigram):
+        unknown_id: int | None = json.loads(model.__getstate__())["unk_id"]
+        return unknown_id
+    return backend.token_to_id(model.unk_token) if model.unk_token else None
+
+
+def _is_from_tokenizers(error: BaseException) -> bool:
+    """The library raises plain exceptions, and, where its Rust code panics, one that is not an Exception."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _gaps(offsets: Iterable[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:
+    """The spans of a text that none of the offsets covers."""
+    covered = 0
+    for start, end in [*sorted(offsets), (length, length)]:
+        if start > covered:
+            yield covered, start
+        covered = max(covered, end)
+
+
+def _byte_letters() -> dict[str, int]:
+    """GPT-2's letter for each byte: itself where it prints, else the next free one from U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in set(printable)]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+BYTE_LETTERS = _byte_letters()
+
+
+def _from_byte_letters(token: str) -> str:
+    if not all(letter in BYTE_LETTERS for letter in token):
+        return token  # an added token, spelled as it is
+    return bytes(BYTE_LETTERS[letter] for letter in token).decode("utf-8", "backslashreplace")

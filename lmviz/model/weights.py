@@ -1,0 +1,94 @@
+"""Tensors on disk, as safetensors files hold them: looked at without loading, then loaded one at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE, read_json_object
+
+SINGLE_FILE = "model.safetensors"
+INDEX = "model.safetensors.index.json"  # which of several files holds which tensor
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor that is still on disk."""
+
+    file: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: str  # as safetensors spells it: "F32"
+
+    def read(self) -> Tensor:
+        """Load it; a UserError says which type it has if that isn't one of floating point."""
+        if self.dtype not in DTYPES:
+            raise UserError(
+                "{file} must hold numbers of type {types}; its {name} has {dtype}.",
+                file=self.file.name,
+                types=", ".join(DTYPES),
+                name=self.name,
+                dtype=self.dtype,
+            )
+        with safe_open(self.file, framework="pt") as stored:
+            tensor: Tensor = stored.get_tensor(self.name)
+        return tensor
+
+
+def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
+    """Every tensor of a folder's safetensors files by its name; nothing is loaded, and no pickle is ever opened."""
+    return {tensor.name: tensor for file in _weight_files(folder) for tensor in _headers(file)}
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / SINGLE_FILE).is_file():
+        return [folder / SINGLE_FILE]
+    if (folder / INDEX).is_file():
+        return [folder / name for name in _shard_names(folder / INDEX)]
+    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
+    if pickles:
+        raise UserError(
+            "Weights are read from {file} only, since opening a pickle such as {pickle} can run any code: "
+            "save the model again as safetensors.",
+            file=SINGLE_FILE,
+            pickle=pickles[0],
+        )
+    raise UserError("There is no file {file} in {folder}.", file=SINGLE_FILE, folder=folder)
+
+
+def _shard_names(index: Path) -> list[str]:
+    weight_map = read_json_object(index, 16 * MEGABYTE).get("weight_map")
+    names = set(weight_map.values()) if isinstance(weight_map, dict) and all_strings(weight_map.values()) else set()
+    strays = sorted(name for name in names if Path(name).name != name or not name.endswith(".safetensors"))
+    if not names or strays:
+        raise UserError(
+            "{file} must have a weight_map from tensors to safetensors files beside it; got {stray}.",
+            file=index.name,
+            stray=strays[0] if strays else "none",
+        )
+    return sorted(names)
+
+
+def all_strings(values: object) -> bool:
+    return all(isinstance(value, str) for value in values)  # type: ignore[attr-defined]
+
+
+def _headers(file: Path) -> list[StoredTensor]:
+    if not file.is_file():
+        raise UserError("There is no file {file} in {folder}.", file=file.name, folder=file.parent)
+    try:
+        with safe_open(file, framework="pt") as stored:
+            slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+            return [
+                StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()
+            ]
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            "{file} must be a whole safetensors file; it is not: {reason}.", file=file.name, reason=error
+        ) from None

@@ -1,0 +1,266 @@
+"""What a recording is made of: frozen data, and arrays.
+
+A `Trace` is a sequence of `Step`s, one for each torch call, in the order in which they happened. Each step belongs to a
+statement, and each statement to a call of a module: together they are the tree that a debugger walks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmviz.trace.source import SourceSpan
+
+Array = NDArray[Any]
+Cell = tuple[int, ...]
+Role = Literal["activation", "weight", "input", "constant"]
+
+
+class Cells(Protocol):
+    """Where the numbers of a value come from: memory, or a replay."""
+
+    def read(self) -> Array: ...
+
+    def read_grad(self) -> Array | None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One tensor at one moment.
+
+    `address` says where it was made: a step's address, a weight's path in the model, or an argument's name; it is empty
+    for a constant. `axes` holds one name for each axis, empty where the source names none.
+    """
+
+    name: str
+    address: str
+    role: Role
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    cells: Cells = field(repr=False)
+
+    @property
+    def array(self) -> Array:
+        """The numbers, [*shape], read-only. What was not kept is computed again; bfloat16 is given as float32."""
+        return self.cells.read()
+
+    @property
+    def grad(self) -> Array | None:
+        """d loss / d this value, [*shape]; None without `backward=`, or where the loss does not depend on it."""
+        return self.cells.read_grad()
+
+    @property
+    def n_bytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * _ITEM_SIZE.get(self.dtype, 4)
+
+
+_ITEM_SIZE = {
+    **{"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "complex64": 8, "complex128": 16},
+    **{"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InputRef:
+    """Stands in a setting for a tensor: the `n`-th of the step's inputs (as in `x[mask]`)."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One torch call, as the model's own source made it."""
+
+    index: int
+    op: str  # "matmul", however the source spells it: a @ b, a.matmul(b), torch.matmul(a, b)
+    module: str  # "blocks.0.attn": whose source made the call
+    address: str  # "blocks.0.attn.pattern": the module and the name that the result was given
+    span: SourceSpan  # the expression: file, lines, columns, text
+    inputs: tuple[Value, ...]
+    settings: Mapping[str, object]  # {"dim": -1}
+    outputs: tuple[Value, ...]
+    arguments: tuple[str, ...] = ()  # the argument that each input was given as: ("input", "other")
+    statement: int = -1  # index into Trace.statements
+    call: int = 0  # index into Trace.calls
+    opened: int | None = None  # the fused step beside which this one was replayed
+    in_place: bool = False
+    error: str = ""
+
+    def operand(self, argument: str) -> Value | Any:
+        """What the call was given as `argument`: a Value, or a plain setting; None if nothing."""
+        for name, value in zip(self.arguments, self.inputs, strict=True):
+            if name == argument:
+                return value
+        return self.settings.get(argument)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One run of one statement, with the steps it made: `first` to `last`, both included, calls inside too."""
+
+    index: int
+    span: SourceSpan
+    call: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """One call of a module that has a source of its own to step through."""
+
+    index: int
+    module: str
+    class_name: str
+    parent: int | None
+    statement: int | None  # the caller's statement that made this call
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a recording stopped: the exception, and the step that raised it (None if plain Python did)."""
+
+    step: int | None
+    exception: BaseException = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{type(self.exception).__name__}: {self.exception}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Story:
+    """Everything that a trace tells, once it was worked out."""
+
+    steps: tuple[Step, ...]
+    statements: tuple[Statement, ...]
+    calls: tuple[ModuleCall, ...]
+    inputs: tuple[Value, ...]
+    weights: Mapping[str, Value]
+    failed_at: int | None
+    origins: tuple[tuple[int, ...], ...]  # of each step: where the recorder met it
+
+    def by_address(self) -> dict[str, tuple[int, int]]:
+        """Where each address was made: step and output. The first of several, and any name before a module's path."""
+        found: dict[str, tuple[int, int]] = {}
+        for call in reversed(self.calls):
+            if call.last >= call.first:
+                found[call.module] = (call.last, 0)
+        for step in reversed(self.steps):
+            for output, value in enumerate(step.outputs):
+                found[value.address] = (step.index, output)
+            found[step.address] = (step.index, 0)
+        return found
+
+
+class Trace(Sequence[Step]):
+    """A recorded run. `trace["blocks.0.attn.pattern"]`, `trace[12]`, slices and iteration give its steps.
+
+    An address that the run passed several times is its first time; `"x#2"` is the second. A module's path stands for
+    the last step of its first call. Recording is quick because the story is worked out when it is first asked for.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[], Story],
+        result: Any = None,
+        failure: BaseException | None = None,
+        loss: float | None = None,
+        segments: tuple[Any, ...] = (),
+    ) -> None:
+        self._tell = tell
+        self._result = result
+        self._exception = failure
+        self.loss = loss  # in nats, if `backward=` was given
+        self.segments = segments  # what `record(follows=)` continues
+
+    @cached_property
+    def _story(self) -> Story:
+        return self._tell()
+
+    @cached_property
+    def _by_address(self) -> dict[str, tuple[int, int]]:
+        return self._story.by_address()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self._story.steps
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return self._story.statements
+
+    @property
+    def calls(self) -> tuple[ModuleCall, ...]:
+        return self._story.calls
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        return self._story.inputs
+
+    @property
+    def weights(self) -> Mapping[str, Value]:
+        """The weights that the run used, by their path in the model."""
+        return self._story.weights
+
+    @property
+    def failure(self) -> Failure | None:
+        return None if self._exception is None else Failure(self._story.failed_at, self._exception)
+
+    @property
+    def output(self) -> Any:
+        """What the model returned, untouched. Raises what the model raised."""
+        if self._exception is not None:
+            raise self._exception
+        return self._result
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_address
+
+    @overload
+    def __getitem__(self, key: int | str) -> Step: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Step, ...]: ...
+
+    def __getitem__(self, key: int | str | slice) -> Step | tuple[Step, ...]:
+        if not isinstance(key, str):
+            return self.steps[key]
+        if key not in self._by_address:
+            near = ", ".join(self.find(key.rsplit(".", 1)[-1])[:5])
+            raise KeyError(
+                f"no step has the address {key!r}; trace.find() lists the addresses{near and f' ({near}, …)'}."
+            )
+        return self.steps[self._by_address[key][0]]
+
+    def find(self, text: str = "") -> list[str]:
+        """The addresses that contain `text`, in the order of the run."""
+        return [step.address for step in self.steps if text in step.address]
+
+    def origin(self, address: str) -> tuple[int, ...] | None:
+        """Where the recorder met the value with this address, for edits; None if there is none."""
+        step, output = self._by_address.get(address, (-1, 0))
+        return None if step < 0 else (*self._story.origins[step], output)
+
+    def value(self, address: str) -> Value | None:
+        """The value that an address names: an output of a step, a weight or an input; None if there is none."""
+        if address in self.weights:
+            return self.weights[address]
+        for value in self.inputs:
+            if value.address == address:
+                return value
+        step, output = self._by_address.get(address, (-1, 0))
+        return self.steps[step].outputs[output] if step >= 0 and self.steps[step].outputs else None

@@ -1,0 +1,55 @@
+"""Train the model of a recipe and write its folder: `python -m lmviz.train RECIPE.toml [--out FOLDER]`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from lmviz.errors import UserError
+from lmviz.model.card import Card
+from lmviz.model.checkpoint import Checkpoint, save
+from lmviz.train.data import batches, read_corpus
+from lmviz.train.initial import new_model
+from lmviz.train.loop import train
+from lmviz.train.recipe import read_recipe
+from lmviz.train.report import card_text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lmviz.train", description=__doc__)
+    parser.add_argument("recipe", type=Path, help="a TOML file; see sample_models/*/recipe.toml")
+    parser.add_argument("--out", type=Path, help="where the folder goes; default: where the recipe is")
+    options = parser.parse_args(arguments)
+    try:
+        make(options.recipe, options.out or options.recipe.parent)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def make(path: Path, out: Path) -> Checkpoint:
+    """Train by a recipe, showing progress on one line, and write the folder, recipe and texts included."""
+    recipe = read_recipe(path)
+    corpus = read_corpus(recipe, path.parent)
+    model = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
+    stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
+    for snapshot in train(model, stream, recipe.training, corpus.held_out):
+        if snapshot.step % 10 == 0 or snapshot.held_out_loss is not None:
+            held_out = "" if snapshot.held_out_loss is None else f", held out {snapshot.held_out_loss:.4f}"
+            print(f"\rstep {snapshot.step} of {recipe.training.steps}: loss {snapshot.loss:.4f}{held_out} ", end="", flush=True)
+    print()
+    text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
+    card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)
+    checkpoint = Checkpoint(model.eval(), corpus.tokenizer, model.cfg, card, out)
+    save(checkpoint, out)
+    if out.resolve() != path.parent.resolve():
+        for name in filter(None, (path.name, recipe.data.file)):
+            shutil.copy(path.parent / name, out)
+    return checkpoint
+
+
+if __name__ == "__main__":
+    sys.exit(main())

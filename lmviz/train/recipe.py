@@ -1,0 +1,160 @@
+"""A recipe: everything that decides how a model comes out of its training, read from a TOML file and checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from lmviz.errors import UserError
+from lmviz.model.files import read_text
+from lmviz.model.sizes import check_above_zero, check_choice, check_fraction, check_sizes
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Which texts, and what of them is learned."""
+
+    texts: tuple[str, ...] = ()
+    file: str = ""  # beside the recipe, one text a line; instead of texts
+    around: str = ""  # put before and after every text
+    held_out: float = 0.0  # fraction of the texts that is never trained on
+    stride: int = 1  # how far a window moves on in a text longer than the context
+    targets: str = "all"  # "all": every token but the first of a text is predicted; "last": only the last one
+
+    def __post_init__(self) -> None:
+        check_fraction(held_out=self.held_out)
+        check_sizes(stride=self.stride)
+        check_choice("targets", self.targets, ("all", "last"))
+        if bool(self.texts) == bool(self.file):
+            raise UserError("A recipe must have either texts or a file of texts in its section [data].")
+        if Path(self.file).name != self.file:
+            raise UserError("The file of a recipe must lie beside it; got {file}.", file=self.file)
+
+
+@dataclass(frozen=True)
+class TokenizerRecipe:
+    """What a token is."""
+
+    kind: str  # "characters", "words", "bpe"
+    alphabet: str = ""  # for characters: these, whether or not the texts have them
+    d_vocab: int = 512  # for bpe: how many tokens at most
+    specials: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, ("characters", "words", "bpe"))
+        check_sizes(d_vocab=self.d_vocab)
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """Architecture and sizes; the size of the vocabulary comes from the tokenizer."""
+
+    architecture: str  # "gpt2", "mini_llm"
+    n_ctx: int
+    n_layers: int
+    d_model: int
+    n_heads: int
+    d_mlp: int
+    activation: str = "gelu_tanh"
+    tied: bool = True
+    dropout: float = 0.0
+    initial_std: float = 0.02  # of the weights before training, around 0
+
+    def __post_init__(self) -> None:
+        check_choice("architecture", self.architecture, ("gpt2", "mini_llm"))
+        check_above_zero(initial_std=self.initial_std)
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How the weights move."""
+
+    steps: int
+    learning_rate: float
+    optimizer: str = "adamw"
+    schedule: str = "constant"  # "cosine" goes down to 0 at the last step
+    warm_up: int = 0  # steps on which the learning rate climbs to its full height
+    batch_size: int = 0  # windows per step; 0: all of them
+    momentum: float = 0.9
+    weight_decay: float = 0.0  # of matrices only: biases, scales and shifts are left alone
+    clip: float = 0.0  # longest gradient; 0: any
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_sizes(steps=self.steps)
+        check_above_zero(learning_rate=self.learning_rate)
+        check_choice("optimizer", self.optimizer, ("sgd", "momentum", "adam", "adamw"))
+        check_choice("schedule", self.schedule, ("constant", "cosine"))
+        check_fraction(momentum=self.momentum, weight_decay=self.weight_decay)
+        for name in ("warm_up", "batch_size", "clip", "seed"):
+            if not 0 <= getattr(self, name) < 2**31:
+                raise UserError("{name} must be 0 or more; got {number}.", name=name, number=getattr(self, name))
+
+
+@dataclass(frozen=True)
+class CardRecipe:
+    """What the card says that nobody can measure."""
+
+    title: str = ""
+    about: str = ""  # Markdown
+    license: str = ""
+    languages: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One TOML file, one section a field."""
+
+    data: DataRecipe
+    tokenizer: TokenizerRecipe
+    model: ModelRecipe
+    training: TrainingRecipe
+    card: CardRecipe = field(default_factory=CardRecipe)
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """The recipe in a TOML file; a UserError names the line, the section or the key that is wrong."""
+    try:
+        return recipe_from(tomllib.loads(read_text(Path(path))))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError("{file} must be TOML; it is not: {reason}.", file=Path(path).name, reason=error) from None
+
+
+def recipe_from(tables: Mapping[str, Any]) -> Recipe:
+    sections = get_type_hints(Recipe)
+    _check_keys("The recipe", tables, sections, required=sections.keys() - {"card"})
+    return Recipe(**{name: _section(sections[name], name, table) for name, table in tables.items()})
+
+
+def _section(kind: type[Section], name: str, table: object) -> Section:
+    if not isinstance(table, dict):
+        raise UserError("{name} must be a section, [{name}], of the recipe.", name=name)
+    types = get_type_hints(kind)
+    required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
+    _check_keys(f"[{name}]", table, types, required)
+    return kind(**{key: _checked(f"{key} in [{name}]", value, types[key]) for key, value in table.items()})
+
+
+def _check_keys(where: str, table: Mapping[str, Any], known: Mapping[str, Any], required: set[str]) -> None:
+    for key in sorted(table.keys() - known.keys()):
+        raise UserError("{where} has no {key}; it may have {known}.", where=where, key=key, known=", ".join(known))
+    for key in sorted(required - table.keys()):
+        raise UserError("{where} must have {key}; it is missing.", where=where, key=key)
+
+
+def _checked(where: str, value: object, kind: Any) -> Any:
+    """The value in the type that the field has, where TOML's own types allow it."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind in (int, float, str, bool) and type(value) is kind:
+        return value
+    if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    expected = kind.__name__ if kind in (int, float, str, bool) else "list of str"
+    raise UserError("{where} must be of type {expected}; got {value!r}.", where=where, expected=expected, value=value)
