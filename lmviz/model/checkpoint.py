@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as to_safetensors
-from torch import Tensor, nn
+from torch import nn
 
 from lmviz.errors import UserError
 from lmviz.model.card import Card, read_card
@@ -18,7 +17,7 @@ from lmviz.model.files import read_json_object
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.model.tokenizer import UNKNOWN, Tokenizer
-from lmviz.model.weights import DTYPES, SINGLE_FILE, StoredTensor, stored_tensors
+from lmviz.model.weights import DTYPES, Slot, StoredTensor, check_shapes, stored_tensors, write_tensors
 
 LARGEST_N_CTX = 16_384  # the causal mask has n_ctx * n_ctx cells: 256 MB here
 
@@ -37,23 +36,6 @@ class Checkpoint:
     card: Card = NO_CARD
     folder: Path | None = None
     weight_dtype: torch.dtype = torch.float32  # of the weights on disk
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One tensor on disk, and the parameters of ours that it holds, one after the other along their first axis."""
-
-    ours: tuple[str, ...]
-    shape: tuple[int, ...]  # on disk
-    transposed: bool = False  # GPT-2's Conv1D keeps [in, out], and nn.Linear [out, in]
-
-    def split(self, stored: Tensor) -> Iterator[tuple[str, Tensor]]:
-        parts = (stored.T if self.transposed else stored).chunk(len(self.ours))
-        return ((name, part.contiguous()) for name, part in zip(self.ours, parts, strict=True))
-
-    def join(self, parameters: Mapping[str, Tensor]) -> Tensor:
-        stored = torch.cat([parameters[name] for name in self.ours])
-        return (stored.T if self.transposed else stored).contiguous()
 
 
 @dataclass(frozen=True)
@@ -84,9 +66,11 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
     config_json = read_json_object(folder / "config.json")
     architecture = _architecture(config_json)
     stored = _renamed(stored_tensors(folder), architecture)
-    config = _agreeing(architecture.read_config(config_json), stored)
+    config = architecture.read_config(config_json)
+    _check_limits(config, len(stored))
+    config = _settle_tie(config, stored)
     slots = architecture.slots(config)
-    _check_shapes(slots, stored)
+    check_shapes(slots, stored)
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     if len(tokenizer) > config.d_vocab:
         raise UserError(
@@ -112,8 +96,7 @@ def save(checkpoint: Checkpoint, folder: str | Path) -> None:
     _write_json(folder / "tokenizer_config.json", _tokenizer_config(checkpoint))
     parameters = {name: tensor.to(checkpoint.weight_dtype) for name, tensor in checkpoint.model.state_dict().items()}
     slots = architecture.slots(checkpoint.config)
-    tensors = {name: slot.join(parameters) for name, slot in slots.items()}
-    (folder / SINGLE_FILE).write_bytes(to_safetensors(tensors, metadata={"format": "pt"}))
+    write_tensors(folder, {name: slot.join(parameters) for name, slot in slots.items()})
     if checkpoint.card != NO_CARD:
         (folder / "README.md").write_text(checkpoint.card.readme(), encoding="utf-8")
 
@@ -133,16 +116,13 @@ def _renamed(stored: dict[str, StoredTensor], architecture: Architecture) -> dic
     return {new: tensor for name, tensor in stored.items() if (new := architecture.rename(name)) is not None}
 
 
-def _agreeing(config: Config, stored: Mapping[str, StoredTensor]) -> Config:
-    """The config, checked where it alone could make us allocate too much, and untied if the weights are.
-
-    Like `transformers`, we believe an unembedding on disk that differs from the embedding it is said to be tied to.
-    """
-    if config.n_layers > len(stored):
+def _check_limits(config: Config, n_tensors: int) -> None:
+    """The two sizes that could make us work without end, or allocate too much, before the shapes are compared."""
+    if config.n_layers > n_tensors:
         raise UserError(
             "config.json says {n_layers} layers, but the weights have only {n_tensors} tensors in all.",
             n_layers=config.n_layers,
-            n_tensors=len(stored),
+            n_tensors=n_tensors,
         )
     if config.n_ctx > LARGEST_N_CTX:
         raise UserError(
@@ -150,33 +130,19 @@ def _agreeing(config: Config, stored: Mapping[str, StoredTensor]) -> Config:
             limit=LARGEST_N_CTX,
             n_ctx=config.n_ctx,
         )
-    if isinstance(config, GPT2Config) and config.tied and "lm_head.weight" in stored:
-        embedding = stored.get("transformer.wte.weight")
-        if embedding and not torch.equal(embedding.read(), stored["lm_head.weight"].read()):
-            return replace(config, tied=False)
-    return config
 
 
-def _check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) -> None:
-    """Every tensor that the config promises is there, in its shape, and no other."""
-    for name, slot in slots.items():
-        if name not in stored:
-            raise UserError("The weights must have {name}, as config.json says; it is missing.", name=name)
-        if stored[name].shape != slot.shape:
-            raise UserError(
-                "{name} in {file} must have shape {expected}, as config.json says; it has {shape}.",
-                name=name,
-                file=stored[name].file.name,
-                expected=list(slot.shape),
-                shape=list(stored[name].shape),
-            )
-    if extra := sorted(stored.keys() - slots.keys() - {"lm_head.weight"}):
-        raise UserError(
-            "{file} has tensors that this architecture lacks, {n_extra} in all; the first is {name}.",
-            file=stored[extra[0]].file.name,
-            n_extra=len(extra),
-            name=extra[0],
-        )
+def _settle_tie(config: Config, stored: dict[str, StoredTensor]) -> Config:
+    """A tied unembedding that is on disk all the same is left out of `stored`; if it differs, the config is wrong.
+
+    `transformers` decides so too.
+    """
+    if not isinstance(config, GPT2Config) or not config.tied or not {"lm_head.weight", EMBEDDING} <= stored.keys():
+        return config
+    if torch.equal(stored["lm_head.weight"].read().float(), stored[EMBEDDING].read().float()):
+        del stored["lm_head.weight"]
+        return config
+    return replace(config, tied=False)
 
 
 def _model(
@@ -203,7 +169,7 @@ def _model(
     return model.eval()
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -220,6 +186,7 @@ def _tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:
 
 # GPT-2 ---------------------------------------------------------------------------------------------------------------
 
+EMBEDDING = "transformer.wte.weight"
 GPT2_ACTIVATIONS = {  # Hugging Face's name -> ours; the first of each is what we write
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
@@ -236,7 +203,7 @@ def _read_gpt2_config(config_json: dict[str, Any]) -> GPT2Config:
     _refuse_gpt2_variants(config_json)
     d_model = _size(config_json, "n_embd")
     activation = config_json.get("activation_function", "gelu_new")
-    if activation not in GPT2_ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in GPT2_ACTIVATIONS:
         raise UserError(
             "activation_function in config.json must be one of {known}; got {activation!r}.",
             known=", ".join(GPT2_ACTIVATIONS),
@@ -259,7 +226,8 @@ def _refuse_gpt2_variants(config_json: dict[str, Any]) -> None:
     """Variants of GPT-2 that compute something else, whose numbers we would get wrong."""
     variants = {
         "scale_attn_weights": config_json.get("scale_attn_weights", True) is False,
-        "scale_attn_by_inverse_layer_idx": config_json.get("scale_attn_by_inverse_layer_idx") is True,
+        "scale_attn_by_inverse_layer_idx": config_json.get("scale_attn_by_inverse_layer_idx") is True
+        and config_json.get("n_layer") != 1,  # the first layer is scaled by 1
         "add_cross_attention": config_json.get("add_cross_attention") is True,
     }
     for name, is_on in variants.items():
@@ -301,7 +269,7 @@ def _write_gpt2_config(config: GPT2Config) -> dict[str, Any]:
 def _gpt2_slots(config: GPT2Config) -> dict[str, Slot]:
     d_model, d_mlp = config.d_model, config.d_mlp
     slots = {
-        "transformer.wte.weight": Slot(("tok_embed.weight",), (config.d_vocab, d_model)),
+        EMBEDDING: Slot(("tok_embed.weight",), (config.d_vocab, d_model)),
         "transformer.wpe.weight": Slot(("pos_embed.weight",), (config.n_ctx, d_model)),
         **_gpt2_norm("transformer.ln_f", "norm_final", d_model),
     }
@@ -347,9 +315,17 @@ def _read_mini_llm_config(config_json: dict[str, Any]) -> MiniLLMConfig:
 
 
 def _mini_llm_slots(config: MiniLLMConfig) -> dict[str, Slot]:
-    with torch.device("meta"):
-        parameters = dict(MiniLLM(config).named_parameters())
-    return {name: Slot((name,), tuple(parameter.shape)) for name, parameter in parameters.items()}
+    d_model, d_mlp = config.d_model, config.d_mlp
+    shapes: dict[str, tuple[int, ...]] = {
+        "tok_embed.weight": (config.d_vocab, d_model),
+        "pos_embed.weight": (config.n_ctx, d_model),
+        "unembed.weight": (config.d_vocab, d_model),
+    }
+    for layer in range(config.n_layers):
+        shapes |= {f"blocks.{layer}.attn.{name}.weight": (d_model, d_model) for name in ("w_q", "w_k", "w_v")}
+        shapes |= {f"blocks.{layer}.mlp.w_in.weight": (d_mlp, d_model), f"blocks.{layer}.mlp.w_in.bias": (d_mlp,)}
+        shapes |= {f"blocks.{layer}.mlp.w_out.weight": (d_model, d_mlp), f"blocks.{layer}.mlp.w_out.bias": (d_model,)}
+    return {name: Slot((name,), shape) for name, shape in shapes.items()}
 
 
 ARCHITECTURES = {

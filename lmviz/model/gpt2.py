@@ -1,7 +1,6 @@
 """GPT-2 (Radford et al. 2019), written to be read from top to bottom: sizes, parts, whole."""
 
-# A result is named before it is returned, since its name is its address; torch types what a module returns as Any.
-# ruff: noqa: RET504
+# torch types whatever a module returns as Any:
 # mypy: disable-error-code="no-any-return"
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 No normalisation, no output projection, no bias in attention; at the lesson's sizes, 2,832 numbers in all.
 """
 
-# A result is named before it is returned, since its name is its address; torch types what a module returns as Any.
-# ruff: noqa: RET504
+# torch types whatever a module returns as Any:
 # mypy: disable-error-code="no-any-return"
 
 from __future__ import annotations

@@ -82,9 +82,10 @@ class Tokenizer:
         """One token per distinct word of `text`, cut at white space, in order of appearance, then the specials."""
         if UNKNOWN not in specials:
             raise UserError("A word tokenizer needs {token} for the words that it lacks: add it.", token=UNKNOWN)
-        words = LONE_SURROGATE.sub("", text).split()
+        cut = pre_tokenizers.WhitespaceSplit()
+        words = [word for word, _ in cut.pre_tokenize_str(LONE_SURROGATE.sub("", text))]
         backend = tokenizers.Tokenizer(models.WordLevel(_numbered([*words, *specials]), unk_token=UNKNOWN))
-        backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        backend.pre_tokenizer = cut
         return cls(backend)
 
     @classmethod

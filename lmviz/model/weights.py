@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from lmviz.errors import UserError
@@ -41,9 +43,52 @@ class StoredTensor:
         return tensor
 
 
+@dataclass(frozen=True)
+class Slot:
+    """One tensor on disk, and the parameters of ours that it holds, one after the other along their first axis."""
+
+    ours: tuple[str, ...]
+    shape: tuple[int, ...]  # on disk
+    transposed: bool = False  # GPT-2's Conv1D keeps [in, out], and nn.Linear [out, in]
+
+    def split(self, stored: Tensor) -> Iterator[tuple[str, Tensor]]:
+        parts = (stored.T if self.transposed else stored).chunk(len(self.ours))
+        return ((name, part.contiguous()) for name, part in zip(self.ours, parts, strict=True))
+
+    def join(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        stored = torch.cat([parameters[name] for name in self.ours])
+        return (stored.T if self.transposed else stored).contiguous()
+
+
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """Every tensor of a folder's safetensors files by its name; nothing is loaded, and no pickle is ever opened."""
     return {tensor.name: tensor for file in _weight_files(folder) for tensor in _headers(file)}
+
+
+def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) -> None:
+    """Every tensor that the config promises is there, in its shape, and no other."""
+    for name, slot in slots.items():
+        if name not in stored:
+            raise UserError("The weights must have {name}, as config.json says; it is missing.", name=name)
+        if stored[name].shape != slot.shape:
+            raise UserError(
+                "{name} in {file} must have shape {expected}, as config.json says; it has {shape}.",
+                name=name,
+                file=stored[name].file.name,
+                expected=list(slot.shape),
+                shape=list(stored[name].shape),
+            )
+    if extra := sorted(stored.keys() - slots.keys()):
+        raise UserError(
+            "{file} has tensors that this architecture lacks, {n_extra} in all; the first is {name}.",
+            file=stored[extra[0]].file.name,
+            n_extra=len(extra),
+            name=extra[0],
+        )
+
+
+def write_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
+    (folder / SINGLE_FILE).write_bytes(to_safetensors(tensors, metadata={"format": "pt"}))
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -39,7 +39,11 @@ def make(path: Path, out: Path) -> Checkpoint:
     for snapshot in train(model, stream, recipe.training, corpus.held_out):
         if snapshot.step % 10 == 0 or snapshot.held_out_loss is not None:
             held_out = "" if snapshot.held_out_loss is None else f", held out {snapshot.held_out_loss:.4f}"
-            print(f"\rstep {snapshot.step} of {recipe.training.steps}: loss {snapshot.loss:.4f}{held_out} ", end="", flush=True)
+            print(
+                f"\rstep {snapshot.step} of {recipe.training.steps}: loss {snapshot.loss:.4f}{held_out} ",
+                end="",
+                flush=True,
+            )
     print()
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
     card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)

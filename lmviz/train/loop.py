@@ -106,7 +106,7 @@ def _update(
         torch.manual_seed(recipe.seed + step)
         loss = loss_of(model(batch.inputs), batch.targets)
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     grad_norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip or math.inf)
     optimizer.step()
     return float(loss.detach()), float(grad_norm)

@@ -1,0 +1,67 @@
+"""Fused attention: what `scaled_dot_product_attention` computes at once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lmviz.explain.explanation import Explanation, Term, Terms
+from lmviz.explain.given import Floats, Given, given, needed, result
+from lmviz.trace.step import Cell, Step
+
+
+def explain_attention(step: Step, cell: Cell) -> Explanation:
+    """One number of what a query takes from the values: the sum over keys of pattern × value.
+
+    Args:
+        step: a "scaled_dot_product_attention" step without dropout: query [*batch, query, d_head], key and value
+            [*batch, key, d_head], attn_mask (True: may be seen; or numbers to add to the scores).
+
+    Source:
+        Vaswani et al. 2017, eq. 1.
+    """
+    if step.settings.get("dropout_p"):
+        raise NotImplementedError("attention with dropout")
+    value = needed(step, "value")
+    *_, row, col = cell
+    batch = _shared(step, value, cell[:-2])
+    pattern = pattern_row(step, cell[:-1])
+    numbers = value.row((*batch, slice(None), col))
+
+    def term(i: int) -> Term:
+        v = value.at((*batch, i, col))
+        return Term(str(i), (float(pattern[i]), float(numbers[i])), float(pattern[i] * numbers[i]), (None, v))
+
+    p = rf"p_{{{row},i}}"
+    formula = (
+        rf"{result(step, cell)} = \sum_i {p} \cdot {value.latex(*batch, 'i', col)}, \quad {p} = \mathrm{{softmax}}_i"
+    )
+    return Explanation(formula, Terms(len(pattern), term), float((pattern * numbers).sum()))
+
+
+def pattern_row(step: Step, at: Cell) -> Floats:
+    """How much the query at `at` [*batch, query] looks at each key: softmax(scale * q·k + mask), [key]."""
+    query, key, mask = needed(step, "query"), needed(step, "key"), given(step, "attn_mask")
+    scale = step.settings.get("scale")
+    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)  # type: ignore[arg-type]
+    q = query.row((*query.under((*at, 0))[:-1], slice(None)))
+    keys = key.row((*_shared(step, key, at[:-1]), slice(None), slice(None)))
+    scores: Floats = keys @ q * factor
+    if step.settings.get("is_causal"):
+        scores[at[-1] + 1 :] = -np.inf
+    if mask is not None:
+        row = mask.row((*mask.under((*at, 0))[:-1], slice(None)))
+        scores = np.where(row, scores, -np.inf) if mask.array.dtype == bool else scores + row
+    exps = np.exp(scores - scores.max())
+    pattern: Floats = exps / exps.sum()
+    return pattern
+
+
+def _shared(step: Step, part: Given, batch: Cell) -> Cell:
+    """Where a key or value stands for a query's batch indices; with `enable_gqa`, several heads share one."""
+    sizes = part.shape[:-2]
+    own = list(batch[len(batch) - len(sizes) :])
+    if step.settings.get("enable_gqa"):
+        own[-1] //= needed(step, "query").shape[-3] // sizes[-1]
+    return tuple(0 if n == 1 else i for i, n in zip(own, sizes, strict=True))

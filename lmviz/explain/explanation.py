@@ -1,0 +1,126 @@
+"""The arithmetic behind one number, as data: labels, numbers and LaTeX, never sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, overload
+
+
+class _Sum(Enum):
+    TERMS = "terms"
+
+    def __repr__(self) -> str:
+        return "TERMS"
+
+
+TERMS: Final = _Sum.TERMS  # in what is written, stands for the sum of the terms
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A number that was recorded, and where it stands."""
+
+    name: str  # as the source calls it: "q", "weight"
+    address: str  # where the number was made; "" for a constant
+    cell: tuple[int, ...]
+    value: float
+    gradient: bool = False  # the number is the gradient of that cell, not its value
+
+
+Piece = str | float | Operand | _Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand. `operands` is parallel to `factors`: where each number was recorded, None where it was not."""
+
+    label: str
+    factors: tuple[float, ...]
+    value: float
+    operands: tuple[Operand | None, ...] = ()
+    written: tuple[Piece, ...] = ()  # empty: the factors, or their operands, joined by " × "
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """How the term is written, the default spelled out."""
+        if self.written:
+            return self.written
+        known = self.operands or (None,) * len(self.factors)
+        factors = [number if operand is None else operand for number, operand in zip(self.factors, known, strict=True)]
+        return tuple(piece for factor in factors for piece in (" × ", factor))[1:]
+
+
+class Terms(Sequence[Term]):
+    """Terms that are made when they are looked at: a softmax over a vocabulary has one for every token.
+
+    Equal to a tuple of the same terms, and pickled as one.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Term]) -> None:
+        self._count = count
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, key: int) -> Term: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Term, ...]: ...
+
+    def __getitem__(self, key: int | slice) -> Term | tuple[Term, ...]:
+        if isinstance(key, slice):
+            return tuple(self._make(i) for i in range(self._count)[key])
+        return self._make(range(self._count)[key])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Terms | tuple) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"Terms({self._count})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where one number comes from.
+
+    `value` is computed in float64 with numpy from the recorded inputs, independently of torch. It agrees with the
+    recorded number as far as the precision that torch computed in goes (about 1e-5 relative for float32).
+    """
+
+    formula: str  # LaTeX, with the source's names and this cell's indices
+    terms: Sequence[Term]  # complete, in the order of their index
+    value: float
+    written: tuple[Piece, ...] = (TERMS,)  # how the value comes from the terms
+    known: bool = True  # False: no explainer for this operation; the value is then the recorded one
+
+    @property
+    def operands(self) -> Iterator[Operand]:
+        """Every recorded number that the arithmetic uses: from each, one can walk on to where it comes from."""
+        yield from (piece for piece in self.written if isinstance(piece, Operand))
+        yield from (p for term in self.terms for p in (*term.operands, *term.written) if isinstance(p, Operand))
+
+
+_HOLE = re.compile(r"\{(.*?)\}")
+
+
+def write(template: str, **named: Piece) -> tuple[Piece, ...]:
+    """Pieces from a template: `{x}` is what `named` says, `{terms}` the sum of the terms, `{0.5}` that number.
+
+    >>> write("exp({x}) / {2}", x=0.25)
+    ('exp(', 0.25, ') / ', 2.0)
+    """
+    parts = _HOLE.split(template)
+    holes: dict[str, Piece] = {"terms": TERMS, **named}
+    pieces = [(holes[part] if part in holes else float(part)) if i % 2 else part for i, part in enumerate(parts)]
+    return tuple(piece for piece in pieces if piece != "")

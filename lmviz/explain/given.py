@@ -1,0 +1,106 @@
+"""What a step was given, read for one cell at a time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmviz.explain.explanation import Operand, Piece, Term
+from lmviz.trace.step import Array, Cell, Step, Value
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """One argument of a step: a tensor's numbers, [*shape], or a plain number, then with shape []."""
+
+    name: str
+    address: str
+    array: Array
+    plain: bool = False  # written in the source as a number
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def number(self, cell: Cell) -> np.float64:
+        return np.float64(self.array[cell])
+
+    def at(self, cell: Cell) -> Operand | None:
+        """The operand at a cell of this tensor; None for a plain number."""
+        return None if self.plain else Operand(self.name, self.address, cell, float(self.array[cell]))
+
+    def piece(self, cell: Cell) -> Piece:
+        """What a cell of this is written as."""
+        return self.at(cell) or float(self.array[cell])
+
+    def under(self, cell: Cell) -> Cell:
+        """The cell of this that stands at `cell` of a tensor it is broadcast to."""
+        own = cell[len(cell) - self.array.ndim :]
+        return tuple(0 if size == 1 else i for i, size in zip(own, self.shape, strict=True))
+
+    def row(self, index: Any) -> Floats:
+        """A part of the numbers, in float64."""
+        part: Floats = self.array[index].astype(np.float64)
+        return part
+
+    def latex(self, *indices: object) -> str:
+        """The LaTeX for one cell: `q_{0,3,i}`; a plain number stands for itself."""
+        return f"{float(self.array):g}" if self.plain else symbol(self.name, *indices)
+
+
+def given(step: Step, argument: str) -> Given | None:
+    """What a step was given as `argument`; None if nothing was."""
+    operand = step.operand(argument)
+    if operand is None:
+        return None
+    if isinstance(operand, Value):
+        return tensor(operand, argument)
+    return Given(argument, "", np.asarray(operand), plain=True)
+
+
+def needed(step: Step, argument: str) -> Given:
+    """What a step was given as `argument`, which it can't do without."""
+    found = given(step, argument)
+    if found is None:
+        raise NotImplementedError(f"{step.op} without {argument!r}")
+    return found
+
+
+def tensor(value: Value, argument: str = "") -> Given:
+    return Given(value.name or argument, value.address, value.array)
+
+
+def inputs(step: Step) -> list[Given]:
+    """The tensors that a step was given, in order."""
+    return [tensor(value, argument) for value, argument in zip(step.inputs, step.arguments, strict=True)]
+
+
+def product(label: object, *factors: tuple[Given, Cell]) -> Term:
+    """The term that multiplies one cell of each tensor."""
+    numbers = tuple(float(part.array[cell]) for part, cell in factors)
+    operands = tuple(part.at(cell) for part, cell in factors)
+    return Term(str(label), numbers, float(np.prod(numbers)), operands)
+
+
+# -- LaTeX ----------------------------------------------------------------------------------------------------------
+
+_SPECIAL = re.compile(r"([_#$%&{}])")
+
+
+def symbol(name: str, *indices: object) -> str:
+    r"""A name with indices in LaTeX: `\mathrm{w\_q}_{0,i}`; one letter stays italic."""
+    plain = name.replace("\\", "").replace("^", "").replace("~", "")
+    escaped = _SPECIAL.sub(r"\\\1", plain)
+    base = plain if len(plain) == 1 and plain.isalpha() else rf"\mathrm{{{escaped}}}"
+    return base + (f"_{{{','.join(map(str, indices))}}}" if indices else "")
+
+
+def result(step: Step, cell: Cell, output: int = 0) -> str:
+    """The left side of a formula: the cell that is explained."""
+    return symbol(step.outputs[output].name or step.op, *cell)

@@ -1,0 +1,200 @@
+"""The same numbers, seen otherwise: every cell of the result is a cell of an input.
+
+Which one is found by doing the same to an array that holds, in each cell, where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmviz.explain.explanation import Explanation
+from lmviz.explain.getitem import assign, numpy_index
+from lmviz.explain.given import Given, inputs, needed, result
+from lmviz.trace.step import Cell, Step
+
+Places = NDArray[np.integer[Any]]
+Arrange = Callable[[Step, Places], Places]
+
+
+def explain_view(step: Step, cell: Cell, output: int = 0) -> Explanation:
+    """The one number that a cell of a view shows, and where it stands in the input."""
+    source, at = source_of(step, cell, output)
+    formula = f"{result(step, cell, output)} = {source.latex(*at)}"
+    return Explanation(formula, (), float(source.number(at)), (source.piece(at),))
+
+
+def source_of(step: Step, cell: Cell, output: int = 0) -> tuple[Given, Cell]:
+    """The input, and its cell, that a cell of the result is."""
+    given = inputs(step)
+    if step.op in SAME_ORDER:
+        place = int(np.ravel_multi_index(cell, step.outputs[output].shape)) if cell else 0
+        return given[0], _cell(place, given[0].shape)
+    tensors = _moved(step, given)
+    place = int(places(step, tensors, output)[cell])
+    for tensor in tensors:
+        if place < tensor.array.size:
+            return tensor, _cell(place, tensor.shape)
+        place -= tensor.array.size
+    raise AssertionError("a view showed a cell that no input has")
+
+
+def explain_setitem(step: Step, cell: Cell) -> Explanation:
+    """A cell of `x[index] = value`, after it: a cell of the value where the index reached, else what was there."""
+    x, value = needed(step, "input"), needed(step, "value")
+    at = written_to(step, x, value)[cell]
+    source, place = (x, at) if at < x.array.size else (value, at - x.array.size)
+    found = _cell(int(place), source.shape)
+    formula = f"{result(step, cell)} = {source.latex(*found)}"
+    return Explanation(formula, (), float(source.number(found)), (source.piece(found),))
+
+
+def written_to(step: Step, x: Given, value: Given) -> Places:
+    """For each cell after `x[index] = value`: its place, counted through x and then through value."""
+    at = np.arange(x.array.size).reshape(x.shape)
+    assign(step, at, np.arange(value.array.size).reshape(value.shape) + x.array.size)
+    return at
+
+
+def _cell(place: int, shape: tuple[int, ...]) -> Cell:
+    return tuple(int(i) for i in np.unravel_index(place, shape)) if shape else ()
+
+
+def _moved(step: Step, given: list[Given]) -> list[Given]:
+    """The inputs whose numbers are moved; the others only say where to."""
+    return given if step.op in JOINED else given[:1]
+
+
+def places(step: Step, tensors: Sequence[Given], output: int = 0) -> Places:
+    """For each cell of an output: the place, counted through all tensors, of the number that it shows."""
+    starts = np.cumsum([0, *(tensor.array.size for tensor in tensors)])
+    kind = np.int32 if starts[-1] < 2**31 else np.int64
+    numbered = [
+        np.arange(start, start + tensor.array.size, dtype=kind).reshape(tensor.shape)
+        for start, tensor in zip(starts, tensors, strict=False)
+    ]
+    shape = step.outputs[output].shape
+    if step.op in SAME_ORDER:
+        return numbered[0].reshape(shape)
+    if step.op in JOINED:
+        return JOINED[step.op](step, numbered)
+    if step.op in PARTED:
+        return PARTED[step.op](step, numbered[0], output)
+    return ARRANGED[step.op](step, numbered[0])
+
+
+# -- one input, one output ------------------------------------------------------------------------------------------
+
+SAME_ORDER = frozenset(
+    "view reshape flatten unflatten squeeze unsqueeze contiguous clone detach to view_as reshape_as ravel".split()
+)
+
+
+def setting(step: Step, name: str, otherwise: Any = None) -> Any:
+    value = step.settings.get(name, otherwise)
+    return otherwise if value is None else value
+
+
+def _sizes(step: Step, name: str) -> tuple[int, ...]:
+    """A setting that torch takes as numbers or as one list of them."""
+    value = setting(step, name)
+    sizes = (value,) if isinstance(value, int) else tuple(value)
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], list | tuple) else sizes
+
+
+def _transpose(step: Step, at: Places) -> Places:
+    return np.swapaxes(at, setting(step, "dim0", 0), setting(step, "dim1", 1)) if at.ndim else at
+
+
+def _repeat(step: Step, at: Places) -> Places:
+    return np.tile(at, _sizes(step, "repeats"))
+
+
+def _repeat_interleave(step: Step, at: Places) -> Places:
+    repeats = inputs(step)[1].array if len(step.inputs) == 2 else np.array(_sizes(step, "repeats"))
+    return np.repeat(at, repeats if repeats.size > 1 else int(repeats.reshape(-1)[0]), setting(step, "dim"))
+
+
+def _roll(step: Step, at: Places) -> Places:
+    dims = step.settings.get("dims")
+    return np.roll(at, setting(step, "shifts"), tuple(_sizes(step, "dims")) if dims not in (None, (), []) else None)
+
+
+def _narrow(step: Step, at: Places) -> Places:
+    start, length = int(setting(step, "start")), int(setting(step, "length"))
+    axis = setting(step, "dim")
+    return np.take(at, range(start % max(at.shape[axis], 1), start % max(at.shape[axis], 1) + length), axis)
+
+
+def _gather(step: Step, at: Places) -> Places:
+    """gather may look at a part of the input only: its index may be shorter along the other axes."""
+    index, axis = inputs(step)[1].array, int(setting(step, "dim"))
+    if not at.ndim:
+        return at.reshape(index.shape)
+    axis %= at.ndim
+    window = tuple(slice(None) if a == axis else slice(size) for a, size in enumerate(index.shape))
+    return np.take_along_axis(at[window], index, axis)
+
+
+def _take_along_dim(step: Step, at: Places) -> Places:
+    index, axis = inputs(step)[1].array, step.settings.get("dim")
+    if axis is None:
+        return np.take(at.reshape(-1), index.reshape(-1))
+    return np.take_along_axis(at, index, int(axis))  # type: ignore[call-overload]
+
+
+def _index_select(step: Step, at: Places) -> Places:
+    return np.take(at, inputs(step)[1].array.reshape(-1), setting(step, "dim"))
+
+
+ARRANGED: dict[str, Arrange] = {
+    "transpose": _transpose,
+    "T": lambda step, at: at.T,
+    "t": lambda step, at: at.T,
+    "mT": lambda step, at: np.swapaxes(at, -1, -2),
+    "permute": lambda step, at: np.transpose(at, _sizes(step, "dims")),
+    "expand": lambda step, at: np.broadcast_to(at, step.outputs[0].shape),
+    "expand_as": lambda step, at: np.broadcast_to(at, step.outputs[0].shape),
+    "repeat": _repeat,
+    "repeat_interleave": _repeat_interleave,
+    "roll": _roll,
+    "flip": lambda step, at: np.flip(at, _sizes(step, "dims")),
+    "narrow": _narrow,
+    "select": lambda step, at: np.take(at, int(setting(step, "index")), setting(step, "dim")),
+    "gather": _gather,
+    "index_select": _index_select,
+    "take_along_dim": _take_along_dim,
+    "getitem": lambda step, at: numpy_index(step, at),
+}
+
+
+# -- one input, several outputs -------------------------------------------------------------------------------------
+
+
+def _split(step: Step, at: Places, output: int) -> Places:
+    """A part begins where those before it end."""
+    axis = int(setting(step, "dim", 0))
+    sizes = [value.shape[axis] for value in step.outputs]
+    start = sum(sizes[:output])
+    return np.take(at, range(start, start + sizes[output]), axis)
+
+
+PARTED: dict[str, Callable[[Step, Places, int], Places]] = {
+    "split": _split,
+    "chunk": _split,
+    "split_with_sizes": _split,
+    "unbind": lambda step, at, output: np.take(at, output, int(setting(step, "dim", 0))),
+}
+
+
+# -- several inputs, one output -------------------------------------------------------------------------------------
+
+JOINED: dict[str, Callable[[Step, list[Places]], Places]] = {
+    "cat": lambda step, at: np.concatenate([a for a in at if a.shape != (0,)] or at[:1], int(setting(step, "dim", 0))),
+    "stack": lambda step, at: np.stack(at, int(setting(step, "dim", 0))),
+}
+
+VIEWS = (*SAME_ORDER, *ARRANGED, *PARTED, *JOINED)

@@ -1,0 +1,47 @@
+"""The step-through's view: one component that draws a scene and reports what was clicked or pressed.
+
+One component and not many widgets, because every step redraws all of it: on a click a single message goes each way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from lmviz.ui.text import catalogue
+
+BROWSER = Path(__file__).parent / "browser"
+SCRIPTS = ("dom.js", "colour.js", "tensor.js", "picture.js", "panes.js", "main.js")
+_WORDS = ("bar.", "bars.", "inspect.", "loss.", "map.", "pane.", "picture.", "say.more", "source.", "tokens.")
+
+Event = dict[str, Any]
+
+
+@lru_cache(maxsize=1)
+def _component() -> Any:
+    return st.components.v2.component(
+        "lmviz.debugger",
+        html=(BROWSER / "frame.html").read_text(encoding="utf-8"),
+        css=(BROWSER / "look.css").read_text(encoding="utf-8"),
+        js="\n".join((BROWSER / name).read_text(encoding="utf-8") for name in SCRIPTS),
+    )
+
+
+@lru_cache
+def _words(language: str) -> dict[str, str]:
+    return {key: words for key, words in catalogue(language).items() if key.startswith(_WORDS)}
+
+
+def show(scene: dict[str, Any], on_event: Callable[[Event], None], key: str = "debugger") -> None:
+    """Draw a scene; call `on_event` with what the visitor did next, before the fragment runs again."""
+
+    def changed() -> None:
+        event = st.session_state[key].event
+        if isinstance(event, dict):
+            on_event(event)
+
+    _component()(data=scene | {"words": _words(scene["lang"])}, key=key, on_event_change=changed)

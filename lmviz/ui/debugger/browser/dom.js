@@ -1,0 +1,29 @@
+// Small helpers. Text only ever enters the page as text nodes, so nothing that a user typed can act as markup.
+
+const h = (tag, attributes, ...children) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "html") element.innerHTML = value; // drawings that Python made: formulas
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+};
+
+// A number as the reader's language writes it, with a true minus sign; never "0.00" for what is not zero.
+const written = (value, digits, lang) => {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const tiny = value !== 0 && (Math.abs(value) < 0.5 * 10 ** -digits || Math.abs(value) >= 1e6);
+  const plain = tiny ? value.toExponential(Math.max(0, digits - 1)).replace("e+", "e") : value.toFixed(digits);
+  return (lang === "fr" ? plain.replace(".", ",") : plain).replace(/-/g, "−");
+};
+
+const decoded = (base64) => {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+};
+
+const clamp = (value, low, high) => Math.max(low, Math.min(high, value));

@@ -1,0 +1,161 @@
+// The centre: what a place looks like. Hover previews a cell, a click pins it.
+
+const drawPicture = (box, state) => {
+  const { data, words } = state, picture = data.picture;
+  box.replaceChildren();
+  if (picture.kind === "tokens") return box.append(tokenTable(picture, state));
+  if (picture.kind === "bars") return box.append(barTable(picture, state));
+  if (picture.kind === "loss") return box.append(lossTable(picture, state));
+  const panels = picture.panels.map((raw) => {
+    const panel = prepare(raw);
+    panel.focusLocal = raw.focus === null ? null : raw.focus - raw.start[0];
+    if (panel.focusLocal !== null && (panel.focusLocal < 0 || panel.focusLocal >= raw.window[0])) panel.focusLocal = null;
+    return panel;
+  });
+  if (!panels.length) return box.append(h("p", { class: "empty" }, words["picture.none"]));
+  const headers = 26, way = arrange(panels, box.clientWidth - 8, box.clientHeight - headers * 1.0 - 8);
+  const look = lookOf(box, data);
+  for (const line of way.lines) {
+    const row = h("div", { class: "line" });
+    for (const panel of line) {
+      if (panel.sign) row.append(h("span", { class: "sign", "aria-hidden": "true" }, panel.sign));
+      row.append(tensorFigure(panel, way.sizes.get(panel), look, state));
+    }
+    box.append(row);
+  }
+};
+
+const lookOf = (element, data) => {
+  const style = getComputedStyle(element), scale = SCALES[isDark(element) ? "dark" : "light"];
+  return {
+    scale, digits: data.digits, lang: data.lang, hatch: hatching(scale), accent: style.getPropertyValue("--lm-focus").trim(),
+    font: style.getPropertyValue("--lm-font"), mono: style.getPropertyValue("--lm-mono"),
+  };
+};
+
+const tensorFigure = (panel, size, look, state) => {
+  const shape = panel.axes.map((axis, i) => (axis && axis !== "1" ? `${axis} ${panel.shape[i]}` : panel.shape[i])).join(" × ");
+  const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": `${panel.name}: ${shape || state.words["picture.number"]}` });
+  const place = drawTensor(canvas, panel, size, look);
+  attachPointer(canvas, panel, place, state);
+  return h("figure", { class: "tensor", "data-address": panel.address, "data-part": panel.part },
+    h("figcaption", {}, h("span", { class: "dot" }), h("b", {}, panel.turned ? `${panel.name}ᵀ` : panel.name), h("span", { class: "shape" }, shape)),
+    panel.heads > 1 ? headPicker(panel, state) : null,
+    panel.no_grad ? h("p", { class: "empty" }, state.words["picture.no_grad"]) : canvas,
+    legend(panel, look), panel.overview ? overviewOf(panel, look, state) : null);
+};
+
+const headPicker = (panel, state) => h("div", { class: "heads", role: "group", "aria-label": "head" },
+  h("span", {}, "head"), Array.from({ length: Math.min(panel.heads, 24) }, (_, i) =>
+    h("button", { "aria-pressed": String(i === panel.lead[panel.axes.indexOf("head")]), onclick: () => state.send({ type: "head", head: i }) }, String(i))));
+
+const legend = (panel, look) => {
+  const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${colourOf(panel.scale === "share" ? (share + 1) / 2 : share * panel.peak, panel, look.scale)})`);
+  const ends = panel.scale === "share" ? ["0", "1"] : [written(-panel.peak, look.digits, look.lang), written(panel.peak, look.digits, look.lang)];
+  return h("div", { class: "legend", "aria-hidden": "true" }, h("span", {}, ends[0]), h("i", { style: `background:linear-gradient(90deg,${stops})` }), h("span", {}, ends[1]));
+};
+
+// A large tensor: where the window stands in the whole, and a click to move it.
+const overviewOf = (panel, look, state) => {
+  const [rows, cols] = panel.overview.window, values = decoded(panel.overview.cells), canvas = h("canvas", { width: cols, height: rows });
+  const g = canvas.getContext("2d"), image = g.createImageData(cols, rows);
+  values.forEach((value, i) => image.data.set([...(Number.isFinite(value) ? colourOf(value, panel, look.scale) : [128, 136, 148]), 255], 4 * i));
+  g.putImageData(image, 0, 0);
+  const [allRows, allCols] = panel.size, percent = (part, whole) => `${(100 * part) / whole}%`;
+  const move = (row, col) => state.send({ type: "window", address: panel.address, row: clamp(row, 0, allRows - 1), col: clamp(col, 0, allCols - 1) });
+  const box = h("div", { class: "whole", title: state.words["picture.whole"], onclick: (event) => {
+    const area = box.getBoundingClientRect();
+    move(Math.floor(((event.clientY - area.top) / area.height) * allRows), Math.floor(((event.clientX - area.left) / area.width) * allCols));
+  } }, canvas, h("i", { style: `top:${percent(panel.start[0], allRows)};left:${percent(panel.start[1], allCols)};height:${percent(panel.window[0], allRows)};width:${percent(panel.window[1], allCols)}` }));
+  const page = (label, row, col, name) => h("button", { "aria-label": name, onclick: () => move(row, col) }, label);
+  const [r, c] = panel.start, w = state.words;
+  return h("div", { class: "paging" }, box,
+    c > 0 ? page("◀", r, c - 64, w["picture.left"]) : null, c + 64 < allCols ? page("▶", r, c + 64, w["picture.right"]) : null,
+    r > 0 ? page("▲", r - 64, c, w["picture.up"]) : null, r + 64 < allRows ? page("▼", r + 64, c, w["picture.down"]) : null,
+    h("span", {}, `${r}–${r + panel.window[0] - 1} / ${allRows} × ${c}–${c + panel.window[1] - 1} / ${allCols}`));
+};
+
+const attachPointer = (canvas, panel, place, state) => {
+  const under = (event) => {
+    const area = canvas.getBoundingClientRect();
+    const col = Math.floor((event.clientX - area.left - place.left) / place.w), row = Math.floor((event.clientY - area.top - place.top) / place.h);
+    return row >= 0 && col >= 0 && row < panel.rows && col < panel.cols ? [row, col] : null;
+  };
+  const tell = (cell) => {
+    const value = panel.at(...cell);
+    const text = `${panel.name}[${cellText(panel.cell(...cell), panel.axes, state)}] = ${value === -Infinity ? state.words["picture.masked"] : written(value, panel.integers ? 0 : 4, state.data.lang)}`;
+    state.tip.textContent = text;
+    return text;
+  };
+  canvas.addEventListener("mousemove", (event) => {
+    const cell = under(event);
+    state.tip.hidden = !cell;
+    if (!cell) return;
+    tell(cell);
+    const area = state.root.getBoundingClientRect();
+    state.tip.style.left = `${clamp(event.clientX - area.left + 14, 0, area.width - state.tip.offsetWidth - 4)}px`;
+    state.tip.style.top = `${event.clientY - area.top + 16}px`;
+  });
+  canvas.addEventListener("mouseleave", () => { state.tip.hidden = true; });
+  canvas.addEventListener("mousedown", (event) => event.preventDefault()); // the arrow keys stay with the walk
+  canvas.addEventListener("click", (event) => {
+    const cell = under(event);
+    if (cell) pin(panel, panel.cell(...cell), state);
+  });
+  let at = [0, 0];
+  canvas.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    if (moves[event.key]) {
+      at = [clamp(at[0] + moves[event.key][0], 0, panel.rows - 1), clamp(at[1] + moves[event.key][1], 0, panel.cols - 1)];
+      state.live.textContent = tell(at);
+      canvas.setAttribute("aria-label", state.live.textContent);
+    } else if (event.key === "Enter") pin(panel, panel.cell(...at), state);
+    else if (event.key === "Escape") canvas.blur();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+};
+
+const pin = (panel, cell, state) => {
+  const now = state.data.inspector;
+  const same = now && now.address === panel.address && now.cell.join() === cell.join();
+  state.send(same ? { type: "unpin" } : { type: "pin", address: panel.address, cell });
+};
+
+// A cell's index with tokens for positions: 0, ‹k›, ‹p›.
+const cellText = (cell, axes, state) => cell.map((index, i) => {
+  const token = ["pos", "query", "key"].includes(axes[i]) && state.data.tokens[index];
+  return token ? `‹${token.text}›` : String(index);
+}).join(", ");
+
+const tokenTable = (picture, { words }) => h("div", { class: "sheet" },
+  h("p", { class: "given" }, picture.text || "∅"), h("p", { class: "down", "aria-hidden": "true" }, "↓"),
+  h("ol", { class: "pieces" }, picture.rows.map((row) => h("li", { class: row.unknown ? "unknown" : "" },
+    h("b", {}, row.text), h("span", { class: "id" }, String(row.id)), h("small", {}, `${row.span[0]}–${row.span[1]}`)))),
+  h("p", { class: "note" }, words["picture.tokens"]));
+
+const barTable = (picture, state) => {
+  const { data, words } = state, { digits, lang } = data, most = Math.max(...picture.rows.map((row) => row.p), 1e-9);
+  const cellButton = (value, [address, cell], n = digits) => h("td", {}, h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, n, lang)));
+  const percent = (p) => `${written(100 * p, 1, lang)} %`;
+  return h("table", { class: "bars" },
+    h("thead", {}, h("tr", {}, ["token", "id", "logit", "scaled", "probs"].map((name) => h("th", { scope: "col" }, words[`bars.${name}`])))),
+    h("tbody", {}, picture.rows.map((row, i) => h("tr", { class: i === 0 ? "best" : "" },
+      h("th", { scope: "row" }, row.text, row.target ? h("span", { class: "target" }, words["bars.target"]) : null), h("td", { class: "id" }, String(row.id)),
+      cellButton(row.logit, row.cells[0]), cellButton(row.scaled, row.cells[1]),
+      h("td", { class: "bar" }, h("i", { style: `width:${(100 * row.p) / most}%` }), h("button", { class: "num", onclick: () => state.send({ type: "pin", address: row.cells[2][0], cell: row.cells[2][1] }) }, percent(row.p))))),
+      picture.others ? h("tr", { class: "others" }, h("th", { scope: "row" }, words["bars.others"].replace("{n}", picture.others)), h("td"), h("td"), h("td"), h("td", { class: "bar" }, percent(picture.rest))) : null));
+};
+
+const lossTable = (picture, state) => {
+  const { data, words } = state, { digits, lang } = data;
+  const most = Math.max(...picture.rows.map((row) => (row.target === null ? 0 : row.nll)), 1e-9);
+  const number = (value, [address, cell]) => h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, digits, lang));
+  return h("table", { class: "bars loss" },
+    h("thead", {}, h("tr", {}, ["input", "wanted", "p", "nll"].map((name) => h("th", { scope: "col" }, words[`loss.${name}`])))),
+    h("tbody", {}, picture.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.input), h("td", {}, row.target === null ? "–" : row.target),
+      h("td", {}, row.target === null ? "" : `${written(100 * row.p, 1, lang)} %`),
+      h("td", { class: "bar" }, row.target === null ? words["loss.uncounted"] : [h("i", { style: `width:${(100 * row.nll) / most}%` }), number(row.nll, row.cell)]))),
+      h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell)))));
+};

@@ -1,0 +1,154 @@
+// One tensor as a grid of cells on a canvas: real numbers where they fit, hatching for what a mask hides.
+
+const TITLE = 46; // pixels above the grid: the name and shape, the title of the columns
+const MIN_NUMBER = 42; // cell width from which numbers fit
+
+const labelWidth = (panel) => {
+  const longest = Math.max(0, ...panel.rowLabels.map((label) => [...label].length));
+  return panel.rowAxis ? clamp(longest * 9 + 12, 26, 92) : 12;
+};
+
+// Turned panels swap rows and columns for the eye only; cells keep their address.
+const prepare = (raw) => {
+  const panel = { ...raw, values: decoded(raw.cells) };
+  const [rows, cols] = raw.window;
+  panel.rows = raw.turned ? cols : rows;
+  panel.cols = raw.turned ? rows : cols;
+  panel.rowLabels = raw.turned ? raw.col_labels : raw.row_labels;
+  panel.colLabels = raw.turned ? raw.row_labels : raw.col_labels;
+  panel.rowAxis = raw.turned ? raw.col_axis : raw.row_axis;
+  panel.colAxis = raw.turned ? raw.row_axis : raw.col_axis;
+  panel.at = (row, col) => panel.values[raw.turned ? col * cols + row : row * cols + col];
+  panel.source = (row, col) => (raw.turned ? [col + raw.start[0], row + raw.start[1]] : [row + raw.start[0], col + raw.start[1]]);
+  panel.local = ([row, col]) => {
+    const place = [row - raw.start[0], col - raw.start[1]];
+    return raw.turned ? [place[1], place[0]] : place;
+  };
+  panel.cell = (row, col) => [...raw.lead, ...panel.source(row, col)].slice(-raw.shape.length || Infinity);
+  return panel;
+};
+
+// Cell sizes with which the panels fill the space they have: in one line, or inputs above results, or one by one.
+const arrange = (panels, width, height) => {
+  const results = panels.filter((panel) => panel.result), inputs = panels.filter((panel) => !panel.result);
+  const ways = [[panels], inputs.length && results.length ? [inputs, results] : null, panels.map((panel) => [panel])];
+  let best = null;
+  for (const lines of ways.filter(Boolean)) {
+    const share = height / lines.length;
+    const sizes = new Map();
+    let worst = Infinity;
+    for (const line of lines) {
+      const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + (panel.sign ? 30 : 8), 0);
+      const cols = line.reduce((sum, panel) => sum + panel.cols, 0);
+      const room = (width - fixed - 4) / cols;
+      for (const panel of line) {
+        const tall = (share - TITLE - 34) / panel.rows;
+        const w = clamp(Math.min(room, 62), 4, 62), c = clamp(Math.min(tall, w >= MIN_NUMBER ? 36 : w * 1.4), 4, 36);
+        sizes.set(panel, { w, h: w >= MIN_NUMBER ? Math.max(c, Math.min(tall, 20), 6) : Math.min(c, w * 1.4) });
+        worst = Math.min(worst, (panel.result ? 1 : 1.6) * Math.min(w, MIN_NUMBER) * Math.min(c, 22) * (room < 4 || tall < 4 ? 0.01 : 1));
+      }
+    }
+    if (!best || worst > best.worst * 1.05) best = { lines, sizes, worst };
+  }
+  return best;
+};
+
+const drawTensor = (canvas, panel, size, look) => {
+  const left = labelWidth(panel), ratio = window.devicePixelRatio || 1;
+  const width = Math.ceil(left + panel.cols * size.w + 6), height = Math.ceil(TITLE + panel.rows * size.h + 6);
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const g = canvas.getContext("2d");
+  g.scale(ratio, ratio);
+  g.textBaseline = "middle";
+  const place = { left, top: TITLE, ...size };
+  drawTitles(g, panel, place, look, width);
+  for (let row = 0; row < panel.rows; row++)
+    for (let col = 0; col < panel.cols; col++) drawCell(g, panel, row, col, place, look);
+  drawMarks(g, panel, place, look);
+  return place;
+};
+
+const drawTitles = (g, panel, { left, top, w, h: tall }, look, width) => {
+  g.fillStyle = look.scale.faint;
+  g.font = `13px ${look.font}`;
+  g.textAlign = "left";
+  if (panel.colAxis && panel.colAxis !== "1") g.fillText(`${panel.colAxis} →`, left, 9);
+  if (panel.rowAxis && panel.rowAxis !== "1") {
+    g.textAlign = "right";
+    g.fillText(`${panel.rowAxis} ↓`, left + Math.max(-6, 30 - left), panel.colAxis ? 28 : 9);
+  }
+  g.textAlign = "center";
+  const every = Math.max(1, Math.ceil((tokenAxis(panel.colAxis) ? 16 : 26) / w));
+  g.font = `${tokenAxis(panel.colAxis) ? 15 : 12}px ${look.mono}`;
+  for (let col = 0; col < panel.cols; col += every) {
+    g.fillStyle = col === (panel.turned ? panel.focusLocal : -1) ? look.accent : look.scale.ink;
+    g.fillText(short(panel.colLabels[col], Math.max(2, Math.floor((w * every) / 9))), left + (col + 0.5) * w, top - 9);
+  }
+  g.textAlign = "right";
+  const skip = Math.max(1, Math.ceil(13 / tall));
+  g.font = `${tokenAxis(panel.rowAxis) ? clamp(tall, 11, 15) : 12}px ${look.mono}`;
+  for (let row = 0; row < panel.rows; row += skip) {
+    if (!panel.rowAxis) break;
+    g.fillStyle = row === panel.focusLocal && !panel.turned ? look.accent : look.scale.ink;
+    g.fillText(short(panel.rowLabels[row], 9), left - 6, top + (row + 0.5) * tall);
+  }
+};
+
+const tokenAxis = (axis) => ["pos", "query", "key", "d_vocab", "id"].includes(axis);
+const short = (label, n) => ([...label].length > n ? [...label].slice(0, Math.max(1, n - 1)).join("") + "…" : label);
+
+const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
+  const value = panel.at(row, col), x = left + col * w, y = top + row * tall, gap = w > 9 && tall > 9 ? 1 : 0;
+  let ink = look.scale.ink;
+  if (value === -Infinity) {
+    g.fillStyle = look.hatch;
+    g.fillRect(x, y, w - gap, tall - gap);
+  } else if (Number.isNaN(value)) {
+    g.fillStyle = "#c81e3a";
+    g.fillRect(x, y, w - gap, tall - gap);
+    ink = "#ffffff";
+  } else {
+    const colour = colourOf(value === Infinity ? panel.peak : value, panel, look.scale);
+    g.fillStyle = `rgb(${colour})`;
+    g.fillRect(x, y, w - gap, tall - gap);
+    ink = inkOn(colour);
+  }
+  if (w < MIN_NUMBER || tall < 14 || value === -Infinity) return;
+  g.fillStyle = ink;
+  g.textAlign = "center";
+  g.font = `${clamp(Math.min(tall * 0.62, w / 3.4), 11, 17)}px ${look.font}`;
+  const text = panel.integers ? String(Math.round(value)) : written(value, look.digits, look.lang);
+  g.fillText(text, x + (w - gap) / 2, y + tall / 2 + 0.5, w - 4);
+};
+
+const drawMarks = (g, panel, { left, top, w, h: tall }, look) => {
+  if (panel.focusLocal !== null && panel.focusLocal >= 0) {
+    g.strokeStyle = look.accent;
+    g.lineWidth = 2;
+    if (panel.turned) g.strokeRect(left + panel.focusLocal * w - 1, top - 1, w + 1, panel.rows * tall + 1);
+    else g.strokeRect(left - 1, top + panel.focusLocal * tall - 1, panel.cols * w + 1, tall + 1);
+  }
+  if (panel.pinned) {
+    const [row, col] = panel.local(panel.pinned);
+    g.strokeStyle = look.scale.ink;
+    g.lineWidth = 3;
+    if (row >= 0 && col >= 0 && row < panel.rows && col < panel.cols) g.strokeRect(left + col * w, top + row * tall, w - 1, tall - 1);
+  }
+};
+
+const hatching = (scale) => {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const g = tile.getContext("2d");
+  g.fillStyle = `rgb(${mix(scale.middle, [128, 136, 148], 0.22)})`;
+  g.fillRect(0, 0, 8, 8);
+  g.strokeStyle = scale.faint;
+  g.lineWidth = 1;
+  g.beginPath();
+  for (const [x, y] of [[-2, 2], [0, 8], [6, 10]]) { g.moveTo(x, y); g.lineTo(x + 8, y - 8); }
+  g.stroke();
+  return g.createPattern(tile, "repeat");
+};

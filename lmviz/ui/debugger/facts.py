@@ -1,0 +1,122 @@
+"""The numbers of this run that the sentence of a stage speaks of. Every one is read from a recorded tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lmviz.trace.step import Array, Step, Value
+from lmviz.ui.state import View
+from lmviz.ui.text import integer, number, visible
+from lmviz.walk.stages import Stage
+from lmviz.workbench import Run
+
+
+class Facts:
+    """Facts about one stage of one run, for one focus token."""
+
+    def __init__(self, run: Run, view: View, stage: Stage, pos: int) -> None:
+        self.run, self.view, self.stage, self.pos = run, view, stage, pos
+        self.steps = run.trace[stage.first : stage.last + 1] if stage.first >= 0 else ()
+
+    def all(self) -> dict[str, Any]:
+        config = self.run.checkpoint.config
+        known: dict[str, Any] = {
+            "token": visible(self.run.token(self.pos)),
+            "pos": self.pos,
+            "n": len(self.run.tokens),
+            "d_vocab": self.integer(config.d_vocab),
+            "d_model": self.integer(config.d_model),
+            "d_head": self.integer(config.d_head),
+            "d_mlp": self.integer(config.d_mlp),
+            "n_heads": config.n_heads,
+            "head": min(self.view.head, config.n_heads - 1),
+        }
+        more = _BY_KIND.get(self.stage.kind)
+        return known | (more(self) if more else {})
+
+    # -- helpers -----------------------------------------------------------------------------------------------------
+
+    def number(self, value: float, digits: int | None = None) -> str:
+        return number(self.view.lang, float(value), self.view.digits if digits is None else digits)
+
+    def integer(self, value: int) -> str:
+        return integer(self.view.lang, value)
+
+    def percent(self, share: float) -> str:
+        return f"{number(self.view.lang, 100 * float(share), 1)} %" if self.view.lang == "fr" else f"{100 * share:.1f}%"
+
+    def step(self, op: str) -> Step | None:
+        return next((step for step in self.steps if step.op == op and step.outputs), None)
+
+    def row(self, value: Value) -> Array:
+        """The focus token's row of a tensor, [...], at the chosen head."""
+        array = value.array
+        if array.ndim >= 4:
+            return np.asarray(array[0, min(self.view.head, array.shape[1] - 1), min(self.pos, array.shape[2] - 1)])
+        if array.ndim == 3:
+            return np.asarray(array[0, min(self.pos, array.shape[1] - 1)])
+        return np.asarray(array[min(self.pos, array.shape[0] - 1)]) if array.ndim == 2 else array
+
+    # -- by kind -----------------------------------------------------------------------------------------------------
+
+    def norm(self) -> dict[str, Any]:
+        x = self.row(self.steps[0].inputs[0]).astype(np.float64)
+        return {"mean": self.number(x.mean()), "variance": self.number(x.var())}
+
+    def scores(self) -> dict[str, Any]:
+        row = self.row(self.steps[-1].outputs[0])
+        row = np.where(np.isnan(row), -np.inf, row)
+        best = int(row.argmax()) if row.size else 0
+        return {"best": visible(self.run.token(min(best, len(self.run.tokens) - 1))), "score": self.number(row[best])}
+
+    def softmax(self) -> dict[str, Any]:
+        step = self.step("softmax")
+        row = self.row(step.outputs[0]) if step else np.zeros(1)
+        best = int(np.nan_to_num(row).argmax())
+        return {"best": visible(self.run.token(min(best, len(self.run.tokens) - 1))), "share": self.percent(row[best])}
+
+    def residual(self) -> dict[str, Any]:
+        before, added = (self.row(value).astype(np.float64) for value in self.steps[-1].inputs[:2])
+        after = self.row(self.steps[-1].outputs[0]).astype(np.float64)
+        lengths = (float(np.linalg.norm(vector)) for vector in (before, added, after))
+        return dict(zip(("before", "added", "after"), map(self.number, lengths), strict=True))
+
+    def mlp(self) -> dict[str, Any]:
+        activation = next((s for s in self.steps if s.op in ("gelu", "relu", "silu", "tanh") and s.outputs), None)
+        row = self.row(activation.outputs[0]) if activation else np.zeros(0)
+        return {"active": self.integer(int((row > 0).sum())), "function": activation.op if activation else ""}
+
+    def logits(self) -> dict[str, Any]:
+        row = self.row(self.steps[-1].outputs[0])
+        best = int(np.nan_to_num(row, nan=-np.inf).argmax())
+        return {"best": visible(self.run.piece(best)), "score": self.number(row[best])}
+
+    def probabilities(self) -> dict[str, Any]:
+        row = self.row(self.steps[-1].outputs[0])
+        best = int(np.nan_to_num(row).argmax())
+        return {
+            "best": visible(self.run.piece(best)),
+            "share": self.percent(row[best]),
+            "temperature": self.number(self.run.request.temperature),
+        }
+
+    def loss(self) -> dict[str, Any]:
+        counted = next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
+        n = int(counted.outputs[0].array.sum()) if counted else 0
+        return {"loss": self.number(float(self.steps[-1].outputs[0].array)), "counted": n}
+
+
+_BY_KIND: dict[str, Callable[[Facts], dict[str, Any]]] = {
+    "norm": Facts.norm,
+    "final_norm": Facts.norm,
+    "scores": Facts.scores,
+    "softmax": Facts.softmax,
+    "residual": Facts.residual,
+    "mlp": Facts.mlp,
+    "logits": Facts.logits,
+    "probabilities": Facts.probabilities,
+    "loss": Facts.loss,
+}

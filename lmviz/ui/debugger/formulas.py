@@ -1,0 +1,20 @@
+"""The formula of each stage, as the papers write it."""
+
+from __future__ import annotations
+
+from lmviz.walk.stages import Kind
+
+FORMULAS: dict[Kind, str] = {
+    "embeddings": r"x = E_{\mathrm{token}}[\mathrm{id}] + E_{\mathrm{pos}}[\mathrm{pos}]",
+    "norm": r"\mathrm{scaled} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} \cdot w + b",
+    "final_norm": r"\mathrm{scaled} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} \cdot w + b",
+    "qkv": r"q = x\,W_q \quad k = x\,W_k \quad v = x\,W_v",
+    "scores": r"\mathrm{scores} = \frac{q\,k^{\top}}{\sqrt{d_{\mathrm{head}}}}",
+    "softmax": r"\mathrm{pattern}_{ij} = \frac{e^{s_{ij}}}{\sum_{j'} e^{s_{ij'}}}",
+    "mix": r"z = \mathrm{pattern} \cdot v",
+    "residual": r"x \leftarrow x + \mathrm{found}",
+    "mlp": r"\mathrm{out} = f(x\,W_{\mathrm{in}} + b)\,W_{\mathrm{out}} + b'",
+    "logits": r"\mathrm{logits} = x\,W_{\mathrm{unembed}}^{\top}",
+    "probabilities": r"p_i = \frac{e^{\mathrm{logit}_i / T}}{\sum_j e^{\mathrm{logit}_j / T}}",
+    "loss": r"\mathrm{loss} = \frac{1}{n}\sum_{t} -\ln p(\mathrm{target}_t)",
+}

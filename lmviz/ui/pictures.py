@@ -1,0 +1,117 @@
+"""Tensors as what a browser needs to draw them: a window of cells, labels, a colour scale. Arrays in, plain data out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lmviz.trace.step import Array, Cell, Value
+
+WINDOW = 64  # cells at most, each way, that leave the server for one picture
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The two axes of a tensor that a picture shows, and where the others stand."""
+
+    lead: Cell  # the index on every axis but the last two
+    row: int  # the first row of the window, and the first column
+    col: int
+
+    def cell(self, row: int, col: int, n_axes: int) -> Cell:
+        """The tensor's cell at a row and a column of the whole slice."""
+        return (*self.lead, row, col)[-n_axes:] if n_axes else ()
+
+
+def matrix(array: Array, lead: Cell) -> Array:
+    """The last two axes of an array, [rows, cols], at an index on the others; fewer axes make a single row."""
+    if array.ndim == 0:
+        return array.reshape(1, 1)
+    if array.ndim == 1:
+        return array.reshape(1, -1)
+    found: Array = array[lead] if lead else array
+    return found
+
+
+def lead_of(shape: Sequence[int], axes: Sequence[str], head: int) -> Cell:
+    """Where a picture stands on the leading axes: the chosen head, and the first of everything else."""
+    return tuple(min(head, size - 1) if name == "head" else 0 for size, name in zip(shape[:-2], axes[:-2], strict=True))
+
+
+def window_start(wanted: int, size: int) -> int:
+    """The first cell of a window that has `wanted` in it; windows are aligned so that walking does not shift them."""
+    return 0 if size <= WINDOW else min(wanted // WINDOW * WINDOW, size - 1)
+
+
+def encoded(cells: Array) -> str:
+    """Numbers for the browser: little-endian float32 in base64."""
+    return base64.b64encode(np.ascontiguousarray(cells, dtype="<f4").tobytes()).decode()
+
+
+def domain(arrays: Sequence[Array]) -> float:
+    """The largest finite magnitude of some arrays: the end of a colour scale that is centred on zero."""
+    peak = 0.0
+    for array in arrays:
+        finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+        if finite.size:
+            peak = max(peak, float(np.abs(finite.astype(np.float64)).max()))
+    return peak
+
+
+def is_share(value: Value) -> bool:
+    """Whether a tensor holds probabilities, which get a scale from 0 to 1."""
+    return value.name in ("pattern", "probs") or value.address.endswith((".pattern", ".probs"))
+
+
+def picture(
+    value: Value,
+    cells: Array,
+    place: Slice,
+    label: Callable[[str, int], str],
+    scale: tuple[str, float],
+) -> dict[str, Any]:
+    """One tensor's window, ready to be drawn.
+
+    Args:
+        cells: the whole slice, [rows, cols].
+        label: the text at an index of a named axis.
+        scale: "share" or "signed", and the magnitude at its end.
+    """
+    n_rows, n_cols = cells.shape
+    window = cells[place.row : place.row + WINDOW, place.col : place.col + WINDOW]
+    axes = ("", *value.axes)[-2:] if value.axes else ("", "")
+    rows, cols = window.shape
+    return {
+        "address": value.address,
+        "name": value.name,
+        "role": value.role,
+        "axes": list(value.axes),
+        "shape": list(value.shape),
+        "dtype": value.dtype,
+        "lead": list(place.lead),
+        "size": [n_rows, n_cols],
+        "start": [place.row, place.col],
+        "window": [rows, cols],
+        "cells": encoded(window),
+        "integers": cells.dtype.kind in "iub",
+        "row_axis": axes[-2],
+        "col_axis": axes[-1],
+        "row_labels": [label(axes[-2], place.row + i) for i in range(rows)],
+        "col_labels": [label(axes[-1], place.col + i) for i in range(cols)],
+        "scale": scale[0],
+        "peak": scale[1],
+    }
+
+
+def overview(cells: Array, size: int = 48) -> dict[str, Any] | None:
+    """A coarse look at a slice that is larger than a window: every so-manyth cell, as it is."""
+    rows, cols = cells.shape
+    if rows <= WINDOW and cols <= WINDOW:
+        return None
+    every = (max(1, -(-rows // size)), max(1, -(-cols // size)))
+    sample = cells[:: every[0], :: every[1]]
+    return {"cells": encoded(sample), "window": list(sample.shape), "every": list(every)}

@@ -1,0 +1,76 @@
+"""Words and numbers in the reader's language. The only reader of locale/."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from lmviz.errors import UserError
+
+LOCALE = Path(__file__).parent.parent / "locale"
+LANGUAGES = {"en": "English", "fr": "Français"}
+DEFAULT = "en"
+
+
+@lru_cache
+def catalogue(language: str) -> dict[str, str]:
+    """Every text of one language by its key."""
+    with (LOCALE / f"{language}.po").open("rb") as file:
+        messages = read_po(file, locale=language)
+    return {str(message.id): str(message.string) for message in messages if message.id and message.string}
+
+
+def text(language: str, key: str, **details: object) -> str:
+    """The text of a key, with its details filled in; with `n=1` the text of `key.one`, if there is one."""
+    texts = catalogue(language)
+    if details.get("n") == 1:
+        key = f"{key}.one" if f"{key}.one" in texts else key
+    return texts[key].format(**details) if key in texts else key.format(**details)
+
+
+def has(language: str, key: str) -> bool:
+    return key in catalogue(language)
+
+
+def error_text(language: str, error: UserError) -> str:
+    """The sentence of an error in the reader's language; in English where it has not been translated."""
+    return catalogue(language).get(error.sentence, error.sentence).format(**error.details)
+
+
+def number(language: str, value: float, digits: int = 2) -> str:
+    """A number as the language writes it, with a true minus sign: −0.08, −0,08. Never "0.00" for what is not zero."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    if value == int(value) and abs(value) < 1e6 and digits == 0:
+        return integer(language, int(value))
+    if value != 0 and (abs(value) < 0.5 * 10**-digits or abs(value) >= 1e6):
+        mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
+        return f"{_separated(language, mantissa)}e{int(exponent)}".replace("-", "−")
+    return _separated(language, f"{value:.{digits}f}").replace("-", "−")
+
+
+def _separated(language: str, plain: str) -> str:
+    return plain.replace(".", ",") if language == "fr" else plain
+
+
+def integer(language: str, value: int) -> str:
+    """A count with its thousands set apart: 2,832, 2 832."""
+    return str(format_decimal(value, locale=language)).replace("-", "−")
+
+
+@lru_cache
+def long_text(language: str, kind: str) -> str:
+    """The long explanation of a stage, in Markdown; empty if there is none."""
+    path = LOCALE / "stages" / language / f"{kind}.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def visible(piece: str) -> str:
+    """A token's text with its spaces and line ends to be seen: · ¶ →."""
+    shown = piece.replace("\n", "¶").replace("\r", "␍").replace("\t", "→").replace("\u00a0", "⍽")
+    shown = "".join("·" if c == " " else c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown)
+    return shown if shown else "∅"

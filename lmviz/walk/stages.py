@@ -1,0 +1,154 @@
+"""The named stops of the walk, found in any trace from its operations and module names.
+
+A stage is a run of consecutive steps. What the rules below don't recognise is a stage too, of kind "other": nothing that
+a model does is hidden.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from lmviz.trace.step import Step, Trace, Value
+
+Kind = Literal[
+    *("tokenizer", "embeddings", "norm", "qkv", "scores", "softmax", "mix", "residual", "mlp", "final_norm"),
+    *("logits", "probabilities", "loss", "other"),
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+READOUT, LOSS = "readout", "loss"  # the prefixes under which a temperature and a loss follow the model
+
+_IN_BLOCK = re.compile(r"(?:^|\.)(\d+)(?:\.|$)")
+_NORM = re.compile(r"norm|(?:^|[._])ln(?:[._\d]|$)", re.IGNORECASE)
+_NORM_OPS = frozenset(("layer_norm", "rms_norm", "group_norm", "native_layer_norm"))
+_PRODUCTS = frozenset(("matmul", "einsum"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Steps `first` to `last`, both included. `stop` is the one whose result the stage is about.
+
+    The tokenizer comes before the first step: there first, last and stop are -1.
+    """
+
+    index: int
+    kind: Kind
+    block: int | None
+    first: int
+    last: int
+    stop: int
+
+
+def stages_of(trace: Trace) -> tuple[Stage, ...]:
+    """All stages of a trace in order: the tokenizer, then every step in exactly one stage."""
+    kinds = _kinds(trace)
+    stages = [Stage(0, "tokenizer", None, -1, -1, -1)]
+    for step in trace:
+        kind, block = kinds[step.index]
+        last = stages[-1]
+        if (last.kind, last.block) == (kind, block) and last.first >= 0 and not _starts_anew(trace, step, last):
+            stages[-1] = Stage(last.index, kind, block, last.first, step.index, step.index)
+        else:
+            stages.append(Stage(len(stages), kind, block, step.index, step.index, step.index))
+    return tuple(stages)
+
+
+def stage_at(stages: tuple[Stage, ...], step: int) -> Stage:
+    """The stage that a step belongs to."""
+    return next((stage for stage in stages if stage.first <= step <= stage.last), stages[0])
+
+
+def _kinds(trace: Trace) -> list[tuple[Kind, int | None]]:
+    """A kind and a block number for each step."""
+    blocks = [block_of(step) for step in trace]
+    inside = [i for i, block in enumerate(blocks) if block is not None]
+    first, last = (inside[0], inside[-1]) if inside else (len(blocks), -1)
+    attention = _attention(trace)
+    kinds: list[tuple[Kind, int | None]] = []
+    for step, block in zip(trace, blocks, strict=True):
+        kind: Kind
+        if step.module == READOUT or step.module.startswith(f"{READOUT}."):
+            kind = "probabilities"
+        elif step.module == LOSS or step.module.startswith(f"{LOSS}."):
+            kind = "loss"
+        elif step.index in attention:
+            kind = attention[step.index]
+        elif _is_norm(trace, step):
+            kind = "norm" if block is not None or step.index < last else "final_norm"
+        elif block is not None:
+            kind = "residual" if _is_residual(step) else "mlp"
+        elif inside and step.index < first:
+            kind = "embeddings"
+        elif inside and step.index > last:
+            kind = "logits" if step.op in ("linear", "matmul", "einsum") else kinds[-1][0]
+            kind = kind if kind in ("logits", "final_norm") else "other"
+        else:
+            kind = "embeddings" if step.op == "embedding" else "other"
+        kinds.append((kind, block))
+    return kinds
+
+
+def block_of(step: Step) -> int | None:
+    """The number of the layer that a step is in: the first number in its module's path."""
+    found = _IN_BLOCK.search(step.module) or _IN_BLOCK.search(step.address.partition("#")[0])
+    return int(found[1]) if found else None
+
+
+def _attention(trace: Trace) -> dict[int, Kind]:
+    """Steps of attention calls by what they do, around each softmax over products of queries and keys."""
+    kinds: dict[int, Kind] = {}
+    for softmax in trace:
+        if softmax.op != "softmax" or not softmax.inputs or softmax.module in (READOUT, LOSS):
+            continue
+        product = _product_behind(trace, softmax.inputs[0], 6)
+        if product is None or product.call != softmax.call:
+            continue
+        call = trace.calls[softmax.call]
+        start = next(i for i in range(product.index, -1, -1) if i == 0 or trace[i - 1].statement != product.statement)
+        fused = softmax.opened
+        for step in trace[call.first : call.last + 1]:
+            if step.index in kinds and step.index < softmax.index:
+                continue
+            same = step.call == softmax.call
+            if step.index == softmax.index:
+                kinds[step.index] = "softmax"
+            elif step.index > softmax.index:
+                kinds[step.index] = "mix"
+            elif fused is not None and step.index < fused:
+                kinds[step.index] = "qkv"
+            elif step.index >= (fused if fused is not None else start) and same:
+                kinds[step.index] = "scores"
+            else:
+                kinds[step.index] = "qkv"
+    return kinds
+
+
+def _product_behind(trace: Trace, value: Value, depth: int) -> Step | None:
+    """The product of two activations from which a value came, through scaling and masking."""
+    if depth == 0 or value.role != "activation" or value.address not in trace:
+        return None
+    step = trace[value.address]
+    if step.op in _PRODUCTS and sum(v.role == "activation" for v in step.inputs) == 2:
+        return step
+    return next((found for v in step.inputs if (found := _product_behind(trace, v, depth - 1)) is not None), None)
+
+
+def _is_norm(trace: Trace, step: Step) -> bool:
+    return (
+        step.op in _NORM_OPS
+        or _NORM.search(step.module.rpartition(".")[2]) is not None
+        or _NORM.search(trace.calls[step.call].class_name) is not None
+    )
+
+
+def _is_residual(step: Step) -> bool:
+    """An addition of two activations of one shape, in the block's own source and not in a part of it."""
+    own = step.module.rpartition(".")[2].isdigit()
+    shapes = [value.shape for value in step.inputs if value.role == "activation"]
+    return own and step.op == "add" and len(shapes) == 2 and shapes[0] == shapes[1]
+
+
+def _starts_anew(trace: Trace, step: Step, stage: Stage) -> bool:
+    """Whether a step of the same kind as the stage before it belongs to another call of the same part."""
+    return stage.kind in ("norm", "final_norm") and trace[stage.first].call != step.call

@@ -1,0 +1,288 @@
+"""What a page can do, in words of the product: open a model, walk a text through it, ask a number where it comes from.
+
+Knows nothing of Streamlit. What is expensive (models, recordings) is made once and kept in bounded caches that all
+sessions share.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lmviz.errors import UserError
+from lmviz.explain import explain
+from lmviz.explain.explanation import Explanation
+from lmviz.generate.readout import NextTokenLoss, Readout
+from lmviz.model.checkpoint import Checkpoint, load
+from lmviz.model.tokenizer import Tokens
+from lmviz.trace.recorder import record
+from lmviz.trace.step import Cell, Trace, Value
+from lmviz.walk.cursor import Walk
+from lmviz.walk.stages import LOSS, READOUT
+
+SAMPLES = Path(__file__).parent.parent / "sample_models"
+MODELS_KEPT = 4
+RUNS_KEPT = 24
+BYTES_KEPT = 2**30  # of recorded activations, over all runs
+PROMPT_LIMIT = 4000  # characters
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One number put in the place of another: a cell of a weight or of an activation, or a whole head switched off."""
+
+    address: str
+    cell: Cell | None  # None: the head
+    value: float = 0.0
+    head: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that a run depends on."""
+
+    model: str
+    prompt: str
+    target: str = ""
+    temperature: float = 1.0
+    edits: tuple[Edit, ...] = ()
+    gradients: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One text taken through one model."""
+
+    request: Request
+    checkpoint: Checkpoint
+    tokens: Tokens  # what the model read: the end of the text, if the text was too long
+    left_out: int  # tokens at the front that did not fit into the context
+    target_id: int | None
+    walk: Walk
+    said: tuple[tuple[str, dict[str, object]], ...] = ()  # what happened to the input: sentences and their details
+
+    @property
+    def trace(self) -> Trace:
+        return self.walk.trace
+
+    def token(self, pos: int) -> str:
+        return self.tokens.pieces[pos]
+
+    def piece(self, token_id: int) -> str:
+        return self.checkpoint.tokenizer.piece(token_id)
+
+
+@dataclass
+class Cache:
+    """The most recently used of some things, each made once even if several threads ask at the same time."""
+
+    size: int
+    weigh: Callable[[Any], int] = lambda thing: 0
+    weight_limit: int = 0
+    _kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
+    _locks: dict[Hashable, threading.Lock] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                found: T = self._kept[key]
+                return found
+            making = self._locks.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._kept:
+                    again: T = self._kept[key]
+                    return again
+            thing = make()
+            with self._lock:
+                self._kept[key] = thing
+                self._locks.pop(key, None)
+                dropped = self._drop()
+        if dropped:
+            gc.collect()  # Streamlit's own collections are off: ours follow what we drop
+        return thing
+
+    def _drop(self) -> bool:
+        dropped = False
+        while len(self._kept) > 1 and (
+            len(self._kept) > self.size
+            or (self.weight_limit and sum(map(self.weigh, self._kept.values())) > self.weight_limit)
+        ):
+            self._kept.popitem(last=False)
+            dropped = True
+        return dropped
+
+
+class Workbench:
+    """The models and runs that all sessions share. Safe to use from several threads."""
+
+    def __init__(self, samples: Path = SAMPLES) -> None:
+        self._samples = samples
+        self._checkpoints = Cache(MODELS_KEPT)
+        self._runs = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
+
+    # -- models ------------------------------------------------------------------------------------------------------
+
+    def models(self) -> list[str]:
+        """The names of the models at hand, the smallest first."""
+        order = ["small-ever", "pokemon", "simple-llm", "names"]
+        found = [path.parent.name for path in self._samples.glob("*/config.json")]
+        return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+    def checkpoint(self, model: str) -> Checkpoint:
+        """The model of that name, or in that folder."""
+        folder = self._samples / model if model in self.models() else Path(model).expanduser()
+        return self._checkpoints.get((model, _changed(folder)), lambda: load(folder))
+
+    def first_prompt(self, model: str) -> str:
+        prompts = self.checkpoint(model).card.prompts
+        return prompts[0] if prompts else "Hello"
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+
+    def run(self, request: Request) -> Run:
+        """The walk of a text through a model, from the cache if it was walked before.
+
+        Raises:
+            UserError: the model can't be opened, or there is no text that it can read.
+        """
+        return self._runs.get(request, lambda: self._record(request))
+
+    def _record(self, request: Request) -> Run:
+        checkpoint = self.checkpoint(request.model)
+        if len(request.prompt) > PROMPT_LIMIT:
+            raise UserError(
+                "A prompt can have {limit} characters at most, so that every page stays quick; this one has {found}: "
+                "shorten it.",
+                limit=PROMPT_LIMIT,
+                found=len(request.prompt),
+            )
+        tokens = checkpoint.tokenizer.encode(request.prompt)
+        if not len(tokens):
+            raise UserError(
+                "The model needs at least one token to read, and this text gives none: type something it knows."
+            )
+        n_ctx = checkpoint.config.n_ctx
+        left_out = max(0, len(tokens) - n_ctx)
+        read = _last(tokens, n_ctx)
+        targets, target_id = self._targets(checkpoint, request, tokens, left_out)
+        walk = Walk(_walked(checkpoint, read, targets, request))
+        return Run(request, checkpoint, read, left_out, target_id, walk, _said(tokens, read, left_out, n_ctx))
+
+    def _targets(
+        self, checkpoint: Checkpoint, request: Request, tokens: Tokens, left_out: int
+    ) -> tuple[Tensor | None, int | None]:
+        """What should come next at every position: the text itself, one further, and the target after its end."""
+        following = checkpoint.tokenizer.encode(request.target).ids if request.target else ()
+        target_id = following[0] if following else None
+        ids = [*tokens.ids[left_out + 1 :], -100 if target_id is None else target_id]
+        if all(i == -100 for i in ids):
+            return None, None
+        return torch.tensor([ids]), target_id
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def value(self, run: Run, address: str) -> Value | None:
+        return run.trace.value(address)
+
+    def explain(self, run: Run, address: str, cell: Cell, gradient: bool = False) -> Explanation | None:
+        """Where one number comes from; None for weights and inputs, which come from nowhere in this run."""
+        if gradient:
+            from lmviz.explain.backward import explain_gradient
+
+            return explain_gradient(run.trace, address, cell)
+        if address not in run.trace or run.trace[address].index < 0:
+            return None
+        step = run.trace[address]
+        output = next((i for i, value in enumerate(step.outputs) if value.address == address), 0)
+        return explain(step, cell, output)
+
+
+def _walked(checkpoint: Checkpoint, tokens: Tokens, targets: Tensor | None, request: Request) -> Trace:
+    """The recorded run: the model, then the temperature and softmax that read it out, then the loss if there is a target."""
+    edits = _edit_functions(request.edits)
+    if request.gradients and targets is not None:
+        trace = record(checkpoint.model, tokens.ids_tensor, edits=edits, backward=NextTokenLoss(targets))
+    else:
+        with torch.no_grad():
+            trace = record(checkpoint.model, tokens.ids_tensor, edits=edits)
+    if trace.failure is not None:
+        return trace
+    with torch.no_grad():
+        if targets is not None and not request.gradients:
+            trace = record(NextTokenLoss(targets), trace.output, follows=trace, prefix=LOSS)
+        readout = Readout(request.temperature)
+        logits = trace.segments[0].result
+        return record(readout, logits, follows=trace, prefix=READOUT)
+
+
+def _edit_functions(edits: tuple[Edit, ...]) -> dict[str, Callable[[Tensor], Tensor]]:
+    by_address: dict[str, list[Edit]] = {}
+    for edit in edits:
+        by_address.setdefault(edit.address, []).append(edit)
+
+    def apply(tensor: Tensor, changes: list[Edit]) -> Tensor:
+        for edit in changes:
+            if edit.cell is None:
+                tensor[:, edit.head] = 0
+            else:
+                tensor[edit.cell] = edit.value
+        return tensor
+
+    return {address: (lambda tensor, c=changes: apply(tensor, c)) for address, changes in by_address.items()}
+
+
+def _last(tokens: Tokens, count: int) -> Tokens:
+    """The last `count` tokens of a text."""
+    keep = slice(max(0, len(tokens) - count), None)
+    return Tokens(
+        tokens.text, tokens.ids[keep], tokens.pieces[keep], tokens.offsets[keep], tokens.unknown[keep], tokens.dropped
+    )
+
+
+def _said(tokens: Tokens, read: Tokens, left_out: int, n_ctx: int) -> tuple[tuple[str, dict[str, object]], ...]:
+    said: list[tuple[str, dict[str, object]]] = []
+    if left_out:
+        said.append(
+            (
+                "The text is {total} tokens long and the model reads {n_ctx}: the first {left_out} are left out.",
+                {"total": len(tokens), "n_ctx": n_ctx, "left_out": left_out},
+            )
+        )
+    unknown = [piece for piece, is_unknown in zip(read.pieces, read.unknown, strict=True) if is_unknown]
+    if unknown:
+        said.append(
+            ("The model does not know {pieces}: it reads its unknown token there.", {"pieces": ", ".join(unknown[:8])})
+        )
+    if tokens.dropped:
+        pieces = ", ".join(dict.fromkeys(text for _, text in tokens.dropped[:8]))
+        said.append(("The model has no token for {pieces}: left out.", {"pieces": pieces}))
+    return tuple(said)
+
+
+def _changed(folder: Path) -> float:
+    """When a folder's weights last changed, so that a retrained model is opened anew."""
+    try:
+        return max((path.stat().st_mtime for path in folder.glob("*") if path.is_file()), default=0.0)
+    except OSError:
+        return 0.0
+
+
+def _kept_bytes(run: Run) -> int:
+    return sum(segment.recorder.spent for segment in run.trace.segments)
+
+
+__all__ = ["Cell", "Edit", "Request", "Run", "Workbench", "np"]

@@ -1,0 +1,196 @@
+"""The promises that the sample models make, kept by the folders as they are shipped."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from lmviz.model.checkpoint import Checkpoint, load
+from lmviz.train.baselines import Baselines, baselines, counted_loss
+from lmviz.train.data import Corpus, read_corpus
+from lmviz.train.loop import mean_loss
+from lmviz.train.recipe import Recipe, read_recipe
+
+SAMPLES = Path(__file__).parents[2] / "sample_models"
+NAMES = ["names", "pokemon", "simple-llm", "small-ever"]
+
+
+@cache
+def sample(name: str) -> Checkpoint:
+    return load(SAMPLES / name)
+
+
+@cache
+def recipe(name: str) -> Recipe:
+    return read_recipe(SAMPLES / name / "recipe.toml")
+
+
+@cache
+def corpus(name: str) -> Corpus:
+    return read_corpus(recipe(name), SAMPLES / name)
+
+
+@cache
+def counted(name: str) -> Baselines:
+    return baselines(corpus(name).train, corpus(name).tokenizer.d_vocab)
+
+
+@cache
+def losses(name: str) -> tuple[float, float | None]:
+    """Nats per token on the texts trained on, and on those held out if there are any."""
+    held_out = corpus(name).held_out
+    model = sample(name).model
+    return mean_loss(model, corpus(name).train), None if held_out is None else mean_loss(model, held_out)
+
+
+def next_tokens(name: str, prompt: str) -> dict[str, float]:
+    """The probability of every token after a prompt, most likely first."""
+    checkpoint = sample(name)
+    with torch.no_grad():
+        logits = checkpoint.model(checkpoint.tokenizer.encode(prompt).ids_tensor)[0, -1]
+    probabilities = torch.softmax(logits, dim=-1).sort(descending=True)
+    return {
+        checkpoint.tokenizer.piece(id): probability
+        for id, probability in zip(probabilities.indices.tolist(), probabilities.values.tolist(), strict=True)
+    }
+
+
+def likeliest(name: str, prompt: str) -> str:
+    return next(iter(next_tokens(name, prompt)))
+
+
+def table(name: str) -> list[tuple[str, str]]:
+    """The rows of all tables of a card."""
+    rows = (line for line in sample(name).card.text.splitlines() if line.startswith("| "))
+    return [(left.strip(), right.strip()) for left, right in (row.strip("|").split("|") for row in rows)]
+
+
+def test_every_folder_is_a_sample_that_is_tested() -> None:
+    assert sorted(folder.name for folder in SAMPLES.iterdir() if folder.is_dir()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_says_data_licence_prompt_and_the_command_that_makes_it(name: str) -> None:
+    card = sample(name).card
+    assert card.title
+    assert card.license == "mit"
+    assert card.languages
+    assert card.prompts == recipe(name).card.prompts != ()
+    assert "**Data.**" in card.text
+    assert "**Licence.**" in card.text
+    assert f"python -m lmviz.train sample_models/{name}/recipe.toml" in card.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_states_the_sizes_of_its_model(name: str) -> None:
+    checkpoint = sample(name)
+    stated = dict(table(name))
+    assert stated["parameters"] == f"{sum(p.numel() for p in checkpoint.model.parameters()):,}"
+    for size in ("d_vocab", "n_ctx", "n_layers", "d_model", "n_heads", "d_mlp"):
+        assert stated[size] == str(getattr(checkpoint.config, size))
+    assert checkpoint.tokenizer.d_vocab == checkpoint.config.d_vocab
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_states_the_losses_of_its_model_and_of_counting(name: str) -> None:
+    stated = [float(nats) for what, nats in table(name) if what == "this model"]
+    assert stated == pytest.approx([loss for loss in losses(name) if loss is not None], abs=2e-4)
+    numbers = {what: float(nats) for what, nats in table(name) if what.startswith(("all ", "knowing "))}
+    expected = counted(name)
+    assert list(numbers.values()) == pytest.approx(
+        [expected.uniform, expected.unigram, expected.bigram, expected.floor], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_and_its_tokenizer_are_those_of_its_recipe(name: str) -> None:
+    asked, made = recipe(name).model, sample(name).config
+    for size in ("n_ctx", "n_layers", "d_model", "n_heads", "d_mlp"):
+        assert getattr(made, size) == getattr(asked, size)
+    pieces = [tokenizer.piece(id) for tokenizer in (sample(name).tokenizer, corpus(name).tokenizer) for id in range(4)]
+    assert pieces[:4] == pieces[4:]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_prompt_of_a_card_is_read_without_loss(name: str) -> None:
+    for prompt in sample(name).card.prompts:
+        tokens = sample(name).tokenizer.encode(prompt)
+        assert not tokens.dropped
+        assert not any(tokens.unknown)
+        assert 0 < len(tokens) <= sample(name).config.n_ctx
+
+
+def test_small_ever_has_112_parameters_and_four_words() -> None:
+    checkpoint = sample("small-ever")
+    assert sum(parameter.numel() for parameter in checkpoint.model.parameters()) == 112
+    assert [checkpoint.tokenizer.piece(id) for id in range(4)] == ["Clem", "Creatrice", "<pad>", "<unk>"]
+
+
+def test_small_ever_says_creatrice_after_clem() -> None:
+    assert next_tokens("small-ever", "Clem")["Creatrice"] > 0.99
+
+
+def test_the_mini_llm_has_the_sizes_and_letters_of_the_lesson() -> None:
+    checkpoint = sample("pokemon")
+    assert sum(parameter.numel() for parameter in checkpoint.model.parameters()) == 2832
+    assert "".join(map(checkpoint.tokenizer.piece, range(27))) == ".abcdefghijklmnopqrstuvwxyz"
+    assert checkpoint.tokenizer.unknown_id is None
+
+
+def test_the_mini_llm_knows_its_twenty_names_as_well_as_a_context_of_eight_allows() -> None:
+    assert counted("pokemon").floor == pytest.approx(0.3404, abs=1e-4)
+    assert counted("pokemon").floor <= losses("pokemon")[0] < 0.345 < math.log(27)
+    assert next_tokens("pokemon", ".pik")["a"] > 0.99
+
+
+def test_the_loss_of_the_mini_llm_is_the_lessons_mean_over_all_prefixes() -> None:
+    checkpoint = sample("pokemon")
+    found = []
+    for text in recipe("pokemon").data.texts:
+        ids = checkpoint.tokenizer.encode(f".{text}.").ids
+        for i in range(1, len(ids)):
+            with torch.no_grad():
+                logits = checkpoint.model(torch.tensor([ids[:i][-8:]]))[0, -1]
+            found.append(-float(torch.log_softmax(logits, dim=-1)[ids[i]]))
+    assert sum(found) / len(found) == pytest.approx(losses("pokemon")[0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word"),
+    [
+        ("The cat sits on the", "mat"),
+        ("The dog sits on the", "rug"),
+        ("A bird sits in the", "tree"),
+        ("What color is the sky?", "blue"),
+        ("What color is grass?", "green"),
+        ("What color is a banana?", "yellow"),
+    ],
+)
+def test_simple_llm_completes_its_sentences_and_answers_its_questions(prompt: str, word: str) -> None:
+    assert likeliest("simple-llm", prompt) == word
+    assert next_tokens("simple-llm", prompt)[word] > 0.95
+
+
+def test_simple_llm_has_the_sizes_of_the_guide() -> None:
+    config = sample("simple-llm").config
+    assert (config.d_model, config.n_heads, config.d_mlp, config.n_layers, config.n_ctx) == (32, 2, 64, 2, 10)
+
+
+def test_names_are_learned_and_not_only_learned_by_heart() -> None:
+    train, held_out = losses("names")
+    parts = corpus("names")
+    triples = counted_loss(parts.train, parts.held_out, 2, parts.tokenizer.d_vocab)
+    assert train < held_out < triples - 0.2
+    assert held_out < counted("names").bigram - 0.4
+    assert sum(parameter.numel() for parameter in sample("names").model.parameters()) < 1_000_000
+
+
+def test_names_holds_out_a_tenth_that_it_never_saw() -> None:
+    train, held_out = corpus("names").train, corpus("names").held_out
+    assert len(held_out) == pytest.approx(0.1 * (len(train) + len(held_out)), abs=1)
+    rows = {tuple(filter(None, row)) for row in train.inputs.tolist()}
+    assert not rows & {tuple(filter(None, row)) for row in held_out.inputs.tolist()}
