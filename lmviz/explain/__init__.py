@@ -8,6 +8,7 @@ import numpy as np
 
 from lmviz.errors import UserError
 from lmviz.explain.attention import explain_attention
+from lmviz.explain.backward import explain_gradient
 from lmviz.explain.einsum import explain_einsum
 from lmviz.explain.elementwise import (
     OPERATORS,
@@ -41,7 +42,7 @@ from lmviz.explain.softmax import explain_log_softmax, explain_logsumexp, explai
 from lmviz.explain.views import VIEWS, explain_setitem, explain_view
 from lmviz.trace.step import Cell, Step
 
-__all__ = ["EXPLAINERS", "TERMS", "Explanation", "Operand", "Piece", "Term", "explain"]
+__all__ = ["EXPLAINERS", "TERMS", "Explanation", "Operand", "Piece", "Term", "explain", "explain_gradient"]
 
 Explainer = Callable[..., Explanation]  # (step, cell), or (step, cell, output) for what has several outputs
 

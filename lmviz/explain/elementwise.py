@@ -14,7 +14,7 @@ from lmviz.trace.step import Cell, Step
 
 def both(step: Step, cell: Cell) -> tuple[tuple[Given, Cell], tuple[Given, Cell]]:
     """The two sides of an operator, each with its cell under `cell` of the result."""
-    a, b = needed(step, "input"), needed(step, "other")
+    a, b = needed(step, "input", 1), needed(step, "other", 2)
     return (a, a.under(cell)), (b, b.under(cell))
 
 
@@ -71,7 +71,8 @@ OPERATORS: dict[str, Operator] = {
     "pow": Operator(np.power, "{@a}^{@b}", "({a}) ^ ({b})"),
     "maximum": Operator(np.maximum, r"\max(@a, @b)", "max({a}, {b})"),
     "minimum": Operator(np.minimum, r"\min(@a, @b)", "min({a}, {b})"),
-    "floor_divide": Operator(np.floor_divide, r"\lfloor @a / @b \rfloor", "⌊{a} / {b}⌋"),
+    **dict.fromkeys(("floor_divide", "floordiv"), Operator(np.floor_divide, r"\lfloor @a / @b \rfloor", "⌊{a} / {b}⌋")),
+    "remainder": Operator(np.mod, r"@a \bmod @b", "{a} mod {b}"),
     "eq": _compared("=", "=", np.equal),
     "ne": _compared("≠", r"\neq", np.not_equal),
     "lt": _compared("<", "<", np.less),
@@ -87,6 +88,8 @@ OPERATORS: dict[str, Operator] = {
 
 def explain_operator(step: Step, cell: Cell) -> Explanation:
     """A function of two numbers, one from each side: div, pow, maximum, comparisons (which give 1 or 0)."""
+    if step.settings.get("rounding_mode"):
+        raise NotImplementedError("a division that rounds")
     (a, a_at), (b, b_at) = both(step, cell)
     operator = OPERATORS[step.op]
     value = float(operator.value(a.number(a_at), b.number(b_at)))  # type: ignore[arg-type]
@@ -104,9 +107,17 @@ def explain_masked_fill(step: Step, cell: Cell) -> Explanation:
 
 def explain_where(step: Step, cell: Cell) -> Explanation:
     """`input` where the condition is true, else `other`."""
-    condition = needed(step, "condition")
+    condition, x, other = choices(step)
     true = bool(condition.number(condition.under(cell)))
-    return _chosen(step, cell, condition, needed(step, "input" if true else "other"), "" if true else r"\lnot ")
+    return _chosen(step, cell, condition, x if true else other, "" if true else r"\lnot ")
+
+
+def choices(step: Step) -> tuple[Given, Given, Given]:
+    """The condition of a where, what is taken if it holds, and what else; x.where(condition, other) swaps two."""
+    condition, x = needed(step, "condition"), needed(step, "input")
+    if condition.array.dtype != bool and x.array.dtype == bool:
+        condition, x = x, condition
+    return condition, x, needed(step, "other")
 
 
 def _chosen(step: Step, cell: Cell, mask: Given, taken: Given, sign: str) -> Explanation:

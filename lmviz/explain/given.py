@@ -64,9 +64,9 @@ def given(step: Step, argument: str) -> Given | None:
     return Given(argument, "", np.asarray(operand), plain=True)
 
 
-def needed(step: Step, argument: str) -> Given:
-    """What a step was given as `argument`, which it can't do without."""
-    found = given(step, argument)
+def needed(step: Step, argument: str, position: int = 0) -> Given:
+    """What a step was given as `argument`, which it can't do without; operations not listed number their arguments."""
+    found = given(step, argument) or given(step, f"argument_{position}")
     if found is None:
         raise NotImplementedError(f"{step.op} without {argument!r}")
     return found

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lmviz.explain.explanation import Explanation, Operand, Term, Terms, write
+from lmviz.explain.explanation import Explanation, Term, Terms, write
 from lmviz.explain.given import Floats, Given, given, needed, product, result, symbol
-from lmviz.trace.step import Cell, Step
+from lmviz.trace.step import Array, Cell, Step
+
+BLOCK = 1 << 16  # numbers that are worked on at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Losses:
-    """A loss over classes, one row for each position, [pos, class]: loss = sum of shares × surprises.
+    """A loss over classes: at each position, the sum of share × surprise over the classes that the target names.
 
-    The surprise of a class is -ln of its probability (cross_entropy), or what the input says it is (nll_loss). `shares`
-    is what the target says of each class, times the class's weight: one-hot for a class index, smoothed if asked.
+    The surprise of a class is -ln of its probability (cross_entropy), or what the input says it is (nll_loss). Its
+    share is 1 times the class's weight; less for each when a target is spread over several classes; 0 if ignored.
     """
 
     x: Given
-    numbers: Floats  # the input, [pos, class]
-    log_sums: Floats  # ln of the sum of e^x of each row, [pos]; 0 for nll_loss
-    shares: Floats  # [pos, class]; 0 in rows that are ignored
+    rows: Array  # the input, [pos, class]
+    classes: NDArray[np.intp]  # that the target names, [pos, named]
+    shares: Floats  # of each of them, [pos, named]
     divisor: float  # of the sum over positions, for reduction "mean"
+    is_log: bool  # the input is ln of probabilities (nll_loss)
 
-    def each(self) -> Floats:
-        """The loss at each position, [pos]."""
-        surprises = np.where(self.shares == 0, 0.0, self.log_sums[:, None] - self.numbers)
-        losses: Floats = (self.shares * surprises).sum(axis=1)
+    def log_sums(self, which: slice = slice(None)) -> Floats:
+        """ln of the sum of e^x at some positions, in blocks that fit a processor's cache; 0 for nll_loss."""
+        rows = self.rows[which]
+        if self.is_log:
+            return np.zeros(len(rows))
+        size = max(1, BLOCK // rows.shape[1])
+        blocks = [log_sum_exp(rows[i : i + size].astype(np.float64)) for i in range(0, len(rows), size)]
+        return np.concatenate(blocks or [np.zeros(0)])
+
+    def each(self, which: slice = slice(None)) -> Floats:
+        """The loss at some positions, [pos]."""
+        named = np.take_along_axis(self.rows[which], self.classes[which], 1).astype(np.float64)
+        surprises = np.where(self.shares[which] == 0, 0.0, self.log_sums(which)[:, None] - named)
+        losses: Floats = (self.shares[which] * surprises).sum(axis=1)
         return losses
 
     def cell(self, pos: int, target: int) -> Cell:
@@ -43,24 +57,30 @@ class Losses:
 
 def read_losses(step: Step) -> Losses:
     x, target, weight = needed(step, "input"), needed(step, "target"), given(step, "weight")
-    n = x.shape[1] if x.array.ndim > 1 else x.shape[0]
-    numbers = by_class(x.row(...), n)
-    log_sums = log_sum_exp(numbers) if step.op == "cross_entropy" else np.zeros(len(numbers))
+    rows = by_class(x.array)
+    n, is_log = rows.shape[1], step.op == "nll_loss"
     weights = np.ones(n) if weight is None else weight.row(...)
+    every = np.broadcast_to(np.arange(n), rows.shape)
+    epsilon = float(step.settings.get("label_smoothing", 0.0))  # type: ignore[arg-type]
     if target.array.dtype.kind == "f":
-        given_shares = by_class(target.row(...), n)
-        return Losses(x, numbers, log_sums, _smoothed(step, given_shares) * weights, float(len(numbers)))
-    ids = target.array.reshape(-1)
+        shares = _smoothed(by_class(target.row(...)), epsilon)
+        return Losses(x, rows, every, shares * weights, float(len(rows)), is_log)
+    ids = target.array.reshape(-1).astype(np.intp)
     counted = ids != step.settings["ignore_index"]
     ids = np.where(counted, ids, 0)
     divisor = float((weights[ids] * counted).sum())
-    one_hot = (np.arange(n) == ids[:, None]).astype(np.float64)
-    return Losses(x, numbers, log_sums, _smoothed(step, one_hot) * weights * counted[:, None], divisor)
+    if epsilon:
+        shares = _smoothed((every == ids[:, None]).astype(np.float64), epsilon) * weights * counted[:, None]
+        return Losses(x, rows, every, shares, divisor, is_log)
+    return Losses(x, rows, ids[:, None], (weights[ids] * counted)[:, None], divisor, is_log)
 
 
-def by_class(array: Floats, n: int) -> Floats:
+def by_class(array: Array) -> Array:
     """[pos, class], wherever the class axis was."""
-    return np.moveaxis(array, 1, -1).reshape(-1, n) if array.ndim > 1 else array.reshape(1, n)
+    if array.ndim < 2:
+        return array.reshape(1, -1)
+    moved: Array = np.moveaxis(array, 1, -1)
+    return moved.reshape(-1, array.shape[1])
 
 
 def log_sum_exp(numbers: Floats) -> Floats:
@@ -69,10 +89,9 @@ def log_sum_exp(numbers: Floats) -> Floats:
     return sums
 
 
-def _smoothed(step: Step, shares: Floats) -> Floats:
+def _smoothed(shares: Floats, epsilon: float) -> Floats:
     """Some of the share spread evenly over all classes (Szegedy et al. 2016, 7)."""
-    epsilon = float(step.settings.get("label_smoothing", 0.0))  # type: ignore[arg-type]
-    return shares * (1 - epsilon) + epsilon / shares.shape[1] if epsilon else shares
+    return shares * (1 - epsilon) + epsilon / shares.shape[1]
 
 
 def explain_class_loss(step: Step, cell: Cell) -> Explanation:
@@ -87,16 +106,16 @@ def explain_class_loss(step: Step, cell: Cell) -> Explanation:
     """
     losses = read_losses(step)
     reduction = step.settings.get("reduction", "mean")
-    left = f"{result(step, cell)} = "
+    left, latex = f"{result(step, cell)} = ", _latex(step)
     if reduction == "none":
         pos = int(np.ravel_multi_index(cell, step.outputs[0].shape)) if cell else 0
-        return Explanation(f"{left}{_latex(step)}", _shares(losses, pos), float(losses.each()[pos]))
+        return Explanation(left + latex, _shares(losses, pos), float(losses.each(slice(pos, pos + 1))[0]))
     each = losses.each()
     terms = Terms(len(each), lambda pos: _position(losses, pos, float(each[pos])))
     if reduction == "sum":
-        return Explanation(rf"{left}\sum_n {_latex(step)}", terms, float(each.sum()))
+        return Explanation(rf"{left}\sum_n {latex}", terms, float(each.sum()))
     value = np.divide(each.sum(), np.float64(losses.divisor))
-    formula = rf"{left}\frac{{1}}{{{losses.divisor:g}}} \sum_n {_latex(step)}"
+    formula = rf"{left}\frac{{1}}{{{losses.divisor:g}}} \sum_n {latex}"
     return Explanation(formula, terms, float(value), write("({terms}) / {n}", n=losses.divisor))
 
 
@@ -108,26 +127,24 @@ def _latex(step: Step) -> str:
 
 def _position(losses: Losses, pos: int, value: float) -> Term:
     """One position's loss: written out if one class has the whole share, else as it is."""
-    (classes,) = losses.shares[pos].nonzero()
-    if len(classes) != 1:
-        return Term(str(pos), (value,), value)
-    term = _share(losses, pos, int(classes[0]))
-    return Term(str(pos), term.factors, term.value, term.operands, term.written)
+    shares = _shares(losses, pos)
+    return replace(shares[0], label=str(pos)) if len(shares) == 1 else Term(str(pos), (value,), value)
 
 
 def _shares(losses: Losses, pos: int) -> Terms:
-    (classes,) = losses.shares[pos].nonzero()
-    return Terms(len(classes), lambda i: _share(losses, pos, int(classes[i])))
+    """One term for each class that has a share at a position."""
+    (named,) = losses.shares[pos].nonzero()
+    log_sum = float(losses.log_sums(slice(pos, pos + 1))[0])
+    return Terms(len(named), lambda i: _share(losses, pos, int(named[i]), log_sum))
 
 
-def _share(losses: Losses, pos: int, target: int) -> Term:
+def _share(losses: Losses, pos: int, n: int, log_sum: float) -> Term:
     """share × (ln of the row's sum of e^x - x)."""
-    at = losses.cell(pos, target)
-    x = Operand(losses.x.name, losses.x.address, at, float(losses.x.array[at]))
-    share, total = float(losses.shares[pos, target]), float(losses.log_sums[pos])
-    surprise = total - x.value
-    written = write("{s} × ({t} − {x})" if share != 1 else "({t} − {x})", s=share, t=total, x=x)
-    return Term(str(target), (share, surprise), share * surprise, (None, None), written)
+    at = losses.cell(pos, int(losses.classes[pos, n]))
+    x, share = losses.x.at(at), float(losses.shares[pos, n])
+    surprise = log_sum - float(losses.x.number(at))
+    written = write("{s} × ({t} − {x})" if share != 1 else "({t} − {x})", s=share, t=log_sum, x=x or 0.0)
+    return Term(str(losses.classes[pos, n]), (share, surprise), share * surprise, (None, None), written)
 
 
 def explain_mse_loss(step: Step, cell: Cell) -> Explanation:

@@ -29,17 +29,29 @@ def explain_view(step: Step, cell: Cell, output: int = 0) -> Explanation:
 
 def source_of(step: Step, cell: Cell, output: int = 0) -> tuple[Given, Cell]:
     """The input, and its cell, that a cell of the result is."""
-    given = inputs(step)
-    if step.op in SAME_ORDER:
-        place = int(np.ravel_multi_index(cell, step.outputs[output].shape)) if cell else 0
-        return given[0], _cell(place, given[0].shape)
-    tensors = _moved(step, given)
-    place = int(places(step, tensors, output)[cell])
+    tensors = moved(step)
+    place = _in_memory(step, tensors, cell, output)
+    if place is None:
+        place = int(places(step, tensors, output)[cell])
     for tensor in tensors:
         if place < tensor.array.size:
             return tensor, _cell(place, tensor.shape)
         place -= tensor.array.size
     raise AssertionError("a view showed a cell that no input has")
+
+
+def moved(step: Step) -> list[Given]:
+    """The inputs whose numbers are moved; the others only say where to."""
+    return inputs(step) if step.op in JOINED else inputs(step)[:1]
+
+
+def _in_memory(step: Step, tensors: list[Given], cell: Cell, output: int) -> int | None:
+    """Where a cell is, if numpy only looks at the same memory in another way: then nothing has to be numbered."""
+    if step.op in JOINED:
+        return None
+    blank = np.zeros(tensors[0].shape, np.int8)  # never touched, so it takes no memory
+    shown = _arranged(step, [blank], output)
+    return shown[(*cell, ...)].ctypes.data - blank.ctypes.data if np.may_share_memory(shown, blank) else None
 
 
 def explain_setitem(step: Step, cell: Cell) -> Explanation:
@@ -63,11 +75,6 @@ def _cell(place: int, shape: tuple[int, ...]) -> Cell:
     return tuple(int(i) for i in np.unravel_index(place, shape)) if shape else ()
 
 
-def _moved(step: Step, given: list[Given]) -> list[Given]:
-    """The inputs whose numbers are moved; the others only say where to."""
-    return given if step.op in JOINED else given[:1]
-
-
 def places(step: Step, tensors: Sequence[Given], output: int = 0) -> Places:
     """For each cell of an output: the place, counted through all tensors, of the number that it shows."""
     starts = np.cumsum([0, *(tensor.array.size for tensor in tensors)])
@@ -76,14 +83,18 @@ def places(step: Step, tensors: Sequence[Given], output: int = 0) -> Places:
         np.arange(start, start + tensor.array.size, dtype=kind).reshape(tensor.shape)
         for start, tensor in zip(starts, tensors, strict=False)
     ]
-    shape = step.outputs[output].shape
+    return _arranged(step, numbered, output)
+
+
+def _arranged(step: Step, tensors: list[Places], output: int) -> Places:
+    """What a step does with its tensors, done to others of the same shapes."""
     if step.op in SAME_ORDER:
-        return numbered[0].reshape(shape)
+        return tensors[0].reshape(step.outputs[output].shape)
     if step.op in JOINED:
-        return JOINED[step.op](step, numbered)
+        return JOINED[step.op](step, tensors)
     if step.op in PARTED:
-        return PARTED[step.op](step, numbered[0], output)
-    return ARRANGED[step.op](step, numbered[0])
+        return PARTED[step.op](step, tensors[0], output)
+    return ARRANGED[step.op](step, tensors[0])
 
 
 # -- one input, one output ------------------------------------------------------------------------------------------
@@ -123,10 +134,15 @@ def _roll(step: Step, at: Places) -> Places:
     return np.roll(at, setting(step, "shifts"), tuple(_sizes(step, "dims")) if dims not in (None, (), []) else None)
 
 
+def part(at: Places, axis: int, index: int | slice) -> Places:
+    """at[..., index, ...] along one axis, still a view of the same memory."""
+    return at[(*[slice(None)] * (axis % at.ndim), index)]
+
+
 def _narrow(step: Step, at: Places) -> Places:
-    start, length = int(setting(step, "start")), int(setting(step, "length"))
-    axis = setting(step, "dim")
-    return np.take(at, range(start % max(at.shape[axis], 1), start % max(at.shape[axis], 1) + length), axis)
+    axis, start, length = (int(setting(step, name)) for name in ("dim", "start", "length"))
+    start = start + at.shape[axis] if start < 0 else start
+    return part(at, axis, slice(start, start + length))
 
 
 def _gather(step: Step, at: Places) -> Places:
@@ -163,7 +179,7 @@ ARRANGED: dict[str, Arrange] = {
     "roll": _roll,
     "flip": lambda step, at: np.flip(at, _sizes(step, "dims")),
     "narrow": _narrow,
-    "select": lambda step, at: np.take(at, int(setting(step, "index")), setting(step, "dim")),
+    "select": lambda step, at: part(at, int(setting(step, "dim")), int(setting(step, "index"))),
     "gather": _gather,
     "index_select": _index_select,
     "take_along_dim": _take_along_dim,
@@ -179,14 +195,14 @@ def _split(step: Step, at: Places, output: int) -> Places:
     axis = int(setting(step, "dim", 0))
     sizes = [value.shape[axis] for value in step.outputs]
     start = sum(sizes[:output])
-    return np.take(at, range(start, start + sizes[output]), axis)
+    return part(at, axis, slice(start, start + sizes[output]))
 
 
 PARTED: dict[str, Callable[[Step, Places, int], Places]] = {
     "split": _split,
     "chunk": _split,
     "split_with_sizes": _split,
-    "unbind": lambda step, at, output: np.take(at, output, int(setting(step, "dim", 0))),
+    "unbind": lambda step, at, output: part(at, int(setting(step, "dim", 0)), output),
 }
 
 

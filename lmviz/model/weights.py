@@ -29,7 +29,10 @@ class StoredTensor:
     dtype: str  # as safetensors spells it: "F32"
 
     def read(self) -> Tensor:
-        """Load it; a UserError says which type it has if that isn't one of floating point."""
+        """Load it, into memory of its own: safetensors would leave it in the file, and change with the file.
+
+        A UserError says which type it has if that isn't one of floating point.
+        """
         if self.dtype not in DTYPES:
             raise UserError(
                 "{file} must hold numbers of type {types}; its {name} has {dtype}.",
@@ -40,7 +43,7 @@ class StoredTensor:
             )
         with safe_open(self.file, framework="pt") as stored:
             tensor: Tensor = stored.get_tensor(self.name)
-        return tensor
+            return tensor.clone()
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,10 @@ def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) 
 
 
 def write_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
-    (folder / SINGLE_FILE).write_bytes(to_safetensors(tensors, metadata={"format": "pt"}))
+    """Write one file, in one go: who reads meanwhile gets all of the old one or all of the new."""
+    unfinished = folder / f"{SINGLE_FILE}.unfinished"
+    unfinished.write_bytes(to_safetensors(tensors, metadata={"format": "pt"}))
+    unfinished.replace(folder / SINGLE_FILE)
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -47,7 +47,7 @@ def number(language: str, value: float, digits: int = 2) -> str:
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if value == int(value) and abs(value) < 1e6 and digits == 0:
         return integer(language, int(value))
-    if value != 0 and (abs(value) < 0.5 * 10**-digits or abs(value) >= 1e6):
+    if value != 0 and (abs(value) < 0.5 * 10 ** -max(digits, 1) or abs(value) >= 1e6):
         mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
         return f"{_separated(language, mantissa)}e{int(exponent)}".replace("-", "−")
     return _separated(language, f"{value:.{digits}f}").replace("-", "−")

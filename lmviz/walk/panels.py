@@ -14,7 +14,7 @@ Part = Literal["weight", "activation", "q", "k", "v", "input", "constant"]
 # How many of a stage's named results are shown, the last of which is what the stage is for.
 RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}
 SIGNS = {"matmul": "@", "add": "+", "sub": "−", "mul": "×", "div": "÷", "linear": "@", "embedding": "[ ]", "pow": "^"}
-STAGE_SIGNS: dict[Kind, str] = {"scores": "@", "mix": "@", "residual": "+"}
+STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,29 @@ def panels_at(walk: Walk, cursor: Cursor) -> tuple[Panel, ...]:
     kind = walk.stage(cursor).kind
     n_results = RESULTS.get(kind, 1) if cursor.grain == "stage" else 1
     results = _named_results(walk.trace, steps, n_results)
+    if cursor.grain == "stage" and kind in ("scores", "mix") and (product := _product(steps)) is not None:
+        return (*product, *(Panel(value, "→", is_result=True) for value in results))
     sources = _sources(steps)[-3:]
     if cursor.grain == "stage" and kind == "embeddings" and len(results) == 3:
         tok, pos, x = results
         return Panel(tok), Panel(pos, "+"), Panel(x, "=", is_result=True)
     sign = STAGE_SIGNS.get(kind, ",") if cursor.grain == "stage" else SIGNS.get(steps[-1].op, ",")
-    turned = kind == "scores" and len(sources) == 2 and cursor.grain == "stage"
-    shown = [Panel(value, sign if i else "", turned=turned and i == 1) for i, value in enumerate(sources)]
+    shown = [Panel(value, sign if i else "") for i, value in enumerate(sources)]
     shown += [Panel(value, "→" if i == 0 or kind != "qkv" else ",", is_result=True) for i, value in enumerate(results)]
     return tuple(shown)
+
+
+def _product(steps: tuple[Step, ...]) -> tuple[Panel, Panel] | None:
+    """The two sides of the first product, in their order; one that was only turned for it is shown as its source, turned."""
+    made = {value.address: step for step in steps for value in step.outputs}
+    for step in steps:
+        if step.op == "matmul" and len(step.inputs) == 2:
+            left, right = step.inputs
+            turning = made.get(right.address)
+            turned = turning is not None and turning.op in ("transpose", "mT")
+            right = turning.inputs[0] if turning is not None and turned else right
+            return Panel(left), Panel(right, "@", turned=turned)
+    return None
 
 
 def _of_step(step: Step) -> tuple[Panel, ...]:

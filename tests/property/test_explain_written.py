@@ -13,7 +13,7 @@ from lmviz.explain.explanation import Term, Terms, write
 
 _SPELLED = {
     **{"×": "*", "−": "-", "^": "**", "√": "sqrt", "≤": "<=", "≥": ">=", "≠": "!="},
-    **{"∧": " and ", "∨": " or ", "¬": " not "},
+    **{"∧": " and ", "∨": " or ", "¬": " not ", " mod ": " % "},
 }
 _FUNCTIONS = {
     **{"exp": np.exp, "ln": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sgn": np.sign},

@@ -91,6 +91,13 @@ def test_weights_are_kept_in_the_precision_asked_for(tmp_path: Path, dtype: torc
     torch.testing.assert_close(logits(loaded.model).float(), logits(drawn(CONFIGS[0])), rtol=0.3, atol=0.3)
 
 
+def test_a_loaded_model_does_not_change_with_its_file(saved: Checkpoint, tmp_path: Path) -> None:
+    model = load(tmp_path).model
+    with (tmp_path / "model.safetensors").open("r+b") as file:
+        file.write(bytes((tmp_path / "model.safetensors").stat().st_size))
+    assert torch.equal(logits(model), logits(saved.model))
+
+
 def test_loading_draws_no_random_number(folder: Path) -> None:
     before = torch.get_rng_state()
     load(folder)

@@ -35,6 +35,8 @@ class Facts:
             "head": min(self.view.head, config.n_heads - 1),
         }
         more = _BY_KIND.get(self.stage.kind)
+        if self.stage.kind == "qkv":
+            known["n"] = config.n_heads
         return known | (more(self) if more else {})
 
     # -- helpers -----------------------------------------------------------------------------------------------------

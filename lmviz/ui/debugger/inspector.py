@@ -8,10 +8,10 @@ from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
 from lmviz.ui.state import View
-from lmviz.ui.text import number
 from lmviz.workbench import Run, Workbench
 
-TERMS_SHOWN = 8  # of a long sum, the largest by magnitude; the rest is summed
+TERMS_SENT = 64  # of a long sum, the largest by magnitude; the browser shows fewer until it is asked for all of these
+LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
 def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
@@ -37,16 +37,50 @@ def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
         "gradient": gradient,
         "role": value.role,
         "trail": [{"address": a, "cell": list(c), "name": a.rpartition(".")[2]} for a, c in view.trail],
-        "pieces": [],
+        "lines": [],
         "formula": "",
     }
     if why is not None and why.known:
-        shown["pieces"] = written(why)
-        shown["terms"] = len(why.terms)
+        shown["lines"] = [written(run, one) for one in _unrolled(bench, run, why, gradient)]
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = float(why.value)
         shown["agrees"] = agrees(why.value, found, value)
     return shown
+
+
+def _unrolled(bench: Workbench, run: Run, why: Explanation, gradient: bool) -> list[Explanation]:
+    """An explanation, and those of the numbers behind it as long as there is just one to follow: a score is a scaled
+    product, and the product a sum. A step that passes its number on unchanged is left out."""
+    lines = [why]
+    for _ in range(8):
+        behind = _behind(bench, run, lines[-1]) if not gradient else None
+        if behind is None or len(lines) == LINES:
+            break
+        if behind.value == lines[-1].value:
+            lines.pop()
+        lines.append(behind)
+    return lines
+
+
+def _behind(bench: Workbench, run: Run, why: Explanation) -> Explanation | None:
+    """The explanation of the one activation that a number was made from; None if it was made from several."""
+    followed = []
+    for operand in _operands(why):
+        value = run.trace.value(operand.address)
+        if value is not None and value.role == "activation" and value.dtype != "bool":
+            followed.append(operand)
+    if len(followed) != 1:
+        return None
+    behind = bench.explain(run, followed[0].address, followed[0].cell)
+    return behind if behind is not None and behind.known else None
+
+
+def _operands(why: Explanation) -> list[Operand]:
+    """Every recorded number in an explanation's arithmetic, if it is short enough to be looked through."""
+    if len(why.terms) > 4:
+        return []
+    pieces = [piece for part in why.written for piece in ([p for t in why.terms for p in t.pieces] if part is TERMS else [part])]
+    return [piece for piece in pieces if isinstance(piece, Operand)]
 
 
 def agrees(recomputed: float, recorded: float, value: Value) -> bool:
@@ -57,54 +91,40 @@ def agrees(recomputed: float, recorded: float, value: Value) -> bool:
     return abs(recomputed - recorded) <= relative * max(abs(recomputed), abs(recorded)) + 1e-6
 
 
-def written(why: Explanation) -> list[dict[str, Any]]:
-    """The arithmetic, piece by piece: text, numbers, and operands that can be followed."""
-    pieces: list[dict[str, Any]] = []
-    for piece in why.written:
-        if piece is TERMS:
-            pieces += _sum(why)
-        else:
-            pieces.append(_piece(piece))
-    return pieces
+def written(run: Run, why: Explanation) -> list[dict[str, Any]]:
+    """The arithmetic, piece by piece: text, numbers, operands that can be followed, and a sum of terms."""
+    return [_sum(run, why) if piece is TERMS else _piece(run, piece) for piece in why.written]
 
 
-def _sum(why: Explanation) -> list[dict[str, Any]]:
-    """The terms in order; of a long sum the largest, and what the others come to."""
+def _sum(run: Run, why: Explanation) -> dict[str, Any]:
+    """The terms in order; of a very long sum the largest, and what the others come to."""
     n_terms = len(why.terms)
-    if n_terms <= 2 * TERMS_SHOWN:
-        chosen, rest = list(range(n_terms)), None
+    if n_terms <= TERMS_SENT:
+        chosen, rest = list(range(n_terms)), 0.0
     else:
         values = [term.value for term in why.terms]
-        chosen = sorted(sorted(range(n_terms), key=lambda i: -abs(values[i]))[:TERMS_SHOWN])
+        chosen = sorted(sorted(range(n_terms), key=lambda i: -abs(values[i]))[:TERMS_SENT])
         rest = sum(values) - sum(values[i] for i in chosen)
-    pieces: list[dict[str, Any]] = []
-    for place, i in enumerate(chosen):
-        pieces += [{"text": " + "}] if place else []
-        pieces += _term(why.terms[i])
-    if rest is not None:
-        pieces += [{"text": " + "}, {"rest": rest, "count": n_terms - len(chosen)}]
-    return pieces
+    terms = [{"value": why.terms[i].value, "pieces": _term(run, why.terms[i])} for i in chosen]
+    return {"terms": terms, "rest": rest, "others": n_terms - len(chosen)}
 
 
-def _term(term: Term) -> list[dict[str, Any]]:
-    pieces = [_piece(piece) for piece in term.pieces]
-    return [{**piece, "label": term.label} for piece in pieces] if term.label else pieces
+def _term(run: Run, term: Term) -> list[dict[str, Any]]:
+    return [_piece(run, piece) for piece in term.pieces]
 
 
-def _piece(piece: Piece) -> dict[str, Any]:
+def _piece(run: Run, piece: Piece) -> dict[str, Any]:
     if isinstance(piece, str):
         return {"text": piece}
     if isinstance(piece, Operand):
+        value = run.trace.value(piece.address) if piece.address else None
         return {
             "number": piece.value,
             "name": piece.name,
             "address": piece.address,
             "cell": list(piece.cell),
             "gradient": piece.gradient,
+            "whole": value is not None and not value.dtype.startswith(("float", "bfloat")) and not piece.gradient,
         }
     assert isinstance(piece, float | int)
     return {"number": float(piece)}
-
-
-def cell_label(language: str, value: float, digits: int) -> str:
-    return number(language, value, digits)

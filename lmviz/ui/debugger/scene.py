@@ -256,7 +256,8 @@ def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, p
     if stage.block is not None:
         title = text(lang, "say.in_block", title=title, block=stage.block)
     if cursor.grain == "stage" or step is None:
-        sentences = text(lang, f"stage.{stage.kind}.say", **Facts(run, view, stage, pos).all())
+        facts = Facts(run, view, stage, pos).all()
+        sentences = text(lang, f"stage.{stage.kind}.say", **facts)
         return {
             "title": title,
             "text": sentences,
@@ -288,11 +289,16 @@ def strip(run: Run, view: View, stage: Stage) -> list[dict[str, Any]]:
     return [
         {
             "label": text(view.lang, f"check.{check.name}"),
-            "measured": text(view.lang, f"check.{check.name}.measured", value=number(view.lang, check.measured, 6)),
+            "measured": text(view.lang, f"check.{check.name}.measured", value=_measured(view, check.measured)),
             "holds": check.holds,
         }
         for check in checks[stage.index]
     ]
+
+
+def _measured(view: View, value: float) -> str:
+    digits = 0 if value == int(value) and abs(value) != 1 else 1 if abs(value) < 1e-6 else 6
+    return number(view.lang, value, digits)
 
 
 def bar(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None) -> dict[str, Any]:

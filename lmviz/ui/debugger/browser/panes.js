@@ -33,7 +33,8 @@ const drawSource = (box, state) => {
   const stack = h("nav", { class: "stack", "aria-label": state.words["source.stack"] }, source.stack.map((call, i) =>
     h("span", {}, i ? " › " : "", h("button", { title: call.class, onclick: () => state.send({ type: "call", last: call.last }) }, i ? call.module.split(".").slice(call.module.startsWith(source.stack[i - 1].module + ".") ? source.stack[i - 1].module.split(".").length : 0).join(".") : call.module))));
   if (!source.lit) return box.replaceChildren(stack, h("p", { class: "empty" }, state.words["source.none"]));
-  const code = h("div", { class: "code", role: "region", "aria-label": `${source.file}: ${source.function}` }, source.lines.map((line, i) => codeLine(line, source.first + i, source.lit)));
+  const indent = Math.min(...source.lines.filter((line) => line.text.trim()).map((line) => line.text.search(/\S/)));
+  const code = h("div", { class: "code", style: `--indent:${indent}ch;--pane:${box.clientWidth}px`, role: "region", "aria-label": `${source.file}: ${source.function}` }, source.lines.map((line, i) => codeLine(line, source.first + i, source.lit)));
   box.replaceChildren(stack, h("div", { class: "file" }, `${source.file} · ${source.function}`), code);
   const lit = code.querySelector(".lit");
   if (lit) code.scrollTop = Math.max(0, lit.offsetTop - code.clientHeight / 3);
@@ -67,57 +68,88 @@ const drawWords = (box, state) => {
   ].flat().filter(Boolean));
 };
 
+const TERMS_SHOWN = 6; // of a sum, the largest; a click shows the others
+
 const drawInspector = (box, state) => {
   const found = state.data.inspector, { words } = state, { digits, lang } = state.data;
+  state.boxes.words.classList.toggle("brief", !!found);
   if (!found) return box.replaceChildren(h("p", { class: "empty" }, words["inspect.empty"]), cellInputs(null, state));
-  const operand = (piece) => h("button", {
-    class: "num", title: `${piece.gradient ? "∂ " : ""}${piece.name}[${piece.cell.join(", ")}]`, onclick: () => state.send({ type: "walk", address: piece.address, cell: piece.cell }),
-  }, written(piece.number, digits, lang));
-  const arithmetic = found.pieces.map((piece) => {
-    if (piece.text !== undefined) return piece.text;
-    if (piece.rest !== undefined) return h("span", { class: "rest" }, `${words["inspect.rest"].replace("{n}", piece.count)} ${written(piece.rest, digits, lang)}`);
-    return piece.address ? operand(piece) : h("span", { class: "plain" }, written(piece.number, Number.isInteger(piece.number) && Math.abs(piece.number) < 1e6 ? 0 : digits, lang));
-  });
-  const tokens = { data: state.data };
   box.replaceChildren(...[
-    found.trail.length ? h("nav", { class: "trail", "aria-label": words["inspect.trail"] }, found.trail.map((one, i) => [h("button", { onclick: () => state.send({ type: "trail", index: i }) }, `${one.name}[${one.cell.join(", ")}]`), " ← "])) : null,
-    h("p", { class: "what" }, found.gradient ? "∂loss / ∂ " : "", h("b", {}, found.name), `[${cellText(found.cell, found.axes, tokens)}]`,
-      h("button", { class: "close", "aria-label": words["inspect.close"], onclick: () => state.send({ type: "unpin" }) }, "×")),
-    h("p", { class: "sum" }, found.pieces.length ? ["= ", arithmetic] : null),
+    found.trail.length ? h("nav", { class: "trail", "aria-label": words["inspect.trail"] }, found.trail.slice(-4).map((one, i, shown) =>
+      [h("button", { onclick: () => state.send({ type: "trail", index: found.trail.length - shown.length + i }) }, `${one.name}[${one.cell.join(",")}]`), " ← "])) : null,
+    cellInputs(found, state),
+    found.lines.map((line) => h("p", { class: "sum" }, "= ", arithmetic(line, state))),
     h("p", { class: "sum total" }, "= ", h("b", { class: "value" }, written(found.value, Math.max(digits, 4), lang)),
       found.agrees === undefined ? null : h("span", { class: found.agrees ? "holds" : "fails" }, found.agrees ? `✓ ${words["inspect.agrees"]}` : `✗ ${words["inspect.differs"]} ${written(found.recomputed, 6, lang)}`)),
-    found.pieces.length ? null : h("p", { class: "end" }, words[`inspect.end.${found.role}`] || words["inspect.end.activation"]),
-    cellInputs(found, state),
-  ].filter(Boolean));
+    found.lines.length ? null : h("p", { class: "end" }, words[`inspect.end.${found.role}`] || words["inspect.end.activation"]),
+  ].flat().filter(Boolean));
 };
 
-// Row and column as numbers: the way to a cell without a pointer.
+const arithmetic = (pieces, state) => pieces.map((piece) => {
+  const { digits, lang } = state.data;
+  if (piece.text !== undefined) return piece.text;
+  if (piece.terms) return sumOf(piece, state);
+  const whole = piece.whole || (!piece.address && Number.isInteger(piece.number) && Math.abs(piece.number) < 1e6);
+  const number = written(piece.number, whole ? 0 : digits, lang);
+  return piece.address ? h("button", {
+    class: "num", title: `${piece.gradient ? "∂ " : ""}${piece.name}[${piece.cell.join(", ")}]`, onclick: () => state.send({ type: "walk", address: piece.address, cell: piece.cell, gradient: piece.gradient }),
+  }, number) : h("span", { class: "plain" }, number);
+});
+
+// A sum with its largest terms in order, and a button for what the others come to.
+const sumOf = (sum, state) => {
+  const span = h("span", {}), { digits, lang } = state.data;
+  const fill = (all) => {
+    const largest = [...sum.terms.keys()].sort((a, b) => Math.abs(sum.terms[b].value) - Math.abs(sum.terms[a].value)).slice(0, TERMS_SHOWN);
+    const shown = all || sum.terms.length <= TERMS_SHOWN + 2 ? [...sum.terms.keys()] : largest.sort((a, b) => a - b);
+    const left = sum.terms.length + sum.others - shown.length;
+    const rest = sum.terms.reduce((total, term, i) => (shown.includes(i) ? total : total + term.value), sum.rest);
+    const more = left ? [" + ", h("button", { class: "rest", disabled: all, onclick: () => fill(true) }, `${written(rest, digits, lang)} ${state.words["inspect.rest"].replace("{n}", left)}`)] : [];
+    span.replaceChildren(...shown.flatMap((index, i) => [i ? " + " : "", arithmetic(sum.terms[index].pieces, state)]).flat(), ...more);
+  };
+  fill(false);
+  return span;
+};
+
+// A cell by its indices, as numbers that can be typed: the way to a cell without a pointer.
 const cellInputs = (found, state) => {
   const panels = state.data.picture.panels || [], target = found || panels.find((panel) => panel.result);
-  if (!target || !target.shape.length) return h("div");
+  if (!target) return h("div");
   const cell = found ? [...found.cell] : target.shape.map(() => 0);
   const change = (i) => (event) => {
     const value = clamp(Math.round(Number(event.target.value) || 0), 0, target.shape[i] - 1);
     state.send({ type: "pin", address: target.address, cell: cell.map((old, j) => (j === i ? value : old)) });
   };
-  return h("form", { class: "inputs", onsubmit: (event) => event.preventDefault() }, h("span", {}, `${target.name}[`), cell.map((index, i) =>
-    h("label", {}, h("small", {}, target.axes[i] && target.axes[i] !== "1" ? target.axes[i] : `${state.words["inspect.axis"]} ${i}`),
-      h("input", { type: "number", min: "0", max: String(target.shape[i] - 1), value: String(index), onchange: change(i) }))), h("span", {}, "]"));
+  const axisName = (i) => (target.axes[i] && target.axes[i] !== "1" ? target.axes[i] : `${state.words["inspect.axis"]} ${i}`);
+  const tokens = cell.map((index, i) => ["pos", "query", "key"].includes(target.axes[i]) && state.data.tokens[index] ? `‹${state.data.tokens[index].text}›` : null);
+  return h("form", { class: "what", onsubmit: (event) => event.preventDefault() }, h("b", {}, found && found.gradient ? `∂loss/∂${target.name}` : target.name), "[",
+    cell.map((index, i) => [i ? ", " : "", h("label", { title: axisName(i) }, tokens[i] ? h("small", {}, tokens[i]) : null,
+      h("input", { type: "number", min: "0", max: String(target.shape[i] - 1), value: String(index), "aria-label": axisName(i), style: `width:${Math.max(1, String(target.shape[i] - 1).length) + 1.2}ch`, onchange: change(i) }))]), "]",
+    found ? h("button", { class: "close", type: "button", "aria-label": state.words["inspect.close"], onclick: () => state.send({ type: "unpin" }) }, "×") : null);
 };
 
 const drawStrip = (box, state) => box.replaceChildren(...state.data.strip.map((check) =>
   h("span", { class: check.holds ? "holds" : "fails" }, h("b", { "aria-hidden": "true" }, check.holds ? "✓" : "✗"), ` ${check.label} `, h("small", {}, check.measured))));
 
+const ICONS = {
+  first: "M6 5v14M19 5 9 12l10 7z", back: "M17 5 6 12l11 7z", over: "M7 5l11 7-11 7z", last: "M18 5v14M5 5l10 7-10 7z",
+  into: "M5 6h6a4 4 0 0 1 4 4v8M10.500 14 15 19l4.500-5", out: "M5 18h6a4 4 0 0 0 4-4V6M10.500 10 15 5l4.500 5",
+  run: "M3.500 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0M12 5l9 7-9 7z", play: "M5 5l6 7-6 7zM13 5l6 7-6 7z", pause: "M7 5v14M16 5v14",
+};
+const icon = (name) => h("span", { class: "icon", "aria-hidden": "true", html: `<svg viewBox="0 0 24 24" width="22" height="22" fill="${["into", "out"].includes(name) ? "none" : "currentColor"}" stroke="currentColor" stroke-width="2.200" stroke-linejoin="round" stroke-linecap="round"><path d="${ICONS[name]}"/></svg>` });
+
 const drawBar = (box, state) => {
   const { bar } = state.data, { words } = state;
-  const move = (name, sign, key) => h("button", {
-    class: name === "over" ? "move primary" : "move", "data-move": name, disabled: !bar.moves[name], title: `${words[`bar.${name}`]} (${key})`, "aria-label": words[`bar.${name}`], onclick: () => state.move(name),
-  }, h("span", { "aria-hidden": "true" }, sign), h("em", {}, words[`bar.${name}`]));
+  const button = (name, key, label, disabled, act, more = {}) => h("button", {
+    class: name === "over" ? "move primary" : "move", "data-move": name, disabled, title: key ? `${label} (${key})` : label, "aria-label": label, onclick: act, ...more,
+  }, icon(more.icon || name), h("em", {}, label));
+  const move = (name, key) => button(name, key, words[`bar.${name}`], !bar.moves[name], () => state.move(name));
   const grain = h("div", { class: "grain", role: "group", "aria-label": words["bar.grain"] }, ["stage", "line", "op"].map((name) =>
     h("button", { "aria-pressed": String(bar.grain === name), onclick: () => state.send({ type: "grain", grain: name }) }, words[`bar.grain.${name}`])));
+  const playing = state.playing ? "pause" : "play";
   box.replaceChildren(
-    move("first", "⏮", "Home"), move("back", "◀", "←"), move("over", "▶", "→"), move("into", "⤵", "↓"), move("out", "⤴", "↑"), move("last", "⏭", "End"),
-    h("button", { class: "move", "data-move": "run", disabled: !bar.breakpoints, title: words["bar.run"], "aria-label": words["bar.run"], onclick: () => state.send({ type: "run" }) }, h("span", { "aria-hidden": "true" }, "●▶"), h("em", {}, words["bar.run"])),
-    h("button", { class: "move", "data-move": "play", "aria-pressed": String(!!state.playing), title: `${words["bar.play"]} (␣)`, "aria-label": words[state.playing ? "bar.pause" : "bar.play"], onclick: () => state.play() }, h("span", { "aria-hidden": "true" }, state.playing ? "⏸" : "⏵"), h("em", {}, words[state.playing ? "bar.pause" : "bar.play"])),
+    move("first", "Home"), move("back", "←"), move("over", "→"), move("into", "↓"), move("out", "↑"), move("last", "End"),
+    button("run", "", words["bar.run"], !bar.breakpoints, () => state.send({ type: "run" })),
+    button("play", "␣", words[`bar.${playing}`], false, () => state.play(), { icon: playing, "aria-pressed": String(!!state.playing) }),
     grain, h("span", { class: "at", "aria-live": "polite" }, bar.at));
 };

@@ -13,7 +13,7 @@ const drawPicture = (box, state) => {
     return panel;
   });
   if (!panels.length) return box.append(h("p", { class: "empty" }, words["picture.none"]));
-  const headers = 26, way = arrange(panels, box.clientWidth - 8, box.clientHeight - headers * 1.0 - 8);
+  const way = arrange(panels, box.clientWidth - 8, box.clientHeight - 8 * panels.length);
   const look = lookOf(box, data);
   for (const line of way.lines) {
     const row = h("div", { class: "line" });
@@ -34,15 +34,28 @@ const lookOf = (element, data) => {
 };
 
 const tensorFigure = (panel, size, look, state) => {
-  const shape = panel.axes.map((axis, i) => (axis && axis !== "1" ? `${axis} ${panel.shape[i]}` : panel.shape[i])).join(" × ");
-  const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": `${panel.name}: ${shape || state.words["picture.number"]}` });
+  const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": `${panel.name}: ${shapeText(panel, true) || state.words["picture.number"]}` });
   const place = drawTensor(canvas, panel, size, look);
   attachPointer(canvas, panel, place, state);
+  const width = parseFloat(canvas.style.width), wide = width > 300, roomy = width > 120 + 10 * panel.name.length;
   return h("figure", { class: "tensor", "data-address": panel.address, "data-part": panel.part },
-    h("figcaption", {}, h("span", { class: "dot" }), h("b", {}, panel.turned ? `${panel.name}ᵀ` : panel.name), h("span", { class: "shape" }, shape)),
+    h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, 138)}px` },
+      h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), roomy ? legend(panel, look) : null),
+      h("span", { class: "shape" }, shapeText(panel, wide))),
     panel.heads > 1 ? headPicker(panel, state) : null,
     panel.no_grad ? h("p", { class: "empty" }, state.words["picture.no_grad"]) : canvas,
-    legend(panel, look), panel.overview ? overviewOf(panel, look, state) : null);
+    roomy || panel.no_grad ? null : legend(panel, look), panel.overview ? overviewOf(panel, look, state) : null);
+};
+
+// "batch 1 × pos 4 ↓ × d_model 16 →": the arrows say which axis runs down and which runs right.
+const shapeText = (panel, whole) => {
+  const n = panel.shape.length, arrows = panel.turned ? ["→", "↓"] : ["↓", "→"];
+  const parts = panel.shape.map((size, i) => {
+    const axis = panel.axes[i] && panel.axes[i] !== "1" ? `${panel.axes[i]} ` : "", arrow = i >= n - 2 ? arrows[i - n + 2] : "";
+    return { text: `${axis}${size}${arrow && n > 1 ? arrow : n === 1 ? "→" : ""}`, lead: i < n - 2 && size === 1 };
+  });
+  const shown = parts.filter((part) => whole || !part.lead);
+  return (panel.turned ? [...shown.slice(0, -2), ...shown.slice(-2).reverse()] : shown).map((part) => part.text).join(" × ");
 };
 
 const headPicker = (panel, state) => h("div", { class: "heads", role: "group", "aria-label": "head" },
@@ -52,7 +65,7 @@ const headPicker = (panel, state) => h("div", { class: "heads", role: "group", "
 const legend = (panel, look) => {
   const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${colourOf(panel.scale === "share" ? (share + 1) / 2 : share * panel.peak, panel, look.scale)})`);
   const ends = panel.scale === "share" ? ["0", "1"] : [written(-panel.peak, look.digits, look.lang), written(panel.peak, look.digits, look.lang)];
-  return h("div", { class: "legend", "aria-hidden": "true" }, h("span", {}, ends[0]), h("i", { style: `background:linear-gradient(90deg,${stops})` }), h("span", {}, ends[1]));
+  return h("span", { class: "legend", "aria-hidden": "true" }, h("span", {}, ends[0]), h("i", { style: `background:linear-gradient(90deg,${stops})` }), h("span", {}, ends[1]));
 };
 
 // A large tensor: where the window stands in the whole, and a click to move it.

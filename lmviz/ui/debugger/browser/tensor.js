@@ -1,11 +1,14 @@
 // One tensor as a grid of cells on a canvas: real numbers where they fit, hatching for what a mask hides.
 
-const TITLE = 46; // pixels above the grid: the name and shape, the title of the columns
+const TITLE = 20; // pixels above the grid, for the labels of the columns
+const CAPTION = 44; // pixels above the canvas, for the name, the scale and the shape
+const PAGING = 58; // pixels below it, where a tensor is larger than a window
 const MIN_NUMBER = 42; // cell width from which numbers fit
+const MOST = 64; // the widest cell
 
 const labelWidth = (panel) => {
   const longest = Math.max(0, ...panel.rowLabels.map((label) => [...label].length));
-  return panel.rowAxis ? clamp(longest * 9 + 12, 26, 92) : 12;
+  return panel.rowAxis ? clamp(longest * 9 + 12, 24, 92) : 10;
 };
 
 // Turned panels swap rows and columns for the eye only; cells keep their address.
@@ -31,26 +34,35 @@ const prepare = (raw) => {
 // Cell sizes with which the panels fill the space they have: in one line, or inputs above results, or one by one.
 const arrange = (panels, width, height) => {
   const results = panels.filter((panel) => panel.result), inputs = panels.filter((panel) => !panel.result);
-  const ways = [[panels], inputs.length && results.length ? [inputs, results] : null, panels.map((panel) => [panel])];
+  const ways = [[panels], ...(inputs.length && results.length ? [[inputs, results]] : []), ...(panels.length > 2 ? [panels.map((panel) => [panel])] : [])];
   let best = null;
-  for (const lines of ways.filter(Boolean)) {
-    const share = height / lines.length;
-    const sizes = new Map();
-    let worst = Infinity;
-    for (const line of lines) {
-      const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + (panel.sign ? 30 : 8), 0);
-      const cols = line.reduce((sum, panel) => sum + panel.cols, 0);
-      const room = (width - fixed - 4) / cols;
-      for (const panel of line) {
-        const tall = (share - TITLE - 34) / panel.rows;
-        const w = clamp(Math.min(room, 62), 4, 62), c = clamp(Math.min(tall, w >= MIN_NUMBER ? 36 : w * 1.4), 4, 36);
-        sizes.set(panel, { w, h: w >= MIN_NUMBER ? Math.max(c, Math.min(tall, 20), 6) : Math.min(c, w * 1.4) });
-        worst = Math.min(worst, (panel.result ? 1 : 1.6) * Math.min(w, MIN_NUMBER) * Math.min(c, 22) * (room < 4 || tall < 4 ? 0.01 : 1));
-      }
+  for (const lines of ways) {
+    for (const small of [1, 0.8, 0.6, 0.45, 0.32, 0.22]) { // how much smaller the cells of inputs are than those of results
+      const found = sized(lines, width, height / lines.length, small);
+      if (!best || found.score > best.score * 1.04) best = { lines, ...found };
     }
-    if (!best || worst > best.worst * 1.05) best = { lines, sizes, worst };
   }
   return best;
+};
+
+const sized = (lines, width, height, small) => {
+  const sizes = new Map();
+  let score = 0, fits = 1;
+  for (const line of lines) {
+    const scaled = (panel) => (panel.result ? 1 : small);
+    const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? 28 : 0), 0);
+    const unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
+    for (const panel of line) {
+      const room = (height - TITLE - CAPTION - 12 - (panel.overview ? PAGING : 0)) / panel.rows;
+      const w = Math.min(unit * scaled(panel), MOST), tall = Math.min(room, w >= MIN_NUMBER ? 38 : Math.max(w * 1.25, 15));
+      sizes.set(panel, { w: Math.max(4, w), h: Math.max(4, tall) });
+      const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
+      score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
+      if (w < 4 || tall < 4) fits *= 0.02;
+      if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
+    }
+  }
+  return { sizes, score: score * fits };
 };
 
 const drawTensor = (canvas, panel, size, look) => {
@@ -64,22 +76,14 @@ const drawTensor = (canvas, panel, size, look) => {
   g.scale(ratio, ratio);
   g.textBaseline = "middle";
   const place = { left, top: TITLE, ...size };
-  drawTitles(g, panel, place, look, width);
+  drawTitles(g, panel, place, look);
   for (let row = 0; row < panel.rows; row++)
     for (let col = 0; col < panel.cols; col++) drawCell(g, panel, row, col, place, look);
   drawMarks(g, panel, place, look);
   return place;
 };
 
-const drawTitles = (g, panel, { left, top, w, h: tall }, look, width) => {
-  g.fillStyle = look.scale.faint;
-  g.font = `13px ${look.font}`;
-  g.textAlign = "left";
-  if (panel.colAxis && panel.colAxis !== "1") g.fillText(`${panel.colAxis} →`, left, 9);
-  if (panel.rowAxis && panel.rowAxis !== "1") {
-    g.textAlign = "right";
-    g.fillText(`${panel.rowAxis} ↓`, left + Math.max(-6, 30 - left), panel.colAxis ? 28 : 9);
-  }
+const drawTitles = (g, panel, { left, top, w, h: tall }, look) => {
   g.textAlign = "center";
   const every = Math.max(1, Math.ceil((tokenAxis(panel.colAxis) ? 16 : 26) / w));
   g.font = `${tokenAxis(panel.colAxis) ? 15 : 12}px ${look.mono}`;

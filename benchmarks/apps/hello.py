@@ -1,0 +1,5 @@
+"""The floor of a first paint in Streamlit."""
+
+import streamlit as st
+
+st.write("READY")

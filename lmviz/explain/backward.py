@@ -1,0 +1,207 @@
+"""Where a gradient comes from: `explain_gradient(trace, address, cell)` sums over the places that a number went to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from lmviz.errors import UserError
+from lmviz.explain.explanation import Explanation, Operand, Term, Terms
+from lmviz.explain.functions import FUNCTIONS
+from lmviz.explain.given import Floats, symbol
+from lmviz.explain.slopes import Ints, Slopes, Use, unflat
+from lmviz.explain.slopes_elementwise import (
+    OPERATOR_SLOPES,
+    Rule,
+    slopes_clamp,
+    slopes_dropout,
+    slopes_function,
+    slopes_masked_fill,
+    slopes_mul,
+    slopes_operator,
+    slopes_same,
+    slopes_triangle,
+    slopes_where,
+)
+from lmviz.explain.slopes_loss import slopes_class_loss, slopes_mse_loss
+from lmviz.explain.slopes_products import (
+    slopes_addmm,
+    slopes_einsum,
+    slopes_embedding,
+    slopes_linear,
+    slopes_matmul,
+    slopes_outer,
+)
+from lmviz.explain.slopes_reduce import (
+    slopes_cumsum,
+    slopes_extreme,
+    slopes_logsumexp,
+    slopes_mean,
+    slopes_norm,
+    slopes_prod,
+    slopes_softmax,
+    slopes_sum,
+    slopes_var,
+)
+from lmviz.explain.slopes_views import slopes_max, slopes_order, slopes_setitem, slopes_view
+from lmviz.explain.views import VIEWS
+from lmviz.explain.wiring import loss_of, overwritten, uses_of, written_out
+from lmviz.trace.step import Cell, Trace, Value
+
+__all__ = ["SLOPES", "explain_gradient"]
+
+SLOPES: dict[str, Rule] = {
+    **dict.fromkeys(VIEWS, slopes_view),
+    **dict.fromkeys(FUNCTIONS, slopes_function),
+    **dict.fromkeys(OPERATOR_SLOPES, slopes_operator),
+    **dict.fromkeys(("add", "sub"), slopes_same),
+    "mul": slopes_mul,
+    "matmul": slopes_matmul,
+    "addmm": slopes_addmm,
+    "outer": slopes_outer,
+    "linear": slopes_linear,
+    "einsum": slopes_einsum,
+    "embedding": slopes_embedding,
+    "masked_fill": slopes_masked_fill,
+    "where": slopes_where,
+    **dict.fromkeys(("tril", "triu"), slopes_triangle),
+    "clamp": slopes_clamp,
+    "dropout": slopes_dropout,
+    "sum": slopes_sum,
+    "mean": slopes_mean,
+    **dict.fromkeys(("var", "std"), slopes_var),
+    "prod": slopes_prod,
+    **dict.fromkeys(("amax", "amin"), slopes_extreme),
+    "logsumexp": slopes_logsumexp,
+    "cumsum": slopes_cumsum,
+    **dict.fromkeys(("softmax", "log_softmax"), slopes_softmax),
+    **dict.fromkeys(("layer_norm", "rms_norm"), slopes_norm),
+    **dict.fromkeys(("cross_entropy", "nll_loss"), slopes_class_loss),
+    "mse_loss": slopes_mse_loss,
+    "setitem": slopes_setitem,
+    **dict.fromkeys(("topk", "sort"), slopes_order),
+    **dict.fromkeys(("max", "min"), slopes_max),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """What one use of a number adds to its gradient: each gradient there times the slope."""
+
+    output: Value
+    slopes: Slopes
+    gradients: Floats  # [n]: d loss / d output[cells[n]]
+
+    def term(self, n: int) -> Term:
+        cell = unflat(int(self.slopes.cells[n]), self.output.shape)
+        gradient, slope = float(self.gradients[n]), float(self.slopes.values[n])
+        there = Operand(self.output.name, self.output.address, cell, gradient, gradient=True)
+        label = f"{self.output.name}[{', '.join(map(str, cell))}]"
+        return Term(label, (gradient, slope), gradient * slope, (there, self.slopes.operand(n)))
+
+
+def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
+    """d loss / d one number: the chain rule, summed over every place that the number went to.
+
+    Args:
+        trace: recorded with `backward=`.
+        address: of a step's output, a weight or an input.
+        cell: index into that value.
+
+    Returns:
+        One term for each later cell that the number acts on directly: the gradient of that cell (recorded) times the
+        slope there (from a formula, in float64). A weight that is used twice has the terms of both uses. The loss
+        itself has gradient 1. With `known=False`, the recorded gradient: an operation on the way has no such formula.
+
+    Raises:
+        UserError: the trace has no such value or no gradients, or the value has no such cell.
+
+    Source:
+        Goodfellow et al. 2016, 6.5.2, eq. 6.46.
+    """
+    value = _value(trace, address, cell)
+    loss = loss_of(trace)
+    left = rf"\frac{{\partial L}}{{\partial {symbol(value.name, *cell)}}}"
+    if loss is not None and value.address == loss.address:
+        return Explanation(f"{left} = 1", (), 1.0, (1.0,))
+    try:
+        with np.errstate(all="ignore"):
+            flows = list(_flows(trace, value, cell))
+            total = sum(float((flow.gradients * flow.slopes.values).sum()) for flow in flows)
+    except NotImplementedError:
+        gradient = float("nan") if value.grad is None else float(value.grad[cell])
+        return Explanation(left, (), gradient, (gradient,), known=False)
+    formula = " + ".join(_latex(flow, symbol(value.name, *cell)) for flow in flows) or "0"
+    return Explanation(f"{left} = {formula}", _terms(flows), total)
+
+
+def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
+    """Every use of a number whose result the loss depends on."""
+    fused = written_out(trace).get(value.address)
+    if fused is not None:
+        same = np.array([int(np.ravel_multi_index(cell, value.shape)) if cell else 0])
+        yield from _flow(trace, fused, Slopes(same, np.ones(1)))
+        return
+    gone = overwritten(trace)
+    for step, n in uses_of(trace, value.address):
+        for output, result in enumerate(step.outputs):
+            if result.grad is not None or result.address in gone:
+                rule = SLOPES.get(step.op)
+                if rule is None:
+                    raise NotImplementedError(step.op)
+                yield from _flow(trace, result, rule(Use(step, n, cell, output)))
+
+
+def _flow(trace: Trace, output: Value, slopes: Slopes) -> Iterator[Flow]:
+    if len(slopes.cells):
+        yield Flow(output, slopes, _gradients(trace, output, slopes.cells))
+
+
+def _gradients(trace: Trace, output: Value, cells: Ints) -> Floats:
+    """The recorded gradients of some cells; those of what was overwritten later are worked out in turn."""
+    gradient = output.grad
+    if gradient is not None:
+        there: Floats = gradient[np.unravel_index(cells, output.shape)] if output.shape else gradient.reshape(1)
+        return there.astype(np.float64)
+    found = [explain_gradient(trace, output.address, unflat(int(place), output.shape)) for place in cells]
+    if not all(why.known for why in found):
+        raise NotImplementedError("the gradient of a tensor that was overwritten")
+    return np.array([why.value for why in found])
+
+
+def _terms(flows: list[Flow]) -> Terms:
+    ends = list(accumulate(len(flow.slopes.cells) for flow in flows))
+
+    def term(i: int) -> Term:
+        which = int(np.searchsorted(ends, i, side="right"))
+        return flows[which].term(i - (ends[which - 1] if which else 0))
+
+    return Terms(ends[-1] if ends else 0, term)
+
+
+def _latex(flow: Flow, number: str) -> str:
+    several = len(flow.slopes.cells) > 1
+    indices = ("c",) if several else unflat(int(flow.slopes.cells[0]), flow.output.shape)
+    out = symbol(flow.output.name, *indices)
+    total = r"\sum_c " if several else ""
+    return rf"{total}\frac{{\partial L}}{{\partial {out}}} \, \frac{{\partial {out}}}{{\partial {number}}}"
+
+
+def _value(trace: Trace, address: str, cell: Cell) -> Value:
+    value = trace.value(address)
+    if value is None:
+        raise UserError("A gradient needs the address of a value of this trace; {address} is none.", address=address)
+    if trace.loss is None:
+        raise UserError("Gradients need a loss, and this trace has none: record with backward=.")
+    if len(cell) != len(value.shape) or not all(0 <= i < size for i, size in zip(cell, value.shape, strict=True)):
+        raise UserError(
+            "A cell of {address} must have one index for each axis of {shape}, counted from 0; "
+            "got {cell}: pick one inside.",
+            address=address,
+            shape=list(value.shape),
+            cell=list(cell),
+        )
+    return value

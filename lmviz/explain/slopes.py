@@ -1,0 +1,100 @@
+"""How a step's output changes with one of its numbers: rows of the Jacobian, in numpy, from finite formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmviz.explain.explanation import Operand
+from lmviz.explain.given import Floats, Given, inputs
+from lmviz.trace.step import Cell, Step
+
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Use:
+    """One place that a number goes: it stands at `cell` of the `n`-th input of a step, and acts on an output."""
+
+    step: Step
+    n: int
+    cell: Cell
+    output: int = 0
+
+    @property
+    def given(self) -> list[Given]:
+        return inputs(self.step)
+
+    @property
+    def argument(self) -> str:
+        return self.step.arguments[self.n]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.step.outputs[self.output].shape
+
+    @property
+    def place(self) -> int:
+        """The cell, counted through its tensor."""
+        return int(flat([np.array([i]) for i in self.cell], self.step.inputs[self.n].shape)[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slopes:
+    """d output[cells[n]] / d number = values[n]; no other cell of the output depends on the number.
+
+    Where the slope is itself a recorded number, `factor` is its tensor, and `at` its cells.
+    """
+
+    cells: Ints  # [n], counted through the output
+    values: Floats  # [n]
+    factor: Given | None = None
+    at: Ints | None = None  # [n], counted through the factor
+
+    def operand(self, n: int) -> Operand | None:
+        """The recorded number that the n-th slope is, if it is one."""
+        if self.factor is None or self.at is None:
+            return None
+        return self.factor.at(unflat(int(self.at[n]), self.factor.shape))
+
+
+def constant(cells: Ints, slope: float = 1.0) -> Slopes:
+    return Slopes(cells, np.full(len(cells), slope))
+
+
+def recorded(cells: Ints, factor: Given, index: Sequence[Ints]) -> Slopes:
+    """Slopes that are cells of a tensor, or a plain number."""
+    if not factor.shape:
+        return Slopes(cells, np.full(len(cells), float(factor.array)), factor, np.zeros_like(cells))
+    return Slopes(cells, factor.row(tuple(index)), factor, flat(index, factor.shape))
+
+
+def flat(index: Sequence[Ints], shape: tuple[int, ...]) -> Ints:
+    """Cells, one array of indices for each axis, counted through a tensor."""
+    return np.ravel_multi_index(tuple(index), shape).astype(np.intp) if shape else np.zeros(1, np.intp)
+
+
+def unflat(place: int, shape: tuple[int, ...]) -> Cell:
+    return tuple(int(i) for i in np.unravel_index(place, shape)) if shape else ()
+
+
+def mesh(*ranges: Sequence[int] | range) -> list[Ints]:
+    """Every combination of indices, in order: one array [n] for each axis."""
+    return [axis.reshape(-1) for axis in np.meshgrid(*map(np.asarray, ranges), indexing="ij")]
+
+
+def reached(cell: Cell, shape: tuple[int, ...], out: tuple[int, ...]) -> list[Sequence[int]]:
+    """Along each axis of an output, where a cell of a tensor that is broadcast to it goes."""
+    new = len(out) - len(shape)
+    return [range(size) for size in out[:new]] + [
+        range(size) if own == 1 else [i] for i, own, size in zip(cell, shape, out[new:], strict=True)
+    ]
+
+
+def under(index: Sequence[Ints], shape: tuple[int, ...]) -> list[Ints]:
+    """The cells of a tensor that stand at cells of what it is broadcast to."""
+    own = index[len(index) - len(shape) :]
+    return [np.zeros_like(i) if size == 1 else i for i, size in zip(own, shape, strict=True)]

@@ -1,0 +1,58 @@
+"""Slopes of views: a number goes, unchanged, to every cell that shows it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lmviz.explain.given import needed
+from lmviz.explain.slopes import Slopes, Use, constant
+from lmviz.explain.slopes_elementwise import meets, numbers
+from lmviz.explain.slopes_reduce import slopes_extreme
+from lmviz.explain.views import SAME_ORDER, moved, places, written_to
+
+
+def slopes_view(use: Use) -> Slopes:
+    given = moved(use.step)
+    if use.n >= len(given):  # it only said where to
+        return constant(np.zeros(0, np.intp))
+    if use.step.op in SAME_ORDER:
+        return constant(np.array([use.place]))
+    start = sum(part.array.size for part in given[: use.n])
+    return constant(np.flatnonzero(places(use.step, given, use.output) == start + use.place))
+
+
+def slopes_setitem(use: Use) -> Slopes:
+    """What was overwritten goes nowhere; the value goes where it was written."""
+    x, value = needed(use.step, "input"), needed(use.step, "value")
+    if use.argument not in ("input", "value"):
+        return constant(np.zeros(0, np.intp))
+    start = x.array.size if use.argument == "value" else 0
+    return constant(np.flatnonzero(written_to(use.step, x, value) == start + use.place))
+
+
+def slopes_order(use: Use) -> Slopes:
+    """topk and sort: a number goes where the recorded places say that it was taken."""
+    return _chosen(use, int(use.step.settings.get("dim", -1)))  # type: ignore[call-overload]
+
+
+def slopes_max(use: Use) -> Slopes:
+    """max and min: along an axis one number is taken; of all numbers, or of two tensors, equal ones share."""
+    if len(use.step.outputs) == 2:
+        return _chosen(use, int(use.step.settings["dim"]))  # type: ignore[call-overload]
+    if len(use.step.inputs) == 1:
+        return slopes_extreme(use)
+    (cells, out), own, other = meets(use), use.given[use.n], use.given[1 - use.n]
+    mine, theirs = numbers(own, out, len(cells)), numbers(other, out, len(cells))
+    won = mine > theirs if use.step.op == "max" else mine < theirs
+    return Slopes(cells, np.where(mine == theirs, 0.5, won).astype(np.float64))
+
+
+def _chosen(use: Use, dim: int) -> Slopes:
+    x, places_taken = use.given[0], use.step.outputs[1].array
+    if use.output == 1:
+        return constant(np.zeros(0, np.intp))
+    if not x.shape:
+        return constant(np.zeros(1, np.intp))
+    index = places_taken if places_taken.ndim == x.array.ndim else np.expand_dims(places_taken, dim)
+    at = np.take_along_axis(np.arange(x.array.size).reshape(x.shape), index, dim)
+    return constant(np.flatnonzero(at == use.place))

@@ -1,0 +1,58 @@
+"""A gradient that is explained is autograd's: the sum over every place that a number went to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lmviz.explain import explain_gradient
+from lmviz.trace.recorder import record
+from lmviz.trace.slots import tensors_in
+from lmviz.trace.step import Trace, Value
+from tests.property.test_explain_zoo import ZOO, Small, tensors
+
+NOT_DIFFERENTIABLE = {"embedding_ids"}
+
+
+def mixed(out: Any) -> Tensor:
+    """A loss that gives every number of every output a different gradient."""
+    total = torch.zeros((), dtype=torch.float64)
+    for tensor in tensors_in(out):
+        if tensor.is_floating_point() and tensor.requires_grad:
+            total = total + (tensor * torch.arange(1.0, tensor.numel() + 1).cos().view(tensor.shape)).sum()
+    return total
+
+
+def check_gradients(trace: Trace, at_most: int = 12, tolerance: float = 1e-9) -> int:
+    """The gradients of all values at some of their cells; how many were checked."""
+    draw, checked = np.random.default_rng(0), 0
+    assert trace.failure is None, trace.failure
+    values: list[Value] = [*trace.inputs, *trace.weights.values(), *(v for step in trace for v in step.outputs)]
+    for value in values:
+        if value.grad is None:
+            continue
+        cells = list(np.ndindex(*value.shape))
+        for cell in cells if len(cells) <= at_most else [cells[i] for i in draw.choice(len(cells), at_most)]:
+            why = explain_gradient(trace, value.address, tuple(cell))
+            assert why.known, (value.address, why)
+            size = 1 + sum(abs(term.value) for term in why.terms)
+            recorded = float(value.grad[cell])
+            assert why.value == pytest.approx(recorded, rel=tolerance, abs=tolerance * size), (value.address, cell, why)
+            checked += 1
+    return checked
+
+
+def run(name: str, dtype: torch.dtype = torch.float64) -> Trace:
+    function, given = ZOO[name], tensors(dtype)
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    inputs = [given[n].requires_grad_() if given[n].is_floating_point() else given[n] for n in names]
+    return record(Small(function), *inputs, backward=mixed)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_gradient_of_every_operation_is_autograds(name: str) -> None:
+    check_gradients(run(name))
