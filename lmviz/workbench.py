@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,8 +80,31 @@ class Run:
     def token(self, pos: int) -> str:
         return self.tokens.pieces[pos]
 
+    def ledger(self) -> tuple[LedgerRow, ...]:
+        """Every tensor that the run made, in order, with its smallest, mean and largest finite number."""
+        return self._ledger
+
+    @cached_property
+    def _ledger(self) -> tuple[LedgerRow, ...]:
+        return tuple(_described(step.address, value) for step in self.trace for value in step.outputs)
+
     def piece(self, token_id: int) -> str:
         return self.checkpoint.tokenizer.piece(token_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One tensor of a run, described. `step` is the address of the step that made it."""
+
+    step: str
+    address: str
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    low: float
+    mean: float
+    high: float
+    n_bytes: int
 
 
 @dataclass
@@ -211,6 +235,15 @@ class Workbench:
         return explain(step, cell, output)
 
 
+def _described(step: str, value: Value) -> LedgerRow:
+    array = value.array
+    numbers = array.astype(np.float64)[np.isfinite(array)] if array.dtype.kind == "f" else array.astype(np.float64).ravel()
+    low, mean, high = (numbers.min(), numbers.mean(), numbers.max()) if numbers.size else (np.nan,) * 3
+    return LedgerRow(
+        step, value.address, value.axes, value.shape, value.dtype, float(low), float(mean), float(high), value.n_bytes
+    )
+
+
 def _walked(checkpoint: Checkpoint, tokens: Tokens, targets: Tensor | None, request: Request) -> Trace:
     """The recorded run: the model, then the temperature and softmax that read it out, then the loss if there is a target."""
     edits = _edit_functions(request.edits)
@@ -284,5 +317,3 @@ def _changed(folder: Path) -> float:
 def _kept_bytes(run: Run) -> int:
     return sum(segment.recorder.spent for segment in run.trace.segments)
 
-
-__all__ = ["Cell", "Edit", "Request", "Run", "Workbench", "np"]

@@ -1,5 +1,6 @@
 """Step through one forward pass, and ask any cell where its number comes from."""
 
-from lmviz.ui import state, step_through
+from lmviz.ui import state
+from lmviz.ui.step_through.page import page
 
-step_through.page(state.view())
+page(state.view())

@@ -65,7 +65,7 @@ def _in_two(step: Step, ndim: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     numbers: list[Any] = []
     for item in items:
         numbers += [item] if _is_number(item) else [slice(None)] * _consumed(item)
-    return (*numbers, ...), tuple(item for item in items if not _is_number(item))
+    return (*numbers, ...), (*(item for item in items if not _is_number(item)), ...)
 
 
 def _is_number(item: Any) -> bool:

@@ -85,13 +85,14 @@ def by_class(array: Array) -> Array:
 
 def log_sum_exp(numbers: Floats) -> Floats:
     m = numbers.max(axis=1, keepdims=True)
-    sums: Floats = (np.log(np.exp(numbers - m).sum(axis=1, keepdims=True)) + m)[:, 0]
+    sums: Floats = np.log(np.exp(numbers - m).sum(axis=1)) + m[:, 0]
     return sums
 
 
 def _smoothed(shares: Floats, epsilon: float) -> Floats:
     """Some of the share spread evenly over all classes (Szegedy et al. 2016, 7)."""
-    return shares * (1 - epsilon) + epsilon / shares.shape[1]
+    smooth: Floats = shares * (1 - epsilon) + epsilon / shares.shape[1]
+    return smooth
 
 
 def explain_class_loss(step: Step, cell: Cell) -> Explanation:

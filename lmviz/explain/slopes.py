@@ -81,7 +81,7 @@ def unflat(place: int, shape: tuple[int, ...]) -> Cell:
     return tuple(int(i) for i in np.unravel_index(place, shape)) if shape else ()
 
 
-def mesh(*ranges: Sequence[int] | range) -> list[Ints]:
+def mesh(*ranges: Sequence[int] | Ints) -> list[Ints]:
     """Every combination of indices, in order: one array [n] for each axis."""
     return [axis.reshape(-1) for axis in np.meshgrid(*map(np.asarray, ranges), indexing="ij")]
 

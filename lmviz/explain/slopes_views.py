@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.explain.given import needed
-from lmviz.explain.slopes import Slopes, Use, constant
+from lmviz.explain.slopes import Ints, Slopes, Use, constant, flat, mesh
 from lmviz.explain.slopes_elementwise import meets, numbers
 from lmviz.explain.slopes_reduce import slopes_extreme
-from lmviz.explain.views import SAME_ORDER, moved, places, written_to
+from lmviz.explain.views import JOINED, SAME_ORDER, moved, places, through, written_to
 
 
 def slopes_view(use: Use) -> Slopes:
@@ -17,8 +17,32 @@ def slopes_view(use: Use) -> Slopes:
         return constant(np.zeros(0, np.intp))
     if use.step.op in SAME_ORDER:
         return constant(np.array([use.place]))
+    cells = None if use.step.op in JOINED or 0 in use.shape else _axis_by_axis(use)
+    if cells is not None:
+        return constant(cells)
     start = sum(part.array.size for part in given[: use.n])
     return constant(np.flatnonzero(places(use.step, given, use.output) == start + use.place))
+
+
+def _axis_by_axis(use: Use) -> Ints | None:
+    """Where a number is shown, found along each axis alone; None if the view copies memory, or mixes axes.
+
+    For each axis of the input, its indices (repeated along the others, which takes no memory) are seen through the
+    view: they then change along one axis of the output, or along none.
+    """
+    shape, found = use.step.inputs[use.n].shape, [np.arange(size) for size in use.shape]
+    for axis, index in enumerate(use.cell):
+        line = np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - axis - 1))
+        seen = through(use.step, np.broadcast_to(line, shape), use.output)
+        changing = [a for a, stride in enumerate(seen.strides) if stride and seen.shape[a] > 1]
+        if not np.may_share_memory(seen, line) or len(changing) > 1:
+            return None
+        here = seen[tuple(slice(None) if a in changing else 0 for a in range(seen.ndim))]
+        if changing:
+            found[changing[0]] = np.intersect1d(found[changing[0]], np.flatnonzero(here == index))
+        elif here != index:
+            return np.zeros(0, np.intp)
+    return flat(mesh(*found), use.shape)
 
 
 def slopes_setitem(use: Use) -> Slopes:

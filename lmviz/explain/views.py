@@ -50,8 +50,11 @@ def _in_memory(step: Step, tensors: list[Given], cell: Cell, output: int) -> int
     if step.op in JOINED:
         return None
     blank = np.zeros(tensors[0].shape, np.int8)  # never touched, so it takes no memory
-    shown = _arranged(step, [blank], output)
-    return shown[(*cell, ...)].ctypes.data - blank.ctypes.data if np.may_share_memory(shown, blank) else None
+    shown = through(step, blank, output)
+    if not np.may_share_memory(shown, blank):
+        return None
+    index: Any = (*cell, ...)
+    return int(shown[index].ctypes.data - blank.ctypes.data)
 
 
 def explain_setitem(step: Step, cell: Cell) -> Explanation:
@@ -84,6 +87,11 @@ def places(step: Step, tensors: Sequence[Given], output: int = 0) -> Places:
         for start, tensor in zip(starts, tensors, strict=False)
     ]
     return _arranged(step, numbered, output)
+
+
+def through(step: Step, at: Places, output: int) -> Places:
+    """Something of the input's shape, seen as the step sees its input."""
+    return _arranged(step, [at], output)
 
 
 def _arranged(step: Step, tensors: list[Places], output: int) -> Places:

@@ -20,14 +20,15 @@ from lmviz.model.files import MEGABYTE, read_text
 UNKNOWN = "<unk>"
 LARGEST_FILE = 64 * MEGABYTE  # the largest vocabularies in use, of 256,000 tokens, take about half of it
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which Python can hold and UTF-8 cannot
+BYTE = re.compile("<0x[0-9A-F]{2}>")  # how vocabularies of the Llama kind spell a byte that is a token
 
 
 @dataclass(frozen=True)
 class Tokens:
     """A text as a model reads it, one entry per position.
 
-    `text[start:end]` is the part of the text that a piece stands for; a byte-level piece that is not a whole
-    character shows its bytes (`\\xf0\\x9f`) and shares the offsets of that character with its neighbours.
+    `text[start:end]` is the part of the text that a piece stands for; a piece that is not a whole character shows
+    its bytes (`\\xf0\\x9f` or `<0xF0>`) and shares the offsets of that character with its neighbours.
     """
 
     text: str
@@ -181,8 +182,10 @@ class Tokenizer:
         return str(token.replace("▁", " ")) if self._marks_spaces else str(token)
 
     def _surface(self, id: int, part: str) -> str:
-        is_unknown = id == self._unknown_id
-        return self.piece(id) if not part or (self._is_byte_level and not is_unknown) else part
+        """The text of a piece: as it was written, if it is a piece of the text and not one of its bytes."""
+        own = self.piece(id)
+        is_bytes = (self._is_byte_level and id != self._unknown_id) or BYTE.fullmatch(own)
+        return own if is_bytes or not part else part
 
     def _dropped(self, text: str, offsets: Sequence[tuple[int, int]]) -> tuple[tuple[int, str], ...]:
         if self._is_byte_level:

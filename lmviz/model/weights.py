@@ -115,7 +115,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _shard_names(index: Path) -> list[str]:
     weight_map = read_json_object(index, 16 * MEGABYTE).get("weight_map")
-    names = set(weight_map.values()) if isinstance(weight_map, dict) and all_strings(weight_map.values()) else set()
+    names = {str(name) for name in weight_map.values()} if isinstance(weight_map, dict) else set()
     strays = sorted(name for name in names if Path(name).name != name or not name.endswith(".safetensors"))
     if not names or strays:
         raise UserError(
@@ -124,10 +124,6 @@ def _shard_names(index: Path) -> list[str]:
             stray=strays[0] if strays else "none",
         )
     return sorted(names)
-
-
-def all_strings(values: object) -> bool:
-    return all(isinstance(value, str) for value in values)  # type: ignore[attr-defined]
 
 
 def _headers(file: Path) -> list[StoredTensor]:

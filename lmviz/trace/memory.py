@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Size, Tensor
+from torch import Tensor, nn
+from torch._C import _functorch
 from torch.autograd.graph import get_gradient_edge
 
 from lmviz.trace.raw import RawCall, RawStep
-from lmviz.trace.slots import Slot, map_nested, size_of, storage_of, tensors_in, version_of
+from lmviz.trace.slots import Slot, map_nested, place_of, sample_of, storage_of, tensors_in, version_of
 
-ATOMS = frozenset((int, float, bool, str, complex, type(None), type(...), torch.dtype, Size, torch.device, torch.layout))
+ATOMS = frozenset(
+    (int, float, bool, str, complex, type(None), type(...), torch.dtype, torch.Size, torch.device, torch.layout)
+)
 
 Notes = dict[int, tuple[int, int]]  # id of a tensor -> its version, and where its numbers lie
 
@@ -20,14 +23,16 @@ Notes = dict[int, tuple[int, int]]  # id of a tensor -> its version, and where i
 class Memory:
     """The slots of one recording. `budget` bytes for what steps make, and as many for what module calls were given."""
 
-    def __init__(self, budget: int, gradients: bool, known: Iterable[Slot], keep: Callable[[int], bool] | None) -> None:
+    def __init__(
+        self, budget: int, gradients: bool = False, known: Iterable[Slot] = (), keep: Callable[[int], bool] | None = None
+    ) -> None:
         self.budget, self.spent, self.spent_on_calls = budget, 0, 0
+        self.notes: Notes = {}  # how tensors were when the recording ended, for those that are looked at later
         self._gradients = gradients
-        self._keep = keep  # of a replay: the steps that it was run for
+        self._keep = keep  # of a replay: whether it was run for a step
         self._slots: dict[int, Slot] = {id(t): slot for slot in known if (t := slot.alive()) is not None}
         self._sharing: dict[int, list[Slot]] = {}  # where numbers lie -> the slots that keep them
         self._overwriting: dict[int, RawStep] = {}  # where numbers lie -> the last step that wrote there
-        self.notes: Notes = {}  # how tensors were when the recording ended, for those that are looked at later
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -49,18 +54,12 @@ class Memory:
         if slot is not None and slot.of_this(tensor, version):
             return slot
         new = self._slots[id(tensor)] = Slot(tensor, version)
-        if place is None or place == storage_place(tensor):  # else it was moved, or replaced, after the recording
+        if slot is not None and slot.alive() is tensor and (writer := self._overwriting.get(storage_of(tensor)[0])):
+            new.before, new.step, new.output = slot, writer.index, len(writer.outputs)
+            writer.outputs = (*writer.outputs, new)  # overwritten through another tensor
+        if (place is None or place == place_of(tensor)) and (new.step < 0 or self._afford(tensor)):
             self._keep_in(new, tensor)
-        if slot is not None and slot.alive() is tensor:
-            self._note_alias(slot, new, tensor)
         return new
-
-    def _note_alias(self, old: Slot, new: Slot, tensor: Tensor) -> None:
-        """What was overwritten through another tensor is one more output of the step that did it."""
-        step = self._overwriting.get(storage_of(tensor)[0])
-        if step is not None:
-            new.before, new.step, new.output = old, step.index, len(step.outputs)
-            step.outputs = (*step.outputs, new)
 
     def made(self, tensor: Tensor, step: int, output: int) -> Slot:
         """A new slot for a tensor that a step has made, kept if the budget allows."""
@@ -68,12 +67,12 @@ class Memory:
         slot = self._slots[id(tensor)] = Slot(tensor, note[0] if note else version_of(tensor), step, output)
         if self._gradients or ((self._keep is None or self._keep(step)) and self._afford(tensor)):
             self._keep_in(slot, tensor)
-        else:
-            slot.sample = sample(tensor)
+        elif self._keep is None:
+            slot.sample = sample_of(tensor)
         return slot
 
     def _keep_in(self, slot: Slot, tensor: Tensor) -> None:
-        slot.kept = tensor.detach()
+        slot.kept = tensor if _functorch.is_functorch_wrapped_tensor(tensor) else tensor.detach()
         if self._gradients and tensor.requires_grad:
             slot.edge = get_gradient_edge(tensor)
         place, _ = storage_of(tensor)
@@ -81,52 +80,54 @@ class Memory:
             self._sharing.setdefault(place, []).append(slot)
 
     def _afford(self, tensor: Tensor) -> bool:
-        place, size = storage_of(tensor)
-        if tensor.is_meta or place in self._sharing:  # no numbers, or those that are kept already
-            return True
+        size = self._price(tensor)
         if self.spent + size > self.budget:
             return False
         self.spent += size
         return True
+
+    def _price(self, tensor: Tensor) -> int:
+        """The bytes that keeping a tensor would add to what is kept already."""
+        place, size = storage_of(tensor)
+        return 0 if tensor.is_meta or place in self._sharing else size
 
     # -- module calls ------------------------------------------------------------------------------------------------
 
     def keep_inputs(self, call: RawCall) -> None:
         """Hold what a call was given, so that it can be run again; what is kept already costs nothing."""
         given = (call.args, call.kwargs)
-        call.args, call.kwargs = self.hold(call.args), self.hold(call.kwargs)
-        missing = {slot: t for t in tensors_in(given) if (slot := self._slots[id(t)]).kept is None}
-        size = sum(size_of(tensor) for tensor in missing.values())
-        is_leaf = call.module is None or next(call.module.children(), None) is None
-        if missing and (is_leaf or self.spent_on_calls + size > self.budget):
+        call.args, call.kwargs = (self.hold(given[0]), self.hold(given[1])) if _is_plain(given) else (None, None)
+        missing = {slot: t for t in tensors_in(given) if (slot := self.slot_of(t)).kept is None}
+        price = sum(self._price(tensor) for tensor in missing.values())
+        if not missing or _is_leaf(call.module) or self.spent_on_calls + price > self.budget:
             return
-        self.spent_on_calls += size
+        self.spent_on_calls += price
         for slot, tensor in missing.items():
             self._keep_in(slot, tensor)
 
     # -- operations in place -----------------------------------------------------------------------------------------
 
-    def before_overwriting(self, targets: Iterable[Any]) -> None:
-        """Copy what is kept of the memory that is about to be written to; weights and inputs always, the rest if it fits."""
-        for tensor in tensors_in(list(targets)):
+    def before_overwriting(self, targets: list[Tensor]) -> None:
+        """Copy what is kept of the numbers that are about to be overwritten: what no step made always, the rest if it fits."""
+        for tensor in targets:
             place, size = storage_of(tensor)
             sharing = self._sharing.pop(place, [])
-            fits = self.spent + size <= self.budget or self._gradients
-            wanted = [slot for slot in sharing if fits or slot.step < 0]
+            fits = self._gradients or self.spent + size <= self.budget
             for slot in sharing:
-                slot.kept = slot.kept if slot in wanted else None
-            if wanted:
+                slot.overwritten = True
+                if not fits and slot.step >= 0 and slot.kept is not None:
+                    slot.sample, slot.kept = sample_of(slot.kept), None
+            if any(slot.kept is not None for slot in sharing):
                 self.spent += size
-                freeze(wanted)
+                _copy(sharing)
 
-    def overwritten(self, targets: Iterable[Any], step: RawStep) -> None:
-        for tensor in tensors_in(list(targets)):
-            self._overwriting[storage_of(tensor)[0]] = step
+    def after_overwriting(self, targets: list[Tensor], step: RawStep) -> None:
+        self._overwriting.update({storage_of(tensor)[0]: step for tensor in targets})
 
 
-def freeze(slots: list[Slot]) -> None:
-    """Give slots that share memory a common copy of it, which nobody else writes to."""
-    storage: Any = None
+def _copy(slots: list[Slot]) -> None:
+    """Give slots that share memory a common copy of it, which nobody writes to."""
+    storage: torch.UntypedStorage | None = None
     for slot in slots:
         kept = slot.kept
         if kept is None:
@@ -136,5 +137,19 @@ def freeze(slots: list[Slot]) -> None:
         else:
             storage = kept.untyped_storage().clone() if storage is None else storage
             empty = torch.empty(0, dtype=kept.dtype, device=kept.device)
-            slot.kept = empty.set_(storage, kept.storage_offset(), kept.shape, kept.stride())
+            slot.kept = empty.set_(storage, kept.storage_offset(), kept.shape, kept.stride())  # type: ignore[call-overload]
         slot.version = version_of(slot.kept)
+
+
+def _is_leaf(module: nn.Module | None) -> bool:
+    """Whether running a module again is hardly less than running what is around it."""
+    return module is None or next(module.children(), None) is None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a call's arguments are tensors and settings only: anything else may be changed by whoever owns it."""
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if type(value) is dict:
+        return all(_is_plain(item) for item in value.values())
+    return isinstance(value, Tensor) or type(value) in ATOMS

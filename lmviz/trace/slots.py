@@ -23,7 +23,10 @@ from lmviz.trace.step import Array
 class Slot:
     """One tensor, from the call that made it to the call that overwrites it."""
 
-    __slots__ = ("again", "alive", "before", "dtype", "edge", "grad", "kept", "output", "shape", "step", "version")
+    __slots__ = (
+        *("again", "alive", "before", "dtype", "edge", "grad", "kept", "output", "overwritten", "sample", "shape"),
+        *("step", "version"),
+    )
 
     def __init__(self, tensor: Tensor, version: int, step: int = -1, output: int = 0) -> None:
         self.alive = weakref.ref(tensor)
@@ -33,6 +36,8 @@ class Slot:
         self.step = step  # the step that made it; -1 for weights, inputs and constants
         self.output = output
         self.kept: Tensor | None = None
+        self.sample: tuple[str, ...] = ()  # a few of the numbers that were not kept
+        self.overwritten = False  # what is kept is a copy, since the tensor itself has other numbers now
         self.before: Slot | None = None  # what it was, if a call in place has changed it through another tensor
         self.edge: Any = None  # where its gradient passes, while there is a graph
         self.grad: Callable[[], Tensor | None] | Tensor | None = None
@@ -61,7 +66,7 @@ class Slot:
 
     def of_this(self, tensor: Tensor, version: int) -> bool:
         """Whether this is the slot of `tensor` as it is now."""
-        return self.alive() is tensor and self.version == version
+        return self.alive() is tensor and self.version == version and not self.overwritten
 
 
 def version_of(tensor: Tensor) -> int:
@@ -86,12 +91,37 @@ def storage_of(tensor: Tensor) -> tuple[int, int]:
         return 0, size_of(tensor)
 
 
+def place_of(tensor: Tensor) -> int:
+    """Where the first number of a tensor lies; 0 if that can't be told."""
+    try:
+        return int(tensor.data_ptr())
+    except RuntimeError:
+        return 0
+
+
 def size_of(tensor: Tensor) -> int:
     """Bytes of the numbers in a tensor."""
     try:
         return int(tensor.nbytes)
     except (RuntimeError, NotImplementedError):
         return tensor.element_size() * tensor.numel()
+
+
+def sample_of(tensor: Tensor) -> tuple[str, ...]:
+    """A few numbers of a tensor, to tell later whether another is the same."""
+    if tensor.device.type != "cpu" or tensor.layout is not torch.strided or tensor.is_nested or not tensor.numel():
+        return ()
+    last = tensor.numel() - 1
+    return tuple(repr(tensor[_cell(tensor.shape, last * i // 3)].item()) for i in range(4))
+
+
+def _cell(shape: torch.Size, n: int) -> tuple[int, ...]:
+    """The index of the n-th cell, row by row."""
+    cell: tuple[int, ...] = ()
+    for size in reversed(shape):
+        n, i = divmod(n, size)
+        cell = (i, *cell)
+    return cell
 
 
 def to_array(tensor: Tensor) -> Array:

@@ -7,12 +7,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import torch
+
 from lmviz.errors import UserError
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint, save
 from lmviz.train.data import batches, read_corpus
 from lmviz.train.initial import new_model
-from lmviz.train.loop import train
+from lmviz.train.loop import Snapshot, train
 from lmviz.train.recipe import read_recipe
 from lmviz.train.report import card_text
 
@@ -22,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("recipe", type=Path, help="a TOML file; see sample_models/*/recipe.toml")
     parser.add_argument("--out", type=Path, help="where the folder goes; default: where the recipe is")
     options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # quicker for models this small, and sums come out the same for any number of cores
     try:
         make(options.recipe, options.out or options.recipe.parent)
     except UserError as error:
@@ -38,12 +41,7 @@ def make(path: Path, out: Path) -> Checkpoint:
     stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
     for snapshot in train(model, stream, recipe.training, corpus.held_out):
         if snapshot.step % 10 == 0 or snapshot.held_out_loss is not None:
-            held_out = "" if snapshot.held_out_loss is None else f", held out {snapshot.held_out_loss:.4f}"
-            print(
-                f"\rstep {snapshot.step} of {recipe.training.steps}: loss {snapshot.loss:.4f}{held_out} ",
-                end="",
-                flush=True,
-            )
+            print(f"\r{_progress(snapshot, recipe.training.steps):<70}", end="", flush=True)
     print()
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
     card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)
@@ -53,6 +51,11 @@ def make(path: Path, out: Path) -> Checkpoint:
         for name in filter(None, (path.name, recipe.data.file)):
             shutil.copy(path.parent / name, out)
     return checkpoint
+
+
+def _progress(snapshot: Snapshot, n_steps: int) -> str:
+    held_out = "" if snapshot.held_out_loss is None else f", held out {snapshot.held_out_loss:.4f}"
+    return f"step {snapshot.step} of {n_steps}: loss {snapshot.loss:.4f}{held_out}"
 
 
 if __name__ == "__main__":

@@ -39,8 +39,16 @@ class View:
     grad: bool = False
     digits: int = 2
     edits: tuple[Edit, ...] = ()
-    versus: str = ""  # what is compared: "" nothing, "unedited", or another prompt behind "prompt:"
+    stops: tuple[str, ...] = ()  # breakpoints
+    watch: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    b_model: str = ""  # the other run that this one is compared with: where it differs
+    b_prompt: str = ""
+    b_plain: bool = False  # without the edits
     present: bool = False
+
+    @property
+    def compares(self) -> bool:
+        return bool(self.b_model or self.b_prompt or self.b_plain)
 
     def query(self) -> dict[str, str]:
         """The view as the address bar shows it."""
@@ -117,7 +125,11 @@ _READERS: dict[str, Any] = {
     "grad": lambda text: bool(json.loads(text)),
     "digits": _whole(2, 4),
     "edits": lambda text: tuple(_edit(one) for one in json.loads(text)[:50]),
-    "versus": str,
+    "stops": lambda text: tuple(str(one) for one in json.loads(text)[:20]),
+    "watch": lambda text: tuple(_cell(one) for one in json.loads(text)[:8]),
+    "b_model": str,
+    "b_prompt": str,
+    "b_plain": lambda text: bool(json.loads(text)),
     "present": lambda text: bool(json.loads(text)),
 }
 
@@ -139,6 +151,15 @@ def update(**changes: Any) -> View:
     st.session_state[_VIEW] = replace(st.session_state.get(_VIEW, View()), **changes)
     found: View = st.session_state[_VIEW]
     return found
+
+
+def replace_view(new: View) -> None:
+    st.session_state[_VIEW] = new
+
+
+def take(key: str, default: Any) -> Any:
+    """Something remembered for one rerun only."""
+    return st.session_state.pop(f"lmviz.{key}", default)
 
 
 def write() -> None:

@@ -13,9 +13,8 @@ from lmviz.explain import explain_gradient
 from lmviz.trace.recorder import record
 from lmviz.trace.slots import tensors_in
 from lmviz.trace.step import Trace, Value
-from tests.property.test_explain_zoo import ZOO, Small, tensors
-
-NOT_DIFFERENTIABLE = {"embedding_ids"}
+from tests.property.test_explain_written import worked_out
+from tests.property.test_explain_zoo import ZOO, Small, is_recorded, tensors
 
 
 def mixed(out: Any) -> Tensor:
@@ -27,23 +26,27 @@ def mixed(out: Any) -> Tensor:
     return total
 
 
-def check_gradients(trace: Trace, at_most: int = 12, tolerance: float = 1e-9) -> int:
-    """The gradients of all values at some of their cells; how many were checked."""
-    draw, checked = np.random.default_rng(0), 0
+def check_gradient(trace: Trace, value: Value, cell: tuple[int, ...], tolerance: float = 1e-9) -> None:
+    """The gradient of one cell is known, is autograd's, and names where its numbers stand."""
+    assert value.grad is not None
+    why = explain_gradient(trace, value.address, cell)
+    assert why.known, (value.address, why)
+    size = 1 + sum(abs(term.value) for term in why.terms)
+    recorded = float(value.grad[cell])
+    assert why.value == pytest.approx(recorded, rel=tolerance, abs=tolerance * size), (value.address, cell, why)
+    assert worked_out(why) == pytest.approx(why.value, rel=1e-9, abs=1e-12 * size), why
+    assert all(is_recorded(trace, operand) for operand in why.operands), why
+
+
+def check_gradients(trace: Trace, at_most: int = 12) -> None:
+    """The gradients of all values, at some of their cells."""
+    draw = np.random.default_rng(0)
     assert trace.failure is None, trace.failure
-    values: list[Value] = [*trace.inputs, *trace.weights.values(), *(v for step in trace for v in step.outputs)]
-    for value in values:
-        if value.grad is None:
-            continue
-        cells = list(np.ndindex(*value.shape))
-        for cell in cells if len(cells) <= at_most else [cells[i] for i in draw.choice(len(cells), at_most)]:
-            why = explain_gradient(trace, value.address, tuple(cell))
-            assert why.known, (value.address, why)
-            size = 1 + sum(abs(term.value) for term in why.terms)
-            recorded = float(value.grad[cell])
-            assert why.value == pytest.approx(recorded, rel=tolerance, abs=tolerance * size), (value.address, cell, why)
-            checked += 1
-    return checked
+    for value in [*trace.inputs, *trace.weights.values(), *(v for step in trace for v in step.outputs)]:
+        if value.grad is not None:
+            cells = list(np.ndindex(*value.shape))
+            for cell in cells if len(cells) <= at_most else [cells[i] for i in draw.choice(len(cells), at_most)]:
+                check_gradient(trace, value, tuple(cell))
 
 
 def run(name: str, dtype: torch.dtype = torch.float64) -> Trace:

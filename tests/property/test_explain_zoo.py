@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lmviz.explain import explain
+from lmviz.explain import Operand, explain
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Step, Trace
 from tests.property.test_explain_written import worked_out
@@ -32,16 +32,27 @@ class Small(nn.Module):
         return out
 
 
-def check_step(step: Step, output: int, cell: tuple[int, ...], known: bool = True) -> None:
-    """The explanation of a cell is known, has the recorded value, and writes it out."""
+def check_cell(trace: Trace, step: Step, output: int, cell: tuple[int, ...]) -> None:
+    """The explanation of a cell is known, has the recorded value, writes it out, and names where its numbers stand."""
     value = step.outputs[output]
     why = explain(step, cell, output)
-    assert why.known is known, step
+    assert why.known, step
     recorded = float(value.array[cell])
-    tolerance = max([TOLERANCE.get(v.dtype, 0.0) for v in (value, *step.inputs)])
+    tolerance = max(TOLERANCE.get(v.dtype, 0.0) for v in (value, *step.inputs))
     size = 1 + sum(abs(term.value) for term in why.terms if math.isfinite(term.value))
     assert why.value == pytest.approx(recorded, rel=tolerance, abs=tolerance / 10 * size, nan_ok=True), why
     assert worked_out(why) == pytest.approx(why.value, rel=1e-9, abs=1e-12 * size, nan_ok=True), why
+    for operand in why.operands:
+        assert is_recorded(trace, operand), (step, operand)
+
+
+def is_recorded(trace: Trace, operand: Operand) -> bool:
+    """Whether an operand is what the trace has at its address; a constant, and the gradient of a past one, has none."""
+    value = trace.value(operand.address)
+    if value is None:
+        return operand.address == "" and not operand.gradient
+    array = value.grad if operand.gradient else value.array
+    return array is None or np.array_equal(np.float64(array[operand.cell]), operand.value, equal_nan=True)
 
 
 def check_trace(trace: Trace, at_most: int = 40) -> None:
@@ -51,9 +62,8 @@ def check_trace(trace: Trace, at_most: int = 40) -> None:
     for step in trace:
         for output, value in enumerate(step.outputs):
             cells = list(np.ndindex(*value.shape))
-            chosen = cells if len(cells) <= at_most else [cells[i] for i in draw.choice(len(cells), at_most)]
-            for cell in chosen:
-                check_step(step, output, tuple(cell))
+            for cell in cells if len(cells) <= at_most else [cells[i] for i in draw.choice(len(cells), at_most)]:
+                check_cell(trace, step, output, tuple(cell))
 
 
 def tensors(dtype: torch.dtype, seed: int = 0) -> dict[str, Tensor]:
@@ -242,7 +252,7 @@ ZOO: dict[str, Callable[..., Any]] = {
         x[None].repeat(1, 2, 1, 1), y[None], y[None], enable_gqa=True
     ),
     "dropout": lambda x: F.dropout(x, 0.4, training=True),
-    "dropout_off": lambda x: (F.dropout(x * 1, 0.4, training=False), F.dropout(x * 2, p=0.0), nn.Dropout(0.5).eval()(x)),
+    "dropout_off": lambda x: (F.dropout(x * 1, 0.4, training=False), F.dropout(x * 2, p=0.0), nn.Dropout(0.5).eval()(x * 3)),
     # from nothing
     "made": lambda x: (torch.arange(3), torch.arange(1, 4), torch.arange(0, 2, 0.5), torch.zeros(2, 3), torch.ones((2,))),
     "filled": lambda x: (torch.full((2, 2), 3.5), torch.tensor([[1.0, 2.0]]), torch.tensor(5), torch.zeros_like(x)),

@@ -31,9 +31,9 @@ def drawn(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-MODELS: list[Callable[[], nn.Module]] = [
-    lambda: drawn(GPT2(SMALL)),
-    lambda: drawn(MiniLLM(LARGER_MINI)),
+MODELS = [
+    pytest.param(lambda: drawn(GPT2(SMALL)), id="gpt2"),
+    pytest.param(lambda: drawn(MiniLLM(LARGER_MINI)), id="mini_llm"),
 ]
 
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
@@ -57,7 +59,7 @@ def test_letters_become_unknown_where_the_vocabulary_has_a_token_for_that() -> N
 
 
 def test_line_breaks_and_odd_letters_are_letters_too() -> None:
-    alphabet = "\x00\n\r\t ]^-\\[a&~é" + "\u0301" + FAMILY
+    alphabet = "\x00\n\n\r\t ]^-\\[a&~é" + "\u0301" + FAMILY
     tokenizer = Tokenizer.characters(alphabet)
     tokens = tokenizer.encode(alphabet)
     assert tokens.pieces == tuple(alphabet)
@@ -126,8 +128,46 @@ def test_words_need_a_token_for_the_unknown() -> None:
 
 
 def test_a_byte_vocabulary_needs_room_for_all_bytes() -> None:
-    with pytest.raises(UserError, match="at least 257 tokens.*got 256"):
+    with pytest.raises(UserError, match=r"at least 257 tokens.*got 256"):
         Tokenizer.bpe("a", 256, ["<pad>"])
+
+
+def test_a_tokenizer_of_another_kind_is_read_as_its_text(tmp_path: Path) -> None:
+    """As Llama 2 has it: ▁ for a space, one put first, bytes where a letter is lacking, and a token that opens."""
+    letters = ["<unk>", "<s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "▁ab"]
+    backend = tokenizers.Tokenizer(
+        models.BPE(
+            {letter: id for id, letter in enumerate(letters)},
+            [("▁", "a"), ("▁a", "b")],
+            unk_token="<unk>",
+            byte_fallback=True,
+        )
+    )
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    backend.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", 1)])
+    tokens = Tokenizer(backend).encode("ab aé")
+    assert tokens.pieces == ("<s>", "ab", " a", "<0xC3>", "<0xA9>")
+    assert tokens.offsets == ((0, 0), (0, 2), (2, 4), (4, 5), (4, 5))
+    assert tokens.dropped == ()
+    assert [Tokenizer(backend).piece(id) for id in tokens.ids] == ["<s>", " ab", " a", "<0xC3>", "<0xA9>"]
+    assert Tokenizer(backend).decode(tokens.ids[1:]) == "ab aé"
+
+
+def test_what_a_normalizer_takes_out_is_reported_and_spaces_are_not() -> None:
+    backend = tokenizers.Tokenizer(models.WordLevel({"<unk>": 0, "cat": 1}, unk_token="<unk>"))
+    backend.normalizer = normalizers.Replace("!", "")
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokens = Tokenizer(backend).encode("cat !! cats")
+    assert tokens.pieces == ("cat", "cats")
+    assert tokens.unknown == (False, True)
+    assert tokens.dropped == ((3, " !! "),)
+
+
+def test_a_vocabulary_that_cannot_read_a_text_says_so() -> None:
+    backend = tokenizers.Tokenizer(models.WordLevel({"cat": 0}, unk_token="<unk>"))
+    with pytest.raises(UserError, match=r"This tokenizer cannot read the text: .*Missing"):
+        Tokenizer(backend).encode("dog")
 
 
 def changed(tokenizer: Tokenizer, path: Path, **changes: object) -> Path:
@@ -182,7 +222,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
 
 
 def test_a_file_or_folder_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no file tokenizer.json in"):
+    with pytest.raises(UserError, match=r"no file tokenizer\.json in"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
     with pytest.raises(UserError, match="cannot be read"):
         Tokenizer.from_file(tmp_path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+
+from lmviz.ui.formula import svg
 from lmviz.walk.stages import Kind
 
 FORMULAS: dict[Kind, str] = {
@@ -18,3 +21,8 @@ FORMULAS: dict[Kind, str] = {
     "probabilities": r"p_i = \frac{e^{\mathrm{logit}_i / T}}{\sum_j e^{\mathrm{logit}_j / T}}",
     "loss": r"\mathrm{loss} = \frac{1}{n}\sum_{t} -\ln p(\mathrm{target}_t)",
 }
+
+
+def warm_up() -> None:
+    """Draw the formulas in the background, so that no first step waits for one."""
+    threading.Thread(target=lambda: [svg(latex) for latex in FORMULAS.values()], daemon=True).start()

@@ -13,7 +13,18 @@ from lmviz.ui.debugger.facts import Facts
 from lmviz.ui.debugger.formulas import FORMULAS
 from lmviz.ui.debugger.inspector import inspector
 from lmviz.ui.formula import svg
-from lmviz.ui.pictures import Slice, domain, is_share, lead_of, matrix, overview, picture, window_start
+from lmviz.ui.pictures import (
+    WINDOW,
+    Slice,
+    domain,
+    encoded,
+    is_share,
+    lead_of,
+    matrix,
+    overview,
+    picture,
+    window_start,
+)
 from lmviz.ui.state import View
 from lmviz.ui.text import has, long_text, number, text, visible
 from lmviz.walk.cursor import Cursor
@@ -27,8 +38,22 @@ TOKENS_SHOWN = 512
 _SHARED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
 
 
-def scene(bench: Workbench, run: Run, view: View, cursor: Cursor, windows: dict[str, tuple[int, int]]) -> dict[str, Any]:
-    """The stage map, the source, the picture, the words, the inspector, the invariants and the bar, at one place."""
+def scene(
+    bench: Workbench,
+    run: Run,
+    view: View,
+    cursor: Cursor,
+    windows: dict[str, tuple[int, int]],
+    other: Run | None = None,
+    stopped: str = "",
+) -> dict[str, Any]:
+    """The stage map, the source, the picture, the words, the inspector, the invariants and the bar, at one place.
+
+    Args:
+        windows: for large tensors, by address, a row and a column that the shown part must have in it.
+        other: the run that this one is compared with.
+        stopped: the breakpoint at which a run has just stopped.
+    """
     stage = run.walk.stage(cursor)
     step = run.walk.step(cursor)
     pos = focus_position(run, view)
@@ -38,12 +63,14 @@ def scene(bench: Workbench, run: Run, view: View, cursor: Cursor, windows: dict[
         "present": view.present,
         "map": stage_map(run, view, stage),
         "tokens": token_row(run, pos),
-        "source": code_pane(run.trace, step.index, _span(run, cursor, step)) if step else None,
-        "picture": _picture(run, view, cursor, stage, pos, windows),
+        "edits": edit_chips(view),
+        "source": code_pane(run.trace, step.index, _span(run, cursor, step), view.stops) if step else None,
+        "picture": _picture(run, view, cursor, stage, pos, windows, other),
         "say": say(run, view, cursor, stage, step, pos),
         "inspector": inspector(bench, run, view),
+        "watch": watched(run, view),
         "strip": strip(run, view, stage),
-        "bar": bar(run, view, cursor, stage, step),
+        "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
     }
 
 
@@ -89,19 +116,49 @@ def token_row(run: Run, pos: int) -> list[dict[str, Any]]:
     ]
 
 
+def edit_chips(view: View) -> list[dict[str, Any]]:
+    """What was changed by hand, to be seen at all times and taken back one by one."""
+    chips = []
+    for address, cell, value in view.edits:
+        head = len(cell) == 1
+        name = address.rpartition(".")[2]
+        words = text(view.lang, "edit.head", name=address, head=cell[0]) if head else ""
+        written = f"{name}[{', '.join(map(str, cell))}] = {number(view.lang, value, view.digits)}"
+        chips.append({"text": words or written, "title": address})
+    return chips
+
+
+def watched(run: Run, view: View) -> list[dict[str, Any]]:
+    """The watched cells with their values in this run; none where the run lacks the cell."""
+    shown = []
+    for address, cell in view.watch:
+        value = run.trace.value(address)
+        fits = value is not None and len(cell) == len(value.shape) and all(i < n for i, n in zip(cell, value.shape, strict=True))
+        found = float(value.array[cell]) if value is not None and fits else None
+        shown.append({"address": address, "cell": list(cell), "value": found})
+    return shown
+
+
 # -- the picture -----------------------------------------------------------------------------------------------------
 
 
 def _picture(
-    run: Run, view: View, cursor: Cursor, stage: Stage, pos: int, windows: dict[str, tuple[int, int]]
+    run: Run,
+    view: View,
+    cursor: Cursor,
+    stage: Stage,
+    pos: int,
+    windows: dict[str, tuple[int, int]],
+    other: Run | None,
 ) -> dict[str, Any]:
     if stage.kind == "tokenizer":
         return _tokenizer(run)
-    if cursor.grain == "stage" and stage.kind == "probabilities":
-        return _bars(run, stage, pos)
-    if cursor.grain == "stage" and stage.kind == "loss":
-        return _loss(run, stage)
-    return {"kind": "tensors", "panels": _panels(run, view, cursor, stage, pos, windows)}
+    plain = cursor.grain == "stage" and other is None and not view.grad
+    if plain and stage.kind == "probabilities":
+        return _bars(run, stage, pos) | {"temperature": run.request.temperature, "target": run.request.target}
+    if plain and stage.kind == "loss":
+        return _loss(run, stage) | {"target": run.request.target}
+    return {"kind": "tensors", "panels": _panels(run, view, cursor, stage, pos, windows, other)}
 
 
 def _tokenizer(run: Run) -> dict[str, Any]:
@@ -157,31 +214,82 @@ def _loss(run: Run, stage: Stage) -> dict[str, Any]:
 
 
 def _panels(
-    run: Run, view: View, cursor: Cursor, stage: Stage, pos: int, windows: dict[str, tuple[int, int]]
+    run: Run,
+    view: View,
+    cursor: Cursor,
+    stage: Stage,
+    pos: int,
+    windows: dict[str, tuple[int, int]],
+    other: Run | None,
 ) -> list[dict[str, Any]]:
-    panels = panels_at(run.walk, cursor)
-    arrays = [_cells(panel.value, view) for panel in panels]
-    slices, cells = [], []
-    for panel, array in zip(panels, arrays, strict=True):
-        value = panel.value
-        lead = lead_of(value.shape, value.axes, view.head)
-        grid = matrix(array, lead)
-        slices.append(_window(value, lead, grid, pos, view, windows))
-        cells.append(grid)
-    shared = None
-    if stage.kind in _SHARED and cursor.grain == "stage":
-        shared = domain([_shown(grid, place) for grid, place in zip(cells, slices, strict=True)])
+    """The tensors of a place. Compared with another run, its results three times: this run's, the other's, the difference."""
     drawn = []
-    for panel, place, grid in zip(panels, slices, cells, strict=True):
-        share = is_share(panel.value) and not view.grad
-        peak = 1.0 if share else shared if shared is not None else domain([_shown(grid, place)])
-        shown = picture(panel.value, grid, place, _Labels(run), ("share" if share else "signed", peak))
-        shown |= {"sign": panel.sign, "result": panel.is_result, "turned": panel.turned, "part": part_of(panel)}
-        shown |= {"overview": overview(grid), "pinned": _pinned(panel.value, place, view)}
-        shown |= {"focus": pos if shown["row_axis"] in ("pos", "query") else None}
-        shown |= {"heads": _heads(panel.value, view), "grad": view.grad, "no_grad": view.grad and panel.value.grad is None}
-        drawn.append(shown)
+    panels = panels_at(run.walk, cursor)
+    frames = [_Frame(panel, run, view, pos, windows) for panel in panels]
+    added = stage.kind in _SHARED and cursor.grain == "stage"
+    together = domain([frame.window for frame in frames]) if added else None
+    for frame in frames:
+        value = frame.panel.value
+        theirs = other.trace.value(value.address) if other is not None else None
+        if other is None or (view.compares and not frame.panel.is_result):
+            drawn.append(frame.drawn(frame.grid, frame.scale(together)))
+        elif theirs is None or theirs.shape != value.shape:
+            drawn.append(frame.drawn(frame.grid, frame.scale(together)) | {"note": text(view.lang, "compare.shapes")})
+        elif not view.compares:  # an edited run: what has changed is marked
+            changed = ~np.isclose(frame.grid, frame.grid_of(theirs), rtol=1e-6, atol=1e-9, equal_nan=True)
+            marks = changed[frame.place.row :, frame.place.col :][:WINDOW, :WINDOW]
+            drawn.append(frame.drawn(frame.grid, frame.scale(together)) | {"changed": encoded(marks)})
+        else:
+            b = frame.grid_of(theirs)
+            with np.errstate(invalid="ignore"):
+                difference = np.where(frame.grid == b, 0.0, frame.grid - b).astype(np.float32)
+            peak = domain([frame.window, frame.window_of(b), frame.window_of(difference)])
+            for grid, mark, sign in ((frame.grid, "A", frame.panel.sign), (b, "B", "−"), (difference, "A − B", "=")):
+                drawn.append(frame.drawn(grid, ("signed", peak)) | {"mark": mark, "sign": sign})
     return drawn
+
+
+class _Frame:
+    """One panel with the window of it that is shown."""
+
+    def __init__(
+        self, panel: Panel, run: Run, view: View, pos: int, windows: dict[str, tuple[int, int]]
+    ) -> None:
+        self.panel, self.run, self.view, self.pos = panel, run, view, pos
+        value = panel.value
+        self.lead = lead_of(value.shape, value.axes, view.head)
+        self.grid = self.grid_of(value)
+        self.place = _window(value, self.lead, self.grid, pos, view, windows)
+        self.window = self.window_of(self.grid)
+
+    def grid_of(self, value: Value) -> Array:
+        return matrix(_cells(value, self.view), self.lead)
+
+    def window_of(self, grid: Array) -> Array:
+        window: Array = grid[self.place.row :, self.place.col :][:WINDOW, :WINDOW]
+        return window
+
+    def scale(self, together: float | None) -> tuple[str, float]:
+        if is_share(self.panel.value) and not self.view.grad:
+            return "share", 1.0
+        return "signed", domain([self.window]) if together is None else together
+
+    def drawn(self, grid: Array, scale: tuple[str, float]) -> dict[str, Any]:
+        value, view = self.panel.value, self.view
+        shown = picture(value, grid, self.place, _Labels(self.run), scale)
+        return shown | {
+            "sign": self.panel.sign,
+            "result": self.panel.is_result,
+            "turned": self.panel.turned,
+            "part": part_of(self.panel),
+            "overview": overview(grid),
+            "pinned": _pinned(value, self.place, view),
+            "focus": self.pos if shown["row_axis"] in ("pos", "query") else None,
+            "heads": _heads(value),
+            "heads_off": [e[1][0] for e in view.edits if len(e[1]) == 1 and e[0] == value.address],
+            "grad": view.grad,
+            "no_grad": view.grad and value.grad is None,
+        }
 
 
 def _cells(value: Value, view: View) -> Array:
@@ -189,11 +297,6 @@ def _cells(value: Value, view: View) -> Array:
         grad = value.grad
         return np.zeros(value.shape, dtype=np.float32) if grad is None else grad
     return value.array
-
-
-def _shown(grid: Array, place: Slice) -> Array:
-    window: Array = grid[place.row : place.row + 64, place.col : place.col + 64]
-    return window
 
 
 def _window(
@@ -220,7 +323,7 @@ def _pinned(value: Value, place: Slice, view: View) -> list[int] | None:
     return list((0, 0, *cell)[-2:])
 
 
-def _heads(value: Value, view: View) -> int:
+def _heads(value: Value) -> int:
     return value.shape[value.axes.index("head")] if "head" in value.axes[:-2] else 0
 
 
@@ -312,4 +415,7 @@ def bar(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None) -
             move: run.walk.move(cursor, move) != cursor for move in ("first", "back", "over", "into", "out", "last")
         },
         "address": step.address if step else "",
+        "breakpoints": len(view.stops),
+        "grad": view.grad,
+        "can_grad": any(other.kind == "loss" for other in run.walk.stages),
     }

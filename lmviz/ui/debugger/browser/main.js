@@ -8,9 +8,10 @@ const PLAY_EVERY = 1400; // milliseconds
 const states = new WeakMap();
 
 const SECTIONS = {
-  map: [drawMap, (data) => data.map], tokens: [drawTokens, (data) => data.tokens], source: [drawSource, (data) => data.source],
+  map: [drawMap, (data) => data.map], tokens: [drawTokens, (data) => [data.tokens, data.edits]], source: [drawSource, (data) => data.source],
   picture: [drawPicture, (data) => [data.picture, data.digits, data.tokens]], words: [drawWords, (data) => data.say],
-  inspect: [drawInspector, (data) => [data.inspector, data.digits, (data.picture.panels || []).map((panel) => [panel.address, panel.shape])]],
+  watch: [drawWatch, (data) => [data.watch, data.digits]],
+  inspect: [drawInspector, (data) => [data.inspector, data.watch, data.digits, (data.picture.panels || []).map((panel) => [panel.address, panel.shape])]],
   strip: [drawStrip, (data) => data.strip], bar: [drawBar, (data) => data.bar],
 };
 

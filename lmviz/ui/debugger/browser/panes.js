@@ -25,7 +25,10 @@ const drawMap = (box, state) => {
 const drawTokens = (box, state) => box.replaceChildren(h("span", { class: "caption" }, state.words["tokens.focus"]),
   ...state.data.tokens.map((token, i) => h("button", {
     class: `token${token.unknown ? " unknown" : ""}`, "aria-pressed": String(token.here), title: `${i}: id ${token.id}`, onclick: () => state.send({ type: "focus", pos: i }),
-  }, token.text)));
+  }, token.text)),
+  state.data.edits.length ? h("span", { class: "edits" }, h("b", {}, state.words["edit.edited"]), state.data.edits.map((edit, i) =>
+    h("button", { title: `${edit.title} – ${state.words["edit.undo"]}`, onclick: () => state.send({ type: "undo", index: i }) }, edit.text, " ×")),
+    h("button", { class: "all", onclick: () => state.send({ type: "reset" }) }, state.words["edit.reset"])) : "");
 
 const drawSource = (box, state) => {
   const source = state.data.source;
@@ -34,13 +37,14 @@ const drawSource = (box, state) => {
     h("span", {}, i ? " › " : "", h("button", { title: call.class, onclick: () => state.send({ type: "call", last: call.last }) }, i ? call.module.split(".").slice(call.module.startsWith(source.stack[i - 1].module + ".") ? source.stack[i - 1].module.split(".").length : 0).join(".") : call.module))));
   if (!source.lit) return box.replaceChildren(stack, h("p", { class: "empty" }, state.words["source.none"]));
   const indent = Math.min(...source.lines.filter((line) => line.text.trim()).map((line) => line.text.search(/\S/)));
-  const code = h("div", { class: "code", style: `--indent:${indent}ch;--pane:${box.clientWidth}px`, role: "region", "aria-label": `${source.file}: ${source.function}` }, source.lines.map((line, i) => codeLine(line, source.first + i, source.lit)));
+  const code = h("div", { class: "code", style: `--indent:${indent}ch;--pane:${box.clientWidth}px`, role: "region", "aria-label": `${source.file}: ${source.function}` }, source.lines.map((line, i) => codeLine(line, source.first + i, source, state)));
   box.replaceChildren(stack, h("div", { class: "file" }, `${source.file} · ${source.function}`), code);
   const lit = code.querySelector(".lit");
   if (lit) code.scrollTop = Math.max(0, lit.offsetTop - code.clientHeight / 3);
 };
 
-const codeLine = (line, number, lit) => {
+const codeLine = (line, number, source, state) => {
+  const { lit } = source, stop = source.stops.includes(number);
   const [first, last] = lit.lines, [from, to] = lit.columns, on = number >= first && number <= last;
   const start = number === first ? from : 0, end = number === last ? to : line.text.length;
   const cuts = [0, line.text.length, ...line.marks.flatMap(([a, b]) => [a, b]), ...(on ? [start, end] : [])];
@@ -50,7 +54,9 @@ const codeLine = (line, number, lit) => {
     const inside = on && a >= start && b <= end && line.text.slice(start, b).trim();
     return h(inside ? "mark" : "span", { class: kind ? kind[2] : null }, line.text.slice(a, b));
   });
-  return h("div", { class: on ? "row lit" : "row", "aria-current": on ? "true" : null }, h("span", { class: "no" }, String(number)), h("code", {}, pieces));
+  return h("div", { class: on ? "row lit" : "row", "aria-current": on ? "true" : null }, h("button", {
+    class: stop ? "no stop-here" : "no", title: state.words["source.break"], "aria-pressed": String(stop), tabindex: "-1", onclick: () => state.send({ type: "stop", stop: `line ${source.file}:${number}` }),
+  }, String(number)), h("code", {}, pieces));
 };
 
 const paragraphs = (text) => text.split(/\n{2,}/).filter(Boolean).map((part) => h(part.startsWith("#") ? "h4" : "p", {}, inline(part.replace(/^#+ */, ""))));
@@ -81,9 +87,28 @@ const drawInspector = (box, state) => {
     found.lines.map((line) => h("p", { class: "sum" }, "= ", arithmetic(line, state))),
     h("p", { class: "sum total" }, "= ", h("b", { class: "value" }, written(found.value, Math.max(digits, 4), lang)),
       found.agrees === undefined ? null : h("span", { class: found.agrees ? "holds" : "fails" }, found.agrees ? `✓ ${words["inspect.agrees"]}` : `✗ ${words["inspect.differs"]} ${written(found.recomputed, 6, lang)}`)),
+    changeForm(found, state),
     found.lines.length ? null : h("p", { class: "end" }, words[`inspect.end.${found.role}`] || words["inspect.end.activation"]),
   ].flat().filter(Boolean));
 };
+
+// "Put another number here", and "watch this one".
+const changeForm = (found, state) => {
+  const { words } = state, input = h("input", { type: "text", inputmode: "decimal", "aria-label": words["edit.value"], placeholder: written(found.value, state.data.digits, state.data.lang) });
+  const apply = () => {
+    const value = Number(input.value.replace(",", ".").replace("−", "-"));
+    if (input.value.trim() && Number.isFinite(value)) state.send({ type: "edit", address: found.address, cell: found.cell, value });
+    else input.setAttribute("aria-invalid", "true");
+  };
+  const watching = state.data.watch.some((one) => one.address === found.address && one.cell.join() === found.cell.join());
+  return h("form", { class: "change", onsubmit: (event) => { event.preventDefault(); apply(); } },
+    found.gradient || found.role === "input" ? null : [h("label", {}, words["edit.instead"], " ", input), h("button", { type: "submit" }, words["edit.run"])],
+    h("button", { type: "button", "aria-pressed": String(watching), onclick: () => state.send({ type: "watch", address: found.address, cell: found.cell }) }, words[watching ? "watch.stop" : "watch.start"]));
+};
+
+const drawWatch = (box, state) => box.replaceChildren(...(state.data.watch.length ? [h("b", {}, state.words["watch.title"])] : []), ...state.data.watch.map((one) =>
+  h("button", { onclick: () => state.send({ type: "walk", address: one.address, cell: one.cell }), title: one.address },
+    `${one.address.split(".").pop()}[${one.cell.join(",")}] = ${one.value === null ? "–" : written(one.value, state.data.digits, state.data.lang)}`)));
 
 const arithmetic = (pieces, state) => pieces.map((piece) => {
   const { digits, lang } = state.data;
@@ -151,5 +176,7 @@ const drawBar = (box, state) => {
     move("first", "Home"), move("back", "←"), move("over", "→"), move("into", "↓"), move("out", "↑"), move("last", "End"),
     button("run", "", words["bar.run"], !bar.breakpoints, () => state.send({ type: "run" })),
     button("play", "␣", words[`bar.${playing}`], false, () => state.play(), { icon: playing, "aria-pressed": String(!!state.playing) }),
-    grain, h("span", { class: "at", "aria-live": "polite" }, bar.at));
+    h("div", { class: "grain kind", role: "group", "aria-label": words["bar.kind"] }, ["value", "gradient"].map((name) =>
+      h("button", { "aria-pressed": String((name === "gradient") === bar.grad), disabled: name === "gradient" && !bar.can_grad && !bar.grad, title: name === "gradient" && !bar.can_grad ? words["bar.needs_target"] : "", onclick: () => state.send({ type: "grad", grad: name === "gradient" }) }, words[`bar.${name}`]))),
+    grain, h("span", { class: "at", "aria-live": "polite" }, bar.stopped ? [h("b", { class: "halt" }, `● ${bar.stopped} `)] : null, bar.at));
 };

@@ -40,9 +40,10 @@ const tensorFigure = (panel, size, look, state) => {
   const width = parseFloat(canvas.style.width), wide = width > 300, roomy = width > 120 + 10 * panel.name.length;
   return h("figure", { class: "tensor", "data-address": panel.address, "data-part": panel.part },
     h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, 138)}px` },
-      h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), roomy ? legend(panel, look) : null),
+      h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), panel.mark ? h("span", { class: "mark" }, panel.mark) : null, roomy ? legend(panel, look) : null),
       h("span", { class: "shape" }, shapeText(panel, wide))),
-    panel.heads > 1 ? headPicker(panel, state) : null,
+    panel.heads > 1 || (panel.heads && panel.result) ? headPicker(panel, state) : null,
+    panel.note ? h("p", { class: "empty" }, panel.note) : null,
     panel.no_grad ? h("p", { class: "empty" }, state.words["picture.no_grad"]) : canvas,
     roomy || panel.no_grad ? null : legend(panel, look), panel.overview ? overviewOf(panel, look, state) : null);
 };
@@ -60,7 +61,9 @@ const shapeText = (panel, whole) => {
 
 const headPicker = (panel, state) => h("div", { class: "heads", role: "group", "aria-label": "head" },
   h("span", {}, "head"), Array.from({ length: Math.min(panel.heads, 24) }, (_, i) =>
-    h("button", { "aria-pressed": String(i === panel.lead[panel.axes.indexOf("head")]), onclick: () => state.send({ type: "head", head: i }) }, String(i))));
+    h("button", { class: panel.heads_off.includes(i) ? "off" : null, "aria-pressed": String(i === panel.lead[panel.axes.indexOf("head")]), onclick: () => state.send({ type: "head", head: i }) }, String(i))),
+  panel.result ? h("button", { class: "switch", onclick: () => state.send({ type: "head_off", address: panel.address, head: panel.lead[panel.axes.indexOf("head")] }) },
+    state.words[panel.heads_off.includes(panel.lead[panel.axes.indexOf("head")]) ? "edit.head_on" : "edit.head_off"]) : null);
 
 const legend = (panel, look) => {
   const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${colourOf(panel.scale === "share" ? (share + 1) / 2 : share * panel.peak, panel, look.scale)})`);
@@ -152,23 +155,35 @@ const barTable = (picture, state) => {
   const { data, words } = state, { digits, lang } = data, most = Math.max(...picture.rows.map((row) => row.p), 1e-9);
   const cellButton = (value, [address, cell], n = digits) => h("td", {}, h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, n, lang)));
   const percent = (p) => `${written(100 * p, 1, lang)} %`;
-  return h("table", { class: "bars" },
+  const slider = h("input", { type: "range", min: "-1", max: "1", step: "0.050", value: String(Math.log10(picture.temperature)), "aria-label": words["bars.temperature"] });
+  const shown = h("output", {}, written(picture.temperature, 2, lang));
+  slider.addEventListener("input", () => { shown.textContent = written(10 ** Number(slider.value), 2, lang); });
+  slider.addEventListener("change", () => state.send({ type: "temperature", temperature: Number((10 ** Number(slider.value)).toFixed(3)) }));
+  return h("div", { class: "readout" }, h("div", { class: "controls" }, h("label", {}, words["bars.temperature"], " ", slider, shown), targetForm(picture, state)),
+    h("table", { class: "bars" },
     h("thead", {}, h("tr", {}, ["token", "id", "logit", "scaled", "probs"].map((name) => h("th", { scope: "col" }, words[`bars.${name}`])))),
     h("tbody", {}, picture.rows.map((row, i) => h("tr", { class: i === 0 ? "best" : "" },
       h("th", { scope: "row" }, row.text, row.target ? h("span", { class: "target" }, words["bars.target"]) : null), h("td", { class: "id" }, String(row.id)),
       cellButton(row.logit, row.cells[0]), cellButton(row.scaled, row.cells[1]),
       h("td", { class: "bar" }, h("i", { style: `width:${(100 * row.p) / most}%` }), h("button", { class: "num", onclick: () => state.send({ type: "pin", address: row.cells[2][0], cell: row.cells[2][1] }) }, percent(row.p))))),
-      picture.others ? h("tr", { class: "others" }, h("th", { scope: "row" }, words["bars.others"].replace("{n}", picture.others)), h("td"), h("td"), h("td"), h("td", { class: "bar" }, percent(picture.rest))) : null));
+      picture.others ? h("tr", { class: "others" }, h("th", { scope: "row" }, words["bars.others"].replace("{n}", picture.others)), h("td"), h("td"), h("td"), h("td", { class: "bar" }, percent(picture.rest))) : null)));
+};
+
+// What really came next, so that there is a loss at the last position too.
+const targetForm = (picture, state) => {
+  const input = h("input", { type: "text", value: picture.target, maxlength: "60", placeholder: state.words["loss.target_example"] });
+  const apply = () => input.value !== picture.target && state.send({ type: "target", target: input.value });
+  return h("form", { onsubmit: (event) => { event.preventDefault(); apply(); } }, h("label", {}, state.words["loss.target"], " ", input));
 };
 
 const lossTable = (picture, state) => {
   const { data, words } = state, { digits, lang } = data;
   const most = Math.max(...picture.rows.map((row) => (row.target === null ? 0 : row.nll)), 1e-9);
   const number = (value, [address, cell]) => h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, digits, lang));
-  return h("table", { class: "bars loss" },
+  return h("div", { class: "readout" }, h("div", { class: "controls" }, targetForm(picture, state)), h("table", { class: "bars loss" },
     h("thead", {}, h("tr", {}, ["input", "wanted", "p", "nll"].map((name) => h("th", { scope: "col" }, words[`loss.${name}`])))),
     h("tbody", {}, picture.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.input), h("td", {}, row.target === null ? "–" : row.target),
       h("td", {}, row.target === null ? "" : `${written(100 * row.p, 1, lang)} %`),
       h("td", { class: "bar" }, row.target === null ? words["loss.uncounted"] : [h("i", { style: `width:${(100 * row.nll) / most}%` }), number(row.nll, row.cell)]))),
-      h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell)))));
+      h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell))))));
 };

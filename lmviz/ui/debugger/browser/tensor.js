@@ -21,6 +21,8 @@ const prepare = (raw) => {
   panel.colLabels = raw.turned ? raw.row_labels : raw.col_labels;
   panel.rowAxis = raw.turned ? raw.col_axis : raw.row_axis;
   panel.colAxis = raw.turned ? raw.row_axis : raw.col_axis;
+  const changed = raw.changed ? decoded(raw.changed) : null;
+  panel.changed = (row, col) => changed && changed[raw.turned ? col * cols + row : row * cols + col];
   panel.at = (row, col) => panel.values[raw.turned ? col * cols + row : row * cols + col];
   panel.source = (row, col) => (raw.turned ? [col + raw.start[0], row + raw.start[1]] : [row + raw.start[0], col + raw.start[1]]);
   panel.local = ([row, col]) => {
@@ -119,6 +121,12 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
     g.fillStyle = `rgb(${colour})`;
     g.fillRect(x, y, w - gap, tall - gap);
     ink = inkOn(colour);
+  }
+  if (panel.changed(row, col)) { // a corner: an edit has changed this cell
+    g.fillStyle = look.accent;
+    g.beginPath();
+    g.moveTo(x, y); g.lineTo(x + Math.min(10, w / 2), y); g.lineTo(x, y + Math.min(10, tall / 2));
+    g.fill();
   }
   if (w < MIN_NUMBER || tall < 14 || value === -Infinity) return;
   g.fillStyle = ink;

@@ -1,0 +1,223 @@
+"""What a click or a key in the debugger does to the view. Each event is a function from run and view to a new view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.state import View
+from lmviz.walk.breakpoints import Breakpoint, next_stop
+from lmviz.walk.cursor import Cursor, Grain
+from lmviz.walk.panels import panels_at
+from lmviz.workbench import Run
+
+Event = dict[str, Any]
+TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
+
+
+def place(run: Run, view: View) -> Cursor:
+    """The place that a view names; the beginning if this run has no such place."""
+    if view.step in run.trace and view.step:
+        grain: Grain = view.by  # type: ignore[assignment]
+        return run.walk.at(run.trace[view.step].index, grain)
+    return Cursor("stage", next((stage.index for stage in run.walk.stages if stage.kind == view.step), 0))
+
+
+def on_event(run: Run, event: Event) -> None:
+    """Change the view as an event asks. An event about a run that is no longer shown changes nothing."""
+    state.keep("seq", state.remember("seq", 0) + 1)
+    handle = _EVENTS.get(str(event.get("type")))
+    if handle is not None:
+        try:
+            state.replace_view(handle(run, state.view(), event))
+        except (KeyError, ValueError, TypeError, IndexError, UserError):
+            return
+
+
+def _stand(run: Run, view: View, cursor: Cursor) -> View:
+    step = run.walk.step(cursor)
+    return replace(view, step=step.address if step else "", by=cursor.grain)
+
+
+# -- moving ----------------------------------------------------------------------------------------------------------
+
+
+def _move(run: Run, view: View, event: Event) -> View:
+    cursor = place(run, view)
+    for _ in range(min(int(event.get("times", 1)), 200)):
+        cursor = run.walk.move(cursor, event["move"])
+    return _stand(run, view, cursor)
+
+
+def _grain(run: Run, view: View, event: Event) -> View:
+    step = run.walk.span(place(run, view))[1]
+    if step < 0 and event["grain"] == "stage":
+        return _stand(run, view, Cursor())
+    return _stand(run, view, run.walk.at(max(step, 0), event["grain"]))
+
+
+def _stage(run: Run, view: View, event: Event) -> View:
+    return _stand(run, view, Cursor("stage", range(len(run.walk.stages))[int(event["index"])]))
+
+
+def _call(run: Run, view: View, event: Event) -> View:
+    return _stand(run, view, run.walk.at(range(len(run.trace))[int(event["last"])], "line"))
+
+
+def _run_on(run: Run, view: View, event: Event) -> View:
+    """Run to the next breakpoint; stay if there is none ahead."""
+    found = next_stop(run.walk, place(run, view), tuple(map(Breakpoint.parse, view.stops)))
+    if found is None:
+        return view
+    cursor, stop = found
+    state.keep("stopped", str(stop))
+    if stop.kind in ("line", "stage"):
+        cursor = run.walk.at(cursor.index, stop.kind)
+    return _stand(run, view, cursor)
+
+
+def _stop(run: Run, view: View, event: Event) -> View:
+    """Set a breakpoint, or remove it."""
+    stop = str(Breakpoint.parse(str(event["stop"])))
+    return replace(view, stops=_toggled(view.stops, stop)[-STOPS:])
+
+
+def _focus(run: Run, view: View, event: Event) -> View:
+    return replace(view, focus=range(len(run.tokens))[int(event["pos"])])
+
+
+def _head(run: Run, view: View, event: Event) -> View:
+    return replace(view, head=max(0, int(event["head"])))
+
+
+def _window(run: Run, view: View, event: Event) -> View:
+    windows = dict(state.remember("windows", {}))
+    windows[str(event["address"])] = (max(0, int(event["row"])), max(0, int(event["col"])))
+    state.keep("windows", windows)
+    return view
+
+
+# -- asking ----------------------------------------------------------------------------------------------------------
+
+
+def _pin(run: Run, view: View, event: Event) -> View:
+    return replace(view, cell=_cell(run, event), trail=())
+
+
+def _unpin(run: Run, view: View, event: Event) -> View:
+    return replace(view, cell=None, trail=())
+
+
+def _walk(run: Run, view: View, event: Event) -> View:
+    """Follow an operand to where it was made: a step's result, or a weight beside the step that uses it."""
+    cell = _cell(run, event)
+    trail = (*view.trail, view.cell) if view.cell is not None else view.trail
+    return _go_to(run, replace(view, cell=cell, trail=trail[-TRAIL:]), cell[0])
+
+
+def _trail(run: Run, view: View, event: Event) -> View:
+    index = range(len(view.trail))[int(event["index"])]
+    cell = view.trail[index]
+    return _go_to(run, replace(view, cell=cell, trail=view.trail[:index]), cell[0])
+
+
+def _go_to(run: Run, view: View, address: str) -> View:
+    """Stand where a tensor can be seen."""
+    shown = panels_at(run.walk, place(run, view))
+    if any(panel.value.address == address for panel in shown):
+        return view
+    if address in run.trace:
+        step = run.trace[address].index
+        stage = run.walk.at(step, "stage")
+        in_stage = any(panel.value.address == address and panel.is_result for panel in panels_at(run.walk, stage))
+        return _stand(run, view, stage if in_stage else Cursor("op", step))
+    asked = run.trace[view.trail[-1][0]] if view.trail and view.trail[-1][0] in run.trace else None
+    users = [step for step in run.trace if any(value.address == address for value in step.inputs)]
+    user = asked if asked in users else next(iter(users), None)
+    return _stand(run, view, Cursor("op", user.index)) if user is not None else view
+
+
+def _watch(run: Run, view: View, event: Event) -> View:
+    return replace(view, watch=_toggled(view.watch, _cell(run, event))[-WATCHES:])
+
+
+def _grad(run: Run, view: View, event: Event) -> View:
+    return replace(view, grad=bool(event["grad"]))
+
+
+# -- changing --------------------------------------------------------------------------------------------------------
+
+
+def _edit(run: Run, view: View, event: Event) -> View:
+    """Another number in the place of one; a second edit of the same cell takes the place of the first."""
+    address, cell = _cell(run, event)
+    others = tuple(edit for edit in view.edits if edit[:2] != (address, cell))
+    return replace(view, edits=(*others, (address, cell, float(event["value"])))[-EDITS:])
+
+
+def _head_off(run: Run, view: View, event: Event) -> View:
+    address, head = str(event["address"]), int(event["head"])
+    value = run.trace.value(address)
+    if value is None or "head" not in value.axes or not 0 <= head < value.shape[value.axes.index("head")]:
+        raise KeyError(address)
+    return replace(view, edits=_toggled(view.edits, (address, (head,), 0.0)))
+
+
+def _undo(run: Run, view: View, event: Event) -> View:
+    index = range(len(view.edits))[int(event["index"])]
+    return replace(view, edits=view.edits[:index] + view.edits[index + 1 :])
+
+
+def _reset(run: Run, view: View, event: Event) -> View:
+    return replace(view, edits=(), b_plain=False)
+
+
+def _temperature(run: Run, view: View, event: Event) -> View:
+    return replace(view, temperature=min(10.0, max(0.01, float(event["temperature"]))))
+
+
+def _target(run: Run, view: View, event: Event) -> View:
+    return replace(view, target=str(event["target"])[:60])
+
+
+def _toggled(things: tuple[Any, ...], thing: Any) -> tuple[Any, ...]:
+    return tuple(one for one in things if one != thing) if thing in things else (*things, thing)
+
+
+def _cell(run: Run, event: Event) -> tuple[str, tuple[int, ...]]:
+    """The cell that an event names, if this run has it."""
+    address, cell = str(event["address"]), tuple(int(i) for i in event["cell"])
+    value = run.trace.value(address)
+    if value is None or len(cell) != len(value.shape):
+        raise KeyError(address)
+    if not all(0 <= i < n for i, n in zip(cell, value.shape, strict=True)):
+        raise IndexError(cell)
+    return address, cell
+
+
+_EVENTS: dict[str, Callable[[Run, View, Event], View]] = {
+    "move": _move,
+    "grain": _grain,
+    "stage": _stage,
+    "call": _call,
+    "run": _run_on,
+    "stop": _stop,
+    "focus": _focus,
+    "head": _head,
+    "window": _window,
+    "pin": _pin,
+    "unpin": _unpin,
+    "walk": _walk,
+    "trail": _trail,
+    "watch": _watch,
+    "grad": _grad,
+    "edit": _edit,
+    "head_off": _head_off,
+    "undo": _undo,
+    "reset": _reset,
+    "temperature": _temperature,
+    "target": _target,
+}

@@ -1,0 +1,107 @@
+"""The whole page: the row of choices on top, the debugger below, the list of all tensors under it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import debugger, shell, state
+from lmviz.ui.state import View
+from lmviz.ui.step_through import tools, top
+from lmviz.ui.text import error_text, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Request, Run, Workbench
+
+
+def page(view: View) -> None:
+    """Draw the page. The shell is painted before torch is imported."""
+    row = st.container(horizontal=True, vertical_alignment="center", key="top")
+    body = st.container(key="body")
+    if parts := state.notes():
+        body.info(text(view.lang, "note.link", parts=", ".join(parts)))
+    with body, st.spinner(text(view.lang, "top.loading")):
+        bench = workbench()
+    with row:
+        top.choices(bench, view)
+    with body:
+        run = _opened(bench, view)
+        if run is not None:
+            _debugger(bench)
+            tools.ledger(run, view)
+            tools.card(run, view)
+
+
+@st.cache_resource(show_spinner=False)
+def workbench() -> Workbench:
+    """The models and runs that all sessions share."""
+    from lmviz.ui.debugger.formulas import warm_up
+    from lmviz.workbench import Workbench
+
+    bench = Workbench()
+    warm_up()
+    shell.freeze_imports()
+    return bench
+
+
+def _opened(bench: Workbench, view: View) -> Run | None:
+    """The run that the view asks for, and what must be said about its input; None if there is none to show."""
+    try:
+        run = bench.run(request(bench, view))
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+        return None
+    for sentence, details in run.said:
+        shown = {name: visible(value) if isinstance(value, str) else value for name, value in details.items()}
+        st.caption(f":orange-badge[!] {error_text(view.lang, UserError(sentence, **shown))}")
+    if run.trace.failure is not None:
+        st.error(text(view.lang, "note.failed", error=str(run.trace.failure)))
+    if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.walk.stages):
+        st.info(text(view.lang, "note.no_step", step=f"`{visible(view.step)}`"))
+    return run
+
+
+def request(bench: Workbench, view: View) -> Request:
+    """What the view asks the workbench to run."""
+    from lmviz.workbench import Edit, Request
+
+    edits = tuple(
+        Edit(address, cell, value) if len(cell) != 1 else Edit(address, None, head=cell[0])
+        for address, cell, value in view.edits
+    )
+    return Request(view.model, top.prompt(bench, view), view.target, view.temperature, edits, view.grad)
+
+
+def other_run(bench: Workbench, view: View) -> Run | None:
+    """The run to compare with: the one that was asked for, or the same without its edits."""
+    if not view.compares and not view.edits:
+        return None
+    edits = () if view.b_plain or not view.compares else view.edits
+    b = replace(view, edits=edits, model=view.b_model or view.model, prompt=view.b_prompt or view.prompt)
+    try:
+        return bench.run(request(bench, b))
+    except UserError:
+        return None
+
+
+@st.fragment
+def _debugger(bench: Workbench) -> None:
+    """The debugger. A step runs this function alone."""
+    from lmviz.ui.debugger.scene import scene
+    from lmviz.ui.step_through import events
+
+    view = state.view()
+    try:
+        run = bench.run(request(bench, view))
+    except UserError as error:  # an edit that does not fit any more
+        st.error(error_text(view.lang, error))
+        return
+    cursor = events.place(run, view)
+    stopped = state.take("stopped", "")
+    drawn = scene(bench, run, view, cursor, state.remember("windows", {}), other_run(bench, view), stopped)
+    drawn["seq"] = state.remember("seq", 0)
+    debugger.show(drawn, lambda event: events.on_event(bench.run(request(bench, state.view())), event))
+    state.write()

@@ -1,0 +1,161 @@
+"""The tools of the step-through: compare, breakpoints, settings, the list of all tensors, the model's card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.state import View
+from lmviz.ui.text import error_text, integer, text
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Run, Workbench
+
+_STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
+
+
+def compare(bench: Workbench, view: View) -> None:
+    """What is different about B."""
+    st.caption(text(view.lang, "compare.help"))
+    st.session_state["b_prompt"] = view.b_prompt
+    st.text_input(
+        text(view.lang, "compare.prompt"), key="b_prompt", on_change=lambda: _go(b_prompt=st.session_state["b_prompt"])
+    )
+    st.session_state["b_model"] = view.b_model
+    st.selectbox(
+        text(view.lang, "compare.model"),
+        ["", *bench.models()],
+        key="b_model",
+        format_func=lambda name: name or text(view.lang, "compare.same_model"),
+        on_change=lambda: _go(b_model=st.session_state["b_model"] or ""),
+    )
+    st.session_state["b_plain"] = view.b_plain
+    st.toggle(
+        text(view.lang, "compare.plain"),
+        key="b_plain",
+        disabled=not view.edits and not view.b_plain,
+        on_change=lambda: _go(b_plain=st.session_state["b_plain"]),
+    )
+    if view.compares:
+        st.button(
+            text(view.lang, "compare.off"), key="b_off", on_click=lambda: _go(b_prompt="", b_model="", b_plain=False)
+        )
+
+
+def breakpoints(view: View) -> None:
+    """The breakpoints that are set, and a form for another."""
+    st.caption(text(view.lang, "stops.help"))
+    for stop in view.stops:
+        st.button(
+            f"● {stop} ×",
+            key=f"stop {stop}",
+            help=text(view.lang, "stops.remove", stop=stop),
+            on_click=lambda stop=stop: _go(stops=tuple(s for s in state.view().stops if s != stop)),
+        )
+    kind = st.selectbox(
+        text(view.lang, "stops.kind"),
+        _STOP_KINDS,
+        key="stop_kind",
+        format_func=lambda name: text(view.lang, f"stops.kind.{name}"),
+    )
+    argument = ""
+    if kind == "stage":
+        from lmviz.walk.stages import KINDS
+
+        argument = st.selectbox(
+            text(view.lang, "stops.argument"),
+            KINDS[1:],
+            key="stop_stage",
+            format_func=lambda name: text(view.lang, f"stage.{name}.title"),
+        )
+    elif kind != "nan":
+        argument = st.text_input(text(view.lang, "stops.argument"), key="stop_argument")
+    if st.button(text(view.lang, "stops.add"), key="stop_add", type="primary"):
+        _add_stop(view, f"{kind} {argument}".strip())
+
+
+def _add_stop(view: View, written: str) -> None:
+    from lmviz.walk.breakpoints import Breakpoint
+
+    try:
+        stop = str(Breakpoint.parse(written.replace(",", ".")))
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+        return
+    _go(stops=tuple(dict.fromkeys((*view.stops, stop))))
+    st.rerun()
+
+
+def settings(view: View) -> None:
+    """Digits, presenting, a model of one's own."""
+    st.session_state["digits"] = view.digits
+    st.segmented_control(
+        text(view.lang, "settings.digits"),
+        [2, 4],
+        key="digits",
+        required=True,
+        on_change=lambda: _go(digits=st.session_state["digits"]),
+    )
+    st.session_state["present"] = view.present
+    st.toggle(
+        text(view.lang, "top.present"),
+        key="present",
+        help=text(view.lang, "top.present_help"),
+        on_change=lambda: _go(present=st.session_state["present"]),
+    )
+    st.text_input(
+        text(view.lang, "settings.model"),
+        key="own_model",
+        help=text(view.lang, "settings.model_help"),
+        on_change=_open_own,
+    )
+
+
+def _open_own() -> None:
+    from lmviz.ui.step_through.top import open_model
+
+    if folder := st.session_state["own_model"].strip():
+        open_model(folder)
+
+
+def ledger(run: Run, view: View) -> None:
+    """Every tensor of the run in order: address, axes, shape, type, range, size. A row is a door to its step."""
+    with st.expander(text(view.lang, "tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open") as shown:
+        if not shown.open:
+            return
+        st.caption(text(view.lang, "ledger.help"))
+        rows = run.ledger()
+        columns = {
+            text(view.lang, "ledger.address"): [row.address for row in rows],
+            text(view.lang, "ledger.axes"): [" × ".join(axis or "·" for axis in row.axes) for row in rows],
+            text(view.lang, "ledger.shape"): [" × ".join(map(str, row.shape)) for row in rows],
+            text(view.lang, "ledger.dtype"): [row.dtype for row in rows],
+            text(view.lang, "ledger.min"): [row.low for row in rows],
+            text(view.lang, "ledger.mean"): [row.mean for row in rows],
+            text(view.lang, "ledger.max"): [row.high for row in rows],
+            text(view.lang, "ledger.bytes"): [row.n_bytes for row in rows],
+        }
+        chosen = st.dataframe(
+            columns, key="ledger", on_select="rerun", selection_mode="single-row", hide_index=True, height=360
+        )
+        picked = chosen["selection"]["rows"]
+        if picked and state.remember("ledger", None) != picked[0]:
+            state.keep("ledger", picked[0])
+            _go(step=rows[picked[0]].step, by="op")
+            st.rerun()
+
+
+def card(run: Run, view: View) -> None:
+    """The model's card."""
+    with st.expander(text(view.lang, "card.title"), icon=":material/description:"):
+        n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
+        st.caption(f"{run.request.model} · {integer(view.lang, n_parameters)}")
+        st.markdown(run.checkpoint.card.text or "–")
+
+
+def _go(**changes: object) -> None:
+    state.update(**changes)
+    state.write()

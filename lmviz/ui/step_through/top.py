@@ -1,0 +1,68 @@
+"""The row on top: model, prompt, language, settings. Widgets mirror the view; changing one changes the view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import shell, state
+from lmviz.ui.state import View
+from lmviz.ui.step_through import tools
+from lmviz.ui.text import text
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Workbench
+
+PROMPT_LIMIT = 4000
+
+
+def choices(bench: Workbench, view: View) -> None:
+    """The widgets of the row."""
+    models = bench.models()
+    st.session_state["model"] = view.model
+    st.selectbox(
+        text(view.lang, "top.model"),
+        models if view.model in models else [*models, view.model],
+        key="model",
+        label_visibility="collapsed",
+        width=170,
+        on_change=lambda: open_model(st.session_state["model"]),
+    )
+    st.session_state["prompt"] = prompt(bench, view)
+    st.text_input(
+        text(view.lang, "top.prompt"),
+        key="prompt",
+        label_visibility="collapsed",
+        placeholder=text(view.lang, "top.prompt_placeholder"),
+        max_chars=PROMPT_LIMIT,
+        on_change=lambda: go(prompt=st.session_state["prompt"], focus=-1, cell=None, trail=()),
+    )
+    shell.language_choice()
+    with st.popover(text(view.lang, "tools.compare"), icon=":material/compare_arrows:"):
+        tools.compare(bench, view)
+    with st.popover(text(view.lang, "tools.stops"), icon=":material/adjust:"):
+        tools.breakpoints(view)
+    with st.popover(text(view.lang, "tools.settings"), icon=":material/tune:"):
+        tools.settings(view)
+
+
+def prompt(bench: Workbench, view: View) -> str:
+    """The text to read: the view's, or the model's own first one."""
+    if view.prompt is not None:
+        return view.prompt
+    try:
+        return bench.first_prompt(view.model)
+    except UserError:
+        return ""
+
+
+def open_model(model: str) -> None:
+    """Another model: what belonged to the old one's run is let go; step and settings stay as far as they fit."""
+    go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")
+
+
+def go(**changes: Any) -> None:
+    state.update(**changes)
+    state.write()

@@ -1,0 +1,167 @@
+"""Masks, infinities, NaN, empty tensors and other types of number: explained all the same, or said to be unknown."""
+
+from __future__ import annotations
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lmviz.errors import UserError
+from lmviz.explain import explain, explain_gradient
+from lmviz.trace.recorder import record
+from tests.property.test_explain_zoo import ZOO, Small, check_trace, tensors
+
+INF = math.inf
+
+
+def test_rows_that_are_masked_in_part_or_everywhere() -> None:
+    x = torch.tensor([[1.0, -INF, 2.0], [-INF, -INF, -INF], [INF, 0.0, -INF]], dtype=torch.float64)
+    trace = record(Small(lambda x: (x.softmax(-1), x.log_softmax(-1), x.logsumexp(-1), x.softmax(0))), x)
+    check_trace(trace)
+    assert math.isnan(explain(trace["softmax"], (1, 0)).value)
+    assert explain(trace["softmax"], (0, 1)).value == 0.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_numbers_that_are_not_finite(dtype: torch.dtype) -> None:
+    x = torch.tensor([[0.0, -0.0, INF, -INF], [math.nan, 1.0, -1.0, 60000.0]], dtype=dtype)
+    check_trace(
+        record(
+            Small(
+                lambda x: (
+                    *(x + x, x - x, x * x, x / x, 1 / x, x**2, x.exp(), x.sqrt(), x.log(), -x, x.abs(), x.relu()),
+                    *(x.tanh(), x.sigmoid(), F.silu(x), F.gelu(x), F.gelu(x, approximate="tanh"), x.clamp(-1, 1)),
+                    *(x.sum(), x.mean(0), x.amax(), x.max(), x.argmax(), x.softmax(-1), x.prod(), x.isnan(), x > 0),
+                    *(torch.maximum(x, x.flip(-1)), x @ x.T, x.masked_fill(x > 0, INF), torch.where(x > 0, x, 0)),
+                )
+            ),
+            x,
+        )
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", [name for name in ZOO if "dtype" not in name])
+def test_other_precisions(name: str, dtype: torch.dtype) -> None:
+    given = tensors(dtype)
+    function = ZOO[name]
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    trace = record(Small(function), *(given[n] for n in names))
+    check_trace(trace, at_most=4) if trace.failure is None else pytest.skip("torch has no such operation")
+
+
+def test_tensors_without_axes() -> None:
+    x = torch.tensor(2.0, dtype=torch.float64)
+    check_trace(
+        record(
+            Small(
+                lambda x: (
+                    *(x + 1, x * x, x**2, x.exp(), x.sum(), x.mean(), x.softmax(0), x.cumsum(0), x.max(), x.reshape(1)),
+                    *(x[None], x[...], x.unsqueeze(0), x.expand(3), x.clone(), x.flatten(), x.argmax(), x.prod(), x.T),
+                )
+            ),
+            x,
+        )
+    )
+
+
+def test_whole_numbers_and_booleans() -> None:
+    ids, mask = torch.tensor([[3, 0, 2]]), torch.tensor([[True, False, True]])
+    check_trace(
+        record(
+            Small(
+                lambda ids, mask: (
+                    *(ids + mask, ids * 2, ids // 2, ids % 2, -ids, ids.sum(), ids.max(), ids.float().mean(), ids > 1),
+                    *(mask.sum(), ~mask, mask & mask, mask | ~mask, mask.float(), mask.long(), ids[mask], mask.any()),
+                )[:-1]
+            ),
+            ids,
+            mask,
+        )
+    )
+
+
+def test_an_empty_sum_is_0_and_an_empty_mean_is_not_a_number() -> None:
+    trace = record(Small(lambda x: (x.sum(-1), x.mean(-1), x.prod(-1), x @ x.T)), torch.zeros(2, 0))
+    check_trace(trace)
+    assert explain(trace["sum"], (0,)).terms == ()
+
+
+def test_an_empty_tensor_has_no_cells() -> None:
+    trace = record(Small(lambda x: x + 1), torch.zeros(2, 0))
+    with pytest.raises(UserError, match="one index for each axis"):
+        explain(trace["out"], (0, 0))
+
+
+def test_complex_numbers_and_unlisted_operations_are_not_explained() -> None:
+    trace = record(Small(lambda x: (torch.fft.fft(x), x.cosh())), torch.ones(3))
+    for step in trace:
+        why = explain(step, (1,))
+        assert not why.known
+        assert why.value == float(np.real(step.outputs[0].array[1]))
+        assert why.written == (why.value,)
+
+
+@pytest.mark.parametrize("cell", [(2, 0), (0, -1), (0,), (0, 0, 0), ()])
+def test_a_cell_outside_is_refused(cell: tuple[int, ...]) -> None:
+    trace = record(Small(lambda x: (x * 2).sum()), torch.ones(2, 3, requires_grad=True), backward=lambda out: out)
+    with pytest.raises(UserError, match=r"for each axis of \[2, 3\], counted from 0; got"):
+        explain(trace["out.mul"], cell)
+    with pytest.raises(UserError, match=r"for each axis of \[2, 3\], counted from 0; got"):
+        explain_gradient(trace, "out.mul", cell)
+
+
+def test_an_output_that_is_not_there_is_refused() -> None:
+    trace = record(Small(lambda x: x * 2), torch.ones(2))
+    with pytest.raises(UserError, match="one of the 1 that out has"):
+        explain(trace["out"], (0,), 1)
+
+
+def test_gradients_need_a_loss_and_an_address() -> None:
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(UserError, match="record with backward="):
+        explain_gradient(record(Small(lambda x: x * 2), x), "out", (0,))
+    with pytest.raises(UserError, match="nowhere is none"):
+        explain_gradient(record(Small(lambda x: x.sum()), x, backward=lambda out: out), "nowhere", (0,))
+
+
+def test_the_gradient_of_an_unlisted_operation_is_the_recorded_one() -> None:
+    x = torch.ones(2, requires_grad=True)
+    trace = record(Small(lambda x: (x * 2).cosh().sum()), x, backward=lambda out: out)
+    why = explain_gradient(trace, "out.mul", (0,))
+    assert not why.known
+    assert why.value == pytest.approx(math.sinh(2.0), rel=1e-6)
+
+
+def test_a_number_that_the_loss_does_not_see_has_gradient_0() -> None:
+    x = torch.ones(2, requires_grad=True)
+    trace = record(Small(lambda x: (x * 2)[0]), x, backward=lambda out: out)
+    assert explain_gradient(trace, "out.mul", (1,)).value == 0.0
+
+
+def test_a_tensor_that_an_operation_gives_back_unchanged_is_one_value() -> None:
+    def function(x: Tensor) -> Tensor:
+        y = x * 2
+        z = y.contiguous()
+        return (y * z).sum()
+
+    trace = record(Small(function), torch.ones(2, requires_grad=True), backward=lambda out: out)
+    values = [value for step in trace for value in step.outputs if value.shape == (2,) and value.name in ("y", "z")]
+    assert len(values) == 2
+    for value in values:
+        assert value.grad is not None
+        assert explain_gradient(trace, value.address, (0,)).value == value.grad[0] == 4.0
+
+
+def test_an_explanation_can_be_pickled_with_all_its_terms() -> None:
+    trace = record(Small(lambda x: x.softmax(-1)), torch.randn(300))
+    why = explain(trace["out"], (3,))
+    copy = pickle.loads(pickle.dumps(why))
+    assert copy == why
+    assert [term.label for term in copy.terms] == [str(i) for i in range(300)]
+    assert sum(term.factors[0] for term in copy.terms) == pytest.approx(math.fsum(term.value for term in why.terms))
