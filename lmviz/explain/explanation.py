@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, overload
 
+import numpy as np
+
 
 class _Sum(Enum):
     TERMS = "terms"
@@ -73,9 +75,13 @@ class Terms(Sequence[Term]):
     def __getitem__(self, key: slice) -> tuple[Term, ...]: ...
 
     def __getitem__(self, key: int | slice) -> Term | tuple[Term, ...]:
-        if isinstance(key, slice):
-            return tuple(self._make(i) for i in range(self._count)[key])
-        return self._make(range(self._count)[key])
+        with np.errstate(all="ignore"):
+            if isinstance(key, slice):
+                return tuple(map(self._make, range(self._count)[key]))
+            return self._make(range(self._count)[key])
+
+    def __iter__(self) -> Iterator[Term]:
+        return iter(self[:])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Terms | tuple) and tuple(self) == tuple(other)

@@ -127,7 +127,7 @@ def explain_prod(step: Step, cell: Cell) -> Explanation:
     cells = group_of(step, cell)
     numbers = cells.numbers
     operands = tuple(cells.operand(i) for i in range(len(cells)))
-    term = Term("", tuple(map(float, numbers)), float(numbers.prod()), operands)
+    term = Term("", tuple(map(float, numbers)), float(numbers.prod()), operands, () if operands else (1.0,))
     return Explanation(rf"{result(step, cell)} = \prod_i {cells.latex()}", (term,), term.value)
 
 

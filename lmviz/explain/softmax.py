@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Operand, Term, Terms, write
-from lmviz.explain.given import Floats, inputs, result
+from lmviz.explain.given import inputs, result
 from lmviz.explain.reduce import Group, axes_of, group, group_of, winner
 from lmviz.trace.step import Cell, Step
 
@@ -17,23 +17,24 @@ def row_of(step: Step, cell: Cell) -> tuple[Group, int]:
     return group(x, axes, cell), cell[axes[0]] if axes else 0
 
 
-def exponentials(cells: Group) -> tuple[Terms, float, Operand, np.float64]:
-    """e^(x - m) for each number of a row: the terms, their sum, m as it is written, and m."""
-    best = winner(cells, largest=True)
-    largest = cells.operand(best)
-    m = np.float64(largest.value)
-    return Terms(len(cells), lambda i: _exponential(cells, i, largest)), float(shifted(cells, m).sum()), largest, m
+def exponentials(cells: Group, m: Operand | float) -> tuple[Terms, np.float64]:
+    """e^(x - m) for each number of a row, and their sum."""
+    shift = number(m)
+    return Terms(len(cells), lambda i: _exponential(cells, i, m)), np.exp(cells.numbers - shift).sum()
 
 
-def shifted(cells: Group, m: np.float64) -> Floats:
-    numbers: Floats = np.exp(cells.numbers - m)
-    return numbers
+def number(m: Operand | float) -> np.float64:
+    return np.float64(m.value if isinstance(m, Operand) else m)
 
 
-def _exponential(cells: Group, i: int, largest: Operand) -> Term:
+def _exponential(cells: Group, i: int, m: Operand | float) -> Term:
     x = cells.operand(i)
-    value = float(np.exp(np.float64(x.value) - largest.value))
-    return Term(cells.label(i), (value,), value, (None,), write("exp({x} − {m})", x=x, m=largest))
+    value = float(np.exp(x.value - number(m)))
+    return Term(cells.label(i), (value,), value, (None,), write("exp({x} − {m})", x=x, m=m))
+
+
+def largest(cells: Group) -> Operand:
+    return cells.operand(winner(cells, largest=True))
 
 
 def explain_softmax(step: Step, cell: Cell) -> Explanation:
@@ -45,29 +46,32 @@ def explain_softmax(step: Step, cell: Cell) -> Explanation:
         Vaswani et al. 2017, eq. 1; Goodfellow et al. 2016, 4.1 for the shift by m.
     """
     cells, own = row_of(step, cell)
-    terms, total, largest, m = exponentials(cells)
-    x = cells.operand(own)
-    value = np.exp(np.float64(x.value) - m) / np.float64(total)
-    shift = f"- {largest.value:.4g}" if largest.value >= 0 else f"+ {-largest.value:.4g}"
-    x_here = cells.given.latex(*cell)
-    formula = rf"{result(step, cell)} = \frac{{e^{{{x_here} {shift}}}}}{{\sum_i e^{{{cells.latex()} {shift}}}}}"
-    return Explanation(formula, terms, float(value), write("exp({x} − {m}) / ({terms})", x=x, m=largest))
+    x, m = cells.operand(own), largest(cells)
+    terms, total = exponentials(cells, m)
+    value = np.exp(x.value - number(m)) / total
+    formula = rf"\frac{{e^{{{cells.given.latex(*cell)} - m}}}}{{\sum_i e^{{{cells.latex()} - m}}}}"
+    shift = rf", \quad m = {cells.given.latex(*m.cell)}"
+    return Explanation(f"{result(step, cell)} = {formula}{shift}", terms, float(value), write(_SHARE, x=x, m=m))
+
+
+_SHARE = "exp({x} − {m}) / ({terms})"
 
 
 def explain_log_softmax(step: Step, cell: Cell) -> Explanation:
     """ln of the softmax: x - m - ln(sum of e^(x_i - m)), in nats; m is the row's largest number."""
     cells, own = row_of(step, cell)
-    terms, total, largest, m = exponentials(cells)
-    x = cells.operand(own)
-    value = np.float64(x.value) - m - np.log(np.float64(total))
+    x, m = cells.operand(own), largest(cells)
+    terms, total = exponentials(cells, m)
+    value = x.value - number(m) - np.log(total)
     formula = rf"{result(step, cell)} = {cells.given.latex(*cell)} - \ln \sum_i e^{{{cells.latex()}}}"
-    return Explanation(formula, terms, float(value), write("{x} − {m} − ln({terms})", x=x, m=largest))
+    return Explanation(formula, terms, float(value), write("{x} − {m} − ln({terms})", x=x, m=m))
 
 
 def explain_logsumexp(step: Step, cell: Cell) -> Explanation:
-    """ln of the sum of e^x along `dim`: m + ln(sum of e^(x_i - m))."""
+    """ln of the sum of e^x along `dim`: m + ln(sum of e^(x_i - m)), with m = 0 if the largest is not finite."""
     cells = group_of(step, cell)
-    terms, total, largest, m = exponentials(cells)
-    value = m + np.log(np.float64(total)) if np.isfinite(m) else m
+    best = largest(cells)
+    m = best if np.isfinite(best.value) else 0.0
+    terms, total = exponentials(cells, m)
     formula = rf"{result(step, cell)} = \ln \sum_i e^{{{cells.latex()}}}"
-    return Explanation(formula, terms, float(value), write("{m} + ln({terms})", m=largest))
+    return Explanation(formula, terms, float(number(m) + np.log(total)), write("{m} + ln({terms})", m=m))

@@ -13,7 +13,7 @@ from types import CodeType
 Position = tuple[int, int, int, int]  # first line, last line, first column, last column; columns count UTF-8 bytes
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_SHAPE = re.compile(r"[\[(]\s*(\w+(?:\s*,\s*\w+)*)\s*,?\s*[\])]")
+_SHAPE = re.compile(r"\[([\w\s,]+)\]|\(([\w\s]+,[\w\s,]*)\)")
 _VERSIONS_KEPT = 4
 
 
@@ -56,9 +56,8 @@ class Syntax:
 
     def _read_comments(self, text: str) -> None:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT and (found := _SHAPE.findall(token.string)):
-                shape = found[-1] if "->" in token.string else found[0]
-                self.axes[token.start[0]] = tuple(name.strip() for name in shape.split(","))
+            if token.type == tokenize.COMMENT and (axes := axes_in(token.string)):
+                self.axes[token.start[0]] = axes
 
     def find(self, position: Position) -> ast.expr | ast.stmt | None:
         """The node that an instruction evaluates; a method call over several lines is known by its end alone."""
@@ -90,6 +89,19 @@ class Syntax:
         """A position's columns in characters."""
         first, last, start, end = position
         return len(self.lines[first - 1].encode()[:start].decode()), len(self.lines[last - 1].encode()[:end].decode())
+
+
+def axes_in(comment: str) -> tuple[str, ...]:
+    """The axis names in a shape comment: [batch, pos, d_model], (B, T, C), or what such an arrow points to.
+
+    >>> axes_in("# [batch, head, query, key], each row sums to 1")
+    ('batch', 'head', 'query', 'key')
+    >>> axes_in("# (B, T, C) -> (B, T)")
+    ('B', 'T')
+    """
+    shapes = [tuple(name.strip() for name in "".join(found).strip(" ,").split(",")) for found in _SHAPE.findall(comment)]
+    shapes = [shape for shape in shapes if all(re.fullmatch(r"\w+", name) for name in shape)]
+    return shapes[-1 if "->" in comment else 0] if shapes else ()
 
 
 def position_of(node: ast.expr | ast.stmt) -> Position:

@@ -19,7 +19,10 @@ _CSS = """
 .stMainBlockContainer, .block-container { padding: 3.9rem 1.4rem 0.6rem; max-width: none; }
 .stVerticalBlock { gap: 0.55rem; }
 header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
-@media (max-width: 820px) { .stMainBlockContainer, .block-container { padding: 3.9rem 0.7rem 0.6rem; } }
+@media (max-width: 820px) {
+  .st-key-top .stPopover p { display: none; }
+  .st-key-top { gap: 0.5rem; }
+  .stMainBlockContainer, .block-container { padding: 3.6rem 0.7rem 0.6rem; } }
 """
 _frozen = threading.Lock()
 

@@ -96,7 +96,6 @@ def test_views(data: st.DataObject, shape: tuple[int, ...]) -> None:
                 x.roll(1, j),
             ),
             *(x[None].expand(2, *shape), torch.cat([x, x], i), torch.stack([x, x], j), x.narrow(j, 0, size)),
-            *x.permute(order).split(size, i),
         ),
         normal(shape),
     )

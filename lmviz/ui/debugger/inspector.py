@@ -45,6 +45,7 @@ def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = float(why.value)
         shown["agrees"] = agrees(why.value, found, value)
+    shown["edited"] = any(edit[:2] in ((address, cell), (address, cell[1:2])) for edit in view.edits) and not gradient
     return shown
 
 

@@ -4,7 +4,7 @@ const TITLE = 20; // pixels above the grid, for the labels of the columns
 const CAPTION = 44; // pixels above the canvas, for the name, the scale and the shape
 const PAGING = 58; // pixels below it, where a tensor is larger than a window
 const MIN_NUMBER = 42; // cell width from which numbers fit
-const MOST = 64; // the widest cell
+const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
 
 const labelWidth = (panel) => {
   const longest = Math.max(0, ...panel.rowLabels.map((label) => [...label].length));
@@ -48,7 +48,7 @@ const arrange = (panels, width, height) => {
 };
 
 const sized = (lines, width, height, small) => {
-  const sizes = new Map();
+  const sizes = new Map(), grown = clamp(width / 900, 1, 1.5);
   let score = 0, fits = 1;
   for (const line of lines) {
     const scaled = (panel) => (panel.result ? 1 : small);
@@ -56,7 +56,7 @@ const sized = (lines, width, height, small) => {
     const unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
     for (const panel of line) {
       const room = (height - TITLE - CAPTION - 12 - (panel.overview ? PAGING : 0)) / panel.rows;
-      const w = Math.min(unit * scaled(panel), MOST), tall = Math.min(room, w >= MIN_NUMBER ? 38 : Math.max(w * 1.25, 15));
+      const w = Math.min(unit * scaled(panel), MOST.w * grown), tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
       sizes.set(panel, { w: Math.max(4, w), h: Math.max(4, tall) });
       const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
       score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
@@ -131,7 +131,7 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
   if (w < MIN_NUMBER || tall < 14 || value === -Infinity) return;
   g.fillStyle = ink;
   g.textAlign = "center";
-  g.font = `${clamp(Math.min(tall * 0.62, w / 3.4), 11, 17)}px ${look.font}`;
+  g.font = `${clamp(Math.min(tall * 0.6, w / 3.4), 11, 26)}px ${look.font}`;
   const text = panel.integers ? String(Math.round(value)) : written(value, look.digits, look.lang);
   g.fillText(text, x + (w - gap) / 2, y + tall / 2 + 0.5, w - 4);
 };
