@@ -7,20 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from lmviz.errors import UserError
+from lmviz.explain.arithmetic import OPERATORS, explain_add, explain_mul, explain_operator, explain_sub
 from lmviz.explain.attention import explain_attention
 from lmviz.explain.backward import explain_gradient
+from lmviz.explain.choice import explain_dropout, explain_masked_fill, explain_triangle, explain_where
 from lmviz.explain.einsum import explain_einsum
-from lmviz.explain.elementwise import (
-    OPERATORS,
-    explain_add,
-    explain_dropout,
-    explain_masked_fill,
-    explain_mul,
-    explain_operator,
-    explain_sub,
-    explain_triangle,
-    explain_where,
-)
 from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.explain.functions import FUNCTIONS, explain_bitwise_not, explain_clamp, explain_function
 from lmviz.explain.given import result, symbol
@@ -29,15 +20,8 @@ from lmviz.explain.loss import explain_class_loss, explain_mse_loss
 from lmviz.explain.made import explain_arange, explain_constant
 from lmviz.explain.matmul import explain_addmm, explain_linear, explain_matmul, explain_outer
 from lmviz.explain.norm import explain_norm
-from lmviz.explain.order import explain_order
-from lmviz.explain.reduce import (
-    explain_cumsum,
-    explain_extreme,
-    explain_mean,
-    explain_prod,
-    explain_sum,
-    explain_var,
-)
+from lmviz.explain.order import explain_extreme, explain_order
+from lmviz.explain.reduce import explain_cumsum, explain_mean, explain_prod, explain_sum, explain_var
 from lmviz.explain.softmax import explain_log_softmax, explain_logsumexp, explain_softmax
 from lmviz.explain.views import VIEWS, explain_setitem, explain_view
 from lmviz.trace.step import Cell, Step

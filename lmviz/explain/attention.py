@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Term, Terms
-from lmviz.explain.given import Floats, Given, given, needed, result
+from lmviz.explain.given import Floats, Given, given, needed, option, result
 from lmviz.trace.step import Cell, Step
 
 
@@ -43,8 +43,7 @@ def explain_attention(step: Step, cell: Cell) -> Explanation:
 def pattern_row(step: Step, at: Cell) -> Floats:
     """How much the query at `at` [*batch, query] looks at each key: softmax(scale * q·k + mask), [key]."""
     query, key, mask = needed(step, "query"), needed(step, "key"), given(step, "attn_mask")
-    scale = step.settings.get("scale")
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)  # type: ignore[arg-type]
+    factor = option(step, "scale", 1 / math.sqrt(query.shape[-1]))
     q = query.row((*query.under((*at, 0))[:-1], slice(None)))
     keys = key.row((*_shared(step, key, at[:-1]), slice(None), slice(None)))
     scores: Floats = keys @ q * factor

@@ -12,8 +12,7 @@ from lmviz.errors import UserError
 from lmviz.explain.explanation import Explanation, Operand, Term, Terms
 from lmviz.explain.functions import FUNCTIONS
 from lmviz.explain.given import Floats, symbol
-from lmviz.explain.slopes import Ints, Slopes, Use, unflat
-from lmviz.explain.slopes_elementwise import (
+from lmviz.explain.slopes.cells import (
     OPERATOR_SLOPES,
     Rule,
     slopes_clamp,
@@ -26,8 +25,8 @@ from lmviz.explain.slopes_elementwise import (
     slopes_triangle,
     slopes_where,
 )
-from lmviz.explain.slopes_loss import slopes_class_loss, slopes_mse_loss
-from lmviz.explain.slopes_products import (
+from lmviz.explain.slopes.losses import slopes_class_loss, slopes_mse_loss
+from lmviz.explain.slopes.products import (
     slopes_addmm,
     slopes_einsum,
     slopes_embedding,
@@ -35,7 +34,7 @@ from lmviz.explain.slopes_products import (
     slopes_matmul,
     slopes_outer,
 )
-from lmviz.explain.slopes_reduce import (
+from lmviz.explain.slopes.rows import (
     slopes_cumsum,
     slopes_extreme,
     slopes_logsumexp,
@@ -46,7 +45,8 @@ from lmviz.explain.slopes_reduce import (
     slopes_sum,
     slopes_var,
 )
-from lmviz.explain.slopes_views import slopes_max, slopes_order, slopes_setitem, slopes_view
+from lmviz.explain.slopes.use import Ints, Slopes, Use, unflat
+from lmviz.explain.slopes.views import slopes_max, slopes_order, slopes_setitem, slopes_view
 from lmviz.explain.views import VIEWS
 from lmviz.explain.wiring import loss_of, overwritten, uses_of, written_out
 from lmviz.trace.step import Cell, Trace, Value

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmviz.explain.explanation import Operand, Piece, Term
+from lmviz.explain.explanation import Explanation, Operand, Piece, Term
 from lmviz.trace.step import Array, Cell, Step, Value
 
 Floats = NDArray[np.float64]
@@ -51,7 +51,7 @@ class Given:
 
     def latex(self, *indices: object) -> str:
         """The LaTeX for one cell: `q_{0,3,i}`; a plain number stands for itself."""
-        return f"{float(self.array):g}" if self.plain else symbol(self.name, *indices)
+        return numeral(float(self.array)) if self.plain else symbol(self.name, *indices)
 
 
 def given(step: Step, argument: str) -> Given | None:
@@ -59,9 +59,7 @@ def given(step: Step, argument: str) -> Given | None:
     operand = step.operand(argument)
     if operand is None:
         return None
-    if isinstance(operand, Value):
-        return tensor(operand, argument)
-    return Given(argument, "", np.asarray(operand), plain=True)
+    return tensor(operand, argument) if isinstance(operand, Value) else plain(operand)
 
 
 def needed(step: Step, argument: str, position: int = 0) -> Given:
@@ -76,6 +74,17 @@ def tensor(value: Value, argument: str = "") -> Given:
     return Given(value.name or argument, value.address, value.array)
 
 
+def plain(number: object) -> Given:
+    """A number that the source writes out."""
+    return Given("", "", np.asarray(number), plain=True)
+
+
+def option(step: Step, name: str, otherwise: float) -> float:
+    """A setting that is a number, or what torch takes when it is not given."""
+    value: Any = step.settings.get(name)
+    return otherwise if value is None else float(value)
+
+
 def inputs(step: Step) -> list[Given]:
     """The tensors that a step was given, in order."""
     return [tensor(value, argument) for value, argument in zip(step.inputs, step.arguments, strict=True)]
@@ -86,6 +95,11 @@ def product(label: object, *factors: tuple[Given, Cell]) -> Term:
     numbers = tuple(float(part.array[cell]) for part, cell in factors)
     operands = tuple(part.at(cell) for part, cell in factors)
     return Term(str(label), numbers, float(np.prod(numbers)), operands)
+
+
+def shown(left: str, part: Given, cell: Cell) -> Explanation:
+    """The explanation of a number that is simply another one."""
+    return Explanation(f"{left} = {part.latex(*cell)}", (), float(part.number(cell)), (part.piece(cell),))
 
 
 # -- LaTeX ----------------------------------------------------------------------------------------------------------
@@ -99,6 +113,15 @@ def symbol(name: str, *indices: object) -> str:
     escaped = _SPECIAL.sub(r"\\\1", plain)
     base = plain if len(plain) == 1 and plain.isalpha() else rf"\mathrm{{{escaped}}}"
     return base + (f"_{{{','.join(map(str, indices))}}}" if indices else "")
+
+
+def numeral(number: float) -> str:
+    r"""A number in LaTeX: `2.5`, `10^{-5}`, `-\infty`."""
+    digits, _, exponent = f"{number:g}".partition("e")
+    if exponent:
+        power = f"10^{{{int(exponent)}}}"
+        return power if digits == "1" else rf"{digits} \cdot {power}"
+    return digits.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")
 
 
 def result(step: Step, cell: Cell, output: int = 0) -> str:

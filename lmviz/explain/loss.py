@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Floats, Given, given, needed, product, result, symbol
+from lmviz.explain.given import Floats, Given, given, needed, option, result, symbol
 from lmviz.trace.step import Array, Cell, Step
 
 BLOCK = 1 << 16  # numbers that are worked on at once
@@ -61,7 +60,7 @@ def read_losses(step: Step) -> Losses:
     n, is_log = rows.shape[1], step.op == "nll_loss"
     weights = np.ones(n) if weight is None else weight.row(...)
     every = np.broadcast_to(np.arange(n), rows.shape)
-    epsilon = float(step.settings.get("label_smoothing", 0.0))  # type: ignore[arg-type]
+    epsilon = option(step, "label_smoothing", 0.0)
     if target.array.dtype.kind == "f":
         shares = _smoothed(by_class(target.row(...)), epsilon)
         return Losses(x, rows, every, shares * weights, float(len(rows)), is_log)
@@ -151,22 +150,24 @@ def _share(losses: Losses, pos: int, n: int, log_sum: float) -> Term:
 def explain_mse_loss(step: Step, cell: Cell) -> Explanation:
     """The squared distance of each cell from its target, averaged, summed, or one by one."""
     x, target = needed(step, "input"), needed(step, "target")
-    shape = np.broadcast_shapes(x.shape, target.shape)
-    reduction: Any = step.settings.get("reduction", "mean")
-
-    def term(at: Cell) -> Term:
-        a, b = product("", (x, x.under(at))).pieces[0], product("", (target, target.under(at))).pieces[0]
-        off = float(x.number(x.under(at)) - target.number(target.under(at)))
-        written = write("({a} − {b}) ^ {2}", a=a, b=b)
-        return Term(",".join(map(str, at)), (off, off), off * off, (None, None), written)
-
-    formula = rf"({symbol(x.name, 'n')} - {symbol(target.name, 'n')})^2"
+    reduction = step.settings.get("reduction", "mean")
+    left, square = f"{result(step, cell)} = ", rf"({symbol(x.name, 'n')} - {symbol(target.name, 'n')})^2"
     if reduction == "none":
-        return Explanation(f"{result(step, cell)} = {formula}", (term(cell),), term(cell).value)
+        term = _square(x, target, cell)
+        return Explanation(left + square, (term,), term.value)
     squares = (x.row(...) - target.row(...)) ** 2
-    terms = Terms(squares.size, lambda i: term(tuple(int(j) for j in np.unravel_index(i, shape)) if shape else ()))
+    shape = squares.shape
+    terms = Terms(
+        squares.size, lambda n: _square(x, target, tuple(map(int, np.unravel_index(n, shape))) if shape else ())
+    )
     if reduction == "sum":
-        return Explanation(rf"{result(step, cell)} = \sum_n {formula}", terms, float(squares.sum()))
-    value = float(np.divide(squares.sum(), np.float64(squares.size)))
-    formula = rf"{result(step, cell)} = \frac{{1}}{{{squares.size}}} \sum_n {formula}"
-    return Explanation(formula, terms, value, write("({terms}) / {n}", n=float(squares.size)))
+        return Explanation(rf"{left}\sum_n {square}", terms, float(squares.sum()))
+    formula, count = rf"{left}\frac{{1}}{{{squares.size}}} \sum_n {square}", float(squares.size)
+    return Explanation(formula, terms, float(np.divide(squares.sum(), count)), write("({terms}) / {n}", n=count))
+
+
+def _square(x: Given, target: Given, cell: Cell) -> Term:
+    a, b = x.under(cell), target.under(cell)
+    off = float(x.number(a) - target.number(b))
+    written = write("({a} − {b}) ^ {2}", a=x.piece(a), b=target.piece(b))
+    return Term(",".join(map(str, cell)), (off, off), off * off, (None, None), written)

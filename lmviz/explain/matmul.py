@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Given, given, inputs, needed, product, result
+from lmviz.explain.given import Given, given, inputs, needed, option, product, result
 from lmviz.trace.step import Cell, Step
 
 
@@ -86,10 +84,9 @@ def explain_linear(step: Step, cell: Cell) -> Explanation:
 def explain_addmm(step: Step, cell: Cell) -> Explanation:
     """beta * input + alpha * (mat1 @ mat2), with mat1 [rows, inner] and mat2 [inner, cols]."""
     start, a, b = needed(step, "input"), needed(step, "mat1"), needed(step, "mat2")
-    beta, alpha = (float(np.float64(step.settings.get(name, 1))) for name in ("beta", "alpha"))  # type: ignore[arg-type]
+    beta, alpha, at = option(step, "beta", 1.0), option(step, "alpha", 1.0), start.under(cell)
     left, right = rows_of(a, b, cell)
     found = dot(result(step, cell), a, left, b, right)
-    at = start.under(cell)
     value = (beta * float(start.number(at)) if beta else 0.0) + alpha * found.value
     written = write("{beta} × {s} + {alpha} × ({terms})", beta=beta, alpha=alpha, s=start.piece(at))
     return Explanation(f"{found.formula} + {start.latex(*at)}", found.terms, value, written)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Floats, Given, given, needed, result
-from lmviz.explain.reduce import Group, group, squares
+from lmviz.explain.given import Floats, Given, given, needed, option, result
+from lmviz.explain.group import Group, group
+from lmviz.explain.reduce import squares
 from lmviz.trace.step import Cell, Step
 
 _EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
@@ -37,10 +38,9 @@ def normed_row(step: Step, cell: Cell) -> Normed:
     n_axes = 1 if isinstance(shape, int) else len(shape)
     axes = tuple(range(x.array.ndim - n_axes, x.array.ndim))
     row = group(x, axes, cell)
-    eps = step.settings.get("eps")
-    added = _EPSILON[step.inputs[0].dtype] if eps is None else float(eps)  # type: ignore[arg-type]
+    eps = option(step, "eps", _EPSILON[step.inputs[0].dtype])
     mean = row.numbers.mean() if step.op == "layer_norm" else np.float64(0)
-    return Normed(row, mean, np.sqrt(((row.numbers - mean) ** 2).mean() + added), added)
+    return Normed(row, mean, np.sqrt(((row.numbers - mean) ** 2).mean() + eps), eps)
 
 
 def weights_at(step: Step, cell: Cell) -> list[tuple[str, Given, Cell]]:
@@ -72,12 +72,12 @@ def explain_norm(step: Step, cell: Cell) -> Explanation:
     return Explanation(f"{result(step, cell)} = {formula}", terms, float(value), write(template, **named))
 
 
-_CENTRED = "({x} − {mean}) / √(({terms}) / {n} + {eps})", r"(x_i - \bar{x})^2"
+_CENTRED = "({x} − {mean}) / √(({terms}) / {n} + {eps})", r"(x_i - \mu)^2"
 _PLAIN = "{x} / √(({terms}) / {n} + {eps})", "x_i^2"
 
 
 def _latex(x: str, centred: bool) -> str:
-    square, above = (_CENTRED[1], rf"{x} - \bar{{x}}") if centred else (_PLAIN[1], x)
+    square, above = (_CENTRED[1], rf"{x} - \mu") if centred else (_PLAIN[1], x)
     return rf"\frac{{{above}}}{{\sqrt{{\tfrac{{1}}{{n}} \sum_i {square} + \varepsilon}}}}"
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from lmviz.explain.explanation import Explanation, Operand, Term, Terms, write
 from lmviz.explain.given import inputs, result
-from lmviz.explain.reduce import Group, axes_of, group, group_of, winner
+from lmviz.explain.group import Group, axes_of, group, group_of
+from lmviz.explain.order import winner
 from lmviz.trace.step import Cell, Step
 
 
@@ -34,7 +35,7 @@ def _exponential(cells: Group, i: int, m: Operand | float) -> Term:
 
 
 def largest(cells: Group) -> Operand:
-    return cells.operand(winner(cells, largest=True))
+    return cells.operand(winner(cells))
 
 
 def explain_softmax(step: Step, cell: Cell) -> Explanation:
@@ -49,7 +50,7 @@ def explain_softmax(step: Step, cell: Cell) -> Explanation:
     x, m = cells.operand(own), largest(cells)
     terms, total = exponentials(cells, m)
     value = np.exp(x.value - number(m)) / total
-    formula = rf"\frac{{e^{{{cells.given.latex(*cell)} - m}}}}{{\sum_i e^{{{cells.latex()} - m}}}}"
+    formula = rf"\frac{{e^{{{cells.given.latex(*cell)} - m}}}}{{\sum_{{{cells.letters}}} e^{{{cells.latex()} - m}}}}"
     shift = rf", \quad m = {cells.given.latex(*m.cell)}"
     return Explanation(f"{result(step, cell)} = {formula}{shift}", terms, float(value), write(_SHARE, x=x, m=m))
 
@@ -63,7 +64,7 @@ def explain_log_softmax(step: Step, cell: Cell) -> Explanation:
     x, m = cells.operand(own), largest(cells)
     terms, total = exponentials(cells, m)
     value = x.value - number(m) - np.log(total)
-    formula = rf"{result(step, cell)} = {cells.given.latex(*cell)} - \ln \sum_i e^{{{cells.latex()}}}"
+    formula = rf"{result(step, cell)} = {cells.given.latex(*cell)} - \ln \sum_{{{cells.letters}}} e^{{{cells.latex()}}}"
     return Explanation(formula, terms, float(value), write("{x} − {m} − ln({terms})", x=x, m=m))
 
 
@@ -73,5 +74,5 @@ def explain_logsumexp(step: Step, cell: Cell) -> Explanation:
     best = largest(cells)
     m = best if np.isfinite(best.value) else 0.0
     terms, total = exponentials(cells, m)
-    formula = rf"{result(step, cell)} = \ln \sum_i e^{{{cells.latex()}}}"
+    formula = rf"{result(step, cell)} = \ln \sum_{{{cells.letters}}} e^{{{cells.latex()}}}"
     return Explanation(formula, terms, float(number(m) + np.log(total)), write("{m} + ln({terms})", m=m))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lmviz.explain.explanation import Explanation
 from lmviz.explain.getitem import assign, numpy_index
-from lmviz.explain.given import Given, inputs, needed, result
+from lmviz.explain.given import Given, inputs, needed, result, shown
 from lmviz.trace.step import Cell, Step
 
 Places = NDArray[np.integer[Any]]
@@ -22,9 +22,7 @@ Arrange = Callable[[Step, Places], Places]
 
 def explain_view(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The one number that a cell of a view shows, and where it stands in the input."""
-    source, at = source_of(step, cell, output)
-    formula = f"{result(step, cell, output)} = {source.latex(*at)}"
-    return Explanation(formula, (), float(source.number(at)), (source.piece(at),))
+    return shown(result(step, cell, output), *source_of(step, cell, output))
 
 
 def source_of(step: Step, cell: Cell, output: int = 0) -> tuple[Given, Cell]:
@@ -62,9 +60,7 @@ def explain_setitem(step: Step, cell: Cell) -> Explanation:
     x, value = needed(step, "input"), needed(step, "value")
     at = written_to(step, x, value)[cell]
     source, place = (x, at) if at < x.array.size else (value, at - x.array.size)
-    found = _cell(int(place), source.shape)
-    formula = f"{result(step, cell)} = {source.latex(*found)}"
-    return Explanation(formula, (), float(source.number(found)), (source.piece(found),))
+    return shown(result(step, cell), source, _cell(int(place), source.shape))
 
 
 def written_to(step: Step, x: Given, value: Given) -> Places:

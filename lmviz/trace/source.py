@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
 
-from lmviz.trace.syntax import Function, Position, Syntax, position_of, syntax_of
+from lmviz.trace.syntax import Function, Position, Syntax, position_of, syntax_of, version_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,7 @@ def _statement(syntax: Syntax, node: ast.AST) -> ast.stmt | ast.Lambda | None:
     return function if isinstance(function, ast.Lambda) else syntax.statement_of(node)
 
 
+@lru_cache(maxsize=65536)  # so that the spans of one statement are one object
 def _span(syntax: Syntax, position: Position, code: CodeType) -> SourceSpan:
     text, columns = syntax.cut(position), syntax.columns(position)
     return SourceSpan(text, code.co_filename, (position[0], position[1]), columns, code.co_qualname)
@@ -219,11 +220,11 @@ def _returns(function: Function) -> tuple[ast.Return, ...]:
 @lru_cache(maxsize=1024)
 def listing(span: SourceSpan) -> Listing:
     """The lines of the innermost function around a span; empty where there is no source."""
-    syntax = latest(span.file)
     line = span.lines[0]
-    if syntax is None or not span.text:
+    syntax = version_with(span.file, line, span.columns[0], span.text)
+    if syntax is None:
         return Listing(span.file, span.function, 1, ())
-    around = [f for f in syntax.functions if first_line(f) <= line <= (f.end_lineno or f.lineno)]
+    around = [f for f in syntax.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
     function = max(around, key=lambda f: f.lineno, default=None)
-    first, last = (line, line) if function is None else (first_line(function), function.end_lineno or line)
+    first, last = (line, line) if function is None else (function.lineno, function.end_lineno or line)
     return Listing(span.file, span.function, first, tuple(text.rstrip("\n") for text in syntax.lines[first - 1 : last]))

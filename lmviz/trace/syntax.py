@@ -143,3 +143,13 @@ def is_from(code: CodeType, syntax: Syntax) -> bool:
         and set(known.co_names) <= set(code.co_names)
         for known in syntax.codes
     )
+
+
+def version_with(filename: str, line: int, column: int, text: str) -> Syntax | None:
+    """The version of a file that has this text there; None for no text."""
+    head = text.partition("\n")[0]
+    with _reading:
+        for syntax in _files.get(filename, ()):
+            if head and line <= len(syntax.lines) and syntax.lines[line - 1][column:].startswith(head):
+                return syntax
+    return None

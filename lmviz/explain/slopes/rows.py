@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.explain.given import Floats, needed
+from lmviz.explain.group import Group, axes_of, group
 from lmviz.explain.norm import normed_row
-from lmviz.explain.reduce import Group, axes_of, correction_of, group
-from lmviz.explain.slopes import Ints, Slopes, Use, constant, flat, mesh
+from lmviz.explain.reduce import correction_of
+from lmviz.explain.slopes.use import Ints, Slopes, Use, constant, flat, mesh
 from lmviz.trace.step import Cell
 
 

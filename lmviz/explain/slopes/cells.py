@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lmviz.explain.elementwise import choices
+from lmviz.explain.choice import choices, in_triangle, share_dropped
 from lmviz.explain.functions import function_of
-from lmviz.explain.given import Floats, Given, given, needed
-from lmviz.explain.slopes import Ints, Slopes, Use, constant, flat, mesh, reached, recorded, under
+from lmviz.explain.given import Floats, Given, given, needed, option
+from lmviz.explain.slopes.use import Ints, Slopes, Use, constant, flat, mesh, reached, recorded, under
 
 Rule = Callable[[Use], Slopes]
 
@@ -30,7 +30,7 @@ def numbers(part: Given, index: list[Ints], count: int) -> Floats:
 def slopes_same(use: Use) -> Slopes:
     """What is added goes on unchanged, times `alpha` if it is the second."""
     cells, _ = meets(use)
-    alpha = float(use.step.settings.get("alpha", 1)) if use.argument == "other" else 1.0  # type: ignore[arg-type]
+    alpha = option(use.step, "alpha", 1.0) if use.argument == "other" else 1.0
     return constant(cells, -alpha if use.step.op == "sub" and use.argument == "other" else alpha)
 
 
@@ -95,10 +95,7 @@ def slopes_where(use: Use) -> Slopes:
 
 
 def slopes_triangle(use: Use) -> Slopes:
-    offset = use.cell[-1] - use.cell[-2]
-    diagonal = int(use.step.settings.get("diagonal", 0))  # type: ignore[call-overload]
-    kept = offset <= diagonal if use.step.op == "tril" else offset >= diagonal
-    return constant(np.array([use.place]), float(kept))
+    return constant(np.array([use.place]), float(in_triangle(use.step, use.cell)))
 
 
 def slopes_clamp(use: Use) -> Slopes:
@@ -115,7 +112,7 @@ def slopes_clamp(use: Use) -> Slopes:
 
 def slopes_dropout(use: Use) -> Slopes:
     """0 for a dropped cell, 1 / (1 - p) for a kept one; which it was is read off the output."""
-    p = float(use.step.settings["p"]) if use.step.settings["training"] else 0.0  # type: ignore[arg-type]
+    p = share_dropped(use.step)
     x, y = use.given[use.n].number(use.cell), use.step.outputs[0].array[use.cell]
     kept = p == 0 or y != 0
     if x == 0 and p:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.explain.given import needed
-from lmviz.explain.slopes import Ints, Slopes, Use, constant, flat, mesh
-from lmviz.explain.slopes_elementwise import meets, numbers
-from lmviz.explain.slopes_reduce import slopes_extreme
+from lmviz.explain.slopes.cells import meets, numbers
+from lmviz.explain.slopes.rows import slopes_extreme
+from lmviz.explain.slopes.use import Ints, Slopes, Use, constant, flat, mesh
 from lmviz.explain.views import JOINED, SAME_ORDER, moved, places, through, written_to
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lmviz.explain.einsum import read_einsum
-from lmviz.explain.given import Given, needed
-from lmviz.explain.slopes import Slopes, Use, constant, flat, mesh, reached, recorded, under
+from lmviz.explain.given import Given, needed, option
+from lmviz.explain.slopes.use import Slopes, Use, constant, flat, mesh, reached, recorded, under
 
 
 def slopes_matmul(use: Use) -> Slopes:
@@ -39,8 +39,8 @@ def slopes_addmm(use: Use) -> Slopes:
     """beta for what is added; alpha times the slopes of mat1 @ mat2."""
     if use.argument == "input":
         cells = flat(mesh(*reached(use.cell, use.given[use.n].shape, use.shape)), use.shape)
-        return constant(cells, float(use.step.settings.get("beta", 1)))  # type: ignore[arg-type]
-    alpha = float(use.step.settings.get("alpha", 1))  # type: ignore[arg-type]
+        return constant(cells, option(use.step, "beta", 1.0))
+    alpha = option(use.step, "alpha", 1.0)
     found = _slopes_product(use, needed(use.step, "mat1"), needed(use.step, "mat2"), left=use.argument == "mat1")
     return found if alpha == 1 else Slopes(found.cells, alpha * found.values)
 

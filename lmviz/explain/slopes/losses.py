@@ -6,8 +6,8 @@ import numpy as np
 
 from lmviz.explain.given import given, needed
 from lmviz.explain.loss import read_losses
-from lmviz.explain.slopes import Slopes, Use, constant, flat
-from lmviz.explain.slopes_elementwise import meets
+from lmviz.explain.slopes.cells import meets
+from lmviz.explain.slopes.use import Slopes, Use, constant, flat
 
 
 def slopes_class_loss(use: Use) -> Slopes:

@@ -1,0 +1,88 @@
+"""Which part may import which: read off the import statements, so that an arrow that is crossed is named."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+MODEL = {"errors"}
+ENGINE = MODEL | {"model", "trace", "explain", "walk", "generate", "tokens", "embed", "quantise", "train"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "model": {"errors", "model"},
+    "trace": {"errors", "trace"},
+    "explain": {"errors", "trace", "explain"},
+    "walk": {"errors", "trace", "walk"},
+    "generate": {"errors", "model", "generate"},
+    "tokens": {"errors", "model", "tokens"},
+    "embed": {"errors", "model", "embed"},
+    "train": {"errors", "model", "train"},
+    "quantise": {"errors", "model", "train", "generate", "quantise"},
+    "debug": ENGINE | {"debug"},
+    "workbench": ENGINE | {"debug", "workbench"},
+    "ui": ENGINE | {"debug", "workbench", "ui"},
+    "pages": {"ui", "workbench"},
+    "streamlit_app": {"ui"},
+}
+SHOWS = {"ui", "pages", "streamlit_app"}  # the only parts that know Streamlit and Altair
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(ROOT)
+    return relative.parts[1].removesuffix(".py") if relative.parts[0] == "lmviz" else relative.parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, inside functions too, but not for type checkers alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+FILES = sorted([*(ROOT / "lmviz").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "streamlit_app.py"])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_part_imports_only_parts_below_it(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":  # the public API
+        return
+    ours = {name.split(".")[1] for name in imported(path) if name.startswith("lmviz.") and name.count(".") >= 1}
+    assert ours <= ALLOWED[part], f"{part} must not import {sorted(ours - ALLOWED[part])}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_parts_that_show_things_know_streamlit(path: Path) -> None:
+    if part_of(path) not in SHOWS:
+        outside = {name.split(".")[0] for name in imported(path)}
+        assert not outside & {"streamlit", "altair"}
+
+
+def test_relative_imports_are_not_used() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), path
+
+
+def test_importing_lmviz_does_not_import_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, lmviz; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

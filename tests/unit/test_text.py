@@ -1,0 +1,124 @@
+"""Words and numbers: both languages say everything, and say it with the same details."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from lmviz.errors import UserError
+from lmviz.trace.ops import ARGUMENTS
+from lmviz.ui.text import LANGUAGES, LOCALE, catalogue, error_text, has, integer, number, text, visible
+from lmviz.walk.stages import KINDS
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "lmviz").rglob("*.py"))
+
+
+def placeholders(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+
+
+def is_key(message: str) -> bool:
+    return re.fullmatch(r"[a-z_0-9.]+", message) is not None
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    english, french = ({key for key in catalogue(language) if is_key(key)} for language in LANGUAGES)
+    assert english == french
+
+
+@pytest.mark.parametrize("key", sorted(key for key in catalogue("en") if is_key(key)))
+def test_a_translation_has_the_placeholders_of_the_original(key: str) -> None:
+    assert placeholders(catalogue("fr")[key]) == placeholders(catalogue("en")[key])
+
+
+def sentences() -> set[str]:
+    """The first argument of every UserError in the source, and the sentences that a run says about its input."""
+    found = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError" and node.args:
+                found |= {n.value for n in ast.walk(node.args[0]) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return found
+
+
+def test_every_error_that_a_user_can_cause_is_translated() -> None:
+    missing = sorted(sentence for sentence in sentences() if sentence not in catalogue("fr"))
+    assert not missing
+
+
+def test_a_translated_error_has_the_details_of_the_original() -> None:
+    for sentence, translation in catalogue("fr").items():
+        if not is_key(sentence):
+            assert placeholders(translation) == placeholders(sentence), sentence
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_stage_has_its_words(language: str) -> None:
+    for kind in KINDS:
+        for key in (f"stage.{kind}", f"stage.{kind}.title", f"stage.{kind}.say"):
+            assert has(language, key)
+        assert (LOCALE / "stages" / language / f"{kind}.md").is_file()
+
+
+def test_keys_that_the_source_names_exist() -> None:
+    pattern = re.compile(r"""text\(\s*\w+(?:\.\w+)*,\s*"([a-z_0-9.]+)\"""")
+    for path in SOURCES:
+        for key in pattern.findall(path.read_text(encoding="utf-8")):
+            assert has("en", key), f"{path.name} asks for {key}"
+
+
+def test_words_that_the_browser_asks_for_exist() -> None:
+    pattern = re.compile(r"""words\[["'`]([a-z_.]+)["'`]\]""")
+    for path in (ROOT / "lmviz/ui/debugger/browser").glob("*.js"):
+        for key in pattern.findall(path.read_text(encoding="utf-8")):
+            assert has("en", key), f"{path.name} asks for {key}"
+
+
+def test_described_operations_are_operations() -> None:
+    described = {key.removeprefix("op.") for key in catalogue("en") if key.startswith("op.")} - {"other"}
+    assert described <= set(ARGUMENTS)
+
+
+def test_one_is_not_spoken_of_in_the_plural() -> None:
+    assert "piece," in text("en", "stage.tokenizer.say", n=1, d_vocab=4)
+    assert "3 pieces" in text("en", "stage.tokenizer.say", n=3, d_vocab=4)
+
+
+def test_an_error_reads_in_the_readers_language() -> None:
+    error = UserError("There is no folder {folder}.", folder="x")
+    assert error_text("en", error) == "There is no folder x."
+    assert error_text("fr", error) == "Il n’y a pas de dossier x."
+    assert error_text("fr", UserError("Not translated: {n}.", n=3)) == "Not translated: 3."
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "english", "french"),
+    [
+        (0.0791, 2, "0.08", "0,08"),
+        (-3.0, 2, "−3.00", "−3,00"),
+        (0.0004, 2, "4.00e−4", "4,00e−4"),
+        (0.0, 2, "0.00", "0,00"),
+        (float("-inf"), 2, "−∞", "−∞"),
+        (float("nan"), 2, "NaN", "NaN"),
+        (12345678.0, 2, "1.23e7", "1,23e7"),
+    ],
+)
+def test_numbers_are_written_as_the_language_does(value: float, digits: int, english: str, french: str) -> None:
+    assert number("en", value, digits) == english
+    assert number("fr", value, digits) == french
+
+
+def test_counts_are_grouped_as_the_language_does() -> None:
+    assert integer("en", 2832) == "2,832"
+    assert re.fullmatch(r"2\s832", integer("fr", 2832))
+
+
+def test_blanks_in_tokens_can_be_seen() -> None:
+    assert visible(" a\n") == "·a¶"
+    assert visible("\x00") == "\\x00"
+    assert visible("") == "∅"
