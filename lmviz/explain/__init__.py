@@ -14,7 +14,7 @@ from lmviz.explain.choice import explain_dropout, explain_masked_fill, explain_t
 from lmviz.explain.einsum import explain_einsum
 from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.explain.functions import FUNCTIONS, explain_bitwise_not, explain_clamp, explain_function
-from lmviz.explain.given import result, symbol
+from lmviz.explain.latex import result, symbol
 from lmviz.explain.lookup import explain_embedding, explain_one_hot
 from lmviz.explain.loss import explain_class_loss, explain_mse_loss
 from lmviz.explain.made import explain_arange, explain_constant

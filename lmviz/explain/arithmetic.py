@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, write
-from lmviz.explain.given import Given, needed, option, plain, product, result
+from lmviz.explain.given import Given, needed, option, plain, product
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Term, Terms
-from lmviz.explain.given import Floats, Given, given, needed, option, result
+from lmviz.explain.given import Floats, Given, given, needed, option
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 

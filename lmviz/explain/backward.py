@@ -11,7 +11,8 @@ import numpy as np
 from lmviz.errors import UserError
 from lmviz.explain.explanation import Explanation, Operand, Term, Terms
 from lmviz.explain.functions import FUNCTIONS
-from lmviz.explain.given import Floats, symbol
+from lmviz.explain.given import Floats, cell_at, place_of
+from lmviz.explain.latex import symbol
 from lmviz.explain.slopes.cells import (
     OPERATOR_SLOPES,
     Rule,
@@ -45,7 +46,7 @@ from lmviz.explain.slopes.rows import (
     slopes_sum,
     slopes_var,
 )
-from lmviz.explain.slopes.use import Ints, Slopes, Use, unflat
+from lmviz.explain.slopes.use import Ints, Slopes, Use
 from lmviz.explain.slopes.views import slopes_max, slopes_order, slopes_setitem, slopes_view
 from lmviz.explain.views import VIEWS
 from lmviz.explain.wiring import loss_of, overwritten, uses_of, written_out
@@ -96,7 +97,7 @@ class Flow:
     gradients: Floats  # [n]: d loss / d output[cells[n]]
 
     def term(self, n: int) -> Term:
-        cell = unflat(int(self.slopes.cells[n]), self.output.shape)
+        cell = cell_at(int(self.slopes.cells[n]), self.output.shape)
         gradient, slope = float(self.gradients[n]), float(self.slopes.values[n])
         there = Operand(self.output.name, self.output.address, cell, gradient, gradient=True)
         label = f"{self.output.name}[{', '.join(map(str, cell))}]"
@@ -142,7 +143,7 @@ def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
     """Every use of a number whose result the loss depends on."""
     fused = written_out(trace).get(value.address)
     if fused is not None:
-        same = np.array([int(np.ravel_multi_index(cell, value.shape)) if cell else 0])
+        same = np.array([place_of(cell, value.shape)])
         yield from _flow(trace, fused, Slopes(same, np.ones(1)))
         return
     gone = overwritten(trace)
@@ -166,7 +167,7 @@ def _gradients(trace: Trace, output: Value, cells: Ints) -> Floats:
     if gradient is not None:
         there: Floats = gradient[np.unravel_index(cells, output.shape)] if output.shape else gradient.reshape(1)
         return there.astype(np.float64)
-    found = [explain_gradient(trace, output.address, unflat(int(place), output.shape)) for place in cells]
+    found = [explain_gradient(trace, output.address, cell_at(int(place), output.shape)) for place in cells]
     if not all(why.known for why in found):
         raise NotImplementedError("the gradient of a tensor that was overwritten")
     return np.array([why.value for why in found])
@@ -184,7 +185,7 @@ def _terms(flows: list[Flow]) -> Terms:
 
 def _latex(flow: Flow, number: str) -> str:
     several = len(flow.slopes.cells) > 1
-    indices = ("c",) if several else unflat(int(flow.slopes.cells[0]), flow.output.shape)
+    indices = ("c",) if several else cell_at(int(flow.slopes.cells[0]), flow.output.shape)
     out = symbol(flow.output.name, *indices)
     total = r"\sum_c " if several else ""
     return rf"{total}\frac{{\partial L}}{{\partial {out}}} \, \frac{{\partial {out}}}{{\partial {number}}}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lmviz.explain.explanation import Explanation, write
-from lmviz.explain.given import Given, needed, option, result, shown
+from lmviz.explain.given import Given, needed, option, shown
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Term, Terms
-from lmviz.explain.given import Given, inputs, product, result
+from lmviz.explain.given import Given, cell_at, inputs, product
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 Labels = tuple[str, ...]
@@ -75,7 +76,7 @@ def explain_einsum(step: Step, cell: Cell) -> Explanation:
     products = np.prod(np.broadcast_arrays(*numbers), axis=0)
 
     def term(i: int) -> Term:
-        inside = [int(n) for n in np.unravel_index(i, sizes)] if sizes else []
+        inside = cell_at(i, tuple(sizes))
         here = fixed | dict(zip(this.summed, inside, strict=True))
         return product(",".join(map(str, inside)), *((g, this.cells(n, here)) for n, g in enumerate(this.operands)))
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, write
-from lmviz.explain.given import given, inputs, result
+from lmviz.explain.given import given, inputs
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 Number = np.float64

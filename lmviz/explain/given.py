@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.explain.explanation import Explanation, Operand, Piece, Term
+from lmviz.explain.latex import numeral, symbol
 from lmviz.trace.step import Array, Cell, Step, Value
 
 Floats = NDArray[np.float64]
@@ -90,6 +90,16 @@ def inputs(step: Step) -> list[Given]:
     return [tensor(value, argument) for value, argument in zip(step.inputs, step.arguments, strict=True)]
 
 
+def cell_at(place: int, shape: tuple[int, ...]) -> Cell:
+    """The cell that has a number, counted through a tensor in the order of its index."""
+    return tuple(int(i) for i in np.unravel_index(place, shape)) if shape else ()
+
+
+def place_of(cell: Cell, shape: tuple[int, ...]) -> int:
+    """The number that a cell has, counted through a tensor."""
+    return int(np.ravel_multi_index(cell, shape)) if shape else 0
+
+
 def product(label: object, *factors: tuple[Given, Cell]) -> Term:
     """The term that multiplies one cell of each tensor."""
     numbers = tuple(float(part.array[cell]) for part, cell in factors)
@@ -100,30 +110,3 @@ def product(label: object, *factors: tuple[Given, Cell]) -> Term:
 def shown(left: str, part: Given, cell: Cell) -> Explanation:
     """The explanation of a number that is simply another one."""
     return Explanation(f"{left} = {part.latex(*cell)}", (), float(part.number(cell)), (part.piece(cell),))
-
-
-# -- LaTeX ----------------------------------------------------------------------------------------------------------
-
-_SPECIAL = re.compile(r"([_#$%&{}])")
-
-
-def symbol(name: str, *indices: object) -> str:
-    r"""A name with indices in LaTeX: `\mathrm{w\_q}_{0,i}`; one letter stays italic."""
-    plain = name.replace("\\", "").replace("^", "").replace("~", "")
-    escaped = _SPECIAL.sub(r"\\\1", plain)
-    base = plain if len(plain) == 1 and plain.isalpha() else rf"\mathrm{{{escaped}}}"
-    return base + (f"_{{{','.join(map(str, indices))}}}" if indices else "")
-
-
-def numeral(number: float) -> str:
-    r"""A number in LaTeX: `2.5`, `10^{-5}`, `-\infty`."""
-    digits, _, exponent = f"{number:g}".partition("e")
-    if exponent:
-        power = f"10^{{{int(exponent)}}}"
-        return power if digits == "1" else rf"{digits} \cdot {power}"
-    return digits.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")
-
-
-def result(step: Step, cell: Cell, output: int = 0) -> str:
-    """The left side of a formula: the cell that is explained."""
-    return symbol(step.outputs[output].name or step.op, *cell)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.explain.explanation import Operand
-from lmviz.explain.given import Floats, Given, inputs
+from lmviz.explain.given import Floats, Given, cell_at, inputs
 from lmviz.trace.step import Cell, Step
 
 _LETTERS = "ijklmnopqrstuvwxyz"
@@ -32,8 +32,8 @@ class Group:
 
     def cell(self, i: int) -> Cell:
         """The cell of the i-th number."""
-        inside = iter(np.unravel_index(i, [self.given.shape[axis] for axis in self.axes]) if self.axes else ())
-        return tuple(int(next(inside)) if isinstance(index, slice) else index for index in self.pattern)
+        inside = iter(cell_at(i, tuple(self.given.shape[axis] for axis in self.axes)))
+        return tuple(next(inside) if isinstance(index, slice) else index for index in self.pattern)
 
     def label(self, i: int) -> str:
         return ",".join(str(self.cell(i)[axis]) for axis in self.axes)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Floats, Given, given, needed, option, result, symbol
+from lmviz.explain.given import Floats, Given, cell_at, given, needed, option, place_of
+from lmviz.explain.latex import result, symbol
 from lmviz.trace.step import Array, Cell, Step
 
 BLOCK = 1 << 16  # numbers that are worked on at once
@@ -50,8 +51,8 @@ class Losses:
         shape = self.x.shape
         if len(shape) == 1:
             return (target,)
-        first, *rest = np.unravel_index(pos, (shape[0], *shape[2:]))
-        return (int(first), target, *(int(i) for i in rest))
+        first, *rest = cell_at(pos, (shape[0], *shape[2:]))
+        return (first, target, *rest)
 
 
 def read_losses(step: Step) -> Losses:
@@ -108,7 +109,7 @@ def explain_class_loss(step: Step, cell: Cell) -> Explanation:
     reduction = step.settings.get("reduction", "mean")
     left, latex = f"{result(step, cell)} = ", _latex(step)
     if reduction == "none":
-        pos = int(np.ravel_multi_index(cell, step.outputs[0].shape)) if cell else 0
+        pos = place_of(cell, step.outputs[0].shape)
         return Explanation(left + latex, _shares(losses, pos), float(losses.each(slice(pos, pos + 1))[0]))
     each = losses.each()
     terms = Terms(len(each), lambda pos: _position(losses, pos, float(each[pos])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lmviz.explain.explanation import Explanation, write
-from lmviz.explain.given import result
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 

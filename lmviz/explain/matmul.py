@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Given, given, inputs, needed, option, product, result
+from lmviz.explain.given import Given, given, inputs, needed, option, product
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 

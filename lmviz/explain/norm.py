@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Floats, Given, given, needed, option, result
+from lmviz.explain.given import Floats, Given, given, needed, option
 from lmviz.explain.group import Group, group
+from lmviz.explain.latex import result
 from lmviz.explain.reduce import squares
 from lmviz.trace.step import Cell, Step
 

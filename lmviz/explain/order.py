@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, write
-from lmviz.explain.given import inputs, result, shown
+from lmviz.explain.given import inputs, shown
 from lmviz.explain.group import Group, axes_of, group, group_of
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import inputs, numeral, option, product, result
+from lmviz.explain.given import inputs, option, product
 from lmviz.explain.group import Group, axes_of, group, group_of
+from lmviz.explain.latex import numeral, result
 from lmviz.trace.step import Cell, Step
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Operand, Term, Terms, write
-from lmviz.explain.given import inputs, result
+from lmviz.explain.given import inputs
 from lmviz.explain.group import Group, axes_of, group, group_of
+from lmviz.explain.latex import result
 from lmviz.explain.order import winner
 from lmviz.trace.step import Cell, Step
 

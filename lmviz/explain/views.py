@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lmviz.explain.explanation import Explanation
 from lmviz.explain.getitem import assign, numpy_index
-from lmviz.explain.given import Given, inputs, needed, result, shown
+from lmviz.explain.given import Given, cell_at, inputs, needed, shown
+from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
 Places = NDArray[np.integer[Any]]
@@ -33,7 +34,7 @@ def source_of(step: Step, cell: Cell, output: int = 0) -> tuple[Given, Cell]:
         place = int(places(step, tensors, output)[cell])
     for tensor in tensors:
         if place < tensor.array.size:
-            return tensor, _cell(place, tensor.shape)
+            return tensor, cell_at(place, tensor.shape)
         place -= tensor.array.size
     raise AssertionError("a view showed a cell that no input has")
 
@@ -60,7 +61,7 @@ def explain_setitem(step: Step, cell: Cell) -> Explanation:
     x, value = needed(step, "input"), needed(step, "value")
     at = written_to(step, x, value)[cell]
     source, place = (x, at) if at < x.array.size else (value, at - x.array.size)
-    return shown(result(step, cell), source, _cell(int(place), source.shape))
+    return shown(result(step, cell), source, cell_at(int(place), source.shape))
 
 
 def written_to(step: Step, x: Given, value: Given) -> Places:
@@ -68,10 +69,6 @@ def written_to(step: Step, x: Given, value: Given) -> Places:
     at = np.arange(x.array.size).reshape(x.shape)
     assign(step, at, np.arange(value.array.size).reshape(value.shape) + x.array.size)
     return at
-
-
-def _cell(place: int, shape: tuple[int, ...]) -> Cell:
-    return tuple(int(i) for i in np.unravel_index(place, shape)) if shape else ()
 
 
 def places(step: Step, tensors: Sequence[Given], output: int = 0) -> Places:

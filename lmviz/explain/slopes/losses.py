@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lmviz.explain.given import given, needed
+from lmviz.explain.given import given, needed, place_of
 from lmviz.explain.loss import read_losses
 from lmviz.explain.slopes.cells import meets
-from lmviz.explain.slopes.use import Slopes, Use, constant, flat
+from lmviz.explain.slopes.use import Slopes, Use, constant
 
 
 def slopes_class_loss(use: Use) -> Slopes:
@@ -18,7 +18,7 @@ def slopes_class_loss(use: Use) -> Slopes:
     shape = use.given[0].shape
     own = use.cell[1] if len(shape) > 1 else use.cell[0]
     others, sizes = (use.cell[:1] + use.cell[2:], shape[:1] + shape[2:]) if len(shape) > 1 else ((), ())
-    pos = int(flat([np.array([i]) for i in others], sizes)[0])
+    pos = place_of(others, sizes)
     shares = losses.shares[pos]
     slope = -shares[losses.classes[pos] == own].sum()
     if not losses.is_log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lmviz.explain.given import Floats, needed
+from lmviz.explain.given import Floats, needed, place_of
 from lmviz.explain.group import Group, axes_of, group
 from lmviz.explain.norm import normed_row
 from lmviz.explain.reduce import correction_of
@@ -25,7 +25,7 @@ def result_cell(use: Use) -> tuple[Group, Cell]:
 
 
 def one(use: Use, cell: Cell, slope: float) -> Slopes:
-    return constant(flat([np.array([i]) for i in cell], use.shape), slope)
+    return constant(np.array([place_of(cell, use.shape)]), slope)
 
 
 def slopes_sum(use: Use) -> Slopes:
@@ -111,7 +111,7 @@ def slopes_norm(use: Use) -> Slopes:
         return constant(cells) if use.argument == "bias" else Slopes(cells, _normed(use, cells))
     this = normed_row(use.step, use.cell)
     h, n = this.numbers, len(this.row)
-    j = int(flat([np.array([use.cell[a]]) for a in this.row.axes], tuple(x.shape[a] for a in this.row.axes))[0])
+    j = place_of(use.cell[-len(this.row.axes) :], x.shape[-len(this.row.axes) :])
     centred = 1 / n if use.step.op == "layer_norm" else 0.0
     slopes = ((np.arange(n) == j) - centred - h * h[j] / n) / this.scale
     weight = use.step.operand("weight")

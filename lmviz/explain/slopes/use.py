@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.explain.explanation import Operand
-from lmviz.explain.given import Floats, Given, inputs
+from lmviz.explain.given import Floats, Given, cell_at, inputs, place_of
 from lmviz.trace.step import Cell, Step
 
 Ints = NDArray[np.intp]
@@ -39,7 +39,7 @@ class Use:
     @property
     def place(self) -> int:
         """The cell, counted through its tensor."""
-        return int(flat([np.array([i]) for i in self.cell], self.step.inputs[self.n].shape)[0])
+        return place_of(self.cell, self.step.inputs[self.n].shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class Slopes:
         """The recorded number that the n-th slope is, if it is one."""
         if self.factor is None or self.at is None:
             return None
-        return self.factor.at(unflat(int(self.at[n]), self.factor.shape))
+        return self.factor.at(cell_at(int(self.at[n]), self.factor.shape))
 
 
 def constant(cells: Ints, slope: float = 1.0) -> Slopes:
@@ -75,10 +75,6 @@ def recorded(cells: Ints, factor: Given, index: Sequence[Ints]) -> Slopes:
 def flat(index: Sequence[Ints], shape: tuple[int, ...]) -> Ints:
     """Cells, one array of indices for each axis, counted through a tensor."""
     return np.ravel_multi_index(tuple(index), shape).astype(np.intp) if shape else np.zeros(1, np.intp)
-
-
-def unflat(place: int, shape: tuple[int, ...]) -> Cell:
-    return tuple(int(i) for i in np.unravel_index(place, shape)) if shape else ()
 
 
 def mesh(*ranges: Sequence[int] | Ints) -> list[Ints]:

@@ -1,0 +1,102 @@
+"""A real server and a real browser. A missing browser is a failure in CI, and elsewhere a skip that says why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def server(root: Path) -> Iterator[str]:
+    """The app on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(root / "streamlit_app.py"), f"--server.port={port}"]
+    command += ["--server.headless=true", "--server.address=127.0.0.1", "--server.fileWatcherType=none"]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended"
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(path).exists():
+        reason = f"there is no browser at {path}: install chromium, or set CHROMIUM to its path"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    flags = ["--disable-gpu", "--disable-background-networking", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens an address of the app in a fresh context, with the network off but for the app itself.
+
+    At the end no page may have raised an error.
+    """
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def open_at(width: int = 1280, height: int = 720, dark: bool = False, **query: str) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        contexts.append(context)
+        context.route(lambda url: not url.startswith((server, "data:", "blob:")), lambda route: route.abort())
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{server}/?{urlencode(query)}")
+        expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
+        idle(page)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def idle(page: Page) -> None:
+    """Wait until the app has stopped running and what it sent has been drawn."""
+    page.wait_for_function("() => !document.querySelector('[data-testid=\"stStatusWidget\"]')")
+    page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def press(page: Page, key: str) -> None:
+    """Press a key and wait for the step that it leads to."""
+    before = page.locator(".lm").get_attribute("data-seq")
+    page.keyboard.press(key)
+    expect(page.locator(".lm")).not_to_have_attribute("data-seq", before or "")
+    idle(page)

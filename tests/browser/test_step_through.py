@@ -1,0 +1,207 @@
+"""The step-through in a real browser: what only a browser has."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import lmviz
+from tests.browser.conftest import idle, press
+from tests.conftest import ROOT
+
+Visit = Callable[..., Page]
+CELL = ["blocks.0.attn.pattern", [0, 0, 3, 1]]
+
+
+def title(page: Page) -> str:
+    return page.locator(".words h2").inner_text()
+
+
+def click_cell(page: Page, address: str, row: int, col: int, shape: tuple[int, int]) -> None:
+    """Click a cell of a tensor where it is drawn."""
+    canvas = page.locator(f"figure[data-address='{address}'] canvas").first
+    box = canvas.bounding_box()
+    assert box is not None
+    left, top = 36, 20  # of the labels; the grid fills the rest but for 6 pixels
+    width, height = box["width"] - left - 6, box["height"] - top - 6
+    canvas.click(position={"x": left + (col + 0.5) * width / shape[1], "y": top + (row + 0.5) * height / shape[0]})
+    idle(page)
+
+
+def test_all_stages_of_names_are_walked_with_the_keyboard(visit: Visit) -> None:
+    page = visit(model="names")
+    n_stages = page.locator(".bar .at").inner_text()
+    assert (found := re.fullmatch(r"stage 1 of (\d+)", n_stages))
+    seen = [title(page)]
+    for index in range(2, int(found[1]) + 1):
+        press(page, "ArrowRight")
+        expect(page.locator(".bar .at")).to_have_text(f"stage {index} of {found[1]}")
+        seen.append(title(page))
+    assert seen[0] == "Text becomes numbers" and "What comes next?" in seen[-2:]
+    assert sum(words.startswith("From scores to shares") for words in seen) == 3
+    press(page, "Home")
+    assert title(page) == seen[0]
+    press(page, "PageDown")
+    assert title(page) == seen[1]
+
+
+def test_into_and_out_lead_to_finer_and_coarser_places(visit: Visit) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.masked")
+    press(page, "ArrowDown")
+    expect(page.locator(".grain button[aria-pressed=true]").last).to_have_text("line")
+    expect(page.locator(".code .lit mark").first).to_be_visible()
+    press(page, "ArrowDown")
+    expect(page.locator(".grain button[aria-pressed=true]").last).to_have_text("operation")
+    press(page, "ArrowUp")
+    expect(page.locator(".grain button[aria-pressed=true]").last).to_have_text("line")
+
+
+def test_a_clicked_cell_shows_its_arithmetic_and_leads_back_to_the_embedding(visit: Visit) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.masked", digits="4")
+    click_cell(page, "blocks.0.attn.masked", 3, 1, (4, 4))
+    checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
+    trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(".pik").ids_tensor)
+    value = float(trace["blocks.0.attn.masked"].outputs[0].array[0, 0, 3, 1])
+    expect(page.locator(".total .value")).to_have_text(f"{value:.4f}".replace("-", "−"))
+    expect(page.locator(".total .holds")).to_be_visible()
+    for _ in range(12):  # a score, a query, the stream, an embedding, a weight
+        operand = page.locator(".sum button.num").last
+        if operand.count() == 0 or page.locator(".end").count():
+            break
+        operand.click()
+        idle(page)
+    expect(page.locator(".end")).to_be_visible()
+    assert re.search(r"(tok|pos)_embed|weight|bias|ids", page.url)
+    expect(page.locator(".trail button").first).to_be_visible()
+
+
+def test_a_reloaded_address_shows_the_same_view(visit: Visit) -> None:
+    page = visit(model="pokemon", step=CELL[0], cell=json.dumps(CELL), focus="2", digits="4", lang="fr")
+    press(page, "ArrowRight")
+    before = {part: page.locator(f".lm .{part}").inner_html() for part in ("map", "tokens", "words", "inspect", "bar")}
+    page.reload()
+    expect(page.locator(".lm[data-step]")).to_be_visible()
+    idle(page)
+    after = {part: page.locator(f".lm .{part}").inner_html() for part in before}
+    assert after == before
+
+
+def test_the_back_button_goes_back_a_step(visit: Visit) -> None:
+    page = visit(model="pokemon")
+    first = title(page)
+    press(page, "ArrowRight")
+    second = title(page)
+    press(page, "ArrowRight")
+    page.go_back()
+    expect(page.locator(".words h2")).to_have_text(second)
+    page.go_back()
+    expect(page.locator(".words h2")).to_have_text(first)
+
+
+@pytest.mark.parametrize("script", ["<script>window.hacked=1</script>", "<img src=x onerror=window.hacked=1>"])
+def test_markup_in_prompts_and_tokens_is_text(visit: Visit, script: str) -> None:
+    page = visit(model="simple-llm", prompt=f"{script} cat")
+    expect(page.locator(".given")).to_contain_text(script)
+    for _ in range(3):
+        press(page, "ArrowRight")
+    assert page.evaluate("() => window.hacked") is None
+    assert page.locator(".lm script, .lm img").count() == 0
+
+
+def test_a_new_prompt_keeps_the_stage(visit: Visit) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.pattern")
+    box = page.get_by_label("Prompt")
+    box.fill(".evo")
+    box.press("Enter")
+    expect(page.locator(".tokens .token").nth(1)).to_have_text("e")
+    assert title(page).startswith("From scores to shares")
+
+
+def test_arrow_keys_in_the_prompt_stay_in_the_prompt(visit: Visit) -> None:
+    page = visit(model="pokemon")
+    page.get_by_label("Prompt").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert title(page) == "Text becomes numbers"
+
+
+def test_the_language_is_switched_without_losing_the_place(visit: Visit) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.pattern")
+    page.get_by_role("radio", name="FR").or_(page.get_by_role("button", name="FR")).first.click()
+    expect(page.locator(".words h2")).to_contain_text("Des scores aux parts")
+    assert "lang=fr" in page.url
+
+
+def test_a_cell_is_reached_without_a_pointer(visit: Visit) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.pattern")
+    query = page.locator(".what input").nth(2)
+    query.fill("2")
+    query.press("Tab")
+    expect(page.locator(".total .value")).to_be_visible()
+    assert "cell=" in page.url
+
+
+def test_a_number_is_changed_and_changed_back(visit: Visit) -> None:
+    page = visit(model="pokemon", step=CELL[0], cell=json.dumps(CELL))
+    page.locator(".change input").fill("0")
+    page.locator(".change button[type=submit]").click()
+    expect(page.locator(".edits")).to_contain_text("pattern[0, 0, 3, 1]")
+    page.locator(".edits .all").click()
+    expect(page.locator(".edits")).to_have_count(0)
+
+
+def test_a_breakpoint_on_a_line_stops_the_run(visit: Visit) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.q", by="line")
+    page.locator(".code .row", has_text="z = pattern @ v").locator(".no").click()
+    expect(page.locator(".stop-here")).to_be_visible()
+    page.locator("[data-move=run]").click()
+    expect(page.locator(".code .lit")).to_contain_text("z = pattern @ v")
+    expect(page.locator(".halt")).to_be_visible()
+
+
+def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
+    page = visit(model="small-ever")
+    page.keyboard.press(" ")
+    expect(page.locator(".bar .at")).to_contain_text("stage 3", timeout=15_000)
+    page.keyboard.press(" ")
+    page.wait_for_timeout(400)
+    where = page.locator(".bar .at").inner_text()
+    page.wait_for_timeout(2000)
+    assert page.locator(".bar .at").inner_text() == where
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
+@pytest.mark.parametrize("stage", ["blocks.0.attn.masked", "blocks.0.attn.pattern", "blocks.0.mlp.mlp_out", "blocks.0.x_mid"])
+def test_a_pinned_view_fits_the_screen_and_nothing_moves(visit: Visit, stage: str, width: int, height: int) -> None:
+    page = visit(model="pokemon", step=stage, width=width, height=height)
+    canvas = page.locator(f"figure[data-address='{stage}'] canvas")
+    canvas.click(position={"x": 60, "y": 40})
+    idle(page)
+    expect(page.locator(".total .value")).to_be_visible()
+    for part in (".total .value", ".bar .at", ".words h2", f"figure[data-address='{stage}'] canvas"):
+        box = page.locator(part).first.bounding_box()
+        assert box is not None and box["y"] + box["height"] <= height, part
+    bar = page.locator(".bar").bounding_box()
+    press(page, "ArrowRight")
+    assert page.locator(".bar").bounding_box() == bar
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_shows_the_picture_first_and_nothing_sticks_out(visit: Visit, dark: bool) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.pattern", width=390, height=844, dark=dark)
+    picture, words = page.locator(".picture").bounding_box(), page.locator(".words").bounding_box()
+    assert picture is not None and words is not None and picture["y"] < words["y"]
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_two_tabs_do_not_mix(visit: Visit) -> None:
+    one, two = visit(model="pokemon"), visit(model="names", lang="fr")
+    press(one, "ArrowRight")
+    press(two, "ArrowRight")
+    press(two, "ArrowRight")
+    assert title(one) == "Every token becomes a vector"
+    assert title(two).startswith("Mettre au même volume")

@@ -1,0 +1,27 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ("small-ever", "pokemon", "simple-llm", "names")
+
+settings.register_profile("shared", deadline=None)  # machines are shared: no test fails because it was slow
+settings.load_profile("shared")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Small models are quicker so, and tests that run side by side don't fight over cores."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -1,0 +1,189 @@
+"""The step-through page, in both languages, through every stage of every sample model."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import lmviz
+from lmviz.ui.text import LANGUAGES, text
+from tests.conftest import ROOT, SAMPLES
+from tests.pages.conftest import Open, go, scene
+
+
+def complaints(app: AppTest) -> list[str]:
+    return [element.value for element in (*app.exception, *app.error)]
+
+
+def test_an_empty_visit_opens_on_small_ever_and_says_what_to_do(open_page: Open) -> None:
+    app = open_page()
+    assert not complaints(app)
+    shown = scene(app)
+    assert app.text_input(key="prompt").value == "Clem"
+    assert shown["say"]["title"] == "Text becomes numbers"
+    assert shown["say"]["hint"] == text("en", "say.hint")
+    assert shown["picture"]["rows"][0] | {"span": None} == {"text": "Clem", "id": 0, "span": None, "unknown": False}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", SAMPLES)
+def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, language: str) -> None:
+    app = open_page(model=model, lang=language)
+    stages = scene(app)["map"]
+    assert len(stages) >= 10
+    for stage in stages[1:]:
+        address = stage_address(model, stage["index"])
+        go(app, step=address)
+        assert not complaints(app), address
+        shown = scene(app)
+        assert [one["index"] for one in shown["map"] if one["here"]] == [stage["index"]]
+        assert shown["say"]["title"].startswith(text(language, f"stage.{stage['kind']}.title"))
+        assert "{" not in shown["say"]["text"]
+        assert all(check["holds"] for check in shown["strip"])
+        assert shown["picture"].get("panels") or shown["picture"]["rows"]
+
+
+def stage_address(model: str, index: int) -> str:
+    from lmviz.workbench import Request, Workbench
+
+    bench = Workbench()
+    walk = bench.run(Request(model, bench.first_prompt(model))).walk
+    return walk.trace[walk.stages[index].stop].address
+
+
+@pytest.mark.parametrize("grain", ["line", "op"])
+def test_every_line_and_operation_can_be_shown(open_page: Open, grain: str) -> None:
+    app = open_page(model="small-ever", by=grain)
+    checkpoint = lmviz.load(ROOT / "sample_models/small-ever")
+    trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode("Clem").ids_tensor)
+    for step in trace:
+        go(app, step=step.address)
+        assert not complaints(app), step.address
+        assert scene(app)["bar"]["grain"] == grain
+
+
+def test_a_link_opens_on_its_step(open_page: Open) -> None:
+    shown = scene(open_page(model="pokemon", step="blocks.0.attn.pattern", by="op"))
+    lit = shown["source"]["lit"]
+    line = shown["source"]["lines"][lit["lines"][0] - shown["source"]["first"]]["text"]
+    assert line[lit["columns"][0] : lit["columns"][1]] == "F.softmax(masked, dim=-1)"
+
+
+def test_the_language_changes_and_nothing_else_does(open_page: Open) -> None:
+    app = open_page(model="pokemon", step="blocks.0.attn.pattern", cell=json.dumps(["blocks.0.attn.pattern", [0, 0, 3, 1]]))
+    before = scene(app)
+    app.button_group(key="language").set_value(["fr"]).run()
+    after = scene(app)
+    assert after["lang"] == "fr" and before["lang"] == "en"
+    assert app.query_params["lang"] == ["fr"] or app.query_params["lang"] == "fr"
+    for part in ("picture", "inspector", "tokens"):
+        assert after[part] == before[part]
+    assert after["say"]["title"] != before["say"]["title"]
+
+
+def test_the_pinned_arithmetic_is_the_recorded_number(open_page: Open) -> None:
+    cell = ["blocks.0.attn.pattern", [0, 0, 3, 1]]
+    found = scene(open_page(model="pokemon", step=cell[0], cell=json.dumps(cell)))["inspector"]
+    checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
+    trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(".pik").ids_tensor)
+    assert found["value"] == pytest.approx(float(trace[cell[0]].outputs[0].array[0, 0, 3, 1]))
+    assert found["agrees"]
+
+
+@pytest.mark.parametrize("prompt", ["<script>alert(1)</script>", "\x00\u202e", "é" * 300, "   ", "💩👨‍👩‍👧", "."])
+@pytest.mark.parametrize("model", SAMPLES)
+def test_any_text_is_handled_and_said(open_page: Open, model: str, prompt: str) -> None:
+    app = open_page(model=model, prompt=prompt)
+    assert not app.exception
+    if app.error:  # no token at all: one sentence
+        assert app.error[0].value == text("en", "The model needs at least one token to read, and this text gives none: type something it knows.")
+    else:
+        assert scene(app)["tokens"]
+
+
+def test_an_empty_prompt_says_what_is_needed(open_page: Open) -> None:
+    app = open_page(model="pokemon")
+    app.text_input(key="prompt").set_value("").run()
+    assert len(app.error) == 1 and "at least one token" in app.error[0].value
+    app.text_input(key="prompt").set_value(".bul").run()
+    assert not app.error and [token["text"] for token in scene(app)["tokens"]] == [".", "b", "u", "l"]
+
+
+def test_a_text_longer_than_the_context_is_cut_and_that_is_said(open_page: Open) -> None:
+    app = open_page(model="pokemon", prompt=".bulbizarre.pikachu")
+    assert any("the first 11 are left out" in caption.value for caption in app.caption)
+    assert len(scene(app)["tokens"]) == 8
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"step": "no.such.step"},
+        {"step": "<b>x</b>"},
+        {"focus": "99"},
+        {"focus": "x"},
+        {"head": "9999"},
+        {"cell": "["},
+        {"cell": '["blocks.0.attn.pattern",[9,9,9,9]]'},
+        {"cell": '["logits",[0,0]]'},
+        {"edits": '[["logits",[0,0,99],1]]'},
+        {"edits": '[["nowhere",[0],1]]'},
+        {"temperature": "0"},
+        {"temperature": "nan"},
+        {"digits": "77"},
+        {"by": "leap"},
+        {"lang": "xx"},
+        {"stops": '["above x"]'},
+        {"model": "/no/such/folder"},
+        {"model": ""},
+        {"b_model": "nope"},
+        {"unknown": "1"},
+    ],
+    ids=lambda query: str(query),
+)
+def test_a_broken_link_is_no_traceback(open_page: Open, query: dict[str, str]) -> None:
+    app = open_page(**query)
+    assert not app.exception
+
+
+def test_an_edit_changes_what_follows_and_is_shown(open_page: Open) -> None:
+    plain = scene(open_page(model="pokemon", step="logits"))
+    edits = json.dumps([["blocks.0.attn.pattern", [0, 0, 3, 1], 0.0]])
+    app = open_page(model="pokemon", step="logits", edits=edits)
+    edited = scene(app)
+    assert edited["edits"][0]["text"] == "pattern[0, 0, 3, 1] = 0.00"
+    assert edited["picture"]["panels"][-1]["cells"] != plain["picture"]["panels"][-1]["cells"]
+    assert "changed" in edited["picture"]["panels"][-1]
+
+
+def test_a_comparison_shows_a_b_and_the_difference_on_one_scale(open_page: Open) -> None:
+    panels = scene(open_page(model="pokemon", step="blocks.0.attn.pattern", b_prompt=".bul"))["picture"]["panels"]
+    marked = [panel for panel in panels if "mark" in panel]
+    assert [panel["mark"] for panel in marked] == ["A", "B", "A − B"]
+    assert len({panel["peak"] for panel in marked}) == 1
+
+
+def test_gradients_are_shown_where_there_is_a_loss(open_page: Open) -> None:
+    shown = scene(open_page(model="pokemon", step="blocks.0.x_out", grad="true"))
+    assert shown["bar"]["grad"] and any(float(panel["peak"]) > 0 for panel in shown["picture"]["panels"])
+
+
+def test_the_temperature_reaches_the_probabilities(open_page: Open) -> None:
+    cold, warm = (
+        scene(open_page(model="names", step="readout.probs", temperature=t))["picture"]["rows"] for t in ("0.5", "2.0")
+    )
+    assert cold[0]["p"] > warm[0]["p"]
+    assert math.isclose(cold[0]["scaled"], cold[0]["logit"] / 0.5, rel_tol=1e-5)
+
+
+def test_the_list_of_all_tensors_has_every_step(open_page: Open) -> None:
+    app = open_page(model="small-ever")
+    checkpoint = lmviz.load(ROOT / "sample_models/small-ever")
+    trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode("Clem").ids_tensor)
+    app.session_state["ledger_open"] = True
+    app.run()
+    assert not app.exception
+    assert len(trace) > 50
