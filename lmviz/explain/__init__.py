@@ -14,8 +14,9 @@ from lmviz.explain.choice import explain_dropout, explain_masked_fill, explain_t
 from lmviz.explain.einsum import explain_einsum
 from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.explain.functions import FUNCTIONS, explain_bitwise_not, explain_clamp, explain_function
+from lmviz.explain.given import UNKNOWN_SPELLING, check_cell
 from lmviz.explain.latex import result, symbol
-from lmviz.explain.lookup import explain_embedding, explain_one_hot
+from lmviz.explain.lookup import explain_embedding, explain_gather, explain_one_hot
 from lmviz.explain.loss import explain_class_loss, explain_mse_loss
 from lmviz.explain.made import explain_arange, explain_constant
 from lmviz.explain.matmul import explain_addmm, explain_linear, explain_matmul, explain_outer
@@ -23,21 +24,19 @@ from lmviz.explain.norm import explain_norm
 from lmviz.explain.order import explain_extreme, explain_order
 from lmviz.explain.reduce import explain_cumsum, explain_mean, explain_prod, explain_sum, explain_var
 from lmviz.explain.softmax import explain_log_softmax, explain_logsumexp, explain_softmax
-from lmviz.explain.views import VIEWS, explain_setitem, explain_view
+from lmviz.explain.views import PARTED, VIEWS, explain_setitem, explain_to, explain_view
 from lmviz.trace.step import Cell, Step
 
 __all__ = ["EXPLAINERS", "TERMS", "Explanation", "Operand", "Piece", "Term", "explain", "explain_gradient"]
 
-Explainer = Callable[..., Explanation]  # (step, cell), or (step, cell, output) for what has several outputs
+Explainer = Callable[..., Explanation]  # of (step, cell), or of (step, cell, output) for what has several outputs
 
-SEVERAL_OUTPUTS: dict[str, Explainer] = {
-    **dict.fromkeys(VIEWS, explain_view),
-    **dict.fromkeys(("max", "min"), explain_extreme),
-    **dict.fromkeys(("topk", "sort"), explain_order),
-}
+SEVERAL_OUTPUTS = frozenset((*PARTED, "max", "min", "topk", "sort"))
 
 EXPLAINERS: dict[str, Explainer] = {
-    **SEVERAL_OUTPUTS,
+    **dict.fromkeys(VIEWS, explain_view),
+    "to": explain_to,
+    "gather": explain_gather,
     "embedding": explain_embedding,
     "one_hot": explain_one_hot,
     "linear": explain_linear,
@@ -61,7 +60,8 @@ EXPLAINERS: dict[str, Explainer] = {
     "var": explain_var,
     "std": explain_var,
     "prod": explain_prod,
-    **dict.fromkeys(("amax", "amin", "argmax", "argmin"), explain_extreme),
+    **dict.fromkeys(("max", "min", "amax", "amin", "argmax", "argmin"), explain_extreme),
+    **dict.fromkeys(("topk", "sort"), explain_order),
     "cumsum": explain_cumsum,
     "logsumexp": explain_logsumexp,
     "softmax": explain_softmax,
@@ -89,12 +89,14 @@ def explain(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """
     check(step, cell, output)
     explainer = EXPLAINERS.get(step.op)
+    if explainer is None or "complex" in step.outputs[output].dtype:
+        return unknown(step, cell, output)
     try:
-        if explainer is None or "complex" in step.outputs[output].dtype:
-            raise NotImplementedError
         with np.errstate(all="ignore"):
             return explainer(step, cell, output) if step.op in SEVERAL_OUTPUTS else explainer(step, cell)
-    except NotImplementedError:
+    except UserError:
+        raise
+    except UNKNOWN_SPELLING:
         return unknown(step, cell, output)
 
 
@@ -113,12 +115,4 @@ def check(step: Step, cell: Cell, output: int) -> None:
             address=step.address,
             output=output,
         )
-    shape = step.outputs[output].shape
-    if len(cell) != len(shape) or not all(0 <= i < size for i, size in zip(cell, shape, strict=True)):
-        raise UserError(
-            "A cell of {address} must have one index for each axis of {shape}, counted from 0; "
-            "got {cell}: pick one inside.",
-            address=step.address,
-            shape=list(shape),
-            cell=list(cell),
-        )
+    check_cell(cell, step.outputs[output].shape, step.address)

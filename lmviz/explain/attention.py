@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from lmviz.explain.explanation import Explanation, Term, Terms
-from lmviz.explain.given import Floats, Given, given, needed, option
+from lmviz.explain.given import Floats, Given, cell_under, given, needed, option
 from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
@@ -25,8 +25,7 @@ def explain_attention(step: Step, cell: Cell) -> Explanation:
     if step.settings.get("dropout_p"):
         raise NotImplementedError("attention with dropout")
     value = needed(step, "value")
-    *_, row, col = cell
-    batch = _shared(step, value, cell[:-2])
+    col, batch = cell[-1], _shared(step, value, cell[:-2])
     pattern = pattern_row(step, cell[:-1])
     numbers = value.row((*batch, slice(None), col))
 
@@ -34,11 +33,9 @@ def explain_attention(step: Step, cell: Cell) -> Explanation:
         v = value.at((*batch, i, col))
         return Term(str(i), (float(pattern[i]), float(numbers[i])), float(pattern[i] * numbers[i]), (None, v))
 
-    p = rf"p_{{{row},i}}"
-    formula = (
-        rf"{result(step, cell)} = \sum_i {p} \cdot {value.latex(*batch, 'i', col)}, \quad {p} = \mathrm{{softmax}}_i"
-    )
-    return Explanation(formula, Terms(len(pattern), term), float((pattern * numbers).sum()))
+    mixed = rf"\sum_i p_i \cdot {value.latex(*batch, 'i', col)}"
+    formula = rf"{result(step, cell)} = {mixed}, \quad p = \mathrm{{pattern}}_{{{','.join(map(str, cell[:-1]))}}}"
+    return Explanation(formula, Terms(pattern * numbers, term), float((pattern * numbers).sum()))
 
 
 def pattern_row(step: Step, at: Cell) -> Floats:
@@ -61,7 +58,6 @@ def pattern_row(step: Step, at: Cell) -> Floats:
 def _shared(step: Step, part: Given, batch: Cell) -> Cell:
     """Where a key or value stands for a query's batch indices; with `enable_gqa`, several heads share one."""
     sizes = part.shape[:-2]
-    own = list(batch[len(batch) - len(sizes) :])
     if step.settings.get("enable_gqa"):
-        own[-1] //= needed(step, "query").shape[-3] // sizes[-1]
-    return tuple(0 if n == 1 else i for i, n in zip(own, sizes, strict=True))
+        batch = (*batch[:-1], batch[-1] // (needed(step, "query").shape[-3] // sizes[-1]))
+    return cell_under(batch, sizes)

@@ -11,7 +11,7 @@ import numpy as np
 from lmviz.errors import UserError
 from lmviz.explain.explanation import Explanation, Operand, Term, Terms
 from lmviz.explain.functions import FUNCTIONS
-from lmviz.explain.given import Floats, cell_at, place_of
+from lmviz.explain.given import UNKNOWN_SPELLING, Floats, cell_at, check_cell, inputs, place_of
 from lmviz.explain.latex import symbol
 from lmviz.explain.slopes.cells import (
     OPERATOR_SLOPES,
@@ -96,6 +96,10 @@ class Flow:
     slopes: Slopes
     gradients: Floats  # [n]: d loss / d output[cells[n]]
 
+    @property
+    def parts(self) -> Floats:
+        return self.gradients * self.slopes.values
+
     def term(self, n: int) -> Term:
         cell = cell_at(int(self.slopes.cells[n]), self.output.shape)
         gradient, slope = float(self.gradients[n]), float(self.slopes.values[n])
@@ -123,20 +127,22 @@ def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
     Source:
         Goodfellow et al. 2016, 6.5.2, eq. 6.46.
     """
-    value = _value(trace, address, cell)
-    loss = loss_of(trace)
+    value, loss = _value(trace, address), loss_of(trace)
+    check_cell(cell, value.shape, address)
     left = rf"\frac{{\partial L}}{{\partial {symbol(value.name, *cell)}}}"
     if loss is not None and value.address == loss.address:
         return Explanation(f"{left} = 1", (), 1.0, (1.0,))
     try:
         with np.errstate(all="ignore"):
             flows = list(_flows(trace, value, cell))
-            total = sum(float((flow.gradients * flow.slopes.values).sum()) for flow in flows)
-    except NotImplementedError:
+            terms = _terms(flows)
+    except UserError:
+        raise
+    except UNKNOWN_SPELLING:
         gradient = float("nan") if value.grad is None else float(value.grad[cell])
         return Explanation(left, (), gradient, (gradient,), known=False)
     formula = " + ".join(_latex(flow, symbol(value.name, *cell)) for flow in flows) or "0"
-    return Explanation(f"{left} = {formula}", _terms(flows), total)
+    return Explanation(f"{left} = {formula}", terms, float(terms.values.sum()))
 
 
 def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
@@ -150,10 +156,7 @@ def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
     for step, n in uses_of(trace, value.address):
         for output, result in enumerate(step.outputs):
             if result.grad is not None or result.address in gone:
-                rule = SLOPES.get(step.op)
-                if rule is None:
-                    raise NotImplementedError(step.op)
-                yield from _flow(trace, result, rule(Use(step, n, cell, output)))
+                yield from _flow(trace, result, SLOPES[step.op](Use(step, inputs(step), n, cell, output)))
 
 
 def _flow(trace: Trace, output: Value, slopes: Slopes) -> Iterator[Flow]:
@@ -180,7 +183,7 @@ def _terms(flows: list[Flow]) -> Terms:
         which = int(np.searchsorted(ends, i, side="right"))
         return flows[which].term(i - (ends[which - 1] if which else 0))
 
-    return Terms(ends[-1] if ends else 0, term)
+    return Terms(np.concatenate([flow.parts for flow in flows] or [np.zeros(0)]), term)
 
 
 def _latex(flow: Flow, number: str) -> str:
@@ -191,18 +194,10 @@ def _latex(flow: Flow, number: str) -> str:
     return rf"{total}\frac{{\partial L}}{{\partial {out}}} \, \frac{{\partial {out}}}{{\partial {number}}}"
 
 
-def _value(trace: Trace, address: str, cell: Cell) -> Value:
+def _value(trace: Trace, address: str) -> Value:
     value = trace.value(address)
     if value is None:
         raise UserError("A gradient needs the address of a value of this trace; {address} is none.", address=address)
     if trace.loss is None:
         raise UserError("Gradients need a loss, and this trace has none: record with backward=.")
-    if len(cell) != len(value.shape) or not all(0 <= i < size for i, size in zip(cell, value.shape, strict=True)):
-        raise UserError(
-            "A cell of {address} must have one index for each axis of {shape}, counted from 0; "
-            "got {cell}: pick one inside.",
-            address=address,
-            shape=list(value.shape),
-            cell=list(cell),
-        )
     return value

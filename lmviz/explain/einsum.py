@@ -73,7 +73,7 @@ def explain_einsum(step: Step, cell: Cell) -> Explanation:
     grid = np.unravel_index(np.arange(math.prod(sizes)), sizes) if sizes else ()
     at = {**fixed, **dict(zip(this.summed, grid, strict=True))}
     numbers = [operand.row(this.cells(n, at)) for n, operand in enumerate(this.operands)]
-    products = np.prod(np.broadcast_arrays(*numbers), axis=0)
+    products = np.prod(np.broadcast_arrays(np.ones(math.prod(sizes)), *numbers), axis=0)
 
     def term(i: int) -> Term:
         inside = cell_at(i, tuple(sizes))
@@ -85,5 +85,4 @@ def explain_einsum(step: Step, cell: Cell) -> Explanation:
         for operand, row in zip(this.operands, this.labels, strict=True)
     )
     total = rf"\sum_{{{','.join(this.summed)}}} " if this.summed else ""
-    terms = Terms(math.prod(sizes), term)
-    return Explanation(f"{result(step, cell)} = {total}{latex}", terms, float(np.sum(products)))
+    return Explanation(f"{result(step, cell)} = {total}{latex}", Terms(products, term), float(products.sum()))

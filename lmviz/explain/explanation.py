@@ -9,6 +9,9 @@ from enum import Enum
 from typing import Any, Final, overload
 
 import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 
 
 class _Sum(Enum):
@@ -61,12 +64,12 @@ class Terms(Sequence[Term]):
     Equal to a tuple of the same terms, and pickled as one.
     """
 
-    def __init__(self, count: int, make: Callable[[int], Term]) -> None:
-        self._count = count
+    def __init__(self, values: Floats, make: Callable[[int], Term]) -> None:
+        self.values = values  # what every term is worth, [term]
         self._make = make
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.values)
 
     @overload
     def __getitem__(self, key: int) -> Term: ...
@@ -77,8 +80,8 @@ class Terms(Sequence[Term]):
     def __getitem__(self, key: int | slice) -> Term | tuple[Term, ...]:
         with np.errstate(all="ignore"):
             if isinstance(key, slice):
-                return tuple(map(self._make, range(self._count)[key]))
-            return self._make(range(self._count)[key])
+                return tuple(map(self._make, range(len(self))[key]))
+            return self._make(range(len(self))[key])
 
     def __iter__(self) -> Iterator[Term]:
         return iter(self[:])
@@ -90,7 +93,7 @@ class Terms(Sequence[Term]):
         return hash(tuple(self))
 
     def __repr__(self) -> str:
-        return f"Terms({self._count})"
+        return f"Terms({len(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple, (tuple(self),)
@@ -109,6 +112,11 @@ class Explanation:
     value: float
     written: tuple[Piece, ...] = (TERMS,)  # how the value comes from the terms
     known: bool = True  # False: no explainer for this operation; the value is then the recorded one
+
+    @property
+    def values(self) -> Floats:
+        """What every term is worth, [term]: quick for the longest sum, whose terms need not be made for it."""
+        return self.terms.values if isinstance(self.terms, Terms) else np.array([term.value for term in self.terms])
 
     @property
     def operands(self) -> Iterator[Operand]:

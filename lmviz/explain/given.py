@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lmviz.explain.explanation import Explanation, Operand, Piece, Term
+from lmviz.errors import UserError
+from lmviz.explain.explanation import Explanation, Floats, Operand, Piece, Term
 from lmviz.explain.latex import numeral, symbol
 from lmviz.trace.step import Array, Cell, Step, Value
 
-Floats = NDArray[np.float64]
+# A model may call torch with arguments that no explainer foresaw; its page then shows the recorded number.
+UNKNOWN_SPELLING = (NotImplementedError, KeyError, IndexError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +42,7 @@ class Given:
 
     def under(self, cell: Cell) -> Cell:
         """The cell of this that stands at `cell` of a tensor it is broadcast to."""
-        own = cell[len(cell) - self.array.ndim :]
-        return tuple(0 if size == 1 else i for i, size in zip(own, self.shape, strict=True))
+        return cell_under(cell, self.shape)
 
     def row(self, index: Any) -> Floats:
         """A part of the numbers, in float64."""
@@ -98,6 +98,24 @@ def cell_at(place: int, shape: tuple[int, ...]) -> Cell:
 def place_of(cell: Cell, shape: tuple[int, ...]) -> int:
     """The number that a cell has, counted through a tensor."""
     return int(np.ravel_multi_index(cell, shape)) if shape else 0
+
+
+def cell_under(cell: Cell, shape: tuple[int, ...]) -> Cell:
+    """The cell of something of a shape that stands at `cell` of what it is broadcast to."""
+    own = cell[len(cell) - len(shape) :]
+    return tuple(0 if size == 1 else i for i, size in zip(own, shape, strict=True))
+
+
+def check_cell(cell: Cell, shape: tuple[int, ...], address: str) -> None:
+    """Raise a UserError unless a tensor of a shape has a cell; indices are counted from 0, not from the end."""
+    if len(cell) != len(shape) or not all(0 <= i < size for i, size in zip(cell, shape, strict=True)):
+        raise UserError(
+            "A cell of {address} must have one index for each axis of {shape}, counted from 0; "
+            "got {cell}: pick one inside.",
+            address=address,
+            shape=list(shape),
+            cell=list(cell),
+        )
 
 
 def product(label: object, *factors: tuple[Given, Cell]) -> Term:

@@ -55,7 +55,7 @@ class Group:
 
 def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
     """The axes that a `dim` setting means: None (and an empty tuple) is all of them."""
-    if dim is None or dim == () or dim == []:
+    if dim is None or dim == () or dim == [] or isinstance(dim, bool):  # x.var(False) has no dim
         return tuple(range(ndim))
     return tuple(sorted(int(axis) % max(ndim, 1) for axis in (dim if isinstance(dim, Iterable) else (dim,)))[:ndim])
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lmviz.explain.explanation import Explanation, write
-from lmviz.explain.given import needed
+from lmviz.explain.given import needed, option
 from lmviz.explain.latex import result
+from lmviz.explain.views import source_of
 from lmviz.trace.step import Cell, Step
 
 
@@ -21,6 +22,17 @@ def explain_embedding(step: Step, cell: Cell) -> Explanation:
     looked_up = f"{weight.name}[{{id}}, {cell[-1]}] = {{w}}"
     written = write(looked_up, id=ids.piece(cell[:-1]), w=weight.piece(at))
     return Explanation(formula, (), float(weight.number(at)), written)
+
+
+def explain_gather(step: Step, cell: Cell) -> Explanation:
+    """input[..., index[cell], ...]: along one axis the index says where, along the others the cell does."""
+    x, at = source_of(step, cell)
+    index, axis = needed(step, "index"), int(option(step, "dim", 0))
+    places = [str(i) for i in at]
+    if places:
+        places[axis] = "{i}"
+    written = write(f"{x.name}[{', '.join(places)}] = {{x}}", i=index.piece(cell), x=x.piece(at))
+    return Explanation(f"{result(step, cell)} = {x.latex(*at)}", (), float(x.number(at)), written)
 
 
 def explain_one_hot(step: Step, cell: Cell) -> Explanation:

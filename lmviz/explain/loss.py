@@ -112,7 +112,7 @@ def explain_class_loss(step: Step, cell: Cell) -> Explanation:
         pos = place_of(cell, step.outputs[0].shape)
         return Explanation(left + latex, _shares(losses, pos), float(losses.each(slice(pos, pos + 1))[0]))
     each = losses.each()
-    terms = Terms(len(each), lambda pos: _position(losses, pos, float(each[pos])))
+    terms = Terms(each, lambda pos: _position(losses, pos, float(each[pos])))
     if reduction == "sum":
         return Explanation(rf"{left}\sum_n {latex}", terms, float(each.sum()))
     value = np.divide(each.sum(), np.float64(losses.divisor))
@@ -136,7 +136,8 @@ def _shares(losses: Losses, pos: int) -> Terms:
     """One term for each class that has a share at a position."""
     (named,) = losses.shares[pos].nonzero()
     log_sum = float(losses.log_sums(slice(pos, pos + 1))[0])
-    return Terms(len(named), lambda i: _share(losses, pos, int(named[i]), log_sum))
+    surprises = log_sum - losses.rows[pos, losses.classes[pos, named]].astype(np.float64)
+    return Terms(losses.shares[pos, named] * surprises, lambda i: _share(losses, pos, int(named[i]), log_sum))
 
 
 def _share(losses: Losses, pos: int, n: int, log_sum: float) -> Term:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Given, given, inputs, needed, option, product
+from lmviz.explain.explanation import Explanation, Terms, write
+from lmviz.explain.given import Given, cell_under, given, inputs, needed, option, product
 from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 
@@ -37,12 +37,8 @@ def rows_of(a: Given, b: Given, cell: Cell) -> tuple[Pattern, Pattern]:
     col = [rest.pop()] if b.array.ndim > 1 else []
     row = [rest.pop()] if a.array.ndim > 1 else []
     batch = tuple(rest)
-    return (*_under(a, batch), *row, slice(None)), (*_under(b, batch), slice(None), *col)
-
-
-def _under(part: Given, batch: Cell) -> Cell:
-    sizes = part.shape[:-2]
-    return tuple(0 if n == 1 else i for i, n in zip(batch[len(batch) - len(sizes) :], sizes, strict=True))
+    left, right = cell_under(batch, a.shape[:-2]), cell_under(batch, b.shape[:-2])
+    return (*left, *row, slice(None)), (*right, slice(None), *col)
 
 
 def filled(pattern: Pattern, i: int) -> Cell:
@@ -58,7 +54,7 @@ def dot(name: str, a: Given, left: Pattern, b: Given, right: Pattern) -> Explana
     """The dot product of a row of `a` and a row of `b`."""
     x, y = a.row(left), b.row(right)
     products = x * y
-    terms = Terms(len(products), lambda i: product(i, (a, filled(left, i)), (b, filled(right, i))))
+    terms = Terms(products, lambda i: product(i, (a, filled(left, i)), (b, filled(right, i))))
     formula = rf"{name} = \sum_{{i}} {a.latex(*lettered(left))} \cdot {b.latex(*lettered(right))}"
     return Explanation(formula, terms, float(products.sum()))
 
@@ -76,10 +72,8 @@ def explain_linear(step: Step, cell: Cell) -> Explanation:
     if bias is None:
         return found
     at = bias.under(out)
-    value = found.value + float(bias.number(at))
-    return Explanation(
-        f"{found.formula} + {bias.latex(*at)}", found.terms, value, write("{terms} + {b}", b=bias.piece(at))
-    )
+    formula, value = f"{found.formula} + {bias.latex(*at)}", found.value + float(bias.number(at))
+    return Explanation(formula, found.terms, value, write("{terms} + {bias}", bias=bias.piece(at)))
 
 
 def explain_addmm(step: Step, cell: Cell) -> Explanation:
@@ -97,5 +91,5 @@ def explain_outer(step: Step, cell: Cell) -> Explanation:
     """a[row] * b[col], for vectors a [rows] and b [cols]."""
     a, b = inputs(step)
     row, col = cell
-    term: Term = product("", (a, (row,)), (b, (col,)))
+    term = product("", (a, (row,)), (b, (col,)))
     return Explanation(rf"{result(step, cell)} = {a.latex(row)} \cdot {b.latex(col)}", (term,), term.value)

@@ -87,4 +87,4 @@ def _own_squares(row: Group) -> Terms:
         x = row.operand(i)
         return Term(row.label(i), (x.value, x.value), x.value**2, (x, x), write("({x}) ^ {2}", x=x))
 
-    return Terms(len(row), term)
+    return Terms(row.numbers**2, term)

@@ -13,7 +13,7 @@ from lmviz.trace.step import Cell, Step
 
 def terms_of(cells: Group, count: int) -> Terms:
     """The first numbers of a group, as they are."""
-    return Terms(count, lambda i: product(cells.label(i), (cells.given, cells.cell(i))))
+    return Terms(cells.numbers[:count], lambda i: product(cells.label(i), (cells.given, cells.cell(i))))
 
 
 def explain_sum(step: Step, cell: Cell) -> Explanation:
@@ -37,7 +37,8 @@ def explain_mean(step: Step, cell: Cell) -> Explanation:
 
 def correction_of(step: Step) -> float:
     """What is taken off the count: 1 makes a variance unbiased (Bessel)."""
-    return option(step, "correction", option(step, "unbiased", 1.0))
+    unbiased = step.settings.get("dim")  # x.var(False) says it first
+    return float(unbiased) if isinstance(unbiased, bool) else option(step, "correction", option(step, "unbiased", 1.0))
 
 
 def squares(cells: Group, mean: float) -> Terms:
@@ -48,7 +49,7 @@ def squares(cells: Group, mean: float) -> Terms:
         off = x.value - mean
         return Term(cells.label(i), (off, off), off * off, (None, None), write("({x} − {mean}) ^ {2}", x=x, mean=mean))
 
-    return Terms(len(cells), term)
+    return Terms((cells.numbers - mean) ** 2, term)
 
 
 def explain_var(step: Step, cell: Cell) -> Explanation:

@@ -14,15 +14,17 @@ from lmviz.trace.step import Cell, Step
 
 def row_of(step: Step, cell: Cell) -> tuple[Group, int]:
     """The numbers that compete for a cell, and which of them stands in its own place."""
-    x = inputs(step)[0]
-    axes = axes_of(step.settings["dim"], x.array.ndim)
+    x, dim = inputs(step)[0], step.settings.get("dim")
+    if dim is None:
+        raise NotImplementedError("a softmax that guesses its axis")
+    axes = axes_of(dim, x.array.ndim)
     return group(x, axes, cell), cell[axes[0]] if axes else 0
 
 
 def exponentials(cells: Group, m: Operand | float) -> tuple[Terms, np.float64]:
     """e^(x - m) for each number of a row, and their sum."""
-    shift = number(m)
-    return Terms(len(cells), lambda i: _exponential(cells, i, m)), np.exp(cells.numbers - shift).sum()
+    values = np.exp(cells.numbers - number(m))
+    return Terms(values, lambda i: _exponential(cells, i, m)), values.sum()
 
 
 def number(m: Operand | float) -> np.float64:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmviz.explain.explanation import Explanation
+from lmviz.explain.explanation import Explanation, write
 from lmviz.explain.getitem import assign, numpy_index
 from lmviz.explain.given import Given, cell_at, inputs, needed, shown
 from lmviz.explain.latex import result
@@ -23,7 +23,22 @@ Arrange = Callable[[Step, Places], Places]
 
 def explain_view(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The one number that a cell of a view shows, and where it stands in the input."""
+    if step.inputs[0].dtype != step.outputs[output].dtype:
+        raise NotImplementedError("the same bits, read as another type")
     return shown(result(step, cell, output), *source_of(step, cell, output))
+
+
+def explain_to(step: Step, cell: Cell) -> Explanation:
+    """The same number in another type: whole numbers lose what is behind the point, booleans are 1 unless it was 0."""
+    x, kind = inputs(step)[0], step.outputs[0].array.dtype.kind
+    left, number = result(step, cell), x.number(cell)
+    if kind == "b":
+        written = write("[{x} ≠ {0}]", x=x.piece(cell))
+        return Explanation(rf"{left} = [{x.latex(*cell)} \neq 0]", (), float(number != 0), written)
+    if kind in "iu" and x.array.dtype.kind == "f":
+        written = write("trunc({x})", x=x.piece(cell))
+        return Explanation(rf"{left} = \operatorname{{trunc}} {x.latex(*cell)}", (), float(np.trunc(number)), written)
+    return shown(left, x, cell)
 
 
 def source_of(step: Step, cell: Cell, output: int = 0) -> tuple[Given, Cell]:

@@ -52,6 +52,14 @@ def encoded(cells: Array) -> str:
     return base64.b64encode(np.ascontiguousarray(cells, dtype="<f4").tobytes()).decode()
 
 
+def plain(value: float) -> float | str:
+    """A number as JSON can hold it: NaN and the infinities become the words that JavaScript reads as such."""
+    number = float(value)
+    if np.isfinite(number):
+        return number
+    return "NaN" if np.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
 def domain(arrays: Sequence[Array]) -> float:
     """The largest finite magnitude of some arrays: the end of a colour scale that is centred on zero."""
     peak = 0.0

@@ -75,10 +75,10 @@ def test_a_link_opens_on_its_step(open_page: Open) -> None:
 def test_the_language_changes_and_nothing_else_does(open_page: Open) -> None:
     app = open_page(model="pokemon", step="blocks.0.attn.pattern", cell=json.dumps(["blocks.0.attn.pattern", [0, 0, 3, 1]]))
     before = scene(app)
-    app.button_group(key="language").set_value(["fr"]).run()
+    app.button_group(key="language").set_value("fr").run()
     after = scene(app)
     assert after["lang"] == "fr" and before["lang"] == "en"
-    assert app.query_params["lang"] == ["fr"] or app.query_params["lang"] == "fr"
+    assert "fr" in app.query_params["lang"]
     for part in ("picture", "inspector", "tokens"):
         assert after[part] == before[part]
     assert after["say"]["title"] != before["say"]["title"]
@@ -186,4 +186,5 @@ def test_the_list_of_all_tensors_has_every_step(open_page: Open) -> None:
     app.session_state["ledger_open"] = True
     app.run()
     assert not app.exception
-    assert len(trace) > 50
+    listed = list(app.dataframe[0].value["address"])
+    assert [address for address in listed if address in trace] == [step.address for step in trace]

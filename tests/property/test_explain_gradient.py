@@ -14,7 +14,7 @@ from lmviz.trace.recorder import record
 from lmviz.trace.slots import tensors_in
 from lmviz.trace.step import Trace, Value
 from tests.property.test_explain_written import worked_out
-from tests.property.test_explain_zoo import ZOO, Small, is_recorded, tensors
+from tests.property.test_explain_zoo import TOLERANCE, ZOO, Small, is_recorded, tensors
 
 
 def mixed(out: Any) -> Tensor:
@@ -26,15 +26,16 @@ def mixed(out: Any) -> Tensor:
     return total
 
 
-def check_gradient(trace: Trace, value: Value, cell: tuple[int, ...], tolerance: float = 1e-9) -> None:
+def check_gradient(trace: Trace, value: Value, cell: tuple[int, ...]) -> None:
     """The gradient of one cell is known, is autograd's, and names where its numbers stand."""
     assert value.grad is not None
     why = explain_gradient(trace, value.address, cell)
     assert why.known, (value.address, why)
-    size = 1 + sum(abs(term.value) for term in why.terms)
+    tolerance, size = TOLERANCE[value.dtype], 1 + sum(abs(term.value) for term in why.terms)
     recorded = float(value.grad[cell])
     assert why.value == pytest.approx(recorded, rel=tolerance, abs=tolerance * size), (value.address, cell, why)
     assert worked_out(why) == pytest.approx(why.value, rel=1e-9, abs=1e-12 * size), why
+    assert why.values == pytest.approx([term.value for term in why.terms], rel=1e-12)
     assert all(is_recorded(trace, operand) for operand in why.operands), why
 
 

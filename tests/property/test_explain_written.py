@@ -17,7 +17,7 @@ _SPELLED = {
 }
 _FUNCTIONS = {
     **{"exp": np.exp, "ln": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sgn": np.sign},
-    **{"max": np.maximum, "min": np.minimum, "floor": np.floor, "abs": np.abs, "erf": math.erf},
+    **{"max": np.maximum, "min": np.minimum, "floor": np.floor, "trunc": np.trunc, "abs": np.abs, "erf": math.erf},
     **{"Φ": lambda x: (1 + math.erf(x / math.sqrt(2))) / 2, "F": np.float64, "inf": np.inf, "nan": np.nan},
 }
 
@@ -61,7 +61,7 @@ def test_a_term_is_written_as_its_factors_unless_it_says_otherwise() -> None:
 
 
 def test_terms_that_are_made_when_looked_at_are_as_good_as_a_tuple() -> None:
-    terms = Terms(4, lambda i: Term(str(i), (float(i),), float(i)))
+    terms = Terms(np.arange(4.0), lambda i: Term(str(i), (float(i),), float(i)))
     assert terms == tuple(terms)
     assert terms[1:3] == (terms[1], terms[2])
     assert terms[-1].label == "3"

@@ -42,15 +42,17 @@ def check_cell(trace: Trace, step: Step, output: int, cell: tuple[int, ...]) -> 
     size = 1 + sum(abs(term.value) for term in why.terms if math.isfinite(term.value))
     assert why.value == pytest.approx(recorded, rel=tolerance, abs=tolerance / 10 * size, nan_ok=True), why
     assert worked_out(why) == pytest.approx(why.value, rel=1e-9, abs=1e-12 * size, nan_ok=True), why
+    assert why.values == pytest.approx([term.value for term in why.terms], rel=1e-12, abs=1e-15, nan_ok=True), why
     for operand in why.operands:
         assert is_recorded(trace, operand), (step, operand)
 
 
 def is_recorded(trace: Trace, operand: Operand) -> bool:
     """Whether an operand is what the trace has at its address; a constant, and the gradient of a past one, has none."""
+    if not operand.address:
+        return not operand.gradient
     value = trace.value(operand.address)
-    if value is None:
-        return operand.address == "" and not operand.gradient
+    assert value is not None
     array = value.grad if operand.gradient else value.array
     return array is None or np.array_equal(np.float64(array[operand.cell]), operand.value, equal_nan=True)
 
@@ -129,24 +131,29 @@ ZOO: dict[str, Callable[..., Any]] = {
     "activations": lambda x: (F.relu(x), x.relu(), F.silu(x), torch.tanh(x), torch.sigmoid(x), F.tanh(x)),
     "gelu": lambda x: (F.gelu(x), F.gelu(x, approximate="tanh"), F.gelu(x, approximate="none")),
     "modules": lambda x: nn.Sequential(nn.GELU("tanh"), nn.GELU(), nn.ReLU(), nn.SiLU(), nn.Tanh(), nn.Sigmoid())(x),
-    "clamp": lambda x, y: (x.clamp(-0.5, 0.5), x.clamp(min=0), x.clamp(max=0.1), torch.clip(x, 0, 1), x.clamp(min=y.detach())),
+    "clamp": lambda x, y: (x.clamp(-0.5, 0.5), x.clamp(min=0), x.clamp(max=0.1), torch.clip(x, 0, 1),
+        x.clamp(min=y.detach())),
     "maximum": lambda x, y, vector: (torch.maximum(x, y), torch.minimum(x, vector), x.max(y), torch.min(x, y)),
     "comparisons": lambda x, y: (x > y, x >= 0, x < vector_of(x), x <= y, x == x, x != y, torch.gt(x, y), x.lt(0.5)),
-    "logic": lambda mask, x: (~mask, mask & (x > 0), mask | (x > 0), mask.logical_not(), torch.logical_and(mask, x > 0), mask & True),
+    "logic": lambda mask, x: (~mask, mask & (x > 0), mask | (x > 0), mask.logical_not(),
+        torch.logical_and(mask, x > 0), mask & True),
     "not_int": lambda ids: (~ids, ids.logical_not()),
     "masked_fill": lambda x, mask: (x.masked_fill(mask, -math.inf), x.masked_fill(mask[0, 0], 2.0)),
     "masked_fill_tensor": lambda x, mask, number: x.masked_fill(mask, number),
     "masked_fill_grows": lambda vector, mask: vector.masked_fill(mask, 0.0),
-    "where": lambda x, y, mask, vector: (torch.where(mask, x, y), torch.where(mask, x, 0.0), torch.where(mask, 1.0, vector)),
+    "where": lambda x, y, mask, vector: (torch.where(mask, x, y), torch.where(mask, x, 0.0),
+        torch.where(mask, 1.0, vector)),
     "where_method": lambda x, mask: x.where(mask, -math.inf),
     "triangles": lambda x, square: (x.tril(), square.triu(), torch.tril(x, diagonal=-1), torch.triu(x, 1)),
     "isnan": lambda x: torch.isnan(x),
     # along axes
-    "sum": lambda x: (x.sum(), x.sum(-1), x.sum(dim=(0, 2)), x.sum(1, keepdim=True), torch.sum(x, [0, 1]), x.sum(dim=())),
+    "sum": lambda x: (x.sum(), x.sum(-1), x.sum(dim=(0, 2)), x.sum(1, keepdim=True), torch.sum(x, [0, 1]),
+        x.sum(dim=())),
     "sum_bool": lambda mask, ids: (mask.sum(), mask.sum(-1), ids.sum(0)),
     "mean": lambda x: (x.mean(), x.mean(-1, keepdim=True), x.mean((0, 1)), torch.mean(x, axis=1, keepdims=True)),
-    "var": lambda x: (x.var(), x.var(-1), x.var(-1, correction=0), x.var(dim=-1, unbiased=False), x.var((0, 2), keepdim=True)),
-    "var_positional": lambda x: (x.var(-1, False), x.var(-1, True, True), torch.var(x, -1, keepdim=True)),
+    "var": lambda x: (x.var(), x.var(-1), x.var(-1, correction=0), x.var(dim=-1, unbiased=False),
+        x.var((0, 2), keepdim=True)),
+    "var_positional": lambda x: (x.var(-1, False), x.var(-1, True, True), x.var(False), torch.var(x, -1, keepdim=True)),
     "std": lambda x: (x.std(), x.std(-1), torch.std(x, dim=(0, 1), correction=0), x.std(-1, unbiased=False)),
     "extremes": lambda x: (x.amax(-1), x.amin((0, 1)), x.amax(dim=1, keepdim=True), x.max(), x.min()),
     "arg": lambda x: (x.argmax(), x.argmax(-1), x.argmin(0), x.argmax(dim=1, keepdim=True)),
@@ -170,10 +177,12 @@ ZOO: dict[str, Callable[..., Any]] = {
     "one_hot": lambda ids: (F.one_hot(ids, 4), F.one_hot(ids, num_classes=7)),
     # indexing
     "getitem_plain": lambda x: (x[0], x[0, 1], x[-1, -1, -1], x[1:], x[:, 1:, ::2], x[..., -1], x[:, None, 0], x[None]),
-    "getitem_tensor": lambda x, ids: (x[ids % 2], x[:, ids[0] % 3], x[..., ids], x[ids % 2, ids % 3], x[ids[0] % 2, :, ids[0]]),
+    "getitem_tensor": lambda x, ids: (x[ids % 2], x[:, ids[0] % 3], x[..., ids], x[ids % 2, ids % 3],
+        x[ids[0] % 2, :, ids[0]]),
     "getitem_list": lambda x: (x[[0, 1, 0]], x[:, [2, 0]], x[[0, 1], [2, 1]]),
     "getitem_mask": lambda x, mask: (x[mask], x[mask[0, 0, 0]], x[:, mask[0, :, 0]], x[x > 0], x[mask[:, :, 0]]),
-    "getitem_number_between": lambda x, ids: (x[0, :, ids[0]], x[ids[0] % 2, 0, ids[0]], x[:, 0, ids[0]], x[:, ids[0] % 3, 1]),
+    "getitem_number_between": lambda x, ids: (x[0, :, ids[0]], x[ids[0] % 2, 0, ids[0]], x[:, 0, ids[0]],
+        x[:, ids[0] % 3, 1]),
     "getitem_0d": lambda x, ids: (x[ids[0, 0] % 2], x[:, ids[0, 0] % 3], x[ids[0, 0] % 2, :, ids[1]]),
     "getitem_positions": lambda x, ids: x[torch.arange(2)[:, None], torch.arange(3), ids],
     # in place
@@ -186,14 +195,21 @@ ZOO: dict[str, Callable[..., Any]] = {
     "in_place": lambda x, y: (x.clone().add_(y), x.clone().mul_(2), x.clone().clamp_(-1, 1), x.clone().exp_()),
     "in_place_fill": lambda x, mask: (x.clone().masked_fill_(mask, 3.0), F.relu(x.clone(), inplace=True)),
     # views
-    "transpose": lambda x: (x.transpose(0, 2), x.transpose(-1, -2), x.swapaxes(0, 1), torch.transpose(x, dim0=0, dim1=1)),
-    "turned": lambda x, tall: (tall.T, x.mT, x.permute(2, 0, 1), x.permute((0, 2, 1)), torch.permute(x, (1, 0, 2)), tall.t()),
+    "transpose": lambda x: (x.transpose(0, 2), x.transpose(-1, -2), x.swapaxes(0, 1),
+        torch.transpose(x, dim0=0, dim1=1)),
+    "turned": lambda x, tall: (tall.T, x.mT, x.permute(2, 0, 1), x.permute((0, 2, 1)),
+        torch.permute(x, (1, 0, 2)), tall.t()),
     "reshape": lambda x: (x.view(6, 4), x.reshape(-1), x.mT.reshape(4, 6), x.view((2, -1)), torch.reshape(x, (24,))),
     "flatten": lambda x: (x.flatten(), x.flatten(1), x.flatten(0, 1), x.unflatten(-1, (2, 2)), x.mT.flatten(-2)),
     "flatten_names": lambda x: (x.unflatten(dim=2, sizes=[2, -1]), torch.flatten(x, start_dim=1), x.view_as(x)),
-    "squeeze": lambda x: (x.unsqueeze(1), x.unsqueeze(-1).squeeze(-1), x[:1].squeeze(), x[:1].squeeze(0), x[:1].squeeze((0,))),
-    "expand": lambda x, vector, column: (vector.expand(3, 4), column.expand(-1, 4), x[:1].expand(5, 3, 4), vector.expand_as(x)),
-    "copies": lambda x: (x.contiguous(), x.mT.contiguous(), x.clone(), x.detach(), x.to(torch.float64), x.float(), x.double()),
+    "squeeze": lambda x: (x.unsqueeze(1), x.unsqueeze(-1).squeeze(-1), x[:1].squeeze(), x[:1].squeeze(0),
+        x[:1].squeeze((0,))),
+    "expand": lambda x, vector, column: (vector.expand(3, 4), column.expand(-1, 4), x[:1].expand(5, 3, 4),
+        vector.expand_as(x)),
+    "copies": lambda x: (x.contiguous(), x.mT.contiguous(), x.clone(), x.detach(), x.to(torch.float64),
+        x.float(), x.double()),
+    "types": lambda x, ids: (x.long(), (x * 3).int(), x.bool(), ids.bool(), ids.double(),
+        x.to(torch.float16), ids.to(x.dtype)),
     "narrow": lambda x: (x.narrow(1, 1, 2), x.narrow(-1, 0, 3), x.select(1, 2), torch.select(x, 0, -1)),
     "split": lambda x: three(*x.split(1, dim=1)),
     "split_sizes": lambda x: two(*x.split([1, 3], dim=-1)),
@@ -203,7 +219,8 @@ ZOO: dict[str, Callable[..., Any]] = {
     "unbind": lambda x: two(*x.unbind()),
     "unbind_last": lambda x: three(*torch.unbind(x[..., :3], -1)),
     "repeat": lambda x, vector: (x.repeat(2, 1, 1), vector.repeat(3, 2), vector.repeat(2)),
-    "repeat_interleave": lambda x: (x.repeat_interleave(2, dim=1), x.repeat_interleave(2), torch.repeat_interleave(x, 2, 0)),
+    "repeat_interleave": lambda x: (x.repeat_interleave(2, dim=1), x.repeat_interleave(2),
+        torch.repeat_interleave(x, 2, 0)),
     "repeat_each": lambda x: x.repeat_interleave(torch.tensor([1, 0, 2]), dim=1),
     "roll": lambda x: (x.roll(1, -1), x.roll((1, -1), (0, 2)), torch.roll(x, 2)),
     "flip": lambda x: (x.flip(-1), x.flip(0, 1), torch.flip(x, [0, 2])),
@@ -228,7 +245,8 @@ ZOO: dict[str, Callable[..., Any]] = {
     "cross_entropy_one": lambda vector: F.cross_entropy(vector, torch.tensor(2)),
     "cross_entropy_ignore": lambda square: F.cross_entropy(square, torch.tensor([0, -100, 3, -100])),
     "cross_entropy_ignore_index": lambda square: F.cross_entropy(square, torch.tensor([0, 1, 3, 1]), ignore_index=1),
-    "cross_entropy_weights": lambda square, positive: F.cross_entropy(square, torch.tensor([0, 1, 3, 1]), positive[0, 0].detach()),
+    "cross_entropy_weights": lambda square, positive: F.cross_entropy(square, torch.tensor([0, 1, 3, 1]),
+        positive[0, 0].detach()),
     "cross_entropy_smooth": lambda square: F.cross_entropy(square, torch.tensor([0, 1, 3, -100]), label_smoothing=0.1),
     "cross_entropy_smooth_weights": lambda square, positive: F.cross_entropy(
         square, torch.tensor([0, 1, 3, 1]), positive[0, 0].detach(), label_smoothing=0.1
@@ -239,22 +257,28 @@ ZOO: dict[str, Callable[..., Any]] = {
     "cross_entropy_module": lambda x, ids: nn.CrossEntropyLoss()(x.flatten(0, 1), ids.flatten()),
     "nll_loss": lambda square, ids: F.nll_loss(square[:3].log_softmax(-1), ids[0]),
     "nll_loss_none": lambda square, ids: F.nll_loss(square[:3], ids[0], reduction="none"),
-    "nll_loss_weights": lambda square, positive: F.nll_loss(square, torch.tensor([0, 1, -100, 1]), positive[0, 0].detach()),
+    "nll_loss_weights": lambda square, positive: F.nll_loss(square, torch.tensor([0, 1, -100, 1]),
+        positive[0, 0].detach()),
     "mse_loss": lambda x, y: (F.mse_loss(x, y), F.mse_loss(x, y, reduction="sum"), F.mse_loss(x, y, reduction="none")),
     "loss_by_hand": lambda x, ids: -x.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1).mean(),
     # attention
     "attention": lambda x, y: F.scaled_dot_product_attention(x.clone(), y.clone(), x.clone()),
-    "attention_causal": lambda x, y: F.scaled_dot_product_attention(x.clone(), y.clone(), y.clone(), is_causal=True, scale=0.3),
-    "attention_mask": lambda x, y, mask: F.scaled_dot_product_attention(x.clone(), y.clone(), y.clone(), attn_mask=(mask | True)[..., :3].tril()),
-    "attention_added": lambda x, y: F.scaled_dot_product_attention(x.clone(), y.clone(), y.clone(), attn_mask=y[0, :, :3].clone()),
+    "attention_causal": lambda x, y: F.scaled_dot_product_attention(x.clone(), y.clone(), y.clone(),
+        is_causal=True, scale=0.3),
+    "attention_mask": lambda x, y, mask: F.scaled_dot_product_attention(x.clone(), y.clone(), y.clone(),
+        attn_mask=(mask | True)[..., :3].tril()),
+    "attention_added": lambda x, y: F.scaled_dot_product_attention(x.clone(), y.clone(), y.clone(),
+        attn_mask=y[0, :, :3].clone()),
     "attention_heads": lambda x, y: F.scaled_dot_product_attention(x[:, None], y[:, None], y[:, None]),
     "attention_shared": lambda x, y: F.scaled_dot_product_attention(
         x[None].repeat(1, 2, 1, 1), y[None], y[None], enable_gqa=True
     ),
     "dropout": lambda x: F.dropout(x, 0.4, training=True),
-    "dropout_off": lambda x: (F.dropout(x * 1, 0.4, training=False), F.dropout(x * 2, p=0.0), nn.Dropout(0.5).eval()(x * 3)),
+    "dropout_off": lambda x: (F.dropout(x * 1, 0.4, training=False), F.dropout(x * 2, p=0.0),
+        nn.Dropout(0.5).eval()(x * 3)),
     # from nothing
-    "made": lambda x: (torch.arange(3), torch.arange(1, 4), torch.arange(0, 2, 0.5), torch.zeros(2, 3), torch.ones((2,))),
+    "made": lambda x: (torch.arange(3), torch.arange(1, 4), torch.arange(0, 2, 0.5), torch.zeros(2, 3),
+        torch.ones((2,))),
     "filled": lambda x: (torch.full((2, 2), 3.5), torch.tensor([[1.0, 2.0]]), torch.tensor(5), torch.zeros_like(x)),
 }  # fmt: skip
 

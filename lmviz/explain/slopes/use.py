@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.explain.explanation import Operand
-from lmviz.explain.given import Floats, Given, cell_at, inputs, place_of
+from lmviz.explain.given import Floats, Given, cell_at, place_of
 from lmviz.trace.step import Cell, Step
 
 Ints = NDArray[np.intp]
@@ -20,13 +20,10 @@ class Use:
     """One place that a number goes: it stands at `cell` of the `n`-th input of a step, and acts on an output."""
 
     step: Step
+    given: Sequence[Given]  # the step's inputs
     n: int
     cell: Cell
     output: int = 0
-
-    @property
-    def given(self) -> list[Given]:
-        return inputs(self.step)
 
     @property
     def argument(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lmviz.explain.given import needed
+from lmviz.explain.given import needed, option
 from lmviz.explain.slopes.cells import meets, numbers
 from lmviz.explain.slopes.rows import slopes_extreme
 from lmviz.explain.slopes.use import Ints, Slopes, Use, constant, flat, mesh
@@ -56,13 +56,13 @@ def slopes_setitem(use: Use) -> Slopes:
 
 def slopes_order(use: Use) -> Slopes:
     """topk and sort: a number goes where the recorded places say that it was taken."""
-    return _chosen(use, int(use.step.settings.get("dim", -1)))  # type: ignore[call-overload]
+    return _chosen(use, int(option(use.step, "dim", -1)))
 
 
 def slopes_max(use: Use) -> Slopes:
     """max and min: along an axis one number is taken; of all numbers, or of two tensors, equal ones share."""
     if len(use.step.outputs) == 2:
-        return _chosen(use, int(use.step.settings["dim"]))  # type: ignore[call-overload]
+        return _chosen(use, int(option(use.step, "dim", 0)))
     if len(use.step.inputs) == 1:
         return slopes_extreme(use)
     (cells, out), own, other = meets(use), use.given[use.n], use.given[1 - use.n]

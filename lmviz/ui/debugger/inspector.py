@@ -7,6 +7,7 @@ from typing import Any
 from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
+from lmviz.ui.pictures import plain
 from lmviz.ui.state import View
 from lmviz.workbench import Run, Workbench
 
@@ -33,7 +34,7 @@ def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
         "cell": list(cell),
         "shape": list(value.shape),
         "axes": list(value.axes),
-        "value": found,
+        "value": plain(found),
         "gradient": gradient,
         "role": value.role,
         "trail": [{"address": a, "cell": list(c), "name": a.rpartition(".")[2]} for a, c in view.trail],
@@ -43,7 +44,7 @@ def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
     if why is not None and why.known:
         shown["lines"] = [written(run, one) for one in _unrolled(bench, run, why, gradient)]
         shown["formula"] = svg(why.formula)
-        shown["recomputed"] = float(why.value)
+        shown["recomputed"] = plain(why.value)
         shown["agrees"] = agrees(why.value, found, value)
     shown["edited"] = any(edit[:2] in ((address, cell), (address, cell[1:2])) for edit in view.edits) and not gradient
     return shown
@@ -106,8 +107,8 @@ def _sum(run: Run, why: Explanation) -> dict[str, Any]:
         values = [term.value for term in why.terms]
         chosen = sorted(sorted(range(n_terms), key=lambda i: -abs(values[i]))[:TERMS_SENT])
         rest = sum(values) - sum(values[i] for i in chosen)
-    terms = [{"value": why.terms[i].value, "pieces": _term(run, why.terms[i])} for i in chosen]
-    return {"terms": terms, "rest": rest, "others": n_terms - len(chosen)}
+    terms = [{"value": plain(why.terms[i].value), "pieces": _term(run, why.terms[i])} for i in chosen]
+    return {"terms": terms, "rest": plain(rest), "others": n_terms - len(chosen)}
 
 
 def _term(run: Run, term: Term) -> list[dict[str, Any]]:
@@ -120,7 +121,7 @@ def _piece(run: Run, piece: Piece) -> dict[str, Any]:
     if isinstance(piece, Operand):
         value = run.trace.value(piece.address) if piece.address else None
         return {
-            "number": piece.value,
+            "number": plain(piece.value),
             "name": piece.name,
             "address": piece.address,
             "cell": list(piece.cell),
@@ -128,4 +129,4 @@ def _piece(run: Run, piece: Piece) -> dict[str, Any]:
             "whole": value is not None and not value.dtype.startswith(("float", "bfloat")) and not piece.gradient,
         }
     assert isinstance(piece, float | int)
-    return {"number": float(piece)}
+    return {"number": plain(piece)}

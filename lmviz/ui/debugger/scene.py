@@ -23,6 +23,7 @@ from lmviz.ui.pictures import (
     matrix,
     overview,
     picture,
+    plain,
     window_start,
 )
 from lmviz.ui.state import View
@@ -134,7 +135,7 @@ def watched(run: Run, view: View) -> list[dict[str, Any]]:
     for address, cell in view.watch:
         value = run.trace.value(address)
         fits = value is not None and len(cell) == len(value.shape) and all(i < n for i, n in zip(cell, value.shape, strict=True))
-        found = float(value.array[cell]) if value is not None and fits else None
+        found = plain(value.array[cell]) if value is not None and fits else None
         shown.append({"address": address, "cell": list(cell), "value": found})
     return shown
 
@@ -183,15 +184,15 @@ def _bars(run: Run, stage: Stage, pos: int) -> dict[str, Any]:
         {
             "text": visible(run.piece(int(i))),
             "id": int(i),
-            "logit": float(logits.array[0, pos, i]),
-            "scaled": float(scaled.array[0, pos, i]),
-            "p": float(row[i]),
+            "logit": plain(logits.array[0, pos, i]),
+            "scaled": plain(scaled.array[0, pos, i]),
+            "p": plain(row[i]),
             "cells": [[v.address, [0, pos, int(i)]] for v in (logits, scaled, probs)],
             "target": int(i) == (run.tokens.ids[pos + 1] if pos + 1 < len(run.tokens) else run.target_id),
         }
         for i in order
     ]
-    rest = float(max(0.0, 1 - sum(r["p"] for r in rows))) if len(row) > BARS else 0.0
+    rest = plain(max(0.0, 1 - float(row[order].sum()))) if len(row) > BARS else 0.0
     return {"kind": "bars", "rows": rows, "rest": rest, "others": max(0, len(row) - BARS)}
 
 
@@ -204,13 +205,13 @@ def _loss(run: Run, stage: Stage) -> dict[str, Any]:
         {
             "input": visible(run.token(i)),
             "target": visible(run.piece(int(chosen[i]))) if counted[i] else None,
-            "p": float(np.exp(log_prob[i])),
-            "nll": float(nll.array[0, i]),
+            "p": plain(np.exp(log_prob[i])),
+            "nll": plain(nll.array[0, i]),
             "cell": [nll.address, [0, i]],
         }
         for i in range(min(len(run.tokens), TOKENS_SHOWN))
     ]
-    return {"kind": "loss", "rows": rows, "mean": float(named["loss"].array), "cell": [named["loss"].address, []]}
+    return {"kind": "loss", "rows": rows, "mean": plain(named["loss"].array), "cell": [named["loss"].address, []]}
 
 
 def _panels(

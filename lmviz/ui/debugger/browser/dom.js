@@ -13,7 +13,8 @@ const h = (tag, attributes, ...children) => {
 };
 
 // A number as the reader's language writes it, with a true minus sign; never "0.00" for what is not zero.
-const written = (value, digits, lang) => {
+const written = (given, digits, lang) => {
+  const value = Number(given); // JSON has no NaN and no infinity: they come as words
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const tiny = value !== 0 && (Math.abs(value) < 0.5 * 10 ** -digits || Math.abs(value) >= 1e6);

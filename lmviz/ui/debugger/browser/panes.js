@@ -128,7 +128,7 @@ const sumOf = (sum, state) => {
     const largest = [...sum.terms.keys()].sort((a, b) => Math.abs(sum.terms[b].value) - Math.abs(sum.terms[a].value)).slice(0, TERMS_SHOWN);
     const shown = all || sum.terms.length <= TERMS_SHOWN + 2 ? [...sum.terms.keys()] : largest.sort((a, b) => a - b);
     const left = sum.terms.length + sum.others - shown.length;
-    const rest = sum.terms.reduce((total, term, i) => (shown.includes(i) ? total : total + term.value), sum.rest);
+    const rest = sum.terms.reduce((total, term, i) => (shown.includes(i) ? total : total + Number(term.value)), Number(sum.rest));
     const more = left ? [" + ", h("button", { class: "rest", disabled: all, onclick: () => fill(true) }, `${written(rest, digits, lang)} ${state.words["inspect.rest"].replace("{n}", left)}`)] : [];
     span.replaceChildren(...shown.flatMap((index, i) => [i ? " + " : "", arithmetic(sum.terms[index].pieces, state)]).flat(), ...more);
   };

@@ -152,7 +152,7 @@ const tokenTable = (picture, { words }) => h("div", { class: "sheet" },
   h("p", { class: "note" }, words["picture.tokens"]));
 
 const barTable = (picture, state) => {
-  const { data, words } = state, { digits, lang } = data, most = Math.max(...picture.rows.map((row) => row.p), 1e-9);
+  const { data, words } = state, { digits, lang } = data, most = Math.max(...picture.rows.map((row) => Number(row.p) || 0), 1e-9);
   const cellButton = (value, [address, cell], n = digits) => h("td", {}, h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, n, lang)));
   const percent = (p) => `${written(100 * p, 1, lang)} %`;
   const slider = h("input", { type: "range", min: "-1", max: "1", step: "0.050", value: String(Math.log10(picture.temperature)), "aria-label": words["bars.temperature"] });
@@ -178,7 +178,7 @@ const targetForm = (picture, state) => {
 
 const lossTable = (picture, state) => {
   const { data, words } = state, { digits, lang } = data;
-  const most = Math.max(...picture.rows.map((row) => (row.target === null ? 0 : row.nll)), 1e-9);
+  const most = Math.max(...picture.rows.map((row) => (row.target === null ? 0 : Number(row.nll) || 0)), 1e-9);
   const number = (value, [address, cell]) => h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, digits, lang));
   return h("div", { class: "readout" }, h("div", { class: "controls" }, targetForm(picture, state)), h("table", { class: "bars loss" },
     h("thead", {}, h("tr", {}, ["input", "wanted", "p", "nll"].map((name) => h("th", { scope: "col" }, words[`loss.${name}`])))),

@@ -1,0 +1,159 @@
+"""The next token as a table: a row for each token of the vocabulary, a column for each filter, and why it cut what it cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lmviz.generate.filters import ban_repeats, cool, keep_min_p, keep_top_k, keep_top_p, penalise_repeats, repeats
+from lmviz.generate.settings import Note, Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """The scores of all tokens after one filter. The softmax of each column is a distribution."""
+
+    name: str  # "logits", or the setting that made it: "top_k"
+    scores: NDArray[np.float32]  # [d_vocab], -inf where a token is out
+    cut: NDArray[np.intp]  # ids that went out here, the likeliest first
+    why: Note | None = None  # None: the filter is off, and the column as the one before
+
+    @property
+    def is_on(self) -> bool:
+        return self.name == "logits" or self.why is not None
+
+    @property
+    def n_kept(self) -> int:
+        return int((self.scores > -np.inf).sum())
+
+    @property
+    def probs(self) -> NDArray[np.float32]:
+        """[d_vocab], sums to 1; all NaN if every token is out."""
+        return torch.from_numpy(self.scores).softmax(-1).numpy()
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One column: when it does something, what it does, and why (given the scores before it and after it)."""
+
+    name: str
+    is_on: Callable[[Settings], bool]
+    apply: Callable[[Tensor, Sequence[int], Settings], Tensor]
+    why: Callable[[Tensor, Tensor, Sequence[int], Settings], Note]
+
+
+def columns(logits: Tensor, ids: Sequence[int], settings: Settings) -> tuple[Column, ...]:
+    """Logits and one column per filter, in the order they apply.
+
+    Args:
+        logits: [d_vocab], the model's scores for the token after `ids`.
+        ids: all tokens so far, the prompt included, and also those that no longer fit into the context.
+    """
+    made = [_column("logits", logits, logits, None)]
+    scores = logits
+    for each in FILTERS:
+        before = scores
+        is_on = each.is_on(settings)
+        scores = each.apply(before, ids, settings) if is_on else before
+        made.append(_column(each.name, before, scores, each.why(before, scores, ids, settings) if is_on else None))
+    return tuple(made)
+
+
+def filtered(scores: Tensor, ids: Sequence[int], settings: Settings) -> Tensor:
+    """The last column on its own."""
+    for each in FILTERS:
+        scores = each.apply(scores, ids, settings) if each.is_on(settings) else scores
+    return scores
+
+
+def _column(name: str, before: Tensor, after: Tensor, why: Note | None) -> Column:
+    cut = torch.nonzero((before > -torch.inf) & (after == -torch.inf)).flatten()
+    order = before[cut].argsort(descending=True, stable=True)
+    return Column(name, after.numpy(), cut[order].numpy(), why)
+
+
+# Why a filter did what it did: a sentence with this step's numbers ----------------------------------------------------
+
+
+def _why_penalty(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
+    details = {"n": len(set(ids)), "penalty": settings.repetition_penalty}
+    return "{n} tokens were used before: scores above 0 are divided by {penalty}, those below multiplied.", details
+
+
+def _why_ban(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
+    details = {"n": len(repeats(ids, settings.no_repeat_ngram)), "size": settings.no_repeat_ngram}
+    return "{n} tokens are out: they would end a run of {size} tokens that was there before.", details
+
+
+def _why_temperature(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
+    return "Every score is divided by the temperature, {temperature}.", {"temperature": settings.temperature}
+
+
+def _why_top_k(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
+    details = {"n": _n_cut(before, after), "k": settings.top_k, "threshold": float(after[after > -torch.inf].amin())}
+    return "{n} tokens are out: they score lower than {threshold:.4g}, the score of number {k}.", details
+
+
+def _why_top_p(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
+    kept = before.double().softmax(-1)[after > -torch.inf]
+    details = {"n": _n_cut(before, after), "n_kept": len(kept), "p": settings.top_p, "reached": float(kept.sum())}
+    return "{n} tokens are out: the {n_kept} likeliest make {reached:.4g} together, which is enough for {p}.", details
+
+
+def _why_min_p(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
+    highest = float(before.softmax(-1).amax())
+    details = {"n": _n_cut(before, after), "min_p": settings.min_p, "highest": highest}
+    threshold = {"threshold": settings.min_p * highest}
+    return (
+        "{n} tokens are out: they are less likely than {threshold:.4g}, which is {min_p} × the highest, {highest:.4g}.",
+        details | threshold,
+    )
+
+
+def _n_cut(before: Tensor, after: Tensor) -> int:
+    return int(((before > -torch.inf) & (after == -torch.inf)).sum())
+
+
+FILTERS = (
+    Filter(
+        "repetition_penalty",
+        lambda settings: settings.repetition_penalty != 1,
+        lambda scores, ids, settings: penalise_repeats(scores, ids, settings.repetition_penalty),
+        _why_penalty,
+    ),
+    Filter(
+        "no_repeat_ngram",
+        lambda settings: settings.no_repeat_ngram > 0,
+        lambda scores, ids, settings: ban_repeats(scores, ids, settings.no_repeat_ngram),
+        _why_ban,
+    ),
+    Filter(
+        "temperature",
+        lambda settings: settings.draws and settings.temperature != 1,
+        lambda scores, ids, settings: cool(scores, settings.temperature),
+        _why_temperature,
+    ),
+    Filter(
+        "top_k",
+        lambda settings: settings.draws and settings.top_k > 0,
+        lambda scores, ids, settings: keep_top_k(scores, settings.top_k),
+        _why_top_k,
+    ),
+    Filter(
+        "top_p",
+        lambda settings: settings.draws and settings.top_p < 1,
+        lambda scores, ids, settings: keep_top_p(scores, settings.top_p),
+        _why_top_p,
+    ),
+    Filter(
+        "min_p",
+        lambda settings: settings.draws and settings.min_p > 0,
+        lambda scores, ids, settings: keep_min_p(scores, settings.min_p),
+        _why_min_p,
+    ),
+)
