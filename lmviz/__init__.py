@@ -11,9 +11,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lmviz.explain import explain  # at once, so that the name stays the function's and not the package's
+
 if TYPE_CHECKING:
     from lmviz.errors import UserError
-    from lmviz.explain import explain
     from lmviz.explain.explanation import Explanation, Term
     from lmviz.model.checkpoint import Checkpoint, load
     from lmviz.trace.recorder import record
@@ -24,7 +25,6 @@ _HOMES = {
     **dict.fromkeys(("Step", "Trace", "Value"), "lmviz.trace.step"),
     **dict.fromkeys(("Explanation", "Term"), "lmviz.explain.explanation"),
     "record": "lmviz.trace.recorder",
-    "explain": "lmviz.explain",
     "UserError": "lmviz.errors",
 }
 

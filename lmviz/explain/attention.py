@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from lmviz.explain.explanation import Explanation, Term, Terms
-from lmviz.explain.given import Floats, Given, cell_under, given, needed, option
+from lmviz.explain.explanation import Explanation, Floats, Term, Terms
+from lmviz.explain.given import Given, cell_under, given, needed, option
 from lmviz.explain.latex import result
 from lmviz.trace.step import Cell, Step
 

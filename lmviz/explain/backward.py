@@ -9,9 +9,9 @@ from itertools import accumulate
 import numpy as np
 
 from lmviz.errors import UserError
-from lmviz.explain.explanation import Explanation, Operand, Term, Terms
+from lmviz.explain.explanation import Explanation, Floats, Operand, Term, Terms
 from lmviz.explain.functions import FUNCTIONS
-from lmviz.explain.given import UNKNOWN_SPELLING, Floats, cell_at, check_cell, inputs, place_of
+from lmviz.explain.given import UNKNOWN_SPELLING, cell_at, check_cell, inputs, place_of
 from lmviz.explain.latex import symbol
 from lmviz.explain.slopes.cells import (
     OPERATOR_SLOPES,

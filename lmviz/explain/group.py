@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.explain.explanation import Operand
-from lmviz.explain.given import Floats, Given, cell_at, inputs
+from lmviz.explain.explanation import Floats, Operand
+from lmviz.explain.given import Given, cell_at, inputs
 from lmviz.trace.step import Cell, Step
 
 _LETTERS = "ijklmnopqrstuvwxyz"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Floats, Given, cell_at, given, needed, option, place_of
+from lmviz.explain.explanation import Explanation, Floats, Term, Terms, write
+from lmviz.explain.given import Given, cell_at, given, needed, option, place_of
 from lmviz.explain.latex import result, symbol
 from lmviz.trace.step import Array, Cell, Step
 
@@ -159,9 +159,7 @@ def explain_mse_loss(step: Step, cell: Cell) -> Explanation:
         return Explanation(left + square, (term,), term.value)
     squares = (x.row(...) - target.row(...)) ** 2
     shape = squares.shape
-    terms = Terms(
-        squares.size, lambda n: _square(x, target, tuple(map(int, np.unravel_index(n, shape))) if shape else ())
-    )
+    terms = Terms(squares.reshape(-1), lambda n: _square(x, target, cell_at(n, squares.shape)))
     if reduction == "sum":
         return Explanation(rf"{left}\sum_n {square}", terms, float(squares.sum()))
     formula, count = rf"{left}\frac{{1}}{{{squares.size}}} \sum_n {square}", float(squares.size)

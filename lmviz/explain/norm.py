@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.explain.explanation import Explanation, Term, Terms, write
-from lmviz.explain.given import Floats, Given, given, needed, option
+from lmviz.explain.explanation import Explanation, Floats, Term, Terms, write
+from lmviz.explain.given import Given, given, needed, option
 from lmviz.explain.group import Group, group
 from lmviz.explain.latex import result
 from lmviz.explain.reduce import squares

@@ -113,12 +113,20 @@ def _check_range(name: str, number: object, low: float, high: float) -> None:
     good = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
     if not good or not low <= number <= high:  # type: ignore[operator]
         if name == "temperature":
-            raise UserError("temperature must be 0, or from {low} to {high}; got {number!r}.", low=low, high=high, number=number)
-        raise UserError("{name} must be from {low} to {high}; got {number!r}.", name=name, low=low, high=high, number=number)
+            raise UserError(
+                "temperature must be 0, or from {low} to {high}; got {number!r}.", low=low, high=high, number=number
+            )
+        raise UserError(
+            "{name} must be from {low} to {high}; got {number!r}.", name=name, low=low, high=high, number=number
+        )
 
 
 def _check_whole(name: str, number: object, low: int, high: int) -> None:
     if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
         raise UserError(
-            "{name} must be a whole number from {low} to {high}; got {number!r}.", name=name, low=low, high=high, number=number
+            "{name} must be a whole number from {low} to {high}; got {number!r}.",
+            name=name,
+            low=low,
+            high=high,
+            number=number,
         )

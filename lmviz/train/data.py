@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -31,7 +33,7 @@ class Windows:
     def __getitem__(self, chosen: Tensor | slice) -> Windows:
         return Windows(self.inputs[chosen], self.targets[chosen])
 
-    @property
+    @cached_property
     def n_targets(self) -> int:
         return int((self.targets != IGNORED).sum())
 
@@ -105,16 +107,23 @@ def windows(texts: Sequence[Sequence[int]], n_ctx: int, stride: int = 1, targets
     )
 
 
-def batches(windows: Windows, batch_size: int, seed: int) -> Iterator[Windows]:
-    """Batches without end: every epoch all windows in a new order drawn by the seed. A batch_size of 0 is all."""
+def batches(windows: Windows, batch_size: int, seed: int, done: int = 0) -> Iterator[Windows]:
+    """Batches without end: every epoch all windows in a new order drawn by the seed. A batch_size of 0 is all.
+
+    The first `done` batches are left out; what follows is what would have followed them.
+    """
     generator = torch.Generator().manual_seed(seed)
     if not 0 < batch_size < len(windows):
         while True:
             yield windows
+    epochs, batch = divmod(done, math.ceil(len(windows) / batch_size))
+    for _ in range(epochs):
+        torch.randperm(len(windows), generator=generator)
     while True:
         order = torch.randperm(len(windows), generator=generator)
-        for start in range(0, len(order), batch_size):
+        for start in range(batch * batch_size, len(order), batch_size):
             yield windows[order[start : start + batch_size]]
+        batch = 0
 
 
 def _rows(ids: Sequence[int], n_ctx: int, stride: int, targets: str) -> Iterator[tuple[list[int], list[int]]]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.explain.choice import choices, in_triangle, share_dropped
+from lmviz.explain.explanation import Floats
 from lmviz.explain.functions import function_of
-from lmviz.explain.given import Floats, Given, given, needed, option
+from lmviz.explain.given import Given, given, needed, option
 from lmviz.explain.slopes.use import Ints, Slopes, Use, constant, flat, mesh, reached, recorded, under
 
 Rule = Callable[[Use], Slopes]

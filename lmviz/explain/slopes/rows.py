@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lmviz.explain.given import Floats, needed, place_of
+from lmviz.explain.explanation import Floats
+from lmviz.explain.given import needed, place_of
 from lmviz.explain.group import Group, axes_of, group
 from lmviz.explain.norm import normed_row
 from lmviz.explain.reduce import correction_of

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lmviz.explain.explanation import Operand
-from lmviz.explain.given import Floats, Given, cell_at, place_of
+from lmviz.explain.explanation import Floats, Operand
+from lmviz.explain.given import Given, cell_at, place_of
 from lmviz.trace.step import Cell, Step
 
 Ints = NDArray[np.intp]

@@ -1,0 +1,52 @@
+"""What a model says about the next token, given ids; the only place of this package that runs a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lmviz.errors import UserError
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.tokenizer import Tokenizer
+
+
+def prompt_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    """The ids of a text that has at least one."""
+    ids = tokenizer.encode(text).ids
+    if not ids:
+        raise UserError(
+            "The model needs at least one token to read, and this text gives none: type something it knows."
+        )
+    return ids
+
+
+def read_by(checkpoint: Checkpoint, ids: Sequence[int]) -> tuple[int, ...]:
+    """The end of `ids` that fits into the context: what the model reads. The rest has slid out of it."""
+    return tuple(ids[-checkpoint.config.n_ctx :])
+
+
+def next_logits(checkpoint: Checkpoint, rows: Sequence[Sequence[int]]) -> Tensor:
+    """The logits for the token after each row, [row, d_vocab], in float32 and with dropout off.
+
+    Args:
+        rows: ids, all rows of one length; what does not fit into the context is not read.
+
+    Raises:
+        UserError: the model's numbers are broken, so that nothing can be drawn from them.
+    """
+    model = checkpoint.model
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits: Tensor = model(torch.tensor([read_by(checkpoint, ids) for ids in rows]))[:, -1].float()
+    model.train(was_training)
+    n_broken = int((logits.isnan() | (logits == torch.inf)).sum())
+    if n_broken or bool((logits == -torch.inf).all(-1).any()):
+        raise UserError(
+            "Nothing can be chosen: of the model's {total} scores for the next token, {n} are NaN or infinite.",
+            total=logits.numel(),
+            n=n_broken or logits.numel(),
+        )
+    return logits

@@ -1,0 +1,51 @@
+"""Several ways to write one prompt on, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmviz.generate.beam import BeamSearch, beam_search
+from lmviz.generate.generation import Generation, generate_all
+from lmviz.generate.measures import Diversity, diversity
+from lmviz.generate.settings import Settings
+from lmviz.model.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one choice of settings made of a prompt: one entry per text."""
+
+    settings: Settings
+    texts: tuple[str, ...]  # prompt included
+    new_ids: tuple[tuple[int, ...], ...]
+    log_probs: tuple[float, ...]  # ln of the probability of the new tokens together, in nats
+    diversity: Diversity
+
+
+def side_by_side(checkpoint: Checkpoint, prompt: Sequence[int], choices: Sequence[Settings]) -> tuple[Outcome, ...]:
+    """One outcome for each choice. Those with the same seed are drawn with the same random numbers."""
+    return tuple(outcome(checkpoint, prompt, settings) for settings in choices)
+
+
+def outcome(checkpoint: Checkpoint, prompt: Sequence[int], settings: Settings) -> Outcome:
+    if settings.strategy == "beam":
+        return of_search(checkpoint, beam_search(checkpoint, prompt, settings))
+    return of_generations(checkpoint, generate_all(checkpoint, prompt, settings))
+
+
+def of_generations(checkpoint: Checkpoint, generations: Sequence[Generation]) -> Outcome:
+    new_ids = tuple(generation.new_ids for generation in generations)
+    log_probs = tuple(generation.log_prob for generation in generations)
+    texts = tuple(checkpoint.tokenizer.decode(generation.ids) for generation in generations)
+    return Outcome(generations[0].settings, texts, new_ids, log_probs, diversity(new_ids))
+
+
+def of_search(checkpoint: Checkpoint, search: BeamSearch) -> Outcome:
+    """The `n_sequences` best texts of a search; their log_probs are its scores, penalties for repeating included."""
+    best = search.best[: search.settings.n_sequences]
+    new_ids = tuple(search.ids(node)[len(search.prompt) :] for node in best)
+    texts = tuple(checkpoint.tokenizer.decode(search.ids(node)) for node in best)
+    return Outcome(
+        search.settings, texts, new_ids, tuple(search.nodes[node].score for node in best), diversity(new_ids)
+    )
