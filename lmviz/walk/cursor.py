@@ -102,8 +102,9 @@ class Walk:
         inside = [i for i, line in enumerate(self.lines) if first <= line.first and line.last <= last]
         if cursor.grain == "stage":
             return Cursor("line", inside[0]) if inside else Cursor("op", first)
-        deeper = [i for i in inside if self._depth(i) > self._depth(cursor.index)]
-        return Cursor("line", deeper[0]) if deeper else Cursor("op", first)
+        here = self.lines[cursor.index].index
+        called = [i for i in inside if self.trace.calls[self.lines[i].call].statement == here]
+        return Cursor("line", called[0]) if called else Cursor("op", first)
 
     def _out(self, cursor: Cursor) -> Cursor:
         """From an operation to its line; from a line to the line that made the call; from there to the stage."""

@@ -96,7 +96,7 @@ def block_of(step: Step) -> int | None:
 
 
 def _attention(trace: Trace) -> dict[int, Kind]:
-    """Steps of attention calls by what they do, around each softmax over products of queries and keys."""
+    """Steps of attention by what they do, around each softmax over products of queries and keys."""
     kinds: dict[int, Kind] = {}
     for softmax in trace:
         if softmax.op != "softmax" or not softmax.inputs or softmax.module in (READOUT, LOSS):
@@ -104,24 +104,42 @@ def _attention(trace: Trace) -> dict[int, Kind]:
         product = _product_behind(trace, softmax.inputs[0], 6)
         if product is None or product.call != softmax.call:
             continue
-        call = trace.calls[softmax.call]
+        before, after = _around(trace, softmax, product)
         start = next(i for i in range(product.index, -1, -1) if i == 0 or trace[i - 1].statement != product.statement)
-        fused = softmax.opened
-        for step in trace[call.first : call.last + 1]:
-            if step.index in kinds and step.index < softmax.index:
-                continue
-            same = step.call == softmax.call
-            if step.index == softmax.index:
-                kinds[step.index] = "softmax"
-            elif step.index > softmax.index:
-                kinds[step.index] = "mix"
-            elif fused is not None and step.index < fused:
-                kinds[step.index] = "qkv"
-            elif step.index >= (fused if fused is not None else start) and same:
-                kinds[step.index] = "scores"
-            else:
-                kinds[step.index] = "qkv"
+        start = softmax.opened if softmax.opened is not None else start
+        for index in before:
+            kinds.setdefault(index, "scores" if index >= start and trace[index].call == softmax.call else "qkv")
+        kinds[softmax.index] = "softmax"
+        kinds.update(dict.fromkeys(after, "mix"))
     return kinds
+
+
+def _around(trace: Trace, softmax: Step, product: Step) -> tuple[list[int], list[int]]:
+    """The steps of the attention before its softmax, and those after it.
+
+    Attention that is a module of its own is the whole of its call. Where a block does it inline, it begins with the
+    products that make q, k and v, and ends before what is added to the stream.
+    """
+    call = trace.calls[softmax.call]
+    steps = [step.index for step in trace[call.first : call.last + 1]]
+    if any(_is_residual(trace[i]) for i in steps):
+        makers = {i for value in product.inputs for i in _makers(trace, value, 8)}
+        values = next((s for s in trace[softmax.index + 1 : call.last + 1] if s.op in _PRODUCTS), softmax)
+        makers |= {i for value in values.inputs for i in _makers(trace, value, 8) if i < softmax.index}
+        end = next((i for i in steps if i > softmax.index and (_is_residual(trace[i]) or _is_norm(trace, trace[i]))), None)
+        first = min(makers, default=product.index)
+        steps = [i for i in steps if first <= i and (end is None or i < end)]
+    return [i for i in steps if i < softmax.index], [i for i in steps if i > softmax.index]
+
+
+def _makers(trace: Trace, value: Value, depth: int) -> set[int]:
+    """The steps from the last product with weights to a value."""
+    if depth == 0 or value.role != "activation" or value.address not in trace:
+        return set()
+    step = trace[value.address]
+    if step.op == "linear" or _is_norm(trace, step) or any(v.role == "weight" for v in step.inputs):
+        return {step.index} if not _is_norm(trace, step) else set()
+    return {step.index}.union(*(_makers(trace, v, depth - 1) for v in step.inputs))
 
 
 def _product_behind(trace: Trace, value: Value, depth: int) -> Step | None:

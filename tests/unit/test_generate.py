@@ -1,0 +1,383 @@
+"""Generation: settings, the record of a step, runs, beams, measures and presets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lmviz.errors import UserError
+from lmviz.generate.beam import KEPT, BeamSearch, beam_search, beam_searches
+from lmviz.generate.draw import draw
+from lmviz.generate.filtering import Filtering
+from lmviz.generate.generation import generate, generate_all, token_steps
+from lmviz.generate.measures import distinct, diversity, longest_repeat, overlap, repetition
+from lmviz.generate.presets import (
+    PRESETS,
+    Preset,
+    ask_question,
+    complete_sentence,
+    generate_names,
+    inspect_prediction,
+    settings_for,
+)
+from lmviz.generate.reading import next_logits, prompt_ids
+from lmviz.generate.settings import Settings, notes
+from lmviz.generate.side_by_side import side_by_side
+from lmviz.generate.token_step import next_token
+from lmviz.model.checkpoint import Checkpoint, load
+from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.model.tokenizer import Tokenizer
+
+SAMPLES = Path(__file__).parents[2] / "sample_models"
+
+
+class Fixed(nn.Module):
+    """Says the same about the next token whatever it reads, and remembers what it read."""
+
+    def __init__(self, logits: list[float]) -> None:
+        super().__init__()
+        self.logits = torch.tensor(logits)
+        self.read: list[list[int]] = []
+
+    def forward(self, ids: Tensor) -> Tensor:
+        self.read.append(ids[0].tolist())
+        return self.logits.expand(*ids.shape, -1)
+
+
+def fixed(*probs: float, n_ctx: int = 4) -> Checkpoint:
+    """A model of letters a, b, c, ... with these probabilities of coming next."""
+    logits = [math.log(prob) if prob > 0 else -math.inf for prob in probs]
+    config = GPT2Config(d_vocab=len(probs), n_ctx=n_ctx, n_layers=1, d_model=1, n_heads=1, d_mlp=1)
+    return Checkpoint(Fixed(logits), Tokenizer.characters("abcdefgh"[: len(probs)]), config)
+
+
+@pytest.fixture(scope="module")
+def names() -> Checkpoint:
+    return load(SAMPLES / "names")
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"strategy": "magic"},
+        {"temperature": -1},
+        {"temperature": math.nan},
+        {"temperature": 1e-9},
+        {"top_k": -1},
+        {"top_k": 2.5},
+        {"top_p": 1.1},
+        {"min_p": -0.1},
+        {"repetition_penalty": 0},
+        {"max_new_tokens": 0},
+        {"max_new_tokens": 10**6},
+        {"n_sequences": 0},
+        {"n_beams": 10**6},
+        {"seed": -1},
+        {"length_penalty": math.inf},
+        {"early_stopping": "sometimes"},
+    ],
+    ids=str,
+)
+def test_impossible_settings_are_refused_in_a_sentence(wrong: dict[str, object]) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        Settings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(temperature=0), "At temperature 0"),
+        (Settings(temperature=0, top_k=3, top_p=0.5), "top_k, top_p change nothing"),
+        (Settings("greedy", temperature=0.5), "temperature change nothing"),
+        (Settings("greedy", n_sequences=3), "the 3 texts are one"),
+        (Settings(top_k=100), "only 10 tokens"),
+        (Settings(top_p=0), "top-p 0 leaves only"),
+        (Settings(top_k=1), "top-k 1 leaves only"),
+        (Settings(min_p=1), "min-p 1 leaves only"),
+        (Settings(repetition_penalty=0.5), "is a reward"),
+        (Settings(no_repeat_ngram=1), "no token may come twice"),
+        (Settings("beam", n_beams=1), "one beam is greedy"),
+        (Settings("beam", n_beams=2, n_sequences=3), "2 texts at most"),
+        (Settings("beam", min_p=0.5), "min_p change nothing"),
+        (Settings(stop=(99,)), "Token 99"),
+    ],
+    ids=str,
+)
+def test_pointless_settings_are_told(settings: Settings, said: str) -> None:
+    sentences = [sentence.format(**details) for sentence, details in notes(settings, d_vocab=10)]
+    assert any(said in sentence for sentence in sentences), sentences
+
+
+def test_ordinary_settings_need_no_word() -> None:
+    assert notes(Settings(temperature=0.8, top_k=5, top_p=0.9, stop=(3,), n_sequences=4), d_vocab=10) == ()
+    assert notes(Settings("beam", stop=(0,)), d_vocab=10) == ()
+
+
+# -- one step ----------------------------------------------------------------------------------------------------------
+
+
+def test_each_column_says_what_it_cut_and_why() -> None:
+    model = fixed(0.4, 0.3, 0.15, 0.1, 0.05)
+    settings = Settings(no_repeat_ngram=1, top_k=3, top_p=0.5, min_p=0.6)
+    columns = {column.name: column for column in next_token(model, [1], settings).columns()}
+    assert columns["no_repeat_ngram"].cut.tolist() == [1]
+    assert columns["top_k"].cut.tolist() == [4]  # of the four that are left, the one that is not among the best three
+    assert columns["top_p"].cut.tolist() == [2, 3]  # 0.4 of the 0.65 that is left is more than half
+    assert columns["min_p"].cut.tolist() == []
+    assert columns["temperature"].why is None
+    sentence, details = columns["top_p"].why or ("", {})
+    assert details == {"n": 2, "n_kept": 1, "reached": pytest.approx(0.4 / 0.65), "p": 0.5}
+    assert sentence.format(**details)
+
+
+def test_every_sentence_has_its_numbers(names: Checkpoint) -> None:
+    settings = Settings(
+        repetition_penalty=1.2, no_repeat_ngram=2, temperature=0.7, top_k=5, top_p=0.9, min_p=0.1, max_new_tokens=3
+    )
+    for step in token_steps(names, [0], settings):
+        assert all(column.why and column.why[0].format(**column.why[1]) for column in step.columns()[1:])
+
+
+def test_the_draw_falls_into_the_share_of_the_chosen_token() -> None:
+    probs = np.array([0.1, 0.6, 0.0, 0.3], dtype=np.float32)
+    shares = {number: (draw(probs, number).chosen, draw(probs, number).share) for number in (0, 0.59, 0.61, 0.95)}
+    assert [chosen for chosen, _ in shares.values()] == [1, 1, 3, 0]
+    assert all(start <= number < end for number, (_, (start, end)) in shares.items())
+    assert draw(probs, 0).ends[-1] == 1
+
+
+def test_the_draw_shown_is_the_draw_made(names: Checkpoint) -> None:
+    for step in token_steps(names, [0], Settings(seed=4, top_k=8)):
+        drawn = step.draw()
+        assert drawn is not None
+        assert drawn.chosen == step.chosen
+        assert set(drawn.order) == set(np.flatnonzero(step.probs()))
+
+
+def test_a_step_says_what_the_model_thinks_of_the_chosen_token(names: Checkpoint) -> None:
+    step = next_token(names, [0, 13], Settings(temperature=0.1, top_k=2))
+    logits = next_logits(names, [[0, 13]])[0]
+    assert step.chosen is not None
+    assert step.log_prob == pytest.approx(float(logits.log_softmax(-1)[step.chosen]), rel=1e-5)
+
+
+def test_filters_as_a_module_give_the_distribution_that_is_drawn_from(names: Checkpoint) -> None:
+    every = Settings(repetition_penalty=1.2, no_repeat_ngram=2, temperature=0.7, top_k=9, top_p=0.9, min_p=0.1)
+    for settings in (Settings(), every, replace(every, strategy="greedy")):
+        step = next_token(names, [0, 13, 1, 13], settings)
+        module = Filtering(settings, step.ids)
+        assert np.array_equal(module(torch.from_numpy(step.logits)[None, None]).numpy(), step.probs())
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_broken_numbers_are_told_and_not_drawn_from(broken: float) -> None:
+    model = fixed(0.5, 0.5)
+    model.model.logits[0] = broken  # type: ignore[index,operator]
+    with pytest.raises(UserError, match="1 are NaN or infinite"):
+        next_token(model, [0], Settings())
+
+
+def test_a_model_in_training_is_read_without_dropout_and_left_in_training() -> None:
+    torch.manual_seed(0)
+    model = GPT2(GPT2Config(d_vocab=5, n_ctx=4, n_layers=1, d_model=4, n_heads=1, d_mlp=4, dropout=0.5))
+    checkpoint = Checkpoint(model.train(), Tokenizer.characters("abcde"), model.cfg)
+    assert next_logits(checkpoint, [[1, 2]]).equal(next_logits(checkpoint, [[1, 2]]))
+    assert model.training
+
+
+def test_a_prompt_without_tokens_is_refused(names: Checkpoint) -> None:
+    with pytest.raises(UserError, match="at least one token"):
+        prompt_ids(names.tokenizer, "!!!")
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(names: Checkpoint) -> None:
+    texts = [generate(names, [0], Settings(seed=seed)).ids for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_text_does_not_depend_on_how_many_are_asked_for(names: Checkpoint) -> None:
+    settings = Settings(seed=9, max_new_tokens=5)
+    three = generate_all(names, [0], replace(settings, n_sequences=3))
+    assert three[2].ids == generate(names, [0], settings, sequence=2).ids
+    assert len({generation.ids for generation in three}) == 3
+
+
+def test_a_step_can_be_replayed_alone(names: Checkpoint) -> None:
+    settings = Settings(seed=3, max_new_tokens=6)
+    steps = list(token_steps(names, [0], settings))
+    again = next_token(names, steps[4].ids, settings, index=4)
+    assert again.chosen == steps[4].chosen
+    assert np.array_equal(again.logits, steps[4].logits)
+
+
+def test_temperature_0_takes_the_likeliest(names: Checkpoint) -> None:
+    assert generate(names, [0], Settings(temperature=0)).ids == generate(names, [0], Settings("greedy")).ids
+    assert len(generate_all(names, [0], Settings(temperature=0, n_sequences=5))) == 1
+
+
+def test_a_run_ends_at_a_stop_token_at_its_length_or_when_nothing_is_left() -> None:
+    model = fixed(0.5, 0.3, 0.2)
+    assert generate(model, [1], Settings("greedy", stop=(0,))).ended == "stop"
+    assert generate(model, [1], Settings("greedy", stop=(0,))).ids == (1, 0)
+    assert generate(model, [1], Settings("greedy", max_new_tokens=3)).ended == "length"
+    banned = generate(model, [1], Settings(no_repeat_ngram=1, top_k=2, top_p=0.5, min_p=0.1, temperature=0.5))
+    assert banned.ended == "nothing"
+    assert sorted(banned.ids) == [0, 1, 2]
+    assert banned.steps[-1].chosen is None
+    assert banned.steps[-1].draw() is None
+    assert [column.n_kept for column in banned.steps[-1].columns()][-1] == 0
+
+
+def test_a_context_that_slides_is_shown_as_it_is_cut() -> None:
+    model = fixed(0.6, 0.4, n_ctx=4)
+    steps = list(token_steps(model, [1, 1, 0], Settings("greedy", max_new_tokens=4)))
+    assert [step.n_cut for step in steps] == [0, 0, 1, 2]
+    assert [list(step.read) for step in steps] == model.model.read
+    assert all(len(step.read) <= 4 for step in steps)
+
+
+def test_log_prob_is_that_of_the_whole_text() -> None:
+    generation = generate(fixed(0.7, 0.3), [0], Settings("greedy", max_new_tokens=3))
+    assert generation.log_prob == pytest.approx(3 * math.log(0.7), rel=1e-6)
+
+
+# -- beams -------------------------------------------------------------------------------------------------------------
+
+
+def test_beams_find_what_greedy_misses(names: Checkpoint) -> None:
+    edge = names.tokenizer.id(".")
+    assert edge is not None
+    settings = Settings("beam", stop=(edge,), n_beams=4, max_new_tokens=10)
+    greedy, beam = side_by_side(names, [edge], [replace(settings, strategy="greedy"), replace(settings, length_penalty=0)])
+    assert beam.log_probs[0] > greedy.log_probs[0]
+
+
+@pytest.fixture(scope="module")
+def search(names: Checkpoint) -> BeamSearch:
+    return beam_search(names, [0], Settings("beam", stop=(0,), n_beams=3, max_new_tokens=8))
+
+
+def test_the_score_of_a_node_is_the_sum_along_its_path(search: BeamSearch) -> None:
+    for node in search.nodes[1:]:
+        parent = search.nodes[node.parent or 0]
+        assert node.score == pytest.approx(parent.score + node.log_prob, abs=1e-5)
+        assert node.step == parent.step + 1
+        assert parent.fate == KEPT
+
+
+def test_every_node_has_a_fate(search: BeamSearch, names: Checkpoint) -> None:
+    for step in range(1, search.step + 1):
+        nodes = [node for node in search.nodes if node.step == step]
+        kept = [node for node in nodes if node.fate == KEPT]
+        outscored = [node for node in nodes if node.fate == "outscored"]
+        assert len(kept) <= 3
+        assert [node.rank for node in nodes] == list(range(len(nodes)))
+        assert all(node.score >= other.score for node in kept for other in outscored)
+        assert all(node.rank < 3 for node in nodes if node.fate == "finished")
+    lasting = {search.nodes[i].parent for i in search.running + search.finished}
+    assert not lasting & set(search.dead_ends)
+    assert search.ended in ("no_better", "length")
+
+
+def test_a_search_can_be_followed_step_by_step(names: Checkpoint, search: BeamSearch) -> None:
+    stages = list(beam_searches(names, [0], search.settings))
+    assert [stage.step for stage in stages] == list(range(search.step + 1))
+    assert stages[-1] == search
+    assert stages[2].nodes[: len(stages[1].nodes)] == stages[1].nodes
+    assert stages[0].ids(0) == (0,)
+
+
+def test_the_length_penalty_decides_between_short_and_long() -> None:
+    model = fixed(0.45, 0.55)
+    short, long = (
+        beam_search(model, [1], Settings("beam", stop=(0,), n_beams=2, max_new_tokens=5, length_penalty=penalty))
+        for penalty in (0.0, 3.0)
+    )
+    assert len(short.ids(short.best[0])) < len(long.ids(long.best[0]))
+    best = long.nodes[long.best[0]]
+    assert best.final == pytest.approx(best.score / best.step**3)
+
+
+def test_a_search_with_nothing_left_returns_what_it_has() -> None:
+    search = beam_search(fixed(0.5, 0.5), [0], Settings("beam", no_repeat_ngram=1, n_beams=2))
+    assert search.ended == "nothing"
+    assert [search.ids(node) for node in search.best] == [(0, 1)]
+
+
+def test_what_was_finished_and_gave_way_is_told(names: Checkpoint) -> None:
+    settings = Settings("beam", stop=(0,), n_beams=2, max_new_tokens=12, early_stopping="never")
+    search = beam_search(names, [0], settings)
+    assert search.displaced
+    for node, step in search.displaced:
+        assert search.nodes[node].fate == "finished"
+        assert search.nodes[node].step < step
+        assert (search.nodes[node].final or 0) <= min(search.nodes[best].final or 0 for best in search.finished)
+
+
+# -- measures ----------------------------------------------------------------------------------------------------------
+
+
+def test_measures_by_hand() -> None:
+    assert distinct([[1, 2, 1], [1, 3]], 1) == 3 / 5
+    assert distinct([[1, 2, 1], [1, 3]], 2) == 1
+    assert repetition([1, 2, 1, 2, 1], 2) == 1 - 2 / 4
+    assert overlap([[1, 2, 3], [1, 2, 4], [5, 6]], 2) == pytest.approx((1 / 3 + 0 + 0) / 3)
+    assert longest_repeat([1, 2, 3, 9, 1, 2, 3]) == (1, 2, 3)
+    assert longest_repeat([1, 1, 1]) == (1, 1)
+    assert longest_repeat([1, 2]) == ()
+
+
+def test_measures_of_nothing_are_none() -> None:
+    assert diversity([]) == diversity([()]).__class__(None, None, None, None, None)
+    assert diversity([(1,)]).overlap is None
+
+
+def test_a_hot_model_is_more_varied_than_a_cold_one(names: Checkpoint) -> None:
+    choices = [Settings(temperature=temperature, n_sequences=8, stop=(0,)) for temperature in (0.2, 2.0)]
+    cold, hot = side_by_side(names, [0], choices)
+    assert len(cold.texts) == 8
+    assert (cold.diversity.distinct_2 or 1) < (hot.diversity.distinct_2 or 0)
+    assert (cold.diversity.overlap or 0) > (hot.diversity.overlap or 1)
+
+
+# -- presets -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_guide_gets_its_answers() -> None:
+    model = load(SAMPLES / "simple-llm")
+    assert complete_sentence(model, "The cat sits on the") == "The cat sits on the mat"
+    assert ask_question(model, "What color is the sky?") == "blue"
+    best = inspect_prediction(model, "The cat sits on the")
+    assert [prediction.piece for prediction in best][0] == "mat"
+    assert len(best) == 5
+    assert [p.prob for p in best] == sorted((p.prob for p in best), reverse=True)
+
+
+def test_the_lesson_gets_its_names() -> None:
+    model = load(SAMPLES / "pokemon")
+    cold, warm = generate_names(model, temperature=0.1), generate_names(model, temperature=0.8)
+    assert len(cold) == len(warm) == 10
+    assert "pikachu" in warm
+    assert all("." not in name for name in (*cold, *warm))
+    with pytest.raises(UserError, match="no token for"):
+        generate_names(load(SAMPLES / "small-ever"))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_presets_run_on_their_model(preset: Preset) -> None:
+    model = load(SAMPLES / preset.model)
+    settings = settings_for(preset, model)
+    assert bool(settings.stop) == bool(preset.stop)
+    assert generate_all(model, prompt_ids(model.tokenizer, preset.prompt), settings)

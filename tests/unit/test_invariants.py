@@ -1,0 +1,58 @@
+"""What must hold at each stage holds on healthy models, and is measured as broken on broken ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import lmviz
+from lmviz.debug.invariants import Check, checks_of
+from lmviz.walk.stages import stages_of
+from tests.conftest import ROOT, SAMPLES
+
+Change = Callable[[torch.Tensor], torch.Tensor]
+
+
+def checks(model: str, text: str, **edits: Change) -> list[Check]:
+    checkpoint = lmviz.load(ROOT / "sample_models" / model)
+    changes = {address.replace("__", "."): change for address, change in edits.items()}
+    with torch.no_grad():
+        trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(text).ids_tensor, edits=changes)
+    return [check for stage in stages_of(trace) for check in checks_of(trace, stage)]
+
+
+def broken(found: list[Check]) -> set[str]:
+    return {check.name for check in found if not check.holds}
+
+
+PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_a_healthy_model_keeps_every_invariant(model: str) -> None:
+    found = checks(model, PROMPTS[model])
+    assert not broken(found)
+    assert {"finite", "rows_sum_to_one", "no_future", "sum_of_parts"} <= {check.name for check in found}
+
+
+@pytest.mark.parametrize(
+    ("address", "change", "name"),
+    [
+        ("blocks.0.attn.pattern", lambda p: p * 0.5, "rows_sum_to_one"),
+        ("blocks.0.attn.pattern", lambda p: torch.full_like(p, 0.25), "no_future"),
+        ("blocks.0.x_mid", lambda x: x + 1, "sum_of_parts"),
+        ("blocks.0.norm_1.normed", lambda x: x + 1, "mean_zero"),
+        ("blocks.0.norm_1.normed", lambda x: x * 2, "variance_one"),
+        ("blocks.0.mlp.hidden", lambda x: x * float("nan"), "finite"),
+    ],
+)
+def test_what_is_broken_is_measured(address: str, change: Change, name: str) -> None:
+    found = checks("names", ".mar", **{address.replace(".", "__"): change})
+    assert name in broken(found)
+
+
+def test_the_measured_value_is_the_tensors_own() -> None:
+    found = checks("names", ".mar", blocks__0__attn__pattern=lambda p: p * 0.5)
+    assert min(check.measured for check in found if check.name == "rows_sum_to_one") == pytest.approx(0.5)

@@ -1,0 +1,48 @@
+"""The view and its address: what is written can be read, and what can't be read is left out and named."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmviz.ui.state import View
+
+CELLS = st.tuples(st.text(max_size=20), st.lists(st.integers(0, 99), max_size=4).map(tuple))
+VIEWS = st.builds(
+    View,
+    lang=st.sampled_from(["en", "fr"]),
+    model=st.text(max_size=20),
+    prompt=st.none() | st.text(max_size=40),
+    step=st.text(max_size=30),
+    by=st.sampled_from(["stage", "line", "op"]),
+    focus=st.integers(-1, 999),
+    head=st.integers(0, 99),
+    cell=st.none() | CELLS,
+    trail=st.lists(CELLS, max_size=3).map(tuple),
+    target=st.text(max_size=10),
+    temperature=st.floats(0.01, 10),
+    grad=st.booleans(),
+    digits=st.integers(2, 4),
+    edits=st.lists(st.tuples(st.text(max_size=9), st.lists(st.integers(0, 9), max_size=3).map(tuple), st.floats(-9, 9)), max_size=3).map(tuple),
+    stops=st.lists(st.text(max_size=9), max_size=3).map(tuple),
+    watch=st.lists(CELLS, max_size=3).map(tuple),
+    b_prompt=st.text(max_size=9),
+    b_plain=st.booleans(),
+    present=st.booleans(),
+)
+
+
+@given(VIEWS)
+def test_an_address_brings_back_its_view(view: View) -> None:
+    assert View.parse(view.query()) == (view, ())
+
+
+def test_the_default_view_has_an_empty_address() -> None:
+    assert View().query() == {}
+
+
+@given(st.dictionaries(st.sampled_from(list(View.__dataclass_fields__)), st.text(max_size=30)))
+def test_no_address_is_an_error(query: dict[str, str]) -> None:
+    view, wrong = View.parse(query)
+    assert isinstance(view, View) and set(wrong) <= set(query)
+    assert View.parse(view.query()) == (view, ())

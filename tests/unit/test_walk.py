@@ -1,0 +1,228 @@
+"""The walk: its stages, the moves of a debugger, what there is to see, and where a run stops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import lmviz
+from lmviz.errors import UserError
+from lmviz.trace.step import Trace
+from lmviz.walk.breakpoints import Breakpoint, next_stop
+from lmviz.walk.cursor import Cursor, Walk
+from lmviz.walk.panels import panels_at
+from lmviz.walk.stages import stages_of
+from tests.conftest import ROOT, SAMPLES
+
+
+def walk_of(model: str, text: str) -> Walk:
+    checkpoint = lmviz.load(ROOT / "sample_models" / model)
+    with torch.no_grad():
+        return Walk(lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(text).ids_tensor))
+
+
+@pytest.fixture(scope="module")
+def pokemon() -> Walk:
+    return walk_of("pokemon", ".pik")
+
+
+@pytest.fixture(scope="module")
+def names() -> Walk:
+    return walk_of("names", ".mar")
+
+
+def kinds(trace: Trace) -> list[str]:
+    return [stage.kind for stage in stages_of(trace)]
+
+
+GPT2_BLOCK = ["norm", "qkv", "scores", "softmax", "mix", "residual", "norm", "mlp", "residual"]
+
+
+def test_gpt2_is_walked_in_the_order_of_the_design(names: Walk) -> None:
+    assert kinds(names.trace) == ["tokenizer", "embeddings", *GPT2_BLOCK * 3, "final_norm", "logits"]
+
+
+def test_the_mini_llm_has_no_norms(pokemon: Walk) -> None:
+    block = ["qkv", "scores", "softmax", "mix", "residual", "mlp", "residual"]
+    assert kinds(pokemon.trace) == ["tokenizer", "embeddings", *block, "logits"]
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_every_step_is_in_exactly_one_stage(model: str) -> None:
+    walk = walk_of(model, "Clem" if model == "small-ever" else ".a" if model != "simple-llm" else "The cat")
+    covered = [i for stage in walk.stages[1:] for i in range(stage.first, stage.last + 1)]
+    assert covered == list(range(len(walk.trace)))
+
+
+class Fused(nn.Module):
+    """A block in other words: fused attention, a torch norm, an unnumbered path."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(7, 8)
+        self.h = nn.ModuleList([FusedBlock()])
+        self.ln_f = nn.LayerNorm(8)
+        self.head = nn.Linear(8, 7)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.wte(ids)
+        for layer in self.h:
+            x = layer(x)
+        return self.head(self.ln_f(x))
+
+
+class FusedBlock(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ln_1, self.ln_2 = nn.LayerNorm(8), nn.LayerNorm(8)
+        self.qkv, self.proj = nn.Linear(8, 24), nn.Linear(8, 8)
+        self.mlp = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in self.qkv(self.ln_1(x)).chunk(3, -1))
+        z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.proj(z.transpose(1, 2).flatten(-2))
+        return x + self.mlp(self.ln_2(x))
+
+
+def test_stages_of_an_unknown_model_are_inferred() -> None:
+    with torch.no_grad():
+        trace = lmviz.record(Fused().eval(), torch.tensor([[1, 2, 3]]))
+    found = kinds(trace)
+    assert found[:2] == ["tokenizer", "embeddings"]
+    assert [kind for kind in found if kind in GPT2_BLOCK] == GPT2_BLOCK
+    assert found[-2:] == ["final_norm", "logits"]
+
+
+def test_a_model_of_another_kind_is_shown_as_plain_steps() -> None:
+    with torch.no_grad():
+        trace = lmviz.record(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.ones(1, 3))
+    assert kinds(trace) == ["tokenizer", "other"]
+
+
+# -- moving ----------------------------------------------------------------------------------------------------------
+
+
+def line(walk: Walk, cursor: Cursor) -> str:
+    return walk.lines[cursor.index].span.text
+
+
+def test_over_by_stage_visits_every_stage_once(names: Walk) -> None:
+    cursor, seen = Cursor(), [0]
+    while (after := names.move(cursor, "over")) != cursor:
+        cursor = after
+        seen.append(cursor.index)
+    assert seen == list(range(len(names.stages)))
+
+
+def test_over_by_line_does_not_enter_calls_and_into_does(pokemon: Walk) -> None:
+    at = pokemon.at(pokemon.trace["x"].index, "line")
+    over = pokemon.move(at, "over")
+    assert line(pokemon, over) == "x = block(x)"
+    into = pokemon.move(over, "into")
+    assert line(pokemon, into) == "attn_out = self.attn(x)"
+    assert line(pokemon, pokemon.move(into, "into")).startswith("q = self.w_q(x)")
+
+
+def test_the_last_line_of_a_call_leads_back_to_its_caller(pokemon: Walk) -> None:
+    last = pokemon.at(pokemon.trace["blocks.0.attn.joined"].index, "line")
+    assert line(pokemon, pokemon.move(last, "over")) == "attn_out = self.attn(x)"
+
+
+def test_out_climbs_from_an_operation_to_the_stage(pokemon: Walk) -> None:
+    cursor = Cursor("op", pokemon.trace["blocks.0.attn.scores.matmul"].index)
+    cursor = pokemon.move(cursor, "out")
+    assert line(pokemon, cursor).startswith("scores = q @ k")
+    for expected in ("attn_out = self.attn(x)", "x = block(x)"):
+        cursor = pokemon.move(cursor, "out")
+        assert line(pokemon, cursor) == expected
+    assert pokemon.move(cursor, "out").grain == "stage"
+
+
+def test_back_undoes_over_among_operations(pokemon: Walk) -> None:
+    for index in range(len(pokemon.trace) - 1):
+        cursor = Cursor("op", index)
+        assert pokemon.move(pokemon.move(cursor, "over"), "back") == cursor
+
+
+@pytest.mark.parametrize("grain", ["stage", "line", "op"])
+def test_no_move_leaves_the_walk(pokemon: Walk, grain: str) -> None:
+    for index in range(pokemon.count(grain)):  # type: ignore[arg-type]
+        for move in ("over", "back", "into", "out", "first", "last", "next_stage", "previous_stage"):
+            after = pokemon.move(Cursor(grain, index), move)  # type: ignore[arg-type]
+            assert 0 <= after.index < pokemon.count(after.grain)
+
+
+# -- what there is to see --------------------------------------------------------------------------------------------
+
+
+def names_at(walk: Walk, kind: str) -> list[str]:
+    stage = next(stage for stage in walk.stages if stage.kind == kind)
+    return [panel.sign + panel.value.name + ("ᵀ" if panel.turned else "") for panel in panels_at(walk, Cursor("stage", stage.index))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("embeddings", ["tok", "+pos", "=x"]),
+        ("qkv", ["x", "→q", ",k", ",v"]),
+        ("scores", ["q", "@kᵀ", "→masked"]),
+        ("softmax", ["masked", "→pattern"]),
+        ("mix", ["pattern", "@v", "→z", "→joined"]),
+        ("residual", ["x", "+joined", "→x_mid"]),
+        ("mlp", ["x_mid", "→pre", "→hidden", "→mlp_out"]),
+        ("logits", ["x_out", "→logits"]),
+    ],
+)
+def test_a_stage_shows_what_goes_in_and_what_comes_out(pokemon: Walk, kind: str, shown: list[str]) -> None:
+    assert names_at(pokemon, kind) == shown
+
+
+def test_an_operation_shows_its_weights(pokemon: Walk) -> None:
+    panels = panels_at(pokemon, Cursor("op", pokemon.trace["blocks.0.mlp.pre"].index))
+    assert [panel.value.role for panel in panels] == ["activation", "weight", "weight", "activation"]
+
+
+# -- breakpoints -----------------------------------------------------------------------------------------------------
+
+
+def stop(walk: Walk, *written: str, start: int = 0) -> str | None:
+    found = next_stop(walk, Cursor("op", start), tuple(map(Breakpoint.parse, written)))
+    return walk.trace[found[0].index].address if found else None
+
+
+def test_a_run_stops_at_an_address_a_line_and_a_stage(pokemon: Walk) -> None:
+    span = pokemon.trace["blocks.0.attn.z"].span
+    assert stop(pokemon, "address blocks.0.x_mid") == "blocks.0.x_mid"
+    assert stop(pokemon, f"line mini_llm.py:{span.lines[0]}") == "blocks.0.attn.z"
+    assert stop(pokemon, "stage softmax") == "blocks.0.attn.pattern"
+    assert stop(pokemon, "address nowhere") is None
+
+
+def test_a_run_stops_where_a_value_exceeds_a_limit(pokemon: Walk) -> None:
+    largest = max(abs(float(v.array.max())) for s in pokemon.trace for v in s.outputs if v.dtype == "float32")
+    first = stop(pokemon, f"above {largest / 2}")
+    assert first is not None and abs(pokemon.trace[first].outputs[0].array).max() > largest / 2
+    assert stop(pokemon, f"above {largest * 2}") is None
+
+
+def test_a_run_stops_where_a_distribution_is_narrow(pokemon: Walk) -> None:
+    assert stop(pokemon, f"entropy {math.log(4) + 0.01}") == "blocks.0.attn.pattern"
+    assert stop(pokemon, "entropy 0") is None
+
+
+def test_a_run_stops_at_the_first_nan() -> None:
+    checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
+    ids = checkpoint.tokenizer.encode(".pik").ids_tensor
+    trace = lmviz.record(checkpoint.model, ids, edits={"blocks.0.attn.z": lambda z: z * math.nan})
+    assert stop(Walk(trace), "nan") == "blocks.0.attn.z"
+
+
+@pytest.mark.parametrize("written", ["", "leap 3", "stage nowhere", "above", "above x"])
+def test_a_breakpoint_that_makes_no_sense_is_a_sentence(written: str) -> None:
+    with pytest.raises(UserError, match="breakpoint"):
+        Breakpoint.parse(written)
