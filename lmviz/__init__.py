@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-from lmviz.explain import explain  # at once, so that the name stays the function's and not the package's
 
 if TYPE_CHECKING:
     from lmviz.errors import UserError
+    from lmviz.explain import explain
     from lmviz.explain.explanation import Explanation, Term
     from lmviz.model.checkpoint import Checkpoint, load
     from lmviz.trace.recorder import record
@@ -25,6 +26,7 @@ _HOMES = {
     **dict.fromkeys(("Step", "Trace", "Value"), "lmviz.trace.step"),
     **dict.fromkeys(("Explanation", "Term"), "lmviz.explain.explanation"),
     "record": "lmviz.trace.recorder",
+    "explain": "lmviz.explain",
     "UserError": "lmviz.errors",
 }
 
@@ -36,3 +38,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'lmviz' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+class _Package(ModuleType):
+    """Keeps `lmviz.explain` the function, though Python would set the name to the subpackage when that is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "explain" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from lmviz.errors import UserError
 from lmviz.model.card import Card, read_card
@@ -145,6 +146,16 @@ def _settle_tie(config: Config, stored: dict[str, StoredTensor]) -> Config:
     return replace(config, tied=False)
 
 
+class _NoInitialValues(TorchFunctionMode):
+    """Leaves out initial weights and masks, which are replaced; on "meta" they cost an import of torch's compiler."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, torch.Tensor.tril):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
 def _model(
     build: Callable[[Any], nn.Module],
     config: Config,
@@ -153,7 +164,7 @@ def _model(
     dtype: torch.dtype,
 ) -> nn.Module:
     """The model with its weights. It is built without any memory of its own, so that loading needs no second copy."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NoInitialValues():
         model = build(config)
     parameters = dict(part for name, slot in slots.items() for part in slot.split(stored[name].read().to(dtype)))
     tied = isinstance(model, GPT2) and model.cfg.tied

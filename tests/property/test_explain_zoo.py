@@ -135,6 +135,7 @@ ZOO: dict[str, Callable[..., Any]] = {
         x.clamp(min=y.detach())),
     "maximum": lambda x, y, vector: (torch.maximum(x, y), torch.minimum(x, vector), x.max(y), torch.min(x, y)),
     "comparisons": lambda x, y: (x > y, x >= 0, x < vector_of(x), x <= y, x == x, x != y, torch.gt(x, y), x.lt(0.5)),
+    "comparisons_of_equals": lambda ids: (ids <= 1, ids < 1, ids >= 2, ids > 2, ids == 1, ids != 1),
     "logic": lambda mask, x: (~mask, mask & (x > 0), mask | (x > 0), mask.logical_not(),
         torch.logical_and(mask, x > 0), mask & True),
     "not_int": lambda ids: (~ids, ids.logical_not()),

@@ -260,7 +260,9 @@ def test_beams_find_what_greedy_misses(names: Checkpoint) -> None:
     edge = names.tokenizer.id(".")
     assert edge is not None
     settings = Settings("beam", stop=(edge,), n_beams=4, max_new_tokens=10)
-    greedy, beam = side_by_side(names, [edge], [replace(settings, strategy="greedy"), replace(settings, length_penalty=0)])
+    greedy, beam = side_by_side(
+        names, [edge], [replace(settings, strategy="greedy"), replace(settings, length_penalty=0)]
+    )
     assert beam.log_probs[0] > greedy.log_probs[0]
 
 
@@ -360,7 +362,7 @@ def test_the_guide_gets_its_answers() -> None:
     assert complete_sentence(model, "The cat sits on the") == "The cat sits on the mat"
     assert ask_question(model, "What color is the sky?") == "blue"
     best = inspect_prediction(model, "The cat sits on the")
-    assert [prediction.piece for prediction in best][0] == "mat"
+    assert best[0].piece == "mat"
     assert len(best) == 5
     assert [p.prob for p in best] == sorted((p.prob for p in best), reverse=True)
 

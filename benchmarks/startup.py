@@ -1,0 +1,70 @@
+"""From `streamlit run` to the first paint, against a hello-world app in the same run.
+
+    python benchmarks/startup.py [--rounds 7]
+
+The apps take turns; the first round, whose files are not yet in memory, is dropped. Printed: medians in seconds of the time
+from starting the server until something of the app is painted, and until the app is ready; and their ratios to hello-world.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from browser import ROOT, chromium, free_port, median, wait_until_up
+from playwright.sync_api import Browser
+
+APPS = {
+    "hello world": (ROOT / "benchmarks/apps/hello.py", "text=READY", "text=READY"),
+    "lmviz": (ROOT / "streamlit_app.py", ".st-key-top, [data-testid=stSpinner]", ".lm[data-step]"),
+}
+
+
+def start(browser: Browser, app: Path, painted: str, ready: str) -> tuple[float, float]:
+    """Seconds from the server's start to the first paint of the app, and until it is ready."""
+    port = free_port()
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", str(app), f"--server.port={port}", "--server.headless=true"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}", process)
+        context = browser.new_context(viewport={"width": 1280, "height": 720})
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{port}", wait_until="commit")
+        times = []
+        for marker in (painted, ready):
+            page.locator(marker).first.wait_for(state="visible", timeout=120_000)
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            times.append(time.perf_counter() - began)
+        context.close()
+        return times[0], times[1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in APPS}
+    with chromium() as browser:
+        for _ in range(rounds + 1):
+            for name, (app, painted, ready) in APPS.items():
+                times[name].append(start(browser, app, painted, ready))
+    base = median([first for first, _ in times["hello world"][1:]])
+    print(f"{'app':12} {'first paint':>12} {'ready':>9}   ratio of first paints, ratio of ready to hello world")
+    for name, measured in times.items():
+        first, ready = (median([pair[i] for pair in measured[1:]]) for i in (0, 1))
+        print(f"{name:12} {first:10.2f} s {ready:7.2f} s   {first / base:.2f}  {ready / base:.2f}")
+
+
+if __name__ == "__main__":
+    main()
