@@ -260,6 +260,7 @@ class _Frame:
         value = panel.value
         self.lead = lead_of(value.shape, value.axes, view.head)
         self.grid = self.grid_of(value)
+        self.by_hand = value.address in windows
         self.place = _window(value, self.lead, self.grid, pos, view, windows)
         self.window = self.window_of(self.grid)
 
@@ -285,6 +286,7 @@ class _Frame:
             "part": part_of(self.panel),
             "overview": overview(grid),
             "pinned": _pinned(value, self.place, view),
+            "by_hand": self.by_hand,
             "focus": self.pos if shown["row_axis"] in ("pos", "query") else None,
             "heads": _heads(value),
             "heads_off": [e[1][0] for e in view.edits if len(e[1]) == 1 and e[0] == value.address],
@@ -311,6 +313,7 @@ def _window(
         row, col = ((0, *view.cell[1])[-2:])[0], view.cell[1][-1]
     if value.address in windows:
         row, col = windows[value.address]
+        return Slice(lead, min(row, rows - 1), min(col, cols - 1))
     return Slice(lead, window_start(min(row, rows - 1), rows), window_start(min(col, cols - 1), cols))
 
 

@@ -6,14 +6,11 @@ const drawPicture = (box, state) => {
   if (picture.kind === "tokens") return box.append(tokenTable(picture, state));
   if (picture.kind === "bars") return box.append(barTable(picture, state));
   if (picture.kind === "loss") return box.append(lossTable(picture, state));
-  const panels = picture.panels.map((raw) => {
-    const panel = prepare(raw);
-    panel.focusLocal = raw.focus === null ? null : raw.focus - raw.start[0];
-    if (panel.focusLocal !== null && (panel.focusLocal < 0 || panel.focusLocal >= raw.window[0])) panel.focusLocal = null;
-    return panel;
-  });
-  if (!panels.length) return box.append(h("p", { class: "empty" }, words["picture.none"]));
-  const way = arrange(panels, box.clientWidth - 8, box.clientHeight - 8 * panels.length);
+  const raws = picture.panels.map((raw) => ({ ...raw, values: decoded(raw.cells), changedValues: raw.changed ? decoded(raw.changed) : null, whole: raw.window, all: decoded(raw.cells) }));
+  if (!raws.length) return box.append(h("p", { class: "empty" }, words["picture.none"]));
+  const width = box.clientWidth - 8, height = box.clientHeight - 8 * raws.length;
+  let way = arrange(raws.map(prepare), width, height);
+  if (way.crowded) way = squeezed(raws, width, height);
   const look = lookOf(box, data);
   for (const line of way.lines) {
     const row = h("div", { class: "line" });
@@ -42,10 +39,10 @@ const tensorFigure = (panel, size, look, state) => {
     h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, 138)}px` },
       h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), panel.mark ? h("span", { class: "mark" }, panel.mark) : null, roomy ? legend(panel, look) : null),
       h("span", { class: "shape" }, shapeText(panel, wide))),
-    panel.heads > 1 || (panel.heads && panel.result) ? headPicker(panel, state) : null,
+    panel.heads && panel.result && !["B", "A − B"].includes(panel.mark) ? headPicker(panel, state) : null,
     panel.note ? h("p", { class: "empty" }, panel.note) : null,
     panel.no_grad ? h("p", { class: "empty" }, state.words["picture.no_grad"]) : canvas,
-    roomy || panel.no_grad ? null : legend(panel, look), panel.overview ? overviewOf(panel, look, state) : null);
+    roomy || panel.no_grad ? null : legend(panel, look), panel.overview || panel.part_only ? overviewOf(panel, look, state) : null);
 };
 
 // "batch 1 × pos 4 ↓ × d_model 16 →": the arrows say which axis runs down and which runs right.
@@ -59,11 +56,14 @@ const shapeText = (panel, whole) => {
   return (panel.turned ? [...shown.slice(0, -2), ...shown.slice(-2).reverse()] : shown).map((part) => part.text).join(" × ");
 };
 
-const headPicker = (panel, state) => h("div", { class: "heads", role: "group", "aria-label": "head" },
-  h("span", {}, "head"), Array.from({ length: Math.min(panel.heads, 24) }, (_, i) =>
-    h("button", { class: panel.heads_off.includes(i) ? "off" : null, "aria-pressed": String(i === panel.lead[panel.axes.indexOf("head")]), onclick: () => state.send({ type: "head", head: i }) }, String(i))),
-  panel.result ? h("button", { class: "switch", onclick: () => state.send({ type: "head_off", address: panel.address, head: panel.lead[panel.axes.indexOf("head")] }) },
-    state.words[panel.heads_off.includes(panel.lead[panel.axes.indexOf("head")]) ? "edit.head_on" : "edit.head_off"]) : null);
+const headPicker = (panel, state) => {
+  const now = panel.lead[panel.axes.indexOf("head")], off = panel.heads_off.includes(now), { words } = state;
+  const go = (head, label, name) => h("button", { class: panel.heads_off.includes(head) ? "off" : null, "aria-label": name, "aria-pressed": name ? null : String(head === now), disabled: head < 0 || head >= panel.heads, onclick: () => state.send({ type: "head", head }) }, label);
+  const few = panel.heads <= 4;
+  return h("div", { class: "heads", role: "group", "aria-label": "head" }, h("span", {}, "head"),
+    few ? Array.from({ length: panel.heads }, (_, i) => go(i, String(i))) : [go(now - 1, "‹", words["picture.left"]), go(now, `${now} / ${panel.heads}`), go(now + 1, "›", words["picture.right"])],
+    h("button", { class: "switch", onclick: () => state.send({ type: "head_off", address: panel.address, head: now }) }, words[off ? "edit.head_on" : "edit.head_off"]));
+};
 
 const legend = (panel, look) => {
   const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${colourOf(panel.scale === "share" ? (share + 1) / 2 : share * panel.peak, panel, look.scale)})`);
@@ -73,7 +73,8 @@ const legend = (panel, look) => {
 
 // A large tensor: where the window stands in the whole, and a click to move it.
 const overviewOf = (panel, look, state) => {
-  const [rows, cols] = panel.overview.window, values = decoded(panel.overview.cells), canvas = h("canvas", { width: cols, height: rows });
+  const sample = panel.overview || { window: panel.whole, cells: null };
+  const [rows, cols] = sample.window, values = sample.cells ? decoded(sample.cells) : panel.all, canvas = h("canvas", { width: cols, height: rows });
   const g = canvas.getContext("2d"), image = g.createImageData(cols, rows);
   values.forEach((value, i) => image.data.set([...(Number.isFinite(value) ? colourOf(value, panel, look.scale) : [128, 136, 148]), 255], 4 * i));
   g.putImageData(image, 0, 0);
@@ -84,10 +85,10 @@ const overviewOf = (panel, look, state) => {
     move(Math.floor(((event.clientY - area.top) / area.height) * allRows), Math.floor(((event.clientX - area.left) / area.width) * allCols));
   } }, canvas, h("i", { style: `top:${percent(panel.start[0], allRows)};left:${percent(panel.start[1], allCols)};height:${percent(panel.window[0], allRows)};width:${percent(panel.window[1], allCols)}` }));
   const page = (label, row, col, name) => h("button", { "aria-label": name, onclick: () => move(row, col) }, label);
-  const [r, c] = panel.start, w = state.words;
+  const [r, c] = panel.start, w = state.words, [stepRows, stepCols] = panel.window;
   return h("div", { class: "paging" }, box,
-    c > 0 ? page("◀", r, c - 64, w["picture.left"]) : null, c + 64 < allCols ? page("▶", r, c + 64, w["picture.right"]) : null,
-    r > 0 ? page("▲", r - 64, c, w["picture.up"]) : null, r + 64 < allRows ? page("▼", r + 64, c, w["picture.down"]) : null,
+    c > 0 ? page("◀", r, c - stepCols, w["picture.left"]) : null, c + panel.window[1] < allCols ? page("▶", r, c + stepCols, w["picture.right"]) : null,
+    r > 0 ? page("▲", r - stepRows, c, w["picture.up"]) : null, r + panel.window[0] < allRows ? page("▼", r + stepRows, c, w["picture.down"]) : null,
     h("span", {}, `${r}–${r + panel.window[0] - 1} / ${allRows} × ${c}–${c + panel.window[1] - 1} / ${allCols}`));
 };
 

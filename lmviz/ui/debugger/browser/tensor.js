@@ -2,7 +2,7 @@
 
 const TITLE = 20; // pixels above the grid, for the labels of the columns
 const CAPTION = 44; // pixels above the canvas, for the name, the scale and the shape
-const PAGING = 58; // pixels below it, where a tensor is larger than a window
+const PAGING = 26; // pixels below it, where a tensor is larger than a window
 const MIN_NUMBER = 42; // cell width from which numbers fit
 const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
 
@@ -11,18 +11,44 @@ const labelWidth = (panel) => {
   return panel.rowAxis ? clamp(longest * 9 + 12, 24, 92) : 10;
 };
 
+// A part of a tensor, around one row of the window: for pictures with more tensors than there is room for.
+const cropped = (raw, middle, nRows, nCols) => {
+  const [rows, cols] = raw.window, n = Math.min(rows, nRows), m = Math.min(cols, nCols);
+  const first = clamp(middle - Math.floor(n / 2), 0, rows - n);
+  const cut = (values) => Float32Array.from({ length: n * m }, (_, i) => values[(first + Math.floor(i / m)) * cols + (i % m)]);
+  return {
+    ...raw, window: [n, m], start: [raw.start[0] + first, raw.start[1]], values: cut(raw.values), changedValues: raw.changedValues && cut(raw.changedValues),
+    row_labels: raw.row_labels.slice(first, first + n), col_labels: raw.col_labels.slice(0, m), part_only: n < raw.size[0] || m < raw.size[1],
+  };
+};
+
+// Too many tensors: inputs above, three rows of each around the focus token; results below, as much of them as fits.
+const FEW = 3, NARROW = 9; // rows of an input, and pixels a cell, in a crowded picture
+const squeezed = (raws, width, height) => {
+  const lines = [raws.filter((raw) => !raw.result), raws.filter((raw) => raw.result)].filter((line) => line.length);
+  const above = TITLE + CAPTION + PAGING + 20, first = lines.length > 1 ? above + FEW * 14 : 0;
+  const panels = lines.map((line, i) => line.map((raw) => {
+    const down = i === 0 && lines.length > 1 ? FEW : Math.max(FEW, Math.floor((height - first - above - (raw.heads ? 26 : 0)) / NARROW));
+    const across = Math.max(4, Math.floor((width / line.length - 74) / NARROW));
+    const middle = raw.by_hand ? 0 : (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
+    return prepare(raw.turned ? cropped(raw, middle, across, down) : cropped(raw, middle, down, across));
+  }));
+  return { lines: panels, ...sized(panels, width, panels.length > 1 ? [first, height - first] : [height], 1) };
+};
+
 // Turned panels swap rows and columns for the eye only; cells keep their address.
 const prepare = (raw) => {
-  const panel = { ...raw, values: decoded(raw.cells) };
+  const panel = { ...raw };
   const [rows, cols] = raw.window;
+  panel.focusLocal = raw.focus === null ? null : raw.focus - raw.start[0];
+  if (panel.focusLocal !== null && (panel.focusLocal < 0 || panel.focusLocal >= rows)) panel.focusLocal = null;
   panel.rows = raw.turned ? cols : rows;
   panel.cols = raw.turned ? rows : cols;
   panel.rowLabels = raw.turned ? raw.col_labels : raw.row_labels;
   panel.colLabels = raw.turned ? raw.row_labels : raw.col_labels;
   panel.rowAxis = raw.turned ? raw.col_axis : raw.row_axis;
   panel.colAxis = raw.turned ? raw.row_axis : raw.col_axis;
-  const changed = raw.changed ? decoded(raw.changed) : null;
-  panel.changed = (row, col) => changed && changed[raw.turned ? col * cols + row : row * cols + col];
+  panel.changed = (row, col) => raw.changedValues && raw.changedValues[raw.turned ? col * cols + row : row * cols + col];
   panel.at = (row, col) => panel.values[raw.turned ? col * cols + row : row * cols + col];
   panel.source = (row, col) => (raw.turned ? [col + raw.start[0], row + raw.start[1]] : [row + raw.start[0], col + raw.start[1]]);
   panel.local = ([row, col]) => {
@@ -39,23 +65,24 @@ const arrange = (panels, width, height) => {
   const ways = [[panels], ...(inputs.length && results.length ? [[inputs, results]] : []), ...(panels.length > 2 ? [panels.map((panel) => [panel])] : [])];
   let best = null;
   for (const lines of ways) {
-    for (const small of [1, 0.8, 0.6, 0.45, 0.32, 0.22]) { // how much smaller the cells of inputs are than those of results
-      const found = sized(lines, width, height / lines.length, small);
+    for (const small of panels.length > 1 ? [1, 0.8, 0.6, 0.45, 0.32, 0.22] : [1]) { // how much smaller the cells of inputs are than those of results
+      const found = sized(lines, width, lines.map(() => height / lines.length), small);
       if (!best || found.score > best.score * 1.04) best = { lines, ...found };
     }
   }
   return best;
 };
 
-const sized = (lines, width, height, small) => {
+const sized = (lines, width, heights, small) => {
   const sizes = new Map(), grown = clamp(width / 900, 1, 1.5);
   let score = 0, fits = 1;
-  for (const line of lines) {
+  lines.forEach((line, i) => {
     const scaled = (panel) => (panel.result ? 1 : small);
     const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? 28 : 0), 0);
     const unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
     for (const panel of line) {
-      const room = (height - TITLE - CAPTION - 12 - (panel.overview ? PAGING : 0)) / panel.rows;
+      const extra = (panel.overview || panel.part_only ? PAGING : 0) + (panel.heads && panel.result ? 26 : 0);
+      const room = (heights[i] - TITLE - CAPTION - 12 - extra) / panel.rows;
       const w = Math.min(unit * scaled(panel), MOST.w * grown), tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
       sizes.set(panel, { w: Math.max(4, w), h: Math.max(4, tall) });
       const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
@@ -63,8 +90,8 @@ const sized = (lines, width, height, small) => {
       if (w < 4 || tall < 4) fits *= 0.02;
       if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
     }
-  }
-  return { sizes, score: score * fits };
+  });
+  return { sizes, score: score * fits, crowded: fits < 0.5 };
 };
 
 const drawTensor = (canvas, panel, size, look) => {
