@@ -1,4 +1,4 @@
-"""What the browser benchmarks share: a Streamlit server of one's own, and a Chromium that tells when a frame was painted."""
+"""What the browser benchmarks share: a Streamlit server of one's own, and a Chromium."""
 
 from __future__ import annotations
 

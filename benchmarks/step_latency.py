@@ -2,9 +2,9 @@
 
     python benchmarks/step_latency.py [--steps 60] [--model NAME_OR_FOLDER ...] [--text TEXT]
 
-All pages take turns in blocks of five key presses, so that a busy machine slows all of them alike. Printed for each model:
-median and 95th percentile in milliseconds, and their ratios to the empty fragment of the same run. `--large` adds a model
-of GPT-2's 124M shape with random weights.
+All pages take turns in blocks of five key presses, so that a busy machine slows all of them alike. Printed for each
+model: median and 95th percentile in milliseconds, and their ratios to the empty fragment of the same run. `--large` adds
+a model of GPT-2's 124M shape with random weights.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ BLOCK = 5
 # Waits for a trusted key press, then for the marker to change, then for the second frame after that.
 CLOCK = """
 () => {
-  const shadow = () => (window.__lm ||= [...document.querySelectorAll('*')].map((e) => e.shadowRoot).find((r) => r && r.querySelector('.lm')));
+  const roots = () => [...document.querySelectorAll('*')].map((element) => element.shadowRoot);
+  const shadow = () => (window.__lm ||= roots().find((root) => root && root.querySelector('.lm')));
   window.__marker = () => (document.querySelector('.marker') || {}).textContent
     || (shadow() ? shadow().querySelector('.lm').dataset.seq : undefined);
   window.__press = () => new Promise((done) => {
@@ -95,7 +96,8 @@ def main() -> None:
         for start in range(0, options.steps + WARM_UP, BLOCK):
             for name, page in pages.items():
                 page.bring_to_front()
-                key = "ArrowRight" if name == "empty fragment" or start // BLOCK % 2 == 0 else "ArrowLeft"
+                onwards = name == "empty fragment" or start // BLOCK % 2 == 0
+                key = "ArrowRight" if onwards else "ArrowLeft"
                 times[name] += [press(page, key) for _ in range(BLOCK)]
     base = times["empty fragment"][WARM_UP:]
     print(f"{'page':16} {'median':>9} {'95th':>9}   ratio of medians, of 95th percentiles")

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -237,7 +237,9 @@ class Workbench:
 
 def _described(step: str, value: Value) -> LedgerRow:
     array = value.array
-    numbers = array.astype(np.float64)[np.isfinite(array)] if array.dtype.kind == "f" else array.astype(np.float64).ravel()
+    numbers = (
+        array.astype(np.float64)[np.isfinite(array)] if array.dtype.kind == "f" else array.astype(np.float64).ravel()
+    )
     low, mean, high = (numbers.min(), numbers.mean(), numbers.max()) if numbers.size else (np.nan,) * 3
     return LedgerRow(
         step, value.address, value.axes, value.shape, value.dtype, float(low), float(mean), float(high), value.n_bytes
@@ -245,7 +247,7 @@ def _described(step: str, value: Value) -> LedgerRow:
 
 
 def _walked(checkpoint: Checkpoint, tokens: Tokens, targets: Tensor | None, request: Request) -> Trace:
-    """The recorded run: the model, then the temperature and softmax that read it out, then the loss if there is a target."""
+    """The recorded run: the model, then what reads it out, then the loss if there is a target."""
     edits = _edit_functions(request.edits)
     if request.gradients and targets is not None:
         trace = record(checkpoint.model, tokens.ids_tensor, edits=edits, backward=NextTokenLoss(targets))
@@ -275,7 +277,7 @@ def _edit_functions(edits: tuple[Edit, ...]) -> dict[str, Callable[[Tensor], Ten
                 tensor[edit.cell] = edit.value
         return tensor
 
-    return {address: (lambda tensor, c=changes: apply(tensor, c)) for address, changes in by_address.items()}
+    return {address: partial(apply, changes=changes) for address, changes in by_address.items()}
 
 
 def _last(tokens: Tokens, count: int) -> Tokens:
@@ -316,4 +318,3 @@ def _changed(folder: Path) -> float:
 
 def _kept_bytes(run: Run) -> int:
     return sum(segment.recorder.spent for segment in run.trace.segments)
-

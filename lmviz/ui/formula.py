@@ -8,12 +8,12 @@ from functools import lru_cache
 @lru_cache(maxsize=512)
 def svg(latex: str, size: int = 20) -> str:
     """An SVG drawing of a formula in the colour of the text around it; empty if the formula can't be set."""
-    import ziamath
+    from ziamath import Latex
 
     if not latex:
         return ""
     try:
-        drawn: str = ziamath.Latex(latex, size=size, color="currentColor").svg()
+        drawn: str = Latex(latex, size=size, color="currentColor").svg()
     except Exception:  # a formula made of a stranger's variable names is not worth losing the page
         return ""
     return drawn

@@ -1,4 +1,4 @@
-"""Tensors as what a browser needs to draw them: a window of cells, labels, a colour scale. Arrays in, plain data out."""
+"""Tensors as a browser needs them to draw: a window of cells, labels, a colour scale. Arrays in, plain data out."""
 
 from __future__ import annotations
 

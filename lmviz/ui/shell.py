@@ -56,16 +56,22 @@ def language_choice() -> None:
     st.segmented_control(
         text(chosen, "app.language"),
         list(LANGUAGES),
+        default=None,
         format_func=str.upper,
         key="language",
         label_visibility="collapsed",
         required=True,
-        on_change=lambda: state.update(lang=st.session_state["language"] or chosen),
+        on_change=lambda: _speak(st.session_state["language"] or chosen),
     )
 
 
+def _speak(language: str) -> None:
+    state.update(lang=language)
+    state.write()
+
+
 def freeze_imports() -> None:
-    """Take what the heavy imports made out of the collector's sight, once: it would look at all of it after every click."""
+    """Take what the heavy imports made out of the collector's sight, once, so that no click waits for a look at it."""
     if _frozen.acquire(blocking=False):
         gc.collect()
         gc.freeze()

@@ -1,8 +1,8 @@
 """Where one stands in a trace, and the moves of a debugger: over, into, out, back.
 
 One walks at one of three grains. By "stage" a move goes from one named stop to the next; by "line", from one statement
-to the next one that runs in the same call, or back to the caller when the call ends; by "op", from one torch call to the
-next. *Into* goes to a finer grain at the same place, *out* to a coarser one.
+to the next one that runs in the same call, or back to the caller when the call ends; by "op", from one torch call to
+the next. *Into* goes to a finer grain at the same place, *out* to a coarser one.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Walk:
         return Cursor("line", next((i for i in earlier if self._depth(i) <= depth), max(cursor.index - 1, 0)))
 
     def _into(self, cursor: Cursor) -> Cursor:
-        """From a stage to its first line; from a line to the first line of a call it made, else to its first operation."""
+        """From a stage to its first line; from a line to the first of a call it made, else to its first operation."""
         first, last = self.span(cursor)
         if first < 0 or cursor.grain == "op":
             return cursor

@@ -51,7 +51,7 @@ def panels_at(walk: Walk, cursor: Cursor) -> tuple[Panel, ...]:
 
 
 def _product(steps: tuple[Step, ...]) -> tuple[Panel, Panel] | None:
-    """The two sides of the first product, in their order; one that was only turned for it is shown as its source, turned."""
+    """The two sides of the first product, in order; one that was only turned for it is shown as its source, turned."""
     made = {value.address: step for step in steps for value in step.outputs}
     for step in steps:
         if step.op == "matmul" and len(step.inputs) == 2:

@@ -1,7 +1,7 @@
 """The named stops of the walk, found in any trace from its operations and module names.
 
-A stage is a run of consecutive steps. What the rules below don't recognise is a stage too, of kind "other": nothing that
-a model does is hidden.
+A stage is a run of consecutive steps. What the rules below don't recognise is a stage too, of kind "other": nothing
+that a model does is hidden.
 """
 
 from __future__ import annotations
@@ -13,8 +13,20 @@ from typing import Literal, get_args
 from lmviz.trace.step import Step, Trace, Value
 
 Kind = Literal[
-    *("tokenizer", "embeddings", "norm", "qkv", "scores", "softmax", "mix", "residual", "mlp", "final_norm"),
-    *("logits", "probabilities", "loss", "other"),
+    "tokenizer",
+    "embeddings",
+    "norm",
+    "qkv",
+    "scores",
+    "softmax",
+    "mix",
+    "residual",
+    "mlp",
+    "final_norm",
+    "logits",
+    "probabilities",
+    "loss",
+    "other",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 READOUT, LOSS = "readout", "loss"  # the prefixes under which a temperature and a loss follow the model
@@ -126,7 +138,9 @@ def _around(trace: Trace, softmax: Step, product: Step) -> tuple[list[int], list
         makers = {i for value in product.inputs for i in _makers(trace, value, 8)}
         values = next((s for s in trace[softmax.index + 1 : call.last + 1] if s.op in _PRODUCTS), softmax)
         makers |= {i for value in values.inputs for i in _makers(trace, value, 8) if i < softmax.index}
-        end = next((i for i in steps if i > softmax.index and (_is_residual(trace[i]) or _is_norm(trace, trace[i]))), None)
+        end = next(
+            (i for i in steps if i > softmax.index and (_is_residual(trace[i]) or _is_norm(trace, trace[i]))), None
+        )
         first = min(makers, default=product.index)
         steps = [i for i in steps if first <= i and (end is None or i < end)]
     return [i for i in steps if i < softmax.index], [i for i in steps if i > softmax.index]

@@ -35,7 +35,8 @@ def click_cell(page: Page, address: str, row: int, col: int, shape: tuple[int, i
 def test_all_stages_of_names_are_walked_with_the_keyboard(visit: Visit) -> None:
     page = visit(model="names")
     n_stages = page.locator(".bar .at").inner_text()
-    assert (found := re.fullmatch(r"stage 1 of (\d+)", n_stages))
+    found = re.fullmatch(r"stage 1 of (\d+)", n_stages)
+    assert found
     seen = [title(page)]
     for index in range(2, int(found[1]) + 1):
         press(page, "ArrowRight")
@@ -175,7 +176,9 @@ def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
-@pytest.mark.parametrize("stage", ["blocks.0.attn.masked", "blocks.0.attn.pattern", "blocks.0.mlp.mlp_out", "blocks.0.x_mid"])
+@pytest.mark.parametrize(
+    "stage", ["blocks.0.attn.masked", "blocks.0.attn.pattern", "blocks.0.mlp.mlp_out", "blocks.0.x_mid"]
+)
 def test_a_pinned_view_fits_the_screen_and_nothing_moves(visit: Visit, stage: str, width: int, height: int) -> None:
     page = visit(model="pokemon", step=stage, width=width, height=height)
     canvas = page.locator(f"figure[data-address='{stage}'] canvas")

@@ -73,7 +73,9 @@ def test_a_link_opens_on_its_step(open_page: Open) -> None:
 
 
 def test_the_language_changes_and_nothing_else_does(open_page: Open) -> None:
-    app = open_page(model="pokemon", step="blocks.0.attn.pattern", cell=json.dumps(["blocks.0.attn.pattern", [0, 0, 3, 1]]))
+    app = open_page(
+        model="pokemon", step="blocks.0.attn.pattern", cell=json.dumps(["blocks.0.attn.pattern", [0, 0, 3, 1]])
+    )
     before = scene(app)
     app.button_group(key="language").set_value("fr").run()
     after = scene(app)
@@ -99,7 +101,9 @@ def test_any_text_is_handled_and_said(open_page: Open, model: str, prompt: str) 
     app = open_page(model=model, prompt=prompt)
     assert not app.exception
     if app.error:  # no token at all: one sentence
-        assert app.error[0].value == text("en", "The model needs at least one token to read, and this text gives none: type something it knows.")
+        assert app.error[0].value == text(
+            "en", "The model needs at least one token to read, and this text gives none: type something it knows."
+        )
     else:
         assert scene(app)["tokens"]
 

@@ -34,7 +34,9 @@ SHOWS = {"ui", "pages", "streamlit_app"}  # the only parts that know Streamlit a
 
 def part_of(path: Path) -> str:
     relative = path.relative_to(ROOT)
-    return relative.parts[1].removesuffix(".py") if relative.parts[0] == "lmviz" else relative.parts[0].removesuffix(".py")
+    return (
+        relative.parts[1].removesuffix(".py") if relative.parts[0] == "lmviz" else relative.parts[0].removesuffix(".py")
+    )
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -23,7 +23,9 @@ VIEWS = st.builds(
     temperature=st.floats(0.01, 10),
     grad=st.booleans(),
     digits=st.integers(2, 4),
-    edits=st.lists(st.tuples(st.text(max_size=9), st.lists(st.integers(0, 9), max_size=3).map(tuple), st.floats(-9, 9)), max_size=3).map(tuple),
+    edits=st.lists(
+        st.tuples(st.text(max_size=9), st.lists(st.integers(0, 9), max_size=3).map(tuple), st.floats(-9, 9)), max_size=3
+    ).map(tuple),
     stops=st.lists(st.text(max_size=9), max_size=3).map(tuple),
     watch=st.lists(CELLS, max_size=3).map(tuple),
     b_prompt=st.text(max_size=9),

@@ -162,7 +162,10 @@ def test_no_move_leaves_the_walk(pokemon: Walk, grain: str) -> None:
 
 def names_at(walk: Walk, kind: str) -> list[str]:
     stage = next(stage for stage in walk.stages if stage.kind == kind)
-    return [panel.sign + panel.value.name + ("ᵀ" if panel.turned else "") for panel in panels_at(walk, Cursor("stage", stage.index))]
+    return [
+        panel.sign + panel.value.name + ("ᵀ" if panel.turned else "")
+        for panel in panels_at(walk, Cursor("stage", stage.index))
+    ]
 
 
 @pytest.mark.parametrize(

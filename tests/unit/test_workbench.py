@@ -38,7 +38,11 @@ def test_targets_are_the_text_moved_by_one(bench: Workbench) -> None:
     assert run.target_id == run.checkpoint.tokenizer.encode("a").ids[0]
     nll = run.trace["loss.nll"].outputs[0].array[0]
     logits = run.trace["logits"].outputs[0].array[0].astype(np.float64)
-    log_probs = logits - np.log(np.exp(logits - logits.max(-1, keepdims=True)).sum(-1, keepdims=True)) - logits.max(-1, keepdims=True)
+    log_probs = (
+        logits
+        - np.log(np.exp(logits - logits.max(-1, keepdims=True)).sum(-1, keepdims=True))
+        - logits.max(-1, keepdims=True)
+    )
     wanted = [*run.tokens.ids[1:], run.target_id]
     assert nll == pytest.approx([-log_probs[i, t] for i, t in enumerate(wanted)], rel=1e-4, abs=1e-5)
     assert float(run.trace["loss.loss"].outputs[0].array) == pytest.approx(nll.mean(), rel=1e-5)

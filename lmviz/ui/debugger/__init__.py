@@ -16,7 +16,20 @@ from lmviz.ui.text import catalogue
 
 BROWSER = Path(__file__).parent / "browser"
 SCRIPTS = ("dom.js", "colour.js", "tensor.js", "picture.js", "panes.js", "main.js")
-_WORDS = ("bar.", "bars.", "edit.", "inspect.", "loss.", "map.", "pane.", "picture.", "say.more", "source.", "tokens.", "watch.")
+_WORDS = (
+    "bar.",
+    "bars.",
+    "edit.",
+    "inspect.",
+    "loss.",
+    "map.",
+    "pane.",
+    "picture.",
+    "say.more",
+    "source.",
+    "tokens.",
+    "watch.",
+)
 
 Event = dict[str, Any]
 

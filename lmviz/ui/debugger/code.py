@@ -16,7 +16,7 @@ Mark = tuple[int, int, str]  # start, end, class
 
 
 def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...]) -> dict[str, Any]:
-    """The listing of a step's function, the expression to mark in it, its breakpoints, and the module calls around it."""
+    """The listing of a step's function, the expression to mark in it, its breakpoints, and the calls around it."""
     shown = listing(span)
     file = f"line {Path(shown.file).name}:"
     return {
@@ -25,7 +25,9 @@ def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...])
         "first": shown.first,
         "lines": [{"text": line, "marks": marks} for line, marks in zip(shown.lines, _coloured(shown), strict=True)],
         "lit": {"lines": list(span.lines), "columns": list(span.columns)} if shown.lines else None,
-        "stops": [int(stop.removeprefix(file)) for stop in stops if stop.startswith(file) and stop[len(file) :].isdigit()],
+        "stops": [
+            int(stop.removeprefix(file)) for stop in stops if stop.startswith(file) and stop[len(file) :].isdigit()
+        ],
         "stack": call_stack(trace, step),
     }
 

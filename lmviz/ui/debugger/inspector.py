@@ -81,7 +81,11 @@ def _operands(why: Explanation) -> list[Operand]:
     """Every recorded number in an explanation's arithmetic, if it is short enough to be looked through."""
     if len(why.terms) > 4:
         return []
-    pieces = [piece for part in why.written for piece in ([p for t in why.terms for p in t.pieces] if part is TERMS else [part])]
+    pieces = [
+        piece
+        for part in why.written
+        for piece in ([p for t in why.terms for p in t.pieces] if part is TERMS else [part])
+    ]
     return [piece for piece in pieces if isinstance(piece, Operand)]
 
 

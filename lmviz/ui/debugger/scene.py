@@ -134,7 +134,11 @@ def watched(run: Run, view: View) -> list[dict[str, Any]]:
     shown = []
     for address, cell in view.watch:
         value = run.trace.value(address)
-        fits = value is not None and len(cell) == len(value.shape) and all(i < n for i, n in zip(cell, value.shape, strict=True))
+        fits = (
+            value is not None
+            and len(cell) == len(value.shape)
+            and all(i < n for i, n in zip(cell, value.shape, strict=True))
+        )
         found = plain(value.array[cell]) if value is not None and fits else None
         shown.append({"address": address, "cell": list(cell), "value": found})
     return shown
@@ -205,7 +209,7 @@ def _loss(run: Run, stage: Stage) -> dict[str, Any]:
         {
             "input": visible(run.token(i)),
             "target": visible(run.piece(int(chosen[i]))) if counted[i] else None,
-            "p": plain(np.exp(log_prob[i])),
+            "p": plain(float(np.exp(log_prob[i]))),
             "nll": plain(nll.array[0, i]),
             "cell": [nll.address, [0, i]],
         }
@@ -223,7 +227,7 @@ def _panels(
     windows: dict[str, tuple[int, int]],
     other: Run | None,
 ) -> list[dict[str, Any]]:
-    """The tensors of a place. Compared with another run, its results three times: this run's, the other's, the difference."""
+    """The tensors of a place. Compared with another run, its results three times: here, there, the difference."""
     drawn = []
     panels = panels_at(run.walk, cursor)
     frames = [_Frame(panel, run, view, pos, windows) for panel in panels]
@@ -253,9 +257,7 @@ def _panels(
 class _Frame:
     """One panel with the window of it that is shown."""
 
-    def __init__(
-        self, panel: Panel, run: Run, view: View, pos: int, windows: dict[str, tuple[int, int]]
-    ) -> None:
+    def __init__(self, panel: Panel, run: Run, view: View, pos: int, windows: dict[str, tuple[int, int]]) -> None:
         self.panel, self.run, self.view, self.pos = panel, run, view, pos
         value = panel.value
         self.lead = lead_of(value.shape, value.axes, view.head)

@@ -123,7 +123,9 @@ def _open_own() -> None:
 
 def ledger(run: Run, view: View) -> None:
     """Every tensor of the run in order: address, axes, shape, type, range, size. A row is a door to its step."""
-    with st.expander(text(view.lang, "tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open") as shown:
+    with st.expander(
+        text(view.lang, "tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open"
+    ) as shown:
         if not shown.open:
             return
         st.caption(text(view.lang, "ledger.help"))
