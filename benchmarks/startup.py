@@ -3,7 +3,7 @@
     python benchmarks/startup.py [--rounds 7]
 
 The apps take turns; the first round, whose files are not yet in memory, is dropped. Printed: medians in seconds of the
-time from starting the server until something of the app is painted, and until it is ready; and their ratios to hello-world.
+time from starting the server until something of the app is painted, and until it is ready; and their ratios.
 """
 
 from __future__ import annotations

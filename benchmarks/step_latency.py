@@ -3,7 +3,7 @@
     python benchmarks/step_latency.py [--steps 60] [--model NAME_OR_FOLDER ...] [--text TEXT]
 
 All pages take turns in blocks of five key presses, so that a busy machine slows all of them alike. Printed for each
-model: median and 95th percentile in milliseconds, and their ratios to the empty fragment of the same run. `--large` adds
+model: median and 95th percentile in milliseconds, and their ratios to the empty fragment's. `--large` adds
 a model of GPT-2's 124M shape with random weights.
 """
 
@@ -103,10 +103,9 @@ def main() -> None:
     print(f"{'page':16} {'median':>9} {'95th':>9}   ratio of medians, of 95th percentiles")
     for name, measured in times.items():
         kept = measured[WARM_UP:]
-        at = median(kept), quantile(kept, 0.95)
-        print(
-            f"{name:16} {at[0]:6.0f} ms {at[1]:6.0f} ms   {at[0] / median(base):.2f}  {at[1] / quantile(base, 0.95):.2f}"
-        )
+        middle, late = median(kept), quantile(kept, 0.95)
+        ratios = middle / median(base), late / quantile(base, 0.95)
+        print(f"{name:16} {middle:6.0f} ms {late:6.0f} ms   {ratios[0]:.2f}  {ratios[1]:.2f}")
 
 
 if __name__ == "__main__":

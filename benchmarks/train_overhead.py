@@ -1,0 +1,129 @@
+"""Steps per second of a run in its own process, store and checkpoints included, against the model's bare loop.
+
+    python benchmarks/train_overhead.py [--model pokemon ...] [--seconds 20]
+
+Both processes are there all the time, equally polite and with one thread; they take turns, each stopped while the
+other computes, so that a busy machine slows both alike. The bare loop is what a tutorial writes: batch, loss, backward,
+clipping if the recipe has it, a step of torch's optimiser as it comes, and the loss as a number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+SLICE = 3.0  # seconds; long enough for what a run does a few times a second
+POLITENESS = 10
+
+
+def bare_loop(model: str, n_steps: Synchronized[int]) -> None:
+    import torch
+
+    from lmviz.train.data import batches, read_corpus
+    from lmviz.train.initial import new_model
+    from lmviz.train.loop import loss_of
+    from lmviz.train.texts import preset
+
+    torch.set_num_threads(1)
+    os.nice(POLITENESS)
+    recipe = preset(model)
+    corpus = read_corpus(recipe, ROOT)
+    network = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.training.optimizer]
+    optimizer = kind(network.parameters(), lr=recipe.training.learning_rate)
+    for batch in batches(corpus.train, recipe.training.batch_size, recipe.training.seed):
+        optimizer.zero_grad()
+        loss = loss_of(network(batch.inputs), batch.targets)
+        loss.backward()
+        if recipe.training.clip:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.training.clip)
+        optimizer.step()
+        loss.item()
+        n_steps.value += 1
+
+
+@contextmanager
+def bare(model: str) -> Iterator[tuple[int, Callable[[], int]]]:
+    """The process of the bare loop, and how many steps it has made."""
+    context = multiprocessing.get_context("spawn")
+    n_steps = context.Value("q", 0, lock=False)
+    process = context.Process(target=bare_loop, args=(model, n_steps), daemon=True)
+    process.start()
+    try:
+        yield int(process.pid or 0), lambda: int(n_steps.value)
+    finally:
+        process.kill()
+        process.join()
+
+
+@contextmanager
+def run(model: str) -> Iterator[tuple[int, Callable[[], int]]]:
+    """The process of a run without end, and how many steps the store knows of."""
+    from lmviz.train.runs import Runs
+    from lmviz.train.texts import preset
+
+    recipe = preset(model)
+    endless = replace(recipe, training=replace(recipe.training, steps=10**7))
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Runs(folder)
+        name = runs.start(endless)
+        while not runs.get(name).step:
+            time.sleep(0.01)
+        with runs._database.reading() as db:
+            pid = db.execute("SELECT pid FROM workers WHERE run = ?", (name,)).fetchone()[0]
+        try:
+            yield int(pid), lambda: runs.get(name).step
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            runs.close()
+
+
+def in_turns(sides: list[tuple[int, Callable[[], int]]], seconds: float) -> list[float]:
+    """Steps per second of each process, from turns of a few seconds: A B B A and so on."""
+    spent, made = [0.0, 0.0], [0, 0]
+    for pid, _ in sides:
+        os.kill(pid, signal.SIGSTOP)
+    turn = 0
+    while min(spent) < seconds:
+        for side in (0, 1) if turn % 2 == 0 else (1, 0):
+            pid, count = sides[side]
+            before, began = count(), time.perf_counter()
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(SLICE)
+            while turn and side and count() == before:  # the store hears of a run's steps a few times a second
+                time.sleep(0.002)
+            os.kill(pid, signal.SIGSTOP)
+            spent[side] += time.perf_counter() - began
+            made[side] += count() - before
+        turn += 1
+    return [steps / time for steps, time in zip(made, spent, strict=True)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", help="texts and recipe: pokemon, names, ...")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of computing, for each side")
+    options = parser.parse_args()
+    print(f"{'model':12} {'bare loop':>12} {'run':>12}   ratio")
+    for model in options.model or ["pokemon", "names"]:
+        with bare(model) as loop, run(model) as trained:
+            while not loop[1]():
+                time.sleep(0.1)
+            rates = in_turns([loop, trained], options.seconds)
+        print(f"{model:12} {rates[0]:10.1f}/s {rates[1]:10.1f}/s   {rates[1] / rates[0]:.3f}")
+
+
+if __name__ == "__main__":
+    main()
