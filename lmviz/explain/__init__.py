@@ -103,7 +103,7 @@ def explain(step: Step, cell: Cell, output: int = 0) -> Explanation:
 def unknown(step: Step, cell: Cell, output: int) -> Explanation:
     """The recorded number, for what we can't explain."""
     value = float(np.real(step.outputs[output].array[cell]))
-    formula = f"{result(step, cell, output)} = {symbol(step.op)}(…)"
+    formula = f"{result(step, cell, output)} = {symbol(step.op)}(\\ldots)"
     return Explanation(formula, (), value, (value,), known=False)
 
 

@@ -158,7 +158,6 @@ def explain_mse_loss(step: Step, cell: Cell) -> Explanation:
         term = _square(x, target, cell)
         return Explanation(left + square, (term,), term.value)
     squares = (x.row(...) - target.row(...)) ** 2
-    shape = squares.shape
     terms = Terms(squares.reshape(-1), lambda n: _square(x, target, cell_at(n, squares.shape)))
     if reduction == "sum":
         return Explanation(rf"{left}\sum_n {square}", terms, float(squares.sum()))

@@ -59,7 +59,7 @@ def loss_of(trace: Trace) -> Value | None:
     """The value that `backward=` returned: the last single number that equals the loss and has a gradient."""
     for step in reversed(trace.steps):
         for value in step.outputs:
-            if step.opened is None and value.grad is not None and _equals(value, trace.loss):
+            if step.opened is None and _equals(value, trace.loss) and value.grad is not None:
                 return value
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lmviz.explain import explain, explain_gradient
+from lmviz.explain import Operand, explain, explain_gradient
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.trace.recorder import record
@@ -20,7 +21,7 @@ from lmviz.trace.step import Step, Trace, Value
 from tests.property.test_explain_gradient import check_gradient
 from tests.property.test_explain_zoo import check_cell, is_recorded
 
-SIZES = {"d_vocab": 11, "n_ctx": 6, "n_layers": 2, "d_model": 8, "n_heads": 2, "d_mlp": 12}
+SIZES: dict[str, Any] = {"d_vocab": 11, "n_ctx": 6, "n_layers": 2, "d_model": 8, "n_heads": 2, "d_mlp": 12}
 MODELS = ("gpt2", "gpt2_other", "gpt2_dropout", "mini_llm")
 LOSSES = ("cross_entropy", "by_hand", "nll", "squares")
 
@@ -89,8 +90,10 @@ def test_every_step_of_a_model_is_explained(name: str, dtype: torch.dtype, seed:
 def test_every_gradient_of_a_model_is_explained(name: str, loss_name: str, seed: int) -> None:
     trace, draw = both_ways(name, loss_name), np.random.default_rng(seed)
     values = [*trace.weights.values(), *(step.outputs[0] for step in trace)]
-    found = [check_gradient(trace, value, some_cell(draw, value)) for value in values if value.grad is not None]
-    assert len(found) > 40
+    learned = [value for value in values if value.grad is not None]
+    assert len(learned) > 40
+    for value in learned:
+        check_gradient(trace, value, some_cell(draw, value))
 
 
 def step_of(trace: Trace, address: str) -> tuple[Step, int]:
@@ -151,3 +154,11 @@ def test_what_is_masked_has_no_part_in_the_pattern() -> None:
     why = explain(trace["blocks.0.attn.pattern"], (0, 0, 1, 0))
     assert [term.value for term in why.terms][2:] == [0.0, 0.0, 0.0]
     assert why.terms[3].pieces[1].value == -np.inf  # type: ignore[union-attr]
+
+
+def test_a_look_up_says_which_number_it_was_asked_for() -> None:
+    embedded = explain(forward("gpt2", torch.float64)["tok"], (0, 2, 3))
+    read = [piece.address if isinstance(piece, Operand) else piece for piece in embedded.written]
+    assert read == ["weight[", "ids", ", 3] = ", "tok_embed.weight"]
+    picked = next(step for step in both_ways("gpt2_other", "by_hand") if step.op == "gather")
+    assert [piece for piece in explain(picked, (1, 2, 0)).written if isinstance(piece, str)] == ["log_p[1, 2, ", "] = "]

@@ -45,14 +45,14 @@ def test_numbers_that_are_not_finite(dtype: torch.dtype) -> None:
     )
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", [name for name in ZOO if "dtype" not in name])
 def test_other_precisions(name: str, dtype: torch.dtype) -> None:
     given = tensors(dtype)
     function = ZOO[name]
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     trace = record(Small(function), *(given[n] for n in names))
-    check_trace(trace, at_most=4) if trace.failure is None else pytest.skip("torch has no such operation")
+    check_trace(trace, at_most=2) if trace.failure is None else pytest.skip("torch has no such operation")
 
 
 def test_tensors_without_axes() -> None:

@@ -39,7 +39,7 @@ def check_gradient(trace: Trace, value: Value, cell: tuple[int, ...]) -> None:
     assert all(is_recorded(trace, operand) for operand in why.operands), why
 
 
-def check_gradients(trace: Trace, at_most: int = 12) -> None:
+def check_gradients(trace: Trace, at_most: int = 6) -> None:
     """The gradients of all values, at some of their cells."""
     draw = np.random.default_rng(0)
     assert trace.failure is None, trace.failure

@@ -79,7 +79,7 @@ def test_along_an_axis(data: st.DataObject, shape: tuple[int, ...], operation: s
     check(lambda x: getattr(torch, operation)(x, dim=dim), normal(shape))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data(), shape=SHAPES.filter(lambda shape: len(shape) > 1))
 def test_views(data: st.DataObject, shape: tuple[int, ...]) -> None:
     order = data.draw(st.permutations(range(len(shape))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -22,12 +23,12 @@ _FUNCTIONS = {
 }
 
 
-def text_of(pieces: tuple[Piece, ...], terms: tuple[Term, ...] | Terms) -> str:
+def text_of(pieces: tuple[Piece, ...], terms: Sequence[Term]) -> str:
     """What a reader sees. No parentheses are added, so those that are missing show."""
     return "".join(_text(piece, terms) for piece in pieces)
 
 
-def _text(piece: Piece, terms: tuple[Term, ...] | Terms) -> str:
+def _text(piece: Piece, terms: Sequence[Term]) -> str:
     if piece is TERMS:
         return " + ".join(text_of(term.pieces, ()) for term in terms) or "F(0)"
     if isinstance(piece, str):

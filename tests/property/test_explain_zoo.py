@@ -57,7 +57,7 @@ def is_recorded(trace: Trace, operand: Operand) -> bool:
     return array is None or np.array_equal(np.float64(array[operand.cell]), operand.value, equal_nan=True)
 
 
-def check_trace(trace: Trace, at_most: int = 40) -> None:
+def check_trace(trace: Trace, at_most: int = 20) -> None:
     """Every output of every step, at all of its cells, or at some if there are many."""
     draw = np.random.default_rng(0)
     assert trace.failure is None, trace.failure
@@ -151,12 +151,14 @@ ZOO: dict[str, Callable[..., Any]] = {
     "sum": lambda x: (x.sum(), x.sum(-1), x.sum(dim=(0, 2)), x.sum(1, keepdim=True), torch.sum(x, [0, 1]),
         x.sum(dim=())),
     "sum_bool": lambda mask, ids: (mask.sum(), mask.sum(-1), ids.sum(0)),
-    "mean": lambda x: (x.mean(), x.mean(-1, keepdim=True), x.mean((0, 1)), torch.mean(x, axis=1, keepdims=True)),
+    "mean": lambda x: (x.mean(), x.mean(-1, keepdim=True), x.mean((0, 1)),
+        torch.mean(x, axis=1, keepdims=True)),  # type: ignore[call-overload]
     "var": lambda x: (x.var(), x.var(-1), x.var(-1, correction=0), x.var(dim=-1, unbiased=False),
         x.var((0, 2), keepdim=True)),
     "var_positional": lambda x: (x.var(-1, False), x.var(-1, True, True), x.var(False), torch.var(x, -1, keepdim=True)),
     "std": lambda x: (x.std(), x.std(-1), torch.std(x, dim=(0, 1), correction=0), x.std(-1, unbiased=False)),
     "extremes": lambda x: (x.amax(-1), x.amin((0, 1)), x.amax(dim=1, keepdim=True), x.max(), x.min()),
+    "ties": lambda x: ((x * 0).amax(-1), (x * 0).max(), torch.maximum(x * 0, -x * 0), torch.min(x * 0, -x * 0)),
     "arg": lambda x: (x.argmax(), x.argmax(-1), x.argmin(0), x.argmax(dim=1, keepdim=True)),
     "prod": lambda x: (x.prod(), x.prod(-1), x.prod(1, keepdim=True)),
     "cumsum": lambda x: (x.cumsum(-1), torch.cumsum(x, dim=0)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
@@ -104,13 +106,12 @@ def written(run: Run, why: Explanation) -> list[dict[str, Any]]:
 
 def _sum(run: Run, why: Explanation) -> dict[str, Any]:
     """The terms in order; of a very long sum the largest, and what the others come to."""
-    n_terms = len(why.terms)
+    n_terms, values = len(why.terms), why.values
     if n_terms <= TERMS_SENT:
         chosen, rest = list(range(n_terms)), 0.0
     else:
-        values = [term.value for term in why.terms]
-        chosen = sorted(sorted(range(n_terms), key=lambda i: -abs(values[i]))[:TERMS_SENT])
-        rest = sum(values) - sum(values[i] for i in chosen)
+        chosen = sorted(np.argsort(-np.abs(values), kind="stable")[:TERMS_SENT].tolist())
+        rest = float(values.sum() - values[chosen].sum())
     terms = [{"value": plain(why.terms[i].value), "pieces": _term(run, why.terms[i])} for i in chosen]
     return {"terms": terms, "rest": plain(rest), "others": n_terms - len(chosen)}
 
