@@ -256,12 +256,12 @@ def _walked(checkpoint: Checkpoint, tokens: Tokens, targets: Tensor | None, requ
             trace = record(checkpoint.model, tokens.ids_tensor, edits=edits)
     if trace.failure is not None:
         return trace
+    logits = trace.output
     with torch.no_grad():
+        trace = record(Readout(request.temperature), logits, follows=trace, prefix=READOUT)
         if targets is not None and not request.gradients:
-            trace = record(NextTokenLoss(targets), trace.output, follows=trace, prefix=LOSS)
-        readout = Readout(request.temperature)
-        logits = trace.segments[0].result
-        return record(readout, logits, follows=trace, prefix=READOUT)
+            trace = record(NextTokenLoss(targets), logits, follows=trace, prefix=LOSS)
+    return trace
 
 
 def _edit_functions(edits: tuple[Edit, ...]) -> dict[str, Callable[[Tensor], Tensor]]:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 import threading
-import types
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-from types import CodeType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.axes import axes_after, weight_axes
+from lmviz.trace.ambient import Ambient
+from lmviz.trace.axes import Axes, unnamed
+from lmviz.trace.axis_names import name_axes
+from lmviz.trace.edits import Edit, Place
+from lmviz.trace.entries import Entry, entries_of
+from lmviz.trace.inputs import named_tensors
 from lmviz.trace.mode import Recorder
-from lmviz.trace.opened import OpenedCall, opened
-from lmviz.trace.ops import VARIADIC
-from lmviz.trace.raw import RawCall, RawStep
-from lmviz.trace.slots import Slot, map_nested
-from lmviz.trace.source import Site, SourceSpan, site
-from lmviz.trace.step import InputRef, ModuleCall, Role, Statement, Step, Story, Trace, Value
+from lmviz.trace.naming import Naming
+from lmviz.trace.places import Places, Run
+from lmviz.trace.reader import Reader
+from lmviz.trace.replay import Replayer
+from lmviz.trace.slots import Slot
+from lmviz.trace.source import SourceSpan, site
+from lmviz.trace.step import Cells, ModuleCall, Role, Statement, Step, Story, Trace, Value
+from lmviz.trace.survey import Survey, join
 
 _building = threading.Lock()
-_TORCH_PLUMBING = ("torch/overrides.py", "torch/nn/functional.py", "torch/_tensor.py", "torch/functional.py")
 
 
 @dataclass(slots=True)
@@ -33,416 +35,192 @@ class Segment:
     """One recorded run: a model's, or that of something small which follows it (a loss, a temperature)."""
 
     recorder: Recorder
-    model: nn.Module
+    model: nn.Module | Callable[..., Any]
     prefix: str
-    inputs: dict[str, Tensor]
+    ambient: Ambient
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    edits: Mapping[Place, Edit] = field(default_factory=dict)
+    substitutes: Mapping[int, Tensor] = field(default_factory=dict)  # edited weights, by the ids of the model's own
     result: Any = None
     loss: float | None = None
-    follower: Callable[..., Any] | None = None  # the loss function, whose source is shown too
-    settle: Callable[[], None] = lambda: None  # what is left to do before the first look
+
+    def run(self) -> Any:
+        return self.model(*self.args, **self.kwargs)
+
+    def replayer(self) -> Replayer:
+        return Replayer(self.recorder, self.run, self.ambient, self.edits, self.substitutes)
+
+    def with_recorder(self, recorder: Recorder) -> Segment:
+        return replace(self, recorder=recorder)
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where a step stands in the source."""
-
-    call: RawCall
-    site: Site
-    order: tuple[int, ...]  # instructions from the chosen frame inwards: they only grow while one statement runs
-    inner: RawCall | None  # the module call that the chosen expression made, if the step is inside one
-
-
-@dataclass(slots=True)
-class _Open:
-    """A statement that is being collected."""
-
-    call: int
-    span: SourceSpan
-    first: int
-    last: int
-    order: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class _Builder:
-    steps: list[Step] = field(default_factory=list)
-    statements: list[_Open] = field(default_factory=list)
-    calls: list[ModuleCall] = field(default_factory=list)
-    values: dict[Slot, Value] = field(default_factory=dict)
-    used: Counter[str] = field(default_factory=Counter)
-    paths: dict[int, str] = field(default_factory=dict)  # id of a module -> where it stands in the model
-    weights: dict[int, str] = field(default_factory=dict)  # id of a parameter or buffer -> its path
-    shown: set[str] = field(default_factory=set)  # source files whose lines are the lesson
-    inputs: list[Value] = field(default_factory=list)
-    origins: list[tuple[int, ...]] = field(default_factory=list)
-
-    # -- what the model is made of -----------------------------------------------------------------------------------
-
-    def survey(self, segment: Segment) -> None:
-        """Note the paths of modules and weights, the names of inputs, and the files that hold the model's source."""
-        for path, module in segment.model.named_modules(remove_duplicate=True):
-            self.paths.setdefault(id(module), _join(segment.prefix, path))
-            if not _is_torch(type(module)) or next(module.children(), None) is not None:
-                self.shown.update(_files_of(module))
-        if isinstance(segment.follower, nn.Module):
-            self.shown.update(_files_of(segment.follower))
-        elif segment.follower is not None:
-            self.shown.update(source_files(segment.follower))
-        for named in (segment.model.named_parameters(remove_duplicate=False), _buffers(segment.model)):
-            for path, tensor in named:
-                self.weights.setdefault(id(tensor), _join(segment.prefix, path))
-        for name, tensor in segment.inputs.items():
-            slot = segment.recorder.slot_of(tensor)
-            if slot.step < 0 and slot not in self.values and id(tensor) not in self.weights:
-                address = _join(segment.prefix, name)
-                self.values[slot] = Value(name, address, "input", _unnamed(slot), tuple(slot.shape), _dtype(slot), slot)
-                self.inputs.append(self.values[slot])
-
-    # -- where each step stands --------------------------------------------------------------------------------------
-
-    def place(self, step: RawStep) -> _Place:
-        """The innermost frame whose source is the model's own; where there is none, the innermost of all."""
-        call, frames, inner = step.call, step.frames, None
-        order: tuple[int, ...] = ()
-        while True:
-            for code, lasti in frames:
-                order = (lasti, *order)
-                if code.co_filename in self.shown:
-                    return _Place(call, site(code, lasti), order, inner)
-            if call.parent is None:
-                break
-            inner, frames, call = call, call.frames, call.parent
-        code, lasti = next(((c, i) for c, i in step.frames if not c.co_filename.endswith(_TORCH_PLUMBING)), _nowhere())
-        return _Place(step.call, site(code, lasti), (lasti,), None)
-
-    def collect(self, segment: Segment) -> list[tuple[RawStep, _Place, int]]:
-        """Every step of a segment with its place and its statement; statements and calls are opened on the way."""
-        chosen = [(step, self.place(step)) for step in segment.recorder.steps]
-        with_source = {id(place.call) for _, place in chosen}
-        for _, place in chosen:
-            parent = place.call.parent
-            while parent is not None:
-                with_source.add(id(parent))
-                parent = parent.parent
-        numbers: dict[int, int] = {}
-        current: dict[int, int] = {}  # call -> its statement in progress
-
-        def number(call: RawCall) -> int:
-            if id(call) not in numbers:
-                parent = call.parent
-                above = number(parent) if parent is not None else None
-                made_by = self._made_by(call, parent, current, above)
-                numbers[id(call)] = len(self.calls)
-                name = type(call.module).__name__ if call.module is not None else ""
-                path = segment.prefix if call.module is None else self._path(call.module, segment)
-                self.calls.append(ModuleCall(len(self.calls), path, name, above, made_by, -1, -1))
-            return numbers[id(call)]
-
-        placed = []
-        for step, place in chosen:
-            index = number(place.call)
-            statement = self._statement(index, current, place.site, place.order)
-            placed.append((step, place, statement))
-        return placed
-
-    def _made_by(self, call: RawCall, parent: RawCall | None, current: dict[int, int], above: int | None) -> int | None:
-        """The parent's statement that made a call, if the parent's source is shown."""
-        if parent is None or above is None:
-            return None
-        order: tuple[int, ...] = ()
-        for code, lasti in call.frames:
-            order = (lasti, *order)
-            if code.co_filename in self.shown:
-                return self._statement(above, current, site(code, lasti), order)
-        return None
-
-    def _statement(self, call: int, current: dict[int, int], here: Site, order: tuple[int, ...]) -> int:
-        """The run of a statement that an instruction belongs to: the one in progress, or a new one."""
-        index = current.get(call)
-        if index is not None:
-            running = self.statements[index]
-            if running.span == here.statement and order > running.order:
-                running.order = order
-                return index
-        current[call] = len(self.statements)
-        self.statements.append(_Open(call, here.statement, -1, -1, order))
-        return current[call]
-
-    def _path(self, module: nn.Module, segment: Segment) -> str:
-        return self.paths.get(id(module), _join(segment.prefix, type(module).__name__.lower()))
-
-    # -- names -------------------------------------------------------------------------------------------------------
-
-    def base_name(self, step: RawStep, place: _Place, is_last: bool, segment: Segment) -> tuple[str, tuple[str, ...]]:
-        """The address of a step before numbering, and the names of its outputs if the source gives any."""
-        prefix = segment.prefix if place.call.module is None else self._path(place.call.module, segment)
-        names = place.site.names
-        if is_last and names and (len(names) == len(step.outputs) or len(names) == 1):
-            return _join(prefix, next((name for name in names if name), step.op.name)), names
-        if place.inner is not None and place.inner.module is not None:
-            inner = self._path(place.inner.module, segment)
-            return (inner, ()) if is_last and inner else (_join(inner, step.op.name), ())
-        own = self._path(step.call.module, segment) if step.call.module is not None else prefix
-        return _join(prefix if own == prefix else own, _join(place.site.target, step.op.name)), ()
-
-    def unique(self, address: str) -> str:
-        self.used[address] += 1
-        return address if self.used[address] == 1 else f"{address}#{self.used[address]}"
-
-    # -- steps -------------------------------------------------------------------------------------------------------
-
-    def add(self, segment: Segment) -> None:
-        placed = self.collect(segment)
-        for i, (step, place, statement) in enumerate(placed):
-            after = placed[i + 1] if i + 1 < len(placed) else None
-            is_last = after is None or after[2] != statement or after[1].order[:1] != place.order[:1]
-            base, names = self.base_name(step, place, is_last, segment)
-            self.step(step, place, statement, self.calls[self.statements[statement].call], base, names)
-            self.origins.append((step.index,))
-            if (call := opened(step)) is not None:
-                self.open(call, statement, self.steps[-1])
-
-    def step(
-        self,
-        raw: RawStep,
-        place: _Place,
-        statement: int,
-        call: ModuleCall,
-        base: str,
-        names: tuple[str, ...],
-        beside: int | None = None,
-    ) -> None:
-        address = self.unique(base)
-        slots, arguments, settings = _arguments(raw)
-        known = [(slot.shape, self._axes(slot)) for slot in slots]
-        prefix = base.rpartition(".")[0]
-        outputs = []
-        for i, slot in enumerate(raw.outputs):
-            name = names[i] if i < len(names) and names[i] else base.rpartition(".")[2]
-            own = (
-                address
-                if i == 0 or len(raw.outputs) == 1
-                else self.unique(_join(prefix, names[i]) if names else f"{base}.{i}")
-            )
-            axes = place.site.axes if names or not place.site.names else ()
-            if not _fits(axes, slot) or not names:
-                axes = axes_after(raw.op.name, known, settings, slot.shape)
-            self.values[slot] = Value(name, own, "activation", axes, tuple(slot.shape), _dtype(slot), slot)
-            outputs.append(self.values[slot])
-        after = outputs[0].axes if outputs else ()
-        inputs = tuple(
-            self._input(slot, raw.op.name, arg, known, after) for slot, arg in zip(slots, arguments, strict=True)
-        )
-        index = len(self.steps)
-        self.steps.append(
-            Step(
-                index,
-                raw.op.name,
-                call.module,
-                address,
-                place.site.span,
-                inputs,
-                MappingProxyType(settings),
-                tuple(outputs),
-                arguments,
-                statement,
-                call.index,
-                beside,
-                raw.op.in_place,
-                raw.error,
-            )
-        )
-        running = self.statements[statement]
-        running.first, running.last = (index if running.first < 0 else running.first), index
-
-    def _axes(self, slot: Slot) -> tuple[str, ...]:
-        return self.values[slot].axes if slot in self.values else _unnamed(slot)
-
-    def _input(
-        self, slot: Slot, op: str, argument: str, known: list[tuple[Any, tuple[str, ...]]], after: tuple[str, ...]
-    ) -> Value:
-        """The value behind an operand; weights, inputs and constants are named when they are first met."""
-        value = self.values.get(slot)
-        if value is not None and (value.role == "activation" or any(value.axes) or not value.shape):
-            return value
-        axes = weight_axes(op, argument, slot.shape, known[0] if known else None, after)
-        if value is not None and value.role == "input":
-            axes = after[: len(slot.shape)] if op == "embedding" else axes
-        tensor = slot.alive()
-        path = self.weights.get(id(tensor), "") if tensor is not None else ""
-        role: Role = value.role if value else "weight" if path else "constant"
-        name = value.name if value else path.rpartition(".")[2]
-        address = value.address if value else path
-        new = Value(name, address, role, axes, tuple(slot.shape), _dtype(slot), slot)
-        if value in self.inputs:
-            self.inputs[self.inputs.index(value)] = new
-        self.values[slot] = new
-        return new
-
-    def open(self, call: OpenedCall, statement: int, fused: Step) -> None:
-        """The written-out steps of a fused call, behind it and under its address."""
-        self.shown.add(call.function.__code__.co_filename)
-        stand_ins = {slot for raw in call.shape.steps for slot in _arguments(raw)[0] if slot.step < 0}
-        for slot in stand_ins:
-            source = call.source_of(slot)
-            if source is not None and source in self.values:
-                self.values[slot] = self.values[source]
-        for i, raw in enumerate(call.shape.steps):
-            for j, slot in enumerate(raw.outputs):
-                slot.kept, slot.again = None, partial(call.tensor, i, j)
-                slot.grad = partial(call.grad, i, j)
-            place = self.place(raw)
-            names = place.site.names
-            base = _join(fused.address, names[0] if names else _join(place.site.target, raw.op.name))
-            self.step(raw, place, statement, self.calls[fused.call], base, names, beside=fused.index)
-            self.origins.append((call.step.index, i))
-
-    # -- the whole ---------------------------------------------------------------------------------------------------
-
-    def story(self) -> Story:
-        statements = tuple(Statement(i, s.span, s.call, s.first, s.last) for i, s in enumerate(self.statements))
-        spans: dict[int, tuple[int, int]] = {}
-        for step in self.steps:
-            call: int | None = step.call
-            while call is not None:
-                first, _ = spans.get(call, (step.index, 0))
-                spans[call] = (first, step.index)
-                call = self.calls[call].parent
-        calls = tuple(
-            ModuleCall(c.index, c.module, c.class_name, c.parent, c.statement, *spans.get(c.index, (0, -1)))
-            for c in self.calls
-        )
-        statements = _with_calls_inside(statements, calls)
-        weights = {value.address: value for value in self.values.values() if value.address and value.role == "weight"}
-        return Story(
-            tuple(self.steps),
-            statements,
-            calls,
-            tuple(self.inputs),
-            MappingProxyType(weights),
-            next((step.index for step in self.steps if step.error), None),
-            tuple(self.origins),
-        )
+def after(earlier: tuple[Segment, ...]) -> dict[str, Any]:
+    """What a recorder must know of the recordings that it continues: where to count on, and their tensors."""
+    first = sum(len(segment.recorder.steps) for segment in earlier)
+    return {"first": first, "known": [slot for segment in earlier for slot in segment.recorder.memory.slots]}
 
 
 def build(segments: tuple[Segment, ...]) -> Trace:
     """The trace of one run, or of several that follow each other."""
-    failure = next((f.exception for s in segments if (f := s.recorder.failure) is not None), None)
-    loss = next((s.loss for s in reversed(segments) if s.loss is not None), None)
-    return Trace(partial(_story, segments), segments[-1].result, failure, loss, segments)
+    last = segments[-1]
+    failures = [s.recorder.exception for s in segments if s.recorder.exception is not None]
+    return Trace(partial(_story, segments), last.result, failures[0] if failures else None, last.loss, segments)
 
 
 def _story(segments: tuple[Segment, ...]) -> Story:
     with _building:
-        builder = _Builder()
+        builder = _Builder(Reader(segment.replayer() for segment in segments))
         for segment in segments:
-            segment.settle()
-        for segment in segments:
-            builder.survey(segment)
+            builder.survey.add(segment.model, segment.prefix, segment.substitutes)
         for segment in segments:
             builder.add(segment)
-        return builder.story()
+        return builder.story(segments)
 
 
-def _with_calls_inside(statements: tuple[Statement, ...], calls: tuple[ModuleCall, ...]) -> tuple[Statement, ...]:
-    """Statements widened to the steps of the module calls that they made."""
-    widened = {s.index: s for s in statements}
-    for call in reversed(calls):
-        if call.statement is None or call.last < call.first:
-            continue
-        s = widened[call.statement]
-        first = call.first if s.first < 0 else min(s.first, call.first)
-        widened[s.index] = Statement(s.index, s.span, s.call, first, max(s.last, call.last))
-    return tuple(widened[s.index] for s in statements)
+class _Builder:
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.survey = Survey()
+        self.places = Places(self.survey)
+        self.naming = Naming(self.survey)
+        self.axes: dict[Slot, Axes] = {}
+        self.values: dict[Slot, Value] = {}
+        self.inputs: list[Value] = []
+        self.input_names: dict[int, str] = {}  # id of a tensor -> the argument that it was given as
+        self.steps: list[Step] = []
+        self.origins: list[tuple[int, ...]] = []
+        self.modules: dict[str, tuple[int, int]] = {}
+
+    def add(self, segment: Segment) -> None:
+        """Tell one recording."""
+        self.places.prefix = segment.prefix
+        entries = entries_of(segment.recorder.steps, self.places, segment.ambient, self.reader)
+        name_axes(entries, self.axes)
+        named = named_tensors(segment.model, segment.args, segment.kwargs)
+        self.input_names = {id(tensor): join(segment.prefix, name) for name, tensor in named.items()}
+        for entry in entries:
+            self._tell(entry, segment.prefix if entry.fused is None else entry.fused.address)
+        self._note_modules(segment, entries)
+
+    def _tell(self, entry: Entry, prefix: str) -> None:
+        raw, expression, operands = entry.raw, entry.expression, entry.operands
+        entry.index = len(self.steps)
+        inputs = tuple(self._operand(slot) for slot in operands.slots)
+        outputs = self._outputs(entry, prefix)
+        told = entry if entry.fused is None else entry.fused  # for where it stands in the tree
+        run = told.expression.run
+        self.steps.append(
+            Step(
+                index=entry.index,
+                op=raw.op.name,
+                module=self.places.calls[run.call].path,
+                address=entry.address,
+                span=expression.site.span,
+                inputs=inputs,
+                settings=MappingProxyType(operands.settings),
+                outputs=outputs,
+                arguments=tuple(operands.names),
+                statement=run.index,
+                call=run.call,
+                opened=None if entry.fused is None else entry.fused.index,
+                in_place=raw.op.in_place,
+                error=raw.error,
+                edited=bool(raw.edits),
+            )
+        )
+        self.origins.append(entry.origin)
+        if entry.fused is None:
+            self.naming.note_aliases(entry, prefix)
+        run.first, run.last = (entry.index if run.first < 0 else run.first), entry.index
+
+    def _outputs(self, entry: Entry, prefix: str) -> tuple[Value, ...]:
+        names = iter(self.naming.outputs(entry, prefix))
+        made = []
+        for slot in entry.raw.outputs:
+            old = slot.before
+            name, address = next(names) if old is None else self.naming.overwritten(self.values.get(old))
+            home = self.reader if entry.fused is None or entry.fused.opened is None else entry.fused.opened
+            self.values[slot] = self._value(slot, name, address, "activation", home.cells(slot))
+            made.append(self.values[slot])
+        return tuple(made)
+
+    def _operand(self, slot: Slot) -> Value:
+        """The value behind an operand; weights, inputs and constants are named when they are first met."""
+        value = self.values.get(slot)
+        if value is None:
+            tensor = slot.alive()
+            weight, given = self.survey.weights.get(id(tensor), ""), self.input_names.get(id(tensor), "")
+            role: Role = "weight" if weight else "input" if given else "constant"
+            address = weight or given
+            value = self.values[slot] = self._value(
+                slot, address.rpartition(".")[2], address, role, self.reader.cells(slot)
+            )
+            if role == "input":
+                self.inputs.append(value)
+        return value
+
+    def _value(self, slot: Slot, name: str, address: str, role: Role, cells: Cells) -> Value:
+        dtype = str(slot.dtype).removeprefix("torch.")
+        return Value(name, address, role, self.axes.get(slot) or unnamed(slot.shape), tuple(slot.shape), dtype, cells)
+
+    def _note_modules(self, segment: Segment, entries: list[Entry]) -> None:
+        """A module's path stands for the last step of its first call."""
+        index_of = {entry.raw.index: entry.index for entry in entries if entry.fused is None}
+        for call in segment.recorder.calls:
+            path = self.survey.path_of(call.module, segment.prefix)
+            if path and path not in self.modules and 0 <= call.first <= call.last:
+                self.modules[path] = (index_of[call.last], 0)
+
+    def story(self, segments: tuple[Segment, ...]) -> Story:
+        self._widen()
+        runs, calls = self.places.runs, self.places.calls
+        weights = {v.address: v for v in self.values.values() if v.address and v.role == "weight"}
+        failed = next((s.recorder for s in segments if s.recorder.exception is not None), None)
+        raised = None if failed is None else failed.failed_at
+        return Story(
+            steps=tuple(self.steps),
+            statements=tuple(_statement(run) for run in runs),
+            calls=tuple(
+                ModuleCall(
+                    i, c.path, type(c.module).__name__ if c.module else "", c.above, _index(c.made_by), c.first, c.last
+                )
+                for i, c in enumerate(calls)
+            ),
+            inputs=tuple(self.inputs),
+            weights=MappingProxyType(weights),
+            failed_at=None if raised is None else self.origins.index((raised,)),
+            failed_in=None if failed is None else self._place_of(failed.exception),
+            origins=tuple(self.origins),
+            aliases=MappingProxyType({**self.modules, **self.naming.aliases}),
+        )
+
+    def _widen(self) -> None:
+        """Count what a statement has called to the statement, and what a call contains to the call."""
+        for run in reversed(self.places.runs):
+            for around in (run.parent, self.places.calls[run.call]):
+                if around is not None:
+                    around.first = run.first if around.first < 0 else min(around.first, run.first)
+                    around.last = max(around.last, run.last)
+        for call in reversed(self.places.calls):
+            if call.above is not None:
+                above = self.places.calls[call.above]
+                above.first = call.first if above.first < 0 else min(above.first, call.first)
+                above.last = max(above.last, call.last)
+
+    def _place_of(self, error: BaseException | None) -> SourceSpan | None:
+        """The innermost shown expression that an exception came through."""
+        found, traceback = None, error.__traceback__ if error is not None else None
+        while traceback is not None:
+            if self.survey.shows(traceback.tb_frame.f_code):
+                found = site(traceback.tb_frame.f_code, traceback.tb_lasti).span
+            traceback = traceback.tb_next
+        return found
 
 
-def _arguments(step: RawStep) -> tuple[list[Slot], tuple[str, ...], dict[str, Any]]:
-    """A call's tensors with the names they were passed as, and its other settings (defaults filled in)."""
-    slots: list[Slot] = []
-    names: list[str] = []
-    settings: dict[str, Any] = {}
-    op = step.op
-
-    def note(name: str, value: Any) -> None:
-        if isinstance(value, Slot):
-            slots.append(value)
-            names.append(name)
-        elif isinstance(value, list | tuple) and value and all(isinstance(item, Slot) for item in value):
-            for i, item in enumerate(value):
-                note(f"{name}.{i}", item)
-        else:
-            settings[name] = map_nested(value, Slot, partial(_reference, slots, names, name))
-
-    args = list(step.args)
-    if op.reverse and len(args) >= 2:
-        args[0], args[1] = args[1], args[0]
-    for i, value in enumerate(args):
-        name = op.arguments[i] if i < len(op.arguments) else ""
-        if name in VARIADIC and i == len(op.arguments) - 1 and len(args) > len(op.arguments):
-            note(name, list(args[i:]))
-            break
-        if name in VARIADIC and len(args) == i + 1 and not isinstance(value, list | tuple | Slot):
-            value = [value]
-        note(name or f"argument_{i + 1}", value)
-    for name, value in step.kwargs.items():
-        note(_KEYWORDS.get(name, name), value)
-    return slots, tuple(names), {**op.defaults, **settings}
+def _statement(run: Run) -> Statement:
+    return Statement(run.index, run.span, run.call, run.first, run.last, _index(run.parent))
 
 
-_KEYWORDS = {"axis": "dim", "keepdims": "keepdim", "correction": "correction", "tensor": "input"}
-
-
-def _reference(slots: list[Slot], names: list[str], name: str, slot: Slot) -> InputRef:
-    slots.append(slot)
-    names.append(f"{name}.{len(slots) - 1}")
-    return InputRef(len(slots) - 1)
-
-
-def _join(prefix: str, name: str) -> str:
-    return f"{prefix}.{name}" if prefix and name else prefix or name
-
-
-def _unnamed(slot: Slot) -> tuple[str, ...]:
-    return ("",) * len(slot.shape)
-
-
-def _dtype(slot: Slot) -> str:
-    return str(slot.dtype).removeprefix("torch.")
-
-
-def _fits(axes: tuple[str, ...], slot: Slot) -> bool:
-    """A shape comment that does not fit its tensor is not believed."""
-    return len(axes) == len(slot.shape) > 0 and all(
-        int(name) == size if name.isdigit() else True for name, size in zip(axes, slot.shape, strict=True)
-    )
-
-
-def _is_torch(cls: type) -> bool:
-    return cls.__module__.split(".")[0] == "torch"
-
-
-def _files_of(module: nn.Module) -> Iterator[str]:
-    """The files in which a module's class, and what its `forward` wraps, are written."""
-    forward: Callable[..., Any] = inspect.unwrap(module.forward)
-    code = getattr(forward, "__code__", None)
-    if code is not None:
-        yield code.co_filename
-    owner = sys.modules.get(type(module).__module__)
-    if owner is not None and getattr(owner, "__file__", None) and not _is_torch(type(module)):
-        yield str(owner.__file__)
-
-
-def _buffers(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from model.named_buffers(remove_duplicate=False)
-
-
-def _nowhere() -> tuple[CodeType, int]:
-    return _empty.__code__, 0
-
-
-def _empty() -> None: ...
-
-
-def source_files(function: Callable[..., Any]) -> set[str]:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return {code.co_filename} if isinstance(code, types.CodeType) else set()
+def _index(run: Run | None) -> int | None:
+    return None if run is None else run.index

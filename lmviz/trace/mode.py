@@ -1,41 +1,40 @@
 """Runs alongside a model and keeps every torch call that it makes. The only TorchFunctionMode of lmviz.
 
-While the model runs, a call costs a look at the Python frames above it and one tuple. Tensors that are at hand anyway
-need no bookkeeping; it begins when something would be lost without it: an operation in place, a budget used up.
+While the model runs, a call costs a look at the Python frame it came from and one tuple. Tensors that are at hand
+anyway need no bookkeeping; it begins when something would be lost without it: an operation in place, a budget used up.
 Names, source and axes are worked out later still (`build.py`).
 """
 
 from __future__ import annotations
 
-import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Mapping
-from types import CodeType, FrameType
+from functools import cached_property
+from itertools import chain, compress
+from sys import _getframe
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from lmviz.errors import UserError
+from lmviz.trace.chance import Chance
+from lmviz.trace.edits import Edit, Place, edited
+from lmviz.trace.fastpath import WatchingMode
 from lmviz.trace.fused import OPENED
+from lmviz.trace.memory import Memory
 from lmviz.trace.ops import Op, op_of
-from lmviz.trace.raw import RawCall, RawStep
-from lmviz.trace.slots import SMALL, Slot, map_nested, tensors_in, version_of
-from lmviz.trace.step import Failure
+from lmviz.trace.raw import Activation, RawCall, RawStep
+from lmviz.trace.slots import ATOMS, Slot, map_nested, size_of, states_of, tensors_in
+from lmviz.trace.stack import Stack
 
-BUDGET = 192 * 2**20  # bytes of activations that a recording keeps, and as much again for the inputs of module calls
+BUDGET = 192 * 2**20
 
-Edit = Callable[[Tensor], Any]
-
-_CALL_IMPL = nn.Module._call_impl.__code__
-_WRAPPED_CALL = nn.Module._wrapped_call_impl.__code__
-_ATOMS = frozenset((int, float, bool, str, type(None), torch.dtype, torch.Size, torch.device, complex))
 _OPS: dict[Any, Op | None] = {}
-_random_lock = threading.Lock()
+_TENSORS = frozenset((Tensor, nn.Parameter))
+_KNOWN = _TENSORS | ATOMS | {slice}
 
 
-class Recorder(TorchFunctionMode):
+class Recorder(WatchingMode):
     """Records the torch calls of its own thread while `run` runs. A step's index counts from `first`."""
 
     def __init__(
@@ -44,45 +43,72 @@ class Recorder(TorchFunctionMode):
         budget: int = BUDGET,
         seed: int = 0,
         gradients: bool = False,
-        edits: Mapping[tuple[int, ...], Edit] | None = None,
+        edits: Mapping[Place, Edit] | None = None,
         substitutes: Mapping[int, Tensor] | None = None,
         known: Iterable[Slot] = (),
         first: int = 0,
         keep: Callable[[int], bool] | None = None,
         random_state: Tensor | None = None,
     ) -> None:
-        super().__init__()
+        self.seed, self.first, self.budget, self.gradients = seed, first, budget, gradients
+        self.exception: BaseException | None = None
+        self.stack = Stack(_RUN)
+        self._known, self._keep, self._random_state = known, keep, random_state
+        self._edits = _by_step(edits) if edits else {}
+        self._substitutes = substitutes
         self._steps: list[RawStep] = []
+        self._pending: list[Any] = []  # calls to settle, end to end; one list is quicker than one of tuples
+        self._room = budget  # bytes that may still be made before memory is looked at; views are counted in full
+        self._at_once = gradients or bool(edits) or bool(substitutes) or keep is not None  # nothing stays pending
+        self._sealed: tuple[list[Tensor], list[int], list[int]] | None = None  # tensors, and how they were at the end
         self._settling = threading.RLock()
-        self._versions: dict[int, int] = {}
-        self.root = RawCall(0, None, (), first)
-        self.calls: list[RawCall] = [self.root]
-        self.failure: Failure | None = None
-        self.budget, self.spent, self.call_spent = budget, 0, 0
-        self.first = first
-        self.seed = seed
-        self.gradients = gradients
-        self._edits = dict(edits or {})
-        self._substitutes = dict(substitutes or {})
-        self._keep = keep
-        self._random_state = random_state
-        self._stack: list[RawCall] = [self.root]
-        self._pending: list[tuple[Any, ...]] = []
-        self._at_once = gradients or bool(edits) or keep is not None  # settle every call as it comes
-        self._slots: dict[int, Slot] = {id(t): slot for slot in known if (t := slot.alive()) is not None}
-        self._storages: set[int] = set()
-        self._raised: BaseException | None = None
+        self._last_error: tuple[BaseException, int] | None = None  # what a torch call raised, and its step
+        self._unfit: Exception | None = None  # what an edit raised
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """`function()` under this recorder; an exception ends the recording and is kept in `failure`."""
+        """`function()` under this recorder; an exception ends the recording and is kept in `exception`."""
         result = None
         try:
             with self:
                 result = _run(function)
         except Exception as error:
-            self.failure = Failure(self.first + len(self._steps) - 1 if error is self._raised else None, error)
+            if error is self._unfit:
+                raise
+            self.exception = _without_locals(error)
         self._seal()
         return result
+
+    @cached_property
+    def memory(self) -> Memory:
+        return Memory(self.budget, self.gradients, self._known, self._keep)
+
+    @cached_property
+    def _chance(self) -> Chance:
+        return Chance(self.seed, self._random_state)
+
+    @property
+    def failed_at(self) -> int | None:
+        """The step whose torch call raised what ended the recording; None if plain Python did."""
+        error, step = self._last_error or (None, None)
+        return step if error is self.exception else None
+
+    @property
+    def steps(self) -> list[RawStep]:
+        """The steps so far. The first look at them pays for their bookkeeping."""
+        with self._settling:
+            self._settle()
+        return self._steps
+
+    @property
+    def spent(self) -> int:
+        """The bytes of what steps made and the recording keeps."""
+        with self._settling:
+            self._settle()
+        return self.memory.spent
+
+    @property
+    def calls(self) -> list[RawCall]:
+        return self.stack.calls
 
     # -- while the model runs ----------------------------------------------------------------------------------------
 
@@ -93,277 +119,178 @@ class Recorder(TorchFunctionMode):
             op = _OPS[func]
         except KeyError:
             op = _OPS[func] = op_of(func)
-        if kwargs is None:
-            kwargs = {}
-        if op is None:
-            return func(*args, **kwargs)
-        if self._substitutes:
-            args, kwargs = map_nested((args, kwargs), Tensor, lambda t: self._substitutes.get(id(t), t))
-        call, frames = self._place(
-            sys._getframe(1)
-        )  # before the call: functions that have returned let go of their locals
-        held = None
-        in_place = op.in_place or op.writes_to_input(args, kwargs)
-        if in_place or "out" in kwargs:
-            held = self._before_overwriting(kwargs["out"] if "out" in kwargs else args[0], args, kwargs)
+        if op is None:  # it makes no tensor
+            if self._substitutes:
+                args, kwargs = self._swap(args, kwargs)
+            return func(*args, **kwargs) if kwargs else func(*args)
+        frame = _getframe(1)
+        activation = self.stack.top
+        if frame is not activation.frame:
+            activation = self.stack.enter(frame)
+            frame = activation.frame  # type: ignore[assignment]
+        lasti = frame.f_lasti
+        if self._at_once or ((op.special or (kwargs and "out" in kwargs)) and op.does_more(args, kwargs or {})):
+            return self._watch(func, op, args, kwargs or {}, activation, lasti)
         try:
-            out = self._draw(func, args, kwargs) if op.random else func(*args, **kwargs)
+            out = func(*args, **kwargs) if kwargs else func(*args)
         except BaseException as error:
-            self._pending.append((op, args, kwargs, f"{type(error).__name__}: {error}", call, frames, held))
-            self._settle()
-            self._raised = error
+            self._raised(self._begin(op, args, kwargs, activation, lasti), error)
             raise
-        made = out
-        if type(out) is not Tensor:
-            if out is None and in_place:
-                made = args[0]
-            elif type(out) in _ATOMS or not tensors_in(out):
+        try:
+            self._room -= out.nbytes
+        except (AttributeError, RuntimeError):  # not a tensor; not a plain one
+            made = tensors_in(out)
+            if not made:
                 return out
-        if self._edits:
-            out = made = self._edit(op, made, args, kwargs)
-        self._pending.append((op, args, kwargs, made, call, frames, held))
-        if self._at_once or held is not None:
-            self._settle()
-        else:
-            self.spent += made.nbytes if type(made) is Tensor else sum(tensor.nbytes for tensor in tensors_in(made))
-            if self.spent > self.budget:
-                self._tighten()
+            self._room -= sum(map(size_of, made))
+        if op.lists and (kwargs or list in map(type, args)):
+            args, kwargs = map_nested((args, kwargs), Tensor, _same)  # with lists that nobody else can change
+        self._pending += (op, args, kwargs, out, activation, lasti)
+        if self._room < 0:
+            self._tighten()
         return out
+
+    def _watch(
+        self, func: Callable[..., Any], op: Op, args: Any, kwargs: dict[str, Any], activation: Activation, lasti: int
+    ) -> Any:
+        """A call that overwrites, draws, may be edited, or comes when memory is short: it is settled as it happens."""
+        if self._substitutes:
+            args, kwargs = self._swap(args, kwargs)
+        step = self._begin(op, args, kwargs, activation, lasti)
+        written = tensors_in(op.overwritten(args, kwargs))
+        self.memory.before_overwriting(written)
+        try:
+            out = self._draw(step, func, args, kwargs) if op.draws(args, kwargs) else func(*args, **kwargs)
+        except BaseException as error:
+            self._raised(step, error)
+            raise
+        if step.index in self._edits:
+            out = self._edit(step, out, written, args, kwargs)
+        made = tensors_in(written if out is None else out)
+        if made:
+            self.memory.make(step, made)
+            self.memory.after_overwriting(written, step)
+            self._add(step)
+        return out
+
+    def _draw(self, step: RawStep, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        step.random = self._chance.state
+        try:
+            return self._chance.draw(func, args, kwargs)
+        finally:
+            self.stack.random = self._chance.state
+
+    def _edit(self, step: RawStep, out: Any, written: list[Tensor], args: Any, kwargs: dict[str, Any]) -> Any:
+        """What a call made, with the edits of its outputs, and with those of the steps inside a fused call."""
+        step.edits = self._edits[step.index]
+        made = tensors_in(written if out is None else out)
+        new: dict[int, Tensor] = {}
+        try:
+            inside: dict[Place, Edit] = {place: edit for place, edit in step.edits.items() if len(place) == 2}
+            if inside:
+                opened = Recorder(budget=0, edits=inside, random_state=step.random)
+                results = tensors_in(opened.run(lambda: OPENED[step.op.name](*args, **kwargs)))
+                if opened.exception is not None:
+                    raise opened.exception
+                new = {id(old): result.reshape(old.shape) for old, result in zip(made, results, strict=False)}
+            for i, tensor in enumerate(made):
+                if (edit := step.edits.get((i,))) is not None:
+                    new[id(tensor)] = edited(edit, new.get(id(tensor), tensor), self.gradients)
+        except Exception as error:
+            self._unfit = error
+            raise
+        for tensor in written:
+            if id(tensor) in new:  # whoever else looks at this memory must see the edit too
+                tensor.copy_(new.pop(id(tensor)))
+        return map_nested(out, Tensor, lambda tensor: new.get(id(tensor), tensor)) if new else out
+
+    def _swap(self, args: Any, kwargs: Any) -> Any:
+        """Arguments with edited weights in the place of the model's own."""
+        new = self._substitutes or {}
+        return map_nested((args, kwargs or {}), Tensor, lambda tensor: new.get(id(tensor), tensor))
+
+    def _raised(self, step: RawStep, error: BaseException) -> None:
+        step.error = f"{type(error).__name__}: {error}"
+        self._add(step)
+        self._last_error = (error, step.index)
 
     def _tighten(self) -> None:
-        """From here on every call is settled as it comes, because tensors may have to be let go."""
-        self._at_once = True
+        """The budget is used up, or seems so until views are told from copies: then settle at once what is to come."""
         self._settle()
-        running = set(map(id, self._stack))
-        for call in self.calls:
-            if id(call) not in running:
-                call.frame = None
-
-    def _place(self, frame: FrameType | None) -> tuple[RawCall, tuple[tuple[CodeType, int], ...]]:
-        """The module call that a torch call belongs to, and the frames between, innermost first."""
-        frames: list[tuple[CodeType, int]] = []
-        while frame is not None:
-            code = frame.f_code
-            if code is _CALL_IMPL:
-                call = self._stack[-1]
-                return (call if call.frame is frame else self._enter(frame)), tuple(frames)
-            if code is _RUN:
-                break
-            frames.append((code, frame.f_lasti))
-            frame = frame.f_back
-        self._leave(1)
-        return self.root, tuple(frames)
-
-    def _enter(self, frame: FrameType) -> RawCall:
-        """The call that `frame` runs; calls not seen before are opened, calls that have returned are closed."""
-        stack = self._stack
-        for depth in range(len(stack) - 1, 0, -1):
-            if stack[depth].frame is frame:
-                self._leave(depth + 1)
-                return stack[depth]
-        frames: list[tuple[CodeType, int]] = []
-        above = frame.f_back
-        while above is not None and (code := above.f_code) is not _CALL_IMPL and code is not _RUN:
-            if code is not _WRAPPED_CALL:
-                frames.append((code, above.f_lasti))
-            above = above.f_back
-        if above is not None and above.f_code is _CALL_IMPL:
-            parent = stack[-1] if stack[-1].frame is above else self._enter(above)
-        else:
-            self._leave(1)
-            parent = self.root
-        call = RawCall(len(self.calls), parent, tuple(frames), self.first + len(self._steps) + len(self._pending))
-        call.frame = frame
-        call.random = self._random_state
-        self.calls.append(call)
-        stack.append(call)
-        if self._at_once:
-            self._keep_inputs(call)
-        return call
-
-    def _leave(self, depth: int) -> None:
-        """Close the calls from `depth` on. A frame that is held keeps its locals, so past the budget it is let go."""
-        if self._at_once:
-            for call in self._stack[depth:]:
-                call.frame = None
-        del self._stack[depth:]
-
-    def _draw(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Run a call that may draw random numbers on this recording's own stream, and leave torch's as it was."""
-        with _random_lock:
-            outside = torch.random.get_rng_state()
-            try:
-                if self._random_state is None:
-                    torch.default_generator.manual_seed(self.seed)
-                else:
-                    torch.random.set_rng_state(self._random_state)
-                out = func(*args, **kwargs)
-                self._random_state = torch.random.get_rng_state()
-            finally:
-                torch.random.set_rng_state(outside)
-        return out
-
-    def _edit(self, op: Op, made: Any, args: Any, kwargs: Any) -> Any:
-        """What a call made, with the edits of its outputs, and with those of the steps inside a fused call."""
-        step = self.first + len(self._steps)
-        outputs = tensors_in(made)
-        changed: dict[int, Tensor] = {}
-        inner = {tuple(key[1:]): edit for key, edit in self._edits.items() if len(key) == 3 and key[0] == step}
-        if inner:
-            written_out = Recorder(budget=0, edits=inner).run(lambda: OPENED[op.name](*args, **kwargs))
-            changed[id(outputs[0])] = written_out.reshape(outputs[0].shape)
-        for i, tensor in enumerate(outputs):
-            if (edit := self._edits.get((step, i))) is not None:
-                changed[id(tensor)] = edited(edit, tensor, self.gradients)
-        return map_nested(made, Tensor, lambda t: changed.get(id(t), t)) if changed else made
+        self._room = self.budget - self.memory.spent
+        self._at_once = self._room < self.budget // 4
 
     # -- bookkeeping -------------------------------------------------------------------------------------------------
 
     def _seal(self) -> None:
         """End the recording: note how every tensor is now, so that a later change in place can't pass for it."""
-        self._leave(1)
-        for call in self.calls[1:]:
-            if call.frame is not None:
-                call.look()
-        versions = self._versions
-        for _, args, kwargs, made, _, _, _ in self._pending:
-            for value in (*args, *kwargs.values(), made):
-                for tensor in (value,) if isinstance(value, Tensor) else tensors_in(value):
-                    versions[id(tensor)] = version_of(tensor)
-
-    @property
-    def steps(self) -> list[RawStep]:
-        """The steps so far. The first look at them pays for their bookkeeping."""
-        with self._settling:
-            self._settle()
-        return self._steps
+        self.stack.leave()
+        values = [*self._pending[3::6], *chain.from_iterable(self._pending[1::6])]
+        for kwargs in filter(None, self._pending[2::6]):
+            values += kwargs.values()
+        tensors = [*compress(values, map(_TENSORS.__contains__, map(type, values)))]
+        if not _KNOWN.issuperset(map(type, values)):
+            tensors += tensors_in([value for value in values if type(value) not in _KNOWN])
+        self._sealed = tensors, *states_of(tensors)
+        for call in self.calls:
+            if call.first < 0 and not self._pending:
+                call.args = call.kwargs = None
 
     def _settle(self) -> None:
         """Turn what is pending into steps, whose tensors are kept as far as the budget goes."""
-        if not self._pending:
-            return
-        if not self._steps:
-            self.spent = 0  # counted anew, now that views can be told from copies
         pending, self._pending = self._pending, []
-        for call in self.calls[1:]:
-            if not call.settled:
-                self._keep_inputs(call)
-        for op, args, kwargs, made, call, frames, held in pending:
-            args, kwargs = held or (self._hold(args), self._hold(kwargs))
-            step = RawStep(self.first + len(self._steps), op, args, kwargs, call, frames)
-            if isinstance(made, str):
-                step.error = made
-            else:
-                step.outputs = tuple(self._make(t, step.index, i) for i, t in enumerate(tensors_in(made)))
-            self._steps.append(step)
-            around: RawCall | None = call
-            while around is not None:
-                around.last = step.index
-                around = around.parent
+        if self._sealed is not None:
+            self.memory.note(*self._sealed)
+            self._sealed = None
+        self.memory.looking_back = True
+        for op, args, kwargs, made, activation, lasti in zip(*[iter(pending)] * 6, strict=True):
+            step = self._begin(op, args, kwargs, activation, lasti)
+            self.memory.make(step, tensors_in(made))
+            self._add(step)
+        self.memory.looking_back = False
 
-    def _hold(self, value: Any) -> Any:
-        """The slot of a tensor; anything else as it is, down to the tensors in it."""
-        if isinstance(value, Tensor):
-            slot = self._slots.get(id(value))
-            if slot is not None and slot.alive() is value and slot.version == self._version(value):
-                return slot
-            slot = self._slots[id(value)] = Slot(value, self._version(value), keep=True)
-            return slot
-        return value if type(value) in _ATOMS else map_nested(value, Tensor, self._hold)
+    def _begin(self, op: Op, args: Any, kwargs: dict[str, Any] | None, activation: Activation, lasti: int) -> RawStep:
+        """The next step, with its operands as they are now, after what is pending."""
+        if self._pending:
+            self._settle()
+        index = self.first + len(self._steps)
+        self._open(activation.call, index)
+        return RawStep(index, op, self.memory.hold(args), self.memory.hold(kwargs or {}), activation, lasti)
 
-    def _make(self, tensor: Tensor, step: int, output: int) -> Slot:
-        """A new slot for a tensor that a step has made, kept if the budget allows."""
-        slot = self._slots[id(tensor)] = Slot(tensor, self._version(tensor), keep=False, step=step, output=output)
-        if self.gradients:
-            slot.kept = tensor
-        elif self._afford(tensor, step):
-            slot.kept = tensor.detach() if tensor.requires_grad else tensor
-        return slot
+    def _open(self, call: RawCall, index: int) -> None:
+        """Hold what a call was given, before the first step in it."""
+        if call.first < 0:
+            if call.parent is not None:
+                self._open(call.parent, index)
+            call.first = index
+            self.memory.keep_inputs(call)
 
-    def _version(self, tensor: Tensor) -> int:
-        version = self._versions.get(id(tensor))
-        return version_of(tensor) if version is None else version
-
-    def _afford(self, tensor: Tensor, step: int) -> bool:
-        if self._keep is not None and not self._keep(step):
-            return False
-        size = int(tensor.nbytes)
-        if size > SMALL and not tensor.is_meta:
-            storage = tensor.untyped_storage()
-            if storage.data_ptr() in self._storages:  # a view of what is kept
-                return True
-            size = storage.nbytes()
-            if self.spent + size <= self.budget:
-                self._storages.add(storage.data_ptr())
-        if self.spent + size > self.budget:
-            return False
-        self.spent += size
-        return True
-
-    def _keep_inputs(self, call: RawCall) -> None:
-        """Hold what a call was given, so that it can be run again; weights and kept activations cost nothing."""
-        if call.frame is not None:
-            call.look()
-        call.settled = True
-        given = call.given
-        call.args, call.kwargs = self._hold(given[0]), self._hold(given[1])
-        call.given = ((), {})
-        missing = {slot: t for t in tensors_in(given) if (slot := self._slots[id(t)]).kept is None}
-        size = sum(int(tensor.nbytes) for tensor in missing.values())
-        leaf = call.module is None or next(call.module.children(), None) is None
-        if missing and (leaf or self.call_spent + size > self.budget):
-            call.held = None
-            return
-        self.call_spent += size
-        call.held = {slot: tensor.detach() for slot, tensor in missing.items()}
-
-    def _before_overwriting(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """Copy every kept value that shares memory with `target`; the call's arguments as they were."""
-        self._settle()
-        for tensor in tensors_in(target):
-            if not tensor.is_meta:
-                self._freeze(tensor.untyped_storage().data_ptr(), tensor)
-        return self._hold(args), self._hold(kwargs)
-
-    def _freeze(self, storage: int, target: Tensor) -> None:
-        for slot in list(self._slots.values()):
-            tensor = slot.kept
-            if tensor is not None and not tensor.is_meta and tensor.untyped_storage().data_ptr() == storage:
-                slot.freeze()
-                self.spent += int(tensor.nbytes)
-        self._storages.discard(storage)
-
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """The tensors that are known at the end, by identity."""
-        return tuple(self._slots.values())
-
-    @property
-    def slots_met(self) -> list[Slot]:
-        """Every slot of the recording, overwritten ones too, in the order of the run."""
-        met: dict[Slot, None] = {}
-        for step in self.steps:
-            map_nested((step.args, step.kwargs), Slot, lambda slot: met.setdefault(slot, None))
-            met.update(dict.fromkeys(step.outputs))
-        return list(met)
-
-    def slot_of(self, tensor: Tensor) -> Slot:
-        slot: Slot = self._hold(tensor)
-        return slot
+    def _add(self, step: RawStep) -> None:
+        self._steps.append(step)
+        call: RawCall | None = step.activation.call
+        while call is not None:
+            call.last = step.index
+            call = call.parent
 
 
-def edited(edit: Edit, tensor: Tensor, gradients: bool = False) -> Tensor:
-    """`edit` applied to a copy; the result must fit where the original stood. Gradients end there."""
-    new = edit(tensor.detach().clone())
-    new = new if isinstance(new, Tensor) else torch.as_tensor(new)
-    if new.shape != tensor.shape:
-        raise UserError(
-            "An edit must return a tensor of the shape it was given, {expected}; it returned {found}.",
-            expected=list(tensor.shape),
-            found=list(new.shape),
-        )
-    new = new.to(dtype=tensor.dtype, device=tensor.device).detach()
-    return new.requires_grad_() if gradients and new.is_floating_point() else new
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _by_step(edits: Mapping[Place, Edit]) -> dict[int, dict[Place, Edit]]:
+    grouped: dict[int, dict[Place, Edit]] = {}
+    for (step, *place), edit in edits.items():
+        grouped.setdefault(step, {})[tuple(place)] = edit
+    return grouped
+
+
+def _without_locals(error: BaseException) -> BaseException:
+    """An exception whose traceback, from the model inwards, has lines and no variables: those hold tensors."""
+    link: BaseException | None = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+    return error
 
 
 def _run(function: Callable[[], Any]) -> Any:

@@ -2,96 +2,162 @@
 
 from __future__ import annotations
 
+import copy
 import threading
-import weakref
-from collections import OrderedDict
-from typing import Any, ClassVar
+from functools import lru_cache, partial
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from lmviz.trace.fused import OPENED, can_open
+from lmviz.trace.ambient import Ambient
+from lmviz.trace.edits import Edit, Place
+from lmviz.trace.fused import OPENED
+from lmviz.trace.gradients import gradients_on, settle_gradients
 from lmviz.trace.mode import Recorder
-from lmviz.trace.raw import RawStep
-from lmviz.trace.slots import Slot, map_nested
+from lmviz.trace.raw import RawStep, slots_in
+from lmviz.trace.reader import Reader
+from lmviz.trace.slots import Slot, map_nested, tensors_in, to_array
+from lmviz.trace.step import Array
+from lmviz.trace.survey import Survey
 
 RUNS_KEPT = 2
 
+OPENED_SOURCE = Survey()
+for _function in OPENED.values():
+    OPENED_SOURCE.add(_function)
+
 
 class OpenedCall:
-    """The written-out run of one fused call."""
+    """The written-out form of one fused call."""
 
-    _recent: ClassVar[OrderedDict[weakref.ref[OpenedCall], Recorder]] = OrderedDict()
-    _lock = threading.RLock()
+    def __init__(self, fused: RawStep, ambient: Ambient, reader: Reader, outline: _Outline) -> None:
+        self._fused, self._ambient, self._reader = fused, ambient, reader
+        self.places: dict[Slot, tuple[int, int]] = {}  # of what is made inside: step and output
+        self.steps = self._wire(outline)
 
-    def __init__(self, step: RawStep) -> None:
-        self.step = step
-        self.function = OPENED[step.op.name]
-        self.inputs: dict[int, Slot] = {}  # id of a stand-in -> the slot that it stands for
-        self.shape = Recorder(budget=1 << 40)
-        args, kwargs = map_nested((step.args, step.kwargs), Slot, self._stand_in)
-        with torch.no_grad():
-            self.shape.run(lambda: self.function(*args, **kwargs))
-        self._stand_ins = (args, kwargs)  # keeps their ids valid
+    def _wire(self, outline: _Outline) -> list[RawStep]:
+        """The outline's steps, between the slots of this very call."""
+        own = dict(zip(outline.inputs, slots_in((self._fused.args, self._fused.kwargs)), strict=True))
+        steps = []
+        for i, like in enumerate(outline.steps):
+            args, kwargs = map_nested((like.args, like.kwargs), Slot, own.__getitem__)
+            step = RawStep(i, like.op, args, kwargs, like.activation, like.lasti)
+            own.update({slot: copy.copy(slot) for slot in like.outputs})
+            step.outputs = tuple(own[slot] for slot in like.outputs)
+            self.places.update({slot: (i, j) for j, slot in enumerate(step.outputs)})
+            step.edits = {place[1:]: edit for place, edit in self._inner_edits.items() if place[0] == i}
+            steps.append(step)
+        return steps
 
     @property
-    def succeeded(self) -> bool:
-        return self.shape.failure is None
+    def _inner_edits(self) -> dict[Place, Edit]:
+        return {place: edit for place, edit in self._fused.edits.items() if len(place) == 2}
 
-    def _stand_in(self, slot: Slot) -> Tensor:
-        tensor = torch.empty(slot.shape, dtype=slot.dtype, device="meta")
-        self.inputs[id(tensor)] = slot
-        return tensor
+    def cells(self, slot: Slot) -> Inside:
+        return Inside(self, *self.places[slot])
 
-    def source_of(self, slot: Slot) -> Slot | None:
-        """The outer slot that an input of the written-out run stands for."""
-        tensor = slot.alive()
-        return None if tensor is None else self.inputs.get(id(tensor))
+    @property
+    def has_grad(self) -> bool:
+        return any(slot.grad is not None for slot in self._fused.outputs)
 
-    def tensor(self, step: int, output: int) -> Tensor:
-        return self._run().steps[step].outputs[output].tensor()
+    def run(self, gradients: bool) -> Recorder:
+        """Run what is written out, on the numbers that the fused call was given."""
+        args, kwargs = map_nested((self._fused.args, self._fused.kwargs), Slot, partial(self._input, gradients))
+        random = self._fused.random
+        recorder = Recorder(budget=1 << 62, gradients=gradients, edits=self._inner_edits, random_state=random)
+        with self._ambient.again(), gradients_on() if gradients else torch.no_grad():
+            results = tensors_in(recorder.run(lambda: OPENED[self._fused.op.name](*args, **kwargs)))
+            if gradients:
+                settle_gradients([recorder], results, [slot.grad for slot in self._fused.outputs])
+        return recorder
 
-    def grad(self, step: int, output: int) -> Tensor | None:
-        """The gradient of one inner tensor, from the gradient that reached the fused call's output."""
-        outer = self.step.outputs[0].grad
-        outer = outer() if callable(outer) else outer
-        if outer is None:
+    def _input(self, gradients: bool, slot: Slot) -> Tensor:
+        tensor = self._reader.tensor(slot)
+        return tensor.clone().requires_grad_() if gradients and tensor.is_floating_point() else tensor
+
+
+class Inside:
+    """The numbers of one tensor inside a fused call."""
+
+    __slots__ = ("_call", "_output", "_step")
+
+    def __init__(self, call: OpenedCall, step: int, output: int) -> None:
+        self._call, self._step, self._output = call, step, output
+
+    def read(self) -> Array:
+        return to_array(_run_of(self._call, gradients=False).steps[self._step].outputs[self._output].tensor())
+
+    def read_grad(self) -> Array | None:
+        """From the gradients that reached the fused call's outputs."""
+        if not self._call.has_grad:
             return None
-        run = self._run(gradients=True)
-        inner = run.steps[step].outputs[output].kept
-        result = run.steps[-1].outputs[0].kept
-        if inner is None or result is None or not inner.requires_grad:
-            return None
-        (grad,) = torch.autograd.grad(result, inner, outer.reshape(result.shape), retain_graph=True, allow_unused=True)
-        return grad
-
-    def _run(self, gradients: bool = False) -> Recorder:
-        key = weakref.ref(self)
-        with self._lock:
-            run = self._recent.get(key)
-            if run is None or (gradients and not run.gradients):
-                run = Recorder(budget=1 << 62, gradients=gradients)
-                args, kwargs = map_nested(
-                    (self.step.args, self.step.kwargs), Slot, lambda slot: _input(slot, gradients)
-                )
-                with torch.set_grad_enabled(gradients):
-                    run.run(lambda: self.function(*args, **kwargs))
-                self._recent[key] = run
-            self._recent.move_to_end(key)
-            while len(self._recent) > RUNS_KEPT:
-                self._recent.popitem(last=False)
-        return run
+        grad = _run_of(self._call, gradients=True).steps[self._step].outputs[self._output].grad
+        return None if grad is None else to_array(grad)
 
 
-def _input(slot: Slot, gradients: bool) -> Tensor:
-    tensor = slot.tensor()
-    return tensor.requires_grad_() if gradients and tensor.is_floating_point() else tensor
+_recent: WeakKeyDictionary[OpenedCall, dict[bool, Recorder]] = WeakKeyDictionary()
+_running = threading.RLock()
 
 
-def opened(step: RawStep) -> OpenedCall | None:
+def _run_of(call: OpenedCall, gradients: bool) -> Recorder:
+    """The run of a fused call; those that were looked at last are kept."""
+    with _running:
+        runs = _recent.pop(call, {})
+        if gradients not in runs:
+            runs[gradients] = call.run(gradients)
+        _recent[call] = runs
+        for old in [*_recent][:-RUNS_KEPT]:
+            del _recent[old]
+        return runs[gradients]
+
+
+class _Outline:
+    """What one kind of fused call does: its steps between tensors that have shapes and no numbers."""
+
+    def __init__(self, name: str, args: Any, kwargs: Any, ambient: Ambient) -> None:
+        recorder = Recorder(budget=1 << 62)
+        self._given = tensors_in((args, kwargs))  # held, since slots know them by identity
+        with ambient.again(), torch.no_grad():
+            recorder.run(lambda: OPENED[name](*args, **kwargs))
+        if recorder.exception is not None:
+            raise recorder.exception
+        self.steps = recorder.steps
+        self.inputs = [recorder.memory.slot_of(tensor) for tensor in self._given]
+
+
+class _Kind:
+    """What tells one kind of fused call from another: shapes, types and settings."""
+
+    def __init__(self, step: RawStep, ambient: Ambient) -> None:
+        self.name, self.ambient = step.op.name, ambient
+        self.args, self.kwargs = map_nested((step.args, step.kwargs), Slot, _stand_in)
+        self._key = repr((self.name, ambient, self.args, self.kwargs))
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Kind) and self._key == other._key
+
+
+def _stand_in(slot: Slot) -> Tensor:
+    return torch.empty(slot.shape, dtype=slot.dtype, device="meta")
+
+
+@lru_cache(maxsize=128)
+def _outline(kind: _Kind) -> _Outline:
+    return _Outline(kind.name, kind.args, kind.kwargs, kind.ambient)
+
+
+def opened(step: RawStep, ambient: Ambient, reader: Reader) -> OpenedCall | None:
     """The written-out form of a step's fused call; None if it has none."""
-    names = dict(zip(step.op.arguments, step.args, strict=False)) | dict(step.kwargs)
-    if step.op.name not in OPENED or step.error or not can_open(step.op.name, names):
+    if step.op.name not in OPENED or step.error or step.kwargs.get("static_k") is not None:
         return None
-    call = OpenedCall(step)
-    return call if call.succeeded else None
+    if any(slot.nested for slot in slots_in((step.args, step.kwargs))):
+        return None
+    try:
+        return OpenedCall(step, ambient, reader, _outline(_Kind(step, ambient)))
+    except (RuntimeError, TypeError, ValueError):  # called in a way that is not written out
+        return None

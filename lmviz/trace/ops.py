@@ -1,214 +1,131 @@
-"""The operations we can show: one canonical name each, with the names of their arguments.
-
-Torch spells one operation in many ways (`a @ b`, `a.matmul(b)`, `torch.matmul(a, b)`); a trace uses one. An operation
-that is not listed here is recorded all the same, under torch's own name, with its arguments numbered.
-"""
+"""What a recorder must know of a torch function: its canonical name, its arguments, what it overwrites or draws."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 
-@dataclass(frozen=True, slots=True)
-class Op:
-    """What a recorder must know of one torch function.
-
-    `in_place` overwrites its first argument; `reverse` was called with its operands the other way round (`1 - x`);
-    `random` draws from a generator.
-    """
-
-    name: str
-    arguments: tuple[str, ...] = ()
-    defaults: dict[str, object] = field(default_factory=dict)
-    in_place: bool = False
-    reverse: bool = False
-    random: bool = False
-    has_inplace: bool = False
-
-    def writes_to_input(self, args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
-        """Whether a call has asked, by an argument, to overwrite its input: `F.relu(x, inplace=True)`."""
-        if kwargs.get("inplace"):
-            return True
-        return self.has_inplace and len(args) > (i := self.arguments.index("inplace")) and bool(args[i])
-
-
-_BINARY = ("input", "other")
-_REDUCE = ("input", "dim", "keepdim")
-
-ARGUMENTS: dict[str, tuple[str, ...]] = {
-    # look-ups
-    "embedding": ("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
-    "gather": ("input", "dim", "index"),
-    "index_select": ("input", "dim", "index"),
-    "take_along_dim": ("input", "indices", "dim"),
-    "getitem": ("input", "index"),
-    "setitem": ("input", "index", "value"),
-    "one_hot": ("input", "num_classes"),
-    # products
-    "linear": ("input", "weight", "bias"),
-    "matmul": _BINARY,
-    "bmm": ("input", "mat2"),
-    "mm": ("input", "mat2"),
-    "addmm": ("input", "mat1", "mat2", "beta", "alpha"),
-    "outer": ("input", "vec2"),
-    "einsum": ("equation", "operands"),
-    "scaled_dot_product_attention": (
-        *("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa"),
-    ),
-    # element by element
-    **{name: _BINARY for name in ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "floor_divide")},
-    **{name: _BINARY for name in ("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "bitwise_and")},
-    **{name: ("input",) for name in ("neg", "abs", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "erf")},
-    **{name: ("input",) for name in ("tanh", "sigmoid", "square", "logical_not", "bitwise_not", "isnan", "sign")},
-    "relu": ("input", "inplace"),
-    "silu": ("input", "inplace"),
-    "gelu": ("input", "approximate"),
-    "clamp": ("input", "min", "max"),
-    "where": ("condition", "input", "other"),
-    "masked_fill": ("input", "mask", "value"),
-    "tril": ("input", "diagonal"),
-    "triu": ("input", "diagonal"),
-    "dropout": ("input", "p", "training", "inplace"),
-    # along an axis
-    **{
-        name: _REDUCE for name in ("sum", "mean", "amax", "amin", "prod", "max", "min", "argmax", "argmin", "logsumexp")
-    },
-    "var": ("input", "dim", "unbiased", "keepdim"),
-    "std": ("input", "dim", "unbiased", "keepdim"),
-    "softmax": ("input", "dim", "_stacklevel", "dtype"),
-    "log_softmax": ("input", "dim", "_stacklevel", "dtype"),
-    "cumsum": ("input", "dim"),
-    "layer_norm": ("input", "normalized_shape", "weight", "bias", "eps"),
-    "rms_norm": ("input", "normalized_shape", "weight", "eps"),
-    "topk": ("input", "k", "dim", "largest", "sorted"),
-    "sort": ("input", "dim", "descending"),
-    # losses
-    "cross_entropy": (
-        *("input", "target", "weight", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing"),
-    ),
-    "nll_loss": ("input", "target", "weight", "size_average", "ignore_index", "reduce", "reduction"),
-    "mse_loss": ("input", "target"),
-    # the same numbers, seen otherwise
-    "transpose": ("input", "dim0", "dim1"),
-    "permute": ("input", "dims"),
-    "view": ("input", "shape"),
-    "reshape": ("input", "shape"),
-    "flatten": ("input", "start_dim", "end_dim"),
-    "unflatten": ("input", "dim", "sizes"),
-    "squeeze": ("input", "dim"),
-    "unsqueeze": ("input", "dim"),
-    "expand": ("input", "size"),
-    "expand_as": ("input", "other"),
-    "repeat": ("input", "repeats"),
-    "repeat_interleave": ("input", "repeats", "dim"),
-    "contiguous": ("input",),
-    "clone": ("input",),
-    "detach": ("input",),
-    "to": ("input",),
-    "T": ("input",),
-    "mT": ("input",),
-    "narrow": ("input", "dim", "start", "length"),
-    "select": ("input", "dim", "index"),
-    "split": ("input", "split_size_or_sections", "dim"),
-    "chunk": ("input", "chunks", "dim"),
-    "unbind": ("input", "dim"),
-    "cat": ("tensors", "dim"),
-    "stack": ("tensors", "dim"),
-    "roll": ("input", "shifts", "dims"),
-    "flip": ("input", "dims"),
-    # made from nothing
-    "arange": ("start", "end", "step"),
-    "zeros": ("size",),
-    "ones": ("size",),
-    "full": ("size", "fill_value"),
-    "tensor": ("value",),
-}
-
-DEFAULTS: dict[str, dict[str, object]] = {
-    "gelu": {"approximate": "none"},
-    "flatten": {"start_dim": 0, "end_dim": -1},
-    "split": {"dim": 0},
-    "chunk": {"dim": 0},
-    "unbind": {"dim": 0},
-    "cat": {"dim": 0},
-    "stack": {"dim": 0},
-    "var": {"unbiased": True},
-    "std": {"unbiased": True},
-    "tril": {"diagonal": 0},
-    "triu": {"diagonal": 0},
-    "dropout": {"p": 0.5, "training": True},
-    "layer_norm": {"eps": 1e-5},
-    "cross_entropy": {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0},
-    "nll_loss": {"ignore_index": -100, "reduction": "mean"},
-}
-
-# Arguments that take the rest of the positional ones: x.view(2, 3), x.permute(0, 2, 1).
-VARIADIC = {"shape", "dims", "size", "sizes", "repeats", "operands"}
-
-ALIASES = {
-    **{"truediv": "div", "divide": "div", "true_divide": "div", "multiply": "mul", "subtract": "sub"},
-    **{"negative": "neg", "absolute": "abs", "concat": "cat", "concatenate": "cat", "swapaxes": "transpose"},
-    **{"view_as": "view", "reshape_as": "reshape", "bmm": "matmul", "mm": "matmul", "float_power": "pow"},
-    **{"invert": "bitwise_not", "and": "bitwise_and", "or": "bitwise_or", "mod": "remainder"},
-    **{"float": "to", "half": "to", "double": "to", "bfloat16": "to", "long": "to", "int": "to", "bool": "to"},
-    **{
-        "type_as": "to",
-        "cpu": "to",
-        "H": "mT",
-        "clip": "clamp",
-        "greater": "gt",
-        "less": "lt",
-        "special_expit": "sigmoid",
-    },
-    **{
-        "special_erf": "erf",
-        "unsafe_split": "split",
-        "unsafe_chunk": "chunk",
-        "tensor_split": "split",
-        "matrix_exp": "matrix_exp",
-    },
-}
-
-RANDOM = frozenset(
-    "dropout alpha_dropout feature_alpha_dropout dropout1d dropout2d dropout3d native_dropout rrelu gumbel_softmax "
-    "bernoulli multinomial normal uniform exponential rand randn randint randperm rand_like randn_like randint_like "
-    "scaled_dot_product_attention multi_head_attention_forward".split()
-)
+from lmviz.trace.op_table import ALIASES, ARGUMENTS, DEFAULTS
 
 _SILENT = frozenset(  # they read about a tensor, and make none
     "size dim numel stride storage_offset data_ptr item tolist numpy is_floating_point is_complex is_contiguous "
     "element_size nelement ndimension get_device untyped_storage register_hook requires_grad_ retain_grad backward "
     "share_memory_ is_same_size __len__ __bool__ __int__ __float__ __index__ __repr__ __format__ __contains__ "
-    "__array__ __hash__ __deepcopy__ __reduce_ex__ allclose equal is_nonzero is_tensor".split()
+    "__array__ __hash__ __deepcopy__ __reduce_ex__ allclose equal is_nonzero is_tensor is_pinned is_shared".split()
 )
-_IN_PLACE_DUNDERS = frozenset("__iadd__ __isub__ __imul__ __idiv__ __itruediv__ __ipow__ __setitem__".split())
+_IN_PLACE_DUNDERS = frozenset(
+    "__iadd__ __isub__ __imul__ __idiv__ __itruediv__ __ifloordiv__ __imod__ __ipow__ __iand__ __ior__ __ixor__ "
+    "__ilshift__ __irshift__ __imatmul__ __setitem__".split()
+)
+_REVERSED = frozenset("__rsub__ __rdiv__ __rtruediv__ __rfloordiv__ __rmod__ __rpow__ __rmatmul__ rsub".split())
 _PROPERTIES = frozenset("T mT H mH real imag data grad".split())
+_RANDOM = frozenset(  # written in Python, so torch's own table of operations doesn't have them
+    "gumbel_softmax multi_head_attention_forward dropout1d dropout2d dropout3d feature_alpha_dropout "
+    "fractional_max_pool2d fractional_max_pool3d fractional_max_pool2d_with_indices "
+    "fractional_max_pool3d_with_indices pca_lowrank svd_lowrank trunc_normal_ kaiming_uniform_ kaiming_normal_ "
+    "xavier_uniform_ xavier_normal_ orthogonal_ sparse_".split()
+)
+_WRITES: dict[str, tuple[str, tuple[str, ...]]] = {  # when this argument is true, those are overwritten
+    "batch_norm": ("training", ("running_mean", "running_var")),
+    "instance_norm": ("use_input_stats", ("running_mean", "running_var")),
+    "embedding": ("max_norm", ("weight",)),
+}
+_MAY_BE_LISTS = frozenset(
+    "tensors operands index indices shape dims size sizes repeats normalized_shape split_size_or_sections "
+    "shifts".split()
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """What a recorder must know of one torch function.
+
+    `in_place` overwrites its first argument; `reverse` was called with its operands the other way round (`1 - x`);
+    `random` may draw from a generator; `lists` may be given lists, which their owner can change later; `special` is
+    any that does more than make new tensors.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    in_place: bool = False
+    reverse: bool = False
+    random: bool = False
+    lists: bool = True
+    special: bool = False
+
+    def argument(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What a call was given as `name`; None if nothing."""
+        if name in kwargs:
+            return kwargs[name]
+        position = self.arguments.index(name) if name in self.arguments else len(args)
+        return args[position] if position < len(args) else None
+
+    def overwritten(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The arguments that a call writes to."""
+        if kwargs.get("out") is not None:
+            return (kwargs["out"],)
+        if self.in_place or self.argument("inplace", args, kwargs):
+            return (args[0] if args else kwargs.get("input"),)
+        condition, names = _WRITES.get(self.name, ("", ()))
+        written = names if condition and self.argument(condition, args, kwargs) else ()
+        return tuple(value for name in written if (value := self.argument(name, args, kwargs)) is not None)
+
+    def does_more(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether a call of a special operation does more than make new tensors."""
+        return bool(self.overwritten(args, kwargs)) or self.draws(args, kwargs)
+
+    def draws(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether a call may draw from torch's global stream of random numbers."""
+        if not self.random or kwargs.get("generator") is not None:
+            return False
+        if "dropout_p" in self.arguments and not self.argument("dropout_p", args, kwargs):
+            return False
+        return self.argument("training", args, kwargs) is not False
 
 
 def op_of(func: Callable[..., Any]) -> Op | None:
     """The operation that a torch function stands for; None for what only reads about a tensor (shape, dtype)."""
     name: str = getattr(func, "__name__", "") or type(func).__name__
-    if name == "__set__":
-        return None
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", "")
-        return Op(ALIASES.get(name, name), ("input",)) if name in _PROPERTIES else None
-    if name in _SILENT:
+        return _op(func, name, name, False) if name in _PROPERTIES else None
+    if name == "__set__" or name in _SILENT:
         return None
     in_place = name in _IN_PLACE_DUNDERS or (name.endswith("_") and not name.endswith("__"))
-    reverse = name in ("rsub",)
+    return _op(func, name, _plain(name, in_place), in_place)
+
+
+def _plain(name: str, in_place: bool) -> str:
+    """`__iadd__` and `add_` are "add"."""
     if name.startswith("__") and name.endswith("__"):
-        name = name[2:-2]
-        if in_place and name != "setitem":
-            name = name[1:]
-        elif name in ("radd", "rsub", "rmul", "rdiv", "rtruediv", "rpow", "rmatmul", "rfloordiv", "rmod"):
-            name, reverse = name[1:], True
-    elif in_place:
-        name = name[:-1]
-    name = "sub" if name == "rsub" else name
-    canonical = ALIASES.get(name, name)
-    arguments = ARGUMENTS.get(name, ARGUMENTS.get(canonical, ()))
-    defaults = DEFAULTS.get(canonical, {})
-    return Op(canonical, arguments, defaults, in_place, reverse, canonical in RANDOM, "inplace" in arguments)
+        return name[3:-2] if in_place and name != "__setitem__" else name[2:-2]
+    return name[:-1] if in_place else name
+
+
+def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
+    canonical = ALIASES.get(plain, plain)
+    arguments = ARGUMENTS.get(plain, ARGUMENTS.get(canonical, ()))
+    if func is torch.Tensor.where:
+        arguments = ("input", "condition", "other")
+    random = name in _RANDOM or _is_seeded(name)
+    return Op(
+        canonical,
+        arguments,
+        DEFAULTS.get(canonical, {}),
+        in_place,
+        name in _REVERSED,
+        random,
+        lists=not arguments or not _MAY_BE_LISTS.isdisjoint(arguments),
+        special=in_place or random or canonical in _WRITES or "inplace" in arguments,
+    )
+
+
+def _is_seeded(name: str) -> bool:
+    """Whether torch's table of operations says that this one draws random numbers."""
+    packet = getattr(torch.ops.aten, name, None)
+    overloads = packet.overloads() if isinstance(packet, torch._ops.OpOverloadPacket) else ()
+    return any(torch.Tag.nondeterministic_seeded in getattr(packet, overload).tags for overload in overloads)

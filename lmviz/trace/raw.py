@@ -8,52 +8,60 @@ from typing import Any
 from torch import Tensor, nn
 
 from lmviz.trace.ops import Op
-from lmviz.trace.slots import Slot
-
-Frames = tuple[tuple[CodeType, int], ...]  # code and instruction of each frame, innermost first
+from lmviz.trace.slots import Slot, map_nested
 
 
 class RawCall:
-    """One call of a module, while it is being recorded. The outermost has no module: it is the recording itself."""
+    """One call of a module. The outermost has no module: it is the recording itself."""
 
-    __slots__ = (
-        *("args", "first", "frame", "frames", "given", "held", "index", "kwargs", "last", "module", "parent", "random"),
-        "settled",
-    )
+    __slots__ = ("args", "caller", "first", "kwargs", "last", "lasti", "module", "parent", "random")
 
-    def __init__(self, index: int, parent: RawCall | None, frames: Frames, first: int) -> None:
-        self.index = index
-        self.parent = parent
-        self.frames = frames  # where in the parent's source the call stands
-        self.first = first  # its first step, and its last
-        self.last = first - 1
-        self.frame: FrameType | None = None  # while it runs, and until its inputs were looked at
-        self.settled = False
-        self.module: nn.Module | None = None
-        self.given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
-        self.args: Any = ()
-        self.kwargs: Any = {}
-        self.held: dict[Slot, Tensor] | None = None  # inputs that no slot keeps; None: the call can't be run again
+    def __init__(self, module: nn.Module | None, args: Any, kwargs: Any, caller: Activation | None, lasti: int) -> None:
+        self.module = module
+        self.args, self.kwargs = args, kwargs  # tensors at first, slots once they were looked at
+        self.caller, self.lasti = caller, lasti  # the function, and its instruction, that made the call
+        self.parent: RawCall | None = None if caller is None else caller.call
+        self.first, self.last = -1, -1  # its steps, those of the calls inside included
         self.random: Tensor | None = None  # the state of the recording's random stream when the call began
 
-    def look(self) -> None:
-        """Read from the frame which module runs and what it was given, and let the frame go when it has returned."""
-        assert self.frame is not None
-        local = self.frame.f_locals
-        self.module, self.given = local["self"], (local["args"], local["kwargs"])
+
+class Activation:
+    """One run of a Python function, in whose course torch was called.
+
+    The instruction at which it was entered (`lasti`, in the function `up`) can't change while it runs, so an activation
+    and its own current instruction say where a torch call stands, all the way up.
+    """
+
+    __slots__ = ("call", "code", "frame", "lasti", "up")
+
+    def __init__(
+        self, frame: FrameType | None, code: CodeType, up: Activation | None, lasti: int, call: RawCall
+    ) -> None:
+        self.frame = frame  # as long as it runs
+        self.code = code
+        self.up = up
+        self.lasti = lasti
+        self.call = call  # the module call that it is a part of
 
 
 class RawStep:
     """One torch call as it happened; tensors are replaced by their slots."""
 
-    __slots__ = ("args", "call", "error", "frames", "index", "kwargs", "op", "outputs")
+    __slots__ = ("activation", "args", "edits", "error", "index", "kwargs", "lasti", "op", "outputs", "random")
 
-    def __init__(self, index: int, op: Op, args: Any, kwargs: Any, call: RawCall, frames: Frames) -> None:
+    def __init__(self, index: int, op: Op, args: Any, kwargs: Any, activation: Activation, lasti: int) -> None:
         self.index = index
         self.op = op
-        self.args = args
-        self.kwargs = kwargs
-        self.call = call
-        self.frames = frames
+        self.args, self.kwargs = args, kwargs
+        self.activation, self.lasti = activation, lasti
         self.outputs: tuple[Slot, ...] = ()
         self.error = ""
+        self.random: Tensor | None = None  # the state of the random stream before a call that drew from it
+        self.edits: dict[tuple[int, ...], Any] = {}  # the edits that were applied to what it made
+
+
+def slots_in(value: Any) -> list[Slot]:
+    """All slots in a call's arguments, in order."""
+    found: list[Slot] = []
+    map_nested(value, Slot, found.append)
+    return found

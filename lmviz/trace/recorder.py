@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -11,15 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
-from lmviz.trace.build import Segment, build
-from lmviz.trace.mode import BUDGET, Edit, Recorder, edited
-from lmviz.trace.replay import Replayer
-from lmviz.trace.slots import tensors_in
+from lmviz.trace.ambient import Ambient
+from lmviz.trace.build import Segment, after, build
+from lmviz.trace.edits import Edit
+from lmviz.trace.gradients import gradients_on, settle_gradients
+from lmviz.trace.mode import BUDGET, Recorder
 from lmviz.trace.step import Trace
+from lmviz.trace.targets import Targets, targets_of
+
+_NO_TARGETS = Targets()
 
 
 def record(
-    model: nn.Module,
+    model: nn.Module | Callable[..., Any],
     *inputs: Any,
     edits: Mapping[str, Edit] | None = None,
     backward: Callable[[Any], Tensor] | None = None,
@@ -37,9 +41,10 @@ def record(
 
     Args:
         edits: for an address, a function from the tensor that was made there to one of the same shape that takes its
-            place for the rest of the run. A weight's path ("blocks.0.attn.w_q.weight") is an address too.
+            place for the rest of the run. The path of a weight ("blocks.0.attn.w_q.weight") and the name of an input
+            are addresses too. The model is run once more, before, to find them.
         backward: from the model's output to a scalar loss; every recorded value that it depends on then has `.grad`.
-            The model's own `.grad` fields are left alone.
+            The loss's own steps come last, under "loss". The model's own `.grad` fields are left alone.
         budget: bytes of activations to keep, and as many again for the inputs of module calls. What was not kept is
             computed again when it is read. Ignored with `backward`, which needs everything.
         follows: a trace to continue: what `model` is given may come from it, and addresses go on.
@@ -49,116 +54,38 @@ def record(
         A trace; if the model raised, up to where it did, with `trace.failure`.
 
     Raises:
-        UserError: an edit names no step, or returns another shape.
+        UserError: an edit names no step, or returns another shape; the loss is not one number.
     """
-    earlier = _segments(follows)
-    targets, substitutes = _edit_targets(model, edits or {}, inputs, kwargs, seed, earlier, prefix)
-    known = [slot for segment in earlier for slot in segment.recorder.slots]
-    first = sum(len(segment.recorder.steps) for segment in earlier)
-    recorder = Recorder(
-        budget=budget,
-        seed=seed,
-        gradients=backward is not None,
-        edits=targets,
-        substitutes=substitutes,
-        known=known,
-        first=first,
-    )
-    run = partial(model, *inputs, **kwargs)
-    names = _named_inputs(model, inputs, kwargs)
-    if backward is None:
-        result = recorder.run(run)
-        settle = partial(_replay_with, recorder, run, targets, substitutes)
-        return build((*earlier, Segment(recorder, model, prefix, names, result, settle=settle)))
-    with torch.enable_grad():
-        result, loss = recorder.run(lambda: _with_loss(run, backward)) or (None, None)
-    _settle_gradients(recorder, loss)
-    value = float(loss.detach()) if loss is not None else None
-    return build((*earlier, Segment(recorder, model, prefix, names, result, value, backward)))
-
-
-def _with_loss(run: Callable[[], Any], backward: Callable[[Any], Tensor]) -> tuple[Any, Tensor]:
-    result = run()
-    loss = backward(result)
-    if not isinstance(loss, Tensor) or loss.numel() != 1:
-        found = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise UserError("backward must return one number, the loss, as a tensor; it returned {found}.", found=found)
-    return result, loss
-
-
-def _settle_gradients(recorder: Recorder, loss: Tensor | None) -> None:
-    """Gradients of every recorded tensor, without touching the model's own; then let the graph go."""
-    slots = [slot for slot in recorder.slots_met if slot.kept is not None and slot.kept.requires_grad]
-    if loss is not None and loss.requires_grad and slots:
-        kept = [slot.kept for slot in slots if slot.kept is not None]
-        grads = torch.autograd.grad(loss.sum(), kept, allow_unused=True)
-        for slot, grad in zip(slots, grads, strict=True):
-            slot.grad = grad
-    for slot in slots:
-        if slot.kept is not None:
-            slot.kept = slot.kept.detach()
-
-
-def _replay_with(
-    recorder: Recorder, run: Callable[[], Any], edits: Mapping[tuple[int, ...], Edit], substitutes: Mapping[int, Tensor]
-) -> None:
-    dropped = [slot for step in recorder.steps for slot in step.outputs if slot.kept is None]
-    if dropped:
-        replayer = Replayer(recorder, run, edits, substitutes)
-        for slot in dropped:
-            slot.again = partial(replayer.tensor, slot)
-
-
-def _edit_targets(
-    model: nn.Module,
-    edits: Mapping[str, Edit],
-    inputs: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    seed: int,
-    earlier: tuple[Segment, ...],
-    prefix: str,
-) -> tuple[dict[tuple[int, ...], Edit], dict[int, Tensor]]:
-    """What each edit replaces: outputs by step and number, and weights by identity."""
-    if not edits:
-        return {}, {}
-    weights = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
-    substitutes = {id(weights[name]): edited(edit, weights[name]) for name, edit in edits.items() if name in weights}
-    wanted = {name: edit for name, edit in edits.items() if name not in weights}
-    if not wanted:
-        return {}, substitutes
-    survey = Recorder(budget=0, seed=seed, substitutes=substitutes)
-    with torch.no_grad():
-        survey.run(partial(model, *inputs, **kwargs))
-    plan = build((Segment(survey, model, prefix, {}),))
-    targets: dict[tuple[int, ...], Edit] = {}
-    for address, edit in wanted.items():
-        place = plan.origin(address)
-        if place is None:
-            near = ", ".join(plan.find(address.rsplit(".", 1)[-1])[:3])
-            raise UserError(
-                "An edit must name a step or a weight of this model; {address} is neither (similar: {near}).",
-                address=address,
-                near=near or "–",
-            )
-        targets[place] = edit
-    return targets, substitutes
-
-
-def _named_inputs(model: nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
-    """The tensors that a model was given, by the names of its `forward`'s arguments."""
-    try:
-        names = list(inspect.signature(model.forward).parameters)
-    except (TypeError, ValueError):
-        names = []
-    given = {(names[i] if i < len(names) else f"input_{i + 1}"): value for i, value in enumerate(inputs)} | kwargs
-    found: dict[str, Tensor] = {}
-    for name, value in given.items():
-        tensors = tensors_in(value)
-        found.update(
-            {name: tensors[0]} if isinstance(value, Tensor) else {f"{name}.{i}": t for i, t in enumerate(tensors)}
+    earlier = () if follows is None else follows.segments
+    with gradients_on() if backward is not None else nullcontext():
+        given = (model, prefix, Ambient.now(), inputs, kwargs)
+        targets = targets_of(edits, Segment(Recorder(seed=seed), *given), earlier) if edits else _NO_TARGETS
+        recorder = Recorder(
+            budget=budget,
+            seed=seed,
+            gradients=backward is not None,
+            edits=targets.steps,
+            substitutes=targets.tensors,
+            **after(earlier),
         )
-    return found
+        segment = Segment(recorder, *given, targets.steps, targets.tensors)
+        segment.result = recorder.run(segment.run)
+        if backward is not None:
+            return build((*earlier, segment, *_loss_of(segment, backward, earlier)))
+    return build((*earlier, segment))
 
 
-def _segments(trace: Trace | None) -> tuple[Segment, ...]:
-    return () if trace is None else trace.segments
+def _loss_of(segment: Segment, backward: Callable[[Any], Tensor], earlier: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """The loss as one more recording, and from it the gradients of both."""
+    model = segment.recorder
+    if model.exception is not None:
+        return ()
+    loss = Recorder(seed=model.seed, gradients=True, random_state=model.stack.random, **after((*earlier, segment)))
+    value = loss.run(partial(backward, segment.result))
+    if loss.exception is None and (not isinstance(value, Tensor) or value.numel() != 1):
+        found = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise UserError("backward must return one number, the loss, as a tensor; it returned {found}.", found=found)
+    total = [] if value is None else [value.sum()]
+    settle_gradients([model, loss], total, [torch.ones_like(t) for t in total])
+    number = None if value is None else float(value.detach())
+    return (Segment(loss, backward, "loss", segment.ambient, (segment.result,), result=segment.result, loss=number),)

@@ -7,13 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.trace.mode import Edit, Recorder
-from lmviz.trace.raw import RawCall
-from lmviz.trace.slots import Slot, map_nested
+from lmviz.trace.ambient import Ambient
+from lmviz.trace.edits import Edit, Place
+from lmviz.trace.mode import Recorder
+from lmviz.trace.raw import RawCall, slots_in
+from lmviz.trace.slots import Slot, map_nested, sample_of
 
 WINDOW = 24  # steps on each side of the wanted one that a replay keeps too, since the next wish is near
 REPLAYS_KEPT = 2
@@ -26,69 +27,89 @@ class Replayer:
         self,
         recorder: Recorder,
         start: Callable[[], Any],
-        edits: Mapping[tuple[int, ...], Edit],
+        ambient: Ambient,
+        edits: Mapping[Place, Edit],
         substitutes: Mapping[int, Tensor],
     ) -> None:
-        self._recorder = recorder
-        self._start = start
-        self._edits = edits
-        self._substitutes = substitutes
+        self._recorder, self._start, self._ambient = recorder, start, ambient
+        self._edits, self._substitutes = edits, substitutes
         self._recent: OrderedDict[int, Recorder] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+
+    def covers(self, step: int) -> bool:
+        """Whether a step is one of this recording's."""
+        return 0 <= step - self._recorder.first < len(self._recorder.steps)
 
     def tensor(self, slot: Slot) -> Tensor:
         """The numbers of a slot, from a replay near it or from a new one."""
         with self._lock:
             for first, replay in reversed(self._recent.items()):
-                step = slot.step - first
-                if 0 <= step < len(replay.steps) and (kept := replay.steps[step].outputs[slot.output].kept) is not None:
+                if (tensor := _kept(replay, slot)) is not None:
                     self._recent.move_to_end(first)
-                    return kept.detach()
+                    return tensor
             replay = self._replay(slot)
             self._recent.pop(replay.first, None)
             self._recent[replay.first] = replay
             while len(self._recent) > REPLAYS_KEPT:
                 self._recent.popitem(last=False)
-        return replay.steps[slot.step - replay.first].outputs[slot.output].tensor()
+            tensor = _kept(replay, slot)
+        if tensor is None or sample_of(tensor) != slot.sample:
+            raise UserError(
+                "The model did something else when it was run again, so this tensor can't be shown: "
+                "what it computes must not depend on anything but its inputs and its weights."
+            )
+        return tensor
 
     def _replay(self, slot: Slot) -> Recorder:
         call = self._innermost(slot.step)
-        size = max(1, int(slot.dtype.itemsize) * int(torch.Size(slot.shape).numel()))
+        size = max(1, slot.dtype.itemsize * slot.shape.numel())
         window = min(WINDOW, self._recorder.budget // (8 * size))
         replay = Recorder(
             budget=1 << 62,
             seed=self._recorder.seed,
             edits=self._edits,
-            substitutes=self._substitutes,
+            substitutes={**self._substitutes, **self._as_they_were(call)},
             first=call.first,
             keep=lambda step: abs(step - slot.step) <= window,
             random_state=call.random,
         )
-        with torch.no_grad():
-            replay.run(self._start if call.module is None else lambda: self._call(call))
-        step = slot.step - call.first
-        original = self._recorder.steps[slot.step - self._recorder.first]
-        if step >= len(replay.steps) or replay.steps[step].op != original.op:
-            raise UserError(
-                "The model did not take the same steps when it was run again, so this tensor can't be shown: "
-                "a model must not depend on anything but its inputs and weights."
-            )
+        with self._ambient.again():
+            replay.run(self._start if call.module is None else lambda: _run(call))
         return replay
 
     def _innermost(self, step: int) -> RawCall:
-        """The smallest call around a step whose inputs are still known."""
-        calls = [call for call in self._recorder.calls if call.first <= step <= call.last and self._can_run(call)]
-        return min(calls, key=lambda call: call.last - call.first)
+        """The smallest call around a step that can be run again: what it was given is still there."""
+        around = [call for call in self._recorder.calls if call.first <= step <= call.last and _can_run(call)]
+        return min(around, key=lambda call: call.last - call.first)
 
-    def _can_run(self, call: RawCall) -> bool:
-        return call.module is None or call.held is not None
+    def _as_they_were(self, call: RawCall) -> dict[int, Tensor]:
+        """Copies of the weights and inputs that the run has overwritten; the others must not have changed since."""
+        before: dict[int, Tensor] = {}
+        for step in self._recorder.steps[call.first - self._recorder.first : call.last + 1 - self._recorder.first]:
+            for slot in slots_in((step.args, step.kwargs)):
+                if slot.step < 0 and slot.overwritten and (tensor := slot.alive()) is not None:
+                    before.setdefault(id(tensor), slot.tensor().clone())
+                elif slot.step < 0:
+                    slot.tensor()  # raises if it was changed
+        return before
 
-    def _call(self, call: RawCall) -> Any:
-        held = call.held or {}
 
-        def tensor(slot: Slot) -> Tensor:
-            return held[slot] if slot in held else slot.tensor()
+def _can_run(call: RawCall) -> bool:
+    if call.module is None:
+        return True
+    return call.args is not None and all(slot.unchanged for slot in slots_in((call.args, call.kwargs)))
 
-        args, kwargs = map_nested((call.args, call.kwargs), Slot, tensor)
-        assert call.module is not None
-        return call.module(*args, **kwargs)
+
+def _run(call: RawCall) -> Any:
+    assert call.module is not None
+    args, kwargs = map_nested((call.args, call.kwargs), Slot, Slot.tensor)
+    return call.module(*args, **kwargs)
+
+
+def _kept(replay: Recorder, slot: Slot) -> Tensor | None:
+    """A slot's tensor in a replay, if that came by and kept it."""
+    step = slot.step - replay.first
+    if not 0 <= step < len(replay.steps) or slot.output >= len(replay.steps[step].outputs):
+        return None
+    kept = replay.steps[step].outputs[slot.output].kept
+    return None if kept is None else kept.detach()

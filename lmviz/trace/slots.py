@@ -6,6 +6,7 @@ still uses it; its numbers are then computed again when somebody asks for them.
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -13,91 +14,177 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._C import _functorch
 
 from lmviz.errors import UserError
 from lmviz.trace.step import Array
 
-SMALL = 1 << 16  # bytes under which a tensor's storage is not looked up before it is counted
+ATOMS = frozenset(
+    (int, float, bool, str, complex, type(None), type(...), torch.dtype, torch.Size, torch.device, torch.layout)
+)
 
 
 class Slot:
     """One tensor, from the call that made it to the call that overwrites it."""
 
-    __slots__ = ("again", "alive", "dtype", "grad", "kept", "output", "shape", "step", "version")
+    __slots__ = (
+        *("_tensor", "before", "dtype", "edge", "grad", "kept", "nested", "output", "overwritten", "sample"),
+        *("shape", "step", "version"),
+    )
 
-    def __init__(self, tensor: Tensor, version: int, keep: bool, step: int = -1, output: int = 0) -> None:
-        self.alive = weakref.ref(tensor)
+    def __init__(self, tensor: Tensor, version: int, step: int = -1, output: int = 0) -> None:
+        self._tensor = weakref.ref(tensor)
         self.version = version
-        self.shape = tensor.shape
+        self.shape = shape_of(tensor)
         self.dtype = tensor.dtype
+        self.nested = tensor.is_nested  # a batch of sequences of unequal length
         self.step = step  # the step that made it; -1 for weights, inputs and constants
         self.output = output
-        self.kept: Tensor | None = tensor if keep else None
-        self.grad: Callable[[], Tensor | None] | Tensor | None = None
-        self.again: Callable[[], Tensor] | None = None  # how to compute what was not kept
+        self.kept: Tensor | None = None
+        self.sample: tuple[str, ...] = ()  # a few of the numbers that were not kept
+        self.overwritten = False  # what is kept is a copy, since the tensor itself has other numbers now
+        self.before: Slot | None = None  # what it was, if a call in place has changed it through another tensor
+        self.edge: Any = None  # where its gradient passes, while there is a graph
+        self.grad: Tensor | None = None
 
-    def freeze(self) -> None:
-        """Keep the present numbers, because the tensor is about to be overwritten."""
-        if self.kept is not None:
-            self.kept = self.kept.detach().clone()
-            self.version = version_of(self.kept)
+    def alive(self) -> Tensor | None:
+        """The tensor itself, as long as somebody holds it."""
+        tensor = self._tensor()
+        if tensor is not None:
+            tensor._fix_weakref()  # type: ignore[attr-defined]  # torch may have been its only holder
+        return tensor
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether its numbers are at hand, and are still those of the recording."""
+        return self.kept is not None and version_of(self.kept) == self.version
 
     def tensor(self) -> Tensor:
-        kept = self.kept
-        if kept is not None and version_of(kept) == self.version:
-            return kept.detach()
-        if self.again is not None:
-            return self.again()
-        raise UserError(
-            "This tensor was changed in place after it was recorded, so the recorded numbers are gone: record again."
-        )
+        """The numbers as they were recorded.
 
-    def read(self) -> Array:
-        return to_array(self.tensor())
+        Raises:
+            UserError: they were overwritten since.
+        """
+        if self.kept is None or not self.unchanged:
+            raise UserError(
+                "This tensor was changed after it was recorded, so the recorded numbers are gone: record again."
+            )
+        return self.kept.detach()
 
-    def read_grad(self) -> Array | None:
-        grad = self.grad() if callable(self.grad) else self.grad
-        return None if grad is None else to_array(grad.detach())
+    def is_of(self, tensor: Tensor) -> bool:
+        """Whether this is a slot of `tensor`, and no call in place has changed it since."""
+        return self._tensor() is tensor and not self.overwritten
 
 
 def version_of(tensor: Tensor) -> int:
     """How often a tensor was written to; tensors made in inference mode don't count, and can't be told apart."""
+    return 0 if tensor.is_inference() else int(tensor._version)
+
+
+def states_of(tensors: list[Tensor]) -> tuple[list[int], list[int]]:
+    """The versions of tensors, and where they lie."""
     try:
-        return int(tensor._version)
+        return [tensor._version for tensor in tensors], [*map(Tensor.data_ptr, tensors)]
+    except RuntimeError:  # some have no version, or no place
+        return [*map(version_of, tensors)], [*map(place_of, tensors)]
+
+
+def shape_of(tensor: Tensor) -> torch.Size:
+    """The shape; for a batch of sequences of unequal length (a nested tensor), that of the smallest box around them."""
+    if not tensor.is_nested:
+        return tensor.shape
+    sizes = [part.shape for part in tensor.unbind()]
+    return torch.Size((len(sizes), *(max(axis) for axis in zip(*sizes, strict=True))))
+
+
+def storage_of(tensor: Tensor) -> tuple[int, int]:
+    """Where the numbers of a tensor lie, and how many bytes there are in all; (0, size) if that can't be told."""
+    try:
+        storage = tensor.untyped_storage()
+        return storage.data_ptr(), storage.nbytes()
+    except (RuntimeError, NotImplementedError):  # sparse, nested, inside torch.func
+        return 0, size_of(tensor)
+
+
+def place_of(tensor: Tensor) -> int:
+    """Where the first number of a tensor lies; 0 if that can't be told."""
+    try:
+        return int(tensor.data_ptr())
     except RuntimeError:
         return 0
+
+
+def size_of(tensor: Tensor) -> int:
+    """Bytes of the numbers in a tensor."""
+    try:
+        return int(tensor.nbytes)
+    except (RuntimeError, NotImplementedError):
+        return tensor.element_size() * tensor.numel()
+
+
+def sample_of(tensor: Tensor) -> tuple[str, ...]:
+    """A few numbers of a tensor, to tell later whether another is the same."""
+    if tensor.device.type != "cpu" or tensor.layout is not torch.strided or tensor.is_nested or not tensor.numel():
+        return ()
+    last = tensor.numel() - 1
+    return tuple(repr(tensor[_cell(tensor.shape, last * i // 3)].item()) for i in range(4))
+
+
+def _cell(shape: torch.Size, n: int) -> tuple[int, ...]:
+    """The index of the n-th cell, row by row."""
+    cell: tuple[int, ...] = ()
+    for size in reversed(shape):
+        n, i = divmod(n, size)
+        cell = (i, *cell)
+    return cell
 
 
 def to_array(tensor: Tensor) -> Array:
     """A read-only numpy array of the same numbers; bfloat16, which numpy lacks, becomes float32."""
     if tensor.is_meta:
         raise UserError("This tensor has a shape but no numbers (device 'meta'): give the model real weights.")
-    if tensor.dtype is torch.bfloat16:
-        tensor = tensor.float()
+    if _functorch.is_functorch_wrapped_tensor(tensor):
+        raise UserError("This tensor existed only inside torch.func (vmap or grad), so its numbers can't be shown.")
+    if tensor.is_nested:
+        tensor = torch.nested.to_padded_tensor(tensor.float(), float("nan"))  # nan: there is no number here
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.dtype is torch.bfloat16 or tensor.is_quantized:
+        tensor = tensor.dequantize() if tensor.is_quantized else tensor.float()
     array: Array = np.asarray(tensor.detach().cpu().resolve_conj().resolve_neg().numpy())
     array.flags.writeable = False
     return array
 
 
 def tensors_in(value: Any) -> list[Tensor]:
-    """All tensors in nested lists, tuples and dicts, in order."""
+    """All tensors in nested lists, tuples, dicts and dataclasses, in order."""
     if isinstance(value, Tensor):
         return [value]
+    if type(value) in ATOMS:
+        return []
     if isinstance(value, list | tuple):
+        if ATOMS.issuperset(map(type, value)):
+            return []
         return [tensor for item in value for tensor in tensors_in(item)]
     if isinstance(value, dict):
         return [tensor for item in value.values() for tensor in tensors_in(item)]
+    if isinstance(value, slice):
+        return tensors_in((value.start, value.stop, value.step))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [tensor for part in dataclasses.fields(value) for tensor in tensors_in(getattr(value, part.name, None))]
     return []
 
 
 def map_nested(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
-    """`value` with every `kind` in its lists, tuples, dicts and slices changed."""
+    """`value` with every `kind` in its lists, tuples, dicts and slices changed; lists and dicts are copied."""
     if isinstance(value, kind):
         return change(value)
     if type(value) in (list, tuple):
-        return type(value)(map_nested(item, kind, change) for item in value)
+        return type(value)([map_nested(item, kind, change) for item in value])
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_nested(item, kind, change) for item in value))
+    if isinstance(value, tuple) and tensors_in(value):  # torch.return_types
+        return type(value)([map_nested(item, kind, change) for item in value])
     if type(value) is dict:
         return {key: map_nested(item, kind, change) for key, item in value.items()}
     if isinstance(value, slice):

@@ -7,24 +7,21 @@ syntax tree of the file that is enough to tell `q @ k` from the division around 
 from __future__ import annotations
 
 import ast
-import io
-import linecache
-import re
-import tokenize
+import builtins
+import dis
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
 
-Position = tuple[int, int, int, int]  # first line, last line, first column, last column; columns count UTF-8 bytes
-
-_SHAPE = re.compile(r"\[\s*(\w+(?:\s*,\s*\w+)*)\s*\]")
+from lmviz.trace.syntax import Function, Position, Syntax, position_of, syntax_of, version_with
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSpan:
     """A piece of source: its text, and where it stands. Lines count from 1, columns (in characters) from 0.
 
-    `text` is empty where the source can't be had (a model made by `exec`, say).
+    `text` is empty where the source can't be had: a model made by `exec`, say, or a file that was edited since.
     """
 
     text: str
@@ -43,6 +40,8 @@ class Site:
     names: tuple[str, ...] = ()  # what this very expression is assigned to
     target: str = ""  # the one name that its statement assigns
     axes: tuple[str, ...] = ()  # from a shape comment behind the statement: # [batch, pos, d_model]
+    returned: bool = False  # whether its function returns it, at once or under its name
+    repeats: bool = False  # whether it may call torch several times: sum(tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,77 +54,55 @@ class Listing:
     lines: tuple[str, ...]
 
 
-class _File:
-    """One parsed source file: expressions and statements by position, comments by line."""
+_STORING = ("STORE_SUBSCR", "UNPACK_SEQUENCE", "UNPACK_EX")
 
-    def __init__(self, filename: str) -> None:
-        self.lines = linecache.getlines(filename)
-        self.expressions: dict[Position, ast.expr] = {}
-        self.calls_by_end: dict[tuple[int, int], ast.expr] = {}
-        self.statement_of: dict[ast.AST, ast.stmt] = {}
-        self.parent: dict[ast.AST, ast.AST] = {}
-        self.statements: dict[Position, ast.stmt] = {}
-        self.functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
-        self.axes: dict[int, tuple[str, ...]] = {}
-        text = "".join(self.lines)
-        try:
-            tree = ast.parse(text)
-        except (SyntaxError, ValueError):  # a notebook's magics, or not Python at all
-            self.lines = []
-            return
-        self._index(tree, None)
-        self._read_comments(text)
-
-    def _index(self, node: ast.AST, statement: ast.stmt | None) -> None:
-        for child in ast.iter_child_nodes(node):
-            self.parent[child] = node
-            inside = child if isinstance(child, ast.stmt) else statement
-            if isinstance(child, ast.stmt):
-                self.statements.setdefault(_position(child), child)
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                self.functions.append(child)
-            if isinstance(child, ast.expr):
-                self.expressions.setdefault(_position(child), child)
-                if isinstance(child, ast.Call):
-                    self.calls_by_end.setdefault(_position(child)[1::2], child)
-            if inside is not None:
-                self.statement_of[child] = inside
-            self._index(child, inside)
-
-    def _read_comments(self, text: str) -> None:
-        try:
-            for token in tokenize.generate_tokens(io.StringIO(text).readline):
-                if token.type == tokenize.COMMENT and (found := _SHAPE.search(token.string)):
-                    self.axes[token.start[0]] = tuple(name.strip() for name in found[1].split(","))
-        except (tokenize.TokenError, IndentationError):
-            self.axes = {}
-
-    def find(self, position: Position) -> ast.expr | ast.stmt | None:
-        """The node that an instruction evaluates; a method call over several lines is known by its end alone."""
-        return (
-            self.expressions.get(position)
-            or self.statements.get(position)
-            or self.calls_by_end.get((position[1], position[3]))
-        )
-
-    def span(self, position: Position, filename: str, function: str) -> SourceSpan:
-        first, last, start, end = position
-        lines = [line.encode() for line in self.lines[first - 1 : last]]
-        if not lines:
-            return SourceSpan("", filename, (first, last), (0, 0), function)
-        columns = (len(lines[0][:start].decode()), len(lines[-1][:end].decode()))
-        lines[-1] = lines[-1][:end]
-        lines[0] = lines[0][start:]
-        return SourceSpan(b"".join(lines).decode(), filename, (first, last), columns, function)
+_sites: dict[int, tuple[CodeType, dict[int, Site]]] = {}  # by identity: comparing code objects is slow
 
 
-def _position(node: ast.expr | ast.stmt) -> Position:
-    return node.lineno, node.end_lineno or node.lineno, node.col_offset, node.end_col_offset or node.col_offset
+def sites_of(code: CodeType) -> dict[int, Site]:
+    """The sites of a function's instructions that are known so far; `site` adds to it."""
+    known = _sites.get(id(code))
+    if known is None:
+        if len(_sites) > 5000:
+            _sites.clear()
+        known = _sites[id(code)] = (code, {})
+    return known[1]
 
 
-@lru_cache(maxsize=256)
-def _file(filename: str) -> _File:
-    return _File(filename)
+def site(code: CodeType, lasti: int) -> Site:
+    """What the source says about the instruction at byte `lasti` of `code`."""
+    known = sites_of(code)
+    if lasti not in known:
+        known[lasti] = _site(code, lasti)
+    return known[lasti]
+
+
+def _site(code: CodeType, lasti: int) -> Site:
+    first, last, start, end = _positions(code)[lasti // 2]
+    line = first or code.co_firstlineno
+    nowhere = SourceSpan("", code.co_filename, (line, last or line), (0, 0), code.co_qualname)
+    syntax = syntax_of(code)
+    if syntax is None or first is None or last is None or start is None or end is None:
+        return Site(nowhere, nowhere)
+    node = syntax.find((first, last, start, end))
+    statement = None if node is None else _statement(syntax, node)
+    if node is None or statement is None:
+        return Site(nowhere, nowhere)
+    if dis.opname[code.co_code[lasti]] in _STORING:  # the instruction is the assignment, and has its left side's place
+        names = stored_names(node)
+        whole: ast.expr | ast.stmt = statement
+    else:
+        names, whole = assigned_names(node, syntax.parent), node
+    extent, targets = _extent(statement), _targets(syntax.statement_of(node))
+    return Site(
+        _span(syntax, _extent(whole), code),
+        _span(syntax, extent, code),
+        names,
+        targets[0] if len(targets) == 1 else "",
+        (syntax.axes.get(extent[1]) or syntax.axes.get(extent[0], ())) if _is_all(node, syntax.parent) else (),
+        _is_returned(node, names, syntax),
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -133,95 +110,124 @@ def _positions(code: CodeType) -> tuple[tuple[int | None, int | None, int | None
     return tuple(code.co_positions())
 
 
-@lru_cache(maxsize=65536)
-def site(code: CodeType, lasti: int) -> Site:
-    """The expression that the instruction at byte `lasti` of `code` evaluates.
-
-    Where the source is missing, or is not the one that runs, the span has a place but no text.
-    """
-    first, last, start, end = _positions(code)[lasti // 2]
-    function = code.co_qualname
-    line = first or code.co_firstlineno
-    nowhere = SourceSpan("", code.co_filename, (line, last or line), (0, 0), function)
-    if first is None or last is None or start is None or end is None:
-        return Site(nowhere, nowhere)
-    file = _file(code.co_filename)
-    position = (first, last, start, end)
-    node = file.find(position)
-    statement = node if isinstance(node, ast.stmt) else file.statement_of.get(node) if node else None
-    if node is None or statement is None:
-        return Site(nowhere, nowhere)
-    span = file.span(_position(node), code.co_filename, function)
-    names = assigned_names(node, file.parent)
-    return Site(
-        span,
-        file.span(_extent(statement), code.co_filename, function),
-        names,
-        next(iter(_targets(statement)), "") if len(_targets(statement)) == 1 else "",
-        file.axes.get(statement.end_lineno or 0) or file.axes.get(statement.lineno, ()),
-    )
+def _statement(syntax: Syntax, node: ast.AST) -> ast.stmt | ast.Lambda | None:
+    """The statement around a node; inside a lambda, the lambda, since the statement around it ran long ago."""
+    function = syntax.function_of(node)
+    return function if isinstance(function, ast.Lambda) else syntax.statement_of(node)
 
 
-def _extent(statement: ast.stmt) -> Position:
-    """A simple statement's whole extent; of a compound one (for, if, with) only the head."""
-    first, last, start, end = _position(statement)
-    body = getattr(statement, "body", None)
+@lru_cache(maxsize=65536)  # so that the spans of one statement are one object
+def _span(syntax: Syntax, position: Position, code: CodeType) -> SourceSpan:
+    text, columns = syntax.cut(position), syntax.columns(position)
+    return SourceSpan(text, code.co_filename, (position[0], position[1]), columns, code.co_qualname)
+
+
+def _extent(node: ast.expr | ast.stmt) -> Position:
+    """A node's whole extent; of a compound statement (for, if, with) only the head."""
+    first, last, start, end = position_of(node)
+    body = getattr(node, "body", None)
     if isinstance(body, list) and body:
         head = body[0].lineno - 1 if body[0].lineno > first else first
         return first, head, start, 10**6
     return first, last, start, end
 
 
-def _targets(statement: ast.stmt) -> tuple[str, ...]:
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+def _targets(statement: ast.AST | None) -> tuple[str, ...]:
+    if isinstance(statement, ast.Assign):
         return _names(statement.targets[0])
-    if isinstance(statement, ast.AnnAssign | ast.AugAssign):
-        return _names(statement.target)
-    return ()
+    return _names(statement.target) if isinstance(statement, ast.AnnAssign | ast.AugAssign) else ()
 
 
-def _names(target: ast.expr) -> tuple[str, ...]:
+def _names(target: ast.AST) -> tuple[str, ...]:
     if isinstance(target, ast.Tuple | ast.List):
         return tuple(name for element in target.elts for name in (_names(element) or ("",)))
     if isinstance(target, ast.Starred):
         return _names(target.value)
     if isinstance(target, ast.Name):
         return (target.id,)
-    if isinstance(target, ast.Attribute):
-        return (target.attr,)
-    return ()
+    return (target.attr,) if isinstance(target, ast.Attribute) else ()
 
 
-def assigned_names(node: ast.expr | ast.stmt, parent: dict[ast.AST, ast.AST]) -> tuple[str, ...]:
+def stored_names(target: ast.AST) -> tuple[str, ...]:
+    """The names that an assignment gives new values to: ("x",) for `x[i] = …`, ("q", "k") for `q, k = …`."""
+    return stored_names(target.value) if isinstance(target, ast.Subscript) else _names(target)
+
+
+def assigned_names(node: ast.AST, parent: Mapping[ast.AST, ast.AST]) -> tuple[str, ...]:
     """What a value is assigned to: ("q",) for `q = node`, ("q", "k") for `q, k = node`, () for a part of more."""
-    if isinstance(node, ast.stmt):  # x += 1: the instruction is the statement
-        return _targets(node) if isinstance(node, ast.AugAssign) else ()
+    if isinstance(node, ast.AugAssign):  # x += 1: the instruction is the statement
+        return _targets(node)
     above = parent.get(node)
-    if isinstance(above, ast.Assign | ast.AnnAssign | ast.AugAssign) and above.value is node:
+    if isinstance(above, ast.Assign | ast.AnnAssign):
         return _targets(above)
-    if isinstance(above, ast.NamedExpr) and above.value is node:
+    if isinstance(above, ast.NamedExpr):
         return _names(above.target)
-    if isinstance(above, ast.IfExp) and node in (above.body, above.orelse):
+    if isinstance(above, ast.IfExp) and node is not above.test:
         return assigned_names(above, parent)
     if isinstance(above, ast.Tuple):  # q, k = f(x), g(x)
-        statement = parent.get(above)
-        if isinstance(statement, ast.Assign) and statement.value is above and len(statement.targets) == 1:
-            target = statement.targets[0]
-            if isinstance(target, ast.Tuple) and len(target.elts) == len(above.elts):
-                return _names(target.elts[above.elts.index(node)])
-    return ()
+        targets = getattr(parent.get(above), "targets", [None])
+        if isinstance(targets[0], ast.Tuple) and len(targets[0].elts) == len(above.elts):
+            return _names(targets[0].elts[[*above.elts].index(node)])  # type: ignore[arg-type]
+    return _changed_names(node) if isinstance(above, ast.Expr) else ()
+
+
+def _changed_names(node: ast.AST) -> tuple[str, ...]:
+    """What a call that stands on its own changes: ("x",) for `x.add_(1)` and for `torch.add(a, b, out=x)`."""
+    if not isinstance(node, ast.Call):
+        return ()
+    out = next((keyword.value for keyword in node.keywords if keyword.arg == "out"), None)
+    if out is None and isinstance(node.func, ast.Attribute) and node.func.attr.endswith("_"):
+        out = node.func.value
+    return () if out is None else stored_names(out)
+
+
+def _is_all(node: ast.AST, parent: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether a node is all that its statement computes, so that the comment behind it means this very value."""
+    above = parent.get(node)
+    if isinstance(above, ast.IfExp) and node is not above.test:
+        return _is_all(above, parent)
+    return isinstance(node, ast.stmt) or isinstance(
+        above, ast.Assign | ast.AnnAssign | ast.Return | ast.Expr | ast.Tuple
+    )
+
+
+def _is_returned(node: ast.AST, names: tuple[str, ...], syntax: Syntax) -> bool:
+    """Whether the function around a value returns it: at once, or under its name at the next `return`."""
+    above = syntax.parent.get(node)
+    while isinstance(above, ast.IfExp):
+        node, above = above, syntax.parent.get(above)
+    if isinstance(above, ast.Return | ast.Lambda):
+        return True
+    function = syntax.function_of(node)
+    if len(names) != 1 or function is None or isinstance(function, ast.Lambda):
+        return False
+    line = getattr(node, "lineno", 0)
+    coming = next((r for r in _returns(function) if r.lineno >= line), None)
+    return coming is not None and isinstance(coming.value, ast.Name) and coming.value.id == names[0]
+
+
+@lru_cache(maxsize=1024)
+def _returns(function: Function) -> tuple[ast.Return, ...]:
+    """A function's own `return`s, from top to bottom."""
+    found: list[ast.Return] = []
+    inside = list(ast.iter_child_nodes(function))
+    while inside:
+        node = inside.pop()
+        if isinstance(node, ast.Return):
+            found.append(node)
+        if not isinstance(node, Function):
+            inside.extend(ast.iter_child_nodes(node))
+    return tuple(sorted(found, key=lambda node: node.lineno))
 
 
 @lru_cache(maxsize=1024)
 def listing(span: SourceSpan) -> Listing:
     """The lines of the innermost function around a span; empty where there is no source."""
-    file = _file(span.file)
     line = span.lines[0]
-    around = [f for f in file.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
-    if not around or not span.text:
-        first, last = (line, line) if span.text else (1, 0)
-    else:
-        function = max(around, key=lambda f: f.lineno)
-        first, last = function.lineno, function.end_lineno or function.lineno
-    lines = tuple(text.rstrip("\n") for text in file.lines[first - 1 : last])
-    return Listing(span.file, span.function, first, lines)
+    syntax = version_with(span.file, line, span.columns[0], span.text)
+    if syntax is None:
+        return Listing(span.file, span.function, 1, ())
+    around = [f for f in syntax.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
+    function = max(around, key=lambda f: f.lineno, default=None)
+    first, last = (line, line) if function is None else (function.lineno, function.end_lineno or line)
+    return Listing(span.file, span.function, first, tuple(text.rstrip("\n") for text in syntax.lines[first - 1 : last]))

@@ -91,6 +91,7 @@ class Step:
     opened: int | None = None  # the fused step beside which this one was replayed
     in_place: bool = False
     error: str = ""
+    edited: bool = False  # whether an edit took the place of what it, or a step inside it, made
 
     def operand(self, argument: str) -> Value | Any:
         """What the call was given as `argument`: a Value, or a plain setting; None if nothing."""
@@ -102,13 +103,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One run of one statement, with the steps it made: `first` to `last`, both included, calls inside too."""
+    """One run of one statement, with the steps it made: `first` to `last`, both included, calls inside too.
+
+    `parent` is the statement that called the function that this one is in; None in the model's own `forward`.
+    """
 
     index: int
     span: SourceSpan
     call: int
     first: int
     last: int
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,11 @@ class ModuleCall:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a recording stopped: the exception, and the step that raised it (None if plain Python did)."""
+    """Why a recording stopped: the exception, the step that raised it (None if plain Python did), and its source."""
 
     step: int | None
     exception: BaseException = field(repr=False)
+    span: SourceSpan | None = None
 
     def __str__(self) -> str:
         return f"{type(self.exception).__name__}: {self.exception}"
@@ -145,14 +151,13 @@ class Story:
     inputs: tuple[Value, ...]
     weights: Mapping[str, Value]
     failed_at: int | None
+    failed_in: SourceSpan | None
     origins: tuple[tuple[int, ...], ...]  # of each step: where the recorder met it
+    aliases: Mapping[str, tuple[int, int]]  # further names of what steps made: step and output
 
     def by_address(self) -> dict[str, tuple[int, int]]:
-        """Where each address was made: step and output. The first of several, and any name before a module's path."""
-        found: dict[str, tuple[int, int]] = {}
-        for call in reversed(self.calls):
-            if call.last >= call.first:
-                found[call.module] = (call.last, 0)
+        """Where each address was made: step and output. A step's own address goes before any other name."""
+        found = dict(self.aliases)
         for step in reversed(self.steps):
             for output, value in enumerate(step.outputs):
                 found[value.address] = (step.index, output)
@@ -164,7 +169,8 @@ class Trace(Sequence[Step]):
     """A recorded run. `trace["blocks.0.attn.pattern"]`, `trace[12]`, slices and iteration give its steps.
 
     An address that the run passed several times is its first time; `"x#2"` is the second. A module's path stands for
-    the last step of its first call. Recording is quick because the story is worked out when it is first asked for.
+    the last step of its first call, and the name that a result is given later, as in `x = block(x)`, for the step that
+    made it. Recording is quick because the story is worked out when it is first asked for.
     """
 
     def __init__(
@@ -212,7 +218,9 @@ class Trace(Sequence[Step]):
 
     @property
     def failure(self) -> Failure | None:
-        return None if self._exception is None else Failure(self._story.failed_at, self._exception)
+        if self._exception is None:
+            return None
+        return Failure(self._story.failed_at, self._exception, self._story.failed_in)
 
     @property
     def output(self) -> Any:

@@ -1,0 +1,87 @@
+"""Axis names for every tensor of a recording: from the shape comments that fit, and from there on to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lmviz.trace.axes import Axes, axes_after, unnamed, weight_axes
+from lmviz.trace.axes_back import axes_before
+from lmviz.trace.entries import Entry, meanings
+from lmviz.trace.places import Run
+from lmviz.trace.slots import Slot
+
+Named = dict[Slot, Axes]
+
+
+def name_axes(entries: list[Entry], named: Named) -> None:
+    """Fill `named` for all tensors of these calls.
+
+    A comment names the result of its statement, and inside the statement what leads up to it; its names go on to the
+    statements that come after. What is unnamed then takes its names from what was made of it.
+    """
+    runs: dict[Run, list[Entry]] = {}
+    for entry in entries:
+        same_run = runs.setdefault(entry.expression.run, [])
+        same_run.append(entry)
+        if _name_result(entry, named):
+            _name_what_led_to(same_run, named)
+    for entry in reversed(entries):
+        for slot, axes in _operands_from_result(entry, named):
+            old = named.get(slot) or unnamed(slot.shape)
+            if "" in old:
+                named[slot] = tuple(a or b for a, b in zip(old, axes, strict=True))
+    for entry in entries:
+        _name_weights(entry, named)
+
+
+def fits(axes: Axes, slot: Slot) -> bool:
+    """A shape comment that does not fit its tensor is not believed: rank, numbers, and one size for one name."""
+    if not axes or len(axes) != len(slot.shape):
+        return False
+    sizes = dict(zip(axes, slot.shape, strict=True))
+    return all(
+        sizes[name] == size and (not name.isdigit() or int(name) == size)
+        for name, size in zip(axes, slot.shape, strict=True)
+    )
+
+
+def _name_result(entry: Entry, named: Named) -> bool:
+    """Name what a call made; whether a comment did."""
+    operands, commented = entry.operands, False
+    comments = [e.site.axes for e in meanings(entry) if e.site.axes and (e.site.names or e.site.returned)]
+    known = [(slot.shape, named.get(slot) or unnamed(slot.shape)) for slot in operands.slots]
+    for slot in entry.raw.outputs:
+        axes = next((axes for axes in comments if fits(axes, slot)), ())
+        commented = commented or bool(axes)
+        named[slot] = axes or axes_after(entry.raw.op.name, known, operands.settings, slot.shape)
+    return commented
+
+
+def _name_what_led_to(run: list[Entry], named: Named) -> None:
+    made = {slot for entry in run[:-1] for slot in entry.raw.outputs}
+    for entry in reversed(run):
+        for slot, axes in _operands_from_result(entry, named):
+            if slot in made:
+                named[slot] = tuple(b or a for a, b in zip(named[slot], axes, strict=True))
+
+
+def _operands_from_result(entry: Entry, named: Named) -> Iterable[tuple[Slot, Axes]]:
+    """What the result's axis names say about the operands'."""
+    if not entry.raw.outputs or not any(after := named[entry.raw.outputs[0]]):
+        return
+    shape = entry.raw.outputs[0].shape
+    for slot, name in zip(entry.operands.slots, entry.operands.names, strict=True):
+        argument = name.partition(".")[0]
+        axes = axes_before(entry.raw.op.name, argument, slot.shape, entry.operands.settings, (shape, after))
+        if any(axes):
+            yield slot, axes
+
+
+def _name_weights(entry: Entry, named: Named) -> None:
+    operands = entry.operands
+    first = operands.slots[0] if operands.slots else None
+    before = None if first is None else (first.shape, named.get(first) or unnamed(first.shape))
+    after = named[entry.raw.outputs[0]] if entry.raw.outputs else ()
+    for slot, name in zip(operands.slots, operands.names, strict=True):
+        if slot.step < 0 and not any(named.get(slot, ())):
+            named[slot] = weight_axes(entry.raw.op.name, name, slot.shape, before, after)

@@ -1,0 +1,162 @@
+"""Which tensors a recording holds on to: within a budget, and never a number that has been overwritten since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._C import _functorch
+from torch.autograd.graph import get_gradient_edge
+
+from lmviz.trace.raw import RawCall, RawStep
+from lmviz.trace.slots import ATOMS, Slot, map_nested, place_of, sample_of, storage_of, tensors_in, version_of
+
+
+class Memory:
+    """The slots of one recording. `budget` bytes for what steps make, and as many for what module calls were given."""
+
+    def __init__(
+        self,
+        budget: int,
+        gradients: bool = False,
+        known: Iterable[Slot] = (),
+        keep: Callable[[int], bool] | None = None,
+    ) -> None:
+        self.budget, self.spent, self.spent_on_calls = budget, 0, 0
+        self.looking_back = False  # at calls that ended some time ago; nothing was overwritten in between by another
+        self._noted: dict[int, tuple[int, int]] = {}  # of operands, by identity: version and place at the end
+        self._gradients = gradients
+        self._keep = keep  # of a replay: whether it was run for a step
+        self._slots: dict[int, Slot] = {id(t): slot for slot in known if (t := slot.alive()) is not None}
+        self._sharing: dict[int, list[Slot]] = {}  # where numbers lie -> the slots that keep them
+        self._overwriting: dict[int, RawStep] = {}  # where numbers lie -> the last step that wrote there
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The tensors as they are now."""
+        return tuple(self._slots.values())
+
+    # -- slots -------------------------------------------------------------------------------------------------------
+
+    def hold(self, value: Any) -> Any:
+        """The slot of a tensor; anything else as it is, down to the tensors in it."""
+        if isinstance(value, Tensor):
+            return self.slot_of(value)
+        return value if type(value) in ATOMS else map_nested(value, Tensor, self.slot_of)
+
+    def slot_of(self, tensor: Tensor) -> Slot:
+        """The slot of a tensor as it is now. What no step has made is a weight, an input or a constant, and is kept."""
+        slot = self._slots.get(id(tensor))
+        if slot is not None and slot.is_of(tensor) and (self.looking_back or slot.version == version_of(tensor)):
+            return slot
+        version, place = self._state(tensor)
+        new = self._slots[id(tensor)] = Slot(tensor, version)
+        if slot is not None and slot.alive() is tensor and (writer := self._overwriting.get(storage_of(tensor)[0])):
+            new.before, new.step, new.output = slot, writer.index, len(writer.outputs)
+            writer.outputs = (*writer.outputs, new)  # overwritten through another tensor
+        if place == place_of(tensor) and (new.step < 0 or self._afford(tensor)):  # model.half() puts weights elsewhere
+            self._keep_in(new, tensor)
+        return new
+
+    def note(self, tensors: list[Tensor], versions: list[int], places: list[int]) -> None:
+        """Remember how tensors were when the recording ended, so that a weight changed since can't pass for it."""
+        self._noted.update(zip(map(id, tensors), zip(versions, places, strict=True), strict=True))
+
+    def _state(self, tensor: Tensor) -> tuple[int, int]:
+        """A tensor's version, and where it lies: now, or when the recording ended."""
+        return self._noted.get(id(tensor)) or (version_of(tensor), place_of(tensor))
+
+    def make(self, step: RawStep, tensors: list[Tensor]) -> None:
+        """New slots for what a step has made, kept as far as the budget goes."""
+        step.outputs = tuple(Slot(tensor, self._state(tensor)[0], step.index, i) for i, tensor in enumerate(tensors))
+        for slot, tensor in zip(step.outputs, tensors, strict=True):
+            self._slots[id(tensor)] = slot
+            if self._gradients or ((self._keep is None or self._keep(step.index)) and self._afford(tensor)):
+                self._keep_in(slot, tensor)
+            elif self._keep is None:
+                slot.sample = sample_of(tensor)
+
+    def _keep_in(self, slot: Slot, tensor: Tensor) -> None:
+        slot.kept = tensor if _functorch.is_functorch_wrapped_tensor(tensor) else tensor.detach()
+        if self._gradients and tensor.requires_grad:
+            slot.edge = get_gradient_edge(tensor)
+        place, _ = storage_of(tensor)
+        if place:
+            self._sharing.setdefault(place, []).append(slot)
+
+    def _afford(self, tensor: Tensor) -> bool:
+        size = self._price(tensor)
+        if self.spent + size > self.budget:
+            return False
+        self.spent += size
+        return True
+
+    def _price(self, tensor: Tensor) -> int:
+        """The bytes that keeping a tensor would add to what is kept already."""
+        place, size = storage_of(tensor)
+        return 0 if tensor.is_meta or place in self._sharing else size
+
+    # -- module calls ------------------------------------------------------------------------------------------------
+
+    def keep_inputs(self, call: RawCall) -> None:
+        """Hold what a call was given, so that it can be run again; what is kept already costs nothing."""
+        given = (call.args, call.kwargs)
+        call.args, call.kwargs = (self.hold(given[0]), self.hold(given[1])) if _is_plain(given) else (None, None)
+        missing = {slot: t for t in tensors_in(given) if (slot := self.slot_of(t)).kept is None}
+        price = sum(self._price(tensor) for tensor in missing.values())
+        if not missing or _is_leaf(call.module) or self.spent_on_calls + price > self.budget:
+            return
+        self.spent_on_calls += price
+        for slot, tensor in missing.items():
+            self._keep_in(slot, tensor)
+
+    # -- operations in place -----------------------------------------------------------------------------------------
+
+    def before_overwriting(self, targets: list[Tensor]) -> None:
+        """Copy what is kept of numbers that are about to go: of weights and inputs always, of the rest if it fits."""
+        for tensor in targets:
+            place, size = storage_of(tensor)
+            sharing = self._sharing.pop(place, [])
+            fits = self._gradients or self.spent + size <= self.budget
+            for slot in sharing:
+                slot.overwritten = True
+                if not fits and slot.step >= 0 and slot.kept is not None:
+                    slot.sample, slot.kept = sample_of(slot.kept), None
+            if any(slot.kept is not None for slot in sharing):
+                self.spent += size
+                _copy(sharing)
+
+    def after_overwriting(self, targets: list[Tensor], step: RawStep) -> None:
+        self._overwriting.update({storage_of(tensor)[0]: step for tensor in targets})
+
+
+def _copy(slots: list[Slot]) -> None:
+    """Give slots that share memory a common copy of it, which nobody writes to."""
+    storage: torch.UntypedStorage | None = None
+    for slot in slots:
+        kept = slot.kept
+        if kept is None:
+            continue
+        if kept.layout is not torch.strided or kept.is_conj() or kept.is_neg() or kept.is_nested:
+            slot.kept = kept.clone()
+        else:
+            storage = kept.untyped_storage().clone() if storage is None else storage
+            empty = torch.empty(0, dtype=kept.dtype, device=kept.device)
+            slot.kept = empty.set_(storage, kept.storage_offset(), kept.shape, kept.stride())
+        slot.version = version_of(slot.kept)
+
+
+def _is_leaf(module: nn.Module | None) -> bool:
+    """Whether running a module again is hardly less than running what is around it."""
+    return module is None or next(module.children(), None) is None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a call's arguments are tensors and settings only: anything else may be changed by whoever owns it."""
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if type(value) is dict:
+        return all(_is_plain(item) for item in value.values())
+    return isinstance(value, Tensor) or type(value) in ATOMS

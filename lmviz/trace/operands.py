@@ -1,0 +1,59 @@
+"""A call's arguments, sorted: its tensors with the names they were passed as, and its other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from lmviz.trace.op_table import VARIADIC
+from lmviz.trace.raw import RawStep
+from lmviz.trace.slots import Slot, map_nested
+from lmviz.trace.step import InputRef
+
+_KEYWORDS = {"axis": "dim", "keepdims": "keepdim", "tensor": "input"}
+_OUT_OF_SIGHT = frozenset(("_stacklevel",))
+
+
+class Operands:
+    """The tensors (`slots`), their argument names and the settings of one call; defaults are filled in."""
+
+    __slots__ = ("names", "settings", "slots")
+
+    def __init__(self, step: RawStep) -> None:
+        self.slots: list[Slot] = []
+        self.names: list[str] = []
+        self.settings: dict[str, Any] = dict(step.op.defaults)
+        for name, value in _named(step):
+            self._note(name, value)
+
+    def _note(self, name: str, value: Any) -> None:
+        if isinstance(value, Slot):
+            self.slots.append(value)
+            self.names.append(name)
+        elif isinstance(value, list | tuple) and value and all(isinstance(item, Slot) for item in value):
+            for i, item in enumerate(value):
+                self._note(f"{name}.{i}", item)
+        elif name not in _OUT_OF_SIGHT:
+            self.settings[name] = map_nested(value, Slot, partial(self._reference, name))
+
+    def _reference(self, name: str, slot: Slot) -> InputRef:
+        """A tensor inside a setting, as in `x[:, mask]`."""
+        self.slots.append(slot)
+        self.names.append(f"{name}.{len(self.slots) - 1}")
+        return InputRef(len(self.slots) - 1)
+
+
+def _named(step: RawStep) -> Iterable[tuple[str, Any]]:
+    """A call's arguments by name; positions without a name are numbered from 1."""
+    args, names = step.args, step.op.arguments
+    if step.op.reverse and len(args) >= 2:
+        args = (args[1], args[0], *args[2:])
+    for i, value in enumerate(args):
+        name = names[i] if i < len(names) else f"argument_{i + 1}"
+        if name in VARIADIC and i == len(names) - 1 and not isinstance(value, list | tuple):
+            yield name, list(args[i:])
+            break
+        yield name, value
+    for name, value in step.kwargs.items():
+        yield _KEYWORDS.get(name, name), value

@@ -1,0 +1,72 @@
+"""What edits stand for: the places of steps in a run, and tensors that the model is given or owns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from lmviz.errors import UserError
+from lmviz.trace.build import Segment, after, build
+from lmviz.trace.edits import Edit, Place, edited
+from lmviz.trace.inputs import named_tensors
+from lmviz.trace.mode import Recorder
+from lmviz.trace.raw import slots_in
+from lmviz.trace.step import Trace
+from lmviz.trace.survey import join
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Edits by what they replace: outputs of steps, and weights and inputs by identity."""
+
+    steps: Mapping[Place, Edit] = field(default_factory=dict)
+    tensors: Mapping[int, Tensor] = field(default_factory=dict)
+
+
+def targets_of(edits: Mapping[str, Edit], segment: Segment, earlier: tuple[Segment, ...]) -> Targets:
+    """Find what each edit replaces; for steps, the model is run once to see which step has the address."""
+    own = _own_tensors(segment)
+    tensors = {id(own[name]): edited(edit, own[name]) for name, edit in edits.items() if name in own}
+    wanted = {name: edit for name, edit in edits.items() if name not in own}
+    if not wanted:
+        return Targets({}, tensors)
+    survey = Recorder(budget=0, seed=segment.recorder.seed, substitutes=tensors, **after(earlier))
+    survey.run(segment.run)
+    plan = build((*earlier, segment.with_recorder(survey)))
+    steps = {_place(plan, address, survey.first): edit for address, edit in wanted.items()}
+    _undo(survey)
+    return Targets(steps, tensors)
+
+
+def _own_tensors(segment: Segment) -> dict[str, Tensor]:
+    """What a model is given and owns, by address."""
+    found = named_tensors(segment.model, segment.args, segment.kwargs)
+    if isinstance(segment.model, nn.Module):
+        found |= dict(segment.model.named_buffers(remove_duplicate=False))
+        found |= dict(segment.model.named_parameters(remove_duplicate=False))
+    return {join(segment.prefix, name): tensor for name, tensor in found.items()}
+
+
+def _place(plan: Trace, address: str, first: int) -> Place:
+    place = plan.origin(address)
+    if place is None or place[0] < first:
+        near = ", ".join(plan.find(address.rsplit(".", 1)[-1])[:3])
+        raise UserError(
+            "An edit must name a step, an input or a weight of this model; {address} is none (similar: {near}).",
+            address=address,
+            near=near or "–",
+        )
+    return place
+
+
+def _undo(survey: Recorder) -> None:
+    """Give the model's own tensors back what the extra run has overwritten: running averages, say."""
+    for step in survey.steps:
+        for slot in slots_in((step.args, step.kwargs)):
+            tensor = slot.alive()
+            if slot.step < 0 and slot.overwritten and tensor is not None:
+                with torch.no_grad():
+                    tensor.copy_(slot.tensor())
