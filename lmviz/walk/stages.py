@@ -31,10 +31,11 @@ Kind = Literal[
 KINDS: tuple[str, ...] = get_args(Kind)
 READOUT, LOSS = "readout", "loss"  # the prefixes under which a temperature and a loss follow the model
 
-_IN_BLOCK = re.compile(r"(?:^|\.)(\d+)(?:\.|$)")
+_IN_BLOCK = re.compile(r"^(.*?)(?:^|\.)(\d+)(?:\.|$)")  # what holds the layers, and the number of one
 _NORM = re.compile(r"norm|(?:^|[._])ln(?:[._\d]|$)", re.IGNORECASE)
 _NORM_OPS = frozenset(("layer_norm", "rms_norm", "group_norm", "native_layer_norm"))
 _PRODUCTS = frozenset(("matmul", "einsum"))
+_ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,10 @@ def stage_at(stages: tuple[Stage, ...], step: int) -> Stage:
 
 
 def _kinds(trace: Trace) -> list[tuple[Kind, int | None]]:
-    """A kind and a block number for each step."""
-    blocks = [block_of(step) for step in trace]
+    """A kind and a block number for each step. Blocks are the numbered parts of which at least one attends."""
+    places = [_in_block(step) for step in trace]
+    layered = {place[0] for step, place in zip(trace, places, strict=True) if place and step.op in _ATTENDING}
+    blocks = [place[1] if place and place[0] in layered else None for place in places]
     inside = [i for i, block in enumerate(blocks) if block is not None]
     first, last = (inside[0], inside[-1]) if inside else (len(blocks), -1)
     attention = _attention(trace)
@@ -101,10 +104,10 @@ def _kinds(trace: Trace) -> list[tuple[Kind, int | None]]:
     return kinds
 
 
-def block_of(step: Step) -> int | None:
-    """The number of the layer that a step is in: the first number in its module's path."""
+def _in_block(step: Step) -> tuple[str, int] | None:
+    """What holds the layer that a step is in ("blocks"), and its number: the first number in its module's path."""
     found = _IN_BLOCK.search(step.module) or _IN_BLOCK.search(step.address.partition("#")[0])
-    return int(found[1]) if found else None
+    return (found[1], int(found[2])) if found else None
 
 
 def _attention(trace: Trace) -> dict[int, Kind]:
