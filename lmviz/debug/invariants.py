@@ -30,7 +30,21 @@ def checks_of(trace: Trace, stage: Stage) -> tuple[Check, ...]:
     found: list[Check] = []
     for check in (finite, *_BY_KIND.get(stage.kind, ())):
         found.extend(check(steps))
+    found.extend(written_out_agrees(trace, steps))
     return tuple(found)
+
+
+def written_out_agrees(trace: Trace, steps: Iterable[Step]) -> Iterable[Check]:
+    """A fused call, written out, gives what the call itself gave. Measured: the largest difference."""
+    last = {step.opened: step for step in steps if step.opened is not None}
+    for fused, step in last.items():
+        opened_further = step.index + 1 < len(trace) and trace[step.index + 1].opened == fused
+        if not opened_further and trace[fused].outputs and step.outputs:
+            real, ours = (s.outputs[0].array.astype(np.float64) for s in (trace[fused], step))
+            if real.size == ours.size:
+                off = float(np.nanmax(np.abs(real - ours.reshape(real.shape)), initial=0))
+                scale = float(np.nanmax(np.abs(real), initial=1))
+                yield Check("written_out", off, off <= 10 * _tolerance(step) * scale)
 
 
 def finite(steps: Iterable[Step]) -> Iterable[Check]:

@@ -56,3 +56,17 @@ def test_what_is_broken_is_measured(address: str, change: Change, name: str) -> 
 def test_the_measured_value_is_the_tensors_own() -> None:
     found = checks("names", ".mar", blocks__0__attn__pattern=lambda p: p * 0.5)
     assert min(check.measured for check in found if check.name == "rows_sum_to_one") == pytest.approx(0.5)
+
+
+class _Attends(torch.nn.Module):
+    def forward(self, q: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True)
+
+
+def test_a_fused_call_that_is_written_out_is_measured_against_the_real_one() -> None:
+    torch.manual_seed(0)
+    trace = lmviz.record(_Attends(), torch.randn(1, 2, 4, 8))
+    found = [check for stage in stages_of(trace) for check in checks_of(trace, stage)]
+    (agreement,) = [check for check in found if check.name == "written_out"]
+    assert agreement.holds
+    assert 0 <= agreement.measured < 1e-5

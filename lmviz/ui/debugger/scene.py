@@ -215,7 +215,12 @@ def _loss(run: Run, stage: Stage) -> dict[str, Any]:
         }
         for i in range(min(len(run.tokens), TOKENS_SHOWN))
     ]
-    return {"kind": "loss", "rows": rows, "mean": plain(float(named["loss"].array)), "cell": [named["loss"].address, []]}
+    return {
+        "kind": "loss",
+        "rows": rows,
+        "mean": plain(float(named["loss"].array)),
+        "cell": [named["loss"].address, []],
+    }
 
 
 def _panels(
