@@ -167,6 +167,6 @@ def _can_improve(search: BeamSearch) -> bool:
     """
     settings = search.settings
     is_longest_best = settings.early_stopping == "never" and settings.length_penalty > 0
-    length = settings.max_new_tokens if is_longest_best else search.step
-    best_running = search.nodes[search.running[0]].score / length**settings.length_penalty
+    length = float(settings.max_new_tokens if is_longest_best else search.step)
+    best_running: float = search.nodes[search.running[0]].score / length**settings.length_penalty
     return best_running > min(search.nodes[index].final or 0.0 for index in search.finished)

@@ -1,4 +1,4 @@
-"""The next token as a table: a row for each token of the vocabulary, a column for each filter, and why it cut what it cut."""
+"""The next token as a table: a row for each token of the vocabulary, a column for each filter, and why it cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lmviz.generate.filters import ban_repeats, cool, keep_min_p, keep_top_k, keep_top_p, penalise_repeats, repeats
-from lmviz.generate.settings import Note, Settings
+from lmviz.generate.settings import Note, Settings, note
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def columns(logits: Tensor, ids: Sequence[int], settings: Settings) -> tuple[Col
     scores = logits
     for each in FILTERS:
         before = scores
-        is_on = each.is_on(settings)
+        is_on = each.is_on(settings) and _n_left(before) > 0
         scores = each.apply(before, ids, settings) if is_on else before
         made.append(_column(each.name, before, scores, each.why(before, scores, ids, settings) if is_on else None))
     return tuple(made)
@@ -71,6 +71,10 @@ def filtered(scores: Tensor, ids: Sequence[int], settings: Settings) -> Tensor:
     return scores
 
 
+def _n_left(scores: Tensor) -> int:
+    return int((scores > -torch.inf).sum())
+
+
 def _column(name: str, before: Tensor, after: Tensor, why: Note | None) -> Column:
     cut = torch.nonzero((before > -torch.inf) & (after == -torch.inf)).flatten()
     order = before[cut].argsort(descending=True, stable=True)
@@ -81,42 +85,40 @@ def _column(name: str, before: Tensor, after: Tensor, why: Note | None) -> Colum
 
 
 def _why_penalty(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
-    details = {"n": len(set(ids)), "penalty": settings.repetition_penalty}
-    return "{n} tokens were used before: scores above 0 are divided by {penalty}, those below multiplied.", details
+    sentence = "{n} tokens were used before: scores above 0 are divided by {penalty}, those below multiplied."
+    return note(sentence, n=len(set(ids)), penalty=settings.repetition_penalty)
 
 
 def _why_ban(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
-    details = {"n": len(repeats(ids, settings.no_repeat_ngram)), "size": settings.no_repeat_ngram}
-    return "{n} tokens are out: they would end a run of {size} tokens that was there before.", details
+    size = settings.no_repeat_ngram
+    sentence = "{n} tokens are out: they would end a run of {size} tokens that was there before."
+    return note(sentence, n=len(repeats(ids, size)), size=size)
 
 
 def _why_temperature(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
-    return "Every score is divided by the temperature, {temperature}.", {"temperature": settings.temperature}
+    return note("Every score is divided by the temperature, {temperature}.", temperature=settings.temperature)
 
 
 def _why_top_k(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
-    details = {"n": _n_cut(before, after), "k": settings.top_k, "threshold": float(after[after > -torch.inf].amin())}
-    return "{n} tokens are out: they score lower than {threshold:.4g}, the score of number {k}.", details
+    lowest = float(after[after > -torch.inf].amin())
+    sentence = "{n} tokens are out: they score lower than {lowest}, the score of number {k}."
+    return note(sentence, n=_n_cut(before, after), lowest=lowest, k=min(settings.top_k, len(after)))
 
 
 def _why_top_p(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
     kept = before.double().softmax(-1)[after > -torch.inf]
-    details = {"n": _n_cut(before, after), "n_kept": len(kept), "p": settings.top_p, "reached": float(kept.sum())}
-    return "{n} tokens are out: the {n_kept} likeliest make {reached:.4g} together, which is enough for {p}.", details
+    sentence = "{n} tokens are out: the {n_kept} likeliest make {reached} together, and {p} is enough."
+    return note(sentence, n=_n_cut(before, after), n_kept=len(kept), reached=float(kept.sum()), p=settings.top_p)
 
 
 def _why_min_p(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
-    highest = float(before.softmax(-1).amax())
-    details = {"n": _n_cut(before, after), "min_p": settings.min_p, "highest": highest}
-    threshold = {"threshold": settings.min_p * highest}
-    return (
-        "{n} tokens are out: they are less likely than {threshold:.4g}, which is {min_p} × the highest, {highest:.4g}.",
-        details | threshold,
-    )
+    highest, min_p = float(before.softmax(-1).amax()), settings.min_p
+    sentence = "{n} tokens are out: they are less likely than {least}, which is {min_p} × the highest, {highest}."
+    return note(sentence, n=_n_cut(before, after), least=min_p * highest, min_p=min_p, highest=highest)
 
 
 def _n_cut(before: Tensor, after: Tensor) -> int:
-    return int(((before > -torch.inf) & (after == -torch.inf)).sum())
+    return _n_left(before) - _n_left(after)
 
 
 FILTERS = (

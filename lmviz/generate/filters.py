@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def penalise_repeats(scores: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
-    """Divide the score of every token among `ids` by the penalty, or multiply it if it is negative (Keskar et al. 2019)."""
+    """Divide the score of every token in `ids` by the penalty; multiply it if it is negative (Keskar et al. 2019)."""
     used = torch.zeros_like(scores, dtype=torch.bool).index_fill(-1, torch.tensor(ids, dtype=torch.long), True)
     penalised = torch.where(scores < 0, scores * penalty, scores / penalty)
     return torch.where(used, penalised, scores)

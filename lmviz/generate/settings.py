@@ -10,6 +10,11 @@ from lmviz.errors import UserError
 
 Note = tuple[str, dict[str, object]]  # a sentence with named places, as in a UserError, and what goes into them
 
+
+def note(sentence: str, /, **details: object) -> Note:
+    return sentence, details
+
+
 STRATEGIES = ("greedy", "sample", "beam")
 EARLY_STOPPING = ("estimate", "first", "never")
 LONGEST = 1000  # new tokens in a run
@@ -51,7 +56,7 @@ class Settings:
         _check_whole("top_k", self.top_k, 0, 2**31)
         _check_whole("no_repeat_ngram", self.no_repeat_ngram, 0, LONGEST)
         _check_whole("max_new_tokens", self.max_new_tokens, 1, LONGEST)
-        _check_whole("seed", self.seed, 0, 2**63)
+        _check_whole("seed", self.seed, 0, 2**32 - 1)
         _check_whole("n_sequences", self.n_sequences, 1, MOST_SEQUENCES)
         _check_whole("n_beams", self.n_beams, 1, MOST_BEAMS)
 
@@ -68,38 +73,38 @@ def notes(settings: Settings, d_vocab: int) -> tuple[Note, ...]:
 
 def _unused(settings: Settings) -> Iterator[Note]:
     if settings.strategy == "sample" and not settings.draws:
-        yield "At temperature 0 the likeliest token takes it all: this is greedy, and nothing is drawn.", {}
+        yield note("At temperature 0 the likeliest token takes it all: this is greedy, and nothing is drawn.")
     standard = Settings()
     names = [name for name in ("top_k", "top_p", "min_p") if getattr(settings, name) != getattr(standard, name)]
     if settings.strategy != "sample" and settings.temperature != standard.temperature:
         names = ["temperature", *names]
     if names and not settings.draws:
-        yield "Nothing is drawn, so {names} change nothing.", {"names": ", ".join(names)}
+        yield note("Nothing is drawn, so {names} change nothing.", names=", ".join(names))
     if settings.n_sequences > 1 and settings.strategy != "beam" and not settings.draws:
-        yield "Greedy gives the same text every time: the {n} texts are one.", {"n": settings.n_sequences}
+        yield note("Greedy gives the same text every time: the {n} texts are one.", n=settings.n_sequences)
 
 
 def _extreme(settings: Settings, d_vocab: int) -> Iterator[Note]:
     if settings.top_k > d_vocab:
-        details: dict[str, object] = {"top_k": settings.top_k, "d_vocab": d_vocab}
-        yield "A top-k of {top_k} cuts nothing: there are only {d_vocab} tokens.", details
+        sentence = "A top-k of {top_k} cuts nothing: there are only {d_vocab} tokens."
+        yield note(sentence, top_k=settings.top_k, d_vocab=d_vocab)
     if settings.top_k == 1 or settings.top_p == 0 or settings.min_p == 1:
         name = "top-k 1" if settings.top_k == 1 else "top-p 0" if settings.top_p == 0 else "min-p 1"
-        yield "{name} leaves only the likeliest token: this is greedy in all but name.", {"name": name}
+        yield note("{name} leaves only the likeliest token: this is greedy in all but name.", name=name)
 
 
 def _always(settings: Settings, d_vocab: int) -> Iterator[Note]:
     if settings.repetition_penalty < 1:
-        yield "A repetition penalty below 1 is a reward: tokens that were used before become likelier.", {}
+        yield note("A repetition penalty below 1 is a reward: tokens that were used before become likelier.")
     if settings.no_repeat_ngram == 1:
-        yield "With n-grams of one token, no token may come twice, those of the prompt included.", {}
+        yield note("With n-grams of one token, no token may come twice, those of the prompt included.")
     if settings.strategy == "beam" and settings.n_beams == 1:
-        yield "A search with one beam is greedy.", {}
+        yield note("A search with one beam is greedy.")
     if settings.strategy == "beam" and settings.n_sequences > settings.n_beams:
-        details: dict[str, object] = {"n_beams": settings.n_beams, "n": settings.n_sequences}
-        yield "{n_beams} beams end in {n_beams} texts at most, and not in {n}.", details
+        sentence = "{n_beams} beams end in {n_beams} texts at most, and not in {n}."
+        yield note(sentence, n_beams=settings.n_beams, n=settings.n_sequences)
     if strays := [id for id in settings.stop if not 0 <= id < d_vocab]:
-        yield "Token {id} is not in the vocabulary, so no text stops there.", {"id": strays[0]}
+        yield note("Token {id} is not in the vocabulary, so no text stops there.", id=strays[0])
 
 
 def _check_choice(name: str, choice: object, choices: tuple[str, ...]) -> None:

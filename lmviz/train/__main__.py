@@ -13,8 +13,9 @@ from lmviz.errors import UserError
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint, save
 from lmviz.train.data import batches, read_corpus
-from lmviz.train.initial import new_model
-from lmviz.train.loop import Snapshot, train
+from lmviz.train.initial import first_model
+from lmviz.train.loop import train
+from lmviz.train.progress import Progress
 from lmviz.train.recipe import read_recipe
 from lmviz.train.report import card_text
 
@@ -34,15 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make(path: Path, out: Path) -> Checkpoint:
-    """Train by a recipe, showing progress on one line, and write the folder, recipe and texts included."""
+    """Train by a recipe, showing how far it is, and write the folder, recipe and texts included."""
     recipe = read_recipe(path)
     corpus = read_corpus(recipe, path.parent)
-    model = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
+    model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
     stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
+    progress = Progress(recipe.training.steps, sys.stdout)
     for snapshot in train(model, stream, recipe.training, corpus.held_out):
-        if snapshot.step % 10 == 0 or snapshot.held_out_loss is not None:
-            print(f"\r{_progress(snapshot, recipe.training.steps):<70}", end="", flush=True)
-    print()
+        progress.show(snapshot)
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
     card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)
     checkpoint = Checkpoint(model.eval(), corpus.tokenizer, model.cfg, card, out)
@@ -51,11 +51,6 @@ def make(path: Path, out: Path) -> Checkpoint:
         for name in filter(None, (path.name, recipe.data.file)):
             shutil.copy(path.parent / name, out)
     return checkpoint
-
-
-def _progress(snapshot: Snapshot, n_steps: int) -> str:
-    held_out = "" if snapshot.held_out_loss is None else f", held out {snapshot.held_out_loss:.4f}"
-    return f"step {snapshot.step} of {n_steps}: loss {snapshot.loss:.4f}{held_out}"
 
 
 if __name__ == "__main__":

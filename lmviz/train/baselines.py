@@ -7,6 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from lmviz.train.data import IGNORED, Windows
 
 Context = tuple[int, ...]
@@ -24,13 +27,22 @@ class Baselines:
 
 def baselines(windows: Windows, d_vocab: int) -> Baselines:
     """The entropy of a target given 0, 1 or all tokens before it, counted over the windows themselves."""
-    pairs = list(_pairs(windows))
+    counted = windows.targets != IGNORED
+    targets = windows.targets[counted]
     return Baselines(
         uniform=math.log(d_vocab),
-        unigram=_conditional_entropy([((), target) for _, target in pairs]),
-        bigram=_conditional_entropy([(context[-1:], target) for context, target in pairs]),
-        floor=_conditional_entropy(pairs),
+        unigram=_conditional_entropy(torch.zeros_like(targets), targets),
+        bigram=_conditional_entropy(windows.inputs[counted], targets),
+        floor=_conditional_entropy(_prefixes(windows.inputs)[counted], targets),
     )
+
+
+def double_softmax_floor(d_vocab: int) -> float:
+    """The loss in nats below which no model gets that puts softmax before a loss that has a softmax of its own.
+
+    The first softmax gives at best a 1 and zeros; the second makes e / (e + d_vocab - 1) of that 1.
+    """
+    return math.log1p((d_vocab - 1) / math.e)
 
 
 def counted_loss(counted: Windows, measured: Windows, n_seen: int, d_vocab: int) -> float:
@@ -60,7 +72,20 @@ def _last(context: Context, n_seen: int) -> Context:
     return context[len(context) - n_seen :] if n_seen else ()
 
 
-def _conditional_entropy(pairs: list[tuple[Context, int]]) -> float:
+def _prefixes(inputs: Tensor) -> Tensor:
+    """For every position of every window, a number that stands for all of the window up to there: [window, pos]."""
+    found, before, n_found = [], torch.zeros(len(inputs), dtype=torch.long), 0
+    for ids in inputs.T:
+        different, before = torch.unique(before * (inputs.max() + 1) + ids, return_inverse=True)
+        found.append(before + n_found)
+        n_found += len(different)
+    return torch.stack(found, dim=1)
+
+
+def _conditional_entropy(contexts: Tensor, targets: Tensor) -> float:
     """Shannon 1948: the mean of -ln p(target | context), with p from the counts of these same pairs."""
-    contexts = Counter(context for context, _ in pairs)
-    return sum(-n * math.log(n / contexts[context]) for (context, _), n in Counter(pairs).items()) / len(pairs)
+    n_ids = int(targets.max()) + 1
+    different, n_contexts = torch.unique(contexts, return_counts=True)
+    pairs, n_pairs = torch.unique(contexts * n_ids + targets, return_counts=True)
+    n_of_context = n_contexts[torch.searchsorted(different, pairs // n_ids)]
+    return float((n_pairs * torch.log(n_of_context / n_pairs.double())).sum()) / len(targets)

@@ -18,6 +18,7 @@ from lmviz.train.recipe import DataRecipe, Recipe, TokenizerRecipe
 
 IGNORED = -100  # a target that no loss counts: F.cross_entropy's own value for it
 LARGEST_FILE = 64 * MEGABYTE
+LARGEST_WINDOWS = 2**23  # tokens in all windows together: 128 MB of inputs and targets
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,20 @@ class Corpus:
     held_out: Windows | None
 
 
-def read_corpus(recipe: Recipe, folder: Path) -> Corpus:
-    """The texts of a recipe, cut by its tokenizer into windows as wide as the context of its model."""
+def read_corpus(recipe: Recipe, folder: Path, tokenizer: Tokenizer | None = None) -> Corpus:
+    """The texts of a recipe, cut into windows as wide as the context of its model.
+
+    Args:
+        tokenizer: one that was made for this recipe before; default: the model's that it starts from, or a new one.
+    """
     texts = read_texts(recipe.data, folder)
-    tokenizer = make_tokenizer(recipe.tokenizer, texts)
+    if tokenizer is None and recipe.model.start:
+        tokenizer = Tokenizer.from_file(folder / recipe.model.start / "tokenizer.json")
+    by_letter = recipe.tokenizer.kind == "characters" and not recipe.model.start
+    tokenizer = tokenizer or make_tokenizer(recipe.tokenizer, texts)
     train, held_out = (
-        [_ids(tokenizer, text) for text in part] for part in split(texts, recipe.data.held_out, recipe.training.seed)
+        [_ids(tokenizer, text, by_letter) for text in part]
+        for part in split(texts, recipe.data.held_out, recipe.training.seed)
     )
     sizes = (recipe.model.n_ctx, recipe.data.stride, recipe.data.targets)
     return Corpus(tokenizer, windows(train, *sizes), windows(held_out, *sizes) if held_out else None)
@@ -74,7 +83,13 @@ def make_tokenizer(recipe: TokenizerRecipe, texts: Sequence[str]) -> Tokenizer:
 
 
 def split(texts: Sequence[str], held_out: float, seed: int) -> tuple[list[str], list[str]]:
-    """Texts to train on and texts held out, drawn by the seed; each in the order they came in."""
+    """Texts to train on and texts held out, drawn by the seed; each in the order they came in.
+
+    Of a text that is alone, its end is held out.
+    """
+    if held_out and len(texts) == 1:
+        cut = round((1 - held_out) * len(texts[0]))
+        return [texts[0][:cut]], [texts[0][cut:]]
     n_held_out = round(held_out * len(texts))
     order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed)).tolist()
     chosen = set(order[:n_held_out])
@@ -97,6 +112,7 @@ def windows(texts: Sequence[Sequence[int]], n_ctx: int, stride: int = 1, targets
             stride=stride,
             n_ctx=n_ctx,
         )
+    _check_size(texts, n_ctx, stride, targets)
     rows = [row for ids in texts for row in _rows(ids, n_ctx, stride, targets)]
     if not rows:
         raise UserError("A text to train on must have two tokens or more; there is none.")
@@ -139,7 +155,24 @@ def _rows(ids: Sequence[int], n_ctx: int, stride: int, targets: str) -> Iterator
         start += stride
 
 
-def _ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+def _check_size(texts: Sequence[Sequence[int]], n_ctx: int, stride: int, targets: str) -> None:
+    n_windows = len(texts) if targets == "last" else sum(1 + max(0, len(ids) - 2) // stride for ids in texts)
+    if n_windows * n_ctx > LARGEST_WINDOWS:
+        raise UserError(
+            "These texts make about {n_windows} windows of {n_ctx} tokens, more than the {limit} tokens that fit into "
+            "memory: raise the stride, up to n_ctx, or take less text.",
+            n_windows=n_windows,
+            n_ctx=n_ctx,
+            limit=LARGEST_WINDOWS,
+        )
+
+
+def _ids(tokenizer: Tokenizer, text: str, by_letter: bool) -> tuple[int, ...]:
+    """The ids of a text. Looking its letters up one by one, where each is a token, is 100 times quicker."""
+    if by_letter:
+        letters = [tokenizer.id(letter) for letter in text]
+        if None not in letters:
+            return tuple(id for id in letters if id is not None)
     tokens = tokenizer.encode(text)
     if tokens.dropped:
         raise UserError("The tokenizer of this recipe has no token for {text!r}.", text=tokens.dropped[0][1])

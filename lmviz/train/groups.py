@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,27 +36,33 @@ def group_of(weight: str) -> str:
     return "embeddings" if first in EMBEDDINGS else first
 
 
-def weights_of(model: nn.Module) -> list[Tensor]:
-    """Copies of all weights, in the order of `model.parameters()`."""
-    return [weight.detach().clone() for weight in model.parameters()]
+class Groups:
+    """The weights of one model, found once."""
+
+    def __init__(self, model: nn.Module) -> None:
+        named = list(model.named_parameters())
+        self.weights = tuple(weight for _, weight in named)  # in the model's own order
+        self._groups = [group_of(name) for name, _ in named]
+
+    def copies(self) -> list[Tensor]:
+        """All weights as they are now."""
+        return [weight.detach().clone() for weight in self.weights]
+
+    @torch.no_grad()
+    def motions(self, before: list[Tensor]) -> tuple[Motion, ...]:
+        """How far each group has come since `before`, and the gradient that moved it."""
+        moved = self._lengths(torch._foreach_sub(self.weights, before))
+        were = self._lengths(before)
+        gradients = self._lengths([torch.zeros(()) if w.grad is None else w.grad for w in self.weights])
+        return tuple(Motion(group, gradients[group], _ratio(moved[group], were[group])) for group in moved)
+
+    def _lengths(self, tensors: Iterable[Tensor]) -> dict[str, float]:
+        squares: dict[str, float] = {}
+        lengths = torch.stack(torch._foreach_norm(list(tensors))).tolist()
+        for group, length in zip(self._groups, lengths, strict=True):
+            squares[group] = squares.get(group, 0.0) + length**2
+        return {group: square**0.5 for group, square in squares.items()}
 
 
-@torch.no_grad()
-def motions(model: nn.Module, before: list[Tensor]) -> tuple[Motion, ...]:
-    """How far each group has come from `before`, and the gradient that moved it."""
-    weights = [(group_of(name), weight) for name, weight in model.named_parameters()]
-    groups = [group for group, _ in weights]
-    moved = _lengths(groups, torch._foreach_sub([weight for _, weight in weights], before))
-    were = _lengths(groups, before)
-    gradients = _lengths(groups, [torch.zeros(()) if w.grad is None else w.grad for _, w in weights])
-    return tuple(
-        Motion(group, gradients[group], moved[group] / were[group] if were[group] else float("inf") if moved[group] else 0.0)
-        for group in moved
-    )
-
-
-def _lengths(groups: list[str], tensors: Iterable[Tensor]) -> dict[str, float]:
-    squares: dict[str, float] = {}
-    for group, length in zip(groups, torch.stack(torch._foreach_norm(list(tensors))).tolist(), strict=True):
-        squares[group] = squares.get(group, 0.0) + length**2
-    return {group: square**0.5 for group, square in squares.items()}
+def _ratio(moved: float, was: float) -> float:
+    return moved / was if was else math.inf if moved else 0.0

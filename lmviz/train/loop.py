@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from lmviz.errors import UserError
-from lmviz.train.data import IGNORED, Windows
-from lmviz.train.groups import Motion, motions, weights_of
+from lmviz.train.data import Windows
+from lmviz.train.gradient import Gradient, loss_of
+from lmviz.train.groups import Groups, Motion
 from lmviz.train.recipe import TrainingRecipe
 
 
@@ -28,21 +26,6 @@ class Snapshot:
     n_targets: int  # tokens that this step's batch had to predict
     held_out_loss: float | None = None  # nats per target, after the weights moved; None on steps that don't measure it
     motions: tuple[Motion, ...] = ()  # one per group of weights, on steps that look
-
-
-class Diverged(UserError):
-    """A loss or a gradient was not a finite number. The weights are still those from before the step."""
-
-    def __init__(self, step: int, batch: Windows, loss: float, grad_norm: float) -> None:
-        super().__init__(
-            "Step {step} gave a loss of {loss} and a gradient of length {grad_norm}; both must be finite to go on: "
-            "lower the learning rate, or clip the gradient.",
-            step=step,
-            loss=loss,
-            grad_norm=grad_norm,
-        )
-        self.step = step
-        self.batch = batch
 
 
 def train(
@@ -69,67 +52,16 @@ def train(
         Diverged: at the step whose loss or gradient is not finite, before it moves a weight.
     """
     optimizer = optimizer or make_optimizer(model, recipe)
+    gradient, groups = Gradient(model, recipe.seed, recipe.clip), Groups(model)
     for step, batch in zip(range(done + 1, recipe.steps + 1), batches, strict=False):
-        loss, grad_norm = gradient_step(model, optimizer, batch, recipe, step)
-        is_looked_at = look_every > 0 and (step == 1 or step % look_every == 0)
-        before = weights_of(model) if is_looked_at else None
+        loss, grad_norm = gradient.find(batch, step)
+        rate = set_learning_rate(optimizer, recipe, step)
+        before = groups.copies() if look_every and (step == 1 or step % look_every == 0) else None
         optimizer.step()
         is_measured = held_out is not None and (step % measure_every == 0 or step == recipe.steps)
         held_out_loss = mean_loss(model, held_out) if held_out is not None and is_measured else None
-        motion = motions(model, before) if before is not None else ()
-        rate = learning_rate(recipe, step)
-        yield Snapshot(step, loss, grad_norm, rate, batch.n_targets, held_out_loss, motion)
-
-
-def gradient_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, batch: Windows, recipe: TrainingRecipe, step: int
-) -> tuple[float, float]:
-    """All of a step but its last line, `optimizer.step()`: loss, gradient, its length, and clipping.
-
-    Dropout is drawn by the seed and the step, whatever else draws random numbers.
-    """
-    model.train()
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, step)
-    with seeded(recipe.seed + step):
-        loss = loss_of(model(batch.inputs), batch.targets)
-    optimizer.zero_grad()
-    loss.backward()
-    length = gradient_length(model)
-    nats, grad_norm = float(loss.detach()), float(length)
-    if not (math.isfinite(nats) and math.isfinite(grad_norm)):
-        raise Diverged(step, batch, nats, grad_norm)
-    if recipe.clip:
-        nn.utils.clip_grads_with_norm_(model.parameters(), recipe.clip, length)
-    return nats, grad_norm
-
-
-def gradient_length(model: nn.Module) -> Tensor:
-    """The length of the gradient of all weights together, as one vector; a weight without a gradient adds nothing."""
-    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Random numbers on the CPU come from `seed` here, and afterwards go on as if nothing had been drawn."""
-    generator = torch.default_generator
-    before = generator.get_state()
-    generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        generator.set_state(before)
-
-
-def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy in nats, the mean over the targets that are not ignored.
-
-    Args:
-        logits: [batch, pos, d_vocab]
-        targets: [batch, pos]
-    """
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        motions = groups.motions(before) if before is not None else ()
+        yield Snapshot(step, loss, grad_norm, rate, batch.n_targets, held_out_loss, motions)
 
 
 @torch.no_grad()
@@ -155,12 +87,22 @@ def learning_rate(recipe: TrainingRecipe, step: int) -> float:
     return recipe.learning_rate * (1 + math.cos(math.pi * progress)) / 2
 
 
+def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: TrainingRecipe, step: int) -> float:
+    rate = learning_rate(recipe, step)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
 def make_optimizer(model: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """torch's own, as it comes. Only matrices decay: biases, scales and shifts are left alone."""
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if not recipe.weight_decay:
+        groups = [{"params": parameters, "weight_decay": 0.0}]  # the same numbers, a little sooner
     match recipe.optimizer:
         case "sgd":
             return torch.optim.SGD(groups, lr=recipe.learning_rate)

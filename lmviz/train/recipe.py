@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -64,10 +65,15 @@ class ModelRecipe:
     tied: bool = True
     dropout: float = 0.0
     initial_std: float = 0.02  # of the weights before training, around 0
+    start: str = ""  # folder of a model of these sizes, seen from the recipe's, to go on from; empty: from scratch
 
     def __post_init__(self) -> None:
         check_choice("architecture", self.architecture, ("gpt2", "mini_llm"))
         check_above_zero(initial_std=self.initial_std)
+        if self.architecture == "mini_llm" and self.dropout:
+            raise UserError(
+                "A mini_llm has no dropout: leave it at 0, or take gpt2; got {dropout}.", dropout=self.dropout
+            )
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,31 @@ def recipe_from(tables: Mapping[str, Any]) -> Recipe:
     sections = get_type_hints(Recipe)
     _check_keys("The recipe", tables, sections, required=sections.keys() - {"card"})
     return Recipe(**{name: _section(sections[name], name, table) for name, table in tables.items()})
+
+
+def tables_of(recipe: Recipe) -> dict[str, Any]:
+    """What `recipe_from` reads back as the same recipe, in types that JSON and TOML have."""
+    tables = asdict(recipe)
+    return {
+        name: {key: list(value) if isinstance(value, tuple) else value for key, value in table.items()}
+        for name, table in tables.items()
+    }
+
+
+def toml_of(recipe: Recipe) -> str:
+    """The text of a file that `read_recipe` reads back as the same recipe. What is at its default is left out."""
+    sections = []
+    for name, table in tables_of(recipe).items():
+        known = {field.name: field.default for field in fields(type(getattr(recipe, name)))}
+        given = {key: value for key, value in table.items() if getattr(getattr(recipe, name), key) != known[key]}
+        if given:
+            sections.append("\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in given.items())]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A string, a number, a truth or a list of strings. What JSON writes of these is TOML, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _section(kind: type[Section], name: str, table: object) -> Section:

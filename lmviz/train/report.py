@@ -12,13 +12,17 @@ from lmviz.train.loop import mean_loss
 from lmviz.train.recipe import Recipe
 
 
-def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str) -> str:
-    """Markdown: title, what it is, sizes, losses in nats per token beside those of counting, and how to make it."""
+def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str, step: int | None = None) -> str:
+    """Markdown: title, what it is, sizes, losses in nats per token beside those of counting, and how to make it.
+
+    Args:
+        step: how many steps the model has made, if not all of the recipe's.
+    """
     parts = [
         f"# {recipe.card.title}",
         recipe.card.about.strip(),
         "## Sizes",
-        _table(("", ""), _sizes(recipe, corpus, model)),
+        _table(("", ""), _sizes(recipe, corpus, model, step)),
         "## Loss",
         "In nats per predicted token; lower is better.",
         _table(("texts trained on", "nats"), _losses(corpus.train, corpus, model)),
@@ -29,14 +33,16 @@ def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str) ->
     return "\n\n".join(parts)
 
 
-def _sizes(recipe: Recipe, corpus: Corpus, model: nn.Module) -> Iterator[tuple[str, str]]:
+def _sizes(recipe: Recipe, corpus: Corpus, model: nn.Module, step: int | None) -> Iterator[tuple[str, str]]:
     sizes = recipe.model
     yield "architecture", sizes.architecture
     yield "parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"
     yield "d_vocab", str(corpus.tokenizer.d_vocab)
     for name in ("n_ctx", "n_layers", "d_model", "n_heads", "d_mlp"):
         yield name, str(getattr(sizes, name))
-    yield "training", f"{recipe.training.steps:,} steps of {recipe.training.optimizer}, seed {recipe.training.seed}"
+    made = "" if step is None or step == recipe.training.steps else f"{step:,} of "
+    steps = f"{made}{recipe.training.steps:,} steps"
+    yield "training", f"{steps} of {recipe.training.optimizer}, seed {recipe.training.seed}"
 
 
 def _losses(windows: Windows, corpus: Corpus, model: nn.Module) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,7 @@ def test_merges_are_those_of_the_library_where_nearly_all_pairs_tie(text: str, n
     assert our_merges(learn(text, n_merges)) == their_merges(text, n_merges)
 
 
-@given(st.text(max_size=30))
+@given(st.text(max_size=30) | st.text(st.sampled_from("Le chatlà,été"), max_size=40))
 @settings(deadline=None, max_examples=60)
 def test_words_are_cut_as_the_library_cuts_them(text: str) -> None:
     learning = learn(FRENCH, 60)

@@ -18,16 +18,18 @@ from lmviz.generate.measures import diversity
 from lmviz.generate.settings import Settings, notes
 
 SCORES = st.lists(st.floats(-80, 80, width=32) | st.sampled_from([0.0, 1.0, -math.inf]), min_size=1, max_size=60)
-LOGITS = SCORES.filter(lambda scores: max(scores) > -math.inf)
+LOGITS = (SCORES | st.lists(st.floats(-3, 3, width=32), min_size=2, max_size=9)).filter(
+    lambda scores: max(scores) > -math.inf
+)
 SETTINGS = st.builds(
     Settings,
-    strategy=st.sampled_from(["greedy", "sample", "sample"]),
-    repetition_penalty=st.floats(0.01, 100),
+    strategy=st.sampled_from(["sample", "sample", "sample", "greedy"]),
+    repetition_penalty=st.just(1.0) | st.floats(0.01, 100),
     no_repeat_ngram=st.integers(0, 4),
-    temperature=st.just(0.0) | st.floats(0.001, 1000),
-    top_k=st.integers(0, 80),
-    top_p=st.floats(0, 1),
-    min_p=st.floats(0, 1),
+    temperature=st.sampled_from([0.0, 1.0, 1.0]) | st.floats(0.001, 1000),
+    top_k=st.just(0) | st.integers(1, 80),
+    top_p=st.just(1.0) | st.floats(0, 1),
+    min_p=st.just(0.0) | st.floats(0, 1),
 )
 
 

@@ -15,6 +15,7 @@ from lmviz.errors import UserError
 from lmviz.generate.beam import KEPT, BeamSearch, beam_search, beam_searches
 from lmviz.generate.draw import draw
 from lmviz.generate.filtering import Filtering
+from lmviz.generate.filters import keep_top_p
 from lmviz.generate.generation import generate, generate_all, token_steps
 from lmviz.generate.measures import distinct, diversity, longest_repeat, overlap, repetition
 from lmviz.generate.presets import (
@@ -155,6 +156,15 @@ def test_the_draw_falls_into_the_share_of_the_chosen_token() -> None:
     assert draw(probs, 0).ends[-1] == 1
 
 
+def test_a_number_on_the_border_belongs_to_the_share_that_starts_there() -> None:
+    halves = draw(np.array([0.5, 0.5], dtype=np.float32), 0.5)
+    assert (halves.chosen, halves.share) == (1, (0.5, 1))
+
+
+def test_top_p_is_content_with_exactly_p() -> None:
+    assert keep_top_p(torch.zeros(4), 0.5).tolist() == [-math.inf, -math.inf, 0, 0]
+
+
 def test_the_draw_shown_is_the_draw_made(names: Checkpoint) -> None:
     for step in token_steps(names, [0], Settings(seed=4, top_k=8)):
         drawn = step.draw()
@@ -245,7 +255,7 @@ def test_a_context_that_slides_is_shown_as_it_is_cut() -> None:
     steps = list(token_steps(model, [1, 1, 0], Settings("greedy", max_new_tokens=4)))
     assert [step.n_cut for step in steps] == [0, 0, 1, 2]
     assert [list(step.read) for step in steps] == model.model.read
-    assert all(len(step.read) <= 4 for step in steps)
+    assert [step.read for step in steps] == [step.ids[-4:] for step in steps]
 
 
 def test_log_prob_is_that_of_the_whole_text() -> None:
@@ -334,7 +344,7 @@ def test_what_was_finished_and_gave_way_is_told(names: Checkpoint) -> None:
 def test_measures_by_hand() -> None:
     assert distinct([[1, 2, 1], [1, 3]], 1) == 3 / 5
     assert distinct([[1, 2, 1], [1, 3]], 2) == 1
-    assert repetition([1, 2, 1, 2, 1], 2) == 1 - 2 / 4
+    assert repetition([1, 2, 1, 2, 1, 3], 2) == 1 - 3 / 5
     assert overlap([[1, 2, 3], [1, 2, 4], [5, 6]], 2) == pytest.approx((1 / 3 + 0 + 0) / 3)
     assert longest_repeat([1, 2, 3, 9, 1, 2, 3]) == (1, 2, 3)
     assert longest_repeat([1, 1, 1]) == (1, 1)

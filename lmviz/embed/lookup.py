@@ -1,0 +1,117 @@
+"""How ids become vectors, as plain modules that a recording shows line by line."""
+
+# torch types whatever a module returns as Any:
+# mypy: disable-error-code="no-any-return"
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lmviz.errors import UserError
+from lmviz.model.checkpoint import Checkpoint
+
+
+class OneHotLookup(nn.Module):
+    """A row of a matrix, found by a product: what `nn.Embedding` does without multiplying."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight.detach().clone())  # [d_vocab, d_model]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        one_hot = F.one_hot(ids, len(self.weight)).to(self.weight.dtype)  # [batch, pos, d_vocab]: a 1 among zeros
+        rows = one_hot @ self.weight  # [batch, pos, d_model]
+        return rows
+
+
+class EmbeddingSum(nn.Module):
+    """What enters the first block: token + position (Radford et al. 2018), + segment (Devlin et al. 2019, figure 2).
+
+    Position and segment may be missing; BERT's normalisation after the sum is left out.
+    """
+
+    def __init__(self, tok_embed: nn.Module, pos_embed: nn.Module | None, seg_embed: nn.Module | None = None) -> None:
+        super().__init__()
+        self.tok_embed = tok_embed
+        self.pos_embed = pos_embed
+        self.seg_embed = seg_embed
+
+    def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
+        x = self.tok_embed(ids)  # [batch, pos, d_model]
+        if self.pos_embed is not None:
+            pos = self.pos_embed(torch.arange(ids.shape[1]))  # [pos, d_model]
+            x = x + pos  # [batch, pos, d_model]
+        if self.seg_embed is not None and segments is not None:
+            seg = self.seg_embed(segments)  # [batch, pos, d_model]
+            x = x + seg  # [batch, pos, d_model]
+        return x
+
+
+@dataclass(frozen=True, eq=False)
+class LookedUp:
+    """One-hot × matrix = rows."""
+
+    one_hot: NDArray[Any]  # [pos, d_vocab]
+    matrix: NDArray[Any]  # [d_vocab, d_model]
+    rows: NDArray[Any]  # [pos, d_model]
+
+
+@dataclass(frozen=True, eq=False)
+class SummedUp:
+    """The parts of a sum, each [pos, d_model]; None for a part that this model has not."""
+
+    tok: NDArray[Any]
+    pos: NDArray[Any] | None
+    seg: NDArray[Any] | None
+    x: NDArray[Any]
+
+
+def look_up(weight: Tensor, ids: tuple[int, ...]) -> LookedUp:
+    """The three pictures of a look-up."""
+    module = OneHotLookup(weight)
+    with torch.no_grad():
+        rows = module(torch.tensor([ids]))[0]
+    one_hot = F.one_hot(torch.tensor(ids), len(weight)).to(weight.dtype)
+    return LookedUp(one_hot.numpy(), weight.detach().numpy(), rows.numpy())
+
+
+def sum_up(module: EmbeddingSum, ids: tuple[int, ...], segments: tuple[int, ...] | None = None) -> SummedUp:
+    """The parts of the sum for some ids, and the sum itself."""
+    with torch.no_grad():
+        tok = module.tok_embed(torch.tensor(ids)).numpy()
+        pos = module.pos_embed(torch.arange(len(ids))).numpy() if module.pos_embed is not None else None
+        has_segments = module.seg_embed is not None and segments is not None
+        seg = module.seg_embed(torch.tensor(segments)).numpy() if has_segments and module.seg_embed else None
+        x = module(torch.tensor([ids]), torch.tensor([segments]) if segments is not None else None)[0]
+    return SummedUp(tok, pos, seg, x.numpy())
+
+
+def embedding_sum(checkpoint: Checkpoint) -> EmbeddingSum:
+    """The sum that a model makes, with its own weights; the models here know no segments."""
+    model = checkpoint.model
+    tok_embed, pos_embed = getattr(model, "tok_embed", None), getattr(model, "pos_embed", None)
+    if not isinstance(tok_embed, nn.Module):
+        raise UserError("This model has no token embedding by the name of tok_embed.")
+    return EmbeddingSum(tok_embed, pos_embed if isinstance(pos_embed, nn.Module) else None)
+
+
+def random_embedding_sum(d_vocab: int, n_ctx: int, d_model: int, seed: int = 0) -> EmbeddingSum:
+    """BERT's sum of three at sizes of one's own, untrained: every weight from N(0, 0.02), as BERT begins."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tables = [nn.Embedding(rows, d_model) for rows in (d_vocab, n_ctx, 2)]
+        for table in tables:
+            nn.init.normal_(table.weight, std=0.02)
+    return EmbeddingSum(*tables)
+
+
+def segments(n_first: int, n_second: int) -> tuple[int, ...]:
+    """BERT's segment ids of two texts in one: 0 for the first, 1 for the second, separators included."""
+    return tuple(np.repeat([0, 1], [n_first, n_second]).tolist())

@@ -1,0 +1,61 @@
+"""What a chat model really reads: one text, cut into tokens, some of which are special."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lmviz.model.tokenizer import Tokenizer, Tokens
+from lmviz.tokens.template import CHATML, Message, Template, render
+
+LOOKS_SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>")
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat as its model reads it."""
+
+    text: str
+    tokens: Tokens
+    special: tuple[bool, ...]  # for each token: stands for something, and not for its own letters
+    spelled_out: tuple[
+        tuple[str, int], ...
+    ]  # (what looks like a special token, how many pieces it is to this tokenizer)
+
+
+def read_chat(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    template: Template | None = None,
+    add_generation_prompt: bool = False,
+) -> Chat:
+    """Messages through a template (None: ChatML) to tokens. A tokenizer that lacks a special token spells it out."""
+    text = render(template or Template(CHATML), messages, add_generation_prompt)
+    specials = special_ids(tokenizer)
+    tokens = _without_added(tokenizer.encode(text), specials)
+    special = tuple(id in specials for id in tokens.ids)
+    found = dict.fromkeys(LOOKS_SPECIAL.findall(text))
+    missing = tuple((name, len(tokenizer.encode(name))) for name in found if tokenizer.id(name) not in specials)
+    return Chat(text, tokens, special, missing)
+
+
+def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """The ids of the tokens that a tokenizer calls special."""
+    return frozenset(id for id, token in tokenizer._backend.get_added_tokens_decoder().items() if token.special)
+
+
+def _without_added(tokens: Tokens, specials: frozenset[int]) -> Tokens:
+    """Without what the tokenizer puts around every text: a template has that already, where it is wanted."""
+    own = [
+        i
+        for i, (id, (start, end)) in enumerate(zip(tokens.ids, tokens.offsets, strict=True))
+        if id not in specials or start < end
+    ]
+    return replace(
+        tokens,
+        ids=tuple(tokens.ids[i] for i in own),
+        pieces=tuple(tokens.pieces[i] for i in own),
+        offsets=tuple(tokens.offsets[i] for i in own),
+        unknown=tuple(tokens.unknown[i] for i in own),
+    )

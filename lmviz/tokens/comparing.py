@@ -1,0 +1,58 @@
+"""Characters, words and byte pairs on the same text: what each costs in length, in vocabulary, and in what it loses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lmviz.model.tokenizer import Tokenizer, Tokens
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way to cut a text."""
+
+    kind: str
+    tokenizer: Tokenizer
+    tokens: Tokens
+
+    @property
+    def d_vocab(self) -> int:
+        return self.tokenizer.d_vocab
+
+    @property
+    def ln_d_vocab(self) -> float:
+        """The loss, in nats per token, of a model that thinks all tokens equally likely."""
+        return math.log(self.d_vocab)
+
+    @property
+    def nats(self) -> float:
+        """The loss of that model for the whole text: length × ln d_vocab, by which ways to cut can be compared."""
+        return len(self.tokens) * self.ln_d_vocab
+
+    @property
+    def characters_per_token(self) -> float:
+        return len(self.tokens.text) / len(self.tokens) if len(self.tokens) else 0.0
+
+
+def compare(text: str, learned_from: str | None = None, d_vocab: int = 300) -> tuple[Cut, ...]:
+    """The text cut into characters, words and byte pairs (of at most `d_vocab` tokens).
+
+    Args:
+        learned_from: the text that the vocabularies come from; None: the text itself.
+    """
+    source = text if learned_from is None else learned_from
+    return cuts(
+        text,
+        {
+            "characters": Tokenizer.characters(source),
+            "words": Tokenizer.words(source),
+            "bpe": Tokenizer.bpe(source, d_vocab),
+        },
+    )
+
+
+def cuts(text: str, tokenizers: Mapping[str, Tokenizer]) -> tuple[Cut, ...]:
+    """The text cut by each of some tokenizers."""
+    return tuple(Cut(kind, tokenizer, tokenizer.encode(text)) for kind, tokenizer in tokenizers.items())

@@ -1,0 +1,95 @@
+"""Fill in one chat template: a program of its own, so that a hostile template can be stopped from outside.
+
+Reads one JSON object: the template, what it may see, the limits. Writes one: the text, or what is wrong.
+Imports nothing but Jinja and the standard library, so that it starts quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2.ext import Extension, loopcontrols
+from jinja2.nodes import Node
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+
+class TooLong(Exception):
+    """The text that a template writes has no end in sight."""
+
+
+class Generation(Extension):
+    """`{% generation %}...{% endgeneration %}` marks what the assistant says; here it changes nothing."""
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: Parser) -> list[Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def fill_in(template: str, variables: Mapping[str, Any], limit: int) -> str:
+    """The text of a template, as the `transformers` library would write it.
+
+    Raises:
+        TemplateError: the template is wrong, reaches for what it must not have, or says itself that it will not do.
+        TooLong: the text has more than `limit` characters.
+    """
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    parts: list[str] = []
+    length = 0
+    for part in environment.from_string(template).generate(**variables):
+        length += len(part)
+        if length > limit:
+            raise TooLong
+        parts.append(part)
+    return "".join(parts)
+
+
+def _raise_exception(message: object) -> NoReturn:
+    raise TemplateError(str(message))
+
+
+def _tojson(value: object, ensure_ascii: bool = False, indent: int | None = None, **more: Any) -> str:
+    """Without the escapes for HTML that Jinja's own filter makes."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **more)
+
+
+def _limit_resources(seconds: int, n_bytes: int) -> None:
+    """Where the system can: no more memory and time than this. Elsewhere the parent's clock has to do."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, object]:
+    try:
+        return {"text": fill_in(request["template"], request["variables"], request["limit"])}
+    except TooLong:
+        return {"wrong": "long"}
+    except MemoryError:
+        return {"wrong": "memory"}
+    except TemplateSyntaxError as error:
+        return {"wrong": "syntax", "reason": str(error.message), "line": error.lineno}
+    except Exception as error:  # a template can make Python raise anything
+        return {"wrong": "refused", "reason": (str(error) or type(error).__name__)[:500]}
+
+
+if __name__ == "__main__":
+    asked = json.load(sys.stdin)
+    _limit_resources(asked["seconds"], asked["bytes"])
+    json.dump(_answer(asked), sys.stdout)

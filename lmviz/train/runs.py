@@ -1,0 +1,302 @@
+"""All that a page can do with trainings. It knows nothing of processes and files; those are in `work` and `store`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from uuid import uuid4
+
+from lmviz.errors import UserError
+from lmviz.model.checkpoint import Checkpoint, load, save
+from lmviz.train import export, time_travel
+from lmviz.train.initial import check_same_sizes, config_of
+from lmviz.train.limits import Limits
+from lmviz.train.opened import OpenedStep, open_step
+from lmviz.train.recipe import Recipe, tables_of
+from lmviz.train.store import run_table
+from lmviz.train.store.database import Database
+from lmviz.train.store.files import sentences
+from lmviz.train.store.room import CHECKPOINTS, kept, shelf_of
+from lmviz.train.store.run_table import Event, Run
+from lmviz.train.store.series import Series, metrics_of, read_series
+from lmviz.train.time_travel import Moment
+from lmviz.train.work.prepared import read_run_recipe, write_run_recipe
+from lmviz.train.work.staff import Staff
+
+FOLDER = "LMVIZ_RUNS"  # the environment variable that names the folder of all runs
+START = "start"  # the folder, in a run's own, of the model that it starts from
+LONGEST_NAME = 80
+GONE = ".gone-"  # put before the name of a folder that is being removed
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A step that time travel can go to."""
+
+    step: int
+    n_bytes: int
+    is_kept: bool  # pinned, best or last: never thinned
+    is_pinned: bool
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that the model wrote after a step: the prompt and on."""
+
+    step: int
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A setting in which some recipes differ, and what it is in each."""
+
+    name: str  # "training.learning_rate"
+    values: tuple[object, ...]
+
+
+class Runs:
+    """The runs of one folder. Safe to use from several threads and from several servers at once.
+
+    Every method that is given a run raises a UserError if there is none of that id, and every method raises one if
+    the folder is full, locked by another program, damaged, or not ours to write.
+    """
+
+    def __init__(self, folder: str | Path | None = None, limits: Limits | None = None) -> None:
+        """Open a folder of runs, or make it; default: the one that LMVIZ_RUNS names, or `runs`."""
+        self.folder = Path(folder or os.environ.get(FOLDER) or "runs").expanduser().absolute()
+        self.limits = limits or Limits()
+        self._database = Database(self.folder)
+        self._staff = Staff(self._database, self.limits)
+        for path in self.folder.glob(f"{GONE}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def warm(self) -> None:
+        """Have a trainer ready, so that the next run starts at once. For a page to call whenever it is drawn."""
+        self._staff.see_to_it()
+
+    def close(self) -> None:
+        """End the trainers started here; what they were at is saved, and interrupted. Without it they go on."""
+        self._staff.dismiss()
+
+    # -- a run's life ------------------------------------------------------------------------------------------------
+
+    def start(self, recipe: Recipe, name: str = "", start_from: Checkpoint | None = None) -> str:
+        """Put a run into the queue and see to it that a trainer takes it up. Returns its id.
+
+        Args:
+            recipe: with its texts in it, not in a file beside it.
+            start_from: a model of the same sizes, whose weights and tokenizer the run starts with.
+
+        Raises:
+            UserError: the sizes cannot be. What only the texts can tell fails the run instead, with a sentence.
+        """
+        if recipe.data.file:
+            raise UserError(
+                "The texts of a run must be in its recipe; they are in the file {file}.", file=recipe.data.file
+            )
+        recipe = replace(recipe, model=replace(recipe.model, start=START if start_from else ""))
+        config_of(recipe.model, d_vocab=1)
+        if start_from:
+            check_same_sizes(recipe.model, start_from)
+        run = uuid4().hex[:12]
+        name = _good_name(name or recipe.card.title or recipe.model.architecture)
+        with sentences(self.folder):
+            try:
+                self._write_folder(run, recipe, start_from)
+                with self._database.writing() as db:
+                    run_table.add_run(db, run, name, _without_texts(recipe))
+            except BaseException:
+                shutil.rmtree(self.folder / run, ignore_errors=True)
+                raise
+        self._staff.see_to_it()
+        return run
+
+    def duplicate(self, run: str, name: str = "", recipe: Recipe | None = None) -> str:
+        """Start another run from the same beginning, with the same recipe or a changed one."""
+        found = self.get(run)
+        start = self.folder / found.id / START
+        return self.start(recipe or self.recipe(run), name or found.name, load(start) if start.is_dir() else None)
+
+    def resume(self, run: str) -> None:
+        """Go on from the last checkpoint, to the curve that there would have been."""
+        self._queue(run)
+
+    def step(self, run: str, n_steps: int = 1) -> None:
+        """Make a few steps and pause. Does not wait for other runs, if there is a trainer free."""
+        self._queue(run, n_steps)
+
+    def pause(self, run: str) -> None:
+        self._halt(run, "pause")
+
+    def stop(self, run: str) -> None:
+        """Like a pause, for good; but nothing is lost, and it can be resumed all the same."""
+        self._halt(run, "stop")
+
+    def rename(self, run: str, name: str) -> None:
+        with self._database.writing() as db:
+            found = run_table.run_of(db, run)
+            db.execute("UPDATE runs SET name = ? WHERE id = ?", (_good_name(name), found.id))
+
+    def delete(self, run: str) -> None:
+        """Remove a run and all that it wrote. If it trains, its trainer leaves it."""
+        with self._database.writing() as db:
+            run_table.forget(db, run_table.run_of(db, run).id)
+        with contextlib.suppress(OSError):  # what can't go now goes when the folder is next opened
+            gone = (self.folder / run).rename(self.folder / f"{GONE}{run}")
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def pin(self, run: str, step: int, is_pinned: bool = True) -> None:
+        """Keep a checkpoint from being thinned, or let it go again."""
+        with self._database.writing() as db:
+            found = run_table.run_of(db, run)
+            db.execute("DELETE FROM pins WHERE run = ? AND step = ?", (found.id, step))
+            if is_pinned:
+                shelf_of(self.folder, found.id).check(step)
+                db.execute("INSERT INTO pins VALUES (?, ?)", (found.id, step))
+
+    # -- what a page reads -------------------------------------------------------------------------------------------
+
+    def all(self) -> tuple[Run, ...]:
+        """Every run as it is now, the newest first."""
+        self._staff.bury()
+        with self._database.reading() as db:
+            return run_table.all_runs(db)
+
+    def get(self, run: str) -> Run:
+        with self._database.reading() as db:
+            return run_table.run_of(db, run)
+
+    def recipe(self, run: str) -> Recipe:
+        """The recipe with its texts."""
+        return read_run_recipe(self.folder / self.get(run).id)
+
+    def metrics(self, run: str) -> tuple[str, ...]:
+        """What was measured: loss, held_out_loss (or measured_loss, on texts trained on, where none are held out),
+        grad_norm, learning_rate, tokens_per_second; and by group of weights update_ratio/… and grad_norm/…"""
+        with self._reading(run) as db:
+            return metrics_of(db, run)
+
+    def series(
+        self, run: str, metric: str, n_points: int = 600, steps: tuple[int, int] | None = None, after: int | None = None
+    ) -> Series:
+        """One metric over the steps, as at most `n_points` measured points that keep every peak.
+
+        Args:
+            steps: from the first to the last, both included; default: all.
+            after: only what came after this step, for a page that has the rest. A run whose `segment` has changed
+                since has gone back a little, and is to be read anew.
+        """
+        with self._reading(run) as db:
+            return read_series(db, run, metric, n_points, (after + 1, 2**62) if after is not None else steps)
+
+    def samples(self, run: str, after: int = -1) -> tuple[Sample, ...]:
+        """What the model wrote while it learned, the oldest first."""
+        with self._reading(run) as db:
+            found = db.execute(
+                "SELECT step, prompt, text FROM samples WHERE run = ? AND step > ? ORDER BY step, place", (run, after)
+            )
+            return tuple(Sample(*row) for row in found)
+
+    def events(self, run: str) -> tuple[Event, ...]:
+        with self._reading(run) as db:
+            return run_table.events_of(db, run)
+
+    # -- time travel -------------------------------------------------------------------------------------------------
+
+    def stops(self, run: str) -> tuple[Stop, ...]:
+        """The steps whose checkpoints there are."""
+        with self._reading(run) as db:
+            shelf, best = shelf_of(self.folder, run), run_table.run_of(db, run).best_step
+            safe, pins = kept(db, shelf, run), run_table.pins_of(db, run)
+        return tuple(
+            Stop(one.step, one.n_bytes, one.step in safe, one.step in pins, one.step == best) for one in shelf.saved()
+        )
+
+    def model_at(self, run: str, step: int) -> Checkpoint:
+        """The model as it was after a step for which there is a checkpoint, ready to run."""
+        found = self.get(run)
+        return time_travel.model_at(self.folder, run, step, found.recipe, found.facts.get("d_vocab", 1), found.name)
+
+    def moment_before(self, run: str, step: int) -> Moment:
+        """Model, optimiser and batch just before a step is made, bad or good: what a recording of it needs."""
+        found = self.get(run)
+        if found.state == run_table.FAILED and found.details.get("step") == step:
+            return time_travel.bad_moment(self.folder, run, found.facts["d_vocab"])
+        return time_travel.moment_before(self.folder, run, step, found.facts.get("d_vocab", 1))
+
+    def open_step(self, run: str, step: int) -> OpenedStep:
+        """One step with all its numbers. Works for a step after a checkpoint, and for the one that a run failed at."""
+        moment = self.moment_before(run, step)
+        return open_step(moment.model, moment.tensors, moment.batch, self.get(run).recipe.training, step)
+
+    def export(self, run: str, step: int, folder: str | Path | None = None) -> Path:
+        """Write the model of a step as an ordinary folder; default: below `exports` in the folder of all runs."""
+        checkpoint = self.model_at(run, step)
+        folder = Path(folder or self.folder / "exports" / export.folder_name(checkpoint.card.title, step))
+        with sentences(folder):
+            corpus = time_travel.corpus_of(self.folder, run)
+            return export.export(checkpoint, step, *corpus, self.folder / run, folder)
+
+    def zipped(self, run: str, step: int) -> bytes:
+        """The same as the bytes of a zip file."""
+        corpus = time_travel.corpus_of(self.folder, run)
+        return export.zipped(self.model_at(run, step), step, *corpus, self.folder / run)
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _reading(self, run: str) -> Iterator[sqlite3.Connection]:
+        with self._database.reading() as db:
+            run_table.run_of(db, run)
+            yield db
+
+    def _queue(self, run: str, n_steps: int | None = None) -> None:
+        with self._database.writing() as db:
+            found = run_table.run_of(db, run)
+            run_table.queue(db, found, None if n_steps is None else found.step + n_steps)
+        self._staff.see_to_it()
+
+    def _halt(self, run: str, wanted: str) -> None:
+        with self._database.writing() as db:
+            run_table.halt(db, run_table.run_of(db, run), wanted)
+
+    def _write_folder(self, run: str, recipe: Recipe, start_from: Checkpoint | None) -> None:
+        folder = self.folder / run
+        (folder / CHECKPOINTS).mkdir(parents=True)
+        write_run_recipe(tables_of(recipe), folder)
+        if start_from:
+            save(start_from, folder / START)
+
+
+def differences(recipes: Sequence[Recipe]) -> tuple[Difference, ...]:
+    """The settings in which recipes differ, texts and cards aside: what a table beside two curves shows."""
+    found = []
+    for section in ("data", "tokenizer", "model", "training"):
+        for field in fields(getattr(recipes[0], section)) if recipes else ():
+            values = tuple(getattr(getattr(recipe, section), field.name) for recipe in recipes)
+            if field.name != "texts" and len(set(values)) > 1:
+                found.append(Difference(f"{section}.{field.name}", values))
+    return tuple(found)
+
+
+def _good_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise UserError(
+            "The name of a run must have 1 to {limit} characters; got {length}.", limit=LONGEST_NAME, length=len(name)
+        )
+    return name
+
+
+def _without_texts(recipe: Recipe) -> dict[str, object]:
+    """For the list of runs, which is read often: a file name stands for the texts, which may be long."""
+    tables = tables_of(recipe)
+    return {**tables, "data": {**tables["data"], "texts": [], "file": "texts"}}

@@ -1,0 +1,127 @@
+"""The SQLite file that knows all runs. One writer at a time and any number of readers, none of which waits (WAL)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lmviz.errors import UserError
+from lmviz.train.store.files import sentences
+
+FILE = "runs.sqlite"
+VERSION = 1
+PATIENCE = 5.0  # seconds to wait for another writer
+
+SCHEMA = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created REAL NOT NULL,           -- seconds since 1970
+    recipe TEXT NOT NULL,            -- JSON, without the texts, which are in the run's folder
+    facts TEXT NOT NULL DEFAULT '{}',-- JSON: what was counted before the first step
+    state TEXT NOT NULL,             -- queued, running, paused, done, stopped, interrupted, failed
+    queued REAL,                     -- since when, if it waits
+    until INTEGER,                   -- the step after which it pauses by itself
+    wanted TEXT,                     -- what its owner wants of a trainer at work: pause, stop
+    worker TEXT,                     -- the trainer at work
+    segment INTEGER NOT NULL DEFAULT 0,  -- grows whenever a trainer takes it up and drops what was not saved
+    step INTEGER NOT NULL DEFAULT 0,
+    seconds REAL NOT NULL DEFAULT 0, -- spent training
+    pace REAL,                       -- steps per second, of late
+    loss REAL,                       -- of the last step
+    best_step INTEGER,
+    best_loss REAL,
+    sentence TEXT,                   -- why it failed, and the details of that sentence
+    details TEXT
+);
+CREATE TABLE chunks (                -- up to a thousand numbers of one metric in a row, as arrays of float64 and int64
+    run TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    first_step INTEGER NOT NULL,
+    last_step INTEGER NOT NULL,
+    steps BLOB NOT NULL,
+    numbers BLOB NOT NULL,
+    PRIMARY KEY (run, metric, first_step)
+);
+CREATE TABLE samples (run TEXT, step INTEGER, place INTEGER, prompt TEXT, text TEXT, PRIMARY KEY (run, step, place));
+CREATE TABLE events (id INTEGER PRIMARY KEY, run TEXT, at REAL, step INTEGER, kind TEXT, sentence TEXT, details TEXT);
+CREATE INDEX events_of_a_run ON events (run);
+CREATE TABLE pins (run TEXT, step INTEGER, PRIMARY KEY (run, step));
+CREATE TABLE workers (id TEXT PRIMARY KEY, pid INTEGER NOT NULL, run TEXT);
+"""
+
+
+class Database:
+    """The file in a folder, made on first use. Safe to share between threads: every use opens it anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._address = f"{(folder / FILE).absolute().as_uri()}?mode=rw"
+        with sentences(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _make_file(folder / FILE)
+        with self.writing() as db:
+            _make_tables(db)
+
+    @contextmanager
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        with sentences(self.folder):
+            db = self.connect()
+            try:
+                yield db
+            finally:
+                db.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One moment of the store, whatever is written meanwhile."""
+        with self.connected() as db:
+            db.execute("BEGIN")
+            yield db
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: what is written in it is there at its end, all of it or, after an exception, none."""
+        with self.connected() as db, transaction(db):
+            yield db
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection of one's own, for who writes often. Nothing is translated into sentences here."""
+        db = sqlite3.connect(self._address, timeout=PATIENCE, isolation_level=None, uri=True)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode safe from all but the loss of the last second
+        return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _make_file(path: Path) -> None:
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        db.execute("BEGIN EXCLUSIVE")  # wait for whoever else is making it: the next line would not
+        db.execute("COMMIT")
+        db.execute("PRAGMA journal_mode = WAL")
+    db.close()
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == VERSION:
+        return
+    if version > VERSION:
+        raise UserError("These runs were written by a newer lmviz: update this one, or name another folder.")
+    for statement in SCHEMA.split(";\n"):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,217 @@
+"""The runs and their queue: what a page reads of them, and how they pass from one state to another."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from lmviz.errors import UserError
+from lmviz.train.recipe import Recipe, recipe_from
+
+QUEUED, RUNNING, PAUSED, DONE = "queued", "running", "paused", "done"
+STOPPED, INTERRUPTED, FAILED = "stopped", "interrupted", "failed"
+RESUMABLE = (PAUSED, STOPPED, INTERRUPTED, FAILED)
+
+
+class Gone(Exception):
+    """The run was deleted, or given to another trainer: leave it alone."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as the store knows it at one moment."""
+
+    id: str
+    name: str
+    created: float  # seconds since 1970
+    state: str  # queued, running, paused, done, stopped (by its owner), interrupted (its trainer died), failed
+    queue_place: int  # 1: next; 0: not in the queue
+    wanted: str | None  # "pause" or "stop", while its trainer has not yet done so
+    recipe: Recipe  # without its texts: see Runs.recipe
+    facts: Mapping[str, Any]  # what was counted before the first step: n_parameters, d_vocab, baselines, ...
+    segment: int  # when this changes, steps that were not saved have been forgotten: read the series anew
+    step: int
+    seconds: float  # spent training
+    pace: float | None  # steps per second, of late
+    loss: float | None  # nats per target, of the last step
+    best_step: int | None
+    best_loss: float | None  # nats per target: on texts held out, or, where there are none, on those trained on
+    sentence: str | None  # why it failed: a UserError's sentence
+    details: Mapping[str, Any]
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.training.steps
+
+    @property
+    def seconds_left(self) -> float | None:
+        return (self.steps - self.step) / self.pace if self.pace and self.state == RUNNING else None
+
+    @property
+    def failure(self) -> str | None:
+        return self.sentence.format(**self.details) if self.sentence else None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a run."""
+
+    at: float  # seconds since 1970
+    step: int
+    kind: str  # the state that it came into, or "thinned": checkpoints gave way to newer ones
+    sentence: str | None
+    details: Mapping[str, Any]
+
+
+def add_run(db: sqlite3.Connection, run: str, name: str, recipe: Mapping[str, Any]) -> None:
+    now = time.time()
+    db.execute(
+        "INSERT INTO runs (id, name, created, recipe, state, queued) VALUES (?, ?, ?, ?, ?, ?)",
+        (run, name, now, json.dumps(recipe), QUEUED, now),
+    )
+    note(db, run, 0, QUEUED)
+
+
+def all_runs(db: sqlite3.Connection) -> tuple[Run, ...]:
+    """The newest first."""
+    rows = db.execute("SELECT * FROM runs ORDER BY created DESC, rowid DESC").fetchall()
+    queue = [row["id"] for row in sorted(rows, key=lambda row: row["queued"] or 0) if row["state"] == QUEUED]
+    return tuple(_run(row, queue.index(row["id"]) + 1 if row["id"] in queue else 0) for row in rows)
+
+
+def run_of(db: sqlite3.Connection, run: str) -> Run:
+    for found in all_runs(db):
+        if found.id == run:
+            return found
+    raise UserError("There is no run {run}: it may have been deleted.", run=run)
+
+
+def queue(db: sqlite3.Connection, run: Run, until: int | None = None) -> None:
+    """Let the next free trainer take it up, to its end or until a step."""
+    if run.state == RUNNING:
+        db.execute("UPDATE runs SET wanted = NULL, until = ? WHERE id = ?", (until, run.id))
+        return
+    if run.state not in (*RESUMABLE, QUEUED):
+        raise UserError(
+            "{name} has made all its {steps} steps: duplicate it with more.", name=run.name, steps=run.steps
+        )
+    db.execute(
+        "UPDATE runs SET state = ?, queued = coalesce(CASE state WHEN 'queued' THEN queued END, ?), until = ?, "
+        "wanted = NULL, sentence = NULL, details = NULL WHERE id = ?",
+        (QUEUED, time.time(), until, run.id),
+    )
+    note(db, run.id, run.step, QUEUED)
+
+
+def halt(db: sqlite3.Connection, run: Run, wanted: str) -> None:
+    """Have it paused or stopped: by its trainer, at the end of its step, or here if it has none."""
+    if run.state == RUNNING:
+        db.execute("UPDATE runs SET wanted = ? WHERE id = ?", (wanted, run.id))
+    elif run.state in (*RESUMABLE, QUEUED):
+        state = {"pause": PAUSED, "stop": STOPPED}[wanted]
+        if run.state == QUEUED or (wanted == "stop" and run.state != FAILED):
+            db.execute("UPDATE runs SET state = ?, queued = NULL, until = NULL WHERE id = ?", (state, run.id))
+            note(db, run.id, run.step, state)
+
+
+def claim(db: sqlite3.Connection, worker: str, at_once: int) -> str | None:
+    """Give a trainer the next run of the queue, if one may start now. Runs of a few steps don't wait for the others."""
+    busy = db.execute("SELECT count(*) FROM runs WHERE state = 'running' AND until IS NULL").fetchone()[0]
+    waiting = (
+        "SELECT id, step FROM runs WHERE state = 'queued' AND (until IS NOT NULL OR ?) ORDER BY until IS NULL, queued"
+    )
+    row = db.execute(f"{waiting} LIMIT 1", (busy < at_once,)).fetchone()
+    if row is None:
+        return None
+    db.execute(
+        "UPDATE runs SET state = ?, worker = ?, wanted = NULL, queued = NULL, segment = segment + 1 WHERE id = ?",
+        (RUNNING, worker, row["id"]),
+    )
+    db.execute("UPDATE workers SET run = ? WHERE id = ?", (row["id"], worker))
+    note(db, row["id"], row["step"], RUNNING)
+    return str(row["id"])
+
+
+def report(db: sqlite3.Connection, run: str, worker: str, progress: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """Write how far a run has come; returns what its owner wants of it, and until which step it goes."""
+    columns = ", ".join(f"{name} = :{name}" for name in progress)
+    row = db.execute(
+        f"UPDATE runs SET {columns} WHERE id = :run AND worker = :worker AND state = 'running' RETURNING wanted, until",
+        {**progress, "run": run, "worker": worker},
+    ).fetchone()
+    if row is None:
+        raise Gone(run)
+    return row["wanted"], row["until"]
+
+
+def release(db: sqlite3.Connection, run: str, worker: str, state: str, why: UserError | None = None) -> None:
+    """A trainer lets go of a run."""
+    sentence, details = (why.sentence, _json(why.details)) if why else (None, None)
+    row = db.execute(
+        "UPDATE runs SET state = ?, worker = NULL, wanted = NULL, until = NULL, pace = NULL, sentence = ?, details = ? "
+        "WHERE id = ? AND worker = ? AND state = 'running' RETURNING step",
+        (state, sentence, details, run, worker),
+    ).fetchone()
+    db.execute("UPDATE workers SET run = NULL WHERE id = ?", (worker,))
+    if row is not None:
+        note(db, run, row["step"], state, why)
+
+
+def interrupt(db: sqlite3.Connection, dead: Iterable[str]) -> None:
+    """Forget trainers that died, and mark what they were at as interrupted."""
+    for worker in dead:
+        for row in db.execute("SELECT id FROM runs WHERE worker = ? AND state = 'running'", (worker,)).fetchall():
+            release(db, row["id"], worker, INTERRUPTED)
+        db.execute("DELETE FROM workers WHERE id = ?", (worker,))
+
+
+def forget(db: sqlite3.Connection, run: str) -> None:
+    """Remove every trace of a run."""
+    for table in ("chunks", "samples", "events", "pins"):
+        db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
+    db.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+
+def note(db: sqlite3.Connection, run: str, step: int, kind: str, why: UserError | None = None) -> None:
+    sentence, details = (why.sentence, _json(why.details)) if why else (None, None)
+    db.execute(
+        "INSERT INTO events (run, at, step, kind, sentence, details) VALUES (?, ?, ?, ?, ?, ?)",
+        (run, time.time(), step, kind, sentence, details),
+    )
+
+
+def events_of(db: sqlite3.Connection, run: str) -> tuple[Event, ...]:
+    rows = db.execute("SELECT * FROM events WHERE run = ? ORDER BY id", (run,))
+    return tuple(
+        Event(row["at"], row["step"], row["kind"], row["sentence"], json.loads(row["details"] or "{}")) for row in rows
+    )
+
+
+def pins_of(db: sqlite3.Connection, run: str) -> tuple[int, ...]:
+    return tuple(row["step"] for row in db.execute("SELECT step FROM pins WHERE run = ? ORDER BY step", (run,)))
+
+
+def _run(row: sqlite3.Row, queue_place: int) -> Run:
+    same = "id name created state wanted segment step seconds pace loss best_step best_loss sentence".split()
+    return Run(
+        queue_place=queue_place,
+        recipe=_recipe(row["recipe"]),
+        facts=json.loads(row["facts"]),
+        details=json.loads(row["details"] or "{}"),
+        **{name: row[name] for name in same},
+    )
+
+
+@lru_cache(256)
+def _recipe(written: str) -> Recipe:
+    return recipe_from(json.loads(written))
+
+
+def _json(details: Mapping[str, object]) -> str:
+    plain = {key: value if isinstance(value, (int, float, str)) else str(value) for key, value in details.items()}
+    return json.dumps(plain)

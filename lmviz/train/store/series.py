@@ -1,0 +1,122 @@
+"""The numbers of a run over its steps: written a few at a time, read as many as a chart can show."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK = 512  # numbers to a row: a flush writes one short row again, a chart of 100,000 steps reads 200 rows
+
+Points = list[tuple[int, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One metric of one run, thinned. Steps grow; there is at most one number a step."""
+
+    steps: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    n_measured: int  # how many numbers there are in the range that was asked for, before thinning
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+class Writer:
+    """Appends to the series of one run. Nobody else writes to them meanwhile."""
+
+    def __init__(self, db: sqlite3.Connection, run: str) -> None:
+        self._db = db
+        self._run = run
+        self._open: dict[str, Points] = {}  # the last chunk of each metric, until it is full
+
+    def append(self, points: Mapping[str, Points]) -> None:
+        """Add numbers, steps growing, in the transaction that is under way. If that fails, so has this: go on anew."""
+        for metric, new in points.items():
+            chunk = [*self._open.get(metric, ()), *new]
+            while len(chunk) > CHUNK:
+                self._write(metric, chunk[:CHUNK])
+                chunk = chunk[CHUNK:]
+            self._write(metric, chunk)
+            self._open[metric] = chunk
+
+    def cut(self, step: int) -> None:
+        """Forget what was measured after a step, to measure it again."""
+        late = "SELECT metric, steps, numbers FROM chunks WHERE run = ? AND last_step > ?"
+        rows = self._db.execute(late, (self._run, step)).fetchall()
+        self._db.execute("DELETE FROM chunks WHERE run = ? AND last_step > ?", (self._run, step))
+        self._open.clear()
+        for metric, steps, numbers in rows:
+            kept = [point for point in zip(*_arrays(steps, numbers), strict=True) if point[0] <= step]
+            if kept:
+                self._write(metric, [(int(at), float(number)) for at, number in kept])
+
+    def _write(self, metric: str, chunk: Points) -> None:
+        steps, numbers = zip(*chunk, strict=True)
+        self._db.execute(
+            "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                self._run,
+                metric,
+                steps[0],
+                steps[-1],
+                np.array(steps, np.int64).tobytes(),
+                np.array(numbers, np.float64).tobytes(),
+            ),
+        )
+
+
+def metrics_of(db: sqlite3.Connection, run: str) -> tuple[str, ...]:
+    rows = db.execute("SELECT DISTINCT metric FROM chunks WHERE run = ? ORDER BY metric", (run,))
+    return tuple(row[0] for row in rows)
+
+
+def read_series(
+    db: sqlite3.Connection, run: str, metric: str, n_points: int, steps: tuple[int, int] | None = None
+) -> Series:
+    """The numbers of the steps from the first to the last, both included; at most `n_points` of them."""
+    first, last = steps or (0, 2**62)
+    found = db.execute(
+        "SELECT steps, numbers FROM chunks WHERE run = ? AND metric = ? AND last_step >= ? AND first_step <= ? "
+        "ORDER BY first_step",
+        (run, metric, first, last),
+    )
+    at, numbers = _joined(found)
+    inside = slice(np.searchsorted(at, first), np.searchsorted(at, last, side="right"))
+    return thinned(at[inside], numbers[inside], n_points)
+
+
+def thinned(steps: NDArray[np.int64], numbers: NDArray[np.float64], n_points: int) -> Series:
+    """At most `n_points` of the points, the first and the last among them, and the lowest and highest of every stretch.
+
+    So no peak is lost, and nothing is shown that was not measured. What is not finite is left out of a thinned series.
+    """
+    n_measured = len(steps)
+    if n_measured <= n_points:
+        return Series(steps, numbers, n_measured)
+    finite = np.flatnonzero(np.isfinite(numbers))
+    n_stretches = max(1, (n_points - 2) // 2)
+    edges = np.searchsorted(steps[finite], np.linspace(steps[0], steps[-1] + 1, n_stretches + 1))
+    chosen = {int(finite[0]), int(finite[-1])} if len(finite) else set()
+    for start, end in pairwise(edges):
+        if end > start:
+            stretch = numbers[finite[start:end]]
+            chosen |= {int(finite[start + stretch.argmin()]), int(finite[start + stretch.argmax()])}
+    order = np.array(sorted(chosen)[:n_points], dtype=np.int64)
+    return Series(steps[order], numbers[order], n_measured)
+
+
+def _joined(rows: Iterable[sqlite3.Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    parts = [_arrays(steps, numbers) for steps, numbers in rows]
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0)
+    return np.concatenate([at for at, _ in parts]), np.concatenate([numbers for _, numbers in parts])
+
+
+def _arrays(steps: bytes, numbers: bytes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return np.frombuffer(steps, np.int64), np.frombuffer(numbers, np.float64)

@@ -1,0 +1,101 @@
+"""A run at any of its steps again: the model as it was, and the step that came next, as it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from lmviz.errors import UserError
+from lmviz.model.card import Card
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.tokenizer import Tokenizer
+from lmviz.train.data import Corpus, Windows, batches, read_corpus
+from lmviz.train.gradient import seeded
+from lmviz.train.initial import build
+from lmviz.train.loop import make_optimizer, train
+from lmviz.train.recipe import Recipe
+from lmviz.train.state import restore, tensors_of
+from lmviz.train.store.room import shelf_of
+from lmviz.train.work.prepared import TOKENIZER, read_run_recipe
+
+MOST_REPLAYED = 200  # steps made again to get from a checkpoint to the step that was asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A run just before one of its steps: all that decides what the step does."""
+
+    step: int  # the one about to be made
+    model: nn.Module  # in training mode
+    tensors: Mapping[str, Tensor]  # the model's weights, and what the optimiser remembers
+    batch: Windows
+    seed: int  # of this step's dropout
+
+
+def corpus_of(root: Path, run: str) -> tuple[Recipe, Corpus]:
+    """A run's recipe and what it trains on, as its trainer has them. The last few are kept; neither ever changes."""
+    return _corpus(root / run)
+
+
+@lru_cache(4)
+def _corpus(folder: Path) -> tuple[Recipe, Corpus]:
+    recipe = read_run_recipe(folder)
+    return recipe, read_corpus(recipe, folder, Tokenizer.from_file(folder / TOKENIZER))
+
+
+def model_at(root: Path, run: str, step: int, recipe: Recipe, d_vocab: int, name: str) -> Checkpoint:
+    """The model that a checkpoint holds, ready to run. Its dropout is left out: it is for training only."""
+    tensors = shelf_of(root, run).get(step)
+    with seeded(0):
+        model = build(replace(recipe.model, dropout=0.0), d_vocab)
+    restore(model, tensors)
+    tokenizer = Tokenizer.from_file(root / run / TOKENIZER)
+    card = Card(title=name, languages=recipe.card.languages, prompts=recipe.card.prompts)
+    return Checkpoint(model.eval(), tokenizer, model.cfg, card)
+
+
+def moment_before(root: Path, run: str, step: int, d_vocab: int) -> Moment:
+    """The run as it was before a step: from the last checkpoint before it, with the steps between them made again.
+
+    On one thread the same numbers come out, bit for bit.
+
+    Raises:
+        UserError: the nearest checkpoint is more than MOST_REPLAYED steps away; the sentence names it.
+    """
+    recipe, corpus = corpus_of(root, run)
+    shelf, training = shelf_of(root, run), recipe.training
+    before = [saved.step for saved in shelf.saved() if saved.step < step]
+    if not 1 <= step <= training.steps or not before or step - 1 - before[-1] > MOST_REPLAYED:
+        raise UserError(
+            "A step opens up to {most} steps after a checkpoint; step {step} is not there: take the one after {near}.",
+            most=MOST_REPLAYED,
+            step=step,
+            near=before[-1] if before else 0,
+        )
+    with seeded(0):
+        model = build(recipe.model, d_vocab)
+    optimizer = make_optimizer(model, training)
+    restore(model, shelf.get(before[-1]), optimizer)
+    stream = batches(corpus.train, training.batch_size, training.seed, done=before[-1])
+    _make(step - 1 - before[-1], train(model, stream, training, optimizer=optimizer, done=before[-1]))
+    return Moment(step, model.train(), tensors_of(model, optimizer), next(stream), training.seed + step)
+
+
+def bad_moment(root: Path, run: str, d_vocab: int) -> Moment:
+    """The run before the step that could not be made, with the batch that it could not be made with."""
+    recipe = read_run_recipe(root / run)
+    step, tensors = shelf_of(root, run).bad_step()
+    batch = Windows(tensors.pop("inputs"), tensors.pop("targets"))
+    with seeded(0):
+        model = build(recipe.model, d_vocab)
+    restore(model, tensors)
+    return Moment(step, model.train(), tensors, batch, recipe.training.seed + step)
+
+
+def _make(n_steps: int, steps: Iterator[object]) -> None:
+    for _ in range(n_steps):
+        next(steps)

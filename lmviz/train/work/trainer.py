@@ -1,0 +1,175 @@
+"""One run, trained in this process: from its recipe or its last checkpoint to its end, or to what its owner wants."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from lmviz.errors import UserError
+from lmviz.train.data import batches
+from lmviz.train.gradient import Diverged
+from lmviz.train.limits import Limits
+from lmviz.train.loop import mean_loss, train
+from lmviz.train.sampling import samples
+from lmviz.train.state import tensors_of
+from lmviz.train.store.database import transaction
+from lmviz.train.store.files import sentences
+from lmviz.train.store.room import shelf_of
+from lmviz.train.store.run_table import DONE, FAILED, INTERRUPTED, PAUSED, STOPPED, Gone, release
+from lmviz.train.store.shelf import is_milestone, next_milestone
+from lmviz.train.work.journal import Journal
+from lmviz.train.work.keeper import Best, Keeper
+from lmviz.train.work.prepared import prepare
+
+LOOK_EVERY = 20  # steps, between looks at how far every group of weights moves
+
+
+def train_run(
+    db: sqlite3.Connection,
+    root: Path,
+    run: str,
+    worker: str,
+    limits: Limits,
+    is_told_to_quit: Callable[[], bool] = lambda: False,
+) -> None:
+    """Train a run that this worker has claimed, and let go of it in the state that it comes to.
+
+    What goes wrong with the run is told in the store. What goes wrong with the store itself is raised.
+    """
+    state, why = FAILED, None
+    try:
+        with sentences(root):
+            state = Trainer(db, root, run, worker, limits).go(is_told_to_quit)
+    except Gone:
+        return
+    except UserError as error:
+        why = error
+    except Exception as error:  # torch has no memory left, or we made a mistake: told here, and in the trainer's log
+        traceback.print_exc()
+        why = UserError("The training failed: {reason}.", reason=repr(error))
+    with sentences(root), transaction(db):
+        release(db, run, worker, state, why)
+
+
+class Trainer:
+    """What is kept in mind between two steps, and done beside them."""
+
+    def __init__(self, db: sqlite3.Connection, root: Path, run: str, worker: str, limits: Limits) -> None:
+        row = db.execute("SELECT * FROM runs WHERE id = ? AND worker = ?", (run, worker)).fetchone()
+        if row is None:
+            raise Gone(run)
+        self.limits = limits
+        self.until: int | None = row["until"]
+        self.wanted: str | None = None
+        self.spent: float = row["seconds"]  # on training, before now
+        self.began = time.monotonic()
+        self.shelf = shelf_of(root, run)
+        self.made = prepare(root / run, self.shelf, row["step"], limits.memory)
+        self.steps = self.made.recipe.training.steps
+        self.journal = Journal(db, run, worker, self.made.step)
+        self.keeper = Keeper(db, root, run, limits.n_bytes)
+        self.saved: int | None = self.made.step or None
+
+    @property
+    def step(self) -> int:
+        return self.journal.step
+
+    def go(self, is_told_to_quit: Callable[[], bool]) -> str:
+        """Train; returns the state that the run is in afterwards."""
+        self.journal.begin()
+        self._flush(facts=json.dumps(self.made.facts))
+        if self.step == 0:
+            self._take_stock()
+            self._save()
+        try:
+            self._learn(is_told_to_quit)
+        except Diverged as error:
+            self._close()
+            state = {**tensors_of(self.made.model, self.made.optimizer), "inputs": error.batch.inputs}
+            self.shelf.put_bad_step(error.step, {**state, "targets": error.batch.targets})
+            raise
+        self._close()
+        if self.step == self.steps:
+            return DONE
+        if is_told_to_quit():
+            return INTERRUPTED
+        return STOPPED if self.wanted == "stop" else PAUSED
+
+    def _learn(self, is_told_to_quit: Callable[[], bool]) -> None:
+        """Step after step, until something is due: between two such moments a run is as quick as a bare loop."""
+        made, training = self.made, self.made.recipe.training
+        if self._is_to_halt():
+            return
+        stream = batches(made.corpus.train, training.batch_size, training.seed, done=self.step)
+        steps = train(made.model, stream, training, optimizer=made.optimizer, done=self.step, look_every=LOOK_EVERY)
+        event, alarm = self._next_event(), self._alarm()
+        for snapshot in steps:
+            self.journal.note(snapshot)
+            if snapshot.step >= event or time.monotonic() >= alarm:
+                self._look_up_from_work()
+                if self._is_to_halt() or is_told_to_quit():
+                    return
+                event, alarm = self._next_event(), self._alarm()
+
+    def _is_to_halt(self) -> bool:
+        if self.wanted or (self.until is not None and self.step >= self.until):
+            return True
+        return time.monotonic() - self.began > 3600 * self.limits.hours
+
+    def _next_event(self) -> int:
+        """The step at which there is something to do, whatever the time."""
+        every = self.made.measure_every
+        return min(next_milestone(self.step), (self.step // every + 1) * every, self.until or self.steps, self.steps)
+
+    def _alarm(self) -> float:
+        return min(self.journal.due, self.keeper.due)
+
+    def _is_stop_of_time_travel(self) -> bool:
+        return is_milestone(self.step) or self.step == self.steps
+
+    def _look_up_from_work(self) -> None:
+        is_stop = self._is_stop_of_time_travel()
+        if is_stop or self.step % self.made.measure_every == 0:
+            self._take_stock()
+        now = time.monotonic()
+        if is_stop or now >= self.keeper.due:
+            self._save()
+        elif now >= self.journal.due:
+            self._flush()
+
+    def _take_stock(self) -> None:
+        """Measure the loss; where time travel stops, write samples too."""
+        made = self.made
+        loss = mean_loss(made.model, made.measured)
+        self.journal.measure(made.metric, loss)
+        if self.keeper.is_better(loss):
+            self.keeper.remember(Best(self.step, loss, tensors_of(made.model, made.optimizer)))
+        if self._is_stop_of_time_travel():
+            seed = made.recipe.training.seed + self.step
+            self.journal.sample(made.prompt, samples(made.model, made.corpus.tokenizer, made.recipe, made.prompt, seed))
+
+    def _flush(self, **progress: object) -> bool:
+        """Write the numbers, and hear what is wanted. False if the store is locked: then they wait."""
+        seconds = self.spent + time.monotonic() - self.began
+        orders = self.journal.flush(seconds=seconds, **self.keeper.best, **progress)
+        if orders is None:
+            return False
+        self.wanted, self.until = orders
+        return True
+
+    def _save(self) -> None:
+        """The numbers first, then a checkpoint that goes on from them: who resumes finds all of them up to there."""
+        if self._flush():
+            self.keeper.save(self.step, tensors_of(self.made.model, self.made.optimizer))
+            self.saved = self.step
+
+    def _close(self) -> None:
+        while self.saved != self.step:
+            self._save()  # again, while the store is locked; the journal loses patience with it in the end
+        self.keeper.close()
+        self._flush()
+        self.keeper.sweep()
