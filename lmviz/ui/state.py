@@ -30,6 +30,7 @@ class View:
     prompt: str | None = None  # None: the model's own first prompt
     step: str = ""  # the address of a step; empty: the tokenizer
     by: str = "stage"
+    line: int = -1  # by line: which of the lines that end with that step, from the innermost out
     focus: int = -1  # position of the focus token; negative: from the end
     head: int = 0
     cell: tuple[str, tuple[int, ...]] | None = None  # the pinned cell: the address of its tensor, and its index
@@ -116,6 +117,7 @@ _READERS: dict[str, Any] = {
     "prompt": str,
     "step": str,
     "by": _choice(GRAINS),
+    "line": _whole(-1, 1000),
     "focus": _whole(-1, 100_000),
     "head": _whole(0, 10_000),
     "cell": lambda text: _cell(json.loads(text)),

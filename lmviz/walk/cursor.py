@@ -63,16 +63,24 @@ class Walk:
     def count(self, grain: Grain) -> int:
         return {"stage": len(self.stages), "line": len(self.lines), "op": len(self.trace)}[grain]
 
-    def at(self, step: int, grain: Grain) -> Cursor:
-        """The place of a step at a grain."""
+    def at(self, step: int, grain: Grain, outwards: int = 0) -> Cursor:
+        """The place of a step at a grain. Several lines can end with one step, a call's last and its caller's: of those
+        the innermost, or the one so many calls further out."""
         if step < 0:
             return Cursor()
         if grain == "stage":
             return Cursor("stage", stage_at(self.stages, step).index)
         if grain == "line":
             statement = self.trace[step].statement
-            return Cursor("line", next(i for i, line in enumerate(self.lines) if line.index == statement))
+            innermost = next(i for i, line in enumerate(self.lines) if line.index == statement)
+            ending = [i for i, line in enumerate(self.lines) if line.last == step and i >= innermost]
+            return Cursor("line", ending[min(outwards, len(ending) - 1)] if ending else innermost)
         return Cursor("op", step)
+
+    def outwards(self, cursor: Cursor) -> int:
+        """How many lines that end with the same step lie inside this one."""
+        last = self.lines[cursor.index].last
+        return sum(line.last == last for line in self.lines[: cursor.index])
 
     def move(self, cursor: Cursor, move: Move) -> Cursor:
         """Where a move leads; the same place if it leads nowhere."""

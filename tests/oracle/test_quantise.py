@@ -71,6 +71,17 @@ def test_round_trips_and_gradients_are_those_of_torch(scheme: Scheme) -> None:
         assert (ours.grad == 0).any()  # where it is clipped
 
 
+def test_numbers_near_the_middle_of_a_step_are_rounded_to_the_same_side() -> None:
+    scale = quantise(weight()[1], Scheme("int8")).scales
+    assert scale is not None
+    numbers = (torch.arange(-120, 120) + 0.5) * scale
+    numbers = torch.cat(
+        [numbers, numbers.nextafter(torch.tensor(9e9)), numbers.nextafter(torch.tensor(-9e9)), 127 * scale]
+    )
+    quantised = quantise(numbers, Scheme("int8"))
+    assert torch.equal(quantised.restored, theirs(numbers, quantised))
+
+
 @pytest.mark.parametrize("scheme", [s for s in INTEGERS if s.format == "int8" and s.granularity != "group"], ids=str)
 def test_codes_are_those_of_torch(scheme: Scheme) -> None:
     quantised = quantise(weight(), scheme)

@@ -165,7 +165,8 @@ def test_final_vectors_are_what_is_unembedded(names: Checkpoint) -> None:
         logits = names.model(torch.tensor([ids]))[0].double().numpy()
     unembedding = names.model.unembed.weight.detach().double().numpy()
     assert final_vectors(names, ids) @ unembedding.T == pytest.approx(logits, abs=1e-4)
-    assert len(text_vector(names, ".a" * 50)) == 64  # longer than the context: its end
+    assert np.array_equal(text_vector(names, ".ma"), final_vectors(names, ids).mean(axis=0))
+    assert np.array_equal(text_vector(names, ".a" * 50), text_vector(names, ".a" * 8))  # of a long text, its end
 
 
 # -- maps --------------------------------------------------------------------------------------------------------------

@@ -212,6 +212,10 @@ def test_calibration_measures_what_goes_into_every_linear_layer(names: Checkpoin
     assert first.low <= float(normed.min())
     assert float(normed.max()) <= first.high
     assert first.n == (7 + 5) * 64
+    assert calibrate(names, [".bob.", ".maria."]) == ranges
+    for text in (".maria.", ".bob."):
+        alone = calibrate(names, [text])
+        assert all(ranges[name].low <= seen.low <= seen.high <= ranges[name].high for name, seen in alone.items())
     with pytest.raises(UserError, match="at least one token"):
         calibrate(names, ["!!!", ""])
 

@@ -133,6 +133,21 @@ def test_the_last_line_of_a_call_leads_back_to_its_caller(pokemon: Walk) -> None
     assert line(pokemon, pokemon.move(last, "over")) == "attn_out = self.attn(x)"
 
 
+@pytest.mark.parametrize("model", SAMPLES)
+def test_every_line_is_found_again_by_its_step(model: str) -> None:
+    walk = walk_of(model, "Clem" if model == "small-ever" else ".a" if model != "simple-llm" else "The cat")
+    for index, one in enumerate(walk.lines):
+        cursor = Cursor("line", index)
+        assert walk.at(one.last, "line", walk.outwards(cursor)) == cursor
+
+
+def test_over_by_line_reaches_the_end(names: Walk) -> None:
+    cursor, seen = names.at(0, "line"), 1
+    while (after := names.move(cursor, "over")) != cursor:
+        cursor, seen = after, seen + 1
+    assert line(names, cursor) == "logits = self.unembed(final)" and seen == 8
+
+
 def test_out_climbs_from_an_operation_to_the_stage(pokemon: Walk) -> None:
     cursor = Cursor("op", pokemon.trace["blocks.0.attn.scores.matmul"].index)
     cursor = pokemon.move(cursor, "out")

@@ -22,7 +22,7 @@ def place(run: Run, view: View) -> Cursor:
     """The place that a view names; the beginning if this run has no such place."""
     if view.step in run.trace and view.step:
         grain: Grain = view.by  # type: ignore[assignment]
-        return run.walk.at(run.trace[view.step].index, grain)
+        return run.walk.at(run.trace[view.step].index, grain, max(view.line, 0))
     return Cursor("stage", next((stage.index for stage in run.walk.stages if stage.kind == view.step), 0))
 
 
@@ -39,7 +39,8 @@ def on_event(run: Run, event: Event) -> None:
 
 def _stand(run: Run, view: View, cursor: Cursor) -> View:
     step = run.walk.step(cursor)
-    return replace(view, step=step.address if step else "", by=cursor.grain)
+    line = run.walk.outwards(cursor) if cursor.grain == "line" else -1
+    return replace(view, step=step.address if step else "", by=cursor.grain, line=line)
 
 
 # -- moving ----------------------------------------------------------------------------------------------------------

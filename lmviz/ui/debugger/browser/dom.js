@@ -28,3 +28,6 @@ const decoded = (base64) => {
 };
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+
+// What reads the layout waits until all is written: one layout for a step, not one for each pane.
+const later = (act) => requestAnimationFrame(act);

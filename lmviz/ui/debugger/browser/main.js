@@ -61,27 +61,29 @@ const start = (root) => {
   });
   state.observer.observe(state.boxes.picture);
   window.addEventListener("resize", state.fit);
-  state.themes = new MutationObserver(() => { if (state.data) drawPicture(state.boxes.picture, state); });
+  state.dress = () => root.classList.toggle("dark", isDark(root));
+  state.themes = new MutationObserver(() => { state.dress(); if (state.data) drawPicture(state.boxes.picture, state); });
   state.themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
   return state;
 };
 
 const show = (state, data) => {
+  const first = !state.data, { root } = state;
   state.data = data;
   state.words = data.words || state.words;
-  state.root.classList.toggle("present", data.present);
-  state.root.classList.toggle("dark", isDark(state.root));
-  state.root.setAttribute("lang", data.lang);
-  state.fit();
+  root.classList.toggle("present", data.present);
+  if (root.lang !== data.lang) root.lang = data.lang;
+  if (first) state.dress();
+  if (first) state.fit();
   for (const [name, [draw, part]] of Object.entries(SECTIONS)) {
-    const now = JSON.stringify([part(data), data.lang, state.root.className]);
+    const now = JSON.stringify([part(data), data.lang, root.className]);
     if (state.drawn[name] === now) continue;
     state.drawn[name] = now;
     state.boxes[name].setAttribute("aria-label", state.words[`pane.${name}`] || "");
     draw(state.boxes[name], state);
   }
-  state.root.dataset.step = `${data.bar.grain}:${data.bar.index}`;
-  state.root.dataset.seq = data.seq;
+  root.dataset.step = `${data.bar.grain}:${data.bar.index}`;
+  root.dataset.seq = data.seq;
 };
 
 export default function (component) {

@@ -19,7 +19,7 @@ const drawMap = (box, state) => {
       }, h("span", {}, stage.label), h("small", {}, stage.shape)))));
   }));
   const lit = box.querySelector("[aria-current]");
-  if (lit) box.scrollLeft = Math.max(0, lit.offsetLeft - box.clientWidth / 2);
+  if (lit) later(() => { box.scrollLeft = Math.max(0, lit.offsetLeft - box.clientWidth / 2); });
 };
 
 const drawTokens = (box, state) => box.replaceChildren(h("span", { class: "caption" }, state.words["tokens.focus"]),
@@ -37,10 +37,10 @@ const drawSource = (box, state) => {
     h("span", {}, i ? " › " : "", h("button", { title: call.class, onclick: () => state.send({ type: "call", last: call.last }) }, i ? call.module.split(".").slice(call.module.startsWith(source.stack[i - 1].module + ".") ? source.stack[i - 1].module.split(".").length : 0).join(".") : call.module))));
   if (!source.lit) return box.replaceChildren(stack, h("p", { class: "empty" }, state.words["source.none"]));
   const indent = Math.min(...source.lines.filter((line) => line.text.trim()).map((line) => line.text.search(/\S/)));
-  const code = h("div", { class: "code", style: `--indent:${indent}ch;--pane:${box.clientWidth}px`, role: "region", "aria-label": `${source.file}: ${source.function}` }, source.lines.map((line, i) => codeLine(line, source.first + i, source, state)));
+  const code = h("div", { class: "code", style: `--indent:${indent}ch`, role: "region", "aria-label": `${source.file}: ${source.function}` }, source.lines.map((line, i) => codeLine(line, source.first + i, source, state)));
   box.replaceChildren(stack, h("div", { class: "file" }, `${source.file} · ${source.function}`), code);
   const lit = code.querySelector(".lit");
-  if (lit) code.scrollTop = Math.max(0, lit.offsetTop - code.clientHeight / 3);
+  if (lit) later(() => { code.scrollTop = Math.max(0, lit.offsetTop - code.clientHeight / 3); });
 };
 
 const codeLine = (line, number, source, state) => {
