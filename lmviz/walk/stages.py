@@ -7,7 +7,7 @@ that a model does is hidden.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from lmviz.trace.step import Step, Trace, Value
@@ -54,7 +54,7 @@ class Stage:
 
 
 def stages_of(trace: Trace) -> tuple[Stage, ...]:
-    """All stages of a trace in order: the tokenizer, then every step in exactly one stage."""
+    """All stages of a trace in the order of the walk: the tokenizer, every step in exactly one stage, the loss last."""
     kinds = _kinds(trace)
     stages = [Stage(0, "tokenizer", None, -1, -1, -1)]
     for step in trace:
@@ -64,7 +64,8 @@ def stages_of(trace: Trace) -> tuple[Stage, ...]:
             stages[-1] = Stage(last.index, kind, block, last.first, step.index, step.index)
         else:
             stages.append(Stage(len(stages), kind, block, step.index, step.index, step.index))
-    return tuple(stages)
+    stages.sort(key=lambda stage: stage.kind == "loss")  # with gradients it is computed before the probabilities
+    return tuple(replace(stage, index=index) for index, stage in enumerate(stages))
 
 
 def stage_at(stages: tuple[Stage, ...], step: int) -> Stage:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK = 512  # numbers to a row: a flush writes one short row again, a chart of 100,000 steps reads 200 rows
+CHUNK = 256  # numbers to a row: a flush writes one short row again, a chart of 100,000 steps reads 400 rows
 
 Points = list[tuple[int, float]]
 

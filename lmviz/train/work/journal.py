@@ -12,7 +12,7 @@ from lmviz.train.store.database import transaction
 from lmviz.train.store.run_table import report
 from lmviz.train.store.series import Points, Writer
 
-FLUSH_EVERY = 0.3  # seconds
+FLUSH_EVERY = 0.4  # seconds
 PATIENCE = 60.0  # seconds of a locked store before a run gives up
 
 

@@ -29,7 +29,8 @@ from lmviz.train.store.shelf import Shelf
 RECIPE = "recipe.json"
 TOKENIZER = "tokenizer.json"
 MOST_MEASURED = 512  # windows that a loss is measured on while a run trains
-MEASURING_SHARE = 0.01  # the part of the time that this takes, or a little less
+MEASURING_SHARE = 0.01  # the part of the time that this takes, or a little less;
+NAMING_SHARE = 0.003  # and where nothing is held out, so that it only tells which checkpoint is the best
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def prepare(folder: Path, shelf: Shelf, logged: int, memory: int) -> Prepared:
     shelf.tidy()
     step = _restore_newest(shelf, logged, model, optimizer)
     windows = corpus.held_out or corpus.train
-    every = math.ceil(min(len(windows), MOST_MEASURED) / (3 * MEASURING_SHARE * _batch_size(recipe, corpus)))
+    share = MEASURING_SHARE if corpus.held_out else NAMING_SHARE
+    every = math.ceil(min(len(windows), MOST_MEASURED) / (3 * share * _batch_size(recipe, corpus)))
     prompt = first_words(recipe, corpus.tokenizer)
     facts = _facts(recipe, corpus, model, prompt)
     return Prepared(recipe, corpus, model, optimizer, step, _some(windows), _round_up(every), prompt, facts)

@@ -16,6 +16,7 @@ from lmviz.workbench import Run
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
+LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
 
 
 def place(run: Run, view: View) -> Cursor:
@@ -155,6 +156,9 @@ def _grad(run: Run, view: View, event: Event) -> View:
 def _edit(run: Run, view: View, event: Event) -> View:
     """Another number in the place of one; a second edit of the same cell takes the place of the first."""
     address, cell = _cell(run, event)
+    largest = LARGEST.get(getattr(run.trace.value(address), "dtype", ""), 0.0)
+    if not abs(float(event["value"])) <= largest:
+        raise ValueError(event["value"])
     others = tuple(edit for edit in view.edits if edit[:2] != (address, cell))
     return replace(view, edits=(*others, (address, cell, float(event["value"])))[-EDITS:])
 

@@ -37,7 +37,7 @@ def choices(bench: Workbench, view: View) -> None:
         label_visibility="collapsed",
         placeholder=text(view.lang, "top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
-        on_change=lambda: go(prompt=st.session_state["prompt"], focus=-1, cell=None, trail=()),
+        on_change=lambda: read(st.session_state["prompt"]),
     )
     shell.language_choice()
     with st.popover(text(view.lang, "tools.compare"), icon=":material/compare_arrows:"):
@@ -56,6 +56,13 @@ def prompt(bench: Workbench, view: View) -> str:
         return bench.first_prompt(view.model)
     except UserError:
         return ""
+
+
+def read(new: str) -> None:
+    """Another text: what was pinned or edited at a position of the old one is let go; edited weights stay edited."""
+    view = state.view()
+    weights = tuple(edit for edit in view.edits if edit[0].endswith((".weight", ".bias")) or len(edit[1]) == 1)
+    go(prompt=new, focus=-1, cell=None, trail=(), edits=weights)
 
 
 def open_model(model: str) -> None:

@@ -117,6 +117,7 @@ const attachPointer = (canvas, panel, place, state) => {
   canvas.addEventListener("mousedown", (event) => event.preventDefault()); // the arrow keys stay with the walk
   canvas.addEventListener("click", (event) => {
     const cell = under(event);
+    state.tip.hidden = true;
     if (cell) pin(panel, panel.cell(...cell), state);
   });
   let at = [0, 0];
