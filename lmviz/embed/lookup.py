@@ -34,7 +34,7 @@ class OneHotLookup(nn.Module):
 class EmbeddingSum(nn.Module):
     """What enters the first block: token + position (Radford et al. 2018), + segment (Devlin et al. 2019, figure 2).
 
-    Position and segment may be missing; BERT's normalisation after the sum is left out.
+    Position may be missing, and segment too; BERT's normalisation after the sum is left out.
     """
 
     def __init__(self, tok_embed: nn.Module, pos_embed: nn.Module | None, seg_embed: nn.Module | None = None) -> None:
@@ -44,14 +44,16 @@ class EmbeddingSum(nn.Module):
         self.seg_embed = seg_embed
 
     def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
-        x = self.tok_embed(ids)  # [batch, pos, d_model]
-        if self.pos_embed is not None:
-            pos = self.pos_embed(torch.arange(ids.shape[1]))  # [pos, d_model]
-            x = x + pos  # [batch, pos, d_model]
-        if self.seg_embed is not None and segments is not None:
-            seg = self.seg_embed(segments)  # [batch, pos, d_model]
-            x = x + seg  # [batch, pos, d_model]
-        return x
+        tok = self.tok_embed(ids)  # [batch, pos, d_model]
+        if self.pos_embed is None:
+            return tok
+        pos = self.pos_embed(torch.arange(ids.shape[1]))  # [pos, d_model]
+        x = tok + pos  # [batch, pos, d_model]
+        if self.seg_embed is None or segments is None:
+            return x
+        seg = self.seg_embed(segments)  # [batch, pos, d_model]
+        x_seg = x + seg  # [batch, pos, d_model]
+        return x_seg
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,10 @@ from lmviz.generate.settings import Settings
 
 
 class Filtering(nn.Module):
-    """Logits to the distribution that the next token is drawn from; filters that are off leave no step."""
+    """Logits to the distribution that the next token is drawn from.
+
+    In a recording, every column is an address; a filter that is off leaves no step.
+    """
 
     def __init__(self, settings: Settings, ids: Sequence[int]) -> None:
         super().__init__()
@@ -20,18 +23,13 @@ class Filtering(nn.Module):
         self.ids = tuple(ids)  # all tokens so far
 
     def forward(self, logits: Tensor) -> Tensor:
-        scores = logits[0, -1]  # [d_vocab], for the token after the last position
-        if self.settings.repetition_penalty != 1:
-            scores = penalise_repeats(scores, self.ids, self.settings.repetition_penalty)  # [d_vocab]
-        if self.settings.no_repeat_ngram:
-            scores = ban_repeats(scores, self.ids, self.settings.no_repeat_ngram)  # [d_vocab]
-        if self.settings.draws:
-            scores = cool(scores, self.settings.temperature)  # [d_vocab]
-        if self.settings.draws and self.settings.top_k:
-            scores = keep_top_k(scores, self.settings.top_k)  # [d_vocab]
-        if self.settings.draws and self.settings.top_p < 1:
-            scores = keep_top_p(scores, self.settings.top_p)  # [d_vocab]
-        if self.settings.draws and self.settings.min_p:
-            scores = keep_min_p(scores, self.settings.min_p)  # [d_vocab]
-        probs = F.softmax(scores, dim=-1)  # [d_vocab], sums to 1
+        cfg, ids = self.settings, self.ids
+        scores = logits[0, -1]  # [d_vocab], for the token after the last position; so are all below
+        penalised = penalise_repeats(scores, ids, cfg.repetition_penalty) if cfg.repetition_penalty != 1 else scores
+        allowed = ban_repeats(penalised, ids, cfg.no_repeat_ngram) if cfg.no_repeat_ngram else penalised
+        cooled = cool(allowed, cfg.temperature) if cfg.draws and cfg.temperature != 1 else allowed
+        top_k = keep_top_k(cooled, cfg.top_k) if cfg.draws and cfg.top_k else cooled
+        top_p = keep_top_p(top_k, cfg.top_p) if cfg.draws and cfg.top_p < 1 else top_k
+        min_p = keep_min_p(top_p, cfg.min_p) if cfg.draws and cfg.min_p else top_p
+        probs = F.softmax(min_p, dim=-1)  # [d_vocab], sums to 1
         return probs

@@ -34,6 +34,7 @@ from lmviz.generate.token_step import next_token
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.trace.recorder import record
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 
@@ -186,6 +187,17 @@ def test_filters_as_a_module_give_the_distribution_that_is_drawn_from(names: Che
         step = next_token(names, [0, 13, 1, 13], settings)
         module = Filtering(settings, step.ids)
         assert np.array_equal(module(torch.from_numpy(step.logits)[None, None]).numpy(), step.probs())
+
+
+def test_every_column_can_be_asked_where_it_comes_from(names: Checkpoint) -> None:
+    settings = Settings(repetition_penalty=1.2, temperature=0.7, top_k=9, top_p=0.9, min_p=0.1)
+    step = next_token(names, [0, 13, 1, 13], settings)
+    trace = record(Filtering(settings, step.ids), torch.from_numpy(step.logits)[None, None])
+    columns = {column.name: column.scores for column in step.columns()}
+    addresses = {"scores": "logits", "penalised": "repetition_penalty", "cooled": "temperature"}
+    for address, name in (addresses | {name: name for name in ("top_k", "top_p", "min_p")}).items():
+        assert np.array_equal(trace[address].outputs[0].array, columns[name])
+    assert "allowed" not in trace
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])

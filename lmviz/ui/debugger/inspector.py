@@ -44,7 +44,9 @@ def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
         "formula": "",
     }
     if why is not None and why.known:
-        shown["lines"] = [written(run, one) for one in _unrolled(bench, run, why, gradient)]
+        shown["lines"] = [
+            {"value": plain(one.value), "pieces": written(run, one)} for one in _unrolled(bench, run, why, gradient)
+        ]
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = plain(why.value)
         shown["agrees"] = agrees(why.value, found, value)

@@ -84,9 +84,10 @@ const drawInspector = (box, state) => {
     found.trail.length ? h("nav", { class: "trail", "aria-label": words["inspect.trail"] }, found.trail.slice(-4).map((one, i, shown) =>
       [h("button", { onclick: () => state.send({ type: "trail", index: found.trail.length - shown.length + i }) }, `${one.name}[${one.cell.join(",")}]`), " ← "])) : null,
     cellInputs(found, state),
-    found.edited ? null : found.lines.map((line) => h("p", { class: "sum" }, "= ", arithmetic(line, state))),
+    found.edited || !found.lines.length ? null : h("p", { class: "sum" }, "= ", arithmetic(found.lines[0].pieces, state)),
     h("p", { class: "sum total" }, "= ", h("b", { class: "value" }, written(found.value, Math.max(digits, 4), lang)),
       found.edited ? h("span", { class: "fails" }, words["edit.by_hand"]) : found.agrees === undefined ? null : h("span", { class: found.agrees ? "holds" : "fails" }, found.agrees ? `✓ ${words["inspect.agrees"]}` : `✗ ${words["inspect.differs"]} ${written(found.recomputed, 6, lang)}`)),
+    found.edited ? null : found.lines.slice(1).map((line) => h("p", { class: "sum inner" }, written(line.value, digits, lang), " = ", arithmetic(line.pieces, state))),
     changeForm(found, state),
     found.lines.length || found.edited ? null : h("p", { class: "end" }, words[`inspect.end.${found.role}`] || words["inspect.end.activation"]),
   ].flat().filter(Boolean));
