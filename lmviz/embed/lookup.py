@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.sizes import check_ids
 
 
 class OneHotLookup(nn.Module):
@@ -85,7 +86,9 @@ def look_up(weight: Tensor, ids: tuple[int, ...]) -> LookedUp:
 
 
 def sum_up(module: EmbeddingSum, ids: tuple[int, ...], segments: tuple[int, ...] | None = None) -> SummedUp:
-    """The parts of the sum for some ids, and the sum itself."""
+    """The parts of the sum for some ids, and the sum itself. A UserError says so if there are more than positions."""
+    if isinstance(module.pos_embed, nn.Embedding):
+        check_ids(torch.Size((1, len(ids))), module.pos_embed.num_embeddings)
     with torch.no_grad():
         tok = module.tok_embed(torch.tensor(ids)).numpy()
         pos = module.pos_embed(torch.arange(len(ids))).numpy() if module.pos_embed is not None else None

@@ -59,6 +59,8 @@ def test_the_parts_make_up_what_enters_the_first_block(names: Checkpoint) -> Non
     assert summed.pos is not None
     assert np.array_equal(summed.tok + summed.pos, summed.x)
     assert summed.seg is None
+    with pytest.raises(UserError, match="1 to 16 tokens"):
+        sum_up(embedding_sum(names), (1,) * 17)
 
 
 def test_segments_are_added_as_bert_adds_them() -> None:

@@ -60,6 +60,7 @@ def scene(
     pos = focus_position(run, view)
     return {
         "lang": view.lang,
+        "run": f"{view.lang} {run.request.model} {run.request.prompt}",
         "digits": view.digits,
         "present": view.present,
         "map": stage_map(run, view, stage),

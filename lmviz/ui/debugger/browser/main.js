@@ -42,7 +42,8 @@ const start = (root) => {
   state.key = (event) => {
     const target = event.composedPath()[0], tag = target.tagName;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || target.isContentEditable) return;
-    if (["INPUT", "TEXTAREA", "SELECT"].includes(tag) || (target.closest && target.closest("[role=listbox],[role=dialog],[role=radiogroup],[role=slider],[role=tablist]"))) return;
+    const clicker = event.key === "PageDown" || event.key === "PageUp"; // no field needs them
+    if (!clicker && (["INPUT", "TEXTAREA", "SELECT"].includes(tag) || (target.closest && target.closest("[role=listbox],[role=dialog],[role=radiogroup],[role=slider],[role=tablist]")))) return;
     if (event.key === " " && tag !== "BUTTON" && tag !== "SUMMARY") state.play();
     else if (KEYS[event.key]) {
       if (state.playing) state.play();
@@ -67,8 +68,13 @@ const start = (root) => {
   return state;
 };
 
+// What tells a control from the others of its pane, so that the keyboard's focus outlives a redraw.
+const nameOf = (element) => element.dataset.move || element.dataset.stage || element.getAttribute("aria-label") || element.textContent;
+
 const show = (state, data) => {
   const first = !state.data, { root } = state;
+  const row = !first && state.data.run !== data.run && document.activeElement && document.activeElement.closest(".st-key-top");
+  if (row) document.activeElement.blur(); // the choice is made: the arrow keys walk again
   state.data = data;
   state.words = data.words || state.words;
   root.classList.toggle("present", data.present);
@@ -80,7 +86,10 @@ const show = (state, data) => {
     if (state.drawn[name] === now) continue;
     state.drawn[name] = now;
     state.boxes[name].setAttribute("aria-label", state.words[`pane.${name}`] || "");
+    const focused = root.getRootNode().activeElement, held = focused && state.boxes[name].contains(focused) && nameOf(focused);
     draw(state.boxes[name], state);
+    const again = held && [...state.boxes[name].querySelectorAll(focused.tagName)].find((one) => nameOf(one) === held);
+    if (again && !again.disabled) again.focus({ preventScroll: true });
   }
   root.dataset.step = `${data.bar.grain}:${data.bar.index}`;
   root.dataset.seq = data.seq;
