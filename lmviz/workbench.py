@@ -156,7 +156,8 @@ class Workbench:
     def __init__(self, samples: Path = SAMPLES) -> None:
         self._samples = samples
         self._checkpoints = Cache(MODELS_KEPT)
-        self._runs = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
+        self._recordings = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
+        self._runs = Cache(RUNS_KEPT, weigh=lambda run: _kept_bytes(run.trace), weight_limit=BYTES_KEPT)
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -203,7 +204,12 @@ class Workbench:
         left_out = max(0, len(tokens) - n_ctx)
         read = _last(tokens, n_ctx)
         targets, target_id = self._targets(checkpoint, request, tokens, left_out)
-        walk = Walk(_walked(checkpoint, read, targets, request))
+        judged = tuple(targets[0].tolist()) if request.gradients and targets is not None else ()
+        recording = self._recordings.get(
+            (request.model, request.prompt, request.edits, request.gradients, judged, id(checkpoint)),
+            lambda: _recorded(checkpoint, read, targets, request),
+        )
+        walk = Walk(_read_out(recording, targets, request))
         return Run(request, checkpoint, read, left_out, target_id, walk, _said(tokens, read, left_out, n_ctx))
 
     def _targets(
@@ -246,14 +252,17 @@ def _described(step: str, value: Value) -> LedgerRow:
     )
 
 
-def _walked(checkpoint: Checkpoint, tokens: Tokens, targets: Tensor | None, request: Request) -> Trace:
-    """The recorded run: the model, then what reads it out, then the loss if there is a target."""
+def _recorded(checkpoint: Checkpoint, tokens: Tokens, targets: Tensor | None, request: Request) -> Trace:
+    """The model's own run; with gradients, on to the loss and back."""
     edits = _edit_functions(request.edits)
     if request.gradients and targets is not None:
-        trace = record(checkpoint.model, tokens.ids_tensor, edits=edits, backward=NextTokenLoss(targets))
-    else:
-        with torch.no_grad():
-            trace = record(checkpoint.model, tokens.ids_tensor, edits=edits)
+        return record(checkpoint.model, tokens.ids_tensor, edits=edits, backward=NextTokenLoss(targets))
+    with torch.no_grad():
+        return record(checkpoint.model, tokens.ids_tensor, edits=edits)
+
+
+def _read_out(trace: Trace, targets: Tensor | None, request: Request) -> Trace:
+    """What follows a run: the temperature and the softmax that read it, then the loss if there is a target."""
     if trace.failure is not None:
         return trace
     logits = trace.output
@@ -316,5 +325,5 @@ def _changed(folder: Path) -> float:
         return 0.0
 
 
-def _kept_bytes(run: Run) -> int:
-    return sum(segment.recorder.spent for segment in run.trace.segments)
+def _kept_bytes(trace: Trace) -> int:
+    return sum(segment.recorder.spent for segment in trace.segments)

@@ -90,7 +90,7 @@ def test_an_opened_step_is_the_one_that_the_training_made(name: str, clip: float
 def test_the_update_of_every_cell_is_written_out_and_agrees_with_torch(name: str) -> None:
     found, _ = opened(replace(TRAINING, optimizer=name, clip=0.5, weight_decay=0.1), step=4)
     for weight, after in found.after.items():
-        moved = np.abs(after - found.before[weight]).max()
+        moved = float(np.abs(after - found.before[weight]).max())
         for cell in np.ndindex(*after.shape):
             by_hand = found.update(weight, cell)
             assert by_hand.value == pytest.approx(after[cell], rel=1e-6, abs=1e-6 * moved + 1e-9)

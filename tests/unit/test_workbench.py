@@ -140,3 +140,12 @@ def test_a_failed_making_is_not_cached() -> None:
     with pytest.raises(ValueError, match="no"):
         cache.get("key", lambda: (_ for _ in ()).throw(ValueError("no")))
     assert cache.get("key", lambda: 3) == 3
+
+
+def test_a_temperature_or_a_target_does_not_run_the_model_again(bench: Workbench) -> None:
+    """A slider on a large model would wait for it."""
+    cold, warm, judged = (
+        bench.run(Request("pokemon", ".evo", target=target, temperature=temperature))
+        for target, temperature in (("", 0.5), ("", 2.0), ("l", 2.0))
+    )
+    assert cold.trace.segments[0] is warm.trace.segments[0] is judged.trace.segments[0]
