@@ -125,7 +125,7 @@ _READERS: dict[str, Any] = {
     "target": str,
     "temperature": _temperature,
     "grad": lambda text: bool(json.loads(text)),
-    "digits": _whole(2, 4),
+    "digits": lambda text: {"2": 2, "4": 4}[text],
     "edits": lambda text: tuple(_edit(one) for one in json.loads(text)[:50]),
     "stops": lambda text: tuple(str(one) for one in json.loads(text)[:20]),
     "watch": lambda text: tuple(_cell(one) for one in json.loads(text)[:8]),

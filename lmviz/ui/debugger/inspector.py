@@ -38,7 +38,7 @@ def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
         "axes": list(value.axes),
         "value": plain(found),
         "gradient": gradient,
-        "role": value.role,
+        "role": "constant" if address in dict(run.checkpoint.model.named_buffers()) else value.role,
         "trail": [{"address": a, "cell": list(c), "name": a.rpartition(".")[2]} for a, c in view.trail],
         "lines": [],
         "formula": "",

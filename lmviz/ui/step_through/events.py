@@ -34,6 +34,7 @@ def on_event(run: Run, event: Event) -> None:
     if handle is not None:
         try:
             state.replace_view(handle(run, state.view(), event))
+            state.keep("whole", event["type"] in _FOR_ALL)
         except (KeyError, ValueError, TypeError, IndexError, UserError):
             return
 
@@ -203,6 +204,7 @@ def _cell(run: Run, event: Event) -> tuple[str, tuple[int, ...]]:
     return address, cell
 
 
+_FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop"))  # what the rest of the page shows too
 _EVENTS: dict[str, Callable[[Run, View, Event], View]] = {
     "move": _move,
     "grain": _grain,

@@ -93,6 +93,8 @@ def _debugger(bench: Workbench) -> None:
     from lmviz.ui.debugger.scene import scene
     from lmviz.ui.step_through import events
 
+    if state.take("whole", False):
+        st.rerun()
     view = state.view()
     try:
         run = bench.run(request(bench, view))
