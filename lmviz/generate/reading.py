@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
@@ -36,12 +37,8 @@ def next_logits(checkpoint: Checkpoint, rows: Sequence[Sequence[int]]) -> Tensor
     Raises:
         UserError: the model's numbers are broken, so that nothing can be drawn from them.
     """
-    model = checkpoint.model
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
+    with _evaluating(checkpoint.model) as model, torch.no_grad():
         logits: Tensor = model(torch.tensor([read_by(checkpoint, ids) for ids in rows]))[:, -1].float()
-    model.train(was_training)
     n_broken = int((logits.isnan() | (logits == torch.inf)).sum())
     if n_broken or bool((logits == -torch.inf).all(-1).any()):
         raise UserError(
@@ -50,3 +47,16 @@ def next_logits(checkpoint: Checkpoint, rows: Sequence[Sequence[int]]) -> Tensor
             n=n_broken or logits.numel(),
         )
     return logits
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """The model in eval mode; if it was in training, it is again afterwards."""
+    was_training = model.training
+    if was_training:
+        model.eval()
+    try:
+        yield model
+    finally:
+        if was_training:
+            model.train()

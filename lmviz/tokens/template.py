@@ -140,11 +140,15 @@ def _complaint(answer: Mapping[str, Any]) -> UserError:
         case "memory":
             return UserError("The chat template was stopped: it needs more memory than it may have.")
         case "long":
-            sentence = "The chat template was stopped: it writes more than {limit} characters."
-            return UserError(sentence, limit=LONGEST_TEXT)
+            return UserError(
+                "The chat template was stopped: it writes more than {limit} characters.", limit=LONGEST_TEXT
+            )
         case "syntax":
-            sentence = "The chat template must be Jinja; line {line} is not: {reason}"
-            return UserError(sentence, line=answer["line"], reason=answer["reason"])
+            return UserError(
+                "The chat template must be Jinja; line {line} is not: {reason}",
+                line=answer["line"],
+                reason=answer["reason"],
+            )
         case _:
             return UserError("The chat template does not take these messages: {reason}", reason=answer["reason"])
 
