@@ -2,5 +2,6 @@
 
 from lmviz.ui import state
 from lmviz.ui.step_through.page import page
+from lmviz.ui.step_through.view import View
 
-page(state.view())
+page(state.view(View))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -75,8 +75,25 @@ def is_share(value: Value) -> bool:
     return value.name in ("pattern", "probs") or value.address.endswith((".pattern", ".probs"))
 
 
+class Named(Protocol):
+    """What a picture says about a tensor beside its numbers: a `Value` has it all."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def axes(self) -> tuple[str, ...]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> str: ...
+
+
 def picture(
-    value: Value,
+    value: Named,
     cells: Array,
     place: Slice,
     label: Callable[[str, int], str],

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from lmviz.ui import state
+from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, text
 
+if TYPE_CHECKING:
+    from lmviz.workbench import Workbench
+
 PAGES = Path(__file__).parent.parent.parent / "pages"
-LISTED = (("step_through", ":material/footprint:"),)
+LISTED = (("step_through", ":material/footprint:"),)  # the pages in their order; the first opens at once
 
 _CSS = """
 .stMainBlockContainer, .block-container { padding: 3.9rem 1.4rem 0.6rem; max-width: none; }
@@ -35,7 +41,7 @@ def frame() -> None:
 
 def navigate(navigation: Any) -> None:
     """Run the chosen page."""
-    language = state.view().lang
+    language = state.language()
     pages = [
         st.Page(
             PAGES / f"{name}.py",
@@ -51,7 +57,7 @@ def navigate(navigation: Any) -> None:
 
 def language_choice() -> None:
     """EN | FR. The canonical choice is in the view; the widget mirrors it."""
-    chosen = state.view().lang
+    chosen = state.language()
     st.session_state["language"] = chosen
     st.segmented_control(
         text(chosen, "app.language"),
@@ -61,13 +67,43 @@ def language_choice() -> None:
         key="language",
         label_visibility="collapsed",
         required=True,
-        on_change=lambda: _speak(st.session_state["language"] or chosen),
+        on_change=lambda: state.go(lang=st.session_state["language"] or chosen),
     )
 
 
-def _speak(language: str) -> None:
-    state.update(lang=language)
-    state.write()
+@contextmanager
+def top(place: Place) -> Iterator[Any]:
+    """The row on top of a page: a title and the language; what is drawn inside stands between them. Says what was
+    wrong with a link."""
+    row = st.container(horizontal=True, vertical_alignment="center", key="top")
+    with row:
+        yield row
+        language_choice()
+    if parts := state.notes():
+        st.info(text(place.lang, "note.link", parts=", ".join(parts)))
+
+
+def link(label: str, place: Place, page: str = "step_through", icon: str | None = None) -> None:
+    """A link that opens a page of `LISTED` at a place."""
+    query = {"lang": place.lang} | place.query()
+    st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=query)
+
+
+def workbench(lang: str) -> Workbench:
+    """The models and runs that all sessions share; torch is imported here, after the shell has been painted."""
+    with st.spinner(text(lang, "app.loading")):
+        return _workbench()
+
+
+@st.cache_resource(show_spinner=False)
+def _workbench() -> Workbench:
+    from lmviz.ui.debugger.formulas import warm_up
+    from lmviz.workbench import Workbench
+
+    bench = Workbench()
+    warm_up()
+    freeze_imports()
+    return bench
 
 
 def freeze_imports() -> None:

@@ -1,4 +1,7 @@
-"""Words and numbers in the reader's language. The only reader of locale/."""
+"""Words and numbers in the reader's language. The only reader of locale/: a folder per language, a catalogue per page.
+
+English errors are their own keys, so only the other languages have catalogues of errors.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,12 @@ DEFAULT = "en"
 @lru_cache
 def catalogue(language: str) -> dict[str, str]:
     """Every text of one language by its key."""
-    with (LOCALE / f"{language}.po").open("rb") as file:
-        messages = read_po(file, locale=language)
-    return {str(message.id): str(message.string) for message in messages if message.id and message.string}
+    texts: dict[str, str] = {}
+    for path in sorted((LOCALE / language).glob("*.po")):
+        with path.open("rb") as file:
+            messages = read_po(file, locale=language)
+        texts |= {str(message.id): str(message.string) for message in messages if message.id and message.string}
+    return texts
 
 
 def text(language: str, key: str, **details: object) -> str:
@@ -65,7 +71,7 @@ def integer(language: str, value: int) -> str:
 @lru_cache
 def long_text(language: str, kind: str) -> str:
     """The long explanation of a stage, in Markdown; empty if there is none."""
-    path = LOCALE / "stages" / language / f"{kind}.md"
+    path = LOCALE / language / "stages" / f"{kind}.md"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 

@@ -64,7 +64,7 @@ def test_every_stage_has_its_words(language: str) -> None:
     for kind in KINDS:
         for key in (f"stage.{kind}", f"stage.{kind}.title", f"stage.{kind}.say"):
             assert has(language, key)
-        assert (LOCALE / "stages" / language / f"{kind}.md").is_file()
+        assert (LOCALE / language / "stages" / f"{kind}.md").is_file()
 
 
 def test_keys_that_the_source_names_exist() -> None:
@@ -76,7 +76,7 @@ def test_keys_that_the_source_names_exist() -> None:
 
 def test_words_that_the_browser_asks_for_exist() -> None:
     pattern = re.compile(r"""words\[["'`]([a-z_.]+)["'`]\]""")
-    for path in (ROOT / "lmviz/ui/debugger/browser").glob("*.js"):
+    for path in (ROOT / "lmviz/ui").rglob("*.js"):
         for key in pattern.findall(path.read_text(encoding="utf-8")):
             assert has("en", key), f"{path.name} asks for {key}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmviz.ui.state import View
+from lmviz.ui.step_through.view import View
 
 CELLS = st.tuples(st.text(max_size=20), st.lists(st.integers(0, 99), max_size=4).map(tuple))
 VIEWS = st.builds(

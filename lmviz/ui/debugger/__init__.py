@@ -12,10 +12,11 @@ from typing import Any
 
 import streamlit as st
 
+from lmviz.ui import matrices
 from lmviz.ui.text import catalogue
 
 BROWSER = Path(__file__).parent / "browser"
-SCRIPTS = ("dom.js", "colour.js", "tensor.js", "picture.js", "panes.js", "main.js")
+SCRIPTS = ("picture.js", "panes.js", "main.js")
 _WORDS = (
     "bar.",
     "bars.",
@@ -39,8 +40,8 @@ def _component() -> Any:
     return st.components.v2.component(
         "lmviz.debugger",
         html=(BROWSER / "frame.html").read_text(encoding="utf-8"),
-        css=(BROWSER / "look.css").read_text(encoding="utf-8"),
-        js="\n".join((BROWSER / name).read_text(encoding="utf-8") for name in SCRIPTS),
+        css=matrices.look() + (BROWSER / "look.css").read_text(encoding="utf-8"),
+        js="\n".join([matrices.scripts(), *((BROWSER / name).read_text(encoding="utf-8") for name in SCRIPTS)]),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.trace.step import Array, Step, Value
-from lmviz.ui.state import View
+from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, number, visible
 from lmviz.walk.stages import Stage
 from lmviz.workbench import Run

@@ -10,7 +10,7 @@ from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
-from lmviz.ui.state import View
+from lmviz.ui.step_through.view import View
 from lmviz.workbench import Run, Workbench
 
 TERMS_SENT = 64  # of a long sum, the largest by magnitude; the browser shows fewer until it is asked for all of these

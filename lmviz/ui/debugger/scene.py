@@ -26,7 +26,7 @@ from lmviz.ui.pictures import (
     plain,
     window_start,
 )
-from lmviz.ui.state import View
+from lmviz.ui.step_through.view import View
 from lmviz.ui.text import has, long_text, number, text, visible
 from lmviz.walk.cursor import Cursor
 from lmviz.walk.panels import Panel, panels_at

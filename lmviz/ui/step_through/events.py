@@ -8,7 +8,7 @@ from typing import Any
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.state import View
+from lmviz.ui.step_through.view import View
 from lmviz.walk.breakpoints import Breakpoint, next_stop
 from lmviz.walk.cursor import Cursor, Grain
 from lmviz.walk.panels import panels_at
@@ -33,7 +33,7 @@ def on_event(run: Run, event: Event) -> None:
     handle = _EVENTS.get(str(event.get("type")))
     if handle is not None:
         try:
-            state.replace_view(handle(run, state.view(), event))
+            state.replace_view(handle(run, state.view(View), event))
             state.keep("whole", event["type"] in _FOR_ALL)
         except (KeyError, ValueError, TypeError, IndexError, UserError):
             return

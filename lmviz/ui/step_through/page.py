@@ -9,8 +9,8 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import debugger, shell, state
-from lmviz.ui.state import View
 from lmviz.ui.step_through import tools, top
+from lmviz.ui.step_through.view import View
 from lmviz.ui.text import error_text, text, visible
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def page(view: View) -> None:
     body = st.container(key="body")
     if parts := state.notes():
         body.info(text(view.lang, "note.link", parts=", ".join(parts)))
-    with body, st.spinner(text(view.lang, "top.loading")):
-        bench = workbench()
+    with body:
+        bench = shell.workbench(view.lang)
     with row:
         top.choices(bench, view)
     with body:
@@ -33,18 +33,6 @@ def page(view: View) -> None:
             _debugger(bench)
             tools.ledger(run, view)
             tools.card(run, view)
-
-
-@st.cache_resource(show_spinner=False)
-def workbench() -> Workbench:
-    """The models and runs that all sessions share."""
-    from lmviz.ui.debugger.formulas import warm_up
-    from lmviz.workbench import Workbench
-
-    bench = Workbench()
-    warm_up()
-    shell.freeze_imports()
-    return bench
 
 
 def _opened(bench: Workbench, view: View) -> Run | None:
@@ -95,7 +83,7 @@ def _debugger(bench: Workbench) -> None:
 
     if state.take("whole", False):
         st.rerun()
-    view = state.view()
+    view = state.view(View)
     try:
         run = bench.run(request(bench, view))
     except UserError as error:  # an edit that does not fit any more
@@ -105,5 +93,5 @@ def _debugger(bench: Workbench) -> None:
     stopped = state.take("stopped", "")
     drawn = scene(bench, run, view, cursor, state.remember("windows", {}), other_run(bench, view), stopped)
     drawn["seq"] = state.remember("seq", 0)
-    debugger.show(drawn, lambda event: events.on_event(bench.run(request(bench, state.view())), event))
+    debugger.show(drawn, lambda event: events.on_event(bench.run(request(bench, state.view(View))), event))
     state.write()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.state import View
+from lmviz.ui.step_through.view import View
 from lmviz.ui.text import error_text, integer, text
 
 if TYPE_CHECKING:
@@ -20,28 +20,23 @@ _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 def compare(bench: Workbench, view: View) -> None:
     """What is different about B."""
     st.caption(text(view.lang, "compare.help"))
-    st.session_state["b_prompt"] = view.b_prompt
-    st.text_input(
-        text(view.lang, "compare.prompt"), key="b_prompt", on_change=lambda: _go(b_prompt=st.session_state["b_prompt"])
-    )
-    st.session_state["b_model"] = view.b_model
+    st.text_input(text(view.lang, "compare.prompt"), **state.bound("b_prompt"))
     st.selectbox(
         text(view.lang, "compare.model"),
         ["", *bench.models()],
-        key="b_model",
         format_func=lambda name: name or text(view.lang, "compare.same_model"),
-        on_change=lambda: _go(b_model=st.session_state["b_model"] or ""),
+        **state.bound("b_model"),
     )
-    st.session_state["b_plain"] = view.b_plain
     st.toggle(
         text(view.lang, "compare.plain"),
-        key="b_plain",
         disabled=not view.edits and not view.b_plain,
-        on_change=lambda: _go(b_plain=st.session_state["b_plain"]),
+        **state.bound("b_plain"),
     )
     if view.compares:
         st.button(
-            text(view.lang, "compare.off"), key="b_off", on_click=lambda: _go(b_prompt="", b_model="", b_plain=False)
+            text(view.lang, "compare.off"),
+            key="b_off",
+            on_click=lambda: state.go(b_prompt="", b_model="", b_plain=False),
         )
 
 
@@ -53,7 +48,7 @@ def breakpoints(view: View) -> None:
             f"● {stop} ×",
             key=f"stop {stop}",
             help=text(view.lang, "stops.remove", stop=stop),
-            on_click=lambda stop=stop: _go(stops=tuple(s for s in state.view().stops if s != stop)),
+            on_click=lambda stop=stop: state.go(stops=tuple(s for s in state.view(View).stops if s != stop)),
         )
     kind = st.selectbox(
         text(view.lang, "stops.kind"),
@@ -85,7 +80,7 @@ def _add_stop(view: View, written: str) -> None:
     except UserError as error:
         st.error(error_text(view.lang, error))
         return
-    _go(stops=tuple(dict.fromkeys((*view.stops, stop))))
+    state.go(stops=tuple(dict.fromkeys((*view.stops, stop))))
     st.rerun()
 
 
@@ -97,14 +92,14 @@ def settings(view: View) -> None:
         [2, 4],
         key="digits",
         required=True,
-        on_change=lambda: _go(digits=st.session_state["digits"]),
+        on_change=lambda: state.go(digits=st.session_state["digits"]),
     )
     st.session_state["present"] = view.present
     st.toggle(
         text(view.lang, "top.present"),
         key="present",
         help=text(view.lang, "top.present_help"),
-        on_change=lambda: _go(present=st.session_state["present"]),
+        on_change=lambda: state.go(present=st.session_state["present"]),
     )
     st.text_input(
         text(view.lang, "settings.model"),
@@ -146,7 +141,7 @@ def ledger(run: Run, view: View) -> None:
         picked = chosen["selection"]["rows"]
         if picked and state.remember("ledger", None) != picked[0]:
             state.keep("ledger", picked[0])
-            _go(step=rows[picked[0]].step, by="op")
+            state.go(step=rows[picked[0]].step, by="op")
             st.rerun()
 
 
@@ -156,8 +151,3 @@ def card(run: Run, view: View) -> None:
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
         st.caption(f"{run.request.model} · {integer(view.lang, n_parameters)}")
         st.markdown(run.checkpoint.card.text or "–")
-
-
-def _go(**changes: object) -> None:
-    state.update(**changes)
-    state.write()

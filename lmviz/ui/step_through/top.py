@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
-from lmviz.ui.state import View
 from lmviz.ui.step_through import tools
+from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
 
 if TYPE_CHECKING:
@@ -60,16 +60,11 @@ def prompt(bench: Workbench, view: View) -> str:
 
 def read(new: str) -> None:
     """Another text: what was pinned or edited at a position of the old one is let go; edited weights stay edited."""
-    view = state.view()
+    view = state.view(View)
     weights = tuple(edit for edit in view.edits if edit[0].endswith((".weight", ".bias")) or len(edit[1]) == 1)
-    go(prompt=new, focus=-1, cell=None, trail=(), edits=weights)
+    state.go(prompt=new, focus=-1, cell=None, trail=(), edits=weights)
 
 
 def open_model(model: str) -> None:
     """Another model: what belonged to the old one's run is let go; step and settings stay as far as they fit."""
-    go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")
-
-
-def go(**changes: Any) -> None:
-    state.update(**changes)
-    state.write()
+    state.go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")

@@ -1,0 +1,159 @@
+"""Tensors side by side, drawn as the step-through draws them: for pages that are made of widgets.
+
+matrices.show(
+    [
+        Matrix(one_hot, "one_hot", ("pos", "id"), cols=pieces, part="input"),
+        Matrix(table, "tok_embed", ("id", "d_model"), rows=pieces, sign="@", part="weight"),
+        Matrix(row, "x", ("pos", "d_model"), sign="=", result=True),
+    ],
+    lang,
+    key="lookup",
+    on_cell=lambda address, cell: state.go(cell=cell),
+)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from lmviz.trace.step import Array
+from lmviz.ui import state
+from lmviz.ui.pictures import WINDOW, Slice, domain, encoded, overview, picture
+from lmviz.ui.text import catalogue, visible
+
+BROWSER = Path(__file__).parent / "browser"
+SHARED = ("dom.js", "colour.js", "tensor.js", "figure.js")
+_FRAME = """<div class="lm"><div class="tensors"></div><div class="tip" hidden></div>
+<div class="live" aria-live="polite"></div></div>"""
+
+OnCell = Callable[[str, tuple[int, ...]], None]
+
+
+def scripts() -> str:
+    """What every component that draws tensors shares."""
+    return "\n".join((BROWSER / name).read_text(encoding="utf-8") for name in SHARED)
+
+
+def look() -> str:
+    return (BROWSER / "tensor.css").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One tensor to draw.
+
+    Args:
+        array: [rows, cols] or [cols], of any numeric type.
+        axes: the names of its axes, as in a shape comment.
+        rows, cols: what stands at each index; numbers if nothing is given. Blanks in them are made visible.
+        sign: what stands before it: "@", "+", "=".
+        part: the role that its colour stands for: weight, input, activation, q, k, v, pattern.
+        result: whether it is what the others make; it gets the room first.
+        peak: the end of its colour scale, if it is shared with others; `share` gives one from 0 to 1.
+        focus: a row to outline; `pinned` a cell; `changed` marks cells with a corner, [rows, cols] of booleans.
+    """
+
+    array: Array
+    name: str
+    axes: tuple[str, ...]
+    rows: Sequence[str] = ()
+    cols: Sequence[str] = ()
+    sign: str = ""
+    part: str = "activation"
+    result: bool = False
+    peak: float | None = None
+    share: bool = False
+    focus: int | None = None
+    pinned: tuple[int, ...] | None = None
+    changed: Array | None = None
+    address: str = ""  # what a click reports; the name, if empty
+    turned: bool = False  # drawn with its rows to the right
+
+    @property
+    def role(self) -> str:
+        return self.part
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> str:
+        return str(self.array.dtype)
+
+
+@lru_cache(maxsize=1)
+def _component() -> Any:
+    script = scripts() + (BROWSER / "matrices.js").read_text(encoding="utf-8")
+    return st.components.v2.component("lmviz.matrices", html=_FRAME, css=look(), js=script)
+
+
+@lru_cache
+def _words(language: str) -> dict[str, str]:
+    return {key: words for key, words in catalogue(language).items() if key.startswith("picture.")}
+
+
+def show(
+    given: Sequence[Matrix],
+    lang: str,
+    key: str,
+    on_cell: OnCell | None = None,
+    height: int = 300,
+    digits: int = 2,
+) -> None:
+    """Draw tensors in `height` pixels. A click on a cell calls `on_cell(address, cell)` before the rerun."""
+    windows: dict[str, tuple[int, int]] = state.remember(f"windows {key}", {})
+
+    def changed() -> None:
+        event = st.session_state[key].event
+        try:
+            address, place = str(event["address"]), event.get("cell") or (event["row"], event["col"])
+            cell = tuple(int(i) for i in place)
+        except (TypeError, KeyError, ValueError):
+            return
+        if event["type"] == "window":
+            windows[address] = (max(0, cell[0]), max(0, cell[1]))
+        elif on_cell is not None:
+            on_cell(address, cell)
+
+    panels = [_panel(one, windows.get(one.address or one.name, (0, 0))) for one in given]
+    data = {"panels": panels, "lang": lang, "digits": digits, "height": height, "words": _words(lang)}
+    _component()(data=data, key=key, on_event_change=changed, height="content")
+
+
+def _panel(one: Matrix, start: tuple[int, int]) -> dict[str, Any]:
+    grid = one.array if one.array.ndim == 2 else one.array.reshape(1, -1)
+    place = Slice((), min(start[0], max(0, grid.shape[0] - 1)), min(start[1], max(0, grid.shape[1] - 1)))
+    window = grid[place.row :, place.col :][:WINDOW, :WINDOW]
+    scale = ("share", 1.0) if one.share else ("signed", domain([window]) if one.peak is None else one.peak)
+    names = {"row": one.rows, "col": one.cols}
+    shown = picture(one, grid, place, lambda axis, index: str(index), scale)
+    for side, labels in names.items():
+        if labels:
+            first = shown["start"][side == "col"]
+            count = len(shown[f"{side}_labels"])
+            shown[f"{side}_labels"] = [visible(label) for label in labels[first : first + count]]
+    marks = None if one.changed is None else np.atleast_2d(one.changed)[place.row :, place.col :][:WINDOW, :WINDOW]
+    return shown | {
+        "address": one.address or one.name,
+        "sign": one.sign,
+        "result": one.result,
+        "turned": one.turned,
+        "part": one.part,
+        "overview": overview(grid),
+        "pinned": None if one.pinned is None else list((0, *one.pinned)[-2:]),
+        "focus": one.focus,
+        "changed": None if marks is None else encoded(marks),
+        "heads": 0,
+        "heads_off": [],
+        "by_hand": True,
+        "grad": False,
+        "no_grad": False,
+    }
