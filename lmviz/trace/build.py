@@ -87,7 +87,7 @@ class _Builder:
         self.axes: dict[Slot, Axes] = {}
         self.values: dict[Slot, Value] = {}
         self.inputs: list[Value] = []
-        self.input_names: dict[int, str] = {}  # id of a tensor -> the argument that it was given as
+        self.input_names: dict[int, tuple[str, str]] = {}  # id of a tensor -> the argument that it was given as
         self.steps: list[Step] = []
         self.origins: list[tuple[int, ...]] = []
         self.modules: dict[str, tuple[int, int]] = {}
@@ -98,7 +98,8 @@ class _Builder:
         entries = entries_of(segment.recorder.steps, self.places, segment.ambient, self.reader)
         name_axes(entries, self.axes)
         named = named_tensors(segment.model, segment.args, segment.kwargs)
-        self.input_names = {id(tensor): join(segment.prefix, name) for name, tensor in named.items()}
+        given = {name: segment.substitutes.get(id(tensor), tensor) for name, tensor in named.items()}
+        self.input_names = {id(tensor): (name, join(segment.prefix, name)) for name, tensor in given.items()}
         for entry in entries:
             self._tell(entry, segment.prefix if entry.fused is None else entry.fused.address)
         self._note_modules(segment, entries)
@@ -149,16 +150,20 @@ class _Builder:
         """The value behind an operand; weights, inputs and constants are named when they are first met."""
         value = self.values.get(slot)
         if value is None:
-            tensor = slot.alive()
-            weight, given = self.survey.weights.get(id(tensor), ""), self.input_names.get(id(tensor), "")
-            role: Role = "weight" if weight else "input" if given else "constant"
-            address = weight or given
-            value = self.values[slot] = self._value(
-                slot, address.rpartition(".")[2], address, role, self.reader.cells(slot)
-            )
+            name, address, role = self._who_is(id(slot.alive()))
+            value = self.values[slot] = self._value(slot, name, address, role, self.reader.cells(slot))
             if role == "input":
                 self.inputs.append(value)
         return value
+
+    def _who_is(self, identity: int) -> tuple[str, str, Role]:
+        """Name, address and role of a tensor that no step has made."""
+        if identity in self.survey.weights:
+            path = self.survey.weights[identity]
+            return path.rpartition(".")[2], path, "weight"
+        if identity in self.input_names:
+            return *self.input_names[identity], "input"
+        return "", "", "constant"
 
     def _value(self, slot: Slot, name: str, address: str, role: Role, cells: Cells) -> Value:
         dtype = str(slot.dtype).removeprefix("torch.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -22,13 +22,13 @@ class Memory:
         budget: int,
         gradients: bool = False,
         known: Iterable[Slot] = (),
-        keep: Callable[[int], bool] | None = None,
+        keep: range | None = None,
     ) -> None:
         self.budget, self.spent, self.spent_on_calls = budget, 0, 0
-        self.looking_back = False  # at calls that ended some time ago; nothing was overwritten in between by another
+        self.now = 0  # the step that is beginning
         self._noted: dict[int, tuple[int, int]] = {}  # of operands, by identity: version and place at the end
         self._gradients = gradients
-        self._keep = keep  # of a replay: whether it was run for a step
+        self._keep = keep  # of a replay: the steps that it was run for
         self._slots: dict[int, Slot] = {id(t): slot for slot in known if (t := slot.alive()) is not None}
         self._sharing: dict[int, list[Slot]] = {}  # where numbers lie -> the slots that keep them
         self._overwriting: dict[int, RawStep] = {}  # where numbers lie -> the last step that wrote there
@@ -49,14 +49,16 @@ class Memory:
     def slot_of(self, tensor: Tensor) -> Slot:
         """The slot of a tensor as it is now. What no step has made is a weight, an input or a constant, and is kept."""
         slot = self._slots.get(id(tensor))
-        if slot is not None and slot.is_of(tensor) and (self.looking_back or slot.version == version_of(tensor)):
-            return slot
         version, place = self._state(tensor)
+        if slot is not None and slot.is_of(tensor) and slot.version == version:
+            return slot
         new = self._slots[id(tensor)] = Slot(tensor, version)
         if slot is not None and slot.alive() is tensor and (writer := self._overwriting.get(storage_of(tensor)[0])):
-            new.before, new.step, new.output = slot, writer.index, len(writer.outputs)
+            new.before, new.step, new.output, new.met = slot, writer.index, len(writer.outputs), self.now
             writer.outputs = (*writer.outputs, new)  # overwritten through another tensor
-        if place == place_of(tensor) and (new.step < 0 or self._afford(tensor)):  # model.half() puts weights elsewhere
+        if new.step >= 0:
+            self._keep_if_it_fits(new, tensor)
+        elif place == place_of(tensor):  # else it is somewhere else since: after model.half(), for one
             self._keep_in(new, tensor)
         return new
 
@@ -73,10 +75,14 @@ class Memory:
         step.outputs = tuple(Slot(tensor, self._state(tensor)[0], step.index, i) for i, tensor in enumerate(tensors))
         for slot, tensor in zip(step.outputs, tensors, strict=True):
             self._slots[id(tensor)] = slot
-            if self._gradients or ((self._keep is None or self._keep(step.index)) and self._afford(tensor)):
-                self._keep_in(slot, tensor)
-            elif self._keep is None:
-                slot.sample = sample_of(tensor)
+            if self._keep is None or step.index in self._keep:
+                self._keep_if_it_fits(slot, tensor)
+
+    def _keep_if_it_fits(self, slot: Slot, tensor: Tensor) -> None:
+        if self._gradients or self._afford(tensor):
+            self._keep_in(slot, tensor)
+        else:
+            slot.sample = sample_of(tensor)
 
     def _keep_in(self, slot: Slot, tensor: Tensor) -> None:
         slot.kept = tensor if _functorch.is_functorch_wrapped_tensor(tensor) else tensor.detach()
@@ -104,9 +110,12 @@ class Memory:
         """Hold what a call was given, so that it can be run again; what is kept already costs nothing."""
         given = (call.args, call.kwargs)
         call.args, call.kwargs = (self.hold(given[0]), self.hold(given[1])) if _is_plain(given) else (None, None)
+        if self._keep is not None:  # a replay is not replayed
+            call.args = call.kwargs = None
+            return
         missing = {slot: t for t in tensors_in(given) if (slot := self.slot_of(t)).kept is None}
         price = sum(self._price(tensor) for tensor in missing.values())
-        if not missing or _is_leaf(call.module) or self.spent_on_calls + price > self.budget:
+        if _is_leaf(call.module) or self.spent_on_calls + price > self.budget:
             return
         self.spent_on_calls += price
         for slot, tensor in missing.items():

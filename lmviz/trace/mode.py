@@ -34,6 +34,10 @@ _TENSORS = frozenset((Tensor, nn.Parameter))
 _KNOWN = _TENSORS | ATOMS | {slice}
 
 
+class _Enough(BaseException):
+    """Ends a replay when it has come far enough; no model handles it by accident."""
+
+
 class Recorder(WatchingMode):
     """Records the torch calls of its own thread while `run` runs. A step's index counts from `first`."""
 
@@ -47,7 +51,7 @@ class Recorder(WatchingMode):
         substitutes: Mapping[int, Tensor] | None = None,
         known: Iterable[Slot] = (),
         first: int = 0,
-        keep: Callable[[int], bool] | None = None,
+        keep: range | None = None,
         random_state: Tensor | None = None,
     ) -> None:
         self.seed, self.first, self.budget, self.gradients = seed, first, budget, gradients
@@ -56,6 +60,7 @@ class Recorder(WatchingMode):
         self._known, self._keep, self._random_state = known, keep, random_state
         self._edits = _by_step(edits) if edits else {}
         self._substitutes = substitutes
+        self._swapped: dict[int, Tensor] = {}  # id of a substitute -> the model's own tensor
         self._steps: list[RawStep] = []
         self._pending: list[Any] = []  # calls to settle, end to end; one list is quicker than one of tuples
         self._room = budget  # bytes that may still be made before memory is looked at; views are counted in full
@@ -71,6 +76,8 @@ class Recorder(WatchingMode):
         try:
             with self:
                 result = _run(function)
+        except _Enough:
+            pass
         except Exception as error:
             if error is self._unfit:
                 raise
@@ -154,6 +161,8 @@ class Recorder(WatchingMode):
         self, func: Callable[..., Any], op: Op, args: Any, kwargs: dict[str, Any], activation: Activation, lasti: int
     ) -> Any:
         """A call that overwrites, draws, may be edited, or comes when memory is short: it is settled as it happens."""
+        if self._keep is not None and self._steps and self._steps[-1].index >= self._keep[-1]:
+            raise _Enough
         if self._substitutes:
             args, kwargs = self._swap(args, kwargs)
         step = self._begin(op, args, kwargs, activation, lasti)
@@ -171,7 +180,7 @@ class Recorder(WatchingMode):
             self.memory.make(step, made)
             self.memory.after_overwriting(written, step)
             self._add(step)
-        return out
+        return map_nested(out, Tensor, self._swap_back) if self._swapped else out
 
     def _draw(self, step: RawStep, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         step.random = self._chance.state
@@ -206,8 +215,19 @@ class Recorder(WatchingMode):
 
     def _swap(self, args: Any, kwargs: Any) -> Any:
         """Arguments with edited weights in the place of the model's own."""
-        new = self._substitutes or {}
-        return map_nested((args, kwargs or {}), Tensor, lambda tensor: new.get(id(tensor), tensor))
+
+        def swap(tensor: Tensor) -> Tensor:
+            new = substitutes.get(id(tensor), tensor)
+            if new is not tensor:
+                self._swapped[id(new)] = tensor
+            return new
+
+        substitutes = self._substitutes or {}
+        return map_nested((args, kwargs or {}), Tensor, swap)
+
+    def _swap_back(self, tensor: Tensor) -> Tensor:
+        """After `self.count += 1` a module must have its own tensor, and not the one in its place."""
+        return self._swapped.get(id(tensor), tensor)
 
     def _raised(self, step: RawStep, error: BaseException) -> None:
         step.error = f"{type(error).__name__}: {error}"
@@ -242,18 +262,17 @@ class Recorder(WatchingMode):
         if self._sealed is not None:
             self.memory.note(*self._sealed)
             self._sealed = None
-        self.memory.looking_back = True
         for op, args, kwargs, made, activation, lasti in zip(*[iter(pending)] * 6, strict=True):
             step = self._begin(op, args, kwargs, activation, lasti)
             self.memory.make(step, tensors_in(made))
             self._add(step)
-        self.memory.looking_back = False
 
     def _begin(self, op: Op, args: Any, kwargs: dict[str, Any] | None, activation: Activation, lasti: int) -> RawStep:
         """The next step, with its operands as they are now, after what is pending."""
         if self._pending:
             self._settle()
         index = self.first + len(self._steps)
+        self.memory.now = index
         self._open(activation.call, index)
         return RawStep(index, op, self.memory.hold(args), self.memory.hold(kwargs or {}), activation, lasti)
 

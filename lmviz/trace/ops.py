@@ -56,6 +56,7 @@ class Op:
     random: bool = False
     lists: bool = True
     special: bool = False
+    writes: tuple[int, ...] = ()  # positions of arguments that an operation of a library's own overwrites
 
     def argument(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What a call was given as `name`; None if nothing."""
@@ -70,6 +71,8 @@ class Op:
             return (kwargs["out"],)
         if self.in_place or self.argument("inplace", args, kwargs):
             return (args[0] if args else kwargs.get("input"),)
+        if self.writes:
+            return tuple(args[i] for i in self.writes if i < len(args))
         condition, names = _WRITES.get(self.name, ("", ()))
         written = names if condition and self.argument(condition, args, kwargs) else ()
         return tuple(value for name in written if (value := self.argument(name, args, kwargs)) is not None)
@@ -112,6 +115,7 @@ def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
     if func is torch.Tensor.where:
         arguments = ("input", "condition", "other")
     random = name in _RANDOM or _is_seeded(name)
+    writes = _written(func)
     return Op(
         canonical,
         arguments,
@@ -120,8 +124,19 @@ def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
         name in _REVERSED,
         random,
         lists=not arguments or not _MAY_BE_LISTS.isdisjoint(arguments),
-        special=in_place or random or canonical in _WRITES or "inplace" in arguments,
+        special=in_place or random or canonical in _WRITES or "inplace" in arguments or bool(writes),
+        writes=writes,
     )
+
+
+def _written(func: Callable[..., Any]) -> tuple[int, ...]:
+    """What `torch.ops.library.operation` declares that it overwrites."""
+    if isinstance(func, torch._ops.OpOverloadPacket):
+        func = getattr(func, func.overloads()[0])
+    if not isinstance(func, torch._ops.OpOverload):
+        return ()
+    arguments = enumerate(func._schema.arguments)
+    return tuple(i for i, a in arguments if a.alias_info is not None and a.alias_info.is_write and not a.kwarg_only)
 
 
 def _is_seeded(name: str) -> bool:

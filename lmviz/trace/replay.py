@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -18,6 +19,7 @@ from lmviz.trace.slots import Slot, map_nested, sample_of
 
 WINDOW = 24  # steps on each side of the wanted one that a replay keeps too, since the next wish is near
 REPLAYS_KEPT = 2
+_EMPTY = frozenset("empty empty_like empty_strided empty_permuted new_empty new_empty_strided".split())
 
 
 class Replayer:
@@ -53,6 +55,8 @@ class Replayer:
             while len(self._recent) > REPLAYS_KEPT:
                 self._recent.popitem(last=False)
             tensor = _kept(replay, slot)
+        if self._recorder.steps[slot.step - self._recorder.first].op.name in _EMPTY:
+            raise UserError("This tensor had no numbers of its own yet: torch.empty only reserves memory.")
         if tensor is None or sample_of(tensor) != slot.sample:
             raise UserError(
                 "The model did something else when it was run again, so this tensor can't be shown: "
@@ -61,31 +65,34 @@ class Replayer:
         return tensor
 
     def _replay(self, slot: Slot) -> Recorder:
-        call = self._innermost(slot.step)
+        call = self._innermost(slot)
         size = max(1, slot.dtype.itemsize * slot.shape.numel())
         window = min(WINDOW, self._recorder.budget // (8 * size))
+        end = max(slot.met, min(slot.step + window, call.last))
         replay = Recorder(
             budget=1 << 62,
             seed=self._recorder.seed,
             edits=self._edits,
-            substitutes={**self._substitutes, **self._as_they_were(call)},
+            substitutes={**self._substitutes, **self._as_they_were(call.first, end)},
             first=call.first,
-            keep=lambda step: abs(step - slot.step) <= window,
+            keep=range(slot.step - window, end + 1),
             random_state=call.random,
         )
+        again = self._start if call.module is None else _again(call)
         with self._ambient.again():
-            replay.run(self._start if call.module is None else lambda: _run(call))
+            replay.run(again)
         return replay
 
-    def _innermost(self, step: int) -> RawCall:
-        """The smallest call around a step that can be run again: what it was given is still there."""
-        around = [call for call in self._recorder.calls if call.first <= step <= call.last and _can_run(call)]
+    def _innermost(self, slot: Slot) -> RawCall:
+        """The smallest call around a slot that can be run again: what it was given is still there."""
+        calls = self._recorder.calls
+        around = [call for call in calls if call.first <= slot.step and slot.met <= call.last and _can_run(call)]
         return min(around, key=lambda call: call.last - call.first)
 
-    def _as_they_were(self, call: RawCall) -> dict[int, Tensor]:
-        """Copies of the weights and inputs that the run has overwritten; the others must not have changed since."""
+    def _as_they_were(self, first: int, last: int) -> dict[int, Tensor]:
+        """Copies of the weights and inputs that these steps have overwritten; others must not have changed since."""
         before: dict[int, Tensor] = {}
-        for step in self._recorder.steps[call.first - self._recorder.first : call.last + 1 - self._recorder.first]:
+        for step in self._recorder.steps[first - self._recorder.first : last + 1 - self._recorder.first]:
             for slot in slots_in((step.args, step.kwargs)):
                 if slot.step < 0 and slot.overwritten and (tensor := slot.alive()) is not None:
                     before.setdefault(id(tensor), slot.tensor().clone())
@@ -100,10 +107,12 @@ def _can_run(call: RawCall) -> bool:
     return call.args is not None and all(slot.unchanged for slot in slots_in((call.args, call.kwargs)))
 
 
-def _run(call: RawCall) -> Any:
+def _again(call: RawCall) -> Callable[[], Any]:
+    """The call of a module, with what it was given."""
     assert call.module is not None
-    args, kwargs = map_nested((call.args, call.kwargs), Slot, Slot.tensor)
-    return call.module(*args, **kwargs)
+    given = {slot: slot.tensor().requires_grad_(slot.requires_grad) for slot in slots_in((call.args, call.kwargs))}
+    args, kwargs = map_nested((call.args, call.kwargs), Slot, given.__getitem__)  # what was one tensor is one again
+    return partial(call.module, *args, **kwargs)
 
 
 def _kept(replay: Recorder, slot: Slot) -> Tensor | None:

@@ -28,8 +28,20 @@ class Slot:
     """One tensor, from the call that made it to the call that overwrites it."""
 
     __slots__ = (
-        *("_tensor", "before", "dtype", "edge", "grad", "kept", "nested", "output", "overwritten", "sample"),
-        *("shape", "step", "version"),
+        *(
+            "_tensor",
+            "before",
+            "dtype",
+            "edge",
+            "grad",
+            "kept",
+            "met",
+            "nested",
+            "output",
+            "overwritten",
+            "requires_grad",
+        ),
+        *("sample", "shape", "step", "version"),
     )
 
     def __init__(self, tensor: Tensor, version: int, step: int = -1, output: int = 0) -> None:
@@ -38,12 +50,14 @@ class Slot:
         self.shape = shape_of(tensor)
         self.dtype = tensor.dtype
         self.nested = tensor.is_nested  # a batch of sequences of unequal length
+        self.requires_grad = tensor.requires_grad
         self.step = step  # the step that made it; -1 for weights, inputs and constants
         self.output = output
         self.kept: Tensor | None = None
         self.sample: tuple[str, ...] = ()  # a few of the numbers that were not kept
         self.overwritten = False  # what is kept is a copy, since the tensor itself has other numbers now
         self.before: Slot | None = None  # what it was, if a call in place has changed it through another tensor
+        self.met = step  # the step that came by it first: in that case a later one than made it
         self.edge: Any = None  # where its gradient passes, while there is a graph
         self.grad: Tensor | None = None
 
@@ -63,12 +77,14 @@ class Slot:
         """The numbers as they were recorded.
 
         Raises:
-            UserError: they were overwritten since.
+            UserError: they are gone.
         """
         if self.kept is None or not self.unchanged:
             raise UserError(
                 "This tensor was changed after it was recorded, so the recorded numbers are gone: record again."
             )
+        if _functorch.is_functorch_wrapped_tensor(self.kept):
+            raise UserError("This tensor existed only inside torch.func (vmap or grad), so its numbers can't be shown.")
         return self.kept.detach()
 
     def is_of(self, tensor: Tensor) -> bool:
@@ -143,8 +159,6 @@ def to_array(tensor: Tensor) -> Array:
     """A read-only numpy array of the same numbers; bfloat16, which numpy lacks, becomes float32."""
     if tensor.is_meta:
         raise UserError("This tensor has a shape but no numbers (device 'meta'): give the model real weights.")
-    if _functorch.is_functorch_wrapped_tensor(tensor):
-        raise UserError("This tensor existed only inside torch.func (vmap or grad), so its numbers can't be shown.")
     if tensor.is_nested:
         tensor = torch.nested.to_padded_tensor(tensor.float(), float("nan"))  # nan: there is no number here
     if tensor.layout is not torch.strided:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dis
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,6 +55,7 @@ class Listing:
     lines: tuple[str, ...]
 
 
+_COMPREHENSION = re.compile(r"(\.<locals>\.<(listcomp|setcomp|dictcomp|genexpr)>)+$")
 _STORING = ("STORE_SUBSCR", "UNPACK_SEQUENCE", "UNPACK_EX")
 
 _sites: dict[int, tuple[CodeType, dict[int, Site]]] = {}  # by identity: comparing code objects is slow
@@ -80,7 +82,8 @@ def site(code: CodeType, lasti: int) -> Site:
 def _site(code: CodeType, lasti: int) -> Site:
     first, last, start, end = _positions(code)[lasti // 2]
     line = first or code.co_firstlineno
-    nowhere = SourceSpan("", code.co_filename, (line, last or line), (0, 0), code.co_qualname)
+    function = _COMPREHENSION.sub("", code.co_qualname)
+    nowhere = SourceSpan("", code.co_filename, (line, last or line), (0, 0), function)
     syntax = syntax_of(code)
     if syntax is None or first is None or last is None or start is None or end is None:
         return Site(nowhere, nowhere)
@@ -93,10 +96,11 @@ def _site(code: CodeType, lasti: int) -> Site:
         whole: ast.expr | ast.stmt = statement
     else:
         names, whole = assigned_names(node, syntax.parent), node
-    extent, targets = _extent(statement), _targets(syntax.statement_of(node))
+    named = syntax.parent.get(statement) if isinstance(statement, ast.Lambda) else statement  # double = lambda x: 2 * x
+    extent, targets = _extent(statement), _targets(named)
     return Site(
-        _span(syntax, _extent(whole), code),
-        _span(syntax, extent, code),
+        _span(syntax, _extent(whole), code.co_filename, function),
+        _span(syntax, extent, code.co_filename, function),
         names,
         targets[0] if len(targets) == 1 else "",
         (syntax.axes.get(extent[1]) or syntax.axes.get(extent[0], ())) if _is_all(node, syntax.parent) else (),
@@ -117,9 +121,9 @@ def _statement(syntax: Syntax, node: ast.AST) -> ast.stmt | ast.Lambda | None:
 
 
 @lru_cache(maxsize=65536)  # so that the spans of one statement are one object
-def _span(syntax: Syntax, position: Position, code: CodeType) -> SourceSpan:
+def _span(syntax: Syntax, position: Position, filename: str, function: str) -> SourceSpan:
     text, columns = syntax.cut(position), syntax.columns(position)
-    return SourceSpan(text, code.co_filename, (position[0], position[1]), columns, code.co_qualname)
+    return SourceSpan(text, filename, (position[0], position[1]), columns, function)
 
 
 def _extent(node: ast.expr | ast.stmt) -> Position:

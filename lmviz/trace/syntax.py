@@ -1,13 +1,17 @@
 """One parsed source file: its nodes by position, its shape comments, and the code that it compiles to."""
 
 from __future__ import annotations
+import __future__
 
 import ast
+import functools
 import io
 import linecache
 import re
 import threading
 import tokenize
+from collections.abc import Iterator
+from operator import or_
 from types import CodeType
 
 Position = tuple[int, int, int, int]  # first line, last line, first column, last column; columns count UTF-8 bytes
@@ -15,6 +19,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _SHAPE = re.compile(r"\[([\w\s,]+)\]|\(([\w\s]+,[\w\s,]*)\)")
 _VERSIONS_KEPT = 4
+_FUTURE = functools.reduce(or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 
 
 class Syntax:
@@ -22,7 +27,8 @@ class Syntax:
 
     def __init__(self, filename: str, lines: list[str]) -> None:
         self.lines = lines
-        self.codes: set[CodeType] = set()
+        self._filename = filename
+        self._codes: dict[int, frozenset[CodeType]] = {}
         self.nodes: dict[Position, ast.expr | ast.stmt] = {}
         self.calls_by_end: dict[tuple[int, int], ast.expr] = {}
         self.parent: dict[ast.AST, ast.AST] = {}
@@ -30,24 +36,28 @@ class Syntax:
         self.axes: dict[int, tuple[str, ...]] = {}  # of the shape comment on a line
         text = "".join(lines)
         try:
-            tree = ast.parse(text)
-            self._collect(compile(tree, filename, "exec", dont_inherit=True))
+            self.tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError):  # a notebook's magics, or not Python at all
+            self.tree = ast.parse("")
             return
-        self._index(tree)
+        self._index(self.tree)
         self._read_comments(text)
 
-    def _collect(self, code: CodeType) -> None:
-        self.codes.add(code)
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                self._collect(constant)
+    def codes(self, flags: int) -> frozenset[CodeType]:
+        """All code that the file compiles to; `flags` are the future features that were on, as in a notebook."""
+        if flags not in self._codes:
+            try:
+                whole = compile(self.tree, self._filename, "exec", flags, dont_inherit=True)
+            except (SyntaxError, ValueError, RecursionError):
+                whole = compile("", self._filename, "exec")
+            self._codes[flags] = frozenset(_codes_in(whole))
+        return self._codes[flags]
 
     def _index(self, tree: ast.Module) -> None:
         for node in ast.walk(tree):  # from the outside in: of nodes with one extent, the outer one is meant
             for child in ast.iter_child_nodes(node):
                 self.parent[child] = node
-            if isinstance(node, ast.expr | ast.stmt):
+            if isinstance(node, ast.expr | ast.stmt) and not isinstance(node, ast.Expr):
                 self.nodes.setdefault(position_of(node), node)
             if isinstance(node, ast.Call):
                 self.calls_by_end.setdefault(position_of(node)[1::2], node)
@@ -89,6 +99,13 @@ class Syntax:
         """A position's columns in characters."""
         first, last, start, end = position
         return len(self.lines[first - 1].encode()[:start].decode()), len(self.lines[last - 1].encode()[:end].decode())
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes_in(constant)
 
 
 def axes_in(comment: str) -> tuple[str, ...]:
@@ -135,7 +152,8 @@ def is_from(code: CodeType, syntax: Syntax) -> bool:
 
     Test runners rewrite the `assert`s of a function, and mark it; such code has the file's names, and more.
     """
-    if code in syntax.codes:
+    codes = syntax.codes(code.co_flags & _FUTURE)
+    if code in codes:
         return True
     if not any(name.startswith("@py") for name in (*code.co_names, *code.co_varnames)):
         return False
@@ -143,7 +161,7 @@ def is_from(code: CodeType, syntax: Syntax) -> bool:
         known.co_qualname == code.co_qualname
         and known.co_firstlineno == code.co_firstlineno
         and set(known.co_names) <= set(code.co_names)
-        for known in syntax.codes
+        for known in codes
     )
 
 
