@@ -17,10 +17,12 @@ def shelf_of(root: Path, run: str) -> Shelf:
     return Shelf(root / run / CHECKPOINTS)
 
 
-def make_room(db: sqlite3.Connection, root: Path, run: str, n_bytes: int, limit: int) -> tuple[int, ...]:
+def make_room(
+    db: sqlite3.Connection, root: Path, run: str, n_bytes: int, limit: int, stay: Collection[int] = ()
+) -> tuple[int, ...]:
     """Drop checkpoints until `n_bytes` more fit below the limit: first this run's, then those of the oldest run.
 
-    A run's last, best and pinned checkpoints stay. Returns the steps that this run lost.
+    A run's last, best and pinned checkpoints stay, and of this run those in `stay`. Returns the steps that it lost.
 
     Raises:
         UserError: they would not fit all the same.
@@ -33,7 +35,8 @@ def make_room(db: sqlite3.Connection, root: Path, run: str, n_bytes: int, limit:
             return lost
         shelf = shelf_of(root, owner)
         saved = {one.step: one.n_bytes for one in shelf.saved()}
-        dropped = crowded(shelf.saved(), kept(db, shelf, owner), missing)
+        safe = {*kept(db, shelf, owner), *(stay if owner == run else ())}
+        dropped = crowded(shelf.saved(), safe, missing)
         shelf.drop(dropped)
         missing -= sum(saved[step] for step in dropped)
         lost = tuple(dropped) if owner == run else lost

@@ -36,7 +36,7 @@ class Journal:
         with transaction(self._db):
             self._writer.cut(self.step)
             self._db.execute("DELETE FROM samples WHERE run = ? AND step > ?", (self._run, self.step))
-            self._report(step=self.step)
+            self._report(step=self.step, best_step=None, best_loss=None)  # who knows the best tells with the next flush
 
     def note(self, snapshot: Snapshot) -> None:
         """Called after every step: nothing is done here that can wait."""

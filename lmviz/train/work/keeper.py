@@ -36,12 +36,17 @@ class Best:
 class Keeper:
     """Keeps the checkpoints of one run: time travel's, the last and the best."""
 
-    def __init__(self, db: sqlite3.Connection, root: Path, run: str, n_bytes: int) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, root: Path, run: str, n_bytes: int, best: tuple[int, float] | None = None
+    ) -> None:
+        """Args:
+        best: the step with the lowest loss so far, and that loss, where a run goes on; its checkpoint is on disk.
+        """
         self._db, self._root, self._run, self._n_bytes = db, root, run, n_bytes
         self._shelf = shelf_of(root, run)
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[float] | None = None
-        self._best = self._known_best()
+        self._best = Best(*best) if best else None
         self.due = time.monotonic() + SAVE_EVERY  # when to save next
 
     @property
@@ -83,15 +88,12 @@ class Keeper:
         """Drop what a run that rests does not need."""
         self._shelf.drop(passing(self._shelf.saved(), self._kept()))
 
-    def _known_best(self) -> Best | None:
-        row = self._db.execute("SELECT best_step, best_loss FROM runs WHERE id = ?", (self._run,)).fetchone()
-        return None if row is None or row["best_step"] is None else Best(row["best_step"], row["best_loss"])
-
     def _kept(self) -> Collection[int]:
-        return kept(self._db, self._shelf, self._run)
+        """Our own best counts too: it may be on disk before the table of runs has heard of it."""
+        return {*kept(self._db, self._shelf, self._run), *([self._best.step] if self._best else ())}
 
     def _make_room(self, n_bytes: int) -> None:
-        dropped = make_room(self._db, self._root, self._run, n_bytes, self._n_bytes)
+        dropped = make_room(self._db, self._root, self._run, n_bytes, self._n_bytes, self._kept())
         if dropped:
             with transaction(self._db):
                 note(self._db, self._run, dropped[-1], "thinned")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 import traceback
@@ -20,6 +21,7 @@ from lmviz.train.store.database import transaction
 from lmviz.train.store.files import sentences
 from lmviz.train.store.room import shelf_of
 from lmviz.train.store.run_table import DONE, FAILED, INTERRUPTED, PAUSED, STOPPED, Gone, release
+from lmviz.train.store.series import read_series
 from lmviz.train.store.shelf import is_milestone, next_milestone
 from lmviz.train.work.journal import Journal
 from lmviz.train.work.keeper import Best, Keeper
@@ -71,7 +73,7 @@ class Trainer:
         self.made = prepare(root / run, self.shelf, row["step"], limits.memory)
         self.steps = self.made.recipe.training.steps
         self.journal = Journal(db, run, worker, self.made.step)
-        self.keeper = Keeper(db, root, run, limits.n_bytes)
+        self.keeper = Keeper(db, root, run, limits.n_bytes, self._best_so_far(db, run))
         self.saved: int | None = self.made.step or None
 
     @property
@@ -98,6 +100,14 @@ class Trainer:
         if is_told_to_quit():
             return INTERRUPTED
         return STOPPED if self.wanted == "stop" else PAUSED
+
+    def _best_so_far(self, db: sqlite3.Connection, run: str) -> tuple[int, float] | None:
+        """From what was measured and not from the table of runs, which hears of it a little later, or never."""
+        measured = read_series(db, run, self.made.metric, 2**31, (0, self.made.step))
+        there = {saved.step for saved in self.shelf.saved()}
+        points = zip(measured.steps.tolist(), measured.numbers.tolist(), strict=True)
+        known = [(step, loss) for step, loss in points if step in there and math.isfinite(loss)]
+        return min(known, key=lambda point: point[1], default=None)
 
     def _learn(self, is_told_to_quit: Callable[[], bool]) -> None:
         """Step after step, until something is due: between two such moments a run is as quick as a bare loop."""
