@@ -49,7 +49,7 @@ from lmviz.explain.slopes.rows import (
 from lmviz.explain.slopes.use import Ints, Slopes, Use
 from lmviz.explain.slopes.views import slopes_max, slopes_order, slopes_setitem, slopes_view
 from lmviz.explain.views import VIEWS
-from lmviz.explain.wiring import loss_of, overwritten, uses_of, written_out
+from lmviz.explain.wiring import loss_of, uses_of, written_out
 from lmviz.trace.step import Cell, Trace, Value
 
 __all__ = ["SLOPES", "explain_gradient"]
@@ -150,30 +150,25 @@ def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
     fused = written_out(trace).get(value.address)
     if fused is not None:
         same = np.array([place_of(cell, value.shape)])
-        yield from _flow(trace, fused, Slopes(same, np.ones(1)))
+        yield from _flow(fused, Slopes(same, np.ones(1)))
         return
-    gone = overwritten(trace)
     for step, n in uses_of(trace, value.address):
         for output, result in enumerate(step.outputs):
-            if result.grad is not None or result.address in gone:
-                yield from _flow(trace, result, SLOPES[step.op](Use(step, inputs(step), n, cell, output)))
+            if result.grad is not None and not result.edited:
+                yield from _flow(result, SLOPES[step.op](Use(step, inputs(step), n, cell, output)))
 
 
-def _flow(trace: Trace, output: Value, slopes: Slopes) -> Iterator[Flow]:
+def _flow(output: Value, slopes: Slopes) -> Iterator[Flow]:
     if len(slopes.cells):
-        yield Flow(output, slopes, _gradients(trace, output, slopes.cells))
+        yield Flow(output, slopes, _gradients(output, slopes.cells))
 
 
-def _gradients(trace: Trace, output: Value, cells: Ints) -> Floats:
-    """The recorded gradients of some cells; those of what was overwritten later are worked out in turn."""
+def _gradients(output: Value, cells: Ints) -> Floats:
+    """The recorded gradients of some cells."""
     gradient = output.grad
-    if gradient is not None:
-        there: Floats = gradient[np.unravel_index(cells, output.shape)] if output.shape else gradient.reshape(1)
-        return there.astype(np.float64)
-    found = [explain_gradient(trace, output.address, cell_at(int(place), output.shape)) for place in cells]
-    if not all(why.known for why in found):
-        raise NotImplementedError("the gradient of a tensor that was overwritten")
-    return np.array([why.value for why in found])
+    assert gradient is not None
+    there: Floats = gradient[np.unravel_index(cells, output.shape)] if output.shape else gradient.reshape(1)
+    return there.astype(np.float64)
 
 
 def _terms(flows: list[Flow]) -> Terms:

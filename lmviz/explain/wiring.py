@@ -46,15 +46,6 @@ def written_out(trace: Trace) -> dict[str, Value]:
     return {step.address: trace[fused].outputs[0] for fused, step in last.items()}
 
 
-def overwritten(trace: Trace) -> set[str]:
-    """The addresses of values that a later call in place replaced; their gradients are gone."""
-    return {step.inputs[0].address for step in trace if _in_place(step) and step.inputs}
-
-
-def _in_place(step: Step) -> bool:
-    return step.in_place or bool(step.settings.get("inplace"))
-
-
 def loss_of(trace: Trace) -> Value | None:
     """The value that `backward=` returned: the last single number that equals the loss and has a gradient."""
     for step in reversed(trace.steps):

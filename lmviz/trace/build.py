@@ -125,7 +125,7 @@ class _Builder:
                 statement=run.index,
                 call=run.call,
                 opened=None if entry.fused is None else entry.fused.index,
-                in_place=raw.op.in_place,
+                in_place=raw.op.overwrites_first(raw.args, raw.kwargs),
                 error=raw.error,
                 edited=bool(raw.edits),
             )
@@ -142,7 +142,8 @@ class _Builder:
             old = slot.before
             name, address = next(names) if old is None else self.naming.overwritten(self.values.get(old))
             home = self.reader if entry.fused is None or entry.fused.opened is None else entry.fused.opened
-            self.values[slot] = self._value(slot, name, address, "activation", home.cells(slot))
+            is_edited = (slot.output,) in entry.raw.edits
+            self.values[slot] = self._value(slot, name, address, "activation", home.cells(slot), is_edited)
             made.append(self.values[slot])
         return tuple(made)
 
@@ -165,9 +166,9 @@ class _Builder:
             return *self.input_names[identity], "input"
         return "", "", "constant"
 
-    def _value(self, slot: Slot, name: str, address: str, role: Role, cells: Cells) -> Value:
-        dtype = str(slot.dtype).removeprefix("torch.")
-        return Value(name, address, role, self.axes.get(slot) or unnamed(slot.shape), tuple(slot.shape), dtype, cells)
+    def _value(self, slot: Slot, name: str, address: str, role: Role, cells: Cells, edited: bool = False) -> Value:
+        axes, dtype = self.axes.get(slot) or unnamed(slot.shape), str(slot.dtype).removeprefix("torch.")
+        return Value(name, address, role, axes, tuple(slot.shape), dtype, cells, edited)
 
     def _note_modules(self, segment: Segment, entries: list[Entry]) -> None:
         """A module's path stands for the last step of its first call."""

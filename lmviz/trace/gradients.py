@@ -23,15 +23,22 @@ def gradients_on() -> ExitStack:
 def settle_gradients(
     recorders: Sequence[Recorder], results: Sequence[Tensor], reached: Sequence[Tensor | None]
 ) -> None:
-    """Give every recorded tensor its gradient, from those that reached the results, and let the graph go."""
+    """Give every recorded tensor its gradient, from those that reached the results, and let the graph go.
+
+    Raises:
+        RuntimeError: autograd can't, because a number that it needs was overwritten, for one.
+    """
     steps = [step for recorder in recorders for step in recorder.steps]
     slots = dict.fromkeys(slot for step in steps for slot in (*slots_in((step.args, step.kwargs)), *step.outputs))
     wanted = [slot for slot in slots if slot.edge is not None]
     sources = [(t, grad) for t, grad in zip(results, reached, strict=False) if t.requires_grad and grad is not None]
-    if wanted and sources:
-        tensors, grads = zip(*sources, strict=True)
-        edges = [slot.edge for slot in wanted]
-        for slot, grad in zip(wanted, torch.autograd.grad(tensors, edges, grads, allow_unused=True), strict=True):
-            slot.grad = grad
-    for slot in wanted:
-        slot.edge = None
+    try:
+        if wanted and sources:
+            tensors, grads = zip(*sources, strict=True)
+            edges = [slot.edge for slot in wanted]
+            found = torch.autograd.grad(tensors, edges, grads, allow_unused=True)
+            for slot, grad in zip(wanted, found, strict=True):
+                slot.grad = grad
+    finally:
+        for slot in wanted:
+            slot.edge = None

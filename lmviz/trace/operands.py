@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+import torch
+
 from lmviz.trace.op_table import VARIADIC
 from lmviz.trace.raw import RawStep
 from lmviz.trace.slots import Slot, map_nested
 from lmviz.trace.step import InputRef
 
 _KEYWORDS = {"axis": "dim", "keepdims": "keepdim", "tensor": "input"}
+_BY_TYPE = {torch.dtype: "dtype", torch.device: "device", Slot: "other"}  # x.to(torch.float16), x.to(y)
 _OUT_OF_SIGHT = frozenset(("_stacklevel",))
 
 
@@ -50,7 +53,7 @@ def _named(step: RawStep) -> Iterable[tuple[str, Any]]:
     if step.op.reverse and len(args) >= 2:
         args = (args[1], args[0], *args[2:])
     for i, value in enumerate(args):
-        name = names[i] if i < len(names) else f"argument_{i + 1}"
+        name = names[i] if i < len(names) else _BY_TYPE.get(type(value), f"argument_{i + 1}")
         if name in VARIADIC and i == len(names) - 1 and not isinstance(value, list | tuple):
             yield name, list(args[i:])
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,11 +66,15 @@ class Op:
         position = self.arguments.index(name) if name in self.arguments else len(args)
         return args[position] if position < len(args) else None
 
+    def overwrites_first(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether a call is of the kind that puts its result in the place of its first argument."""
+        return self.in_place or bool(self.argument("inplace", args, kwargs))
+
     def overwritten(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
         """The arguments that a call writes to."""
         if kwargs.get("out") is not None:
             return (kwargs["out"],)
-        if self.in_place or self.argument("inplace", args, kwargs):
+        if self.overwrites_first(args, kwargs):
             return (args[0] if args else kwargs.get("input"),)
         if self.writes:
             return tuple(args[i] for i in self.writes if i < len(args))
@@ -111,7 +116,8 @@ def _plain(name: str, in_place: bool) -> str:
 
 def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
     canonical = ALIASES.get(plain, plain)
-    arguments = ARGUMENTS.get(plain, ARGUMENTS.get(canonical, ()))
+    listed = ARGUMENTS.get(plain) or ARGUMENTS.get(canonical)
+    arguments = listed or _declared(func, name)
     if func is torch.Tensor.where:
         arguments = ("input", "condition", "other")
     random = name in _RANDOM or _is_seeded(name)
@@ -123,10 +129,21 @@ def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
         in_place,
         name in _REVERSED,
         random,
-        lists=not arguments or not _MAY_BE_LISTS.isdisjoint(arguments),
+        lists=not listed or not _MAY_BE_LISTS.isdisjoint(arguments),
         special=in_place or random or canonical in _WRITES or "inplace" in arguments or bool(writes),
         writes=writes,
     )
+
+
+def _declared(func: Callable[..., Any], name: str) -> tuple[str, ...]:
+    """The names that torch itself gives to the positional arguments of an operation that is not listed."""
+    packet = func if isinstance(func, torch._ops.OpOverloadPacket) else getattr(torch.ops.aten, name, None)
+    if inspect.isfunction(func):
+        return tuple("input" if argument == "self" else argument for argument in inspect.signature(func).parameters)
+    if not isinstance(packet, torch._ops.OpOverloadPacket):
+        return ()
+    arguments = getattr(packet, packet.overloads()[0])._schema.arguments
+    return tuple("input" if a.name == "self" else a.name for a in arguments if not a.kwarg_only)
 
 
 def _written(func: Callable[..., Any]) -> tuple[int, ...]:

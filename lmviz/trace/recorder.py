@@ -51,7 +51,8 @@ def record(
         prefix: put before every address, for a model that is a part of something.
 
     Returns:
-        A trace; if the model raised, up to where it did, with `trace.failure`.
+        A trace; if the model or the loss raised, up to where it did, with `trace.failure`. Gradients that autograd
+        can't compute are a failure at no step.
 
     Raises:
         UserError: an edit names no step, or returns another shape; the loss is not one number.
@@ -86,6 +87,9 @@ def _loss_of(segment: Segment, backward: Callable[[Any], Tensor], earlier: tuple
         found = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise UserError("backward must return one number, the loss, as a tensor; it returned {found}.", found=found)
     total = [] if value is None else [value.sum()]
-    settle_gradients([model, loss], total, [torch.ones_like(t) for t in total])
+    try:
+        settle_gradients([model, loss], total, [torch.ones_like(t) for t in total])
+    except RuntimeError as error:
+        loss.exception = error.with_traceback(None)  # its frames would hold every tensor
     number = None if value is None else float(value.detach())
     return (Segment(loss, backward, "loss", segment.ambient, (segment.result,), result=segment.result, loss=number),)

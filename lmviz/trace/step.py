@@ -44,6 +44,7 @@ class Value:
     shape: tuple[int, ...]
     dtype: str
     cells: Cells = field(repr=False)
+    edited: bool = False  # put here by an edit: what led up to it has no part in it
 
     @property
     def array(self) -> Array:

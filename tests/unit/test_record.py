@@ -232,6 +232,30 @@ def test_what_was_overwritten_through_a_view_is_a_new_value_with_its_old_name() 
     assert trace["base#2"] is trace["row#2"]
 
 
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: x.mul_(-1),
+        lambda m, x: F.relu(-x, inplace=True),
+        lambda m, x: F.leaky_relu(-x, 0.1, True),
+        lambda m, x: nn.Hardswish(inplace=True)(-x),
+        lambda m, x: F.dropout(-x, 0.5, training=True, inplace=True),
+    ],
+)
+def test_a_step_says_that_it_is_in_place(forward: Callable[..., Any]) -> None:
+    step = record(Model(forward), X.clone())[-1]
+    assert step.in_place
+    assert step.inputs[0].array.tolist() != step.outputs[0].array.tolist()
+
+
+def test_calls_in_place_may_be_chained() -> None:
+    trace = record(Model(lambda m, x: x.mul(1).add_(1).mul_(2).relu_().sub_(1)), X - 3)
+    assert [value.array[0].tolist() for step in trace for value in step.outputs] == [
+        *([-3, -2, -1], [-2, -1, 0], [-4, -2, 0], [0, 0, 0], [-1, -1, -1])
+    ]
+    assert [value.address for step in trace[1:] for value in step.inputs] == ["mul", "add", "mul#2", "relu"]
+
+
 def test_a_layer_that_updates_its_own_averages_keeps_those_from_before() -> None:
     model = nn.BatchNorm1d(3).train()
     trace = record(model, X)

@@ -268,6 +268,17 @@ def test_under_a_mode_of_the_users_own_torch_decides_as_without_a_recording() ->
 # -- gradients and edits inside ----------------------------------------------------------------------------------------
 
 
+def test_attention_on_the_inputs_themselves_is_opened() -> None:
+    def attends(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+    trace = record(attends, *torch.randn(3, 1, 2, 4, 8))
+    assert trace[-1].op == "matmul"
+    assert trace[-1].opened == 0
+    assert np.allclose(trace[-1].outputs[0].array, trace[0].outputs[0].array, atol=1e-6)
+    assert {value.name for step in trace for value in step.inputs if value.role == "input"} == {"query", "key", "value"}
+
+
 def test_gradients_reach_the_steps_inside() -> None:
     q, k, v = (tensor.requires_grad_() for tensor in qkv(dtype=torch.float64))
     trace = record(Attends(is_causal=True), q, k, v, backward=lambda out: out.pow(2).sum())

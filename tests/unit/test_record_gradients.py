@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
+from lmviz.explain.backward import explain_gradient
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.trace.recorder import record
 
@@ -101,6 +102,36 @@ def test_the_value_from_before_an_operation_in_place_has_a_gradient_of_its_own()
     assert np.array_equal(trace.inputs[0].grad, 2 * z * factor * 3)
 
 
+def test_gradients_of_what_was_overwritten_are_explained() -> None:
+    w = torch.tensor([2.0, -3.0], dtype=torch.float64, requires_grad=True)
+
+    def overwrites(x: Tensor) -> Tensor:
+        y = x * w
+        y += 1
+        y *= 2
+        F.leaky_relu(y, 0.25, inplace=True)
+        return y
+
+    trace = record(overwrites, torch.ones(2, dtype=torch.float64), backward=lambda out: out.sum())
+    for address, expected in {"y": [2, 0.5], "y#2": [2, 0.5], "y#3": [1, 0.25]}.items():
+        assert [explain_gradient(trace, address, (i,)).value for i in range(2)] == expected, address
+        assert np.array_equal(trace[address].outputs[0].grad, expected), address
+
+
+def test_gradients_that_autograd_cannot_compute_are_a_failure_at_no_step() -> None:
+    def overwrites_what_exp_needs(x: Tensor) -> Tensor:
+        y = x.exp()
+        y += 1
+        return y
+
+    trace = record(overwrites_what_exp_needs, torch.ones(2, requires_grad=True), backward=lambda out: out.sum())
+    assert trace.failure is not None
+    assert trace.failure.step is None
+    assert "modified by an inplace operation" in str(trace.failure)
+    assert [step.op for step in trace] == ["exp", "add", "sum"]
+    assert np.allclose(trace["y#2"].outputs[0].array, np.e + 1)
+
+
 @pytest.mark.parametrize(
     "backward", [loss_of, lambda logits: loss_of(logits), Loss()], ids=["function", "lambda", "module"]
 )
@@ -182,6 +213,18 @@ def test_an_edited_value_has_a_gradient_and_what_led_to_it_has_none(model: GPT2)
     assert trace["blocks.1.mlp.hidden"].outputs[0].grad is not None
     assert trace["blocks.1.attn.pattern"].outputs[0].grad is None
     assert trace["blocks.0.x_mid"].outputs[0].grad is None
+
+
+def test_what_led_to_one_of_several_edited_outputs_only_has_the_gradient_of_the_others() -> None:
+    def halves(x: Tensor) -> Tensor:
+        y = x * 3
+        low, high = y.chunk(2)
+        return low.sum() + 5 * high.sum()
+
+    trace = record(halves, torch.ones(2, requires_grad=True), backward=lambda out: out, edits={"low": lambda t: t + 1})
+    assert [value.edited for value in trace["low"].outputs] == [True, False]
+    assert np.array_equal(trace["y"].outputs[0].grad, [0, 5])
+    assert [explain_gradient(trace, "y", (i,)).value for i in range(2)] == [0, 5]
 
 
 def test_the_graph_is_let_go(model: GPT2) -> None:

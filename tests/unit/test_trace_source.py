@@ -12,11 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import einops
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.trace.recorder import record
 from lmviz.trace.source import listing
 from lmviz.trace.step import Step, Trace
@@ -129,6 +131,33 @@ def test_several_outputs_have_a_name_each() -> None:
         return q + k + v + largest + where + first + second
 
     assert list(names_of(forward))[:7] == ["q", "k", "v", "largest", "where", "first", "second"]
+
+
+def test_one_name_for_several_outputs_numbers_them() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        best = x.max(dim=-1)
+        return best.values * 2
+
+    trace = record(type("Model", (nn.Module,), {"forward": forward})(), X)
+    assert [value.address for value in trace["best"].outputs] == ["best.0", "best.1"]
+    assert trace["mul"].inputs[0] is trace["best"].outputs[0]
+    assert trace.value("best.1") is trace["best"].outputs[1]
+    assert trace.value("") is None
+    assert trace.value("best.2") is None
+
+
+def test_what_gives_its_input_back_has_a_name_of_its_own() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        a = x * 2
+        b = a.contiguous()
+        c = b.float()
+        d = F.dropout(c, training=False)
+        return d + 1
+
+    trace = record(type("Model", (nn.Module,), {"forward": forward})(), X)
+    assert [(step.address, step.inputs[0].address) for step in trace] == [
+        *(("a", "x"), ("b", "a"), ("c", "b"), ("d", "c"), ("add", "d"))
+    ]
 
 
 def test_several_outputs_without_a_name_are_numbered() -> None:
@@ -313,6 +342,23 @@ def test_a_helper_outside_the_models_file_counts_to_the_expression_that_called_i
     assert [(s.first, s.last) for s in trace.statements] == [(0, 3), (4, 7)]
 
 
+def test_einops_counts_to_the_expression_that_called_it() -> None:
+    class Heads(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            q = einops.rearrange(x, "batch pos (head d_head) -> batch head pos d_head", head=2)
+            scores = einops.einsum(q, q, "b h query d, b h key d -> b h query key")
+            return scores
+
+    x = torch.randn(1, 3, 4)
+    trace = record(Heads(), x)
+    assert trace.failure is None
+    assert torch.equal(trace.output, Heads()(x))
+    assert {step.span.text.partition("(")[0] for step in trace} == {"einops.rearrange", "einops.einsum"}
+    assert [s.span.text.partition(" ")[0] for s in trace.statements] == ["q", "scores"]
+    assert trace["q"].outputs[0].shape == (1, 2, 3, 2)
+    assert trace["scores"].op == "einsum"
+
+
 def test_a_decorated_forward_shows_its_own_source(helpers: ModuleType) -> None:
     class Decorated(nn.Module):
         @helpers.logged
@@ -458,6 +504,29 @@ def test_a_recording_reads_like_its_source() -> None:
     assert transcript(trace, "blocks.1") == "out = x + self.lin(x)"
 
 
+def test_attention_reads_like_its_source() -> None:
+    trace = record(
+        GPT2(GPT2Config(d_vocab=5, n_ctx=4, n_layers=1, d_model=4, n_heads=2, d_mlp=3)), torch.tensor([[1, 2]])
+    )
+    assert transcript(trace, "blocks.0.attn").splitlines() == [
+        "q = self.w_q(x).unflatten(-1, heads).transpose(1, 2)",
+        "k = self.w_k(x).unflatten(-1, heads).transpose(1, 2)",
+        "v = self.w_v(x).unflatten(-1, heads).transpose(1, 2)",
+        "scores = q @ k.transpose(-2, -1) / math.sqrt(self.cfg.d_head)",
+        "masked = scores.masked_fill(~self.causal[:n_pos, :n_pos], -math.inf)",
+        "pattern = F.softmax(masked, dim=-1)",
+        "z = pattern @ v",
+        "joined = z.transpose(1, 2).flatten(-2)",
+        "attn_out = self.w_o(joined)",
+    ]
+    assert [
+        f"{step.address.removeprefix('blocks.0.attn.')}: {step.span.text}" for step in trace if step.op == "matmul"
+    ] == [
+        "scores.matmul: q @ k.transpose(-2, -1)",
+        "z: pattern @ v",
+    ]
+
+
 def test_the_tree_goes_from_calls_to_statements_to_steps() -> None:
     trace = record(Stack(), X)
     calls = {call.module: call for call in trace.calls[1:]}
@@ -524,6 +593,29 @@ def test_an_operand_is_found_by_the_argument_that_it_was_given_as() -> None:
     assert steps["sub"].operand("input") == 1
     assert steps["sub"].operand("other").address == "mean"
     assert steps["mean"].settings == {"dim": -1, "keepdim": True}
+
+
+def test_the_operands_of_where_are_told_apart_however_it_is_called() -> None:
+    def forward(self: nn.Module, x: Tensor, mask: Tensor, y: Tensor) -> Tensor:
+        return x.where(mask, y) + torch.where(mask, x, y)
+
+    trace = record(type("M", (nn.Module,), {"forward": forward})(), X, X > 1, -X)
+    for step in trace.steps[:2]:
+        named = dict(zip(step.arguments, (value.name for value in step.inputs), strict=True))
+        assert named == {"input": "x", "condition": "mask", "other": "y"}
+
+
+def test_operations_that_are_not_listed_have_torchs_names_for_their_arguments() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        far = torch.cdist(x, x).to(torch.float64)
+        return F.hardshrink(far, 0.1) + torch.heaviside(x @ x.T, far.float()) + far.cummax(0).values
+
+    steps = {step.op: step for step in record(type("M", (nn.Module,), {"forward": forward})(), X)}
+    assert steps["cdist"].arguments == ("x1", "x2")
+    assert steps["heaviside"].arguments == ("input", "values")
+    assert steps["hardshrink"].settings == {"lambd": 0.1}
+    assert steps["cummax"].settings == {"dim": 0}
+    assert steps["to"].settings in ({"dtype": torch.float64}, {})
 
 
 # -- shape comments ----------------------------------------------------------------------------------------------------
