@@ -7,6 +7,7 @@ sessions share.
 from __future__ import annotations
 
 import gc
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -27,11 +28,16 @@ from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.tokenizer import Tokens
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value
+from lmviz.train.plan import Plan, cut, plan_of
+from lmviz.train.recipe import Recipe
+from lmviz.train.runs import Runs
 from lmviz.walk.cursor import Walk
 from lmviz.walk.stages import LOSS, READOUT
 
 SAMPLES = Path(__file__).parent.parent / "sample_models"
-MODELS_KEPT = 4
+MODELS_KEPT = 24
+MODEL_BYTES_KEPT = 2**30
+CORPORA_KEPT = 8
 RUNS_KEPT = 24
 BYTES_KEPT = 2**30  # of recorded activations, over all runs
 PROMPT_LIMIT = 4000  # characters
@@ -155,7 +161,8 @@ class Workbench:
 
     def __init__(self, samples: Path = SAMPLES) -> None:
         self._samples = samples
-        self._checkpoints = Cache(MODELS_KEPT)
+        self._checkpoints = Cache(MODELS_KEPT, weigh=_model_bytes, weight_limit=MODEL_BYTES_KEPT)
+        self._corpora = Cache(CORPORA_KEPT)
         self._recordings = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
         self._runs = Cache(RUNS_KEPT, weigh=lambda run: _kept_bytes(run.trace), weight_limit=BYTES_KEPT)
 
@@ -168,13 +175,40 @@ class Workbench:
         return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
     def checkpoint(self, model: str) -> Checkpoint:
-        """The model of that name, or in that folder."""
+        """The model of that name, in that folder, or, as `runs/RUN@STEP`, of a run after one of its steps."""
+        if moment := run_and_step(model):
+            return self._checkpoints.get((model, self.runs.get(moment[0]).name), lambda: self.runs.model_at(*moment))
         folder = self._samples / model if model in self.models() else Path(model).expanduser()
         return self._checkpoints.get((model, _changed(folder)), lambda: load(folder))
 
     def first_prompt(self, model: str) -> str:
         prompts = self.checkpoint(model).card.prompts
         return prompts[0] if prompts else "Hello"
+
+    # -- trainings ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The trainings of the folder that LMVIZ_RUNS names.
+
+        Raises:
+            UserError: the folder cannot be used.
+        """
+        return Runs()
+
+    def plan(self, recipe: Recipe, start: str = "") -> Plan:
+        """What a recipe comes to, from the cache if only the sizes have changed.
+
+        Args:
+            start: the model that the training would start from, whose tokenizer it takes over.
+        """
+        tokenizer = self.checkpoint(start).tokenizer if start else None
+        decisive = (recipe.data, recipe.tokenizer, recipe.model.n_ctx, recipe.training.seed, start)
+        return plan_of(recipe, self._corpora.get(decisive, lambda: cut(recipe, tokenizer)))
+
+    def train(self, recipe: Recipe, name: str = "", start: str = "") -> str:
+        """Start a run; returns its id."""
+        return self.runs.start(recipe, name, self.checkpoint(start) if start else None)
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
@@ -239,6 +273,24 @@ class Workbench:
         step = run.trace[address]
         output = next((i for i, value in enumerate(step.outputs) if value.address == address), 0)
         return explain(step, cell, output)
+
+
+_MOMENT = re.compile(r"runs/([0-9a-f]+)@(\d{1,9})")
+
+
+def run_and_step(model: str) -> tuple[str, int] | None:
+    """The run and the step that a model's name stands for; None if it is another model's.
+
+    >>> run_and_step("runs/0f3a@100"), run_and_step("pokemon")
+    (('0f3a', 100), None)
+    """
+    found = _MOMENT.fullmatch(model)
+    return (found[1], int(found[2])) if found else None
+
+
+def moment_name(run: str, step: int) -> str:
+    """The name of a run's model after a step."""
+    return f"runs/{run}@{step}"
 
 
 def _described(step: str, value: Value) -> LedgerRow:
@@ -323,6 +375,10 @@ def _changed(folder: Path) -> float:
         return max((path.stat().st_mtime for path in folder.glob("*") if path.is_file()), default=0.0)
     except OSError:
         return 0.0
+
+
+def _model_bytes(checkpoint: Checkpoint) -> int:
+    return sum(parameter.nbytes for parameter in checkpoint.model.parameters())
 
 
 def _kept_bytes(trace: Trace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ settings.load_profile("shared")
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(autouse=True, scope="session")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app's trainings go to a folder of the tests' own; trainers end with the process that started them."""
+    folder = tmp_path_factory.mktemp("trainings")
+    os.environ["LMVIZ_RUNS"] = str(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True, scope="session")

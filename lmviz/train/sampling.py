@@ -15,8 +15,8 @@ MOST_TOKENS = 24
 
 
 def first_words(recipe: Recipe, tokenizer: Tokenizer) -> str:
-    """What the samples of a training begin with: the card's first prompt, what opens every text, or a first token."""
-    for prompt in (*recipe.card.prompts[:1], recipe.data.around):
+    """What the samples of a training begin with: what opens every text, the card's first prompt, or a first token."""
+    for prompt in (recipe.data.around, *recipe.card.prompts[:1]):
         tokens = tokenizer.encode(prompt)
         if 0 < len(tokens) <= recipe.model.n_ctx and not tokens.dropped and not any(tokens.unknown):
             return prompt

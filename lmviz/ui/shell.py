@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
-LISTED = (("step_through", ":material/footprint:"),)  # the pages in their order; the first opens at once
+LISTED = (  # the pages in their order; the first opens at once
+    ("step_through", ":material/footprint:"),
+    ("training", ":material/trending_down:"),
+)
 
 _CSS = """
 .stMainBlockContainer, .block-container { padding: 3.9rem 1.4rem 0.6rem; max-width: none; }

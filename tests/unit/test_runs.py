@@ -163,7 +163,7 @@ def test_the_model_writes_as_it_learns(trained: tuple[Here, str]) -> None:
     runs, run = trained
     samples = runs.samples(run)
     assert [sample.step for sample in samples[::3]] == [0, 1, 2, 5, 10, 20, 50, 60]
-    assert all(sample.prompt == ".a" and sample.text.startswith(".a") for sample in samples)
+    assert all(sample.prompt == "." and sample.text.startswith(".") for sample in samples)
     assert {sample.step for sample in runs.samples(run, after=20)} == {50, 60}
 
 

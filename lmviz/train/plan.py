@@ -1,0 +1,50 @@
+"""What a recipe comes to before anything is trained: texts cut into windows, numbers counted, memory estimated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmviz.model.tokenizer import Tokenizer
+from lmviz.train.counts import Config, Part, parts
+from lmviz.train.data import Corpus, read_corpus
+from lmviz.train.initial import config_of
+from lmviz.train.memory import Memory, memory_of
+from lmviz.train.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A training as it would be."""
+
+    recipe: Recipe
+    corpus: Corpus
+    config: Config
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return parts(self.config)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(part.count for part in self.parts)
+
+    @property
+    def batch_size(self) -> int:
+        """Windows per step."""
+        n_windows = len(self.corpus.train)
+        return min(self.recipe.training.batch_size or n_windows, n_windows)
+
+    @property
+    def memory(self) -> Memory:
+        return memory_of(self.config, self.recipe.training.optimizer, self.batch_size)
+
+
+def cut(recipe: Recipe, tokenizer: Tokenizer | None = None) -> Corpus:
+    """The windows of a recipe whose texts are in it."""
+    return read_corpus(recipe, Path(), tokenizer)
+
+
+def plan_of(recipe: Recipe, corpus: Corpus) -> Plan:
+    """Raises a UserError if the sizes cannot be."""
+    return Plan(recipe, corpus, config_of(recipe.model, corpus.tokenizer.d_vocab))

@@ -1,0 +1,147 @@
+"""The curves of a run as charts. Plain data in, a specification out; knows no Streamlit.
+
+The specification of a chart stays the same while a run goes on, and the data goes beside it: then the browser puts new
+points into the picture that is there instead of drawing another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
+DASHES: Mapping[str, list[int]] = {"train": [1, 0], "held_out": [6, 3]}
+
+
+def loss_chart(
+    words: Mapping[str, str],
+    runs: Sequence[str],
+    kinds: Sequence[str],
+    steps: int,
+    nats: tuple[float, float],
+    log: bool,
+    height: int,
+) -> dict[str, Any]:
+    """Loss over steps, with horizontal lines for what counting alone would reach.
+
+    Draws a table of `step`, `nats`, `run`, `kind` ("train", "held_out", "counted"), `label` (of a counted line, where
+    it ends).
+
+    Args:
+        words: texts: step, nats, run, kind, train, held_out.
+        runs: the names, in the order of their colours.
+        kinds: what is there to be told apart: "train" and, if anything was measured on it, "held_out".
+        nats: the lowest and the highest loss that the chart shows.
+    """
+    at = alt.X("step:Q", title=words["step"], scale=alt.Scale(domain=[0, steps], nice=False))
+    scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
+    loss = alt.Y("nats:Q", title=words["nats"], scale=scale)
+    colour = alt.Color(
+        "run:N",
+        scale=alt.Scale(domain=list(runs), range=list(SERIES[: len(runs)])),
+        legend=alt.Legend(title=None, orient="top") if len(runs) > 1 else None,
+    )
+    told_apart = f"datum.value == 'train' ? {_js(words['train'])} : {_js(words['held_out'])}"
+    dash = alt.StrokeDash(
+        "kind:N",
+        scale=alt.Scale(domain=list(DASHES), range=list(DASHES.values())),
+        legend=alt.Legend(title=None, orient="top", values=list(kinds), labelExpr=told_apart)
+        if len(kinds) > 1
+        else None,
+    )
+    tip = [
+        alt.Tooltip("run:N", title=words["run"]),
+        alt.Tooltip("step:Q", title=words["step"], format=",d"),
+        alt.Tooltip("nats:Q", title=words["nats"], format=".4f"),
+    ]
+    base = alt.Chart(alt.NamedData("points"))
+    is_counted, is_curve = alt.datum.kind == "counted", alt.datum.kind != "counted"
+    curves = (
+        base.transform_filter(is_curve)
+        .mark_line(clip=True, strokeWidth=2.2, interpolate="linear")
+        .encode(x=at, y=loss, color=colour, strokeDash=dash, order="step:Q")
+    )
+    dots = (
+        base.transform_filter(is_curve)
+        .mark_point(clip=True, size=90, opacity=0, filled=True)
+        .encode(x=at, y=loss, color=colour, tooltip=tip)
+    )
+    lines = (
+        base.transform_filter(is_counted)
+        .mark_line(clip=True, strokeWidth=1.3, strokeDash=[2, 3], color=GREY)
+        .encode(x=at, y=loss, detail="label:N")
+    )
+    names = (
+        base.transform_filter(is_counted)
+        .transform_filter(alt.datum.step > 0)
+        .mark_text(align="right", baseline="bottom", dx=-4, dy=-3, fontSize=13, color=GREY, clip=True)
+        .encode(x=at, y=loss, text="label:N")
+    )
+    return _plain(alt.layer(lines, curves, dots, names).properties(height=height))
+
+
+def small_chart(words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int) -> dict[str, Any]:
+    """One measurement over steps, from a table of `step`, `number`, `line`. Several lines have a legend."""
+    colour = alt.Color(
+        "line:N",
+        scale=alt.Scale(domain=list(lines), range=[SERIES[i % len(SERIES)] for i in range(len(lines))]),
+        legend=alt.Legend(title=None, orient="right", labelLimit=140) if len(lines) > 1 else None,
+    )
+    chart = (
+        alt.Chart(alt.NamedData("points"))
+        .mark_line(strokeWidth=1.8, clip=True)
+        .encode(
+            x=alt.X("step:Q", title=None, scale=alt.Scale(domain=[0, steps], nice=False), axis=alt.Axis(tickCount=5)),
+            y=alt.Y(
+                "number:Q",
+                title=None,
+                scale=alt.Scale(type="log" if log else "linear", zero=not log),
+                axis=alt.Axis(tickCount=4, format="~g"),
+            ),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("line:N", title=words["line"]),
+                alt.Tooltip("step:Q", title=words["step"], format=",d"),
+                alt.Tooltip("number:Q", title=words["number"], format=".4g"),
+            ],
+        )
+        .properties(height=height)
+    )
+    return _plain(chart)
+
+
+def map_chart(words: Mapping[str, str], domain: tuple[float, float, float, float], height: int) -> dict[str, Any]:
+    """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`."""
+    low_x, high_x, low_y, high_y = domain
+    place = {
+        "x": alt.X("x:Q", title=words["x"], scale=alt.Scale(domain=[low_x, high_x], nice=False)),
+        "y": alt.Y("y:Q", title=words["y"], scale=alt.Scale(domain=[low_y, high_y], nice=False)),
+    }
+    base = alt.Chart(alt.NamedData("points"))
+    names = base.mark_text(fontSize=15, fontWeight="bold", clip=True, color=BLUE).encode(**place, text="token:N")
+    tips = base.mark_point(size=200, opacity=0, filled=True, clip=True).encode(
+        **place,
+        tooltip=[
+            alt.Tooltip("token:N", title=words["token"]),
+            alt.Tooltip("x:Q", title=words["x"], format=".3f"),
+            alt.Tooltip("y:Q", title=words["y"], format=".3f"),
+        ],
+    )
+    return _plain(alt.layer(names, tips).properties(height=height))
+
+
+def _plain(chart: Any) -> dict[str, Any]:
+    """The specification without its data, which Streamlit puts beside it."""
+    spec: dict[str, Any] = chart.to_dict()
+    for layer in (spec, *spec.get("layer", ())):
+        layer.pop("data", None)
+        layer.pop("datasets", None)
+    return spec
+
+
+def _js(words: str) -> str:
+    """A text as a string in Vega's own language."""
+    return "'" + words.replace("\\", "\\\\").replace("'", "\\'") + "'"

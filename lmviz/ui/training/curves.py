@@ -1,0 +1,156 @@
+"""The curves of the runs on the chart, of which only what is new is read from the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.text import number, text
+from lmviz.ui.training import charts
+from lmviz.ui.training.view import View
+
+if TYPE_CHECKING:
+    from lmviz.train.store.run_table import Run
+    from lmviz.train.store.series import Series
+    from lmviz.workbench import Workbench
+
+POINTS = 240  # of one curve, that leave the server
+MEASURED_POINTS = 80
+SMALL_POINTS = 120
+HEIGHT = 340
+ROOM = 1.08  # above the highest of what the chart must show
+
+
+def loss(bench: Workbench, view: View, run: Run) -> None:
+    """Training and held-out loss of the run, and of those beside it, with what counting alone would reach."""
+    lang = view.lang
+    shown = [run, *_others(bench, view)]
+    names = _names(shown)
+    table: dict[str, list[Any]] = {"step": [], "nats": [], "run": [], "kind": [], "label": []}
+    steps = max(one.steps for one in shown)
+    for one in shown:
+        for metric, kind, n_points in (("loss", "train", POINTS), ("held_out_loss", "held_out", MEASURED_POINTS)):
+            found = series(bench, one, metric, n_points)
+            _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], kind)
+    highest = [table["nats"][0]] if table["nats"] else []
+    for name, nats in run.facts.get("baselines", {}).items():
+        label = text(lang, f"train.baseline.{name}", nats=number(lang, nats, 2))
+        _add(table, [0, steps], [nats, nats], names[run.id], "counted", label)
+        highest.append(nats)
+    top = ROOM * max((value for value in highest if math.isfinite(value)), default=1.0)
+    nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
+    spec = charts.loss_chart(
+        {name: text(lang, f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")},
+        list(names.values()),
+        sorted({kind for kind in table["kind"] if kind != "counted"}, reverse=True),
+        steps,
+        nats,
+        view.log,
+        HEIGHT,
+    )
+    st.vega_lite_chart(_frame(table), spec, width="stretch", key="loss_chart")
+
+
+def _add(
+    table: dict[str, list[Any]], steps: list[int], nats: list[float], run: str, kind: str, label: str = ""
+) -> None:
+    table["step"] += steps
+    table["nats"] += nats
+    table["run"] += [run] * len(steps)
+    table["kind"] += [kind] * len(steps)
+    table["label"] += [label] * len(steps)
+
+
+def _others(bench: Workbench, view: View) -> Iterator[Run]:
+    for name in view.beside:
+        try:
+            if name != view.run:
+                yield bench.runs.get(name)
+        except UserError:
+            continue  # deleted meanwhile
+
+
+def _names(runs: list[Run]) -> dict[str, str]:
+    """A different name for each run."""
+    names: dict[str, str] = {}
+    for run in runs:
+        names[run.id] = run.name if run.name not in names.values() else f"{run.name} ({run.id[:4]})"
+    return names
+
+
+def _below(nats: float) -> float:
+    """The next 1, 2 or 5 times a power of ten below: the axis of a falling curve changes rarely."""
+    power: float = 10 ** math.floor(math.log10(nats))
+    return max(step * power for step in (1, 2, 5) if step * power <= nats * 1.0001)
+
+
+def all_curves(bench: Workbench) -> None:
+    """Everything else that is measured: four small charts."""
+    view = state.view(View)
+    lang = view.lang
+    try:
+        run = bench.runs.get(view.run)
+        measured = bench.runs.metrics(run.id)
+    except UserError:
+        return
+    groups = {
+        "grad_norm": ["grad_norm"],
+        "update_ratio": [name for name in measured if name.startswith("update_ratio/")],
+        "learning_rate": ["learning_rate"],
+        "tokens_per_second": ["tokens_per_second"],
+    }
+    columns = st.columns(2, gap="medium")
+    for i, (title, metrics) in enumerate(groups.items()):
+        with columns[i % 2]:
+            st.markdown(f"**{text(lang, f'train.curve.{title}')}**", help=text(lang, f"train.curve.{title}.help"))
+            _small(bench, run, title, metrics, lang)
+
+
+def _small(bench: Workbench, run: Run, title: str, metrics: list[str], lang: str) -> None:
+    table: dict[str, list[Any]] = {"step": [], "number": [], "line": []}
+    lines = []
+    for metric in metrics:
+        found = series(bench, run, metric, SMALL_POINTS)
+        line = metric.partition("/")[2] or text(lang, f"train.curve.{title}")
+        lines.append(line)
+        table["step"] += found.steps.tolist()
+        table["number"] += found.numbers.tolist()
+        table["line"] += [line] * len(found)
+    words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
+    spec = charts.small_chart(words, lines, run.steps, title in ("grad_norm", "update_ratio"), 150)
+    st.vega_lite_chart(_frame(table), spec, width="stretch", key=f"curve {title}")
+
+
+def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:
+    """A metric as few points. What was read before is kept for the session: only new points leave the store."""
+    from lmviz.train.store.series import Series, thinned
+
+    kept: dict[Any, tuple[int, Series]] = state.remember("train.curves", {})
+    key = (run.id, metric, n_points)
+    segment, known = kept.get(key, (-1, None))
+    if known is None or segment != run.segment or (len(known) and known.steps[-1] > run.step):
+        found = bench.runs.series(run.id, metric, 2 * n_points)
+    else:
+        after = int(known.steps[-1]) if len(known) else -1
+        new = bench.runs.series(run.id, metric, n_points, after=after)
+        steps, numbers = np.concatenate([known.steps, new.steps]), np.concatenate([known.numbers, new.numbers])
+        found = Series(steps, numbers, len(steps))
+    if len(found) > 2 * n_points:
+        found = thinned(found.steps, found.numbers, n_points)
+    if len(kept) > 200:
+        kept.clear()
+    kept[key] = (run.segment, found)
+    return found
+
+
+def _frame(table: dict[str, list[Any]]) -> Any:
+    """The form in which Streamlit takes a table without looking at its cells one by one."""
+    import pyarrow as pa
+
+    return pa.table(table)

@@ -1,0 +1,174 @@
+"""The first part of a plan: which texts, what a token is, and how they are cut into inputs and targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.text import error_text, integer, text, visible
+from lmviz.ui.training import words
+from lmviz.ui.training.planned import OWN_TEXT, bound
+from lmviz.ui.training.view import OWN, View
+
+if TYPE_CHECKING:
+    from lmviz.train.plan import Plan
+    from lmviz.train.recipe import Recipe
+    from lmviz.workbench import Workbench
+
+WINDOWS_SHOWN = 2
+TRIED_LIMIT = 400  # characters of the text for the round trip
+VOCABULARY_SHOWN = 300
+
+
+def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
+    """The texts, and the tokenizer."""
+    from lmviz.train.texts import PRESETS
+
+    lang = view.lang
+    names = [*PRESETS, OWN]
+    st.selectbox(
+        text(lang, "train.data.texts"),
+        names if view.data in names else [*names, view.data],
+        format_func=lambda name: _name(bench, lang, name),
+        **state.bound("data", changes=(), start="", window=0),
+    )
+    if view.data == OWN:
+        own_text(lang)
+    if recipe is None:
+        return
+    kinds = ["characters", "words", "bpe"]
+    st.segmented_control(
+        text(lang, "train.tokenizer"),
+        kinds,
+        format_func=lambda kind: text(lang, f"train.tokenizer.{kind}"),
+        required=True,
+        disabled=bool(view.start),
+        help=text(lang, "train.tokenizer.help"),
+        **bound(recipe, "tokenizer.kind"),
+    )
+    if recipe.tokenizer.kind == "bpe" and not view.start:
+        st.number_input(text(lang, "train.tokenizer.size"), 257, 8192, step=64, **bound(recipe, "tokenizer.d_vocab"))
+
+
+def _name(bench: Workbench, lang: str, name: str) -> str:
+    from lmviz.train.texts import PRESETS
+
+    if name in PRESETS or name == OWN:
+        return text(lang, f"train.data.{name}")
+    try:
+        return text(lang, "train.data.again", name=bench.runs.get(name).name)
+    except UserError:
+        return name
+
+
+def own_text(lang: str) -> None:
+    """A text of one's own: typed, pasted or from a file. It stays for the session."""
+    from lmviz.train.texts import LARGEST_OWN, own_texts
+
+    st.session_state["own_text"] = state.remember(OWN_TEXT, "")
+    st.text_area(
+        text(lang, "train.data.own"),
+        key="own_text",
+        max_chars=LARGEST_OWN,
+        height=110,
+        placeholder=text(lang, "train.data.own_placeholder"),
+        on_change=lambda: state.keep(OWN_TEXT, st.session_state["own_text"]),
+    )
+    file = st.file_uploader(text(lang, "train.data.file"), ["txt", "md", "csv"], key="own_file", max_upload_size=1)
+    if file is not None and state.remember("own_file_id", "") != file.file_id:
+        state.keep("own_file_id", file.file_id)
+        try:
+            state.keep(OWN_TEXT, "\n".join(own_texts(file.getvalue())))
+        except UserError as error:
+            st.error(error_text(lang, error))
+        else:
+            st.rerun()
+
+
+def preview(plan: Plan, view: View) -> None:
+    """Some windows as two rows, the target of every position under it; below, what can be changed about them."""
+    from lmviz.train.preview import aligned
+
+    lang, corpus = view.lang, plan.corpus
+    n_windows = len(corpus.train)
+    first = min(view.window, n_windows - 1)
+    shown = aligned(corpus.train, corpus.tokenizer, first, WINDOWS_SHOWN)
+    for one in shown:
+        st.html(
+            words.rows(
+                [
+                    (text(lang, "train.data.inputs"), "inputs", one.inputs),
+                    (text(lang, "train.data.targets"), "targets", one.targets),
+                ]
+            )
+        )
+    st.caption(
+        text(
+            lang,
+            "train.data.cut",
+            texts=integer(lang, len(plan.recipe.data.texts)),
+            windows=integer(lang, n_windows),
+            targets=integer(lang, corpus.train.n_targets),
+            d_vocab=integer(lang, corpus.tokenizer.d_vocab),
+        )
+    )
+    with st.expander(text(lang, "train.data.more"), on_change="rerun", key="data_more") as more:
+        if more.open:
+            _more(plan, view, n_windows)
+
+
+def _more(plan: Plan, view: View, n_windows: int) -> None:
+    lang, recipe = view.lang, plan.recipe
+    if n_windows > WINDOWS_SHOWN:
+        st.slider(text(lang, "train.data.window"), 0, n_windows - 1, **state.bound("window"))
+    fractions = [0.0, 0.05, 0.1, 0.2, 0.3]
+    st.select_slider(
+        text(lang, "train.data.held_out"),
+        fractions,
+        format_func=lambda part: f"{part:.0%}",
+        help=text(lang, "train.data.held_out_help"),
+        **bound(recipe, "data.held_out", fractions),
+    )
+    tried = st.text_input(
+        text(lang, "train.data.try"), recipe.data.texts[0][:TRIED_LIMIT], key="tried", max_chars=TRIED_LIMIT
+    )
+    round_trip(plan, lang, tried)
+    pieces = [
+        visible(plan.corpus.tokenizer.piece(i)) for i in range(min(plan.corpus.tokenizer.d_vocab, VOCABULARY_SHOWN))
+    ]
+    st.caption(text(lang, "train.data.vocabulary", n=plan.corpus.tokenizer.d_vocab))
+    st.html(f'<div class="lt-rows"><code>{words.escaped("  ".join(pieces))}</code></div>')
+
+
+def round_trip(plan: Plan, lang: str, tried: str) -> None:
+    """The guide's check of data: a text into ids and back, and what was lost on the way."""
+    from lmviz.train.preview import check_data
+
+    if not tried:
+        return
+    found = check_data(plan.corpus.tokenizer, tried)
+    st.html(
+        words.rows(
+            [
+                (text(lang, "train.data.pieces"), "inputs", found.tokens.pieces),
+                (text(lang, "train.data.ids"), "plain", [str(i) for i in found.tokens.ids]),
+            ]
+        )
+    )
+    key = "train.data.exact" if found.is_exact else "train.data.differs"
+    icon = ":material/check:" if found.is_exact else ":material/difference:"
+    st.caption(f"{icon} " + text(lang, key, decoded=f"`{visible(found.decoded)}`"))
+    lost = [part for part, fate in found.parts if fate != "kept"]
+    if lost:
+        st.caption(":material/warning: " + text(lang, "train.data.lost", parts=visible(" ".join(lost[:10]))))
+
+
+def with_stride(recipe: Recipe, view: View) -> Recipe:
+    """Windows of one's own text follow each other without a gap, whatever the context; none may skip a token."""
+    n_ctx = recipe.model.n_ctx
+    stride = n_ctx if view.data == OWN else min(recipe.data.stride, n_ctx)
+    return replace(recipe, data=replace(recipe.data, stride=stride))

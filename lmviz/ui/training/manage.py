@@ -1,0 +1,161 @@
+"""What can be done with runs: pause, go on, rename, duplicate, delete; compare them; take one away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import shell, state
+from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.text import error_text, integer, number, text
+from lmviz.ui.training.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lmviz.train.store.run_table import Run
+    from lmviz.workbench import Workbench
+
+MOST_BESIDE = 6
+
+
+def buttons(bench: Workbench, view: View, run: Run) -> None:
+    """Pause or go on, one step, stop; and the rest behind three dots."""
+    lang, runs = view.lang, bench.runs
+    with st.container(horizontal=True, gap="small"):
+        if run.state in ("running", "queued"):
+            _button(lang, "pause", "pause", lambda: runs.pause(run.id), disabled=run.wanted is not None)
+            _button(lang, "stop", "stop", lambda: runs.stop(run.id), disabled=run.wanted is not None)
+        elif run.step < run.steps:
+            _button(lang, "resume", "play_arrow", lambda: runs.resume(run.id), primary=True)
+            _button(lang, "single", "skip_next", lambda: runs.step(run.id))
+        with st.popover(text(lang, "train.more"), icon=":material/more_horiz:", key="run_more"):
+            _more(bench, view, run)
+
+
+def _button(
+    lang: str, name: str, icon: str, act: Callable[[], object], primary: bool = False, disabled: bool = False
+) -> None:
+    st.button(
+        text(lang, f"train.do.{name}"),
+        key=f"do {name}",
+        icon=f":material/{icon}:",
+        type="primary" if primary else "secondary",
+        disabled=disabled,
+        on_click=lambda: attempt(act),
+    )
+
+
+def attempt(act: Callable[[], object]) -> None:
+    """Do something with a run; if it can't be done, say so at the next drawing."""
+    try:
+        act()
+    except UserError as error:
+        st.toast(error_text(state.view(View).lang, error), icon=":material/error:")
+
+
+def _more(bench: Workbench, view: View, run: Run) -> None:
+    lang, runs = view.lang, bench.runs
+    st.session_state["run_name"] = run.name
+    st.text_input(
+        text(lang, "train.name"),
+        key="run_name",
+        max_chars=80,
+        on_change=lambda: attempt(lambda: runs.rename(run.id, st.session_state["run_name"])),
+    )
+    st.button(
+        text(lang, "train.do.duplicate"),
+        key="do duplicate",
+        icon=":material/content_copy:",
+        help=text(lang, "train.do.duplicate_help"),
+        on_click=lambda: state.go(run="", data=run.id, changes=(), start="", window=0),
+    )
+    sure = st.checkbox(text(lang, "train.do.sure"), key=f"sure {run.id}")
+    st.button(
+        text(lang, "train.do.delete"),
+        key="do delete",
+        icon=":material/delete:",
+        disabled=not sure,
+        on_click=lambda: _delete(bench, run.id),
+    )
+
+
+def _delete(bench: Workbench, run: str) -> None:
+    attempt(lambda: bench.runs.delete(run))
+    state.go(run="")
+
+
+def compare(bench: Workbench, view: View, run: Run) -> None:
+    """Other runs on the same chart, and in what their recipes differ."""
+    from lmviz.train.runs import differences
+
+    lang = view.lang
+    others = {one.id: one for one in bench.runs.all() if one.id != run.id}
+    if not others:
+        st.caption(text(lang, "train.compare.none"))
+        return
+    st.session_state["beside"] = [name for name in view.beside if name in others]
+    chosen = st.multiselect(
+        text(lang, "train.compare.with"),
+        list(others),
+        key="beside",
+        format_func=lambda name: f"{others[name].name} · {integer(lang, others[name].step)}",
+        max_selections=MOST_BESIDE,
+        on_change=lambda: state.go(beside=tuple(st.session_state["beside"])),
+    )
+    shown = [run, *(others[name] for name in chosen)]
+    rows = {text(lang, "train.compare.setting"): [one.name for one in shown]}
+    rows[text(lang, "train.loss")] = ["–" if one.loss is None else number(lang, one.loss, 4) for one in shown]
+    rows[text(lang, "train.best")] = [
+        "–" if one.best_loss is None else f"{number(lang, one.best_loss, 4)} ({integer(lang, one.best_step or 0)})"
+        for one in shown
+    ]
+    rows[text(lang, "train.step")] = [integer(lang, one.step) for one in shown]
+    for difference in differences([one.recipe for one in shown]):
+        rows[f"`{difference.name}`"] = [str(value) for value in difference.values]
+    heads, *lines = ["| " + " | ".join([name, *values]) + " |" for name, values in rows.items()]
+    st.markdown("\n".join([heads, "|" + ":--|" * (len(shown) + 1), *lines]))
+
+
+def export(bench: Workbench, view: View, run: Run) -> None:
+    """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
+    from lmviz.train.recipe import toml_of
+    from lmviz.workbench import moment_name
+
+    lang = view.lang
+    stops = bench.runs.stops(run.id)
+    if not stops:
+        st.caption(text(lang, "train.export.nothing"))
+        return
+    steps = [stop.step for stop in stops]
+    step = view.step if view.step in steps else steps[-1]
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.session_state["export_step"] = step
+        st.select_slider(
+            text(lang, "train.export.step"),
+            steps,
+            key="export_step",
+            format_func=lambda step: integer(lang, step),
+            on_change=lambda: state.go(step=st.session_state["export_step"]),
+        )
+        place = StepThrough(lang=lang, model=moment_name(run.id, step))
+        shell.link(text(lang, "train.export.open"), place)
+        st.download_button(
+            text(lang, "train.export.download"),
+            lambda: bench.runs.zipped(run.id, step),
+            file_name=f"{run.name}-step-{step}.zip",
+            mime="application/zip",
+            icon=":material/download:",
+            on_click="ignore",
+            key="download",
+        )
+        if st.button(text(lang, "train.export.folder"), icon=":material/folder:", key="export_folder"):
+            folder = bench.runs.export(run.id, step)
+            st.success(text(lang, "train.export.written", folder=f"`{folder}`"))
+            shell.link(text(lang, "train.export.open_folder"), StepThrough(lang=lang, model=str(folder)))
+    with right:
+        st.caption(text(lang, "train.export.recipe"))
+        st.code(toml_of(bench.runs.recipe(run.id))[:20_000], language="toml", height=260)

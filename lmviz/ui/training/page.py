@@ -1,0 +1,156 @@
+"""The whole page: a plan of three parts and Train; or a run, live, with what can be done with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import shell, state
+from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.training import data_card, model_card, training_card, words
+from lmviz.ui.training.planned import recipe_of
+from lmviz.ui.training.view import View
+
+if TYPE_CHECKING:
+    from lmviz.train.plan import Plan
+    from lmviz.train.recipe import Recipe
+    from lmviz.train.store.run_table import Run
+    from lmviz.workbench import Workbench
+
+MARKS = {
+    "queued": "…",
+    "running": "▶",
+    "paused": "⏸",
+    "done": "✓",
+    "stopped": "■",
+    "interrupted": "⚠",
+    "failed": "✕",
+}
+
+
+def page(view: View) -> None:
+    """Draw the page. The shell is painted before torch is imported."""
+    st.html(f"<style>{words.CSS}</style>")
+    row = st.container(horizontal=True, vertical_alignment="center", key="top")
+    body = st.container(key="body")
+    if parts := state.notes():
+        body.info(text(view.lang, "note.link", parts=", ".join(parts)))
+    with body:
+        bench = shell.workbench(view.lang)
+        try:
+            found = bench.runs.all()
+            bench.runs.warm()
+        except UserError as error:
+            st.error(error_text(view.lang, error))
+            found = ()
+    with row:
+        run_choice(found, view)
+    with body:
+        if view.run and any(run.id == view.run for run in found):
+            from lmviz.ui.training import watch
+
+            watch.watch(bench, view)
+        else:
+            if view.run:
+                st.info(text(view.lang, "train.gone"))
+            plan(bench, view, row)
+    with row:
+        st.space("stretch")
+        shell.language_choice()
+
+
+def run_choice(found: tuple[Run, ...], view: View) -> None:
+    """The plan of a new training, or one of the runs."""
+    named = {run.id: f"{MARKS[run.state]} {run.name} · {integer(view.lang, run.step)}" for run in found}
+    st.selectbox(
+        text(view.lang, "train.choose"),
+        ["", *named] if view.run in named or not view.run else ["", *named, view.run],
+        format_func=lambda run: named.get(run, run) if run else text(view.lang, "train.new"),
+        label_visibility="collapsed",
+        width=320,
+        **state.bound("run", tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None),
+    )
+
+
+def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+    """Data, model, optimiser; and Train, in the row on top, so that it is always in sight."""
+    lang = view.lang
+    left, middle, right = st.columns(3, gap="medium")
+    data, model, training = (column.container(border=True) for column in (left, middle, right))
+    recipe = _recipe(bench, view, data)
+    with data:
+        st.markdown(f"#### 1 · {text(lang, 'train.data.title')}")
+        data_card.choices(bench, view, recipe)
+    if recipe is None:
+        return
+    with model:
+        st.markdown(f"#### 2 · {text(lang, 'train.model.title')}")
+        above = st.container()
+        model_card.choices(bench, view, recipe)
+    with training:
+        st.markdown(f"#### 3 · {text(lang, 'train.optimizer.title')}")
+        training_card.choices(view, recipe)
+    planned = _planned(bench, view, recipe)
+    if planned is None:
+        return
+    with data:
+        data_card.preview(planned, view)
+    with above:
+        model_card.count(planned, view)
+    with model:
+        model_card.more(bench, planned, view)
+    with training:
+        training_card.more(planned, view)
+    with row:
+        st.button(
+            text(lang, "train.go"),
+            key="go",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=lambda: start(bench, planned),
+        )
+    if trouble := state.take("train.trouble", None):
+        st.error(trouble)
+
+
+def _recipe(bench: Workbench, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
+    """The recipe of the choices; None, and a sentence, if they cannot be followed."""
+    try:
+        return data_card.with_stride(recipe_of(bench, view), view)
+    except UserError as error:
+        where.warning(error_text(view.lang, error))
+        return None
+
+
+def _planned(bench: Workbench, view: View, recipe: Recipe) -> Plan | None:
+    try:
+        return bench.plan(recipe, view.start)
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+        return None
+
+
+def start(bench: Workbench, planned: Plan) -> None:
+    """What Train does: put the run into the queue and look at it."""
+    view = state.view(View)
+    try:
+        run = bench.train(planned.recipe, name_of(bench, planned, view), view.start)
+    except UserError as error:
+        state.keep("train.trouble", error_text(view.lang, error))
+        return
+    state.go(run=run, tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
+
+
+def name_of(bench: Workbench, planned: Plan, view: View) -> str:
+    """The card's title, or what the texts are called, numbered if there is such a run already."""
+    from lmviz.train.texts import PRESETS
+
+    name = planned.recipe.card.title
+    if view.data in PRESETS:
+        name = text(view.lang, f"train.data.{view.data}.short")
+    name = name or text(view.lang, "train.data.own.short")
+    taken = {run.name for run in bench.runs.all()}
+    numbers = (f"{name} {n}" for n in range(2, len(taken) + 3))
+    return name if name not in taken else next(one for one in numbers if one not in taken)

@@ -1,0 +1,89 @@
+"""The recipe that the page's choices come to: the one that comes with the texts, and what was changed of it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.training.view import OWN, View
+
+if TYPE_CHECKING:
+    from lmviz.train.recipe import Recipe
+    from lmviz.workbench import Workbench
+
+OWN_TEXT = "own text"  # what was typed or uploaded, kept for the session
+SIZES = ("architecture", "n_ctx", "n_layers", "d_model", "n_heads", "d_mlp", "activation", "tied")
+
+
+def base_recipe(bench: Workbench, view: View) -> Recipe:
+    """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
+    from lmviz.train.texts import PRESETS, own_data, preset
+
+    if view.data == OWN:
+        recipe = preset("names")
+        own = own_data(state.remember(OWN_TEXT, ""), n_ctx=recipe.model.n_ctx)
+        return replace(recipe, data=own, card=replace(recipe.card, title="", about="", prompts=(), languages=()))
+    if view.data in PRESETS:
+        return preset(view.data)
+    return bench.runs.recipe(view.data)
+
+
+def recipe_of(bench: Workbench, view: View) -> Recipe:
+    """The recipe as it would be trained now.
+
+    Raises:
+        UserError: a setting cannot be, or the texts cannot be read.
+    """
+    recipe = changed(base_recipe(bench, view), view.changes)
+    if view.start:
+        from lmviz.train.initial import sizes_of
+
+        theirs = sizes_of(bench.checkpoint(view.start).config)
+        sizes = {name: getattr(theirs, name) for name in SIZES}
+        recipe = replace(recipe, model=replace(recipe.model, **sizes))
+    if recipe.model.architecture == "mini_llm" and recipe.model.dropout:
+        recipe = replace(recipe, model=replace(recipe.model, dropout=0.0))
+    return recipe
+
+
+def changed(recipe: Recipe, changes: tuple[tuple[str, Any], ...]) -> Recipe:
+    """The recipe with some of its settings, by path ("training.steps"), set to other values."""
+    for path, value in changes:
+        section, _, name = path.partition(".")
+        known = getattr(recipe, section, None)
+        if known is None or name not in {field.name for field in fields(known)} or name in ("texts", "file", "start"):
+            raise UserError("A recipe has no setting {name}.", name=path)
+        kind = type(getattr(known, name))
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise UserError("{name} in a recipe cannot be {value}.", name=path, value=value)
+        recipe = replace(recipe, **{section: replace(known, **{name: value})})
+    return recipe
+
+
+def with_change(view: View, path: str, value: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted({**dict(view.changes), path: value}.items()))
+
+
+def bound(recipe: Recipe, path: str, options: Any = None) -> dict[str, Any]:
+    """`key` and `on_change` for a widget that mirrors one setting of the recipe."""
+    section, _, name = path.partition(".")
+    key = f"recipe {path}"
+    value = getattr(getattr(recipe, section), name)
+    shown = value if options is None or value in options else nearest(options, value)
+    st.session_state[key] = shown
+
+    def change() -> None:
+        if st.session_state[key] != shown:
+            state.go(changes=with_change(state.view(View), path, st.session_state[key]))
+
+    return {"key": key, "on_change": change}
+
+
+def nearest(options: Any, value: Any) -> Any:
+    return min(options, key=lambda option: abs(option - value))

@@ -1,0 +1,111 @@
+"""The third part of a plan: how the numbers of the model move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui.text import integer, number, text
+from lmviz.ui.training.planned import bound
+from lmviz.ui.training.view import View
+
+if TYPE_CHECKING:
+    from lmviz.train.plan import Plan
+    from lmviz.train.recipe import Recipe
+
+RATES = [round(digit * 10.0**power, 6) for power in range(-5, 1) for digit in (1, 2, 3, 5)] + [10.0, 100.0]
+STEPS = [10, 50, 100, 200, 500, 600, 1000, 1500, 2000, 3000, 5000, 10_000, 20_000, 50_000, 100_000]
+BATCHES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+
+def choices(view: View, recipe: Recipe) -> None:
+    """Optimiser, learning rate, steps."""
+    lang = view.lang
+    st.segmented_control(
+        text(lang, "train.optimizer"),
+        ["sgd", "momentum", "adam", "adamw"],
+        format_func=lambda name: text(lang, f"train.optimizer.{name}"),
+        required=True,
+        help=text(lang, f"train.optimizer.{recipe.training.optimizer}.help"),
+        **bound(recipe, "training.optimizer"),
+    )
+    rate = recipe.training.learning_rate
+    st.select_slider(
+        text(lang, "train.learning_rate"),
+        sorted({*RATES, rate}),
+        format_func=lambda value: number(lang, value, 5).rstrip("0").rstrip(",.") if value >= 1e-5 else str(value),
+        help=text(lang, "train.learning_rate.help"),
+        **bound(recipe, "training.learning_rate"),
+    )
+    st.select_slider(
+        text(lang, "train.steps"),
+        sorted({*STEPS, recipe.training.steps}),
+        format_func=lambda value: integer(lang, value),
+        help=text(lang, "train.steps.help"),
+        **bound(recipe, "training.steps"),
+    )
+
+
+def more(plan: Plan, view: View) -> None:
+    """Everything else that decides the curve."""
+    lang, recipe = view.lang, plan.recipe
+    with st.expander(text(lang, "train.optimizer.more"), on_change="rerun", key="training_more") as shown:
+        if not shown.open:
+            return
+        training = recipe.training
+        st.select_slider(
+            text(lang, "train.batch"),
+            sorted({*BATCHES, training.batch_size}),
+            format_func=lambda n: integer(lang, n) if n else text(lang, "train.batch.all"),
+            help=text(lang, "train.batch.help"),
+            **bound(recipe, "training.batch_size"),
+        )
+        st.segmented_control(
+            text(lang, "train.schedule"),
+            ["constant", "cosine"],
+            format_func=lambda name: text(lang, f"train.schedule.{name}"),
+            required=True,
+            **bound(recipe, "training.schedule"),
+        )
+        left, right = st.columns(2)
+        with left:
+            st.number_input(text(lang, "train.warm_up"), 0, 100_000, step=10, **bound(recipe, "training.warm_up"))
+            st.number_input(
+                text(lang, "train.clip"),
+                0.0,
+                1000.0,
+                step=0.5,
+                help=text(lang, "train.clip.help"),
+                **bound(recipe, "training.clip"),
+            )
+            st.number_input(
+                text(lang, "train.seed"),
+                0,
+                2**31 - 1,
+                step=1,
+                help=text(lang, "train.seed.help"),
+                **bound(recipe, "training.seed"),
+            )
+        with right:
+            st.number_input(
+                text(lang, "train.weight_decay"),
+                0.0,
+                0.99,
+                step=0.05,
+                help=text(lang, "train.weight_decay.help"),
+                **bound(recipe, "training.weight_decay"),
+            )
+            st.number_input(
+                text(lang, "train.dropout"),
+                0.0,
+                0.9,
+                step=0.1,
+                disabled=recipe.model.architecture == "mini_llm",
+                help=text(lang, "train.dropout.help"),
+                **bound(recipe, "model.dropout"),
+            )
+            if training.optimizer == "momentum":
+                st.number_input(
+                    text(lang, "train.momentum"), 0.0, 0.999, step=0.05, **bound(recipe, "training.momentum")
+                )

@@ -1,0 +1,67 @@
+"""What a visitor of the training page is looking at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lmviz.ui.state import Place, flag, part, whole
+
+OWN = "own"  # texts of one's own
+Change = tuple[str, str | int | float | bool]
+
+
+def _changes(text: str) -> tuple[Change, ...]:
+    """Settings by their path in a recipe, as a JSON object; what may stand there is checked by the recipe itself."""
+    found = json.loads(text)
+    if not isinstance(found, dict) or len(found) > 40:
+        raise ValueError(text)
+    return tuple((name, _plain(value)) for name, value in sorted(found.items()))
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, str | int | float | bool) or len(str(value)) > 200:
+        raise ValueError(value)
+    return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(str(name)[:40] for name in json.loads(text)[:8])
+
+
+def _cell(text: str) -> tuple[str, tuple[int, ...]]:
+    address, index = json.loads(text)
+    return str(address)[:200], tuple(int(_not_below_zero(i)) for i in index)
+
+
+def _not_below_zero(index: int) -> int:
+    if index < 0:
+        raise ValueError(index)
+    return index
+
+
+@dataclass(frozen=True)
+class View(Place):
+    """One visitor's place on the training page: a plan, or a run."""
+
+    data: str = part("pokemon", str)  # texts that come with lmviz, "own", or a run whose recipe is taken up
+    changes: tuple[Change, ...] = part((), _changes)  # of the recipe that comes with the texts
+    start: str = part("", str)  # the model to start from; empty: numbers drawn at random
+    window: int = part(0, whole(0, 10**7))  # which window of the texts is shown
+    run: str = part("", str)  # the run that is watched; empty: the plan
+    beside: tuple[str, ...] = part((), _names)  # other runs on its chart
+    log: bool = part(False, flag)
+    tab: str = part("", str)
+    step: int = part(-1, whole(-1, 2**31))  # of time travel; -1: the last there is
+    b_step: int = part(-1, whole(-1, 2**31))  # the other time of a comparison
+    prompt: str | None = part(None, str)
+    opened: int = part(0, whole(0, 2**31))  # the training step that is open; 0: none yet
+    scene: int = part(1, whole(1, 5))  # of its slow motion
+    cell: tuple[str, tuple[int, ...]] | None = part(None, _cell)
+
+    def query(self) -> dict[str, str]:
+        query = super().query()
+        if self.changes:
+            query["changes"] = json.dumps(dict(self.changes), separators=(",", ":"))
+        return query

@@ -1,0 +1,145 @@
+"""A run as it goes on: its curve, how far it is, what it writes, and what can be done with it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.text import error_text, integer, number, text, visible
+from lmviz.ui.training import curves, manage, words
+from lmviz.ui.training.view import View
+
+if TYPE_CHECKING:
+    from lmviz.train.store.run_table import Run
+    from lmviz.workbench import Workbench
+
+BEAT = 0.5  # seconds between two looks at a run
+SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
+SAMPLES_SHOWN = 5  # steps whose samples are shown at first
+ACTIVE = ("queued", "running")
+TABS = ("curves", "time", "step", "compare", "export")
+
+
+def watch(bench: Workbench, view: View) -> None:
+    """The live part, then what was chosen to be seen below it."""
+    run = bench.runs.get(view.run)
+    state.keep("train.active", run.state in ACTIVE)
+    cost: float = state.remember("train.cost", 0.0)
+    every = max(BEAT, cost / SHARE) if run.state in ACTIVE else None
+    st.fragment(live, run_every=every)(bench)
+    st.segmented_control(
+        text(view.lang, "train.tabs"),
+        TABS,
+        format_func=lambda tab: text(view.lang, f"train.tab.{tab}"),
+        label_visibility="collapsed",
+        **state.bound("tab"),
+    )
+    below(bench, state.view(View), run, every)
+
+
+def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
+    """What belongs to the chosen tab."""
+    try:
+        if view.tab == "curves":
+            st.fragment(curves.all_curves, run_every=every and 2 * every)(bench)
+        elif view.tab == "compare":
+            manage.compare(bench, view, run)
+        elif view.tab == "export":
+            manage.export(bench, view, run)
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+
+
+def live(bench: Workbench) -> None:
+    """Drawn anew a few times a second while the run goes on."""
+    began = time.perf_counter()
+    view = state.view(View)
+    try:
+        run = bench.runs.get(view.run)
+    except UserError:
+        st.rerun()  # deleted meanwhile, perhaps from another window
+    if (run.state in ACTIVE) != state.remember("train.active", False):
+        st.rerun()  # the beat starts or stops
+    chart, side = st.columns([0.68, 0.32], gap="medium")
+    with side:
+        head(bench, view, run)
+    with chart:
+        curves.loss(bench, view, run)
+        progress(view, run)
+    with side:
+        samples(bench, view, run)
+    before: float = state.remember("train.cost", 0.0)
+    state.keep("train.cost", 0.8 * before + 0.2 * (time.perf_counter() - began))
+
+
+def head(bench: Workbench, view: View, run: Run) -> None:
+    """Loss, step and speed; why the run stopped, if something went wrong; what it can be told to do."""
+    lang = view.lang
+    st.html(
+        words.facts(
+            [
+                (text(lang, "train.loss"), "–" if run.loss is None else number(lang, run.loss, 3)),
+                (text(lang, "train.step"), f"{integer(lang, run.step)} / {integer(lang, run.steps)}"),
+            ]
+        )
+    )
+    if run.state == "queued":
+        st.caption(":material/hourglass_top: " + text(lang, "train.queued", place=run.queue_place))
+    if run.sentence:
+        st.error(error_text(lang, UserError(run.sentence, **run.details)))
+        if "grad_norm" in run.details:
+            step = run.details["step"]
+            st.button(
+                text(lang, "train.open_bad", step=integer(lang, step)),
+                icon=":material/bug_report:",
+                key="open_bad",
+                on_click=lambda: state.go(tab="step", opened=step, scene=2, cell=None),
+            )
+    manage.buttons(bench, view, run)
+
+
+def progress(view: View, run: Run) -> None:
+    """A bar, the time that is left, tokens a second."""
+    lang = view.lang
+    if run.state == "running" and run.seconds_left is not None:
+        words_left = text(lang, "train.left", time=clock(run.seconds_left), pace=integer(lang, round(run.pace or 0)))
+    elif run.state == "running":
+        words_left = text(lang, "train.starting")
+    else:
+        words_left = text(lang, f"train.state.{run.state}", time=clock(run.seconds))
+    st.progress(min(1.0, run.step / run.steps), text=words_left)
+
+
+def samples(bench: Workbench, view: View, run: Run) -> None:
+    """What the model writes, the newest first."""
+    lang = view.lang
+    found = bench.runs.samples(run.id)
+    by_step: dict[int, list[Any]] = {}
+    for one in found:
+        by_step.setdefault(one.step, []).append(one)
+    if not by_step:
+        return
+    steps = sorted(by_step, reverse=True)
+    shown = [*steps[: SAMPLES_SHOWN - 1], *steps[SAMPLES_SHOWN - 1 :][-1:]]
+    lines = "".join(
+        f"<b>{integer(lang, step)}</b><span>"
+        + "".join(f"<em>{words.escaped(visible(one.text[:60]))}</em>" for one in by_step[step])
+        + "</span>"
+        for step in shown
+    )
+    st.caption(text(lang, "train.samples", prompt=f"`{visible(found[0].prompt)}`"))
+    st.html(f'<div class="lt-samples">{lines}</div>')
+
+
+def clock(seconds: float) -> str:
+    """
+    >>> clock(75)
+    '1:15'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
