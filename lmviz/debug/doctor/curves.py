@@ -1,0 +1,213 @@
+"""Rules on the curves of a training. Each looks at a `History` and says which steps it is about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from lmviz.debug.doctor.finding import Finding, Sure, not_measured
+from lmviz.debug.doctor.history import History
+from lmviz.debug.doctor.learning import first_loss
+from lmviz.train.baselines import double_softmax_floor
+
+SHORT = 5  # fewer losses than this say nothing of a curve
+
+
+def stays_finite(history: History) -> Finding:
+    """A loss is a number. Measured: the first step at which it is none.
+
+    Source: nanoGPT #215, #391.
+    """
+    bad = next((step for step, loss in history.losses if not math.isfinite(loss)), None)
+    if bad is None:
+        return Finding("stays_finite", True)
+    return Finding("stays_finite", False, bad, where="loss", steps=(bad, history.last_step))
+
+
+def starts_even(history: History) -> Finding:
+    """`first_loss`, on the first loss of a log, if the log begins at the beginning."""
+    if history.d_vocab is None or not history.finite:
+        return not_measured("first_loss", "no_vocabulary")
+    step, loss = history.losses[0]
+    return first_loss(loss, history.d_vocab) if step <= 1 else not_measured("first_loss", "starts_late")
+
+
+def falls(history: History) -> Finding:
+    """A loss goes down. Measured: by how much, as a part of the first. Rising: the learning rate is too high.
+
+    Source: the guide for beginners, pitfall 1; Bengio 2012, 3.1 (the learning rate).
+    """
+    if len(history.finite) < SHORT:
+        return not_measured("falls", "too_short")
+    fall = (history.start - history.end) / abs(history.start) if history.start else 0.0
+    why = "" if fall > 0.1 else "rises" if fall < -0.02 else "still" if fall < 0.01 else "slow"
+    details = {"why": why, "first": history.start, "last": history.end}
+    steps = (history.losses[0][0], history.last_step)
+    return Finding("falls", not why or history.start < 0.05, fall, 0.1, "loss", steps=steps, details=details)
+
+
+def stays_down(history: History) -> Finding:
+    """What a loss has gained it keeps. Measured: the highest later loss over the lowest before, in parts of all that it
+    fell. A loss that climbs back tells of a learning rate that is too high.
+
+    Source: Cohen et al. 2021, on the edge of stability; nanoGPT #215.
+    """
+    smooth = list(_smoothed(history))
+    if len(smooth) < SHORT:
+        return not_measured("stays_down", "too_short")
+    fallen = smooth[0][1] - min(loss for _, loss in smooth)
+    low, worst, span = smooth[0], 0.0, (smooth[0][0], smooth[0][0])
+    for step, loss in smooth:
+        if loss < low[1]:
+            low = (step, loss)
+        elif loss - low[1] > worst:
+            worst, span = loss - low[1], (low[0], step)
+    part = worst / fallen if fallen > 0.05 * smooth[0][1] else 0.0
+    return Finding("stays_down", part <= 0.5, part, 0.5, "loss", steps=span, details={"rise": worst})
+
+
+def gradient_spikes(history: History) -> Finding:
+    """Gradients keep to one size. Measured: the longest over the middle one of the steps just before it.
+
+    Only a gradient counts that is longer than those of the beginning, since one that has become tiny may grow again,
+    and after which the loss is higher.
+
+    Source: Pascanu et al. 2013, 3.2 (and clipping, the cure).
+    """
+    lengths = [(step, length) for step, length in history.grad_norms if math.isfinite(length)]
+    if len(lengths) < 2 * SHORT:
+        return not_measured("gradient_spikes", "no_gradients")
+    at_first, losses = max(length for _, length in lengths[:SHORT]), dict(history.finite)
+    found = (1.0, lengths[0][0])
+    for i in range(SHORT, len(lengths)):
+        step, length = lengths[i]
+        usual = median(before for _, before in lengths[max(0, i - 20) : i])
+        if length > at_first and usual > 0 and _hurts(losses, [s for s, _ in lengths], i, history.start):
+            found = max(found, (length / usual, step))
+    ratio, step = found
+    return Finding("gradient_spikes", ratio <= 10, ratio, 10, steps=(step, step))
+
+
+def _hurts(losses: dict[int, float], steps: list[int], i: int, start: float) -> bool:
+    """Whether the losses of the ten steps after the i-th are higher than those before it, or are no numbers at all."""
+    before = [losses[step] for step in steps[max(0, i - 10) : i] if step in losses]
+    after = [losses[step] for step in steps[i + 1 : i + 11] if step in losses]
+    return not before or not after or median(after) - median(before) > 0.1 * abs(start)
+
+
+def gradients_add_up(history: History) -> Finding:
+    """Gradients don't grow by one more of the same at each step. Measured: how far they are from 1, 2, 3, … times.
+
+    Source: torch.optim.Optimizer.zero_grad.
+    """
+    lengths = [length for _, length in history.grad_norms[:6]]
+    if len(lengths) < SHORT or history.grad_norms[0][0] != 1 or not lengths[0]:
+        return not_measured("gradients_add_up", "no_gradients")
+    off = max(abs(length / lengths[0] / n - 1) for n, length in enumerate(lengths, start=1))
+    return Finding("gradients_add_up", off > 0.25, off, 0.25, steps=(1, 6))
+
+
+def update_size(history: History) -> Finding:
+    """A step changes the weights a little: about a thousandth. Measured: the usual update over the weights.
+
+    Source: Karpathy 2016, CS231n notes, "Ratio of weights:updates".
+    """
+    ratios = [ratio for _, ratio in history.update_ratios if math.isfinite(ratio)]
+    if not ratios:
+        return not_measured("update_size", "no_updates")
+    usual = median(ratios)
+    why = "high" if usual > 0.2 else "low" if usual < 1e-5 else ""
+    details = {"why": why, "low": 1e-5, "high": 0.2}
+    return Finding("update_size", not why, usual, 0.2 if why == "high" else 1e-5, details=details)
+
+
+def generalises(history: History) -> Finding:
+    """The loss on texts it never saw falls too. Measured: how far that has climbed since its lowest.
+
+    Source: Prechelt 1998, "Early stopping, but when?".
+    """
+    held_out = [(step, loss) for step, loss in history.held_out if math.isfinite(loss)]
+    if len(held_out) < 3:
+        return not_measured("generalises", "no_held_out")
+    best_step, best = min(held_out, key=lambda point: point[1])
+    last_step, last = held_out[-1]
+    climbed = (last - best) / best if best > 0 else 0.0
+    holds = climbed <= 0.05 or history.end > best
+    details = {"best": best, "best_step": best_step, "last": last, "train": history.end, "gap": last - history.end}
+    return Finding("generalises", holds, climbed, 0.05, "loss", steps=(best_step, last_step), details=details)
+
+
+def is_done(history: History) -> Finding:
+    """A training ends when nothing more is gained. Measured: what the last fifth gained, in parts of all that was.
+
+    Source: the guide for beginners, pitfall 3, cure 1; nanoGPT #69, #421.
+    """
+    smooth = list(_smoothed(history))
+    if len(smooth) < 2 * SHORT:
+        return not_measured("is_done", "too_short")
+    start, end = smooth[0][1], smooth[-1][1]
+    before = smooth[-max(2, len(smooth) // 5)]
+    part = (before[1] - end) / (start - end) if start > end else 0.0
+    return Finding("is_done", part <= 0.15, part, 0.15, "loss", steps=(before[0], history.last_step))
+
+
+def above_double_floor(history: History) -> Finding:
+    """A loss that lies still just above ln(1 + (V − 1) / e) smells of two softmaxes. Measured: how far above.
+
+    Source: SciCo #2, llama-from-scratch #5.
+    """
+    if history.d_vocab is None or len(history.finite) < 2 * SHORT:
+        return not_measured("above_double_floor", "no_vocabulary")
+    floor = double_softmax_floor(history.d_vocab)
+    above = history.end - floor
+    settled = history.finite[-len(history.finite) // 4 :]
+    moves = max(loss for _, loss in settled) - min(loss for _, loss in settled)
+    lowest = min(loss for _, loss in history.finite)
+    smells = lowest >= floor - 1e-3 and above < 0.15 and moves < 0.05 and history.start - history.end > 0.05
+    steps = (settled[0][0], history.last_step)
+    return Finding("above_double_floor", not smells, above, 0.15, "loss", steps=steps, details={"floor": floor})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check of a history, and what is known about it before it runs."""
+
+    name: str
+    run: Callable[[History], Finding]
+    sure: Sure
+    source: str
+
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("stays_finite", stays_finite, "sure", "nanoGPT #215, #391"),
+        Rule("first_loss", starts_even, "likely", "Karpathy 2019"),
+        Rule("falls", falls, "likely", "Bengio 2012, 3.1"),
+        Rule("stays_down", stays_down, "likely", "Cohen et al. 2021"),
+        Rule("gradient_spikes", gradient_spikes, "likely", "Pascanu et al. 2013, 3.2"),
+        Rule("gradients_add_up", gradients_add_up, "hint", "torch.optim.Optimizer.zero_grad"),
+        Rule("update_size", update_size, "hint", "Karpathy 2016, CS231n"),
+        Rule("generalises", generalises, "sure", "Prechelt 1998"),
+        Rule("is_done", is_done, "hint", "nanoGPT #69, #421"),
+        Rule("above_double_floor", above_double_floor, "hint", "SciCo #2; llama-from-scratch #5"),
+    )
+}
+
+
+def diagnose(history: History) -> tuple[Finding, ...]:
+    """What all the rules say."""
+    if not history.finite:
+        return (stays_finite(history),)
+    return tuple(rule.run(history) for rule in RULES.values())
+
+
+def _smoothed(history: History) -> Iterator[tuple[int, float]]:
+    """Means over stretches of a twentieth: the last step of each, and its mean loss."""
+    losses = history.finite
+    width = max(1, len(losses) // 20)
+    for start in range(0, len(losses) - width + 1, width):
+        stretch = losses[start : start + width]
+        yield stretch[-1][0], sum(loss for _, loss in stretch) / width

@@ -1,0 +1,46 @@
+"""What a check returns: what was measured, where, and whether it is as it must be. Numbers and names, no sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lmviz.debug.patient import Patient
+from lmviz.trace.step import Cell
+
+Sure = Literal["sure", "likely", "hint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check.
+
+    Pages have, for each check, a title and sentences with these details in them: what was measured, what that means,
+    how to mend it, and when it would be a false alarm.
+    """
+
+    check: str
+    holds: bool | None  # None: could not be measured here, for the reason in `why_not`
+    measured: float = 0.0
+    limit: float = 0.0  # what `measured` is compared with
+    where: str = ""  # an address in the walk, or the path of a weight
+    cell: Cell | None = None
+    steps: tuple[int, int] | None = None  # of a training: from the first to the last step that it is about
+    details: Mapping[str, object] = field(default_factory=dict)  # further numbers and names
+    why_not: str = ""  # "too_large", "no_attention", ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check and what is known about it before it runs."""
+
+    name: str
+    run: Callable[[Patient], Finding]
+    sure: Sure  # how sure one can be of what it finds
+    source: str  # where the rule comes from
+    trains: bool = False  # whether it runs a training for some steps
+
+
+def not_measured(check: str, why: str) -> Finding:
+    return Finding(check, None, why_not=why)

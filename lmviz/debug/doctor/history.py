@@ -1,0 +1,56 @@
+"""A training as its numbers tell it, wherever they come from: a run of lmviz, or a log that someone pasted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+
+from lmviz.train.loop import Snapshot
+
+Points = tuple[tuple[int, float], ...]  # step and number, steps growing
+
+
+@dataclass(frozen=True)
+class History:
+    """Losses in nats per token, and whatever else was noted."""
+
+    losses: Points
+    held_out: Points = ()
+    grad_norms: Points = ()
+    update_ratios: Points = ()  # length of the update over length of the weights, the largest of all groups
+    d_vocab: int | None = None
+
+    @property
+    def last_step(self) -> int:
+        return self.losses[-1][0]
+
+    @property
+    def finite(self) -> Points:
+        return tuple(point for point in self.losses if math.isfinite(point[1]))
+
+    @property
+    def start(self) -> float:
+        """The mean of the first finite losses, a twentieth of them."""
+        return fmean(loss for _, loss in self.finite[: self._some()])
+
+    @property
+    def end(self) -> float:
+        """The mean of the last finite losses, a twentieth of them."""
+        return fmean(loss for _, loss in self.finite[-self._some() :])
+
+    def _some(self) -> int:
+        return max(1, len(self.finite) // 20)
+
+
+def history_of(snapshots: Iterable[Snapshot], d_vocab: int | None = None) -> History:
+    """The history that a training of lmviz leaves behind."""
+    kept = list(snapshots)
+    return History(
+        losses=tuple((s.step, s.loss) for s in kept),
+        held_out=tuple((s.step, s.held_out_loss) for s in kept if s.held_out_loss is not None),
+        grad_norms=tuple((s.step, s.grad_norm) for s in kept),
+        update_ratios=tuple((s.step, max(m.update_ratio for m in s.motions)) for s in kept if s.motions),
+        d_vocab=d_vocab,
+    )

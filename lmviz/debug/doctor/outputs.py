@@ -1,0 +1,115 @@
+"""What comes out of a model, and how it is made into text."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.patient import Patient
+from lmviz.generate.settings import Settings
+from lmviz.train.baselines import double_softmax_floor
+from lmviz.train.gradient import seeded
+
+
+def repeatable(patient: Patient) -> Finding:
+    """In evaluation the same text gives the same logits. Measured: the largest difference of two passes.
+
+    Source: Srivastava et al. 2014, 4: dropout is for training; pytorch #42929.
+    """
+    model = copy.deepcopy(patient.model).eval()
+    with torch.no_grad(), seeded(0):
+        first, second = model(patient.ids), model(patient.ids)
+    apart = (first - second).abs().nan_to_num(0.0)
+    pos = int(apart[0].amax(dim=-1).argmax())
+    largest = float(apart.max())
+    return Finding("repeatable", largest == 0, largest, 0.0, "logits", (0, pos, 0))
+
+
+def double_softmax(patient: Patient) -> Finding:
+    """The loss has a softmax in it already. Measured: the loop's loss, less that of the logits.
+
+    Either the model ends in a softmax, so that its logits are shares that sum to 1, or the loop puts one before the
+    loss. Both keep the loss above ln(1 + (V − 1) / e).
+
+    Source: SciCo #2, llama-from-scratch #5; the floor is the loss at logits 1 and 0.
+    """
+    inputs, targets = patient.true_pairs
+    with torch.no_grad():
+        logits = patient.precise(inputs)
+        theirs = float(patient.loop.Lesson(patient.precise)(inputs, targets))
+    floor = double_softmax_floor(patient.d_vocab)
+    sums = logits.sum(dim=-1)
+    if patient.d_vocab > 1 and bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
+        return Finding(
+            "double_softmax", False, 1.0, floor, "logits", (0, 0, 0), details={"in": "model", "floor": floor}
+        )
+    twice = _loss(logits.softmax(dim=-1), targets)
+    once = _loss(logits, targets)
+    is_double = abs(theirs - twice) < 1e-6 < abs(theirs - once)
+    details = {"in": "loop" if is_double else "", "floor": floor, "loss": theirs, "once": once}
+    return Finding("double_softmax", not is_double, theirs - once, floor, "logits", details=details)
+
+
+def _loss(logits: Tensor, targets: Tensor) -> float:
+    return float(F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100))
+
+
+def sampling(settings: Settings, logits: Tensor, text: tuple[int, ...] = ()) -> Finding:
+    """Temperature and top-k leave a choice, and not too much of one. Measured: how many tokens are left to choose from.
+
+    Args:
+        logits: [d_vocab], of the next token.
+        text: ids that were generated, to look for a loop in.
+
+    Source: Holtzman et al. 2020, 3 (perplexity as a count of choices; repetition), Ackley et al. 1985 (temperature).
+    """
+    from lmviz.generate.measures import repetition
+
+    d_vocab = logits.numel()
+    own = _choices(logits.float())
+    if not settings.draws or settings.top_k == 1:
+        left = 1.0
+    else:
+        scaled = logits.float() / settings.temperature
+        if 0 < settings.top_k < d_vocab:
+            scaled = scaled.masked_fill(scaled < scaled.topk(settings.top_k).values[-1], -math.inf)
+        left = _choices(scaled)
+    repeats = repetition(text, 2) or 0.0
+    why = (
+        "top_k_too_large" if settings.draws and settings.top_k > d_vocab
+        else "nothing_drawn" if left < 1.05 <= own
+        else "almost_even" if left > 0.9 * d_vocab and own < 0.7 * d_vocab
+        else "loop" if repeats > 0.5
+        else ""
+    )  # fmt: skip
+    details = {"why": why, "own": own, "repeats": repeats, "d_vocab": d_vocab}
+    return Finding("sampling", not why, left, own, "readout.probs", details=details)
+
+
+def _choices(logits: Tensor) -> float:
+    """e to the entropy: as many tokens, equally likely, would leave as much open."""
+    probs = logits.softmax(dim=-1)
+    return float(torch.special.entr(probs).sum().exp())
+
+
+def tied(patient: Patient) -> Finding:
+    """Weights that should be one are one. Measured: numbers that are stored twice.
+
+    Source: Press & Wolf 2017; Radford et al. 2019.
+    """
+    by_shape: dict[torch.Size, list[tuple[str, Tensor]]] = {}
+    for path, parameter in patient.model.named_parameters():  # names each parameter once
+        if parameter.ndim == 2 and parameter.shape[0] == patient.d_vocab:
+            by_shape.setdefault(parameter.shape, []).append((path, parameter))
+    alike = next((group for group in by_shape.values() if len(group) > 1), None)
+    if patient.tied is None and (alike is None or not torch.equal(alike[0][1], alike[1][1])):
+        return not_measured("tied", "not_meant")
+    if patient.tied is False:
+        return not_measured("tied", "not_meant")
+    twice = alike[1][1].numel() if alike is not None else 0
+    return Finding("tied", alike is None, twice, 0, alike[1][0] if alike is not None else "")

@@ -1,0 +1,160 @@
+"""Attention: who looks at whom, by how much, and how sharply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.patient import Patient
+from lmviz.trace.step import Array, Step, Trace, Value
+from lmviz.walk.stages import stages_of
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-5}
+HALF = 2e-2  # of sums of numbers with 8 or 11 bits
+COLLAPSED = 0.02  # of the entropy that an even row has
+SATURATED = 0.9999  # a share that leaves the softmax next to no slope
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """The shares that one attention puts on the values, as they multiply them."""
+
+    shares: Array  # [*, query, key]
+    address: str
+    softmax: Step  # where they come from
+    dtype: str
+
+    @property
+    def visible(self) -> Array:
+        """How many keys each query may see, counting itself: [query]."""
+        n_pos = self.shares.shape[-1]
+        return np.arange(1, n_pos + 1)
+
+    @property
+    def entropy(self) -> Array:
+        """Of each row, as a part of what an even row has: 1 even, 0 all on one key; [*, query], from query 1 on."""
+        shares = np.clip(self.shares.astype(np.float64), 0, None)
+        nats = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=-1)
+        part: Array = nats[..., 1:] / np.log(self.visible[1:])
+        return part
+
+
+def patterns_of(trace: Trace) -> tuple[Pattern, ...]:
+    """What every attention of a run multiplies its values by."""
+    return tuple(_patterns(trace))
+
+
+def _patterns(trace: Trace) -> Iterator[Pattern]:
+    stages = stages_of(trace)
+    for softmax in (stage for stage in stages if stage.kind == "softmax"):
+        step = trace[softmax.stop]
+        mix = next((s for s in stages[softmax.index + 1 :] if s.kind == "mix"), None)
+        steps = trace[mix.first : mix.last + 1] if mix is not None else ()
+        product = next((s for s in steps if s.op in ("matmul", "einsum") and len(s.inputs) == 2), None)
+        if product is None:
+            continue
+        value = _of_softmax(product, step.outputs[0])
+        if value.shape[-1] == value.shape[-2]:
+            yield Pattern(value.array, value.address or step.address, step, value.dtype)
+
+
+def _of_softmax(product: Step, made: Value) -> Value:
+    """The side of a product with the values that has the shape of the pattern."""
+    same = [value for value in product.inputs if value.shape == made.shape]
+    return same[0] if same else made
+
+
+def pattern_rows(patient: Patient) -> Finding:
+    """Every query shares out exactly 1. Measured: the sum that is farthest from it.
+
+    Source: Vaswani et al. 2017, eq. 1; dropout that was left on is the usual other cause (pytorch #42929).
+    """
+    worst: tuple[float, Pattern | None, tuple[int, ...]] = (1.0, None, ())
+    for pattern in patterns_of(patient.trace):
+        sums = pattern.shares.astype(np.float64).sum(axis=-1)
+        cell = np.unravel_index(int(np.abs(np.nan_to_num(sums, nan=np.inf) - 1).argmax()), sums.shape)
+        if worst[1] is None or abs(sums[cell] - 1) > abs(worst[0] - 1):
+            worst = float(sums[cell]), pattern, tuple(int(i) for i in cell)
+    total, found, row = worst
+    if found is None:
+        return not_measured("pattern_rows", "no_attention")
+    limit = TOLERANCE.get(found.dtype, HALF)
+    return Finding("pattern_rows", abs(total - 1) <= limit, total, 1.0, found.address, (*row, 0))
+
+
+def scale(patient: Patient) -> Finding:
+    """Scores are q·k / √d_head. Measured: what q·k was multiplied by, times √d_head, which is then 1.
+
+    Source: Vaswani et al. 2017, 3.2.1.
+    """
+    for pattern in patterns_of(patient.trace):
+        product = _scores_product(patient.trace, pattern.softmax)
+        if product is None:
+            continue
+        given = pattern.softmax.inputs[0].array.astype(np.float64)
+        raw = product.outputs[0].array.astype(np.float64)
+        if raw.shape != given.shape:
+            continue
+        kept = np.isfinite(given) & (np.abs(raw) > 1e-6) & (given > -1e4) & (given != 0)
+        if not kept.any():
+            continue
+        before = _scaled_before(patient.trace, product.inputs[0]) * _scaled_before(patient.trace, product.inputs[1])
+        d_head = product.inputs[0].shape[-1]
+        factor = float(np.median(given[kept] / raw[kept])) * before * d_head**0.5
+        return Finding("scale", bool(abs(factor - 1) <= 0.02), factor, 1.0, product.address)
+    return not_measured("scale", "no_attention")
+
+
+def entropy_collapse(patient: Patient) -> Finding:
+    """Attention that looks at one token only, everywhere, learns no more. Measured: the evenness of the sharpest layer.
+
+    1: every row shared out evenly; 0: every row on one key. A single sharp head is at work; a layer of them is stuck.
+
+    Source: Zhai et al. 2023.
+    """
+    layers = [(float(np.nanmean(p.entropy)), p) for p in patterns_of(patient.trace) if p.shares.shape[-1] > 2]
+    if not layers:
+        return not_measured("entropy_collapse", "no_attention")
+    least, pattern = min(layers, key=lambda layer: layer[0])
+    return Finding("entropy_collapse", least > COLLAPSED, least, COLLAPSED, pattern.address)
+
+
+def saturated_softmax(patient: Patient) -> Finding:
+    """Where a row is all on one key, its slope is next to 0, and so is what it can learn. Measured: the share of rows.
+
+    Source: Vaswani et al. 2017, 3.2.1 ("extremely small gradients").
+    """
+    worst: tuple[float, Pattern | None] = (-1.0, None)
+    for pattern in patterns_of(patient.trace):
+        if pattern.shares.shape[-1] > 2:
+            share = float((pattern.shares[..., 1:, :].max(axis=-1) >= SATURATED).mean())
+            worst = max(worst, (share, pattern), key=lambda found: found[0])
+    share, found = worst
+    if found is None:
+        return not_measured("saturated_softmax", "no_attention")
+    return Finding("saturated_softmax", share <= 0.9, share, 0.9, found.address)
+
+
+def _scores_product(trace: Trace, softmax: Step) -> Step | None:
+    """The product of q and k from which a softmax's scores came."""
+    for step in reversed(trace[: softmax.index]):
+        both = [value for value in step.inputs if value.role == "activation"]
+        if step.op in ("matmul", "einsum", "baddbmm") and len(both) == 2 and step.call == softmax.call:
+            return step
+    return None
+
+
+def _scaled_before(trace: Trace, value: Value, depth: int = 6) -> float:
+    """What q or k was multiplied by before the product; some models scale there."""
+    if depth == 0 or value.address not in trace:
+        return 1.0
+    step = trace[value.address]
+    if step.op in ("linear", "addmm", "split", "chunk") or not step.inputs:
+        return 1.0
+    other = step.settings.get("other")
+    number = float(other) if isinstance(other, int | float) else 1.0
+    by = {"mul": number, "div": 1 / number if number else 1.0}.get(step.op, 1.0)
+    return by * _scaled_before(trace, step.inputs[0], depth - 1)

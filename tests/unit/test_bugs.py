@@ -1,0 +1,132 @@
+"""The bug lab: every bug edits a real source, parts from the healthy model, and is judged by the doctor."""
+
+from __future__ import annotations
+
+import linecache
+
+import pytest
+import torch
+
+import lmviz
+from lmviz.debug.bugs.bug import Edit, apply, diff
+from lmviz.debug.bugs.catalogue import BUGS, bug_named
+from lmviz.debug.bugs.difference import first_difference
+from lmviz.debug.bugs.models import broken, healthy, why_not
+from lmviz.debug.bugs.source import broken_source, diff_of, healthy_source
+from lmviz.debug.bugs.training import race
+from lmviz.debug.bugs.verdict import verdict
+from lmviz.errors import UserError
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.trace.step import Trace
+from lmviz.walk.stages import stages_of
+from tests.conftest import ROOT
+
+IN_MODEL = [name for name, bug in BUGS.items() if not bug.in_loop]
+TRAINED = [name for name, bug in BUGS.items() if bug.retrain]
+INVISIBLE = {"k_and_v_swapped", "wrong_gelu"}
+
+
+@pytest.fixture(scope="module")
+def simple() -> Checkpoint:
+    return lmviz.load(ROOT / "sample_models" / "simple-llm")
+
+
+def recorded(checkpoint: Checkpoint) -> Trace:
+    with torch.no_grad():
+        return lmviz.record(checkpoint.model, checkpoint.tokenizer.encode("The cat sits on the").ids_tensor)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_is_a_small_edit_of_a_source(name: str) -> None:
+    for file in BUGS[name].edits:
+        lines = diff_of(BUGS[name], file)
+        assert 1 <= sum(line.mark in "+-" for line in lines) <= 8
+        assert compile(broken_source(BUGS[name], file), file, "exec")
+    assert BUGS[name].source
+
+
+def test_a_diff_gives_back_both_texts() -> None:
+    before, after = "a\nb\nc\n", "a\nB\nc\nd\n"
+    lines = diff(before, after)
+    assert [(line.mark, line.number, line.text) for line in lines if line.mark in "+-"] == [
+        ("-", 2, "b"),
+        ("+", 2, "B"),
+        ("+", 4, "d"),
+    ]
+
+
+def test_an_edit_that_does_not_fit_its_source_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected 1"):
+        apply((Edit("x", "y"),), "xx")
+
+
+def test_an_unknown_bug_is_refused() -> None:
+    with pytest.raises(UserError, match="no bug called nonsense"):
+        bug_named("nonsense")
+
+
+@pytest.mark.parametrize("name", IN_MODEL)
+def test_a_broken_model_shows_its_own_broken_source(simple: Checkpoint, name: str) -> None:
+    trace = recorded(broken(simple, BUGS[name]))
+    assert trace.failure is None
+    files = {step.span.file for step in trace if step.span.file.endswith("gpt2.py")}
+    assert files == {f"{name}/gpt2.py"}
+    assert "".join(linecache.getlines(f"{name}/gpt2.py")) == broken_source(BUGS[name], "gpt2")
+    assert healthy_source("gpt2") != broken_source(BUGS[name], "gpt2")
+
+
+@pytest.mark.parametrize("name", IN_MODEL)
+def test_the_first_difference_lies_in_the_stage_that_the_bug_breaks(simple: Checkpoint, name: str) -> None:
+    bug = BUGS[name]
+    a, b = recorded(healthy(simple, bug)), recorded(broken(simple, bug))
+    difference = first_difference(a, b)
+    assert difference is not None
+    assert difference.how in ("value", "shape")
+    if bug.retrain:  # other weights: everything differs
+        return
+    addresses = [difference.gone, difference.new, difference.address]
+    index = min(a[address].index for address in addresses if address and address in a)
+    kinds = [s.kind for s in stages_of(a) if s.first <= index <= s.last]
+    if bug.needs_dropout:
+        assert difference.address == "blocks.0.attn_kept"
+    else:
+        assert kinds == [bug.place]
+    for step in a[: a[difference.address].index]:
+        theirs = b.value(step.address)
+        assert theirs is None or theirs.array == pytest.approx(step.outputs[0].array, abs=1e-5, nan_ok=True)
+
+
+def test_equal_models_have_no_difference(simple: Checkpoint) -> None:
+    assert first_difference(recorded(simple), recorded(simple)) is None
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: str) -> None:
+    found = race(simple, BUGS[name], steps=4)
+    assert found.parting is not None
+    expected = {"targets_not_shifted": "targets", "padding_trained_on": "targets", "double_softmax": "loss"}
+    expected |= {"zero_grad_missing": "gradient", "optimizer_forgets": "weights", "climbs": "gradient"}
+    expected |= {"gradient_cut": "gradient", "untied": "gradient"}
+    assert found.parting.what == expected[name]
+    assert found.parting.step == (2 if name == "zero_grad_missing" else 1)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_every_bug_is_seen_by_the_doctor_or_declared_invisible(simple: Checkpoint, name: str) -> None:
+    seen = {finding.check for finding in verdict(simple, BUGS[name])}
+    assert set(BUGS[name].seen_by) <= seen
+    assert (not seen) == (name in INVISIBLE) == (not BUGS[name].seen_by)
+
+
+def test_bugs_say_where_they_have_no_place(simple: Checkpoint) -> None:
+    pokemon = lmviz.load(ROOT / "sample_models" / "pokemon")
+    assert why_not(BUGS["heads_not_transposed"], pokemon) == "too_few_heads"
+    assert why_not(BUGS["norm_axis"], pokemon) == "no_such_part"
+    assert why_not(BUGS["heads_not_transposed"], simple) == ""
+    with pytest.raises(UserError, match="no place"):
+        broken(pokemon, BUGS["norm_axis"])
+
+
+def test_the_same_bug_twice_gives_the_same_weights(simple: Checkpoint) -> None:
+    first, second = (broken(simple, BUGS["double_softmax"]).model.state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
