@@ -244,7 +244,8 @@ class Workbench:
             lambda: _recorded(checkpoint, read, targets, request),
         )
         walk = Walk(_read_out(recording, targets, request))
-        return Run(request, checkpoint, read, left_out, target_id, walk, _said(tokens, read, left_out, n_ctx))
+        said = _said(tokens, read, left_out, n_ctx) + _said_of_target(checkpoint, request.target)
+        return Run(request, checkpoint, read, left_out, target_id, walk, said)
 
     def _targets(
         self, checkpoint: Checkpoint, request: Request, tokens: Tokens, left_out: int
@@ -367,6 +368,22 @@ def _said(tokens: Tokens, read: Tokens, left_out: int, n_ctx: int) -> tuple[tupl
         pieces = ", ".join(dict.fromkeys(text for _, text in tokens.dropped[:8]))
         said.append(("The model has no token for {pieces}: left out.", {"pieces": pieces}))
     return tuple(said)
+
+
+def _said_of_target(checkpoint: Checkpoint, target: str) -> tuple[tuple[str, dict[str, object]], ...]:
+    """What became of the text that came next."""
+    following = checkpoint.tokenizer.encode(target)
+    if target and not len(following):
+        return (("The model has no token for {text}, which came next: the loss leaves it out.", {"text": target}),)
+    if target and following.unknown[0]:
+        return (
+            ("The model does not know {text}, which came next: its unknown token is judged instead.", {"text": target}),
+        )
+    if len(following) > 1:
+        return (
+            ("Only {piece} is judged of what came next: a loss is about one token.", {"piece": following.pieces[0]}),
+        )
+    return ()
 
 
 def _changed(folder: Path) -> float:

@@ -59,6 +59,14 @@ def number(language: str, value: float, digits: int = 2) -> str:
     return _separated(language, f"{value:.{digits}f}").replace("-", "−")
 
 
+def percent(language: str, share: float) -> str:
+    """A probability or a share: 24.4%, 24,4 %. Never "0.0%" for what is not zero."""
+    sign = "\u202f%" if language == "fr" else "%"
+    if 0 < share < 0.0005:
+        return f"< {_separated(language, '0.1')}{sign}" if language == "fr" else f"<0.1{sign}"
+    return number(language, 100 * share, 1) + sign if math.isfinite(share) else number(language, share)
+
+
 def _separated(language: str, plain: str) -> str:
     return plain.replace(".", ",") if language == "fr" else plain
 

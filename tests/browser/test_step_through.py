@@ -175,6 +175,38 @@ def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
     assert page.locator(".bar .at").inner_text() == where
 
 
+def test_play_stops_at_a_breakpoint(visit: Visit) -> None:
+    page = visit(model="pokemon", stops=json.dumps(["stage scores"]))
+    page.keyboard.press(" ")
+    expect(page.locator(".halt")).to_contain_text("scores", timeout=30_000)
+    where = page.locator(".bar .at").inner_text()
+    page.wait_for_timeout(2000)
+    assert page.locator(".bar .at").inner_text() == where
+
+
+def test_the_likeliest_token_is_added_to_the_text(visit: Visit) -> None:
+    page = visit(model="pokemon", prompt=".pik", step="probabilities")
+    likeliest = page.locator("tr.best th").inner_text()
+    page.locator(".add").click()
+    expect(page.locator(".token")).to_have_count(5)
+    assert page.locator(".token").last.inner_text() == likeliest
+
+
+def test_a_comparison_is_shown_and_ended(visit: Visit) -> None:
+    page = visit(model="pokemon", prompt=".pik", b_prompt=".bul", step="logits")
+    expect(page.locator("figure .mark")).to_have_text(["A", "B", "A − B"])
+    page.locator(".compared-with").click()
+    expect(page.locator("figure .mark")).to_have_count(0)
+    assert "b_prompt" not in page.url
+
+
+def test_presenting_leaves_the_picture_and_escape_ends_it(visit: Visit) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.pattern", present="true")
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("textbox", name="Prompt")).to_be_visible()
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
 @pytest.mark.parametrize(
     "stage", ["blocks.0.attn.masked", "blocks.0.attn.pattern", "blocks.0.mlp.mlp_out", "blocks.0.x_mid"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 Open = Callable[..., AppTest]
@@ -31,6 +34,11 @@ def scene(app: AppTest) -> dict[str, Any]:
     (component,) = app.get("bidi_component")
     found: dict[str, Any] = json.loads(component.proto.json)
     return found
+
+
+def cells_of(panel: dict[str, Any]) -> NDArray[np.float32]:
+    """The numbers of a picture's window, [rows, cols]."""
+    return np.frombuffer(base64.b64decode(panel["cells"]), dtype="<f4").reshape(panel["window"])
 
 
 def go(app: AppTest, **query: str) -> AppTest:

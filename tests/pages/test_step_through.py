@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import lmviz
 from lmviz.ui.text import LANGUAGES, text
 from tests.conftest import ROOT, SAMPLES
-from tests.pages.conftest import Open, go, scene
+from tests.pages.conftest import Open, cells_of, go, scene
 
 
 def complaints(app: AppTest) -> list[str]:
@@ -170,9 +171,55 @@ def test_a_comparison_shows_a_b_and_the_difference_on_one_scale(open_page: Open)
     assert len({panel["peak"] for panel in marked}) == 1
 
 
+def test_texts_of_unequal_length_are_compared_where_both_have_tokens(open_page: Open) -> None:
+    shown = scene(open_page(model="pokemon", step="blocks.0.attn.pattern", prompt=".pik", b_prompt=".bulba"))
+    a, b, difference = shown["picture"]["panels"]
+    assert (a["size"], b["size"], difference["size"]) == ([4, 4], [6, 6], [4, 4])
+    assert (a["row_labels"], b["row_labels"]) == ([".", "p", "i", "k"], [".", "b", "u", "l", "b", "a"])
+    first, second, third = (cells_of(panel) for panel in (a, b, difference))
+    np.testing.assert_allclose(third, first - second[:4, :4], atol=1e-7)
+    assert ".bulba" in shown["compared"]
+
+
+def test_probabilities_are_compared_bar_by_bar(open_page: Open) -> None:
+    shown = scene(open_page(model="pokemon", step="probabilities", prompt=".pik", b_prompt=".bul"))["picture"]
+    alone = scene(open_page(model="pokemon", step="probabilities", prompt=".bul"))["picture"]
+    theirs = {row["id"]: row["p"] for row in alone["rows"]}
+    known = {row["id"]: row["b"] for row in shown["rows"] if row["id"] in theirs}
+    assert known and known == {token: theirs[token] for token in known}
+
+
+def test_a_pinned_cell_says_what_it_was_before_the_edit(open_page: Open) -> None:
+    cell = ["logits", [0, 3, 2]]
+    before = scene(open_page(model="pokemon", step="logits", cell=json.dumps(cell)))["inspector"]
+    edits = json.dumps([["blocks.0.attn.pattern", [0, 0, 3, 1], 3.0]])
+    after = scene(open_page(model="pokemon", step="logits", cell=json.dumps(cell), edits=edits))["inspector"]
+    assert before["other"] is None
+    assert after["other"] == before["value"] != after["value"]
+
+
+def test_a_row_changed_by_hand_is_not_said_to_add_up_to_one(open_page: Open) -> None:
+    edits = json.dumps([["blocks.0.attn.pattern", [0, 0, 3, 1], 5.0]])
+    said = scene(open_page(model="pokemon", step="blocks.0.attn.pattern", edits=edits))["say"]["text"]
+    assert "by hand" in said and "%" not in said
+
+
+@pytest.mark.parametrize(("target", "said"), [("xyzzy", "Only x is judged"), ("é", "no token for é")])
+def test_what_became_of_the_text_that_came_next_is_said(open_page: Open, target: str, said: str) -> None:
+    assert any(said in caption.value for caption in open_page(model="pokemon", target=target).caption)
+
+
+def test_an_edit_that_no_step_has_can_be_forgotten(open_page: Open) -> None:
+    app = open_page(model="pokemon", edits=json.dumps([["no.such.step", [0, 0], 1.0]]))
+    assert app.error and not app.exception
+    app.button(key="no_edits").click().run()
+    assert not app.error and not app.exception
+
+
 def test_gradients_are_shown_where_there_is_a_loss(open_page: Open) -> None:
     shown = scene(open_page(model="pokemon", step="blocks.0.x_out", grad="true"))
     assert shown["bar"]["grad"] and any(float(panel["peak"]) > 0 for panel in shown["picture"]["panels"])
+    assert "how fast the loss grows" in shown["say"]["text"]
 
 
 def test_the_temperature_reaches_the_probabilities(open_page: Open) -> None:

@@ -22,6 +22,12 @@ const written = (given, digits, lang) => {
   return (lang === "fr" ? plain.replace(".", ",") : plain).replace(/-/g, "−");
 };
 
+// A share as a percentage: 24.4%, 24,4 %; never "0.0%" for what is not zero.
+const percent = (share, lang) => {
+  const value = Number(share), sign = lang === "fr" ? "\u202f%" : "%";
+  return value > 0 && value < 0.0005 ? `<${lang === "fr" ? " 0,1" : "0.1"}${sign}` : `${written(100 * value, 1, lang)}${sign}`;
+};
+
 const decoded = (base64) => {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   return new Float32Array(bytes.buffer);

@@ -14,7 +14,7 @@ const tensorFigure = (panel, size, look, state) => {
   attachPointer(canvas, panel, place, state);
   const width = parseFloat(canvas.style.width), wide = width > 300, roomy = width > 120 + 10 * panel.name.length;
   return h("figure", { class: "tensor", "data-address": panel.address, "data-part": panel.part },
-    h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, 138)}px` },
+    h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, CAPTION_WIDTH)}px` },
       h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), panel.mark ? h("span", { class: "mark" }, panel.mark) : null, roomy ? legend(panel, look) : null),
       h("span", { class: "shape" }, shapeText(panel, wide))),
     panel.heads && panel.result && !["B", "A − B"].includes(panel.mark) ? headPicker(panel, state) : null,
@@ -99,10 +99,16 @@ const attachPointer = (canvas, panel, place, state) => {
     if (cell) pin(panel, panel.cell(...cell), state);
   });
   let at = [0, 0];
+  const mark = h("i", { class: "cursor", hidden: true });
+  const show = () => Object.assign(mark.style, { left: `${canvas.offsetLeft + place.left + at[1] * place.w}px`, top: `${canvas.offsetTop + place.top + at[0] * place.h}px`, width: `${place.w}px`, height: `${place.h}px` });
+  canvas.addEventListener("blur", () => { mark.hidden = true; });
   canvas.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
     if (moves[event.key]) {
       at = [clamp(at[0] + moves[event.key][0], 0, panel.rows - 1), clamp(at[1] + moves[event.key][1], 0, panel.cols - 1)];
+      if (!mark.isConnected) canvas.after(mark);
+      mark.hidden = false;
+      show();
       state.live.textContent = tell(at);
       canvas.setAttribute("aria-label", state.live.textContent);
     } else if (event.key === "Enter") pin(panel, panel.cell(...at), state);
@@ -127,6 +133,7 @@ const cellText = (cell, axes, state) => cell.map((index, i) => {
 
 // Tensors in the space that a box has, with the signs between them.
 const drawTensors = (box, panels, state) => {
+  zoom = state.data.present ? 1.4 : 1;
   const raws = panels.map((raw) => ({ ...raw, values: decoded(raw.cells), changedValues: raw.changed ? decoded(raw.changed) : null, whole: raw.window, all: decoded(raw.cells) }));
   const width = box.clientWidth - 8, height = box.clientHeight - 8 * raws.length;
   let way = arrange(raws.map(prepare), width, height);

@@ -1,14 +1,20 @@
 // One tensor as a grid of cells on a canvas: real numbers where they fit, hatching for what a mask hides.
 
-const TITLE = 20; // pixels above the grid, for the labels of the columns
 const CAPTION = 44; // pixels above the canvas, for the name, the scale and the shape
 const PAGING = 26; // pixels below it, where a tensor is larger than a window
+const CAPTION_WIDTH = 138; // pixels that a caption takes at least
 const MIN_NUMBER = 42; // cell width from which numbers fit
 const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
 
+// Pixels above the grid, for the labels of the columns: words that are wider than their column stand upright.
+const stands = (panel, w) => tokenAxis(panel.colAxis) && w * 1.1 < 9 * zoom * Math.min(7, Math.max(0, ...panel.colLabels.map((label) => [...label].length)));
+const titleHeight = (panel, w) => (stands(panel, w) ? 9 + 9 * zoom * Math.min(7, Math.max(...panel.colLabels.map((label) => [...label].length))) : 20 * zoom);
+
+let zoom = 1; // how much larger everything is drawn for a room
+
 const labelWidth = (panel) => {
   const longest = Math.max(0, ...panel.rowLabels.map((label) => [...label].length));
-  return panel.rowAxis ? clamp(longest * 9 + 12, 24, 92) : 10;
+  return panel.rowAxis ? clamp(longest * 9 * zoom + 12, 24, 92 * zoom) : 10;
 };
 
 // A part of a tensor, around one row of the window: for pictures with more tensors than there is room for.
@@ -26,7 +32,7 @@ const cropped = (raw, middle, nRows, nCols) => {
 const FEW = 3, NARROW = 9; // rows of an input, and pixels a cell, in a crowded picture
 const squeezed = (raws, width, height) => {
   const lines = [raws.filter((raw) => !raw.result), raws.filter((raw) => raw.result)].filter((line) => line.length);
-  const above = TITLE + CAPTION + PAGING + 20, first = lines.length > 1 ? above + FEW * 14 : 0;
+  const above = 20 + CAPTION + PAGING + 20, first = lines.length > 1 ? above + FEW * 14 : 0;
   const panels = lines.map((line, i) => line.map((raw) => {
     const down = i === 0 && lines.length > 1 ? FEW : Math.max(FEW, Math.floor((height - first - above - (raw.heads ? 26 : 0)) / NARROW));
     const across = Math.max(4, Math.floor((width / line.length - 74) / NARROW));
@@ -66,37 +72,46 @@ const arrange = (panels, width, height) => {
   let best = null;
   for (const lines of ways) {
     for (const small of panels.length > 1 ? [1, 0.8, 0.6, 0.45, 0.32, 0.22] : [1]) { // how much smaller the cells of inputs are than those of results
-      const found = sized(lines, width, lines.map(() => height / lines.length), small);
+      const found = sized(lines, width, shares(lines, width, height), small);
       if (!best || found.score > best.score * 1.04) best = { lines, ...found };
     }
   }
   return best;
 };
 
+// How the height is shared among lines: by their rows, and by the labels that stand above them.
+const shares = (lines, width, height) => {
+  const wanted = lines.map((line) => Math.max(...line.map((panel) => CAPTION + titleHeight(panel, width / line.length / panel.cols) + Math.min(panel.rows, 24) * 20)));
+  const all = wanted.reduce((sum, one) => sum + one, 0);
+  return wanted.map((one) => (height * one) / all);
+};
+
 const sized = (lines, width, heights, small) => {
-  const sizes = new Map(), grown = clamp(width / 900, 1, 1.5);
-  let score = 0, fits = 1;
+  const sizes = new Map(), grown = clamp(width / 900, 1, 1.5) * zoom;
+  let score = 0, fits = 1, crowded = false;
   lines.forEach((line, i) => {
     const scaled = (panel) => (panel.result ? 1 : small);
     const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? 28 : 0), 0);
-    const unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
+    let unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
+    const lost = line.reduce((sum, panel) => sum + Math.max(0, CAPTION_WIDTH - labelWidth(panel) - panel.cols * unit * scaled(panel)), 0);
+    unit *= Math.max(0.2, (width - fixed - lost) / (width - fixed)); // a caption is wider than a narrow picture
     for (const panel of line) {
       const extra = (panel.overview || panel.part_only ? PAGING : 0) + (panel.heads && panel.result ? 26 : 0);
-      const room = (heights[i] - TITLE - CAPTION - 12 - extra) / panel.rows;
-      const w = Math.min(unit * scaled(panel), MOST.w * grown), tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
+      const w = Math.min(unit * scaled(panel), MOST.w * grown);
+      const room = (heights[i] - titleHeight(panel, w) - CAPTION - 12 - extra) / panel.rows, tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
       sizes.set(panel, { w: Math.max(4, w), h: Math.max(4, tall) });
       const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
       score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
-      if (w < 4 || tall < 4) fits *= 0.02;
+      if (w < 4 || tall < 4) { fits *= 0.02; crowded = true; } else if (tall < 12) fits *= 0.8; // the labels of its rows would not all be there
       if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
     }
   });
-  return { sizes, score: score * fits, crowded: fits < 0.5 };
+  return { sizes, score: score * fits, crowded };
 };
 
 const drawTensor = (canvas, panel, size, look) => {
   const left = labelWidth(panel), ratio = window.devicePixelRatio || 1;
-  const width = Math.ceil(left + panel.cols * size.w + 6), height = Math.ceil(TITLE + panel.rows * size.h + 6);
+  const width = Math.ceil(left + panel.cols * size.w + 6), top = titleHeight(panel, size.w), height = Math.ceil(top + panel.rows * size.h + 6);
   canvas.width = width * ratio;
   canvas.height = height * ratio;
   canvas.style.width = `${width}px`;
@@ -104,7 +119,7 @@ const drawTensor = (canvas, panel, size, look) => {
   const g = canvas.getContext("2d");
   g.scale(ratio, ratio);
   g.textBaseline = "middle";
-  const place = { left, top: TITLE, ...size };
+  const place = { left, top, ...size };
   drawTitles(g, panel, place, look);
   for (let row = 0; row < panel.rows; row++)
     for (let col = 0; col < panel.cols; col++) drawCell(g, panel, row, col, place, look);
@@ -114,20 +129,31 @@ const drawTensor = (canvas, panel, size, look) => {
 
 const drawTitles = (g, panel, { left, top, w, h: tall }, look) => {
   g.textAlign = "center";
-  const every = Math.max(1, Math.ceil((tokenAxis(panel.colAxis) ? 16 : 26) / w));
-  g.font = `${tokenAxis(panel.colAxis) ? 15 : 12}px ${look.mono}`;
+  const every = Math.max(1, Math.ceil(((tokenAxis(panel.colAxis) ? 16 : 26) * zoom) / w));
+  g.font = `${(tokenAxis(panel.colAxis) ? 15 : 12) * zoom}px ${look.mono}`;
+  const upright = stands(panel, w);
   for (let col = 0; col < panel.cols; col += every) {
     g.fillStyle = col === (panel.turned ? panel.focusLocal : -1) ? look.accent : look.scale.ink;
-    g.fillText(short(panel.colLabels[col], Math.max(2, Math.floor((w * every) / 9))), left + (col + 0.5) * w, top - 9);
+    if (!upright) g.fillText(short(panel.colLabels[col], Math.max(2, Math.floor((w * every) / (9 * zoom)))), left + (col + 0.5) * w, top - 9 * zoom);
+    else standing(g, short(panel.colLabels[col], 7), left + (col + 0.5) * w, top - 5);
   }
   g.textAlign = "right";
-  const skip = Math.max(1, Math.ceil(13 / tall));
-  g.font = `${tokenAxis(panel.rowAxis) ? clamp(tall, 11, 15) : 12}px ${look.mono}`;
+  const skip = Math.max(1, Math.ceil((13 * zoom) / tall));
+  g.font = `${tokenAxis(panel.rowAxis) ? clamp(tall, 11, 15 * zoom) : 12 * zoom}px ${look.mono}`;
   for (let row = 0; row < panel.rows; row += skip) {
     if (!panel.rowAxis) break;
     g.fillStyle = row === panel.focusLocal && !panel.turned ? look.accent : look.scale.ink;
     g.fillText(short(panel.rowLabels[row], 9), left - 6, top + (row + 0.5) * tall);
   }
+};
+
+const standing = (g, label, x, y) => {
+  g.save();
+  g.translate(x, y);
+  g.rotate(-Math.PI / 2);
+  g.textAlign = "left";
+  g.fillText(label, 0, 0);
+  g.restore();
 };
 
 const tokenAxis = (axis) => ["pos", "query", "key", "d_vocab", "id"].includes(axis);
@@ -158,7 +184,7 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
   if (w < MIN_NUMBER || tall < 14 || value === -Infinity) return;
   g.fillStyle = ink;
   g.textAlign = "center";
-  g.font = `${clamp(Math.min(tall * 0.6, w / 3.4), 11, 26)}px ${look.font}`;
+  g.font = `${clamp(Math.min(tall * 0.6, w / 3.4), 11, 26 * zoom)}px ${look.font}`;
   const text = panel.integers ? String(Math.round(value)) : written(value, look.digits, look.lang);
   g.fillText(text, x + (w - gap) / 2, y + tall / 2 + 0.5, w - 4);
 };

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import integer, number, visible
+from lmviz.ui.text import integer, number, percent, visible
 from lmviz.walk.stages import Stage
 from lmviz.workbench import Run
 
@@ -34,10 +34,19 @@ class Facts:
             "n_heads": config.n_heads,
             "head": min(self.view.head, config.n_heads - 1),
         }
-        more = _BY_KIND.get(self.stage.kind)
+        more = Facts.gradient if self.view.grad else _BY_KIND.get(self.stage.kind)
         if self.stage.kind == "qkv":
             known["n"] = config.n_heads
         return known | (more(self) if more else {})
+
+    @property
+    def key(self) -> str:
+        """Which sentence says them."""
+        if self.view.grad and self.steps:
+            return "stage.gradient.say" if self._grad() is not None else "stage.no_gradient.say"
+        if self.stage.kind == "softmax" and not np.isclose(self._shares().sum(), 1, atol=1e-3):
+            return "stage.softmax.say.by_hand"
+        return f"stage.{self.stage.kind}.say"
 
     # -- helpers -----------------------------------------------------------------------------------------------------
 
@@ -48,7 +57,7 @@ class Facts:
         return integer(self.view.lang, value)
 
     def percent(self, share: float) -> str:
-        return f"{number(self.view.lang, 100 * float(share), 1)} %" if self.view.lang == "fr" else f"{100 * share:.1f}%"
+        return percent(self.view.lang, float(share))
 
     def step(self, op: str) -> Step | None:
         return next((step for step in self.steps if step.op == op and step.outputs), None)
@@ -72,13 +81,39 @@ class Facts:
         row = self.row(self.steps[-1].outputs[0])
         row = np.where(np.isnan(row), -np.inf, row)
         best = int(row.argmax()) if row.size else 0
-        return {"best": visible(self.run.token(min(best, len(self.run.tokens) - 1))), "score": self.number(row[best])}
+        return {"best": visible(self._token(best)), "score": self.number(row[best])}
 
     def softmax(self) -> dict[str, Any]:
-        step = self.step("softmax")
-        row = self.row(step.outputs[0]) if step else np.zeros(1)
+        row = self._shares()
         best = int(np.nan_to_num(row).argmax())
-        return {"best": visible(self.run.token(min(best, len(self.run.tokens) - 1))), "share": self.percent(row[best])}
+        share = {"best": visible(self._token(best)), "share": self.percent(row[best])}
+        return share | {"sum": self.number(row.sum())}
+
+    def mix(self) -> dict[str, Any]:
+        """The value that the focus token takes most of, at the chosen head."""
+        product = self.step("matmul")
+        row = self.row(product.inputs[0]) if product else np.zeros(1)
+        best = int(np.nan_to_num(row).argmax())
+        return {"best": visible(self._token(best)), "share": self.number(row[best])}
+
+    def gradient(self) -> dict[str, Any]:
+        """The cell of the stage's result that the loss is most sensitive to."""
+        value, grad = self.steps[-1].outputs[0], self._grad()
+        if grad is None:
+            return {"name": value.name}
+        where = np.unravel_index(int(np.abs(np.nan_to_num(grad)).argmax()), grad.shape) if grad.shape else ()
+        cell = ", ".join(str(int(i)) for i in where)
+        return {"name": f"{value.name}[{cell}]" if cell else value.name, "slope": self.number(grad[where], 4)}
+
+    def _grad(self) -> Array | None:
+        return self.steps[-1].outputs[0].grad
+
+    def _shares(self) -> Array:
+        step = self.step("softmax")
+        return self.row(step.outputs[0]) if step else np.ones(1)
+
+    def _token(self, pos: int) -> str:
+        return self.run.token(min(pos, len(self.run.tokens) - 1))
 
     def residual(self) -> dict[str, Any]:
         before, added = (self.row(value).astype(np.float64) for value in self.steps[-1].inputs[:2])
@@ -116,6 +151,7 @@ _BY_KIND: dict[str, Callable[[Facts], dict[str, Any]]] = {
     "final_norm": Facts.norm,
     "scores": Facts.scores,
     "softmax": Facts.softmax,
+    "mix": Facts.mix,
     "residual": Facts.residual,
     "mlp": Facts.mlp,
     "logits": Facts.logits,

@@ -17,13 +17,13 @@ TERMS_SENT = 64  # of a long sum, the largest by magnitude; the browser shows fe
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
-def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
+def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) -> dict[str, Any] | None:
     """What is said about the pinned cell; None if no cell is pinned, or its tensor is not in this run."""
     if view.cell is None:
         return None
     address, cell = view.cell
     value = run.trace.value(address)
-    if value is None or len(cell) != len(value.shape) or any(i >= n for i, n in zip(cell, value.shape, strict=True)):
+    if value is None or not _has(value, cell):
         return None
     gradient = view.grad and value.grad is not None
     array = value.grad if gradient else value.array
@@ -50,8 +50,14 @@ def inspector(bench: Workbench, run: Run, view: View) -> dict[str, Any] | None:
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = plain(why.value)
         shown["agrees"] = agrees(why.value, found, value)
+    theirs = other.trace.value(address) if other is not None and not gradient else None
+    shown["other"] = plain(float(theirs.array[cell])) if theirs is not None and _has(theirs, cell) else None
     shown["edited"] = any(edit[:2] in ((address, cell), (address, cell[1:2])) for edit in view.edits) and not gradient
     return shown
+
+
+def _has(value: Value, cell: tuple[int, ...]) -> bool:
+    return len(cell) == len(value.shape) and all(i < n for i, n in zip(cell, value.shape, strict=True))
 
 
 def _unrolled(bench: Workbench, run: Run, why: Explanation, gradient: bool) -> list[Explanation]:

@@ -9,10 +9,11 @@ from typing import Any
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
+from lmviz.ui.text import text
 from lmviz.walk.breakpoints import Breakpoint, next_stop
 from lmviz.walk.cursor import Cursor, Grain
 from lmviz.walk.panels import panels_at
-from lmviz.workbench import Run
+from lmviz.workbench import PROMPT_LIMIT, Run
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
@@ -50,6 +51,10 @@ def _stand(run: Run, view: View, cursor: Cursor) -> View:
 
 def _move(run: Run, view: View, event: Event) -> View:
     cursor = place(run, view)
+    if event.get("play") and (found := next_stop(run.walk, cursor, tuple(map(Breakpoint.parse, view.stops)))):
+        onward = run.walk.span(run.walk.move(cursor, "over"))[1]
+        if found[0].index <= onward:
+            return _run_on(run, view, event)
     for _ in range(min(int(event.get("times", 1)), 200)):
         cursor = run.walk.move(cursor, event["move"])
     return _stand(run, view, cursor)
@@ -74,9 +79,10 @@ def _run_on(run: Run, view: View, event: Event) -> View:
     """Run to the next breakpoint; stay if there is none ahead."""
     found = next_stop(run.walk, place(run, view), tuple(map(Breakpoint.parse, view.stops)))
     if found is None:
+        state.keep("stopped", text(view.lang, "stops.none"))
         return view
     cursor, stop = found
-    state.keep("stopped", str(stop))
+    state.keep("stopped", f"● {stop}")
     if stop.kind in ("line", "stage"):
         cursor = run.walk.at(cursor.index, stop.kind)
     return _stand(run, view, cursor)
@@ -181,6 +187,21 @@ def _reset(run: Run, view: View, event: Event) -> View:
     return replace(view, edits=(), b_plain=False)
 
 
+def _compare_off(run: Run, view: View, event: Event) -> View:
+    return replace(view, b_model="", b_prompt="", b_plain=False)
+
+
+def _present(run: Run, view: View, event: Event) -> View:
+    return replace(view, present=not view.present)
+
+
+def _append(run: Run, view: View, event: Event) -> View:
+    """The text with one token more: what a model that writes does."""
+    tokenizer = run.checkpoint.tokenizer
+    ids = [*tokenizer.encode(run.request.prompt).ids, range(run.checkpoint.config.d_vocab)[int(event["id"])]]
+    return replace(view, prompt=tokenizer.decode(ids)[:PROMPT_LIMIT], focus=-1, cell=None, trail=(), target="")
+
+
 def _temperature(run: Run, view: View, event: Event) -> View:
     return replace(view, temperature=min(10.0, max(0.01, float(event["temperature"]))))
 
@@ -204,7 +225,8 @@ def _cell(run: Run, event: Event) -> tuple[str, tuple[int, ...]]:
     return address, cell
 
 
-_FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop"))  # what the rest of the page shows too
+# what the rest of the page shows too
+_FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "present"))
 _EVENTS: dict[str, Callable[[Run, View, Event], View]] = {
     "move": _move,
     "grain": _grain,
@@ -225,6 +247,9 @@ _EVENTS: dict[str, Callable[[Run, View, Event], View]] = {
     "head_off": _head_off,
     "undo": _undo,
     "reset": _reset,
+    "compare_off": _compare_off,
+    "append": _append,
+    "present": _present,
     "temperature": _temperature,
     "target": _target,
 }

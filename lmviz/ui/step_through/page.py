@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from lmviz.workbench import Request, Run, Workbench
 
 
+_FOR_A_ROOM = """
+header.stAppHeader, .st-key-top { display: none !important; }
+.stMainBlockContainer { padding-top: 0.8rem !important; }
+"""
+
+
 def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     row = st.container(horizontal=True, vertical_alignment="center", key="top")
@@ -26,7 +32,10 @@ def page(view: View) -> None:
     with body:
         bench = shell.workbench(view.lang)
     with row:
-        top.choices(bench, view)
+        if view.present:
+            st.html(f"<style>{_FOR_A_ROOM}</style>")
+        else:
+            top.choices(bench, view)
     with body:
         run = _opened(bench, view)
         if run is not None:
@@ -41,6 +50,8 @@ def _opened(bench: Workbench, view: View) -> Run | None:
         run = bench.run(request(bench, view))
     except UserError as error:
         st.error(error_text(view.lang, error))
+        if view.edits:
+            st.button(text(view.lang, "note.no_edits"), key="no_edits", on_click=lambda: state.go(edits=()))
         return None
     for sentence, details in run.said:
         shown = {name: visible(value) if isinstance(value, str) else value for name, value in details.items()}
@@ -49,6 +60,8 @@ def _opened(bench: Workbench, view: View) -> Run | None:
         st.error(text(view.lang, "note.failed", error=str(run.trace.failure)))
     if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.walk.stages):
         st.info(text(view.lang, "note.no_step", step=f"`{visible(view.step)}`"))
+    if view.cell is not None and run.trace.value(view.cell[0]) is None:
+        st.info(text(view.lang, "note.no_cell", cell=f"`{visible(view.cell[0])}{list(view.cell[1])}`"))
     return run
 
 

@@ -8,10 +8,10 @@ const PLAY_EVERY = 1400; // milliseconds
 const states = new WeakMap();
 
 const SECTIONS = {
-  map: [drawMap, (data) => data.map], tokens: [drawTokens, (data) => [data.tokens, data.edits]], source: [drawSource, (data) => data.source],
+  map: [drawMap, (data) => data.map], tokens: [drawTokens, (data) => [data.tokens, data.edits, data.compared]], source: [drawSource, (data) => data.source],
   picture: [drawPicture, (data) => [data.picture, data.digits, data.tokens]], words: [drawWords, (data) => data.say],
   watch: [drawWatch, (data) => [data.watch, data.digits]],
-  inspect: [drawInspector, (data) => [data.inspector, data.watch, data.digits, (data.picture.panels || []).map((panel) => [panel.address, panel.shape])]],
+  inspect: [drawInspector, (data) => [data.inspector, data.compared, data.watch, data.digits, (data.picture.panels || []).map((panel) => [panel.address, panel.shape])]],
   strip: [drawStrip, (data) => data.strip], bar: [drawBar, (data) => data.bar],
 };
 
@@ -23,6 +23,7 @@ const start = (root) => {
   state.send = (event) => {
     if (state.busy) return state.queue.push(event);
     state.busy = true;
+    state.slow = setTimeout(() => root.classList.add("waiting"), 400);
     state.waiting = setTimeout(() => { state.busy = false; }, 8000); // a lost answer must not freeze the page
     state.trigger("event", event);
   };
@@ -35,7 +36,7 @@ const start = (root) => {
     if (state.playing) clearInterval(state.playing);
     state.playing = state.playing ? null : setInterval(() => {
       if (!state.data.bar.moves.over || state.data.bar.stopped) return state.play();
-      if (!state.busy) state.move("over");
+      if (!state.busy) state.send({ type: "move", move: "over", times: 1, play: true });
     }, PLAY_EVERY);
     drawBar(state.boxes.bar, state);
   };
@@ -45,6 +46,7 @@ const start = (root) => {
     const clicker = event.key === "PageDown" || event.key === "PageUp"; // no field needs them
     if (!clicker && (["INPUT", "TEXTAREA", "SELECT"].includes(tag) || (target.closest && target.closest("[role=listbox],[role=dialog],[role=radiogroup],[role=slider],[role=tablist]")))) return;
     if (event.key === " " && tag !== "BUTTON" && tag !== "SUMMARY") state.play();
+    else if (event.key === "Escape" && state.data.present) state.send({ type: "present" });
     else if (KEYS[event.key]) {
       if (state.playing) state.play();
       state.move(KEYS[event.key]);
@@ -102,6 +104,8 @@ export default function (component) {
   if (!state) states.set(root, (state = start(root)));
   state.trigger = setTriggerValue;
   clearTimeout(state.waiting);
+  clearTimeout(state.slow);
+  root.classList.remove("waiting");
   state.busy = false;
   show(state, data);
   if (state.queue.length) state.send(state.queue.shift());

@@ -26,6 +26,7 @@ const drawTokens = (box, state) => box.replaceChildren(h("span", { class: "capti
   ...state.data.tokens.map((token, i) => h("button", {
     class: `token${token.unknown ? " unknown" : ""}`, "aria-pressed": String(token.here), title: `${i}: id ${token.id}`, onclick: () => state.send({ type: "focus", pos: i }),
   }, token.text)),
+  state.data.compared ? h("button", { class: "compared-with", title: state.words["edit.compare_off"], onclick: () => state.send({ type: "compare_off" }) }, state.data.compared, " ×") : "",
   state.data.edits.length ? h("span", { class: "edits" }, h("b", {}, state.words["edit.edited"]), state.data.edits.map((edit, i) =>
     h("button", { title: `${edit.title} – ${state.words["edit.undo"]}`, onclick: () => state.send({ type: "undo", index: i }) }, edit.text, " ×")),
     h("button", { class: "all", onclick: () => state.send({ type: "reset" }) }, state.words["edit.reset"])) : "");
@@ -70,7 +71,7 @@ const drawWords = (box, state) => {
     say.error ? h("p", { class: "failed", role: "alert" }, say.error) : null, say.opened ? h("p", { class: "opened" }, say.opened) : null,
     paragraphs(say.text), say.formula ? h("div", { class: "formula", html: say.formula }) : null,
     say.settings ? h("p", { class: "settings" }, say.settings) : null, say.hint ? h("p", { class: "hint" }, say.hint) : null,
-    say.more ? h("details", {}, h("summary", {}, words["say.more"]), paragraphs(say.more)) : null,
+    say.more ? h("details", { open: !!state.more, ontoggle: (event) => { state.more = event.target.open; } }, h("summary", {}, words["say.more"]), paragraphs(say.more)) : null,
   ].flat().filter(Boolean));
 };
 
@@ -88,6 +89,8 @@ const drawInspector = (box, state) => {
     h("p", { class: "sum total" }, "= ", h("b", { class: "value" }, written(found.value, Math.max(digits, 4), lang)),
       found.edited ? h("span", { class: "fails" }, words["edit.by_hand"]) : found.agrees === undefined ? null : h("span", { class: found.agrees ? "holds" : "fails" }, found.agrees ? `✓ ${words["inspect.agrees"]}` : `✗ ${words["inspect.differs"]} ${written(found.recomputed, 6, lang)}`)),
     found.edited ? null : found.lines.slice(1).map((line) => h("p", { class: "sum inner" }, written(line.value, digits, lang), " = ", arithmetic(line.pieces, state))),
+    found.other === null || Number(found.other) === Number(found.value) && !state.data.compared ? null : h("p", { class: "other-value" },
+      `${state.data.compared ? "B" : words["bars.before"]} ${written(found.other, Math.max(digits, 4), lang)}, ${state.data.compared ? "A − B" : words["edit.change"]} ${written(Number(found.value) - Number(found.other), Math.max(digits, 4), lang)}`),
     changeForm(found, state),
     found.lines.length || found.edited ? null : h("p", { class: "end" }, words[`inspect.end.${found.role}`] || words["inspect.end.activation"]),
   ].flat().filter(Boolean));
@@ -173,11 +176,12 @@ const drawBar = (box, state) => {
   const grain = h("div", { class: "grain", role: "group", "aria-label": words["bar.grain"] }, ["stage", "line", "op"].map((name) =>
     h("button", { "aria-pressed": String(bar.grain === name), onclick: () => state.send({ type: "grain", grain: name }) }, words[`bar.grain.${name}`])));
   const playing = state.playing ? "pause" : "play";
-  box.replaceChildren(
+  box.replaceChildren(...[
     move("first", "Home"), move("back", "←"), move("over", "→"), move("into", "↓"), move("out", "↑"), move("last", "End"),
     button("run", "", words["bar.run"], !bar.breakpoints, () => state.send({ type: "run" })),
     button("play", "␣", words[`bar.${playing}`], false, () => state.play(), { icon: playing, "aria-pressed": String(!!state.playing) }),
     h("div", { class: "grain kind", role: "group", "aria-label": words["bar.kind"] }, ["value", "gradient"].map((name) =>
       h("button", { "aria-pressed": String((name === "gradient") === bar.grad), disabled: name === "gradient" && !bar.can_grad && !bar.grad, title: name === "gradient" && !bar.can_grad ? words["bar.needs_target"] : "", onclick: () => state.send({ type: "grad", grad: name === "gradient" }) }, words[`bar.${name}`]))),
-    grain, h("span", { class: "at", "aria-live": "polite" }, bar.stopped ? [h("b", { class: "halt" }, `● ${bar.stopped} `)] : null, bar.at));
+    state.data.present ? h("button", { class: "move", "data-move": "present", title: `${words["bar.present_off"]} (Esc)`, onclick: () => state.send({ type: "present" }) }, "✕ ", h("em", {}, words["bar.present_off"])) : null,
+    grain, h("span", { class: "at", "aria-live": "polite" }, bar.stopped ? [h("b", { class: "halt" }, `${bar.stopped} `)] : null, bar.at)].filter(Boolean));
 };

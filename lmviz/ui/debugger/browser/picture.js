@@ -16,22 +16,31 @@ const tokenTable = (picture, { words }) => h("div", { class: "sheet" },
     h("b", {}, row.text), h("span", { class: "id" }, String(row.id)), h("small", {}, `${row.span[0]}–${row.span[1]}`)))),
   h("p", { class: "note" }, words["picture.tokens"]));
 
+const ROW = 30; // pixels that a row of a table takes
+
+// The likeliest next tokens, as many as fit; bars run from 0 to 1, with a mark where the compared run's would end.
 const barTable = (picture, state) => {
-  const { data, words } = state, { digits, lang } = data, most = Math.max(...picture.rows.map((row) => Number(row.p) || 0), 1e-9);
-  const cellButton = (value, [address, cell], n = digits) => h("td", {}, h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, n, lang)));
-  const percent = (p) => `${written(100 * p, 1, lang)} %`;
+  const { data, words } = state, { digits, lang } = data;
+  const fit = clamp(Math.floor((state.boxes.picture.clientHeight - 120) / ROW), 5, picture.rows.length);
+  const rows = picture.rows.slice(0, fit), left = picture.rows.slice(fit), others = picture.others + left.length;
+  const rest = left.reduce((sum, row) => sum + (Number(row.p) || 0), Number(picture.rest)), compared = rows.some((row) => row.b !== null);
+  const cellButton = (value, [address, cell]) => h("td", {}, h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, digits, lang)));
   const slider = h("input", { type: "range", min: "-1", max: "1", step: "0.050", value: String(Math.log10(picture.temperature)), "aria-label": words["bars.temperature"] });
   const shown = h("output", {}, written(picture.temperature, 2, lang));
   slider.addEventListener("input", () => { shown.textContent = written(10 ** Number(slider.value), 2, lang); });
   slider.addEventListener("change", () => state.send({ type: "temperature", temperature: Number((10 ** Number(slider.value)).toFixed(3)) }));
+  const share = (value) => `${100 * clamp(Number(value) || 0, 0, 1)}%`, other = data.compared ? "B" : words["bars.before"];
+  const bar = (row) => h("td", { class: "bar" }, h("div", { class: "track" }, h("i", { style: `width:${share(row.p)}` }), row.b === null ? null : h("u", { style: `left:${share(row.b)}` }),
+    h("button", { class: "num", onclick: () => state.send({ type: "pin", address: row.cells[2][0], cell: row.cells[2][1] }) }, percent(row.p, lang)),
+    row.b === null ? null : h("small", {}, `${other} ${percent(row.b, lang)}`)));
+  const add = picture.last && h("button", { class: "add", onclick: () => state.send({ type: "append", id: rows[0].id }) }, words["bars.append"].replace("{token}", rows[0].text));
   return h("div", { class: "readout" }, h("div", { class: "controls" }, h("label", {}, words["bars.temperature"], " ", slider, shown), targetForm(picture, state)),
-    h("table", { class: "bars" },
+    h("table", { class: compared ? "bars compared" : "bars" },
     h("thead", {}, h("tr", {}, ["token", "id", "logit", "scaled", "probs"].map((name) => h("th", { scope: "col" }, words[`bars.${name}`])))),
-    h("tbody", {}, picture.rows.map((row, i) => h("tr", { class: i === 0 ? "best" : "" },
+    h("tbody", {}, rows.map((row, i) => h("tr", { class: i === 0 ? "best" : "" },
       h("th", { scope: "row" }, row.text, row.target ? h("span", { class: "target" }, words["bars.target"]) : null), h("td", { class: "id" }, String(row.id)),
-      cellButton(row.logit, row.cells[0]), cellButton(row.scaled, row.cells[1]),
-      h("td", { class: "bar" }, h("i", { style: `width:${(100 * row.p) / most}%` }), h("button", { class: "num", onclick: () => state.send({ type: "pin", address: row.cells[2][0], cell: row.cells[2][1] }) }, percent(row.p))))),
-      picture.others ? h("tr", { class: "others" }, h("th", { scope: "row" }, words["bars.others"].replace("{n}", picture.others)), h("td"), h("td"), h("td"), h("td", { class: "bar" }, percent(picture.rest))) : null)));
+      cellButton(row.logit, row.cells[0]), cellButton(row.scaled, row.cells[1]), bar(row))),
+      others ? h("tr", { class: "others" }, h("th", { scope: "row" }, words["bars.others"].replace("{n}", others)), h("td"), h("td"), h("td"), h("td", { class: "bar" }, percent(rest, lang))) : null)), add);
 };
 
 // What really came next, so that there is a loss at the last position too.
@@ -48,7 +57,7 @@ const lossTable = (picture, state) => {
   return h("div", { class: "readout" }, h("div", { class: "controls" }, targetForm(picture, state)), h("table", { class: "bars loss" },
     h("thead", {}, h("tr", {}, ["input", "wanted", "p", "nll"].map((name) => h("th", { scope: "col" }, words[`loss.${name}`])))),
     h("tbody", {}, picture.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.input), h("td", {}, row.target === null ? "–" : row.target),
-      h("td", {}, row.target === null ? "" : `${written(100 * row.p, 1, lang)} %`),
+      h("td", {}, row.target === null ? "" : percent(row.p, lang)),
       h("td", { class: "bar" }, row.target === null ? words["loss.uncounted"] : [h("i", { style: `width:${(100 * row.nll) / most}%` }), number(row.nll, row.cell)]))),
       h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell))))));
 };

@@ -1,0 +1,87 @@
+"""What a table says better than a picture: the pieces of a text, the likeliest next tokens, the loss by position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lmviz.trace.step import Array
+from lmviz.ui.pictures import plain
+from lmviz.ui.text import visible
+from lmviz.walk.stages import Stage
+from lmviz.workbench import Run
+
+BARS = 12  # tokens sent as bars; the browser shows as many as fit
+TOKENS_SHOWN = 512
+
+
+def tokens(run: Run) -> dict[str, Any]:
+    tokens = run.tokens
+    rows = [
+        {"text": visible(piece), "id": token_id, "span": list(span), "unknown": unknown}
+        for piece, token_id, span, unknown in zip(
+            tokens.pieces[:TOKENS_SHOWN], tokens.ids, tokens.offsets, tokens.unknown, strict=False
+        )
+    ]
+    return {"kind": "tokens", "text": tokens.text[:2000], "rows": rows, "d_vocab": run.checkpoint.config.d_vocab}
+
+
+def bars(run: Run, stage: Stage, pos: int, other: Run | None) -> dict[str, Any]:
+    """The most likely next tokens after the focus token, with the arithmetic's columns: logit, scaled, probability; and
+    the probability in the run that this one is compared with."""
+    steps = {step.outputs[0].name: step for step in run.trace[stage.first : stage.last + 1]}
+    probs, scaled = steps["probs"].outputs[0], steps["scaled"].outputs[0]
+    logits = steps["scaled"].inputs[0]
+    row = probs.array[0, pos].astype(np.float64)
+    theirs = _other_row(run, other, probs.address, pos)
+    order = np.argsort(-np.nan_to_num(row), kind="stable")[:BARS]
+    rows = [
+        {
+            "text": visible(run.piece(int(i))),
+            "id": int(i),
+            "logit": plain(logits.array[0, pos, i]),
+            "scaled": plain(scaled.array[0, pos, i]),
+            "p": plain(row[i]),
+            "b": None if theirs is None else plain(theirs[i]),
+            "cells": [[v.address, [0, pos, int(i)]] for v in (logits, scaled, probs)],
+            "target": int(i) == (run.tokens.ids[pos + 1] if pos + 1 < len(run.tokens) else run.target_id),
+        }
+        for i in order
+    ]
+    rest = plain(max(0.0, 1 - float(row[order].sum())))
+    last = pos == len(run.tokens) - 1
+    return {"kind": "bars", "rows": rows, "rest": rest, "others": len(row) - len(order), "last": last}
+
+
+def _other_row(run: Run, other: Run | None, address: str, pos: int) -> Array | None:
+    """The other run's probabilities after the same token: the last one's after the last one."""
+    value = other.trace.value(address) if other is not None else None
+    if value is None or other is None or other.checkpoint.config.d_vocab != run.checkpoint.config.d_vocab:
+        return None
+    last = pos == len(run.tokens) - 1
+    found: Array | None = value.array[0, -1 if last else pos] if last or pos < value.shape[1] else None
+    return found
+
+
+def loss(run: Run, stage: Stage) -> dict[str, Any]:
+    """Input and target side by side at every position, −ln p of each, and their mean."""
+    named = {v.name: v for step in run.trace[stage.first : stage.last + 1] for v in step.outputs}
+    counted, log_prob, nll = named["counted"].array[0], named["log_prob"].array[0], named["nll"]
+    chosen = named["chosen"].array[0]
+    rows = [
+        {
+            "input": visible(run.token(i)),
+            "target": visible(run.piece(int(chosen[i]))) if counted[i] else None,
+            "p": plain(float(np.exp(log_prob[i]))),
+            "nll": plain(nll.array[0, i]),
+            "cell": [nll.address, [0, i]],
+        }
+        for i in range(min(len(run.tokens), TOKENS_SHOWN))
+    ]
+    return {
+        "kind": "loss",
+        "rows": rows,
+        "mean": plain(float(named["loss"].array)),
+        "cell": [named["loss"].address, []],
+    }

@@ -1,0 +1,191 @@
+"""The tensors of a place, each with the window of it that is shown; compared with another run: A, B and A − B."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lmviz.trace.step import Array, Value
+from lmviz.ui.pictures import (
+    WINDOW,
+    Slice,
+    domain,
+    encoded,
+    is_share,
+    lead_of,
+    matrix,
+    overview,
+    picture,
+    window_start,
+)
+from lmviz.ui.step_through.view import View
+from lmviz.ui.text import text, visible
+from lmviz.walk.cursor import Cursor
+from lmviz.walk.panels import Panel, panels_at
+from lmviz.walk.stages import Stage
+from lmviz.workbench import Run
+
+_ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
+_TOKENS = {"pos", "query", "key"}  # axes that run over the text
+
+Windows = dict[str, tuple[int, int]]
+
+
+def tensors(
+    run: Run, view: View, cursor: Cursor, stage: Stage, pos: int, windows: Windows, other: Run | None
+) -> list[dict[str, Any]]:
+    """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
+    frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.walk, cursor)]
+    added = stage.kind in _ADDED and cursor.grain == "stage"
+    together = domain([frame.window for frame in frames]) if added else None
+    if other is None:
+        return [frame.drawn(frame.grid, frame.scale(together)) for frame in frames]
+    if view.compares:
+        results = [frame for frame in frames if frame.panel.is_result]
+        return [drawn for frame in results for drawn in _three(frame, other)]
+    return [frame.drawn(frame.grid, frame.scale(together)) | _changed(frame, other) for frame in frames]
+
+
+def _changed(frame: _Frame, before: Run) -> dict[str, Any]:
+    """Marks on the cells that an edit has changed."""
+    theirs = before.trace.value(frame.panel.value.address)
+    if theirs is None or theirs.shape != frame.panel.value.shape:
+        return {}
+    changed = ~np.isclose(frame.grid, frame.grid_of(theirs), rtol=1e-6, atol=1e-9, equal_nan=True)
+    return {"changed": encoded(changed[frame.place.row :, frame.place.col :][:WINDOW, :WINDOW])}
+
+
+def _three(frame: _Frame, other: Run) -> Iterator[dict[str, Any]]:
+    """A, B, and A − B where both have a cell: of texts of unequal length, at the positions that both have."""
+    value = frame.panel.value
+    theirs = other.trace.value(value.address)
+    if theirs is None or not _comparable(value, theirs):
+        yield frame.drawn(frame.grid, frame.scale(None)) | {"note": text(frame.view.lang, "compare.shapes")}
+        return
+    b = _Frame(replace(frame.panel, value=theirs), other, frame.view, min(frame.pos, len(other.tokens) - 1), {}, frame)
+    rows, cols = (min(sizes) for sizes in zip(frame.grid.shape, b.grid.shape, strict=True))
+    ours, others = frame.grid[:rows, :cols], b.grid[:rows, :cols]
+    with np.errstate(invalid="ignore"):
+        difference = np.where(ours == others, 0.0, ours - others).astype(np.float32)
+    both = _Frame(frame.panel, frame.run, frame.view, frame.pos, {}, frame, difference)
+    peak = domain([frame.window, b.window, both.window])
+    for one, mark, sign in ((frame, "A", ""), (b, "B", "−"), (both, "A − B", "=")):
+        yield one.drawn(one.grid, ("signed", peak)) | {"mark": mark, "sign": sign}
+
+
+def _comparable(a: Value, b: Value) -> bool:
+    """Whether two tensors differ in the number of tokens at most."""
+    return a.axes == b.axes and all(
+        n == m or axis in _TOKENS for axis, n, m in zip(a.axes, a.shape, b.shape, strict=True)
+    )
+
+
+class _Frame:
+    """One panel with the window of it that is shown."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        run: Run,
+        view: View,
+        pos: int,
+        windows: Windows,
+        beside: _Frame | None = None,  # shows the same window as this one
+        grid: Array | None = None,
+    ) -> None:
+        self.panel, self.run, self.view, self.pos = panel, run, view, pos
+        value = panel.value
+        self.lead = lead_of(value.shape, value.axes, view.head)
+        self.grid = self.grid_of(value) if grid is None else grid
+        self.by_hand = value.address in windows
+        self.place: Slice = _window(value, self.lead, self.grid, pos, view, windows) if beside is None else beside.place
+        self.window = self.window_of(self.grid)
+
+    def grid_of(self, value: Value) -> Array:
+        return matrix(_cells(value, self.view), self.lead)
+
+    def window_of(self, grid: Array) -> Array:
+        window: Array = grid[self.place.row :, self.place.col :][:WINDOW, :WINDOW]
+        return window
+
+    def scale(self, together: float | None) -> tuple[str, float]:
+        if is_share(self.panel.value) and not self.view.grad:
+            return "share", 1.0
+        return "signed", domain([self.window]) if together is None else together
+
+    def drawn(self, grid: Array, scale: tuple[str, float]) -> dict[str, Any]:
+        value, view = self.panel.value, self.view
+        shown = picture(value, grid, self.place, _Labels(self.run), scale)
+        return shown | {
+            "sign": self.panel.sign,
+            "result": self.panel.is_result,
+            "turned": self.panel.turned,
+            "part": part_of(self.panel),
+            "overview": overview(grid),
+            "pinned": _pinned(value, self.place, view),
+            "by_hand": self.by_hand,
+            "focus": self.pos if shown["row_axis"] in ("pos", "query") else None,
+            "heads": _heads(value),
+            "heads_off": [e[1][0] for e in view.edits if len(e[1]) == 1 and e[0] == value.address],
+            "grad": view.grad,
+            "no_grad": view.grad and value.grad is None,
+        }
+
+
+def _cells(value: Value, view: View) -> Array:
+    if view.grad:
+        grad = value.grad
+        return np.zeros(value.shape, dtype=np.float32) if grad is None else grad
+    return value.array
+
+
+def _window(value: Value, lead: tuple[int, ...], grid: Array, pos: int, view: View, windows: Windows) -> Slice:
+    """Which cells of a large tensor are shown: those chosen by hand, else the pinned cell's, else the focus token's."""
+    rows, cols = grid.shape
+    row_axis = value.axes[-2] if len(value.axes) >= 2 else ""
+    row, col = (pos if row_axis in ("pos", "query") else 0), 0
+    if view.cell is not None and view.cell[0] == value.address and len(view.cell[1]) >= 1:
+        row, col = ((0, *view.cell[1])[-2:])[0], view.cell[1][-1]
+    if value.address in windows:
+        row, col = windows[value.address]
+        return Slice(lead, min(row, rows - 1), min(col, cols - 1))
+    return Slice(lead, window_start(min(row, rows - 1), rows), window_start(min(col, cols - 1), cols))
+
+
+def _pinned(value: Value, place: Slice, view: View) -> list[int] | None:
+    """Row and column of the pinned cell, if it is in this slice."""
+    if view.cell is None or view.cell[0] != value.address or len(view.cell[1]) != len(value.shape):
+        return None
+    cell = view.cell[1]
+    if cell[:-2] != place.lead[: len(cell[:-2])]:
+        return None
+    return list((0, 0, *cell)[-2:])
+
+
+def _heads(value: Value) -> int:
+    return value.shape[value.axes.index("head")] if "head" in value.axes[:-2] else 0
+
+
+def part_of(panel: Panel) -> str:
+    """The role that a tensor's colour stands for."""
+    if panel.value.role != "activation":
+        return panel.value.role
+    name = panel.value.name
+    return name if name in ("q", "k", "v") else "pattern" if is_share(panel.value) else "activation"
+
+
+class _Labels:
+    """The text at an index of an axis: a token where the axis runs over tokens, else a number."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __call__(self, axis: str, index: int) -> str:
+        if axis in ("pos", "query", "key") and index < len(self._run.tokens):
+            return visible(self._run.token(index))
+        if axis in ("d_vocab", "id") and index < self._run.checkpoint.config.d_vocab:
+            return visible(self._run.piece(index))
+        return str(index)
