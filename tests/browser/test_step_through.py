@@ -240,3 +240,11 @@ def test_two_tabs_do_not_mix(visit: Visit) -> None:
     press(two, "ArrowRight")
     assert title(one) == "Every token becomes a vector"
     assert title(two).startswith("Mettre au même volume")
+
+
+def test_a_large_tensor_is_paged(visit: Visit) -> None:
+    page = visit(model="names", step="blocks.0.mlp.mlp_out")
+    paging = page.locator("figure[data-address='blocks.0.mlp.pre'] .paging")
+    expect(paging).to_contain_text("0–63 / 256")
+    paging.get_by_role("button", name="Further right").click()
+    expect(paging).to_contain_text("64–127 / 256")

@@ -239,3 +239,11 @@ def test_the_list_of_all_tensors_has_every_step(open_page: Open) -> None:
     assert not app.exception
     listed = list(app.dataframe[0].value["address"])
     assert [address for address in listed if address in trace] == [step.address for step in trace]
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_the_arithmetic_of_a_score_leaves_out_a_mask_that_changes_nothing(open_page: Open, model: str) -> None:
+    cell = json.dumps(["blocks.0.attn.masked", [0, 0, 0, 0]])
+    lines = scene(open_page(model=model, step="blocks.0.attn.masked", cell=cell))["inspector"]["lines"]
+    texts = [piece.get("text", "") for line in lines for piece in line["pieces"]]
+    assert lines and not any("not" in words for words in texts)

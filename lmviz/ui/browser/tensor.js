@@ -65,10 +65,10 @@ const prepare = (raw) => {
   return panel;
 };
 
-// Cell sizes with which the panels fill the space they have: in one line, or inputs above results, or one by one.
+// Cell sizes with which the panels fill the space they have: in one line, inputs above results, one by one, or in pairs.
 const arrange = (panels, width, height) => {
   const results = panels.filter((panel) => panel.result), inputs = panels.filter((panel) => !panel.result);
-  const ways = [[panels], ...(inputs.length && results.length ? [[inputs, results]] : []), ...(panels.length > 2 ? [panels.map((panel) => [panel])] : [])];
+  const ways = [[panels], ...(inputs.length && results.length ? [[inputs, results]] : []), ...(panels.length > 2 ? [panels.map((panel) => [panel])] : []), ...(panels.length > 3 ? [[panels.slice(0, 2), panels.slice(2)]] : [])];
   let best = null;
   for (const lines of ways) {
     for (const small of panels.length > 1 ? [1, 0.8, 0.6, 0.45, 0.32, 0.22] : [1]) { // how much smaller the cells of inputs are than those of results
@@ -99,10 +99,10 @@ const sized = (lines, width, heights, small) => {
       const extra = (panel.overview || panel.part_only ? PAGING : 0) + (panel.heads && panel.result ? 26 : 0);
       const w = Math.min(unit * scaled(panel), MOST.w * grown);
       const room = (heights[i] - titleHeight(panel, w) - CAPTION - 12 - extra) / panel.rows, tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
-      sizes.set(panel, { w: Math.max(4, w), h: Math.max(4, tall) });
+      sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
       const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
       score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
-      if (w < 4 || tall < 4) { fits *= 0.02; crowded = true; } else if (tall < 12) fits *= 0.8; // the labels of its rows would not all be there
+      if (w < 3 || tall < 4) { fits *= 0.02; crowded = true; } else if (tall < 12) fits *= 0.6; // the labels of its rows would not all be there
       if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
     }
   });

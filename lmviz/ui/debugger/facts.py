@@ -143,7 +143,7 @@ class Facts:
     def loss(self) -> dict[str, Any]:
         counted = next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
         n = int(counted.outputs[0].array.sum()) if counted else 0
-        return {"loss": self.number(float(self.steps[-1].outputs[0].array)), "counted": n}
+        return {"loss": self.number(float(self.steps[-1].outputs[0].array)), "counted": n, "n": n}
 
 
 _BY_KIND: dict[str, Callable[[Facts], dict[str, Any]]] = {

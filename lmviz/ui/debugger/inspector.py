@@ -68,7 +68,7 @@ def _unrolled(bench: Workbench, run: Run, why: Explanation, gradient: bool) -> l
         behind = _behind(bench, run, lines[-1]) if not gradient else None
         if behind is None or len(lines) == LINES:
             break
-        if behind.value == lines[-1].value:
+        if np.isclose(behind.value, lines[-1].value, rtol=1e-5, atol=0):  # float32 beside float64
             lines.pop()
         lines.append(behind)
     return lines
