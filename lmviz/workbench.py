@@ -11,9 +11,11 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,9 +25,18 @@ from torch import Tensor
 from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.explain.explanation import Explanation
+from lmviz.generate.beam import BeamSearch, beam_search
+from lmviz.generate.generation import Writing
+from lmviz.generate.reading import prompt_ids
 from lmviz.generate.readout import NextTokenLoss, Readout
+from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint, load
-from lmviz.model.tokenizer import Tokens
+from lmviz.model.tokenizer import Tokenizer, Tokens
+from lmviz.tokens.analysis import Analysis, analyse
+from lmviz.tokens.chat import Chat, read_chat
+from lmviz.tokens.learning import LONGEST_TEXT, Learning, learn
+from lmviz.tokens.template import Message, Template, read_template
+from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value
 from lmviz.train.plan import Plan, cut, plan_of
@@ -39,8 +50,18 @@ MODELS_KEPT = 24
 MODEL_BYTES_KEPT = 2**30
 CORPORA_KEPT = 8
 RUNS_KEPT = 24
+WRITINGS_KEPT = 64
+SEARCHES_KEPT = 16
+TOKENIZERS_KEPT = 8
+CHATS_KEPT = 16
+LOGITS_KEPT = 2**28  # bytes, over all writings
 BYTES_KEPT = 2**30  # of recorded activations, over all runs
 PROMPT_LIMIT = 4000  # characters
+
+LEARNED = ("bpe", "words", "characters")  # tokenizers that are learned from a text
+CHATML_SPECIALS = ("<|im_start|>", "<|im_end|>")
+CHAT_VOCABULARY = 400
+TRAINED, UNTRAINED = "trained", "untrained"
 
 T = TypeVar("T")
 
@@ -164,6 +185,11 @@ class Workbench:
         self._checkpoints = Cache(MODELS_KEPT, weigh=_model_bytes, weight_limit=MODEL_BYTES_KEPT)
         self._corpora = Cache(CORPORA_KEPT)
         self._recordings = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
+        self._writings = Cache(WRITINGS_KEPT, weigh=lambda writing: writing.n_bytes, weight_limit=LOGITS_KEPT)
+        self._searches = Cache(SEARCHES_KEPT)
+        self._learnings, self._tokenizers = Cache(TOKENIZERS_KEPT), Cache(TOKENIZERS_KEPT)
+        self._chats = Cache(CHATS_KEPT)
+        self._vocabularies, self._analyses = Cache(TOKENIZERS_KEPT), Cache(TOKENIZERS_KEPT)
         self._runs = Cache(RUNS_KEPT, weigh=lambda run: _kept_bytes(run.trace), weight_limit=BYTES_KEPT)
 
     # -- models ------------------------------------------------------------------------------------------------------
@@ -222,13 +248,7 @@ class Workbench:
 
     def _record(self, request: Request) -> Run:
         checkpoint = self.checkpoint(request.model)
-        if len(request.prompt) > PROMPT_LIMIT:
-            raise UserError(
-                "A prompt can have {limit} characters at most, so that every page stays quick; this one has {found}: "
-                "shorten it.",
-                limit=PROMPT_LIMIT,
-                found=len(request.prompt),
-            )
+        _check_length(request.prompt)
         tokens = checkpoint.tokenizer.encode(request.prompt)
         if not len(tokens):
             raise UserError(
@@ -257,6 +277,86 @@ class Workbench:
         if all(i == -100 for i in ids):
             return None, None
         return torch.tensor([ids]), target_id
+
+    # -- writing a text on --------------------------------------------------------------------------------------------
+
+    def writer(self, model: str, weights: str = TRAINED) -> Checkpoint:
+        """The model, or the same one before its training, with the weights that its recipe's seed draws."""
+        checkpoint = self.checkpoint(model)
+        if weights == TRAINED:
+            return checkpoint
+        return self._checkpoints.get((UNTRAINED, model, id(checkpoint)), lambda: _untrained(checkpoint))
+
+    def writing(self, checkpoint: Checkpoint, prompt: str, settings: Settings, sequence: int = 0) -> Writing:
+        """A text that is written on, token by token, as far as one looks.
+
+        Raises:
+            UserError: the prompt has no token that the model knows, or is too long.
+        """
+        _check_length(prompt)
+        ids = prompt_ids(checkpoint.tokenizer, prompt)
+        key = (checkpoint.model, ids, settings, sequence)
+        return self._writings.get(key, lambda: Writing(checkpoint, ids, settings, sequence))
+
+    def search(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> BeamSearch:
+        """A whole beam search."""
+        _check_length(prompt)
+        ids = prompt_ids(checkpoint.tokenizer, prompt)
+        return self._searches.get((checkpoint.model, ids, settings), lambda: beam_search(checkpoint, ids, settings))
+
+    # -- tokenizers --------------------------------------------------------------------------------------------------
+
+    def tokenizer(self, name: str, corpus: str = "", n_merges: int = 0) -> Tokenizer:
+        """A model's tokenizer, or one of LEARNED, learned from a text."""
+        if name not in LEARNED:
+            return self.checkpoint(name).tokenizer
+        key = (name, corpus, n_merges if name == "bpe" else 0)
+        return self._tokenizers.get(key, lambda: self._learned_tokenizer(name, corpus, n_merges))
+
+    def _learned_tokenizer(self, name: str, corpus: str, n_merges: int) -> Tokenizer:
+        if name == "bpe":
+            return self.learned(corpus, n_merges).tokenizer()
+        _check_corpus(corpus)
+        return Tokenizer.words(corpus) if name == "words" else Tokenizer.characters(corpus)
+
+    def learned(self, corpus: str, n_merges: int) -> Learning:
+        """What byte-pair encoding learns from a text, every state of it."""
+        return self._learnings.get((corpus, n_merges), lambda: learn(corpus, n_merges))
+
+    def read_tokenizer(self, content: bytes) -> tuple[Tokenizer, Vocabulary]:
+        """A tokenizer.json that a visitor brought.
+
+        Raises:
+            UserError: what is wrong with it.
+        """
+        return self._tokenizers.get(sha256(content).hexdigest(), lambda: _read_tokenizer(content))
+
+    def vocabulary(self, tokenizer: Tokenizer) -> Vocabulary:
+        return self._vocabularies.get(tokenizer, lambda: vocabulary_of(tokenizer))
+
+    def analysis(self, vocabulary: Vocabulary) -> Analysis:
+        """A vocabulary taken apart."""
+        return self._analyses.get(id(vocabulary), lambda: analyse(vocabulary))  # which holds the vocabulary itself
+
+    # -- chats -------------------------------------------------------------------------------------------------------
+
+    def chat_template(self, model: str) -> Template | None:
+        """The template beside a model's tokenizer; None if it has none."""
+        folder = self.checkpoint(model).folder
+        return None if folder is None else read_template(folder)
+
+    def chat_tokenizer(self, text: str) -> Tokenizer:
+        """Byte pairs learned from a chat, with the special tokens of ChatML: for where no chat model is at hand."""
+        return self._tokenizers.get(("chat", text), lambda: Tokenizer.bpe(text, CHAT_VOCABULARY, CHATML_SPECIALS))
+
+    def chat(self, tokenizer: Tokenizer, messages: tuple[Message, ...], template: Template, asks: bool) -> Chat:
+        """Messages as a model reads them.
+
+        Raises:
+            UserError: what is wrong with the template, or why it refuses these messages.
+        """
+        key = (tokenizer, messages, template.source, tuple(template.tokens.items()), asks)
+        return self._chats.get(key, lambda: read_chat(tokenizer, messages, template, asks))
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -292,6 +392,48 @@ def run_and_step(model: str) -> tuple[str, int] | None:
 def moment_name(run: str, step: int) -> str:
     """The name of a run's model after a step."""
     return f"runs/{run}@{step}"
+
+
+def _check_length(prompt: str) -> None:
+    if len(prompt) > PROMPT_LIMIT:
+        raise UserError(
+            "A prompt can have {limit} characters at most, so that every page stays quick; this one has {found}: "
+            "shorten it.",
+            limit=PROMPT_LIMIT,
+            found=len(prompt),
+        )
+
+
+def _check_corpus(corpus: str) -> None:
+    if len(corpus) > LONGEST_TEXT:
+        raise UserError(
+            "A text to learn from can have {limit} characters at most; this one has {found}.",
+            limit=LONGEST_TEXT,
+            found=len(corpus),
+        )
+    if not corpus:
+        raise UserError("There is nothing to learn from: type a text.")
+
+
+def _read_tokenizer(content: bytes) -> tuple[Tokenizer, Vocabulary]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        path.write_bytes(content)
+        return Tokenizer.from_file(path), read_vocabulary(path)
+
+
+def _untrained(checkpoint: Checkpoint) -> Checkpoint:
+    """The same architecture and tokenizer, with the weights that the model's recipe starts from."""
+    from lmviz.train.initial import new_model, sizes_of
+    from lmviz.train.recipe import read_recipe
+
+    recipe = None if checkpoint.folder is None else checkpoint.folder / "recipe.toml"
+    if recipe is not None and recipe.is_file():
+        found = read_recipe(recipe)
+        sizes, seed = found.model, found.training.seed
+    else:
+        sizes, seed = sizes_of(checkpoint.config), 0
+    return replace(checkpoint, model=new_model(sizes, checkpoint.config.d_vocab, seed).eval())
 
 
 def _described(step: str, value: Value) -> LedgerRow:

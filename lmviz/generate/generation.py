@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ class Generation:
     prompt: tuple[int, ...]
     settings: Settings
     steps: tuple[TokenStep, ...]
-    ended: str  # "stop": a stop token came; "length": max_new_tokens; "nothing": no token was left
+    ended: str  # "stop": a stop token came; "length": max_new_tokens; "nothing": no token was left; "": goes on
 
     @property
     def new_ids(self) -> tuple[int, ...]:
@@ -49,12 +50,52 @@ def token_steps(
 def generate(checkpoint: Checkpoint, prompt: Sequence[int], settings: Settings, sequence: int = 0) -> Generation:
     """Run to the end. Text `sequence` is the same whether it is asked for alone or with others."""
     steps = tuple(token_steps(checkpoint, prompt, settings, sequence))
-    last = steps[-1].chosen
-    ended = "nothing" if last is None else "stop" if last in settings.stop else "length"
-    return Generation(tuple(prompt), settings, steps, ended)
+    return Generation(tuple(prompt), settings, steps, _ended(steps, settings))
 
 
 def generate_all(checkpoint: Checkpoint, prompt: Sequence[int], settings: Settings) -> tuple[Generation, ...]:
     """All `n_sequences` texts; one, if nothing is drawn, since the others would be the same."""
     n_texts = settings.n_sequences if settings.draws else 1
     return tuple(generate(checkpoint, prompt, settings, sequence) for sequence in range(n_texts))
+
+
+class Writing:
+    """A run that is made as far as it is looked at. Safe to use from several threads."""
+
+    def __init__(self, checkpoint: Checkpoint, prompt: Sequence[int], settings: Settings, sequence: int = 0) -> None:
+        self._checkpoint, self._settings, self._sequence = checkpoint, settings, sequence
+        self._prompt = tuple(prompt)
+        self._steps: list[TokenStep] = []
+        self._lock = threading.Lock()
+
+    def first(self, n: int) -> Generation:
+        """The run after n tokens, or where it ended before."""
+        steps = self._made(n)
+        return Generation(self._prompt, self._settings, steps, _ended(steps, self._settings))
+
+    def step(self, index: int) -> TokenStep | None:
+        """One step, also one whose token is still to come; None if the run ends before."""
+        steps = self._made(index + 1)
+        return steps[index] if index < len(steps) else None
+
+    @property
+    def n_bytes(self) -> int:
+        """What the steps made so far take, nearly all of it logits."""
+        return sum(step.logits.nbytes for step in self._steps)
+
+    def _made(self, n: int) -> tuple[TokenStep, ...]:
+        with self._lock:
+            while len(self._steps) < n and not _ended(self._steps, self._settings):
+                so_far = Generation(self._prompt, self._settings, tuple(self._steps), "")
+                step = next_token(self._checkpoint, so_far.ids, self._settings, len(self._steps), self._sequence)
+                self._steps.append(step)
+            return tuple(self._steps[:n])
+
+
+def _ended(steps: Sequence[TokenStep], settings: Settings) -> str:
+    if not steps:
+        return ""
+    last = steps[-1].chosen
+    if last is None or last in settings.stop:
+        return "nothing" if last is None else "stop"
+    return "length" if len(steps) == settings.max_new_tokens else ""

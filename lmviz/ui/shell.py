@@ -22,6 +22,9 @@ PAGES = Path(__file__).parent.parent.parent / "pages"
 LISTED = (  # the pages in their order; the first opens at once
     ("step_through", ":material/footprint:"),
     ("training", ":material/trending_down:"),
+    ("generation", ":material/edit_note:"),
+    ("tokenizer", ":material/content_cut:"),
+    ("chat", ":material/forum:"),
 )
 
 _CSS = """

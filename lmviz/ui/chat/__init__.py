@@ -1,0 +1,1 @@
+"""The chat page: what a chat model really reads."""

@@ -1,0 +1,92 @@
+"""The messages of a chat: who says what, in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from lmviz.ui import state
+from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, ROLES, Turn, View
+from lmviz.ui.text import text
+
+
+def editor(view: View) -> None:
+    for at, turn in enumerate(view.turns):
+        _message(view, at, turn)
+    with st.container(horizontal=True):
+        last = view.turns[-1][0] if view.turns else ""
+        st.button(
+            text(view.lang, "chat.add"),
+            key="chat.add",
+            icon=":material/add:",
+            disabled=len(view.turns) >= MOST_MESSAGES,
+            on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", ""))),
+        )
+        st.button(
+            text(view.lang, "chat.reset"),
+            key="chat.reset",
+            icon=":material/replay:",
+            disabled=view.messages is None,
+            on_click=lambda: state.go(messages=None),
+        )
+
+
+def _message(view: View, at: int, turn: Turn) -> None:
+    role, content = f"chat.role.{at}", f"chat.content.{at}"
+    st.session_state[role], st.session_state[content] = turn
+
+    def changed() -> None:
+        _change(_put(view.turns, at, (st.session_state[role], st.session_state[content])))
+
+    with st.container(border=True, key=f"chat_message_{at}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.selectbox(
+                text(view.lang, "chat.role"),
+                ROLES,
+                key=role,
+                label_visibility="collapsed",
+                width=160,
+                format_func=lambda name: text(view.lang, f"chat.role.{name}"),
+                on_change=changed,
+            )
+            st.space("stretch")
+            _button(view, at, "up", ":material/arrow_upward:", at == 0, lambda: _change(_swapped(view.turns, at)))
+            _button(view, at, "remove", ":material/delete:", False, lambda: _change(_without(view.turns, at)))
+        st.text_area(
+            text(view.lang, "chat.content"),
+            key=content,
+            label_visibility="collapsed",
+            placeholder=text(view.lang, "chat.content"),
+            height=68,
+            max_chars=MESSAGE_LIMIT,
+            on_change=changed,
+        )
+
+
+def _button(view: View, at: int, name: str, icon: str, disabled: bool, act: Any) -> None:
+    st.button(
+        icon,
+        key=f"chat.{name}.{at}",
+        help=text(view.lang, f"chat.{name}"),
+        type="tertiary",
+        disabled=disabled,
+        on_click=act,
+    )
+
+
+def _change(turns: tuple[Turn, ...]) -> None:
+    state.go(messages=turns)
+
+
+def _put(turns: tuple[Turn, ...], at: int, turn: Turn) -> tuple[Turn, ...]:
+    return (*turns[:at], turn, *turns[at + 1 :])
+
+
+def _without(turns: tuple[Turn, ...], at: int) -> tuple[Turn, ...]:
+    return (*turns[:at], *turns[at + 1 :])
+
+
+def _swapped(turns: tuple[Turn, ...], at: int) -> tuple[Turn, ...]:
+    """A message moves up by one."""
+    return (*turns[: at - 1], turns[at], turns[at - 1], *turns[at + 1 :])

@@ -1,0 +1,36 @@
+"""The whole page: the messages on the left, the one text and its tokens on the right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import shell
+from lmviz.ui.chat import messages, reading
+from lmviz.ui.chat.view import View
+from lmviz.ui.text import error_text, text
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Workbench
+
+
+def page(view: View) -> None:
+    """Draw the page. The shell is painted before torch is imported."""
+    with shell.top(view):
+        st.markdown(text(view.lang, "chat.title"), width="stretch")
+    left, right = st.columns([1, 1.5], gap="large")
+    with left:
+        messages.editor(view)
+    with right:
+        bench = shell.workbench(view.lang)
+        try:
+            _read(bench, view)
+        except UserError as error:
+            st.error(error_text(view.lang, error))
+
+
+def _read(bench: Workbench, view: View) -> None:
+    reading.choices(bench, view)
+    reading.what_is_read(bench, view)

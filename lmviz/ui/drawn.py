@@ -1,0 +1,58 @@
+"""Pictures of a page's own, drawn in the browser by a script of that page: text as pieces, a table, a tree.
+
+A script is a folder's `browser/NAME.js` with a function `draw(root, data, send)`; `NAME.css` is its look, if there is
+one. It has the small helpers of `dom.js` and `colour.js`. Text reaches the page as text nodes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from lmviz.ui import matrices
+from lmviz.ui.text import catalogue
+
+UI = Path(__file__).parent
+Event = Mapping[str, Any]
+
+
+@lru_cache
+def _component(folder: str, name: str) -> Any:
+    script, look = (UI / folder / "browser" / f"{name}.{kind}" for kind in ("js", "css"))
+    shared = (UI / "browser" / one for one in ("dom.js", "colour.js"))
+    scripts = (*shared, script, UI / "browser" / "drawn.js")
+    return st.components.v2.component(
+        f"lmviz.{folder}.{name}",
+        html='<div class="lm"></div>',
+        css=matrices.look() + (look.read_text(encoding="utf-8") if look.is_file() else ""),
+        js="\n".join(path.read_text(encoding="utf-8") for path in scripts),
+    )
+
+
+@lru_cache
+def _words(language: str, prefix: str) -> dict[str, str]:
+    return {key: words for key, words in catalogue(language).items() if key.startswith(prefix)}
+
+
+def show(
+    picture: str,
+    content: Mapping[str, Any],
+    lang: str,
+    key: str,
+    on_event: Callable[[Event], None] | None = None,
+) -> None:
+    """Draw a picture, "folder/name"; `on_event` is called with what was clicked, before the rerun."""
+    folder, name = picture.split("/")
+
+    def changed() -> None:
+        event = st.session_state[key].event
+        if on_event is not None and isinstance(event, dict):
+            on_event(event)
+
+    words = _words(lang, f"{folder}.{name}.")
+    shown = {**content, "lang": lang, "words": words}
+    _component(folder, name)(data=shown, key=key, on_event_change=changed, height="content")

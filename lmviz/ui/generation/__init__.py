@@ -1,0 +1,1 @@
+"""The generation page: how a text is written on, token by token."""

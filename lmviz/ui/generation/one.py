@@ -1,0 +1,199 @@
+"""One text, token by token: what is written, the step that is looked at, and why it ended as it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import drawn, pieces, shell, state
+from lmviz.ui.generation import table
+from lmviz.ui.generation.view import View
+from lmviz.ui.pieces import Piece
+from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.text import error_text, number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.generate.generation import Generation, Writing
+    from lmviz.generate.token_step import TokenStep
+    from lmviz.model.checkpoint import Checkpoint
+    from lmviz.workbench import Workbench
+
+EVERY = 0.7  # seconds from token to token while it runs
+HEIGHT = 330  # of the table, pixels
+
+
+def stepping(bench: Workbench) -> None:
+    """The part of the page that a step redraws; while it runs, it redraws itself."""
+    running = state.remember("generation.running", False)
+    st.fragment(_step, run_every=EVERY if running else None)(bench, running)
+
+
+def _step(bench: Workbench, running: bool) -> None:
+    if state.remember("generation.running", False) != running:
+        st.rerun()  # the fragment's clock starts or stops
+    view = state.view(View)
+    try:
+        checkpoint = bench.writer(view.model, view.weights)
+        writing = bench.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
+        if running:
+            view = _tick(view, writing)
+        _draw(view, checkpoint, writing)
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+
+
+def _tick(view: View, writing: Writing) -> View:
+    """One token further, until there is no other."""
+    if writing.first(view.n).ended:
+        _run(False)
+        st.rerun()
+    state.go(n=len(writing.first(view.n).steps) + 1, at=-1, token=None)
+    return state.view(View)
+
+
+def _run(on: bool) -> None:
+    state.keep("generation.running", on)
+
+
+def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
+    generation = writing.first(view.n)
+    n = len(generation.steps)
+    at = min(view.at, n) if view.at >= 0 else max(0, n - 1)
+    step = writing.step(at) or generation.steps[-1]
+    coming = step.index >= n
+    _text(view, checkpoint, generation, step)
+    _buttons(view, generation)
+    left, right = st.columns([2.3, 1], gap="medium")
+    with left:
+        look = table.Look(view.lang, coming, state.remember("generation.start", 0), "", view.token, view.shown)
+        content = table.picture(step, checkpoint.tokenizer, look) | {"height": HEIGHT}
+        drawn.show("generation/step", content, view.lang, "generation.step", _clicked)
+    with right:
+        _words(view, checkpoint, generation, step, coming)
+
+
+def _clicked(event: drawn.Event) -> None:
+    if event.get("type") == "row" and isinstance(event.get("id"), int):
+        view = state.view(View)
+        state.go(token=None if view.token == event["id"] else event["id"])
+    elif event.get("type") == "page" and isinstance(event.get("start"), int):
+        state.keep("generation.start", max(0, event["start"]))
+
+
+def _text(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> None:
+    """The text so far. Every new token opens its step; the box at the end opens the one to come."""
+    tokenizer, prompt = checkpoint.tokenizer, generation.prompt
+    shown = []
+    for pos, id in enumerate(prompt):
+        marks = ("given", *(("gone",) if pos < step.n_cut else ()))
+        shown.append(Piece(tokenizer.piece(id), "" if not marks[1:] else "✂", marks))
+    for each in generation.steps:
+        if each.chosen is None:
+            continue
+        pos = len(prompt) + each.index
+        share = float(each.probs()[each.chosen])
+        marks = ("new", *(("gone",) if pos < step.n_cut else ("later",) if each.index > step.index else ()))
+        shown.append(
+            Piece(tokenizer.piece(each.chosen), _percent(share, view.lang), marks, share=share, key=each.index)
+        )
+    if not generation.ended:
+        shown.append(Piece("?", text(view.lang, "generation.coming"), ("coming",), key=len(generation.steps)))
+    pieces.show(shown, view.lang, "generation.text", _open, step.index, height=130, roomy=True)
+
+
+def _open(index: int) -> None:
+    _run(False)
+    state.go(at=index, token=None)
+
+
+def _percent(share: float, lang: str) -> str:
+    shown = number(lang, 100 * share, 0 if share >= 0.0995 or share == 0 else 1)
+    return text(lang, "generation.percent", share=shown)
+
+
+def _buttons(view: View, generation: Generation) -> None:
+    n, running = len(generation.steps), state.remember("generation.running", False)
+    with st.container(horizontal=True, vertical_alignment="center", key="generation_buttons"):
+        _button(view, "first", ":material/first_page:", n == 0, lambda: state.go(n=0, at=-1, token=None), "Home")
+        _button(view, "back", ":material/chevron_left:", n == 0, lambda: state.go(n=n - 1, at=-1, token=None), "Left")
+        ended = bool(generation.ended)
+        st.button(
+            text(view.lang, "generation.next"),
+            key="generation.next",
+            type="primary",
+            icon=":material/casino:" if generation.settings.draws else ":material/chevron_right:",
+            disabled=ended or running,
+            shortcut="Right",
+            on_click=lambda: state.go(n=n + 1, at=-1, token=None),
+        )
+        if running:
+            _button(view, "stop", ":material/stop:", False, lambda: _run(False), None)
+        else:
+            _button(view, "run", ":material/play_arrow:", ended, lambda: _run(True), None)
+        _button(view, "end", ":material/last_page:", ended, lambda: state.go(n=view.length, at=-1, token=None), "End")
+        _button(view, "again", ":material/replay:", n == 0, _again, None)
+
+
+def _again() -> None:
+    """The same text once more from its beginning: the same seed, so the same tokens."""
+    state.go(n=0, at=-1, token=None)
+    _run(True)
+
+
+def _button(view: View, name: str, icon: str, disabled: bool, act: object, shortcut: str | None) -> None:
+    st.button(
+        text(view.lang, f"generation.{name}"),
+        key=f"generation.{name}",
+        icon=icon,
+        disabled=disabled,
+        shortcut=shortcut,
+        on_click=act,  # type: ignore[arg-type]
+    )
+
+
+def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep, coming: bool) -> None:
+    """What happened, in sentences with this step's numbers; how to go on."""
+    from lmviz.generate.settings import notes
+
+    lang, tokenizer = view.lang, checkpoint.tokenizer
+    n_left = step.columns()[-1].n_kept
+    if coming:
+        st.markdown(f"**{text(lang, 'generation.title.coming', n=step.index + 1)}**")
+        st.markdown(text(lang, "generation.hint.draw" if generation.settings.draws else "generation.hint.greedy"))
+    elif step.chosen is None:
+        st.warning(text(lang, "generation.ended.nothing"))
+    else:
+        token = visible(tokenizer.piece(step.chosen))
+        st.markdown(f"**{text(lang, 'generation.title.chosen', n=step.index + 1, token=_code(token))}**")
+        draw = step.draw()
+        share = _percent(float(step.probs()[step.chosen]), lang)
+        if draw is not None:
+            st.markdown(table.share_of(draw, lang, tokenizer))
+        else:
+            st.markdown(text(lang, "generation.greedy", token=_code(token), share=share))
+    st.markdown(text(lang, "generation.left", n=n_left, total=len(step.logits)))
+    for column in step.columns():
+        if column.why is not None:
+            title = text(lang, f"generation.column.{column.name}")
+            st.markdown(f"**{title}** · {table.said(column.why, lang)}")
+    if step.n_cut:
+        st.caption(text(lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))
+    for note in notes(generation.settings, len(step.logits)):
+        st.caption(f":orange-badge[!] {table.said(note, lang)}")
+    if generation.ended in ("stop", "length") and step.index == len(generation.steps) - 1:
+        st.caption(text(lang, f"generation.ended.{generation.ended}", n=len(generation.steps)))
+    if view.weights == "trained":
+        _why(view, checkpoint, step)
+
+
+def _code(token: str) -> str:
+    return f"`{token}`" if "`" not in token else f"`` {token} ``"
+
+
+def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
+    """The door to the step-through, at the position that this token came from."""
+    prompt = checkpoint.tokenizer.decode(step.ids)
+    place = StepThrough(lang=view.lang, model=view.model, prompt=prompt, step="probabilities")
+    shell.link(text(view.lang, "generation.why"), place)

@@ -1,0 +1,45 @@
+"""The whole page: model and prompt on top, the knobs below, then one of four ways to look at what is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import shell, state
+from lmviz.ui.generation import knobs, one
+from lmviz.ui.generation.view import WAYS, View
+from lmviz.ui.text import error_text, text
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Workbench
+
+
+def page(view: View) -> None:
+    """Draw the page. The shell is painted before torch is imported."""
+    with shell.top(view):
+        row = st.container(horizontal=True, vertical_alignment="center", key="generation_top")
+    body = st.container(key="generation_body")
+    with body:
+        bench = shell.workbench(view.lang)
+    with row:
+        knobs.model_and_prompt(bench, view)
+    with body:
+        try:
+            _body(bench, view)
+        except UserError as error:
+            st.error(error_text(view.lang, error))
+
+
+def _body(bench: Workbench, view: View) -> None:
+    st.segmented_control(
+        text(view.lang, "generation.way"),
+        WAYS,
+        format_func=lambda way: text(view.lang, f"generation.way.{way}"),
+        required=True,
+        label_visibility="collapsed",
+        **state.bound("way"),
+    )
+    knobs.knobs(view)
+    one.stepping(bench)

@@ -1,0 +1,138 @@
+"""One step as the browser draws it: the bar with the random number, and the table of all tokens through all filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmviz.errors import UserError
+from lmviz.ui.text import error_text, number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.generate.columns import Column
+    from lmviz.generate.draw import Draw
+    from lmviz.generate.settings import Note
+    from lmviz.generate.token_step import TokenStep
+    from lmviz.model.tokenizer import Tokenizer
+
+ROWS = 60  # of the table at once
+MOST_SHARES = 60  # on the bar; the others are one
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a visitor wants to see of a step."""
+
+    lang: str
+    coming: bool = False  # its token is not drawn yet
+    start: int = 0  # the first row
+    find: str = ""  # only tokens with this text
+    row: int | None = None  # the token that is looked at
+    shown: str = "scores"
+
+
+def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
+    """The bar, the columns and a page of rows."""
+    columns = step.columns()
+    scores = np.stack([column.scores for column in columns])  # [column, d_vocab]
+    order = _order(scores, tokenizer, look.find)
+    start = min(look.start, max(0, len(order) - 1)) // ROWS * ROWS
+    page = order[start : start + ROWS]
+    chosen = None if look.coming else step.chosen
+    if chosen is not None and chosen in order and chosen not in page:
+        page = np.array([chosen, *page])
+    shares = np.stack([column.probs for column in columns])[:, page]  # [column, row]
+    return {
+        "columns": [_column(column, look.lang) for column in columns],
+        "rows": [
+            {
+                "id": int(id),
+                "text": visible(tokenizer.piece(int(id))),
+                "scores": _finite(scores[:, id]),
+                "shares": _finite(shares[:, row]),
+            }
+            for row, id in enumerate(page)
+        ],
+        "total": len(order),
+        "start": start,
+        "size": ROWS,
+        "chosen": chosen,
+        "row": look.row,
+        "shown": look.shown,
+        "bar": bar(step, tokenizer, look),
+    }
+
+
+def _order(scores: Any, tokenizer: Tokenizer, find: str) -> Any:
+    """All ids, the likeliest first; then those that are out, by their logits."""
+    order = np.lexsort((-scores[0], -scores[-1]))
+    if not find:
+        return order
+    wanted = find.lower()
+    return np.array([id for id in order if wanted in tokenizer.piece(int(id)).lower()], dtype=np.intp)
+
+
+def _finite(values: Any) -> list[float | None]:
+    """JSON has no infinity: a token that is out has no number."""
+    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values]
+
+
+def _column(column: Column, lang: str) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "title": text(lang, f"generation.column.{column.name}"),
+        "on": column.is_on,
+        "cut": len(column.cut),
+        "why": "" if column.why is None else said(column.why, lang),
+    }
+
+
+def bar(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
+    """The shares from 0 to 1, the likeliest token first. Where nothing is drawn, the whole bar is one token's."""
+    draw = step.draw()
+    if draw is None:
+        probs = step.probs()
+        order = np.argsort(-probs, kind="stable")[:MOST_SHARES]
+        ends = probs[order].astype(np.float64).cumsum() if np.isfinite(probs).all() else np.zeros(0)
+        shares = _shares(order[: len(ends)], ends, step.chosen, tokenizer)
+        return {"shares": shares, "number": None, "chosen": None if look.coming else step.chosen}
+    shares = _shares(draw.order, draw.ends, draw.chosen, tokenizer)
+    return {
+        "shares": shares,
+        "number": None if look.coming else draw.number,
+        "chosen": None if look.coming else draw.chosen,
+    }
+
+
+def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> list[dict[str, Any]]:
+    starts = np.concatenate([[0.0], ends[:-1]]) if len(ends) else ends
+    return [
+        {"id": int(id), "text": visible(tokenizer.piece(int(id))), "start": float(start), "end": float(end)}
+        for place, (id, start, end) in enumerate(zip(order, starts, ends, strict=True))
+        if place < MOST_SHARES or id == chosen
+    ]
+
+
+def said(note: Note, lang: str) -> str:
+    """A note in the reader's language, its numbers too."""
+    sentence, details = note
+    written = {
+        name: number(lang, value, 2 if abs(value) >= 0.1 else 4) if isinstance(value, float) else value
+        for name, value in details.items()
+    }
+    return error_text(lang, UserError(sentence, **written))
+
+
+def share_of(draw: Draw, lang: str, tokenizer: Tokenizer) -> str:
+    """The draw in a sentence."""
+    start, end = draw.share
+    return text(
+        lang,
+        "generation.draw",
+        number=number(lang, draw.number, 4),
+        token=visible(tokenizer.piece(draw.chosen)),
+        start=number(lang, start, 4),
+        end=number(lang, end, 4),
+    )

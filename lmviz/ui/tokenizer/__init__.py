@@ -1,0 +1,1 @@
+"""The tokenizer page: how a text becomes tokens."""

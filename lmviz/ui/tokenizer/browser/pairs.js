@@ -1,0 +1,9 @@
+// Pairs of neighbours by how often they stand in the text; the first one wins and is merged next.
+
+const draw = (root, data) => {
+  const most = Math.max(1, ...data.pairs.map((pair) => pair.count));
+  root.replaceChildren(h("ol", { class: "pairs" }, data.pairs.map((pair, place) => h("li", { class: place ? null : "winner" },
+    h("span", { class: "couple" }, h("b", {}, pair.left), h("b", {}, pair.right)),
+    h("span", { class: "count" }, h("i", { style: `width:${(100 * pair.count) / most}%` }), h("em", {}, pair.count.toLocaleString(data.lang))),
+    h("span", { class: "sign" }, place ? "" : "◀")))));
+};

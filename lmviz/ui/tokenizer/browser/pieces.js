@@ -1,0 +1,26 @@
+// A text as pieces: each in a box of its own, blanks visible, what is special marked by a sign and not by its colour alone.
+
+const draw = (root, data, send) => {
+  const box = h("div", { class: `pieces ${data.roomy ? "roomy" : ""}`, "data-scroll": "pieces", style: data.height ? `max-height:${data.height}px` : null });
+  for (const piece of data.pieces) {
+    const classes = ["piece", ...(piece.marks || [])], chosen = piece.key === data.chosen && data.chosen !== null && data.chosen !== undefined;
+    if (piece.hue !== undefined) classes.push(`hue${piece.hue % 6}`);
+    const inside = [
+      piece.sign ? h("i", { class: "mark", "aria-hidden": "true" }, piece.sign) : null,
+      h("span", { class: "said" }, piece.text),
+      piece.below === undefined ? null : h("small", {}, String(piece.below)),
+    ];
+    const attributes = { class: classes.join(" "), title: piece.title || null, style: piece.share === undefined ? null : `--share:${piece.share}` };
+    box.append(data.clicks && piece.key !== undefined
+      ? h("button", { ...attributes, "aria-pressed": String(chosen), "data-key": piece.key, onclick: () => send({ type: "piece", key: piece.key }) }, inside)
+      : h("span", attributes, inside));
+    if (piece.breaks) box.append(h("b", { class: "break" }));
+  }
+  if (!data.pieces.length) box.append(h("p", { class: "empty" }, data.empty || ""));
+  root.replaceChildren(box);
+};
+
+const settle = (root) => {
+  const box = root.querySelector(".pieces"), now = root.querySelector("[aria-pressed='true']");
+  if (now && (now.offsetTop < box.scrollTop || now.offsetTop + now.offsetHeight > box.scrollTop + box.clientHeight)) box.scrollTop = now.offsetTop - 8;
+};

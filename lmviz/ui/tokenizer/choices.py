@@ -1,0 +1,97 @@
+"""Which tokenizer, which text, and, where it is learned, from what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.text import text
+from lmviz.ui.tokenizer.view import CORPUS_LIMIT, FILE, MOST_MERGES, TEXT_LIMIT, View
+
+if TYPE_CHECKING:
+    from lmviz.model.tokenizer import Tokenizer
+    from lmviz.tokens.vocabulary import Vocabulary
+    from lmviz.workbench import Workbench
+
+NEEDS_TEXT = ("pieces", "compare", "trip")
+NEEDS_CORPUS = ("compare", "learn")
+
+
+def tokenizer_and_text(bench: Workbench, view: View) -> None:
+    """The row of choices: only what the chosen way of looking needs."""
+    from lmviz.workbench import LEARNED
+
+    with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
+        if view.tab not in NEEDS_CORPUS:
+            names = [*LEARNED, *bench.models(), FILE]
+            st.selectbox(
+                text(view.lang, "tokenizer.tokenizer"),
+                names if view.tokenizer in names else [*names, view.tokenizer],
+                format_func=lambda name: _name(view.lang, name),
+                width=250,
+                **state.bound("tokenizer", piece=None),
+            )
+        if view.tab in NEEDS_TEXT:
+            _field(view, "text", view.cut, TEXT_LIMIT)
+        learned = view.tab in NEEDS_CORPUS or view.tokenizer in LEARNED
+        if learned and view.tab != "learn":
+            with st.popover(text(view.lang, "tokenizer.learned_from"), icon=":material/menu_book:"):
+                _corpus(view)
+        elif learned:
+            _field(view, "corpus", view.source, CORPUS_LIMIT)
+    if view.tokenizer == FILE and view.tab not in NEEDS_CORPUS:
+        _upload(view)
+
+
+def _name(lang: str, name: str) -> str:
+    from lmviz.workbench import LEARNED
+
+    return text(lang, f"tokenizer.name.{name}") if name in (*LEARNED, FILE) else name
+
+
+def _field(view: View, name: str, now: str, limit: int) -> None:
+    key = f"tokenizer.{name}"
+    st.session_state[key] = now
+    st.text_area(
+        text(view.lang, key),
+        key=key,
+        height=68,
+        max_chars=limit,
+        on_change=lambda: state.go(**{name: st.session_state[key], "piece": None}),
+    )
+
+
+def _corpus(view: View) -> None:
+    _field(view, "corpus", view.source, CORPUS_LIMIT)
+    st.number_input(
+        text(view.lang, "tokenizer.merges"),
+        min_value=0,
+        max_value=MOST_MERGES,
+        help=text(view.lang, "tokenizer.merges_help"),
+        **state.bound("merges"),
+    )
+
+
+def _upload(view: View) -> None:
+    found = st.file_uploader(
+        text(view.lang, "tokenizer.file"),
+        type="json",
+        key="tokenizer.file",
+        help=text(view.lang, "tokenizer.file_help"),
+    )
+    if found is not None:
+        state.keep("tokenizer.content", found.getvalue())
+
+
+def chosen(bench: Workbench, view: View) -> tuple[Tokenizer, Vocabulary] | None:
+    """The tokenizer that the view names; None while its file is still to come."""
+    if view.tokenizer == FILE:
+        content = state.remember("tokenizer.content", None)
+        return None if content is None else bench.read_tokenizer(content)
+    if view.tokenizer == "bpe" and not view.source.strip():
+        raise UserError("There is nothing to learn from: type a text.")
+    tokenizer = bench.tokenizer(view.tokenizer, view.source, view.merges)
+    return tokenizer, bench.vocabulary(tokenizer)

@@ -1,0 +1,51 @@
+"""Characters, words and byte pairs on the same text: what each costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import pieces
+from lmviz.ui.text import integer, number, text
+from lmviz.ui.tokenizer.cutting import boxes
+from lmviz.ui.tokenizer.view import View
+
+if TYPE_CHECKING:
+    from lmviz.tokens.comparing import Cut
+    from lmviz.workbench import Workbench
+
+SHOWN = 400  # pieces of each
+
+
+def side_by_side(bench: Workbench, view: View) -> None:
+    from lmviz.tokens.comparing import cuts
+    from lmviz.workbench import LEARNED
+
+    kinds = ("characters", "bpe", "words")
+    assert set(kinds) == set(LEARNED)
+    made = cuts(view.cut, {kind: bench.tokenizer(kind, view.source, view.merges) for kind in kinds})
+    for cut, column in zip(made, st.columns(3, gap="medium"), strict=True):
+        with column:
+            st.markdown(f"##### {text(view.lang, f'tokenizer.name.{cut.kind}')}")
+            st.markdown(_facts(view.lang, cut))
+            shown = boxes(cut.tokens, bench.vocabulary(cut.tokenizer))[:SHOWN]
+            pieces.show(shown, view.lang, f"tokenizer.compare.{cut.kind}", height=330)
+            if n_unknown := sum(cut.tokens.unknown):
+                st.caption(f":orange-badge[?] {text(view.lang, 'tokenizer.unknown', n=n_unknown)}")
+            if cut.tokens.dropped:
+                n_dropped = sum(len(part) for _, part in cut.tokens.dropped)
+                st.caption(f":orange-badge[−] {text(view.lang, 'tokenizer.n_dropped', n=n_dropped)}")
+    st.caption(text(view.lang, "tokenizer.compare_help"))
+
+
+def _facts(lang: str, cut: Cut) -> str:
+    return text(
+        lang,
+        "tokenizer.facts",
+        n=integer(lang, len(cut.tokens)),
+        d_vocab=integer(lang, cut.d_vocab),
+        ln=number(lang, cut.ln_d_vocab),
+        nats=number(lang, cut.nats, 1),
+        per=number(lang, cut.characters_per_token, 1),
+    )

@@ -1,0 +1,100 @@
+"""A text cut into pieces: their ids, where they stand, and the bytes behind each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import pieces, state
+from lmviz.ui.pieces import Piece
+from lmviz.ui.text import integer, text, visible
+from lmviz.ui.tokenizer import choices
+from lmviz.ui.tokenizer.view import View
+
+if TYPE_CHECKING:
+    from lmviz.model.tokenizer import Tokens
+    from lmviz.tokens.vocabulary import Vocabulary
+    from lmviz.workbench import Workbench
+
+
+def pieces_of_text(bench: Workbench, view: View) -> None:
+    found = choices.chosen(bench, view)
+    if found is None:
+        st.info(text(view.lang, "tokenizer.file_first"))
+        return
+    tokenizer, vocabulary = found
+    tokens = tokenizer.encode(view.cut)
+    counts = {"tokens": len(tokens), "characters": len(view.cut), "d_vocab": tokenizer.d_vocab}
+    st.markdown(text(view.lang, "tokenizer.counts", **{k: integer(view.lang, n) for k, n in counts.items()}))
+    pieces.show(
+        boxes(tokens, vocabulary),
+        view.lang,
+        "tokenizer.pieces",
+        lambda at: state.go(piece=None if state.view(View).piece == at else at),
+        view.piece,
+        height=300,
+        roomy=True,
+        empty=text(view.lang, "tokenizer.no_pieces"),
+    )
+    dropped = "".join(part for _, part in tokens.dropped)
+    if dropped:
+        st.warning(text(view.lang, "tokenizer.dropped", parts=f"`{visible(dropped)}`"))
+    if any(tokens.unknown):
+        st.warning(text(view.lang, "tokenizer.unknown", n=sum(tokens.unknown)))
+    if view.piece is not None and view.piece < len(tokens):
+        _about(view, tokens, vocabulary, view.piece)
+    elif len(tokens):
+        st.caption(text(view.lang, "tokenizer.hint"))
+    _all(view, tokens, vocabulary)
+
+
+def boxes(tokens: Tokens, vocabulary: Vocabulary) -> list[Piece]:
+    """One box per token: coloured in turn, its id below."""
+    found = []
+    for at, (id, piece, unknown) in enumerate(zip(tokens.ids, tokens.pieces, tokens.unknown, strict=True)):
+        special = id in vocabulary.special
+        marks = (*(("special",) if special else ()), *(("unknown",) if unknown else ()))
+        sign = "?" if unknown else "★" if special else ""
+        found.append(Piece(piece, str(id), marks, sign, hue=at, breaks=piece.endswith("\n"), key=at))
+    return found
+
+
+def _about(view: View, tokens: Tokens, vocabulary: Vocabulary, at: int) -> None:
+    start, end = tokens.offsets[at]
+    behind = vocabulary.bytes(tokens.ids[at])
+    st.markdown(
+        text(
+            view.lang,
+            "tokenizer.about",
+            piece=visible(tokens.pieces[at]).replace("`", "ˋ"),
+            at=at,
+            id=tokens.ids[at],
+            start=start,
+            end=end,
+            n=len(behind),
+            bytes=hexadecimal(behind),
+        )
+    )
+
+
+def hexadecimal(behind: bytes) -> str:
+    return " ".join(f"{byte:02x}" for byte in behind)
+
+
+def _all(view: View, tokens: Tokens, vocabulary: Vocabulary) -> None:
+    with st.expander(text(view.lang, "tokenizer.table"), icon=":material/table_rows:"):
+        names = ("pos", "piece", "id", "offsets", "bytes")
+        pos, piece, id, offsets, behind = (text(view.lang, f"tokenizer.table.{name}") for name in names)
+        st.dataframe(
+            {
+                pos: list(range(len(tokens))),
+                piece: [visible(one) for one in tokens.pieces],
+                id: list(tokens.ids),
+                offsets: [f"{start}–{end}" for start, end in tokens.offsets],
+                behind: [hexadecimal(vocabulary.bytes(one)) for one in tokens.ids],
+            },
+            hide_index=True,
+            key="tokenizer.all",
+            height=360,
+        )

@@ -1,0 +1,138 @@
+"""Byte-pair encoding learned from a text, merge by merge, forwards and backwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import drawn, state
+from lmviz.ui.text import error_text, integer, number, text, visible
+from lmviz.ui.tokenizer.view import MOST_MERGES, View
+
+if TYPE_CHECKING:
+    from lmviz.tokens.learning import Learning
+    from lmviz.workbench import Workbench
+
+PAIRS = 12  # shown of all pairs
+WORDS = 160  # shown of the text
+
+
+def merge_by_merge(bench: Workbench, view: View) -> None:
+    """A step redraws only this part."""
+    st.fragment(_state)(bench)
+
+
+def _state(bench: Workbench) -> None:
+    view = state.view(View)
+    try:
+        if not view.source.strip():
+            raise UserError("There is nothing to learn from: type a text.")
+        learning = bench.learned(view.source, MOST_MERGES)
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+        return
+    at = min(view.at, len(learning.merges))
+    _buttons(view, at, len(learning.merges))
+    left, right = st.columns([1, 1.9], gap="large")
+    with left:
+        st.markdown(_next_sentence(view, learning, at))
+        drawn.show("tokenizer/pairs", {"pairs": _pairs(learning, at)}, view.lang, "tokenizer.pairs")
+    with right:
+        st.markdown(_done_sentence(view, learning, at))
+        drawn.show("tokenizer/words", _words(learning, at), view.lang, "tokenizer.words")
+
+
+def _buttons(view: View, at: int, last: int) -> None:
+    moves = (
+        ("first", ":material/first_page:", 0, "Home"),
+        ("back", ":material/chevron_left:", at - 1, "Left"),
+        ("next", ":material/merge:", at + 1, "Right"),
+        ("last", ":material/last_page:", last, "End"),
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="tokenizer_moves"):
+        for name, icon, to, shortcut in moves:
+            st.button(
+                text(view.lang, f"tokenizer.move.{name}"),
+                key=f"tokenizer.move.{name}",
+                icon=icon,
+                type="primary" if name == "next" else "secondary",
+                disabled=not 0 <= to <= last or to == at,
+                shortcut=shortcut,
+                on_click=lambda to=to: state.go(at=to),
+            )
+        st.markdown(text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last)))
+
+
+def _shown(learning: Learning, id: int) -> str:
+    return visible(learning.tokens[id].decode("utf-8", "backslashreplace"))
+
+
+def _pairs(learning: Learning, at: int) -> list[dict[str, Any]]:
+    """The most frequent pairs; the first is the one that is merged next."""
+    return [
+        {"left": _shown(learning, left), "right": _shown(learning, right), "count": count}
+        for (left, right), count in learning.pairs(at)[:PAIRS]
+    ]
+
+
+def _words(learning: Learning, at: int) -> dict[str, Any]:
+    """The beginning of the text as it is cut now; what the last merge made is marked."""
+    made = learning.merges[at - 1].token if at else None
+    changed = set(learning.changed(at)) if at else set()
+    words = [
+        {
+            "pieces": [{"text": _shown(learning, id), "new": id == made} for id in learning.word(index, at)],
+            "changed": index in changed,
+        }
+        for index in learning.order[:WORDS]
+    ]
+    return {"text": words, "more": max(0, len(learning.order) - WORDS)}
+
+
+def _next_sentence(view: View, learning: Learning, at: int) -> str:
+    pairs = learning.pairs(at)
+    if not pairs:
+        return text(view.lang, "tokenizer.learned_all")
+    (left, right), count = pairs[0]
+    n_ties = sum(1 for _, other in pairs if other == count)
+    key = "tokenizer.winner_tied" if n_ties > 1 else "tokenizer.winner"
+    return text(
+        view.lang,
+        key,
+        left=_code(_shown(learning, left)),
+        right=_code(_shown(learning, right)),
+        count=integer(view.lang, count),
+        ties=integer(view.lang, n_ties),
+        total=integer(view.lang, len(pairs)),
+    )
+
+
+def _done_sentence(view: View, learning: Learning, at: int) -> str:
+    facts = text(
+        view.lang,
+        "tokenizer.learning_facts",
+        n=integer(view.lang, learning.lengths[at]),
+        before=integer(view.lang, learning.lengths[0]),
+        d_vocab=integer(view.lang, learning.d_vocab(at)),
+        ln=number(view.lang, learning.ln_d_vocab(at)),
+    )
+    if not at:
+        return f"{text(view.lang, 'tokenizer.bytes_first')}  \n{facts}"
+    merge = learning.merges[at - 1]
+    left, right = (_code(_shown(learning, id)) for id in merge.pair)
+    made = text(
+        view.lang,
+        "tokenizer.merged",
+        left=left,
+        right=right,
+        token=_code(_shown(learning, merge.token)),
+        id=merge.token,
+        count=integer(view.lang, merge.count),
+    )
+    return f"{made}  \n{facts}"
+
+
+def _code(shown: str) -> str:
+    return f"`` {shown} ``"

@@ -1,0 +1,56 @@
+"""A text to ids and back: what came through, what was lost, and what came out in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import pieces
+from lmviz.ui.pieces import Piece
+from lmviz.ui.text import text
+from lmviz.ui.tokenizer import choices
+from lmviz.ui.tokenizer.view import View
+
+if TYPE_CHECKING:
+    from lmviz.tokens.round_trip import Span
+    from lmviz.workbench import Workbench
+
+
+def there_and_back(bench: Workbench, view: View) -> None:
+    from lmviz.tokens.round_trip import round_trip
+
+    found = choices.chosen(bench, view)
+    if found is None:
+        st.info(text(view.lang, "tokenizer.file_first"))
+        return
+    tokenizer, _ = found
+    tokens = tokenizer.encode(view.cut)
+    spans = round_trip(tokenizer, view.cut)
+    n_changed = sum(not span.is_kept for span in spans)
+    if n_changed:
+        st.warning(text(view.lang, "tokenizer.changed", n=n_changed), icon=":material/call_split:")
+    else:
+        st.success(text(view.lang, "tokenizer.unchanged"), icon=":material/check:")
+    st.markdown(f"**{text(view.lang, 'tokenizer.trip.text')}**")
+    pieces.show(_before(spans), view.lang, "tokenizer.trip.before", roomy=True, height=140)
+    st.markdown(f"**{text(view.lang, 'tokenizer.trip.ids', n=len(tokens))}**")
+    st.code(" ".join(map(str, tokens.ids)) or "–", language=None, wrap_lines=True)
+    st.markdown(f"**{text(view.lang, 'tokenizer.trip.back')}**")
+    pieces.show(_after(spans), view.lang, "tokenizer.trip.after", roomy=True, height=140)
+
+
+def _before(spans: tuple[Span, ...]) -> list[Piece]:
+    return [
+        Piece(span.before) if span.is_kept else Piece(span.before, marks=("lost",), sign="−")
+        for span in spans
+        if span.before
+    ]
+
+
+def _after(spans: tuple[Span, ...]) -> list[Piece]:
+    return [
+        Piece(span.after) if span.is_kept else Piece(span.after, marks=("added",), sign="+")
+        for span in spans
+        if span.after
+    ]

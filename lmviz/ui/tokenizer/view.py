@@ -1,0 +1,43 @@
+"""What a visitor of the tokenizer page is looking at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lmviz.ui.state import Place, choice, part, whole
+from lmviz.ui.text import text as words
+
+TABS = ("pieces", "compare", "learn", "trip", "vocabulary")
+FILE = "file"  # a tokenizer.json that the visitor brought: it is in no link
+MOST_MERGES = 2000
+TEXT_LIMIT = 4000  # characters to cut
+CORPUS_LIMIT = 20_000  # characters to learn from
+KINDS = ("", "special", "single", "punctuation", "beginning", "continuation", "blank", "partial", "missing")
+CASES = ("", "lower", "capital", "upper", "mixed", "none")
+
+
+@dataclass(frozen=True)
+class View(Place):
+    """One visitor's place on the tokenizer page."""
+
+    tab: str = part("pieces", choice(*TABS))
+    tokenizer: str = part("bpe", str)  # "bpe", "words", "characters", a model's name, or FILE
+    text: str | None = part(None, str)  # to cut; None: an example
+    corpus: str | None = part(None, str)  # to learn from; None: an example
+    merges: int = part(60, whole(0, MOST_MERGES))  # that are learned
+    at: int = part(0, whole(0, MOST_MERGES))  # the state of learning that is looked at
+    piece: int | None = part(None, whole(0, 100_000))  # the position that is looked at
+    kind: str = part("", choice(*KINDS))
+    case: str = part("", choice(*CASES))
+    find: str = part("", str)
+    word: str = part("", str)
+
+    @property
+    def cut(self) -> str:
+        """The text to cut."""
+        return words(self.lang, "tokenizer.example") if self.text is None else self.text
+
+    @property
+    def source(self) -> str:
+        """The text to learn from."""
+        return words(self.lang, "tokenizer.corpus_example") if self.corpus is None else self.corpus

@@ -1,0 +1,131 @@
+"""A vocabulary taken apart: what kinds of tokens there are, how many of each, and which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.ui import drawn, pieces, state
+from lmviz.ui.pieces import Piece
+from lmviz.ui.text import integer, text, visible
+from lmviz.ui.tokenizer import choices
+from lmviz.ui.tokenizer.cutting import hexadecimal
+from lmviz.ui.tokenizer.view import CASES, View
+
+if TYPE_CHECKING:
+    from lmviz.model.tokenizer import Tokenizer
+    from lmviz.tokens.analysis import Analysis
+    from lmviz.workbench import Workbench
+
+ROWS = 500  # of the list at once
+LONGEST = 24
+WORD_LIMIT = 60
+
+
+def taken_apart(bench: Workbench, view: View) -> None:
+    found = choices.chosen(bench, view)
+    if found is None:
+        st.info(text(view.lang, "tokenizer.file_first"))
+        return
+    tokenizer, vocabulary = found
+    analysis = bench.analysis(vocabulary)
+    left, right = st.columns([1, 1.5], gap="large")
+    with left:
+        _kinds(view, analysis)
+        _word(view, tokenizer)
+    with right:
+        _list(view, analysis)
+
+
+def _kinds(view: View, analysis: Analysis) -> None:
+    """How many of each kind; a click chooses one."""
+    total = len(analysis.texts)
+    st.markdown(text(view.lang, "tokenizer.d_vocab", n=integer(view.lang, total)))
+    rows = [
+        {"name": kind, "title": text(view.lang, f"tokenizer.kind.{kind}"), "count": count}
+        for kind, count in analysis.counts().items()
+        if count
+    ]
+
+    def choose(event: drawn.Event) -> None:
+        kind = str(event.get("name"))
+        if any(row["name"] == kind for row in rows):
+            state.go(kind="" if state.view(View).kind == kind else kind)
+
+    content = {"rows": rows, "chosen": view.kind, "total": total}
+    drawn.show("tokenizer/kinds", content, view.lang, "tokenizer.kinds", choose)
+
+
+def _list(view: View, analysis: Analysis) -> None:
+    """The tokens of the chosen kind, case and spelling."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            text(view.lang, "tokenizer.case"),
+            CASES,
+            format_func=lambda case: text(view.lang, f"tokenizer.case.{case or 'any'}"),
+            width=230,
+            **state.bound("case"),
+        )
+        st.text_input(text(view.lang, "tokenizer.find"), max_chars=40, icon=":material/search:", **state.bound("find"))
+    ids = analysis.ids(view.kind or None, view.case or None, view.find)
+    kind = text(view.lang, f"tokenizer.kind.{view.kind}") if view.kind else text(view.lang, "tokenizer.kind.any")
+    st.markdown(text(view.lang, "tokenizer.found", kind=kind, n=integer(view.lang, len(ids))))
+    if not len(ids):
+        return
+    st.markdown(f"**{text(view.lang, 'tokenizer.longest')}**")
+    longest = [Piece(analysis.texts[id], str(id)) for id in analysis.longest(ids, LONGEST).tolist()]
+    pieces.show(longest, view.lang, "tokenizer.longest", height=150)
+    if view.case == "upper":
+        _capitals(view, analysis)
+    id_title, piece_title, bytes_title = (
+        text(view.lang, f"tokenizer.table.{name}") for name in ("id", "piece", "bytes")
+    )
+    shown = ids[:ROWS].tolist()
+    st.dataframe(
+        {
+            id_title: shown,
+            piece_title: [visible(analysis.texts[id]) for id in shown],
+            bytes_title: [hexadecimal(analysis.vocabulary.bytes(id)) for id in shown],
+        },
+        hide_index=True,
+        height=300,
+        key="tokenizer.list",
+    )
+    if len(ids) > ROWS:
+        st.caption(text(view.lang, "tokenizer.first_rows", n=integer(view.lang, ROWS)))
+
+
+def _capitals(view: View, analysis: Analysis) -> None:
+    """Tokens all in capitals, by their number of letters."""
+    found = analysis.capitals_by_length(view.kind or None)
+    if found:
+        counts = ", ".join(f"{length} → {integer(view.lang, len(ids))}" for length, ids in list(found.items())[:12])
+        st.markdown(text(view.lang, "tokenizer.capitals", counts=counts))
+
+
+def _word(view: View, tokenizer: Tokenizer) -> None:
+    """One word in small and capital letters, after a space, with signs around it."""
+    from lmviz.tokens.analysis import variants
+
+    st.markdown(f"**{text(view.lang, 'tokenizer.word')}**")
+    st.text_input(
+        text(view.lang, "tokenizer.word"),
+        placeholder=text(view.lang, "tokenizer.word_example"),
+        label_visibility="collapsed",
+        max_chars=WORD_LIMIT,
+        **state.bound("word"),
+    )
+    word = view.word or text(view.lang, "tokenizer.word_example")
+    rows: list[dict[str, Any]] = [
+        {
+            "text": visible(variant.text),
+            "pieces": [
+                {"text": visible(piece), "id": id}
+                for piece, id in zip(variant.tokens.pieces, variant.tokens.ids, strict=True)
+            ],
+            "same": variant.keeps_ids,
+        }
+        for variant in variants(tokenizer, word)
+    ]
+    drawn.show("tokenizer/variants", {"rows": rows}, view.lang, "tokenizer.variants")
