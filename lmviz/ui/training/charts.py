@@ -113,6 +113,33 @@ def small_chart(words: Mapping[str, str], lines: Sequence[str], steps: int, log:
     return _plain(chart)
 
 
+def bar_chart(words: Mapping[str, str], tokens: Sequence[str], times: Sequence[str], height: int) -> dict[str, Any]:
+    """Probabilities from 0 to 1, a bar a token, at one time or at two beside each other: a table of `token`, `p`,
+    `time`."""
+    time = alt.Color(
+        "time:N",
+        scale=alt.Scale(domain=list(times), range=list(SERIES[: len(times)])),
+        legend=alt.Legend(title=None, orient="top"),
+    )
+    chart = (
+        alt.Chart(alt.NamedData("points"))
+        .mark_bar()
+        .encode(
+            x=alt.X("token:N", title=None, sort=list(tokens), axis=alt.Axis(labelAngle=0, labelFontSize=13)),
+            y=alt.Y("p:Q", title=words["p"], scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
+            xOffset=alt.XOffset("time:N", sort=list(times)),
+            color=time,
+            tooltip=[
+                alt.Tooltip("token:N", title=words["token"]),
+                alt.Tooltip("p:Q", title=words["p"], format=".4f"),
+                alt.Tooltip("time:N", title=words["time"]),
+            ],
+        )
+        .properties(height=height)
+    )
+    return _plain(chart)
+
+
 def map_chart(words: Mapping[str, str], domain: tuple[float, float, float, float], height: int) -> dict[str, Any]:
     """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`."""
     low_x, high_x, low_y, high_y = domain

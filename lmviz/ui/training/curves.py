@@ -54,7 +54,7 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
         view.log,
         HEIGHT,
     )
-    st.vega_lite_chart(_frame(table), spec, width="stretch", key="loss_chart")
+    st.vega_lite_chart(table_of(table), spec, width="stretch", key="loss_chart")
 
 
 def _add(
@@ -124,7 +124,7 @@ def _small(bench: Workbench, run: Run, title: str, metrics: list[str], lang: str
         table["line"] += [line] * len(found)
     words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
     spec = charts.small_chart(words, lines, run.steps, title in ("grad_norm", "update_ratio"), 150)
-    st.vega_lite_chart(_frame(table), spec, width="stretch", key=f"curve {title}")
+    st.vega_lite_chart(table_of(table), spec, width="stretch", key=f"curve {title}")
 
 
 def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:
@@ -149,7 +149,7 @@ def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:
     return found
 
 
-def _frame(table: dict[str, list[Any]]) -> Any:
+def table_of(table: dict[str, list[Any]]) -> Any:
     """The form in which Streamlit takes a table without looking at its cells one by one."""
     import pyarrow as pa
 

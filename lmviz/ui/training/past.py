@@ -1,0 +1,303 @@
+"""Time travel: the same text read by a run's model as it was after each of its checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import matrices, shell, state
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.text import error_text, integer, text, visible
+from lmviz.ui.training import charts
+from lmviz.ui.training.curves import table_of
+from lmviz.ui.training.view import View
+
+if TYPE_CHECKING:
+    from lmviz.trace.step import Array
+    from lmviz.train.store.run_table import Run as Training
+    from lmviz.workbench import Run, Workbench
+
+BEAT = 0.8  # seconds that each time stays while it plays
+TOKENS_SHOWN = 30  # bars of the predictions
+MAP_LIMIT = 400  # points of the map
+HEIGHT = 270
+PLAYING = "train.playing"
+
+
+def time_travel(bench: Workbench, view: View, run: Training) -> None:
+    """The slider and what it moves."""
+    if not bench.runs.stops(run.id):
+        st.caption(text(view.lang, "train.export.nothing"))
+        return
+    st.fragment(_journey, run_every=BEAT if state.remember(PLAYING, False) else None)(bench)
+
+
+def _journey(bench: Workbench) -> None:
+    view = state.view(View)
+    try:
+        run = bench.runs.get(view.run)
+        steps = [stop.step for stop in bench.runs.stops(run.id)]
+        step = _moved_on(view, steps)
+        view = state.view(View)
+        _controls(bench, view, steps, step)
+        prompt = view.prompt if view.prompt is not None else first_prompt(bench, run)
+        a = read_at(bench, run, step, prompt)
+        b = read_at(bench, run, view.b_step, prompt) if view.b_step in steps and view.b_step != step else None
+        _pictures(bench, view, run, steps, a, b)
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+    state.write()
+
+
+def _moved_on(view: View, steps: Sequence[int]) -> int:
+    """The step to show: the view's; while time plays, the one after it, until there is none."""
+    step = view.step if view.step in steps else steps[-1]
+    if not state.remember(PLAYING, False):
+        return step
+    if state.take("train.first", False):
+        state.go(step=steps[0])
+        return steps[0]
+    later = [other for other in steps if other > step]
+    if not later:
+        state.keep(PLAYING, False)
+        st.rerun()
+    state.go(step=later[0])
+    return later[0]
+
+
+def _controls(bench: Workbench, view: View, steps: list[int], step: int) -> None:
+    lang, playing = view.lang, bool(state.remember(PLAYING, False))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            text(lang, "train.time.pause" if playing else "train.time.play"),
+            icon=":material/pause:" if playing else ":material/play_arrow:",
+            key="time_play",
+            on_click=_toggle,
+        )
+        if playing != state.remember("train.was_playing", False):
+            state.keep("train.was_playing", playing)
+            st.rerun()  # the beat starts or stops
+        st.session_state["time_step"] = step
+        st.select_slider(
+            text(lang, "train.time.step"),
+            steps,
+            key="time_step",
+            format_func=lambda one: integer(lang, one),
+            on_change=lambda: state.go(step=st.session_state["time_step"]),
+        )
+        st.session_state["time_b"] = view.b_step if view.b_step in steps else -1
+        st.selectbox(
+            text(lang, "train.time.compare"),
+            [-1, *steps],
+            key="time_b",
+            width=190,
+            format_func=lambda one: text(lang, "train.time.alone") if one < 0 else integer(lang, one),
+            on_change=lambda: state.go(b_step=st.session_state["time_b"]),
+        )
+        st.session_state["time_prompt"] = (
+            view.prompt if view.prompt is not None else first_prompt(bench, _run(bench, view))
+        )
+        st.text_input(
+            text(lang, "train.time.prompt"),
+            key="time_prompt",
+            width=190,
+            max_chars=200,
+            on_change=lambda: state.go(prompt=st.session_state["time_prompt"]),
+        )
+
+
+def _run(bench: Workbench, view: View) -> Training:
+    return bench.runs.get(view.run)
+
+
+def _toggle() -> None:
+    playing = not state.remember(PLAYING, False)
+    state.keep(PLAYING, playing)
+    state.keep("train.first", playing)
+
+
+def first_prompt(bench: Workbench, run: Training) -> str:
+    """The card's first prompt, or the beginning of the first text."""
+    if run.recipe.card.prompts:
+        return run.recipe.card.prompts[0]
+    data = bench.runs.recipe(run.id).data
+    return data.around + data.texts[0][:8]
+
+
+def read_at(bench: Workbench, run: Training, step: int, prompt: str) -> Run:
+    """The text, read by the model as it was after a step."""
+    from lmviz.workbench import Request, moment_name
+
+    return bench.run(Request(moment_name(run.id, step), prompt))
+
+
+# -- the pictures ----------------------------------------------------------------------------------------------------
+
+
+def _pictures(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+    """Predictions and attention, embeddings and one weight, two by two."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        predictions(bench, view, run, steps, a, b)
+    with right:
+        attention(view, a, b)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        embeddings(bench, view, run, steps, a)
+    with right:
+        weight(bench, view, run, steps, a, b)
+    place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt)
+    if b is not None:
+        place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt, b_model=b.request.model)
+    shell.link(text(view.lang, "train.export.open"), place)
+
+
+def predictions(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+    """The probability of each next token; the same tokens in the same order at every time."""
+    lang = view.lang
+    st.markdown(f"**{text(lang, 'train.time.predictions', prompt=_code(a.request.prompt))}**")
+    last = _probs(read_at(bench, run, steps[-1], a.request.prompt))
+    ids = sorted(np.argsort(-last, kind="stable")[:TOKENS_SHOWN].tolist())
+    table: dict[str, list[Any]] = {"token": [], "p": [], "time": []}
+    for one in (a, b):
+        if one is not None:
+            probs = _probs(one)
+            table["token"] += [_distinct(one, i) for i in ids]
+            table["p"] += [float(probs[i]) for i in ids]
+            table["time"] += [_time(lang, one)] * len(ids)
+    words = {name: text(lang, f"train.chart.{name}") for name in ("token", "p", "time")}
+    times = list(dict.fromkeys(table["time"]))
+    spec = charts.bar_chart(words, [_distinct(a, i) for i in ids], times, HEIGHT)
+    st.vega_lite_chart(table_of(table), spec, width="stretch", key="time_predictions")
+
+
+def _probs(run: Run) -> Array:
+    value = run.trace.value("readout.probs")
+    assert value is not None
+    found: Array = value.array[0, -1]
+    return found
+
+
+def _distinct(run: Run, token: int) -> str:
+    """A token's text, told apart from others that look the same."""
+    return visible(run.piece(token))
+
+
+def _time(lang: str, run: Run) -> str:
+    return text(lang, "train.time.at", step=integer(lang, int(run.request.model.rpartition("@")[2])))
+
+
+def attention(view: View, a: Run, b: Run | None) -> None:
+    """One pattern: who reads whom."""
+    lang = view.lang
+    patterns = [step.address for step in a.trace if step.address.endswith(".pattern")]
+    n_heads = a.checkpoint.config.n_heads
+    names = [(address, head) for address in patterns for head in range(n_heads)]
+    if not names:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{text(lang, 'train.time.attention')}**", width="content")
+        chosen = names[0]
+        if len(names) > 1:
+            chosen = names[
+                st.selectbox(
+                    text(lang, "train.time.head"),
+                    range(len(names)),
+                    key="time_head",
+                    label_visibility="collapsed",
+                    width=190,
+                    format_func=lambda i: text(
+                        lang, "train.time.layer_head", layer=names[i][0].split(".")[1], head=names[i][1]
+                    ),
+                )
+            ]
+    address, head = chosen
+    pieces = a.tokens.pieces
+    grids = [_grid(one, address, head) for one in (a, b) if one is not None]
+    if len(grids) == 1:
+        shown = [Matrix(grids[0], "pattern", ("query", "key"), pieces, pieces, part="pattern", share=True, result=True)]
+    else:
+        shown = _differences(grids, ("query", "key"), 1.0, pieces, pieces, "pattern")
+    matrices.show(shown, lang, key="time_attention", height=HEIGHT)
+
+
+def _grid(run: Run, address: str, head: int) -> Array:
+    value = run.trace.value(address)
+    assert value is not None
+    found: Array = value.array[0, head]
+    return found
+
+
+def _differences(
+    grids: Sequence[Array], axes: tuple[str, ...], peak: float, rows: Sequence[str], cols: Sequence[str], part: str
+) -> list[Matrix]:
+    """A, B and A − B on one scale."""
+    a, b = grids
+    peak = max(peak, float(np.abs(a - b).max()))
+    named = ((a, "A", ""), (b, "B", "−"), (a - b, "A − B", "="))
+    return [
+        Matrix(grid, name, axes, rows, cols, sign, part, result=name == "A − B", peak=peak)
+        for grid, name, sign in named
+    ]
+
+
+def embeddings(bench: Workbench, view: View, run: Training, steps: list[int], a: Run) -> None:
+    """The token embeddings on a plane whose axes are those of the last checkpoint, at all times."""
+    from lmviz.embed.pca import pca
+
+    lang = view.lang
+    st.markdown(f"**{text(lang, 'train.time.embeddings')}**", help=text(lang, "train.time.embeddings_help"))
+    last = _weight(bench, run, steps[-1], "tok_embed.weight")[:MAP_LIMIT]
+    plane = pca(last)
+    everywhere = np.concatenate([plane.place(_weight(bench, run, s, "tok_embed.weight")[:MAP_LIMIT]) for s in steps])
+    room = 0.06 * (np.ptp(everywhere, axis=0) + 1e-9)
+    (low_x, low_y), (high_x, high_y) = everywhere.min(axis=0) - room, everywhere.max(axis=0) + room
+    points = plane.place(_weight(bench, run, _step_of(a), "tok_embed.weight")[:MAP_LIMIT])
+    table = {
+        "x": points[:, 0].tolist(),
+        "y": points[:, 1].tolist(),
+        "token": [visible(a.piece(i)) for i in range(len(points))],
+    }
+    words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token")}
+    spec = charts.map_chart(words, (float(low_x), float(high_x), float(low_y), float(high_y)), HEIGHT)
+    st.vega_lite_chart(table_of(table), spec, width="stretch", key="time_map")
+
+
+def weight(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+    """One weight matrix, on a scale that stays the same over time."""
+    lang = view.lang
+    names = [name for name, tensor in a.checkpoint.model.named_parameters() if tensor.ndim == 2]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{text(lang, 'train.time.weight')}**", width="content")
+        name = st.selectbox(
+            text(lang, "train.time.weight"), names, key="time_weight", label_visibility="collapsed", width=240
+        )
+    grids = [_weight(bench, run, _step_of(one), name) for one in (a, b) if one is not None]
+    peak = max(float(np.abs(_weight(bench, run, step, name)).max()) for step in steps)
+    axes = ("id", "d_model") if name.startswith("tok_embed") else ("row", "col")
+    rows = [a.piece(i) for i in range(len(grids[0]))] if name.startswith("tok_embed") else ()
+    if len(grids) == 1:
+        shown = [Matrix(grids[0], name, axes, rows, part="weight", peak=peak, result=True)]
+    else:
+        shown = _differences(grids, axes, peak, rows, (), "weight")
+    matrices.show(shown, lang, key="time_matrix", height=HEIGHT)
+
+
+def _weight(bench: Workbench, run: Training, step: int, name: str) -> Array:
+    from lmviz.workbench import moment_name
+
+    found: Array = bench.checkpoint(moment_name(run.id, step)).model.get_parameter(name).detach().numpy()
+    return found
+
+
+def _step_of(run: Run) -> int:
+    return int(run.request.model.rpartition("@")[2])
+
+
+def _code(words: str) -> str:
+    return f"`{visible(words)}`"
