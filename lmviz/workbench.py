@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -44,6 +44,10 @@ from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.walk.cursor import Walk
 from lmviz.walk.stages import LOSS, READOUT
+
+if TYPE_CHECKING:
+    from lmviz.benches.embeddings import Embeddings
+    from lmviz.benches.quantising import Quantising
 
 SAMPLES = Path(__file__).parent.parent / "sample_models"
 MODELS_KEPT = 24
@@ -191,6 +195,20 @@ class Workbench:
         self._chats = Cache(CHATS_KEPT)
         self._vocabularies, self._analyses = Cache(TOKENIZERS_KEPT), Cache(TOKENIZERS_KEPT)
         self._runs = Cache(RUNS_KEPT, weigh=lambda run: _kept_bytes(run.trace), weight_limit=BYTES_KEPT)
+
+    # -- what single pages can do, imported when they are opened -------------------------------------------------------
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        from lmviz.benches.embeddings import Embeddings
+
+        return Embeddings(self)
+
+    @cached_property
+    def quantising(self) -> Quantising:
+        from lmviz.benches.quantising import Quantising
+
+        return Quantising(self)
 
     # -- models ------------------------------------------------------------------------------------------------------
 

@@ -20,11 +20,11 @@ from lmviz.model.sizes import check_ids
 
 
 class OneHotLookup(nn.Module):
-    """A row of a matrix, found by a product: what `nn.Embedding` does without multiplying."""
+    """A row of a matrix, found by a product: what `nn.Embedding` does without multiplying. The matrix is not copied."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight.detach().clone())  # [d_vocab, d_model]
+        self.weight = nn.Parameter(weight.detach())  # [d_vocab, d_model]
 
     def forward(self, ids: Tensor) -> Tensor:
         one_hot = F.one_hot(ids, len(self.weight)).to(self.weight.dtype)  # [batch, pos, d_vocab]: a 1 among zeros

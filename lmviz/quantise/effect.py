@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.train.data import IGNORED, Windows
-from lmviz.train.loop import mean_loss
 
-BATCH = 64  # windows at once
+LOGITS = 2**22  # at once
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,20 @@ class Effect:
 
 def effect(before: Checkpoint, after: Checkpoint, windows: Windows) -> Effect:
     """Compare a model with what quantisation made of it."""
-    sums = torch.zeros(3, dtype=torch.float64)  # changes, divergence, same choices
+    sums = torch.zeros(5, dtype=torch.float64)  # losses before and after, changes, divergence, same choices
     largest, n_positions = 0.0, 0
-    for start in range(0, len(windows), BATCH):
-        batch = windows[slice(start, start + BATCH)]
+    n_windows = max(1, LOGITS // (windows.inputs.shape[1] * before.config.d_vocab))
+    for start in range(0, len(windows), n_windows):
+        batch = windows[slice(start, start + n_windows)]
         counted = batch.targets != IGNORED
         ours, theirs = _logits(before, batch)[counted], _logits(after, batch)[counted]  # [position, d_vocab]
+        losses = [F.cross_entropy(logits, batch.targets[counted], reduction="sum") for logits in (ours, theirs)]
         change = (theirs - ours).abs()
         p, q = ours.log_softmax(-1), theirs.log_softmax(-1)
         same = ours.argmax(-1) == theirs.argmax(-1)
-        sums += torch.stack([change.mean(-1).sum(), (p.exp() * (p - q)).sum(), same.double().sum()])
+        sums += torch.stack([*losses, change.mean(-1).sum(), (p.exp() * (p - q)).sum(), same.double().sum()])
         largest, n_positions = max(largest, float(change.max())), n_positions + len(ours)
-    mean_change, divergence, same_choice = (sums / n_positions).tolist()
-    loss_before, loss_after = (mean_loss(checkpoint.model, windows) for checkpoint in (before, after))
+    loss_before, loss_after, mean_change, divergence, same_choice = (sums / n_positions).tolist()
     return Effect(loss_before, loss_after, mean_change, largest, divergence, same_choice)
 
 

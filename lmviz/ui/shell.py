@@ -25,6 +25,8 @@ LISTED = (  # the pages in their order; the first opens at once
     ("generation", ":material/edit_note:"),
     ("tokenizer", ":material/content_cut:"),
     ("chat", ":material/forum:"),
+    ("embeddings", ":material/scatter_plot:"),
+    ("quantisation", ":material/compress:"),
 )
 
 _CSS = """

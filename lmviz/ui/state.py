@@ -132,11 +132,14 @@ def go(**changes: Any) -> None:
     write()
 
 
-def bound(name: str, **and_then: Any) -> dict[str, Any]:
-    """`key` and `on_change` for a widget that mirrors one part of the present place; `and_then` changes others too."""
+def bound(name: str, /, shown: Any = None, **and_then: Any) -> dict[str, Any]:
+    """`key` and `on_change` for a widget that mirrors one part of the present place; `and_then` changes others too.
+
+    `shown` is what the widget shows, where it is not the part itself: a default that is known only now, for example.
+    """
     kind = st.session_state[_KIND]
     key = f"{kind.__module__}.{kind.__name__}.{name}"
-    st.session_state[key] = getattr(st.session_state[_PLACES][kind], name)
+    st.session_state[key] = getattr(st.session_state[_PLACES][kind], name) if shown is None else shown
     return {"key": key, "on_change": lambda: go(**{name: st.session_state[key]}, **and_then)}
 
 

@@ -24,8 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "train": {"errors", "model", "train"},
     "quantise": {"errors", "model", "train", "generate", "quantise"},
     "debug": ENGINE | {"debug"},
-    "workbench": ENGINE | {"debug", "workbench"},
-    "ui": ENGINE | {"debug", "workbench", "ui"},
+    "workbench": ENGINE | {"debug", "workbench", "benches"},
+    "benches": ENGINE | {"debug", "workbench", "benches"},
+    "ui": ENGINE | {"debug", "workbench", "benches", "ui"},
     "pages": {"ui", "workbench"},
     "streamlit_app": {"ui"},
 }

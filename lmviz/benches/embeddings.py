@@ -1,0 +1,136 @@
+"""What the page of embeddings can do: look rows up, add parts, find neighbours, draw maps, compare answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lmviz.embed.distances import Neighbour, neighbours
+from lmviz.embed.lookup import EmbeddingSum, OneHotLookup, embedding_sum, random_embedding_sum
+from lmviz.embed.pca import Map, pca
+from lmviz.errors import UserError
+from lmviz.explain import explain
+from lmviz.explain.explanation import Explanation
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.tokenizer import Tokens
+from lmviz.trace.recorder import record
+from lmviz.trace.step import Cell, Trace
+from lmviz.workbench import Cache, Request, Run, Workbench
+
+RECORDINGS_KEPT = 16
+RECORDED_BYTES = 2**28
+MAPS_KEPT = 8
+MAPPED = 2000  # tokens on a map: the first ones of a vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class Worked:
+    """A small recording whose every cell can be asked where it comes from."""
+
+    tokens: Tokens
+    trace: Trace
+    run: Run  # the whole model on the same text
+
+    def explain(self, address: str, cell: Cell) -> Explanation | None:
+        """None for what was given: ids and weights."""
+        value = self.trace.value(address)
+        inside = value is not None and len(cell) == len(value.shape) and all(map(_below, cell, value.shape))
+        if not inside or address not in self.trace or self.trace[address].index < 0:
+            return None
+        return explain(self.trace[address], cell)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenMap:
+    """The tokens of a vocabulary on a plane."""
+
+    pieces: tuple[str, ...]
+    map: Map
+    d_vocab: int  # how many tokens there are, on the map or not
+
+
+class Embeddings:
+    """Shared by all sessions, safe to use from several threads."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._recordings = Cache(RECORDINGS_KEPT, weigh=_bytes, weight_limit=RECORDED_BYTES)
+        self._maps = Cache(MAPS_KEPT)
+
+    def look_up(self, model: str, prompt: str) -> Worked:
+        """One-hot × matrix = rows, recorded."""
+        return self._worked(
+            "look_up", model, prompt, lambda checkpoint: OneHotLookup(_matrix(checkpoint.model)), segments=None
+        )
+
+    def add_up(self, model: str, prompt: str) -> Worked:
+        """Token + position as this model adds them, recorded."""
+        return self._worked("add_up", model, prompt, embedding_sum, segments=None)
+
+    def add_up_segments(self, model: str, prompt: str, n_first: int, seed: int) -> Worked:
+        """Token + position + segment as BERT adds them, untrained, at the sizes of a model."""
+
+        def fresh(checkpoint: Checkpoint) -> EmbeddingSum:
+            d_vocab, d_model = _matrix(checkpoint.model).shape
+            return random_embedding_sum(d_vocab, checkpoint.config.n_ctx, d_model, seed)
+
+        return self._worked(f"segments {seed}", model, prompt, fresh, segments=n_first)
+
+    def _worked(
+        self,
+        kind: str,
+        model: str,
+        prompt: str,
+        make: Callable[[Checkpoint], nn.Module],
+        segments: int | None,
+    ) -> Worked:
+        run = self._bench.run(Request(model, prompt))
+
+        def recorded() -> Worked:
+            inputs = [run.tokens.ids_tensor]
+            if segments is not None:
+                inputs.append((torch.arange(len(run.tokens)) >= segments).long()[None])
+            with torch.no_grad():
+                return Worked(run.tokens, record(make(run.checkpoint), *inputs), run)
+
+        return self._recordings.get((kind, id(run.checkpoint), prompt, segments), recorded)
+
+    def neighbours(self, model: str, id: int, metric: str, n: int = 8) -> tuple[Neighbour, ...]:
+        return neighbours(self.vectors(model), id, n, metric)
+
+    def vectors(self, model: str) -> NDArray[np.float32]:
+        """The token embeddings [d_vocab, d_model] of a model."""
+        return _matrix(self._bench.checkpoint(model).model).detach().float().numpy()
+
+    def token_map(self, model: str) -> TokenMap:
+        """Where the tokens lie on the plane on which they spread out most."""
+        checkpoint = self._bench.checkpoint(model)
+
+        def made() -> TokenMap:
+            vectors = self.vectors(model)
+            n_known = min(checkpoint.tokenizer.d_vocab, len(vectors))
+            pieces = tuple(checkpoint.tokenizer.piece(id) for id in range(min(n_known, MAPPED)))
+            return TokenMap(pieces, pca(vectors[: len(pieces)]), n_known)
+
+        return self._maps.get((model, id(checkpoint)), made)
+
+
+def _matrix(model: nn.Module) -> Tensor:
+    """The token embedding, [d_vocab, d_model]."""
+    weight = getattr(getattr(model, "tok_embed", None), "weight", None)
+    if not isinstance(weight, Tensor) or weight.ndim != 2:
+        raise UserError("This model has no token embedding by the name of tok_embed.")
+    return weight
+
+
+def _below(index: int, size: int) -> bool:
+    return 0 <= index < size
+
+
+def _bytes(worked: Worked) -> int:
+    return sum(segment.recorder.spent for segment in worked.trace.segments)

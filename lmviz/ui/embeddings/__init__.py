@@ -1,0 +1,1 @@
+"""The page of embeddings: how ids become vectors, and what can be read off them."""

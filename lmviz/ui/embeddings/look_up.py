@@ -1,0 +1,109 @@
+"""One-hot × matrix = the row: what looking up an embedding means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import matrices, shell, state, worked
+from lmviz.ui.embeddings import tokens
+from lmviz.ui.embeddings.view import View
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.step_through.view import View as Steps
+from lmviz.ui.text import number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.benches.embeddings import Worked
+    from lmviz.workbench import Workbench
+
+HEIGHT = 430
+
+
+def section(bench: Workbench, view: View) -> None:
+    st.markdown(text(view.lang, "embeddings.look_up.say"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        prompt = tokens.prompt(bench, view)
+        found = bench.embeddings.look_up(view.model, prompt)
+        pos = tokens.followed(found.run, view)
+    tokens.said(found.run, view)
+    _pictures(found, view, pos)
+    _where_from(found, view, pos)
+
+
+def _pictures(found: Worked, view: View, pos: int) -> None:
+    pieces = [found.run.piece(id) for id in range(found.trace["rows"].inputs[1].shape[0])]
+    one_hot, weight, rows = (found.trace.value(name) for name in ("one_hot", "weight", "rows"))
+    assert one_hot is not None and weight is not None and rows is not None
+    id = found.tokens.ids[pos]
+    given = [
+        Matrix(
+            one_hot.array[0],
+            "one_hot",
+            ("pos", "d_vocab"),
+            rows=found.tokens.pieces,
+            cols=pieces,
+            part="input",
+            share=True,
+            focus=pos,
+            pinned=_pinned(view, "one_hot"),
+        ),
+        Matrix(
+            weight.array,
+            "tok_embed.weight",
+            ("id", "d_model"),
+            rows=pieces,
+            sign="@",
+            part="weight",
+            focus=id,
+            pinned=_pinned(view, "weight"),
+            address="weight",
+        ),
+        Matrix(
+            rows.array[0],
+            "rows",
+            ("pos", "d_model"),
+            rows=found.tokens.pieces,
+            sign="=",
+            result=True,
+            focus=pos,
+            pinned=_pinned(view, "rows"),
+        ),
+    ]
+    matrices.show(given, view.lang, key="look_up", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
+
+
+def _pinned(view: View, address: str) -> tuple[int, ...] | None:
+    return view.cell[1][-2:] if view.cell is not None and view.cell[0] == address else None
+
+
+def _where_from(found: Worked, view: View, pos: int) -> None:
+    """What the cell that was clicked is; before a click, what to do."""
+    lang = view.lang
+    if view.cell is None or len(view.cell[1]) != 2:
+        st.caption(text(lang, "embeddings.click"))
+        return
+    address, (row, col) = view.cell
+    why = found.explain(address, (0, row, col)) if address == "rows" else None
+    value = found.trace.value(address)
+    if value is None or row >= value.shape[-2] or col >= value.shape[-1]:
+        st.caption(text(lang, "embeddings.click"))
+    elif why is not None:
+        piece = visible(found.tokens.pieces[row])
+        st.markdown(text(lang, "embeddings.look_up.row", piece=f"`{piece}`", id=found.tokens.ids[row], col=col))
+        worked.show(why, lang)
+    elif address == "weight":
+        piece = visible(found.run.piece(row))
+        written = number(lang, float(value.array[row, col]), 4)
+        st.markdown(text(lang, "embeddings.look_up.weight", piece=f"`{piece}`", id=row, col=col, value=written))
+        _step_link(found, view, row, col)
+    else:
+        piece, there = visible(found.tokens.pieces[row]), found.tokens.ids[row]
+        key = "embeddings.look_up.one" if col == there else "embeddings.look_up.zero"
+        st.markdown(text(lang, key, piece=f"`{piece}`", id=there, col=col))
+
+
+def _step_link(found: Worked, view: View, row: int, col: int) -> None:
+    """The same number in the step-through, where training's gradient and edits are."""
+    place = Steps(view.lang, view.model, view.prompt, "tok_embed", cell=("tok_embed.weight", (row, col)))
+    shell.link(text(view.lang, "embeddings.in_steps"), place)

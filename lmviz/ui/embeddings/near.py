@@ -1,0 +1,74 @@
+"""Neighbours of a token, and the plane on which the tokens spread out most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import state
+from lmviz.ui.charts import bars, show
+from lmviz.ui.embeddings import charts
+from lmviz.ui.embeddings.view import METRICS, View
+from lmviz.ui.text import integer, number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.benches.embeddings import TokenMap
+    from lmviz.embed.distances import Neighbour
+    from lmviz.workbench import Workbench
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    st.markdown(text(lang, "embeddings.near.say"))
+    found = bench.embeddings.token_map(view.model)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        id = _token(found, view)
+        st.segmented_control(
+            text(lang, "embeddings.metric"),
+            METRICS,
+            format_func=lambda name: text(lang, f"embeddings.metric.{name}"),
+            required=True,
+            **state.bound("metric"),
+        )
+    near = bench.embeddings.neighbours(view.model, id, view.metric)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _map(found, view, id, near)
+    with right:
+        piece = visible(found.pieces[id])
+        st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=f"`{piece}`"))
+        pieces = [visible(bench.checkpoint(view.model).tokenizer.piece(one.id)) for one in near]
+        show(bars(pieces, [one.distance for one in near], text(lang, "embeddings.distance")))
+
+
+def _token(found: TokenMap, view: View) -> int:
+    id = min(view.id, len(found.pieces) - 1)
+    st.selectbox(
+        text(view.lang, "embeddings.near.token"),
+        range(len(found.pieces)),
+        format_func=lambda i: visible(found.pieces[i]),
+        width=180,
+        **state.bound("id", id),
+    )
+    return id
+
+
+def _map(found: TokenMap, view: View, id: int, near: tuple[Neighbour, ...]) -> None:
+    lang, on_map = view.lang, len(found.pieces)
+    roles = ["other"] * on_map
+    for one in near:
+        if one.id < on_map:
+            roles[one.id] = "near"
+    roles[id] = "chosen"
+    names = {role: text(lang, f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
+    axes = [
+        text(lang, "embeddings.map.axis", n=i + 1, share=number(lang, 100 * share, 1))
+        for i, share in enumerate(found.map.kept)
+    ]
+    pieces = [visible(piece) for piece in found.pieces]
+    show(charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes))
+    kept = number(lang, 100 * sum(found.map.kept), 1)
+    st.caption(text(lang, "embeddings.map.kept", share=kept))
+    if on_map < found.d_vocab:
+        st.caption(text(lang, "embeddings.map.first", n=integer(lang, on_map), all=integer(lang, found.d_vocab)))

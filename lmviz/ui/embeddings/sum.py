@@ -1,0 +1,89 @@
+"""Token + position (+ segment): the sum that enters the first block, with its parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import matrices, state, worked
+from lmviz.ui.embeddings import tokens
+from lmviz.ui.embeddings.view import View
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.text import text, visible
+
+if TYPE_CHECKING:
+    from lmviz.benches.embeddings import Worked
+    from lmviz.workbench import Workbench
+
+HEIGHT = 430
+SIGNS = {"tok": "", "pos": "+", "seg": "+", "x": "=", "x_seg": "="}
+
+
+def section(bench: Workbench, view: View) -> None:
+    st.markdown(text(view.lang, "embeddings.sum.say"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        prompt = tokens.prompt(bench, view)
+        found = bench.embeddings.add_up(view.model, prompt)
+        pos = tokens.followed(found.run, view)
+        _segments_choice(found, view)
+    if 0 < view.second < len(found.tokens):
+        found = bench.embeddings.add_up_segments(view.model, prompt, view.second, view.seed)
+        st.caption(text(view.lang, "embeddings.sum.untrained"))
+    tokens.said(found.run, view)
+    _pictures(found, view, pos)
+    _where_from(found, view)
+
+
+def _segments_choice(found: Worked, view: View) -> None:
+    """Where the second text begins, as BERT reads two at once; none by itself."""
+    n = len(found.tokens)
+    st.selectbox(
+        text(view.lang, "embeddings.sum.second"),
+        range(n),
+        format_func=lambda i: visible(found.tokens.pieces[i]) if i else text(view.lang, "embeddings.sum.none"),
+        width=220,
+        **state.bound("second", view.second if view.second < n else 0, cell=None),
+    )
+
+
+def _pictures(found: Worked, view: View, pos: int) -> None:
+    names = [name for name in SIGNS if name in found.trace]
+    if "x_seg" in names:
+        names.remove("x")
+    values = [found.trace[name].outputs[0] for name in names]
+    arrays = [value.array.reshape(value.shape[-2:]) for value in values]
+    peak = max(float(abs(array).max()) for array in arrays)
+    given = [
+        Matrix(
+            array,
+            text(view.lang, f"embeddings.sum.{name}"),
+            ("pos", "d_model"),
+            rows=found.tokens.pieces,
+            sign=SIGNS[name],
+            result=SIGNS[name] == "=",
+            peak=peak,
+            focus=pos,
+            pinned=view.cell[1][-2:] if view.cell and view.cell[0] == name else None,
+            address=name,
+        )
+        for name, array in zip(names, arrays, strict=True)
+    ]
+    matrices.show(given, view.lang, key="sum", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
+
+
+def _where_from(found: Worked, view: View) -> None:
+    lang = view.lang
+    if view.cell is None or view.cell[0] not in found.trace:
+        st.caption(text(lang, "embeddings.click"))
+        return
+    address, cell = view.cell
+    shape = found.trace[address].outputs[0].shape
+    why = found.explain(address, (*(0,) * (len(shape) - 2), *cell[-2:]))
+    if why is None or len(cell) != 2:
+        st.caption(text(lang, "embeddings.click"))
+        return
+    piece, id = visible(found.tokens.pieces[cell[0]]), found.tokens.ids[cell[0]]
+    say = text(lang, f"embeddings.sum.cell.{address}", piece=f"`{piece}`", id=id, pos=cell[0], col=cell[1])
+    st.markdown(say)
+    worked.show(why, lang)

@@ -1,0 +1,61 @@
+"""What a visitor of the embeddings is looking at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lmviz.ui.state import Place, choice, part, real, whole
+
+SECTIONS = ("look_up", "sum", "near")
+METRICS = ("cosine", "euclidean")
+KINDS = ("skip-gram", "cbow")
+TEXT_LIMIT = 4000  # characters of a text in the address bar
+MOST_ANSWERS = 8
+
+
+def _cell(written: str) -> tuple[str, tuple[int, ...]]:
+    address, index = json.loads(written)
+    if not isinstance(address, str) or not all(isinstance(i, int) and i >= 0 for i in index):
+        raise ValueError(written)
+    return address, tuple(index)
+
+
+def _text(written: str) -> str:
+    return written[:TEXT_LIMIT]
+
+
+def _texts(written: str) -> tuple[str, ...]:
+    found: Any = json.loads(written)
+    return tuple(_text(str(one)) for one in found[:MOST_ANSWERS])
+
+
+@dataclass(frozen=True)
+class View(Place):
+    """One visitor's place among the embeddings."""
+
+    section: str = part("look_up", choice(*SECTIONS))
+    model: str = part("pokemon", str)
+    prompt: str | None = part(None, _text)  # None: the model's own first prompt
+    token: int = part(-1, whole(-1, 100_000))  # the position that is followed; negative: from the end
+    cell: tuple[str, tuple[int, ...]] | None = part(None, _cell)
+    words: str = part("", _text)  # the text from which random vectors learn; empty: the one that comes with lmviz
+    seed: int = part(0, whole(0, 9999))
+    step: int = part(-1, whole(-1, 10_000))  # of a training; negative: the last
+    second: int = part(0, whole(0, 100_000))  # where the second segment begins; 0: there are no segments
+    id: int = part(1, whole(0, 10_000_000))  # the token whose neighbours are shown
+    metric: str = part("cosine", choice(*METRICS))
+    answers: tuple[str, ...] = part((), _texts)  # those of one's own; empty: the model's
+    n_answers: int = part(4, whole(2, MOST_ANSWERS))
+    temperature: float = part(1.0, real(0, 5))
+    story: str = part(
+        "", _text
+    )  # the text from which word2vec and FastText learn; empty: the one that comes with lmviz
+    kind: str = part("skip-gram", choice(*KINDS))
+    window: int = part(2, whole(1, 5))
+    d_embed: int = part(16, whole(2, 64))
+    negatives: int = part(0, whole(0, 20))
+    steps: int = part(300, whole(50, 1000))
+    example: int = part(0, whole(0, 1_000_000))  # which of the pairs is looked at
+    word: str = part("", lambda written: written[:40])

@@ -1,0 +1,67 @@
+"""What a visitor of the quantisation is looking at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lmviz.ui.state import Place, choice, flag, part, real, whole
+
+if TYPE_CHECKING:
+    from lmviz.quantise.scheme import Scheme
+
+SECTIONS = ("weight", "model")
+FORMATS = ("fp32", "fp16", "bf16", "int8", "int4")
+INTEGERS = ("int8", "int4")
+GRANULARITIES = ("tensor", "channel", "group")
+GROUPS = (8, 16, 32, 64, 128)
+TEXT_LIMIT = 4000  # characters of a text in the address bar
+
+
+def _cell(written: str) -> tuple[int, int]:
+    row, col = json.loads(written)
+    if not (isinstance(row, int) and isinstance(col, int) and row >= 0 and col >= 0):
+        raise ValueError(written)
+    return row, col
+
+
+def _text(written: str) -> str:
+    return written[:TEXT_LIMIT]
+
+
+@dataclass(frozen=True)
+class View(Place):
+    """One visitor's place in the quantisation."""
+
+    section: str = part("weight", choice(*SECTIONS))
+    model: str = part("names", str)
+    weight: str = part("", str)  # a matrix by name; empty: the first of the first block
+    cell: tuple[int, int] = part((0, 0), _cell)  # the number that is worked out
+    format: str = part("int4", choice(*FORMATS))
+    symmetric: bool = part(True, flag)
+    granularity: str = part("tensor", choice(*GRANULARITIES))
+    group: int = part(32, lambda written: GROUPS[GROUPS.index(int(written))])
+    keep: float = part(1.0, real(0.05, 1))
+    text: str = part("", _text)  # to measure on; empty: the model's own
+    prompt: str | None = part(None, _text)  # what models write on; None: the model's own first prompt
+    seed: int = part(0, whole(0, 9999))
+    temperature: float = part(1.0, real(0, 5))
+    calibration: str = part("", _text)  # empty: the first texts that the model learned from
+    outer: float = part(1.0, real(0.05, 1))  # the share of the measured range that activations keep
+    steps: int = part(100, whole(10, 500))  # of quantisation-aware training
+    rate: float = part(0.002, real(1e-5, 0.1))
+
+    @property
+    def scheme(self) -> Scheme:
+        return self.scheme_of(self.format)
+
+    def scheme_of(self, format: str) -> Scheme:
+        """The scheme with the visitor's choices, in a format."""
+        from lmviz.quantise.scheme import Scheme
+
+        if format not in INTEGERS:
+            return Scheme(format)
+        return Scheme(
+            format, self.symmetric, self.granularity, self.group if self.granularity == "group" else 32, self.keep
+        )

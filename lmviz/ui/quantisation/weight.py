@@ -1,0 +1,142 @@
+"""One matrix in fewer bits, and one of its numbers worked out from its bits or to its code and back."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from lmviz.ui import matrices, state, worked
+from lmviz.ui.charts import show
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.quantisation import charts, schemes
+from lmviz.ui.quantisation.view import View
+from lmviz.ui.text import number, text
+
+if TYPE_CHECKING:
+    from lmviz.quantise.quantised import Quantised
+    from lmviz.workbench import Workbench
+
+HEIGHT = 290
+DIGITS = 4
+
+
+def section(bench: Workbench, view: View) -> None:
+    st.markdown(text(view.lang, "quantisation.weight.say"))
+    shapes = bench.quantising.weights(view.model)
+    name = view.weight if view.weight in shapes else _first(list(shapes))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _choose_weight(list(shapes), name, view)
+        schemes.choose(view)
+    quantised = bench.quantising.weight(view.model, name, view.scheme)
+    n_rows, n_cols = shapes[name]
+    cell = (min(view.cell[0], n_rows - 1), min(view.cell[1], n_cols - 1))
+    _pictures(quantised, name, view, cell)
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        _worked_out(quantised, view, cell)
+    with right:
+        _number_line(quantised, view, cell)
+
+
+def _first(names: list[str]) -> str:
+    return next((name for name in names if name.startswith("blocks.")), names[0])
+
+
+def _choose_weight(names: list[str], name: str, view: View) -> None:
+    st.selectbox(
+        text(view.lang, "quantisation.weight.which"), names, width=250, **state.bound("weight", name, cell=(0, 0))
+    )
+
+
+def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]) -> None:
+    from lmviz.quantise.working import error_map
+
+    lang = view.lang
+    original, restored = quantised.original.numpy(), quantised.restored.numpy()
+    axes = ("d_out", "d_in")
+    peak = float(np.abs(original).max())
+    given = [Matrix(original, "weight", axes, part="weight", peak=peak, pinned=cell)]
+    if quantised.codes is not None:
+        codes = quantised.codes.numpy()
+        given.append(Matrix(codes, text(lang, "quantisation.codes"), axes, part="q", pinned=cell, address="codes"))
+        errors = error_map(quantised).numpy()
+    else:
+        errors = quantised.error.numpy()
+    given.append(
+        Matrix(restored, text(lang, "quantisation.restored"), axes, peak=peak, pinned=cell, address="restored")
+    )
+    shown = text(lang, "quantisation.error_steps" if quantised.codes is not None else "quantisation.error")
+    given.append(Matrix(errors, shown, axes, part="pattern", pinned=cell, address="error"))
+    matrices.show(given, lang, key="weight", on_cell=lambda _, at: state.go(cell=at[-2:]), height=HEIGHT)
+
+
+def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+    if quantised.codes is None:
+        _bits(quantised, view, cell)
+    else:
+        _codes(quantised, view, cell)
+
+
+def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+    from lmviz.quantise.working import work_out
+
+    lang, found = view.lang, work_out(quantised, cell)
+    scheme = quantised.scheme
+
+    def n(value: float) -> str:
+        return number(lang, value, DIGITS)
+
+    scale_from = (
+        f"max(|{n(found.low)}|, |{n(found.high)}|) / {scheme.highest}"
+        if scheme.symmetric
+        else f"({n(max(found.high, 0))} − {n(min(found.low, 0))}) / {scheme.highest}"
+    )
+    edges = f"[{scheme.lowest}, {scheme.highest}]"
+    outcome = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=edges)
+    lines = [
+        ("weight", f"x = <b>{n(found.weight)}</b>"),
+        ("scale", f"s = {scale_from} = <b>{n(found.scale)}</b>"),
+        ("zero", f"z = <b>{found.zero_point}</b>"),
+        ("round", f"round({n(found.weight)} / {n(found.scale)}) = round({n(found.steps)}) = <b>{found.rounded}</b>"),
+        ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(outcome)}: <b>{found.code}</b>"),
+        ("back", f"({found.code} − {found.zero_point}) × {n(found.scale)} = <b>{n(found.restored)}</b>"),
+        ("error", f"{n(found.restored)} − {n(found.weight)} = <b>{n(found.error)}</b>"),
+    ]
+    worked.steps([(text(lang, f"quantisation.step.{key}"), shown.replace("-", "−")) for key, shown in lines])
+
+
+def _bits(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+    """The same number in every format of floating point, bit by bit."""
+    from lmviz.quantise.scheme import FLOATS
+    from lmviz.quantise.working import float_bits
+
+    lang, weight = view.lang, float(quantised.original[cell])
+    rows = []
+    for name in FLOATS:
+        bits = float_bits(weight, name)
+        parts = "".join(
+            f'<span class="{part}">{escape(getattr(bits, part))}</span>' for part in ("sign", "exponent", "fraction")
+        )
+        rows.append((name.upper(), f'<span class="bits">{parts}</span> = <b>{number(lang, bits.value, 8)}</b>'))
+    worked.steps(rows)
+    st.caption(text(lang, "quantisation.bits.say"))
+
+
+def _number_line(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+    if quantised.codes is None:
+        return
+    lang = view.lang
+    counts = np.bincount(quantised.codes.numpy().ravel() - quantised.scheme.lowest)
+    codes = [quantised.scheme.lowest + i for i in range(len(counts))]
+    show(
+        charts.histogram(
+            codes,
+            counts.tolist(),
+            int(quantised.codes[cell]),
+            text(lang, "quantisation.code"),
+            text(lang, "quantisation.how_many"),
+        )
+    )

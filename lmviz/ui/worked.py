@@ -1,0 +1,79 @@
+"""The arithmetic behind one number, written out, for pages that are made of widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from lmviz.ui.formula import svg
+from lmviz.ui.text import number
+
+if TYPE_CHECKING:
+    from lmviz.explain.explanation import Explanation, Piece
+
+SHOWN = 6  # terms of a longer sum: the first two, the largest, the last
+LOOK = Path(__file__).parent / "browser" / "worked.css"
+
+
+def show(why: Explanation, lang: str, digits: int = 4) -> None:
+    """The formula, and below it the same with numbers: terms that count for something are bold."""
+    total = _written(why.value, lang, digits)
+    numbers = "".join(_part(piece, why, lang, digits) for piece in why.written)
+    _html(
+        f'<div class="worked"><div>{svg(why.formula)}</div><div class="numbers">{numbers} = <b>{total}</b></div></div>'
+    )
+
+
+def steps(rows: Sequence[tuple[str, str]]) -> None:
+    """What each step is called, and its arithmetic, which is HTML and must hold numbers only."""
+    lines = "".join(f"<tr><th>{escape(name)}</th><td>{arithmetic}</td></tr>" for name, arithmetic in rows)
+    _html(f'<table class="steps">{lines}</table>')
+
+
+@lru_cache(maxsize=1)
+def _look() -> str:
+    return f"<style>{LOOK.read_text(encoding='utf-8')}</style>"
+
+
+def _html(drawn: str) -> None:
+    st.html(_look() + drawn)
+
+
+def _part(piece: Piece, why: Explanation, lang: str, digits: int) -> str:
+    from lmviz.explain.explanation import TERMS
+
+    return _sum(why, lang, digits) if piece is TERMS else _plain(piece, lang, digits)
+
+
+def _sum(why: Explanation, lang: str, digits: int) -> str:
+    """The terms in order; of a long sum only some, with dots for the others."""
+    values = why.values
+    n = len(values)
+    largest = np.argsort(-np.abs(values), kind="stable")[: SHOWN - 3].tolist()
+    chosen = sorted({0, 1, n - 1, *largest} & set(range(n))) if n > SHOWN else list(range(n))
+    written, before = [], -1
+    for i in chosen:
+        if i != before + 1:
+            written.append('<span class="dots">…</span>')
+        term = "".join(_plain(piece, lang, digits) for piece in why.terms[i].pieces)
+        written.append(f"<b>{term}</b>" if values[i] and n > 2 else term)
+        before = i
+    return " + ".join(written)
+
+
+def _plain(piece: Piece, lang: str, digits: int) -> str:
+    if isinstance(piece, str):
+        return escape(piece)
+    value = float(getattr(piece, "value", piece))  # type: ignore[arg-type]
+    written = _written(value, lang, digits)
+    return f"({written})" if value < 0 else written
+
+
+def _written(value: float, lang: str, digits: int) -> str:
+    return escape(number(lang, value, 0 if value in (0, 1) else digits))
