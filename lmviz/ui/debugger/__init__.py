@@ -54,7 +54,7 @@ def show(scene: dict[str, Any], on_event: Callable[[Event], None], key: str = "d
     """Draw a scene; call `on_event` with what the visitor did next, before the fragment runs again."""
 
     def changed() -> None:
-        event = st.session_state[key].event
+        event = getattr(st.session_state.get(key), "event", None)
         if isinstance(event, dict):
             on_event(event)
 
