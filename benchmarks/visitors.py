@@ -2,8 +2,8 @@
 
     python benchmarks/visitors.py [--visitors 30] [--seconds 60] [--model names]
 
-Speaks Streamlit's own protocol, so that the machine's time goes to the server and not to thirty browsers. Each visitor has
-a session of their own and walks to and fro through the stages. One visitor and all of them take turns.
+Speaks Streamlit's own protocol, so that the machine's time goes to the server and not to thirty browsers. Each visitor
+has a session of their own and walks to and fro through the stages. One visitor and all of them take turns.
 """
 
 from __future__ import annotations
