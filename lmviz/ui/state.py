@@ -89,6 +89,19 @@ class Place:
 P = TypeVar("P", bound=Place)
 
 
+def through_entry() -> None:
+    """Start again at the entry point, if a page was run without it.
+
+    As long as nobody has called st.navigation since the server started, Streamlit takes every script in pages/ for a page
+    of its own, and a link to one of them runs it bare.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
 def language() -> str:
     """The reader's language, on any page."""
     bar = st.query_params.to_dict()
@@ -100,6 +113,7 @@ def language() -> str:
 
 def view(kind: type[P]) -> P:
     """The present place on a page. An address bar that something else has changed (a link, the back button) wins."""
+    through_entry()
     bar, lang = st.query_params.to_dict(), language()
     places = st.session_state.setdefault(_PLACES, {})
     known = places.get(kind)

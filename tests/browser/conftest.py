@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,13 @@ expect.set_options(timeout=20_000)
 @pytest.fixture(scope="session")
 def server(root: Path) -> Iterator[str]:
     """The app on a free port."""
+    with serving(root) as address:
+        yield address
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[str]:
+    """A server of one's own, that nobody has visited yet."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
