@@ -112,7 +112,7 @@ def show(
     windows: dict[str, tuple[int, int]] = state.remember(f"windows {key}", {})
 
     def changed() -> None:
-        event = getattr(st.session_state.get(key), "event", None)
+        event: Any = getattr(st.session_state.get(key), "event", None)
         try:
             address, place = str(event["address"]), event.get("cell") or (event["row"], event["col"])
             cell = tuple(int(i) for i in place)

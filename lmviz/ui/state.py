@@ -92,8 +92,8 @@ P = TypeVar("P", bound=Place)
 def through_entry() -> None:
     """Start again at the entry point, if a page was run without it.
 
-    As long as nobody has called st.navigation since the server started, Streamlit takes every script in pages/ for a page
-    of its own, and a link to one of them runs it bare.
+    As long as nobody has called st.navigation since the server started, Streamlit takes every script in pages/ for a
+    page of its own, and a link to one of them runs it bare.
     """
     from streamlit.runtime.pages_manager import PagesManager
 
