@@ -25,11 +25,12 @@ from torch import Tensor
 from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.explain.explanation import Explanation
-from lmviz.generate.beam import BeamSearch, beam_search
+from lmviz.generate.beam import BeamSearch, beam_searches
 from lmviz.generate.generation import Writing
 from lmviz.generate.reading import prompt_ids
 from lmviz.generate.readout import NextTokenLoss, Readout
 from lmviz.generate.settings import Settings
+from lmviz.generate.side_by_side import Outcome, of_generations, of_search
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.tokenizer import Tokenizer, Tokens
 from lmviz.tokens.analysis import Analysis, analyse
@@ -316,11 +317,20 @@ class Workbench:
         key = (checkpoint.model, ids, settings, sequence)
         return self._writings.get(key, lambda: Writing(checkpoint, ids, settings, sequence))
 
-    def search(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> BeamSearch:
-        """A whole beam search."""
+    def searches(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> tuple[BeamSearch, ...]:
+        """A beam search at every step, from the bare prompt to its end."""
         _check_length(prompt)
         ids = prompt_ids(checkpoint.tokenizer, prompt)
-        return self._searches.get((checkpoint.model, ids, settings), lambda: beam_search(checkpoint, ids, settings))
+        key = (checkpoint.model, ids, settings)
+        return self._searches.get(key, lambda: tuple(beam_searches(checkpoint, ids, settings)))
+
+    def outcome(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> Outcome:
+        """What some settings make of a prompt: every text to its end, and how varied they are."""
+        if settings.strategy == "beam":
+            return of_search(checkpoint, self.searches(checkpoint, prompt, settings)[-1])
+        n_texts = settings.n_sequences if settings.draws else 1
+        writings = (self.writing(checkpoint, prompt, settings, text) for text in range(n_texts))
+        return of_generations(checkpoint, [writing.first(settings.max_new_tokens) for writing in writings])
 
     # -- tokenizers --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.generation.view import LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
+from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
 from lmviz.ui.text import text
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def model_and_prompt(bench: Workbench, view: View) -> None:
 def knobs(view: View) -> None:
     """One row: each number is a column of the table, or where the random numbers start."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="generation_knobs"):
-        if view.way != "beam":
+        if view.way in ("one", "several"):
             st.segmented_control(
                 text(view.lang, "generation.strategy"),
                 STRATEGIES,
@@ -61,15 +61,33 @@ def knobs(view: View) -> None:
                 required=True,
                 **state.bound("strategy"),
             )
-        greedy = view.way == "beam" or view.strategy == "greedy"
-        _number(view, "temperature", 0.0, 1000.0, 0.1, disabled=greedy)
-        _number(view, "top_k", 0, 2**31, 1, disabled=greedy)
-        _number(view, "top_p", 0.0, 1.0, 0.05, disabled=greedy)
-        _number(view, "min_p", 0.0, 1.0, 0.05, disabled=greedy)
+        greedy = view.way == "beam" or (view.way != "compare" and view.strategy == "greedy")
+        if view.way in ("several", "compare"):
+            _number(view, "texts", 1, 20, 1)
+        if view.way in ("beam", "compare"):
+            _number(view, "beams", 1, 8, 1)
+            _number(view, "reward", -10.0, 10.0, 0.1)
+        if view.way != "beam":
+            _number(view, "temperature", 0.0, 1000.0, 0.1, disabled=greedy)
+            _number(view, "top_k", 0, 2**31, 1, disabled=greedy)
+            _number(view, "top_p", 0.0, 1.0, 0.05, disabled=greedy)
+            _number(view, "min_p", 0.0, 1.0, 0.05, disabled=greedy)
         _number(view, "penalty", 0.01, 100.0, 0.1)
         _number(view, "ngram", 0, LONGEST, 1)
         _number(view, "length", 1, LONGEST, 1)
-        _number(view, "seed", 0, 2**32 - 1, 1, disabled=greedy)
+        if view.way != "beam":
+            _number(view, "seed", 0, 2**32 - 1, 1, disabled=greedy)
+        else:
+            st.selectbox(
+                text(view.lang, "generation.early"),
+                EARLY,
+                format_func=lambda name: text(view.lang, f"generation.early.{name}"),
+                help=text(view.lang, "generation.early_help"),
+                width=220,
+                **state.bound("early"),
+            )
+        if view.way == "several":
+            st.toggle(text(view.lang, "generation.both"), **state.bound("both"))
 
 
 def _number(view: View, name: str, low: float, high: float, step: float, disabled: bool = False) -> None:

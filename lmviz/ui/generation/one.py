@@ -9,9 +9,9 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import drawn, pieces, shell, state
 from lmviz.ui.generation import table
+from lmviz.ui.generation.token import at_step, code, worked_out
 from lmviz.ui.generation.view import View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, number, text, visible
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ EVERY = 0.7  # seconds from token to token while it runs
 HEIGHT = 330  # of the table, pixels
 
 
-def stepping(bench: Workbench) -> None:
+def stepping(bench: Workbench, view: View) -> None:
     """The part of the page that a step redraws; while it runs, it redraws itself."""
     running = state.remember("generation.running", False)
     st.fragment(_step, run_every=EVERY if running else None)(bench, running)
@@ -166,13 +166,13 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
         st.warning(text(lang, "generation.ended.nothing"))
     else:
         token = visible(tokenizer.piece(step.chosen))
-        st.markdown(f"**{text(lang, 'generation.title.chosen', n=step.index + 1, token=_code(token))}**")
+        st.markdown(f"**{text(lang, 'generation.title.chosen', n=step.index + 1, token=code(token))}**")
         draw = step.draw()
         share = _percent(float(step.probs()[step.chosen]), lang)
         if draw is not None:
             st.markdown(table.share_of(draw, lang, tokenizer))
         else:
-            st.markdown(text(lang, "generation.greedy", token=_code(token), share=share))
+            st.markdown(text(lang, "generation.greedy", token=code(token), share=share))
     st.markdown(text(lang, "generation.left", n=n_left, total=len(step.logits)))
     for column in step.columns():
         if column.why is not None:
@@ -185,15 +185,8 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
     if generation.ended in ("stop", "length") and step.index == len(generation.steps) - 1:
         st.caption(text(lang, f"generation.ended.{generation.ended}", n=len(generation.steps)))
     if view.weights == "trained":
-        _why(view, checkpoint, step)
-
-
-def _code(token: str) -> str:
-    return f"`{token}`" if "`" not in token else f"`` {token} ``"
-
-
-def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
-    """The door to the step-through, at the position that this token came from."""
-    prompt = checkpoint.tokenizer.decode(step.ids)
-    place = StepThrough(lang=view.lang, model=view.model, prompt=prompt, step="probabilities")
-    shell.link(text(view.lang, "generation.why"), place)
+        shell.link(text(view.lang, "generation.why"), at_step(view, checkpoint, step, "probabilities"))
+    if view.token is not None and view.token < len(step.logits):
+        worked_out(view, checkpoint, step, view.token)
+    else:
+        st.caption(text(view.lang, "generation.token.hint"))

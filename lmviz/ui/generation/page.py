@@ -8,12 +8,14 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
-from lmviz.ui.generation import knobs, one
+from lmviz.ui.generation import beam, compare, knobs, one, several
 from lmviz.ui.generation.view import WAYS, View
 from lmviz.ui.text import error_text, text
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
+
+DRAWN = {"one": one.stepping, "several": several.several, "beam": beam.beam, "compare": compare.compare}
 
 
 def page(view: View) -> None:
@@ -42,4 +44,4 @@ def _body(bench: Workbench, view: View) -> None:
         **state.bound("way"),
     )
     knobs.knobs(view)
-    one.stepping(bench)
+    DRAWN[view.way](bench, view)

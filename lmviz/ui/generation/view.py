@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lmviz.ui.state import Place, choice, part, real, whole
+from lmviz.ui.state import Place, choice, flag, part, real, whole
 
 if TYPE_CHECKING:
     from lmviz.generate.settings import Settings
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 WAYS = ("one", "several", "beam", "compare")
 STRATEGIES = ("sample", "greedy")
 WEIGHTS = ("trained", "untrained")
+EARLY = ("estimate", "first", "never")
 SHOWN = ("scores", "shares")
 LONGEST = 200  # new tokens: what a page can show in one text
 PROMPT_LIMIT = 4000  # characters
+KEPT = ("temperature", "top_k", "top_p", "min_p", "penalty", "ngram", "seed")  # what settings set aside are made of
+MOST_KEPT = 2
 EDGE = "."  # opens and closes a name
+
+Kept = tuple[float, ...]  # in the order of KEPT
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,11 @@ class View(Place):
     at: int = part(-1, whole(-1, LONGEST - 1))  # the step that is looked at; -1: the latest
     text: int = part(0, whole(0, 99))  # which of several texts
     texts: int = part(5, whole(1, 20))  # how many texts at once
+    both: bool = part(False, flag)  # the untrained model's texts beside the trained one's
+    kept: tuple[Kept, ...] = part((), lambda written: _kept(json.loads(written)))  # settings set aside to compare
     beams: int = part(3, whole(1, 8))
     reward: float = part(1.0, real(-10, 10))  # of long texts in a beam search: the length penalty
-    early: str = part("estimate", choice("estimate", "first", "never"))
+    early: str = part("estimate", choice(*EARLY))
     token: int | None = part(None, whole(0, 10_000_000))  # the row that is looked at
     shown: str = part("scores", choice(*SHOWN))
 
@@ -78,6 +86,15 @@ class View(Place):
         if self.prompt is not None:
             return self.prompt
         return checkpoint.card.prompts[0] if checkpoint.card.prompts else "Hello"
+
+
+def _kept(found: Any) -> tuple[Kept, ...]:
+    """Settings as a link has them, each number read as that part of the view would be."""
+    parts = View.__dataclass_fields__
+    return tuple(
+        tuple(parts[name].metadata["read"](json.dumps(value)) for name, value in zip(KEPT, one, strict=True))
+        for one in found[:MOST_KEPT]
+    )
 
 
 def stop_ids(checkpoint: Checkpoint, stop: str | None) -> tuple[int, ...]:

@@ -1,0 +1,79 @@
+"""One token's way through the filters, worked out again in float64: what became of its score, and by which number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from lmviz.generate.columns import Column
+from lmviz.generate.token_step import TokenStep
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one filter that is on did to one token."""
+
+    name: str  # of the column
+    deed: str  # "divide", "multiply", "keep", "cut"
+    before: float  # its score; for min-p its probability, for top-p that of the likelier tokens together
+    by: float  # what it was divided or multiplied by, or the limit that it was held against
+    after: float  # its score; -inf if it was cut
+
+
+@dataclass(frozen=True)
+class Account:
+    """A token's entries up to the one that cut it, and what its last score makes of the probabilities."""
+
+    id: int
+    logit: float
+    entries: tuple[Entry, ...]
+    score: float  # the last one
+    total: float  # the sum of e ** score over all tokens that are left
+
+    @property
+    def share(self) -> float:
+        """The probability: e ** score / total; 0 if it was cut."""
+        return math.exp(self.score) / self.total
+
+    @property
+    def cut_by(self) -> str:
+        return next((entry.name for entry in self.entries if entry.deed == "cut"), "")
+
+
+def account(step: TokenStep, id: int) -> Account:
+    """How one token came to its probability."""
+    columns = step.columns()
+    entries = []
+    for before, column in pairwise(columns):
+        if column.why is not None and before.scores[id] > -np.inf:
+            entries.append(_entry(before, column, id, step))
+    last = columns[-1].scores.astype(np.float64)
+    return Account(id, float(step.logits[id]), tuple(entries), float(last[id]), float(np.exp(last).sum()))
+
+
+def _entry(before: Column, column: Column, id: int, step: TokenStep) -> Entry:
+    settings, score = step.settings, float(before.scores[id])
+    after = float(column.scores[id])
+    deed = "keep" if after > -math.inf else "cut"
+    if column.name == "temperature":
+        return Entry(column.name, "divide", score, settings.temperature, score / settings.temperature)
+    if column.name == "repetition_penalty":
+        penalty = settings.repetition_penalty
+        if id not in step.ids:
+            return Entry(column.name, "keep", score, penalty, score)
+        if score < 0:
+            return Entry(column.name, "multiply", score, penalty, score * penalty)
+        return Entry(column.name, "divide", score, penalty, score / penalty)
+    if column.name == "top_k":
+        return Entry(column.name, deed, score, float(column.scores[column.scores > -np.inf].min()), after)
+    probs = before.scores.astype(np.float64)
+    probs = np.exp(probs - probs.max()) / np.exp(probs - probs.max()).sum()
+    if column.name == "min_p":
+        return Entry(column.name, deed, float(probs[id]), settings.min_p * float(probs.max()), after)
+    if column.name == "top_p":
+        likelier = before.scores > before.scores[id] if deed == "keep" else column.scores > -np.inf
+        return Entry(column.name, deed, float(probs[likelier].sum()), settings.top_p, after)
+    return Entry(column.name, deed, score, float(settings.no_repeat_ngram), after)

@@ -1,0 +1,146 @@
+"""Beam search as a tree: what was kept, what was pruned and when, and why the search ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import drawn, state
+from lmviz.ui.generation.several import said
+from lmviz.ui.generation.view import View
+from lmviz.ui.text import error_text, number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.generate.beam import BeamNode, BeamSearch
+    from lmviz.model.checkpoint import Checkpoint
+    from lmviz.workbench import Workbench
+
+HEIGHT = 420
+
+
+def beam(bench: Workbench, view: View) -> None:
+    """A step redraws only this part."""
+    st.fragment(_search)(bench)
+
+
+def _search(bench: Workbench) -> None:
+    view = state.view(View)
+    try:
+        checkpoint = bench.writer(view.model, view.weights)
+        searches = bench.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+        return
+    last = len(searches) - 1
+    at = min(view.n, last)
+    _buttons(view, at, last)
+    search = searches[at]
+    left, right = st.columns([2.6, 1], gap="medium")
+    with left:
+        drawn.show("generation/tree", _tree(search, checkpoint, view), view.lang, "generation.tree", _clicked)
+    with right:
+        _words(view, search, checkpoint)
+        said(view, bench)
+
+
+def _clicked(event: drawn.Event) -> None:
+    if isinstance(event.get("node"), int):
+        node = event["node"]
+        state.go(token=None if state.view(View).token == node else node)
+
+
+def _buttons(view: View, at: int, last: int) -> None:
+    moves = (
+        ("first", ":material/first_page:", 0, "Home"),
+        ("back", ":material/chevron_left:", at - 1, "Left"),
+        ("next", ":material/chevron_right:", at + 1, "Right"),
+        ("end", ":material/last_page:", last, "End"),
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="generation_beam_buttons"):
+        for name, icon, to, shortcut in moves:
+            st.button(
+                text(view.lang, f"generation.{name}"),
+                key=f"generation.beam.{name}",
+                icon=icon,
+                type="primary" if name == "next" else "secondary",
+                disabled=not 0 <= to <= last or to == at,
+                shortcut=shortcut,
+                on_click=lambda to=to: state.go(n=to, token=None),
+            )
+        st.markdown(text(view.lang, "generation.beam.at", at=at, last=last))
+
+
+def _tree(search: BeamSearch, checkpoint: Checkpoint, view: View) -> dict[str, Any]:
+    """Every candidate that was looked at, by step, the best first; the path to the one that is looked at is marked."""
+    dead, gone = set(search.dead_ends), {node for node, _ in search.displaced}
+    looked = view.token if view.token is not None and 0 <= view.token < len(search.nodes) else search.best[0]
+    path = _path(search, looked)
+    return {
+        "nodes": [_node(node, checkpoint, view.lang, node.index in dead, node.index in gone) for node in search.nodes],
+        "path": sorted(path),
+        "looked": view.token,
+        "prompt": visible(checkpoint.tokenizer.decode(search.prompt)),
+        "height": HEIGHT,
+    }
+
+
+def _path(search: BeamSearch, index: int) -> set[int]:
+    path = set()
+    at: int | None = index
+    while at is not None:
+        path.add(at)
+        at = search.nodes[at].parent
+    return path
+
+
+def _node(node: BeamNode, checkpoint: Checkpoint, lang: str, dead: bool, displaced: bool) -> dict[str, Any]:
+    fate = "dead" if dead else "displaced" if displaced else node.fate
+    return {
+        "index": node.index,
+        "parent": node.parent,
+        "step": node.step,
+        "rank": node.rank,
+        "text": "" if node.token is None else visible(checkpoint.tokenizer.piece(node.token)),
+        "score": number(lang, node.score),
+        "final": None if node.final is None else number(lang, node.final),
+        "fate": fate,
+        "title": text(lang, f"generation.fate.{fate}"),
+    }
+
+
+def _words(view: View, search: BeamSearch, checkpoint: Checkpoint) -> None:
+    lang = view.lang
+    if search.step == 0:
+        st.markdown(text(lang, "generation.beam.hint", n=search.settings.n_beams))
+    elif search.ended:
+        st.markdown(f"**{text(lang, f'generation.beam.ended.{search.ended}')}**")
+    if view.token is not None and 0 < view.token < len(search.nodes):
+        _about(view, search, search.nodes[view.token], checkpoint)
+    st.markdown(f"**{text(lang, 'generation.beam.finished' if search.finished else 'generation.beam.running')}**")
+    for place, index in enumerate(search.best[: search.settings.n_beams], start=1):
+        node = search.nodes[index]
+        score = number(lang, node.score if node.final is None else node.final)
+        whole = visible(checkpoint.tokenizer.decode(search.ids(index)))
+        st.markdown(f"{place}. `` {whole} ``  {score}")
+    if search.finished:
+        st.caption(text(lang, "generation.beam.final", penalty=number(lang, search.settings.length_penalty)))
+
+
+def _about(view: View, search: BeamSearch, node: BeamNode, checkpoint: Checkpoint) -> None:
+    """One text of the tree, and why it went on or did not."""
+    lang = view.lang
+    parent = search.nodes[node.parent or 0]
+    whole = visible(checkpoint.tokenizer.decode(search.ids(node.index)))
+    before, log_prob, score = (number(lang, value) for value in (parent.score, node.log_prob, node.score))
+    lines = [
+        f"`` {whole} ``",
+        text(lang, "generation.beam.sum", before=before, log_prob=log_prob, score=score, rank=node.rank + 1),
+    ]
+    if node.final is not None:
+        penalty = number(lang, search.settings.length_penalty)
+        final = number(lang, node.final)
+        lines.append(text(lang, "generation.beam.divided", score=score, n=node.step, penalty=penalty, final=final))
+    lines.append(text(lang, f"generation.fate.{node.fate}"))
+    st.markdown("  \n".join(lines))

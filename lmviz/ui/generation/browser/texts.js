@@ -1,0 +1,15 @@
+// Texts one below the other: the prompt faint, what was written strong; a text that came before says so.
+
+const draw = (root, data, send) => {
+  const w = data.words;
+  root.replaceChildren(h("ol", { class: "texts" }, data.rows.map((row, at) => {
+    const again = row.same_as < at;
+    const inside = [
+      h("span", { class: "nr" }, String(at + 1)),
+      h("span", { class: "whole" }, h("span", { class: "given" }, row.given), h("b", {}, row.new), row.stopped ? h("i", { class: "stop", title: w["generation.texts.stopped"] }, "■") : null),
+      again ? h("span", { class: "again" }, `= ${row.same_as + 1}`) : null,
+      h("span", { class: "ln", title: w["generation.texts.ln_help"] }, `ln p ${written(row.log_prob, 2, data.lang)}`),
+    ];
+    return h("li", {}, data.clicks ? h("button", { title: w["generation.texts.open"], onclick: () => send({ type: "text", at }) }, inside) : h("div", {}, inside));
+  })));
+};

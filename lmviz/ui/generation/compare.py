@@ -1,0 +1,81 @@
+"""Several ways to choose, side by side on one prompt: the likeliest, by chance, a search, and settings set aside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.ui import state
+from lmviz.ui.generation.several import measures, said, texts
+from lmviz.ui.generation.view import KEPT, MOST_KEPT, Kept, View
+from lmviz.ui.text import number, text
+
+if TYPE_CHECKING:
+    from lmviz.model.checkpoint import Checkpoint
+    from lmviz.workbench import Workbench
+
+
+def compare(bench: Workbench, view: View) -> None:
+    """One column per way."""
+    checkpoint = bench.writer(view.model, view.weights)
+    _keep(view)
+    ways = [("greedy", view), ("sample", view), *((f"kept.{i}", _restored(view, k)) for i, k in enumerate(view.kept))]
+    ways.append(("beam", view))
+    for (name, way), column in zip(ways, st.columns(len(ways), gap="medium"), strict=True):
+        with column:
+            _column(bench, checkpoint, view, way, name)
+    said(replace(view, strategy="sample"), bench)
+
+
+def _column(bench: Workbench, checkpoint: Checkpoint, view: View, way: View, name: str) -> None:
+    strategy = name if name in ("greedy", "beam") else "sample"
+    outcome = bench.outcome(checkpoint, view.first(checkpoint), way.settings(checkpoint, strategy))
+    st.markdown(f"##### {text(view.lang, f'generation.compare.{strategy}')}")
+    st.caption(_described(way, strategy))
+    texts(view, checkpoint, outcome, f"generation.compare.{name}")
+    measures(view, outcome.diversity, f"generation.compare.{name}.measures")
+    if name.startswith("kept."):
+        at = int(name.removeprefix("kept."))
+        st.button(
+            text(view.lang, "generation.compare.drop"),
+            key=f"generation.drop.{at}",
+            icon=":material/close:",
+            on_click=lambda: state.go(kept=(*view.kept[:at], *view.kept[at + 1 :])),
+        )
+
+
+def _keep(view: View) -> None:
+    now: Kept = tuple(getattr(view, name) for name in KEPT)
+    st.button(
+        text(view.lang, "generation.compare.keep"),
+        key="generation.keep",
+        icon=":material/push_pin:",
+        disabled=now in view.kept or len(view.kept) >= MOST_KEPT,
+        help=text(view.lang, "generation.compare.keep_help"),
+        on_click=lambda: state.go(kept=(*view.kept, now)),
+    )
+
+
+def _restored(view: View, kept: Kept) -> View:
+    settings: dict[str, Any] = dict(zip(KEPT, kept, strict=True))
+    return replace(view, **settings)
+
+
+def _described(way: View, strategy: str) -> str:
+    """The settings that decide, in a few words."""
+    names: tuple[str, ...] = ("beams", "reward") if strategy == "beam" else () if strategy == "greedy" else KEPT
+    standard = View()
+    shown = [
+        name
+        for name in names
+        if name in ("temperature", "beams", "seed") or getattr(way, name) != getattr(standard, name)
+    ]
+    figures = (f"{text(way.lang, f'generation.{name}')} {_figure(way, name)}" for name in shown)
+    return " · ".join(figures) or text(way.lang, "generation.compare.nothing")
+
+
+def _figure(way: View, name: str) -> str:
+    value = getattr(way, name)
+    return str(value) if isinstance(value, int) else number(way.lang, value)

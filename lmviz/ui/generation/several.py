@@ -1,0 +1,86 @@
+"""Several texts at once, from one prompt, and how varied they are; beside them, if wanted, the untrained model's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.ui import drawn, state
+from lmviz.ui.generation.view import View
+from lmviz.ui.text import number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.generate.measures import Diversity
+    from lmviz.generate.side_by_side import Outcome
+    from lmviz.model.checkpoint import Checkpoint
+    from lmviz.workbench import Workbench
+
+MEASURES = ("distinct_texts", "distinct_1", "distinct_2", "overlap", "repetition")
+
+
+def several(bench: Workbench, view: View) -> None:
+    """A list of texts for each set of weights."""
+    shown = ("trained", "untrained") if view.both else (view.weights,)
+    for column, weights in zip(st.columns(len(shown), gap="large"), shown, strict=True):
+        with column:
+            checkpoint = bench.writer(view.model, weights)
+            outcome = bench.outcome(checkpoint, view.first(checkpoint), view.settings(checkpoint))
+            if view.both:
+                st.markdown(f"##### {text(view.lang, f'generation.weights.{weights}')}")
+            texts(view, checkpoint, outcome, f"generation.texts.{weights}", lambda at, w=weights: _open(at, w))
+            measures(view, outcome.diversity, f"generation.measures.{weights}")
+    said(view, bench)
+
+
+def said(view: View, bench: Workbench) -> None:
+    """What the settings don't do."""
+    from lmviz.generate.settings import notes
+    from lmviz.ui.generation import table
+
+    checkpoint = bench.checkpoint(view.model)
+    for note in notes(view.settings(checkpoint), checkpoint.config.d_vocab):
+        st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
+
+
+def _open(at: int, weights: str) -> None:
+    state.go(way="one", text=at, weights=weights, n=state.view(View).length, at=-1, token=None)
+
+
+def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_text: Any = None) -> None:
+    """A list of texts, the new tokens apart from the prompt's; a click opens one token by token."""
+    tokenizer = checkpoint.tokenizer
+    given = tokenizer.decode(tokenizer.encode(view.first(checkpoint)).ids)
+    rows = [
+        {
+            "given": visible(given),
+            "new": visible(whole[len(given) :] if whole.startswith(given) else tokenizer.decode(new)),
+            "n": len(new),
+            "log_prob": log_prob,
+            "same_as": outcome.new_ids.index(new),
+            "stopped": bool(new) and new[-1] in outcome.settings.stop,
+        }
+        for whole, new, log_prob in zip(outcome.texts, outcome.new_ids, outcome.log_probs, strict=True)
+    ]
+
+    def clicked(event: drawn.Event) -> None:
+        if open_text is not None and isinstance(event.get("at"), int) and 0 <= event["at"] < len(rows):
+            open_text(event["at"])
+
+    drawn.show("generation/texts", {"rows": rows, "clicks": open_text is not None}, view.lang, key, clicked)
+
+
+def measures(view: View, diversity: Diversity, key: str) -> None:
+    """How varied, in shares from 0 to 1, each with a word on what it counts."""
+    rows = []
+    for name in MEASURES:
+        share: float | None = getattr(diversity, name)
+        rows.append(
+            {
+                "title": text(view.lang, f"generation.measure.{name}"),
+                "help": text(view.lang, f"generation.measure.{name}_help"),
+                "share": share,
+                "figure": "–" if share is None else number(view.lang, share),
+            }
+        )
+    drawn.show("generation/measures", {"rows": rows}, view.lang, key)

@@ -1,0 +1,71 @@
+"""One token's way through the filters, written out in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import shell
+from lmviz.ui.generation.view import View
+from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.text import number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.generate.account import Account, Entry
+    from lmviz.generate.token_step import TokenStep
+    from lmviz.model.checkpoint import Checkpoint
+
+
+def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
+    """Where one token's probability comes from, and a door to where its logit comes from."""
+    from lmviz.generate.account import account
+
+    found, lang = account(step, id), view.lang
+    token = visible(checkpoint.tokenizer.piece(id))
+    st.markdown(f"**{text(lang, 'generation.token.title', token=code(token), id=id)}**")
+    lines = [text(lang, "generation.token.logit", score=number(lang, found.logit))]
+    lines += [_line(lang, entry) for entry in found.entries]
+    lines.append(_share(lang, found, int(step.columns()[-1].n_kept)))
+    st.markdown("  \n".join(lines))
+    if view.weights == "trained":
+        cell = ("logits", (0, len(step.read) - 1, id))
+        shell.link(text(lang, "generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
+
+
+def _line(lang: str, entry: Entry) -> str:
+    key = f"generation.token.{entry.name}.{entry.deed}"
+    digits = 4 if entry.name in ("top_p", "min_p") else 2
+    before, by, after = (number(lang, value, digits) for value in (entry.before, entry.by, entry.after))
+    return text(lang, key, before=before, by=by, after=after)
+
+
+def _share(lang: str, found: Account, n_kept: int) -> str:
+    if found.cut_by:
+        return text(lang, "generation.token.out")
+    values = {"score": found.score, "total": found.total, "share": found.share}
+    return text(
+        lang,
+        "generation.token.share",
+        n=n_kept,
+        **{k: number(lang, v, 4 if k == "share" else 2) for k, v in values.items()},
+    )
+
+
+def at_step(
+    view: View,
+    checkpoint: Checkpoint,
+    step: TokenStep,
+    stage: str,
+    cell: tuple[str, tuple[int, ...]] | None = None,
+) -> StepThrough:
+    """The step-through where this step's distribution was made."""
+    prompt = checkpoint.tokenizer.decode(step.read)
+    temperature = view.temperature if step.settings.draws else 1.0
+    temperature = temperature if 0.01 <= temperature <= 10 else 1.0
+    return StepThrough(lang=view.lang, model=view.model, prompt=prompt, step=stage, temperature=temperature, cell=cell)
+
+
+def code(token: str) -> str:
+    """A token in Markdown, as it is."""
+    return f"`` {token} ``"
