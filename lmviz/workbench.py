@@ -304,7 +304,14 @@ class Workbench:
         checkpoint = self.checkpoint(model)
         if weights == TRAINED:
             return checkpoint
-        return self._checkpoints.get((UNTRAINED, model, id(checkpoint)), lambda: _untrained(checkpoint))
+        return self._checkpoints.get((UNTRAINED, checkpoint.model), lambda: self._untrained(model, checkpoint))
+
+    def _untrained(self, model: str, checkpoint: Checkpoint) -> Checkpoint:
+        if moment := run_and_step(model):
+            first = self.runs.stops(moment[0])[0].step
+            if first == 0:
+                return self.runs.model_at(moment[0], first)
+        return _untrained(checkpoint)
 
     def writing(self, checkpoint: Checkpoint, prompt: str, settings: Settings, sequence: int = 0) -> Writing:
         """A text that is written on, token by token, as far as one looks.

@@ -9,21 +9,23 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
-from lmviz.ui.text import text
+from lmviz.ui.text import integer, text, visible
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text that begins anew
+RUNS = 10  # of the trainings, the latest
 
 
 def model_and_prompt(bench: Workbench, view: View) -> None:
-    models = bench.models()
+    names = _models(bench, view.lang)
     st.selectbox(
         text(view.lang, "top.model"),
-        models if view.model in models else [*models, view.model],
+        list(names) if view.model in names else [*names, view.model],
+        format_func=lambda name: names.get(name, name),
         label_visibility="collapsed",
-        width=150,
+        width=170,
         **state.bound("model", prompt=None, stop=None, **START),
     )
     st.selectbox(
@@ -31,8 +33,7 @@ def model_and_prompt(bench: Workbench, view: View) -> None:
         WEIGHTS,
         format_func=lambda which: text(view.lang, f"generation.weights.{which}"),
         label_visibility="collapsed",
-        help=text(view.lang, "generation.weights_help"),
-        width=150,
+        width=160,
         **state.bound("weights", **START),
     )
     try:
@@ -50,8 +51,25 @@ def model_and_prompt(bench: Workbench, view: View) -> None:
     )
 
 
+def _models(bench: Workbench, lang: str) -> dict[str, str]:
+    """The samples, and the latest trainings as they are now, by the names that open them."""
+    from lmviz.workbench import moment_name
+
+    names = {name: name for name in bench.models()}
+    try:
+        for run in bench.runs.all()[:RUNS]:
+            if stops := bench.runs.stops(run.id):
+                step = stops[-1].step
+                label = text(lang, "train.model.from_run", name=run.name, step=integer(lang, step))
+                names[moment_name(run.id, step)] = label
+    except UserError:
+        pass  # the training page says what is wrong with the folder of runs
+    return names
+
+
 def knobs(view: View) -> None:
-    """One row: each number is a column of the table, or where the random numbers start."""
+    """One row: each number is a column of the table, or where the random numbers start; the rarer ones in a popover."""
+    draws = view.way != "beam" and (view.way == "compare" or view.strategy == "sample")
     with st.container(horizontal=True, vertical_alignment="bottom", key="generation_knobs"):
         if view.way in ("one", "several"):
             st.segmented_control(
@@ -61,33 +79,50 @@ def knobs(view: View) -> None:
                 required=True,
                 **state.bound("strategy"),
             )
-        greedy = view.way == "beam" or (view.way != "compare" and view.strategy == "greedy")
-        if view.way in ("several", "compare"):
-            _number(view, "texts", 1, 20, 1)
+        if view.way != "beam":
+            _number(view, "temperature", 0.0, 1000.0, 0.1, not draws)
+            _number(view, "top_k", 0, 2**31, 1, not draws)
+            _number(view, "top_p", 0.0, 1.0, 0.05, not draws)
+            _number(view, "min_p", 0.0, 1.0, 0.05, not draws)
+            _number(view, "seed", 0, 2**32 - 1, 1, not draws)
         if view.way in ("beam", "compare"):
             _number(view, "beams", 1, 8, 1)
-            _number(view, "reward", -10.0, 10.0, 0.1)
-        if view.way != "beam":
-            _number(view, "temperature", 0.0, 1000.0, 0.1, disabled=greedy)
-            _number(view, "top_k", 0, 2**31, 1, disabled=greedy)
-            _number(view, "top_p", 0.0, 1.0, 0.05, disabled=greedy)
-            _number(view, "min_p", 0.0, 1.0, 0.05, disabled=greedy)
-        _number(view, "penalty", 0.01, 100.0, 0.1)
-        _number(view, "ngram", 0, LONGEST, 1)
-        _number(view, "length", 1, LONGEST, 1)
-        if view.way != "beam":
-            _number(view, "seed", 0, 2**32 - 1, 1, disabled=greedy)
-        else:
-            st.selectbox(
-                text(view.lang, "generation.early"),
-                EARLY,
-                format_func=lambda name: text(view.lang, f"generation.early.{name}"),
-                help=text(view.lang, "generation.early_help"),
-                width=220,
-                **state.bound("early"),
-            )
-        if view.way == "several":
-            st.toggle(text(view.lang, "generation.both"), **state.bound("both"))
+        if view.way in ("several", "compare"):
+            _number(view, "texts", 1, 20, 1, not draws)
+        with st.popover(text(view.lang, "generation.more"), icon=":material/tune:"):
+            _rarer(view)
+
+
+def _rarer(view: View) -> None:
+    """What is changed less often."""
+    _number(view, "length", 1, LONGEST, 1)
+    _number(view, "penalty", 0.01, 100.0, 0.1)
+    _number(view, "ngram", 0, LONGEST, 1)
+    st.session_state["generation.stop_token"] = view.stop
+    st.text_input(
+        text(view.lang, "generation.stop_token"),
+        key="generation.stop_token",
+        help=text(view.lang, "generation.stop_token_help"),
+        placeholder=text(view.lang, "generation.stop_token_auto"),
+        max_chars=60,
+        on_change=lambda: state.go(stop=st.session_state["generation.stop_token"] or None, **START),
+    )
+    if view.way in ("beam", "compare"):
+        _number(view, "reward", -10.0, 10.0, 0.1)
+        st.selectbox(
+            text(view.lang, "generation.early"),
+            EARLY,
+            format_func=lambda name: text(view.lang, f"generation.early.{name}"),
+            help=text(view.lang, "generation.early_help"),
+            **state.bound("early"),
+        )
+
+
+def missing_stop(view: View, bench: Workbench) -> None:
+    """A word on a token that was to end texts, and that the vocabulary lacks."""
+    if view.stop and bench.checkpoint(view.model).tokenizer.id(view.stop) is None:
+        token = visible(view.stop)
+        st.caption(f":orange-badge[!] {text(view.lang, 'generation.stop_token_missing', token=f'`` {token} ``')}")
 
 
 def _number(view: View, name: str, low: float, high: float, step: float, disabled: bool = False) -> None:
@@ -99,6 +134,6 @@ def _number(view: View, name: str, low: float, high: float, step: float, disable
         format=None if isinstance(step, int) else "%.2f",
         help=text(view.lang, f"generation.{name}_help"),
         disabled=disabled,
-        width=112,
+        width=136,
         **state.bound(name),
     )

@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import drawn, pieces, shell, state
 from lmviz.ui.generation import table
 from lmviz.ui.generation.token import at_step, code, worked_out
-from lmviz.ui.generation.view import View
+from lmviz.ui.generation.view import SHOWN, View
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import error_text, number, text, visible
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 EVERY = 0.7  # seconds from token to token while it runs
+TOP = 5  # rows, if not all are wanted
 HEIGHT = 330  # of the table, pixels
 
 
@@ -67,11 +68,46 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
     _buttons(view, generation)
     left, right = st.columns([2.3, 1], gap="medium")
     with left:
-        look = table.Look(view.lang, coming, state.remember("generation.start", 0), "", view.token, view.shown)
+        find = _rows(view, step)
+        start = state.remember("generation.start", 0)
+        look = table.Look(view.lang, coming, start, find, view.token, view.shown, view.top)
         content = table.picture(step, checkpoint.tokenizer, look) | {"height": HEIGHT}
         drawn.show("generation/step", content, view.lang, "generation.step", _clicked)
     with right:
         _words(view, checkpoint, generation, step, coming)
+
+
+def _rows(view: View, step: TokenStep) -> str:
+    """What the table shows: scores or shares, all tokens or the first few, or those with a text in them."""
+    with st.container(horizontal=True, vertical_alignment="center", key="generation_rows"):
+        st.segmented_control(
+            text(view.lang, "generation.shown"),
+            SHOWN,
+            format_func=lambda name: text(view.lang, f"generation.shown.{name}"),
+            required=True,
+            label_visibility="collapsed",
+            **state.bound("shown"),
+        )
+        st.segmented_control(
+            text(view.lang, "generation.top"),
+            list(dict.fromkeys((0, view.top or TOP))),
+            format_func=lambda n: text(view.lang, f"generation.top.{'first' if n else 'all'}", n=n or len(step.logits)),
+            required=True,
+            label_visibility="collapsed",
+            **state.bound("top"),
+        )
+        if len(step.logits) <= table.ROWS or view.top:
+            return ""
+        found: str = st.text_input(
+            text(view.lang, "generation.find"),
+            key="generation.find",
+            placeholder=text(view.lang, "generation.find"),
+            label_visibility="collapsed",
+            icon=":material/search:",
+            max_chars=40,
+            width=220,
+        )
+        return found
 
 
 def _clicked(event: drawn.Event) -> None:
@@ -158,7 +194,6 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
     from lmviz.generate.settings import notes
 
     lang, tokenizer = view.lang, checkpoint.tokenizer
-    n_left = step.columns()[-1].n_kept
     if coming:
         st.markdown(f"**{text(lang, 'generation.title.coming', n=step.index + 1)}**")
         st.markdown(text(lang, "generation.hint.draw" if generation.settings.draws else "generation.hint.greedy"))
@@ -173,20 +208,26 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
             st.markdown(table.share_of(draw, lang, tokenizer))
         else:
             st.markdown(text(lang, "generation.greedy", token=code(token), share=share))
-    st.markdown(text(lang, "generation.left", n=n_left, total=len(step.logits)))
-    for column in step.columns():
-        if column.why is not None:
-            title = text(lang, f"generation.column.{column.name}")
-            st.markdown(f"**{title}** · {table.said(column.why, lang)}")
+    if view.weights == "trained":
+        shell.link(text(lang, "generation.why"), at_step(view, checkpoint, step, "probabilities"))
+    if view.token is not None and view.token < len(step.logits):
+        worked_out(view, checkpoint, step, view.token)
+    else:
+        _reasons(view, step)
     if step.n_cut:
         st.caption(text(lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))
     for note in notes(generation.settings, len(step.logits)):
         st.caption(f":orange-badge[!] {table.said(note, lang)}")
     if generation.ended in ("stop", "length") and step.index == len(generation.steps) - 1:
         st.caption(text(lang, f"generation.ended.{generation.ended}", n=len(generation.steps)))
-    if view.weights == "trained":
-        shell.link(text(view.lang, "generation.why"), at_step(view, checkpoint, step, "probabilities"))
-    if view.token is not None and view.token < len(step.logits):
-        worked_out(view, checkpoint, step, view.token)
-    else:
-        st.caption(text(view.lang, "generation.token.hint"))
+
+
+def _reasons(view: View, step: TokenStep) -> None:
+    """What each filter cut, and why."""
+    columns = step.columns()
+    st.markdown(text(view.lang, "generation.left", n=columns[-1].n_kept, total=len(step.logits)))
+    for column in columns:
+        if column.why is not None:
+            title = text(view.lang, f"generation.column.{column.name}")
+            st.markdown(f"**{title}** · {table.said(column.why, view.lang)}")
+    st.caption(text(view.lang, "generation.token.hint"))

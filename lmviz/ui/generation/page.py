@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
-from lmviz.ui.generation import beam, compare, knobs, one, several
+from lmviz.ui.generation import beam, compare, knobs, one, presets, several
 from lmviz.ui.generation.view import WAYS, View
 from lmviz.ui.text import error_text, text
 
@@ -35,13 +35,16 @@ def page(view: View) -> None:
 
 
 def _body(bench: Workbench, view: View) -> None:
-    st.segmented_control(
-        text(view.lang, "generation.way"),
-        WAYS,
-        format_func=lambda way: text(view.lang, f"generation.way.{way}"),
-        required=True,
-        label_visibility="collapsed",
-        **state.bound("way"),
-    )
+    with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
+        st.segmented_control(
+            text(view.lang, "generation.way"),
+            WAYS,
+            format_func=lambda way: text(view.lang, f"generation.way.{way}"),
+            required=True,
+            label_visibility="collapsed",
+            **state.bound("way"),
+        )
+        presets.presets(view)
     knobs.knobs(view)
+    knobs.missing_stop(view, bench)
     DRAWN[view.way](bench, view)

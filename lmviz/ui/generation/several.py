@@ -21,6 +21,7 @@ MEASURES = ("distinct_texts", "distinct_1", "distinct_2", "overlap", "repetition
 
 def several(bench: Workbench, view: View) -> None:
     """A list of texts for each set of weights."""
+    st.toggle(text(view.lang, "generation.both"), **state.bound("both"))
     shown = ("trained", "untrained") if view.both else (view.weights,)
     for column, weights in zip(st.columns(len(shown), gap="large"), shown, strict=True):
         with column:

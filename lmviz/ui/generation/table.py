@@ -31,6 +31,7 @@ class Look:
     find: str = ""  # only tokens with this text
     row: int | None = None  # the token that is looked at
     shown: str = "scores"
+    top: int = 0  # only so many rows; 0: all
 
 
 def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
@@ -38,10 +39,11 @@ def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]
     columns = step.columns()
     scores = np.stack([column.scores for column in columns])  # [column, d_vocab]
     order = _order(scores, tokenizer, look.find)
+    order = order[: look.top] if look.top else order
     start = min(look.start, max(0, len(order) - 1)) // ROWS * ROWS
     page = order[start : start + ROWS]
     chosen = None if look.coming else step.chosen
-    if chosen is not None and chosen in order and chosen not in page:
+    if chosen is not None and chosen not in page and not look.find:
         page = np.array([chosen, *page])
     shares = np.stack([column.probs for column in columns])[:, page]  # [column, row]
     return {
@@ -68,10 +70,9 @@ def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]
 def _order(scores: Any, tokenizer: Tokenizer, find: str) -> Any:
     """All ids, the likeliest first; then those that are out, by their logits."""
     order = np.lexsort((-scores[0], -scores[-1]))
-    if not find:
-        return order
     wanted = find.lower()
-    return np.array([id for id in order if wanted in tokenizer.piece(int(id)).lower()], dtype=np.intp)
+    found = [id for id in order if wanted in tokenizer.piece(int(id)).lower()] if find else order
+    return np.array(found, dtype=np.intp)
 
 
 def _finite(values: Any) -> list[float | None]:

@@ -55,6 +55,7 @@ class View(Place):
     early: str = part("estimate", choice(*EARLY))
     token: int | None = part(None, whole(0, 10_000_000))  # the row that is looked at
     shown: str = part("scores", choice(*SHOWN))
+    top: int = part(0, whole(0, 100))  # only so many rows; 0: all
 
     def settings(self, checkpoint: Checkpoint, strategy: str = "") -> Settings:
         """As the engine reads them.

@@ -6,7 +6,7 @@ const draw = (root, data, send) => {
     const again = row.same_as < at;
     const inside = [
       h("span", { class: "nr" }, String(at + 1)),
-      h("span", { class: "whole" }, h("span", { class: "given" }, row.given), h("b", {}, row.new), row.stopped ? h("i", { class: "stop", title: w["generation.texts.stopped"] }, "■") : null),
+      h("span", { class: "full" }, h("span", { class: "given" }, row.given), h("b", {}, row.new), row.stopped ? h("i", { class: "halt", title: w["generation.texts.stopped"] }, "■") : null),
       again ? h("span", { class: "again" }, `= ${row.same_as + 1}`) : null,
       h("span", { class: "ln", title: w["generation.texts.ln_help"] }, `ln p ${written(row.log_prob, 2, data.lang)}`),
     ];
