@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,9 +41,11 @@ from lmviz.tokens.template import Message, Template, read_template
 from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value
+from lmviz.train.opened import OpenedStep
 from lmviz.train.plan import Plan, cut, plan_of
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
+from lmviz.train.time_travel import Moment
 from lmviz.walk.cursor import Walk
 from lmviz.walk.stages import LOSS, READOUT
 
@@ -54,6 +57,7 @@ SAMPLES = Path(__file__).parent.parent / "sample_models"
 MODELS_KEPT = 24
 MODEL_BYTES_KEPT = 2**30
 CORPORA_KEPT = 8
+STEPS_KEPT = 6  # training steps that are open
 RUNS_KEPT = 24
 WRITINGS_KEPT = 64
 SEARCHES_KEPT = 16
@@ -104,6 +108,7 @@ class Run:
     target_id: int | None
     walk: Walk
     said: tuple[tuple[str, dict[str, object]], ...] = ()  # what happened to the input: sentences and their details
+    row: int = 0  # which text of the batch the tokens are; all of a training step's texts are recorded together
 
     @property
     def trace(self) -> Trace:
@@ -189,6 +194,7 @@ class Workbench:
         self._samples = samples
         self._checkpoints = Cache(MODELS_KEPT, weigh=_model_bytes, weight_limit=MODEL_BYTES_KEPT)
         self._corpora = Cache(CORPORA_KEPT)
+        self._moments, self._opened = Cache(STEPS_KEPT), Cache(STEPS_KEPT)
         self._recordings = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
         self._writings = Cache(WRITINGS_KEPT, weigh=lambda writing: writing.n_bytes, weight_limit=LOGITS_KEPT)
         self._searches = Cache(SEARCHES_KEPT)
@@ -220,13 +226,20 @@ class Workbench:
         return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
     def checkpoint(self, model: str) -> Checkpoint:
-        """The model of that name, in that folder, or, as `runs/RUN@STEP`, of a run after one of its steps."""
+        """The model of that name, in that folder, or, as `runs/RUN@STEP`, of a run after one of its steps.
+
+        As `runs/RUN!STEP` or `runs/RUN!STEP.WINDOW`, the model of a run as it makes that step.
+        """
+        if asked := training_step(model):
+            return self._moment_checkpoint(asked[0], asked[1])
         if moment := run_and_step(model):
             return self._checkpoints.get((model, self.runs.get(moment[0]).name), lambda: self.runs.model_at(*moment))
         folder = self._samples / model if model in self.models() else Path(model).expanduser()
         return self._checkpoints.get((model, _changed(folder)), lambda: load(folder))
 
     def first_prompt(self, model: str) -> str:
+        if asked := training_step(model):
+            return self._window(*asked).text
         prompts = self.checkpoint(model).card.prompts
         return prompts[0] if prompts else "Hello"
 
@@ -251,6 +264,46 @@ class Workbench:
         decisive = (recipe.data, recipe.tokenizer, recipe.model.n_ctx, recipe.training.seed, start)
         return plan_of(recipe, self._corpora.get(decisive, lambda: cut(recipe, tokenizer)))
 
+    def opened(self, run: str, step: int) -> OpenedStep:
+        """One training step with all its numbers, from its batch to its new weights."""
+        return self._opened.get((run, step), lambda: self.runs.open_step(run, step))
+
+    def moment(self, run: str, step: int) -> Moment:
+        """A run just before one of its training steps."""
+        return self._moments.get((run, step), lambda: self.runs.moment_before(run, step))
+
+    def _moment_checkpoint(self, run: str, step: int) -> Checkpoint:
+        last = self.checkpoint(moment_name(run, self.runs.stops(run)[0].step))
+        moment = self.moment(run, step)
+        return Checkpoint(moment.model, last.tokenizer, moment.model.cfg, last.card)
+
+    def _window(self, run: str, step: int, window: int) -> Tokens:
+        """One text of a training step's batch, as far as the batch is wide."""
+        checkpoint, inputs = self._moment_checkpoint(run, step), self.moment(run, step).batch.inputs
+        ids = tuple(inputs[min(window, len(inputs) - 1)].tolist())
+        pieces = tuple(map(checkpoint.tokenizer.piece, ids))
+        ends = tuple(accumulate(map(len, pieces)))
+        spans = tuple((end - len(piece), end) for piece, end in zip(pieces, ends, strict=True))
+        return Tokens("".join(pieces), ids, pieces, spans, (False,) * len(ids), ())
+
+    def _record_step(self, request: Request, run: str, step: int, window: int) -> Run:
+        """A training step, from its batch to the loss and back, as it was made: all texts, and dropout where it has it."""
+        moment, request = self.moment(run, step), replace(request, gradients=True)
+        recording = self._recordings.get(
+            (run, step, request.edits),
+            lambda: record(
+                moment.model,
+                moment.batch.inputs,
+                edits=_edit_functions(request.edits),
+                backward=NextTokenLoss(moment.batch.targets),
+                seed=moment.seed,
+            ),
+        )
+        walk = Walk(_read_out(recording, moment.batch.targets, request))
+        row = min(window, len(moment.batch) - 1)
+        checkpoint = self._moment_checkpoint(run, step)
+        return Run(request, checkpoint, self._window(run, step, row), 0, None, walk, row=row)
+
     def train(self, recipe: Recipe, name: str = "", start: str = "") -> str:
         """Start a run; returns its id."""
         return self.runs.start(recipe, name, self.checkpoint(start) if start else None)
@@ -266,6 +319,8 @@ class Workbench:
         return self._runs.get(request, lambda: self._record(request))
 
     def _record(self, request: Request) -> Run:
+        if asked := training_step(request.model):
+            return self._record_step(request, *asked)
         checkpoint = self.checkpoint(request.model)
         _check_length(request.prompt)
         tokens = checkpoint.tokenizer.encode(request.prompt)
@@ -422,6 +477,24 @@ def run_and_step(model: str) -> tuple[str, int] | None:
     """
     found = _MOMENT.fullmatch(model)
     return (found[1], int(found[2])) if found else None
+
+
+_STEP = re.compile(r"runs/([0-9a-f]+)!(\d{1,9})(?:\.(\d{1,7}))?")
+
+
+def training_step(model: str) -> tuple[str, int, int] | None:
+    """The run, the training step and the text of its batch that a model's name stands for; None if it is another's.
+
+    >>> training_step("runs/0f3a!37.5"), training_step("runs/0f3a!37"), training_step("runs/0f3a@37")
+    (('0f3a', 37, 5), ('0f3a', 37, 0), None)
+    """
+    found = _STEP.fullmatch(model)
+    return (found[1], int(found[2]), int(found[3] or 0)) if found else None
+
+
+def training_step_name(run: str, step: int, window: int = 0) -> str:
+    """The name of a run's model as it makes a step, seen with one text of the batch."""
+    return f"runs/{run}!{step}.{window}"
 
 
 def moment_name(run: str, step: int) -> str:
