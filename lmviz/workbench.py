@@ -275,7 +275,7 @@ class Workbench:
     def _moment_checkpoint(self, run: str, step: int) -> Checkpoint:
         last = self.checkpoint(moment_name(run, self.runs.stops(run)[0].step))
         moment = self.moment(run, step)
-        return Checkpoint(moment.model, last.tokenizer, moment.model.cfg, last.card)
+        return Checkpoint(moment.model, last.tokenizer, last.config, last.card)
 
     def _window(self, run: str, step: int, window: int) -> Tokens:
         """One text of a training step's batch, as far as the batch is wide."""
@@ -287,7 +287,7 @@ class Workbench:
         return Tokens("".join(pieces), ids, pieces, spans, (False,) * len(ids), ())
 
     def _record_step(self, request: Request, run: str, step: int, window: int) -> Run:
-        """A training step, from its batch to the loss and back, as it was made: all texts, and dropout where it has it."""
+        """A training step as it was made: all texts of its batch, to the loss and back, with its dropout."""
         moment, request = self.moment(run, step), replace(request, gradients=True)
         recording = self._recordings.get(
             (run, step, request.edits),

@@ -65,7 +65,8 @@ def build(segments: tuple[Segment, ...]) -> Trace:
     """The trace of one run, or of several that follow each other."""
     last = segments[-1]
     failures = [s.recorder.exception for s in segments if s.recorder.exception is not None]
-    return Trace(partial(_story, segments), last.result, failures[0] if failures else None, last.loss, segments)
+    loss = next((s.loss for s in reversed(segments) if s.loss is not None), None)  # what follows it has none of its own
+    return Trace(partial(_story, segments), last.result, failures[0] if failures else None, loss, segments)
 
 
 def _story(segments: tuple[Segment, ...]) -> Story:

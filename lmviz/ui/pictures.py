@@ -37,9 +37,10 @@ def matrix(array: Array, lead: Cell) -> Array:
     return found
 
 
-def lead_of(shape: Sequence[int], axes: Sequence[str], head: int) -> Cell:
-    """Where a picture stands on the leading axes: the chosen head, and the first of everything else."""
-    return tuple(min(head, size - 1) if name == "head" else 0 for size, name in zip(shape[:-2], axes[:-2], strict=True))
+def lead_of(shape: Sequence[int], axes: Sequence[str], head: int, row: int = 0) -> Cell:
+    """Where a picture stands on the leading axes: the chosen head and text, and the first of everything else."""
+    chosen = {"head": head, "batch": row}
+    return tuple(min(chosen.get(name, 0), size - 1) for size, name in zip(shape[:-2], axes[:-2], strict=True))
 
 
 def window_start(wanted: int, size: int) -> int:

@@ -233,3 +233,11 @@ def test_the_graph_is_let_go(model: GPT2) -> None:
     assert slots
     assert all(slot.edge is None for slot in slots)
     assert not any(slot.kept.requires_grad for slot in slots if slot.kept is not None)
+
+
+def test_a_trace_that_is_followed_keeps_its_loss_and_its_gradients_can_be_explained(model: GPT2) -> None:
+    trace = record(model, IDS, backward=loss_of)
+    followed = record(nn.Softmax(-1), trace.output.detach(), follows=trace, prefix="readout")
+    assert followed.loss == trace.loss
+    why = explain_gradient(followed, "blocks.1.mlp.hidden", (0, 1, 2))
+    assert why.value == pytest.approx(trace["blocks.1.mlp.hidden"].outputs[0].grad[0, 1, 2], rel=1e-9)

@@ -65,10 +65,11 @@ class Facts:
     def row(self, value: Value) -> Array:
         """The focus token's row of a tensor, [...], at the chosen head."""
         array = value.array
+        text = array[min(self.run.row, len(array) - 1)] if array.ndim >= 3 else array
         if array.ndim >= 4:
-            return np.asarray(array[0, min(self.view.head, array.shape[1] - 1), min(self.pos, array.shape[2] - 1)])
+            return np.asarray(text[min(self.view.head, array.shape[1] - 1), min(self.pos, array.shape[2] - 1)])
         if array.ndim == 3:
-            return np.asarray(array[0, min(self.pos, array.shape[1] - 1)])
+            return np.asarray(text[min(self.pos, array.shape[1] - 1)])
         return np.asarray(array[min(self.pos, array.shape[0] - 1)]) if array.ndim == 2 else array
 
     # -- by kind -----------------------------------------------------------------------------------------------------

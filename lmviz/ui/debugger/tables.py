@@ -33,18 +33,18 @@ def bars(run: Run, stage: Stage, pos: int, other: Run | None) -> dict[str, Any]:
     steps = {step.outputs[0].name: step for step in run.trace[stage.first : stage.last + 1]}
     probs, scaled = steps["probs"].outputs[0], steps["scaled"].outputs[0]
     logits = steps["scaled"].inputs[0]
-    row = probs.array[0, pos].astype(np.float64)
+    row = probs.array[run.row, pos].astype(np.float64)
     theirs = _other_row(run, other, probs.address, pos)
     order = np.argsort(-np.nan_to_num(row), kind="stable")[:BARS]
     rows = [
         {
             "text": visible(run.piece(int(i))),
             "id": int(i),
-            "logit": plain(logits.array[0, pos, i]),
-            "scaled": plain(scaled.array[0, pos, i]),
+            "logit": plain(logits.array[run.row, pos, i]),
+            "scaled": plain(scaled.array[run.row, pos, i]),
             "p": plain(row[i]),
             "b": None if theirs is None else plain(theirs[i]),
-            "cells": [[v.address, [0, pos, int(i)]] for v in (logits, scaled, probs)],
+            "cells": [[v.address, [run.row, pos, int(i)]] for v in (logits, scaled, probs)],
             "target": int(i) == (run.tokens.ids[pos + 1] if pos + 1 < len(run.tokens) else run.target_id),
         }
         for i in order
@@ -60,22 +60,22 @@ def _other_row(run: Run, other: Run | None, address: str, pos: int) -> Array | N
     if value is None or other is None or other.checkpoint.config.d_vocab != run.checkpoint.config.d_vocab:
         return None
     last = pos == len(run.tokens) - 1
-    found: Array | None = value.array[0, -1 if last else pos] if last or pos < value.shape[1] else None
+    found: Array | None = value.array[other.row, -1 if last else pos] if last or pos < value.shape[1] else None
     return found
 
 
 def loss(run: Run, stage: Stage) -> dict[str, Any]:
     """Input and target side by side at every position, −ln p of each, and their mean."""
     named = {v.name: v for step in run.trace[stage.first : stage.last + 1] for v in step.outputs}
-    counted, log_prob, nll = named["counted"].array[0], named["log_prob"].array[0], named["nll"]
-    chosen = named["chosen"].array[0]
+    counted, log_prob, nll = named["counted"].array[run.row], named["log_prob"].array[run.row], named["nll"]
+    chosen = named["chosen"].array[run.row]
     rows = [
         {
             "input": visible(run.token(i)),
             "target": visible(run.piece(int(chosen[i]))) if counted[i] else None,
             "p": plain(float(np.exp(log_prob[i]))),
-            "nll": plain(nll.array[0, i]),
-            "cell": [nll.address, [0, i]],
+            "nll": plain(nll.array[run.row, i]),
+            "cell": [nll.address, [run.row, i]],
         }
         for i in range(min(len(run.tokens), TOKENS_SHOWN))
     ]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import debugger, shell, state
-from lmviz.ui.step_through import tools, top
+from lmviz.ui.step_through import time, tools, top
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import error_text, text, visible
 
@@ -37,6 +37,7 @@ def page(view: View) -> None:
         else:
             top.choices(bench, view)
     with body:
+        time.slider(bench, view)
         run = _opened(bench, view)
         if run is not None:
             _debugger(bench)

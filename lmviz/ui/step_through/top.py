@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
-from lmviz.ui.step_through import tools
+from lmviz.ui.step_through import time, tools
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
 
@@ -20,12 +20,13 @@ PROMPT_LIMIT = 4000
 
 def choices(bench: Workbench, view: View) -> None:
     """The widgets of the row."""
-    models = bench.models()
+    models = [*bench.models(), *time.recent(bench, view)]
     st.session_state["model"] = view.model
     st.selectbox(
         text(view.lang, "top.model"),
         models if view.model in models else [*models, view.model],
         key="model",
+        format_func=lambda name: time.label(bench, view.lang, name),
         label_visibility="collapsed",
         width=170,
         on_change=lambda: open_model(st.session_state["model"]),
@@ -37,6 +38,7 @@ def choices(bench: Workbench, view: View) -> None:
         label_visibility="collapsed",
         placeholder=text(view.lang, "top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
+        disabled=time.is_training_step(view.model),
         on_change=lambda: read(st.session_state["prompt"]),
     )
     shell.language_choice()
