@@ -29,6 +29,19 @@ def first_loss(loss: float, d_vocab: int) -> Finding:
     return Finding("first_loss", holds, loss, expected, "loss", steps=(1, 1), details={"d_vocab": d_vocab})
 
 
+def beats_counting(loss: float, unigram: float, bigram: float) -> Finding:
+    """A model that looks back should do better than a table of pairs. Measured: its loss, in nats.
+
+    Args:
+        loss: on the texts that it was trained on, each token from those before it.
+        unigram, bigram: what counting tokens, and pairs of tokens, reaches on the same texts.
+
+    Source: Shannon 1948, 3; nanoGPT #69, #421.
+    """
+    holds = math.isfinite(loss) and loss <= bigram + 0.02
+    return Finding("beats_counting", holds, loss, bigram, "loss", details={"unigram": unigram, "bigram": bigram})
+
+
 def untrained_loss(patient: Patient) -> Finding:
     """`first_loss` of the patient with new weights."""
     if not patient.is_small:

@@ -1,0 +1,174 @@
+"""Find the bug: a puzzle by its seed, probes that cost, an answer that is judged, and a score."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+
+from lmviz.debug.bugs.bug import Bug
+from lmviz.debug.bugs.catalogue import BUGS
+from lmviz.debug.bugs.difference import distance, value_differences
+from lmviz.debug.bugs.models import broken, why_not
+from lmviz.debug.doctor import CHECKS, examine
+from lmviz.debug.doctor.finding import Finding
+from lmviz.debug.patient import patient_of
+from lmviz.errors import UserError
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.trace.recorder import record
+from lmviz.trace.step import Trace
+from lmviz.walk.stages import Stage, stages_of
+
+LARGEST_SEED = 999_999
+N_CHOICES = 5
+PROBES = tuple(name for name, check in CHECKS.items() if not check.trains)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How hard: which bugs, how many probes, and whether the step-through shows what must hold."""
+
+    hardest: int
+    probes: int
+    invariants: bool
+
+
+LEVELS = {1: Level(1, 6, True), 2: Level(2, 4, True), 3: Level(3, 3, False)}
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """A broken model to look into. The same seed and level give everyone the same."""
+
+    seed: int
+    level: int
+    model: str
+    prompt: str
+    bug: str
+    choices: tuple[str, ...]  # names of bugs, the right one among them, in an order that the seed draws
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an answer was."""
+
+    place_right: bool
+    bug_right: bool
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Of one session."""
+
+    points: int = 0
+    streak: int = 0
+    best_streak: int = 0
+    found: int = 0
+    played: int = 0
+
+
+def puzzle(seed: int, level: int, models: Mapping[str, Checkpoint]) -> Puzzle:
+    """The puzzle with this seed.
+
+    Args:
+        models: to choose from, by name, in an order that is always the same.
+
+    Raises:
+        UserError: there is no such seed or level.
+    """
+    if level not in LEVELS or not 0 <= seed <= LARGEST_SEED:
+        raise UserError(
+            "A puzzle has a number from 0 to {largest} and a level from 1 to {levels}; got {seed} and {level}.",
+            largest=LARGEST_SEED,
+            levels=len(LEVELS),
+            seed=seed,
+            level=level,
+        )
+    drawn = random.Random(f"{seed}/{level}")
+    pairs = [(name, bug) for bug in _bugs(level) for name in models if not why_not(bug, models[name])]
+    drawn.shuffle(pairs)
+    for name, bug in pairs:
+        prompt = drawn.choice(models[name].card.prompts or ("",))
+        if _shows(models[name], bug, prompt):
+            return Puzzle(seed, level, name, prompt, bug.name, _choices(bug, models[name], level, drawn))
+    raise UserError("None of the models at hand can be broken so that it shows: add a sample model.")
+
+
+def judge(puzzle: Puzzle, place: str, bug: str, probes_used: int) -> Verdict:
+    """Points for the stage, more for the bug, less for each probe; nothing for two wrong answers."""
+    right = BUGS[puzzle.bug]
+    place_right, bug_right = place == right.place, bug == right.name
+    earned = 5 * place_right + 10 * puzzle.level * bug_right
+    return Verdict(place_right, bug_right, max(earned - probes_used, 1) if earned else 0)
+
+
+def counted(score: Score, verdict: Verdict) -> Score:
+    """The score after one more puzzle. A streak is of bugs that were named."""
+    streak = score.streak + 1 if verdict.bug_right else 0
+    return replace(
+        score,
+        points=score.points + verdict.points,
+        streak=streak,
+        best_streak=max(score.best_streak, streak),
+        found=score.found + verdict.bug_right,
+        played=score.played + 1,
+    )
+
+
+def probe(checkpoint: Checkpoint, puzzle: Puzzle, check: str) -> Finding:
+    """One check of the doctor, on the broken model."""
+    if check not in PROBES:
+        raise UserError("There is no probe called {name}; there are {known}.", name=check, known=", ".join(PROBES))
+    (finding,) = examine(patient_of(broken(checkpoint, BUGS[puzzle.bug])), (check,))
+    return finding
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A comparison with the healthy model at one stage."""
+
+    stage: Stage
+    address: str
+    largest: float  # of |A − B| there; 0: no difference so far; infinite: another shape, or no such step
+
+
+def glance(checkpoint: Checkpoint, puzzle: Puzzle, stage: int) -> Glance:
+    """How far the broken model is from the healthy one at the end of a stage: the other kind of probe."""
+    a, b = _runs(checkpoint, BUGS[puzzle.bug], puzzle.prompt)
+    found = next(s for s in stages_of(b) if s.index == stage)
+    if found.stop < 0:
+        return Glance(found, "", 0.0)
+    address = b[found.stop].address
+    ours, theirs = a.value(address), b.value(address)
+    if ours is None or theirs is None or ours.shape != theirs.shape:
+        return Glance(found, address, float("inf"))
+    return Glance(found, address, float(distance(ours.array, theirs.array).max(initial=0)))
+
+
+def _bugs(level: int) -> tuple[Bug, ...]:
+    """Bugs that a walk through the model can show."""
+    hardest = LEVELS[level].hardest
+    return tuple(b for b in BUGS.values() if not b.in_loop and not b.retrain and hardest - 1 <= b.level <= hardest)
+
+
+def _choices(bug: Bug, checkpoint: Checkpoint, level: int, drawn: random.Random) -> tuple[str, ...]:
+    others = [b.name for b in BUGS.values() if b is not bug and not b.in_loop and not why_not(b, checkpoint)]
+    chosen = [bug.name, *drawn.sample(others, min(N_CHOICES - 1 + level - 1, len(others)))]
+    drawn.shuffle(chosen)
+    return tuple(chosen)
+
+
+def _shows(checkpoint: Checkpoint, bug: Bug, prompt: str) -> bool:
+    """Whether the bug changes any number of this run."""
+    if not checkpoint.tokenizer.encode(prompt).ids:
+        return False
+    return bool(value_differences(*_runs(checkpoint, bug, prompt), most=1))
+
+
+def _runs(checkpoint: Checkpoint, bug: Bug, prompt: str) -> tuple[Trace, Trace]:
+    ids = checkpoint.tokenizer.encode(prompt).ids_tensor[:, -checkpoint.config.n_ctx :]
+    with torch.no_grad():
+        return record(checkpoint.model, ids), record(broken(checkpoint, bug).model, ids)

@@ -1,0 +1,1 @@
+"""Memory: estimated by formulas, measured in a process of its own, and run out of on purpose."""

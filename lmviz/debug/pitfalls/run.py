@@ -1,0 +1,116 @@
+"""One training of a pitfall, run step by step through lmviz's own loop, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from lmviz.debug.doctor.curves import diagnose
+from lmviz.debug.doctor.finding import Finding
+from lmviz.debug.doctor.history import History, history_of
+from lmviz.debug.doctor.learning import beats_counting
+from lmviz.debug.doctor.lessons import shifted
+from lmviz.debug.doctor.texts import known_tokens, length_in_context
+from lmviz.debug.pitfalls.setup import AROUND, Data, Setup, data_of
+from lmviz.train.baselines import Baselines, baselines
+from lmviz.train.data import batches
+from lmviz.train.gradient import Diverged
+from lmviz.train.initial import new_model
+from lmviz.train.loop import Snapshot, mean_loss, train
+from lmviz.train.sampling import draw
+
+N_SAMPLES = 8
+MEASURE_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished training of a pitfall. Losses in nats per token."""
+
+    history: History
+    diverged_at: int | None
+    true_loss: float  # on all its texts, each token from those before it; NaN where the model gives no numbers
+    held_out_loss: float | None
+    baselines: Baselines  # of the true windows
+    samples: tuple[str, ...]
+    longest_copy: str  # the longest piece of a sample that stands in a text
+    n_copied: int  # samples that are whole texts
+    unknown_share: float  # of the tokens that it was shown
+    findings: tuple[Finding, ...]
+
+
+def run(setup: Setup) -> Iterator[Snapshot | Result]:
+    """The snapshots of the training one by one; last, the result. The same setup gives the same numbers."""
+    data = data_of(setup)
+    model = new_model(setup.model, data.tokenizer.d_vocab, setup.training.seed)
+    shown = batches(data.train, setup.training.batch_size, setup.training.seed)
+    judged = data.held_out or data.true
+    seen: list[Snapshot] = []
+    diverged: int | None = None
+    try:
+        for snapshot in train(model, shown, setup.training, judged, MEASURE_EVERY, look_every=MEASURE_EVERY):
+            seen.append(snapshot)
+            yield snapshot
+    except Diverged as error:
+        diverged = error.step
+    yield _result(setup, data, model, seen, diverged)
+
+
+def result_of(setup: Setup) -> Result:
+    """Run it to its end."""
+    *_, last = run(setup)
+    assert isinstance(last, Result)
+    return last
+
+
+def _result(setup: Setup, data: Data, model: nn.Module, seen: list[Snapshot], diverged: int | None) -> Result:
+    history = history_of(seen, data.tokenizer.d_vocab)
+    samples = _samples(setup, data, model)
+    true_loss = mean_loss(model, data.true)
+    floors = baselines(data.true, data.tokenizer.d_vocab)
+    counted = beats_counting(true_loss, floors.unigram, floors.bigram)
+    copies = [longest_copy(sample, data.texts) for sample in samples]
+    return Result(
+        history=history,
+        diverged_at=diverged,
+        true_loss=true_loss,
+        held_out_loss=mean_loss(model, data.held_out) if data.held_out else None,
+        baselines=floors,
+        samples=samples,
+        longest_copy=max(copies, key=len, default=""),
+        n_copied=sum(sample in data.texts for sample in samples),
+        unknown_share=known_tokens(data.tokenizer, data.texts).measured,
+        findings=(*(diagnose(history) if history.losses else ()), *_of_data(setup, data), counted),
+    )
+
+
+def _of_data(setup: Setup, data: Data) -> tuple[Finding, ...]:
+    lengths = [len(data.tokenizer.encode(text)) for text in data.texts]
+    lengths = [sum(lengths)] if setup.joined else [min(n, setup.model.n_ctx + 1) for n in lengths]  # else: windows
+    return (
+        shifted(data.train.inputs, data.train.targets),
+        known_tokens(data.tokenizer, data.texts),
+        length_in_context(lengths, setup.model.n_ctx),
+    )
+
+
+def _samples(setup: Setup, data: Data, model: nn.Module) -> tuple[str, ...]:
+    """Some texts that the model writes by itself, from what opens a text up to what closes it."""
+    opening = data.tokenizer.encode(AROUND if setup.texts != "sentences" else data.texts[0].split()[0]).ids[:1]
+    written = draw(model, opening, N_SAMPLES, 2 * setup.model.n_ctx, setup.model.n_ctx, seed=0)
+    end = data.tokenizer.encode(AROUND).ids[0] if setup.texts != "sentences" else None
+    cut = [ids[: ids.index(end) + 1] if end in ids else ids for ids in written]
+    return tuple(data.tokenizer.decode([*opening, *ids]) for ids in cut)
+
+
+def longest_copy(sample: str, texts: Sequence[str]) -> str:
+    """The longest piece of a sample that stands, letter for letter, in one of the texts."""
+    longest = ""
+    for start in range(len(sample)):
+        while (piece := sample[start : start + len(longest) + 1]) and len(piece) > len(longest):
+            if not any(piece in text for text in texts):
+                break
+            longest = piece
+    return longest

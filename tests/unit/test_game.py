@@ -1,0 +1,160 @@
+"""The game: one seed, one puzzle for all; probes, answers and scores. And the exercises, answered by live tensors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import lmviz
+from lmviz.debug.bugs.catalogue import BUGS
+from lmviz.debug.exercises.pitfalls import ASKED, memory_question
+from lmviz.debug.exercises.question import Question, mixed
+from lmviz.debug.exercises.walk import kinds_asked, questions
+from lmviz.debug.game import LEVELS, PROBES, Puzzle, Score, Verdict, counted, glance, judge, probe, puzzle
+from lmviz.debug.pitfalls.catalogue import PITFALLS
+from lmviz.debug.pitfalls.run import result_of
+from lmviz.errors import UserError
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.workbench import Request, Run, Workbench
+from tests.conftest import ROOT, SAMPLES
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Checkpoint]:
+    return {name: lmviz.load(ROOT / "sample_models" / name) for name in SAMPLES}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_seed_gives_everyone_the_same_puzzle(models: dict[str, Checkpoint], level: int) -> None:
+    found = [puzzle(seed, level, models) for seed in range(12)]
+    assert found == [puzzle(seed, level, models) for seed in range(12)]
+    assert len({one.bug for one in found}) > 3
+    for one in found:
+        bug = BUGS[one.bug]
+        assert bug.level <= level
+        assert one.bug in one.choices
+        assert len(set(one.choices)) == len(one.choices)
+
+
+def test_a_puzzle_shows_in_the_numbers_of_its_run(models: dict[str, Checkpoint]) -> None:
+    for seed in range(5):
+        one = puzzle(seed, 3, models)
+        ids = models[one.model].tokenizer.encode(one.prompt).ids_tensor
+        trace = lmviz.record(models[one.model].model, ids)
+        glances = [glance(models[one.model], one, stage) for stage in range(1, len(trace.calls))]
+        assert any(found.largest > 0 for found in glances)
+
+
+@pytest.mark.parametrize(("seed", "level"), [(-1, 1), (10**6, 1), (0, 0), (0, 4)])
+def test_a_puzzle_that_does_not_exist_is_refused(models: dict[str, Checkpoint], seed: int, level: int) -> None:
+    with pytest.raises(UserError, match="A puzzle has a number"):
+        puzzle(seed, level, models)
+
+
+def test_a_probe_is_a_check_of_the_broken_model(models: dict[str, Checkpoint]) -> None:
+    one = Puzzle(0, 1, "simple-llm", "The cat sits on the", "no_mask", ("no_mask",))
+    assert probe(models["simple-llm"], one, "causality").holds is False
+    assert probe(models["simple-llm"], one, "positions").holds is True
+    assert "one_batch" not in PROBES
+
+
+def test_a_glance_before_the_bug_sees_nothing_and_one_after_it_does(models: dict[str, Checkpoint]) -> None:
+    one = Puzzle(0, 1, "simple-llm", "The cat sits on the", "no_scale", ("no_scale",))
+    kinds = {glance(models["simple-llm"], one, i).stage.kind: glance(models["simple-llm"], one, i) for i in range(1, 6)}
+    assert kinds["qkv"].largest == 0
+    assert kinds["scores"].largest > 0
+
+
+@pytest.mark.parametrize(
+    ("place", "bug", "probes", "points"),
+    [("scores", "no_mask", 0, 25), ("scores", "no_mask", 3, 22), ("mlp", "no_mask", 0, 20), ("scores", "x", 1, 4)],
+)
+def test_points_are_for_the_stage_the_bug_and_few_probes(place: str, bug: str, probes: int, points: int) -> None:
+    one = Puzzle(0, 2, "simple-llm", "", "no_mask", ())
+    assert judge(one, place, bug, probes).points == points
+    assert judge(one, "mlp", "wrong", probes) == Verdict(False, False, 0)
+
+
+def test_a_streak_ends_with_a_wrong_answer() -> None:
+    score = Score()
+    for right in (True, True, False, True):
+        score = counted(score, Verdict(right, right, 10 * right))
+    assert score == Score(points=30, streak=1, best_streak=2, found=3, played=4)
+
+
+# -- exercises ---------------------------------------------------------------------------------------------------------
+
+
+def run_of(model: str, prompt: str, target: str) -> Run:
+    return Workbench().run(Request(model, prompt, target))
+
+
+def asked(model: str, prompt: str, target: str) -> dict[str, Question]:
+    run = run_of(model, prompt, target)
+    pieces = tuple(run.piece(i) for i in range(run.checkpoint.config.d_vocab))
+    return {question.about: question for question in questions(run.trace, run.tokens, pieces)}
+
+
+def test_every_stage_of_the_walk_has_a_question() -> None:
+    assert set(asked("simple-llm", "The cat sits on the", "mat")) == set(kinds_asked())
+
+
+@pytest.mark.parametrize(
+    ("model", "prompt"), [("small-ever", "Clem"), ("pokemon", ".pik"), ("simple-llm", "The cat"), ("names", ".mar")]
+)
+def test_questions_have_one_right_answer_and_different_options(model: str, prompt: str) -> None:
+    for question in asked(model, prompt, "").values():
+        assert len(set(question.options)) == len(question.options) >= 2
+        assert question.is_right(question.answer)
+        assert not question.is_right(question.answer + 1)
+
+
+def test_the_answers_are_those_of_the_tensors() -> None:
+    run = run_of("simple-llm", "The cat sits on the", "mat")
+    found = asked("simple-llm", "The cat sits on the", "mat")
+    pattern = run.trace["blocks.0.attn.pattern"].outputs[0].array[0, 0, 3]
+    looks = found["softmax"]
+    assert looks.options[looks.answer] == f"{int(pattern.argmax()) + 1} · {run.token(int(pattern.argmax()))}"
+    shares = run.trace["readout.probs"].outputs[0].array[0, -1]
+    assert found["probabilities"].options[found["probabilities"].answer] == run.piece(int(np.argmax(shares)))
+    assert found["tokenizer"].options[found["tokenizer"].answer] == 5
+    assert found["scores"].options[found["scores"].answer] == 4
+    target = run.checkpoint.tokenizer.encode("mat").ids[0]
+    loss = found["loss"].options[found["loss"].answer]
+    assert loss == pytest.approx(-math.log(shares[target]), abs=0.006)
+
+
+def test_options_come_in_the_order_of_their_seed() -> None:
+    assert mixed(1, [2, 3, 4], "a") == mixed(1, [2, 3, 4], "a")
+    assert len({mixed(1, [2, 3, 4], str(seed))[1] for seed in range(20)}) == 4
+
+
+@pytest.mark.parametrize("name", PITFALLS)
+def test_every_pitfall_has_a_question_that_its_training_answers(name: str) -> None:
+    question = ASKED[name].question(result_of(PITFALLS[name].sick))
+    expected = {
+        "rate_too_high": "rises",
+        "rate_too_low": "still",
+        "all_unknown": "none",
+        "not_shifted": "the_same_token",
+        "too_long": "one_name",
+        "too_little_training": "between",
+        "too_little_data": "nearly_all",
+        "too_uniform_data": "much_higher",
+        "too_small_a_model": "between",
+    }
+    assert question.options[question.answer] == expected[name]
+
+
+def test_twice_the_batch_is_twice_the_activations() -> None:
+    question = memory_question(lmviz.load(ROOT / "sample_models" / "names").config, 8)
+    assert question.options[question.answer] == 2.0
+
+
+def test_playing_leaves_torchs_random_numbers_alone(models: dict[str, Checkpoint]) -> None:
+    state = torch.random.get_rng_state()
+    puzzle(3, 2, models)
+    assert torch.equal(torch.random.get_rng_state(), state)

@@ -1,0 +1,88 @@
+"""Every pitfall is reproduced by a real training, told by the doctor, and cured by each of its cures."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from lmviz.debug.pitfalls.catalogue import PITFALLS
+from lmviz.debug.pitfalls.run import Result, longest_copy, result_of
+from lmviz.debug.pitfalls.setup import Setup, data_of
+
+_known: dict[Setup, Result] = {}
+
+
+def result(setup: Setup) -> Result:
+    if setup not in _known:
+        _known[setup] = result_of(setup)
+    return _known[setup]
+
+
+def told(found: Result) -> set[str]:
+    return {finding.check for finding in found.findings if finding.holds is False}
+
+
+@pytest.mark.parametrize("name", PITFALLS)
+def test_a_pitfall_is_reproduced_told_and_cured(name: str) -> None:
+    pitfall = PITFALLS[name]
+    sick = result(pitfall.sick)
+    assert set(pitfall.findings) <= told(sick)
+    assert pitfall.cures
+    for _, setup in pitfall.cures:
+        cured = result(setup)
+        assert not set(pitfall.findings) & told(cured)
+        assert cured.diverged_at is None
+        assert cured.history.end < cured.history.start / 1.3
+
+
+@pytest.mark.parametrize("name", ["rate_too_high", "rate_too_low", "not_shifted", "too_long"])
+def test_a_model_that_does_not_learn_stays_above_what_the_cured_one_reaches(name: str) -> None:
+    sick, (cured, *_) = result(PITFALLS[name].sick), [result(setup) for _, setup in PITFALLS[name].cures]
+    assert cured.true_loss < cured.baselines.bigram
+    assert not sick.true_loss < sick.baselines.uniform - 0.1
+
+
+def test_unshifted_targets_give_a_loss_near_0_and_a_model_that_repeats_itself() -> None:
+    sick = result(PITFALLS["not_shifted"].sick)
+    assert sick.history.end < 0.01
+    assert all(set(sample) == {"."} for sample in sick.samples)
+
+
+def test_a_tokenizer_of_other_words_leaves_nothing_to_learn() -> None:
+    sick = result(PITFALLS["all_unknown"].sick)
+    assert sick.unknown_share == 1.0
+    assert sum("<unk>" in sample for sample in sick.samples) >= 7
+
+
+def test_too_few_texts_are_learned_by_heart() -> None:
+    sick, cured = result(PITFALLS["too_little_data"].sick), result(PITFALLS["too_little_data"].cures[0][1])
+    assert sick.n_copied > len(sick.samples) / 2 > cured.n_copied
+    assert sick.held_out_loss is not None and cured.held_out_loss is not None
+    assert sick.held_out_loss - sick.true_loss > 1 > cured.held_out_loss - cured.true_loss
+
+
+@pytest.mark.parametrize("name", ["too_little_training", "too_uniform_data", "too_small_a_model"])
+def test_the_cure_of_poor_predictions_shows_on_texts_it_never_saw(name: str) -> None:
+    sick, cured = result(PITFALLS[name].sick), result(PITFALLS[name].cures[0][1])
+    assert sick.held_out_loss is not None and cured.held_out_loss is not None
+    assert cured.held_out_loss < sick.held_out_loss - 0.2
+
+
+def test_the_same_pitfall_twice_gives_the_same_numbers() -> None:
+    first, second = (result_of(PITFALLS["not_shifted"].sick) for _ in range(2))
+    assert first.history == second.history
+    assert first.samples == second.samples
+
+
+def test_held_out_names_are_in_no_training() -> None:
+    data = data_of(PITFALLS["too_little_training"].sick)
+    assert data.held_out is not None
+    assert math.isclose(len(data.held_out), 200, rel_tol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("sample", "longest"), [(".marie.", ".mari"), ("xyz", ""), (".anna.", ".anna."), ("ann", "ann"), ("", "")]
+)
+def test_the_longest_copy_is_found(sample: str, longest: str) -> None:
+    assert longest_copy(sample, (".anna.", ".mario.")) == longest
