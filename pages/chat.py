@@ -4,4 +4,4 @@ from lmviz.ui import state
 from lmviz.ui.chat.page import page
 from lmviz.ui.chat.view import View
 
-page(state.view(View))
+page(state.here(View))

@@ -4,4 +4,4 @@ from lmviz.ui import state
 from lmviz.ui.embeddings.page import page
 from lmviz.ui.embeddings.view import View
 
-page(state.view(View))
+page(state.here(View))

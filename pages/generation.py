@@ -4,4 +4,4 @@ from lmviz.ui import state
 from lmviz.ui.generation.page import page
 from lmviz.ui.generation.view import View
 
-page(state.view(View))
+page(state.here(View))

@@ -4,4 +4,4 @@ from lmviz.ui import state
 from lmviz.ui.quantisation.page import page
 from lmviz.ui.quantisation.view import View
 
-page(state.view(View))
+page(state.here(View))

@@ -4,4 +4,4 @@ from lmviz.ui import state
 from lmviz.ui.step_through.page import page
 from lmviz.ui.step_through.view import View
 
-page(state.view(View))
+page(state.here(View))

@@ -4,4 +4,4 @@ from lmviz.ui import state
 from lmviz.ui.tokenizer.page import page
 from lmviz.ui.tokenizer.view import View
 
-page(state.view(View))
+page(state.here(View))

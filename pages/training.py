@@ -4,4 +4,4 @@ from lmviz.ui import state
 from lmviz.ui.training.page import page
 from lmviz.ui.training.view import View
 
-page(state.view(View))
+page(state.here(View))

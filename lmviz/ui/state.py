@@ -89,8 +89,8 @@ class Place:
 P = TypeVar("P", bound=Place)
 
 
-def through_entry() -> None:
-    """Start again at the entry point, if a page was run without it.
+def here(kind: type[P]) -> P:
+    """The present place, for a page that begins. It starts again at the entry point if it was run without that.
 
     As long as nobody has called st.navigation since the server started, Streamlit takes every script in pages/ for a
     page of its own, and a link to one of them runs it bare.
@@ -100,6 +100,7 @@ def through_entry() -> None:
     if PagesManager.uses_pages_directory:
         PagesManager.uses_pages_directory = False
         st.rerun()
+    return view(kind)
 
 
 def language() -> str:
@@ -113,7 +114,6 @@ def language() -> str:
 
 def view(kind: type[P]) -> P:
     """The present place on a page. An address bar that something else has changed (a link, the back button) wins."""
-    through_entry()
     bar, lang = st.query_params.to_dict(), language()
     places = st.session_state.setdefault(_PLACES, {})
     known = places.get(kind)

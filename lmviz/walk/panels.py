@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from lmviz.trace.step import Step, Trace, Value
@@ -14,14 +16,19 @@ Part = Literal["weight", "activation", "q", "k", "v", "input", "constant"]
 # How many of a stage's named results are shown, the last of which is what the stage is for.
 RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}
 SIGNS = {"matmul": "@", "add": "+", "sub": "−", "mul": "×", "div": "÷", "linear": "@", "embedding": "[ ]", "pow": "^"}
+_NAMESPACES = ("self", "F", "torch", "nn", "math")  # what stands before a dot and is no tensor
 STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One tensor of a picture. `sign` is written before it; `turned` shows its last two axes the other way round."""
+    """One tensor of a picture. `sign` is written before it; `turned` shows its last two axes the other way round.
+
+    `name` is what the source calls it where it is used: a block's `scaled` is the `x` of the attention that reads it.
+    """
 
     value: Value
+    name: str
     sign: str = ""
     is_result: bool = False
     turned: bool = False
@@ -39,15 +46,19 @@ def panels_at(walk: Walk, cursor: Cursor) -> tuple[Panel, ...]:
     n_results = RESULTS.get(kind, 1) if cursor.grain == "stage" else 1
     results = _named_results(walk.trace, steps, n_results)
     if cursor.grain == "stage" and kind in ("scores", "mix") and (product := _product(steps)) is not None:
-        return (*product, *(Panel(value, "→", is_result=True) for value in results))
+        return (*product, *(_made(value, "→") for value in results))
     sources = _sources(steps)[-3:]
     if cursor.grain == "stage" and kind == "embeddings" and len(results) == 3:
         tok, pos, x = results
-        return Panel(tok), Panel(pos, "+"), Panel(x, "=", is_result=True)
+        return Panel(tok, tok.name), Panel(pos, pos.name, "+"), _made(x, "=")
     sign = STAGE_SIGNS.get(kind, ",") if cursor.grain == "stage" else SIGNS.get(steps[-1].op, ",")
-    shown = [Panel(value, sign if i else "") for i, value in enumerate(sources)]
-    shown += [Panel(value, "→" if i == 0 or kind != "qkv" else ",", is_result=True) for i, value in enumerate(results)]
+    shown = [Panel(value, name, sign if i else "") for i, (value, name) in enumerate(sources)]
+    shown += [_made(value, "→" if i == 0 or kind != "qkv" else ",") for i, value in enumerate(results)]
     return tuple(shown)
+
+
+def _made(value: Value, sign: str) -> Panel:
+    return Panel(value, value.name, sign, is_result=True)
 
 
 def _product(steps: tuple[Step, ...]) -> tuple[Panel, Panel] | None:
@@ -59,7 +70,7 @@ def _product(steps: tuple[Step, ...]) -> tuple[Panel, Panel] | None:
             turning = made.get(right.address)
             turned = turning is not None and turning.op in ("transpose", "mT")
             right = turning.inputs[0] if turning is not None and turned else right
-            return Panel(left), Panel(right, "@", turned=turned)
+            return Panel(left, left.name), Panel(right, right.name, "@", turned=turned)
     return None
 
 
@@ -67,10 +78,10 @@ def _of_step(step: Step) -> tuple[Panel, ...]:
     sign = SIGNS.get(step.op, ",")
     turned = [step.op == "linear" and argument == "weight" for argument in step.arguments]
     inputs = [
-        Panel(value, ("" if i == 0 else "+" if argument == "bias" else sign), turned=turned[i])
+        Panel(value, _called(step, i), ("" if i == 0 else "+" if argument == "bias" else sign), turned=turned[i])
         for i, (value, argument) in enumerate(zip(step.inputs, step.arguments, strict=True))
     ]
-    return (*inputs, *(Panel(value, "→" if i == 0 else ",", is_result=True) for i, value in enumerate(step.outputs)))
+    return (*inputs, *(_made(value, "→" if i == 0 else ",") for i, value in enumerate(step.outputs)))
 
 
 def _named_results(trace: Trace, steps: tuple[Step, ...], count: int) -> list[Value]:
@@ -84,12 +95,40 @@ def _named_results(trace: Trace, steps: tuple[Step, ...], count: int) -> list[Va
     return list(named.values())[-count:]
 
 
-def _sources(steps: tuple[Step, ...]) -> list[Value]:
-    """The activations and inputs from outside that some steps use, each once, in the order of use."""
+def _sources(steps: tuple[Step, ...]) -> list[tuple[Value, str]]:
+    """The activations and inputs from outside that some steps use, each once, in the order of use; and their names."""
     made = {value.address for step in steps for value in step.outputs}
-    found: dict[str, Value] = {}
+    found: dict[str, tuple[Value, str]] = {}
     for step in steps:
-        for value in step.inputs:
+        for i, value in enumerate(step.inputs):
             if value.role in ("activation", "input") and value.address not in made:
-                found.setdefault(value.address, value)
+                found.setdefault(value.address, (value, _called(step, i)))
     return list(found.values())
+
+
+def _called(step: Step, index: int) -> str:
+    """What the expression of a step calls one of its inputs; the value's own name where it is no plain variable."""
+    names = variables(step.span.text)
+    plain = step.inputs[index].role in ("activation", "input") and step.opened is None
+    return (names[index] if plain and index < len(names) else "") or step.inputs[index].name
+
+
+@lru_cache(maxsize=4096)
+def variables(text: str) -> tuple[str, ...]:
+    """The variables that an expression computes with, in order; empty strings for operands that are something else.
+
+    >>> variables("self.w_q(x)"), variables("tok + pos"), variables("x.softmax(-1)")
+    (('x',), ('tok', 'pos'), ('x', ''))
+    """
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    operands: list[ast.expr] = []
+    if isinstance(node, ast.BinOp):
+        operands = [node.left, node.right]
+    elif isinstance(node, ast.Call):
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        is_method = isinstance(owner, ast.Name) and owner.id not in _NAMESPACES
+        operands = [owner, *node.args] if is_method and owner is not None else node.args
+    return tuple(operand.id if isinstance(operand, ast.Name) else "" for operand in operands)

@@ -14,7 +14,7 @@ from lmviz.errors import UserError
 from lmviz.trace.step import Trace
 from lmviz.walk.breakpoints import Breakpoint, next_stop
 from lmviz.walk.cursor import Cursor, Walk
-from lmviz.walk.panels import panels_at
+from lmviz.walk.panels import panels_at, variables
 from lmviz.walk.stages import stages_of
 from tests.conftest import ROOT, SAMPLES
 
@@ -244,3 +244,26 @@ def test_a_run_stops_at_the_first_nan() -> None:
 def test_a_breakpoint_that_makes_no_sense_is_a_sentence(written: str) -> None:
     with pytest.raises(UserError, match="breakpoint"):
         Breakpoint.parse(written)
+
+
+def test_a_picture_calls_a_tensor_what_the_source_beside_it_does() -> None:
+    walk = walk_of("simple-llm", "The cat sits on the")
+    logits = next(stage for stage in walk.stages if stage.kind == "logits")
+    source, result = panels_at(walk, Cursor("stage", logits.index))
+    assert walk.trace["logits"].span.text == "self.unembed(final)"
+    assert (source.name, source.value.name, result.name) == ("final", "scaled", "logits")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("self.w_q(x)", ("x",)),
+        ("tok + pos", ("tok", "pos")),
+        ("x.softmax(-1)", ("x", "")),
+        ("q @ k.transpose(-2, -1)", ("q", "")),
+        ("F.softmax(masked, dim=-1)", ("masked",)),
+        ("x[0", ()),
+    ],
+)
+def test_the_variables_of_an_expression(text: str, names: tuple[str, ...]) -> None:
+    assert variables(text) == names

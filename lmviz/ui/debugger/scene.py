@@ -39,6 +39,7 @@ def scene(
     stage = run.walk.stage(cursor)
     step = run.walk.step(cursor)
     pos = focus_position(run, view)
+    picture = _picture(run, view, cursor, stage, pos, windows, other)
     return {
         "lang": view.lang,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
@@ -49,13 +50,21 @@ def scene(
         "edits": edit_chips(view),
         "compared": compared(run, view, other),
         "source": code_pane(run.trace, step.index, _span(run, cursor, step), view.stops) if step else None,
-        "picture": _picture(run, view, cursor, stage, pos, windows, other),
+        "picture": picture,
         "say": say(run, view, cursor, stage, step, pos),
-        "inspector": inspector(bench, run, view, other),
+        "inspector": _renamed(inspector(bench, run, view, other), picture),
         "watch": watched(run, view),
         "strip": strip(run, view, stage),
         "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
     }
+
+
+def _renamed(found: dict[str, Any] | None, picture: dict[str, Any]) -> dict[str, Any] | None:
+    """What is said about a cell, with the name that its tensor has in the picture."""
+    if found is not None:
+        names = {panel["address"]: panel["name"] for panel in picture.get("panels", ())}
+        found["name"] = names.get(found["address"], found["name"])
+    return found
 
 
 def focus_position(run: Run, view: View) -> int:

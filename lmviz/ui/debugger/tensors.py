@@ -120,6 +120,7 @@ class _Frame:
         value, view = self.panel.value, self.view
         shown = picture(value, grid, self.place, _Labels(self.run), scale)
         return shown | {
+            "name": self.panel.name,
             "sign": self.panel.sign,
             "result": self.panel.is_result,
             "turned": self.panel.turned,
