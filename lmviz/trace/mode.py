@@ -248,8 +248,10 @@ class Recorder(WatchingMode):
         values = [*self._pending[3::6], *chain.from_iterable(self._pending[1::6])]
         for kwargs in filter(None, self._pending[2::6]):
             values += kwargs.values()
-        tensors = [*compress(values, map(_TENSORS.__contains__, map(type, values)))]
-        if not _KNOWN.issuperset(map(type, values)):
+        values = [*dict(zip(map(id, values), values, strict=True)).values()]  # each once
+        kinds = [*map(type, values)]
+        tensors = [*compress(values, map(_TENSORS.__contains__, kinds))]
+        if not _KNOWN.issuperset(kinds):
             tensors += tensors_in([value for value in values if type(value) not in _KNOWN])
         self._sealed = tensors, *states_of(tensors)
         for call in self.calls:

@@ -55,12 +55,12 @@ class Stack:
         call, lasti = up.call, above.f_lasti
         for frame in reversed(new):
             code = frame.f_code
-            if code is _CALL:
+            if code is _WRAPPED_CALL:  # its locals are those of `_CALL` before any hook, few, and quick to read
                 local = frame.f_locals
                 call = RawCall(local["self"], local["args"], local["kwargs"], up, lasti)
                 call.random = self.random
                 self.calls.append(call)
-            elif code is not _WRAPPED_CALL:
+            elif code is not _CALL:
                 up = running[frame] = Activation(frame, code, up, lasti, call)
                 lasti = frame.f_lasti
         if call is not up.call:  # `forward` is not a Python function: torch was called by the call itself

@@ -178,6 +178,24 @@ def test_a_model_that_is_given_an_object_of_its_own_is_run_again_from_further_ou
     assert_same_numbers(record(model, x), record(model, x, budget=0))
 
 
+class Scales(nn.Module):
+    """A part that a hook tells by how much."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+        self.register_forward_pre_hook(lambda module, args: (*args, 2.0))
+
+    def forward(self, x: Tensor, factor: float) -> Tensor:
+        return self.lin(x).mul(factor).exp()
+
+
+def test_a_hook_runs_once_when_its_module_is_run_again() -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 3), Scales()), torch.ones(2, 3)
+    assert_same_numbers(record(model, x), record(model, x, budget=60))
+
+
 def test_the_smallest_call_around_a_tensor_is_what_runs_again() -> None:
     runs: list[str] = []
 
