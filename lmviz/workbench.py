@@ -368,6 +368,11 @@ class Workbench:
                 return self.runs.model_at(moment[0], first)
         return _untrained(checkpoint)
 
+    def said(self, checkpoint: Checkpoint, prompt: str) -> tuple[tuple[str, dict[str, object]], ...]:
+        """What becomes of a prompt: tokens that the vocabulary lacks, or that don't fit into the context."""
+        tokens, n_ctx = checkpoint.tokenizer.encode(prompt), checkpoint.config.n_ctx
+        return _said(tokens, _last(tokens, n_ctx), max(0, len(tokens) - n_ctx), n_ctx)
+
     def writing(self, checkpoint: Checkpoint, prompt: str, settings: Settings, sequence: int = 0) -> Writing:
         """A text that is written on, token by token, as far as one looks.
 

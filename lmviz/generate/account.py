@@ -31,12 +31,13 @@ class Account:
     logit: float
     entries: tuple[Entry, ...]
     score: float  # the last one
-    total: float  # the sum of e ** score over all tokens that are left
+    highest: float  # the best last score of all tokens
+    total: float  # the sum of e ** (score - highest) over all tokens that are left
 
     @property
     def share(self) -> float:
-        """The probability: e ** score / total; 0 if it was cut."""
-        return math.exp(self.score) / self.total
+        """The probability, e ** (score - highest) / total; 0 if it was cut."""
+        return math.exp(self.score - self.highest) / self.total if self.score > -math.inf else 0.0
 
     @property
     def cut_by(self) -> str:
@@ -51,7 +52,9 @@ def account(step: TokenStep, id: int) -> Account:
         if column.why is not None and before.scores[id] > -np.inf:
             entries.append(_entry(before, column, id, step))
     last = columns[-1].scores.astype(np.float64)
-    return Account(id, float(step.logits[id]), tuple(entries), float(last[id]), float(np.exp(last).sum()))
+    highest = last.max()
+    total = float(np.exp(last - highest).sum()) if highest > -np.inf else 0.0
+    return Account(id, float(step.logits[id]), tuple(entries), float(last[id]), float(highest), total)
 
 
 def _entry(before: Column, column: Column, id: int, step: TokenStep) -> Entry:

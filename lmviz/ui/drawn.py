@@ -49,7 +49,7 @@ def show(
     folder, name = picture.split("/")
 
     def changed() -> None:
-        event = st.session_state[key].event
+        event = getattr(st.session_state.get(key), "event", None)
         if on_event is not None and isinstance(event, dict):
             on_event(event)
 

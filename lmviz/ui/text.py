@@ -6,6 +6,7 @@ English errors are their own keys, so only the other languages have catalogues o
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -88,3 +89,14 @@ def visible(piece: str) -> str:
     shown = piece.replace("\n", "¶").replace("\r", "␍").replace("\t", "→").replace("\u00a0", "⍽")
     shown = "".join("·" if c == " " else c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown)
     return shown if shown else "∅"
+
+
+def code(shown: str) -> str:
+    """Any text as code in Markdown, where none of it can act as Markdown: the fence is longer than any in the text.
+
+    >>> code("a"), code("`*`")
+    ('`` a ``', '`` `*` ``')
+    """
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * max(2, longest + 1)
+    return f"{fence} {shown} {fence}"

@@ -29,6 +29,25 @@ def open_page(root: Path) -> Open:
     return open_at
 
 
+@pytest.fixture
+def open_on(open_page: Open) -> Open:
+    """Opens one page of the app at an address, as a link does."""
+
+    def open_at(page: str, **query: str) -> AppTest:
+        app = open_page()
+        app.switch_page(f"pages/{page}.py")
+        return go(app, **query)
+
+    return open_at
+
+
+def picture(app: AppTest, key: str) -> dict[str, Any]:
+    """What a picture of that key was given to draw."""
+    (found,) = [one for one in app.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
+    content: dict[str, Any] = json.loads(found.proto.json)
+    return content
+
+
 def scene(app: AppTest) -> dict[str, Any]:
     """What the debugger was given to draw."""
     (component,) = app.get("bidi_component")

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.ui import pieces, state
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import integer, text, visible
+from lmviz.ui.text import code, integer, text, visible
 
 if TYPE_CHECKING:
     from lmviz.model.tokenizer import Tokenizer
@@ -53,7 +53,7 @@ def what_is_read(bench: Workbench, view: View) -> None:
     st.markdown(text(view.lang, "chat.counts", **{name: integer(view.lang, n) for name, n in counts.items()}))
     pieces.show(_boxes(chat), view.lang, "chat.pieces", height=HEIGHT, empty=text(view.lang, "chat.empty"))
     for name, n in chat.spelled_out:
-        st.caption(f":orange-badge[!] {text(view.lang, 'chat.spelled_out', token=f'`{visible(name)}`', n=n)}")
+        st.caption(f":orange-badge[!] {text(view.lang, 'chat.spelled_out', token=code(visible(name)), n=n)}")
     with st.expander(text(view.lang, "chat.text"), icon=":material/notes:"):
         st.code(chat.text, language=None, wrap_lines=True)
 

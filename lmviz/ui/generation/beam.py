@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import drawn, state
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import error_text, number, text, visible
+from lmviz.ui.text import code, error_text, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.beam import BeamNode, BeamSearch
@@ -123,7 +123,7 @@ def _words(view: View, search: BeamSearch, checkpoint: Checkpoint) -> None:
         node = search.nodes[index]
         score = number(lang, node.score if node.final is None else node.final)
         whole = visible(checkpoint.tokenizer.decode(search.ids(index)))
-        st.markdown(f"{place}. `` {whole} ``  {score}")
+        st.markdown(f"{place}. {code(whole)}  {score}")
     if search.finished:
         st.caption(text(lang, "generation.beam.final", penalty=number(lang, search.settings.length_penalty)))
 
@@ -135,7 +135,7 @@ def _about(view: View, search: BeamSearch, node: BeamNode, checkpoint: Checkpoin
     whole = visible(checkpoint.tokenizer.decode(search.ids(node.index)))
     before, log_prob, score = (number(lang, value) for value in (parent.score, node.log_prob, node.score))
     lines = [
-        f"`` {whole} ``",
+        code(whole),
         text(lang, "generation.beam.sum", before=before, log_prob=log_prob, score=score, rank=node.rank + 1),
     ]
     if node.final is not None:

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
-from lmviz.ui.text import integer, text, visible
+from lmviz.ui.text import code, error_text, integer, text, visible
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -118,11 +118,18 @@ def _rarer(view: View) -> None:
         )
 
 
-def missing_stop(view: View, bench: Workbench) -> None:
-    """A word on a token that was to end texts, and that the vocabulary lacks."""
-    if view.stop and bench.checkpoint(view.model).tokenizer.id(view.stop) is None:
-        token = visible(view.stop)
-        st.caption(f":orange-badge[!] {text(view.lang, 'generation.stop_token_missing', token=f'`` {token} ``')}")
+def notes(bench: Workbench, view: View) -> None:
+    """What becomes of the prompt, and of a token that was to end texts and that the vocabulary lacks."""
+    checkpoint = bench.checkpoint(view.model)
+    for sentence, details in bench.said(checkpoint, view.first(checkpoint)):
+        shown = {name: code(visible(value)) if isinstance(value, str) else value for name, value in details.items()}
+        _note(error_text(view.lang, UserError(sentence, **shown)))
+    if view.stop and checkpoint.tokenizer.id(view.stop) is None:
+        _note(text(view.lang, "generation.stop_token_missing", token=code(visible(view.stop))))
+
+
+def _note(sentence: str) -> None:
+    st.caption(f":orange-badge[!] {sentence}")
 
 
 def _number(view: View, name: str, low: float, high: float, step: float, disabled: bool = False) -> None:

@@ -9,10 +9,10 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import drawn, pieces, shell, state
 from lmviz.ui.generation import table
-from lmviz.ui.generation.token import at_step, code, worked_out
+from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import SHOWN, View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import error_text, number, text, visible
+from lmviz.ui.text import code, error_text, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.generation import Generation, Writing
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
-HEIGHT = 330  # of the table, pixels
 
 
 def stepping(bench: Workbench, view: View) -> None:
@@ -65,13 +64,15 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
     step = writing.step(at) or generation.steps[-1]
     coming = step.index >= n
     _text(view, checkpoint, generation, step)
-    _buttons(view, generation)
+    row = st.container(horizontal=True, vertical_alignment="center", key="generation_buttons")
+    with row:
+        _buttons(view, generation)
+        find = _rows(view, step)
     left, right = st.columns([2.3, 1], gap="medium")
     with left:
-        find = _rows(view, step)
         start = state.remember("generation.start", 0)
         look = table.Look(view.lang, coming, start, find, view.token, view.shown, view.top)
-        content = table.picture(step, checkpoint.tokenizer, look) | {"height": HEIGHT}
+        content = table.picture(step, checkpoint.tokenizer, look)
         drawn.show("generation/step", content, view.lang, "generation.step", _clicked)
     with right:
         _words(view, checkpoint, generation, step, coming)
@@ -79,35 +80,34 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
 
 def _rows(view: View, step: TokenStep) -> str:
     """What the table shows: scores or shares, all tokens or the first few, or those with a text in them."""
-    with st.container(horizontal=True, vertical_alignment="center", key="generation_rows"):
-        st.segmented_control(
-            text(view.lang, "generation.shown"),
-            SHOWN,
-            format_func=lambda name: text(view.lang, f"generation.shown.{name}"),
-            required=True,
-            label_visibility="collapsed",
-            **state.bound("shown"),
-        )
-        st.segmented_control(
-            text(view.lang, "generation.top"),
-            list(dict.fromkeys((0, view.top or TOP))),
-            format_func=lambda n: text(view.lang, f"generation.top.{'first' if n else 'all'}", n=n or len(step.logits)),
-            required=True,
-            label_visibility="collapsed",
-            **state.bound("top"),
-        )
-        if len(step.logits) <= table.ROWS or view.top:
-            return ""
-        found: str = st.text_input(
-            text(view.lang, "generation.find"),
-            key="generation.find",
-            placeholder=text(view.lang, "generation.find"),
-            label_visibility="collapsed",
-            icon=":material/search:",
-            max_chars=40,
-            width=220,
-        )
-        return found
+    st.segmented_control(
+        text(view.lang, "generation.shown"),
+        SHOWN,
+        format_func=lambda name: text(view.lang, f"generation.shown.{name}"),
+        required=True,
+        label_visibility="collapsed",
+        **state.bound("shown"),
+    )
+    st.segmented_control(
+        text(view.lang, "generation.top"),
+        list(dict.fromkeys((0, view.top or TOP))),
+        format_func=lambda n: text(view.lang, f"generation.top.{'first' if n else 'all'}", n=n or len(step.logits)),
+        required=True,
+        label_visibility="collapsed",
+        **state.bound("top"),
+    )
+    if len(step.logits) <= table.ROWS or view.top:
+        return ""
+    found: str = st.text_input(
+        text(view.lang, "generation.find"),
+        key="generation.find",
+        placeholder=text(view.lang, "generation.find"),
+        label_visibility="collapsed",
+        icon=":material/search:",
+        max_chars=40,
+        width=220,
+    )
+    return found
 
 
 def _clicked(event: drawn.Event) -> None:
@@ -151,25 +151,24 @@ def _percent(share: float, lang: str) -> str:
 
 def _buttons(view: View, generation: Generation) -> None:
     n, running = len(generation.steps), state.remember("generation.running", False)
-    with st.container(horizontal=True, vertical_alignment="center", key="generation_buttons"):
-        _button(view, "first", ":material/first_page:", n == 0, lambda: state.go(n=0, at=-1, token=None), "Home")
-        _button(view, "back", ":material/chevron_left:", n == 0, lambda: state.go(n=n - 1, at=-1, token=None), "Left")
-        ended = bool(generation.ended)
-        st.button(
-            text(view.lang, "generation.next"),
-            key="generation.next",
-            type="primary",
-            icon=":material/casino:" if generation.settings.draws else ":material/chevron_right:",
-            disabled=ended or running,
-            shortcut="Right",
-            on_click=lambda: state.go(n=n + 1, at=-1, token=None),
-        )
-        if running:
-            _button(view, "stop", ":material/stop:", False, lambda: _run(False), None)
-        else:
-            _button(view, "run", ":material/play_arrow:", ended, lambda: _run(True), None)
-        _button(view, "end", ":material/last_page:", ended, lambda: state.go(n=view.length, at=-1, token=None), "End")
-        _button(view, "again", ":material/replay:", n == 0, _again, None)
+    _button(view, "first", ":material/first_page:", n == 0, lambda: state.go(n=0, at=-1, token=None), "Home")
+    _button(view, "back", ":material/chevron_left:", n == 0, lambda: state.go(n=n - 1, at=-1, token=None), "Left")
+    ended = bool(generation.ended)
+    st.button(
+        text(view.lang, "generation.next"),
+        key="generation.next",
+        type="primary",
+        icon=":material/casino:" if generation.settings.draws else ":material/chevron_right:",
+        disabled=ended or running,
+        shortcut="Right",
+        on_click=lambda: state.go(n=n + 1, at=-1, token=None),
+    )
+    if running:
+        _button(view, "stop", ":material/stop:", False, lambda: _run(False), None)
+    else:
+        _button(view, "run", ":material/play_arrow:", ended, lambda: _run(True), None)
+    _button(view, "end", ":material/last_page:", ended, lambda: state.go(n=view.length, at=-1, token=None), "End")
+    _button(view, "again", ":material/replay:", n == 0, _again, None)
 
 
 def _again() -> None:
@@ -225,7 +224,8 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
 def _reasons(view: View, step: TokenStep) -> None:
     """What each filter cut, and why."""
     columns = step.columns()
-    st.markdown(text(view.lang, "generation.left", n=columns[-1].n_kept, total=len(step.logits)))
+    if step.settings.draws:
+        st.markdown(text(view.lang, "generation.left", n=columns[-1].n_kept, total=len(step.logits)))
     for column in columns:
         if column.why is not None:
             title = text(view.lang, f"generation.column.{column.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,11 +16,13 @@ from lmviz.ui.text import error_text, text
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
+LOOK = Path(__file__).with_name("look.css")
 DRAWN = {"one": one.stepping, "several": several.several, "beam": beam.beam, "compare": compare.compare}
 
 
 def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
+    st.html(LOOK)
     with shell.top(view):
         row = st.container(horizontal=True, vertical_alignment="center", key="generation_top")
     body = st.container(key="generation_body")
@@ -46,5 +49,5 @@ def _body(bench: Workbench, view: View) -> None:
         )
         presets.presets(view)
     knobs.knobs(view)
-    knobs.missing_stop(view, bench)
+    knobs.notes(bench, view)
     DRAWN[view.way](bench, view)

@@ -15,28 +15,32 @@ from lmviz.ui.text import text
 if TYPE_CHECKING:
     from lmviz.generate.presets import Preset
 
+UNTRAINED = "names_untrained"
 TOP = 5  # predictions that the guide inspects
 
 
 def presets(view: View) -> None:
-    """A button for each; it changes the whole view."""
+    """A list to choose from; a choice changes the whole view."""
     from lmviz.generate.presets import PRESETS
 
-    with st.popover(text(view.lang, "generation.presets"), icon=":material/auto_stories:"):
-        for group, first, last in (("lesson", 0, 3), ("guide", 3, len(PRESETS))):
-            st.caption(text(view.lang, f"generation.presets.{group}"))
-            for preset in PRESETS[first:last]:
-                _button(view, preset.name, _place(preset))
-            if group == "lesson":
-                _button(view, "names_untrained", _place(PRESETS[1]) | {"both": True})
+    places = {preset.name: _place(preset) for preset in PRESETS}
+    places[UNTRAINED] = places[PRESETS[1].name] | {"both": True}
+    key = "generation.preset"
+    st.session_state[key] = None
 
+    def chosen() -> None:
+        if name := st.session_state[key]:
+            state.go(**places[name])
 
-def _button(view: View, name: str, changes: dict[str, Any]) -> None:
-    st.button(
-        text(view.lang, f"generation.preset.{name}"),
-        key=f"generation.preset.{name}",
-        type="tertiary",
-        on_click=lambda: state.go(**changes),
+    st.selectbox(
+        text(view.lang, "generation.presets"),
+        list(places),
+        key=key,
+        format_func=lambda name: text(view.lang, f"generation.preset.{name}"),
+        placeholder=text(view.lang, "generation.presets"),
+        label_visibility="collapsed",
+        width=330,
+        on_change=chosen,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmviz.errors import UserError
-from lmviz.ui.text import error_text, number, text, visible
+from lmviz.ui.text import code, error_text, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.columns import Column
@@ -133,7 +133,7 @@ def share_of(draw: Draw, lang: str, tokenizer: Tokenizer) -> str:
         lang,
         "generation.draw",
         number=number(lang, draw.number, 4),
-        token=visible(tokenizer.piece(draw.chosen)),
+        token=code(visible(tokenizer.piece(draw.chosen))),
         start=number(lang, start, 4),
         end=number(lang, end, 4),
     )

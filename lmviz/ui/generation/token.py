@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.ui import shell
 from lmviz.ui.generation.view import View
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import number, text, visible
+from lmviz.ui.text import code, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.account import Account, Entry
@@ -43,7 +43,7 @@ def _line(lang: str, entry: Entry) -> str:
 def _share(lang: str, found: Account, n_kept: int) -> str:
     if found.cut_by:
         return text(lang, "generation.token.out")
-    values = {"score": found.score, "total": found.total, "share": found.share}
+    values = {"score": found.score, "highest": found.highest, "total": found.total, "share": found.share}
     return text(
         lang,
         "generation.token.share",
@@ -64,8 +64,3 @@ def at_step(
     temperature = view.temperature if step.settings.draws else 1.0
     temperature = temperature if 0.01 <= temperature <= 10 else 1.0
     return StepThrough(lang=view.lang, model=view.model, prompt=prompt, step=stage, temperature=temperature, cell=cell)
-
-
-def code(token: str) -> str:
-    """A token in Markdown, as it is."""
-    return f"`` {token} ``"

@@ -76,7 +76,7 @@ class View(Place):
             max_new_tokens=self.length,
             stop=stop_ids(checkpoint, self.stop),
             seed=self.seed,
-            n_sequences=self.texts,
+            n_sequences=self.texts if self.way in ("several", "compare") else 1,
             n_beams=self.beams,
             length_penalty=self.reward,
             early_stopping=self.early,

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.ui import pieces, state
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import integer, text, visible
+from lmviz.ui.text import code, integer, text, visible
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.view import View
 
@@ -39,7 +39,7 @@ def pieces_of_text(bench: Workbench, view: View) -> None:
     )
     dropped = "".join(part for _, part in tokens.dropped)
     if dropped:
-        st.warning(text(view.lang, "tokenizer.dropped", parts=f"`{visible(dropped)}`"))
+        st.warning(text(view.lang, "tokenizer.dropped", parts=code(visible(dropped))))
     if any(tokens.unknown):
         st.warning(text(view.lang, "tokenizer.unknown", n=sum(tokens.unknown)))
     if view.piece is not None and view.piece < len(tokens):
@@ -67,7 +67,7 @@ def _about(view: View, tokens: Tokens, vocabulary: Vocabulary, at: int) -> None:
         text(
             view.lang,
             "tokenizer.about",
-            piece=visible(tokens.pieces[at]).replace("`", "ˋ"),
+            piece=code(visible(tokens.pieces[at])),
             at=at,
             id=tokens.ids[at],
             start=start,

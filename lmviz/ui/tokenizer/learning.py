@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, state
-from lmviz.ui.text import error_text, integer, number, text, visible
+from lmviz.ui.text import code, error_text, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _next_sentence(view: View, learning: Learning, at: int) -> str:
     return text(
         view.lang,
         key,
-        left=_code(_shown(learning, left)),
-        right=_code(_shown(learning, right)),
+        left=code(_shown(learning, left)),
+        right=code(_shown(learning, right)),
         count=integer(view.lang, count),
         ties=integer(view.lang, n_ties),
         total=integer(view.lang, len(pairs)),
@@ -121,18 +121,14 @@ def _done_sentence(view: View, learning: Learning, at: int) -> str:
     if not at:
         return f"{text(view.lang, 'tokenizer.bytes_first')}  \n{facts}"
     merge = learning.merges[at - 1]
-    left, right = (_code(_shown(learning, id)) for id in merge.pair)
+    left, right = (code(_shown(learning, id)) for id in merge.pair)
     made = text(
         view.lang,
         "tokenizer.merged",
         left=left,
         right=right,
-        token=_code(_shown(learning, merge.token)),
+        token=code(_shown(learning, merge.token)),
         id=merge.token,
         count=integer(view.lang, merge.count),
     )
     return f"{made}  \n{facts}"
-
-
-def _code(shown: str) -> str:
-    return f"`` {shown} ``"

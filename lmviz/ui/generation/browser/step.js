@@ -41,7 +41,7 @@ const tableOf = (data, send) => {
       h("th", { scope: "row", class: "token" }, h("button", { title: `id ${row.id}`, "aria-pressed": String(row.id === data.row) }, h("span", {}, row.text), is ? h("i", { class: "tick", title: w["generation.step.chosen"] }, "✓") : null)),
       cells, h("td", { class: "final" }, h("div", {}, h("span", { class: "fill", style: `width:${100 * p}%` }), h("b", {}, out >= 0 ? "0" : shareText(p, lang)))));
   });
-  return h("div", { class: "scroll", "data-scroll": "table", tabindex: "0", role: "region", "aria-label": w["generation.step.table"], style: `max-height:${data.height}px` }, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
+  return h("div", { class: "scroll", "data-scroll": "table", tabindex: "0", role: "region", "aria-label": w["generation.step.table"] }, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
 };
 
 const pagerOf = (data, send) => {

@@ -1,0 +1,244 @@
+"""The generation page, in both languages: it shows what the engine does, and a link gives the same text again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import lmviz
+from lmviz.generate.beam import beam_search
+from lmviz.generate.generation import generate
+from lmviz.generate.presets import PRESETS, ask_question, complete_sentence, generate_names, inspect_prediction
+from lmviz.generate.settings import Settings
+from lmviz.ui.generation.view import KEPT, WAYS, View
+from lmviz.ui.state import Place
+from lmviz.ui.text import LANGUAGES, text
+from tests.conftest import ROOT, SAMPLES
+from tests.pages.conftest import Open, go, picture
+
+
+def complaints(app: AppTest) -> list[str]:
+    return [element.value for element in (*app.exception, *app.error)]
+
+
+def checkpoint(name: str) -> lmviz.Checkpoint:
+    return lmviz.load(ROOT / "sample_models" / name)
+
+
+def new_pieces(app: AppTest) -> list[str]:
+    return [one["text"] for one in picture(app, "generation.text")["pieces"] if "new" in one.get("marks", ())]
+
+
+def test_it_opens_on_names_with_its_first_prompt_ready_for_the_next_token(open_on: Open) -> None:
+    app = open_on("generation")
+    assert not complaints(app)
+    assert app.text_input(key="generation.prompt").value == checkpoint("names").card.prompts[0]
+    step = picture(app, "generation.step")
+    assert step["total"] == len(step["rows"]) == 27
+    assert step["chosen"] is None and step["bar"]["number"] is None
+    assert not app.button(key="generation.next").disabled
+    assert not new_pieces(app)
+
+
+def test_next_writes_one_token_and_shows_the_draw(open_on: Open) -> None:
+    app = open_on("generation")
+    app.button(key="generation.next").click().run()
+    step = picture(app, "generation.step")
+    model = checkpoint("names")
+    made = generate(model, model.tokenizer.encode(".mar").ids, Settings(max_new_tokens=20, stop=(0,))).steps[0]
+    draw = made.draw()
+    assert draw is not None and step["chosen"] == draw.chosen
+    assert step["bar"]["number"] == draw.number
+    share = next(one for one in step["bar"]["shares"] if one["id"] == draw.chosen)
+    assert share["start"] <= draw.number < share["end"]
+    assert sum(row["shares"][-1] for row in step["rows"]) == pytest.approx(1, abs=1e-5)
+    assert new_pieces(app) == [model.tokenizer.piece(draw.chosen)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", SAMPLES)
+def test_every_way_works_on_every_sample(open_on: Open, model: str, language: str) -> None:
+    app = open_on("generation", model=model, lang=language)
+    for way in WAYS:
+        for weights in ("trained", "untrained"):
+            go(app, way=way, weights=weights, n="3", lang=language, model=model)
+            assert not complaints(app), (way, weights)
+            shown = " ".join(element.value for element in (*app.markdown, *app.caption))
+            assert "generation." not in shown and "{" not in shown
+
+
+def test_the_same_link_gives_the_same_text_and_another_seed_another(open_on: Open) -> None:
+    link = {"n": "8", "temperature": "1.3", "top_k": "12", "seed": "7", "stop": "#"}
+    first, second = (new_pieces(open_on("generation", **link)) for _ in range(2))
+    assert first == second and len(first) == 8
+    assert new_pieces(open_on("generation", **link | {"seed": "8"})) != first
+
+
+def test_the_table_is_the_pipeline_and_says_how_many_went_where(open_on: Open) -> None:
+    link = {
+        "n": "2",
+        "temperature": "0.7",
+        "top_k": "9",
+        "top_p": "0.8",
+        "min_p": "0.1",
+        "penalty": "1.4",
+        "ngram": "2",
+    }
+    app = open_on("generation", **link)
+    step = picture(app, "generation.step")
+    model = checkpoint("names")
+    settings = Settings("sample", 1.4, 2, 0.7, 9, 0.8, 0.1, stop=(0,))
+    made = generate(model, model.tokenizer.encode(".mar").ids, settings).steps[1]
+    columns = made.columns()
+    assert [column["name"] for column in step["columns"]] == [column.name for column in columns]
+    assert [column["cut"] for column in step["columns"]] == [len(column.cut) for column in columns]
+    assert all(column["why"] for column in step["columns"][1:])
+    assert {row["id"] for row in step["rows"]} == set(range(27))
+    for row in step["rows"]:
+        for score, column in zip(row["scores"], columns, strict=True):
+            wanted = float(column.scores[row["id"]])
+            assert score == (pytest.approx(wanted, rel=1e-6) if wanted > -1e30 else None)
+    probabilities = [row["shares"][-1] for row in step["rows"] if row["scores"][-1] is not None]
+    assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_temperature_zero_says_that_it_is_greedy(open_on: Open) -> None:
+    app = open_on("generation", temperature="0", n="1")
+    assert any("greedy" in caption.value for caption in app.caption)
+    assert picture(app, "generation.step")["bar"]["number"] is None
+
+
+@pytest.mark.parametrize(
+    "conflict", [{"top_k": "400"}, {"top_p": "0"}, {"min_p": "1"}, {"strategy": "greedy", "top_k": "3"}]
+)
+def test_conflicting_settings_are_said_and_not_crashed(open_on: Open, conflict: dict[str, str]) -> None:
+    app = open_on("generation", n="1", **conflict)
+    assert not complaints(app)
+    assert any(caption.value.startswith(":orange-badge") for caption in app.caption)
+
+
+def test_when_no_token_is_left_it_says_so(open_on: Open) -> None:
+    app = open_on("generation", model="small-ever", ngram="1", n="8", stop="#")
+    assert not complaints(app)
+    assert [warning.value for warning in app.warning] == [text("en", "generation.ended.nothing")]
+    assert app.button(key="generation.next").disabled
+
+
+def test_what_slid_out_of_the_context_is_shown_as_cut(open_on: Open) -> None:
+    app = open_on("generation", model="pokemon", prompt=".pikachu", stop="#", n="4")
+    gone = [one for one in picture(app, "generation.text")["pieces"] if "gone" in one.get("marks", ())]
+    assert len(gone) == len(".pikachu") + 3 - 8
+    assert any("8" in caption.value and str(len(gone)) in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize(("prompt", "said"), [("", "at least one token"), ("!!!", "at least one token")])
+def test_a_prompt_without_tokens_is_one_sentence(open_on: Open, prompt: str, said: str) -> None:
+    app = open_on("generation", prompt=prompt or " ")
+    assert not app.exception and [said in error.value for error in app.error] == [True]
+
+
+def test_what_the_vocabulary_lacks_is_said(open_on: Open) -> None:
+    app = open_on("generation", prompt=".mAr")
+    assert not complaints(app) and any("`` A ``" in caption.value for caption in app.caption)
+
+
+def test_a_token_in_the_text_opens_its_step_and_back_takes_one_away(open_on: Open) -> None:
+    app = open_on("generation", n="5", stop="#")
+    latest = picture(app, "generation.step")["rows"]
+    go(app, n="5", stop="#", at="1")
+    assert picture(app, "generation.text")["chosen"] == 1
+    assert picture(app, "generation.step")["rows"] != latest
+    written = new_pieces(app)
+    app.button(key="generation.back").click().run()
+    assert new_pieces(app) == written[:-1]
+    app.button(key="generation.first").click().run()
+    assert new_pieces(app) == []
+
+
+def test_running_goes_on_by_itself_and_stops(open_on: Open) -> None:
+    app = open_on("generation", stop="#", length="3")
+    app.button(key="generation.run").click().run()
+    seen = [len(new_pieces(app))]
+    for _ in range(4):
+        app.run()
+        seen.append(len(new_pieces(app)))
+    assert seen == sorted(seen) and seen[-1] == 3
+    assert app.button(key="generation.run").disabled
+
+
+def test_a_row_is_worked_out_down_to_its_probability(open_on: Open) -> None:
+    app = open_on("generation", n="1", temperature="0.5", token="5")
+    shown = " ".join(markdown.value for markdown in app.markdown)
+    row = next(row for row in picture(app, "generation.step")["rows"] if row["id"] == 5)
+    assert f"{row['scores'][0]:.2f}".replace("-", "−") in shown
+    assert f"**{row['shares'][-1]:.4f}**" in shown
+    doors = [link.proto.query_string for link in app.get("page_link")]
+    assert any("cell" in door and "logits" in door for door in doors)
+
+
+def test_the_presets_of_the_lesson_and_the_guide_do_what_they_say(open_on: Open) -> None:
+    app = open_on("generation")
+
+    def choose(name: str) -> None:
+        app.selectbox(key="generation.preset").select(name).run()
+        assert not complaints(app), name
+
+    simple, pokemon = checkpoint("simple-llm"), checkpoint("pokemon")
+    choose("complete_sentence")
+    assert "The cat sits on the " + new_pieces(app)[0] == complete_sentence(simple, "The cat sits on the")
+    choose("ask_question")
+    assert new_pieces(app) == [ask_question(simple, "What color is the sky?")]
+    choose("inspect_prediction")
+    rows = picture(app, "generation.step")["rows"]
+    wanted = inspect_prediction(simple, "The cat sits on the")
+    assert [(row["id"], row["shares"][0]) for row in rows] == [(p.id, pytest.approx(p.prob, rel=1e-4)) for p in wanted]
+    for preset in PRESETS[:3]:
+        choose(preset.name)
+        names = [row["new"].rstrip(".") for row in picture(app, "generation.texts.trained")["rows"]]
+        assert tuple(names) == generate_names(pokemon, preset.settings.temperature)
+    choose("names_untrained")
+    before, after = (picture(app, f"generation.texts.{w}")["rows"] for w in ("untrained", "trained"))
+    assert len(before) == len(after) == 10 and before != after
+
+
+def test_the_tree_is_the_engines_search_at_every_step(open_on: Open) -> None:
+    model = checkpoint("names")
+    settings = Settings("beam", max_new_tokens=20, stop=(0,), n_beams=3)
+    search = beam_search(model, model.tokenizer.encode(".mar").ids, settings)
+    app = open_on("generation", way="beam")
+    assert [node["step"] for node in picture(app, "generation.tree")["nodes"]] == [0]
+    app.button(key="generation.beam.next").click().run()
+    assert {node["step"] for node in picture(app, "generation.tree")["nodes"]} == {0, 1}
+    app.button(key="generation.beam.end").click().run()
+    nodes = picture(app, "generation.tree")["nodes"]
+    assert len(nodes) == len(search.nodes)
+    assert [node["text"] for node in nodes[1:]] == [model.tokenizer.piece(n.token or 0) for n in search.nodes[1:]]
+    best = model.tokenizer.decode(search.ids(search.best[0]))
+    assert any(best in markdown.value for markdown in app.markdown)
+
+
+def test_settings_set_aside_stay_while_the_others_change(open_on: Open) -> None:
+    app = open_on("generation", way="compare", temperature="2", seed="3")
+    drawn = [row["new"] for row in picture(app, "generation.compare.sample")["rows"]]
+    app.button(key="generation.keep").click().run()
+    go(app, way="compare", temperature="0.2", seed="3", kept=app.query_params["kept"])
+    assert [row["new"] for row in picture(app, "generation.compare.kept.0")["rows"]] == drawn
+    assert [row["new"] for row in picture(app, "generation.compare.sample")["rows"]] != drawn
+    app.button(key="generation.drop.0").click().run()
+    assert "kept" not in app.query_params
+
+
+@pytest.mark.parametrize("kept", ["[[1,2]]", '[["a",0,1,0,1,0,0]]', "[[-4,0,1,0,1,0,0]]", "7", "[[1,0.5,1,0,1,0,0]]"])
+def test_a_link_with_nonsense_leaves_it_out(kept: str) -> None:
+    _, wrong = View.parse({"kept": kept})
+    assert wrong == ("kept",)
+
+
+def test_a_view_survives_its_own_address() -> None:
+    kept: Any = ((2.0, 3, 0.5, 0.1, 1.2, 2, 9),)
+    view: Place = View(model="pokemon", way="compare", temperature=0.3, kept=kept, stop=".", token=4, lang="fr")
+    assert View.parse(view.query()) == (view, ())
+    assert len(kept[0]) == len(KEPT) and json.loads(view.query()["kept"]) == [list(kept[0])]
