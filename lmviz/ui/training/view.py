@@ -58,6 +58,7 @@ class View(Place):
     prompt: str | None = part(None, str)
     opened: int = part(0, whole(0, 2**31))  # the training step that is open; 0: none yet
     scene: int = part(1, whole(1, 5))  # of its slow motion
+    look: str = part("", str)  # what of it is looked at: the address of a tensor, or a weight
     cell: tuple[str, tuple[int, ...]] | None = part(None, _cell)
 
     def query(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.text import error_text, integer, number, text, visible
-from lmviz.ui.training import curves, manage, past, words
+from lmviz.ui.training import curves, manage, one_step, past, words
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
             st.fragment(curves.all_curves, run_every=every and 2 * every)(bench)
         elif view.tab == "time":
             past.time_travel(bench, view, run)
+        elif view.tab == "step":
+            one_step.one_step(bench, view, run)
         elif view.tab == "compare":
             manage.compare(bench, view, run)
         elif view.tab == "export":

@@ -1,0 +1,416 @@
+"""One training step in five scenes: sample, predict, loss, gradients, update. Every number is the run's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import matrices, shell, state
+from lmviz.ui.formula import svg
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.text import error_text, integer, number, text, visible
+from lmviz.ui.training import arithmetic, words
+from lmviz.ui.training.view import View
+
+if TYPE_CHECKING:
+    from lmviz.trace.step import Array
+    from lmviz.train.opened import OpenedStep
+    from lmviz.train.store.run_table import Run as Training
+    from lmviz.workbench import Run, Workbench
+
+SCENES = (1, 2, 3, 4, 5)
+BEAT = 4.0  # seconds that each scene stays in slow motion
+HEIGHT = 330
+NEIGHBOURS = 3  # texts of the batch shown in the first scene
+SLOW = "train.slow"
+Cell = tuple[int, ...]
+
+
+def one_step(bench: Workbench, view: View, run: Training) -> None:
+    """Which step, which text of its batch, which scene; then that scene."""
+    st.fragment(_step, run_every=BEAT if state.remember(SLOW, False) else None)(bench)
+
+
+def _step(bench: Workbench) -> None:
+    view = _moved_on(state.view(View))
+    lang = view.lang
+    try:
+        run = bench.runs.get(view.run)
+        step = view.opened or min(1, run.steps)
+        _which(view, run, step)
+        opened = bench.opened(run.id, step)
+        walked = _walked(bench, run, step, view.window)
+        _scenes(view, opened)
+        {1: sample, 2: predict, 3: loss, 4: gradients, 5: update}[view.scene](bench, state.view(View), opened, walked)
+        _door(bench, view, run, step, walked)
+    except UserError as error:
+        st.warning(error_text(lang, error))
+    state.write()
+
+
+def _walked(bench: Workbench, run: Training, step: int, window: int) -> Run:
+    from lmviz.workbench import Request, training_step_name
+
+    return bench.run(Request(training_step_name(run.id, step, window), ""))
+
+
+def _moved_on(view: View) -> View:
+    """In slow motion the next scene, until the last."""
+    if not state.remember(SLOW, False):
+        return view
+    if state.take("train.slow_first", False):
+        state.go(scene=1, cell=None)
+    elif view.scene == SCENES[-1]:
+        state.keep(SLOW, False)
+        st.rerun()
+    else:
+        state.go(scene=view.scene + 1, cell=None)
+    return state.view(View)
+
+
+def _which(view: View, run: Training, step: int) -> None:
+    lang = view.lang
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.session_state["opened"] = step
+        st.number_input(
+            text(lang, "train.one.step"),
+            1,
+            run.steps,
+            key="opened",
+            width=150,
+            on_change=lambda: state.go(opened=st.session_state["opened"], cell=None),
+        )
+        st.session_state["opened_window"] = view.window
+        st.number_input(
+            text(lang, "train.one.window"),
+            0,
+            key="opened_window",
+            width=150,
+            help=text(lang, "train.one.window_help"),
+            on_change=lambda: state.go(window=st.session_state["opened_window"], cell=None),
+        )
+        st.session_state["scene"] = view.scene
+        st.segmented_control(
+            text(lang, "train.one.scenes"),
+            SCENES,
+            key="scene",
+            required=True,
+            label_visibility="collapsed",
+            format_func=lambda scene: f"{scene} · {text(lang, f'train.one.scene.{scene}')}",
+            on_change=lambda: state.go(scene=st.session_state["scene"], cell=None),
+        )
+        slow = bool(state.remember(SLOW, False))
+        st.button(
+            text(lang, "train.one.stop" if slow else "train.one.slow"),
+            icon=":material/pause:" if slow else ":material/slow_motion_video:",
+            key="slow",
+            on_click=_toggle,
+        )
+    if slow != state.remember("train.was_slow", False):
+        state.keep("train.was_slow", slow)
+        st.rerun()  # the beat starts or stops
+
+
+def _toggle() -> None:
+    slow = not state.remember(SLOW, False)
+    state.keep(SLOW, slow)
+    state.keep("train.slow_first", slow)
+
+
+def _scenes(view: View, opened: OpenedStep) -> None:
+    lang = view.lang
+    details = {
+        "step": integer(lang, opened.step),
+        "windows": integer(lang, len(opened.batch)),
+        "targets": integer(lang, opened.batch.n_targets),
+        "loss": number(lang, opened.loss, 4),
+        "norm": number(lang, opened.grad_norm, 4),
+        "rate": number(lang, opened.rate, 5),
+        "n": len(opened.batch),
+    }
+    st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
+
+
+def _door(bench: Workbench, view: View, run: Training, step: int, walked: Run) -> None:
+    """Into the step-through: to the beginning, or to the first tensor that is not finite."""
+    from lmviz.debug.first_bad import first_bad
+    from lmviz.workbench import training_step_name
+
+    bad = first_bad(walked.trace)
+    if bad is None:
+        shell.link(text(view.lang, "train.one.open"), StepThrough(lang=view.lang, model=walked.request.model))
+        return
+    what = "train.one.bad_gradient" if bad.is_gradient else "train.one.bad"
+    st.warning(text(view.lang, what, tensor=f"`{bad.address}`"), icon=":material/bug_report:")
+    row = bad.cell[0] if len(bad.cell) > 1 else walked.row
+    place = StepThrough(
+        lang=view.lang,
+        model=training_step_name(run.id, step, row),
+        step=bad.address,
+        by="op",
+        cell=(bad.address, bad.cell),
+        grad=bad.is_gradient,
+    )
+    shell.link(text(view.lang, "train.one.open_bad"), place)
+
+
+# -- the scenes ------------------------------------------------------------------------------------------------------
+
+
+def sample(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+    """Some texts of the batch: what is read, and below it what is to be predicted."""
+    from lmviz.train.preview import aligned
+
+    lang = view.lang
+    for one in aligned(opened.batch, walked.checkpoint.tokenizer, walked.row, NEIGHBOURS):
+        st.html(
+            words.rows(
+                [
+                    (text(lang, "train.data.inputs"), "inputs", one.inputs),
+                    (text(lang, "train.data.targets"), "targets", one.targets),
+                ]
+            )
+        )
+
+
+def predict(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+    """The probability of every token at every position; the targets' cells are marked."""
+    value = walked.trace.value("readout.probs")
+    if value is None:
+        return
+    n_pos = _length(opened, walked.row)
+    probs = value.array[walked.row, :n_pos]
+    targets = opened.batch.targets[walked.row, :n_pos].numpy()
+    marked = np.zeros(probs.shape, np.float32)
+    for pos, target in enumerate(targets):
+        if target >= 0:
+            marked[pos, target] = 1
+    pieces = [walked.piece(i) for i in range(probs.shape[1])]
+    shown = Matrix(
+        probs,
+        "probs",
+        ("pos", "d_vocab"),
+        walked.tokens.pieces[:n_pos],
+        pieces,
+        share=True,
+        result=True,
+        changed=marked,
+    )
+    matrices.show([shown], view.lang, key="step_probs", height=HEIGHT)
+
+
+def _length(opened: OpenedStep, row: int) -> int:
+    """How many positions of a text there are, up to its last target."""
+    counted = np.flatnonzero(opened.batch.targets[row].numpy() >= 0)
+    return int(counted[-1]) + 1 if len(counted) else opened.batch.inputs.shape[1]
+
+
+def loss(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+    """−ln p of each target of the text; and how the mean over the whole batch comes to the loss of the step."""
+    lang, row = view.lang, walked.row
+    n_pos = _length(opened, row)
+    targets = opened.batch.targets[row, :n_pos].tolist()
+    losses = opened.losses[row, :n_pos]
+    cells = []
+    for pos, target in enumerate(targets):
+        if target < 0:
+            cells.append((visible(walked.token(pos)), "–", "–", "–"))
+            continue
+        nats = float(losses[pos])
+        p = float(np.exp(-nats))
+        cells.append(
+            (
+                visible(walked.token(pos)),
+                visible(walked.piece(target)),
+                number(lang, p, 4),
+                f"−ln {number(lang, p, 4)} = {number(lang, nats, 4)}",
+            )
+        )
+    heads = [text(lang, f"train.one.{name}") for name in ("input", "target", "p", "nats")]
+    st.html(words.table(heads, cells))
+    counted = opened.losses[np.isfinite(opened.losses)].astype(np.float64)
+    if not len(counted):
+        return
+    st.markdown(
+        text(
+            lang,
+            "train.one.mean",
+            total=number(lang, float(counted.sum()), 4),
+            n=len(counted),
+            mean=number(lang, float(counted.mean()), 6),
+            loss=number(lang, opened.loss, 6),
+        )
+    )
+
+
+def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+    """Backward, stage by stage from the loss: a tensor's value, beside it its gradient; any cell's arithmetic below."""
+    lang = view.lang
+    if opened.loss_after is None:
+        st.caption(text(lang, "train.one.no_gradient"))
+        return
+    addresses = _backwards(walked)
+    names = [address for address, _ in addresses]
+    chosen = view.look if view.look in {*names, *opened.before} else names[0]
+    left, right = st.columns(2)
+    with left:
+        _choose(lang, "train.one.stage", "step_stage", names, chosen, dict(addresses))
+    with right:
+        _choose(lang, "train.one.or_weight", "step_weight", list(opened.before), chosen, {})
+    shown = _value_and_gradient(opened, walked, chosen)
+    matrices.show(
+        shown, lang, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
+    )
+    if view.cell is None or view.cell[0] != chosen:
+        st.caption(text(lang, "train.one.click_gradient"))
+        return
+    cell = _whole_cell(walked, chosen, view.cell[1])
+    why = bench.explain(walked, chosen, cell, gradient=True)
+    if why is not None:
+        recorded = walked.trace.value(chosen)
+        assert recorded is not None and recorded.grad is not None
+        arithmetic.show(why, float(recorded.grad[cell]), lang)
+
+
+def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
+    st.session_state[key] = chosen if chosen in options else None
+    st.selectbox(
+        text(lang, label),
+        options,
+        index=None,
+        key=key,
+        format_func=lambda address: f"{text(lang, said[address])} · {address}" if address in said else address,
+        on_change=lambda: state.go(look=st.session_state[key] or "", cell=None),
+    )
+
+
+def _backwards(walked: Run) -> list[tuple[str, str]]:
+    """What each stage of the walk makes, from the loss back, where it has a gradient; with the stage's title."""
+    found = []
+    for stage in reversed(walked.walk.stages):
+        if stage.stop >= 0:
+            for value in reversed(walked.trace[stage.stop].outputs):
+                if value.grad is not None:
+                    found.append((value.address, f"stage.{stage.kind}.title"))
+    return found
+
+
+def _value_and_gradient(opened: OpenedStep, walked: Run, address: str) -> list[Matrix]:
+    """Both drawn alike: a weight, or an activation of the chosen text and the first head."""
+    found = walked.trace.value(address)
+    assert found is not None
+    is_weight = address in opened.before
+    row = None if is_weight else walked.row
+    value, gradient = _grid(found.array, row), _grid(found.grad, row)
+    axes = ("", *found.axes)[-2:]
+    rows = walked.tokens.pieces if axes[0] in ("pos", "query") else ()
+    name = address if is_weight else address.rpartition(".")[2]
+    part = "weight" if is_weight else "activation"
+    assert value is not None
+    shown = [Matrix(value, name, axes, rows, part=part, address="value")]
+    if gradient is not None:
+        shown.append(
+            Matrix(gradient, f"∂loss / ∂{name}", axes, rows, sign=",", part=part, result=True, address="slope")
+        )
+    return shown
+
+
+def _grid(array: Array | None, row: int | None) -> Array | None:
+    """[rows, cols]: of an activation the chosen text's, and the first of every other axis in front."""
+    if array is None or array.ndim < 2:
+        return None if array is None else array.reshape(1, -1)
+    if row is not None:
+        array = array[row] if array.ndim > 2 else array[row : row + 1]
+    while array.ndim > 2:
+        array = array[0]
+    return array
+
+
+def _whole_cell(walked: Run, address: str, cell: Cell) -> Cell:
+    """The index of a cell that was clicked in a picture, on all axes of its tensor."""
+    value = walked.trace.value(address)
+    assert value is not None
+    n_axes, row = len(value.shape), walked.row
+    if value.role == "weight":
+        return cell[-n_axes:] if n_axes else ()
+    if n_axes <= 1:
+        return cell[-n_axes:] if n_axes else ()
+    if n_axes == 2:
+        return (row, cell[-1])
+    return (row, *(0,) * (n_axes - 3), *cell[-2:])
+
+
+def _pin(address: str, cell: Cell) -> None:
+    state.go(look=address, cell=(address, cell))
+
+
+def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+    """A weight before, its gradient, how far it moved; and the way of any cell written out."""
+    lang = view.lang
+    if opened.loss_after is None:
+        st.caption(text(lang, "train.one.no_update"))
+        return
+    names = list(opened.before)
+    chosen = view.look if view.look in names else names[0]
+    _choose(lang, "train.one.weight", "step_updated", names, chosen, {})
+    before, after, gradient = opened.before[chosen], opened.after[chosen], opened.gradients.get(chosen)
+    gradient = np.zeros_like(before) if gradient is None else gradient
+    shown = [
+        Matrix(before, text(lang, "train.one.before"), ("row", "col"), part="weight", address="before"),
+        Matrix(gradient, text(lang, "train.one.gradient"), ("row", "col"), sign=",", part="weight", address="gradient"),
+        Matrix(
+            after - before,
+            text(lang, "train.one.moved"),
+            ("row", "col"),
+            sign="→",
+            part="weight",
+            result=True,
+            address="moved",
+        ),
+    ]
+    matrices.show(
+        shown, lang, key="step_update", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
+    )
+    st.markdown(
+        text(
+            lang,
+            "train.one.loss_after",
+            before=number(lang, opened.loss, 5),
+            after=number(lang, opened.loss_after, 5),
+        )
+    )
+    if view.cell is None or view.cell[0] != chosen:
+        st.caption(text(lang, "train.one.click_update"))
+        return
+    cell = view.cell[1][-before.ndim :]
+    if any(i >= n for i, n in zip(cell, before.shape, strict=True)):
+        return
+    _written_out(opened, chosen, cell, lang)
+
+
+def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: str) -> None:
+    found = opened.update(weight, cell)
+    lines = [
+        (svg(line.symbol, 18), svg(line.formula, 18), number(lang, line.value, 8 if line.symbol != "t" else 0))
+        for line in found.lines
+    ]
+    place = f"{weight}[{', '.join(map(str, cell))}]"
+    left, right = st.columns([0.62, 0.38])
+    with left:
+        st.html(words.equations(lines))
+    with right:
+        st.html(
+            words.facts(
+                [
+                    (text(lang, "train.one.by_hand", cell=place), number(lang, found.value, 8)),
+                    (
+                        text(lang, "train.one.by_torch", rule=opened.recipe.optimizer),
+                        number(lang, float(opened.after[weight][cell]), 8),
+                    ),
+                ]
+            )
+        )
