@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from lmviz.ui.formula import svg
 from lmviz.ui.text import number
 
 if TYPE_CHECKING:
@@ -25,9 +24,9 @@ def show(why: Explanation, lang: str, digits: int = 4) -> None:
     """The formula, and below it the same with numbers: terms that count for something are bold."""
     total = _written(why.value, lang, digits)
     numbers = "".join(_part(piece, why, lang, digits) for piece in why.written)
-    _html(
-        f'<div class="worked"><div>{svg(why.formula)}</div><div class="numbers">{numbers} = <b>{total}</b></div></div>'
-    )
+    if why.formula:
+        st.latex(why.formula, width="content")  # st.html would leave out a drawing
+    _html(f'<div class="worked"><div class="numbers">{numbers} = <b>{total}</b></div></div>')
 
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:

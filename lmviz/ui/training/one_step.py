@@ -8,18 +8,18 @@ import numpy as np
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import matrices, shell, state
-from lmviz.ui.formula import svg
+from lmviz.ui import matrices, shell, state, worked
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, integer, number, text, visible
-from lmviz.ui.training import arithmetic, words
+from lmviz.ui.training import words
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
     from lmviz.trace.step import Array
     from lmviz.train.opened import OpenedStep
     from lmviz.train.store.run_table import Run as Training
+    from lmviz.train.update_rules import Update
     from lmviz.workbench import Run, Workbench
 
 SCENES = (1, 2, 3, 4, 5)
@@ -261,7 +261,7 @@ def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> 
         _choose(lang, "train.one.stage", "step_stage", names, chosen, dict(addresses))
     with right:
         _choose(lang, "train.one.or_weight", "step_weight", list(opened.before), chosen, {})
-    shown = _value_and_gradient(opened, walked, chosen)
+    shown = _value_and_gradient(opened, walked, chosen, _pinned(view, chosen))
     matrices.show(
         shown, lang, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
     )
@@ -273,7 +273,8 @@ def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> 
     if why is not None:
         recorded = walked.trace.value(chosen)
         assert recorded is not None and recorded.grad is not None
-        arithmetic.show(why, float(recorded.grad[cell]), lang)
+        worked.show(why, lang, digits=6)
+        st.caption(text(lang, "train.one.recorded", value=number(lang, float(recorded.grad[cell]), 6)))
 
 
 def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
@@ -299,7 +300,7 @@ def _backwards(walked: Run) -> list[tuple[str, str]]:
     return found
 
 
-def _value_and_gradient(opened: OpenedStep, walked: Run, address: str) -> list[Matrix]:
+def _value_and_gradient(opened: OpenedStep, walked: Run, address: str, pinned: Cell | None) -> list[Matrix]:
     """Both drawn alike: a weight, or an activation of the chosen text and the first head."""
     found = walked.trace.value(address)
     assert found is not None
@@ -344,6 +345,10 @@ def _whole_cell(walked: Run, address: str, cell: Cell) -> Cell:
     return (row, *(0,) * (n_axes - 3), *cell[-2:])
 
 
+def _pinned(view: View, address: str) -> Cell | None:
+    return view.cell[1] if view.cell is not None and view.cell[0] == address else None
+
+
 def _pin(address: str, cell: Cell) -> None:
     state.go(look=address, cell=(address, cell))
 
@@ -359,18 +364,20 @@ def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> Non
     _choose(lang, "train.one.weight", "step_updated", names, chosen, {})
     before, after, gradient = opened.before[chosen], opened.after[chosen], opened.gradients.get(chosen)
     gradient = np.zeros_like(before) if gradient is None else gradient
+    drawn = ((before, "before", ""), (gradient, "gradient", ","), (after - before, "moved", "→"))
+    pinned = _pinned(view, chosen)
     shown = [
-        Matrix(before, text(lang, "train.one.before"), ("row", "col"), part="weight", address="before"),
-        Matrix(gradient, text(lang, "train.one.gradient"), ("row", "col"), sign=",", part="weight", address="gradient"),
         Matrix(
-            after - before,
-            text(lang, "train.one.moved"),
+            grid,
+            text(lang, f"train.one.{name}"),
             ("row", "col"),
-            sign="→",
+            sign=sign,
             part="weight",
-            result=True,
-            address="moved",
-        ),
+            result=name == "moved",
+            address=name,
+            pinned=pinned,
+        )
+        for grid, name, sign in drawn
     ]
     matrices.show(
         shown, lang, key="step_update", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
@@ -393,24 +400,28 @@ def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> Non
 
 
 def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: str) -> None:
+    """Every line of the rule for one weight, and what torch's optimiser made of it."""
     found = opened.update(weight, cell)
-    lines = [
-        (svg(line.symbol, 18), svg(line.formula, 18), number(lang, line.value, 8 if line.symbol != "t" else 0))
-        for line in found.lines
-    ]
     place = f"{weight}[{', '.join(map(str, cell))}]"
-    left, right = st.columns([0.62, 0.38])
+    left, right = st.columns([0.6, 0.4], vertical_alignment="center")
     with left:
-        st.html(words.equations(lines))
+        st.latex(_equations(found, lang), width="content")
     with right:
+        torch_value = float(opened.after[weight][cell])
         st.html(
             words.facts(
                 [
-                    (text(lang, "train.one.by_hand", cell=place), number(lang, found.value, 8)),
-                    (
-                        text(lang, "train.one.by_torch", rule=opened.recipe.optimizer),
-                        number(lang, float(opened.after[weight][cell]), 8),
-                    ),
+                    (text(lang, "train.one.by_hand", cell=place), number(lang, found.value, 7)),
+                    (text(lang, "train.one.by_torch", rule=opened.recipe.optimizer), number(lang, torch_value, 7)),
                 ]
             )
         )
+
+
+def _equations(found: Update, lang: str) -> str:
+    """The lines as LaTeX: symbol, formula, value."""
+    lines = []
+    for line in found.lines:
+        value = number(lang, line.value, 0 if line.symbol == "t" else 7).replace(",", "{,}").replace("−", "-")
+        lines.append(rf"{line.symbol} &= {line.formula + ' = ' if line.formula else ''}{value}")
+    return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"

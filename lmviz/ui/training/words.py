@@ -35,9 +35,6 @@ CSS = """
 .lt-table td { padding: .18rem 1.4rem .18rem 0;
   border-top: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
 .lt-table td:nth-child(-n+2) { font-family: ui-monospace, monospace; font-weight: 600; }
-.lt-equations td { padding: .18rem .7rem .18rem 0; } .lt-equations svg { vertical-align: middle; }
-.lt-why p { font-size: 1.02rem; line-height: 1.7; margin: .3rem 0; font-variant-numeric: tabular-nums; }
-.lt-why small { opacity: .75; font-size: .9rem; }
 .lt-facts { display: flex; flex-wrap: wrap; gap: .1rem 1.5rem; align-items: baseline; }
 .lt-facts div { white-space: nowrap; } .lt-facts small { opacity: .72; font-size: .86rem; display: block; }
 .lt-facts b { font-size: 1.45rem; font-weight: 620; font-variant-numeric: tabular-nums; }
@@ -48,16 +45,6 @@ def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     top = "".join(f'<th scope="col">{escaped(head)}</th>' for head in heads)
     body = "".join("<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in line) + "</tr>" for line in lines)
     return f'<table class="lt-table"><tr>{top}</tr>{body}</table>'
-
-
-def equations(lines: Sequence[tuple[str, str, str]]) -> str:
-    """Lines of arithmetic: a symbol and a formula, both drawn already, and a number."""
-    body = "".join(
-        f"<tr><td>{symbol}</td><td>{'=' if formula else ''}</td><td>{formula}</td>"
-        f"<td>=</td><td><b>{value}</b></td></tr>"
-        for symbol, formula, value in lines
-    )
-    return f'<table class="lt-table lt-equations">{body}</table>'
 
 
 def escaped(words: object) -> str:
