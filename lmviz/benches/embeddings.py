@@ -10,9 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lmviz.benches.live import Live
+from lmviz.benches.texts import recipe_of, written
+from lmviz.embed.answers import AnswerDistances, answer_distances
 from lmviz.embed.distances import Neighbour, neighbours
 from lmviz.embed.lookup import EmbeddingSum, OneHotLookup, embedding_sum, random_embedding_sum
 from lmviz.embed.pca import Map, pca
+from lmviz.embed.ten_words import WordsSnapshot, train_embedding
+from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings, train_vectors
+from lmviz.embed.words import WordText, read_words
 from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.explain.explanation import Explanation
@@ -25,6 +31,9 @@ from lmviz.workbench import Cache, Request, Run, Workbench
 RECORDINGS_KEPT = 16
 RECORDED_BYTES = 2**28
 MAPS_KEPT = 8
+TRAININGS_KEPT = 12
+WORD_STEPS = 200
+SNAPSHOTS_KEPT = 100  # of one training of word vectors
 MAPPED = 2000  # tokens on a map: the first ones of a vocabulary
 
 
@@ -61,6 +70,8 @@ class Embeddings:
         self._bench = bench
         self._recordings = Cache(RECORDINGS_KEPT, weigh=_bytes, weight_limit=RECORDED_BYTES)
         self._maps = Cache(MAPS_KEPT)
+        self._trainings = Cache(TRAININGS_KEPT)
+        self._texts = Cache(TRAININGS_KEPT)
 
     def look_up(self, model: str, prompt: str) -> Worked:
         """One-hot × matrix = rows, recorded."""
@@ -118,6 +129,34 @@ class Embeddings:
             return TokenMap(pieces, pca(vectors[: len(pieces)]), n_known)
 
         return self._maps.get((model, id(checkpoint)), made)
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def answers(self, model: str, prompt: str, n: int, temperature: float, seed: int) -> tuple[str, ...]:
+        """Several texts that a model writes on from one prompt. At temperature 0 they are all the same."""
+        recipe = recipe_of(self._bench, model)
+        return written(self._bench.checkpoint(model), recipe, prompt, n, temperature, seed)
+
+    def answer_distances(self, model: str, answers: tuple[str, ...], metric: str) -> AnswerDistances:
+        return answer_distances(self._bench.checkpoint(model), answers, metric)
+
+    # -- trainings ---------------------------------------------------------------------------------------------------
+
+    def ten_words(self, text: str, seed: int) -> Live[WordsSnapshot]:
+        """A random embedding of the words of a text, and its training."""
+        return self._trainings.get(
+            ("ten_words", text, seed), lambda: Live(train_embedding(text, seed=seed, steps=WORD_STEPS), WORD_STEPS + 1)
+        )
+
+    def words(self, text: str) -> WordText:
+        return self._texts.get(text, lambda: read_words(text))
+
+    def word_vectors(self, text: str, settings: Word2VecSettings) -> Live[VectorsSnapshot]:
+        """The training of word vectors on a text."""
+        return self._trainings.get(
+            (text, settings),
+            lambda: Live(train_vectors(self.words(text), settings), settings.steps + 1, SNAPSHOTS_KEPT),
+        )
 
 
 def _matrix(model: nn.Module) -> Tensor:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from lmviz.benches.live import Live
+from lmviz.benches.texts import recipe_of, written
 from lmviz.errors import UserError
-from lmviz.generate.generation import generate_all
-from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.quantise.aware import finish, prepare
+from lmviz.quantise.calibration import ACTIVATIONS, Range, calibrate, quantise_activations
 from lmviz.quantise.effect import Effect, effect
 from lmviz.quantise.models import QuantisedModel, quantise_model
 from lmviz.quantise.quantised import Quantised, quantise
 from lmviz.quantise.scheme import FLOATS, INTEGERS, Scheme
-from lmviz.train.data import Windows, read_corpus, windows
-from lmviz.train.recipe import Recipe, read_recipe
+from lmviz.train.data import Corpus, Windows, batches, read_corpus, read_texts, split, windows
+from lmviz.train.loop import mean_loss, train
+from lmviz.train.recipe import Recipe, TrainingRecipe
 from lmviz.workbench import Cache, Workbench
 
 FORMATS = (*FLOATS, *INTEGERS)
 MODELS_KEPT = 12
 MODEL_BYTES = 2**30  # of quantised models
 WIDEST = 128  # tokens of a window on which a model is measured
-TEXTS, NEW_TOKENS = 4, 16  # that a model writes to be compared
+TEXTS = 4  # that a model writes to be compared
+CALIBRATION_TEXTS = 20
+TRAININGS_KEPT = 6
+TRAINED_NUMBERS = 2_000_000  # weights of a model that is trained while somebody looks
+BATCH = 64  # windows of a step
+MEASURED = 20  # times that a training is measured on the way
 LONGEST_TEXT = 20_000  # characters to measure on
 
 
@@ -48,6 +59,27 @@ class Outcome:
         return self.quantised.scheme
 
 
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """Activations in 8 bits, by the ranges that a calibration text gave, and what that costs with and without the
+    weights in few bits."""
+
+    ranges: dict[str, Range]  # by layer, in the order of the model
+    n_texts: int
+    activations: Effect
+    both: Effect
+
+
+@dataclass(frozen=True, eq=False)
+class AwareStep:
+    """One step of a training that knows of the rounding."""
+
+    step: int  # 0 is before training: the model rounded as it is
+    loss: float  # of this step's batch, in nats; NaN for step 0
+    measured: float | None  # nats per token on the text that models are compared on, on some steps
+    finished: Checkpoint | None = None  # after the last step: a plain model whose weights lie on the steps
+
+
 class Quantising:
     """Shared by all sessions, safe to use from several threads."""
 
@@ -56,6 +88,10 @@ class Quantising:
         self._models = Cache(MODELS_KEPT, weigh=_bytes, weight_limit=MODEL_BYTES)
         self._outcomes = Cache(64)
         self._measured = Cache(8)
+        self._corpora = Cache(4)
+        self._texts = Cache(64)
+        self._calibrated = Cache(32)
+        self._trainings = Cache(TRAININGS_KEPT)
 
     def weights(self, model: str) -> dict[str, tuple[int, ...]]:
         """The matrices of a model by name, with their shapes."""
@@ -91,38 +127,109 @@ class Quantising:
     def measured(self, model: str, text: str = "") -> Measured:
         """What models are compared on: a text of one's own, or what the model's recipe kept back or learned from."""
         checkpoint = self._bench.checkpoint(model)
-        return self._measured.get((model, id(checkpoint), text), lambda: _measured(checkpoint, text))
 
-    def texts(self, checkpoint: Checkpoint, prompt: str, seed: int, temperature: float) -> tuple[str, ...]:
-        """What a model writes on from a prompt; the same random numbers decide in every model."""
-        ids = checkpoint.tokenizer.encode(prompt).ids
-        if not ids:
-            raise UserError(
-                "The model needs at least one token to read, and this text gives none: type something it knows."
+        def found() -> Measured:
+            if text:
+                return Measured(_first(_cut(checkpoint, [text[:LONGEST_TEXT]]), checkpoint), held_out=False, own=True)
+            corpus = self._corpus(model, checkpoint)
+            chosen = corpus.held_out or corpus.train
+            return Measured(_first(chosen, checkpoint), held_out=corpus.held_out is not None, own=False)
+
+        return self._measured.get((model, id(checkpoint), text), found)
+
+    def texts(self, model: str, checkpoint: Checkpoint, prompt: str, seed: int, temperature: float) -> tuple[str, ...]:
+        """What a model, or what became of it, writes on from a prompt; the same random numbers decide in all."""
+        recipe = recipe_of(self._bench, model)
+        key = (id(checkpoint), prompt, seed, temperature)
+        return self._texts.get(
+            key, lambda: (checkpoint, written(checkpoint, recipe, prompt, TEXTS, temperature, seed))
+        )[1]
+
+    # -- calibration -------------------------------------------------------------------------------------------------
+
+    def calibrated(self, model: str, scheme: Scheme, calibration: str, outer: float, text: str = "") -> Calibrated:
+        """Activations in 8 bits as well.
+
+        Args:
+            scheme: of the weights.
+            calibration: texts, one a line; empty: the first ones that the model learned from.
+            outer: the share of the measured ranges that is kept.
+        """
+        checkpoint = self._bench.checkpoint(model)
+
+        def found() -> Calibrated:
+            texts = calibration.splitlines() or self._learned(model)[:CALIBRATION_TEXTS]
+            ranges = calibrate(checkpoint, texts)
+            windows = self.measured(model, text).windows
+            weights = self._quantised(model, checkpoint, scheme).checkpoint
+            activations, both = (
+                effect(checkpoint, quantise_activations(one, ranges, replace(ACTIVATIONS, keep=outer)), windows)
+                for one in (checkpoint, weights)
             )
-        recipe = recipe_of(checkpoint)
-        stop = checkpoint.tokenizer.encode(recipe.data.around).ids[:1] if recipe is not None else ()
-        settings = Settings(
-            temperature=temperature, seed=seed, n_sequences=TEXTS, max_new_tokens=NEW_TOKENS, stop=tuple(stop)
+            return Calibrated(ranges, len(texts), activations, both)
+
+        return self._calibrated.get((model, id(checkpoint), scheme, calibration, outer, text), found)
+
+    def _learned(self, model: str) -> list[str]:
+        """The texts that a model learned from; a UserError asks for some where nobody knows."""
+        recipe = self._recipe(model)
+        texts = read_texts(recipe.data, self._bench.checkpoint(model).folder or Path())
+        return split(texts, recipe.data.held_out, recipe.training.seed)[0]
+
+    # -- training that knows -----------------------------------------------------------------------------------------
+
+    def aware(self, model: str, scheme: Scheme, steps: int, rate: float, seed: int, text: str = "") -> Live[AwareStep]:
+        """A model trained on while its weights are rounded at every step (QAT), for as long as somebody looks."""
+        checkpoint = self._bench.checkpoint(model)
+        n_numbers = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+        if n_numbers > TRAINED_NUMBERS:
+            raise UserError(
+                "Training while you watch is for models of {limit} weights at most; this one has {found}: choose "
+                "another model.",
+                limit=TRAINED_NUMBERS,
+                found=n_numbers,
+            )
+        recipe = TrainingRecipe(steps, rate, schedule="cosine", batch_size=BATCH, seed=seed)
+        key = (model, id(checkpoint), scheme, recipe, text)
+        return self._trainings.get(
+            key, lambda: Live(self._aware(model, checkpoint, scheme, recipe, text), steps + 2, steps + 2)
         )
-        return tuple(checkpoint.tokenizer.decode(one.ids) for one in generate_all(checkpoint, ids, settings))
 
+    def _aware(
+        self, model: str, checkpoint: Checkpoint, scheme: Scheme, recipe: TrainingRecipe, text: str
+    ) -> Iterator[AwareStep]:
+        judged = self.measured(model, text).windows
+        learned = judged if text else self._corpus(model, checkpoint).train
+        prepared = prepare(checkpoint.model, scheme)
+        yield AwareStep(0, math.nan, mean_loss(prepared, judged))
+        taken = batches(learned, recipe.batch_size, recipe.seed)
+        for one in train(prepared, taken, recipe, judged, measure_every=max(1, recipe.steps // MEASURED)):
+            yield AwareStep(one.step, one.loss, one.held_out_loss)
+        finished = replace(checkpoint, model=finish(prepared, checkpoint.model))
+        yield AwareStep(one.step, one.loss, one.held_out_loss, finished)
 
-def recipe_of(checkpoint: Checkpoint) -> Recipe | None:
-    """How a model was trained, if its folder says so."""
-    path = checkpoint.folder / "recipe.toml" if checkpoint.folder is not None else None
-    return read_recipe(path) if path is not None and path.is_file() else None
+    def aware_outcome(self, model: str, last: AwareStep, scheme: Scheme, text: str = "") -> Outcome:
+        """What the trained model is in fewer bits, compared with the one that it comes from."""
+        checkpoint, finished = self._bench.checkpoint(model), last.finished
+        assert finished is not None
 
+        def found() -> tuple[AwareStep, Outcome]:
+            quantised = quantise_model(finished, scheme)
+            cost = effect(checkpoint, quantised.checkpoint, self.measured(model, text).windows)
+            return last, Outcome(checkpoint, quantised, cost, quantised.measured_bytes())
 
-def _measured(checkpoint: Checkpoint, text: str) -> Measured:
-    if text:
-        return Measured(_first(_cut(checkpoint, [text[:LONGEST_TEXT]]), checkpoint), held_out=False, own=True)
-    recipe = recipe_of(checkpoint)
-    if recipe is None or checkpoint.folder is None:
-        raise UserError("This model's folder has no recipe.toml that names a text: type a text to measure on.")
-    corpus = read_corpus(recipe, checkpoint.folder, checkpoint.tokenizer)
-    chosen = corpus.held_out or corpus.train
-    return Measured(_first(chosen, checkpoint), held_out=corpus.held_out is not None, own=False)
+        return self._outcomes.get((id(last), scheme, text), found)[1]
+
+    def _corpus(self, model: str, checkpoint: Checkpoint) -> Corpus:
+        recipe = self._recipe(model)
+        key = (model, id(checkpoint))
+        return self._corpora.get(key, lambda: read_corpus(recipe, checkpoint.folder or Path(), checkpoint.tokenizer))
+
+    def _recipe(self, model: str) -> Recipe:
+        recipe = recipe_of(self._bench, model)
+        if recipe is None:
+            raise UserError("This model's folder has no recipe.toml that names a text: type a text to measure on.")
+        return recipe
 
 
 def _cut(checkpoint: Checkpoint, texts: list[str]) -> Windows:

@@ -8,18 +8,34 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
+from lmviz.ui.text import number
+
 PLAIN, CHOSEN, FAINT = "#2f7fe0", "#d6600c", "#8a93a0"  # safe for colour-blind eyes, light and dark
 FONT = 14
+
+COMMA = "replace(replace(datum.label, /,/g, '\u202f'), '.', ',')"  # an axis label as French writes it
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
-def show(chart: AnyChart, key: str | None = None, alt: str | None = None) -> None:
-    """One look for all: large enough to read from the back of a room."""
+def show(chart: AnyChart, lang: str, key: str | None = None, alt: str | None = None) -> None:
+    """One look for all: large enough to read from the back of a room, numbers as the language writes them."""
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, symbolSize=120, orient="top", title=None
     )
-    st.altair_chart(styled, width="stretch", key=key, alt=alt)
+    spec = styled.to_dict()
+    if lang == "fr":
+        _with_commas(spec)
+    st.vega_lite_chart(spec, width="stretch", key=key, alt=alt)
+
+
+def _with_commas(spec: dict[str, Any]) -> None:
+    """Streamlit passes no locale on to its charts, so each axis of numbers is told."""
+    for part in (spec, *spec.get("layer", ())):
+        for channel in ("x", "y"):
+            coded = part.get("encoding", {}).get(channel, {})
+            if coded.get("type") == "quantitative" and coded.get("axis", {}) is not None:
+                coded["axis"] = {**coded.get("axis", {}), "labelExpr": COMMA}
 
 
 def rows(**columns: Sequence[Any]) -> alt.Data:
@@ -28,16 +44,42 @@ def rows(**columns: Sequence[Any]) -> alt.Data:
     return alt.Data(values=[dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
 
 
-def bars(names: Sequence[str], values: Sequence[float], title: str, height: int = 34) -> AnyChart:
+def bars(names: Sequence[str], values: Sequence[float], lang: str, title: str, height: int = 34) -> AnyChart:
     """One bar for each name, in the order given, its number at its end."""
+    written = [number(lang, value, 3) for value in values]
     order = list(range(len(names)))
-    base = alt.Chart(rows(at=order, name=names, value=values)).encode(
-        y=alt.Y("at:O", sort=None, axis=None), x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4))
+    end = 1.15 * max((value for value in values if value > 0), default=1.0)  # room for the numbers
+    base = alt.Chart(rows(at=order, name=names, value=values, written=written)).encode(
+        y=alt.Y("at:O", sort=None, axis=None),
+        x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4), scale=alt.Scale(domain=[0, end])),
     )
     bar = base.mark_bar(color=PLAIN, height={"band": 0.7})
-    number = base.mark_text(align="left", dx=4, fontSize=FONT, color=FAINT).encode(
-        text=alt.Text("value:Q", format=".3f")
-    )
+    ends = base.mark_text(align="left", dx=4, fontSize=FONT, color=FAINT).encode(text="written:N")
     name = base.mark_text(align="right", dx=-6, fontSize=16, font="monospace", fontWeight="bold", color=FAINT)
     named = name.encode(x=alt.value(0), text="name:N")
-    return alt.layer(bar, number, named).properties(height=height * max(1, len(order)), padding={"left": 90})
+    return alt.layer(bar, ends, named).properties(height=height * max(1, len(order)) + 56, padding={"left": 90})
+
+
+def curve(
+    steps: Sequence[int],
+    values: Sequence[float],
+    now: int,
+    title: str,
+    value: str,
+    lines: Sequence[tuple[str, float]] = (),
+    height: int = 200,
+) -> AnyChart:
+    """A number over the steps of a training, a mark where one stands, and dashed lines for what it is compared with."""
+    known = [(step, y) for step, y in zip(steps, values, strict=True) if y == y]
+    y = alt.Y("value:Q", title=value, scale=alt.Scale(zero=False))
+    base = alt.Chart(rows(step=[step for step, _ in known], value=[y for _, y in known])).encode(
+        x=alt.X("step:Q", title=title, axis=alt.Axis(tickCount=5)), y=y
+    )
+    at = base.transform_filter(f"datum.step == {now}").mark_point(filled=True, size=130, color=CHOSEN, opacity=1)
+    layers = [base.mark_line(color=PLAIN, strokeWidth=2.2), at]
+    if lines:
+        other = alt.Chart(rows(name=[name for name, _ in lines], value=[y for _, y in lines])).encode(y=y)
+        layers.append(other.mark_rule(strokeDash=[6, 4], color=FAINT, strokeWidth=1.6))
+        name = other.mark_text(align="right", dy=-7, fontSize=FONT, color=FAINT)
+        layers.append(name.encode(x=alt.value("width"), text="name:N"))
+    return alt.layer(*layers).properties(height=height)

@@ -24,15 +24,26 @@ def show(why: Explanation, lang: str, digits: int = 4) -> None:
     """The formula, and below it the same with numbers: terms that count for something are bold."""
     total = _written(why.value, lang, digits)
     numbers = "".join(_part(piece, why, lang, digits) for piece in why.written)
-    if why.formula:
-        st.latex(why.formula, width="content")  # st.html would leave out a drawing
-    _html(f'<div class="worked"><div class="numbers">{numbers} = <b>{total}</b></div></div>')
+    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+        if why.formula:
+            st.latex(why.formula, width="content")  # st.html would leave out a drawing
+        _html(f'<div class="worked">{numbers} = <b>{total}</b></div>')
 
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:
     """What each step is called, and its arithmetic, which is HTML and must hold numbers only."""
     lines = "".join(f"<tr><th>{escape(name)}</th><td>{arithmetic}</td></tr>" for name, arithmetic in rows)
     _html(f'<table class="steps">{lines}</table>')
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | None = None) -> None:
+    """A table of plain text, one row marked. Its text is never read as markup."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    body = "".join(
+        f"<tr{' class=marked' if i == marked else ''}>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+        for i, row in enumerate(rows)
+    )
+    _html(f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
 
 
 @lru_cache(maxsize=1)

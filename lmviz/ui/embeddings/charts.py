@@ -35,6 +35,31 @@ def plane(
     large = base.transform_filter(standing_out).mark_text(font="monospace", fontSize=20, fontWeight="bold", dy=-13)
     layers = [dots, large.encode(text="name:N")]
     if len(names) <= CROWD:
-        small = base.transform_filter(f"!({standing_out})").mark_text(font="monospace", fontSize=15, dy=-11)
+        small = base.transform_filter(f"!({standing_out})").mark_text(
+            font="monospace", fontSize=15 if len(names) < 40 else 13, dy=-11
+        )
         layers.append(small.encode(text="name:N"))
     return alt.layer(*layers).properties(height=height)
+
+
+def ways(places: NDArray[Any], names: Sequence[str], height: int = 270) -> AnyChart:
+    """The way of every point over time, [step, point, 2]: a line from where it began, its name where it is."""
+    n_steps, n_points = places.shape[:2]
+    at = [(step, point) for point in range(n_points) for step in range(n_steps)]
+    table = rows(
+        name=[names[point] for _, point in at],
+        step=[step for step, _ in at],
+        x=[float(places[step, point, 0]) for step, point in at],
+        y=[float(places[step, point, 1]) for step, point in at],
+    )
+    space = alt.Scale(zero=False, nice=False, padding=22)
+    base = alt.Chart(table).encode(
+        x=alt.X("x:Q", title=None, scale=space, axis=alt.Axis(tickCount=4)),
+        y=alt.Y("y:Q", title=None, scale=space, axis=alt.Axis(tickCount=4)),
+    )
+    line = base.mark_line(color=FAINT, opacity=0.7, strokeWidth=1.5).encode(detail="name:N", order="step:Q")
+    begun = base.transform_filter("datum.step == 0").mark_point(color=FAINT, size=40)
+    now = base.transform_filter(f"datum.step == {n_steps - 1}")
+    dot = now.mark_point(filled=True, color=PLAIN, size=60, opacity=1)
+    name = now.mark_text(font="monospace", fontSize=17, fontWeight="bold", dy=-12, color=PLAIN).encode(text="name:N")
+    return alt.layer(line, begun, dot, name).properties(height=height)

@@ -11,7 +11,7 @@ from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as Steps
-from lmviz.ui.text import number, text, visible
+from lmviz.ui.text import code, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.embeddings import Worked
@@ -89,18 +89,18 @@ def _where_from(found: Worked, view: View, pos: int) -> None:
     if value is None or row >= value.shape[-2] or col >= value.shape[-1]:
         st.caption(text(lang, "embeddings.click"))
     elif why is not None:
-        piece = visible(found.tokens.pieces[row])
-        st.markdown(text(lang, "embeddings.look_up.row", piece=f"`{piece}`", id=found.tokens.ids[row], col=col))
+        piece = code(visible(found.tokens.pieces[row]))
+        st.markdown(text(lang, "embeddings.look_up.row", piece=piece, id=found.tokens.ids[row], col=col))
         worked.show(why, lang)
     elif address == "weight":
-        piece = visible(found.run.piece(row))
+        piece = code(visible(found.run.piece(row)))
         written = number(lang, float(value.array[row, col]), 4)
-        st.markdown(text(lang, "embeddings.look_up.weight", piece=f"`{piece}`", id=row, col=col, value=written))
+        st.markdown(text(lang, "embeddings.look_up.weight", piece=piece, id=row, col=col, value=written))
         _step_link(found, view, row, col)
     else:
-        piece, there = visible(found.tokens.pieces[row]), found.tokens.ids[row]
+        piece, there = code(visible(found.tokens.pieces[row])), found.tokens.ids[row]
         key = "embeddings.look_up.one" if col == there else "embeddings.look_up.zero"
-        st.markdown(text(lang, key, piece=f"`{piece}`", id=there, col=col))
+        st.markdown(text(lang, key, piece=piece, id=there, col=col))
 
 
 def _step_link(found: Worked, view: View, row: int, col: int) -> None:

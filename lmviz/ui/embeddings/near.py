@@ -10,7 +10,7 @@ from lmviz.ui import state
 from lmviz.ui.charts import bars, show
 from lmviz.ui.embeddings import charts
 from lmviz.ui.embeddings.view import METRICS, View
-from lmviz.ui.text import integer, number, text, visible
+from lmviz.ui.text import code, integer, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.embeddings import TokenMap
@@ -36,10 +36,10 @@ def section(bench: Workbench, view: View) -> None:
     with left:
         _map(found, view, id, near)
     with right:
-        piece = visible(found.pieces[id])
-        st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=f"`{piece}`"))
+        piece = code(visible(found.pieces[id]))
+        st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=piece))
         pieces = [visible(bench.checkpoint(view.model).tokenizer.piece(one.id)) for one in near]
-        show(bars(pieces, [one.distance for one in near], text(lang, "embeddings.distance")))
+        show(bars(pieces, [one.distance for one in near], lang, text(lang, "embeddings.distance")), lang)
 
 
 def _token(found: TokenMap, view: View) -> int:
@@ -67,7 +67,7 @@ def _map(found: TokenMap, view: View, id: int, near: tuple[Neighbour, ...]) -> N
         for i, share in enumerate(found.map.kept)
     ]
     pieces = [visible(piece) for piece in found.pieces]
-    show(charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes))
+    show(charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes), lang)
     kept = number(lang, 100 * sum(found.map.kept), 1)
     st.caption(text(lang, "embeddings.map.kept", share=kept))
     if on_map < found.d_vocab:

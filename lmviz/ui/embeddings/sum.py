@@ -10,7 +10,7 @@ from lmviz.ui import matrices, state, worked
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import text, visible
+from lmviz.ui.text import code, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.embeddings import Worked
@@ -83,7 +83,7 @@ def _where_from(found: Worked, view: View) -> None:
     if why is None or len(cell) != 2:
         st.caption(text(lang, "embeddings.click"))
         return
-    piece, id = visible(found.tokens.pieces[cell[0]]), found.tokens.ids[cell[0]]
-    say = text(lang, f"embeddings.sum.cell.{address}", piece=f"`{piece}`", id=id, pos=cell[0], col=cell[1])
+    piece, id = code(visible(found.tokens.pieces[cell[0]])), found.tokens.ids[cell[0]]
+    say = text(lang, f"embeddings.sum.cell.{address}", piece=piece, id=id, pos=cell[0], col=cell[1])
     st.markdown(say)
     worked.show(why, lang)

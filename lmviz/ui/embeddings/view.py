@@ -8,7 +8,7 @@ from typing import Any
 
 from lmviz.ui.state import Place, choice, part, real, whole
 
-SECTIONS = ("look_up", "sum", "near")
+SECTIONS = ("look_up", "ten_words", "sum", "near", "answers", "word2vec", "fasttext")
 METRICS = ("cosine", "euclidean")
 KINDS = ("skip-gram", "cbow")
 TEXT_LIMIT = 4000  # characters of a text in the address bar

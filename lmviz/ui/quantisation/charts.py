@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from lmviz.ui.charts import CHOSEN, FONT, PLAIN, AnyChart, rows
+from lmviz.ui.charts import CHOSEN, FAINT, FONT, PLAIN, AnyChart, rows
 
 
 def histogram(
@@ -43,11 +43,6 @@ def sizes(
         x=alt.X("bytes:Q", title=size, scale=alt.Scale(zero=True, padding=30), axis=alt.Axis(tickCount=5, format="~s")),
         y=alt.Y("loss:Q", title=loss, scale=alt.Scale(zero=False, padding=22)),
         color=alt.condition("datum.chosen", alt.value(CHOSEN), alt.value(PLAIN)),
-        tooltip=[
-            alt.Tooltip("name:N", title=" "),
-            alt.Tooltip("bytes:Q", title=size),
-            alt.Tooltip("loss:Q", title=loss),
-        ],
     )
     dots = base.mark_point(filled=True, size=130, opacity=1)
     words = [
@@ -57,3 +52,41 @@ def sizes(
         for n, dy in ((0, -15), (1, 16), (2, 30))
     ]
     return alt.layer(dots, *words).properties(height=height)
+
+
+def ranges(names: Sequence[str], lows: Sequence[float], highs: Sequence[float], outer: float, title: str) -> AnyChart:
+    """From the lowest to the highest number that went into each layer; what is kept of it is darker."""
+    kept_low, kept_high = [low * outer for low in lows], [high * outer for high in highs]
+    base = alt.Chart(
+        rows(at=list(range(len(names))), name=names, low=lows, high=highs, kept_low=kept_low, kept_high=kept_high)
+    ).encode(y=alt.Y("at:O", sort=None, axis=None))
+    whole = base.mark_bar(color=PLAIN, opacity=0.3, height={"band": 0.75})
+    kept = base.mark_bar(color=PLAIN, height={"band": 0.75})
+    name = base.mark_text(align="right", dx=-6, fontSize=FONT, font="monospace", color=FAINT)
+    return alt.layer(
+        whole.encode(x=alt.X("low:Q", title=title), x2="high:Q"),
+        kept.encode(x=alt.X("kept_low:Q", title=title), x2="kept_high:Q"),
+        name.encode(x=alt.value(0), text="name:N"),
+    ).properties(height=22 * len(names) + 56, padding={"left": 165})
+
+
+def training(
+    steps: Sequence[int],
+    losses: Sequence[float],
+    lines: Sequence[tuple[str, float]],
+    last: int,
+    title: str,
+    loss: str,
+    height: int = 330,
+) -> AnyChart:
+    """A loss over the steps of a training, among dashed lines with names."""
+    y = alt.Y("loss:Q", title=loss, scale=alt.Scale(zero=False, padding=20))
+    x = alt.X("step:Q", title=title, scale=alt.Scale(domain=[0, last]), axis=alt.Axis(tickCount=5))
+    curve = alt.Chart(rows(step=steps, loss=losses)).encode(x=x, y=y)
+    others = alt.Chart(rows(name=[name for name, _ in lines], loss=[nats for _, nats in lines])).encode(y=y)
+    return alt.layer(
+        others.mark_rule(strokeDash=[6, 4], color=FAINT, strokeWidth=1.8),
+        others.mark_text(align="right", dy=-9, fontSize=FONT, color=FAINT).encode(x=alt.value("width"), text="name:N"),
+        curve.mark_line(color=CHOSEN, strokeWidth=2.5),
+        curve.mark_point(filled=True, color=CHOSEN, size=50, opacity=1),
+    ).properties(height=height)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import state, worked
 from lmviz.ui.charts import show
-from lmviz.ui.quantisation import charts, schemes
+from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import FORMATS, TEXT_LIMIT, View
 from lmviz.ui.text import integer, number, text, visible
 
@@ -29,7 +29,7 @@ def section(bench: Workbench, view: View) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _table(outcomes, view)
-        _measured_on(bench, view)
+        measuring.on(bench, view)
     with right:
         show(
             charts.sizes(
@@ -39,7 +39,8 @@ def section(bench: Workbench, view: View) -> None:
                 view.format.upper(),
                 text(lang, "quantisation.size"),
                 text(lang, "quantisation.loss"),
-            )
+            ),
+            lang,
         )
     _texts(bench, chosen, view)
 
@@ -56,30 +57,26 @@ def _sentence(chosen: Outcome, view: View) -> None:
             share=number(lang, 100 * chosen.quantised.n_bytes / n_before, 1),
             before=number(lang, found.loss_before, 4),
             after=number(lang, found.loss_after, 4),
-            cost=("+" if found.cost >= 0 else "") + number(lang, found.cost, 4),
+            cost=measuring.signed(lang, found.cost),
         )
     )
 
 
 def _table(outcomes: list[Outcome], view: View) -> None:
     lang = view.lang
-    columns = {
-        text(lang, "quantisation.format"): [name.upper() for name in FORMATS],
-        text(lang, "quantisation.size"): [integer(lang, one.n_bytes) for one in outcomes],
-        text(lang, "quantisation.formula_size"): [integer(lang, one.quantised.n_bytes) for one in outcomes],
-        text(lang, "quantisation.loss"): [number(lang, one.effect.loss_after, 4) for one in outcomes],
-        text(lang, "quantisation.change"): [number(lang, one.effect.mean_change, 4) for one in outcomes],
-        text(lang, "quantisation.same"): [f"{number(lang, 100 * one.effect.same_choice, 1)} %" for one in outcomes],
-    }
-    st.table(columns, hide_index=True)
-
-
-def _measured_on(bench: Workbench, view: View) -> None:
-    lang, found = view.lang, bench.quantising.measured(view.model, view.text)
-    kind = "own" if found.own else "held_out" if found.held_out else "trained"
-    st.caption(text(lang, f"quantisation.measured.{kind}", n=integer(lang, found.windows.n_targets)))
-    with st.popover(text(lang, "quantisation.own_text"), icon=":material/edit_note:"):
-        st.text_area(text(lang, "quantisation.own_text.help"), max_chars=TEXT_LIMIT, height=200, **state.bound("text"))
+    columns = ("format", "size", "formula_size", "loss", "change", "same")
+    rows = [
+        (
+            name.upper(),
+            integer(lang, one.n_bytes),
+            integer(lang, one.quantised.n_bytes),
+            number(lang, one.effect.loss_after, 4),
+            number(lang, one.effect.mean_change, 4),
+            f"{number(lang, 100 * one.effect.same_choice, 1)} %",
+        )
+        for name, one in zip(FORMATS, outcomes, strict=True)
+    ]
+    worked.table([text(lang, f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
 
 
 def _texts(bench: Workbench, chosen: Outcome, view: View) -> None:
@@ -96,13 +93,11 @@ def _texts(bench: Workbench, chosen: Outcome, view: View) -> None:
         st.slider(text(lang, "quantisation.temperature"), 0.0, 2.0, step=0.1, width=170, **state.bound("temperature"))
         st.number_input(text(lang, "quantisation.seed"), 0, 9999, width=120, **state.bound("seed"))
     before, after = (
-        bench.quantising.texts(checkpoint, prompt, view.seed, view.temperature)
+        bench.quantising.texts(view.model, checkpoint, prompt, view.seed, view.temperature)
         for checkpoint in (chosen.before, chosen.quantised.checkpoint)
     )
-    rows = {
-        "FP32": [f"`{visible(one)}`" for one in before],
-        view.format.upper() if view.format != "fp32" else "FP32 ": [
-            f"`{visible(b)}`" + ("" if a == b else " ≠") for a, b in zip(before, after, strict=True)
-        ],
-    }
-    st.table(rows, hide_index=True)
+    rows = [
+        (visible(old), visible(new), text(lang, "quantisation.same_text" if old == new else "quantisation.other_text"))
+        for old, new in zip(before, after, strict=True)
+    ]
+    worked.table(["FP32", view.format.upper(), ""], rows)

@@ -27,7 +27,7 @@ def page(view: View) -> None:
     with body:
         bench = shell.workbench(view.lang)
     with row:
-        choices.model(bench, view.lang, view.model, weight="", cell=(0, 0), prompt=None)
+        choices.model(bench, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
     with body:
         try:
             import_module(f"lmviz.ui.quantisation.{view.section}").section(bench, view)

@@ -11,7 +11,7 @@ from lmviz.ui.state import Place, choice, flag, part, real, whole
 if TYPE_CHECKING:
     from lmviz.quantise.scheme import Scheme
 
-SECTIONS = ("weight", "model")
+SECTIONS = ("weight", "model", "calibration", "aware")
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4")
 INTEGERS = ("int8", "int4")
 GRANULARITIES = ("tensor", "channel", "group")
@@ -49,8 +49,9 @@ class View(Place):
     temperature: float = part(1.0, real(0, 5))
     calibration: str = part("", _text)  # empty: the first texts that the model learned from
     outer: float = part(1.0, real(0.05, 1))  # the share of the measured range that activations keep
-    steps: int = part(100, whole(10, 500))  # of quantisation-aware training
-    rate: float = part(0.002, real(1e-5, 0.1))
+    steps: int = part(100, whole(20, 300))  # of quantisation-aware training
+    rate: float = part(0.001, real(1e-5, 0.1))
+    trains: bool = part(False, flag)
 
     @property
     def scheme(self) -> Scheme:

@@ -138,5 +138,6 @@ def _number_line(quantised: Quantised, view: View, cell: tuple[int, int]) -> Non
             int(quantised.codes[cell]),
             text(lang, "quantisation.code"),
             text(lang, "quantisation.how_many"),
-        )
+        ),
+        lang,
     )

@@ -1,0 +1,90 @@
+"""How alike several answers are: the course's average distance, on the vectors of a real model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import matrices, state, worked
+from lmviz.ui.embeddings import tokens
+from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEXT_LIMIT, View
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.text import number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.embed.answers import AnswerDistances
+    from lmviz.workbench import Workbench
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    st.markdown(text(lang, "embeddings.answers.say"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        prompt = tokens.prompt(bench, view)
+        st.slider(text(lang, "embeddings.answers.n"), 2, MOST_ANSWERS, width=150, **state.bound("n_answers"))
+        st.slider(
+            text(lang, "embeddings.answers.temperature"), 0.0, 3.0, step=0.1, width=190, **state.bound("temperature")
+        )
+        st.number_input(text(lang, "embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
+        st.segmented_control(
+            text(lang, "embeddings.metric"),
+            METRICS,
+            format_func=lambda name: text(lang, f"embeddings.metric.{name}"),
+            required=True,
+            **state.bound("metric"),
+        )
+        _own(view)
+    answers = view.answers or bench.embeddings.answers(view.model, prompt, view.n_answers, view.temperature, view.seed)
+    found = bench.embeddings.answer_distances(view.model, answers, view.metric)
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        _list(answers, found, view)
+    with right:
+        _between(answers, found, lang)
+
+
+def _own(view: View) -> None:
+    """Answers of one's own, one a line."""
+    key = "embeddings.own_answers"
+    st.session_state[key] = "\n".join(view.answers)
+
+    def changed() -> None:
+        lines = [line for line in st.session_state[key].splitlines() if line.strip()]
+        state.go(answers=tuple(lines[:MOST_ANSWERS]))
+
+    with st.popover(text(view.lang, "embeddings.answers.own"), icon=":material/edit_note:"):
+        st.text_area(
+            text(view.lang, "embeddings.answers.own_help", n=MOST_ANSWERS),
+            key=key,
+            max_chars=TEXT_LIMIT,
+            height=180,
+            on_change=changed,
+        )
+
+
+def _list(answers: tuple[str, ...], found: AnswerDistances, view: View) -> None:
+    lang = view.lang
+    columns = [text(lang, "embeddings.answers.answer"), text(lang, "embeddings.answers.to_first")]
+    apart = ["–", *(number(lang, one, 3) for one in found.to_first)]
+    worked.table(["", *columns], [(str(i + 1), visible(answers[i]), apart[i]) for i in range(len(answers))])
+    total = " + ".join(number(lang, one, 3) for one in found.to_first)
+    average = number(lang, found.average, 3)
+    worked.steps([(text(lang, "embeddings.answers.average"), f"({total}) / {len(found.to_first)} = <b>{average}</b>")])
+
+
+def _between(answers: tuple[str, ...], found: AnswerDistances, lang: str) -> None:
+    names = [str(i + 1) for i in range(len(answers))]
+    given = [
+        Matrix(
+            found.all,
+            text(lang, "embeddings.answers.between"),
+            ("answer", "answer"),
+            rows=names,
+            cols=names,
+            result=True,
+            address="between",
+        )
+    ]
+    matrices.show(given, lang, key="answers", height=330)
+    st.caption(text(lang, "embeddings.answers.vectors"))

@@ -1,0 +1,107 @@
+"""FastText: a word is the sum of its pieces, so that a word never seen has a vector too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import matrices, pieces, replay, state
+from lmviz.ui.charts import bars, show
+from lmviz.ui.embeddings import stories
+from lmviz.ui.embeddings.view import View
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.pieces import Piece
+from lmviz.ui.text import code, integer, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.benches.live import Live
+    from lmviz.embed.fasttext import WordSum
+    from lmviz.embed.word2vec import VectorsSnapshot
+    from lmviz.embed.words import WordText
+    from lmviz.workbench import Workbench
+
+NEAREST = 6
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    st.markdown(text(lang, "embeddings.fasttext.say"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            text(lang, "embeddings.fasttext.word"), max_chars=40, width=200, **state.bound("word", _word(view))
+        )
+        stories.choose_settings(view)
+        stories.choose_story(view)
+    words = bench.embeddings.words(stories.story(view))
+    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, "fasttext"))
+    replay.watched(live, "fasttext", lambda: _drawn(live, words))
+
+
+def _word(view: View) -> str:
+    return view.word or text(view.lang, "embeddings.fasttext.first")
+
+
+def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
+    from lmviz.embed.fasttext import gram_index, word_sum
+
+    view = state.view(View)
+    found = live.look()
+    now = found[replay.steps(view.lang, live, "fasttext", [one.step for one in found], view.step)]
+    summed = word_sum(_word(view), gram_index(words.words)[0], now.table)
+    _grams(summed, words, view)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _sum(summed, view.lang)
+    with right:
+        _near(summed, now, words, view)
+
+
+def _grams(summed: WordSum, words: WordText, view: View) -> None:
+    """The n-grams of the word: those that were learned, and those that no word of the text has."""
+    lang = view.lang
+    known = words.id(summed.word) is not None
+    key = "embeddings.fasttext.known" if known else "embeddings.fasttext.unknown"
+    n, n_all = len(summed.grams), len(summed.grams) + len(summed.unknown)
+    st.markdown(text(lang, key, word=code(visible(summed.word)), n_grams=n, n_all=n_all))
+    shown = [Piece(gram, hue=2) for gram in summed.grams] + [Piece(gram, marks=("gone",)) for gram in summed.unknown]
+    pieces.show(shown, lang, key="grams", height=110)
+
+
+def _sum(summed: WordSum, lang: str) -> None:
+    if not summed.grams:
+        st.info(text(lang, "embeddings.fasttext.nothing"))
+        return
+    given = [
+        Matrix(
+            summed.parts,
+            text(lang, "embeddings.fasttext.parts"),
+            ("gram", "d_embed"),
+            rows=summed.grams,
+            part="weight",
+            address="parts",
+        ),
+        Matrix(
+            summed.vector[None],
+            text(lang, "embeddings.fasttext.sum"),
+            ("word", "d_embed"),
+            rows=[summed.word],
+            sign="=",
+            result=True,
+            address="sum",
+        ),
+    ]
+    matrices.show(given, lang, key="fasttext", height=400)
+
+
+def _near(summed: WordSum, now: VectorsSnapshot, words: WordText, view: View) -> None:
+    from lmviz.embed.distances import nearest
+
+    if not summed.grams:
+        return
+    near = nearest(now.vectors, summed.vector, NEAREST, "cosine")
+    st.markdown(
+        text(view.lang, "embeddings.word2vec.near", word=code(visible(summed.word)), step=integer(view.lang, now.step))
+    )
+    names, values = [words.words[one.id] for one in near], [one.distance for one in near]
+    show(bars(names, values, view.lang, text(view.lang, "embeddings.distance")), view.lang)

@@ -1,0 +1,61 @@
+"""The text that word vectors are learned from, and how they are learned: what word2vec and FastText share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import state
+from lmviz.ui.embeddings.view import TEXT_LIMIT, View
+from lmviz.ui.text import text
+
+if TYPE_CHECKING:
+    from lmviz.embed.word2vec import Word2VecSettings
+
+
+def story(view: View) -> str:
+    """The text to learn from: typed, or the one that comes with lmviz in the reader's language."""
+    from lmviz.embed.texts import TEXTS
+
+    return view.story or TEXTS[view.lang]
+
+
+def choose_story(view: View) -> None:
+    with st.popover(text(view.lang, "embeddings.text"), icon=":material/edit_note:"):
+        st.text_area(
+            text(view.lang, "embeddings.story"),
+            max_chars=TEXT_LIMIT,
+            height=260,
+            **state.bound("story", story(view), step=-1),
+        )
+
+
+def settings(view: View, kind: str) -> Word2VecSettings:
+    from lmviz.embed.word2vec import Word2VecSettings
+
+    return Word2VecSettings(
+        kind=kind,
+        window=view.window,
+        d_embed=view.d_embed,
+        n_negatives=view.negatives,
+        steps=view.steps,
+        seed=view.seed,
+    )
+
+
+def choose_settings(view: View) -> None:
+    """Window, width, negatives, steps, seed."""
+    lang = view.lang
+    st.slider(text(lang, "embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1, example=0))
+    with st.popover(text(lang, "embeddings.more"), icon=":material/tune:"):
+        st.slider(text(lang, "embeddings.d_embed"), 2, 64, **state.bound("d_embed", step=-1))
+        st.slider(
+            text(lang, "embeddings.negatives"),
+            0,
+            20,
+            help=text(lang, "embeddings.negatives.help"),
+            **state.bound("negatives", step=-1),
+        )
+        st.slider(text(lang, "embeddings.steps"), 50, 1000, step=50, **state.bound("steps", step=-1))
+        st.number_input(text(lang, "embeddings.seed"), 0, 9999, **state.bound("seed", step=-1))

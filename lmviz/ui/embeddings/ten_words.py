@@ -1,0 +1,123 @@
+"""The course's `nn.Embedding(10, 3)`: random numbers, and where a small training moves them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from lmviz.ui import matrices, replay, state
+from lmviz.ui.charts import curve, show
+from lmviz.ui.embeddings import charts
+from lmviz.ui.embeddings.view import TEXT_LIMIT, View
+from lmviz.ui.matrices import Matrix
+from lmviz.ui.text import code, number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.benches.live import Live
+    from lmviz.embed.ten_words import WordsSnapshot
+    from lmviz.workbench import Workbench
+
+NAMED = 40  # words on the map
+
+
+def section(bench: Workbench, view: View) -> None:
+    from lmviz.embed.ten_words import TEXT, vocabulary
+
+    learned = view.words or TEXT
+    words = vocabulary(learned)
+    st.markdown(text(view.lang, "embeddings.ten_words.say", n=len(words)))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input(text(view.lang, "embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
+        with st.popover(text(view.lang, "embeddings.text"), icon=":material/edit_note:"):
+            st.text_area(
+                text(view.lang, "embeddings.ten_words.text"),
+                max_chars=TEXT_LIMIT,
+                height=150,
+                **state.bound("words", learned),
+            )
+    live = bench.embeddings.ten_words(learned, view.seed)
+    replay.watched(live, "ten_words", lambda: _drawn(live, words, learned))
+
+
+def _drawn(live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
+    view = state.view(View)
+    found = live.look()
+    now = found[replay.steps(view.lang, live, "ten_words", [one.step for one in found], view.step)]
+    _closest(found[0], now, words, learned, view.lang)
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        _tables(found[0], now, words, view.lang)
+    with right:
+        _movement(found, now, words, view.lang)
+
+
+def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], lang: str) -> None:
+    """The random numbers, and those of now, on one scale."""
+    peak = float(max(np.abs(before.embedding).max(), np.abs(now.embedding).max()))
+    tables = {"before": before, "now": now}
+    given = [
+        Matrix(
+            one.embedding,
+            text(lang, f"embeddings.ten_words.{name}", step=one.step),
+            ("id", "d_embed"),
+            rows=words,
+            part="weight" if name == "before" else "activation",
+            peak=peak,
+            address=name,
+        )
+        for name, one in tables.items()
+    ]
+    matrices.show(given, lang, key="ten_words", height=410)
+
+
+def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: str) -> None:
+    """The loss, and the way of each word on the plane on which the last vectors spread out most."""
+    from lmviz.embed.pca import pca
+
+    steps, losses = [one.step for one in found], [one.loss for one in found]
+    show(
+        curve(steps, losses, now.step, text(lang, "replay.step"), text(lang, "embeddings.loss"), height=180),
+        lang,
+    )
+    if len(words) < 3:
+        return
+    plane = pca(found[-1].embedding)
+    ways = np.stack([plane.place(one.embedding) for one in found if one.step <= now.step])  # [step, word, 2]
+    shown = slice(0, NAMED)
+    show(charts.ways(ways[:, shown], words[shown], height=300), lang)
+    kept = number(lang, 100 * sum(plane.kept), 1)
+    st.caption(text(lang, "embeddings.ten_words.map", share=kept))
+
+
+def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], learned: str, lang: str) -> None:
+    """The two words that are closest now, among those that training moves, and what follows each of them."""
+    from lmviz.embed.distances import distances
+    from lmviz.embed.ten_words import next_words
+
+    followers: dict[int, list[str]] = {}
+    for id, following in next_words(learned):
+        followers.setdefault(id, []).append(words[following])
+    moved = sorted(followers)
+    if len(moved) < 2:
+        return
+    vectors = now.embedding[moved]
+    apart = distances(vectors, vectors) + 3 * np.eye(len(moved))
+    a, b = (moved[i] for i in np.unravel_index(np.nanargmin(apart), apart.shape))
+    st.markdown(
+        text(
+            lang,
+            "embeddings.ten_words.closest",
+            a=code(visible(words[a])),
+            b=code(visible(words[b])),
+            now=number(lang, float(distances(now.embedding[a], now.embedding[b])[0, 0]), 3),
+            before=number(lang, float(distances(before.embedding[a], before.embedding[b])[0, 0]), 3),
+            after_a=_listed(followers[a]),
+            after_b=_listed(followers[b]),
+        )
+    )
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(code(visible(word)) for word in list(dict.fromkeys(words))[:6])

@@ -1,0 +1,151 @@
+"""Word2vec: vectors of words learned from their neighbours, live, with the pairs that are learned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import pieces, replay, state
+from lmviz.ui.charts import bars, curve, show
+from lmviz.ui.embeddings import charts, stories
+from lmviz.ui.embeddings.view import KINDS, View
+from lmviz.ui.pieces import Piece
+from lmviz.ui.text import code, integer, number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.benches.live import Live
+    from lmviz.embed.word2vec import VectorsSnapshot
+    from lmviz.embed.words import Example, WordText
+    from lmviz.workbench import Workbench
+
+NEAREST = 5
+SHOWN_EXAMPLES = 4
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    st.markdown(text(lang, f"embeddings.{view.kind}.say"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            text(lang, "embeddings.kind"),
+            KINDS,
+            format_func=lambda kind: text(lang, f"embeddings.{kind}"),
+            required=True,
+            **state.bound("kind", step=-1),
+        )
+        stories.choose_settings(view)
+        stories.choose_story(view)
+        words = bench.embeddings.words(stories.story(view))
+        _choose_word(words, view)
+    _pairs(words, view)
+    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, view.kind))
+    replay.watched(live, "word2vec", lambda: _drawn(live, words))
+
+
+def _choose_word(words: WordText, view: View) -> None:
+    st.selectbox(text(view.lang, "embeddings.word"), words.words, width=170, **state.bound("word", _word(words, view)))
+
+
+def _word(words: WordText, view: View) -> str:
+    """The chosen word; else the one in the text that the page opens on, or the most frequent."""
+    first = text(view.lang, "embeddings.word.first")
+    return next(word for word in (view.word, first, words.words[0]) if word in words.words)
+
+
+def _pairs(words: WordText, view: View) -> None:
+    """One place in the text, and what is learned there: the word in the middle, its neighbours, the pairs."""
+    places = [(s, p) for s, sentence in enumerate(words.sentences) for p in range(len(sentence))]
+    at = min(view.example, len(places) - 1)
+    s, p = places[at]
+    sentence = words.sentences[s]
+    around = [i for i in range(max(0, p - view.window), min(len(sentence), p + view.window + 1)) if i != p]
+    shown = [
+        Piece(
+            words.words[id],
+            marks=("special",) if i == p else ("added",) if i in around else ("later",),
+            key=places.index((s, i)),
+        )
+        for i, id in enumerate(sentence)
+    ]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("◀", key="example back", disabled=not at, on_click=lambda: state.go(example=at - 1))
+        st.button("▶", key="example on", disabled=at == len(places) - 1, on_click=lambda: state.go(example=at + 1))
+        with st.container(width="stretch"):
+            pieces.show(shown, view.lang, key="pairs", on_piece=lambda i: state.go(example=i), chosen=at)
+    middle, others = code(visible(words.words[sentence[p]])), [code(visible(words.words[sentence[i]])) for i in around]
+    if view.kind == "cbow":
+        learned = f"{' + '.join(others)} → **{middle}**" if others else "–"
+    else:
+        learned = " · ".join(f"**{middle}** → {word}" for word in others) or "–"
+    st.markdown(text(view.lang, "embeddings.pairs", pairs=learned))
+
+
+def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
+    view = state.view(View)
+    lang, found = view.lang, live.look()
+    now = found[replay.steps(lang, live, "word2vec", [one.step for one in found], view.step)]
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _map(found[-1], now, words, view)
+    with right:
+        steps, losses = [one.step for one in found], [one.loss for one in found]
+        show(curve(steps, losses, now.step, text(lang, "replay.step"), text(lang, "embeddings.loss"), height=190), lang)
+        _near(now, words, view)
+    _step_examples(now, words, lang)
+
+
+def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: View) -> None:
+    """All words on the plane on which the last vectors spread out most."""
+    from lmviz.embed.distances import neighbours
+    from lmviz.embed.pca import pca
+
+    chosen = words.words.index(_word(words, view))
+    near = {one.id for one in neighbours(now.vectors, chosen, NEAREST, "cosine")}
+    names = {role: text(view.lang, f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
+    roles = [names["chosen" if id == chosen else "near" if id in near else "other"] for id in range(len(words.words))]
+    plane = pca(last.vectors)
+    axes = [
+        text(view.lang, "embeddings.map.axis", n=i + 1, share=number(view.lang, 100 * share, 1))
+        for i, share in enumerate(plane.kept)
+    ]
+    show(charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450), view.lang)
+
+
+def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
+    from lmviz.embed.distances import neighbours
+
+    word = _word(words, view)
+    near = neighbours(now.vectors, words.words.index(word), NEAREST, "cosine")
+    st.markdown(
+        text(view.lang, "embeddings.word2vec.near", word=code(visible(word)), step=integer(view.lang, now.step))
+    )
+    show(
+        bars(
+            [words.words[one.id] for one in near],
+            [one.distance for one in near],
+            view.lang,
+            text(view.lang, "embeddings.distance"),
+            28,
+        ),
+        view.lang,
+    )
+
+
+def _step_examples(now: VectorsSnapshot, words: WordText, lang: str) -> None:
+    """Some of the examples that the last step before this picture learned from."""
+    if not now.examples:
+        return
+    shown = [
+        _example(example, now.negatives[i] if now.negatives else (), words, lang)
+        for i, example in enumerate(now.examples[:SHOWN_EXAMPLES])
+    ]
+    learned = " · ".join(shown)
+    st.caption(text(lang, "embeddings.step_examples", step=now.step, n=len(now.examples), examples=learned))
+
+
+def _example(example: Example, negatives: tuple[int, ...], words: WordText, lang: str) -> str:
+    inputs = " + ".join(words.words[id] for id in example.inputs)
+    against = ", ".join(words.words[id] for id in negatives)
+    learned = code(visible(f"{inputs} → {words.words[example.target]}"))
+    return learned if not against else text(lang, "embeddings.against", example=learned, words=against)

@@ -1,0 +1,86 @@
+"""Activations in 8 bits too: their ranges, measured on a calibration text, and what that costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import state, worked
+from lmviz.ui.charts import show
+from lmviz.ui.quantisation import charts, measuring, schemes
+from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, View
+from lmviz.ui.text import integer, number, text
+
+if TYPE_CHECKING:
+    from lmviz.benches.quantising import Calibrated
+    from lmviz.quantise.effect import Effect
+    from lmviz.workbench import Workbench
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    st.markdown(text(lang, "quantisation.calibration.say"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.slider(
+            text(lang, "quantisation.outer"),
+            0.05,
+            1.0,
+            step=0.05,
+            width=190,
+            help=text(lang, "quantisation.outer.help"),
+            **state.bound("outer"),
+        )
+        with st.popover(text(lang, "quantisation.calibration.text"), icon=":material/edit_note:"):
+            st.text_area(
+                text(lang, "quantisation.calibration.help"),
+                max_chars=TEXT_LIMIT,
+                height=200,
+                **state.bound("calibration"),
+            )
+        schemes.choose(view, INTEGERS, keep=False)
+    scheme = view.scheme_of(_format(view))
+    with st.spinner(text(lang, "quantisation.measuring")):
+        found = bench.quantising.calibrated(view.model, scheme, view.calibration, view.outer, view.text)
+        weights = bench.quantising.outcome(view.model, scheme, view.text)
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        st.markdown(text(lang, "quantisation.ranges", n=found.n_texts, layers=len(found.ranges)))
+        _ranges(found, view)
+    with right:
+        _costs(found, weights.effect, view)
+        measuring.on(bench, view)
+
+
+def _format(view: View) -> str:
+    return view.format if view.format in INTEGERS else INTEGERS[0]
+
+
+def _ranges(found: Calibrated, view: View) -> None:
+    lang = view.lang
+    names, lows, highs = zip(*((name, one.low, one.high) for name, one in found.ranges.items()), strict=True)
+    show(charts.ranges(names, lows, highs, view.outer, text(lang, "quantisation.activation")), lang)
+    widest = max(found.ranges.values(), key=lambda one: one.high - one.low)
+    step = (max(widest.high, 0) - min(widest.low, 0)) * view.outer / 255
+    st.caption(text(lang, "quantisation.ranges.step", n=integer(lang, widest.n), step=number(lang, step, 4)))
+
+
+def _costs(found: Calibrated, weights: Effect, view: View) -> None:
+    """Loss with weights, activations, or both in few bits."""
+    lang, name = view.lang, _format(view).upper()
+    kinds = {
+        "FP32": (weights.loss_before, 0.0, 1.0),
+        text(lang, "quantisation.only_activations"): _numbers(found.activations),
+        text(lang, "quantisation.only_weights", format=name): _numbers(weights),
+        text(lang, "quantisation.both", format=name): _numbers(found.both),
+    }
+    rows = [
+        (kind, number(lang, loss, 4), measuring.signed(lang, cost), f"{number(lang, 100 * same, 1)} %")
+        for kind, (loss, cost, same) in kinds.items()
+    ]
+    columns = ("in_few_bits", "loss", "costs", "same")
+    worked.table([text(lang, f"quantisation.{column}") for column in columns], rows, 3)
+
+
+def _numbers(effect: Effect) -> tuple[float, float, float]:
+    return effect.loss_after, effect.cost, effect.same_choice

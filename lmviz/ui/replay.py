@@ -1,0 +1,73 @@
+"""A small training as it goes on, and again afterwards: a slider over its steps, and play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.ui import state
+from lmviz.ui.text import integer, text
+
+if TYPE_CHECKING:
+    from lmviz.benches.live import Live
+
+TICK = 0.3  # seconds between two pictures
+PICTURES = 40  # of a whole replay
+
+
+def watched(live: Live[Any], name: str, draw: Callable[[], None]) -> None:
+    """Call `draw` again and again for as long as something moves; once, if nothing does."""
+
+    def moves() -> bool:
+        return not live.is_done or bool(state.remember(f"plays {name}", False))
+
+    timed = moves()
+
+    def drawn() -> None:
+        draw()
+        if timed and not moves():
+            st.rerun()  # the whole page once more, without a clock
+
+    st.fragment(drawn, run_every=TICK if timed else None)()
+
+
+def steps(lang: str, live: Live[Any], name: str, known: Sequence[int], chosen: int) -> int:
+    """Which of the known steps is looked at, as an index: the chosen one, the newest, or the next of a replay."""
+    last = len(known) - 1
+    at = known.index(chosen) if chosen in known else last
+    plays = f"plays {name}"
+    if state.remember(plays, False):
+        at = min(last, at + max(1, len(known) // PICTURES))
+        state.keep(plays, at < last)
+        state.go(step=known[at] if at < last else -1)
+    if not live.is_done:
+        st.progress(live.progress, text(lang, "replay.at", step=integer(lang, known[last])))
+    elif last:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _play(lang, plays, known, at)
+            st.select_slider(
+                text(lang, "replay.step"),
+                known,
+                format_func=lambda step: integer(lang, step),
+                label_visibility="collapsed",
+                **state.bound("step", known[at]),
+            )
+    return at
+
+
+def _play(lang: str, plays: str, known: Sequence[int], at: int) -> None:
+    def pressed() -> None:
+        state.keep(plays, not state.remember(plays, False))
+        if at == len(known) - 1:
+            state.go(step=known[0])
+
+    moves = state.remember(plays, False)
+    if st.button(
+        text(lang, "replay.pause" if moves else "replay.play"),
+        icon=":material/pause:" if moves else ":material/play_arrow:",
+        key=f"play {plays}",
+        on_click=pressed,
+    ):
+        st.rerun()
