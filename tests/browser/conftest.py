@@ -69,14 +69,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens an address of the app in a fresh context, with the network off but for the app itself.
+    """Opens a page of the app, the first or the one `at` a path, in a fresh context, with no other network.
 
     At the end no page may have raised an error.
     """
     contexts: list[Any] = []
     errors: list[str] = []
 
-    def open_at(width: int = 1280, height: int = 720, dark: bool = False, **query: str) -> Page:
+    def open_at(at: str = "", width: int = 1280, height: int = 720, dark: bool = False, **query: str) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
@@ -84,8 +84,8 @@ def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
         context.route(lambda url: not url.startswith((server, "data:", "blob:")), lambda route: route.abort())
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{server}/?{urlencode(query)}")
-        expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
+        page.goto(f"{server}/{at}?{urlencode(query)}")
+        expect(page.locator(".lm" if at else ".lm[data-step]").first).to_be_visible(timeout=60_000)
         idle(page)
         return page
 

@@ -1,0 +1,109 @@
+"""The generation page in a real browser: tokens that are clicked, doors that are gone through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, expect
+
+import lmviz
+from lmviz.generate.beam import beam_search
+from lmviz.generate.settings import Settings
+from lmviz.ui.text import text as words
+from tests.browser.conftest import idle
+from tests.conftest import ROOT
+
+Visit = Callable[..., Page]
+
+
+def written(page: Page) -> list[str]:
+    return page.locator(".piece.new .said").all_inner_texts()
+
+
+def press_next(page: Page) -> None:
+    n = page.locator(".piece.new").count()
+    page.get_by_role("button", name="Next token").click()
+    expect(page.locator(".piece.new")).to_have_count(n + 1)
+    idle(page)
+
+
+def test_a_seed_gives_a_text_and_its_link_the_same_text_again(visit: Visit, server: str) -> None:
+    page = visit("generation", stop="#")
+    seed = page.get_by_role("spinbutton", name="Seed")
+    seed.fill("5")
+    seed.press("Enter")
+    idle(page)
+    for _ in range(4):
+        press_next(page)
+    texts = written(page)
+    assert len(texts) == 4
+    link = urlsplit(page.url)
+    assert "seed=5" in link.query and "n=4" in link.query
+    again = visit(f"generation?{link.query}&_=")
+    expect(again.locator(".piece.new")).to_have_count(4)
+    assert written(again) == texts
+
+
+def test_a_token_of_the_text_opens_its_step_and_leads_to_the_step_through(visit: Visit) -> None:
+    page = visit("generation", n="4", seed="5", temperature="0.5")
+    text = "".join(page.locator(".piece:not(.coming) .said").all_inner_texts())
+    page.locator(".piece.new").nth(1).click()
+    expect(page.locator(".piece.new").nth(1)).to_have_attribute("aria-pressed", "true")
+    chosen = page.locator("tr.is th.token span").inner_text()
+    assert chosen == page.locator(".piece.new .said").nth(1).inner_text()
+    page.get_by_role("link", name="Why this token?").click()
+    expect(page.locator(".words h2")).to_have_text(words("en", "stage.probabilities.title"), timeout=60_000)
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(text[: len(text) - 3])
+    assert "temperature=0.5" in page.url
+
+
+def test_a_tokens_logit_is_pinned_in_the_step_through(visit: Visit) -> None:
+    page = visit("generation", n="1")
+    page.locator("tbody tr").nth(2).click()
+    expect(page.locator("tr.looked")).to_have_count(1)
+    logit = page.locator("tr.looked td.score").first.inner_text()
+    page.get_by_role("link", name="Where does this logit come from?").click()
+    expect(page.locator(".words h2")).to_have_text(words("en", "stage.logits.title"), timeout=60_000)
+    expect(page.locator(".inspect")).to_contain_text(logit)
+
+
+def test_it_runs_by_itself_until_stopped(visit: Visit) -> None:
+    page = visit("generation", stop="#")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator(".piece.new").nth(2)).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Run")).to_be_visible()
+    idle(page)
+    n = page.locator(".piece.new").count()
+    page.get_by_role("button", name="Back").click()
+    expect(page.locator(".piece.new")).to_have_count(n - 1)
+
+
+def test_a_node_of_the_tree_tells_its_fate(visit: Visit) -> None:
+    page = visit("generation", way="beam", n="30")
+    checkpoint = lmviz.load(ROOT / "sample_models/names")
+    settings = Settings("beam", max_new_tokens=20, stop=(0,), n_beams=3)
+    search = beam_search(checkpoint, checkpoint.tokenizer.encode(".mar").ids, settings)
+    expect(page.locator(".node")).to_have_count(len(search.nodes))
+    pruned = next(node for node in search.nodes if node.fate == "outscored")
+    page.locator(f".node[data-node='{pruned.index}']").click()
+    expect(page.locator(f".node[data-node='{pruned.index}']")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text("Pruned: enough other texts are likelier.")).to_be_visible()
+    text = checkpoint.tokenizer.decode(search.ids(pruned.index))
+    expect(page.get_by_text(text, exact=True)).to_be_visible()
+
+
+def test_one_of_several_texts_opens_token_by_token(visit: Visit) -> None:
+    page = visit("generation", way="several", temperature="1.5")
+    text = page.locator(".texts li .full b").nth(3).inner_text()
+    page.locator(".texts li button").nth(3).click()
+    expect(page.locator(".piece.new").first).to_be_visible()
+    assert "".join(written(page)) == text
+
+
+def test_on_a_phone_the_text_comes_before_the_knobs_and_nothing_sticks_out(visit: Visit) -> None:
+    page = visit("generation", width=390, height=844, n="3")
+    text, knob = (page.locator(one).first.bounding_box() for one in (".pieces", ".st-key-generation_knobs"))
+    assert text is not None and knob is not None and text["y"] < knob["y"]
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
