@@ -133,7 +133,7 @@ const cellText = (cell, axes, state) => cell.map((index, i) => {
 
 // Tensors in the space that a box has, with the signs between them.
 const drawTensors = (box, panels, state) => {
-  zoom = state.data.present ? 1.4 : 1;
+  zoom = state.data.present ? 1.4 : window.innerWidth >= 1700 ? 1.2 : 1;
   const raws = panels.map((raw) => ({ ...raw, values: decoded(raw.cells), changedValues: raw.changed ? decoded(raw.changed) : null, whole: raw.window, all: decoded(raw.cells) }));
   const width = box.clientWidth - 8, height = box.clientHeight - 8 * raws.length;
   let way = arrange(raws.map(prepare), width, height);
