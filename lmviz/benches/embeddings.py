@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -70,6 +71,7 @@ class Embeddings:
         self._bench = bench
         self._recordings = Cache(RECORDINGS_KEPT, weigh=_bytes, weight_limit=RECORDED_BYTES)
         self._maps = Cache(MAPS_KEPT)
+        self._vocabularies = Cache(MAPS_KEPT)
         self._trainings = Cache(TRAININGS_KEPT)
         self._texts = Cache(TRAININGS_KEPT)
 
@@ -118,17 +120,23 @@ class Embeddings:
         """The token embeddings [d_vocab, d_model] of a model."""
         return _matrix(self._bench.checkpoint(model).model).detach().float().numpy()
 
+    def pieces(self, model: str) -> tuple[str, ...]:
+        """The text of every token, by its row in the embedding; `<id>` where the tokenizer has none."""
+        checkpoint = self._bench.checkpoint(model)
+        n_rows = len(_matrix(checkpoint.model))
+        made = partial(_pieces, checkpoint, n_rows)
+        return self._vocabularies.get((model, id(checkpoint)), lambda: (checkpoint, made()))[1]
+
     def token_map(self, model: str) -> TokenMap:
         """Where the tokens lie on the plane on which they spread out most."""
         checkpoint = self._bench.checkpoint(model)
 
         def made() -> TokenMap:
             vectors = self.vectors(model)
-            n_known = min(checkpoint.tokenizer.d_vocab, len(vectors))
-            pieces = tuple(checkpoint.tokenizer.piece(id) for id in range(min(n_known, MAPPED)))
-            return TokenMap(pieces, pca(vectors[: len(pieces)]), n_known)
+            pieces = self.pieces(model)[:MAPPED]
+            return TokenMap(pieces, pca(vectors[: len(pieces)]), len(vectors))
 
-        return self._maps.get((model, id(checkpoint)), made)
+        return self._maps.get((model, id(checkpoint)), lambda: (checkpoint, made()))[1]
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -165,6 +173,10 @@ def _matrix(model: nn.Module) -> Tensor:
     if not isinstance(weight, Tensor) or weight.ndim != 2:
         raise UserError("This model has no token embedding by the name of tok_embed.")
     return weight
+
+
+def _pieces(checkpoint: Checkpoint, n_rows: int) -> tuple[str, ...]:
+    return tuple(checkpoint.tokenizer.piece(id) for id in range(n_rows))
 
 
 def _below(index: int, size: int) -> bool:

@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lmviz.benches.live import Live
 from lmviz.benches.texts import recipe_of, written
 from lmviz.errors import UserError
+from lmviz.generate.reading import next_logits, prompt_ids
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.quantise.aware import finish, prepare
 from lmviz.quantise.calibration import ACTIVATIONS, Range, calibrate, quantise_activations
@@ -136,6 +140,10 @@ class Quantising:
             return Measured(_first(chosen, checkpoint), held_out=corpus.held_out is not None, own=False)
 
         return self._measured.get((model, id(checkpoint), text), found)
+
+    def next_logits(self, checkpoint: Checkpoint, prompt: str) -> NDArray[np.float32]:
+        """The scores [d_vocab] that a model gives the token after a prompt."""
+        return next_logits(checkpoint, [prompt_ids(checkpoint.tokenizer, prompt)])[0].numpy()
 
     def texts(self, model: str, checkpoint: Checkpoint, prompt: str, seed: int, temperature: float) -> tuple[str, ...]:
         """What a model, or what became of it, writes on from a prompt; the same random numbers decide in all."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lmviz.errors import UserError
 from lmviz.generate.generation import generate_all
+from lmviz.generate.reading import prompt_ids
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.train.recipe import Recipe, read_recipe
@@ -26,11 +26,7 @@ def written(
 ) -> tuple[str, ...]:
     """Texts that a model writes on from a prompt, up to what closes a text. The same seed draws the same random
     numbers, whatever the model; at temperature 0 all texts are one."""
-    ids = checkpoint.tokenizer.encode(prompt).ids
-    if not ids:
-        raise UserError(
-            "The model needs at least one token to read, and this text gives none: type something it knows."
-        )
+    ids = prompt_ids(checkpoint.tokenizer, prompt)
     stop = checkpoint.tokenizer.encode(recipe.data.around).ids[:1] if recipe is not None else ()
     settings = Settings(temperature=temperature, seed=seed, n_sequences=n, max_new_tokens=MOST_TOKENS, stop=tuple(stop))
     texts = [checkpoint.tokenizer.decode(one.ids) for one in generate_all(checkpoint, ids, settings)]

@@ -107,8 +107,12 @@ def show(
     on_cell: OnCell | None = None,
     height: int = 300,
     digits: int = 2,
+    together: bool = False,
 ) -> None:
-    """Draw tensors in `height` pixels. A click on a cell calls `on_cell(address, cell)` before the rerun."""
+    """Draw tensors in `height` pixels. A click on a cell calls `on_cell(address, cell)` before the rerun.
+
+    Large tensors show a window each; `together`, if they are of one shape, they all show the same one.
+    """
     windows: dict[str, tuple[int, int]] = state.remember(f"windows {key}", {})
 
     def changed() -> None:
@@ -119,11 +123,11 @@ def show(
         except (TypeError, KeyError, ValueError):
             return
         if event["type"] == "window":
-            windows[address] = (max(0, cell[0]), max(0, cell[1]))
+            windows["" if together else address] = (max(0, cell[0]), max(0, cell[1]))
         elif on_cell is not None:
             on_cell(address, cell)
 
-    panels = [_panel(one, windows.get(one.address or one.name, (0, 0))) for one in given]
+    panels = [_panel(one, windows.get("" if together else one.address or one.name, (0, 0))) for one in given]
     data = {"panels": panels, "lang": lang, "digits": digits, "height": height, "words": _words(lang)}
     _component()(data=data, key=key, on_event_change=changed, height="content")
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.text import integer, text
+from lmviz.ui.text import error_text, integer, text
 
 if TYPE_CHECKING:
     from lmviz.benches.live import Live
@@ -17,8 +18,11 @@ TICK = 0.3  # seconds between two pictures
 PICTURES = 40  # of a whole replay
 
 
-def watched(live: Live[Any], name: str, draw: Callable[[], None]) -> None:
-    """Call `draw` again and again for as long as something moves; once, if nothing does."""
+def watched(live: Live[Any], lang: str, name: str, draw: Callable[[], None]) -> None:
+    """Call `draw` again and again for as long as something moves; once, if nothing does.
+
+    A UserError that the training raised is told in its place.
+    """
 
     def moves() -> bool:
         return not live.is_done or bool(state.remember(f"plays {name}", False))
@@ -26,7 +30,10 @@ def watched(live: Live[Any], name: str, draw: Callable[[], None]) -> None:
     timed = moves()
 
     def drawn() -> None:
-        draw()
+        try:
+            draw()
+        except UserError as error:
+            st.error(error_text(lang, error))
         if timed and not moves():
             st.rerun()  # the whole page once more, without a clock
 

@@ -43,7 +43,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
         f"<tr{' class=marked' if i == marked else ''}>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
         for i, row in enumerate(rows)
     )
-    _html(f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    _html(f'<div class="wide"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
 @lru_cache(maxsize=1)

@@ -48,6 +48,16 @@ def picture(app: AppTest, key: str) -> dict[str, Any]:
     return content
 
 
+def charted(app: AppTest, index: int) -> list[dict[str, Any]]:
+    """The rows that a chart draws."""
+    import pyarrow as pa
+
+    rows: list[dict[str, Any]] = (
+        pa.ipc.open_stream(app.get("vega_lite_chart")[index].proto.data.data).read_all().to_pylist()
+    )
+    return rows
+
+
 def scene(app: AppTest) -> dict[str, Any]:
     """What the debugger was given to draw."""
     (component,) = app.get("bidi_component")

@@ -35,7 +35,7 @@ def section(bench: Workbench, view: View) -> None:
         stories.choose_story(view)
     words = bench.embeddings.words(stories.story(view))
     live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, "fasttext"))
-    replay.watched(live, "fasttext", lambda: _drawn(live, words))
+    replay.watched(live, view.lang, "fasttext", lambda: _drawn(live, words))
 
 
 def _word(view: View) -> str:

@@ -27,12 +27,11 @@ def section(bench: Workbench, view: View) -> None:
         found = bench.embeddings.look_up(view.model, prompt)
         pos = tokens.followed(found.run, view)
     tokens.said(found.run, view)
-    _pictures(found, view, pos)
+    _pictures(found, bench.embeddings.pieces(view.model), view, pos)
     _where_from(found, view, pos)
 
 
-def _pictures(found: Worked, view: View, pos: int) -> None:
-    pieces = [found.run.piece(id) for id in range(found.trace["rows"].inputs[1].shape[0])]
+def _pictures(found: Worked, pieces: tuple[str, ...], view: View, pos: int) -> None:
     one_hot, weight, rows = (found.trace.value(name) for name in ("one_hot", "weight", "rows"))
     assert one_hot is not None and weight is not None and rows is not None
     id = found.tokens.ids[pos]

@@ -38,7 +38,7 @@ def section(bench: Workbench, view: View) -> None:
     with right:
         piece = code(visible(found.pieces[id]))
         st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=piece))
-        pieces = [visible(bench.checkpoint(view.model).tokenizer.piece(one.id)) for one in near]
+        pieces = [visible(bench.embeddings.pieces(view.model)[one.id]) for one in near]
         show(bars(pieces, [one.distance for one in near], lang, text(lang, "embeddings.distance")), lang)
 
 

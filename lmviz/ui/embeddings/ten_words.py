@@ -38,7 +38,7 @@ def section(bench: Workbench, view: View) -> None:
                 **state.bound("words", learned),
             )
     live = bench.embeddings.ten_words(learned, view.seed)
-    replay.watched(live, "ten_words", lambda: _drawn(live, words, learned))
+    replay.watched(live, view.lang, "ten_words", lambda: _drawn(live, words, learned))
 
 
 def _drawn(live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:

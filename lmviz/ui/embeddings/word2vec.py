@@ -40,7 +40,7 @@ def section(bench: Workbench, view: View) -> None:
         _choose_word(words, view)
     _pairs(words, view)
     live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, view.kind))
-    replay.watched(live, "word2vec", lambda: _drawn(live, words))
+    replay.watched(live, view.lang, "word2vec", lambda: _drawn(live, words))
 
 
 def _choose_word(words: WordText, view: View) -> None:

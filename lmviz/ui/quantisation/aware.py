@@ -45,7 +45,7 @@ def section(bench: Workbench, view: View) -> None:
         rounded = bench.quantising.outcome(view.model, scheme, view.text)
     if view.trains:
         live = bench.quantising.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
-        replay.watched(live, "aware", lambda: _drawn(bench, live, rounded))
+        replay.watched(live, view.lang, "aware", lambda: _drawn(bench, live, rounded))
     else:
         _before(rounded, view)
         _compared(bench, [("PTQ", rounded)], view)
@@ -66,7 +66,7 @@ def _drawn(bench: Workbench, live: Live[AwareStep], rounded: Outcome) -> None:
         trained = bench.quantising.aware_outcome(view.model, found[-1], rounded.scheme, view.text)
         kinds.append(("QAT", trained))
         _after(rounded, trained, view)
-    left, right = st.columns([1, 1], gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         _curve(found, rounded, view)
     with right:

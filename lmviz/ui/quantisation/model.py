@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
-from lmviz.ui import state, worked
+from lmviz.ui import matrices, state, worked
 from lmviz.ui.charts import show
+from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import FORMATS, TEXT_LIMIT, View
 from lmviz.ui.text import integer, number, text, visible
+
+LOGITS = 24  # tokens, the likeliest first
 
 if TYPE_CHECKING:
     from lmviz.benches.quantising import Outcome
@@ -42,7 +46,9 @@ def section(bench: Workbench, view: View) -> None:
             ),
             lang,
         )
-    _texts(bench, chosen, view)
+    prompt = _prompt(bench, view)
+    _logits(bench, chosen, view, prompt)
+    _texts(bench, chosen, view, prompt)
 
 
 def _sentence(chosen: Outcome, view: View) -> None:
@@ -79,19 +85,39 @@ def _table(outcomes: list[Outcome], view: View) -> None:
     worked.table([text(lang, f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
 
 
-def _texts(bench: Workbench, chosen: Outcome, view: View) -> None:
-    """The same prompt, the same random numbers: what each model writes."""
+def _prompt(bench: Workbench, view: View) -> str:
+    """What both models read, and how they write on."""
     lang = view.lang
     prompt = bench.first_prompt(view.model) if view.prompt is None else view.prompt
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            text(lang, "quantisation.prompt"),
-            max_chars=TEXT_LIMIT,
-            width=260,
-            **state.bound("prompt", prompt),
+            text(lang, "quantisation.prompt"), max_chars=TEXT_LIMIT, width=260, **state.bound("prompt", prompt)
         )
         st.slider(text(lang, "quantisation.temperature"), 0.0, 2.0, step=0.1, width=170, **state.bound("temperature"))
-        st.number_input(text(lang, "quantisation.seed"), 0, 9999, width=120, **state.bound("seed"))
+        st.number_input(text(lang, "quantisation.seed"), 0, 9999, width=130, **state.bound("seed"))
+    return prompt
+
+
+def _logits(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
+    """The scores of the likeliest next tokens, before and after."""
+    checkpoints = (chosen.before, chosen.quantised.checkpoint)
+    before, after = (bench.quantising.next_logits(checkpoint, prompt) for checkpoint in checkpoints)
+    best = np.argsort(-before, kind="stable")[:LOGITS]
+    lines = np.stack([before[best], after[best], (after - before)[best]])
+    logits = Matrix(
+        lines,
+        "logits",
+        ("model", "d_vocab"),
+        rows=["FP32", view.format.upper(), "−"],
+        cols=[chosen.before.tokenizer.piece(int(id)) for id in best],
+        result=True,
+    )
+    matrices.show([logits], view.lang, key="logits", height=190)
+
+
+def _texts(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
+    """The same prompt, the same random numbers: what each model writes."""
+    lang = view.lang
     before, after = (
         bench.quantising.texts(view.model, checkpoint, prompt, view.seed, view.temperature)
         for checkpoint in (chosen.before, chosen.quantised.checkpoint)

@@ -47,7 +47,7 @@ def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **
         0.05,
         1.0,
         step=0.05,
-        width=170,
+        width=140,
         help=text(lang, "quantisation.keep.help"),
         **state.bound("keep"),
     )

@@ -47,7 +47,7 @@ def _first(names: list[str]) -> str:
 
 def _choose_weight(names: list[str], name: str, view: View) -> None:
     st.selectbox(
-        text(view.lang, "quantisation.weight.which"), names, width=250, **state.bound("weight", name, cell=(0, 0))
+        text(view.lang, "quantisation.weight.which"), names, width=215, **state.bound("weight", name, cell=(0, 0))
     )
 
 
@@ -70,7 +70,7 @@ def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]
     )
     shown = text(lang, "quantisation.error_steps" if quantised.codes is not None else "quantisation.error")
     given.append(Matrix(errors, shown, axes, part="pattern", pinned=cell, address="error"))
-    matrices.show(given, lang, key="weight", on_cell=lambda _, at: state.go(cell=at[-2:]), height=HEIGHT)
+    matrices.show(given, lang, key="weight", on_cell=lambda _, at: state.go(cell=at[-2:]), height=HEIGHT, together=True)
 
 
 def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:

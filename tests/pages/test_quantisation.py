@@ -1,0 +1,179 @@
+"""The page of quantisation: every section in both languages, and that what it shows was measured."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+import lmviz
+from lmviz.quantise.effect import effect
+from lmviz.quantise.models import quantise_model
+from lmviz.quantise.quantised import quantise
+from lmviz.quantise.scheme import Scheme
+from lmviz.quantise.working import float_bits, work_out
+from lmviz.train.data import Windows, read_corpus
+from lmviz.train.recipe import read_recipe
+from lmviz.ui.quantisation.view import FORMATS, SECTIONS
+from lmviz.ui.text import LANGUAGES, number
+from tests.conftest import ROOT
+from tests.pages.conftest import Open, cells_of, charted, go, picture
+
+NAMES = ROOT / "sample_models/names"
+WEIGHT = "blocks.1.mlp.w_in.weight"
+BOUND = "lmviz.ui.quantisation.view.View."
+
+
+def complaints(app: AppTest) -> list[str]:
+    return [element.value for element in (*app.exception, *app.error, *app.warning)]
+
+
+def written(app: AppTest) -> str:
+    """All the words on the page."""
+    plain = [element.value for element in (*app.markdown, *app.caption)]
+    return " ".join([*plain, *(element.proto.body for element in app.get("html"))])
+
+
+def settled(app: AppTest) -> AppTest:
+    """Look again until nothing moves any more, as the page itself does."""
+    for _ in range(600):
+        if not list(app.get("progress")):
+            return app
+        time.sleep(0.05)
+        app.run()
+    raise AssertionError("still training")
+
+
+@pytest.fixture(scope="module")
+def held_out() -> Windows:
+    found = read_corpus(read_recipe(NAMES / "recipe.toml"), NAMES).held_out
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_opens_in_every_language(open_on: Open, section: str, lang: str) -> None:
+    app = open_on("quantisation", section=section, lang=lang, model="pokemon")
+    assert not complaints(app)
+    assert "quantisation." not in written(app)
+    assert "<table" in written(app)
+
+
+@pytest.mark.parametrize("symmetric", ["true", "false"])
+@pytest.mark.parametrize("granularity", ["tensor", "channel", "group"])
+def test_one_weight_is_worked_out(open_on: Open, granularity: str, symmetric: str) -> None:
+    app = open_on(
+        "quantisation",
+        weight=WEIGHT,
+        cell="[3,5]",
+        granularity=granularity,
+        symmetric=symmetric,
+        keep="0.5",
+        group="16",
+    )
+    assert not complaints(app)
+    weight = lmviz.load(NAMES).model.get_parameter(WEIGHT)
+    scheme = Scheme("int4", symmetric == "true", granularity, 16 if granularity == "group" else 32, 0.5)
+    expected = quantise(weight, scheme)
+    original, codes, restored, errors = (cells_of(panel) for panel in picture(app, "weight")["panels"])
+    assert expected.codes is not None
+    assert np.array_equal(original, weight.detach().numpy()[:64, :64])
+    assert np.array_equal(codes, expected.codes.numpy()[:64, :64])
+    assert np.array_equal(restored, expected.restored.numpy()[:64, :64])
+    assert errors[3, 5] == pytest.approx(float(expected.error[3, 5] / expected.steps()[3, 5]))
+    working, shown = work_out(expected, (3, 5)), written(app)
+    for value in (working.weight, working.scale, working.restored, working.error):
+        assert f"<b>{number('en', value, 4)}</b>" in shown
+    assert f"<b>{str(working.code).replace('-', '−')}</b>" in shown
+    assert sum(row["n"] for row in charted(app, 0)) == weight.numel()
+
+
+def test_the_bits_of_a_weight(open_on: Open) -> None:
+    app = open_on("quantisation", weight=WEIGHT, cell="[3,5]", format="bf16")
+    value = float(lmviz.load(NAMES).model.get_parameter(WEIGHT).detach()[3, 5])
+    for name in ("fp32", "fp16", "bf16"):
+        bits = float_bits(value, name)
+        assert f'<span class="exponent">{bits.exponent}</span><span class="fraction">{bits.fraction}<' in written(app)
+
+
+def test_names_in_4_bits_costs_what_the_engine_measures(open_on: Open, held_out: Windows) -> None:
+    app = open_on("quantisation", section="model", model="names")
+    checkpoint = lmviz.load(NAMES)
+    quantised = quantise_model(checkpoint, Scheme("int4"))
+    found = effect(checkpoint, quantised.checkpoint, held_out)
+    shown = written(app)
+    assert f"from {number('en', found.loss_before, 4)} to **{number('en', found.loss_after, 4)}**" in shown
+    assert f"+{number('en', found.cost, 4)}" in shown
+    assert f"{quantised.measured_bytes():,}" in shown
+    sizes = {row["name"]: row["bytes"] for row in charted(app, 0)}
+    assert sizes == {name.upper(): quantise_model(checkpoint, Scheme(name)).measured_bytes() for name in FORMATS}
+    before, after, change = cells_of(picture(app, "logits")["panels"][0])
+    ids = checkpoint.tokenizer.encode(".mar").ids_tensor
+    with torch.no_grad():
+        logits = quantised.checkpoint.model(ids)[0, -1]
+        best = checkpoint.model(ids)[0, -1].argsort(descending=True)[:24]
+    assert after == pytest.approx(logits[best].numpy(), abs=1e-5)
+    assert before[0] == before.max() and change == pytest.approx(after - before, abs=1e-5)
+
+
+def test_another_text_is_measured_instead(open_on: Open) -> None:
+    app = open_on("quantisation", section="model", model="names", text=".maria.john.")
+    assert "Measured on your text: 11 tokens" in written(app)
+    app = open_on("quantisation", section="model", model="names", text="1")
+    assert app.error and not app.exception
+
+
+def test_calibration_shows_the_ranges_that_were_measured(open_on: Open) -> None:
+    from lmviz.quantise.calibration import calibrate
+
+    app = open_on("quantisation", section="calibration", model="pokemon", calibration=".pikachu.\n.mew.")
+    ranges = calibrate(lmviz.load(ROOT / "sample_models/pokemon"), [".pikachu.", ".mew."])
+    shown = {row["name"]: (row["low"], row["high"]) for row in charted(app, 0)}
+    assert shown == {name: pytest.approx((one.low, one.high)) for name, one in ranges.items()}
+    whole = written(app)
+    app = go(app, section="calibration", model="pokemon", calibration=".pikachu.\n.mew.", outer="0.1")
+    assert written(app) != whole and not complaints(app)
+
+
+def test_training_for_it_costs_less_than_rounding_afterwards_at_the_same_size(open_on: Open) -> None:
+    app = open_on("quantisation", section="aware", model="pokemon", steps="40", rate="0.005")
+    rows = table(app)
+    assert [row[0] for row in rows] == ["FP32", "PTQ INT4"]
+    (train,) = [button for button in app.button if button.label == "Train"]
+    app = settled(train.click().run())
+    assert not complaints(app)
+    fp32, rounded, trained = table(app)
+    assert trained[0] == "QAT INT4" and trained[1] == rounded[1] != fp32[1]
+    assert float(trained[2]) < float(rounded[2])
+    assert app.query_params["trains"] == "true"
+    app.segmented_control(key=f"{BOUND}format").set_value("int8").run()
+    assert "trains" not in app.query_params
+
+
+def table(app: AppTest) -> list[list[str]]:
+    """The rows of the comparison."""
+    (body,) = [e.proto.body for e in app.get("html") if 'class="plain"' in e.proto.body]
+    rows = body.split("<tbody>")[1].split("<tr")[1:]
+    return [[cell.split("</td>")[0] for cell in row.split("<td>")[1:]] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"weight": "nowhere", "cell": "[999,999]"},
+        {"model": "nowhere"},
+        {"section": "model", "prompt": "!!!", "model": "pokemon"},
+        {"section": "model", "prompt": "", "model": "pokemon"},
+        {"section": "calibration", "calibration": "!!!", "model": "pokemon"},
+        {"section": "aware", "format": "bf16", "model": "small-ever"},
+        {"section": "aware", "model": "pokemon", "trains": "true", "text": "!"},
+        {"format": "int3", "group": "7", "keep": "0", "steps": "9999", "section": "none", "cell": "[-1]"},
+    ],
+    ids=str,
+)
+def test_a_strange_link_is_no_crash(open_on: Open, query: dict[str, str]) -> None:
+    assert not settled(open_on("quantisation", **query)).exception
