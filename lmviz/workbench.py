@@ -50,6 +50,7 @@ from lmviz.walk.cursor import Walk
 from lmviz.walk.stages import LOSS, READOUT
 
 if TYPE_CHECKING:
+    from lmviz.benches.debugging import Debugging
     from lmviz.benches.embeddings import Embeddings
     from lmviz.benches.quantising import Quantising
 
@@ -71,6 +72,7 @@ LEARNED = ("bpe", "words", "characters")  # tokenizers that are learned from a t
 CHATML_SPECIALS = ("<|im_start|>", "<|im_end|>")
 CHAT_VOCABULARY = 400
 TRAINED, UNTRAINED = "trained", "untrained"
+BROKEN = ("bug/", "cured/", "puzzle/")  # how the names of models with a bug in them begin
 
 T = TypeVar("T")
 
@@ -176,6 +178,10 @@ class Cache:
             gc.collect()  # Streamlit's own collections are off: ours follow what we drop
         return thing
 
+    def __contains__(self, key: Hashable) -> bool:
+        with self._lock:
+            return key in self._kept
+
     def _drop(self) -> bool:
         dropped = False
         while len(self._kept) > 1 and (
@@ -217,6 +223,12 @@ class Workbench:
 
         return Quantising(self)
 
+    @cached_property
+    def debugging(self) -> Debugging:
+        from lmviz.benches.debugging import Debugging
+
+        return Debugging(self)
+
     # -- models ------------------------------------------------------------------------------------------------------
 
     def models(self) -> list[str]:
@@ -228,8 +240,11 @@ class Workbench:
     def checkpoint(self, model: str) -> Checkpoint:
         """The model of that name, in that folder, or, as `runs/RUN@STEP`, of a run after one of its steps.
 
-        As `runs/RUN!STEP` or `runs/RUN!STEP.WINDOW`, the model of a run as it makes that step.
+        As `bug/NAME@MODEL`, a model with a bug in it (`lmviz.benches.debugging`). As `runs/RUN!STEP` or
+        `runs/RUN!STEP.WINDOW`, the model of a run as it makes that step.
         """
+        if model.startswith(BROKEN):
+            return self.debugging.checkpoint(model)
         if asked := training_step(model):
             return self._moment_checkpoint(asked[0], asked[1])
         if moment := run_and_step(model):
@@ -240,6 +255,8 @@ class Workbench:
     def first_prompt(self, model: str) -> str:
         if asked := training_step(model):
             return self._window(*asked).text
+        if model.startswith("puzzle/"):
+            return self.debugging.prompt(model)
         prompts = self.checkpoint(model).card.prompts
         return prompts[0] if prompts else "Hello"
 

@@ -27,6 +27,7 @@ LISTED = (  # the pages in their order; the first opens at once
     ("chat", ":material/forum:"),
     ("embeddings", ":material/scatter_plot:"),
     ("quantisation", ":material/compress:"),
+    ("debugging", ":material/bug_report:"),
 )
 
 _CSS = """

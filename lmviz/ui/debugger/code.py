@@ -32,6 +32,11 @@ def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...])
     }
 
 
+def hidden_pane(trace: Trace, step: int, words: str) -> dict[str, Any]:
+    """A pane that says why it shows no source."""
+    return {"lines": [], "lit": None, "why": words, "stack": call_stack(trace, step)}
+
+
 def call_stack(trace: Trace, step: int) -> list[dict[str, Any]]:
     """The calls that were running at a step, the outermost first."""
     stack: list[dict[str, Any]] = []

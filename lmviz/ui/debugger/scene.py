@@ -7,7 +7,7 @@ from typing import Any
 from lmviz.debug.invariants import checks_of
 from lmviz.trace.step import Step
 from lmviz.ui.debugger import tables, tensors
-from lmviz.ui.debugger.code import code_pane
+from lmviz.ui.debugger.code import code_pane, hidden_pane
 from lmviz.ui.debugger.facts import Facts
 from lmviz.ui.debugger.formulas import FORMULAS
 from lmviz.ui.debugger.inspector import inspector
@@ -49,12 +49,12 @@ def scene(
         "tokens": token_row(run, pos),
         "edits": edit_chips(view),
         "compared": compared(run, view, other),
-        "source": code_pane(run.trace, step.index, _span(run, cursor, step), view.stops) if step else None,
+        "source": _source(run, view, cursor, step),
         "picture": picture,
         "say": say(run, view, cursor, stage, step, pos),
         "inspector": _renamed(inspector(bench, run, view, other), picture),
         "watch": watched(run, view),
-        "strip": strip(run, view, stage),
+        "strip": strip(run, view, stage) if not _hidden(run).endswith("3") else [],
         "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
     }
 
@@ -71,6 +71,20 @@ def focus_position(run: Run, view: View) -> int:
     """The focus token's position; the last token if none was chosen, or it is not there any more."""
     last = len(run.tokens) - 1
     return view.focus if 0 <= view.focus <= last else last
+
+
+def _source(run: Run, view: View, cursor: Cursor, step: Step | None) -> dict[str, Any] | None:
+    if step is None:
+        return None
+    if _hidden(run):
+        return hidden_pane(run.trace, step.index, text(view.lang, "game.hidden"))
+    return code_pane(run.trace, step.index, _span(run, cursor, step), view.stops)
+
+
+def _hidden(run: Run) -> str:
+    """The level of the puzzle that a model is, as "puzzle/3"; empty for other models. Puzzles hide their source, and
+    those of level 3 what must hold."""
+    return run.request.model.partition("-")[0] if run.request.model.startswith("puzzle/") else ""
 
 
 def _span(run: Run, cursor: Cursor, step: Step) -> Any:

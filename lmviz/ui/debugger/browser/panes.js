@@ -36,7 +36,7 @@ const drawSource = (box, state) => {
   if (!source) return box.replaceChildren(h("p", { class: "empty" }, state.words["source.before"]));
   const stack = h("nav", { class: "stack", "aria-label": state.words["source.stack"] }, source.stack.map((call, i) =>
     h("span", {}, i ? " › " : "", h("button", { title: call.class, onclick: () => state.send({ type: "call", last: call.last }) }, i ? call.module.split(".").slice(call.module.startsWith(source.stack[i - 1].module + ".") ? source.stack[i - 1].module.split(".").length : 0).join(".") : call.module))));
-  if (!source.lit) return box.replaceChildren(stack, h("p", { class: "empty" }, state.words["source.none"]));
+  if (!source.lit) return box.replaceChildren(stack, h("p", { class: "empty" }, source.why || state.words["source.none"]));
   const indent = Math.min(...source.lines.filter((line) => line.text.trim()).map((line) => line.text.search(/\S/)));
   const code = h("div", { class: "code", style: `--indent:${indent}ch`, role: "region", "aria-label": `${source.file}: ${source.function}` }, source.lines.map((line, i) => codeLine(line, source.first + i, source, state)));
   box.replaceChildren(stack, h("div", { class: "file" }, `${source.file} · ${source.function}`), code);

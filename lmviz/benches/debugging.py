@@ -1,0 +1,199 @@
+"""What the debugging page can do: pitfalls that are run, a doctor for any model, broken models, puzzles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+from lmviz.debug.bugs.bug import Bug
+from lmviz.debug.bugs.catalogue import bug_named
+from lmviz.debug.bugs.difference import Difference, first_difference
+from lmviz.debug.bugs.models import broken, healthy, why_not
+from lmviz.debug.bugs.training import Race, race
+from lmviz.debug.bugs.verdict import verdict
+from lmviz.debug.doctor import examine
+from lmviz.debug.doctor.curves import diagnose
+from lmviz.debug.doctor.finding import Finding
+from lmviz.debug.doctor.history import History
+from lmviz.debug.game import Glance, Puzzle, glance, probe, puzzle
+from lmviz.debug.memory.trial import Outcome, Trial, try_out
+from lmviz.debug.patient import patient_of
+from lmviz.debug.pitfalls.run import Result, run
+from lmviz.debug.pitfalls.setup import Setup
+from lmviz.debug.threads import one_thread
+from lmviz.errors import UserError
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.train.loop import Snapshot
+from lmviz.workbench import BROKEN, Cache, Request, Workbench
+
+BUG, CURED, PUZZLE = "bug", "cured", "puzzle"
+_BROKEN = re.compile(rf"({BUG}|{CURED})/([a-z0-9_]{{1,40}})@(.+)")
+_PUZZLE = re.compile(rf"{PUZZLE}/(\d)-(\d{{1,6}})")
+POINTS = 2000  # of a curve
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A model, what it read, and what the doctor found."""
+
+    findings: tuple[Finding, ...]
+    prompt: str  # opens the walk in which the findings' addresses are
+
+
+class Debugging:
+    """Shared by all sessions, safe to use from several threads."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._models, self._examined, self._verdicts = Cache(24), Cache(24), Cache(64)
+        self._differences, self._races, self._puzzles = Cache(64), Cache(32), Cache(256)
+        self._results, self._outcomes, self._probes = Cache(32), Cache(64), Cache(256)
+
+    # -- models with a bug in them -----------------------------------------------------------------------------------
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """`bug/NAME@MODEL`, the healthy `cured/NAME@MODEL` that it is compared with, or `puzzle/LEVEL-SEED`."""
+        return self._models.get(name, lambda: _quietly(lambda: self._broken(name)))
+
+    def _broken(self, name: str) -> Checkpoint:
+        if hidden := self.hidden(name):
+            return self.checkpoint(bug_name(hidden.bug, hidden.model))
+        kind, bug, model = parts_of(name)
+        make = broken if kind == BUG else healthy
+        return make(self._bench.checkpoint(model), bug_named(bug))
+
+    def hidden(self, name: str) -> Puzzle | None:
+        """The puzzle that a model's name stands for."""
+        found = _PUZZLE.fullmatch(name)
+        return None if found is None else self.puzzle(int(found[2]), int(found[1]))
+
+    def prompt(self, name: str) -> str:
+        """The text of a puzzle; empty for other models."""
+        hidden = self.hidden(name)
+        return hidden.prompt if hidden is not None else ""
+
+    def why_not(self, bug: Bug, model: str) -> str:
+        return why_not(bug, self._bench.checkpoint(model))
+
+    def difference(self, bug: Bug, model: str, prompt: str) -> Difference | None:
+        """The first step at which the broken model is not as the healthy one, on this prompt."""
+        return self._differences.get((bug.name, model, prompt), lambda: self._difference(bug, model, prompt))
+
+    def _difference(self, bug: Bug, model: str, prompt: str) -> Difference | None:
+        names = (healthy_name(bug, model), bug_name(bug.name, model))
+        a, b = (self._bench.run(Request(name, prompt)).trace for name in names)
+        return first_difference(a, b)
+
+    def race(self, bug: Bug, model: str) -> Race:
+        return self._races.get((bug.name, model), lambda: _quietly(lambda: race(self._bench.checkpoint(model), bug)))
+
+    def verdict(self, bug: Bug, model: str) -> tuple[Finding, ...]:
+        return self._verdicts.get(
+            (bug.name, model), lambda: _quietly(lambda: verdict(self._bench.checkpoint(model), bug))
+        )
+
+    # -- the doctor --------------------------------------------------------------------------------------------------
+
+    def examine(self, model: str) -> Examined:
+        """What the doctor says of a model."""
+        checkpoint = self._bench.checkpoint(model)
+        return self._examined.get((model, id(checkpoint)), lambda: _quietly(lambda: _examined(checkpoint)))
+
+    def history(self, run: str) -> History:
+        """The curves of a run of the store."""
+        runs = self._bench.runs
+
+        def points(metric: str) -> tuple[tuple[int, float], ...]:
+            found = runs.series(run, metric, POINTS)
+            return tuple((int(step), float(number)) for step, number in zip(found.steps, found.numbers, strict=True))
+
+        measured = runs.metrics(run)
+        ratios: dict[int, float] = {}
+        for metric in measured:
+            if "update_ratio" in metric:
+                for step, ratio in points(metric):
+                    ratios[step] = max(ratio, ratios.get(step, 0.0))
+        return History(
+            losses=points("loss"),
+            held_out=points("held_out_loss") if "held_out_loss" in measured else (),
+            grad_norms=points("grad_norm") if "grad_norm" in measured else (),
+            update_ratios=tuple(sorted(ratios.items())),
+        )
+
+    def diagnose(self, history: History) -> tuple[Finding, ...]:
+        return diagnose(history)
+
+    # -- pitfalls ----------------------------------------------------------------------------------------------------
+
+    def has_run(self, setup: Setup) -> bool:
+        return setup in self._results
+
+    def result(self, setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot: None) -> Result:
+        """A training of a pitfall, run once; `watch` sees its steps."""
+        return self._results.get(setup, lambda: _quietly(lambda: _run(setup, watch)))
+
+    def try_out(self, trial: Trial) -> Outcome:
+        """A trial in a process of its own, made once."""
+        return self._outcomes.get(trial, lambda: try_out(trial))
+
+    # -- the game ----------------------------------------------------------------------------------------------------
+
+    def puzzle(self, seed: int, level: int) -> Puzzle:
+        return self._puzzles.get((seed, level), lambda: puzzle(seed, level, self._models_at_hand()))
+
+    def probe(self, asked: Puzzle, check: str) -> Finding:
+        checkpoint = self._bench.checkpoint(asked.model)
+        return self._probes.get((asked, check), lambda: probe(checkpoint, asked, check))
+
+    def glance(self, asked: Puzzle, stage: int) -> Glance:
+        checkpoint = self._bench.checkpoint(asked.model)
+        return self._probes.get((asked, stage), lambda: glance(checkpoint, asked, stage))
+
+    def _models_at_hand(self) -> dict[str, Checkpoint]:
+        return {name: self._bench.checkpoint(name) for name in self._bench.models()}
+
+
+def bug_name(bug: str, model: str) -> str:
+    return f"{BUG}/{bug}@{model}"
+
+
+def healthy_name(bug: Bug, model: str) -> str:
+    """The model that a broken one is compared with: the model itself, unless the bug is in how it was trained."""
+    return f"{CURED}/{bug.name}@{model}" if bug.retrain or bug.needs_dropout else model
+
+
+def puzzle_name(asked: Puzzle) -> str:
+    return f"{PUZZLE}/{asked.level}-{asked.seed}"
+
+
+@lru_cache(maxsize=256)
+def parts_of(name: str) -> tuple[str, str, str]:
+    """Kind, bug and model of a name."""
+    found = _BROKEN.fullmatch(name)
+    if found is None or found[3].startswith(BROKEN):
+        raise UserError("There is no folder {folder}.", folder=name)
+    return found[1], found[2], found[3]
+
+
+def _quietly(make: Callable[[], T]) -> T:
+    """What is made, on one thread."""
+    with one_thread():
+        return make()
+
+
+def _examined(checkpoint: Checkpoint) -> Examined:
+    patient = patient_of(checkpoint)
+    return Examined(tuple(examine(patient)), checkpoint.tokenizer.decode(patient.ids[0].tolist()))
+
+
+def _run(setup: Setup, watch: Callable[[Snapshot], None]) -> Result:
+    for moment in run(setup):
+        if isinstance(moment, Result):
+            return moment
+        watch(moment)
+    raise AssertionError("a training ends with its result")

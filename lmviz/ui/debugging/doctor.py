@@ -1,0 +1,154 @@
+"""The doctor: a model, a training of the store, or a log that someone pastes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import charts as shared
+from lmviz.ui import choices, state
+from lmviz.ui.debugging import cards, charts
+from lmviz.ui.debugging.view import WAYS, View
+from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.text import error_text, text
+
+if TYPE_CHECKING:
+    from lmviz.debug.doctor.finding import Finding
+    from lmviz.debug.doctor.history import History
+    from lmviz.workbench import Workbench
+
+LOG = "debug.log"
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            text(lang, "doctor.way"),
+            WAYS,
+            format_func=lambda way: text(lang, f"doctor.way.{way}"),
+            label_visibility="collapsed",
+            required=True,
+            **state.bound("way"),
+        )
+        if view.way == "model":
+            choices.model(bench, lang, view.model, prompt=None, target=None)
+            _own_folder(view)
+        elif view.way == "run":
+            _runs(bench, view)
+    {"model": _model, "run": _run, "log": _log}[view.way](bench, view)
+
+
+def _own_folder(view: View) -> None:
+    with st.popover(text(view.lang, "doctor.own"), icon=":material/folder_open:"):
+        st.text_input(
+            text(view.lang, "doctor.own"),
+            help=text(view.lang, "doctor.own_help"),
+            key="doctor.own",
+            on_change=lambda: state.go(model=st.session_state["doctor.own"].strip() or view.model, prompt=None),
+        )
+
+
+def _model(bench: Workbench, view: View) -> None:
+    with st.spinner(text(view.lang, "doctor.examining")):
+        examined = bench.debugging.examine(view.model)
+    cards.summary(view.lang, examined.findings)
+    if not any(finding.holds is False for finding in examined.findings):
+        st.success(text(view.lang, "doctor.healthy"), icon=":material/favorite:")
+    cards.cards(view.lang, examined.findings, lambda finding: look(view.lang, view.model, examined.prompt, finding))
+
+
+def look(lang: str, model: str, prompt: str, finding: Finding) -> Walk | None:
+    """The step-through where a finding is. A weight has no step of its own, and is shown in its cell's inspector."""
+    if not finding.where or finding.where in ("targets", "loss"):
+        return None
+    if finding.where.endswith((".weight", ".bias")):
+        cell = (finding.where, finding.cell) if finding.cell else None
+        return Walk(lang=lang, model=model, prompt=prompt, cell=cell)
+    return Walk(lang=lang, model=model, prompt=prompt, step=finding.where, by="op")
+
+
+def _runs(bench: Workbench, view: View) -> None:
+    found = {run.id: run.name for run in bench.runs.all()}
+    if not found:
+        return
+    st.selectbox(
+        text(view.lang, "doctor.run"),
+        list(found),
+        format_func=lambda run: found[run],
+        label_visibility="collapsed",
+        width=280,
+        **state.bound("run", shown=view.run if view.run in found else next(iter(found))),
+    )
+
+
+def _run(bench: Workbench, view: View) -> None:
+    found = [run.id for run in bench.runs.all()]
+    if not found:
+        st.info(text(view.lang, "doctor.no_runs"))
+        return
+    history = bench.debugging.history(view.run if view.run in found else found[0])
+    if not history.losses:
+        st.info(text(view.lang, "doctor.why_not.too_short"))
+        return
+    diagnosed(bench, view, history)
+
+
+def _log(bench: Workbench, view: View) -> None:
+    from lmviz.debug.doctor.log import MOST_CHARACTERS, read_log
+
+    lang = view.lang
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.markdown(text(lang, "doctor.log_help"))
+        st.session_state.setdefault(LOG, state.remember(LOG, ""))
+        st.text_area(
+            text(lang, "doctor.log"),
+            height=230,
+            max_chars=MOST_CHARACTERS,
+            placeholder="step 100: loss 2.31, val loss 2.40",
+            key=LOG,
+            on_change=lambda: state.keep(LOG, st.session_state[LOG]),
+        )
+        st.number_input(text(lang, "doctor.d_vocab"), 0, 10_000_000, **state.bound("d_vocab"))
+        st.button(
+            text(lang, "doctor.example"), icon=":material/content_paste:", key="log.example",
+            on_click=lambda: _example(bench),
+        )  # fmt: skip
+    if not st.session_state[LOG].strip():
+        return
+    with right:
+        try:
+            log = read_log(st.session_state[LOG], view.d_vocab or None)
+        except UserError as error:
+            st.warning(error_text(lang, error))
+            return
+        st.caption(text(lang, "doctor.read", n=log.n_read, skipped=log.n_skipped))
+        diagnosed(bench, view, log.history)
+
+
+def _example(bench: Workbench) -> None:
+    """The log of a real training whose learning rate is too high, run here and now."""
+    from lmviz.debug.pitfalls.catalogue import PITFALLS
+
+    history = bench.debugging.result(PITFALLS["rate_too_high"].sick).history
+    lines = [f"step {step}: loss {loss:.4f}" for step, loss in history.losses]
+    state.keep(LOG, "\n".join(lines))
+    st.session_state[LOG] = "\n".join(lines)
+
+
+def diagnosed(bench: Workbench, view: View, history: History) -> None:
+    """Curves with the stretches that the alarms are about, and the alarms."""
+    lang = view.lang
+    findings = bench.debugging.diagnose(history)
+    lines: dict[str, Sequence[tuple[int, float]]] = {text(lang, "train.chart.train"): history.losses}
+    if history.held_out:
+        lines[text(lang, "train.chart.held_out")] = history.held_out
+    spans = [f.steps for f in findings if f.holds is False and f.steps is not None]
+    chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), spans=spans)
+    shared.show(chart, "doctor.curve")
+    cards.summary(lang, findings)
+    cards.cards(lang, findings)

@@ -1,0 +1,134 @@
+"""Predict, then reveal: a question for each stage of the walk and each pitfall, with a tick and a bar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import choices, shell, state
+from lmviz.ui.debugging.view import View
+from lmviz.ui.debugging.words import code, said
+from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.text import number, percent, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.debug.exercises.question import Option, Question
+    from lmviz.workbench import Workbench
+
+DONE, ANSWERED = "debug.done", "debug.answered"
+TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y"}
+
+
+def section(bench: Workbench, view: View) -> None:
+    from lmviz.debug.exercises.pitfalls import ASKED, memory_question
+    from lmviz.debug.exercises.walk import questions
+    from lmviz.workbench import Request
+
+    lang = view.lang
+    prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)
+    target = view.target if view.target is not None else TARGETS.get(view.model, "")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choices.model(bench, lang, view.model, prompt=None, target=None)
+        st.text_input(text(lang, "exercise.text"), max_chars=100, width=280, **state.bound("prompt", shown=prompt))
+        st.text_input(text(lang, "exercise.target"), max_chars=30, width=150, **state.bound("target", shown=target))
+    run = bench.run(Request(view.model, prompt, target))
+    pieces = tuple(run.piece(i) for i in range(run.checkpoint.config.d_vocab))
+    asked = [*questions(run.trace, run.tokens, pieces), memory_question(run.checkpoint.config, 8)]
+    done: set[str] = state.remember(DONE, set())
+    keys = [f"{question.name}.{question.about}" for question in asked] + [f"pitfall.{name}" for name in ASKED]
+    _progress(lang, sum(key in done for key in keys), len(keys))
+    st.markdown(text(lang, "exercise.say"))
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown(f"#### {text(lang, 'exercise.walk')}")
+        for question in asked:
+            _ask(view, question, f"{view.model}|{prompt}|{target}", done, Walk(lang=lang, model=view.model,
+                 prompt=prompt, target=target, step=question.where))  # fmt: skip
+    with right:
+        st.markdown(f"#### {text(lang, 'exercise.pitfalls')}")
+        for name in ASKED:
+            _pitfall(view, name, f"pitfall.{name}" in done)
+
+
+def _progress(lang: str, done: int, all_: int) -> None:
+    st.progress(done / all_, text(lang, "exercise.progress", done=done, all=all_))
+    if done == all_:
+        st.success(text(lang, "exercise.all_done"), icon=":material/trophy:")
+
+
+def _ask(view: View, question: Question, run: str, done: set[str], place: Walk) -> None:
+    """One question. The first answer counts; a wrong one is told, and can be tried on another text."""
+    lang, key = view.lang, f"{question.name}.{question.about}"
+    answered: dict[str, int] = state.remember(ANSWERED, {})
+    here = f"{run}|{key}"
+    tick = ":green[:material/check_circle:] " if key in done else ""
+    with st.container(border=True):
+        words = text(lang, f"exercise.ask.{question.name}", **_details(lang, question))
+        options = list(range(len(question.options)))
+        st.radio(
+            f"{tick}{words}",
+            options,
+            index=answered.get(here),
+            format_func=lambda i: _option(lang, question.options[i], question.kind),
+            horizontal=True,
+            key=f"ask.{here}",
+            disabled=here in answered,
+            on_change=lambda: _answered(question, here, key, answered, done),
+        )
+        if here in answered:
+            right = _option(lang, question.options[question.answer], question.kind)
+            with st.container(horizontal=True, vertical_alignment="center"):
+                if question.is_right(answered[here]):
+                    st.markdown(f":green[:material/check:] {text(lang, 'exercise.right')}", width="content")
+                else:
+                    st.markdown(f":orange[:material/close:] {text(lang, 'exercise.wrong', answer=right)}",
+                                width="content")  # fmt: skip
+                if question.where:
+                    shell.link(text(lang, "exercise.see"), place)
+
+
+def _answered(question: Question, here: str, key: str, answered: dict[str, int], done: set[str]) -> None:
+    chosen = st.session_state[f"ask.{here}"]
+    if chosen is not None:
+        answered[here] = chosen
+        if question.is_right(chosen):
+            done.add(key)
+
+
+def _pitfall(view: View, name: str, is_done: bool) -> None:
+    from lmviz.debug.pitfalls.catalogue import PITFALLS
+
+    lang = view.lang
+    tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"
+    with st.container(border=True):
+        st.markdown(f"{tick} **{text(lang, f'pitfall.{name}')}** · {text(lang, f'pitfall.{name}.ask')}")
+        st.button(
+            text(lang, "exercise.go_pitfall"),
+            key=f"exercise.{name}",
+            icon=":material/bolt:",
+            on_click=lambda: state.go(
+                section="pitfalls", family=PITFALLS[name].family, pitfall=name, ran=False, cured=False
+            ),
+        )
+
+
+def _details(lang: str, question: Question) -> dict[str, str]:
+    """The numbers and names of a question, as the sentence has them."""
+    shown = {}
+    for name, value in question.details.items():
+        if name == "share" and isinstance(value, float):
+            shown[name] = percent(lang, value)
+        elif isinstance(value, int | float):
+            shown[name] = said(lang, value)
+        else:
+            shown[name] = code(value)
+    return shown
+
+
+def _option(lang: str, option: Option, kind: str) -> str:
+    if isinstance(option, tuple):
+        return "[" + ", ".join(map(str, option)) + "]"
+    if isinstance(option, int | float):
+        return said(lang, option) if option == int(option) else number(lang, option)
+    return code(visible(option)) if kind == "token" else str(option)

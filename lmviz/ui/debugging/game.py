@@ -1,0 +1,174 @@
+"""Find the bug: a broken model by its seed, its source hidden, a few probes, one answer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.ui import shell, state
+from lmviz.ui.debugging import words
+from lmviz.ui.debugging.lab import place_name, show_diff
+from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
+from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.text import text, visible
+
+if TYPE_CHECKING:
+    from lmviz.debug.game import Puzzle, Score
+    from lmviz.workbench import Workbench
+
+SCORE, ROUNDS = "debug.score", "debug.rounds"
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            text(lang, "game.level"),
+            LEVELS,
+            format_func=lambda level: text(lang, f"game.level.{level}"),
+            label_visibility="collapsed",
+            required=True,
+            **state.bound("level"),
+        )
+        st.number_input(text(lang, "game.seed"), 0, LARGEST_SEED, width=190, **state.bound("seed"))
+        _score(lang)
+    with st.spinner(text(lang, "game.preparing")):
+        puzzle = bench.debugging.puzzle(view.seed, view.level)
+    rounds: dict[str, dict[str, Any]] = state.remember(ROUNDS, {})
+    now = rounds.setdefault(f"{view.level}-{view.seed}", {"probes": [], "verdict": None})
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        _look(bench, view, puzzle, now)
+    with right:
+        if now["verdict"] is None:
+            _answer(bench, view, puzzle, now)
+        else:
+            _told(bench, view, puzzle, now)
+
+
+def score() -> Score:
+    from lmviz.debug.game import Score
+
+    found: Score = state.remember(SCORE, Score())
+    return found
+
+
+def _score(lang: str) -> None:
+    found = score()
+    st.space("stretch")
+    labels = (("score", found.points), ("streak", found.streak), ("found", found.found))
+    st.markdown(" · ".join(f"{text(lang, f'game.{name}')} **{number}**" for name, number in labels), width="content")
+
+
+def _look(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
+    """The broken model, and the probes."""
+    from lmviz.benches.debugging import puzzle_name
+    from lmviz.debug.game import LEVELS as RULES
+
+    lang = view.lang
+    st.markdown(text(lang, "game.say"))
+    st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)} · "
+                f"{words.code(puzzle.prompt)}")  # fmt: skip
+    shell.link(text(lang, "game.open"), Walk(lang=lang, model=puzzle_name(puzzle), prompt=puzzle.prompt))
+    for said in now["probes"]:
+        st.markdown(f"- {_probed(bench, lang, puzzle, said)}")
+    left = RULES[puzzle.level].probes - len(now["probes"])
+    if now["verdict"] is None:
+        st.markdown(f"**{text(lang, 'game.probes', n=left)}**")
+        if left > 0:
+            _probes(bench, view, puzzle, now)
+
+
+def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
+    from lmviz.benches.debugging import puzzle_name
+    from lmviz.debug.game import PROBES
+    from lmviz.workbench import Request
+
+    lang = view.lang
+    run = bench.run(Request(puzzle_name(puzzle), puzzle.prompt))
+    stages = [s for s in run.walk.stages if s.stop >= 0 and s.kind not in ("probabilities", "loss")]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        check = st.selectbox(
+            text(lang, "game.check"), PROBES, format_func=lambda name: text(lang, f"doctor.{name}.title"), key="probe"
+        )
+        st.button(text(lang, "game.ask"), key="game.ask", on_click=lambda: now["probes"].append(check))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        stage = st.selectbox(
+            text(lang, "game.glance"),
+            [s.index for s in stages],
+            format_func=lambda index: words.stage_name(lang, run.walk.stages[index]),
+            key="glance",
+        )
+        st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now["probes"].append(stage))
+
+
+def _probed(bench: Workbench, lang: str, puzzle: Puzzle, asked: str | int) -> str:
+    """What a probe found."""
+    if isinstance(asked, str):
+        finding = bench.debugging.probe(puzzle, asked)
+        sign = {True: ":green[:material/check:]", False: ":orange[:material/close:]", None: ":gray[:material/help:]"}
+        title = words.about(lang, finding, "title")
+        return f"{sign[finding.holds]} **{title}** · {words.measured(lang, finding)}"
+    found = bench.debugging.glance(puzzle, asked)
+    stage = f"**{words.stage_name(lang, found.stage)}**"
+    if found.largest == 0:
+        return text(lang, "game.equal", stage=stage)
+    if math.isinf(found.largest):
+        return text(lang, "game.other_shape", stage=stage)
+    return text(lang, "game.differs", stage=stage, largest=words.said(lang, found.largest))
+
+
+def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
+    from lmviz.debug.bugs.catalogue import BUGS
+
+    lang = view.lang
+    places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
+    with st.form("game.answer"):
+        place = st.selectbox(
+            text(lang, "game.place"),
+            places,
+            index=None,
+            format_func=lambda kind: text(lang, f"stage.{kind}.title"),
+            key=f"place.{puzzle.level}.{puzzle.seed}",
+        )
+        bug = st.radio(
+            text(lang, "game.which"),
+            puzzle.choices,
+            index=None,
+            format_func=lambda name: text(lang, f"bug.{name}"),
+            key=f"bug.{puzzle.level}.{puzzle.seed}",
+        )
+        sent = st.form_submit_button(text(lang, "game.answer"), type="primary", icon=":material/gavel:")
+    if sent and bug is not None:
+        _judge(puzzle, place or "", bug, now)
+        st.rerun()
+
+
+def _judge(puzzle: Puzzle, place: str, bug: str, now: dict[str, Any]) -> None:
+    from lmviz.debug.game import counted, judge
+
+    now["verdict"] = judge(puzzle, place, bug, len(now["probes"]))
+    state.keep(SCORE, counted(score(), now["verdict"]))
+
+
+def _told(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
+    """The answer, with the edit and the tell."""
+    from lmviz.debug.bugs.catalogue import BUGS
+
+    lang, verdict, bug = view.lang, now["verdict"], BUGS[puzzle.bug]
+    outcome = {(True, True): "both", (False, True): "bug_only", (True, False): "place_only"}
+    key = outcome.get((verdict.place_right, verdict.bug_right), "neither")
+    show = st.success if verdict.bug_right else st.info
+    show(text(lang, f"game.{key}", points=verdict.points))
+    st.markdown(f"#### {visible(text(lang, f'bug.{bug.name}')).replace('·', ' ')}")
+    st.markdown(f"{place_name(lang, bug)}. {text(lang, f'bug.{bug.name}.tell')}")
+    show_diff(bench, view, bug, puzzle.model)
+    st.button(
+        text(lang, "game.next"),
+        icon=":material/skip_next:",
+        type="primary",
+        key="game.next",
+        on_click=lambda: state.go(seed=(view.seed + 1) % (LARGEST_SEED + 1)),
+    )

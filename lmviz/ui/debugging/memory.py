@@ -1,0 +1,195 @@
+"""Out of memory: an estimate by part, measured for real, and a real process that really runs out, and is cured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lmviz.ui import charts as shared
+from lmviz.ui import state
+from lmviz.ui.debugging import charts
+from lmviz.ui.debugging.view import View
+from lmviz.ui.debugging.words import code
+from lmviz.ui.text import integer, number, percent, text
+
+if TYPE_CHECKING:
+    from lmviz.debug.memory.cures import Cure
+    from lmviz.debug.memory.estimate import Estimate
+    from lmviz.debug.memory.trial import Outcome, Trial
+    from lmviz.workbench import Workbench
+
+MB = 2**20
+D_VOCAB, N_HEADS = 1000, 4
+WIDTHS = (16, 32, 64, 128, 256, 512)
+ASKED = "debug.memory"  # which trials were asked for
+
+
+def section(bench: Workbench, view: View) -> None:
+    from lmviz.debug.memory.estimate import estimate
+    from lmviz.train.initial import config_of
+
+    lang, trial = view.lang, _trial(view)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.markdown(f"#### {text(lang, 'pitfall.out_of_memory')}")
+        st.markdown(text(lang, "pitfall.out_of_memory.why"))
+        _sliders(view)
+    found = estimate(config_of(trial.model, trial.d_vocab), trial.optimizer, trial.batch_size, trial.n_pos)
+    with right:
+        _estimated(view, found)
+    with left:
+        _measuring(bench, view, trial, found)
+    with right:
+        _limited(bench, view, trial)
+
+
+def _trial(view: View) -> Trial:
+    from lmviz.debug.memory.trial import Trial
+    from lmviz.train.recipe import ModelRecipe
+
+    width = max(width for width in WIDTHS if width <= view.d_model)
+    model = ModelRecipe("gpt2", view.length, view.layers, width, N_HEADS, 4 * width)
+    return Trial(model, D_VOCAB, view.batch, view.length)
+
+
+def _sliders(view: View) -> None:
+    lang = view.lang
+    st.select_slider(text(lang, "memory.batch"), (1, 2, 4, 8, 16, 32, 64, 128, 256), **_near(view, "batch"))
+    st.select_slider(text(lang, "memory.d_model"), WIDTHS, **_near(view, "d_model", WIDTHS))
+    st.slider(text(lang, "memory.layers"), 1, 12, **state.bound("layers"))
+    st.select_slider(text(lang, "memory.length"), (8, 16, 32, 64, 128, 256), **_near(view, "length"))
+    st.select_slider(text(lang, "memory.budget"), (16, 32, 64, 128, 192, 256, 384, 512, 1024), **_near(view, "budget"))
+
+
+_STEPS = {
+    "batch": (1, 2, 4, 8, 16, 32, 64, 128, 256),
+    "length": (8, 16, 32, 64, 128, 256),
+    "budget": (16, 32, 64, 128, 192, 256, 384, 512, 1024),
+}
+
+
+def _near(view: View, name: str, steps: tuple[int, ...] = ()) -> dict[str, Any]:
+    """A slider that jumps, at the step that is nearest to what the link asks for."""
+    steps = steps or _STEPS[name]
+    return state.bound(name, shown=min(steps, key=lambda step: abs(step - getattr(view, name))))
+
+
+def _estimated(view: View, found: Estimate) -> None:
+    lang = view.lang
+    fits = found.total <= view.budget * MB
+    icon = ":green[:material/check_circle:]" if fits else ":orange[:material/error:]"
+    total = text(lang, "memory.total", total=_mb(lang, found.total), budget=integer(lang, view.budget))
+    st.markdown(f"{icon} {total}. {text(lang, 'memory.fits' if fits else 'memory.too_much')}")
+    names = [text(lang, f"memory.{part.name}") for part in found.parts]
+    sizes = [part.n_bytes * part.times / MB for part in found.parts]
+    shared.show(charts.parts(names, sizes, view.budget, text(lang, "memory.mb"), height=210), "memory.parts")
+    with st.expander(text(lang, "memory.formula"), icon=":material/function:"):
+        for part, name in zip(found.parts, names, strict=True):
+            times = f" {text(lang, 'memory.times', n=part.times)}" if part.times > 1 else ""
+            st.markdown(f"{name}{times}: ${part.formula} = {part.numbers} = {part.n_bytes}$")
+        st.caption(text(lang, "memory.legend"))
+
+
+def _measuring(bench: Workbench, view: View, trial: Trial, found: Estimate) -> None:
+    lang = view.lang
+    asked: set[object] = state.remember(ASKED, set())
+    st.button(
+        text(lang, "memory.measure"),
+        icon=":material/straighten:",
+        help=text(lang, "memory.measure_help"),
+        key="memory.measure",
+        on_click=lambda: asked.add(trial),
+        disabled=found.total > 1024 * MB,
+    )
+    if trial not in asked:
+        return
+    outcome = _tried(bench, lang, trial)
+    if outcome.ended == "finished":
+        share = percent(lang, found.total / outcome.peak)
+        sizes = {"measured": _mb(lang, outcome.peak), "estimated": _mb(lang, found.total)}
+        st.success(text(lang, "memory.measured", percent=share, **sizes), icon=":material/straighten:")
+    else:
+        _ended(view, outcome)
+
+
+def _limited(bench: Workbench, view: View, trial: Trial) -> None:
+    """The same with the budget as a real limit; and, where that fails, the cures."""
+    lang = view.lang
+    limited = replace(trial, limit=view.budget * MB)
+    asked: set[object] = state.remember(ASKED, set())
+    st.button(
+        text(lang, "memory.try", budget=integer(lang, view.budget)),
+        icon=":material/rocket_launch:",
+        type="primary",
+        help=text(lang, "memory.try_help"),
+        key="memory.try",
+        on_click=lambda: asked.add(limited),
+    )
+    if limited not in asked:
+        return
+    outcome = _tried(bench, lang, limited)
+    _ended(view, outcome)
+    if outcome.ended == "out_of_memory":
+        _cures(bench, view, limited)
+
+
+def _ended(view: View, outcome: Outcome) -> None:
+    lang = view.lang
+    if outcome.ended == "out_of_memory":
+        during = text(lang, f"memory.during.{outcome.during}")
+        sizes = {"held": _mb(lang, outcome.held), "asked": _mb(lang, outcome.asked)}
+        st.error(text(lang, "memory.failed", during=during, **sizes), icon=":material/memory:")
+        if outcome.line:
+            st.markdown(text(lang, "memory.line", place=code(outcome.place)))
+            st.code(outcome.line, language="python")
+        st.caption(code(outcome.message))
+    elif outcome.ended == "finished":
+        st.success(text(lang, "memory.finished", budget=integer(lang, view.budget)), icon=":material/check:")
+    elif outcome.ended == "timed_out":
+        st.warning(text(lang, "memory.timed_out"))
+    else:
+        st.error(text(lang, "memory.killed", message=code(outcome.message)))
+
+
+def _cures(bench: Workbench, view: View, limited: Trial) -> None:
+    from lmviz.debug.memory.cures import cures
+
+    lang = view.lang
+    st.markdown(f"**{text(lang, 'memory.cures')}**")
+    found = cures(limited)
+    asked: set[object] = state.remember(ASKED, set())
+    for cure in found:
+        words = {"cure": text(lang, f"cure.{cure.name}"), "change": _change(limited, cure)}
+        st.button(
+            text(lang, "memory.cure_does", needed=_mb(lang, cure.needed), **words),
+            icon=":material/healing:",
+            key=f"memory.cure.{cure.name}",
+            on_click=lambda cure=cure: asked.add(cure.trial),
+        )
+        if cure.trial in asked:
+            ended = _tried(bench, lang, cure.trial).ended
+            if ended == "finished":
+                st.success(text(lang, "memory.cured", cure=words["cure"]), icon=":material/check:")
+            else:
+                st.warning(text(lang, "memory.not_cured", cure=words["cure"]))
+    if not found:
+        st.markdown(text(lang, "memory.no_cure"))
+
+
+def _change(before: Trial, cure: Cure) -> str:
+    """What a cure changes: 32 → 8."""
+    after = cure.trial
+    pairs = [(before.batch_size, after.batch_size), (before.n_pos, after.n_pos)]
+    pairs += [(before.model.d_model, after.model.d_model), (before.model.n_layers, after.model.n_layers)]
+    return ", ".join(f"{was} → {now}" for was, now in pairs if was != now)
+
+
+def _tried(bench: Workbench, lang: str, trial: Trial) -> Outcome:
+    with st.spinner(text(lang, "memory.trying")):
+        return bench.debugging.try_out(trial)
+
+
+def _mb(lang: str, n_bytes: int) -> str:
+    return number(lang, n_bytes / MB, 1)

@@ -1,0 +1,44 @@
+"""The whole page: a row with the sections on top, one section below."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import shell, state
+from lmviz.ui.debugging.view import SECTIONS, View
+from lmviz.ui.text import error_text, text
+
+_CSS = """
+.st-key-debugging h4 { padding: 0.2rem 0 0.5rem; margin: 0; }
+.st-key-debugging .stHeading { margin-bottom: 0; }
+.st-key-debugging pre { white-space: pre-wrap; }
+.lm-diff { font: 0.92rem/1.55 monospace; overflow-x: auto; border-radius: 0.5rem; margin: 0; padding: 0.5rem 0;
+  border: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
+.lm-diff div { padding: 0 0.8rem; white-space: pre; width: max-content; min-width: 100%; box-sizing: border-box; }
+.lm-diff i { font-style: normal; display: inline-block; width: 2.4rem; opacity: 0.55; }
+.lm-diff .gone { background: color-mix(in srgb, #d6600c 22%, transparent); }
+.lm-diff .new { background: color-mix(in srgb, #2f7fe0 22%, transparent); }
+"""
+
+
+def page(view: View) -> None:
+    """Draw the page. The shell is painted before torch is imported."""
+    st.html(f"<style>{_CSS}</style>")
+    with shell.top(view):
+        st.segmented_control(
+            text(view.lang, "debug.section"),
+            SECTIONS,
+            format_func=lambda name: text(view.lang, f"debug.{name}"),
+            label_visibility="collapsed",
+            required=True,
+            **state.bound("section"),
+        )
+    with st.container(key="debugging"):
+        bench = shell.workbench(view.lang)
+        try:
+            import_module(f"lmviz.ui.debugging.{view.section}").section(bench, view)
+        except UserError as error:
+            st.error(error_text(view.lang, error))

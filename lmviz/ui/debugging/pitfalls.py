@@ -1,0 +1,223 @@
+"""The guide's pitfalls: predict, let it go wrong, cure it. All of it really runs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import charts as shared
+from lmviz.ui import state
+from lmviz.ui.debugging import cards, charts, memory, tips
+from lmviz.ui.debugging.view import FAMILIES, View
+from lmviz.ui.debugging.words import code, said
+from lmviz.ui.text import integer, text
+
+if TYPE_CHECKING:
+    from lmviz.debug.pitfalls.catalogue import Pitfall
+    from lmviz.debug.pitfalls.run import Result
+    from lmviz.debug.pitfalls.setup import Setup
+    from lmviz.train.loop import Snapshot
+    from lmviz.workbench import Workbench
+
+PREDICTED = "debug.predicted"  # what was predicted, by pitfall
+
+
+def section(bench: Workbench, view: View) -> None:
+    lang = view.lang
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            text(lang, "pitfall.pick"),
+            FAMILIES,
+            format_func=lambda name: text(lang, f"pitfall.family.{name}"),
+            label_visibility="collapsed",
+            required=True,
+            **state.bound("family", pitfall="", ran=False, cured=False),
+        )
+    if view.family == "memory":
+        memory.section(bench, view)
+    elif view.family == "tips":
+        tips.section(bench, view)
+    else:
+        _family(bench, view)
+
+
+def _family(bench: Workbench, view: View) -> None:
+    from lmviz.debug.pitfalls.catalogue import PITFALLS
+
+    lang = view.lang
+    names = [name for name, pitfall in PITFALLS.items() if pitfall.family == view.family]
+    chosen = view.pitfall if view.pitfall in names else names[0]
+    st.pills(
+        text(lang, "pitfall.pick"),
+        names,
+        format_func=lambda name: text(lang, f"pitfall.{name}"),
+        label_visibility="collapsed",
+        required=True,
+        **state.bound("pitfall", shown=chosen, ran=False, cured=False),
+    )
+    pitfall = PITFALLS[chosen]
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _story(view, pitfall)
+        _question(view, pitfall)
+        with st.container(horizontal=True):
+            _buttons(view, pitfall)
+    with right:
+        shown = st.container()
+    if view.ran or view.cured:
+        _shown(bench, view, pitfall, left, shown)
+
+
+def _story(view: View, pitfall: Pitfall) -> None:
+    details = {"n_ctx": pitfall.sick.model.n_ctx, "steps": pitfall.sick.training.steps}
+    details |= {"n_texts": pitfall.sick.n_texts, "d_model": pitfall.sick.model.d_model}
+    st.markdown(f"#### {text(view.lang, f'pitfall.{pitfall.name}')}")
+    st.markdown(f"**{text(view.lang, f'pitfall.{pitfall.name}.symptom')}**")
+    st.markdown(_plain(text(view.lang, f"pitfall.{pitfall.name}.why", **details)))
+
+
+def _question(view: View, pitfall: Pitfall) -> None:
+    """Predict before it runs. What was said stays, and is judged when it has run."""
+    from lmviz.debug.exercises.pitfalls import ASKED
+
+    asked = ASKED[pitfall.name]
+    predicted: dict[str, str] = state.remember(PREDICTED, {})
+    if not view.ran:
+        question = text(view.lang, f"pitfall.{pitfall.name}.ask")
+        st.radio(
+            text(view.lang, "pitfall.predict", question=question),
+            asked.options,
+            index=None,
+            format_func=lambda option: text(view.lang, f"answer.{option}"),
+            key=f"predict.{pitfall.name}",
+            on_change=lambda: predicted.update({pitfall.name: st.session_state[f"predict.{pitfall.name}"]}),
+        )
+
+
+def _buttons(view: View, pitfall: Pitfall) -> None:
+    st.button(
+        text(view.lang, "pitfall.run_sick"),
+        icon=":material/bolt:",
+        type="secondary" if view.ran else "primary",
+        disabled=view.ran,
+        key="pitfall.sick",
+        on_click=lambda: state.go(ran=True, pitfall=pitfall.name),
+    )
+    for name, _ in pitfall.cures:
+        cure = text(view.lang, f"cure.{name}")
+        st.button(
+            text(view.lang, "pitfall.run_cure", cure=cure),
+            icon=":material/healing:",
+            type="primary" if view.ran and not view.cured else "secondary",
+            disabled=view.cured,
+            key=f"pitfall.cure.{name}",
+            on_click=lambda: state.go(cured=True, pitfall=pitfall.name),
+        )
+
+
+def _shown(bench: Workbench, view: View, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
+           right: st.delta_generator.DeltaGenerator) -> None:  # fmt: skip
+    """What has run so far: the curves, what it writes, and what the doctor says."""
+    lang = view.lang
+    setups = {text(lang, "pitfall.sick"): pitfall.sick} if view.ran else {}
+    setups |= {text(lang, f"cure.{name}"): setup for name, setup in pitfall.cures} if view.cured else {}
+    with right:
+        results = {name: _run(bench, lang, setup) for name, setup in setups.items()}
+        _curves(lang, pitfall, results)
+        _tables(lang, results)
+    with left:
+        if view.ran:
+            sick = results[text(lang, "pitfall.sick")]
+            _judged(lang, pitfall, sick)
+            _alarms(lang, pitfall, sick)
+
+
+def _run(bench: Workbench, lang: str, setup: Setup) -> Result:
+    """Run a training, with a bar that shows how far it is; one that ran before is there at once."""
+    if bench.debugging.has_run(setup):
+        return bench.debugging.result(setup)
+    place = st.empty()
+    steps = setup.training.steps
+
+    def watch(snapshot: Snapshot) -> None:
+        if snapshot.step % max(1, steps // 25) == 0:
+            done = text(lang, "pitfall.running", step=integer(lang, snapshot.step), steps=integer(lang, steps))
+            place.progress(snapshot.step / steps, done)
+
+    result = bench.debugging.result(setup, watch)
+    place.empty()
+    return result
+
+
+def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
+    levels = {}
+    if pitfall.sick.vocabulary == "own":
+        first = next(iter(results.values())).baselines
+        levels = {text(lang, f"pitfall.{name}"): getattr(first, name) for name in ("uniform", "bigram")}
+    true = pitfall.name in ("not_shifted", "too_long") or pitfall.family == "poor_predictions"
+    title = "pitfall.held_out" if pitfall.family == "poor_predictions" else "pitfall.true_chart"
+    words = (text(lang, "pitfall.step"), text(lang, "pitfall.nats"))
+    st.markdown(f"**{text(lang, 'pitfall.chart')}**")
+    losses = {name: result.history.losses for name, result in results.items()}
+    shared.show(charts.curves(losses, *words, levels, height=230 if true else 300), "pitfall.curve")
+    if true:
+        st.markdown(f"**{text(lang, title)}**")
+        held_out = {name: result.history.held_out for name, result in results.items()}
+        shared.show(charts.curves(held_out, *words, levels, height=190), "pitfall.true")
+    for name, result in results.items():
+        if result.diverged_at is not None:
+            st.warning(f"{name}: {text(lang, 'pitfall.broke', step=result.diverged_at)}")
+
+
+def _tables(lang: str, results: dict[str, Result]) -> None:
+    """Side by side: what each writes, its losses, and how much of it is copied."""
+    for column, (name, result) in zip(st.columns(len(results)), results.items(), strict=True):
+        with column, st.container(border=True):
+            st.markdown(f"**{name}**")
+            st.markdown(" ".join(code(sample) for sample in result.samples[:6]) or code(""))
+            rows = [(text(lang, "pitfall.true_loss"), _loss(lang, result.true_loss))]
+            if result.held_out_loss is not None:
+                rows.append((text(lang, "pitfall.held_out"), _loss(lang, result.held_out_loss)))
+            all_samples = len(result.samples)
+            rows.append((text(lang, "pitfall.copies"), text(lang, "pitfall.of", n=result.n_copied, all=all_samples)))
+            if result.longest_copy:
+                rows.append((text(lang, "pitfall.longest_copy"), code(result.longest_copy)))
+            st.markdown("\n".join(f"- {label}: **{value}**" for label, value in rows))
+
+
+def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:
+    """Whether the prediction was right."""
+    from lmviz.debug.exercises.pitfalls import ASKED
+
+    said_before = state.remember(PREDICTED, {}).get(pitfall.name)
+    if said_before is None:
+        return
+    question = ASKED[pitfall.name].question(sick)
+    right = str(question.options[question.answer])
+    words = text(lang, f"answer.{right}")
+    if said_before == right:
+        st.success(text(lang, "pitfall.right", words=words), icon=":material/check:")
+        state.remember("debug.done", set()).add(f"pitfall.{pitfall.name}")
+    else:
+        st.info(text(lang, "pitfall.wrong", words=words), icon=":material/lightbulb:")
+
+
+def _alarms(lang: str, pitfall: Pitfall, sick: Result) -> None:
+    told = [finding for finding in sick.findings if finding.holds is False]
+    told.sort(key=lambda finding: finding.check not in pitfall.findings)
+    st.markdown(f"**{text(lang, 'pitfall.doctor')}**")
+    for finding in told[:2]:
+        cards.alarm(lang, finding)
+    if not told:
+        st.markdown(text(lang, "pitfall.nothing"))
+
+
+def _loss(lang: str, loss: float) -> str:
+    return said(lang, loss) if math.isfinite(loss) else "NaN"
+
+
+def _plain(words: str) -> str:
+    """Markdown in which <unk> is text."""
+    return words.replace("<unk>", "`<unk>`")

@@ -1,0 +1,93 @@
+"""The guide's tips: shapes, predictions, data; and where lmviz does what comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import pieces, shell, state
+from lmviz.ui.debugging.view import View
+from lmviz.ui.debugging.words import code
+from lmviz.ui.generation.view import View as Writing
+from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.text import percent, text, visible
+from lmviz.ui.training.view import View as Training
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Run, Workbench
+
+TOP = 5
+MOST_TOKENS = 64
+
+
+def section(bench: Workbench, view: View) -> None:
+    from lmviz.workbench import Request
+
+    lang = view.lang
+    prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)
+    st.text_input(text(lang, "tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
+    run = bench.run(Request(view.model, prompt))
+    left, middle, right = st.columns(3, gap="medium")
+    with left, st.container(border=True):
+        _shapes(view, run, prompt)
+    with middle, st.container(border=True):
+        _predictions(view, run)
+    with right, st.container(border=True):
+        _data(bench, view, prompt)
+    _next(view)
+
+
+def _shapes(view: View, run: Run, prompt: str) -> None:
+    lang = view.lang
+    st.markdown(f"#### {text(lang, 'tips.shapes')}")
+    st.markdown(text(lang, "tips.shapes.say"))
+    named = [step.outputs[0] for step in run.trace if step.outputs and "." not in step.outputs[0].name]
+    for value in named[:6]:
+        shape = " × ".join(f"{size} {axis}" for axis, size in zip(value.axes, value.shape, strict=True))
+        st.markdown(f"{code(value.address)} {shape}")
+    shell.link(text(lang, "tips.shapes.go"), Walk(lang=lang, model=view.model, prompt=prompt))
+
+
+def _predictions(view: View, run: Run) -> None:
+    """The guide's `inspect_prediction`, at every position."""
+    import numpy as np
+
+    lang = view.lang
+    st.markdown(f"#### {text(lang, 'tips.top')}")
+    st.markdown(text(lang, "tips.top.say"))
+    shares = run.trace["readout.probs"].outputs[0].array[0]
+    lines = []
+    for pos in range(min(len(run.tokens), MOST_TOKENS)):
+        best = np.argsort(-shares[pos])[:TOP]
+        found = " ".join(f"{code(run.piece(int(i)))} {percent(lang, float(shares[pos, i]))}" for i in best)
+        lines.append(f"{code(run.token(pos))} → {found}")
+    with st.container(height=230, border=False):
+        st.markdown("\n\n".join(lines))
+
+
+def _data(bench: Workbench, view: View, prompt: str) -> None:
+    """The guide's `check_data`: there and back, with what was lost."""
+    from lmviz.train.preview import DROPPED, UNKNOWN, check_data
+
+    lang = view.lang
+    st.markdown(f"#### {text(lang, 'tips.data')}")
+    st.markdown(text(lang, "tips.data.say"))
+    back = check_data(bench.checkpoint(view.model).tokenizer, prompt)
+    marks = {UNKNOWN: (("unknown",), "?"), DROPPED: (("lost",), "×")}
+    shown = [pieces.Piece(part, marks=marks.get(fate, ((), ""))[0], sign=marks.get(fate, ((), ""))[1])
+             for part, fate in back.parts]  # fmt: skip
+    pieces.show(shown, lang, "tips.pieces")
+    st.markdown(" ".join(f"`{id}`" for id in back.tokens.ids[:MOST_TOKENS]))
+    key = "tips.data.same" if back.is_exact else "tips.data.changed"
+    st.markdown(text(lang, key, decoded=code(visible(back.decoded))))
+
+
+def _next(view: View) -> None:
+    lang = view.lang
+    st.markdown(f"#### {text(lang, 'tips.next')}")
+    with st.container(horizontal=True, gap="medium"):
+        shell.link(text(lang, "tips.more_data"), Training(lang=lang), "training")
+        shell.link(text(lang, "tips.sizes"), Training(lang=lang), "training")
+        shell.link(text(lang, "tips.temperature"), Writing(lang=lang), "generation")
+        shell.link(text(lang, "tips.beam"), Writing(lang=lang, way="beam"), "generation")

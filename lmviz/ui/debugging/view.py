@@ -1,0 +1,43 @@
+"""What a visitor of the debugging page is looking at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lmviz.ui.state import Place, choice, flag, part, whole
+
+SECTIONS = ("pitfalls", "doctor", "lab", "game", "exercises")
+FAMILIES = ("no_learning", "memory", "poor_predictions", "tips")
+WAYS = ("model", "run", "log")
+LEVELS = (1, 2, 3)
+LARGEST_SEED = 999_999
+
+
+@dataclass(frozen=True)
+class View(Place):
+    """One visitor's place on the debugging page."""
+
+    section: str = part("pitfalls", choice(*SECTIONS))
+    model: str = part("simple-llm", str)
+    # pitfalls
+    family: str = part("no_learning", choice(*FAMILIES))
+    pitfall: str = part("", str)  # empty: the family's first
+    ran: bool = part(False, flag)  # the training that goes wrong
+    cured: bool = part(False, flag)  # and the one that is cured
+    # memory
+    batch: int = part(32, whole(1, 256))
+    d_model: int = part(256, whole(16, 512))
+    layers: int = part(4, whole(1, 12))
+    length: int = part(128, whole(8, 256))
+    budget: int = part(192, whole(16, 1024))  # megabytes
+    # doctor
+    way: str = part("model", choice(*WAYS))
+    run: str = part("", str)
+    d_vocab: int = part(0, whole(0, 10_000_000))
+    # bug lab
+    bug: str = part("no_mask", str)
+    prompt: str | None = part(None, str)  # None: the model's own first prompt
+    target: str | None = part(None, str)
+    # find the bug
+    level: int = part(1, whole(1, 3))
+    seed: int = part(1, whole(0, LARGEST_SEED))

@@ -1,0 +1,61 @@
+"""How findings and their numbers are said."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lmviz.ui.text import integer, number, text, visible
+
+if TYPE_CHECKING:
+    from lmviz.debug.doctor.finding import Finding
+    from lmviz.walk.stages import Stage
+
+SHARES = frozenset(
+    ("falls", "stays_down", "generalises", "is_done", "dead_units", "saturated_softmax", "known_tokens",
+     "targets_shifted")
+)  # fmt: skip
+
+
+def said(lang: str, value: float, share: bool = False) -> str:
+    """A measured number: a count as one, a share in percent, else with as many digits as tell something."""
+    if share and math.isfinite(value):
+        return number(lang, 100 * value, 0 if float(100 * value).is_integer() else 1) + " %"
+    if math.isfinite(value) and float(value).is_integer() and abs(value) < 1e9:
+        return integer(lang, int(value))
+    if 0.001 <= abs(value) < 1e6 and abs(value - round(value, 2)) < 0.0005:  # 1.000 would read as a thousand
+        return number(lang, value, 0 if abs(value - round(value)) < 0.0005 else 2)
+    return number(lang, value, 3 if abs(value) >= 0.001 else 1)
+
+
+def measured(lang: str, finding: Finding) -> str:
+    """What a check measured, in a sentence; or why it could not."""
+    if finding.holds is None:
+        return text(lang, f"doctor.why_not.{finding.why_not}")
+    share = finding.check in SHARES
+    details = {name: _detail(lang, value) for name, value in finding.details.items()}
+    numbers = {"measured": said(lang, finding.measured, share), "limit": said(lang, finding.limit, share)}
+    return text(lang, f"doctor.{finding.check}.measured", **(details | numbers))
+
+
+def about(lang: str, finding: Finding, what: str) -> str:
+    """Another of a check's sentences: its title, what it means, how to mend it, when it is a false alarm."""
+    key = f"doctor.{finding.check}.{what}"
+    words = text(lang, key, **{name: _detail(lang, value) for name, value in finding.details.items()})
+    return "" if words == key else words
+
+
+def stage_name(lang: str, stage: Stage) -> str:
+    name = text(lang, f"stage.{stage.kind}.title")
+    return name if stage.block is None else text(lang, "debug.block", stage=name, block=stage.block)
+
+
+def code(words: object) -> str:
+    """Text from outside as Markdown that shows it and means nothing else."""
+    return f"`{visible(str(words)).replace('`', 'ˋ')}`"
+
+
+def _detail(lang: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return code(value)
+    return said(lang, value)

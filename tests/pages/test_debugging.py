@@ -1,0 +1,191 @@
+"""The debugging page, in both languages: pitfalls, doctor, bug lab, game and exercises."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lmviz.debug.bugs.catalogue import BUGS
+from lmviz.debug.doctor import CHECKS
+from lmviz.debug.doctor.curves import RULES
+from lmviz.debug.exercises.pitfalls import ASKED
+from lmviz.debug.exercises.walk import questions
+from lmviz.debug.game import puzzle
+from lmviz.debug.pitfalls.catalogue import PITFALLS
+from lmviz.ui.text import LANGUAGES, has, text
+from lmviz.workbench import Request, Workbench
+from tests.conftest import ROOT
+from tests.pages.conftest import Open, scene
+
+OURS = r"\b(doctor|bug|lab|game|pitfall|memory|exercise|tips|debug|cure|answer)\.[a-z_]+"
+PLACES = [
+    {},
+    {"family": "memory"},
+    {"family": "poor_predictions"},
+    {"family": "tips"},
+    {"section": "doctor"},
+    {"section": "doctor", "way": "run"},
+    {"section": "doctor", "way": "log"},
+    {"section": "lab"},
+    {"section": "game"},
+    {"section": "exercises"},
+]
+
+
+def complaints(app: AppTest) -> list[str]:
+    return [element.value for element in (*app.exception, *app.error, *app.warning)]
+
+
+def words(app: AppTest) -> str:
+    elements = (*app.markdown, *app.caption, *app.success, *app.info, *app.radio, *app.button, *app.selectbox)
+    return "\n".join(str(getattr(element, "value", "")) + str(getattr(element, "label", "")) for element in elements)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: "-".join(place.values()) or "first")
+def test_every_section_opens_in_both_languages(open_on: Open, place: dict[str, str], lang: str) -> None:
+    app = open_on("debugging", lang=lang, **place)
+    assert not complaints(app)
+    assert not re.findall(OURS, words(app))
+    assert app.segmented_control
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_check_bug_and_pitfall_has_its_words(lang: str) -> None:
+    for check in (*CHECKS, *RULES, "known_tokens", "beats_counting", "sampling"):
+        for part in ("title", "failed", "measured", "means", "mend"):
+            assert has(lang, f"doctor.{check}.{part}"), f"{check}.{part}"
+    for bug in BUGS:
+        assert has(lang, f"bug.{bug}") and has(lang, f"bug.{bug}.tell")
+    for name, pitfall in PITFALLS.items():
+        for key in (f"pitfall.{name}", f"pitfall.{name}.symptom", f"pitfall.{name}.why", f"pitfall.{name}.ask"):
+            assert has(lang, key)
+        assert all(has(lang, f"cure.{cure}") for cure, _ in pitfall.cures)
+        assert all(has(lang, f"answer.{option}") for option in ASKED[name].options)
+    sources = "".join(path.read_text() for path in (ROOT / "lmviz/debug").rglob("*.py"))
+    for why in {*re.findall(r'not_measured\("\w+", "(\w+)"', sources), "does_not_run"}:
+        assert has(lang, f"doctor.why_not.{why}"), why
+
+
+def test_a_pitfall_goes_wrong_and_is_cured(open_on: Open) -> None:
+    app = open_on("debugging", pitfall="rate_too_low")
+    app.radio(key="predict.rate_too_low").set_value("still").run()
+    app.button(key="pitfall.sick").click().run()
+    assert app.query_params["ran"] in ("true", ["true"])
+    assert any(text("en", "answer.still") in element.value for element in app.success)
+    assert text("en", "doctor.falls.failed") in words(app)
+    app.button(key="pitfall.cure.rate").click().run()
+    assert not complaints(app)
+    assert text("en", "cure.rate") in words(app)
+
+
+def test_a_wrong_prediction_is_told_what_happened(open_on: Open) -> None:
+    app = open_on("debugging", pitfall="not_shifted")
+    app.radio(key="predict.not_shifted").set_value("names").run()
+    app.button(key="pitfall.sick").click().run()
+    assert any(text("en", "answer.the_same_token") in element.value for element in app.info)
+
+
+def test_the_doctor_examines_a_model_with_a_bug_in_it(open_on: Open) -> None:
+    app = open_on("debugging", section="doctor", model="bug/no_mask@simple-llm")
+    assert not complaints(app)
+    assert text("en", "doctor.causality.failed") in words(app)
+
+
+def test_a_folder_that_is_not_there_is_told_in_a_sentence(open_on: Open) -> None:
+    app = open_on("debugging", section="doctor", model="/nowhere/at/all", lang="fr")
+    assert not app.exception
+    assert "Il n’y a pas de dossier" in app.error[0].value
+
+
+def test_a_pasted_log_is_read_and_diagnosed(open_on: Open) -> None:
+    app = open_on("debugging", section="doctor", way="log")
+    log = "\n".join(f"step {step}: loss {3 - step / 100 if step < 60 else 9}" for step in range(100))
+    app.text_area(key="debug.log").set_value(log).run()
+    assert not complaints(app)
+    assert "100 lines read" in words(app)
+    assert text("en", "doctor.stays_down.failed") in words(app)
+    app.text_area(key="debug.log").set_value("nothing <b>to</b> see").run()
+    assert not app.exception
+    assert "No line of this log has a loss" in app.warning[0].value
+
+
+@pytest.mark.parametrize("bug", ["heads_not_transposed", "zero_grad_missing", "k_and_v_swapped", "untied"])
+def test_a_bug_is_shown_with_its_edit_its_effect_and_its_verdict(open_on: Open, bug: str) -> None:
+    app = open_on("debugging", section="lab", bug=bug)
+    assert not complaints(app)
+    edit = " ".join(element.proto.body for element in app.get("html"))
+    assert 'class="gone"' in edit or 'class="new"' in edit
+    if BUGS[bug].seen_by:
+        assert text("en", f"doctor.{BUGS[bug].seen_by[0]}.failed") in words(app)
+    else:
+        assert text("en", "lab.invisible") in words(app)
+
+
+def test_a_bug_without_a_place_in_a_model_says_so(open_on: Open) -> None:
+    app = open_on("debugging", section="lab", bug="norm_axis", model="pokemon")
+    assert not complaints(app)
+    assert any(text("en", "lab.no_such_part") in element.value for element in app.info)
+
+
+def test_an_unknown_bug_in_a_link_is_told_in_a_sentence(open_on: Open) -> None:
+    app = open_on("debugging", section="lab", bug="nonsense", lang="fr")
+    assert not app.exception
+    assert "Il n’y a pas de bug nommé nonsense" in app.error[0].value
+
+
+def test_healthy_and_broken_open_side_by_side_in_the_step_through(open_page: Open) -> None:
+    app = open_page(model="simple-llm", b_model="bug/no_mask@simple-llm", step="blocks.0.attn.pattern")
+    assert not complaints(app)
+    drawn = scene(app)
+    assert "bug/no_mask" in drawn["compared"]
+    broken = open_page(model="bug/no_mask@simple-llm", step="blocks.0.attn.pattern")
+    lines = "\n".join(line["text"] for line in scene(broken)["source"]["lines"])
+    assert "masked = scores  #" in lines
+    assert any(not check["holds"] for check in scene(broken)["strip"])
+
+
+@pytest.mark.parametrize(("level", "shows"), [(1, True), (3, False)])
+def test_a_puzzle_hides_its_source_and_at_level_3_what_must_hold(open_page: Open, level: int, shows: bool) -> None:
+    app = open_page(model=f"puzzle/{level}-7", step="softmax")
+    assert not complaints(app)
+    drawn = scene(app)
+    assert drawn["source"]["lines"] == []
+    assert drawn["source"]["why"] == text("en", "game.hidden")
+    assert bool(drawn["strip"]) is shows
+
+
+def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
+    bench = Workbench()
+    one = puzzle(5, 2, {name: bench.checkpoint(name) for name in bench.models()})
+    app = open_on("debugging", section="game", level="2", seed="5")
+    app.button(key="game.ask").click().run()
+    assert text("en", "game.probes", n=3) in words(app)
+    app.selectbox(key="place.2.5").set_value(BUGS[one.bug].place)
+    app.radio(key="bug.2.5").set_value(one.bug)
+    next(button for button in app.button if button.label == text("en", "game.answer")).click().run()
+    assert any("24 points" in element.value for element in app.success)
+    assert text("en", f"bug.{one.bug}.tell") in words(app)
+    assert re.search(r"Points \*\*24\*\* · Streak \*\*1\*\*", words(app))
+    app.button(key="game.next").click().run()
+    assert app.query_params["seed"] in ("6", ["6"])
+    assert not complaints(app)
+
+
+def test_exercises_are_ticked_when_the_tensors_agree(open_on: Open) -> None:
+    app = open_on("debugging", section="exercises", model="pokemon")
+    run = Workbench().run(Request("pokemon", ".pik", "a"))
+    pieces = tuple(run.piece(i) for i in range(27))
+    found = questions(run.trace, run.tokens, pieces)
+    first = next(question for question in found if question.about == "softmax")
+    key = f"ask.pokemon|.pik|a|{first.name}.{first.about}"
+    app.radio(key=key).set_value(first.answer).run()
+    assert not complaints(app)
+    assert text("en", "exercise.right") in words(app)
+    assert re.search(r"check_circle", app.radio(key=key).label)
+    second = next(question for question in found if question.about == "logits")
+    key = f"ask.pokemon|.pik|a|{second.name}.{second.about}"
+    app.radio(key=key).set_value((second.answer + 1) % len(second.options)).run()
+    assert text("en", "exercise.wrong", answer="27") in words(app)
