@@ -41,6 +41,7 @@ from lmviz.tokens.template import Message, Template, read_template
 from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value
+from lmviz.train.gradient_check import Checked, check_gradient, random_cells
 from lmviz.train.opened import OpenedStep
 from lmviz.train.plan import Plan, cut, plan_of
 from lmviz.train.recipe import Recipe
@@ -59,6 +60,7 @@ MODELS_KEPT = 24
 MODEL_BYTES_KEPT = 2**30
 CORPORA_KEPT = 8
 STEPS_KEPT = 6  # training steps that are open
+CELLS_CHECKED = 16
 RUNS_KEPT = 24
 WRITINGS_KEPT = 64
 SEARCHES_KEPT = 16
@@ -200,7 +202,7 @@ class Workbench:
         self._samples = samples
         self._checkpoints = Cache(MODELS_KEPT, weigh=_model_bytes, weight_limit=MODEL_BYTES_KEPT)
         self._corpora = Cache(CORPORA_KEPT)
-        self._moments, self._opened = Cache(STEPS_KEPT), Cache(STEPS_KEPT)
+        self._moments, self._opened, self._checked = (Cache(STEPS_KEPT) for _ in range(3))
         self._recordings = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
         self._writings = Cache(WRITINGS_KEPT, weigh=lambda writing: writing.n_bytes, weight_limit=LOGITS_KEPT)
         self._searches = Cache(SEARCHES_KEPT)
@@ -284,6 +286,12 @@ class Workbench:
     def opened(self, run: str, step: int) -> OpenedStep:
         """One training step with all its numbers, from its batch to its new weights."""
         return self._opened.get((run, step), lambda: self.runs.open_step(run, step))
+
+    def checked_gradient(self, run: str, step: int) -> tuple[Checked, ...]:
+        """The slope of a training step's loss at some cells of every weight, by autograd and by finite differences."""
+        moment = self.moment(run, step)
+        cells = random_cells(moment.model, CELLS_CHECKED, seed=step)
+        return self._checked.get((run, step), lambda: check_gradient(moment.model, moment.batch, cells))
 
     def moment(self, run: str, step: int) -> Moment:
         """A run just before one of its training steps."""

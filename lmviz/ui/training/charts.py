@@ -24,11 +24,12 @@ def loss_chart(
     nats: tuple[float, float],
     log: bool,
     height: int,
+    lang: str,
 ) -> dict[str, Any]:
     """Loss over steps, with horizontal lines for what counting alone would reach.
 
-    Draws a table of `step`, `nats`, `run`, `kind` ("train", "held_out", "counted"), `label` (of a counted line, where
-    it ends).
+    Draws a table of `step`, `nats`, `run`, `label` and `kind`: "train", "held_out", "counted" (the ends of a horizontal
+    line), "above" and "below" (where its label ends), "here" (a step that is marked).
 
     Args:
         words: texts: step, nats, run, kind, train, held_out.
@@ -36,9 +37,10 @@ def loss_chart(
         kinds: what is there to be told apart: "train" and, if anything was measured on it, "held_out".
         nats: the lowest and the highest loss that the chart shows.
     """
-    at = alt.X("step:Q", title=words["step"], scale=alt.Scale(domain=[0, steps], nice=False))
+    across = alt.Scale(domain=[0, steps], nice=False)
+    at = alt.X("step:Q", title=words["step"], scale=across, axis=_numbers(lang, tickCount=8))
     scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
-    loss = alt.Y("nats:Q", title=words["nats"], scale=scale)
+    loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=_numbers(lang, tickCount=6))
     colour = alt.Color(
         "run:N",
         scale=alt.Scale(domain=list(runs), range=list(SERIES[: len(runs)])),
@@ -58,7 +60,8 @@ def loss_chart(
         alt.Tooltip("nats:Q", title=words["nats"], format=".4f"),
     ]
     base = alt.Chart(alt.NamedData("points"))
-    is_counted, is_curve = alt.datum.kind == "counted", alt.datum.kind != "counted"
+    is_counted, is_here = alt.datum.kind == "counted", alt.datum.kind == "here"
+    is_curve = (alt.datum.kind == "train") | (alt.datum.kind == "held_out")
     curves = (
         base.transform_filter(is_curve)
         .mark_line(clip=True, strokeWidth=2.2, interpolate="linear")
@@ -72,18 +75,21 @@ def loss_chart(
     lines = (
         base.transform_filter(is_counted)
         .mark_line(clip=True, strokeWidth=1.3, strokeDash=[2, 3], color=GREY)
-        .encode(x=at, y=loss, detail="label:N")
+        .encode(x=at, y=loss, detail="nats:Q")
     )
-    names = (
-        base.transform_filter(is_counted)
-        .transform_filter(alt.datum.step > 0)
-        .mark_text(align="right", baseline="bottom", dx=-4, dy=-3, fontSize=13, color=GREY, clip=True)
+    names = [
+        base.transform_filter(alt.datum.kind == kind)
+        .mark_text(align="right", baseline=baseline, dx=-4, dy=dy, fontSize=13, color=GREY)
         .encode(x=at, y=loss, text="label:N")
-    )
-    return _plain(alt.layer(lines, curves, dots, names).properties(height=height))
+        for kind, baseline, dy in (("above", "bottom", -3), ("below", "top", 4))
+    ]
+    now = base.transform_filter(is_here).mark_rule(strokeWidth=2, color=ORANGE).encode(x=at)
+    return _plain(alt.layer(lines, curves, now, dots, *names).properties(height=height))
 
 
-def small_chart(words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int) -> dict[str, Any]:
+def small_chart(
+    words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int, lang: str
+) -> dict[str, Any]:
     """One measurement over steps, from a table of `step`, `number`, `line`. Several lines have a legend."""
     colour = alt.Color(
         "line:N",
@@ -94,12 +100,14 @@ def small_chart(words: Mapping[str, str], lines: Sequence[str], steps: int, log:
         alt.Chart(alt.NamedData("points"))
         .mark_line(strokeWidth=1.8, clip=True)
         .encode(
-            x=alt.X("step:Q", title=None, scale=alt.Scale(domain=[0, steps], nice=False), axis=alt.Axis(tickCount=5)),
+            x=alt.X(
+                "step:Q", title=None, scale=alt.Scale(domain=[0, steps], nice=False), axis=_numbers(lang, tickCount=5)
+            ),
             y=alt.Y(
                 "number:Q",
                 title=None,
                 scale=alt.Scale(type="log" if log else "linear", zero=not log),
-                axis=alt.Axis(tickCount=4, format="~g"),
+                axis=_numbers(lang, tickCount=4, format="~g"),
             ),
             color=colour,
             tooltip=[
@@ -167,6 +175,13 @@ def _plain(chart: Any) -> dict[str, Any]:
         layer.pop("data", None)
         layer.pop("datasets", None)
     return spec
+
+
+def _numbers(lang: str, **axis: Any) -> Any:
+    """An axis whose numbers are written as the language does."""
+    if lang == "fr":
+        axis["labelExpr"] = "replace(replace(datum.label, /,/g, '\\u202f'), '.', ',')"
+    return alt.Axis(**axis)
 
 
 def _js(words: str) -> str:

@@ -24,7 +24,10 @@ POINTS = 240  # of one curve, that leave the server
 MEASURED_POINTS = 80
 SMALL_POINTS = 120
 HEIGHT = 340
-ROOM = 1.08  # above the highest of what the chart must show
+HEIGHT_BESIDE = 190  # where something else is looked at below
+WRITTEN = {"uniform": "above", "unigram": "below", "bigram": "above", "floor": "above"}  # its line
+WRITTEN_AT = {"uniform": 1.0, "unigram": 0.55, "bigram": 1.0, "floor": 0.55}  # of the width, where each label ends
+ROOM = 1.16  # above the highest of what the chart must show
 
 
 def loss(bench: Workbench, view: View, run: Run) -> None:
@@ -32,6 +35,7 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     lang = view.lang
     shown = [run, *_others(bench, view)]
     names = _names(shown)
+    height = HEIGHT if view.tab in ("", "curves", "compare") else HEIGHT_BESIDE
     table: dict[str, list[Any]] = {"step": [], "nats": [], "run": [], "kind": [], "label": []}
     steps = max(one.steps for one in shown)
     for one in shown:
@@ -41,20 +45,30 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     highest = [table["nats"][0]] if table["nats"] else []
     for name, nats in run.facts.get("baselines", {}).items():
         label = text(lang, f"train.baseline.{name}", nats=number(lang, nats, 2))
-        _add(table, [0, steps], [nats, nats], names[run.id], "counted", label)
+        _add(table, [0, steps], [nats, nats], names[run.id], "counted")
+        _add(table, [round(steps * WRITTEN_AT[name])], [nats], names[run.id], WRITTEN[name], label)
         highest.append(nats)
+    _add(table, here(view), [0.0] * len(here(view)), names[run.id], "here")
     top = ROOM * max((value for value in highest if math.isfinite(value)), default=1.0)
     nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
     spec = charts.loss_chart(
         {name: text(lang, f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")},
         list(names.values()),
-        sorted({kind for kind in table["kind"] if kind != "counted"}, reverse=True),
+        [kind for kind in charts.DASHES if kind in table["kind"]],
         steps,
         nats,
         view.log,
-        HEIGHT,
+        height,
+        lang,
     )
     st.vega_lite_chart(table_of(table), spec, width="stretch", key="loss_chart")
+
+
+def here(view: View) -> list[int]:
+    """The steps that are looked at below the chart, which a line marks."""
+    if view.tab == "step":
+        return [view.opened or 1]
+    return [step for step in (view.step, view.b_step) if step >= 0] if view.tab == "time" else []
 
 
 def _add(
@@ -114,16 +128,18 @@ def all_curves(bench: Workbench) -> None:
 
 def _small(bench: Workbench, run: Run, title: str, metrics: list[str], lang: str) -> None:
     table: dict[str, list[Any]] = {"step": [], "number": [], "line": []}
-    lines = []
+    lines, log = [], title in ("grad_norm", "update_ratio")
     for metric in metrics:
         found = series(bench, run, metric, SMALL_POINTS)
         line = metric.partition("/")[2] or text(lang, f"train.curve.{title}")
         lines.append(line)
-        table["step"] += found.steps.tolist()
-        table["number"] += found.numbers.tolist()
-        table["line"] += [line] * len(found)
+        points = zip(found.steps.tolist(), found.numbers.tolist(), strict=True)
+        shown = [(step, one) for step, one in points if math.isfinite(one) and (one > 0 or not log)]
+        table["step"] += [step for step, _ in shown]
+        table["number"] += [one for _, one in shown]
+        table["line"] += [line] * len(shown)
     words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
-    spec = charts.small_chart(words, lines, run.steps, title in ("grad_norm", "update_ratio"), 150)
+    spec = charts.small_chart(words, lines, run.steps, log, 150, lang)
     st.vega_lite_chart(table_of(table), spec, width="stretch", key=f"curve {title}")
 
 

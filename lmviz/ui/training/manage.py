@@ -87,6 +87,37 @@ def _delete(bench: Workbench, run: str) -> None:
     state.go(run="")
 
 
+def earlier(bench: Workbench, view: View) -> None:
+    """The trainings so far, the newest first; a row opens one."""
+    lang = view.lang
+    found = bench.runs.all()
+    if not found:
+        return
+    st.markdown(f"**{text(lang, 'train.earlier')}**")
+    columns: dict[str, list[object]] = {
+        text(lang, "train.name"): [run.name for run in found],
+        text(lang, "train.state"): [text(lang, f"train.is.{run.state}") for run in found],
+        text(lang, "train.loss"): [run.loss for run in found],
+        text(lang, "train.best_loss"): [run.best_loss for run in found],
+        text(lang, "train.step"): [f"{integer(lang, run.step)} / {integer(lang, run.steps)}" for run in found],
+        text(lang, "train.parameters"): [
+            integer(lang, n) if (n := run.facts.get("n_parameters")) else "" for run in found
+        ],
+    }
+    chosen = st.dataframe(
+        columns,
+        key="earlier",
+        on_select="rerun",
+        selection_mode="single-row",
+        hide_index=True,
+        height=min(38 * (len(found) + 1), 300),
+    )
+    picked = chosen["selection"]["rows"]
+    if picked and picked[0] < len(found):
+        state.go(run=found[picked[0]].id)
+        st.rerun()
+
+
 def compare(bench: Workbench, view: View, run: Run) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
     from lmviz.train.runs import differences

@@ -265,6 +265,7 @@ def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> 
     matrices.show(
         shown, lang, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
     )
+    finite_differences(bench, view, opened)
     if view.cell is None or view.cell[0] != chosen:
         st.caption(text(lang, "train.one.click_gradient"))
         return
@@ -275,6 +276,27 @@ def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> 
         assert recorded is not None and recorded.grad is not None
         worked.show(why, lang, digits=6)
         st.caption(text(lang, "train.one.recorded", value=number(lang, float(recorded.grad[cell]), 6)))
+
+
+def finite_differences(bench: Workbench, view: View, opened: OpenedStep) -> None:
+    """The lesson's way to a gradient, as a check of autograd's: move a weight a little, and see what the loss does."""
+    lang = view.lang
+    with st.expander(text(lang, "train.one.check"), on_change="rerun", key="gradient_check") as shown:
+        if not shown.open:
+            return
+        st.caption(text(lang, "train.one.check_say"))
+        found = bench.checked_gradient(view.run, opened.step)
+        heads = [text(lang, f"train.one.check.{name}") for name in ("weight", "autograd", "numeric", "difference")]
+        lines = [
+            (
+                f"{one.weight}[{', '.join(map(str, one.cell))}]",
+                number(lang, one.autograd, 8),
+                number(lang, one.numeric, 8),
+                number(lang, one.relative, 1) if one.relative else "0",
+            )
+            for one in found
+        ]
+        st.html(words.table(heads, lines))
 
 
 def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
@@ -312,10 +334,11 @@ def _value_and_gradient(opened: OpenedStep, walked: Run, address: str, pinned: C
     name = address if is_weight else address.rpartition(".")[2]
     part = "weight" if is_weight else "activation"
     assert value is not None
-    shown = [Matrix(value, name, axes, rows, part=part, address="value")]
+    shown = [Matrix(value, name, axes, rows, part=part, address="value", pinned=pinned)]
     if gradient is not None:
+        label = f"∂loss / ∂{name}"
         shown.append(
-            Matrix(gradient, f"∂loss / ∂{name}", axes, rows, sign=",", part=part, result=True, address="slope")
+            Matrix(gradient, label, axes, rows, sign=",", part=part, result=True, address="slope", pinned=pinned)
         )
     return shown
 

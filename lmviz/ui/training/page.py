@@ -9,9 +9,9 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
 from lmviz.ui.text import error_text, integer, text
-from lmviz.ui.training import data_card, model_card, training_card, words
+from lmviz.ui.training import data_card, manage, model_card, training_card, words
 from lmviz.ui.training.planned import recipe_of
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import OWN, View
 
 if TYPE_CHECKING:
     from lmviz.train.plan import Plan
@@ -111,6 +111,8 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
             icon=":material/play_arrow:",
             on_click=lambda: start(bench, planned),
         )
+    if view.data != OWN:
+        manage.earlier(bench, view)
     if trouble := state.take("train.trouble", None):
         st.error(trouble)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BEAT = 0.5  # seconds between two looks at a run
 SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
-SAMPLES_SHOWN = 5  # steps whose samples are shown at first
+SAMPLES_SHOWN, SAMPLES_BESIDE = 5, 3  # steps whose samples are shown; where something else is looked at below
 ACTIVE = ("queued", "running")
 TABS = ("curves", "time", "step", "compare", "export")
 
@@ -31,14 +31,23 @@ def watch(bench: Workbench, view: View) -> None:
     cost: float = state.remember("train.cost", 0.0)
     every = max(BEAT, cost / SHARE) if run.state in ACTIVE else None
     st.fragment(live, run_every=every)(bench)
-    st.segmented_control(
-        text(view.lang, "train.tabs"),
-        TABS,
-        format_func=lambda tab: text(view.lang, f"train.tab.{tab}"),
-        label_visibility="collapsed",
-        **state.bound("tab"),
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            text(view.lang, "train.tabs"),
+            TABS,
+            format_func=lambda tab: text(view.lang, f"train.tab.{tab}"),
+            label_visibility="collapsed",
+            **_bound_tab(view),
+        )
+        st.space("stretch")
+        st.toggle(text(view.lang, "train.log"), **state.bound("log"))
     below(bench, state.view(View), run, every)
+
+
+def _bound_tab(view: View) -> dict[str, Any]:
+    """A tab that is pressed again closes."""
+    st.session_state["train_tab"] = view.tab or None
+    return {"key": "train_tab", "on_change": lambda: state.go(tab=st.session_state["train_tab"] or "")}
 
 
 def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
@@ -128,7 +137,8 @@ def samples(bench: Workbench, view: View, run: Run) -> None:
     if not by_step:
         return
     steps = sorted(by_step, reverse=True)
-    shown = [*steps[: SAMPLES_SHOWN - 1], *steps[SAMPLES_SHOWN - 1 :][-1:]]
+    n_steps = SAMPLES_SHOWN if view.tab in ("", "curves", "compare") else SAMPLES_BESIDE
+    shown = [*steps[: n_steps - 1], *steps[n_steps - 1 :][-1:]]
     lines = "".join(
         f"<b>{integer(lang, step)}</b><span>"
         + "".join(f"<em>{words.escaped(visible(one.text[:60]))}</em>" for one in by_step[step])
