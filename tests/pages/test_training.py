@@ -1,50 +1,95 @@
-"""The training page: from the plan to a run that is done, in both languages."""
+"""The training page: from the plan to a run that is done, its past, and one of its steps, in both languages."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
-from lmviz.ui.text import LANGUAGES, text
-from tests.pages.conftest import Open
+from lmviz.train.texts import PRESETS, preset
+from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.text import LANGUAGES, number, text
+from lmviz.ui.training.view import View
+from lmviz.workbench import moment_name, training_step_name
+from tests.pages.conftest import Open, scene
+
+PATIENCE = 120.0  # seconds
 
 
 def complaints(app: AppTest) -> list[str]:
     return [element.value for element in (*app.exception, *app.error, *app.warning)]
 
 
+def html(app: AppTest) -> str:
+    return " ".join(element.proto.body for element in app.get("html"))
+
+
+def said(app: AppTest) -> str:
+    return " ".join(element.value for element in (*app.markdown, *app.caption))
+
+
 @pytest.fixture
 def open_training(open_page: Open) -> Open:
     def open_at(**query: str) -> AppTest:
-        app = open_page(**query)
-        return app.switch_page("pages/training.py").run()
+        app = open_page().switch_page("pages/training.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        return app.run()
 
     return open_at
 
 
-@pytest.fixture
-def runs() -> Runs:
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
     """The same folder as the app's."""
-    return Runs()
+    runs = Runs()
+    yield runs
+    runs.close()
 
 
-def finish(app: AppTest, run: str, runs: Runs) -> AppTest:
-    """Look again and again, as the page itself does, until the run rests."""
-    for _ in range(600):
-        if runs.get(run).state not in ("queued", "running"):
-            return app.run()
-        time.sleep(0.1)
-    raise AssertionError(runs.get(run))
+def wait(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def rests(runs: Runs, run: str) -> bool:
+    return next(one.state for one in runs.all() if one.id == run) not in ("queued", "running")
+
+
+def short(steps: int = 20) -> Recipe:
+    recipe = preset("pokemon")
+    return replace(recipe, training=replace(recipe.training, steps=steps))
+
+
+@pytest.fixture(scope="module")
+def trained(runs: Runs) -> str:
+    """A short run that is done; tests that use it change nothing."""
+    run = runs.start(short(), "Twenty")
+    wait(lambda: rests(runs, run))
+    return run
 
 
 def run_of(app: AppTest) -> str:
-    run = app.query_params["run"]
-    return run if isinstance(run, str) else run[0]
+    return in_bar(app, "run")
+
+
+def in_bar(app: AppTest, name: str) -> str:
+    """A part of the address bar."""
+    found = app.query_params[name]
+    return found if isinstance(found, str) else found[0]
+
+
+# -- the plan --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -53,17 +98,217 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
 ) -> None:
     app = open_training(lang=lang)
     assert not complaints(app)
-    shown = " ".join(element.proto.body for element in app.get("html"))
-    assert re.search(r"2.832 ", shown)
-    assert "<td>b</td><td>u</td><td>l</td><td>b</td>" in shown
+    assert re.search(r"2.832 ", html(app))
+    inputs, targets = re.findall(r"<tr class=.*?</tr>", html(app))[2:4]
+    cells = [re.findall(r"<td>(.)</td>", row) for row in (inputs, targets)]
+    assert cells == [list(".bulbiza"), list("bulbizar")]
     app.button(key="go").click().run()
     run = run_of(app)
-    app = finish(app, run, runs)
+    wait(lambda: rests(runs, run))
+    app.run()
     assert not complaints(app)
     assert runs.get(run).state == "done"
     assert runs.get(run).loss < runs.get(run).facts["baselines"]["unigram"]
-    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    assert text(lang, "train.chart.nats") in json.dumps(spec, ensure_ascii=False)
-    for tab in ("curves", "compare", "export"):
-        app.segmented_control(key="lmviz.ui.training.view.View.tab").set_value(tab).run()
-        assert not complaints(app), tab
+    spec = app.get("vega_lite_chart")[0].proto.spec
+    assert json.dumps(text(lang, "train.chart.nats")) in json.dumps(json.loads(spec))
+    assert number(lang, runs.get(run).loss, 3) in html(app)
+    runs.delete(run)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("data", PRESETS)
+def test_every_text_can_be_planned_with(open_training: Open, data: str, lang: str) -> None:
+    app = open_training(data=data, lang=lang)
+    assert not complaints(app)
+    for opened in ("data_more", "model_more", "training_more"):
+        app.session_state[opened] = True
+    app.run()
+    assert not complaints(app)
+
+
+def test_the_number_of_parameters_follows_the_sizes(open_training: Open) -> None:
+    app = open_training()
+    app.select_slider(key="recipe model.d_model").set_value(32).run()
+    assert "7,168 " in html(app)
+    app.segmented_control(key="recipe model.architecture").set_value("gpt2").run()
+    assert not complaints(app)
+    assert "7,168 " not in html(app)
+    assert json.loads(in_bar(app, "changes")) == {"model.architecture": "gpt2", "model.d_model": 32}
+
+
+def test_a_link_brings_back_the_plan_and_what_makes_no_sense_in_it_is_said(open_training: Open) -> None:
+    app = open_training(data="names", changes='{"training.steps":70,"training.seed":4}')
+    assert app.select_slider(key="recipe training.steps").value == 70
+    for wrong in ('{"training.steps":"many"}', '{"data.texts":"x"}', '{"nothing.at_all":1}', '{"model.n_heads":3}'):
+        app = open_training(changes=wrong)
+        assert len(complaints(app)) == 1
+        assert "Traceback" not in complaints(app)[0]
+    app = open_training(changes="[1]", data="nobody")
+    assert any("changes" in element.value for element in app.info)
+    assert len(complaints(app)) == 1
+
+
+def test_ones_own_text_is_cut_and_trained(open_training: Open, runs: Runs) -> None:
+    app = open_training(data="own")
+    assert len(app.warning) == 1  # nothing typed yet
+    app.text_area(key="own_text").set_value("le chat dort\nle chien dort\nla souris court\n" * 5).run()
+    assert not complaints(app)
+    assert "<td>·</td>" in html(app)
+    app.select_slider(key="recipe training.steps").set_value(10).run()
+    app.button(key="go").click().run()
+    run = run_of(app)
+    wait(lambda: rests(runs, run))
+    assert runs.get(run).state == "done"
+    assert runs.recipe(run).data.texts[1] == "le chien dort"
+    runs.delete(run)
+
+
+def test_a_run_can_start_from_a_sample_model(open_training: Open, runs: Runs) -> None:
+    app = open_training(data="pokemon", start="names", changes='{"training.steps":5}')
+    assert not complaints(app)
+    assert app.select_slider(key="recipe model.d_model").disabled
+    app.button(key="go").click().run()
+    run = run_of(app)
+    wait(lambda: rests(runs, run))
+    assert (runs.get(run).state, runs.get(run).recipe.model.d_model) == ("done", 64)
+    runs.delete(run)
+
+
+# -- a run -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("tab", ["", "curves", "time", "step", "compare", "export"])
+def test_every_part_of_a_run_is_shown(open_training: Open, trained: str, tab: str, lang: str) -> None:
+    app = open_training(run=trained, tab=tab, lang=lang)
+    assert not complaints(app)
+    assert "{" not in said(app)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("number_of_scene", range(1, 6))
+def test_every_scene_of_a_step_is_shown(open_training: Open, trained: str, number_of_scene: int, lang: str) -> None:
+    app = open_training(run=trained, tab="step", opened="7", scene=str(number_of_scene), lang=lang)
+    assert not complaints(app)
+    assert f"**{number_of_scene}.**" in said(app)
+
+
+def test_the_loss_of_a_step_is_the_mean_of_what_is_written_and_the_one_reported(
+    open_training: Open, runs: Runs, trained: str
+) -> None:
+    app = open_training(run=trained, tab="step", opened="7", scene="3")
+    reported = runs.series(trained, "loss", steps=(7, 7)).numbers[0]
+    assert said(app).count(f"**{reported:.6f}**") == 2
+    for p, nats in re.findall(r"<td>([\d.]+)</td><td>−ln [\d.]+ = ([\d.]+)</td>", html(app)):
+        assert float(nats) == pytest.approx(-math.log(float(p)), abs=2e-4 / float(p))
+
+
+def test_the_update_of_a_weight_is_written_out_as_torch_made_it(open_training: Open, trained: str) -> None:
+    cell = json.dumps(["blocks.0.attn.w_q.weight", [3, 4]])
+    app = open_training(run=trained, tab="step", opened="7", scene="5", look="blocks.0.attn.w_q.weight", cell=cell)
+    assert not complaints(app)
+    assert r"\hat m / (\sqrt{\hat v} + \epsilon)" in app.latex[0].value
+    by_hand, by_torch = re.findall(r"<b>(−?0\.\d{7})</b>", html(app))[-2:]
+    assert by_hand == by_torch
+
+
+def test_the_gradient_of_a_cell_is_written_out(open_training: Open, trained: str) -> None:
+    cell = json.dumps(["blocks.0.x_mid", [3, 4]])
+    app = open_training(run=trained, tab="step", opened="7", scene="4", look="blocks.0.x_mid", cell=cell)
+    assert not complaints(app)
+    assert r"\partial" in app.latex[0].value
+    recorded = re.search(r"Recorded by torch: (\S+)", said(app))
+    assert recorded is not None
+    assert f"<b>{recorded[1]}</b>" in html(app)
+
+
+def test_two_times_are_compared(open_training: Open, trained: str) -> None:
+    app = open_training(run=trained, tab="time", step="20", b_step="0")
+    assert not complaints(app)
+    names = [[one["name"] for one in json.loads(c.proto.json)["panels"]] for c in app.get("bidi_component")]
+    assert names == [["A", "B", "A − B"]] * 2
+
+
+def test_a_run_is_paused_stepped_resumed_renamed_and_deleted(open_training: Open, runs: Runs) -> None:
+    run = runs.start(short(10**6), "Long")
+    wait(lambda: runs.get(run).step > 0)
+    app = open_training(run=run)
+    app.button(key="do pause").click().run()
+    wait(lambda: rests(runs, run))
+    at = runs.get(run).step
+    app.run().button(key="do single").click().run()
+    wait(lambda: runs.get(run).step == at + 1 and rests(runs, run))
+    app.run().text_input(key="run_name").set_value("Mine").run()
+    assert runs.get(run).name == "Mine"
+    app.button(key="do resume").click().run()
+    wait(lambda: runs.get(run).step > at + 1)
+    app.run().button(key="do stop").click().run()
+    wait(lambda: rests(runs, run))
+    assert runs.get(run).state == "stopped"
+    app.run().checkbox(key=f"sure {run}").check().run().button(key="do delete").click().run()
+    assert run not in {one.id for one in runs.all()}
+    assert not complaints(app)
+
+
+def test_a_run_that_waits_says_its_place(open_training: Open, runs: Runs) -> None:
+    busy = [runs.start(short(10**6), f"Busy {i}") for i in range(runs.limits.at_once)]
+    wait(lambda: all(runs.get(one).state == "running" for one in busy))
+    waiting = [runs.start(short(), f"Waits {i}") for i in range(2)]
+    app = open_training(run=waiting[1])
+    assert text("en", "train.queued", place=2) in said(app)
+    for one in (*busy, *waiting):
+        runs.delete(one)
+    assert not complaints(app)
+
+
+def test_a_run_that_came_to_no_number_says_so_and_opens_the_step(open_training: Open, runs: Runs) -> None:
+    recipe = short()
+    wild = replace(recipe.training, optimizer="sgd", schedule="constant", learning_rate=1e38)
+    run = runs.start(replace(recipe, training=wild), "Wild")
+    wait(lambda: rests(runs, run))
+    step = runs.get(run).details["step"]
+    app = open_training(run=run)
+    assert len(app.error) == 1
+    assert f"Step {step} gave a loss of" in app.error[0].value
+    app.button(key="open_bad").click().run()
+    assert not app.exception
+    assert len(app.warning) == 1
+    runs.delete(run)
+
+
+def test_a_link_to_a_run_that_is_gone_opens_a_plan(open_training: Open) -> None:
+    app = open_training(run="0123456789ab", tab="step")
+    assert not complaints(app)
+    assert [element.value for element in app.info] == [text("en", "train.gone")]
+    assert app.button(key="go")
+
+
+def test_duplicating_takes_the_recipe_into_a_plan(open_training: Open, trained: str) -> None:
+    app = open_training(run=trained)
+    app.button(key="do duplicate").click().run()
+    assert not complaints(app)
+    assert app.select_slider(key="recipe training.steps").value == 20
+
+
+# -- in the step-through ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_step_through_moves_through_the_checkpoints_of_a_run(open_page: Open, trained: str, lang: str) -> None:
+    app = open_page(model=moment_name(trained, 5), step="blocks.0.attn.pattern", lang=lang)
+    assert not complaints(app)
+    first = scene(app)["picture"]["panels"]
+    app.select_slider(key="time").set_value(20).run()
+    assert not complaints(app)
+    assert in_bar(app, "model") == moment_name(trained, 20)
+    assert [one["address"] for one in scene(app)["picture"]["panels"]] == [one["address"] for one in first]
+    assert scene(app)["picture"]["panels"] != first
+
+
+def test_a_training_step_opens_in_the_step_through(open_page: Open, trained: str) -> None:
+    app = open_page(model=training_step_name(trained, 7, 3), step="loss")
+    assert not complaints(app)
+    assert len(scene(app)["picture"]["rows"]) == 8
+    assert scene(app)["tokens"][0]["text"] == "u"
+    assert StepThrough().model == "small-ever"
+    assert View().data == "pokemon"

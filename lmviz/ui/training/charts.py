@@ -77,12 +77,10 @@ def loss_chart(
         .mark_line(clip=True, strokeWidth=1.3, strokeDash=[2, 3], color=GREY)
         .encode(x=at, y=loss, detail="nats:Q")
     )
-    names = [
-        base.transform_filter(alt.datum.kind == kind)
-        .mark_text(align="right", baseline=baseline, dx=-4, dy=dy, fontSize=13, color=GREY)
-        .encode(x=at, y=loss, text="label:N")
-        for kind, baseline, dy in (("above", "bottom", -3), ("below", "top", 4))
-    ]
+    text: dict[str, Any] = {"align": "right", "dx": -4, "fontSize": 13, "color": GREY}
+    above = base.transform_filter(alt.datum.kind == "above").mark_text(baseline="bottom", dy=-3, **text)
+    below = base.transform_filter(alt.datum.kind == "below").mark_text(baseline="top", dy=4, **text)
+    names = [one.encode(x=at, y=loss, text="label:N") for one in (above, below)]
     now = base.transform_filter(is_here).mark_rule(strokeWidth=2, color=ORANGE).encode(x=at)
     return _plain(alt.layer(lines, curves, now, dots, *names).properties(height=height))
 
