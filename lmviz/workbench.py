@@ -7,6 +7,7 @@ sessions share.
 from __future__ import annotations
 
 import gc
+import os
 import re
 import threading
 from collections import OrderedDict
@@ -251,7 +252,7 @@ class Workbench:
             return self._moment_checkpoint(asked[0], asked[1])
         if moment := run_and_step(model):
             return self._checkpoints.get((model, self.runs.get(moment[0]).name), lambda: self.runs.model_at(*moment))
-        folder = self._samples / model if model in self.models() else Path(model).expanduser()
+        folder = self._samples / model if model in self.models() else Path(os.path.expanduser(model))
         return self._checkpoints.get((model, _changed(folder)), lambda: load(folder))
 
     def first_prompt(self, model: str) -> str:
@@ -613,6 +614,7 @@ def _edit_functions(edits: tuple[Edit, ...]) -> dict[str, Callable[[Tensor], Ten
 
     def apply(tensor: Tensor, changes: list[Edit]) -> Tensor:
         for edit in changes:
+            _check_edit(edit, tensor)
             if edit.cell is None:
                 tensor[:, edit.head] = 0
             else:
@@ -620,6 +622,19 @@ def _edit_functions(edits: tuple[Edit, ...]) -> dict[str, Callable[[Tensor], Ten
         return tensor
 
     return {address: partial(apply, changes=changes) for address, changes in by_address.items()}
+
+
+def _check_edit(edit: Edit, tensor: Tensor) -> None:
+    """An edit changes one number of a tensor, or one head: neither fewer indices than axes, nor one beyond the end."""
+    index = (0, edit.head) if edit.cell is None else edit.cell
+    n_axes = len(index) if edit.cell is None else tensor.ndim
+    if len(index) != n_axes or any(i >= n for i, n in zip(index, tensor.shape, strict=False)):
+        raise UserError(
+            "An edit must be inside the tensor: {address} has the shape {shape}, and {cell} is not in it.",
+            address=edit.address,
+            shape=list(tensor.shape),
+            cell=list(index),
+        )
 
 
 def _last(tokens: Tokens, count: int) -> Tokens:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
             the weights on disk agree with it, and nothing is ever unpickled.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise UserError("There is no folder {folder}.", folder=folder)
     config_json = read_json_object(folder / "config.json")
     architecture = _architecture(config_json)

@@ -37,6 +37,8 @@ def _result_of(edit: Edit, tensor: Tensor) -> Tensor:
     try:
         with torch.no_grad():
             new = edit(tensor.detach().clone())
+    except UserError:
+        raise
     except Exception as error:
         raise UserError("An edit failed: {error}.", error=str(error).rstrip(".") or type(error).__name__) from error
     try:

@@ -29,8 +29,8 @@ _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.l
 def part(default: Any, read: Callable[[str], Any]) -> Any:
     """One part of a place: its default, which is left out of the address bar, and how its text there is read.
 
-    `read` raises ValueError, TypeError, KeyError or IndexError for text that makes no sense. Strings are written as
-    they are, anything else as JSON.
+    `read` raises ValueError, TypeError, KeyError, IndexError or OverflowError for text that makes no sense. Strings are
+    written as they are, anything else as JSON.
     """
     return field(default=default, metadata={"read": read})
 
@@ -49,6 +49,20 @@ def real(low: float, high: float) -> Callable[[str], float]:
 
 def flag(text: str) -> bool:
     return {"true": True, "false": False}[text]
+
+
+def cell(found: Any) -> tuple[str, tuple[int, ...]]:
+    """An address and an index into its tensor."""
+    address, index = found
+    if not isinstance(address, str) or not all(type(i) is int and 0 <= i < 2**31 for i in index):
+        raise ValueError(found)
+    return address, tuple(index)
+
+
+def _sendable(value: Any) -> Any:
+    """The same value; ValueError if it has half a character in it (`\\ud800`), which no browser can be sent."""
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _within(value: float, low: float, high: float) -> float:
@@ -80,8 +94,8 @@ class Place:
         for one in fields(cls):
             if one.name in query:
                 try:
-                    found[one.name] = one.metadata["read"](query[one.name])
-                except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+                    found[one.name] = _sendable(one.metadata["read"](query[one.name]))
+                except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError):
                     wrong.append(one.name)
         return cls(**found), tuple(wrong)
 

@@ -146,8 +146,14 @@ def test_a_text_longer_than_the_context_is_cut_and_that_is_said(open_page: Open)
         {"model": ""},
         {"b_model": "nope"},
         {"unknown": "1"},
+        {"model": "x" * 5000},
+        {"model": "~nobody"},
+        {"cell": '["embed",[0,0,true]]'},
+        {"stops": '["\\ud800"]'},
+        {"edits": '[["embed",[0,0,0],%s]]' % ("9" * 400)},
+        {"edits": '[["embed",[0,0,0],Infinity]]'},
     ],
-    ids=lambda query: str(query),
+    ids=lambda query: str(query)[:60],
 )
 def test_a_broken_link_is_no_traceback(open_page: Open, query: dict[str, str]) -> None:
     app = open_page(**query)
@@ -162,6 +168,20 @@ def test_an_edit_changes_what_follows_and_is_shown(open_page: Open) -> None:
     assert edited["edits"][0]["text"] == "pattern[0, 0, 3, 1] = 0.00"
     assert edited["picture"]["panels"][-1]["cells"] != plain["picture"]["panels"][-1]["cells"]
     assert "changed" in edited["picture"]["panels"][-1]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_numbers_that_overflow_are_shown_at_every_stage(open_page: Open, language: str) -> None:
+    huge = ("blocks.0.attn.w_q.weight", "blocks.0.attn.w_k.weight")  # their products are beyond a float32
+    edits = json.dumps([[address, [0, 0], 3e38] for address in huge])
+    app = open_page(model="names", lang=language, edits=edits)
+    shown = []
+    for stage in scene(app)["map"][1:]:
+        go(app, step=stage_address("names", stage["index"]))
+        assert not complaints(app), stage
+        shown.append(scene(app))
+    broken = [check["measured"] for one in shown for check in one["strip"] if not check["holds"]]
+    assert any("NaN" in measured for measured in broken)
 
 
 def test_a_comparison_shows_a_b_and_the_difference_on_one_scale(open_page: Open) -> None:

@@ -96,6 +96,11 @@ def test_the_explained_cell_is_the_recorded_one(bench: Workbench) -> None:
         (Request("pokemon", "a" * 5000), "at most"),
         (Request("/no/such/folder", "a"), "no folder"),
         (Request("pokemon", ".pik", edits=(Edit("nowhere", (0,), 1.0),)), "An edit must name"),
+        (Request("x" * 5000, "a"), "no folder"),
+        (Request("~nobody", "a"), "no folder"),
+        (Request("pokemon", ".pik", edits=(Edit("logits", (0, 0, 99), 1.0),)), "must be inside the tensor"),
+        (Request("pokemon", ".pik", edits=(Edit("logits", (0, 0), 1.0),)), "must be inside the tensor"),
+        (Request("names", ".mar", edits=(Edit("blocks.0.attn.z", None, head=4),)), "must be inside the tensor"),
     ],
 )
 def test_what_cannot_be_run_is_a_sentence(bench: Workbench, request_: Request, message: str) -> None:

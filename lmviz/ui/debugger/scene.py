@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lmviz.debug.invariants import checks_of
@@ -230,7 +231,7 @@ def strip(run: Run, view: View, stage: Stage) -> list[dict[str, Any]]:
 
 
 def _measured(view: View, value: float) -> str:
-    digits = 0 if value == int(value) and abs(value) != 1 else 1 if abs(value) < 1e-6 else 6
+    digits = 0 if math.isfinite(value) and value == int(value) and abs(value) != 1 else 1 if abs(value) < 1e-6 else 6
     return number(view.lang, value, digits)
 
 

@@ -7,19 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmviz.ui.state import Place, choice, part, real, whole
+from lmviz.ui.state import cell as cell_of
 
 SECTIONS = ("look_up", "ten_words", "sum", "near", "answers", "word2vec", "fasttext")
 METRICS = ("cosine", "euclidean")
 KINDS = ("skip-gram", "cbow")
 TEXT_LIMIT = 4000  # characters of a text in the address bar
 MOST_ANSWERS = 8
-
-
-def _cell(written: str) -> tuple[str, tuple[int, ...]]:
-    address, index = json.loads(written)
-    if not isinstance(address, str) or not all(isinstance(i, int) and i >= 0 for i in index):
-        raise ValueError(written)
-    return address, tuple(index)
 
 
 def _text(written: str) -> str:
@@ -39,7 +33,7 @@ class View(Place):
     model: str = part("pokemon", str)
     prompt: str | None = part(None, _text)  # None: the model's own first prompt
     token: int = part(-1, whole(-1, 100_000))  # the position that is followed; negative: from the end
-    cell: tuple[str, tuple[int, ...]] | None = part(None, _cell)
+    cell: tuple[str, tuple[int, ...]] | None = part(None, lambda written: cell_of(json.loads(written)))
     words: str = part("", _text)  # the text from which random vectors learn; empty: the one that comes with lmviz
     seed: int = part(0, whole(0, 9999))
     step: int = part(-1, whole(-1, 10_000))  # of a training; negative: the last

@@ -21,7 +21,7 @@ TEXT_LIMIT = 4000  # characters of a text in the address bar
 
 def _cell(written: str) -> tuple[int, int]:
     row, col = json.loads(written)
-    if not (isinstance(row, int) and isinstance(col, int) and row >= 0 and col >= 0):
+    if not all(type(i) is int and 0 <= i < 2**31 for i in (row, col)):
         raise ValueError(written)
     return row, col
 

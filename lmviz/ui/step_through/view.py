@@ -7,23 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmviz.ui.state import Place, choice, flag, part, real, whole
+from lmviz.ui.state import cell as cell_of
 
 GRAINS = ("stage", "line", "op")
 
 Edit = tuple[str, tuple[int, ...], float]  # address, cell, value; a cell of one number is a head that is switched off
 
 
-def _cell(found: Any) -> tuple[str, tuple[int, ...]]:
-    address, index = found
-    if not isinstance(address, str) or not all(isinstance(i, int) and i >= 0 for i in index):
-        raise ValueError(address)
-    return address, tuple(index)
-
-
 def _edit(found: Any) -> Edit:
     address, index, value = found
-    cell = _cell((address, index))
-    return cell[0], cell[1], float(value)
+    cell = cell_of((address, index))
+    return cell[0], cell[1], real(-3e38, 3e38)(value)  # what a float32 holds
 
 
 @dataclass(frozen=True)
@@ -37,9 +31,9 @@ class View(Place):
     line: int = part(-1, whole(-1, 1000))  # by line: which of the lines that end with that step, from the innermost out
     focus: int = part(-1, whole(-1, 100_000))  # position of the focus token; negative: from the end
     head: int = part(0, whole(0, 10_000))
-    cell: tuple[str, tuple[int, ...]] | None = part(None, lambda text: _cell(json.loads(text)))  # the pinned cell
+    cell: tuple[str, tuple[int, ...]] | None = part(None, lambda text: cell_of(json.loads(text)))  # the pinned cell
     trail: tuple[tuple[str, tuple[int, ...]], ...] = part(
-        (), lambda text: tuple(_cell(one) for one in json.loads(text)[:50])
+        (), lambda text: tuple(cell_of(one) for one in json.loads(text)[:50])
     )  # the cells from which one walked back to the pinned one
     target: str = part("", str)
     temperature: float = part(1.0, real(0.01, 10))
@@ -48,7 +42,7 @@ class View(Place):
     edits: tuple[Edit, ...] = part((), lambda text: tuple(_edit(one) for one in json.loads(text)[:50]))
     stops: tuple[str, ...] = part((), lambda text: tuple(str(one) for one in json.loads(text)[:20]))  # breakpoints
     watch: tuple[tuple[str, tuple[int, ...]], ...] = part(
-        (), lambda text: tuple(_cell(one) for one in json.loads(text)[:8])
+        (), lambda text: tuple(cell_of(one) for one in json.loads(text)[:8])
     )
     b_model: str = part("", str)  # the other run that this one is compared with: where it differs
     b_prompt: str = part("", str)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmviz.ui.state import Place, flag, part, whole
+from lmviz.ui.state import cell as cell_of
 
 OWN = "own"  # texts of one's own
 Change = tuple[str, str | int | float | bool]
@@ -30,17 +31,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(str(name)[:40] for name in json.loads(text)[:8])
 
 
-def _cell(text: str) -> tuple[str, tuple[int, ...]]:
-    address, index = json.loads(text)
-    return str(address)[:200], tuple(int(_not_below_zero(i)) for i in index)
-
-
-def _not_below_zero(index: int) -> int:
-    if index < 0:
-        raise ValueError(index)
-    return index
-
-
 @dataclass(frozen=True)
 class View(Place):
     """One visitor's place on the training page: a plan, or a run."""
@@ -59,7 +49,7 @@ class View(Place):
     opened: int = part(0, whole(0, 2**31))  # the training step that is open; 0: none yet
     scene: int = part(1, whole(1, 5))  # of its slow motion
     look: str = part("", str)  # what of it is looked at: the address of a tensor, or a weight
-    cell: tuple[str, tuple[int, ...]] | None = part(None, _cell)
+    cell: tuple[str, tuple[int, ...]] | None = part(None, lambda text: cell_of(json.loads(text)))
 
     def query(self) -> dict[str, str]:
         query = super().query()
