@@ -1,0 +1,108 @@
+"""The training page in a real browser: a run from its first press of Train to its export, over a reload and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import idle
+
+Visit = Callable[..., Page]
+RUN = re.compile(r"run=([0-9a-f]{12})")
+
+
+def shown_loss(page: Page) -> float:
+    """The loss as the page writes it."""
+    return float(page.locator(".lt-facts b").first.inner_text())
+
+
+ENDS_OF_CURVE = """() => {
+  const chart = document.querySelector('[data-testid=stVegaLiteChart]');
+  const points = [...chart.querySelectorAll('.mark-line path')]
+    .map((path) => (path.getAttribute('d') || '').split(/[ML]/))
+    .filter((points) => points.length > 4).pop().slice(1).map((point) => Number(point.split(',')[1]));
+  const ticks = [...chart.querySelectorAll('.role-axis-label text[text-anchor=end]')]
+    .map((text) => [Number(text.textContent), Number(/,([-\\d.]+)\\)/.exec(text.getAttribute('transform'))[1])])
+    .filter(([nats]) => Number.isFinite(nats));
+  const [[low, at_low], [high, at_high]] = [ticks[0], ticks[ticks.length - 1]];
+  const nats = (y) => low + (y - at_low) / (at_high - at_low) * (high - low);
+  return [nats(points[0]), nats(points[points.length - 1])];
+}"""
+
+
+def ends_of_curve(page: Page) -> tuple[float, float]:
+    """Where the curve on the chart begins and ends, in nats: its path, read against the axis."""
+    first, last = page.evaluate(ENDS_OF_CURVE)
+    return first, last
+
+
+@pytest.fixture
+def train_page(visit: Visit) -> Callable[..., Page]:
+    def open_at() -> Page:
+        page = visit()
+        page.get_by_role("link", name="Training").click()
+        expect(page.locator(".st-key-go button")).to_be_visible(timeout=60_000)
+        idle(page)
+        return page
+
+    return open_at
+
+
+def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_reload(
+    train_page: Callable[..., Page],
+) -> None:
+    page = train_page()
+    page.locator(".st-key-go button").click()
+    expect(page.get_by_text("Done in")).to_be_visible(timeout=120_000)
+    idle(page)
+    expect(page.get_by_text(re.compile("knowing how frequent each token is")).first).to_be_visible()
+    unigram = 2.92
+    first, last = ends_of_curve(page)
+    assert first > unigram > last
+    assert last == pytest.approx(shown_loss(page), abs=0.15)
+    found = RUN.search(page.url)
+    assert found is not None
+    page.get_by_role("link", name="Step through").click()
+    expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Training", exact=True).click()
+    expect(page.get_by_text("Done in")).to_be_visible(timeout=60_000)
+    loss = shown_loss(page)
+    page.reload()
+    expect(page.get_by_text("Done in")).to_be_visible(timeout=60_000)
+    idle(page)
+    assert shown_loss(page) == loss
+    assert RUN.search(page.url)[1] == found[1]
+    page.get_by_text("Time travel", exact=True).click()
+    expect(page.get_by_text("Who reads whom")).to_be_visible(timeout=60_000)
+    handle = page.get_by_role("slider").first
+    handle.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    expect(page).to_have_url(re.compile("step=100"), timeout=60_000)
+    page.get_by_text("One step", exact=True).last.click()
+    expect(page.get_by_text("5 · update")).to_be_visible(timeout=60_000)
+    page.get_by_text("3 · loss").click()
+    expect(page.get_by_text("The run reported")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name=re.compile("Open this step")).click()
+    expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
+    expect(page.locator(".bar .at")).to_be_visible()
+
+
+def test_a_run_is_paused_while_it_goes_on_and_exported_and_its_folder_opens(train_page: Callable[..., Page]) -> None:
+    page = train_page()
+    page.get_by_role("slider", name="Steps").focus()
+    page.keyboard.press("End")
+    idle(page)
+    page.locator(".st-key-go button").click()
+    expect(page.get_by_text(re.compile(r"left · "))).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused after")).to_be_visible(timeout=60_000)
+    idle(page)
+    page.get_by_text("Recipe and export", exact=True).click()
+    page.get_by_role("button", name="Save as a folder here").click()
+    page.get_by_role("link", name="Open that folder in the step-through").click()
+    expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
+    assert "exports" in page.url
