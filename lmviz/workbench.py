@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -72,6 +72,7 @@ BYTES_KEPT = 2**30  # of recorded activations, over all runs
 PROMPT_LIMIT = 4000  # characters
 
 LEARNED = ("bpe", "words", "characters")  # tokenizers that are learned from a text
+FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")  # what a visitor may bring of a tokenizer
 CHATML_SPECIALS = ("<|im_start|>", "<|im_end|>")
 CHAT_VOCABULARY = 400
 TRAINED, UNTRAINED = "trained", "untrained"
@@ -147,6 +148,15 @@ class LedgerRow:
     mean: float
     high: float
     n_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Brought:
+    """A tokenizer from a visitor's files."""
+
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+    template: Template | None  # of its chats, if it was among the files
 
 
 @dataclass
@@ -444,13 +454,14 @@ class Workbench:
         """What byte-pair encoding learns from a text, every state of it."""
         return self._learnings.get((corpus, n_merges), lambda: learn(corpus, n_merges))
 
-    def read_tokenizer(self, content: bytes) -> tuple[Tokenizer, Vocabulary]:
-        """A tokenizer.json that a visitor brought.
+    def read_tokenizer(self, files: Mapping[str, bytes]) -> Brought:
+        """A tokenizer that a visitor brought: its tokenizer.json, and what lies beside it, by the names of FILES.
 
         Raises:
             UserError: what is wrong with it.
         """
-        return self._tokenizers.get(sha256(content).hexdigest(), lambda: _read_tokenizer(content))
+        content = sha256(b"".join(sha256(name.encode() + files[name]).digest() for name in sorted(files)))
+        return self._tokenizers.get(content.hexdigest(), lambda: _read_tokenizer(files))
 
     def vocabulary(self, tokenizer: Tokenizer) -> Vocabulary:
         return self._vocabularies.get(tokenizer, lambda: vocabulary_of(tokenizer))
@@ -554,11 +565,13 @@ def _check_corpus(corpus: str) -> None:
         raise UserError("There is nothing to learn from: type a text.")
 
 
-def _read_tokenizer(content: bytes) -> tuple[Tokenizer, Vocabulary]:
+def _read_tokenizer(files: Mapping[str, bytes]) -> Brought:
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        path.write_bytes(content)
-        return Tokenizer.from_file(path), read_vocabulary(path)
+        for name in FILES:
+            if name in files:
+                (Path(folder) / name).write_bytes(files[name])
+        path = Path(folder) / FILES[0]
+        return Brought(Tokenizer.from_file(path), read_vocabulary(path), read_template(folder))
 
 
 def _untrained(checkpoint: Checkpoint) -> Checkpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ class TokenStep:
 
     def columns(self) -> tuple[Column, ...]:
         """The logits, then what each filter made of them; the softmax of the last is `probs`."""
-        return columns(torch.from_numpy(self.logits), self.ids, self.settings)
+        return _columns(self)
 
     @cached_property
     def chosen(self) -> int | None:
@@ -55,6 +55,11 @@ class TokenStep:
         return self._draw(self.probs()) if self.settings.draws and self.chosen is not None else None
 
     @cached_property
+    def share(self) -> float:
+        """The chosen token's probability after all filters; NaN if none was left."""
+        return math.nan if self.chosen is None else float(self.probs()[self.chosen])
+
+    @cached_property
     def log_prob(self) -> float:
         """ln of the chosen token's probability before any filter, in nats: what the model itself thinks of it."""
         if self.chosen is None:
@@ -63,6 +68,12 @@ class TokenStep:
 
     def _draw(self, probs: NDArray[np.float32]) -> Draw:
         return draw(probs, random_number(self.settings.seed, self.sequence, self.index))
+
+
+@lru_cache(maxsize=16)
+def _columns(step: TokenStep) -> tuple[Column, ...]:
+    """The table of a step that is being looked at; over a large vocabulary it takes a while."""
+    return columns(torch.from_numpy(step.logits), step.ids, step.settings)
 
 
 def next_token(

@@ -22,6 +22,7 @@ class Chat:
     spelled_out: tuple[
         tuple[str, int], ...
     ]  # (what looks like a special token, how many pieces it is to this tokenizer)
+    smuggled: tuple[str, ...] = ()  # special tokens that a message itself spells: no model can tell them from real ones
 
 
 def read_chat(
@@ -37,7 +38,9 @@ def read_chat(
     special = tuple(id in specials for id in tokens.ids)
     found = dict.fromkeys(LOOKS_SPECIAL.findall(text))
     missing = tuple((name, len(tokenizer.encode(name))) for name in found if tokenizer.id(name) not in specials)
-    return Chat(text, tokens, special, missing)
+    spelled = dict.fromkeys(name for message in messages for name in LOOKS_SPECIAL.findall(message.content))
+    smuggled = tuple(name for name in spelled if tokenizer.id(name) in specials)
+    return Chat(text, tokens, special, missing, smuggled)
 
 
 def special_ids(tokenizer: Tokenizer) -> frozenset[int]:

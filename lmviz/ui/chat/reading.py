@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,19 +11,21 @@ from lmviz.ui import pieces, state
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, integer, text, visible
+from lmviz.ui.tokenizer import own
+from lmviz.ui.tokenizer.own import FILE
 
 if TYPE_CHECKING:
-    from lmviz.model.tokenizer import Tokenizer
     from lmviz.tokens.chat import Chat
-    from lmviz.tokens.template import Message, Template
+    from lmviz.tokens.template import Template
     from lmviz.workbench import Workbench
 
+OPEN = '<pre style="white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1rem; margin: 0">'
 HEIGHT = 430  # pixels
 
 
 def choices(bench: Workbench, view: View) -> None:
     """Template, tokenizer, and whether the text ends where the assistant begins."""
-    names = [LEARNED, *bench.models()]
+    names = [LEARNED, *bench.models(), FILE]
     with st.container(horizontal=True, vertical_alignment="bottom", key="chat_choices"):
         st.selectbox(
             text(view.lang, "chat.template"),
@@ -34,39 +37,57 @@ def choices(bench: Workbench, view: View) -> None:
         st.selectbox(
             text(view.lang, "chat.tokenizer"),
             names if view.tokenizer in names else [*names, view.tokenizer],
-            format_func=lambda name: text(view.lang, "chat.tokenizer.learned") if name == LEARNED else name,
+            format_func=lambda name: _name(view.lang, name),
             width=230,
             help=text(view.lang, "chat.tokenizer_help"),
             **state.bound("tokenizer"),
         )
         st.toggle(text(view.lang, "chat.asks"), help=text(view.lang, "chat.asks_help"), **state.bound("asks"))
+    if view.tokenizer == FILE:
+        own.upload(view.lang, "chat.file")
+
+
+def _name(lang: str, name: str) -> str:
+    if name == FILE:
+        return text(lang, "tokenizer.name.file")
+    return text(lang, "chat.tokenizer.learned") if name == LEARNED else name
 
 
 def what_is_read(bench: Workbench, view: View) -> None:
     from lmviz.tokens.template import Message
 
     turns = tuple(Message(role, content) for role, content in view.turns)
-    template = _template(bench, view)
-    tokenizer = _tokenizer(bench, view, template, turns)
+    if view.tokenizer == FILE:
+        found = own.brought(bench, view.lang)
+        if found is None:
+            return
+        tokenizer, of_its_own = found.tokenizer, found.template
+    elif view.tokenizer == LEARNED:
+        tokenizer, of_its_own = bench.chat_tokenizer("\n".join(turn.content for turn in turns)), None
+    else:
+        tokenizer, of_its_own = bench.tokenizer(view.tokenizer), bench.chat_template(view.tokenizer)
+    template = _template(view, of_its_own)
     chat = bench.chat(tokenizer, turns, template, view.asks)
     counts = {"messages": len(turns), "characters": len(chat.text), "tokens": len(chat.tokens), "n": sum(chat.special)}
     st.markdown(text(view.lang, "chat.counts", **{name: integer(view.lang, n) for name, n in counts.items()}))
     pieces.show(_boxes(chat), view.lang, "chat.pieces", height=HEIGHT, empty=text(view.lang, "chat.empty"))
     for name, n in chat.spelled_out:
         st.caption(f":orange-badge[!] {text(view.lang, 'chat.spelled_out', token=code(visible(name)), n=n)}")
+    for name in chat.smuggled:
+        st.caption(f":orange-badge[!] {text(view.lang, 'chat.smuggled', token=code(visible(name)))}")
     with st.expander(text(view.lang, "chat.text"), icon=":material/notes:"):
-        st.code(chat.text, language=None, wrap_lines=True)
+        st.html(f"{OPEN}{escape(chat.text)}</pre>")
 
 
-def _template(bench: Workbench, view: View) -> Template:
+def _template(view: View, of_its_own: Template | None) -> Template:
+    """The template that is wanted; ChatML, and a word on it, for a tokenizer that brings none."""
     from lmviz.tokens.template import CHATML, Template
 
     if view.template == "written":
         return Template(_written(view))
     if view.template == "own":
-        found = None if view.tokenizer == LEARNED else bench.chat_template(view.tokenizer)
-        if found is not None:
-            return found
+        if of_its_own is not None:
+            return of_its_own
         st.caption(f":orange-badge[!] {text(view.lang, 'chat.no_template')}")
     return Template(CHATML)
 
@@ -85,12 +106,6 @@ def _written(view: View) -> str:
     )
     written: str = st.session_state["chat.source"]
     return written
-
-
-def _tokenizer(bench: Workbench, view: View, template: Template, turns: tuple[Message, ...]) -> Tokenizer:
-    if view.tokenizer != LEARNED:
-        return bench.tokenizer(view.tokenizer)
-    return bench.chat_tokenizer("\n".join(turn.content for turn in turns))
 
 
 def _boxes(chat: Chat) -> list[Piece]:

@@ -11,7 +11,7 @@ from lmviz.ui.text import text
 
 ROLES = ("system", "developer", "user", "assistant")
 TEMPLATES = ("chatml", "own", "written")
-LEARNED, FILE = "learned", "file"
+LEARNED = "learned"
 MOST_MESSAGES = 20
 MESSAGE_LIMIT = 1000  # characters
 TEMPLATE_LIMIT = 8000

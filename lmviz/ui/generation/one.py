@@ -12,7 +12,7 @@ from lmviz.ui.generation import table
 from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import SHOWN, View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, error_text, number, text, visible
+from lmviz.ui.text import code, error_text, integer, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.generation import Generation, Writing
@@ -91,7 +91,7 @@ def _rows(view: View, step: TokenStep) -> str:
     st.segmented_control(
         text(view.lang, "generation.top"),
         list(dict.fromkeys((0, view.top or TOP))),
-        format_func=lambda n: text(view.lang, f"generation.top.{'first' if n else 'all'}", n=n or len(step.logits)),
+        format_func=lambda n: text(view.lang, f"generation.top.{'first' if n else 'all'}", n=n),
         required=True,
         label_visibility="collapsed",
         **state.bound("top"),
@@ -105,7 +105,7 @@ def _rows(view: View, step: TokenStep) -> str:
         label_visibility="collapsed",
         icon=":material/search:",
         max_chars=40,
-        width=220,
+        width=170,
     )
     return found
 
@@ -129,7 +129,7 @@ def _text(view: View, checkpoint: Checkpoint, generation: Generation, step: Toke
         if each.chosen is None:
             continue
         pos = len(prompt) + each.index
-        share = float(each.probs()[each.chosen])
+        share = each.share
         marks = ("new", *(("gone",) if pos < step.n_cut else ("later",) if each.index > step.index else ()))
         shown.append(
             Piece(tokenizer.piece(each.chosen), _percent(share, view.lang), marks, share=share, key=each.index)
@@ -145,7 +145,7 @@ def _open(index: int) -> None:
 
 
 def _percent(share: float, lang: str) -> str:
-    shown = number(lang, 100 * share, 0 if share >= 0.0995 or share == 0 else 1)
+    shown = number(lang, 100 * share, 0 if share >= 0.0995 or share == 0 else 1 if share >= 0.001 else 3)
     return text(lang, "generation.percent", share=shown)
 
 
@@ -202,7 +202,7 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
         token = visible(tokenizer.piece(step.chosen))
         st.markdown(f"**{text(lang, 'generation.title.chosen', n=step.index + 1, token=code(token))}**")
         draw = step.draw()
-        share = _percent(float(step.probs()[step.chosen]), lang)
+        share = _percent(step.share, lang)
         if draw is not None:
             st.markdown(table.share_of(draw, lang, tokenizer))
         else:
@@ -224,8 +224,11 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
 def _reasons(view: View, step: TokenStep) -> None:
     """What each filter cut, and why."""
     columns = step.columns()
+    n = columns[-1].n_kept
     if step.settings.draws:
-        st.markdown(text(view.lang, "generation.left", n=columns[-1].n_kept, total=len(step.logits)))
+        st.markdown(
+            text(view.lang, "generation.left", n=integer(view.lang, n), total=integer(view.lang, len(step.logits)))
+        )
     for column in columns:
         if column.why is not None:
             title = text(view.lang, f"generation.column.{column.name}")

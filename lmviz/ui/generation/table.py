@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmviz.errors import UserError
-from lmviz.ui.text import code, error_text, number, text, visible
+from lmviz.ui.text import code, error_text, integer, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.columns import Column
@@ -98,10 +98,12 @@ def bar(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
         order = np.argsort(-probs, kind="stable")[:MOST_SHARES]
         ends = probs[order].astype(np.float64).cumsum() if np.isfinite(probs).all() else np.zeros(0)
         shares = _shares(order[: len(ends)], ends, step.chosen, tokenizer)
-        return {"shares": shares, "number": None, "chosen": None if look.coming else step.chosen}
+        return {"shares": shares, "others": 0, "number": None, "chosen": None if look.coming else step.chosen}
     shares = _shares(draw.order, draw.ends, draw.chosen, tokenizer)
     return {
         "shares": shares,
+        "others": max(0, len(draw.order) - MOST_SHARES),  # after the last one that is shown
+        "reached": float(draw.ends[:MOST_SHARES][-1]),
         "number": None if look.coming else draw.number,
         "chosen": None if look.coming else draw.chosen,
     }
@@ -119,11 +121,14 @@ def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> 
 def said(note: Note, lang: str) -> str:
     """A note in the reader's language, its numbers too."""
     sentence, details = note
-    written = {
-        name: number(lang, value, 2 if abs(value) >= 0.1 else 4) if isinstance(value, float) else value
-        for name, value in details.items()
-    }
+    written = {name: _written(value, lang) for name, value in details.items()}
     return error_text(lang, UserError(sentence, **written))
+
+
+def _written(value: object, lang: str) -> object:
+    if isinstance(value, float):
+        return number(lang, value, 2 if abs(value) >= 0.1 else 4)
+    return integer(lang, value) if isinstance(value, int) else value
 
 
 def share_of(draw: Draw, lang: str, tokenizer: Tokenizer) -> str:

@@ -9,7 +9,9 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.text import text
-from lmviz.ui.tokenizer.view import CORPUS_LIMIT, FILE, MOST_MERGES, TEXT_LIMIT, View
+from lmviz.ui.tokenizer import own
+from lmviz.ui.tokenizer.own import FILE
+from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, View
 
 if TYPE_CHECKING:
     from lmviz.model.tokenizer import Tokenizer
@@ -43,7 +45,7 @@ def tokenizer_and_text(bench: Workbench, view: View) -> None:
         elif learned:
             _field(view, "corpus", view.source, CORPUS_LIMIT)
     if view.tokenizer == FILE and view.tab not in NEEDS_CORPUS:
-        _upload(view)
+        own.upload(view.lang, "tokenizer.file")
 
 
 def _name(lang: str, name: str) -> str:
@@ -75,22 +77,11 @@ def _corpus(view: View) -> None:
     )
 
 
-def _upload(view: View) -> None:
-    found = st.file_uploader(
-        text(view.lang, "tokenizer.file"),
-        type="json",
-        key="tokenizer.file",
-        help=text(view.lang, "tokenizer.file_help"),
-    )
-    if found is not None:
-        state.keep("tokenizer.content", found.getvalue())
-
-
 def chosen(bench: Workbench, view: View) -> tuple[Tokenizer, Vocabulary] | None:
     """The tokenizer that the view names; None while its file is still to come."""
     if view.tokenizer == FILE:
-        content = state.remember("tokenizer.content", None)
-        return None if content is None else bench.read_tokenizer(content)
+        found = own.brought(bench, view.lang)
+        return None if found is None else (found.tokenizer, found.vocabulary)
     if view.tokenizer == "bpe" and not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
     tokenizer = bench.tokenizer(view.tokenizer, view.source, view.merges)

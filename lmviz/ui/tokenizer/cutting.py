@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def pieces_of_text(bench: Workbench, view: View) -> None:
     found = choices.chosen(bench, view)
     if found is None:
-        st.info(text(view.lang, "tokenizer.file_first"))
         return
     tokenizer, vocabulary = found
     tokens = tokenizer.encode(view.cut)

@@ -22,7 +22,6 @@ def there_and_back(bench: Workbench, view: View) -> None:
 
     found = choices.chosen(bench, view)
     if found is None:
-        st.info(text(view.lang, "tokenizer.file_first"))
         return
     tokenizer, _ = found
     tokens = tokenizer.encode(view.cut)

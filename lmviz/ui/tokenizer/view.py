@@ -8,7 +8,6 @@ from lmviz.ui.state import Place, choice, part, whole
 from lmviz.ui.text import text as words
 
 TABS = ("pieces", "compare", "learn", "trip", "vocabulary")
-FILE = "file"  # a tokenizer.json that the visitor brought: it is in no link
 MOST_MERGES = 2000
 TEXT_LIMIT = 4000  # characters to cut
 CORPUS_LIMIT = 20_000  # characters to learn from
@@ -21,7 +20,7 @@ class View(Place):
     """One visitor's place on the tokenizer page."""
 
     tab: str = part("pieces", choice(*TABS))
-    tokenizer: str = part("bpe", str)  # "bpe", "words", "characters", a model's name, or FILE
+    tokenizer: str = part("bpe", str)  # "bpe", "words", "characters", a model's name, or "file"
     text: str | None = part(None, str)  # to cut; None: an example
     corpus: str | None = part(None, str)  # to learn from; None: an example
     merges: int = part(60, whole(0, MOST_MERGES))  # that are learned

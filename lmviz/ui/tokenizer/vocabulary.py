@@ -26,7 +26,6 @@ WORD_LIMIT = 60
 def taken_apart(bench: Workbench, view: View) -> None:
     found = choices.chosen(bench, view)
     if found is None:
-        st.info(text(view.lang, "tokenizer.file_first"))
         return
     tokenizer, vocabulary = found
     analysis = bench.analysis(vocabulary)
@@ -59,6 +58,8 @@ def _kinds(view: View, analysis: Analysis) -> None:
 
 def _list(view: View, analysis: Analysis) -> None:
     """The tokens of the chosen kind, case and spelling."""
+    from lmviz.tokens.analysis import KINDS
+
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             text(view.lang, "tokenizer.case"),
@@ -74,7 +75,8 @@ def _list(view: View, analysis: Analysis) -> None:
     if not len(ids):
         return
     st.markdown(f"**{text(view.lang, 'tokenizer.longest')}**")
-    longest = [Piece(analysis.texts[id], str(id)) for id in analysis.longest(ids, LONGEST).tolist()]
+    texts = ids if view.kind else ids[analysis.kinds[ids] >= KINDS.index("blank")]  # what stands for text
+    longest = [Piece(analysis.texts[id], str(id)) for id in analysis.longest(texts, LONGEST).tolist()]
     pieces.show(longest, view.lang, "tokenizer.longest", height=150)
     if view.case == "upper":
         _capitals(view, analysis)

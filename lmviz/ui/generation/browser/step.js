@@ -9,15 +9,15 @@ const shareText = (value, lang) => written(value * 100, value >= 0.0995 || value
 const barOf = (data, send) => {
   const { shares, number, chosen } = data.bar, w = data.words;
   const track = h("div", { class: "track", role: "img", "aria-label": number === null ? w["generation.step.bar"] : `${w["generation.step.bar"]}: ${written(number, 4, data.lang)}` });
-  let reached = 0;
   for (const [place, share] of shares.entries()) {
     const size = share.end - share.start, is = share.id === chosen;
-    reached = Math.max(reached, share.end);
     track.append(h("button", {
       class: `share ${place % 2 ? "odd" : ""} ${is ? "is" : ""}`, tabindex: "-1", style: `left:${100 * share.start}%;width:${100 * size}%`,
       title: `${share.text}   ${written(share.start, 4, data.lang)} – ${written(share.end, 4, data.lang)}`, onclick: () => send({ type: "row", id: share.id }),
     }, size > 0.022 ? h("span", {}, share.text) : null));
   }
+  const reached = data.bar.reached;
+  if (data.bar.others) track.append(h("span", { class: "rest", style: `left:${100 * reached}%;right:0` }, h("span", {}, `+ ${data.bar.others.toLocaleString(data.lang)}`)));
   const ends = h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, "0"), h("span", {}, "1"));
   const needle = number === null ? null : h("div", { class: "needle", style: `left:${100 * number}%` }, h("b", { class: number > 0.85 ? "left" : null }, written(number, 4, data.lang)));
   return h("div", { class: "drawbar" }, h("div", { class: "lane" }, needle, track), ends);
@@ -26,7 +26,7 @@ const barOf = (data, send) => {
 const tableOf = (data, send) => {
   const { words: w, columns, lang } = data, last = columns.length - 1;
   const head = h("tr", {}, h("th", { scope: "col", class: "token" }, w["generation.step.token"]), columns.map((column) => h("th", { scope: "col", class: column.on ? "" : "off", title: column.why || w["generation.step.off"] },
-    h("span", {}, column.title), column.cut ? h("em", {}, `−${column.cut}`) : null)), h("th", { scope: "col", class: "final" }, w["generation.step.probability"]));
+    h("span", {}, column.title), column.cut ? h("em", {}, `−${column.cut.toLocaleString(data.lang)}`) : null)), h("th", { scope: "col", class: "final" }, w["generation.step.probability"]));
   const body = data.rows.map((row) => {
     const out = row.scores.findIndex((score) => score === null), is = row.id === data.chosen;
     const cells = columns.map((column, i) => {

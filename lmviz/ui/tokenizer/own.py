@@ -1,0 +1,45 @@
+"""A tokenizer of the visitor's own: its files stay in the session, for all pages, and are in no link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import state
+from lmviz.ui.text import text
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Brought, Workbench
+
+FILE = "file"  # its name among the tokenizers
+_KEPT = "tokenizer.files"
+
+
+def upload(lang: str, key: str) -> None:
+    """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
+    from lmviz.workbench import FILES
+
+    found = st.file_uploader(
+        text(lang, "tokenizer.file"),
+        type=["json", "jinja"],
+        accept_multiple_files=True,
+        key=key,
+        help=text(lang, "tokenizer.file_help"),
+    )
+    if found:
+        state.keep(_KEPT, {one.name if one.name in FILES else FILES[0]: one.getvalue() for one in found})
+
+
+def brought(bench: Workbench, lang: str) -> Brought | None:
+    """The tokenizer in the files; None, and a word on what to do, while there is none."""
+    from lmviz.workbench import FILES
+
+    files = state.remember(_KEPT, {})
+    if not files:
+        st.info(text(lang, "tokenizer.file_first"))
+        return None
+    if FILES[0] not in files:
+        raise UserError("There is no file {file} in {folder}.", file=FILES[0], folder=", ".join(files))
+    return bench.read_tokenizer(files)
