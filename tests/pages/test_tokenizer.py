@@ -89,6 +89,17 @@ def test_merges_are_learned_forwards_and_backwards(open_on: Open) -> None:
     assert sum(map(len, shown_words(app))) == learning.lengths[0] == len(CORPUS)
 
 
+@pytest.mark.parametrize("word", ["themat", "é😀", "<b>", "aaa"])
+def test_a_new_word_is_cut_by_what_is_learned_so_far(open_on: Open, word: str) -> None:
+    app = open_on("tokenizer", tab="learn", corpus=CORPUS, at="5", word=word)
+    learning = learn(CORPUS, 2000)
+    steps = learning.steps(word.encode(), 5)
+    shown = picture(app, "tokenizer.new_word_cut")["text"]
+    assert [len(one["pieces"]) for one in shown] == [len(ids) for ids, _ in steps]
+    for one, (_, pair) in zip(shown, steps, strict=True):
+        assert one["then"] == any(piece["new"] for piece in one["pieces"]) == (pair is not None)
+
+
 def shown_words(app: AppTest) -> list[list[str]]:
     return [[piece["text"] for piece in word["pieces"]] for word in picture(app, "tokenizer.words")["text"]]
 

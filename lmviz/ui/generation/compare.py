@@ -35,7 +35,7 @@ def _column(bench: Workbench, checkpoint: Checkpoint, view: View, way: View, nam
     st.markdown(f"##### {text(view.lang, f'generation.compare.{strategy}')}")
     st.caption(_described(way, strategy))
     texts(view, checkpoint, outcome, f"generation.compare.{name}")
-    measures(view, outcome.diversity, f"generation.compare.{name}.measures")
+    measures(view, outcome.diversity, f"generation.compare.{name}.measures", brief=True)
     if name.startswith("kept."):
         at = int(name.removeprefix("kept."))
         st.button(

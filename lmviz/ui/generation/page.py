@@ -45,9 +45,9 @@ def _body(bench: Workbench, view: View) -> None:
             format_func=lambda way: text(view.lang, f"generation.way.{way}"),
             required=True,
             label_visibility="collapsed",
-            **state.bound("way"),
+            **state.bound("way", token=None),
         )
-        presets.presets(view)
+        presets.presets(bench, view)
     knobs.knobs(view)
     knobs.notes(bench, view)
     DRAWN[view.way](bench, view)

@@ -10,20 +10,24 @@ import streamlit as st
 from lmviz.ui import state
 from lmviz.ui.generation.knobs import START
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import text
+from lmviz.ui.text import text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.presets import Preset
+    from lmviz.workbench import Workbench
 
+PROMPT = "prompt "
 UNTRAINED = "names_untrained"
 TOP = 5  # predictions that the guide inspects
 
 
-def presets(view: View) -> None:
-    """A list to choose from; a choice changes the whole view."""
+def presets(bench: Workbench, view: View) -> None:
+    """A list to choose from: other beginnings for this model, and what changes the whole view."""
     from lmviz.generate.presets import PRESETS
 
-    places = {preset.name: _place(preset) for preset in PRESETS}
+    prompts = bench.checkpoint(view.model).card.prompts
+    places = {f"{PROMPT}{prompt}": START | {"prompt": prompt} for prompt in prompts}
+    places |= {preset.name: _place(preset) for preset in PRESETS}
     places[UNTRAINED] = places[PRESETS[1].name] | {"both": True}
     key = "generation.preset"
     st.session_state[key] = None
@@ -36,12 +40,18 @@ def presets(view: View) -> None:
         text(view.lang, "generation.presets"),
         list(places),
         key=key,
-        format_func=lambda name: text(view.lang, f"generation.preset.{name}"),
+        format_func=lambda name: _label(view.lang, name),
         placeholder=text(view.lang, "generation.presets"),
         label_visibility="collapsed",
         width=330,
         on_change=chosen,
     )
+
+
+def _label(lang: str, name: str) -> str:
+    if name.startswith(PROMPT):
+        return text(lang, "generation.preset.prompt", prompt=visible(name.removeprefix(PROMPT)))
+    return text(lang, f"generation.preset.{name}")
 
 
 def _place(preset: Preset) -> dict[str, Any]:

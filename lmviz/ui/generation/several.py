@@ -71,8 +71,8 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
     drawn.show("generation/texts", {"rows": rows, "clicks": open_text is not None}, view.lang, key, clicked)
 
 
-def measures(view: View, diversity: Diversity, key: str) -> None:
-    """How varied, in shares from 0 to 1, each with a word on what it counts."""
+def measures(view: View, diversity: Diversity, key: str, brief: bool = False) -> None:
+    """How varied, in shares from 0 to 1, each with a word on what it counts; if brief, only under the pointer."""
     rows = []
     for name in MEASURES:
         share: float | None = getattr(diversity, name)
@@ -84,4 +84,4 @@ def measures(view: View, diversity: Diversity, key: str) -> None:
                 "figure": "–" if share is None else number(view.lang, share),
             }
         )
-    drawn.show("generation/measures", {"rows": rows}, view.lang, key)
+    drawn.show("generation/measures", {"rows": rows, "brief": brief}, view.lang, key)

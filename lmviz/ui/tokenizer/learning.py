@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 PAIRS = 12  # shown of all pairs
+WORD_LIMIT = 60  # characters
 WORDS = 160  # shown of the text
 
 
@@ -42,6 +44,7 @@ def _state(bench: Workbench) -> None:
     with right:
         st.markdown(_done_sentence(view, learning, at))
         drawn.show("tokenizer/words", _words(learning, at), view.lang, "tokenizer.words")
+        _new_word(view, learning, at)
 
 
 def _buttons(view: View, at: int, last: int) -> None:
@@ -80,15 +83,41 @@ def _pairs(learning: Learning, at: int) -> list[dict[str, Any]]:
 def _words(learning: Learning, at: int) -> dict[str, Any]:
     """The beginning of the text as it is cut now; what the last merge made is marked."""
     made = learning.merges[at - 1].token if at else None
-    changed = set(learning.changed(at)) if at else set()
     words = [
-        {
-            "pieces": [{"text": _shown(learning, id), "new": id == made} for id in learning.word(index, at)],
-            "changed": index in changed,
-        }
-        for index in learning.order[:WORDS]
+        {"pieces": [{"text": _shown(learning, id), "new": id == made} for id in word]}
+        for word in learning.text(at, WORDS)
     ]
     return {"text": words, "more": max(0, len(learning.order) - WORDS)}
+
+
+def _new_word(view: View, learning: Learning, at: int) -> None:
+    """A word of the visitor's own, cut by what is learned so far: merge after merge, the oldest first."""
+    st.text_input(
+        text(view.lang, "tokenizer.new_word"),
+        max_chars=WORD_LIMIT,
+        placeholder=text(view.lang, "tokenizer.new_word_example"),
+        width=320,
+        **state.bound("word"),
+    )
+    word = view.word or text(view.lang, "tokenizer.new_word_example")
+    steps = learning.steps(word.encode("utf-8", "replace"), at)
+    words = [
+        {
+            "pieces": [{"text": _shown(learning, id), "new": is_next} for id, is_next in _next_merge(ids, pair)],
+            "then": pair is not None,
+        }
+        for ids, pair in steps
+    ]
+    drawn.show("tokenizer/words", {"text": words, "more": 0}, view.lang, "tokenizer.new_word_cut")
+
+
+def _next_merge(ids: Sequence[int], pair: tuple[int, int] | None) -> list[tuple[int, bool]]:
+    """The tokens of a word, each with whether it is merged next."""
+    merging: set[int] = set()
+    for i in range(len(ids) - 1):
+        if tuple(ids[i : i + 2]) == pair and i not in merging:
+            merging |= {i, i + 1}
+    return [(id, i in merging) for i, id in enumerate(ids)]
 
 
 def _next_sentence(view: View, learning: Learning, at: int) -> str:

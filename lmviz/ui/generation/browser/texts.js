@@ -1,12 +1,15 @@
 // Texts one below the other: the prompt faint, what was written strong; a text that came before says so.
 
+// A line may end before a word: where its blank shows.
+const breaking = (text) => text.split(/(?=·)/).flatMap((part, i) => (i ? [h("wbr", {}), part] : [part]));
+
 const draw = (root, data, send) => {
   const w = data.words;
   root.replaceChildren(h("ol", { class: "texts" }, data.rows.map((row, at) => {
     const again = row.same_as < at;
     const inside = [
       h("span", { class: "nr" }, String(at + 1)),
-      h("span", { class: "full" }, h("span", { class: "given" }, row.given), h("b", {}, row.new), row.stopped ? h("i", { class: "halt", title: w["generation.texts.stopped"] }, "■") : null),
+      h("span", { class: "full" }, h("span", { class: "given" }, breaking(row.given)), h("b", {}, breaking(row.new)), row.stopped ? h("i", { class: "halt", title: w["generation.texts.stopped"] }, "■") : null),
       again ? h("span", { class: "again" }, `= ${row.same_as + 1}`) : null,
       h("span", { class: "ln", title: w["generation.texts.ln_help"] }, `ln p ${written(row.log_prob, 2, data.lang)}`),
     ];

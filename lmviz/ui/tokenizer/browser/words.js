@@ -1,8 +1,10 @@
 // A text as its words, each cut into tokens; what the last merge made stands out.
 
 const draw = (root, data) => {
-  const box = h("div", { class: "corpus", "data-scroll": "corpus" }, data.text.map((word) => h("span", { class: `word ${word.changed ? "changed" : ""}` },
-    word.pieces.map((piece) => h("b", { class: piece.new ? "new" : null }, piece.text)))));
+  const box = h("div", { class: "corpus", "data-scroll": "corpus" }, data.text.map((word) => [
+    h("span", { class: "word" }, word.pieces.map((piece) => h("b", { class: piece.new ? "new" : null }, piece.text))),
+    word.then ? h("span", { class: "more" }, "→") : null,
+  ]));
   if (data.more) box.append(h("span", { class: "more" }, `+ ${data.more.toLocaleString(data.lang)} …`));
   root.replaceChildren(box);
 };
