@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, text
+from lmviz.ui.text import LANGUAGES, error_text, text, visible
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -91,6 +92,17 @@ def top(place: Place) -> Iterator[Any]:
         language_choice()
     if parts := state.notes():
         st.info(text(place.lang, "note.link", parts=", ".join(parts)))
+
+
+def notes(lang: str, said: Iterable[tuple[str, dict[str, object]]]) -> None:
+    """What happened to a text on its way into a model: sentences and their details."""
+    for sentence, details in said:
+        shown = {name: visible(value) if isinstance(value, str) else value for name, value in details.items()}
+        note(error_text(lang, UserError(sentence, **shown)))
+
+
+def note(sentence: str) -> None:
+    st.caption(f":orange-badge[!] {sentence}")
 
 
 def link(label: str, place: Place, page: str = "step_through", icon: str | None = None) -> None:

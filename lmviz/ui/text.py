@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,8 +45,27 @@ def has(language: str, key: str) -> bool:
 
 
 def error_text(language: str, error: UserError) -> str:
-    """The sentence of an error in the reader's language; in English where it has not been translated."""
-    return catalogue(language).get(error.sentence, error.sentence).format(**error.details)
+    """The sentence of an error in the reader's language; in English where it has not been translated.
+
+    It is Markdown, in which none of the details can act as Markdown.
+    """
+    return _Plain().format(catalogue(language).get(error.sentence, error.sentence), **error.details)
+
+
+class _Plain(string.Formatter):
+    """Fills in details as they are written, whatever they would mean in Markdown."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        return plain(str(super().format_field(value, format_spec)))
+
+
+def plain(shown: str) -> str:
+    """Any text as plain text in Markdown: no emphasis, link, picture, formula or colour comes of it.
+
+    >>> plain("a_b *c* $d$")
+    'a\\\\_b \\\\*c\\\\* \\\\$d\\\\$'
+    """
+    return re.sub(r"([\\`*_\[\]$:<>~#!|&])", r"\\\1", shown.replace("\n", " "))
 
 
 def number(language: str, value: float, digits: int = 2) -> str:

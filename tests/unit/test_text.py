@@ -98,6 +98,13 @@ def test_an_error_reads_in_the_readers_language() -> None:
     assert error_text("fr", UserError("Not translated: {n}.", n=3)) == "Not translated: 3."
 
 
+def test_nothing_in_an_error_acts_as_markdown() -> None:
+    error = UserError("There is no folder {folder}.", folder="![a](http://b/c.png) **d** `e` $f$ :red[g]")
+    shown = error_text("en", error)
+    assert re.sub(r"\\(.)", r"\1", shown) == str(error)
+    assert not re.search(r"(?<!\\)[*`$:\[\]]", shown)
+
+
 @pytest.mark.parametrize(
     ("value", "digits", "english", "french"),
     [
@@ -124,3 +131,12 @@ def test_blanks_in_tokens_can_be_seen() -> None:
     assert visible(" a\n") == "·a¶"
     assert visible("\x00") == "\\x00"
     assert visible("") == "∅"
+
+
+def test_every_key_is_used_somewhere() -> None:
+    files = [*(ROOT / "lmviz").rglob("*.py"), *(ROOT / "lmviz").rglob("*.js")]
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
+    written = set(re.findall(r"[`\"']([a-z_0-9.]+)[`\"']", source))
+    begun = tuple(re.findall(r"[`\"']([a-z_0-9.]+\.)(?:\$?\{|[\"'] \+)", source))  # as in f"stage.{kind}"
+    keys = {key.removesuffix(".one") for key in catalogue("en") if is_key(key)}
+    assert {key for key in keys - written if not key.startswith(begun)} == set()

@@ -26,7 +26,7 @@ def section(bench: Workbench, view: View) -> None:
         prompt = tokens.prompt(bench, view)
         found = bench.embeddings.look_up(view.model, prompt)
         pos = tokens.followed(found.run, view)
-    tokens.said(found.run, view)
+    shell.notes(view.lang, found.run.said)
     _pictures(found, bench.embeddings.pieces(view.model), view, pos)
     _where_from(found, view, pos)
 

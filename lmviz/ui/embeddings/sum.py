@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import matrices, state, worked
+from lmviz.ui import matrices, shell, state, worked
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
@@ -30,7 +30,7 @@ def section(bench: Workbench, view: View) -> None:
     if 0 < view.second < len(found.tokens):
         found = bench.embeddings.add_up_segments(view.model, prompt, view.second, view.seed)
         st.caption(text(view.lang, "embeddings.sum.untrained"))
-    tokens.said(found.run, view)
+    shell.notes(view.lang, found.run.said)
     _pictures(found, view, pos)
     _where_from(found, view)
 

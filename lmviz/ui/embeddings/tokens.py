@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
-from lmviz.ui.text import error_text, text, visible
+from lmviz.ui.text import text, visible
 
 if TYPE_CHECKING:
     from lmviz.workbench import Run, Workbench
@@ -43,10 +42,3 @@ def followed(run: Run, view: View) -> int:
     else:
         st.selectbox(text(view.lang, "embeddings.token"), width=160, **choose)
     return pos
-
-
-def said(run: Run, view: View) -> None:
-    """What happened to the text on its way in."""
-    for sentence, details in run.said:
-        shown = {name: visible(value) if isinstance(value, str) else value for name, value in details.items()}
-        st.caption(f":orange-badge[!] {error_text(view.lang, UserError(sentence, **shown))}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import shell, state
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
-from lmviz.ui.text import code, error_text, integer, text, visible
+from lmviz.ui.text import code, integer, text, visible
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -121,15 +121,9 @@ def _rarer(view: View) -> None:
 def notes(bench: Workbench, view: View) -> None:
     """What becomes of the prompt, and of a token that was to end texts and that the vocabulary lacks."""
     checkpoint = bench.checkpoint(view.model)
-    for sentence, details in bench.said(checkpoint, view.first(checkpoint)):
-        shown = {name: code(visible(value)) if isinstance(value, str) else value for name, value in details.items()}
-        _note(error_text(view.lang, UserError(sentence, **shown)))
+    shell.notes(view.lang, bench.said(checkpoint, view.first(checkpoint)))
     if view.stop and checkpoint.tokenizer.id(view.stop) is None:
-        _note(text(view.lang, "generation.stop_token_missing", token=code(visible(view.stop))))
-
-
-def _note(sentence: str) -> None:
-    st.caption(f":orange-badge[!] {sentence}")
+        shell.note(text(view.lang, "generation.stop_token_missing", token=code(visible(view.stop))))
 
 
 def _number(view: View, name: str, low: float, high: float, step: float, disabled: bool = False) -> None:

@@ -11,7 +11,7 @@ from lmviz.errors import UserError
 from lmviz.ui import debugger, shell, state
 from lmviz.ui.step_through import time, tools, top
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import error_text, text, visible
+from lmviz.ui.text import code, error_text, plain, text, visible
 
 if TYPE_CHECKING:
     from lmviz.workbench import Request, Run, Workbench
@@ -54,15 +54,13 @@ def _opened(bench: Workbench, view: View) -> Run | None:
         if view.edits:
             st.button(text(view.lang, "note.no_edits"), key="no_edits", on_click=lambda: state.go(edits=()))
         return None
-    for sentence, details in run.said:
-        shown = {name: visible(value) if isinstance(value, str) else value for name, value in details.items()}
-        st.caption(f":orange-badge[!] {error_text(view.lang, UserError(sentence, **shown))}")
+    shell.notes(view.lang, run.said)
     if run.trace.failure is not None:
-        st.error(text(view.lang, "note.failed", error=str(run.trace.failure)))
+        st.error(text(view.lang, "note.failed", error=plain(str(run.trace.failure))))
     if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.walk.stages):
-        st.info(text(view.lang, "note.no_step", step=f"`{visible(view.step)}`"))
+        st.info(text(view.lang, "note.no_step", step=code(visible(view.step))))
     if view.cell is not None and run.trace.value(view.cell[0]) is None:
-        st.info(text(view.lang, "note.no_cell", cell=f"`{visible(view.cell[0])}{list(view.cell[1])}`"))
+        st.info(text(view.lang, "note.no_cell", cell=code(f"{visible(view.cell[0])}{list(view.cell[1])}")))
     return run
 
 

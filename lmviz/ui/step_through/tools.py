@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.text import code, error_text, integer, text
 
 if TYPE_CHECKING:
     from lmviz.workbench import Run, Workbench
@@ -45,9 +45,9 @@ def breakpoints(view: View) -> None:
     st.caption(text(view.lang, "stops.help"))
     for stop in view.stops:
         st.button(
-            f"● {stop} ×",
+            f"● {code(stop)} ×",
             key=f"stop {stop}",
-            help=text(view.lang, "stops.remove", stop=stop),
+            help=text(view.lang, "stops.remove", stop=code(stop)),
             on_click=lambda stop=stop: state.go(stops=tuple(s for s in state.view(View).stops if s != stop)),
         )
     kind = st.selectbox(
@@ -61,13 +61,14 @@ def breakpoints(view: View) -> None:
         from lmviz.walk.stages import KINDS
 
         argument = st.selectbox(
-            text(view.lang, "stops.argument"),
+            text(view.lang, "stops.argument.stage"),
             KINDS[1:],
             key="stop_stage",
             format_func=lambda name: text(view.lang, f"stage.{name}.title"),
         )
     elif kind != "nan":
-        argument = st.text_input(text(view.lang, "stops.argument"), key="stop_argument")
+        what = "address" if kind == "address" else "limit"
+        argument = st.text_input(text(view.lang, f"stops.argument.{what}"), key="stop_argument")
     if st.button(text(view.lang, "stops.add"), key="stop_add", type="primary"):
         _add_stop(view, f"{kind} {argument}".strip())
 
@@ -139,9 +140,10 @@ def ledger(run: Run, view: View) -> None:
             columns, key="ledger", on_select="rerun", selection_mode="single-row", hide_index=True, height=360
         )
         picked = chosen["selection"]["rows"]
-        if picked and state.remember("ledger", None) != picked[0]:
-            state.keep("ledger", picked[0])
-            state.go(step=rows[picked[0]].step, by="op")
+        before, now = state.remember("ledger", None), picked[0] if picked else None
+        state.keep("ledger", now)
+        if now is not None and now != before:
+            state.go(step=rows[now].step, by="op")
             st.rerun()
 
 
@@ -149,5 +151,5 @@ def card(run: Run, view: View) -> None:
     """The model's card."""
     with st.expander(text(view.lang, "card.title"), icon=":material/description:"):
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
-        st.caption(f"{run.request.model} · {integer(view.lang, n_parameters)}")
+        st.caption(f"{code(run.request.model)} · {integer(view.lang, n_parameters)}")
         st.markdown(run.checkpoint.card.text or "–")

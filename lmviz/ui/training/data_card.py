@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.text import error_text, integer, text, visible
+from lmviz.ui.text import code, error_text, integer, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.planned import OWN_TEXT, bound
 from lmviz.ui.training.view import OWN, View
@@ -161,7 +161,7 @@ def round_trip(plan: Plan, lang: str, tried: str) -> None:
     )
     key = "train.data.exact" if found.is_exact else "train.data.differs"
     icon = ":material/check:" if found.is_exact else ":material/difference:"
-    st.caption(f"{icon} " + text(lang, key, decoded=f"`{visible(found.decoded)}`"))
+    st.caption(f"{icon} " + text(lang, key, decoded=code(visible(found.decoded))))
     lost = [part for part, fate in found.parts if fate != "kept"]
     if lost:
         st.caption(":material/warning: " + text(lang, "train.data.lost", parts=visible(" ".join(lost[:10]))))

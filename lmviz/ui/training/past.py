@@ -12,7 +12,7 @@ from lmviz.errors import UserError
 from lmviz.ui import matrices, shell, state
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import error_text, integer, text, visible
+from lmviz.ui.text import code, error_text, integer, text, visible
 from lmviz.ui.training import charts
 from lmviz.ui.training.curves import table_of
 from lmviz.ui.training.view import View
@@ -160,7 +160,7 @@ def _pictures(bench: Workbench, view: View, run: Training, steps: list[int], a: 
 def predictions(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
     """The probability of each next token; the same tokens in the same order at every time."""
     lang = view.lang
-    st.markdown(f"**{text(lang, 'train.time.predictions', prompt=_code(a.request.prompt))}**")
+    st.markdown(f"**{text(lang, 'train.time.predictions', prompt=code(visible(a.request.prompt)))}**")
     last = _probs(read_at(bench, run, steps[-1], a.request.prompt))
     ids = sorted(np.argsort(-last, kind="stable")[:TOKENS_SHOWN].tolist())
     table: dict[str, list[Any]] = {"token": [], "p": [], "time": []}
@@ -297,7 +297,3 @@ def _weight(bench: Workbench, run: Training, step: int, name: str) -> Array:
 
 def _step_of(run: Run) -> int:
     return int(run.request.model.rpartition("@")[2])
-
-
-def _code(words: str) -> str:
-    return f"`{visible(words)}`"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.text import error_text, integer, number, text, visible
+from lmviz.ui.text import code, error_text, integer, number, text, visible
 from lmviz.ui.training import curves, manage, one_step, past, words
 from lmviz.ui.training.view import View
 
@@ -145,7 +145,7 @@ def samples(bench: Workbench, view: View, run: Run) -> None:
         + "</span>"
         for step in shown
     )
-    st.caption(text(lang, "train.samples", prompt=f"`{visible(found[0].prompt)}`"))
+    st.caption(text(lang, "train.samples", prompt=code(visible(found[0].prompt))))
     st.html(f'<div class="lt-samples">{lines}</div>')
 
 
