@@ -1,10 +1,14 @@
 """Steps per second of a run in its own process, store and checkpoints included, against the model's bare loop.
 
-    python benchmarks/train_overhead.py [--model pokemon ...] [--seconds 20]
+    python benchmarks/train_overhead.py [--model pokemon ...] [--seconds 20] [--page] [--clicks 40]
 
 Both processes are there all the time, equally polite and with one thread; they take turns, each stopped while the
 other computes, so that a busy machine slows both alike. The bare loop is what a tutorial writes: batch, loss, backward,
 clipping if the recipe has it, a step of torch's optimiser as it comes, and the loss as a number.
+
+With `--page`, Chromium looks at the run on the training page during the run's turns, and at nothing during the bare
+loop's. With `--clicks`, the step-through is walked with the keyboard, from the key press to the painted picture, while
+the run goes on and while it is stopped, in turns.
 """
 
 from __future__ import annotations
@@ -17,10 +21,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -69,8 +75,8 @@ def bare(model: str) -> Iterator[tuple[int, Callable[[], int]]]:
 
 
 @contextmanager
-def run(model: str) -> Iterator[tuple[int, Callable[[], int]]]:
-    """The process of a run without end, and how many steps the store knows of."""
+def run(model: str) -> Iterator[tuple[int, Callable[[], int], str, str]]:
+    """The process of a run without end, how many steps the store knows of, the run's id and its folder."""
     from lmviz.train.runs import Runs
     from lmviz.train.texts import preset
 
@@ -84,13 +90,57 @@ def run(model: str) -> Iterator[tuple[int, Callable[[], int]]]:
         with runs._database.reading() as db:
             pid = db.execute("SELECT pid FROM workers WHERE run = ?", (name,)).fetchone()[0]
         try:
-            yield int(pid), lambda: runs.get(name).step
+            yield int(pid), lambda: runs.get(name).step, name, folder
         finally:
             os.kill(pid, signal.SIGCONT)
             runs.close()
 
 
-def in_turns(sides: list[tuple[int, Callable[[], int]]], seconds: float) -> list[float]:
+@contextmanager
+def watched(folder: str) -> Iterator[tuple[str, Any]]:
+    """A server whose trainings are those of the folder, and a Chromium at its side."""
+    from browser import chromium, server
+
+    os.environ["LMVIZ_RUNS"] = folder
+    with server(ROOT / "streamlit_app.py") as address, chromium() as browser:
+        page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+        yield address, page
+
+
+def looking(page: Any, address: str, name: str) -> Callable[[int], None]:
+    """What happens before each turn: the page is open while the run trains, and closed while the bare loop does."""
+
+    def prepare(side: int) -> None:
+        if side == 0:
+            page.goto("about:blank")
+            return
+        page.goto(f"{address}/training?run={name}")
+        page.wait_for_selector("[data-testid=stVegaLiteChart] svg", timeout=120_000)
+        page.wait_for_timeout(1500)
+
+    return prepare
+
+
+def clicks(page: Any, address: str, trainer: int, n_clicks: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from a key press to the painted step, with the run stopped, and with the run going on."""
+    from step_latency import press, ready
+
+    os.kill(trainer, signal.SIGSTOP)
+    ready(page, f"{address}/?model=names&step=x")
+    times: tuple[list[float], list[float]] = ([], [])
+    for block in range(2 * max(1, n_clicks // 5)):
+        is_training = block % 2 == 1
+        os.kill(trainer, signal.SIGCONT if is_training else signal.SIGSTOP)
+        time.sleep(0.3)
+        key = "ArrowRight" if block // 2 % 2 == 0 else "ArrowLeft"
+        times[is_training].extend([press(page, key) for _ in range(6)][1:])
+    os.kill(trainer, signal.SIGCONT)
+    return times
+
+
+def in_turns(
+    sides: list[tuple[int, Callable[[], int]]], seconds: float, prepare: Callable[[int], None] = lambda side: None
+) -> list[float]:
     """Steps per second of each process, from turns of a few seconds: A B B A and so on."""
     spent, made = [0.0, 0.0], [0, 0]
     for pid, _ in sides:
@@ -99,6 +149,7 @@ def in_turns(sides: list[tuple[int, Callable[[], int]]], seconds: float) -> list
     while min(spent) < seconds:
         for side in (0, 1) if turn % 2 == 0 else (1, 0):
             pid, count = sides[side]
+            prepare(side)
             before, began = count(), time.perf_counter()
             os.kill(pid, signal.SIGCONT)
             time.sleep(SLICE)
@@ -115,14 +166,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", help="texts and recipe: pokemon, names, ...")
     parser.add_argument("--seconds", type=float, default=20.0, help="of computing, for each side")
+    parser.add_argument("--page", action="store_true", help="with the training page open in Chromium")
+    parser.add_argument("--clicks", type=int, default=0, help="steps of the step-through, with and without the run")
     options = parser.parse_args()
     print(f"{'model':12} {'bare loop':>12} {'run':>12}   ratio")
     for model in options.model or ["pokemon", "names"]:
-        with bare(model) as loop, run(model) as trained:
+        with ExitStack() as stack:
+            loop = stack.enter_context(bare(model))
+            pid, count, name, folder = stack.enter_context(run(model))
             while not loop[1]():
                 time.sleep(0.1)
-            rates = in_turns([loop, trained], options.seconds)
-        print(f"{model:12} {rates[0]:10.1f}/s {rates[1]:10.1f}/s   {rates[1] / rates[0]:.3f}")
+            prepare: Callable[[int], None] = lambda side: None  # noqa: E731
+            if options.page or options.clicks:
+                address, page = stack.enter_context(watched(folder))
+                prepare = looking(page, address, name) if options.page else prepare
+            rates = in_turns([loop, (pid, count)], options.seconds, prepare)
+            print(f"{model:12} {rates[0]:10.1f}/s {rates[1]:10.1f}/s   {rates[1] / rates[0]:.3f}")
+            if options.clicks:
+                os.kill(loop[0], signal.SIGSTOP)
+                alone, beside = clicks(page, address, pid, options.clicks)
+                told = f"{median(alone):.0f} ms alone, {median(beside):.0f} ms beside the run"
+                print(f"{'':12} a step of the step-through: {told}   ratio {median(beside) / median(alone):.2f}")
 
 
 if __name__ == "__main__":

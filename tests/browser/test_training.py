@@ -58,7 +58,7 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     page.locator(".st-key-go button").click()
     expect(page.get_by_text("Done in")).to_be_visible(timeout=120_000)
     idle(page)
-    expect(page.get_by_text(re.compile("knowing how frequent each token is")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("unigram")).first).to_be_visible()
     unigram = 2.92
     first, last = ends_of_curve(page)
     assert first > unigram > last

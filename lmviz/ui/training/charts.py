@@ -25,6 +25,7 @@ def loss_chart(
     log: bool,
     height: int,
     lang: str,
+    tips: bool,
 ) -> dict[str, Any]:
     """Loss over steps, with horizontal lines for what counting alone would reach.
 
@@ -36,24 +37,23 @@ def loss_chart(
         runs: the names, in the order of their colours.
         kinds: what is there to be told apart: "train" and, if anything was measured on it, "held_out".
         nats: the lowest and the highest loss that the chart shows.
+        tips: whether a point says its numbers; they cost a browser more than the curve does.
     """
     across = alt.Scale(domain=[0, steps], nice=False)
     at = alt.X("step:Q", title=words["step"], scale=across, axis=_numbers(lang, tickCount=8))
     scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
     loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=_numbers(lang, tickCount=6))
-    colour = alt.Color(
-        "run:N",
-        scale=alt.Scale(domain=list(runs), range=list(SERIES[: len(runs)])),
-        legend=alt.Legend(title=None, orient="top") if len(runs) > 1 else None,
-    )
     told_apart = f"datum.value == 'train' ? {_js(words['train'])} : {_js(words['held_out'])}"
-    dash = alt.StrokeDash(
-        "kind:N",
-        scale=alt.Scale(domain=list(DASHES), range=list(DASHES.values())),
-        legend=alt.Legend(title=None, orient="top", values=list(kinds), labelExpr=told_apart)
-        if len(kinds) > 1
-        else None,
+    of_kinds = (
+        alt.Legend(title=None, orient="top", values=list(kinds), labelExpr=told_apart) if len(kinds) > 1 else None
     )
+    scale_of_kinds = alt.Scale(domain=list(DASHES), range=list(DASHES.values()))
+    dash = alt.StrokeDash("kind:N", scale=scale_of_kinds, legend=of_kinds)
+    if len(runs) == 1:  # then the colour is free to tell training and validation apart
+        colour = alt.Color("kind:N", scale=alt.Scale(domain=list(DASHES), range=[BLUE, ORANGE]), legend=of_kinds)
+    else:
+        of_runs = alt.Scale(domain=list(runs), range=list(SERIES[: len(runs)]))
+        colour = alt.Color("run:N", scale=of_runs, legend=alt.Legend(title=None, orient="top"))
     tip = [
         alt.Tooltip("run:N", title=words["run"]),
         alt.Tooltip("step:Q", title=words["step"], format=",d"),
@@ -64,8 +64,13 @@ def loss_chart(
     is_curve = (alt.datum.kind == "train") | (alt.datum.kind == "held_out")
     curves = (
         base.transform_filter(is_curve)
-        .mark_line(clip=True, strokeWidth=2.2, interpolate="linear")
+        .mark_line(clip=True, strokeWidth=1.8)
         .encode(x=at, y=loss, color=colour, strokeDash=dash, order="step:Q")
+    )
+    measured = (
+        base.transform_filter((alt.datum.kind == "held_out") | ((alt.datum.kind == "train") & (alt.datum.step == 1)))
+        .mark_point(clip=True, size=26, filled=True, opacity=1)
+        .encode(x=at, y=loss, color=colour)
     )
     dots = (
         base.transform_filter(is_curve)
@@ -82,7 +87,7 @@ def loss_chart(
     below = base.transform_filter(alt.datum.kind == "below").mark_text(baseline="top", dy=4, **text)
     names = [one.encode(x=at, y=loss, text="label:N") for one in (above, below)]
     now = base.transform_filter(is_here).mark_rule(strokeWidth=2, color=ORANGE).encode(x=at)
-    return _plain(alt.layer(lines, curves, now, dots, *names).properties(height=height))
+    return _plain(alt.layer(lines, curves, measured, now, *([dots] if tips else ()), *names).properties(height=height))
 
 
 def small_chart(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from lmviz.train.store.series import Series
     from lmviz.workbench import Workbench
 
-POINTS = 240  # of one curve, that leave the server
-MEASURED_POINTS = 80
-SMALL_POINTS = 120
+POINTS = 160  # of one curve, that leave the server
+MEASURED_POINTS = 60
+SMALL_POINTS, SMALL_HEIGHT = 80, 150
 HEIGHT = 340
 HEIGHT_BESIDE = 190  # where something else is looked at below
 WRITTEN = {"uniform": "above", "unigram": "below", "bigram": "above", "floor": "above"}  # its line
@@ -51,17 +53,32 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     _add(table, here(view), [0.0] * len(here(view)), names[run.id], "here")
     top = ROOM * max((value for value in highest if math.isfinite(value)), default=1.0)
     nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
-    spec = charts.loss_chart(
-        {name: text(lang, f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")},
-        list(names.values()),
-        [kind for kind in charts.DASHES if kind in table["kind"]],
-        steps,
-        nats,
-        view.log,
-        height,
-        lang,
-    )
-    st.vega_lite_chart(table_of(table), spec, width="stretch", key="loss_chart")
+    kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
+    rests = run.state not in ("queued", "running")
+    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, height, rests)
+    st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="loss_chart")
+
+
+@lru_cache(maxsize=64)
+def _loss_spec(
+    lang: str,
+    runs: tuple[str, ...],
+    kinds: tuple[str, ...],
+    steps: int,
+    nats: tuple[float, float],
+    log: bool,
+    height: int,
+    tips: bool,
+) -> dict[str, Any]:
+    """A chart is put together once: that takes a hundred times longer than to fill it anew."""
+    words = {name: text(lang, f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")}
+    return charts.loss_chart(words, runs, kinds, steps, nats, log, height, lang, tips)
+
+
+@lru_cache(maxsize=64)
+def _small_spec(lang: str, lines: tuple[str, ...], steps: int, log: bool) -> dict[str, Any]:
+    words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
+    return charts.small_chart(words, lines, steps, log, SMALL_HEIGHT, lang)
 
 
 def here(view: View) -> list[int]:
@@ -138,9 +155,8 @@ def _small(bench: Workbench, run: Run, title: str, metrics: list[str], lang: str
         table["step"] += [step for step, _ in shown]
         table["number"] += [one for _, one in shown]
         table["line"] += [line] * len(shown)
-    words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
-    spec = charts.small_chart(words, lines, run.steps, log, 150, lang)
-    st.vega_lite_chart(table_of(table), spec, width="stretch", key=f"curve {title}")
+    spec = _small_spec(lang, tuple(lines), run.steps, log)
+    st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key=f"curve {title}")
 
 
 def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:

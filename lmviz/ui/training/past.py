@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,10 +172,21 @@ def predictions(bench: Workbench, view: View, run: Training, steps: list[int], a
             table["token"] += [_distinct(one, i) for i in ids]
             table["p"] += [float(probs[i]) for i in ids]
             table["time"] += [_time(lang, one)] * len(ids)
+    times = tuple(dict.fromkeys(table["time"]))
+    spec = _bar_spec(lang, tuple(_distinct(a, i) for i in ids), times)
+    st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_predictions")
+
+
+@lru_cache(maxsize=64)
+def _bar_spec(lang: str, tokens: tuple[str, ...], times: tuple[str, ...]) -> dict[str, Any]:
     words = {name: text(lang, f"train.chart.{name}") for name in ("token", "p", "time")}
-    times = list(dict.fromkeys(table["time"]))
-    spec = charts.bar_chart(words, [_distinct(a, i) for i in ids], times, HEIGHT)
-    st.vega_lite_chart(table_of(table), spec, width="stretch", key="time_predictions")
+    return charts.bar_chart(words, tokens, times, HEIGHT)
+
+
+@lru_cache(maxsize=64)
+def _map_spec(lang: str, domain: tuple[float, float, float, float]) -> dict[str, Any]:
+    words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token")}
+    return charts.map_chart(words, domain, HEIGHT)
 
 
 def _probs(run: Run) -> Array:
@@ -263,9 +276,8 @@ def embeddings(bench: Workbench, view: View, run: Training, steps: list[int], a:
         "y": points[:, 1].tolist(),
         "token": [visible(a.piece(i)) for i in range(len(points))],
     }
-    words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token")}
-    spec = charts.map_chart(words, (float(low_x), float(high_x), float(low_y), float(high_y)), HEIGHT)
-    st.vega_lite_chart(table_of(table), spec, width="stretch", key="time_map")
+    spec = _map_spec(lang, (float(low_x), float(high_x), float(low_y), float(high_y)))
+    st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_map")
 
 
 def weight(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
