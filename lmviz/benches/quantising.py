@@ -57,6 +57,7 @@ class Outcome:
     quantised: QuantisedModel
     effect: Effect
     n_bytes: int  # of the file, measured
+    n_bytes_before: int  # of the file in FP32
 
     @property
     def scheme(self) -> Scheme:
@@ -118,9 +119,13 @@ class Quantising:
                 quantised,
                 effect(checkpoint, quantised.checkpoint, measured.windows),
                 quantised.measured_bytes(),
+                self._full_size(model, checkpoint),
             )
 
         return self._outcomes.get((model, id(checkpoint), scheme, text), found)
+
+    def _full_size(self, model: str, checkpoint: Checkpoint) -> int:
+        return self._quantised(model, checkpoint, Scheme("fp32")).measured_bytes()
 
     def _quantised(self, model: str, checkpoint: Checkpoint, scheme: Scheme) -> QuantisedModel:
         key = (model, id(checkpoint), scheme)
@@ -224,7 +229,9 @@ class Quantising:
         def found() -> tuple[AwareStep, Outcome]:
             quantised = quantise_model(finished, scheme)
             cost = effect(checkpoint, quantised.checkpoint, self.measured(model, text).windows)
-            return last, Outcome(checkpoint, quantised, cost, quantised.measured_bytes())
+            return last, Outcome(
+                checkpoint, quantised, cost, quantised.measured_bytes(), self._full_size(model, checkpoint)
+            )
 
         return self._outcomes.get((id(last), scheme, text), found)[1]
 

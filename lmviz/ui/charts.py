@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,16 +49,20 @@ def bars(names: Sequence[str], values: Sequence[float], lang: str, title: str, h
     """One bar for each name, in the order given, its number at its end."""
     written = [number(lang, value, 3) for value in values]
     order = list(range(len(names)))
-    end = 1.15 * max((value for value in values if value > 0), default=1.0)  # room for the numbers
+    end = 1.25 * max((value for value in values if value > 0), default=1.0)  # room for the numbers
     base = alt.Chart(rows(at=order, name=names, value=values, written=written)).encode(
-        y=alt.Y("at:O", sort=None, axis=None),
-        x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4), scale=alt.Scale(domain=[0, end])),
+        y=named(names), x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4), scale=alt.Scale(domain=[0, end]))
     )
     bar = base.mark_bar(color=PLAIN, height={"band": 0.7})
     ends = base.mark_text(align="left", dx=4, fontSize=FONT, color=FAINT).encode(text="written:N")
-    name = base.mark_text(align="right", dx=-6, fontSize=16, font="monospace", fontWeight="bold", color=FAINT)
-    named = name.encode(x=alt.value(0), text="name:N")
-    return alt.layer(bar, ends, named).properties(height=height * max(1, len(order)) + 56, padding={"left": 90})
+    return alt.layer(bar, ends).properties(height=height * max(1, len(order)) + 56)
+
+
+def named(names: Sequence[str]) -> alt.Y:
+    """An axis of places 0, 1, 2, …, each with its name, which another one may have too."""
+    labels = f"{json.dumps(names)}[datum.value]"
+    look = alt.Axis(title=None, labelExpr=labels, labelFont="monospace", labelLimit=150, ticks=False, domain=False)
+    return alt.Y("at:O", sort=None, axis=look)
 
 
 def curve(

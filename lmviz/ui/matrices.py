@@ -127,12 +127,14 @@ def show(
         elif on_cell is not None:
             on_cell(address, cell)
 
-    panels = [_panel(one, windows.get("" if together else one.address or one.name, (0, 0))) for one in given]
+    panels = [_panel(one, windows.get("" if together else one.address or one.name)) for one in given]
     data = {"panels": panels, "lang": lang, "digits": digits, "height": height, "words": _words(lang)}
     _component()(data=data, key=key, on_event_change=changed, height="content")
 
 
-def _panel(one: Matrix, start: tuple[int, int]) -> dict[str, Any]:
+def _panel(one: Matrix, moved: tuple[int, int] | None) -> dict[str, Any]:
+    """`moved` is where the visitor has moved the window."""
+    start = moved or (0, 0)
     grid = one.array if one.array.ndim == 2 else one.array.reshape(1, -1)
     place = Slice((), min(start[0], max(0, grid.shape[0] - 1)), min(start[1], max(0, grid.shape[1] - 1)))
     window = grid[place.row :, place.col :][:WINDOW, :WINDOW]
@@ -157,7 +159,7 @@ def _panel(one: Matrix, start: tuple[int, int]) -> dict[str, Any]:
         "changed": None if marks is None else encoded(marks),
         "heads": 0,
         "heads_off": [],
-        "by_hand": True,
+        "by_hand": moved is not None,
         "grad": False,
         "no_grad": False,
     }

@@ -79,11 +79,10 @@ def test_one_weight_is_worked_out(open_on: Open, granularity: str, symmetric: st
     weight = lmviz.load(NAMES).model.get_parameter(WEIGHT)
     scheme = Scheme("int4", symmetric == "true", granularity, 16 if granularity == "group" else 32, 0.5)
     expected = quantise(weight, scheme)
-    original, codes, restored, errors = (cells_of(panel) for panel in picture(app, "weight")["panels"])
+    original, codes, errors = (cells_of(panel) for panel in picture(app, "weight")["panels"])
     assert expected.codes is not None
     assert np.array_equal(original, weight.detach().numpy()[:64, :64])
     assert np.array_equal(codes, expected.codes.numpy()[:64, :64])
-    assert np.array_equal(restored, expected.restored.numpy()[:64, :64])
     assert errors[3, 5] == pytest.approx(float(expected.error[3, 5] / expected.steps()[3, 5]))
     working, shown = work_out(expected, (3, 5)), written(app)
     for value in (working.weight, working.scale, working.restored, working.error):

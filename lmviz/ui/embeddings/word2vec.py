@@ -147,5 +147,5 @@ def _step_examples(now: VectorsSnapshot, words: WordText, lang: str) -> None:
 def _example(example: Example, negatives: tuple[int, ...], words: WordText, lang: str) -> str:
     inputs = " + ".join(words.words[id] for id in example.inputs)
     against = ", ".join(words.words[id] for id in negatives)
-    learned = code(visible(f"{inputs} → {words.words[example.target]}"))
+    learned = code(f"{inputs} → {words.words[example.target]}")
     return learned if not against else text(lang, "embeddings.against", example=learned, words=against)

@@ -104,11 +104,11 @@ def _curve(found: tuple[AwareStep, ...], rounded: Outcome, view: View) -> None:
 def _compared(bench: Workbench, kinds: list[tuple[str, Outcome]], view: View) -> None:
     """FP32 and what became of it: size, loss, and what it writes."""
     lang, first = view.lang, kinds[0][1]
-    rows = [("FP32", first.quantised.n_bytes_before, first.effect.loss_before, 0.0, 1.0, first.before)]
+    rows = [("FP32", first.n_bytes_before, first.effect.loss_before, 0.0, 1.0, first.before)]
     rows += [
         (
             f"{name} {one.scheme.format.upper()}",
-            one.quantised.n_bytes,
+            one.n_bytes,
             one.effect.loss_after,
             one.effect.cost,
             one.effect.same_choice,

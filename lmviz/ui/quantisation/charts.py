@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from lmviz.ui.charts import CHOSEN, FAINT, FONT, PLAIN, AnyChart, rows
+from lmviz.ui.charts import CHOSEN, FAINT, FONT, PLAIN, AnyChart, named, rows
 
 
 def histogram(
@@ -59,15 +59,13 @@ def ranges(names: Sequence[str], lows: Sequence[float], highs: Sequence[float], 
     kept_low, kept_high = [low * outer for low in lows], [high * outer for high in highs]
     base = alt.Chart(
         rows(at=list(range(len(names))), name=names, low=lows, high=highs, kept_low=kept_low, kept_high=kept_high)
-    ).encode(y=alt.Y("at:O", sort=None, axis=None))
+    ).encode(y=named(names))
     whole = base.mark_bar(color=PLAIN, opacity=0.3, height={"band": 0.75})
     kept = base.mark_bar(color=PLAIN, height={"band": 0.75})
-    name = base.mark_text(align="right", dx=-6, fontSize=FONT, font="monospace", color=FAINT)
     return alt.layer(
         whole.encode(x=alt.X("low:Q", title=title), x2="high:Q"),
         kept.encode(x=alt.X("kept_low:Q", title=title), x2="kept_high:Q"),
-        name.encode(x=alt.value(0), text="name:N"),
-    ).properties(height=22 * len(names) + 56, padding={"left": 165})
+    ).properties(height=22 * len(names) + 56)
 
 
 def training(

@@ -54,13 +54,12 @@ def section(bench: Workbench, view: View) -> None:
 def _sentence(chosen: Outcome, view: View) -> None:
     """What the chosen format cost, in one line."""
     lang, found = view.lang, chosen.effect
-    n_before = chosen.quantised.n_bytes_before
     st.markdown(
         text(
             lang,
             "quantisation.cost",
             format=view.format.upper(),
-            share=number(lang, 100 * chosen.quantised.n_bytes / n_before, 1),
+            share=number(lang, 100 * chosen.n_bytes / chosen.n_bytes_before, 1),
             before=number(lang, found.loss_before, 4),
             after=number(lang, found.loss_after, 4),
             cost=measuring.signed(lang, found.cost),
@@ -70,12 +69,11 @@ def _sentence(chosen: Outcome, view: View) -> None:
 
 def _table(outcomes: list[Outcome], view: View) -> None:
     lang = view.lang
-    columns = ("format", "size", "formula_size", "loss", "change", "same")
+    columns = ("format", "size", "loss", "change", "same")
     rows = [
         (
             name.upper(),
             integer(lang, one.n_bytes),
-            integer(lang, one.quantised.n_bytes),
             number(lang, one.effect.loss_after, 4),
             number(lang, one.effect.mean_change, 4),
             f"{number(lang, 100 * one.effect.same_choice, 1)} %",
@@ -108,7 +106,7 @@ def _logits(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
         lines,
         "logits",
         ("model", "d_vocab"),
-        rows=["FP32", view.format.upper(), "−"],
+        rows=["FP32", view.format.upper(), text(view.lang, "quantisation.difference")],
         cols=[chosen.before.tokenizer.piece(int(id)) for id in best],
         result=True,
     )

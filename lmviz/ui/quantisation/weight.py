@@ -54,21 +54,14 @@ def _choose_weight(names: list[str], name: str, view: View) -> None:
 def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]) -> None:
     from lmviz.quantise.working import error_map
 
-    lang = view.lang
-    original, restored = quantised.original.numpy(), quantised.restored.numpy()
-    axes = ("d_out", "d_in")
-    peak = float(np.abs(original).max())
-    given = [Matrix(original, "weight", axes, part="weight", peak=peak, pinned=cell)]
+    lang, original, axes = view.lang, quantised.original.numpy(), ("d_out", "d_in")
+    given = [Matrix(original, "weight", axes, part="weight", pinned=cell)]
     if quantised.codes is not None:
         codes = quantised.codes.numpy()
         given.append(Matrix(codes, text(lang, "quantisation.codes"), axes, part="q", pinned=cell, address="codes"))
-        errors = error_map(quantised).numpy()
+        errors, shown = error_map(quantised).numpy(), text(lang, "quantisation.error_steps")
     else:
-        errors = quantised.error.numpy()
-    given.append(
-        Matrix(restored, text(lang, "quantisation.restored"), axes, peak=peak, pinned=cell, address="restored")
-    )
-    shown = text(lang, "quantisation.error_steps" if quantised.codes is not None else "quantisation.error")
+        errors, shown = quantised.error.numpy(), text(lang, "quantisation.error")
     given.append(Matrix(errors, shown, axes, part="pattern", pinned=cell, address="error"))
     matrices.show(given, lang, key="weight", on_cell=lambda _, at: state.go(cell=at[-2:]), height=HEIGHT, together=True)
 
