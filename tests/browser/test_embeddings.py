@@ -1,0 +1,81 @@
+"""The page of embeddings in a real browser: cells that are clicked, and a training that moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import lmviz
+from tests.browser.conftest import idle
+from tests.conftest import ROOT
+
+Visit = Callable[..., Page]
+LABELS, TITLE, EDGE = 24, 20, 6  # pixels around the grid of a picture whose rows have one letter
+
+
+def click_cell(page: Page, address: str, row: int, col: int, shape: tuple[int, int]) -> None:
+    """Click a cell of a picture where it is drawn."""
+    canvas = page.locator(f"figure[data-address='{address}'] canvas").first
+    box = canvas.bounding_box()
+    assert box is not None
+    width, height = box["width"] - LABELS - EDGE, box["height"] - TITLE - EDGE
+    x, y = LABELS + (col + 0.5) * width / shape[1], TITLE + (row + 0.5) * height / shape[0]
+    canvas.click(position={"x": x, "y": y})
+    idle(page)
+
+
+def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> None:
+    page = visit("embeddings", model="pokemon", prompt=".pik")
+    weight = lmviz.load(ROOT / "sample_models/pokemon").model.tok_embed.weight
+    click_cell(page, "one_hot", 1, 16, (4, 27))
+    expect(page.get_by_text("1, because p is token number 16.")).to_be_visible()
+    click_cell(page, "one_hot", 1, 3, (4, 27))
+    expect(page.get_by_text("0, because p is token number 16, and not 3.")).to_be_visible()
+    click_cell(page, "rows", 1, 3, (4, 16))
+    value = f"{float(weight[16, 3].detach()):.4f}".replace("-", "−")
+    expect(page.locator(".worked b").last).to_have_text(value)
+    expect(page.locator(".worked b").first).to_have_text(f"1 × {value}")
+    assert "cell=" in page.url
+    table = page.locator("figure[data-address='weight'] canvas").first
+    table.focus()
+    for key in ["ArrowDown"] * 16 + ["ArrowRight"] * 3 + ["Enter"]:
+        page.keyboard.press(key)
+    expect(page.get_by_text(f"{value} is a weight of the model")).to_be_visible()
+    page.get_by_role("link", name="See this weight in the step-through").click()
+    expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
+    assert "tok_embed.weight" in page.url
+
+
+def test_a_link_brings_back_the_cell(visit: Visit) -> None:
+    page = visit("embeddings", model="pokemon", prompt=".pik")
+    click_cell(page, "rows", 2, 5, (4, 16))
+    said = page.locator(".worked").inner_text()
+    again = visit(page.url.partition("//")[2].partition("/")[2].partition("?")[0], **query(page))
+    assert again.locator(".worked").inner_text() == said
+
+
+def query(page: Page) -> dict[str, str]:
+    from urllib.parse import parse_qsl, urlsplit
+
+    return dict(parse_qsl(urlsplit(page.url).query))
+
+
+def test_ten_words_move_when_played(visit: Visit) -> None:
+    page = visit("embeddings", section="ten_words")
+    expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    stopped = int(query(page)["step"])
+    assert 0 <= stopped < 200
+    expect(page.locator("figure[data-address='now'] b")).to_have_text(f"step {stopped}")
+
+
+@pytest.mark.parametrize("section", ["look_up", "ten_words", "sum", "word2vec", "fasttext"])
+def test_a_phone_never_scrolls_sideways(visit: Visit, section: str) -> None:
+    page = visit("embeddings", 390, 844, section=section)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("element => element.scrollWidth - element.clientWidth") == 0

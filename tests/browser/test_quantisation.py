@@ -1,0 +1,60 @@
+"""The page of quantisation in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+import lmviz
+from lmviz.quantise.effect import effect
+from lmviz.quantise.models import quantise_model
+from lmviz.quantise.scheme import Scheme
+from lmviz.train.data import read_corpus
+from lmviz.train.recipe import read_recipe
+from tests.browser.conftest import idle
+from tests.conftest import ROOT
+
+Visit = Callable[..., Page]
+NAMES = ROOT / "sample_models/names"
+
+
+def cost_of(format: str) -> str:
+    """What a format costs `names` on the names that it never saw, as the page writes it."""
+    checkpoint = lmviz.load(NAMES)
+    held_out = read_corpus(read_recipe(NAMES / "recipe.toml"), NAMES).held_out
+    assert held_out is not None
+    cost = effect(checkpoint, quantise_model(checkpoint, Scheme(format)).checkpoint, held_out).cost
+    return f"{cost:+.4f}"
+
+
+def test_names_in_8_bits_and_in_4_and_the_loss_that_it_costs(visit: Visit) -> None:
+    page = visit("quantisation", model="names", format="int8")
+    page.get_by_role("radio", name="Whole model").click()
+    expect(page.get_by_text(cost_of("int8")).first).to_be_visible(timeout=60_000)
+    page.get_by_role("radio", name="INT4").click()
+    expect(page.get_by_text(cost_of("int4")).first).to_be_visible(timeout=60_000)
+    assert "section=model" in page.url
+
+
+def test_a_clicked_weight_is_worked_out(visit: Visit) -> None:
+    page = visit("quantisation", model="pokemon")
+    before = page.locator(".steps td").first.inner_text()
+    canvas = page.locator("figure[data-address='error'] canvas").first
+    canvas.focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    idle(page)
+    weight = float(lmviz.load(ROOT / "sample_models/pokemon").model.blocks[0].attn.w_q.weight[1, 2].detach())
+    expect(page.locator(".steps td").first).to_have_text(f"x = {weight:.4f}".replace("-", "−"))
+    assert page.locator(".steps td").first.inner_text() != before
+    assert "cell=%5B1%2C2%5D" in page.url
+
+
+def test_training_for_it_is_watched_to_its_end(visit: Visit) -> None:
+    page = visit("quantisation", model="pokemon", steps="20", rate="0.005")
+    page.get_by_role("radio", name="Training for it").click()
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".plain tbody tr")).to_have_count(3, timeout=120_000)
+    losses = [float(row.locator("td").nth(2).inner_text()) for row in page.locator(".plain tbody tr").all()]
+    assert losses[0] < losses[2] < losses[1]  # FP32, trained for it, rounded afterwards
