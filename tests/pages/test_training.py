@@ -312,3 +312,34 @@ def test_a_training_step_opens_in_the_step_through(open_page: Open, trained: str
     assert scene(app)["tokens"][0]["text"] == "u"
     assert StepThrough().model == "small-ever"
     assert View().data == "pokemon"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_store_that_cannot_be_read_is_a_sentence_and_not_a_traceback(
+    open_training: Open, trained: str, runs: Runs, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    from lmviz.train.store import database
+
+    app = open_training(run=trained, lang=lang)
+    with runs._database.connected() as lock, monkeypatch.context() as patch:
+        patch.setattr(database, "PATIENCE", 0.01)
+        lock.execute("BEGIN EXCLUSIVE")
+        app.run()
+        app.text_input(key="run_name").set_value("Other").run()
+        lock.execute("ROLLBACK")
+    assert not app.exception
+    assert runs.get(trained).name == "Twenty"
+    monkeypatch.setattr(Runs, "all", _full)
+    app.run()
+    assert not app.exception
+    assert len(app.error) == 1
+
+
+def _full(self: Runs) -> tuple[()]:
+    """A disk without room, as the system says it."""
+    import errno
+
+    from lmviz.train.store.files import sentences
+
+    with sentences(self.folder):
+        raise OSError(errno.ENOSPC, "No space left on device")

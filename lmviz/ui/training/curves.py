@@ -13,7 +13,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.text import number, text
+from lmviz.ui.text import error_text, number, text
 from lmviz.ui.training import charts
 from lmviz.ui.training.view import View
 
@@ -124,12 +124,15 @@ def _below(nats: float) -> float:
 def all_curves(bench: Workbench) -> None:
     """Everything else that is measured: four small charts."""
     view = state.view(View)
-    lang = view.lang
     try:
-        run = bench.runs.get(view.run)
-        measured = bench.runs.metrics(run.id)
-    except UserError:
-        return
+        _all_curves(bench, view)
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+
+
+def _all_curves(bench: Workbench, view: View) -> None:
+    lang, run = view.lang, bench.runs.get(view.run)
+    measured = bench.runs.metrics(run.id)
     groups = {
         "grad_norm": ["grad_norm"],
         "update_ratio": [name for name in measured if name.startswith("update_ratio/")],

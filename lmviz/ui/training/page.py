@@ -40,25 +40,27 @@ def page(view: View) -> None:
     with body:
         bench = shell.workbench(view.lang)
         try:
-            found = bench.runs.all()
-            bench.runs.warm()
-        except UserError as error:
+            _contents(bench, view, row)
+        except UserError as error:  # the folder of the runs is full, locked, damaged or not ours to write
             st.error(error_text(view.lang, error))
-            found = ()
-    with row:
-        run_choice(found, view)
-    with body:
-        if view.run and any(run.id == view.run for run in found):
-            from lmviz.ui.training import watch
-
-            watch.watch(bench, view)
-        else:
-            if view.run:
-                st.info(text(view.lang, "train.gone"))
-            plan(bench, view, row)
     with row:
         st.space("stretch")
         shell.language_choice()
+
+
+def _contents(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+    found = bench.runs.all()
+    bench.runs.warm()
+    with row:
+        run_choice(found, view)
+    if view.run and any(run.id == view.run for run in found):
+        from lmviz.ui.training import watch
+
+        watch.watch(bench, view)
+        return
+    if view.run:
+        st.info(text(view.lang, "train.gone"))
+    plan(bench, view, row)
 
 
 def run_choice(found: tuple[Run, ...], view: View) -> None:

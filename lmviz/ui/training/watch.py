@@ -69,12 +69,17 @@ def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
 
 def live(bench: Workbench) -> None:
     """Drawn anew a few times a second while the run goes on."""
-    began = time.perf_counter()
-    view = state.view(View)
+    began, view = time.perf_counter(), state.view(View)
     try:
-        run = bench.runs.get(view.run)
-    except UserError:
-        st.rerun()  # deleted meanwhile, perhaps from another window
+        _live(bench, view)
+    except UserError as error:  # deleted meanwhile, perhaps from another window; or the store is locked
+        st.error(error_text(view.lang, error))
+    before: float = state.remember("train.cost", 0.0)
+    state.keep("train.cost", 0.8 * before + 0.2 * (time.perf_counter() - began))
+
+
+def _live(bench: Workbench, view: View) -> None:
+    run = bench.runs.get(view.run)
     if (run.state in ACTIVE) != state.remember("train.active", False):
         st.rerun()  # the beat starts or stops
     chart, side = st.columns([0.68, 0.32], gap="medium")
@@ -85,8 +90,6 @@ def live(bench: Workbench) -> None:
         progress(view, run)
     with side:
         samples(bench, view, run)
-    before: float = state.remember("train.cost", 0.0)
-    state.keep("train.cost", 0.8 * before + 0.2 * (time.perf_counter() - began))
 
 
 def head(bench: Workbench, view: View, run: Run) -> None:
