@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,6 +16,8 @@ from lmviz.generate.beam import beam_search
 from lmviz.generate.generation import generate
 from lmviz.generate.presets import PRESETS, ask_question, complete_sentence, generate_names, inspect_prediction
 from lmviz.generate.settings import Settings
+from lmviz.train.recipe import recipe_from
+from lmviz.train.runs import Runs
 from lmviz.ui.generation.view import KEPT, WAYS, View
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, text
@@ -242,3 +247,39 @@ def test_a_view_survives_its_own_address() -> None:
     view: Place = View(model="pokemon", way="compare", temperature=0.3, kept=kept, stop=".", token=4, lang="fr")
     assert View.parse(view.query()) == (view, ())
     assert len(kept[0]) == len(KEPT) and json.loads(view.query()["kept"]) == [list(kept[0])]
+
+
+@pytest.fixture
+def runs() -> Iterator[Runs]:
+    """The same folder as the app's."""
+    with closing(Runs()) as found:
+        yield found
+
+
+def test_a_training_writes_as_it_is_now_and_as_it_was_before(open_on: Open, runs: Runs) -> None:
+    recipe = recipe_from(
+        {
+            "data": {"texts": ["ab", "abab"], "around": "."},
+            "tokenizer": {"kind": "characters"},
+            "model": {"architecture": "mini_llm", "n_ctx": 4, "n_layers": 1, "d_model": 4, "n_heads": 1, "d_mlp": 8},
+            "training": {"steps": 8, "learning_rate": 0.05},
+            "card": {"title": "Two letters", "prompts": [".a"]},
+        }
+    )
+    run = runs.start(recipe, "two letters")
+    while runs.get(run).state in ("queued", "running"):
+        time.sleep(0.1)
+    app = open_on("generation")
+    step = runs.stops(run)[-1].step
+    name = next(option for option in app.selectbox[0].options if option.startswith("two letters"))
+    app.selectbox[0].select(name).run()
+    assert app.query_params["model"] == f"runs/{run}@{step}" and not complaints(app)
+    logits = {}
+    for weights, at in (("trained", step), ("untrained", 0)):
+        go(app, model=f"runs/{run}@{step}", weights=weights)
+        assert not complaints(app)
+        logits[weights] = {row["id"]: row["scores"][0] for row in picture(app, "generation.step")["rows"]}
+        model = runs.model_at(run, at)
+        wanted = generate(model, model.tokenizer.encode(".a").ids, Settings(max_new_tokens=1)).steps[0].logits
+        assert logits[weights] == {id: pytest.approx(float(score), rel=1e-5) for id, score in enumerate(wanted)}
+    assert logits["trained"] != logits["untrained"]

@@ -208,7 +208,10 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
         else:
             st.markdown(text(lang, "generation.greedy", token=code(token), share=share))
     if view.weights == "trained":
-        shell.link(text(lang, "generation.why"), at_step(view, checkpoint, step, "probabilities"))
+        place = at_step(view, checkpoint, step, "probabilities")
+        shell.link(text(lang, "generation.why"), place)
+        if tokenizer.encode(place.prompt or "").ids != step.read:
+            st.caption(text(lang, "generation.why_other"))
     if view.token is not None and view.token < len(step.logits):
         worked_out(view, checkpoint, step, view.token)
     else:

@@ -1,0 +1,119 @@
+"""Texts that are written on as far as one looks, and the models that the workbench lets write."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+import lmviz
+from lmviz.errors import UserError
+from lmviz.generate.generation import Writing, generate
+from lmviz.generate.settings import Settings
+from lmviz.generate.side_by_side import outcome
+from lmviz.train.initial import first_model
+from lmviz.train.recipe import read_recipe
+from lmviz.workbench import FILES, Workbench
+from tests.conftest import ROOT, SAMPLES
+
+
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    return Workbench()
+
+
+@pytest.fixture(scope="module")
+def names() -> lmviz.Checkpoint:
+    return lmviz.load(ROOT / "sample_models/names")
+
+
+PROMPT = (0, 13)
+
+
+@pytest.mark.parametrize("settings", [Settings("greedy"), Settings(seed=3), Settings(seed=1, stop=(0,))])
+def test_a_writing_is_the_generation_as_far_as_one_looks(names: lmviz.Checkpoint, settings: Settings) -> None:
+    whole = generate(names, PROMPT, settings)
+    writing = Writing(names, PROMPT, settings)
+    assert writing.first(0).ids == PROMPT and writing.n_bytes == 0
+    for n in (2, 1, len(whole.steps), 500):
+        found = writing.first(n)
+        assert found.new_ids == whole.new_ids[:n]
+        assert found.ended == (whole.ended if n >= len(whole.steps) else "")
+    assert writing.step(1) is writing.step(1)
+    assert writing.step(len(whole.steps)) is None
+
+
+def test_a_writing_makes_no_more_steps_than_are_looked_at(names: lmviz.Checkpoint) -> None:
+    writing = Writing(names, PROMPT, Settings())
+    writing.first(3)
+    assert writing.n_bytes == 3 * 27 * 4
+
+
+def test_many_readers_see_one_text(names: lmviz.Checkpoint) -> None:
+    writing, seen = Writing(names, PROMPT, Settings(seed=9)), []
+    readers = [threading.Thread(target=lambda: seen.append(writing.first(12).ids)) for _ in range(8)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert set(seen) == {generate(names, PROMPT, Settings(seed=9, max_new_tokens=12)).ids} and len(seen) == 8
+
+
+def test_broken_numbers_are_told_every_time(names: lmviz.Checkpoint) -> None:
+    broken = lmviz.load(ROOT / "sample_models/names")
+    with torch.no_grad():
+        next(iter(broken.model.parameters()))[:] = torch.nan
+    writing = Writing(broken, PROMPT, Settings())
+    for _ in range(2):
+        with pytest.raises(UserError, match="NaN"):
+            writing.first(1)
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_untrained_is_what_the_recipe_starts_from(bench: Workbench, model: str) -> None:
+    recipe = read_recipe(ROOT / "sample_models" / model / "recipe.toml")
+    trained, untrained = bench.writer(model), bench.writer(model, "untrained")
+    first = first_model(recipe.model, trained.config.d_vocab, recipe.training.seed, ROOT / "sample_models" / model)
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, untrained.model.state_dict()[name])
+    assert untrained.tokenizer is trained.tokenizer and not untrained.model.training
+    assert bench.writer(model, "untrained") is untrained
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])
+def test_the_workbench_gives_the_outcome_of_the_engine(bench: Workbench, strategy: str) -> None:
+    checkpoint = bench.writer("pokemon")
+    settings = Settings(strategy, n_sequences=3, max_new_tokens=6, seed=2)
+    assert bench.outcome(checkpoint, ".p", settings) == outcome(
+        checkpoint, checkpoint.tokenizer.encode(".p").ids, settings
+    )
+
+
+def test_a_text_is_written_once_for_all_who_look(bench: Workbench) -> None:
+    checkpoint, settings = bench.writer("names"), Settings(seed=4)
+    assert bench.writing(checkpoint, ".an", settings) is bench.writing(checkpoint, ".an", settings)
+    assert bench.writing(checkpoint, ".an", settings) is not bench.writing(checkpoint, ".an", replace(settings, seed=5))
+
+
+def test_too_long_a_prompt_is_a_sentence(bench: Workbench) -> None:
+    with pytest.raises(UserError, match="4000"):
+        bench.writing(bench.writer("names"), "a" * 4001, Settings())
+    with pytest.raises(UserError, match="at least one token"):
+        bench.searches(bench.writer("names"), "", Settings("beam"))
+
+
+def test_a_brought_tokenizer_is_read_once_whatever_the_order_of_its_files(bench: Workbench) -> None:
+    folder = ROOT / "sample_models/simple-llm"
+    files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
+    found = bench.read_tokenizer(files)
+    assert bench.read_tokenizer(dict(reversed(files.items()))) is found
+    assert found.tokenizer.encode("The cat").ids == bench.checkpoint("simple-llm").tokenizer.encode("The cat").ids
+    assert found.template is None
+
+
+def test_files_of_other_names_are_never_written(bench: Workbench) -> None:
+    tokenizer = (ROOT / "sample_models/names/tokenizer.json").read_bytes()
+    found = bench.read_tokenizer({"tokenizer.json": tokenizer, "../../escaped.json": b"{}"})
+    assert found.tokenizer.d_vocab == 27 and not (ROOT.parent / "escaped.json").exists()
