@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from lmviz.debug import plain_loop
-from lmviz.debug.memory.trial import Outcome, Trial, trial_from
+from lmviz.debug.memory.trial import MARGIN, Outcome, Trial, trial_from
 from lmviz.train.initial import new_model
 from lmviz.train.loop import make_optimizer
 from lmviz.train.recipe import TrainingRecipe
 
 ASKED = re.compile(r"tried to allocate (\d+) bytes")
-MARGIN = 48 * 2**20  # address space that Python and torch take for themselves while they work
 OURS = str(Path(__file__).parents[2])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from lmviz.train.recipe import ModelRecipe
 TIME_LIMIT = 120.0  # seconds
 MEGABYTE = 2**20
 LARGEST = 4096 * MEGABYTE  # of a limit
+MARGIN = 48 * MEGABYTE  # on top of a limit: address space that Python and torch take for themselves while they work
 _HOME = Path(__file__).parents[3]
 
 
@@ -64,13 +66,21 @@ def try_out(trial: Trial, time_limit: float = TIME_LIMIT) -> Outcome:
         raise UserError("A real limit of memory needs Linux; here only the estimate can be shown.")
     command = [sys.executable, "-m", "lmviz.debug.memory", json.dumps(asdict(trial))]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit, cwd=_HOME, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=time_limit, cwd=_HOME, env=_environment(), check=False
+        )
     except subprocess.TimeoutExpired:
         return Outcome("timed_out")
     last = done.stdout.strip().rpartition("\n")[2]
     if not last.startswith("{"):  # not even a last word: the system ended it
         return Outcome("killed", message=done.stderr.strip().rpartition("\n")[2][:500])
     return Outcome(**json.loads(last))
+
+
+def _environment() -> dict[str, str]:
+    """glibc gives every large tensor a mapping of its own, and takes it back at once: then a process takes what its
+    tensors take, and a limit means the same every time."""
+    return os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TOP_PAD_": "0", "MALLOC_ARENA_MAX": "1"}
 
 
 def trial_from(written: str) -> Trial:

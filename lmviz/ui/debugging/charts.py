@@ -35,8 +35,10 @@ def curves(
     points = [(name, at, loss) for name, found in lines.items() for at, loss in _thinned(found) if math.isfinite(loss)]
     last = max((at for _, at, _ in points), default=1)
     table = rows(line=[p[0] for p in points], step=[p[1] for p in points], loss=[p[2] for p in points])
-    x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last], nice=False))
-    y = alt.Y("loss:Q", title=nats, scale=alt.Scale(domain=[0, ceiling], clamp=True, nice=False))
+    x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=8))
+    y = alt.Y(
+        "loss:Q", title=nats, scale=alt.Scale(domain=[0, ceiling], clamp=True, nice=False), axis=alt.Axis(tickCount=5)
+    )
     colour = alt.Color("line:N", scale=alt.Scale(domain=names, range=[CHOSEN, PLAIN, FAINT][: len(names)]))
     dash = alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])))
     curve = (

@@ -125,32 +125,37 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -
 
     lang = view.lang
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
+    ids = {part: f"{part}.{puzzle.level}.{puzzle.seed}" for part in ("place", "bug")}
     with st.form("game.answer"):
-        place = st.selectbox(
+        st.selectbox(
             text(lang, "game.place"),
             places,
             index=None,
             format_func=lambda kind: text(lang, f"stage.{kind}.title"),
-            key=f"place.{puzzle.level}.{puzzle.seed}",
+            key=ids["place"],
         )
-        bug = st.radio(
+        st.radio(
             text(lang, "game.which"),
             puzzle.choices,
             index=None,
             format_func=lambda name: text(lang, f"bug.{name}"),
-            key=f"bug.{puzzle.level}.{puzzle.seed}",
+            key=ids["bug"],
         )
-        sent = st.form_submit_button(text(lang, "game.answer"), type="primary", icon=":material/gavel:")
-    if sent and bug is not None:
-        _judge(puzzle, place or "", bug, now)
-        st.rerun()
+        st.form_submit_button(
+            text(lang, "game.answer"),
+            type="primary",
+            icon=":material/gavel:",
+            on_click=lambda: _judge(puzzle, now, st.session_state[ids["place"]], st.session_state[ids["bug"]]),
+        )
 
 
-def _judge(puzzle: Puzzle, place: str, bug: str, now: dict[str, Any]) -> None:
+def _judge(puzzle: Puzzle, now: dict[str, Any], place: str | None, bug: str | None) -> None:
+    """The first answer that names a bug counts."""
     from lmviz.debug.game import counted, judge
 
-    now["verdict"] = judge(puzzle, place, bug, len(now["probes"]))
-    state.keep(SCORE, counted(score(), now["verdict"]))
+    if bug is not None and now["verdict"] is None:
+        verdict = now["verdict"] = judge(puzzle, place or "", bug, len(now["probes"]))
+        state.keep(SCORE, counted(score(), verdict))
 
 
 def _told(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:

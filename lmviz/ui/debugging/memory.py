@@ -63,6 +63,7 @@ def _sliders(view: View) -> None:
     st.select_slider(text(lang, "memory.budget"), (16, 32, 64, 128, 192, 256, 384, 512, 1024), **_near(view, "budget"))
 
 
+_AS_TEXT = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>$~:"})
 _STEPS = {
     "batch": (1, 2, 4, 8, 16, 32, 64, 128, 256),
     "length": (8, 16, 32, 64, 128, 256),
@@ -136,15 +137,18 @@ def _limited(bench: Workbench, view: View, trial: Trial) -> None:
 
 
 def _ended(view: View, outcome: Outcome) -> None:
+    from lmviz.debug.memory.trial import MARGIN
+
     lang = view.lang
     if outcome.ended == "out_of_memory":
         during = text(lang, f"memory.during.{outcome.during}")
-        sizes = {"held": _mb(lang, outcome.held), "asked": _mb(lang, outcome.asked)}
+        sizes = {"held": _mb(lang, outcome.held), "asked": _mb(lang, outcome.asked), "margin": _mb(lang, MARGIN)}
+        sizes["budget"] = integer(lang, view.budget)
         st.error(text(lang, "memory.failed", during=during, **sizes), icon=":material/memory:")
         if outcome.line:
             st.markdown(text(lang, "memory.line", place=code(outcome.place)))
             st.code(outcome.line, language="python")
-        st.caption(code(outcome.message))
+        st.caption(outcome.message.translate(_AS_TEXT))
     elif outcome.ended == "finished":
         st.success(text(lang, "memory.finished", budget=integer(lang, view.budget)), icon=":material/check:")
     elif outcome.ended == "timed_out":

@@ -154,18 +154,19 @@ def _run(bench: Workbench, lang: str, setup: Setup) -> Result:
 def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
     levels = {}
     if pitfall.sick.vocabulary == "own":
-        first = next(iter(results.values())).baselines
-        levels = {text(lang, f"pitfall.{name}"): getattr(first, name) for name in ("uniform", "bigram")}
+        found = [result.baselines for result in results.values()]
+        shown = ("uniform", "bigram") if len({one.bigram for one in found}) == 1 else ("uniform",)
+        levels = {text(lang, f"pitfall.{name}"): getattr(found[0], name) for name in shown}
     true = pitfall.name in ("not_shifted", "too_long") or pitfall.family == "poor_predictions"
     title = "pitfall.held_out" if pitfall.family == "poor_predictions" else "pitfall.true_chart"
     words = (text(lang, "pitfall.step"), text(lang, "pitfall.nats"))
     st.markdown(f"**{text(lang, 'pitfall.chart')}**")
     losses = {name: result.history.losses for name, result in results.items()}
-    shared.show(charts.curves(losses, *words, levels, height=230 if true else 300), "pitfall.curve")
+    shared.show(charts.curves(losses, *words, levels, height=250 if true else 300), "pitfall.curve")
     if true:
         st.markdown(f"**{text(lang, title)}**")
         held_out = {name: result.history.held_out for name, result in results.items()}
-        shared.show(charts.curves(held_out, *words, levels, height=190), "pitfall.true")
+        shared.show(charts.curves(held_out, *words, levels, height=230), "pitfall.true")
     for name, result in results.items():
         if result.diverged_at is not None:
             st.warning(f"{name}: {text(lang, 'pitfall.broke', step=result.diverged_at)}")
@@ -184,7 +185,8 @@ def _tables(lang: str, results: dict[str, Result]) -> None:
             rows.append((text(lang, "pitfall.copies"), text(lang, "pitfall.of", n=result.n_copied, all=all_samples)))
             if result.longest_copy:
                 rows.append((text(lang, "pitfall.longest_copy"), code(result.longest_copy)))
-            st.markdown("\n".join(f"- {label}: **{value}**" for label, value in rows))
+            lines = (text(lang, "pitfall.line", label=label, value=value) for label, value in rows)
+            st.markdown("\n".join(f"- {line}" for line in lines))
 
 
 def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:

@@ -1,0 +1,82 @@
+"""The debugging page in a real browser: a model that doesn't learn, a bug that is found, memory that runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page, expect
+
+from lmviz.debug.bugs.catalogue import BUGS
+from lmviz.debug.game import puzzle
+from lmviz.ui.text import text
+from lmviz.workbench import Workbench
+from tests.browser.conftest import idle
+
+LONG = 180_000  # milliseconds: real trainings, on a busy machine
+
+
+@contextmanager
+def opened(browser: Browser, server: str, **query: str) -> Iterator[Page]:
+    """The page at an address, with the network off but for the app; at the end it may have raised no error."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.route(lambda url: not url.startswith((server, "data:", "blob:")), lambda route: route.abort())
+    page, errors = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{server}/debugging?{urlencode(query)}")
+    expect(page.get_by_text("Pitfalls", exact=True)).to_be_visible(timeout=60_000)
+    idle(page)
+    yield page
+    context.close()
+    assert not errors
+
+
+def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Browser, server: str) -> None:
+    with opened(browser, server, pitfall="rate_too_low") as page:
+        page.get_by_text(text("en", "answer.still")).click()
+        page.get_by_role("button", name=text("en", "pitfall.run_sick")).click()
+        expect(page.get_by_text("You said so.")).to_be_visible(timeout=LONG)
+        expect(page.get_by_text(text("en", "doctor.falls.failed"))).to_be_visible()
+        page.get_by_role("button", name="Cure it").click()
+        expect(page.get_by_role("strong").filter(has_text=text("en", "cure.rate"))).to_be_visible(timeout=LONG)
+        assert "cured=true" in page.url and "ran=true" in page.url
+        expect(page.locator("[data-testid=stVegaLiteChart]").first).to_be_visible()
+
+
+def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
+    bench = Workbench()
+    one = puzzle(3, 1, {name: bench.checkpoint(name) for name in bench.models()})
+    with opened(browser, server, section="game", seed="3") as page:
+        page.get_by_role("link", name=text("en", "game.open")).click()
+        expect(page.locator(".lm[data-step]")).to_be_visible(timeout=LONG)
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_text(text("en", "game.hidden"))).to_be_visible()
+        page.get_by_role("link", name="Debugging").click()
+        expect(page.get_by_role("button", name=text("en", "game.answer"))).to_be_visible(timeout=LONG)
+        page.get_by_role("button", name=text("en", "game.ask"), exact=True).click()
+        expect(page.get_by_text("Probes left: 5")).to_be_visible(timeout=LONG)
+        page.get_by_role("combobox").last.click()
+        page.get_by_role("option", name=text("en", f"stage.{BUGS[one.bug].place}.title"), exact=True).click()
+        page.get_by_text(text("en", f"bug.{one.bug}"), exact=True).click()
+        page.get_by_role("button", name=text("en", "game.answer")).click()
+        expect(page.get_by_text("Right: stage and bug. 14 points.")).to_be_visible(timeout=LONG)
+        expect(page.locator(".lm-diff .gone, .lm-diff .new").first).to_be_visible()
+
+
+def test_memory_really_runs_out_and_the_app_lives_on(browser: Browser, server: str) -> None:
+    with opened(browser, server, family="memory") as page:
+        page.get_by_role("button", name="Train it with 192 MB").click()
+        expect(page.get_by_text("Out of memory on the")).to_be_visible(timeout=LONG)
+        expect(page.get_by_text("DefaultCPUAllocator", exact=False)).to_be_visible()
+        page.get_by_role("button", name=text("en", "cure.batch")).click()
+        expect(page.get_by_text(text("en", "memory.cured", cure="a smaller batch"))).to_be_visible(timeout=LONG)
+        page.get_by_text("Doctor", exact=True).click()
+        expect(page.get_by_text(text("en", "doctor.healthy"))).to_be_visible(timeout=LONG)
+
+
+def test_the_first_difference_is_jumped_to(browser: Browser, server: str) -> None:
+    with opened(browser, server, section="lab", bug="no_scale") as page:
+        page.get_by_role("link", name=text("en", "lab.open")).click(timeout=LONG)
+        expect(page.locator(".words h2")).to_have_text("blocks.0.attn.scores", timeout=LONG)
+        expect(page.get_by_text("A − B").first).to_be_visible()
