@@ -22,6 +22,7 @@ def opened(browser: Browser, server: str, **query: str) -> Iterator[Page]:
     """The page at an address, with the network off but for the app; at the end it may have raised no error."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     context.route(lambda url: not url.startswith((server, "data:", "blob:")), lambda route: route.abort())
+    context.set_default_timeout(LONG)
     page, errors = context.new_page(), list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{server}/debugging?{urlencode(query)}")
