@@ -12,7 +12,7 @@ const tensorFigure = (panel, size, look, state) => {
   const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": `${panel.name}: ${shapeText(panel, true) || state.words["picture.number"]}` });
   const place = drawTensor(canvas, panel, size, look);
   attachPointer(canvas, panel, place, state);
-  const width = parseFloat(canvas.style.width), wide = width > 300, roomy = width > 120 + 10 * panel.name.length;
+  const width = parseFloat(canvas.style.width), wide = width > 300, roomy = width > 150 + 10 * panel.name.length;
   return h("figure", { class: "tensor", "data-address": panel.address, "data-part": panel.part },
     h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, CAPTION_WIDTH)}px` },
       h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), panel.mark ? h("span", { class: "mark" }, panel.mark) : null, roomy ? legend(panel, look) : null),

@@ -81,7 +81,7 @@ const arrange = (panels, width, height) => {
 
 // How the height is shared among lines: by their rows, and by the labels that stand above them.
 const shares = (lines, width, height) => {
-  const wanted = lines.map((line) => Math.max(...line.map((panel) => CAPTION + titleHeight(panel, width / line.length / panel.cols) + Math.min(panel.rows, 24) * 20)));
+  const wanted = lines.map((line) => Math.max(...line.map((panel) => CAPTION + titleHeight(panel, width / line.length / panel.cols) + Math.min(panel.rows, 24) * (panel.result ? 24 : panel.turned ? 10 : 13))));
   const all = wanted.reduce((sum, one) => sum + one, 0);
   return wanted.map((one) => (height * one) / all);
 };
@@ -102,7 +102,7 @@ const sized = (lines, width, heights, small) => {
       sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
       const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
       score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
-      if (w < 3 || tall < 4) { fits *= 0.02; crowded = true; } else if (tall < 12) fits *= 0.6; // the labels of its rows would not all be there
+      if (w < 3 || tall < 4) { fits *= 0.02; crowded = true; } else if (tall < (tokenAxis(panel.rowAxis) ? 12 : 7)) fits *= 0.6; // the labels of its rows would not all be there
       if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
     }
   });
