@@ -79,7 +79,7 @@ def _unused(settings: Settings) -> Iterator[Note]:
     if settings.strategy != "sample" and settings.temperature != standard.temperature:
         names = ["temperature", *names]
     if names and not settings.draws:
-        yield note("Nothing is drawn, so {names} change nothing.", names=", ".join(names))
+        yield note("Nothing is drawn, so these settings change nothing: {names}.", names=", ".join(names))
     if settings.n_sequences > 1 and settings.strategy != "beam" and not settings.draws:
         yield note("Greedy gives the same text every time: the {n} texts are one.", n=settings.n_sequences)
 

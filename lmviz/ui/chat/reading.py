@@ -68,8 +68,9 @@ def what_is_read(bench: Workbench, view: View) -> None:
         tokenizer, of_its_own = bench.tokenizer(view.tokenizer), bench.chat_template(view.tokenizer)
     template = _template(view, of_its_own)
     chat = bench.chat(tokenizer, turns, template, view.asks)
-    counts = {"messages": len(turns), "characters": len(chat.text), "tokens": len(chat.tokens), "n": sum(chat.special)}
-    st.markdown(text(view.lang, "chat.counts", **{name: integer(view.lang, n) for name, n in counts.items()}))
+    counts = {"characters": len(chat.text), "tokens": len(chat.tokens), "special": sum(chat.special)}
+    written = {name: integer(view.lang, count) for name, count in counts.items()}
+    st.markdown(text(view.lang, "chat.counts", n=len(turns), **written))
     pieces.show(_boxes(chat), view.lang, "chat.pieces", height=HEIGHT, empty=text(view.lang, "chat.empty"))
     for name, n in chat.spelled_out:
         st.caption(f":orange-badge[!] {text(view.lang, 'chat.spelled_out', token=code(visible(name)), n=n)}")

@@ -207,7 +207,7 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
             st.markdown(table.share_of(draw, lang, tokenizer))
         else:
             st.markdown(text(lang, "generation.greedy", token=code(token), share=share))
-    if view.weights == "trained":
+    if view.weights == "trained" and (coming or step.chosen is not None):
         place = at_step(view, checkpoint, step, "probabilities")
         shell.link(text(lang, "generation.why"), place)
         if tokenizer.encode(place.prompt or "").ids != step.read:

@@ -121,6 +121,9 @@ def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> 
 def said(note: Note, lang: str) -> str:
     """A note in the reader's language, its numbers too."""
     sentence, details = note
+    if "names" in details:
+        names = str(details["names"]).split(", ")
+        details = details | {"names": ", ".join(text(lang, f"generation.{name}") for name in names)}
     written = {name: _written(value, lang) for name, value in details.items()}
     return error_text(lang, UserError(sentence, **written))
 
