@@ -15,6 +15,7 @@ from lmviz.benches.live import Live
 from lmviz.benches.texts import recipe_of, written
 from lmviz.embed.answers import AnswerDistances, answer_distances
 from lmviz.embed.distances import Neighbour, neighbours
+from lmviz.embed.fasttext import gram_index
 from lmviz.embed.lookup import EmbeddingSum, OneHotLookup, embedding_sum, random_embedding_sum
 from lmviz.embed.pca import Map, pca
 from lmviz.embed.ten_words import WordsSnapshot, train_embedding
@@ -34,6 +35,7 @@ RECORDED_BYTES = 2**28
 MAPS_KEPT = 8
 TRAININGS_KEPT = 12
 WORD_STEPS = 200
+SNAPSHOT_BYTES = 2**25  # of all snapshots of one training, about
 SNAPSHOTS_KEPT = 100  # of one training of word vectors
 MAPPED = 2000  # tokens on a map: the first ones of a vocabulary
 
@@ -161,9 +163,11 @@ class Embeddings:
 
     def word_vectors(self, text: str, settings: Word2VecSettings) -> Live[VectorsSnapshot]:
         """The training of word vectors on a text."""
+        words = self.words(text)
+        n_rows = len(words.words) + (len(gram_index(words.words)[0]) if settings.kind == "fasttext" else 0)
+        keep = min(SNAPSHOTS_KEPT, max(8, SNAPSHOT_BYTES // (8 * n_rows * settings.d_embed)))
         return self._trainings.get(
-            (text, settings),
-            lambda: Live(train_vectors(self.words(text), settings), settings.steps + 1, SNAPSHOTS_KEPT),
+            (text, settings), lambda: Live(train_vectors(words, settings), settings.steps + 1, keep)
         )
 
 

@@ -29,6 +29,7 @@ class Live(Generic[Snapshot]):
         self._n = 0
         self._error: Exception | None = None
         self._is_done = self._is_running = False
+        self._thread: threading.Thread | None = None
         self._seen = 0.0
         self._lock = threading.Lock()
 
@@ -47,7 +48,8 @@ class Live(Generic[Snapshot]):
             self._seen = time.monotonic()
             if not self._is_done and not self._is_running:
                 self._is_running = True
-                threading.Thread(target=self._run, daemon=True).start()
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
         while not self._n and not self._is_done:
             time.sleep(0.002)
         return self._found()
@@ -67,7 +69,8 @@ class Live(Generic[Snapshot]):
             return (*self._kept, *late)
 
     def _run(self) -> None:
-        while self._is_wanted():
+        """One step at least, then more for as long as it is wanted."""
+        while True:
             try:
                 with _one_step:
                     snapshot = next(self._snapshots, None)
@@ -78,6 +81,8 @@ class Live(Generic[Snapshot]):
                 self._is_done = True
                 return
             self._keep(snapshot)
+            if not self._is_wanted():
+                return
             time.sleep(0)  # the others' turn
 
     def _keep(self, snapshot: Snapshot) -> None:

@@ -255,7 +255,7 @@ def _cut(checkpoint: Checkpoint, texts: list[str]) -> Windows:
 def _first(found: Windows, checkpoint: Checkpoint) -> Windows:
     """As many windows as keep a large model quick."""
     n_parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
-    n_tokens = min(max(2**38 // max(1, n_parameters), 512), 2**14)
+    n_tokens = min(max(2**36 // max(1, n_parameters), 512), 2**14)
     return found[slice(0, max(1, n_tokens // found.inputs.shape[1]))]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from lmviz.errors import UserError
 
 METRICS = ("cosine", "euclidean")
+BLOCK = 8192  # rows at once, so that a vocabulary of 50,000 needs no second copy of its table
 
 Matrix = NDArray[np.float64]
 
@@ -47,7 +48,8 @@ def nearest(
     vectors: NDArray[Any], to: ArrayLike, n: int = 5, metric: str = "cosine", without: tuple[int, ...] = ()
 ) -> tuple[Neighbour, ...]:
     """The n rows nearest to any vector [d]."""
-    found = distances(to, vectors, metric)[0]
+    blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
+    found = np.concatenate([distances(to, block, metric)[0] for block in blocks])
     order = [int(id) for id in np.argsort(found, kind="stable") if id not in without]
     return tuple(Neighbour(id, float(found[id])) for id in order[:n])
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 
 def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
-    """The model that a page is about; `and_then` lets go of what belonged to another one."""
+    """The model that a page is about, one at hand or the folder of another; `and_then`
+    lets go of what belonged to the one before."""
     models = bench.models()
     st.selectbox(
         text(lang, "top.model"),
         models if chosen in models else [*models, chosen],
         label_visibility="collapsed",
         width=170,
+        accept_new_options=True,
         **state.bound("model", **and_then),
     )
