@@ -30,7 +30,7 @@ def loss_chart(
     """Loss over steps, with horizontal lines for what counting alone would reach.
 
     Draws a table of `step`, `nats`, `run`, `label` and `kind`: "train", "held_out", "counted" (the ends of a horizontal
-    line), "above" and "below" (where its label ends), "here" (a step that is marked).
+    line), "above" and "below" (where its label ends).
 
     Args:
         words: texts: step, nats, run, kind, train, held_out.
@@ -60,7 +60,7 @@ def loss_chart(
         alt.Tooltip("nats:Q", title=words["nats"], format=".4f"),
     ]
     base = alt.Chart(alt.NamedData("points"))
-    is_counted, is_here = alt.datum.kind == "counted", alt.datum.kind == "here"
+    is_counted = alt.datum.kind == "counted"
     is_curve = (alt.datum.kind == "train") | (alt.datum.kind == "held_out")
     curves = (
         base.transform_filter(is_curve)
@@ -86,8 +86,7 @@ def loss_chart(
     above = base.transform_filter(alt.datum.kind == "above").mark_text(baseline="bottom", dy=-3, **text)
     below = base.transform_filter(alt.datum.kind == "below").mark_text(baseline="top", dy=4, **text)
     names = [one.encode(x=at, y=loss, text="label:N") for one in (above, below)]
-    now = base.transform_filter(is_here).mark_rule(strokeWidth=2, color=ORANGE).encode(x=at)
-    return _plain(alt.layer(lines, curves, measured, now, *([dots] if tips else ()), *names).properties(height=height))
+    return _plain(alt.layer(lines, curves, measured, *([dots] if tips else ()), *names).properties(height=height))
 
 
 def small_chart(

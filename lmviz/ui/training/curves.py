@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 POINTS = 160  # of one curve, that leave the server
 MEASURED_POINTS = 60
-SMALL_POINTS, SMALL_HEIGHT = 80, 150
-HEIGHT = 340
-HEIGHT_BESIDE = 190  # where something else is looked at below
+SMALL_POINTS, SMALL_HEIGHT = 80, 190
+HEIGHT = 420
 WRITTEN = {"uniform": "above", "unigram": "below", "bigram": "above", "floor": "above"}  # its line
 WRITTEN_AT = {"uniform": 1.0, "unigram": 0.55, "bigram": 1.0, "floor": 0.55}  # of the width, where each label ends
 ROOM = 1.16  # above the highest of what the chart must show
@@ -37,7 +36,6 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     lang = view.lang
     shown = [run, *_others(bench, view)]
     names = _names(shown)
-    height = HEIGHT if view.tab in ("", "curves", "compare") else HEIGHT_BESIDE
     table: dict[str, list[Any]] = {"step": [], "nats": [], "run": [], "kind": [], "label": []}
     steps = max(one.steps for one in shown)
     for one in shown:
@@ -50,12 +48,11 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
         _add(table, [0, steps], [nats, nats], names[run.id], "counted")
         _add(table, [round(steps * WRITTEN_AT[name])], [nats], names[run.id], WRITTEN[name], label)
         highest.append(nats)
-    _add(table, here(view), [0.0] * len(here(view)), names[run.id], "here")
     top = ROOM * max((value for value in highest if math.isfinite(value)), default=1.0)
     nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
     rests = run.state not in ("queued", "running")
-    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, height, rests)
+    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, rests)
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="loss_chart")
 
 
@@ -67,25 +64,17 @@ def _loss_spec(
     steps: int,
     nats: tuple[float, float],
     log: bool,
-    height: int,
     tips: bool,
 ) -> dict[str, Any]:
     """A chart is put together once: that takes a hundred times longer than to fill it anew."""
     words = {name: text(lang, f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")}
-    return charts.loss_chart(words, runs, kinds, steps, nats, log, height, lang, tips)
+    return charts.loss_chart(words, runs, kinds, steps, nats, log, HEIGHT, lang, tips)
 
 
 @lru_cache(maxsize=64)
 def _small_spec(lang: str, lines: tuple[str, ...], steps: int, log: bool) -> dict[str, Any]:
     words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
     return charts.small_chart(words, lines, steps, log, SMALL_HEIGHT, lang)
-
-
-def here(view: View) -> list[int]:
-    """The steps that are looked at below the chart, which a line marks."""
-    if view.tab == "step":
-        return [view.opened or 1]
-    return [step for step in (view.step, view.b_step) if step >= 0] if view.tab == "time" else []
 
 
 def _add(

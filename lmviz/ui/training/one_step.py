@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -306,6 +307,7 @@ def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, sa
         options,
         index=None,
         key=key,
+        width=420,
         format_func=lambda address: f"{text(lang, said[address])} · {address}" if address in said else address,
         on_change=lambda: state.go(look=st.session_state[key] or "", cell=None),
     )
@@ -330,7 +332,7 @@ def _value_and_gradient(opened: OpenedStep, walked: Run, address: str, pinned: C
     row = None if is_weight else walked.row
     value, gradient = _grid(found.array, row), _grid(found.grad, row)
     axes = ("", *found.axes)[-2:]
-    rows = walked.tokens.pieces if axes[0] in ("pos", "query") else ()
+    rows = _labels(walked, axes[0])
     name = address if is_weight else address.rpartition(".")[2]
     part = "weight" if is_weight else "activation"
     assert value is not None
@@ -341,6 +343,13 @@ def _value_and_gradient(opened: OpenedStep, walked: Run, address: str, pinned: C
             Matrix(gradient, label, axes, rows, sign=",", part=part, result=True, address="slope", pinned=pinned)
         )
     return shown
+
+
+def _labels(walked: Run, axis: str) -> Sequence[str]:
+    """What stands at the rows of an axis: the text's tokens, the vocabulary, or numbers."""
+    if axis in ("pos", "query"):
+        return walked.tokens.pieces
+    return [walked.piece(i) for i in range(walked.checkpoint.config.d_vocab)] if axis in ("d_vocab", "id") else ()
 
 
 def _grid(array: Array | None, row: int | None) -> Array | None:
@@ -388,12 +397,14 @@ def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> Non
     before, after, gradient = opened.before[chosen], opened.after[chosen], opened.gradients.get(chosen)
     gradient = np.zeros_like(before) if gradient is None else gradient
     drawn = ((before, "before", ""), (gradient, "gradient", ","), (after - before, "moved", "→"))
-    pinned = _pinned(view, chosen)
+    pinned, found = _pinned(view, chosen), walked.trace.value(chosen)
+    axes = ("", *found.axes)[-2:] if found is not None else ("row", "col")
     shown = [
         Matrix(
             grid,
             text(lang, f"train.one.{name}"),
-            ("row", "col"),
+            axes,
+            _labels(walked, axes[0]),
             sign=sign,
             part="weight",
             result=name == "moved",

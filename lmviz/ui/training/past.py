@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BEAT = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
 MAP_LIMIT = 400  # points of the map
-HEIGHT = 270
+HEIGHT = 235
 PLAYING = "train.playing"
 
 

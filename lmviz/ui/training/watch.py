@@ -19,35 +19,37 @@ if TYPE_CHECKING:
 
 BEAT = 0.5  # seconds between two looks at a run
 SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
-SAMPLES_SHOWN, SAMPLES_BESIDE = 5, 3  # steps whose samples are shown; where something else is looked at below
+SAMPLES_SHOWN = 5  # steps whose samples are shown
 ACTIVE = ("queued", "running")
-TABS = ("curves", "time", "step", "compare", "export")
+TABS = ("", "curves", "time", "step", "compare", "export")
+WITH_CHART = ("", "compare")
 
 
 def watch(bench: Workbench, view: View) -> None:
-    """The live part, then what was chosen to be seen below it."""
+    """What there is to look at, the live part, and what was chosen."""
     run = bench.runs.get(view.run)
-    state.keep("train.active", run.state in ACTIVE)
+    state.keep("train.drawn", _drawn(view, run))
     cost: float = state.remember("train.cost", 0.0)
     every = max(BEAT, cost / SHARE) if run.state in ACTIVE else None
-    st.fragment(live, run_every=every)(bench)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.segmented_control(
             text(view.lang, "train.tabs"),
             TABS,
-            format_func=lambda tab: text(view.lang, f"train.tab.{tab}"),
+            format_func=lambda tab: text(view.lang, f"train.tab.{tab or 'loss'}"),
             label_visibility="collapsed",
-            **_bound_tab(view),
+            required=True,
+            **state.bound("tab"),
         )
-        st.space("stretch")
-        st.toggle(text(view.lang, "train.log"), **state.bound("log"))
-    below(bench, state.view(View), run, every)
+        if view.tab in WITH_CHART:
+            st.space("stretch")
+            st.toggle(text(view.lang, "train.log"), **state.bound("log"))
+    st.fragment(live, run_every=every)(bench)
+    below(bench, view, run, every)
 
 
-def _bound_tab(view: View) -> dict[str, Any]:
-    """A tab that is pressed again closes."""
-    st.session_state["train_tab"] = view.tab or None
-    return {"key": "train_tab", "on_change": lambda: state.go(tab=st.session_state["train_tab"] or "")}
+def _drawn(view: View, run: Run) -> tuple[object, ...]:
+    """What the whole page hangs on: where it changes, the live part alone is not enough."""
+    return view.run, view.tab, view.opened, run.name, run.state in ACTIVE
 
 
 def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
@@ -79,9 +81,14 @@ def live(bench: Workbench) -> None:
 
 
 def _live(bench: Workbench, view: View) -> None:
+    if not view.run:
+        st.rerun()
     run = bench.runs.get(view.run)
-    if (run.state in ACTIVE) != state.remember("train.active", False):
-        st.rerun()  # the beat starts or stops
+    if _drawn(view, run) != state.remember("train.drawn", ()):
+        st.rerun()
+    if view.tab not in WITH_CHART:
+        _in_a_row(bench, view, run)
+        return
     chart, side = st.columns([0.68, 0.32], gap="medium")
     with side:
         head(bench, view, run)
@@ -92,30 +99,49 @@ def _live(bench: Workbench, view: View) -> None:
         samples(bench, view, run)
 
 
+def _in_a_row(bench: Workbench, view: View, run: Run) -> None:
+    """How the run goes, in little room: something else is looked at."""
+    if run.state not in ACTIVE and not run.sentence:
+        return
+    left, middle, right = st.columns([0.2, 0.45, 0.35], vertical_alignment="center")
+    with left:
+        _facts(view, run)
+    with middle:
+        progress(view, run)
+    with right:
+        manage.buttons(bench, view, run)
+    _trouble(view, run)
+
+
 def head(bench: Workbench, view: View, run: Run) -> None:
-    """Loss, step and speed; why the run stopped, if something went wrong; what it can be told to do."""
-    lang = view.lang
-    st.html(
-        words.facts(
-            [
-                (text(lang, "train.loss"), "–" if run.loss is None else number(lang, run.loss, 3)),
-                (text(lang, "train.step"), f"{integer(lang, run.step)} / {integer(lang, run.steps)}"),
-            ]
-        )
-    )
+    """Loss and step; why the run stopped, if something went wrong; what it can be told to do."""
+    _facts(view, run)
     if run.state == "queued":
-        st.caption(":material/hourglass_top: " + text(lang, "train.queued", place=run.queue_place))
-    if run.sentence:
-        st.error(error_text(lang, UserError(run.sentence, **run.details)))
-        if "grad_norm" in run.details:
-            step = run.details["step"]
-            st.button(
-                text(lang, "train.open_bad", step=integer(lang, step)),
-                icon=":material/bug_report:",
-                key="open_bad",
-                on_click=lambda: state.go(tab="step", opened=step, scene=2, cell=None),
-            )
+        st.caption(":material/hourglass_top: " + text(view.lang, "train.queued", place=run.queue_place))
+    _trouble(view, run)
     manage.buttons(bench, view, run)
+
+
+def _facts(view: View, run: Run) -> None:
+    lang = view.lang
+    loss = "–" if run.loss is None else number(lang, run.loss, 3)
+    step = f"{integer(lang, run.step)} / {integer(lang, run.steps)}"
+    st.html(words.facts([(text(lang, "train.loss"), loss), (text(lang, "train.step"), step)]))
+
+
+def _trouble(view: View, run: Run) -> None:
+    """Why the run stopped, and the door to the step that could not be made."""
+    if not run.sentence:
+        return
+    st.error(error_text(view.lang, UserError(run.sentence, **run.details)))
+    if "grad_norm" in run.details and view.tab != "step":
+        step = run.details["step"]
+        st.button(
+            text(view.lang, "train.open_bad", step=integer(view.lang, step)),
+            icon=":material/bug_report:",
+            key="open_bad",
+            on_click=lambda: state.go(tab="step", opened=step, scene=2, cell=None),
+        )
 
 
 def progress(view: View, run: Run) -> None:
@@ -140,8 +166,7 @@ def samples(bench: Workbench, view: View, run: Run) -> None:
     if not by_step:
         return
     steps = sorted(by_step, reverse=True)
-    n_steps = SAMPLES_SHOWN if view.tab in ("", "curves", "compare") else SAMPLES_BESIDE
-    shown = [*steps[: n_steps - 1], *steps[n_steps - 1 :][-1:]]
+    shown = [*steps[: SAMPLES_SHOWN - 1], *steps[SAMPLES_SHOWN - 1 :][-1:]]
     lines = "".join(
         f"<b>{integer(lang, step)}</b><span>"
         + "".join(f"<em>{words.escaped(visible(one.text[:60]))}</em>" for one in by_step[step])
