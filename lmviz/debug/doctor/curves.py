@@ -43,7 +43,7 @@ def falls(history: History) -> Finding:
         return not_measured("falls", "too_short")
     fall = (history.start - history.end) / abs(history.start) if history.start else 0.0
     why = "" if fall > 0.1 else "rises" if fall < -0.02 else "still" if fall < 0.01 else "slow"
-    details = {"why": why, "first": history.start, "last": history.end}
+    details = {"why": why, "first": history.finite[0][1], "last": history.end}
     steps = (history.losses[0][0], history.last_step)
     return Finding("falls", not why or history.start < 0.05, fall, 0.1, "loss", steps=steps, details=details)
 

@@ -9,7 +9,9 @@ from typing import Literal
 
 from lmviz.trace.step import Cell
 
-Kind = Literal["number", "token", "shape", "word"]  # how the options are written; a word is a key of a sentence
+Kind = Literal[
+    "number", "token", "position", "shape", "word"
+]  # how the options are written; a word is a key of a sentence
 Option = int | float | str | tuple[int, ...]
 
 

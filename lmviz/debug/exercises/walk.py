@@ -60,8 +60,8 @@ def _width_of_a_head(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[s
     q = next(
         (s.outputs[0] for s in trace[stage.first : stage.last + 1] if s.outputs and s.outputs[0].name == "q"), None
     )
-    if q is None or len(q.shape) != 4:
-        return None
+    if q is None or len(q.shape) != 4 or q.shape[1] == 1:
+        return _shape(trace, stage, tokens, pieces)
     d_head, n_heads = q.shape[-1], q.shape[1]
     options, answer = mixed(d_head, [d_head * n_heads, n_heads, *numbers_near(d_head, 1)], f"qkv/{q.address}")
     details = {"n_heads": n_heads, "d_model": d_head * n_heads}
@@ -86,9 +86,9 @@ def _looked_at_most(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[st
         return None
     row = made.array[0, 0, pos, : pos + 1]
     order = [int(i) for i in np.argsort(-row)]
-    options, answer = mixed(_numbered(tokens, order[0]), [_numbered(tokens, i) for i in order[1:]], made.address)
+    options, answer = mixed(order[0], order[1:], made.address)
     details = {"token": tokens.pieces[pos], "n": pos + 1, "share": float(row[order[0]])}
-    return Question("looks_at", stage.kind, "token", options, answer, made.address, (0, 0, pos, order[0]), details)
+    return Question("looks_at", stage.kind, "position", options, answer, made.address, (0, 0, pos, order[0]), details)
 
 
 def _sum_of_two(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
@@ -154,10 +154,6 @@ def _loss_of_a_share(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[s
 def _some(tokens: Tokens) -> int:
     """The position that questions are about: the fourth, or the last of a shorter text."""
     return min(3, len(tokens) - 1)
-
-
-def _numbered(tokens: Tokens, pos: int) -> str:
-    return f"{pos + 1} · {tokens.pieces[pos]}"
 
 
 _Ask = Callable[[Trace, Stage, Tokens, tuple[str, ...]], Question | None]

@@ -12,7 +12,7 @@ from lmviz.ui.charts import CHOSEN, FAINT, PLAIN, AnyChart, rows
 Points = Sequence[tuple[int, float]]
 DASHES = ([1, 0], [6, 3], [2, 2])
 MOST = 600  # points of a line
-HEADROOM = 1.6  # how far above its first loss a curve is drawn
+STEEP = 20  # times its first: a loss that has exploded
 
 
 def curves(
@@ -31,14 +31,14 @@ def curves(
         spans: from and to, tinted.
     """
     names = list(lines)
-    ceiling = _ceiling([loss for points in lines.values() for _, loss in points], list((levels or {}).values()))
+    losses = [loss for points in lines.values() for _, loss in points]
     points = [(name, at, loss) for name, found in lines.items() for at, loss in _thinned(found) if math.isfinite(loss)]
     last = max((at for _, at, _ in points), default=1)
     table = rows(line=[p[0] for p in points], step=[p[1] for p in points], loss=[p[2] for p in points])
     x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=8))
-    y = alt.Y(
-        "loss:Q", title=nats, scale=alt.Scale(domain=[0, ceiling], clamp=True, nice=False), axis=alt.Axis(tickCount=5)
-    )
+    levels = {} if _explodes(losses) else levels
+    scale = _scale(losses, list((levels or {}).values()))
+    y = alt.Y("loss:Q", title=nats, scale=scale, axis=alt.Axis(tickCount=5, format="~g"))
     colour = alt.Color("line:N", scale=alt.Scale(domain=names, range=[CHOSEN, PLAIN, FAINT][: len(names)]))
     dash = alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])))
     curve = (
@@ -93,14 +93,18 @@ def _thinned(points: Points) -> Points:
     return kept
 
 
-def _ceiling(losses: Sequence[float], levels: Sequence[float]) -> float:
-    """As high as it takes to see where the curves begin; one that explodes leaves the chart at the top."""
-    finite = sorted(loss for loss in losses if math.isfinite(loss))
-    if not finite:
-        return max([*levels, 1.0])
-    usual = finite[len(finite) // 2]
-    first = next(loss for loss in losses if math.isfinite(loss))
-    return 1.08 * max([*levels, min(finite[-1], HEADROOM * max(first, min(usual, 4 * max(first, 0.1)))), 0.1])
+def _explodes(losses: Sequence[float]) -> bool:
+    finite = [loss for loss in losses if math.isfinite(loss)] or [1.0]
+    return max(finite) > STEEP * max(finite[0], 0.1)
+
+
+def _scale(losses: Sequence[float], levels: Sequence[float]) -> alt.Scale:
+    """From 0 up; where a loss explodes, by powers of ten, so that the others are still seen."""
+    finite = [loss for loss in losses if math.isfinite(loss)] or [1.0]
+    top = 1.08 * max([*levels, *finite, 0.1])
+    if _explodes(losses):
+        return alt.Scale(type="log", domain=[max(1e-3, min(finite)) / 1.5, top], clamp=True, nice=False)
+    return alt.Scale(domain=[0, top], clamp=True, nice=False)
 
 
 def parts(names: Sequence[str], megabytes: Sequence[float], budget: float, title: str, height: int = 230) -> AnyChart:

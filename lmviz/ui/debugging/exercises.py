@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,7 +11,7 @@ from lmviz.ui import choices, shell, state
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import number, percent, text, visible
+from lmviz.ui.text import number, percent, text
 
 if TYPE_CHECKING:
     from lmviz.debug.exercises.question import Option, Question
@@ -43,7 +44,9 @@ def section(bench: Workbench, view: View) -> None:
     with left:
         st.markdown(f"#### {text(lang, 'exercise.walk')}")
         for question in asked:
-            _ask(view, question, f"{view.model}|{prompt}|{target}", done, Walk(lang=lang, model=view.model,
+            _ask(view, question, f"{view.model}|{prompt}|{target}",
+                run.tokens.pieces,
+                done, Walk(lang=lang, model=view.model,
                  prompt=prompt, target=target, step=question.where))  # fmt: skip
     with right:
         st.markdown(f"#### {text(lang, 'exercise.pitfalls')}")
@@ -57,7 +60,7 @@ def _progress(lang: str, done: int, all_: int) -> None:
         st.success(text(lang, "exercise.all_done"), icon=":material/trophy:")
 
 
-def _ask(view: View, question: Question, run: str, done: set[str], place: Walk) -> None:
+def _ask(view: View, question: Question, run: str, pieces: Sequence[str], done: set[str], place: Walk) -> None:
     """One question. The first answer counts; a wrong one is told, and can be tried on another text."""
     lang, key = view.lang, f"{question.name}.{question.about}"
     answered: dict[str, int] = state.remember(ANSWERED, {})
@@ -66,18 +69,20 @@ def _ask(view: View, question: Question, run: str, done: set[str], place: Walk) 
     with st.container(border=True):
         words = text(lang, f"exercise.ask.{question.name}", **_details(lang, question))
         options = list(range(len(question.options)))
+        if here in answered:
+            st.session_state[f"ask.{here}"] = answered[here]  # a widget that is turned off forgets its choice
         st.radio(
             f"{tick}{words}",
             options,
-            index=answered.get(here),
-            format_func=lambda i: _option(lang, question.options[i], question.kind),
+            index=None,
+            format_func=lambda i: _option(lang, question.options[i], question.kind, pieces),
             horizontal=True,
             key=f"ask.{here}",
             disabled=here in answered,
             on_change=lambda: _answered(question, here, key, answered, done),
         )
         if here in answered:
-            right = _option(lang, question.options[question.answer], question.kind)
+            right = _option(lang, question.options[question.answer], question.kind, pieces)
             with st.container(horizontal=True, vertical_alignment="center"):
                 if question.is_right(answered[here]):
                     st.markdown(f":green[:material/check:] {text(lang, 'exercise.right')}", width="content")
@@ -126,9 +131,12 @@ def _details(lang: str, question: Question) -> dict[str, str]:
     return shown
 
 
-def _option(lang: str, option: Option, kind: str) -> str:
+def _option(lang: str, option: Option, kind: str, pieces: Sequence[str]) -> str:
+    """An answer as it is written; a position by its number and its token."""
+    if kind == "position" and isinstance(option, int):
+        return f"{option + 1} {code(pieces[option])}"
     if isinstance(option, tuple):
         return "[" + ", ".join(map(str, option)) + "]"
     if isinstance(option, int | float):
         return said(lang, option) if option == int(option) else number(lang, option)
-    return code(visible(option)) if kind == "token" else str(option)
+    return code(option) if kind == "token" else str(option)

@@ -131,6 +131,7 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -
             text(lang, "game.place"),
             places,
             index=None,
+            placeholder=text(lang, "game.choose"),
             format_func=lambda kind: text(lang, f"stage.{kind}.title"),
             key=ids["place"],
         )

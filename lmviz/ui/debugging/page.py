@@ -13,7 +13,8 @@ from lmviz.ui.text import error_text, text
 
 _CSS = """
 .st-key-debugging h4 { padding: 0.2rem 0 0.5rem; margin: 0; }
-.st-key-debugging .stHeading { margin-bottom: 0; }
+.st-key-debugging .stMarkdown [data-testid="stMarkdownContainer"]:has(> h4:last-child),
+.st-key-debugging [data-testid="stMarkdownContainer"]:has(> .stHeading:last-child) { margin-bottom: 0; }
 .st-key-debugging pre { white-space: pre-wrap; }
 .lm-diff { font: 0.92rem/1.55 monospace; overflow-x: auto; border-radius: 0.5rem; margin: 0; padding: 0.5rem 0;
   border: 1px solid color-mix(in srgb, currentColor 18%, transparent); }

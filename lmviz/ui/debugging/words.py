@@ -20,7 +20,7 @@ SHARES = frozenset(
 def said(lang: str, value: float, share: bool = False) -> str:
     """A measured number: a count as one, a share in percent, else with as many digits as tell something."""
     if share and math.isfinite(value):
-        return number(lang, 100 * value, 0 if float(100 * value).is_integer() else 1) + " %"
+        return number(lang, 100 * value, 0 if abs(value) >= 1 or float(100 * value).is_integer() else 1) + " %"
     if math.isfinite(value) and float(value).is_integer() and abs(value) < 1e9:
         return integer(lang, int(value))
     if 0.001 <= abs(value) < 1e6 and abs(value - round(value, 2)) < 0.0005:  # 1.000 would read as a thousand
