@@ -68,6 +68,15 @@ def test_a_tokens_logit_is_pinned_in_the_step_through(visit: Visit) -> None:
     expect(page.locator(".inspect")).to_contain_text(logit)
 
 
+def test_a_clicker_steps_forth_and_back(visit: Visit) -> None:
+    page = visit("generation", stop="#")
+    for key, n in (("PageDown", 1), ("PageDown", 2), ("PageUp", 1), ("ArrowRight", 2), ("Home", 0)):
+        page.keyboard.press(key)
+        expect(page.locator(".piece.new")).to_have_count(n)
+        idle(page)
+    expect(page.get_by_role("button", name="PageDown")).to_have_count(0)
+
+
 def test_it_runs_by_itself_until_stopped(visit: Visit) -> None:
     page = visit("generation", stop="#")
     page.get_by_role("button", name="Run").click()

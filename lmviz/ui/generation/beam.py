@@ -8,6 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, state
+from lmviz.ui.clicker import clicker
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import code, error_text, number, text, visible
@@ -70,6 +71,8 @@ def _buttons(view: View, at: int, last: int) -> None:
                 on_click=lambda to=to: state.go(n=to, token=None),
             )
         st.markdown(text(view.lang, "generation.beam.at", at=at, last=last))
+    forward, back = (lambda to=to: state.go(n=to, token=None) for to in (at + 1, at - 1))
+    clicker("generation.beam", forward if at < last else None, back if at else None)
 
 
 def _tree(search: BeamSearch, checkpoint: Checkpoint, view: View) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, pieces, shell, state
+from lmviz.ui.clicker import clicker
 from lmviz.ui.generation import table
 from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import SHOWN, View
@@ -169,6 +170,8 @@ def _buttons(view: View, generation: Generation) -> None:
         _button(view, "run", ":material/play_arrow:", ended, lambda: _run(True), None)
     _button(view, "end", ":material/last_page:", ended, lambda: state.go(n=view.length, at=-1, token=None), "End")
     _button(view, "again", ":material/replay:", n == 0, _again, None)
+    forward, back = (lambda to=to: state.go(n=to, at=-1, token=None) for to in (n + 1, n - 1))
+    clicker("generation", None if ended or running else forward, back if n else None)
 
 
 def _again() -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, state
+from lmviz.ui.clicker import clicker
 from lmviz.ui.text import code, error_text, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
@@ -66,6 +67,8 @@ def _buttons(view: View, at: int, last: int) -> None:
                 on_click=lambda to=to: state.go(at=to),
             )
         st.markdown(text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last)))
+        forward, back = (lambda to=to: state.go(at=to) for to in (at + 1, at - 1))
+        clicker("tokenizer", forward if at < last else None, back if at else None)
 
 
 def _shown(learning: Learning, id: int) -> str:
