@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
+import torch
+
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.catalogue import bug_named
 from lmviz.debug.bugs.difference import Difference, first_difference
@@ -18,6 +20,7 @@ from lmviz.debug.doctor import examine
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.history import History
+from lmviz.debug.doctor.outputs import sampling
 from lmviz.debug.game import Glance, Puzzle, glance, probe, puzzle
 from lmviz.debug.memory.trial import Outcome, Trial, try_out
 from lmviz.debug.patient import patient_of
@@ -25,14 +28,16 @@ from lmviz.debug.pitfalls.run import Result, run
 from lmviz.debug.pitfalls.setup import Setup
 from lmviz.debug.threads import one_thread
 from lmviz.errors import UserError
+from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.train.loop import Snapshot
-from lmviz.workbench import BROKEN, Cache, Request, Workbench
+from lmviz.workbench import BROKEN, Cache, Request, Workbench, moment_name
 
 BUG, CURED, PUZZLE = "bug", "cured", "puzzle"
 _BROKEN = re.compile(rf"({BUG}|{CURED})/([a-z0-9_]{{1,40}})@(.+)")
 _PUZZLE = re.compile(rf"{PUZZLE}/(\d)-(\d{{1,6}})")
 POINTS = 2000  # of a curve
+NEW_TOKENS = 24
 
 T = TypeVar("T")
 
@@ -43,6 +48,14 @@ class Examined:
 
     findings: tuple[Finding, ...]
     prompt: str  # opens the walk in which the findings' addresses are
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A text that was drawn, and what the doctor says of how."""
+
+    text: str
+    finding: Finding
 
 
 class Debugging:
@@ -104,6 +117,26 @@ class Debugging:
         checkpoint = self._bench.checkpoint(model)
         return self._examined.get((model, id(checkpoint)), lambda: _quietly(lambda: _examined(checkpoint)))
 
+    def drawn(self, model: str, temperature: float, top_k: int) -> Drawn:
+        """What a model writes on from its first prompt, and whether the settings leave it a choice."""
+        checkpoint, prompt = self._bench.checkpoint(model), self._bench.first_prompt(model)
+        room = checkpoint.config.n_ctx - len(
+            checkpoint.tokenizer.encode(prompt)
+        )  # past it, small models lose the thread
+        n_tokens = max(4, min(NEW_TOKENS, room))
+        settings = Settings(temperature=temperature, top_k=top_k, max_new_tokens=n_tokens)
+        written = self._bench.writing(checkpoint, prompt, settings).first(n_tokens)
+        logits = torch.from_numpy(
+            self._bench.run(Request(model, prompt)).trace["logits"].outputs[0].array[0, -1].copy()
+        )
+        finding = sampling(settings, logits, written.new_ids)
+        return Drawn(checkpoint.tokenizer.decode(written.ids), finding)
+
+    def last_model(self, run: str) -> str:
+        """The name of a run's model as it was last saved; empty if it has saved none yet."""
+        stops = self._bench.runs.stops(run)
+        return moment_name(run, stops[-1].step) if stops else ""
+
     def history(self, run: str) -> History:
         """The curves of a run of the store."""
         runs = self._bench.runs
@@ -123,6 +156,7 @@ class Debugging:
             held_out=points("held_out_loss") if "held_out_loss" in measured else (),
             grad_norms=points("grad_norm") if "grad_norm" in measured else (),
             update_ratios=tuple(sorted(ratios.items())),
+            d_vocab=self._bench.checkpoint(model).config.d_vocab if (model := self.last_model(run)) else None,
         )
 
     def diagnose(self, history: History) -> tuple[Finding, ...]:

@@ -100,6 +100,15 @@ def test_a_folder_that_is_not_there_is_told_in_a_sentence(open_on: Open) -> None
     assert "Il n’y a pas de dossier" in app.error[0].value
 
 
+@pytest.mark.parametrize(("temperature", "alarm"), [("0.8", False), ("0", True), ("100", True)])
+def test_a_temperature_that_leaves_no_choice_or_only_noise_is_told(
+    open_on: Open, temperature: str, alarm: bool
+) -> None:
+    app = open_on("debugging", section="doctor", model="names", temperature=temperature)
+    assert not app.exception
+    assert (text("en", "doctor.sampling.failed") in words(app)) is alarm
+
+
 def test_a_pasted_log_is_read_and_diagnosed(open_on: Open) -> None:
     app = open_on("debugging", section="doctor", way="log")
     log = "\n".join(f"step {step}: loss {3 - step / 100 if step < 60 else 9}" for step in range(100))

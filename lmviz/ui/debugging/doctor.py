@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,7 +11,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, state
-from lmviz.ui.debugging import cards, charts
+from lmviz.ui.debugging import cards, charts, words
 from lmviz.ui.debugging.view import WAYS, View
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import error_text, text
@@ -59,6 +60,26 @@ def _model(bench: Workbench, view: View) -> None:
     if not any(finding.holds is False for finding in examined.findings):
         st.success(text(view.lang, "doctor.healthy"), icon=":material/favorite:")
     cards.cards(view.lang, examined.findings, lambda finding: look(view.lang, view.model, examined.prompt, finding))
+    with st.expander(text(view.lang, "doctor.drawing"), icon=":material/casino:"):
+        _drawing(bench, view)
+
+
+def _drawing(bench: Workbench, view: View) -> None:
+    """Temperature and top-k, what they leave to choose from, and what the model writes with them."""
+    lang = view.lang
+    with st.container(horizontal=True):
+        st.number_input(text(lang, "doctor.temperature"), 0.0, 100.0, step=0.1, width=180, **state.bound("temperature"))
+        st.number_input(text(lang, "doctor.top_k"), 0, 1_000_000, width=180, **state.bound("top_k"))
+    drawn = bench.debugging.drawn(view.model, view.temperature, view.top_k)
+    st.markdown(text(lang, "doctor.written", text=words.code(drawn.text)))
+    finding = drawn.finding
+    if why := finding.details["why"]:
+        details = {"d_vocab": words.said(lang, float(str(finding.details["d_vocab"])))}
+        details["repeats"] = words.said(lang, float(str(finding.details["repeats"])), share=True)
+        st.warning(text(lang, f"doctor.sampling.{why}", **details))
+        cards.alarm(lang, finding)
+    else:
+        st.success(f"**{words.about(lang, finding, 'title')}** · {words.measured(lang, finding)}")
 
 
 def look(lang: str, model: str, prompt: str, finding: Finding) -> Walk | None:
@@ -95,6 +116,9 @@ def _run(bench: Workbench, view: View) -> None:
         st.info(text(view.lang, "doctor.why_not.too_short"))
         return
     diagnosed(bench, view, history)
+    if model := bench.debugging.last_model(view.run if view.run in found else found[0]):
+        st.markdown(f"#### {text(view.lang, 'doctor.the_model')}")
+        _model(bench, replace(view, model=model))
 
 
 def _log(bench: Workbench, view: View) -> None:

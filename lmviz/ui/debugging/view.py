@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmviz.ui.state import Place, choice, flag, part, whole
+from lmviz.ui.state import Place, choice, flag, part, real, whole
 
 SECTIONS = ("pitfalls", "doctor", "lab", "game", "exercises")
 FAMILIES = ("no_learning", "memory", "poor_predictions", "tips")
@@ -34,6 +34,8 @@ class View(Place):
     way: str = part("model", choice(*WAYS))
     run: str = part("", str)
     d_vocab: int = part(0, whole(0, 10_000_000))
+    temperature: float = part(1.0, real(0, 100))
+    top_k: int = part(0, whole(0, 1_000_000))
     # bug lab
     bug: str = part("no_mask", str)
     prompt: str | None = part(None, str)  # None: the model's own first prompt
