@@ -283,3 +283,16 @@ def test_a_training_writes_as_it_is_now_and_as_it_was_before(open_on: Open, runs
         wanted = generate(model, model.tokenizer.encode(".a").ids, Settings(max_new_tokens=1)).steps[0].logits
         assert logits[weights] == {id: pytest.approx(float(score), rel=1e-5) for id, score in enumerate(wanted)}
     assert logits["trained"] != logits["untrained"]
+
+
+def test_a_text_of_several_says_which_it_is_and_leads_back_to_the_first(open_on: Open) -> None:
+    app = open_on("generation", n="4", text="2", stop="#")
+    third = new_pieces(app)
+    assert any(text("en", "generation.which_text", n=3) == caption.value for caption in app.caption)
+    app.button(key="generation.first_text").click().run()
+    assert new_pieces(app) != third and "text" not in app.query_params
+
+
+def test_one_beam_is_said_to_be_greedy(open_on: Open) -> None:
+    app = open_on("generation", way="beam", beams="1")
+    assert any("greedy" in caption.value for caption in app.caption)

@@ -43,7 +43,7 @@ def _search(bench: Workbench) -> None:
         drawn.show("generation/tree", _tree(search, checkpoint, view), view.lang, "generation.tree", _clicked)
     with right:
         _words(view, search, checkpoint)
-        said(view, bench)
+        said(view, bench, "beam")
 
 
 def _clicked(event: drawn.Event) -> None:

@@ -26,7 +26,7 @@ def compare(bench: Workbench, view: View) -> None:
     for (name, way), column in zip(ways, st.columns(len(ways), gap="medium"), strict=True):
         with column:
             _column(bench, checkpoint, view, way, name)
-    said(replace(view, strategy="sample"), bench)
+    said(view, bench, "sample")
 
 
 def _column(bench: Workbench, checkpoint: Checkpoint, view: View, way: View, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -121,23 +122,27 @@ def _clicked(event: drawn.Event) -> None:
 
 def _text(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> None:
     """The text so far. Every new token opens its step; the box at the end opens the one to come."""
-    tokenizer, prompt = checkpoint.tokenizer, generation.prompt
-    shown = []
-    for pos, id in enumerate(prompt):
-        marks = ("given", *(("gone",) if pos < step.n_cut else ()))
-        shown.append(Piece(tokenizer.piece(id), "" if not marks[1:] else "✂", marks))
-    for each in generation.steps:
-        if each.chosen is None:
-            continue
-        pos = len(prompt) + each.index
-        share = each.share
-        marks = ("new", *(("gone",) if pos < step.n_cut else ("later",) if each.index > step.index else ()))
-        shown.append(
-            Piece(tokenizer.piece(each.chosen), _percent(share, view.lang), marks, share=share, key=each.index)
-        )
+    shown = [*_given(checkpoint, generation, step), *_new(view, checkpoint, generation, step)]
     if not generation.ended:
         shown.append(Piece("?", text(view.lang, "generation.coming"), ("coming",), key=len(generation.steps)))
     pieces.show(shown, view.lang, "generation.text", _open, step.index, height=130, roomy=True)
+
+
+def _given(checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> Iterator[Piece]:
+    """The prompt's tokens; those that this step no longer reads are cut."""
+    for pos, id in enumerate(generation.prompt):
+        piece = checkpoint.tokenizer.piece(id)
+        yield Piece(piece, "✂", ("given", "gone")) if pos < step.n_cut else Piece(piece, "", ("given",))
+
+
+def _new(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> Iterator[Piece]:
+    """The tokens that were written, the more coloured the likelier they were."""
+    for each in generation.steps:
+        if each.chosen is not None:
+            is_gone = len(generation.prompt) + each.index < step.n_cut
+            marks = ("new", "gone") if is_gone else ("new", "later") if each.index > step.index else ("new",)
+            percent = _percent(each.share, view.lang)
+            yield Piece(checkpoint.tokenizer.piece(each.chosen), percent, marks, share=each.share, key=each.index)
 
 
 def _open(index: int) -> None:
@@ -193,38 +198,58 @@ def _button(view: View, name: str, icon: str, disabled: bool, act: object, short
 
 def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep, coming: bool) -> None:
     """What happened, in sentences with this step's numbers; how to go on."""
-    from lmviz.generate.settings import notes
-
-    lang, tokenizer = view.lang, checkpoint.tokenizer
     if coming:
-        st.markdown(f"**{text(lang, 'generation.title.coming', n=step.index + 1)}**")
-        st.markdown(text(lang, "generation.hint.draw" if generation.settings.draws else "generation.hint.greedy"))
+        st.markdown(f"**{text(view.lang, 'generation.title.coming', n=step.index + 1)}**")
+        st.markdown(text(view.lang, f"generation.hint.{'draw' if step.settings.draws else 'greedy'}"))
     elif step.chosen is None:
-        st.warning(text(lang, "generation.ended.nothing"))
+        st.warning(text(view.lang, "generation.ended.nothing"))
     else:
-        token = visible(tokenizer.piece(step.chosen))
-        st.markdown(f"**{text(lang, 'generation.title.chosen', n=step.index + 1, token=code(token))}**")
-        draw = step.draw()
-        share = _percent(step.share, lang)
-        if draw is not None:
-            st.markdown(table.share_of(draw, lang, tokenizer))
-        else:
-            st.markdown(text(lang, "generation.greedy", token=code(token), share=share))
+        _chosen(view, checkpoint, step, step.chosen)
     if view.weights == "trained" and (coming or step.chosen is not None):
-        place = at_step(view, checkpoint, step, "probabilities")
-        shell.link(text(lang, "generation.why"), place)
-        if tokenizer.encode(place.prompt or "").ids != step.read:
-            st.caption(text(lang, "generation.why_other"))
+        _why(view, checkpoint, step)
     if view.token is not None and view.token < len(step.logits):
         worked_out(view, checkpoint, step, view.token)
     else:
         _reasons(view, step)
+    _notes(view, generation, step)
+
+
+def _chosen(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
+    """Which token it was, and how it was chosen."""
+    token = code(visible(checkpoint.tokenizer.piece(id)))
+    st.markdown(f"**{text(view.lang, 'generation.title.chosen', n=step.index + 1, token=token)}**")
+    draw = step.draw()
+    if draw is not None:
+        st.markdown(table.share_of(draw, view.lang, checkpoint.tokenizer))
+    else:
+        st.markdown(text(view.lang, "generation.greedy", token=token, share=_percent(step.share, view.lang)))
+
+
+def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
+    """The door to the step-through, where this step's distribution is made."""
+    place = at_step(view, checkpoint, step, "probabilities")
+    shell.link(text(view.lang, "generation.why"), place)
+    if checkpoint.tokenizer.encode(place.prompt or "").ids != step.read:
+        st.caption(text(view.lang, "generation.why_other"))
+
+
+def _notes(view: View, generation: Generation, step: TokenStep) -> None:
+    """What slid out of the context, what the settings don't do, why the text ends, and which of several it is."""
+    from lmviz.generate.settings import notes
+
     if step.n_cut:
-        st.caption(text(lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))
+        st.caption(text(view.lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))
     for note in notes(generation.settings, len(step.logits)):
-        st.caption(f":orange-badge[!] {table.said(note, lang)}")
+        st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
     if generation.ended in ("stop", "length") and step.index == len(generation.steps) - 1:
-        st.caption(text(lang, f"generation.ended.{generation.ended}", n=len(generation.steps)))
+        st.caption(text(view.lang, f"generation.ended.{generation.ended}", n=len(generation.steps)))
+    if view.text:
+        st.caption(text(view.lang, "generation.which_text", n=view.text + 1))
+        st.button(text(view.lang, "generation.first_text"), key="generation.first_text", on_click=_first_text)
+
+
+def _first_text() -> None:
+    state.go(text=0, at=-1, token=None)
 
 
 def _reasons(view: View, step: TokenStep) -> None:

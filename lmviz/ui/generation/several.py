@@ -21,7 +21,9 @@ MEASURES = ("distinct_texts", "distinct_1", "distinct_2", "overlap", "repetition
 
 def several(bench: Workbench, view: View) -> None:
     """A list of texts for each set of weights."""
-    st.toggle(text(view.lang, "generation.both"), **state.bound("both"))
+    st.toggle(
+        text(view.lang, "generation.both"), help=text(view.lang, "generation.weights_help"), **state.bound("both")
+    )
     shown = ("trained", "untrained") if view.both else (view.weights,)
     for column, weights in zip(st.columns(len(shown), gap="large"), shown, strict=True):
         with column:
@@ -34,13 +36,13 @@ def several(bench: Workbench, view: View) -> None:
     said(view, bench)
 
 
-def said(view: View, bench: Workbench) -> None:
+def said(view: View, bench: Workbench, strategy: str = "") -> None:
     """What the settings don't do."""
     from lmviz.generate.settings import notes
     from lmviz.ui.generation import table
 
     checkpoint = bench.checkpoint(view.model)
-    for note in notes(view.settings(checkpoint), checkpoint.config.d_vocab):
+    for note in notes(view.settings(checkpoint, strategy), checkpoint.config.d_vocab):
         st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
 
 
