@@ -10,6 +10,7 @@ a model of GPT-2's 124M shape with random weights.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -82,7 +83,8 @@ def main() -> None:
     models = options.model or SAMPLES
     with ExitStack() as stack:
         if options.large:
-            models = [*models, large_model(Path(stack.enter_context(tempfile.TemporaryDirectory())))]
+            os.environ["LMVIZ_MODELS"] = stack.enter_context(tempfile.TemporaryDirectory())
+            models = [*models, large_model(Path(os.environ["LMVIZ_MODELS"]))]
         floor = stack.enter_context(server(ROOT / "benchmarks/apps/empty_fragment.py", "--runner.postScriptGC=false"))
         app = stack.enter_context(server(ROOT / "streamlit_app.py"))
         browser = stack.enter_context(chromium())

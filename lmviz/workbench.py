@@ -33,6 +33,7 @@ from lmviz.generate.reading import prompt_ids
 from lmviz.generate.readout import NextTokenLoss, Readout
 from lmviz.generate.settings import Settings
 from lmviz.generate.side_by_side import Outcome, of_generations, of_search
+from lmviz.model.card import Card, read_card
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.tokenizer import Tokenizer, Tokens
 from lmviz.tokens.analysis import Analysis, analyse
@@ -262,8 +263,14 @@ class Workbench:
             return self._moment_checkpoint(asked[0], asked[1])
         if moment := run_and_step(model):
             return self._checkpoints.get((model, self.runs.get(moment[0]).name), lambda: self.runs.model_at(*moment))
-        folder = self._samples / model if model in self.models() else Path(os.path.expanduser(model))
+        folder = self._samples / model if model in self.models() else _confined(model)
         return self._checkpoints.get((model, _changed(folder)), lambda: load(folder))
+
+    def card(self, run: Run, language: str) -> Card:
+        """What the model of a run is: the `README.fr.md` of its folder for French, say, or else its `README.md`."""
+        folder = run.checkpoint.folder
+        translated = folder / f"README.{language}.md" if folder is not None else None
+        return read_card(translated) if translated is not None and translated.is_file() else run.checkpoint.card
 
     def first_prompt(self, model: str) -> str:
         if asked := training_step(model):
@@ -692,6 +699,29 @@ def _said_of_target(checkpoint: Checkpoint, target: str) -> tuple[tuple[str, dic
             ("Only {piece} is judged of what came next: a loss is about one token.", {"piece": following.pieces[0]}),
         )
     return ()
+
+
+def _confined(folder: str) -> Path:
+    """A folder of the user's own, if it lies where models may lie: a link must not look around on the machine.
+
+    That is below the home folder, below the one that lmviz was started in, or below those that LMVIZ_MODELS and
+    LMVIZ_RUNS name.
+    """
+    variables = (os.environ.get(name, "") for name in ("LMVIZ_MODELS", "LMVIZ_RUNS"))
+    named = [Path(one) for paths in variables for one in paths.split(os.pathsep) if one]
+    roots = [root.resolve() for root in (Path.home(), Path.cwd(), *named)]
+    path = Path(os.path.expanduser(folder))
+    try:
+        below = any(path.resolve().is_relative_to(root) for root in roots)
+    except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links: no folder
+        below = True
+    if not below:
+        raise UserError(
+            "A model's folder must lie below your home folder, below the one that lmviz was started in, or below one "
+            "that the environment variable LMVIZ_MODELS names; {folder} does not: move it there, or name it.",
+            folder=folder[:200],
+        )
+    return path
 
 
 def _changed(folder: Path) -> float:

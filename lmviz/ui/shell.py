@@ -35,6 +35,7 @@ _CSS = """
 .stMainBlockContainer, .block-container { padding: 3.9rem 1.4rem 0.6rem; max-width: none; }
 .stVerticalBlock { gap: 0.55rem; }
 header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
+.st-key-debugger_frame { min-height: calc(100vh - 10rem); }
 .st-key-top .st-key-language { margin-left: auto; order: 9; }
 @media (max-width: 820px) {
   .st-key-top .stPopover p { display: none; }

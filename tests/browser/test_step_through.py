@@ -73,7 +73,9 @@ def test_a_clicked_cell_shows_its_arithmetic_and_leads_back_to_the_embedding(vis
         operand = page.locator(".sum button.num").last
         if operand.count() == 0 or page.locator(".end").count():
             break
+        before = page.url
         operand.click()
+        page.wait_for_function("(before) => location.href !== before", arg=before)
         idle(page)
     expect(page.locator(".end")).to_be_visible()
     assert re.search(r"(tok|pos)_embed|weight|bias|ids", page.url)
@@ -248,3 +250,10 @@ def test_a_large_tensor_is_paged(visit: Visit) -> None:
     expect(paging).to_contain_text("0–63 / 256")
     paging.get_by_role("button", name="Further right").click()
     expect(paging).to_contain_text("64–127 / 256")
+
+
+def test_a_negative_number_after_a_sign_stands_in_brackets(visit: Visit) -> None:
+    cell = json.dumps(["blocks.0.attn.masked", [0, 0, 3, 1]])
+    page = visit(model="pokemon", step="blocks.0.attn.masked", cell=cell)
+    written = " ".join(page.locator(".inspect .sum").all_inner_texts())
+    assert re.search(r"[×+] \(−\d", written) and not re.search(r"[×+/] ?−\d", written) and "object" not in written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from lmviz.errors import UserError
 from lmviz.workbench import Cache, Edit, Request, Workbench
-from tests.conftest import SAMPLES
+from tests.conftest import ROOT, SAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +96,10 @@ def test_the_explained_cell_is_the_recorded_one(bench: Workbench) -> None:
         (Request("pokemon", ""), "at least one token"),
         (Request("pokemon", "ABC"), "at least one token"),
         (Request("pokemon", "a" * 5000), "at most"),
-        (Request("/no/such/folder", "a"), "no folder"),
+        (Request("no/such/folder", "a"), "no folder"),
         (Request("pokemon", ".pik", edits=(Edit("nowhere", (0,), 1.0),)), "An edit must name"),
         (Request("x" * 5000, "a"), "no folder"),
-        (Request("~nobody", "a"), "no folder"),
+        (Request("~nobody", "a"), "must lie below"),
         (Request("pokemon", ".pik", edits=(Edit("logits", (0, 0, 99), 1.0),)), "must be inside the tensor"),
         (Request("pokemon", ".pik", edits=(Edit("logits", (0, 0), 1.0),)), "must be inside the tensor"),
         (Request("names", ".mar", edits=(Edit("blocks.0.attn.z", None, head=4),)), "must be inside the tensor"),
@@ -108,10 +110,42 @@ def test_what_cannot_be_run_is_a_sentence(bench: Workbench, request_: Request, m
         bench.run(request_)
 
 
-def test_a_folder_that_is_no_model_is_a_sentence(bench: Workbench, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_model_is_a_sentence(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"config\.json"):
         bench.run(Request(str(tmp_path), "a"))
+
+
+@pytest.mark.parametrize("folder", ["/etc", "/", "../../../etc", "/etc/passwd"])
+def test_a_link_does_not_look_around_on_the_machine(bench: Workbench, folder: str) -> None:
+    with pytest.raises(UserError, match="must lie below"):
+        bench.run(Request(folder, "a"))
+
+
+def test_models_open_below_the_folders_that_are_named(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "sample_models/small-ever", tmp_path / "mine")
+    (home := tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    with pytest.raises(UserError, match="must lie below"):
+        bench.run(Request(str(tmp_path / "mine"), "Clem"))
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    assert len(bench.run(Request(str(tmp_path / "mine"), "Clem")).tokens) == 1
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_a_card_in_french_has_the_numbers_of_the_english_one(bench: Workbench, model: str) -> None:
+    run = bench.run(Request(model, bench.first_prompt(model)))
+    english, french = (bench.card(run, language).text for language in ("en", "fr"))
+    rows = [line for line in english.splitlines() if line.startswith("|") and any(map(str.isdigit, line))]
+    theirs = [line for line in french.splitlines() if line.startswith("|") and any(map(str.isdigit, line))]
+    digits = [[re.sub(r"\D", "", line) for line in lines] for lines in (rows, theirs)]
+    assert english != french and digits[0] == digits[1]
 
 
 def test_a_cache_makes_a_thing_once_for_many_threads() -> None:

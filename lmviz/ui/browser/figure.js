@@ -16,7 +16,7 @@ const tensorFigure = (panel, size, look, state) => {
   return h("figure", { class: "tensor", "data-address": panel.address, "data-part": panel.part },
     h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, CAPTION_WIDTH)}px` },
       h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), panel.mark ? h("span", { class: "mark" }, panel.mark) : null, roomy ? legend(panel, look) : null),
-      h("span", { class: "shape" }, shapeText(panel, wide))),
+      h("span", { class: "shape" }, shapeText(panel, wide, width < 190))),
     panel.heads && panel.result && !["B", "A − B"].includes(panel.mark) ? headPicker(panel, state) : null,
     panel.note ? h("p", { class: "empty" }, panel.note) : null,
     panel.no_grad ? h("p", { class: "empty" }, state.words["picture.no_grad"]) : canvas,
@@ -24,11 +24,11 @@ const tensorFigure = (panel, size, look, state) => {
 };
 
 // "batch 1 × pos 4 ↓ × d_model 16 →": the arrows say which axis runs down and which runs right.
-const shapeText = (panel, whole) => {
+const shapeText = (panel, whole, narrow = false) => {
   const n = panel.shape.length, arrows = panel.turned ? ["→", "↓"] : ["↓", "→"];
   const parts = panel.shape.map((size, i) => {
     const axis = panel.axes[i] && panel.axes[i] !== "1" ? `${panel.axes[i]} ` : "", arrow = i >= n - 2 ? arrows[i - n + 2] : "";
-    return { text: `${axis}${size}${arrow && n > 1 ? arrow : n === 1 ? "→" : ""}`, lead: i < n - 2 && size === 1 };
+    return { text: `${axis}${size}${arrow && n > 1 ? arrow : n === 1 ? "→" : ""}`, lead: i < n - 2 && (size === 1 || narrow) };
   });
   const shown = parts.filter((part) => whole || !part.lead);
   return (panel.turned ? [...shown.slice(0, -2), ...shown.slice(-2).reverse()] : shown).map((part) => part.text).join(" × ");

@@ -138,10 +138,8 @@ def edit_chips(view: View) -> list[dict[str, Any]]:
 
 def compared(run: Run, view: View, other: Run | None) -> str:
     """What the other run is, in a few words; empty if there is none."""
-    if not view.compares:
+    if not view.compares or other is None:
         return ""
-    if other is None:
-        return text(view.lang, "compare.none")
     if view.b_plain and not view.b_prompt and not view.b_model:
         return text(view.lang, "compare.with_plain")
     shown = visible(other.request.prompt)

@@ -40,9 +40,10 @@ def page(view: View) -> None:
         time.slider(bench, view)
         run = _opened(bench, view)
         if run is not None:
-            _debugger(bench)
+            with st.container(key="debugger_frame"):
+                _debugger(bench)
             tools.ledger(run, view)
-            tools.card(run, view)
+            tools.card(bench, run, view)
 
 
 def _opened(bench: Workbench, view: View) -> Run | None:
@@ -76,15 +77,16 @@ def request(bench: Workbench, view: View) -> Request:
 
 
 def other_run(bench: Workbench, view: View) -> Run | None:
-    """The run to compare with: the one that was asked for, or the same without its edits."""
+    """The run to compare with: the one that was asked for, or the same without its edits.
+
+    Raises:
+        UserError: there is no such run.
+    """
     if not view.compares and not view.edits:
         return None
     edits = () if view.b_plain or not view.compares else view.edits
     b = replace(view, edits=edits, model=view.b_model or view.model, prompt=view.b_prompt or view.prompt)
-    try:
-        return bench.run(request(bench, b))
-    except UserError:
-        return None
+    return bench.run(request(bench, b))
 
 
 @st.fragment
@@ -103,7 +105,13 @@ def _debugger(bench: Workbench) -> None:
         return
     cursor = events.place(run, view)
     stopped = state.take("stopped", "")
-    drawn = scene(bench, run, view, cursor, state.remember("windows", {}), other_run(bench, view), stopped)
+    other, refused = None, ""
+    try:
+        other = other_run(bench, view)
+    except UserError as error:
+        refused = error_text(view.lang, error)
+    drawn = scene(bench, run, view, cursor, state.remember("windows", {}), other, stopped)
+    drawn["compared"] = refused or drawn["compared"]
     drawn["seq"] = state.remember("seq", 0)
     debugger.show(drawn, lambda event: events.on_event(bench.run(request(bench, state.view(View))), event))
     state.write()

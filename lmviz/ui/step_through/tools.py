@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import code, error_text, integer, text
+from lmviz.ui.text import code, error_text, integer, number, text
 
 if TYPE_CHECKING:
     from lmviz.workbench import Run, Workbench
@@ -126,7 +126,7 @@ def ledger(run: Run, view: View) -> None:
             return
         st.caption(text(view.lang, "ledger.help"))
         rows = run.ledger()
-        columns = {
+        columns: dict[str, list[Any]] = {
             text(view.lang, "ledger.address"): [row.address for row in rows],
             text(view.lang, "ledger.axes"): [" × ".join(axis or "·" for axis in row.axes) for row in rows],
             text(view.lang, "ledger.shape"): [" × ".join(map(str, row.shape)) for row in rows],
@@ -137,7 +137,12 @@ def ledger(run: Run, view: View) -> None:
             text(view.lang, "ledger.bytes"): [row.n_bytes for row in rows],
         }
         chosen = st.dataframe(
-            columns, key="ledger", on_select="rerun", selection_mode="single-row", hide_index=True, height=360
+            _written(columns, view.lang),
+            key="ledger",
+            on_select="rerun",
+            selection_mode="single-row",
+            hide_index=True,
+            height=360,
         )
         picked = chosen["selection"]["rows"]
         before, now = state.remember("ledger", None), picked[0] if picked else None
@@ -147,9 +152,19 @@ def ledger(run: Run, view: View) -> None:
             st.rerun()
 
 
-def card(run: Run, view: View) -> None:
-    """The model's card."""
+def _written(columns: dict[str, list[Any]], lang: str) -> Any:
+    """A table whose numbers read as the page's language writes them, and sort as numbers."""
+    import pandas as pd
+
+    real = [name for name, values in columns.items() if any(isinstance(value, float) for value in values)]
+    whole = [name for name, values in columns.items() if all(isinstance(value, int) for value in values)]
+    style = pd.DataFrame(columns).style.format(lambda value: number(lang, value, 4), subset=real)
+    return style.format(lambda value: integer(lang, value), subset=whole)
+
+
+def card(bench: Workbench, run: Run, view: View) -> None:
+    """The model's card, in the reader's language if it has one."""
     with st.expander(text(view.lang, "card.title"), icon=":material/description:"):
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
         st.caption(f"{code(run.request.model)} · {integer(view.lang, n_parameters)}")
-        st.markdown(run.checkpoint.card.text or "–")
+        st.markdown(bench.card(run, view.lang).text or "–")

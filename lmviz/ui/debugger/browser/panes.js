@@ -114,7 +114,14 @@ const drawWatch = (box, state) => box.replaceChildren(...(state.data.watch.lengt
   h("button", { onclick: () => state.send({ type: "walk", address: one.address, cell: one.cell }), title: one.address },
     `${one.address.split(".").pop()}[${one.cell.join(",")}] = ${one.value === null ? "–" : written(one.value, state.data.digits, state.data.lang)}`)));
 
-const arithmetic = (pieces, state) => pieces.map((piece) => {
+// The pieces of a line; a negative number after a sign stands in brackets, as in −1.87 × (−0.29).
+const arithmetic = (pieces, state, after = false) => pieces.map((piece, i) => {
+  const before = i ? pieces[i - 1].text || "" : after ? "+" : "";
+  if (piece.number !== undefined && Number(piece.number) < 0 && /[+−×÷/*-]\s*$/.test(before)) return ["(", operandOf(piece, state), ")"];
+  return operandOf(piece, state);
+});
+
+const operandOf = (piece, state) => {
   const { digits, lang } = state.data;
   if (piece.text !== undefined) return piece.text;
   if (piece.terms) return sumOf(piece, state);
@@ -123,7 +130,7 @@ const arithmetic = (pieces, state) => pieces.map((piece) => {
   return piece.address ? h("button", {
     class: "num", title: `${piece.gradient ? "∂ " : ""}${piece.name}[${piece.cell.join(", ")}]`, onclick: () => state.send({ type: "walk", address: piece.address, cell: piece.cell, gradient: piece.gradient }),
   }, number) : h("span", { class: "plain" }, number);
-});
+};
 
 // A sum with its largest terms in order, and a button for what the others come to.
 const sumOf = (sum, state) => {
@@ -134,7 +141,7 @@ const sumOf = (sum, state) => {
     const left = sum.terms.length + sum.others - shown.length;
     const rest = sum.terms.reduce((total, term, i) => (shown.includes(i) ? total : total + Number(term.value)), Number(sum.rest));
     const more = left ? [" + ", h("button", { class: "rest", disabled: all, onclick: () => fill(true) }, `${written(rest, digits, lang)} ${state.words["inspect.rest"].replace("{n}", left)}`)] : [];
-    span.replaceChildren(...shown.flatMap((index, i) => [i ? " + " : "", arithmetic(sum.terms[index].pieces, state)]).flat(), ...more);
+    span.replaceChildren(...shown.flatMap((index, i) => [i ? " + " : "", arithmetic(sum.terms[index].pieces, state, i > 0)]).flat(Infinity), ...more);
   };
   fill(false);
   return span;
