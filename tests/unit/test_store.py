@@ -21,7 +21,7 @@ from lmviz.train.store import database, files
 from lmviz.train.store.database import FILE, Database, transaction
 from lmviz.train.store.files import read_tensors, write_tensors, write_whole
 from lmviz.train.store.room import make_room, shelf_of
-from lmviz.train.store.series import CHUNK, Writer, read_series, thinned
+from lmviz.train.store.series import CHUNK, Writer, means, read_series, thinned
 from lmviz.train.store.shelf import Saved, Shelf, bytes_in, crowded, is_milestone, next_milestone, passing
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -301,3 +301,13 @@ def test_room_is_made_in_ones_own_run_first_then_in_others_and_never_from_what_i
         with pytest.raises(UserError, match="nothing left to thin: delete runs or pins"):
             make_room(db, store.folder, "b", size, limit=size)
     assert (steps("a"), steps("b")) == ([1, 2, 10], [0, 5, 10])
+
+
+def test_means_are_those_of_whole_stretches_however_they_are_read() -> None:
+    steps, numbers = np.arange(1, 24), np.random.default_rng(0).normal(size=23)
+    found = means(steps, numbers, 5)
+    assert found.steps.tolist() == [5, 10, 15, 20]
+    assert found.numbers == pytest.approx([numbers[i : i + 5].mean() for i in (0, 5, 10, 15)])
+    later = means(steps[10:], numbers[10:], 5)
+    assert later.numbers.tolist() == found.numbers[2:].tolist()
+    assert len(means(steps[:4], numbers[:4], 5)) == 0

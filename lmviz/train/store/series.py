@@ -111,6 +111,17 @@ def thinned(steps: NDArray[np.int64], numbers: NDArray[np.float64], n_points: in
     return Series(steps[order], numbers[order], n_measured)
 
 
+def means(steps: NDArray[np.int64], numbers: NDArray[np.float64], width: int) -> Series:
+    """The mean of every stretch of `width` steps that is complete, at the last step of the stretch.
+
+    Args:
+        steps: one after the other, from the first of a stretch on; the first stretch of all begins at step 1.
+    """
+    n_stretches = len(steps) // width
+    whole = slice(0, n_stretches * width)
+    return Series(steps[whole][width - 1 :: width], numbers[whole].reshape(-1, width).mean(axis=1), len(steps))
+
+
 def _joined(rows: Iterable[sqlite3.Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     parts = [_arrays(steps, numbers) for steps, numbers in rows]
     if not parts:

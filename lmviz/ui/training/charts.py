@@ -13,7 +13,8 @@ import altair as alt
 
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
-DASHES: Mapping[str, list[int]] = {"train": [1, 0], "held_out": [6, 3]}
+DASHES: Mapping[str, list[int]] = {"train": [1, 0], "raw": [1, 0], "mean": [1, 0], "held_out": [6, 3]}
+FAINT = 0.3  # single steps, behind the mean of their neighbours
 
 
 def loss_chart(
@@ -29,13 +30,14 @@ def loss_chart(
 ) -> dict[str, Any]:
     """Loss over steps, with horizontal lines for what counting alone would reach.
 
-    Draws a table of `step`, `nats`, `run`, `label` and `kind`: "train", "held_out", "counted" (the ends of a horizontal
-    line), "above" and "below" (where its label ends).
+    Draws a table of `step`, `nats`, `run`, `label` and `kind`: "train" (every step), "raw" (every step of a noisy run)
+    and its "mean" (of several steps), "held_out"; "counted" (the ends of a horizontal line), "above" and "below" (where
+    its label ends).
 
     Args:
-        words: texts: step, nats, run, kind, train, held_out.
+        words: texts: step, nats, run, kind, train, mean, held_out.
         runs: the names, in the order of their colours.
-        kinds: what is there to be told apart: "train" and, if anything was measured on it, "held_out".
+        kinds: the curves that are there: "train", "raw", "mean", "held_out".
         nats: the lowest and the highest loss that the chart shows.
         tips: whether a point says its numbers; they cost a browser more than the curve does.
     """
@@ -43,14 +45,23 @@ def loss_chart(
     at = alt.X("step:Q", title=words["step"], scale=across, axis=_numbers(lang, tickCount=8))
     scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
     loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=_numbers(lang, tickCount=6))
-    told_apart = f"datum.value == 'train' ? {_js(words['train'])} : {_js(words['held_out'])}"
+    named = ", ".join(f"{kind}: {_js(words[kind])}" for kind in DASHES if kind in words)
     of_kinds = (
-        alt.Legend(title=None, orient="top", values=list(kinds), labelExpr=told_apart) if len(kinds) > 1 else None
+        alt.Legend(
+            title=None,
+            orient="top",
+            values=[kind for kind in kinds if kind in words],
+            labelExpr=f"({{{named}}})[datum.value]",
+        )
+        if len(kinds) > 1
+        else None
     )
     scale_of_kinds = alt.Scale(domain=list(DASHES), range=list(DASHES.values()))
     dash = alt.StrokeDash("kind:N", scale=scale_of_kinds, legend=of_kinds)
     if len(runs) == 1:  # then the colour is free to tell training and validation apart
-        colour = alt.Color("kind:N", scale=alt.Scale(domain=list(DASHES), range=[BLUE, ORANGE]), legend=of_kinds)
+        colour = alt.Color(
+            "kind:N", scale=alt.Scale(domain=list(DASHES), range=[BLUE, BLUE, BLUE, ORANGE]), legend=of_kinds
+        )
     else:
         of_runs = alt.Scale(domain=list(runs), range=list(SERIES[: len(runs)]))
         colour = alt.Color("run:N", scale=of_runs, legend=alt.Legend(title=None, orient="top"))
@@ -61,14 +72,15 @@ def loss_chart(
     ]
     base = alt.Chart(alt.NamedData("points"))
     is_counted = alt.datum.kind == "counted"
-    is_curve = (alt.datum.kind == "train") | (alt.datum.kind == "held_out")
+    is_curve = alt.FieldOneOfPredicate("kind", list(DASHES))
+    faint = alt.condition("datum.kind == 'raw'", alt.value(FAINT), alt.value(1.0))
     curves = (
         base.transform_filter(is_curve)
         .mark_line(clip=True, strokeWidth=1.8)
-        .encode(x=at, y=loss, color=colour, strokeDash=dash, order="step:Q")
+        .encode(x=at, y=loss, color=colour, strokeDash=dash, opacity=faint, detail="run:N", order="step:Q")
     )
     measured = (
-        base.transform_filter((alt.datum.kind == "held_out") | ((alt.datum.kind == "train") & (alt.datum.step == 1)))
+        base.transform_filter("datum.kind == 'held_out' || (datum.step == 1 && datum.kind == 'train')")
         .mark_point(clip=True, size=26, filled=True, opacity=1)
         .encode(x=at, y=loss, color=colour)
     )

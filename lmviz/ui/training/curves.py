@@ -26,6 +26,7 @@ POINTS = 160  # of one curve, that leave the server
 MEASURED_POINTS = 60
 SMALL_POINTS, SMALL_HEIGHT = 80, 190
 HEIGHT = 420
+MEANS = 75  # of a noisy curve, over the whole run
 WRITTEN = {"uniform": "above", "unigram": "below", "bigram": "above", "floor": "above"}  # its line
 WRITTEN_AT = {"uniform": 1.0, "unigram": 0.55, "bigram": 1.0, "floor": 0.55}  # of the width, where each label ends
 ROOM = 1.16  # above the highest of what the chart must show
@@ -41,7 +42,11 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     for one in shown:
         for metric, kind, n_points in (("loss", "train", POINTS), ("held_out_loss", "held_out", MEASURED_POINTS)):
             found = series(bench, one, metric, n_points)
+            kind = "raw" if kind == "train" and is_noisy(one) else kind
             _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], kind)
+        if is_noisy(one):
+            found = mean_loss(bench, one)
+            _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], "mean")
     highest = [table["nats"][0]] if table["nats"] else []
     for name, nats in run.facts.get("baselines", {}).items():
         label = text(lang, f"train.baseline.{name}", nats=number(lang, nats, 2))
@@ -52,7 +57,7 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
     rests = run.state not in ("queued", "running")
-    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, rests)
+    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, rests, width_of(run))
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="loss_chart")
 
 
@@ -65,9 +70,11 @@ def _loss_spec(
     nats: tuple[float, float],
     log: bool,
     tips: bool,
+    width: int,
 ) -> dict[str, Any]:
     """A chart is put together once: that takes a hundred times longer than to fill it anew."""
     words = {name: text(lang, f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")}
+    words["mean"] = text(lang, "train.chart.mean", n=width)
     return charts.loss_chart(words, runs, kinds, steps, nats, log, HEIGHT, lang, tips)
 
 
@@ -170,6 +177,35 @@ def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:
     if len(kept) > 200:
         kept.clear()
     kept[key] = (run.segment, found)
+    return found
+
+
+def is_noisy(run: Run) -> bool:
+    """Whether each step reads other texts, so that its loss says little about the next one's."""
+    return run.recipe.training.batch_size > 0 and width_of(run) > 1
+
+
+def width_of(run: Run) -> int:
+    """Steps to the mean of which a noisy curve is drawn."""
+    return run.steps // MEANS
+
+
+def mean_loss(bench: Workbench, run: Run) -> Series:
+    """The mean loss of every so many steps; again, only what is new leaves the store."""
+    from lmviz.train.store.series import Series, means
+
+    kept: dict[Any, tuple[int, Series]] = state.remember("train.means", {})
+    segment, known = kept.get(run.id, (-1, None))
+    if known is None or segment != run.segment:
+        known = Series(np.empty(0, np.int64), np.empty(0), 0)
+    raw = bench.runs.series(run.id, "loss", 10**9, after=int(known.steps[-1]) if len(known) else 0)
+    new = means(raw.steps, raw.numbers, width_of(run))
+    found = Series(
+        np.concatenate([known.steps, new.steps]), np.concatenate([known.numbers, new.numbers]), raw.n_measured
+    )
+    if len(kept) > 50:
+        kept.clear()
+    kept[run.id] = (run.segment, found)
     return found
 
 
