@@ -116,7 +116,7 @@ def test_the_words_of_word2vec_are_learned_here(open_on: Open) -> None:
     last = [*train_vectors(text, Word2VecSettings("cbow", steps=50))][-1]
     near = neighbours(last.vectors, text.words.index("king"), 5)
     assert [row["name"] for row in charted(app, 2)] == [text.words[one.id] for one in near]
-    assert "`` king `` + `` sits `` → **`` the ``**" in written(app)
+    assert "`` the `` + `` sits `` + `` on `` → **`` king ``**" in written(app)
 
 
 def test_a_word_never_seen_is_the_sum_of_its_runs(open_on: Open) -> None:

@@ -31,14 +31,14 @@ def plane(
         tooltip=[alt.Tooltip("name:N", title=" ")],
     )
     dots = base.mark_point(filled=True, opacity=0.5, size=30 if len(names) > CROWD else 50)
-    standing_out = f"datum.role != {json.dumps(order[-1])}"
-    large = base.transform_filter(standing_out).mark_text(font="monospace", fontSize=20, fontWeight="bold", dy=-13)
-    layers = [dots, large.encode(text="name:N")]
+    layers = [dots]
+    for role, dy in zip(order[:-1], (-14, 18), strict=False):  # the chosen one above its point, what is near it below
+        of_role = base.transform_filter(f"datum.role == {json.dumps(role)}")
+        layers.append(of_role.mark_text(font="monospace", fontSize=19, fontWeight="bold", dy=dy).encode(text="name:N"))
     if len(names) <= CROWD:
-        small = base.transform_filter(f"!({standing_out})").mark_text(
-            font="monospace", fontSize=15 if len(names) < 40 else 13, dy=-11
-        )
-        layers.append(small.encode(text="name:N"))
+        others = base.transform_filter(f"datum.role == {json.dumps(order[-1])}")
+        size = 15 if len(names) < 40 else 13
+        layers.append(others.mark_text(font="monospace", fontSize=size, dy=-11).encode(text="name:N"))
     return alt.layer(*layers).properties(height=height)
 
 

@@ -47,7 +47,7 @@ def settings(view: View, kind: str) -> Word2VecSettings:
 def choose_settings(view: View) -> None:
     """Window, width, negatives, steps, seed."""
     lang = view.lang
-    st.slider(text(lang, "embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1, example=0))
+    st.slider(text(lang, "embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1))
     with st.popover(text(lang, "embeddings.more"), icon=":material/tune:"):
         st.slider(text(lang, "embeddings.d_embed"), 2, 64, **state.bound("d_embed", step=-1))
         st.slider(

@@ -51,5 +51,5 @@ class View(Place):
     d_embed: int = part(16, whole(2, 64))
     negatives: int = part(0, whole(0, 20))
     steps: int = part(300, whole(50, 1000))
-    example: int = part(0, whole(0, 1_000_000))  # which of the pairs is looked at
+    example: int = part(1, whole(0, 1_000_000))  # which of the pairs is looked at
     word: str = part("", lambda written: written[:40])

@@ -77,14 +77,19 @@ def training(
     loss: str,
     height: int = 330,
 ) -> AnyChart:
-    """A loss over the steps of a training, among dashed lines with names."""
+    """A loss over the steps of a training, and two dashed lines with names: where it begins, where it wants to go."""
     y = alt.Y("loss:Q", title=loss, scale=alt.Scale(zero=False, padding=20))
     x = alt.X("step:Q", title=title, scale=alt.Scale(domain=[0, last]), axis=alt.Axis(tickCount=5))
     curve = alt.Chart(rows(step=steps, loss=losses)).encode(x=x, y=y)
-    others = alt.Chart(rows(name=[name for name, _ in lines], loss=[nats for _, nats in lines])).encode(y=y)
+    sides = ["right" if i == 0 else "left" for i in range(len(lines))]
+    table = rows(name=[name for name, _ in lines], loss=[nats for _, nats in lines], side=sides)
+    others = alt.Chart(table).encode(y=y)
+    high = others.transform_filter("datum.side == 'right'").encode(x=alt.value("width"), text="name:N")
+    low = others.transform_filter("datum.side == 'left'").encode(x=alt.value(4), text="name:N")
     return alt.layer(
         others.mark_rule(strokeDash=[6, 4], color=FAINT, strokeWidth=1.8),
-        others.mark_text(align="right", dy=-9, fontSize=FONT, color=FAINT).encode(x=alt.value("width"), text="name:N"),
+        high.mark_text(align="right", dy=-9, fontSize=FONT, color=FAINT),
+        low.mark_text(align="left", dy=-9, fontSize=FONT, color=FAINT),
         curve.mark_line(color=CHOSEN, strokeWidth=2.5),
         curve.mark_point(filled=True, color=CHOSEN, size=50, opacity=1),
     ).properties(height=height)

@@ -82,10 +82,13 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     def n(value: float) -> str:
         return number(lang, value, DIGITS)
 
+    def after_minus(value: float) -> str:
+        return f"({n(value)})" if value < 0 else n(value)
+
     scale_from = (
         f"max(|{n(found.low)}|, |{n(found.high)}|) / {scheme.highest}"
         if scheme.symmetric
-        else f"({n(max(found.high, 0))} − {n(min(found.low, 0))}) / {scheme.highest}"
+        else f"({n(max(found.high, 0))} − {after_minus(min(found.low, 0))}) / {scheme.highest}"
     )
     edges = f"[{scheme.lowest}, {scheme.highest}]"
     outcome = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=edges)
@@ -96,7 +99,7 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
         ("round", f"round({n(found.weight)} / {n(found.scale)}) = round({n(found.steps)}) = <b>{found.rounded}</b>"),
         ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(outcome)}: <b>{found.code}</b>"),
         ("back", f"({found.code} − {found.zero_point}) × {n(found.scale)} = <b>{n(found.restored)}</b>"),
-        ("error", f"{n(found.restored)} − {n(found.weight)} = <b>{n(found.error)}</b>"),
+        ("error", f"{n(found.restored)} − {after_minus(found.weight)} = <b>{n(found.error)}</b>"),
     ]
     worked.steps([(text(lang, f"quantisation.step.{key}"), shown.replace("-", "−")) for key, shown in lines])
 
