@@ -97,7 +97,7 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
         ("scale", f"s = {scale_from} = <b>{n(found.scale)}</b>"),
         ("zero", f"z = <b>{found.zero_point}</b>"),
         ("round", f"round({n(found.weight)} / {n(found.scale)}) = round({n(found.steps)}) = <b>{found.rounded}</b>"),
-        ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(outcome)}: <b>{found.code}</b>"),
+        ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(outcome)} → <b>{found.code}</b>"),
         ("back", f"({found.code} − {found.zero_point}) × {n(found.scale)} = <b>{n(found.restored)}</b>"),
         ("error", f"{n(found.restored)} − {after_minus(found.weight)} = <b>{n(found.error)}</b>"),
     ]
