@@ -27,13 +27,13 @@ def test_five_merges_are_learned_and_unlearned(visit: Visit) -> None:
         expect(page.get_by_text(f"merge {at + 1} of {len(learning.merges)}")).to_be_visible()
         idle(page)
         made = visible(learning.tokens[learning.merges[at].token].decode())
-        assert set(page.locator(".word b.new").all_inner_texts()) == {made}
-        assert page.locator(".word b").count() == learning.lengths[at + 1]
+        assert set(page.locator(".corpus").first.locator("b.new").all_inner_texts()) == {made}
+        assert page.locator(".corpus").first.locator(".word b").count() == learning.lengths[at + 1]
     assert "at=5" in page.url
     page.get_by_role("button", name="Back").click()
     expect(page.get_by_text(f"merge 4 of {len(learning.merges)}")).to_be_visible()
     idle(page)
-    assert page.locator(".word b").count() == learning.lengths[4]
+    assert page.locator(".corpus").first.locator(".word b").count() == learning.lengths[4]
 
 
 def test_a_piece_tells_its_bytes(visit: Visit) -> None:
