@@ -139,14 +139,11 @@ def _start(bench: Workbench, view: View) -> None:
 
 
 def _short(lang: str, count: float) -> str:
-    """A large count in a few figures: 124 M.
-
-    >>> _short("en", 124_439_808)
-    '124 M'
-    """
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    """A large count in words: 124 million."""
+    for unit, size in (("billion", 1e9), ("million", 1e6)):
         if count >= size:
-            return f"{number(lang, count / size, 0 if count >= 100 * size else 1)} {unit}"
+            n = number(lang, count / size, 0) if count >= 10 * size else number(lang, count / size, 1)
+            return text(lang, f"train.count.{unit}", number=n)
     return integer(lang, round(count))
 
 

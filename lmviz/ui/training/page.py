@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import shell, state
 from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training import data_card, manage, model_card, training_card, words
-from lmviz.ui.training.planned import recipe_of
+from lmviz.ui.training.planned import OWN_TEXT, recipe_of
 from lmviz.ui.training.view import OWN, View
 
 if TYPE_CHECKING:
@@ -81,18 +81,17 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
     lang = view.lang
     left, middle, right = st.columns(3, gap="medium")
     data, model, training = (column.container(border=True) for column in (left, middle, right))
+    for i, (place, name) in enumerate(((data, "data"), (model, "model"), (training, "optimizer")), start=1):
+        place.markdown(f"#### {i} · {text(lang, f'train.{name}.title')}")
     recipe = _recipe(bench, view, data)
     with data:
-        st.markdown(f"#### 1 · {text(lang, 'train.data.title')}")
         data_card.choices(bench, view, recipe)
     if recipe is None:
         return
     with model:
-        st.markdown(f"#### 2 · {text(lang, 'train.model.title')}")
         above = st.container()
         model_card.choices(bench, view, recipe)
     with training:
-        st.markdown(f"#### 3 · {text(lang, 'train.optimizer.title')}")
         training_card.choices(view, recipe)
     planned = _planned(bench, view, recipe)
     if planned is None:
@@ -121,6 +120,8 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
 
 def _recipe(bench: Workbench, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
     """The recipe of the choices; None, and a sentence, if they cannot be followed."""
+    if view.data == OWN and not state.remember(OWN_TEXT, "").strip():
+        return None  # the empty box says what to do
     try:
         return data_card.with_stride(recipe_of(bench, view), view)
     except UserError as error:
