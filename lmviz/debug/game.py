@@ -23,6 +23,7 @@ from lmviz.walk.stages import Stage, stages_of
 
 LARGEST_SEED = 999_999
 N_CHOICES = 5
+FEWEST_TOKENS = 3  # of a puzzle's text
 PROBES = tuple(name for name, check in CHECKS.items() if not check.trains)
 
 
@@ -162,8 +163,8 @@ def _choices(bug: Bug, checkpoint: Checkpoint, level: int, drawn: random.Random)
 
 
 def _shows(checkpoint: Checkpoint, bug: Bug, prompt: str) -> bool:
-    """Whether the bug changes any number of this run."""
-    if not checkpoint.tokenizer.encode(prompt).ids:
+    """Whether the text is long enough to look at, and the bug changes any number of its run."""
+    if len(checkpoint.tokenizer.encode(prompt)) < FEWEST_TOKENS:
         return False
     return bool(value_differences(*_runs(checkpoint, bug, prompt), most=1))
 

@@ -17,7 +17,7 @@ from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.ui.text import LANGUAGES, has, text
 from lmviz.workbench import Request, Workbench
 from tests.conftest import ROOT
-from tests.pages.conftest import Open, scene
+from tests.pages.conftest import Open, cells_of, scene
 
 OURS = r"\b(doctor|bug|lab|game|pitfall|memory|exercise|tips|debug|cure|answer)\.[a-z_]+"
 PLACES = [
@@ -164,6 +164,16 @@ def test_a_puzzle_hides_its_source_and_at_level_3_what_must_hold(open_page: Open
     assert drawn["source"]["lines"] == []
     assert drawn["source"]["why"] == text("en", "game.hidden")
     assert bool(drawn["strip"]) is shows
+
+
+def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open) -> None:
+    one = Workbench().debugging.puzzle(7, 1)
+    app = open_page(model="puzzle/1-7", b_model=one.model, step="blocks.0.attn.scores")
+    assert not complaints(app)
+    drawn = scene(app)
+    assert drawn["compared"].startswith("B: puzzle/1-7")
+    (difference,) = [panel for panel in drawn["picture"]["panels"] if panel["mark"] == "A − B"]
+    assert not cells_of(difference).any()
 
 
 def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:

@@ -36,6 +36,7 @@ def test_a_seed_gives_everyone_the_same_puzzle(models: dict[str, Checkpoint], le
         bug = BUGS[one.bug]
         assert bug.level <= level
         assert one.bug in one.choices
+        assert len(models[one.model].tokenizer.encode(one.prompt)) >= 3
         assert len(set(one.choices)) == len(one.choices)
 
 
