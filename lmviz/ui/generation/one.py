@@ -221,6 +221,8 @@ def _chosen(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> Non
     draw = step.draw()
     if draw is not None:
         st.markdown(table.share_of(draw, view.lang, checkpoint.tokenizer))
+        place = {"seed": step.settings.seed, "text": step.sequence + 1, "n": step.index + 1}
+        st.caption(text(view.lang, "generation.drawn_from", **place))
     else:
         st.markdown(text(view.lang, "generation.greedy", token=token, share=_percent(step.share, view.lang)))
 
