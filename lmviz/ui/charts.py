@@ -58,6 +58,11 @@ def bars(names: Sequence[str], values: Sequence[float], lang: str, title: str, h
     return alt.layer(bar, ends).properties(height=height * max(1, len(order)) + 56)
 
 
+def said(names: Sequence[str], values: Sequence[float], lang: str) -> str:
+    """The same bars for who cannot see them."""
+    return ", ".join(f"{name} {number(lang, value, 3)}" for name, value in zip(names, values, strict=True))
+
+
 def named(names: Sequence[str]) -> alt.Y:
     """An axis of places 0, 1, 2, …, each with its name, which another one may have too."""
     labels = f"{json.dumps(names)}[datum.value]"

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import matrices, pieces, replay, state
-from lmviz.ui.charts import bars, show
 from lmviz.ui.embeddings import stories
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, integer, text, visible
+from lmviz.ui.text import code, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.live import Live
@@ -100,8 +99,4 @@ def _near(summed: WordSum, now: VectorsSnapshot, words: WordText, view: View) ->
     if not summed.grams:
         return
     near = nearest(now.vectors, summed.vector, NEAREST, "cosine")
-    st.markdown(
-        text(view.lang, "embeddings.word2vec.near", word=code(visible(summed.word)), step=integer(view.lang, now.step))
-    )
-    names, values = [words.words[one.id] for one in near], [one.distance for one in near]
-    show(bars(names, values, view.lang, text(view.lang, "embeddings.distance")), view.lang)
+    stories.show_near(summed.word, near, words, now.step, view.lang)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import state
-from lmviz.ui.charts import bars, show
+from lmviz.ui.charts import bars, said, show
 from lmviz.ui.embeddings import charts
 from lmviz.ui.embeddings.view import METRICS, View
 from lmviz.ui.text import code, integer, number, text, visible
@@ -39,7 +39,8 @@ def section(bench: Workbench, view: View) -> None:
         piece = code(visible(found.pieces[id]))
         st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=piece))
         pieces = [visible(bench.embeddings.pieces(view.model)[one.id]) for one in near]
-        show(bars(pieces, [one.distance for one in near], lang, text(lang, "embeddings.distance")), lang)
+        apart = [one.distance for one in near]
+        show(bars(pieces, apart, lang, text(lang, "embeddings.distance")), lang, alt=said(pieces, apart, lang))
 
 
 def _token(found: TokenMap, view: View) -> int:
@@ -67,8 +68,9 @@ def _map(found: TokenMap, view: View, id: int, near: tuple[Neighbour, ...]) -> N
         for i, share in enumerate(found.map.kept)
     ]
     pieces = [visible(piece) for piece in found.pieces]
-    show(charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes), lang)
-    kept = number(lang, 100 * sum(found.map.kept), 1)
-    st.caption(text(lang, "embeddings.map.kept", share=kept))
+    kept = text(lang, "embeddings.map.kept", share=number(lang, 100 * sum(found.map.kept), 1))
+    plane = charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes)
+    show(plane, lang, alt=kept)
+    st.caption(kept)
     if on_map < found.d_vocab:
         st.caption(text(lang, "embeddings.map.first", n=integer(lang, on_map), all=integer(lang, found.d_vocab)))

@@ -1,17 +1,21 @@
-"""The text that word vectors are learned from, and how they are learned: what word2vec and FastText share."""
+"""What word2vec and FastText share: the text that vectors are learned from, how, and what lies near a word then."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.ui import state
+from lmviz.ui.charts import bars, said, show
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
-from lmviz.ui.text import text
+from lmviz.ui.text import code, integer, text, visible
 
 if TYPE_CHECKING:
+    from lmviz.embed.distances import Neighbour
     from lmviz.embed.word2vec import Word2VecSettings
+    from lmviz.embed.words import WordText
 
 
 def story(view: View) -> str:
@@ -59,3 +63,10 @@ def choose_settings(view: View) -> None:
         )
         st.slider(text(lang, "embeddings.steps"), 50, 1000, step=50, **state.bound("steps", step=-1))
         st.number_input(text(lang, "embeddings.seed"), 0, 9999, **state.bound("seed", step=-1))
+
+
+def show_near(word: str, near: Sequence[Neighbour], words: WordText, step: int, lang: str) -> None:
+    """The words nearest to a word after a step, the nearest first."""
+    st.markdown(text(lang, "embeddings.word2vec.near", word=code(visible(word)), step=integer(lang, step)))
+    names, apart = [words.words[one.id] for one in near], [one.distance for one in near]
+    show(bars(names, apart, lang, text(lang, "embeddings.distance")), lang, alt=said(names, apart, lang))

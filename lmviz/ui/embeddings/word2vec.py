@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import pieces, replay, state
-from lmviz.ui.charts import bars, curve, show
+from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import charts, stories
 from lmviz.ui.embeddings.view import KINDS, View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, integer, number, text, visible
+from lmviz.ui.text import code, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.live import Live
@@ -117,19 +117,7 @@ def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
 
     word = _word(words, view)
     near = neighbours(now.vectors, words.words.index(word), NEAREST, "cosine")
-    st.markdown(
-        text(view.lang, "embeddings.word2vec.near", word=code(visible(word)), step=integer(view.lang, now.step))
-    )
-    show(
-        bars(
-            [words.words[one.id] for one in near],
-            [one.distance for one in near],
-            view.lang,
-            text(view.lang, "embeddings.distance"),
-            28,
-        ),
-        view.lang,
-    )
+    stories.show_near(word, near, words, now.step, view.lang)
 
 
 def _step_examples(now: VectorsSnapshot, words: WordText, lang: str) -> None:

@@ -98,7 +98,7 @@ def _curve(found: tuple[AwareStep, ...], rounded: Outcome, view: View) -> None:
     drawn = charts.training(
         steps, losses, lines, view.steps, text(lang, "replay.step"), text(lang, "quantisation.loss")
     )
-    show(drawn, lang)
+    show(drawn, lang, alt=text(lang, "quantisation.aware.alt"))
 
 
 def _compared(bench: Workbench, kinds: list[tuple[str, Outcome]], view: View) -> None:

@@ -59,7 +59,11 @@ def _format(view: View) -> str:
 def _ranges(found: Calibrated, view: View) -> None:
     lang = view.lang
     names, lows, highs = zip(*((name, one.low, one.high) for name, one in found.ranges.items()), strict=True)
-    show(charts.ranges(names, lows, highs, view.outer, text(lang, "quantisation.activation")), lang)
+    show(
+        charts.ranges(names, lows, highs, view.outer, text(lang, "quantisation.activation")),
+        lang,
+        alt=text(lang, "quantisation.ranges.alt"),
+    )
     widest = max(found.ranges.values(), key=lambda one: one.high - one.low)
     step = (max(widest.high, 0) - min(widest.low, 0)) * view.outer / 255
     st.caption(text(lang, "quantisation.ranges.step", n=integer(lang, widest.n), step=number(lang, step, 4)))

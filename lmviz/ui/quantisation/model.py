@@ -45,6 +45,7 @@ def section(bench: Workbench, view: View) -> None:
                 text(lang, "quantisation.loss"),
             ),
             lang,
+            alt=text(lang, "quantisation.sizes.alt"),
         )
     prompt = _prompt(bench, view)
     _logits(bench, chosen, view, prompt)

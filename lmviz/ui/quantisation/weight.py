@@ -91,13 +91,13 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
         else f"({n(max(found.high, 0))} − {after_minus(min(found.low, 0))}) / {scheme.highest}"
     )
     edges = f"[{scheme.lowest}, {scheme.highest}]"
-    outcome = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=edges)
+    fate = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=edges)
     lines = [
         ("weight", f"x = <b>{n(found.weight)}</b>"),
         ("scale", f"s = {scale_from} = <b>{n(found.scale)}</b>"),
         ("zero", f"z = <b>{found.zero_point}</b>"),
         ("round", f"round({n(found.weight)} / {n(found.scale)}) = round({n(found.steps)}) = <b>{found.rounded}</b>"),
-        ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(outcome)} → <b>{found.code}</b>"),
+        ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(fate)} → <b>{found.code}</b>"),
         ("back", f"({found.code} − {found.zero_point}) × {n(found.scale)} = <b>{n(found.restored)}</b>"),
         ("error", f"{n(found.restored)} − {after_minus(found.weight)} = <b>{n(found.error)}</b>"),
     ]
@@ -136,4 +136,5 @@ def _number_line(quantised: Quantised, view: View, cell: tuple[int, int]) -> Non
             text(lang, "quantisation.how_many"),
         ),
         lang,
+        alt=text(lang, "quantisation.how_many.alt"),
     )
