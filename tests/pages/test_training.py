@@ -284,6 +284,19 @@ def test_a_link_to_a_run_that_is_gone_opens_a_plan(open_training: Open) -> None:
     assert app.button(key="go")
 
 
+def test_a_new_training_starts_from_a_checkpoint(open_training: Open, runs: Runs, trained: str) -> None:
+    app = open_training(run=trained, tab="export", step="10")
+    app.button(key="start_here").click().run()
+    assert not complaints(app)
+    assert in_bar(app, "start") == moment_name(trained, 10)
+    app.button(key="go").click().run()
+    run = run_of(app)
+    wait(lambda: rests(runs, run))
+    first, before = runs.model_at(run, 0).model, runs.model_at(trained, 10).model
+    assert all(bool((a == b).all()) for a, b in zip(first.parameters(), before.parameters(), strict=True))
+    runs.delete(run)
+
+
 def test_duplicating_takes_the_recipe_into_a_plan(open_training: Open, trained: str) -> None:
     app = open_training(run=trained)
     app.button(key="do duplicate").click().run()

@@ -174,6 +174,14 @@ def export(bench: Workbench, view: View, run: Run) -> None:
         )
         place = StepThrough(lang=lang, model=moment_name(run.id, step))
         shell.link(text(lang, "train.export.open"), place)
+        st.button(
+            text(lang, "train.export.start"),
+            icon=":material/restart_alt:",
+            key="start_here",
+            on_click=lambda: state.go(
+                run="", data=run.id, changes=(), start=moment_name(run.id, step), window=0, tab="", step=-1
+            ),
+        )
         st.download_button(
             text(lang, "train.export.download"),
             lambda: bench.runs.zipped(run.id, step),
