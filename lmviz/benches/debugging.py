@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,19 +67,17 @@ class Debugging:
         self._models, self._examined, self._verdicts = Cache(24), Cache(24), Cache(64)
         self._differences, self._races, self._puzzles = Cache(64), Cache(32), Cache(256)
         self._results, self._outcomes, self._probes = Cache(32), Cache(64), Cache(256)
+        self._one_trial = threading.Lock()
 
     # -- models with a bug in them -----------------------------------------------------------------------------------
 
     def checkpoint(self, name: str) -> Checkpoint:
         """`bug/NAME@MODEL`, the healthy `cured/NAME@MODEL` that it is compared with, or `puzzle/LEVEL-SEED`."""
-        return self._models.get(name, lambda: _quietly(lambda: self._broken(name)))
-
-    def _broken(self, name: str) -> Checkpoint:
         if hidden := self.hidden(name):
             return self.checkpoint(bug_name(hidden.bug, hidden.model))
         kind, bug, model = parts_of(name)
-        make = broken if kind == BUG else healthy
-        return make(self._bench.checkpoint(model), bug_named(bug))
+        make, base = broken if kind == BUG else healthy, self._bench.checkpoint(model)
+        return self._models.get((name, base.model), lambda: _quietly(lambda: make(base, bug_named(bug))))
 
     def hidden(self, name: str) -> Puzzle | None:
         """The puzzle that a model's name stands for."""
@@ -115,7 +114,7 @@ class Debugging:
     def examine(self, model: str) -> Examined:
         """What the doctor says of a model."""
         checkpoint = self._bench.checkpoint(model)
-        return self._examined.get((model, id(checkpoint)), lambda: _quietly(lambda: _examined(checkpoint)))
+        return self._examined.get(checkpoint.model, lambda: _quietly(lambda: _examined(checkpoint)))
 
     def drawn(self, model: str, temperature: float, top_k: int) -> Drawn:
         """What a model writes on from its first prompt, and whether the settings leave it a choice."""
@@ -173,7 +172,12 @@ class Debugging:
 
     def try_out(self, trial: Trial) -> Outcome:
         """A trial in a process of its own, made once."""
-        return self._outcomes.get(trial, lambda: try_out(trial))
+        return self._outcomes.get(trial, lambda: self._tried_out(trial))
+
+    def _tried_out(self, trial: Trial) -> Outcome:
+        """One at a time: each may take a gigabyte."""
+        with self._one_trial:
+            return try_out(trial)
 
     # -- the game ----------------------------------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ def test_the_doctor_examines_a_model_with_a_bug_in_it(open_on: Open) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told_in_a_sentence(open_on: Open) -> None:
-    app = open_on("debugging", section="doctor", model="/nowhere/at/all", lang="fr")
+    app = open_on("debugging", section="doctor", model=str(ROOT / "nowhere"), lang="fr")
     assert not app.exception
     assert "Il n’y a pas de dossier" in app.error[0].value
 
