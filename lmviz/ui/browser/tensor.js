@@ -165,12 +165,13 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
   if (value === -Infinity) {
     g.fillStyle = look.hatch;
     g.fillRect(x, y, w - gap, tall - gap);
-  } else if (Number.isNaN(value)) {
+  } else if (Number.isNaN(value) || value === Infinity) { // what must not be is seen at any size
     g.fillStyle = "#c81e3a";
     g.fillRect(x, y, w - gap, tall - gap);
     ink = "#ffffff";
+    if (w >= 9 && w < MIN_NUMBER) sign(g, Number.isNaN(value) ? "?" : "∞", x + w / 2, y + tall / 2, look);
   } else {
-    const colour = colourOf(value === Infinity ? panel.peak : value, panel, look.scale);
+    const colour = colourOf(value, panel, look.scale);
     g.fillStyle = `rgb(${colour})`;
     g.fillRect(x, y, w - gap, tall - gap);
     ink = inkOn(colour);
@@ -187,6 +188,13 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
   g.font = `${clamp(Math.min(tall * 0.6, w / 3.4), 11, 26 * zoom)}px ${look.font}`;
   const text = panel.integers ? String(Math.round(value)) : written(value, look.digits, look.lang);
   g.fillText(text, x + (w - gap) / 2, y + tall / 2 + 0.5, w - 4);
+};
+
+const sign = (g, glyph, x, y, look) => {
+  g.fillStyle = "#ffffff";
+  g.textAlign = "center";
+  g.font = `bold 11px ${look.font}`;
+  g.fillText(glyph, x, y);
 };
 
 const drawMarks = (g, panel, { left, top, w, h: tall }, look) => {
