@@ -92,6 +92,8 @@ def _kinds(trace: Trace) -> list[tuple[Kind, int | None]]:
             kind = attention[step.index]
         elif _is_norm(trace, step):
             kind = "norm" if block is not None or step.index < last else "final_norm"
+        elif step.op == "dropout" and kinds[-1:] == [("mix", block)]:
+            kind = "mix"  # what attention found is thinned out before it is added
         elif block is not None:
             kind = "residual" if _is_residual(step) else "mlp"
         elif inside and step.index < first:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import lmviz
 from lmviz.errors import UserError
+from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.trace.step import Trace
 from lmviz.walk.breakpoints import Breakpoint, next_stop
 from lmviz.walk.cursor import Cursor, Walk
@@ -244,6 +245,15 @@ def test_a_run_stops_at_the_first_nan() -> None:
 def test_a_breakpoint_that_makes_no_sense_is_a_sentence(written: str) -> None:
     with pytest.raises(UserError, match="breakpoint"):
         Breakpoint.parse(written)
+
+
+def test_dropout_after_attention_belongs_to_it() -> None:
+    torch.manual_seed(0)
+    model = GPT2(GPT2Config(9, 8, 2, 8, 2, 16, dropout=0.5)).train()
+    trace = lmviz.record(model, torch.tensor([[1, 2, 3]]), seed=0)
+    kept = next(i for i, step in enumerate(trace) if step.address == "blocks.0.attn_kept")
+    assert trace[kept].op == "dropout"
+    assert next(s.kind for s in stages_of(trace) if s.first <= kept <= s.last) == "mix"
 
 
 def test_a_picture_calls_a_tensor_what_the_source_beside_it_does() -> None:
