@@ -267,3 +267,11 @@ def test_the_arithmetic_of_a_score_leaves_out_a_mask_that_changes_nothing(open_p
     lines = scene(open_page(model=model, step="blocks.0.attn.masked", cell=cell))["inspector"]["lines"]
     texts = [piece.get("text", "") for line in lines for piece in line["pieces"]]
     assert lines and not any("not" in words for words in texts)
+
+
+def test_the_card_opens_in_the_readers_language(open_page: Open) -> None:
+    app = open_page(model="pokemon", lang="fr")
+    assert not any("Le mini-LLM" in element.value for element in app.markdown)
+    app.session_state["card_open"] = True
+    app.run()
+    assert any("Le mini-LLM" in element.value for element in app.markdown)

@@ -164,7 +164,11 @@ def _written(columns: dict[str, list[Any]], lang: str) -> Any:
 
 def card(bench: Workbench, run: Run, view: View) -> None:
     """The model's card, in the reader's language if it has one."""
-    with st.expander(text(view.lang, "card.title"), icon=":material/description:"):
+    with st.expander(
+        text(view.lang, "card.title"), icon=":material/description:", on_change="rerun", key="card_open"
+    ) as shown:
+        if not shown.open:  # what is not seen costs every step of the walk a few milliseconds in the browser
+            return
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
         st.caption(f"{code(run.request.model)} · {integer(view.lang, n_parameters)}")
         st.markdown(bench.card(run, view.lang).text or "–")
