@@ -104,7 +104,7 @@ def idle(page: Page) -> None:
 
 def press(page: Page, key: str) -> None:
     """Press a key and wait for the step that it leads to."""
-    before = page.locator(".lm").get_attribute("data-seq")
+    before = page.locator(".lm").get_attribute("data-answered")
     page.keyboard.press(key)
-    expect(page.locator(".lm")).not_to_have_attribute("data-seq", before or "")
+    expect(page.locator(".lm")).not_to_have_attribute("data-answered", before or "")
     idle(page)

@@ -257,3 +257,21 @@ def test_a_negative_number_after_a_sign_stands_in_brackets(visit: Visit) -> None
     page = visit(model="pokemon", step="blocks.0.attn.masked", cell=cell)
     written = " ".join(page.locator(".inspect .sum").all_inner_texts())
     assert re.search(r"[×+] \(−\d", written) and not re.search(r"[×+/] ?−\d", written) and "object" not in written
+
+
+PRESS = """(lm, key) => {
+  const before = lm.dataset.seq;
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true }));
+  const heading = lm.querySelector(".words h2").textContent;
+  return [Number(lm.dataset.seq) - Number(before), lm.dataset.answered === before, heading];
+}"""
+
+
+@pytest.mark.parametrize("key", ["ArrowRight", "ArrowLeft"])
+def test_a_step_is_drawn_before_the_server_answers_and_the_answer_is_the_same(visit: Visit, key: str) -> None:
+    page = visit(model="pokemon", step="blocks.0.attn.masked")
+    drawn, unanswered, heading = page.locator(".lm").evaluate(PRESS, key)
+    assert drawn == 1 and unanswered
+    expect(page.locator(".lm")).to_have_attribute("data-answered", "1")
+    idle(page)
+    assert title(page) == heading

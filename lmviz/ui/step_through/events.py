@@ -60,6 +60,11 @@ def _move(run: Run, view: View, event: Event) -> View:
     return _stand(run, view, cursor)
 
 
+def moved(run: Run, view: View, move: str) -> View:
+    """The view after one move."""
+    return _move(run, view, {"move": move})
+
+
 def _grain(run: Run, view: View, event: Event) -> View:
     step = run.walk.span(place(run, view))[1]
     if step < 0 and event["grain"] == "stage":

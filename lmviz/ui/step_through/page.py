@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lmviz.workbench import Request, Run, Workbench
 
 
+AHEAD = ("over", "back")  # the moves that the browser draws at once: where they lead is sent along with each scene
 _FOR_A_ROOM = """
 header.stAppHeader, .st-key-top { display: none !important; }
 .stMainBlockContainer { padding-top: 0.8rem !important; }
@@ -90,6 +91,11 @@ def other_run(bench: Workbench, view: View) -> Run | None:
     return bench.run(request(bench, b))
 
 
+def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+    """What a scene shows otherwise than another: the browser knows the rest."""
+    return {name: part for name, part in there.items() if part != here[name]}
+
+
 @st.fragment
 def _debugger(bench: Workbench) -> None:
     """The debugger. A step runs this function alone."""
@@ -111,8 +117,13 @@ def _debugger(bench: Workbench) -> None:
         other = other_run(bench, view)
     except UserError as error:
         refused = error_text(view.lang, error)
-    drawn = scene(bench, run, view, cursor, state.remember("windows", {}), other, stopped)
-    drawn["compared"] = refused or drawn["compared"]
-    drawn["seq"] = state.remember("seq", 0)
+    windows = state.remember("windows", {})
+    drawn = scene(bench, run, view, cursor, windows, other, stopped)
+    drawn["ahead"] = {
+        move: _difference(drawn, scene(bench, run, there, events.place(run, there), windows, other))
+        for move in AHEAD
+        if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
+    }
+    drawn |= {"seq": state.remember("seq", 0)} | ({"compared": refused} if refused else {})
     debugger.show(drawn, lambda event: events.on_event(bench.run(request(bench, state.view(View))), event))
     state.write()

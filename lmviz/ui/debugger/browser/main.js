@@ -30,7 +30,11 @@ const start = (root) => {
   state.move = (move) => {
     const last = state.queue[state.queue.length - 1];
     if (state.busy && last && last.move === move) last.times += 1;
-    else state.send({ type: "move", move, times: 1 });
+    else {
+      const ahead = !state.busy && state.data.ahead && state.data.ahead[move];
+      state.send({ type: "move", move, times: 1 });
+      if (ahead) show(state, { ...state.data, ...ahead, ahead: null, seq: state.data.seq + 1 }); // the answer will be the same
+    }
   };
   state.play = () => {
     if (state.playing) clearInterval(state.playing);
@@ -108,6 +112,7 @@ export default function (component) {
   root.classList.remove("waiting");
   state.busy = false;
   show(state, data);
+  root.dataset.answered = data.seq;
   if (state.queue.length) state.send(state.queue.shift());
   return () => {
     document.removeEventListener("keydown", state.key);
