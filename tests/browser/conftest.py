@@ -102,6 +102,14 @@ def idle(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def until(page: Page, holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something holds that several parts of a page must agree on."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to hold"
+        page.wait_for_timeout(100)
+
+
 def press(page: Page, key: str) -> None:
     """Press a key and wait for the step that it leads to."""
     before = page.locator(".lm").get_attribute("data-answered")

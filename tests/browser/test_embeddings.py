@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import lmviz
-from tests.browser.conftest import idle
+from tests.browser.conftest import idle, until
 from tests.conftest import ROOT
 
 Visit = Callable[..., Page]
@@ -69,9 +69,9 @@ def test_ten_words_move_when_played(visit: Visit) -> None:
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Play")).to_be_visible()
-    stopped = int(query(page)["step"])
-    assert 0 <= stopped < 200
-    expect(page.locator("figure[data-address='now'] b")).to_have_text(f"step {stopped}")
+    shown = page.locator("figure[data-address='now'] b")
+    until(page, lambda: shown.inner_text() == f"step {query(page)['step']}")
+    assert 0 <= int(query(page)["step"]) < 200
 
 
 @pytest.mark.parametrize("section", ["look_up", "ten_words", "sum", "word2vec", "fasttext"])

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from lmviz.tokens.learning import learn
 from lmviz.ui.text import text, visible
-from tests.browser.conftest import idle
+from tests.browser.conftest import idle, until
 
 Visit = Callable[..., Page]
 
@@ -60,8 +60,9 @@ def test_a_chat_is_built_and_read_as_one_text(visit: Visit) -> None:
     page.get_by_label("What is said").nth(2).press("Control+Enter")
     idle(page)
     expect(page.locator(".piece.special")).to_have_count(7)
+    end = "<|im_start|>assistant¶I·am·well!<|im_end|>¶<|im_start|>assistant¶"
+    until(page, lambda: "".join(page.locator(".piece .said").all_inner_texts()).endswith(end))
     read = "".join(page.locator(".piece .said").all_inner_texts())
-    assert read.endswith("<|im_start|>assistant¶I·am·well!<|im_end|>¶<|im_start|>assistant¶")
     again = visit("chat?" + page.url.partition("?")[2] + "&_=")
     expect(again.locator(".piece.special")).to_have_count(7)
-    assert "".join(again.locator(".piece .said").all_inner_texts()) == read
+    until(again, lambda: "".join(again.locator(".piece .said").all_inner_texts()) == read)
