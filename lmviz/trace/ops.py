@@ -147,7 +147,7 @@ def _declared(func: Callable[..., Any], name: str) -> tuple[str, ...]:
 
 
 def _written(func: Callable[..., Any]) -> tuple[int, ...]:
-    """What `torch.ops.library.operation` declares that it overwrites."""
+    """What an operation of `torch.ops` declares that it overwrites."""
     if isinstance(func, torch._ops.OpOverloadPacket):
         func = getattr(func, func.overloads()[0])
     if not isinstance(func, torch._ops.OpOverload):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.text import text
+from lmviz.ui.text import error_text, text
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -25,3 +28,23 @@ def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
         accept_new_options=True,
         **state.bound("model", **and_then),
     )
+
+
+def section(lang: str, page: str, names: Sequence[str], **and_then: Any) -> None:
+    """Which section of a page is shown; `and_then` lets go of what belonged to the one before."""
+    st.segmented_control(
+        text(lang, f"{page}.section"),
+        names,
+        format_func=lambda name: text(lang, f"{page}.{name}"),
+        label_visibility="collapsed",
+        required=True,
+        **state.bound("section", **and_then),
+    )
+
+
+def draw_section(page: str, bench: Workbench, view: Any) -> None:
+    """Draw the section that is chosen: `section(bench, view)` of the module of that name."""
+    try:
+        import_module(f"lmviz.ui.{page}.{view.section}").section(bench, view)
+    except UserError as error:
+        st.error(error_text(view.lang, error))

@@ -1,7 +1,4 @@
-"""The keys of a presenter's clicker, PageDown and PageUp, for a page that steps with buttons.
-
-A button of Streamlit has one key only, so each of these two has a button of its own, which nobody sees.
-"""
+"""Buttons that walk from a first place to a last one, and the keys of a presenter's clicker."""
 
 from __future__ import annotations
 
@@ -9,9 +6,39 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from lmviz.ui.text import text
+
+ICONS = ("first_page", "chevron_left", "chevron_right", "last_page")
+KEYS = ("Home", "Left", "Right", "End")
+
+
+def walk(lang: str, key: str, at: int, last: int, where: str, go: Callable[[int], None], icon: str = ICONS[2]) -> None:
+    """Four buttons, from place `at` of 0 to `last` to another; `where` says in words which place it is.
+
+    Their labels are the texts of `key`.first, .back, .next and .last; `icon` is that of the next one.
+    """
+    places = dict(zip(("first", "back", "next", "last"), (0, at - 1, at + 1, last), strict=True))
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_moves".replace(".", "_")):
+        for (name, to), each, shortcut in zip(places.items(), ICONS, KEYS, strict=True):
+            st.button(
+                text(lang, f"{key}.{name}"),
+                key=f"{key}.{name}",
+                icon=f":material/{icon if name == 'next' else each}:",
+                type="primary" if name == "next" else "secondary",
+                disabled=not 0 <= to <= last or to == at,
+                shortcut=shortcut,
+                on_click=go,
+                args=(to,),
+            )
+        st.markdown(where)
+        clicker(key, (lambda: go(at + 1)) if at < last else None, (lambda: go(at - 1)) if at else None)
+
 
 def clicker(key: str, forward: Callable[[], None] | None, back: Callable[[], None] | None) -> None:
-    """Let PageDown call `forward` and PageUp `back`; None where there is no way to go."""
+    """Let PageDown call `forward` and PageUp `back`; None where there is no way to go.
+
+    A button of Streamlit has one key only, so each of these two has a button of its own, which nobody sees.
+    """
     name = f"{key}_clicker".replace(".", "_")
     st.html(f"<style>.st-key-{name} {{ display: none; }}</style>")
     with st.container(key=name, width="content"):

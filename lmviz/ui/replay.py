@@ -1,4 +1,4 @@
-"""A small training as it goes on, and again afterwards: a slider over its steps, and play."""
+"""What moves by itself: a small training as it goes on and again afterwards, and places shown one after another."""
 
 from __future__ import annotations
 
@@ -78,3 +78,41 @@ def _play(lang: str, plays: str, known: Sequence[int], at: int) -> None:
         on_click=pressed,
     ):
         st.rerun()
+
+
+def beat(name: str, seconds: float) -> float | None:
+    """How often the fragment that shows the places called `name` draws itself again."""
+    return seconds if state.remember(name, False) else None
+
+
+def next_place(name: str, places: Sequence[int], at: int) -> int:
+    """The place to show: `at`; while they play, the first at first, then the one after `at`, until there is none."""
+    if not state.remember(name, False):
+        return at
+    if state.take(f"{name}.first", False):
+        return places[0]
+    later = [other for other in places if other > at]
+    if not later:
+        state.keep(name, False)
+        st.rerun()
+    return later[0]
+
+
+def player(name: str, start: str, stop: str, icon: str = "play_arrow") -> None:
+    """The button that starts and stops the beat; `start` and `stop` are what it says."""
+    plays = bool(state.remember(name, False))
+    st.button(
+        stop if plays else start,
+        icon=":material/pause:" if plays else f":material/{icon}:",
+        key=f"play {name}",
+        on_click=_start_or_stop,
+        args=(name, not plays),
+    )
+    if plays != state.remember(f"{name}.was", False):
+        state.keep(f"{name}.was", plays)
+        st.rerun()  # the whole page, so that the beat starts or stops
+
+
+def _start_or_stop(name: str, plays: bool) -> None:
+    state.keep(name, plays)
+    state.keep(f"{name}.first", plays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,32 @@ def charted(app: AppTest, index: int) -> list[dict[str, Any]]:
         pa.ipc.open_stream(app.get("vega_lite_chart")[index].proto.data.data).read_all().to_pylist()
     )
     return rows
+
+
+def errors(app: AppTest) -> list[str]:
+    """What went wrong."""
+    return [element.value for element in (*app.exception, *app.error)]
+
+
+def complaints(app: AppTest) -> list[str]:
+    """What went wrong, and what the page warns of."""
+    return [*errors(app), *(element.value for element in app.warning)]
+
+
+def written(app: AppTest) -> str:
+    """All the words on the page."""
+    plain = [element.value for element in (*app.markdown, *app.caption)]
+    return " ".join([*plain, *(element.proto.body for element in app.get("html"))])
+
+
+def settled(app: AppTest) -> AppTest:
+    """Look again until nothing moves any more, as the page itself does."""
+    for _ in range(600):
+        if not list(app.get("progress")):
+            return app
+        time.sleep(0.05)
+        app.run()
+    raise AssertionError("still training")
 
 
 def scene(app: AppTest) -> dict[str, Any]:

@@ -15,15 +15,11 @@ from lmviz.ui.chat.reading import OPEN
 from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, View
 from lmviz.ui.text import LANGUAGES, text, visible
 from tests.conftest import SAMPLES
-from tests.pages.conftest import Open, go, picture
+from tests.pages.conftest import Open, errors, go, picture
 from tests.pages.test_tokenizer import upload
 
 TURNS = (("system", "Be brief."), ("user", "Hi <b>*you*</b>"))
 MESSAGES = json.dumps(TURNS)
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error)]
 
 
 def read(app: AppTest) -> str:
@@ -42,7 +38,7 @@ def test_every_template_works_with_every_tokenizer(open_on: Open, template: str,
     app = open_on("chat", template=template, lang=language)
     for tokenizer in ("learned", *SAMPLES):
         go(app, template=template, lang=language, tokenizer=tokenizer)
-        assert not complaints(app), tokenizer
+        assert not errors(app), tokenizer
         shown = " ".join(element.value for element in (*app.markdown, *app.caption))
         assert "chat." not in shown and "{" not in shown
 
@@ -50,7 +46,7 @@ def test_every_template_works_with_every_tokenizer(open_on: Open, template: str,
 @pytest.mark.parametrize("asks", [True, False])
 def test_the_pieces_are_what_chatml_writes(open_on: Open, asks: bool) -> None:
     app = open_on("chat", messages=MESSAGES, asks=json.dumps(asks))
-    assert not complaints(app)
+    assert not errors(app)
     written = chatml([Message(*turn) for turn in TURNS], asks)
     assert read(app) == visible(written)
     specials = [one["text"] for one in picture(app, "chat.pieces")["pieces"] if "special" in one.get("marks", ())]
@@ -110,9 +106,9 @@ def test_a_tokenizer_brings_its_own_template(open_on: Open, tmp_path: Path) -> N
     template = "{{ bos_token }}{% for m in messages %}{{ m.content }}</s>{% endfor %}"
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template, "bos_token": "<s>"}))
     app = open_on("chat", messages=MESSAGES, template="own", tokenizer="file")
-    assert not complaints(app)
+    assert not errors(app)
     upload(app, "chat.file", tmp_path / "tokenizer.json", tmp_path / "tokenizer_config.json")
-    assert not complaints(app)
+    assert not errors(app)
     assert whole(app) == "<s>Be brief.</s>Hi <b>*you*</b></s>"
     specials = [one["text"] for one in picture(app, "chat.pieces")["pieces"] if "special" in one.get("marks", ())]
     assert specials == ["<s>", "</s>", "</s>"]

@@ -17,7 +17,7 @@ from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.ui.text import LANGUAGES, has, text
 from lmviz.workbench import Request, Workbench
 from tests.conftest import ROOT
-from tests.pages.conftest import Open, cells_of, scene
+from tests.pages.conftest import Open, cells_of, complaints, scene
 
 OURS = r"\b(doctor|bug|lab|game|pitfall|memory|exercise|tips|debug|cure|answer)\.[a-z_]+"
 PLACES = [
@@ -32,10 +32,6 @@ PLACES = [
     {"section": "game"},
     {"section": "exercises"},
 ]
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error, *app.warning)]
 
 
 def words(app: AppTest) -> str:

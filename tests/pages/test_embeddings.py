@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import lmviz
 from lmviz.embed.distances import neighbours
@@ -15,28 +14,9 @@ from lmviz.embed.words import read_words
 from lmviz.ui.embeddings.view import SECTIONS
 from lmviz.ui.text import LANGUAGES, number
 from tests.conftest import ROOT
-from tests.pages.conftest import Open, cells_of, charted, go, picture
+from tests.pages.conftest import Open, cells_of, charted, complaints, go, picture, settled, written
 
 BOUND = "lmviz.ui.embeddings.view.View."
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error, *app.warning)]
-
-
-def written(app: AppTest) -> str:
-    """All the words on the page."""
-    plain = [element.value for element in (*app.markdown, *app.caption)]
-    return " ".join([*plain, *(element.proto.body for element in app.get("html"))])
-
-
-def settled(app: AppTest) -> AppTest:
-    """Look again until nothing moves any more, as the page itself does."""
-    for _ in range(200):
-        if not list(app.get("progress")):
-            return app
-        app.run()
-    raise AssertionError("still training")
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

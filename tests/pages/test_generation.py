@@ -22,11 +22,7 @@ from lmviz.ui.generation.view import KEPT, WAYS, View
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, text
 from tests.conftest import ROOT, SAMPLES
-from tests.pages.conftest import Open, go, picture
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error)]
+from tests.pages.conftest import Open, errors, go, picture
 
 
 def checkpoint(name: str) -> lmviz.Checkpoint:
@@ -39,7 +35,7 @@ def new_pieces(app: AppTest) -> list[str]:
 
 def test_it_opens_on_names_with_its_first_prompt_ready_for_the_next_token(open_on: Open) -> None:
     app = open_on("generation")
-    assert not complaints(app)
+    assert not errors(app)
     assert app.text_input(key="generation.prompt").value == checkpoint("names").card.prompts[0]
     step = picture(app, "generation.step")
     assert step["total"] == len(step["rows"]) == 27
@@ -70,7 +66,7 @@ def test_every_way_works_on_every_sample(open_on: Open, model: str, language: st
     for way in WAYS:
         for weights in ("trained", "untrained"):
             go(app, way=way, weights=weights, n="3", lang=language, model=model)
-            assert not complaints(app), (way, weights)
+            assert not errors(app), (way, weights)
             shown = " ".join(element.value for element in (*app.markdown, *app.caption))
             assert "generation." not in shown and "{" not in shown
 
@@ -121,13 +117,13 @@ def test_temperature_zero_says_that_it_is_greedy(open_on: Open) -> None:
 )
 def test_conflicting_settings_are_said_and_not_crashed(open_on: Open, conflict: dict[str, str]) -> None:
     app = open_on("generation", n="1", **conflict)
-    assert not complaints(app)
+    assert not errors(app)
     assert any(caption.value.startswith(":orange-badge") for caption in app.caption)
 
 
 def test_when_no_token_is_left_it_says_so(open_on: Open) -> None:
     app = open_on("generation", model="small-ever", ngram="1", n="8", stop="#")
-    assert not complaints(app)
+    assert not errors(app)
     assert [warning.value for warning in app.warning] == [text("en", "generation.ended.nothing")]
     assert app.button(key="generation.next").disabled
 
@@ -147,7 +143,7 @@ def test_a_prompt_without_tokens_is_one_sentence(open_on: Open, prompt: str, sai
 
 def test_what_the_vocabulary_lacks_is_said(open_on: Open) -> None:
     app = open_on("generation", prompt=".mAr")
-    assert not complaints(app) and any("no token for A" in caption.value for caption in app.caption)
+    assert not errors(app) and any("no token for A" in caption.value for caption in app.caption)
 
 
 def test_a_token_in_the_text_opens_its_step_and_back_takes_one_away(open_on: Open) -> None:
@@ -189,7 +185,7 @@ def test_the_presets_of_the_lesson_and_the_guide_do_what_they_say(open_on: Open)
 
     def choose(name: str) -> None:
         app.selectbox(key="generation.preset").select(name).run()
-        assert not complaints(app), name
+        assert not errors(app), name
 
     simple, pokemon = checkpoint("simple-llm"), checkpoint("pokemon")
     choose("complete_sentence")
@@ -217,7 +213,7 @@ def test_the_tree_is_the_engines_search_at_every_step(open_on: Open) -> None:
     assert [node["step"] for node in picture(app, "generation.tree")["nodes"]] == [0]
     app.button(key="generation.beam.next").click().run()
     assert {node["step"] for node in picture(app, "generation.tree")["nodes"]} == {0, 1}
-    app.button(key="generation.beam.end").click().run()
+    app.button(key="generation.beam.last").click().run()
     nodes = picture(app, "generation.tree")["nodes"]
     assert len(nodes) == len(search.nodes)
     assert [node["text"] for node in nodes[1:]] == [model.tokenizer.piece(n.token or 0) for n in search.nodes[1:]]
@@ -273,11 +269,11 @@ def test_a_training_writes_as_it_is_now_and_as_it_was_before(open_on: Open, runs
     step = runs.stops(run)[-1].step
     name = next(option for option in app.selectbox[0].options if option.startswith("two letters"))
     app.selectbox[0].select(name).run()
-    assert app.query_params["model"] == f"runs/{run}@{step}" and not complaints(app)
+    assert app.query_params["model"] == f"runs/{run}@{step}" and not errors(app)
     logits = {}
     for weights, at in (("trained", step), ("untrained", 0)):
         go(app, model=f"runs/{run}@{step}", weights=weights)
-        assert not complaints(app)
+        assert not errors(app)
         logits[weights] = {row["id"]: row["scores"][0] for row in picture(app, "generation.step")["rows"]}
         model = runs.model_at(run, at)
         wanted = generate(model, model.tokenizer.encode(".a").ids, Settings(max_new_tokens=1)).steps[0].logits

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -20,31 +18,11 @@ from lmviz.train.recipe import read_recipe
 from lmviz.ui.quantisation.view import FORMATS, SECTIONS
 from lmviz.ui.text import LANGUAGES, number
 from tests.conftest import ROOT
-from tests.pages.conftest import Open, cells_of, charted, go, picture
+from tests.pages.conftest import Open, cells_of, charted, complaints, go, picture, settled, written
 
 NAMES = ROOT / "sample_models/names"
 WEIGHT = "blocks.1.mlp.w_in.weight"
 BOUND = "lmviz.ui.quantisation.view.View."
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error, *app.warning)]
-
-
-def written(app: AppTest) -> str:
-    """All the words on the page."""
-    plain = [element.value for element in (*app.markdown, *app.caption)]
-    return " ".join([*plain, *(element.proto.body for element in app.get("html"))])
-
-
-def settled(app: AppTest) -> AppTest:
-    """Look again until nothing moves any more, as the page itself does."""
-    for _ in range(600):
-        if not list(app.get("progress")):
-            return app
-        time.sleep(0.05)
-        app.run()
-    raise AssertionError("still training")
 
 
 @pytest.fixture(scope="module")

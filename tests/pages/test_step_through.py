@@ -7,21 +7,16 @@ import math
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import lmviz
 from lmviz.ui.text import LANGUAGES, text
 from tests.conftest import ROOT, SAMPLES
-from tests.pages.conftest import Open, cells_of, go, scene
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error)]
+from tests.pages.conftest import Open, cells_of, errors, go, scene
 
 
 def test_an_empty_visit_opens_on_small_ever_and_says_what_to_do(open_page: Open) -> None:
     app = open_page()
-    assert not complaints(app)
+    assert not errors(app)
     shown = scene(app)
     assert app.text_input(key="prompt").value == "Clem"
     assert shown["say"]["title"] == "Text becomes numbers"
@@ -38,7 +33,7 @@ def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, la
     for stage in stages[1:]:
         address = stage_address(model, stage["index"])
         go(app, step=address)
-        assert not complaints(app), address
+        assert not errors(app), address
         shown = scene(app)
         assert [one["index"] for one in shown["map"] if one["here"]] == [stage["index"]]
         assert shown["say"]["title"].startswith(text(language, f"stage.{stage['kind']}.title"))
@@ -62,7 +57,7 @@ def test_every_line_and_operation_can_be_shown(open_page: Open, grain: str) -> N
     trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode("Clem").ids_tensor)
     for step in trace:
         go(app, step=step.address)
-        assert not complaints(app), step.address
+        assert not errors(app), step.address
         assert scene(app)["bar"]["grain"] == grain
 
 
@@ -178,7 +173,7 @@ def test_numbers_that_overflow_are_shown_at_every_stage(open_page: Open, languag
     shown = []
     for stage in scene(app)["map"][1:]:
         go(app, step=stage_address("names", stage["index"]))
-        assert not complaints(app), stage
+        assert not errors(app), stage
         shown.append(scene(app))
     broken = [check["measured"] for one in shown for check in one["strip"] if not check["holds"]]
     assert any("NaN" in measured for measured in broken)

@@ -19,13 +19,9 @@ from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, number, text, visible
 from lmviz.ui.tokenizer.view import TABS, View
 from tests.conftest import ROOT, SAMPLES
-from tests.pages.conftest import Open, go, picture
+from tests.pages.conftest import Open, errors, go, picture
 
 CORPUS = "the cat sat on the mat. the cat ate the rat."
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -34,7 +30,7 @@ def test_every_way_of_looking_works_with_every_tokenizer(open_on: Open, tokenize
     app = open_on("tokenizer", tokenizer=tokenizer, lang=language)
     for tab in TABS:
         go(app, tab=tab, tokenizer=tokenizer, lang=language)
-        assert not complaints(app), tab
+        assert not errors(app), tab
         shown = " ".join(element.value for element in (*app.markdown, *app.caption))
         assert "tokenizer." not in shown.replace("tokenizer.json", "") and "{" not in shown
 
@@ -140,7 +136,7 @@ def upload(app: AppTest, key: str, *files: Path) -> AppTest:
 
 def test_a_tokenizer_of_ones_own_is_read(open_on: Open, tmp_path: Path) -> None:
     app = open_on("tokenizer", tokenizer="file", text="pika")
-    assert not complaints(app) and app.info[0].value == text("en", "tokenizer.file_first")
+    assert not errors(app) and app.info[0].value == text("en", "tokenizer.file_first")
     upload(app, "tokenizer.file", ROOT / "sample_models/pokemon/tokenizer.json")
     pokemon = lmviz.load(ROOT / "sample_models/pokemon").tokenizer
     assert [one["below"] for one in picture(app, "tokenizer.pieces")["pieces"]] == [

@@ -19,13 +19,9 @@ from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import LANGUAGES, number, text
 from lmviz.ui.training.view import View
 from lmviz.workbench import moment_name, training_step_name
-from tests.pages.conftest import Open, scene
+from tests.pages.conftest import Open, complaints, scene
 
 PATIENCE = 120.0  # seconds
-
-
-def complaints(app: AppTest) -> list[str]:
-    return [element.value for element in (*app.exception, *app.error, *app.warning)]
 
 
 def html(app: AppTest) -> str:

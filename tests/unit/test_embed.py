@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +18,9 @@ from lmviz.embed.texts import TEXTS
 from lmviz.embed.word2vec import Word2VecSettings, loss_of, train_vectors
 from lmviz.embed.words import Example, cbow_examples, read_words, skip_gram_examples
 from lmviz.errors import UserError
-from lmviz.model.checkpoint import Checkpoint, load
+from lmviz.model.checkpoint import Checkpoint
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def names() -> Checkpoint:
-    return load(SAMPLES / "names")
 
 
 # -- look-ups and sums -------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -27,19 +26,6 @@ from lmviz.train.recipe import TrainingRecipe, read_recipe
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 INT4 = Scheme("int4")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def names() -> Checkpoint:
-    return load(SAMPLES / "names")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -54,15 +53,6 @@ learning_rate = 0.01
 title = "Three letters"
 prompts = [".a"]
 """
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Two threads that wait for each other on a busy machine take ten times as long as one."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
 
 
 def pairs(shown: Windows) -> list[tuple[tuple[int, ...], int]]:

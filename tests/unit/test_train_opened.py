@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -25,14 +24,6 @@ TEXTS = [[0, 1, 2, 3, 4, 5, 6, 0], [0, 5, 5, 0], [0, 1, 0]]
 SIZES = ModelRecipe("gpt2", n_ctx=4, n_layers=1, d_model=8, n_heads=2, d_mlp=16, dropout=0.2, initial_std=0.5)
 TRAINING = TrainingRecipe(steps=12, learning_rate=0.05, batch_size=3, schedule="cosine", warm_up=3, seed=1)
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -26,14 +26,6 @@ TRAINING = TrainingRecipe(steps=20, learning_rate=0.01, batch_size=3, schedule="
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def shown() -> Windows:
     return windows(TEXTS, n_ctx=4)
 

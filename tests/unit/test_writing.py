@@ -24,11 +24,6 @@ def bench() -> Workbench:
     return Workbench()
 
 
-@pytest.fixture(scope="module")
-def names() -> lmviz.Checkpoint:
-    return lmviz.load(ROOT / "sample_models/names")
-
-
 PROMPT = (0, 13)
 
 

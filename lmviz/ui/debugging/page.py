@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import streamlit as st
 
-from lmviz.errors import UserError
-from lmviz.ui import shell, state
+from lmviz.ui import choices, shell
 from lmviz.ui.debugging.view import SECTIONS, View
-from lmviz.ui.text import error_text, text
 
 _CSS = """
 .st-key-debugging h4 { padding: 0.2rem 0 0.5rem; margin: 0; }
@@ -29,17 +25,6 @@ def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     st.html(f"<style>{_CSS}</style>")
     with shell.top(view):
-        st.segmented_control(
-            text(view.lang, "debug.section"),
-            SECTIONS,
-            format_func=lambda name: text(view.lang, f"debug.{name}"),
-            label_visibility="collapsed",
-            required=True,
-            **state.bound("section"),
-        )
+        choices.section(view.lang, "debug", SECTIONS)
     with st.container(key="debugging"):
-        bench = shell.workbench(view.lang)
-        try:
-            import_module(f"lmviz.ui.debugging.{view.section}").section(bench, view)
-        except UserError as error:
-            st.error(error_text(view.lang, error))
+        choices.draw_section("debugging", shell.workbench(view.lang), view)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import streamlit as st
 
-from lmviz.errors import UserError
-from lmviz.ui import choices, shell, state
+from lmviz.ui import choices, shell
 from lmviz.ui.embeddings.view import SECTIONS, View
-from lmviz.ui.text import error_text, text
 
 OF_A_MODEL = ("look_up", "sum", "near", "answers")  # sections that show a model of the visitor's choice
 
@@ -17,14 +13,7 @@ OF_A_MODEL = ("look_up", "sum", "near", "answers")  # sections that show a model
 def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     with shell.top(view) as row:
-        st.segmented_control(
-            text(view.lang, "embeddings.section"),
-            SECTIONS,
-            format_func=lambda name: text(view.lang, f"embeddings.{name}"),
-            label_visibility="collapsed",
-            required=True,
-            **state.bound("section", cell=None),
-        )
+        choices.section(view.lang, "embeddings", SECTIONS, cell=None)
     body = st.container()
     with body:
         bench = shell.workbench(view.lang)
@@ -32,7 +21,4 @@ def page(view: View) -> None:
         with row:
             choices.model(bench, view.lang, view.model, prompt=None, token=-1, cell=None, id=1, answers=(), second=0)
     with body:
-        try:
-            import_module(f"lmviz.ui.embeddings.{view.section}").section(bench, view)
-        except UserError as error:
-            st.error(error_text(view.lang, error))
+        choices.draw_section("embeddings", bench, view)

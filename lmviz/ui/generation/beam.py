@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, state
-from lmviz.ui.clicker import clicker
+from lmviz.ui.clicker import walk
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import code, error_text, number, text, visible
@@ -36,7 +36,8 @@ def _search(bench: Workbench) -> None:
         return
     last = len(searches) - 1
     at = min(view.n, last)
-    _buttons(view, at, last)
+    where = text(view.lang, "generation.beam.at", at=at, last=last)
+    walk(view.lang, "generation.beam", at, last, where, lambda to: state.go(n=to, token=None))
     search = searches[at]
     left, right = st.columns([2.6, 1], gap="medium")
     with left:
@@ -50,29 +51,6 @@ def _clicked(event: drawn.Event) -> None:
     if isinstance(event.get("node"), int):
         node = event["node"]
         state.go(token=None if state.view(View).token == node else node)
-
-
-def _buttons(view: View, at: int, last: int) -> None:
-    moves = (
-        ("first", ":material/first_page:", 0, "Home"),
-        ("back", ":material/chevron_left:", at - 1, "Left"),
-        ("next", ":material/chevron_right:", at + 1, "Right"),
-        ("end", ":material/last_page:", last, "End"),
-    )
-    with st.container(horizontal=True, vertical_alignment="center", key="generation_beam_buttons"):
-        for name, icon, to, shortcut in moves:
-            st.button(
-                text(view.lang, f"generation.{name}"),
-                key=f"generation.beam.{name}",
-                icon=icon,
-                type="primary" if name == "next" else "secondary",
-                disabled=not 0 <= to <= last or to == at,
-                shortcut=shortcut,
-                on_click=lambda to=to: state.go(n=to, token=None),
-            )
-        st.markdown(text(view.lang, "generation.beam.at", at=at, last=last))
-    forward, back = (lambda to=to: state.go(n=to, token=None) for to in (at + 1, at - 1))
-    clicker("generation.beam", forward if at < last else None, back if at else None)
 
 
 def _tree(search: BeamSearch, checkpoint: Checkpoint, view: View) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, state
-from lmviz.ui.clicker import clicker
+from lmviz.ui.clicker import walk
 from lmviz.ui.text import code, error_text, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
@@ -36,8 +36,10 @@ def _state(bench: Workbench) -> None:
     except UserError as error:
         st.error(error_text(view.lang, error))
         return
-    at = min(view.at, len(learning.merges))
-    _buttons(view, at, len(learning.merges))
+    last = len(learning.merges)
+    at = min(view.at, last)
+    where = text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last))
+    walk(view.lang, "tokenizer.move", at, last, where, lambda to: state.go(at=to), "merge")
     left, right = st.columns([1, 1.9], gap="large")
     with left:
         st.markdown(_next_sentence(view, learning, at))
@@ -46,29 +48,6 @@ def _state(bench: Workbench) -> None:
         st.markdown(_done_sentence(view, learning, at))
         drawn.show("tokenizer/words", _words(learning, at), view.lang, "tokenizer.words")
         _new_word(view, learning, at)
-
-
-def _buttons(view: View, at: int, last: int) -> None:
-    moves = (
-        ("first", ":material/first_page:", 0, "Home"),
-        ("back", ":material/chevron_left:", at - 1, "Left"),
-        ("next", ":material/merge:", at + 1, "Right"),
-        ("last", ":material/last_page:", last, "End"),
-    )
-    with st.container(horizontal=True, vertical_alignment="center", key="tokenizer_moves"):
-        for name, icon, to, shortcut in moves:
-            st.button(
-                text(view.lang, f"tokenizer.move.{name}"),
-                key=f"tokenizer.move.{name}",
-                icon=icon,
-                type="primary" if name == "next" else "secondary",
-                disabled=not 0 <= to <= last or to == at,
-                shortcut=shortcut,
-                on_click=lambda to=to: state.go(at=to),
-            )
-        st.markdown(text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last)))
-        forward, back = (lambda to=to: state.go(at=to) for to in (at + 1, at - 1))
-        clicker("tokenizer", forward if at < last else None, back if at else None)
 
 
 def _shown(learning: Learning, id: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import matrices, shell, state, worked
+from lmviz.ui import matrices, replay, shell, state, worked
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, integer, number, text, visible
@@ -33,11 +33,15 @@ Cell = tuple[int, ...]
 
 def one_step(bench: Workbench, view: View, run: Training) -> None:
     """Which step, which text of its batch, which scene; then that scene."""
-    st.fragment(_step, run_every=BEAT if state.remember(SLOW, False) else None)(bench)
+    st.fragment(_step, run_every=replay.beat(SLOW, BEAT))(bench)
 
 
 def _step(bench: Workbench) -> None:
-    view = _moved_on(state.view(View))
+    view = state.view(View)
+    scene = replay.next_place(SLOW, SCENES, view.scene)
+    if replay.beat(SLOW, BEAT):
+        state.go(scene=scene, cell=None)
+        view = state.view(View)
     lang = view.lang
     try:
         run = bench.runs.get(view.run)
@@ -57,20 +61,6 @@ def _walked(bench: Workbench, run: Training, step: int, window: int) -> Run:
     from lmviz.workbench import Request, training_step_name
 
     return bench.run(Request(training_step_name(run.id, step, window), ""))
-
-
-def _moved_on(view: View) -> View:
-    """In slow motion the next scene, until the last."""
-    if not state.remember(SLOW, False):
-        return view
-    if state.take("train.slow_first", False):
-        state.go(scene=1, cell=None)
-    elif view.scene == SCENES[-1]:
-        state.keep(SLOW, False)
-        st.rerun()
-    else:
-        state.go(scene=view.scene + 1, cell=None)
-    return state.view(View)
 
 
 def _which(view: View, run: Training, step: int) -> None:
@@ -104,22 +94,7 @@ def _which(view: View, run: Training, step: int) -> None:
             format_func=lambda scene: f"{scene} · {text(lang, f'train.one.scene.{scene}')}",
             on_change=lambda: state.go(scene=st.session_state["scene"], cell=None),
         )
-        slow = bool(state.remember(SLOW, False))
-        st.button(
-            text(lang, "train.one.stop" if slow else "train.one.slow"),
-            icon=":material/pause:" if slow else ":material/slow_motion_video:",
-            key="slow",
-            on_click=_toggle,
-        )
-    if slow != state.remember("train.was_slow", False):
-        state.keep("train.was_slow", slow)
-        st.rerun()  # the beat starts or stops
-
-
-def _toggle() -> None:
-    slow = not state.remember(SLOW, False)
-    state.keep(SLOW, slow)
-    state.keep("train.slow_first", slow)
+        replay.player(SLOW, text(lang, "train.one.slow"), text(lang, "train.one.stop"), "slow_motion_video")
 
 
 def _scenes(view: View, opened: OpenedStep) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import matrices, shell, state
+from lmviz.ui import matrices, replay, shell, state
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import code, error_text, integer, text, visible
@@ -36,7 +36,7 @@ def time_travel(bench: Workbench, view: View, run: Training) -> None:
     if not bench.runs.stops(run.id):
         st.caption(text(view.lang, "train.export.nothing"))
         return
-    st.fragment(_journey, run_every=BEAT if state.remember(PLAYING, False) else None)(bench)
+    st.fragment(_journey, run_every=replay.beat(PLAYING, BEAT))(bench)
 
 
 def _journey(bench: Workbench) -> None:
@@ -44,8 +44,10 @@ def _journey(bench: Workbench) -> None:
     try:
         run = bench.runs.get(view.run)
         steps = [stop.step for stop in bench.runs.stops(run.id)]
-        step = _moved_on(view, steps)
-        view = state.view(View)
+        step = replay.next_place(PLAYING, steps, view.step if view.step in steps else steps[-1])
+        if replay.beat(PLAYING, BEAT):
+            state.go(step=step)
+            view = state.view(View)
         _controls(bench, view, steps, step)
         prompt = view.prompt if view.prompt is not None else first_prompt(bench, run)
         a = read_at(bench, run, step, prompt)
@@ -56,34 +58,10 @@ def _journey(bench: Workbench) -> None:
     state.write()
 
 
-def _moved_on(view: View, steps: Sequence[int]) -> int:
-    """The step to show: the view's; while time plays, the one after it, until there is none."""
-    step = view.step if view.step in steps else steps[-1]
-    if not state.remember(PLAYING, False):
-        return step
-    if state.take("train.first", False):
-        state.go(step=steps[0])
-        return steps[0]
-    later = [other for other in steps if other > step]
-    if not later:
-        state.keep(PLAYING, False)
-        st.rerun()
-    state.go(step=later[0])
-    return later[0]
-
-
 def _controls(bench: Workbench, view: View, steps: list[int], step: int) -> None:
-    lang, playing = view.lang, bool(state.remember(PLAYING, False))
+    lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            text(lang, "train.time.pause" if playing else "train.time.play"),
-            icon=":material/pause:" if playing else ":material/play_arrow:",
-            key="time_play",
-            on_click=_toggle,
-        )
-        if playing != state.remember("train.was_playing", False):
-            state.keep("train.was_playing", playing)
-            st.rerun()  # the beat starts or stops
+        replay.player(PLAYING, text(lang, "train.time.play"), text(lang, "train.time.pause"))
         st.session_state["time_step"] = step
         st.select_slider(
             text(lang, "train.time.step"),
@@ -115,12 +93,6 @@ def _controls(bench: Workbench, view: View, steps: list[int], step: int) -> None
 
 def _run(bench: Workbench, view: View) -> Training:
     return bench.runs.get(view.run)
-
-
-def _toggle() -> None:
-    playing = not state.remember(PLAYING, False)
-    state.keep(PLAYING, playing)
-    state.keep("train.first", playing)
 
 
 def first_prompt(bench: Workbench, run: Training) -> str:
