@@ -11,6 +11,9 @@ from typing import TypeVar
 
 import torch
 
+from lmviz.benches.cache import Cache
+from lmviz.benches.names import BROKEN, moment_name
+from lmviz.benches.run import Request
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.catalogue import bug_named
 from lmviz.debug.bugs.difference import Difference, first_difference
@@ -32,7 +35,7 @@ from lmviz.errors import UserError
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.train.loop import Snapshot
-from lmviz.workbench import BROKEN, Cache, Request, Workbench, moment_name
+from lmviz.workbench import Workbench
 
 BUG, CURED, PUZZLE = "bug", "cured", "puzzle"
 _BROKEN = re.compile(rf"({BUG}|{CURED})/([a-z0-9_]{{1,40}})@(.+)")

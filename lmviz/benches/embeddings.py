@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lmviz.benches.cache import Cache
 from lmviz.benches.live import Live
+from lmviz.benches.run import Request, Run
 from lmviz.benches.texts import recipe_of, written
 from lmviz.embed.answers import AnswerDistances, answer_distances
 from lmviz.embed.distances import Neighbour, neighbours
@@ -28,7 +30,7 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace
-from lmviz.workbench import Cache, Request, Run, Workbench
+from lmviz.workbench import Workbench
 
 RECORDINGS_KEPT = 16
 RECORDED_BYTES = 2**28

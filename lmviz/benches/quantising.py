@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmviz.benches.cache import Cache
 from lmviz.benches.live import Live
 from lmviz.benches.texts import recipe_of, written
 from lmviz.errors import UserError
@@ -25,7 +26,7 @@ from lmviz.quantise.scheme import FLOATS, INTEGERS, Scheme
 from lmviz.train.data import Corpus, Windows, batches, read_corpus, read_texts, split, windows
 from lmviz.train.loop import mean_loss, train
 from lmviz.train.recipe import Recipe, TrainingRecipe
-from lmviz.workbench import Cache, Workbench
+from lmviz.workbench import Workbench
 
 FORMATS = (*FLOATS, *INTEGERS)
 MODELS_KEPT = 12

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from lmviz.benches.names import run_and_step
 from lmviz.generate.generation import generate_all
 from lmviz.generate.reading import prompt_ids
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.train.recipe import Recipe, read_recipe
-from lmviz.workbench import Workbench, run_and_step
+from lmviz.workbench import Workbench
 
 MOST_TOKENS = 24
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,13 @@ def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
     )
 
 
-def section(lang: str, page: str, names: Sequence[str], **and_then: Any) -> None:
-    """Which section of a page is shown; `and_then` lets go of what belonged to the one before."""
+def section(label: str, names: Mapping[str, str], **and_then: Any) -> None:
+    """Which section of a page is shown, by their names in the reader's language; `and_then` lets go of what belonged
+    to the one before."""
     st.segmented_control(
-        text(lang, f"{page}.section"),
-        names,
-        format_func=lambda name: text(lang, f"{page}.{name}"),
+        label,
+        list(names),
+        format_func=names.__getitem__,
         label_visibility="collapsed",
         required=True,
         **state.bound("section", **and_then),

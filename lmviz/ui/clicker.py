@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from lmviz.ui.text import text
-
+MOVES = ("first", "back", "next", "last")
 ICONS = ("first_page", "chevron_left", "chevron_right", "last_page")
 KEYS = ("Home", "Left", "Right", "End")
 
 
-def walk(lang: str, key: str, at: int, last: int, where: str, go: Callable[[int], None], icon: str = ICONS[2]) -> None:
+def walk(key: str, labels: Mapping[str, str], at: int, last: int, where: str, go: Callable[[int], None]) -> None:
     """Four buttons, from place `at` of 0 to `last` to another; `where` says in words which place it is.
 
-    Their labels are the texts of `key`.first, .back, .next and .last; `icon` is that of the next one.
+    Args:
+        labels: what the buttons say, for each of MOVES.
     """
-    places = dict(zip(("first", "back", "next", "last"), (0, at - 1, at + 1, last), strict=True))
+    places = (0, at - 1, at + 1, last)
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_moves".replace(".", "_")):
-        for (name, to), each, shortcut in zip(places.items(), ICONS, KEYS, strict=True):
+        for name, to, icon, shortcut in zip(MOVES, places, ICONS, KEYS, strict=True):
             st.button(
-                text(lang, f"{key}.{name}"),
+                labels[name],
                 key=f"{key}.{name}",
-                icon=f":material/{icon if name == 'next' else each}:",
+                icon=f":material/{icon}:",
                 type="primary" if name == "next" else "secondary",
                 disabled=not 0 <= to <= last or to == at,
                 shortcut=shortcut,

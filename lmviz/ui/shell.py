@@ -91,8 +91,13 @@ def top(place: Place) -> Iterator[Any]:
     with row:
         yield row
         language_choice()
+    link_notes(place.lang)
+
+
+def link_notes(lang: str) -> None:
+    """What was wrong with the link that was followed."""
     if parts := state.notes():
-        st.info(text(place.lang, "note.link", parts=", ".join(parts)))
+        st.info(text(lang, "note.link", parts=", ".join(parts)))
 
 
 def notes(lang: str, said: Iterable[tuple[str, dict[str, object]]]) -> None:

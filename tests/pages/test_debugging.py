@@ -7,6 +7,7 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lmviz.benches.run import Request
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.doctor import CHECKS
 from lmviz.debug.doctor.curves import RULES
@@ -15,7 +16,7 @@ from lmviz.debug.exercises.walk import questions
 from lmviz.debug.game import puzzle
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.ui.text import LANGUAGES, has, text
-from lmviz.workbench import Request, Workbench
+from lmviz.workbench import Workbench
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, cells_of, complaints, scene
 

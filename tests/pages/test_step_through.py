@@ -43,7 +43,8 @@ def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, la
 
 
 def stage_address(model: str, index: int) -> str:
-    from lmviz.workbench import Request, Workbench
+    from lmviz.benches.run import Request
+    from lmviz.workbench import Workbench
 
     bench = Workbench()
     walk = bench.run(Request(model, bench.first_prompt(model))).walk

@@ -12,13 +12,13 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lmviz.benches.names import moment_name, training_step_name
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.texts import PRESETS, preset
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import LANGUAGES, number, text
 from lmviz.ui.training.view import View
-from lmviz.workbench import moment_name, training_step_name
 from tests.pages.conftest import Open, complaints, scene
 
 PATIENCE = 120.0  # seconds

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import lmviz
+from lmviz.benches.run import Request, Run
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
 from lmviz.debug.exercises.question import Question, mixed
@@ -18,7 +19,7 @@ from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.debug.pitfalls.run import result_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.workbench import Request, Run, Workbench
+from lmviz.workbench import Workbench
 from tests.conftest import ROOT, SAMPLES
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lmviz.benches.cache import Cache
+from lmviz.benches.run import Edit, Request
 from lmviz.errors import UserError
-from lmviz.workbench import Cache, Edit, Request, Workbench
+from lmviz.workbench import Workbench
 from tests.conftest import ROOT, SAMPLES
 
 

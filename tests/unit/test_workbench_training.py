@@ -10,19 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lmviz.benches.names import moment_name, run_and_step, training_step, training_step_name
+from lmviz.benches.run import Request
 from lmviz.debug.first_bad import Bad, first_bad
 from lmviz.errors import UserError
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.texts import preset
-from lmviz.workbench import (
-    Request,
-    Workbench,
-    moment_name,
-    run_and_step,
-    training_step,
-    training_step_name,
-)
+from lmviz.workbench import Workbench
 from tests.unit.test_runs import RECIPE, Here
 
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import lmviz
+from lmviz.benches.tokenizing import FILES
 from lmviz.errors import UserError
 from lmviz.generate.generation import Writing, generate
 from lmviz.generate.settings import Settings
 from lmviz.generate.side_by_side import outcome
 from lmviz.train.initial import first_model
 from lmviz.train.recipe import read_recipe
-from lmviz.workbench import FILES, Workbench
+from lmviz.workbench import Workbench
 from tests.conftest import ROOT, SAMPLES
 
 
@@ -102,13 +103,13 @@ def test_too_long_a_prompt_is_a_sentence(bench: Workbench) -> None:
 def test_a_brought_tokenizer_is_read_once_whatever_the_order_of_its_files(bench: Workbench) -> None:
     folder = ROOT / "sample_models/simple-llm"
     files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
-    found = bench.read_tokenizer(files)
-    assert bench.read_tokenizer(dict(reversed(files.items()))) is found
+    found = bench.tokenizing.read_tokenizer(files)
+    assert bench.tokenizing.read_tokenizer(dict(reversed(files.items()))) is found
     assert found.tokenizer.encode("The cat").ids == bench.checkpoint("simple-llm").tokenizer.encode("The cat").ids
     assert found.template is None
 
 
 def test_files_of_other_names_are_never_written(bench: Workbench) -> None:
     tokenizer = (ROOT / "sample_models/names/tokenizer.json").read_bytes()
-    found = bench.read_tokenizer({"tokenizer.json": tokenizer, "../../escaped.json": b"{}"})
+    found = bench.tokenizing.read_tokenizer({"tokenizer.json": tokenizer, "../../escaped.json": b"{}"})
     assert found.tokenizer.d_vocab == 27 and not (ROOT.parent / "escaped.json").exists()

@@ -63,11 +63,14 @@ def what_is_read(bench: Workbench, view: View) -> None:
             return
         tokenizer, of_its_own = found.tokenizer, found.template
     elif view.tokenizer == LEARNED:
-        tokenizer, of_its_own = bench.chat_tokenizer("\n".join(turn.content for turn in turns)), None
+        tokenizer, of_its_own = bench.tokenizing.chat_tokenizer("\n".join(turn.content for turn in turns)), None
     else:
-        tokenizer, of_its_own = bench.tokenizer(view.tokenizer), bench.chat_template(view.tokenizer)
+        tokenizer, of_its_own = (
+            bench.tokenizing.tokenizer(view.tokenizer),
+            bench.tokenizing.chat_template(view.tokenizer),
+        )
     template = _template(view, of_its_own)
-    chat = bench.chat(tokenizer, turns, template, view.asks)
+    chat = bench.tokenizing.chat(tokenizer, turns, template, view.asks)
     counts = {"characters": len(chat.text), "tokens": len(chat.tokens), "special": sum(chat.special)}
     written = {name: integer(view.lang, count) for name, count in counts.items()}
     st.markdown(text(view.lang, "chat.counts", n=len(turns), **written))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.benches.run import Run
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, number, percent, visible
 from lmviz.walk.stages import Stage
-from lmviz.workbench import Run
 
 
 class Facts:

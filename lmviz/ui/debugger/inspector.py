@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.benches.run import Run
 from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through.view import View
-from lmviz.workbench import Run, Workbench
+from lmviz.workbench import Workbench
 
 TERMS_SENT = 64  # of a long sum, the largest by magnitude; the browser shows fewer until it is asked for all of these
 LINES = 4  # how far a number is followed through steps that have only one activation to follow

@@ -5,34 +5,33 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lmviz.debug.invariants import checks_of
+from lmviz.benches.run import Run
 from lmviz.trace.step import Step
 from lmviz.ui.debugger import tables, tensors
 from lmviz.ui.debugger.code import code_pane, hidden_pane
 from lmviz.ui.debugger.facts import Facts
 from lmviz.ui.debugger.formulas import FORMULAS
-from lmviz.ui.debugger.inspector import inspector
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import has, long_text, number, text, visible
 from lmviz.walk.cursor import Cursor
 from lmviz.walk.stages import Stage
-from lmviz.workbench import Run, Workbench
 
 
 def scene(
-    bench: Workbench,
     run: Run,
     view: View,
     cursor: Cursor,
     windows: tensors.Windows,
+    pinned: dict[str, Any] | None = None,
     other: Run | None = None,
     stopped: str = "",
 ) -> dict[str, Any]:
     """The stage map, the source, the picture, the words, the inspector, the invariants and the bar, at one place.
 
     Args:
+        pinned: what the inspector says, the same wherever one is.
         windows: for large tensors, by address, a row and a column that the shown part must have in it.
         other: the run that this one is compared with.
         stopped: the breakpoint at which a run has just stopped.
@@ -53,7 +52,7 @@ def scene(
         "source": _source(run, view, cursor, step),
         "picture": picture,
         "say": say(run, view, cursor, stage, step, pos),
-        "inspector": _renamed(inspector(bench, run, view, other), picture),
+        "inspector": _renamed(pinned, picture),
         "watch": watched(run, view),
         "strip": strip(run, view, stage) if not _hidden(run).endswith("3") else [],
         "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
@@ -62,10 +61,10 @@ def scene(
 
 def _renamed(found: dict[str, Any] | None, picture: dict[str, Any]) -> dict[str, Any] | None:
     """What is said about a cell, with the name that its tensor has in the picture."""
-    if found is not None:
-        names = {panel["address"]: panel["name"] for panel in picture.get("panels", ())}
-        found["name"] = names.get(found["address"], found["name"])
-    return found
+    if found is None:
+        return None
+    names = {panel["address"]: panel["name"] for panel in picture.get("panels", ())}
+    return found | {"name": names.get(found["address"], found["name"])}
 
 
 def focus_position(run: Run, view: View) -> int:
@@ -215,16 +214,13 @@ def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, p
 
 def strip(run: Run, view: View, stage: Stage) -> list[dict[str, Any]]:
     """The invariants of the stage, with what was measured."""
-    checks = run.walk.__dict__.setdefault("checks", {})
-    if stage.index not in checks:
-        checks[stage.index] = checks_of(run.trace, stage)
     return [
         {
             "label": text(view.lang, f"check.{check.name}"),
             "measured": text(view.lang, f"check.{check.name}.measured", value=_measured(view, check.measured)),
             "holds": check.holds,
         }
-        for check in checks[stage.index]
+        for check in run.checks(stage)
     ]
 
 

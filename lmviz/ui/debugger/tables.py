@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.benches.run import Run
 from lmviz.trace.step import Array
 from lmviz.ui.pictures import plain
 from lmviz.ui.text import visible
 from lmviz.walk.stages import Stage
-from lmviz.workbench import Run
 
 BARS = 12  # tokens sent as bars; the browser shows as many as fit
 TOKENS_SHOWN = 512

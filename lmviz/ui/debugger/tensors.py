@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.benches.run import Run
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import (
     WINDOW,
@@ -26,7 +27,6 @@ from lmviz.ui.text import text, visible
 from lmviz.walk.cursor import Cursor
 from lmviz.walk.panels import Panel, panels_at
 from lmviz.walk.stages import Stage
-from lmviz.workbench import Run
 
 _ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
 _TOKENS = {"pos", "query", "key"}  # axes that run over the text

@@ -22,9 +22,9 @@ TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "name
 
 
 def section(bench: Workbench, view: View) -> None:
+    from lmviz.benches.run import Request
     from lmviz.debug.exercises.pitfalls import ASKED, memory_question
     from lmviz.debug.exercises.walk import questions
-    from lmviz.workbench import Request
 
     lang = view.lang
     prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)

@@ -83,8 +83,8 @@ def _look(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> 
 
 def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
     from lmviz.benches.debugging import puzzle_name
+    from lmviz.benches.run import Request
     from lmviz.debug.game import PROBES
-    from lmviz.workbench import Request
 
     lang = view.lang
     run = bench.run(Request(puzzle_name(puzzle), puzzle.prompt))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from lmviz.ui import choices, shell
 from lmviz.ui.debugging.view import SECTIONS, View
+from lmviz.ui.text import text
 
 _CSS = """
 .st-key-debugging h4 { padding: 0.2rem 0 0.5rem; margin: 0; }
@@ -25,6 +26,7 @@ def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     st.html(f"<style>{_CSS}</style>")
     with shell.top(view):
-        choices.section(view.lang, "debug", SECTIONS)
+        names = {name: text(view.lang, f"debug.{name}") for name in SECTIONS}
+        choices.section(text(view.lang, "debug.section"), names)
     with st.container(key="debugging"):
         choices.draw_section("debugging", shell.workbench(view.lang), view)

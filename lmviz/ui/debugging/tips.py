@@ -15,14 +15,15 @@ from lmviz.ui.text import percent, text, visible
 from lmviz.ui.training.view import View as Training
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Run, Workbench
+    from lmviz.benches.run import Run
+    from lmviz.workbench import Workbench
 
 TOP = 5
 MOST_TOKENS = 64
 
 
 def section(bench: Workbench, view: View) -> None:
-    from lmviz.workbench import Request
+    from lmviz.benches.run import Request
 
     lang = view.lang
     prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from lmviz.ui import choices, shell
 from lmviz.ui.embeddings.view import SECTIONS, View
+from lmviz.ui.text import text
 
 OF_A_MODEL = ("look_up", "sum", "near", "answers")  # sections that show a model of the visitor's choice
 
@@ -13,7 +14,8 @@ OF_A_MODEL = ("look_up", "sum", "near", "answers")  # sections that show a model
 def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     with shell.top(view) as row:
-        choices.section(view.lang, "embeddings", SECTIONS, cell=None)
+        names = {name: text(view.lang, f"embeddings.{name}") for name in SECTIONS}
+        choices.section(text(view.lang, "embeddings.section"), names, cell=None)
     body = st.container()
     with body:
         bench = shell.workbench(view.lang)

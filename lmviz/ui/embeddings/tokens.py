@@ -11,7 +11,8 @@ from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.text import text, visible
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Run, Workbench
+    from lmviz.benches.run import Run
+    from lmviz.workbench import Workbench
 
 MOST_BUTTONS = 40
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, state
-from lmviz.ui.clicker import walk
+from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import code, error_text, number, text, visible
@@ -37,7 +37,8 @@ def _search(bench: Workbench) -> None:
     last = len(searches) - 1
     at = min(view.n, last)
     where = text(view.lang, "generation.beam.at", at=at, last=last)
-    walk(view.lang, "generation.beam", at, last, where, lambda to: state.go(n=to, token=None))
+    labels = {name: text(view.lang, f"generation.beam.{name}") for name in MOVES}
+    walk("generation.beam", labels, at, last, where, lambda to: state.go(n=to, token=None))
     search = searches[at]
     left, right = st.columns([2.6, 1], gap="medium")
     with left:

@@ -53,7 +53,7 @@ def model_and_prompt(bench: Workbench, view: View) -> None:
 
 def _models(bench: Workbench, lang: str) -> dict[str, str]:
     """The samples, and the latest trainings as they are now, by the names that open them."""
-    from lmviz.workbench import moment_name
+    from lmviz.benches.names import moment_name
 
     names = {name: name for name in bench.models()}
     try:

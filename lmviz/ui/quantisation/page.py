@@ -6,12 +6,14 @@ import streamlit as st
 
 from lmviz.ui import choices, shell
 from lmviz.ui.quantisation.view import SECTIONS, View
+from lmviz.ui.text import text
 
 
 def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     with shell.top(view) as row:
-        choices.section(view.lang, "quantisation", SECTIONS)
+        names = {name: text(view.lang, f"quantisation.{name}") for name in SECTIONS}
+        choices.section(text(view.lang, "quantisation.section"), names)
     body = st.container()
     with body:
         bench = shell.workbench(view.lang)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from lmviz.benches.run import PROMPT_LIMIT, Run
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
@@ -13,7 +14,6 @@ from lmviz.ui.text import text
 from lmviz.walk.breakpoints import Breakpoint, next_stop
 from lmviz.walk.cursor import Cursor, Grain
 from lmviz.walk.panels import panels_at
-from lmviz.workbench import PROMPT_LIMIT, Run
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept

@@ -14,7 +14,8 @@ from lmviz.ui.step_through.view import View
 from lmviz.ui.text import code, error_text, plain, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Request, Run, Workbench
+    from lmviz.benches.run import Request, Run
+    from lmviz.workbench import Workbench
 
 
 AHEAD = ("over", "back")  # the moves that the browser draws at once: where they lead is sent along with each scene
@@ -28,9 +29,8 @@ def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     row = st.container(horizontal=True, vertical_alignment="center", key="top")
     body = st.container(key="body")
-    if parts := state.notes():
-        body.info(text(view.lang, "note.link", parts=", ".join(parts)))
     with body:
+        shell.link_notes(view.lang)
         bench = shell.workbench(view.lang)
     with row:
         if view.present:
@@ -68,7 +68,7 @@ def _opened(bench: Workbench, view: View) -> Run | None:
 
 def request(bench: Workbench, view: View) -> Request:
     """What the view asks the workbench to run."""
-    from lmviz.workbench import Edit, Request
+    from lmviz.benches.run import Edit, Request
 
     edits = tuple(
         Edit(address, cell, value) if len(cell) != 1 else Edit(address, None, head=cell[0])
@@ -99,6 +99,7 @@ def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
 @st.fragment
 def _debugger(bench: Workbench) -> None:
     """The debugger. A step runs this function alone."""
+    from lmviz.ui.debugger.inspector import inspector
     from lmviz.ui.debugger.scene import scene
     from lmviz.ui.step_through import events
 
@@ -118,9 +119,10 @@ def _debugger(bench: Workbench) -> None:
     except UserError as error:
         refused = error_text(view.lang, error)
     windows = state.remember("windows", {})
-    drawn = scene(bench, run, view, cursor, windows, other, stopped)
+    pinned = inspector(bench, run, view, other)
+    drawn = scene(run, view, cursor, windows, pinned, other, stopped)
     drawn["ahead"] = {
-        move: _difference(drawn, scene(bench, run, there, events.place(run, there), windows, other))
+        move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other))
         for move in AHEAD
         if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
     }

@@ -29,7 +29,7 @@ def is_training_step(model: str) -> bool:
 
 def recent(bench: Workbench, view: View) -> list[str]:
     """The models of the latest trainings, as they were last saved; not of the one that is open at another time."""
-    from lmviz.workbench import moment_name
+    from lmviz.benches.names import moment_name
 
     try:
         runs = [run.id for run in bench.runs.all()[:RUNS_LISTED] if run.id not in view.model]
@@ -40,7 +40,7 @@ def recent(bench: Workbench, view: View) -> list[str]:
 
 def label(bench: Workbench, lang: str, model: str) -> str:
     """What the list of models calls one: a run's model by the run's name and the step."""
-    from lmviz.workbench import run_and_step, training_step
+    from lmviz.benches.names import run_and_step, training_step
 
     if not is_of_a_run(model):
         return model
@@ -56,7 +56,7 @@ def label(bench: Workbench, lang: str, model: str) -> str:
 
 def slider(bench: Workbench, view: View) -> None:
     """Under the top row, for a run's model: its checkpoints, or the texts of a training step's batch."""
-    from lmviz.workbench import run_and_step, training_step
+    from lmviz.benches.names import run_and_step, training_step
 
     try:
         if moment := run_and_step(view.model):
@@ -109,19 +109,19 @@ def _times(bench: Workbench, view: View, run: str, step: int) -> None:
 
 def _go(run: str, step: int) -> None:
     """Another time: everything else stays where it is."""
-    from lmviz.workbench import moment_name
+    from lmviz.benches.names import moment_name
 
     state.go(model=moment_name(run, step))
 
 
 def _compare(run: str, step: int) -> None:
-    from lmviz.workbench import moment_name
+    from lmviz.benches.names import moment_name
 
     state.go(b_model="" if step < 0 else moment_name(run, step))
 
 
 def _b_step(view: View, run: str) -> int:
-    from lmviz.workbench import run_and_step
+    from lmviz.benches.names import run_and_step
 
     found = run_and_step(view.b_model)
     return found[1] if found is not None and found[0] == run else -1
@@ -137,7 +137,7 @@ def _toggle(run: str, steps: list[int], step: int) -> None:
 
 def _beat(bench: Workbench, run: str, steps: list[int]) -> None:
     """Called again and again while time plays: go on to the next checkpoint, and stop at the last."""
-    from lmviz.workbench import run_and_step
+    from lmviz.benches.names import run_and_step
 
     if state.take("time.fresh", False):
         return
@@ -153,7 +153,7 @@ def _beat(bench: Workbench, run: str, steps: list[int]) -> None:
 
 def _texts(bench: Workbench, view: View, run: str, step: int, window: int) -> None:
     """Which text of the batch is followed."""
-    from lmviz.workbench import training_step_name
+    from lmviz.benches.names import training_step_name
 
     n_texts = len(bench.moment(run, step).batch)
     if n_texts < 2:

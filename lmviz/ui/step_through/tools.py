@@ -12,7 +12,8 @@ from lmviz.ui.step_through.view import View
 from lmviz.ui.text import code, error_text, integer, number, text
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Run, Workbench
+    from lmviz.benches.run import Run
+    from lmviz.workbench import Workbench
 
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 

@@ -24,7 +24,7 @@ NEEDS_CORPUS = ("compare", "learn")
 
 def tokenizer_and_text(bench: Workbench, view: View) -> None:
     """The row of choices: only what the chosen way of looking needs."""
-    from lmviz.workbench import LEARNED
+    from lmviz.benches.tokenizing import LEARNED
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
@@ -49,7 +49,7 @@ def tokenizer_and_text(bench: Workbench, view: View) -> None:
 
 
 def _name(lang: str, name: str) -> str:
-    from lmviz.workbench import LEARNED
+    from lmviz.benches.tokenizing import LEARNED
 
     return text(lang, f"tokenizer.name.{name}") if name in (*LEARNED, FILE) else name
 
@@ -84,5 +84,5 @@ def chosen(bench: Workbench, view: View) -> tuple[Tokenizer, Vocabulary] | None:
         return None if found is None else (found.tokenizer, found.vocabulary)
     if view.tokenizer == "bpe" and not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
-    tokenizer = bench.tokenizer(view.tokenizer, view.source, view.merges)
-    return tokenizer, bench.vocabulary(tokenizer)
+    tokenizer = bench.tokenizing.tokenizer(view.tokenizer, view.source, view.merges)
+    return tokenizer, bench.tokenizing.vocabulary(tokenizer)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import drawn, state
-from lmviz.ui.clicker import walk
+from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.text import code, error_text, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
@@ -32,14 +32,15 @@ def _state(bench: Workbench) -> None:
     try:
         if not view.source.strip():
             raise UserError("There is nothing to learn from: type a text.")
-        learning = bench.learned(view.source, MOST_MERGES)
+        learning = bench.tokenizing.learned(view.source, MOST_MERGES)
     except UserError as error:
         st.error(error_text(view.lang, error))
         return
     last = len(learning.merges)
     at = min(view.at, last)
     where = text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last))
-    walk(view.lang, "tokenizer.move", at, last, where, lambda to: state.go(at=to), "merge")
+    labels = {name: text(view.lang, f"tokenizer.move.{name}") for name in MOVES}
+    walk("tokenizer.move", labels, at, last, where, lambda to: state.go(at=to))
     left, right = st.columns([1, 1.9], gap="large")
     with left:
         st.markdown(_next_sentence(view, learning, at))

@@ -11,7 +11,8 @@ from lmviz.ui import state
 from lmviz.ui.text import text
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Brought, Workbench
+    from lmviz.benches.tokenizing import Brought
+    from lmviz.workbench import Workbench
 
 FILE = "file"  # its name among the tokenizers
 _KEPT = "tokenizer.files"
@@ -19,7 +20,7 @@ _KEPT = "tokenizer.files"
 
 def upload(lang: str, key: str) -> None:
     """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
-    from lmviz.workbench import FILES
+    from lmviz.benches.tokenizing import FILES
 
     found = st.file_uploader(
         text(lang, "tokenizer.file"),
@@ -34,7 +35,7 @@ def upload(lang: str, key: str) -> None:
 
 def brought(bench: Workbench, lang: str) -> Brought | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
-    from lmviz.workbench import FILES
+    from lmviz.benches.tokenizing import FILES
 
     files = state.remember(_KEPT, {})
     if not files:
@@ -42,4 +43,4 @@ def brought(bench: Workbench, lang: str) -> Brought | None:
         return None
     if FILES[0] not in files:
         raise UserError("There is no file {file} in {folder}.", file=FILES[0], folder=", ".join(files))
-    return bench.read_tokenizer(files)
+    return bench.tokenizing.read_tokenizer(files)

@@ -28,7 +28,7 @@ def taken_apart(bench: Workbench, view: View) -> None:
     if found is None:
         return
     tokenizer, vocabulary = found
-    analysis = bench.analysis(vocabulary)
+    analysis = bench.tokenizing.analysis(vocabulary)
     left, right = st.columns([1, 1.5], gap="large")
     with left:
         _kinds(view, analysis)

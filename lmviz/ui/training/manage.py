@@ -152,8 +152,8 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
 
 def export(bench: Workbench, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
+    from lmviz.benches.names import moment_name
     from lmviz.train.recipe import toml_of
-    from lmviz.workbench import moment_name
 
     lang = view.lang
     stops = bench.runs.stops(run.id)

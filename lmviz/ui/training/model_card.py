@@ -119,7 +119,7 @@ def known(plan: Plan, lang: str) -> None:
 
 def _start(bench: Workbench, view: View) -> None:
     """Random numbers, a sample model, or the last checkpoint of a run."""
-    from lmviz.workbench import moment_name
+    from lmviz.benches.names import moment_name
 
     lang = view.lang
     names = {"": text(lang, "train.model.from_scratch"), **{name: name for name in bench.models()}}

@@ -17,11 +17,12 @@ from lmviz.ui.training import words
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
+    from lmviz.benches.run import Run
     from lmviz.trace.step import Array
     from lmviz.train.opened import OpenedStep
     from lmviz.train.store.run_table import Run as Training
     from lmviz.train.update_rules import Update
-    from lmviz.workbench import Run, Workbench
+    from lmviz.workbench import Workbench
 
 SCENES = (1, 2, 3, 4, 5)
 BEAT = 4.0  # seconds that each scene stays in slow motion
@@ -58,7 +59,8 @@ def _step(bench: Workbench) -> None:
 
 
 def _walked(bench: Workbench, run: Training, step: int, window: int) -> Run:
-    from lmviz.workbench import Request, training_step_name
+    from lmviz.benches.names import training_step_name
+    from lmviz.benches.run import Request
 
     return bench.run(Request(training_step_name(run.id, step, window), ""))
 
@@ -113,8 +115,8 @@ def _scenes(view: View, opened: OpenedStep) -> None:
 
 def _door(bench: Workbench, view: View, run: Training, step: int, walked: Run) -> None:
     """Into the step-through: to the beginning, or to the first tensor that is not finite."""
+    from lmviz.benches.names import training_step_name
     from lmviz.debug.first_bad import first_bad
-    from lmviz.workbench import training_step_name
 
     bad = first_bad(walked.trace)
     if bad is None:

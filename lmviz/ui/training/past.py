@@ -20,9 +20,10 @@ from lmviz.ui.training.curves import table_of
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
+    from lmviz.benches.run import Run
     from lmviz.trace.step import Array
     from lmviz.train.store.run_table import Run as Training
-    from lmviz.workbench import Run, Workbench
+    from lmviz.workbench import Workbench
 
 BEAT = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
@@ -105,7 +106,8 @@ def first_prompt(bench: Workbench, run: Training) -> str:
 
 def read_at(bench: Workbench, run: Training, step: int, prompt: str) -> Run:
     """The text, read by the model as it was after a step."""
-    from lmviz.workbench import Request, moment_name
+    from lmviz.benches.names import moment_name
+    from lmviz.benches.run import Request
 
     return bench.run(Request(moment_name(run.id, step), prompt))
 
@@ -273,7 +275,7 @@ def weight(bench: Workbench, view: View, run: Training, steps: list[int], a: Run
 
 
 def _weight(bench: Workbench, run: Training, step: int, name: str) -> Array:
-    from lmviz.workbench import moment_name
+    from lmviz.benches.names import moment_name
 
     found: Array = bench.checkpoint(moment_name(run.id, step)).model.get_parameter(name).detach().numpy()
     return found

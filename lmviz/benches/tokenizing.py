@@ -1,0 +1,121 @@
+"""Tokenizers and chats: of the models, learned from a text, brought by a visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from lmviz.benches.cache import Cache
+from lmviz.errors import UserError
+from lmviz.model.tokenizer import Tokenizer
+from lmviz.tokens.analysis import Analysis, analyse
+from lmviz.tokens.chat import Chat, read_chat
+from lmviz.tokens.learning import LONGEST_TEXT, Learning, learn
+from lmviz.tokens.template import Message, Template, read_template
+from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
+
+if TYPE_CHECKING:
+    from lmviz.workbench import Workbench
+
+LEARNED = ("bpe", "words", "characters")  # tokenizers that are learned from a text
+FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")  # what a visitor may bring of a tokenizer
+CHATML_SPECIALS = ("<|im_start|>", "<|im_end|>")
+CHAT_VOCABULARY = 400
+TOKENIZERS_KEPT = 8
+CHATS_KEPT = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Brought:
+    """A tokenizer from a visitor's files."""
+
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+    template: Template | None  # of its chats, if it was among the files
+
+
+class Tokenizing:
+    """What the pages of tokenizers and chats can do. Safe to use from several threads."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._learnings, self._tokenizers = Cache(TOKENIZERS_KEPT), Cache(TOKENIZERS_KEPT)
+        self._vocabularies, self._analyses = Cache(TOKENIZERS_KEPT), Cache(TOKENIZERS_KEPT)
+        self._chats = Cache(CHATS_KEPT)
+
+    def tokenizer(self, name: str, corpus: str = "", n_merges: int = 0) -> Tokenizer:
+        """A model's tokenizer, or one of LEARNED, learned from a text."""
+        if name not in LEARNED:
+            return self._bench.checkpoint(name).tokenizer
+        key = (name, corpus, n_merges if name == "bpe" else 0)
+        return self._tokenizers.get(key, lambda: self._learned_tokenizer(name, corpus, n_merges))
+
+    def _learned_tokenizer(self, name: str, corpus: str, n_merges: int) -> Tokenizer:
+        if name == "bpe":
+            return self.learned(corpus, n_merges).tokenizer()
+        _check_corpus(corpus)
+        return Tokenizer.words(corpus) if name == "words" else Tokenizer.characters(corpus)
+
+    def learned(self, corpus: str, n_merges: int) -> Learning:
+        """What byte-pair encoding learns from a text, every state of it."""
+        return self._learnings.get((corpus, n_merges), lambda: learn(corpus, n_merges))
+
+    def read_tokenizer(self, files: Mapping[str, bytes]) -> Brought:
+        """A tokenizer that a visitor brought: its tokenizer.json, and what lies beside it, by the names of FILES.
+
+        Raises:
+            UserError: what is wrong with it.
+        """
+        content = sha256(b"".join(sha256(name.encode() + files[name]).digest() for name in sorted(files)))
+        return self._tokenizers.get(content.hexdigest(), lambda: _read_tokenizer(files))
+
+    def vocabulary(self, tokenizer: Tokenizer) -> Vocabulary:
+        return self._vocabularies.get(tokenizer, lambda: vocabulary_of(tokenizer))
+
+    def analysis(self, vocabulary: Vocabulary) -> Analysis:
+        """A vocabulary taken apart."""
+        return self._analyses.get(id(vocabulary), lambda: analyse(vocabulary))  # which holds the vocabulary itself
+
+    # -- chats -------------------------------------------------------------------------------------------------------
+
+    def chat_template(self, model: str) -> Template | None:
+        """The template beside a model's tokenizer; None if it has none."""
+        folder = self._bench.checkpoint(model).folder
+        return None if folder is None else read_template(folder)
+
+    def chat_tokenizer(self, text: str) -> Tokenizer:
+        """Byte pairs learned from a chat, with the special tokens of ChatML: for where no chat model is at hand."""
+        return self._tokenizers.get(("chat", text), lambda: Tokenizer.bpe(text, CHAT_VOCABULARY, CHATML_SPECIALS))
+
+    def chat(self, tokenizer: Tokenizer, messages: tuple[Message, ...], template: Template, asks: bool) -> Chat:
+        """Messages as a model reads them.
+
+        Raises:
+            UserError: what is wrong with the template, or why it refuses these messages.
+        """
+        key = (tokenizer, messages, template.source, tuple(template.tokens.items()), asks)
+        return self._chats.get(key, lambda: read_chat(tokenizer, messages, template, asks))
+
+
+def _check_corpus(corpus: str) -> None:
+    if len(corpus) > LONGEST_TEXT:
+        raise UserError(
+            "A text to learn from can have {limit} characters at most; this one has {found}.",
+            limit=LONGEST_TEXT,
+            found=len(corpus),
+        )
+    if not corpus:
+        raise UserError("There is nothing to learn from: type a text.")
+
+
+def _read_tokenizer(files: Mapping[str, bytes]) -> Brought:
+    with TemporaryDirectory() as folder:
+        for name in FILES:
+            if name in files:
+                (Path(folder) / name).write_bytes(files[name])
+        path = Path(folder) / FILES[0]
+        return Brought(Tokenizer.from_file(path), read_vocabulary(path), read_template(folder))
