@@ -181,6 +181,11 @@ class Workbench:
 
     def checked_gradient(self, run: str, step: int) -> tuple[Checked, ...]:
         """The slope of a training step's loss at some cells of every weight, by autograd and by finite differences."""
+        if self.runs.get(run).recipe.quantisation.rounds:
+            raise UserError(
+                "Rounded weights give a loss with stairs, whose slope cannot be measured: here the gradient passes "
+                "straight through the rounding."
+            )
         moment = self.moment(run, step)
         cells = random_cells(moment.model, CELLS_CHECKED, seed=step)
         return self._checked.get((run, step), lambda: check_gradient(moment.model, moment.batch, cells))

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lmviz.benches.cache import Cache
 from lmviz.benches.live import Live
+from lmviz.benches.names import moment_name
 from lmviz.benches.texts import recipe_of, written
 from lmviz.errors import UserError
 from lmviz.generate.reading import next_logits, prompt_ids
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.quantise.aware import finish, prepare
 from lmviz.quantise.calibration import ACTIVATIONS, Range, calibrate, quantise_activations
-from lmviz.quantise.effect import Effect, effect
 from lmviz.quantise.models import QuantisedModel, quantise_model
 from lmviz.quantise.quantised import Quantised, quantise
 from lmviz.quantise.scheme import FLOATS, INTEGERS, Scheme
 from lmviz.train.data import Corpus, Windows, batches, read_corpus, read_texts, split, windows
+from lmviz.train.effect import Effect, effect
 from lmviz.train.loop import mean_loss, train
-from lmviz.train.recipe import Recipe, TrainingRecipe
+from lmviz.train.recipe import QuantisationRecipe, Recipe, TrainingRecipe
+from lmviz.train.runs import LONGEST_NAME
+from lmviz.train.store.run_table import Run
 from lmviz.workbench import Workbench
 
 FORMATS = (*FLOATS, *INTEGERS)
@@ -38,6 +42,7 @@ TRAININGS_KEPT = 6
 TRAINED_NUMBERS = 2_000_000  # weights of a model that is trained while somebody looks
 BATCH = 64  # windows of a step
 MEASURED = 20  # times that a training is measured on the way
+MEASURED_AT_ONCE = 16  # windows, so that a large vocabulary does not take too much memory
 LONGEST_TEXT = 20_000  # characters to measure on
 
 
@@ -78,12 +83,22 @@ class Calibrated:
 
 @dataclass(frozen=True, eq=False)
 class AwareStep:
-    """One step of a training that knows of the rounding."""
+    """One step of two trainings that differ in one thing: only the first knows that its weights will be rounded."""
 
-    step: int  # 0 is before training: the model rounded as it is
-    loss: float  # of this step's batch, in nats; NaN for step 0
+    step: int  # 0 is before training
     measured: float | None  # nats per token on the text that models are compared on, on some steps
-    finished: Checkpoint | None = None  # after the last step: a plain model whose weights lie on the steps
+    measured_other: float | None  # the same of the training in FP32, rounded for the occasion
+    finished: tuple[Checkpoint, Checkpoint] | None  # both, after the last step; the first lies on the steps
+
+
+@dataclass(frozen=True, eq=False)
+class Rival:
+    """One of the models that are compared on one text."""
+
+    kind: str  # "fp32", "ptq": before training; "trained", "trained_ptq": after one in FP32; "qat"
+    checkpoint: Checkpoint
+    n_bytes: int  # of the file, measured
+    loss: float  # nats per token
 
 
 class Quantising:
@@ -98,6 +113,8 @@ class Quantising:
         self._texts = Cache(64)
         self._calibrated = Cache(32)
         self._trainings = Cache(TRAININGS_KEPT)
+        self._rivals = Cache(2 * TRAININGS_KEPT, weigh=_rival_bytes, weight_limit=MODEL_BYTES)
+        self._alike = Cache(64)
 
     def weights(self, model: str) -> dict[str, tuple[int, ...]]:
         """The matrices of a model by name, with their shapes."""
@@ -193,13 +210,14 @@ class Quantising:
     # -- training that knows -----------------------------------------------------------------------------------------
 
     def aware(self, model: str, scheme: Scheme, steps: int, rate: float, seed: int, text: str = "") -> Live[AwareStep]:
-        """A model trained on while its weights are rounded at every step (QAT), for as long as somebody looks."""
+        """A model trained on while its weights are rounded at every step (QAT), and as long in FP32, for as long as
+        somebody looks."""
         checkpoint = self._bench.checkpoint(model)
         n_numbers = sum(parameter.numel() for parameter in checkpoint.model.parameters())
         if n_numbers > TRAINED_NUMBERS:
             raise UserError(
                 "Training while you watch is for models of {limit} weights at most; this one has {found}: choose "
-                "another model.",
+                "another model, or take the training page.",
                 limit=TRAINED_NUMBERS,
                 found=n_numbers,
             )
@@ -214,27 +232,67 @@ class Quantising:
     ) -> Iterator[AwareStep]:
         judged = self.measured(model, text).windows
         learned = judged if text else self._corpus(model, checkpoint).train
-        prepared = prepare(checkpoint.model, scheme)
-        yield AwareStep(0, math.nan, mean_loss(prepared, judged))
-        taken = batches(learned, recipe.batch_size, recipe.seed)
-        for one in train(prepared, taken, recipe, judged, measure_every=max(1, recipe.steps // MEASURED)):
-            yield AwareStep(one.step, one.loss, one.held_out_loss)
-        finished = replace(checkpoint, model=finish(prepared, checkpoint.model))
-        yield AwareStep(one.step, one.loss, one.held_out_loss, finished)
+        rounded, other = prepare(checkpoint.model, scheme), deepcopy(checkpoint.model)
+        loss = mean_loss(rounded, judged)
+        yield AwareStep(0, loss, loss, None)
+        taken, same = (batches(learned, recipe.batch_size, recipe.seed) for _ in range(2))
+        every = max(1, recipe.steps // MEASURED)
+        for one, _ in zip(train(rounded, taken, recipe, judged, every), train(other, same, recipe), strict=True):
+            measured = None if one.held_out_loss is None else mean_loss(prepare(other, scheme), judged)
+            yield AwareStep(one.step, one.held_out_loss, measured, None)
+        finished = (replace(checkpoint, model=finish(rounded).eval()), replace(checkpoint, model=other.eval()))
+        yield AwareStep(one.step, one.held_out_loss, measured, finished)
 
-    def aware_outcome(self, model: str, last: AwareStep, scheme: Scheme, text: str = "") -> Outcome:
-        """What the trained model is in fewer bits, compared with the one that it comes from."""
-        checkpoint, finished = self._bench.checkpoint(model), last.finished
-        assert finished is not None
+    def rivals(self, model: str, scheme: Scheme, last: AwareStep | None = None, text: str = "") -> tuple[Rival, ...]:
+        """A model in FP32 and rounded; after the last step of `aware`, what both of its trainings made of it too."""
+        checkpoint = self._bench.checkpoint(model)
+        aware, other = last.finished if last and last.finished else (None, None)
+        key = (model, id(checkpoint), scheme, id(aware), text)
+        return self._rivals.get(
+            key, lambda: (_rivals(scheme, self.measured(model, text).windows, checkpoint, other, aware), checkpoint)
+        )[0]
 
-        def found() -> tuple[AwareStep, Outcome]:
-            quantised = quantise_model(finished, scheme)
-            cost = effect(checkpoint, quantised.checkpoint, self.measured(model, text).windows)
-            return last, Outcome(
-                checkpoint, quantised, cost, quantised.measured_bytes(), self._full_size(model, checkpoint)
-            )
+    # -- trainings of the training page ------------------------------------------------------------------------------
 
-        return self._outcomes.get((id(last), scheme, text), found)[1]
+    def runs(self) -> tuple[Run, ...]:
+        """The trainings that round their weights and have a model to show."""
+        return tuple(run for run in self._bench.runs.all() if run.recipe.quantisation.rounds and run.step)
+
+    def twin(self, run: Run) -> Run | None:
+        """The newest training that differs from another in nothing but the rounding: the same texts and beginning."""
+        runs, wanted = self._bench.runs, _unrounded(run.recipe)
+        alike = (other for other in runs.all() if other.recipe == wanted)
+        return next((other for other in alike if other.step == 0 or self._begin_alike(run.id, other.id)), None)
+
+    def _begin_alike(self, *two: str) -> bool:
+        def found() -> bool:
+            runs = self._bench.runs
+            texts, others = (runs.recipe(run).data.texts for run in two)
+            ours, theirs = (runs.model_at(run, 0, is_rounded=False).model.state_dict() for run in two)
+            return texts == others and all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
+
+        return self._alike.get(two, found)
+
+    def train_twin(self, run: Run) -> None:
+        """Start the training that differs from another in nothing but the rounding."""
+        runs = self._bench.runs
+        runs.duplicate(run.id, f"{run.name} FP32"[:LONGEST_NAME], _unrounded(runs.recipe(run.id)))
+
+    def rivals_of(self, run: Run, twin: Run | None, text: str = "") -> tuple[Rival, ...]:
+        """What a training with rounding has come to, what its twin had come to at that step, and, if both began with
+        a trained model, that one too."""
+        runs = self._bench.runs
+        step = runs.stops(run.id)[-1].step
+        known = twin.id if twin and step in {stop.step for stop in runs.stops(twin.id)} else None
+        name = moment_name(run.id, step)
+
+        def found() -> tuple[tuple[Rival, ...], None]:
+            first = runs.model_at(run.id, 0, is_rounded=False) if run.recipe.model.start else None
+            other = runs.model_at(known, step) if known else None
+            windows = self.measured(name, text).windows
+            return _rivals(run.recipe.quantisation, windows, first, other, self._bench.checkpoint(name)), None
+
+        return self._rivals.get((name, known, text), found)[0]
 
     def _corpus(self, model: str, checkpoint: Checkpoint) -> Corpus:
         recipe = self._recipe(model)
@@ -246,6 +304,26 @@ class Quantising:
         if recipe is None:
             raise UserError("This model's folder has no recipe.toml that names a text: type a text to measure on.")
         return recipe
+
+
+def _rivals(
+    scheme: Scheme, windows: Windows, first: Checkpoint | None, other: Checkpoint | None, aware: Checkpoint | None
+) -> tuple[Rival, ...]:
+    """Each of the models that there are in FP32 and rounded; the one that was trained for it only rounded."""
+    plain = Scheme("fp32")
+    kinds = (("fp32", first, plain), ("ptq", first, scheme), ("trained", other, plain), ("trained_ptq", other, scheme))
+    found = []
+    for kind, checkpoint, one in (*kinds, ("qat", aware, scheme)):
+        if checkpoint is not None:
+            quantised = quantise_model(checkpoint, one)
+            loss = mean_loss(quantised.checkpoint.model, windows, MEASURED_AT_ONCE)
+            kept = quantised.checkpoint if one.rounds else checkpoint
+            found.append(Rival(kind, kept, quantised.measured_bytes(), loss))
+    return tuple(found)
+
+
+def _unrounded(recipe: Recipe) -> Recipe:
+    return replace(recipe, quantisation=QuantisationRecipe())
 
 
 def _cut(checkpoint: Checkpoint, texts: list[str]) -> Windows:
@@ -263,3 +341,7 @@ def _first(found: Windows, checkpoint: Checkpoint) -> Windows:
 def _bytes(kept: Any) -> int:
     found: int = kept[1].n_bytes_before
     return found
+
+
+def _rival_bytes(kept: tuple[tuple[Rival, ...], object]) -> int:
+    return sum(parameter.nbytes for one in kept[0] for parameter in one.checkpoint.model.parameters())

@@ -7,7 +7,9 @@ the rounding (Bengio et al. 2013; Jacob et al. 2018, 3).
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -17,26 +19,43 @@ from lmviz.quantise.fake import FakeQuantise
 from lmviz.quantise.models import matrices
 from lmviz.quantise.scheme import Scheme
 
+Model = TypeVar("Model", bound=nn.Module)
 
-def prepare(model: nn.Module, scheme: Scheme) -> nn.Module:
-    """A copy of a model that reads every matrix through fake quantisation. Its code stays the same.
+_BEHIND = re.compile(r"parametrizations\.(\w+)\.original$")  # where torch keeps the weight behind a rounded one
 
-    Tied matrices stay tied: they are rounded in the same way wherever they are read.
+
+def prepare(model: Model, scheme: Scheme) -> Model:
+    """A copy of a model that reads every matrix through fake quantisation; the model itself if FP32 is the format.
+
+    Its code stays the same. Tied matrices stay tied: they are rounded in the same way wherever they are read.
     """
+    if not scheme.rounds:
+        return model
     prepared = deepcopy(model)
     for module, name in list(matrices(prepared)):
         parametrize.register_parametrization(module, name, FakeQuantise(scheme))
     return prepared
 
 
-def finish(prepared: nn.Module, plain: nn.Module) -> nn.Module:
-    """A copy of `plain`, the model that was prepared, with the trained weights, its matrices rounded for good.
+def finish(model: Model) -> Model:
+    """A plain copy of a model, prepared or not, its matrices rounded for good.
 
     Quantising it by the same scheme changes nothing any more.
     """
-    finished = deepcopy(plain)
+    finished = deepcopy(model)
+    rounded = [
+        (module, name, getattr(module, name).detach())
+        for module in finished.modules()
+        if parametrize.is_parametrized(module)
+        for name in list(module.parametrizations)  # type: ignore[arg-type]
+    ]
     with torch.no_grad():
-        for address, parameter in finished.named_parameters():
-            module, _, name = address.rpartition(".")
-            parameter.copy_(getattr(prepared.get_submodule(module), name))
+        for module, name, weight in rounded:
+            parametrize.remove_parametrizations(module, name, leave_parametrized=False)
+            getattr(module, name).copy_(weight)
     return finished
+
+
+def weights_of(model: nn.Module) -> dict[str, nn.Parameter]:
+    """What an optimiser moves, by the names of the plain model: of a prepared one, the weights behind the rounding."""
+    return {_BEHIND.sub(r"\1", name): weight for name, weight in model.named_parameters()}

@@ -34,6 +34,11 @@ class Scheme:
             raise UserError("keep must be from 0.01 to 1; got {keep!r}.", keep=self.keep)
 
     @property
+    def rounds(self) -> bool:
+        """Whether numbers in FP32 change at all."""
+        return self.format != "fp32"
+
+    @property
     def is_integer(self) -> bool:
         return self.format in INTEGERS
 

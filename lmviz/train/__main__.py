@@ -12,6 +12,7 @@ import torch
 from lmviz.errors import UserError
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint, save
+from lmviz.quantise.aware import finish, prepare
 from lmviz.train.data import batches, read_corpus
 from lmviz.train.initial import first_model
 from lmviz.train.loop import train
@@ -39,10 +40,12 @@ def make(path: Path, out: Path) -> Checkpoint:
     recipe = read_recipe(path)
     corpus = read_corpus(recipe, path.parent)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
+    model = prepare(model, recipe.quantisation)
     stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
     progress = Progress(recipe.training.steps, sys.stdout)
     for snapshot in train(model, stream, recipe.training, corpus.held_out):
         progress.show(snapshot)
+    model = finish(model)
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
     card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)
     checkpoint = Checkpoint(model.eval(), corpus.tokenizer, model.cfg, card, out)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lmviz.quantise.aware import weights_of
+
 BLOCK_PART = re.compile(r"(blocks\.\d+)\.(attn|mlp|norm)")
 EMBEDDINGS = ("tok_embed", "pos_embed")
 
@@ -40,7 +42,7 @@ class Groups:
     """The weights of one model, found once."""
 
     def __init__(self, model: nn.Module) -> None:
-        named = list(model.named_parameters())
+        named = list(weights_of(model).items())
         self.weights = tuple(weight for _, weight in named)  # in the model's own order
         self._groups = [group_of(name) for name, _ in named]
 

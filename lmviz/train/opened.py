@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
+from lmviz.quantise.aware import weights_of
 from lmviz.train.data import IGNORED, Windows
 from lmviz.train.gradient import Diverged, Gradient, seeded
 from lmviz.train.loop import make_optimizer, set_learning_rate
@@ -80,7 +81,8 @@ def open_step(
     rate = set_learning_rate(optimizer, recipe, step)
     losses = _losses(model, batch, recipe.seed + step)
     is_good, loss, grad_norm = _find_gradient(model, batch, recipe, step)
-    gradients = {name: _array(weight.grad) for name, weight in model.named_parameters() if weight.grad is not None}
+    weights = weights_of(model)
+    gradients = {name: _array(weight.grad) for name, weight in weights.items() if weight.grad is not None}
     clipping = min(1.0, recipe.clip / (grad_norm + 1e-6)) if recipe.clip else 1.0  # as torch has it
     if is_good:
         nn.utils.clip_grads_with_norm_(model.parameters(), recipe.clip or math.inf, torch.tensor(grad_norm))
@@ -94,10 +96,10 @@ def open_step(
         grad_norm=grad_norm,
         clipping=clipping,
         rate=rate,
-        before={name: _array(tensors[WEIGHT + name]) for name, _ in model.named_parameters()},
+        before={name: _array(tensors[WEIGHT + name]) for name in weights},
         gradients=gradients,
-        remembered={name: _remembered(tensors, name) for name, _ in model.named_parameters()},
-        after={name: _array(weight) for name, weight in model.named_parameters()},
+        remembered={name: _remembered(tensors, name) for name in weights},
+        after={name: _array(weight) for name, weight in weights.items()},
         loss_after=float(np.nanmean(_losses(model, batch, recipe.seed + step), dtype=np.float64)) if is_good else None,
     )
 

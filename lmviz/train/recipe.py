@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 from lmviz.errors import UserError
 from lmviz.model.files import read_text
 from lmviz.model.sizes import check_above_zero, check_choice, check_fraction, check_sizes
+from lmviz.quantise.scheme import Scheme
 
 Section = TypeVar("Section")
 
@@ -103,6 +104,13 @@ class TrainingRecipe:
 
 
 @dataclass(frozen=True)
+class QuantisationRecipe(Scheme):
+    """In how many bits the model reads its matrices while it learns, and afterwards."""
+
+    format: str = "fp32"  # as they are; in any other format, the training is quantisation-aware
+
+
+@dataclass(frozen=True)
 class CardRecipe:
     """What the card says that nobody can measure."""
 
@@ -121,6 +129,7 @@ class Recipe:
     tokenizer: TokenizerRecipe
     model: ModelRecipe
     training: TrainingRecipe
+    quantisation: QuantisationRecipe = field(default_factory=QuantisationRecipe)
     card: CardRecipe = field(default_factory=CardRecipe)
 
 
@@ -134,7 +143,7 @@ def read_recipe(path: str | Path) -> Recipe:
 
 def recipe_from(tables: Mapping[str, Any]) -> Recipe:
     sections = get_type_hints(Recipe)
-    _check_keys("The recipe", tables, sections, required=sections.keys() - {"card"})
+    _check_keys("The recipe", tables, sections, required=sections.keys() - {"quantisation", "card"})
     return Recipe(**{name: _section(sections[name], name, table) for name, table in tables.items()})
 
 

@@ -220,10 +220,16 @@ class Runs:
             Stop(one.step, one.n_bytes, one.step in safe, one.step in pins, one.step == best) for one in shelf.saved()
         )
 
-    def model_at(self, run: str, step: int) -> Checkpoint:
-        """The model as it was after a step for which there is a checkpoint, ready to run."""
+    def model_at(self, run: str, step: int, is_rounded: bool = True) -> Checkpoint:
+        """The model as it was after a step for which there is a checkpoint, ready to run.
+
+        Args:
+            is_rounded: as it is used, if its training was quantisation-aware; else with the weights behind the
+                rounding.
+        """
         found = self.get(run)
-        return time_travel.model_at(self.folder, run, step, found.recipe, found.facts.get("d_vocab", 1), found.name)
+        d_vocab = found.facts.get("d_vocab", 1)
+        return time_travel.model_at(self.folder, run, step, found.recipe, d_vocab, found.name, is_rounded)
 
     def moment_before(self, run: str, step: int) -> Moment:
         """Model, optimiser and batch just before a step is made, bad or good: what a recording of it needs."""
@@ -279,7 +285,7 @@ class Runs:
 def differences(recipes: Sequence[Recipe]) -> tuple[Difference, ...]:
     """The settings in which recipes differ, texts and cards aside: what a table beside two curves shows."""
     found = []
-    for section in ("data", "tokenizer", "model", "training"):
+    for section in ("data", "tokenizer", "model", "training", "quantisation"):
         for field in fields(getattr(recipes[0], section)) if recipes else ():
             values = tuple(getattr(getattr(recipe, section), field.name) for recipe in recipes)
             if field.name != "texts" and len(set(values)) > 1:

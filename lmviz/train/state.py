@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
+from lmviz.quantise.aware import weights_of
 
 WEIGHT = "weight/"
 MEMORY = "memory/"  # then what is remembered ("exp_avg") and of which weight
@@ -18,8 +19,8 @@ MEMORY = "memory/"  # then what is remembered ("exp_avg") and of which weight
 
 def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Copies of all weights and of what the optimiser remembers of each."""
-    tensors = {WEIGHT + name: weight.detach().clone() for name, weight in model.named_parameters()}
-    for name, weight in model.named_parameters():
+    tensors = {WEIGHT + name: weight.detach().clone() for name, weight in weights_of(model).items()}
+    for name, weight in weights_of(model).items():
         for kind, remembered in optimizer.state.get(weight, {}).items():
             if isinstance(remembered, Tensor):
                 tensors[f"{MEMORY}{kind}/{name}"] = remembered.detach().clone()
@@ -32,7 +33,7 @@ def restore(model: nn.Module, tensors: Mapping[str, Tensor], optimizer: torch.op
     Raises:
         UserError: the tensors are those of a model of other sizes.
     """
-    weights = dict(model.named_parameters())
+    weights = weights_of(model)
     _check(weights, tensors)
     with torch.no_grad():
         for name, weight in weights.items():

@@ -13,6 +13,7 @@ from lmviz.errors import UserError
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.quantise.aware import finish, prepare
 from lmviz.train.data import Corpus, Windows, batches, read_corpus
 from lmviz.train.gradient import seeded
 from lmviz.train.initial import build
@@ -47,12 +48,20 @@ def _corpus(folder: Path) -> tuple[Recipe, Corpus]:
     return recipe, read_corpus(recipe, folder, Tokenizer.from_file(folder / TOKENIZER))
 
 
-def model_at(root: Path, run: str, step: int, recipe: Recipe, d_vocab: int, name: str) -> Checkpoint:
-    """The model that a checkpoint holds, ready to run. Its dropout is left out: it is for training only."""
+def model_at(
+    root: Path, run: str, step: int, recipe: Recipe, d_vocab: int, name: str, is_rounded: bool = True
+) -> Checkpoint:
+    """The model that a checkpoint holds, ready to run. Its dropout is left out: it is for training only.
+
+    Args:
+        is_rounded: as it is used, if its training was quantisation-aware; else with the weights behind the rounding.
+    """
     tensors = shelf_of(root, run).get(step)
     with seeded(0):
         model = build(replace(recipe.model, dropout=0.0), d_vocab)
     restore(model, tensors)
+    if is_rounded:
+        model = finish(prepare(model, recipe.quantisation))
     tokenizer = Tokenizer.from_file(root / run / TOKENIZER)
     card = Card(title=name, languages=recipe.card.languages, prompts=recipe.card.prompts)
     return Checkpoint(model.eval(), tokenizer, model.cfg, card)
@@ -77,7 +86,7 @@ def moment_before(root: Path, run: str, step: int, d_vocab: int) -> Moment:
             near=before[-1] if before else 0,
         )
     with seeded(0):
-        model = build(recipe.model, d_vocab)
+        model = prepare(build(recipe.model, d_vocab), recipe.quantisation)
     optimizer = make_optimizer(model, training)
     restore(model, shelf.get(before[-1]), optimizer)
     stream = batches(corpus.train, training.batch_size, training.seed, done=before[-1])
@@ -91,7 +100,7 @@ def bad_moment(root: Path, run: str, d_vocab: int) -> Moment:
     step, tensors = shelf_of(root, run).bad_step()
     batch = Windows(tensors.pop("inputs"), tensors.pop("targets"))
     with seeded(0):
-        model = build(recipe.model, d_vocab)
+        model = prepare(build(recipe.model, d_vocab), recipe.quantisation)
     restore(model, tensors)
     return Moment(step, model.train(), tensors, batch, recipe.training.seed + step)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 import lmviz
-from lmviz.quantise.effect import effect
 from lmviz.quantise.models import quantise_model
 from lmviz.quantise.scheme import Scheme
 from lmviz.train.data import read_corpus
+from lmviz.train.effect import effect
 from lmviz.train.recipe import read_recipe
 from tests.browser.conftest import idle
 from tests.conftest import ROOT

@@ -8,12 +8,12 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import lmviz
-from lmviz.quantise.effect import effect
 from lmviz.quantise.models import quantise_model
 from lmviz.quantise.quantised import quantise
 from lmviz.quantise.scheme import Scheme
 from lmviz.quantise.working import float_bits, work_out
 from lmviz.train.data import Windows, read_corpus
+from lmviz.train.effect import effect
 from lmviz.train.recipe import read_recipe
 from lmviz.ui.quantisation.view import FORMATS, SECTIONS
 from lmviz.ui.text import LANGUAGES, number

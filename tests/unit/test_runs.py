@@ -19,12 +19,21 @@ import torch
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import load
+from lmviz.quantise.aware import finish, prepare
 from lmviz.train import runs as runs_module
 from lmviz.train.data import batches, read_corpus
 from lmviz.train.initial import new_model
 from lmviz.train.limits import Limits
-from lmviz.train.loop import Snapshot, train
-from lmviz.train.recipe import CardRecipe, DataRecipe, ModelRecipe, Recipe, TokenizerRecipe, TrainingRecipe
+from lmviz.train.loop import Snapshot, mean_loss, train
+from lmviz.train.recipe import (
+    CardRecipe,
+    DataRecipe,
+    ModelRecipe,
+    QuantisationRecipe,
+    Recipe,
+    TokenizerRecipe,
+    TrainingRecipe,
+)
 from lmviz.train.runs import Runs, differences
 from lmviz.train.store import files, room
 from lmviz.train.store.database import transaction
@@ -39,7 +48,7 @@ RECIPE = Recipe(
     TokenizerRecipe("characters"),
     ModelRecipe("gpt2", n_ctx=8, n_layers=1, d_model=8, n_heads=2, d_mlp=16, dropout=0.1, initial_std=0.2),
     TrainingRecipe(steps=60, learning_rate=0.02, batch_size=8, schedule="cosine", warm_up=5, seed=3),
-    CardRecipe(title="Names", prompts=(".a",)),
+    card=CardRecipe(title="Names", prompts=(".a",)),
 )
 
 
@@ -494,6 +503,36 @@ def test_a_run_can_start_from_a_checkpoint_of_another(trained: tuple[Here, str],
     assert (folder / "again" / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
     with pytest.raises(UserError, match="d_mlp must be 16, as in the model that training starts from; got 17"):
         runs.start(replace(RECIPE, model=replace(RECIPE.model, d_mlp=17)), start_from=start)
+
+
+def test_a_run_that_rounds_its_weights_goes_on_opens_and_gives_a_rounded_model(runs: Here) -> None:
+    recipe = replace(RECIPE, quantisation=QuantisationRecipe("int4", granularity="channel"))
+    run = runs.start(recipe)
+    runs.step(run, 30)
+    runs.work()
+    runs.resume(run)
+    runs.work()
+    found = runs.get(run)
+    assert (found.state, found.recipe.quantisation.format) == ("done", "int4")
+    corpus = read_corpus(recipe, Path("nowhere"))
+    model = prepare(new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed), recipe.quantisation)
+    losses = [one.loss for one in train(model, batches(corpus.train, 8, 3), recipe.training)]
+    assert [loss for _, loss in runs.curve(run)] == losses
+
+    last, behind = runs.model_at(run, 60), runs.model_at(run, 60, is_rounded=False)
+    rounded = finish(prepare(behind.model, recipe.quantisation)).state_dict()
+    assert all(torch.equal(weight, rounded[name]) for name, weight in last.model.state_dict().items())
+    assert (
+        len(last.model.blocks[0].attn.w_q.weight[0].unique()) <= 15 < len(behind.model.tok_embed.weight[0:8].unique())
+    )
+    assert corpus.held_out is not None
+    assert dict(runs.curve(run, "held_out_loss"))[60] == pytest.approx(mean_loss(last.model, corpus.held_out))
+
+    opened = runs.open_step(run, 21)
+    assert opened.loss == losses[20]
+    assert opened.before.keys() == dict(behind.model.named_parameters()).keys()
+    step = opened.update("tok_embed.weight", (1, 2))
+    assert step.value == pytest.approx(float(opened.after["tok_embed.weight"][1, 2]), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,16 @@ from lmviz.train.initial import first_model, new_model, sizes_of
 from lmviz.train.memory import check_memory, memory_of
 from lmviz.train.preview import aligned, check_data, vocabulary
 from lmviz.train.progress import bar, clock
-from lmviz.train.recipe import DataRecipe, ModelRecipe, Recipe, TokenizerRecipe, TrainingRecipe, read_recipe, toml_of
+from lmviz.train.recipe import (
+    DataRecipe,
+    ModelRecipe,
+    QuantisationRecipe,
+    Recipe,
+    TokenizerRecipe,
+    TrainingRecipe,
+    read_recipe,
+    toml_of,
+)
 from lmviz.train.texts import LARGEST_OWN, PRESETS, own_data, own_texts, preset
 
 CONFIGS = [
@@ -193,6 +202,7 @@ def test_a_recipe_comes_back_from_the_file_that_is_written_of_it(tmp_path: Path)
         TokenizerRecipe("bpe", d_vocab=300),
         ModelRecipe("gpt2", 4, 1, 4, 1, 8, tied=False, dropout=0.1, start="start"),
         TrainingRecipe(steps=5, learning_rate=1e-5, optimizer="sgd", clip=1.0),
+        QuantisationRecipe("int8", symmetric=False, granularity="group", group_size=16),
         replace(preset("pokemon").card, title="[x]"),
     )
     path = tmp_path / "recipe.toml"

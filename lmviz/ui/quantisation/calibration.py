@@ -14,7 +14,7 @@ from lmviz.ui.text import integer, number, text
 
 if TYPE_CHECKING:
     from lmviz.benches.quantising import Calibrated
-    from lmviz.quantise.effect import Effect
+    from lmviz.train.effect import Effect
     from lmviz.workbench import Workbench
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 
@@ -70,26 +70,29 @@ def ranges(names: Sequence[str], lows: Sequence[float], highs: Sequence[float], 
 
 def training(
     steps: Sequence[int],
-    losses: Sequence[float],
-    lines: Sequence[tuple[str, float]],
+    losses: Mapping[str, Sequence[float]],
+    goal: tuple[str, float],
     last: int,
     title: str,
     loss: str,
     height: int = 330,
 ) -> AnyChart:
-    """A loss over the steps of a training, and two dashed lines with names: where it begins, where it wants to go."""
+    """Losses over the steps of trainings, by name, and a dashed line with a name: where they want to go."""
     y = alt.Y("loss:Q", title=loss, scale=alt.Scale(zero=False, padding=20))
     x = alt.X("step:Q", title=title, scale=alt.Scale(domain=[0, last]), axis=alt.Axis(tickCount=5))
-    curve = alt.Chart(rows(step=steps, loss=losses)).encode(x=x, y=y)
-    sides = ["right" if i == 0 else "left" for i in range(len(lines))]
-    table = rows(name=[name for name, _ in lines], loss=[nats for _, nats in lines], side=sides)
-    others = alt.Chart(table).encode(y=y)
-    high = others.transform_filter("datum.side == 'right'").encode(x=alt.value("width"), text="name:N")
-    low = others.transform_filter("datum.side == 'left'").encode(x=alt.value(4), text="name:N")
+    names = list(losses)
+    color = alt.Color("name:N", scale=alt.Scale(domain=names, range=[CHOSEN, PLAIN]))
+    shape = alt.Shape("name:N", scale=alt.Scale(domain=names, range=["circle", "square"]))
+    table = rows(
+        step=[step for _ in names for step in steps],
+        loss=[nats for name in names for nats in losses[name]],
+        name=[name for name in names for _ in steps],
+    )
+    curves = alt.Chart(table).encode(x=x, y=y, color=color, shape=shape)
+    wanted = alt.Chart(rows(name=[goal[0]], loss=[goal[1]])).encode(y=y)
     return alt.layer(
-        others.mark_rule(strokeDash=[6, 4], color=FAINT, strokeWidth=1.8),
-        high.mark_text(align="right", dy=-9, fontSize=FONT, color=FAINT),
-        low.mark_text(align="left", dy=-9, fontSize=FONT, color=FAINT),
-        curve.mark_line(color=CHOSEN, strokeWidth=2.5),
-        curve.mark_point(filled=True, color=CHOSEN, size=50, opacity=1),
+        wanted.mark_rule(strokeDash=[6, 4], color=FAINT, strokeWidth=1.8),
+        wanted.mark_text(align="left", dy=-9, fontSize=FONT, color=FAINT).encode(x=alt.value(4), text="name:N"),
+        curves.mark_line(strokeWidth=2.5),
+        curves.mark_point(filled=True, size=50, opacity=1),
     ).properties(height=height)

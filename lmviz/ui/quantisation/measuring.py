@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 
-def on(bench: Workbench, view: View) -> None:
+def on(bench: Workbench, view: View, model: str = "") -> None:
     """What the numbers were measured on, and a door to another text."""
-    lang, found = view.lang, bench.quantising.measured(view.model, view.text)
+    lang, found = view.lang, bench.quantising.measured(model or view.model, view.text)
     kind = "own" if found.own else "held_out" if found.held_out else "trained"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(

@@ -2,52 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from lmviz.ui import state
-from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, View
+from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, View
 from lmviz.ui.text import text
+
+if TYPE_CHECKING:
+    from lmviz.quantise.scheme import Scheme
 
 
 def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **and_then: Any) -> None:
-    """The choices that are left: floats have no scale. `and_then` lets go of what depends on them."""
-    lang = view.lang
-    chosen = view.format if view.format in formats else formats[0]
+    """The choices of this page. `and_then` lets go of what depends on them."""
+    scheme = view.scheme_of(view.format if view.format in formats else formats[0])
+
+    def bound(name: str) -> dict[str, Any]:
+        return state.bound(name, scheme.format if name == "format" else None, **and_then)
+
+    widgets(view.lang, scheme, bound, formats)
+    if keep and scheme.is_integer:
+        st.slider(
+            text(view.lang, "quantisation.keep"),
+            0.05,
+            1.0,
+            step=0.05,
+            width=140,
+            help=text(view.lang, "quantisation.keep.help"),
+            **state.bound("keep"),
+        )
+
+
+def widgets(lang: str, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]) -> None:
+    """The format, and what is left to choose then: floats have no scale."""
     st.segmented_control(
-        text(lang, "quantisation.format"),
-        formats,
-        format_func=str.upper,
-        required=True,
-        **state.bound("format", chosen, **and_then),
+        text(lang, "quantisation.format"), formats, format_func=str.upper, required=True, **bound("format")
     )
-    if chosen not in INTEGERS:
+    if not scheme.is_integer:
         return
     st.segmented_control(
         text(lang, "quantisation.granularity"),
         GRANULARITIES,
         format_func=lambda name: text(lang, f"quantisation.granularity.{name}"),
         required=True,
-        **state.bound("granularity", **and_then),
+        **bound("granularity"),
     )
-    if view.granularity == "group":
-        st.selectbox(text(lang, "quantisation.group"), GROUPS, width=110, **state.bound("group", **and_then))
+    if scheme.granularity == "group":
+        st.selectbox(text(lang, "quantisation.group"), GROUPS, width=110, **bound("group"))
     st.segmented_control(
         text(lang, "quantisation.codes"),
         (True, False),
         format_func=lambda symmetric: text(lang, "quantisation.symmetric" if symmetric else "quantisation.affine"),
         required=True,
-        **state.bound("symmetric", **and_then),
-    )
-    if not keep:
-        return
-    st.slider(
-        text(lang, "quantisation.keep"),
-        0.05,
-        1.0,
-        step=0.05,
-        width=140,
-        help=text(lang, "quantisation.keep.help"),
-        **state.bound("keep"),
+        **bound("symmetric"),
     )

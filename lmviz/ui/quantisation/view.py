@@ -52,6 +52,7 @@ class View(Place):
     steps: int = part(100, whole(20, 300))  # of quantisation-aware training
     rate: float = part(0.001, real(1e-5, 0.1))
     trains: bool = part(False, flag)
+    run: str = part("", str)  # a training of the training page that is looked at instead
 
     @property
     def scheme(self) -> Scheme:

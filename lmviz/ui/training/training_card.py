@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.ui.quantisation import schemes
+from lmviz.ui.quantisation.view import FORMATS
 from lmviz.ui.text import integer, number, text
 from lmviz.ui.training.planned import bound
 from lmviz.ui.training.view import View
@@ -44,6 +46,19 @@ def choices(view: View, recipe: Recipe) -> None:
         format_func=lambda value: integer(lang, value),
         help=text(lang, "train.steps.help"),
         **bound(recipe, "training.steps"),
+    )
+    if recipe.quantisation.rounds:
+        st.caption(":material/compress: " + text(lang, "train.rounding.on", format=recipe.quantisation.format.upper()))
+
+
+def rounding(recipe: Recipe, lang: str) -> None:
+    """Quantisation-aware training: in how many bits the model reads its matrices while it learns."""
+    st.caption(text(lang, "train.rounding.say"))
+    schemes.widgets(
+        lang,
+        recipe.quantisation,
+        lambda name: bound(recipe, "quantisation." + {"group": "group_size"}.get(name, name)),
+        FORMATS,
     )
 
 
@@ -109,3 +124,4 @@ def more(plan: Plan, view: View) -> None:
                 st.number_input(
                     text(lang, "train.momentum"), 0.0, 0.999, step=0.05, **bound(recipe, "training.momentum")
                 )
+        rounding(recipe, lang)

@@ -1,4 +1,4 @@
-"""What fewer bits cost: the change in logits and in loss, on the same text."""
+"""What a change of a model costs it, fewer bits for example: in logits and in loss, on the same text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Effect:
 
 
 def effect(before: Checkpoint, after: Checkpoint, windows: Windows) -> Effect:
-    """Compare a model with what quantisation made of it."""
+    """Compare a model with what became of it."""
     sums = torch.zeros(5, dtype=torch.float64)  # losses before and after, changes, divergence, same choices
     largest, n_positions = 0.0, 0
     n_windows = max(1, LOGITS // (windows.inputs.shape[1] * before.config.d_vocab))

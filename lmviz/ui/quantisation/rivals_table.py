@@ -1,0 +1,59 @@
+"""Models beside each other: rounded before, after or during a training, and what each of them can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.ui import worked
+from lmviz.ui.text import integer, number, text, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmviz.benches.quantising import Rival
+    from lmviz.quantise.scheme import Scheme
+    from lmviz.ui.quantisation.view import View
+    from lmviz.workbench import Workbench
+
+TEXTS = 3  # that each model writes
+
+
+def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: View) -> None:
+    """What the two trainings came to."""
+    losses = {one.kind: one.loss for one in rivals}
+    st.markdown(
+        text(
+            view.lang,
+            "quantisation.aware.after",
+            format=scheme.format.upper(),
+            n=integer(view.lang, steps),
+            other=number(view.lang, losses["trained_ptq"], 4),
+            aware=number(view.lang, losses["qat"], 4),
+        )
+    )
+
+
+def show(bench: Workbench, rivals: Sequence[Rival], scheme: Scheme, view: View, model: str) -> None:
+    """Each model: its size, its loss, and what it writes."""
+    lang = view.lang
+    prompt = bench.first_prompt(model) if view.prompt is None else view.prompt
+    rows = [
+        (
+            text(lang, f"quantisation.rival.{one.kind}", format=scheme.format.upper()),
+            integer(lang, one.n_bytes),
+            number(lang, one.loss, 4),
+            " · ".join(
+                visible(written)
+                for written in bench.quantising.texts(model, one.checkpoint, prompt, view.seed, view.temperature)[
+                    :TEXTS
+                ]
+            ),
+        )
+        for one in rivals
+    ]
+    columns = ("which", "bytes", "loss", "writes")
+    small = [row for row, one in enumerate(rivals) if one.kind not in ("fp32", "trained")]
+    best = min(small, key=lambda row: rivals[row].loss)
+    worked.table([text(lang, f"quantisation.{column}") for column in columns], rows, best)

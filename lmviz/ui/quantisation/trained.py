@@ -1,0 +1,119 @@
+"""Trainings of the training page that round their weights, each beside its twin that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.ui import shell, state
+from lmviz.ui.quantisation import measuring, rivals_table
+from lmviz.ui.quantisation.view import View
+from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.training.view import OWN
+from lmviz.ui.training.view import View as Training
+
+if TYPE_CHECKING:
+    from lmviz.quantise.scheme import Scheme
+    from lmviz.train.store.run_table import Run
+    from lmviz.workbench import Workbench
+
+BEAT = 1.0  # seconds between two looks at a twin that trains
+ACTIVE = ("queued", "running")
+
+
+def choose(runs: Mapping[str, Run], view: View) -> None:
+    """A training here, or one of the training page."""
+    names = {"": text(view.lang, "quantisation.run.here")}
+    names |= {run.id: f"{run.name} · {run.recipe.quantisation.format.upper()}" for run in runs.values()}
+    st.selectbox(
+        text(view.lang, "quantisation.run"),
+        list(names) if view.run in names else [*names, view.run],
+        format_func=lambda run: names.get(run, run),
+        label_visibility="collapsed",
+        width=320,
+        **state.bound("run"),
+    )
+
+
+def plan(view: View, scheme: Scheme) -> Training:
+    """The training page with the same choices filled in."""
+    from lmviz.benches.names import run_and_step
+    from lmviz.train.texts import PRESETS
+
+    moment = run_and_step(view.model)
+    known = next((name for name, one in PRESETS.items() if (one.sample, one.of) == (view.model, "all")), OWN)
+    settings: dict[str, str | int | float | bool] = {
+        "quantisation.format": scheme.format,
+        "quantisation.granularity": scheme.granularity,
+        "quantisation.group_size": scheme.group_size,
+        "quantisation.symmetric": scheme.symmetric,
+        "training.steps": view.steps,
+        "training.learning_rate": view.rate,
+        "training.warm_up": 0,
+        "training.schedule": "cosine",
+    }
+    return Training(
+        lang=view.lang, data=moment[0] if moment else known, start=view.model, changes=tuple(sorted(settings.items()))
+    )
+
+
+def section(bench: Workbench, run: Run | None, view: View) -> None:
+    if run is None:
+        st.info(text(view.lang, "train.gone"))
+        return
+    twin = bench.quantising.twin(run)
+    st.fragment(_compared, run_every=BEAT if twin and twin.state in ACTIVE else None)(bench, run)
+
+
+def _compared(bench: Workbench, run: Run) -> None:
+    view = state.view(View)
+    try:
+        twin = bench.quantising.twin(run)
+        rivals = bench.quantising.rivals_of(run, twin, view.text)
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+        return
+    kinds = [one.kind for one in rivals]
+    if "trained_ptq" in kinds:
+        rivals_table.after(rivals, run.recipe.quantisation, run.step, view)
+    else:
+        _missing(bench, run, twin, view)
+    rivals_table.show(bench, rivals, run.recipe.quantisation, view, _name(bench, run))
+    with st.container(horizontal=True):
+        beside = (twin.id,) if twin else ()
+        shell.link(
+            text(view.lang, "quantisation.run.open"), Training(lang=view.lang, run=run.id, beside=beside), "training"
+        )
+    measuring.on(bench, view, _name(bench, run))
+
+
+def _missing(bench: Workbench, run: Run, twin: Run | None, view: View) -> None:
+    """The fair comparison is with a training that is as long and rounds only afterwards."""
+    lang = view.lang
+    if twin is None:
+        st.markdown(text(lang, "quantisation.run.fair", n=integer(lang, run.steps)))
+        st.button(
+            text(lang, "quantisation.run.twin"),
+            icon=":material/play_arrow:",
+            type="primary",
+            on_click=lambda: _train_twin(bench, run, lang),
+        )
+    else:
+        said = text(lang, "quantisation.run.going", step=integer(lang, twin.step), steps=integer(lang, twin.steps))
+        st.progress(min(1.0, twin.step / twin.steps), said)
+
+
+def _train_twin(bench: Workbench, run: Run, lang: str) -> None:
+    try:
+        bench.quantising.train_twin(run)
+    except UserError as error:
+        st.toast(error_text(lang, error), icon=":material/error:")
+
+
+def _name(bench: Workbench, run: Run) -> str:
+    from lmviz.benches.names import moment_name
+
+    return moment_name(run.id, bench.runs.stops(run.id)[-1].step)
