@@ -240,7 +240,10 @@ class Quantising:
         for one, _ in zip(train(rounded, taken, recipe, judged, every), train(other, same, recipe), strict=True):
             measured = None if one.held_out_loss is None else mean_loss(prepare(other, scheme), judged)
             yield AwareStep(one.step, one.held_out_loss, measured, None)
-        finished = (replace(checkpoint, model=finish(rounded).eval()), replace(checkpoint, model=other.eval()))
+        finished = (
+            replace(checkpoint, model=finish(rounded, checkpoint.model)),
+            replace(checkpoint, model=other.eval()),
+        )
         yield AwareStep(one.step, one.held_out_loss, measured, finished)
 
     def rivals(self, model: str, scheme: Scheme, last: AwareStep | None = None, text: str = "") -> tuple[Rival, ...]:

@@ -37,22 +37,18 @@ def prepare(model: Model, scheme: Scheme) -> Model:
     return prepared
 
 
-def finish(model: Model) -> Model:
-    """A plain copy of a model, prepared or not, its matrices rounded for good.
+def finish(prepared: Model, plain: Model) -> Model:
+    """A copy of `plain`, the model that was prepared, with the trained weights, its matrices rounded for good.
 
-    Quantising it by the same scheme changes nothing any more.
+    Quantising it by the same scheme changes nothing any more. What was not prepared comes back as it is.
     """
-    finished = deepcopy(model)
-    rounded = [
-        (module, name, getattr(module, name).detach())
-        for module in finished.modules()
-        if parametrize.is_parametrized(module)
-        for name in list(module.parametrizations)  # type: ignore[arg-type]
-    ]
+    if prepared is plain:
+        return plain
+    finished = deepcopy(plain)
     with torch.no_grad():
-        for module, name, weight in rounded:
-            parametrize.remove_parametrizations(module, name, leave_parametrized=False)
-            getattr(module, name).copy_(weight)
+        for address, parameter in finished.named_parameters():
+            module, _, name = address.rpartition(".")
+            parameter.copy_(getattr(prepared.get_submodule(module), name))
     return finished
 
 

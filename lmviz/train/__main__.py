@@ -40,12 +40,12 @@ def make(path: Path, out: Path) -> Checkpoint:
     recipe = read_recipe(path)
     corpus = read_corpus(recipe, path.parent)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
-    model = prepare(model, recipe.quantisation)
+    prepared = prepare(model, recipe.quantisation)
     stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
     progress = Progress(recipe.training.steps, sys.stdout)
-    for snapshot in train(model, stream, recipe.training, corpus.held_out):
+    for snapshot in train(prepared, stream, recipe.training, corpus.held_out):
         progress.show(snapshot)
-    model = finish(model)
+    model = finish(prepared, model)
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
     card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)
     checkpoint = Checkpoint(model.eval(), corpus.tokenizer, model.cfg, card, out)

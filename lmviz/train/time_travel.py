@@ -61,7 +61,7 @@ def model_at(
         model = build(replace(recipe.model, dropout=0.0), d_vocab)
     restore(model, tensors)
     if is_rounded:
-        model = finish(prepare(model, recipe.quantisation))
+        model = finish(prepare(model, recipe.quantisation), model)
     tokenizer = Tokenizer.from_file(root / run / TOKENIZER)
     card = Card(title=name, languages=recipe.card.languages, prompts=recipe.card.prompts)
     return Checkpoint(model.eval(), tokenizer, model.cfg, card)

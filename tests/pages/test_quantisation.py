@@ -118,16 +118,16 @@ def test_calibration_shows_the_ranges_that_were_measured(open_on: Open) -> None:
     assert written(app) != whole and not complaints(app)
 
 
-def test_training_for_it_costs_less_than_rounding_afterwards_at_the_same_size(open_on: Open) -> None:
+def test_training_for_it_beats_rounding_afterwards_at_the_same_size_and_as_many_steps(open_on: Open) -> None:
     app = open_on("quantisation", section="aware", model="pokemon", steps="40", rate="0.005")
-    rows = table(app)
-    assert [row[0] for row in rows] == ["FP32", "PTQ INT4"]
+    assert [row[0] for row in table(app)] == ["FP32", "rounded to INT4 (PTQ)"]
     (train,) = [button for button in app.button if button.label == "Train"]
     app = settled(train.click().run())
     assert not complaints(app)
-    fp32, rounded, trained = table(app)
-    assert trained[0] == "QAT INT4" and trained[1] == rounded[1] != fp32[1]
-    assert float(trained[2]) < float(rounded[2])
+    fp32, rounded, longer, longer_rounded, trained = table(app)
+    assert trained[0] == "trained for INT4 (QAT)"
+    assert trained[1] == longer_rounded[1] == rounded[1] != longer[1] == fp32[1]
+    assert float(trained[2]) < float(rounded[2]) and float(trained[2]) < float(longer_rounded[2])
     assert app.query_params["trains"] == "true"
     app.segmented_control(key=f"{BOUND}format").set_value("int8").run()
     assert "trains" not in app.query_params

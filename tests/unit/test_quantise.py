@@ -245,7 +245,7 @@ def test_training_that_knows_beats_rounding_afterwards_at_the_same_size(names: C
     prepared = prepare(names.model, INT4)
     losses = [snapshot.loss for snapshot in train(prepared, batches(corpus.train, 64, seed=0), recipe)]
     assert len(losses) == 25
-    aware = replace(names, model=finish(prepared))
+    aware = replace(names, model=finish(prepared, names.model))
     after, before = quantise_model(aware, INT4), quantise_model(names, INT4)
     assert after.n_bytes == before.n_bytes
     assert effect(names, after.checkpoint, held_out).loss_after < effect(names, before.checkpoint, held_out).loss_after
@@ -256,7 +256,7 @@ def test_a_finished_model_is_plain_and_lies_on_the_steps(names: Checkpoint, tmp_
     recipe = TrainingRecipe(steps=2, learning_rate=0.002)
     windows = Windows(torch.tensor([[0, 13, 1]]), torch.tensor([[13, 1, 18]]))
     list(islice(train(prepared, [windows] * 2, recipe), 2))
-    finished = finish(prepared.eval())
+    finished = finish(prepared.eval(), names.model)
     ids = torch.tensor([[0, 13, 1, 18]])
     assert torch.equal(finished(ids), prepared(ids))
     assert finished.state_dict().keys() == names.model.state_dict().keys()

@@ -520,7 +520,7 @@ def test_a_run_that_rounds_its_weights_goes_on_opens_and_gives_a_rounded_model(r
     assert [loss for _, loss in runs.curve(run)] == losses
 
     last, behind = runs.model_at(run, 60), runs.model_at(run, 60, is_rounded=False)
-    rounded = finish(prepare(behind.model, recipe.quantisation)).state_dict()
+    rounded = finish(prepare(behind.model, recipe.quantisation), behind.model).state_dict()
     assert all(torch.equal(weight, rounded[name]) for name, weight in last.model.state_dict().items())
     assert (
         len(last.model.blocks[0].attn.w_q.weight[0].unique()) <= 15 < len(behind.model.tok_embed.weight[0:8].unique())
