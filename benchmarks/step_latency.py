@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,6 +63,7 @@ def large_model(folder: Path) -> str:
     """A folder with a model of GPT-2's 124M shape, random weights, and the names model's tokenizer."""
     import torch
 
+    sys.path.insert(0, str(ROOT))
     import lmviz
     from lmviz.model.checkpoint import Checkpoint, save
     from lmviz.model.gpt2 import GPT2, GPT2Config
