@@ -92,6 +92,13 @@ def test_the_pinned_arithmetic_is_the_recorded_number(open_page: Open) -> None:
     assert found["agrees"]
 
 
+def test_a_pinned_score_is_outlined_where_its_mask_is_shown(open_page: Open) -> None:
+    cell = json.dumps(["blocks.0.attn.scores", [0, 0, 3, 1]])
+    q, k, masked = scene(open_page(model="pokemon", step="scores", cell=cell))["picture"]["panels"]
+    assert masked["address"] == "blocks.0.attn.masked" and masked["pinned"] == [3, 1]
+    assert q["pinned"] is None and k["pinned"] is None
+
+
 @pytest.mark.parametrize("prompt", ["<script>alert(1)</script>", "\x00\u202e", "é" * 300, "   ", "💩👨‍👩‍👧", "."])
 @pytest.mark.parametrize("model", SAMPLES)
 def test_any_text_is_handled_and_said(open_page: Open, model: str, prompt: str) -> None:

@@ -126,7 +126,7 @@ class _Frame:
             "turned": self.panel.turned,
             "part": part_of(self.panel),
             "overview": overview(grid),
-            "pinned": _pinned(value, self.place, view),
+            "pinned": _pinned(value, self.run, self.place, view),
             "by_hand": self.by_hand,
             "focus": self.pos if shown["row_axis"] in ("pos", "query") else None,
             "heads": _heads(value),
@@ -156,14 +156,23 @@ def _window(value: Value, lead: tuple[int, ...], grid: Array, pos: int, view: Vi
     return Slice(lead, window_start(min(row, rows - 1), rows), window_start(min(col, cols - 1), cols))
 
 
-def _pinned(value: Value, place: Slice, view: View) -> list[int] | None:
-    """Row and column of the pinned cell, if it is in this slice."""
-    if view.cell is None or view.cell[0] != value.address or len(view.cell[1]) != len(value.shape):
+def _pinned(value: Value, run: Run, place: Slice, view: View) -> list[int] | None:
+    """Row and column of the pinned cell, if it is in this slice, or in what this tensor was before it was masked."""
+    if view.cell is None or len(view.cell[1]) != len(value.shape):
+        return None
+    if view.cell[0] not in (value.address, _before_mask(run, value)):
         return None
     cell = view.cell[1]
     if cell[:-2] != place.lead[: len(cell[:-2])]:
         return None
     return list((0, 0, *cell)[-2:])
+
+
+def _before_mask(run: Run, value: Value) -> str:
+    if value.address not in run.trace:
+        return ""
+    step = run.trace[value.address]
+    return step.inputs[0].address if step.op == "masked_fill" else ""
 
 
 def _heads(value: Value) -> int:
