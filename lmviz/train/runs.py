@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint, load, save
-from lmviz.train import export, time_travel
+from lmviz.train import drafts, export, time_travel
 from lmviz.train.initial import check_same_sizes, config_of
 from lmviz.train.limits import Limits
 from lmviz.train.opened import OpenedStep, open_step
@@ -161,6 +161,16 @@ class Runs:
             if is_pinned:
                 shelf_of(self.folder, found.id).check(step)
                 db.execute("INSERT INTO pins VALUES (?, ?)", (found.id, step))
+
+    # -- a text that is not trained on yet ---------------------------------------------------------------------------
+
+    def keep_text(self, text: str) -> str:
+        """Keep a person's own text for a while; returns the name that `kept_text` knows it by."""
+        with sentences(self.folder):
+            return drafts.keep(self.folder, text)
+
+    def kept_text(self, name: str) -> str:
+        return drafts.kept(self.folder, name)
 
     # -- what a page reads -------------------------------------------------------------------------------------------
 

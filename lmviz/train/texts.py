@@ -71,13 +71,17 @@ def own_data(pasted: str | bytes, by_line: bool = True, *, n_ctx: int, held_out:
     return DataRecipe(texts=texts, around=around, held_out=held_out, stride=n_ctx)
 
 
-def _decoded(written: bytes) -> str:
+def check_size(written: bytes) -> None:
     if len(written) > LARGEST_OWN:
         raise UserError(
             "A text to train on can have {limit} bytes at most; this one has {size}: shorten it.",
             limit=LARGEST_OWN,
             size=len(written),
         )
+
+
+def _decoded(written: bytes) -> str:
+    check_size(written)
     try:
         return written.decode("utf-8-sig")  # without the mark that some editors put in front
     except UnicodeDecodeError as error:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import idle
+from lmviz.train.data import read_corpus
+from lmviz.train.initial import build
+from lmviz.train.texts import preset
+from tests.browser.conftest import idle, until
 
 Visit = Callable[..., Page]
 RUN = re.compile(r"run=([0-9a-f]{12})")
@@ -39,6 +44,12 @@ def ends_of_curve(page: Page) -> tuple[float, float]:
     return first, last
 
 
+def unigram(page: Page) -> float:
+    """What the chart says that counting each token would reach."""
+    said = page.get_by_text(re.compile("unigram")).first.text_content()
+    return float(re.findall(r"\d\.\d+", said or "")[0])
+
+
 @pytest.fixture
 def train_page(visit: Visit) -> Callable[..., Page]:
     def open_at() -> Page:
@@ -58,10 +69,8 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     page.locator(".st-key-go button").click()
     expect(page.get_by_text("Done in")).to_be_visible(timeout=120_000)
     idle(page)
-    expect(page.get_by_text(re.compile("unigram")).first).to_be_visible()
-    unigram = 2.92
     first, last = ends_of_curve(page)
-    assert first > unigram > last
+    assert first > unigram(page) > last
     assert last == pytest.approx(shown_loss(page), abs=0.15)
     found = RUN.search(page.url)
     assert found is not None
@@ -91,13 +100,21 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     expect(page.locator(".bar .at")).to_be_visible()
 
 
-def test_a_run_is_paused_while_it_goes_on_and_exported_and_its_folder_opens(train_page: Callable[..., Page]) -> None:
+def test_the_curve_falls_below_the_unigram_line_while_one_looks_and_the_run_is_paused_and_exported(
+    train_page: Callable[..., Page],
+) -> None:
     page = train_page()
     page.get_by_role("slider", name="Steps").focus()
     page.keyboard.press("End")
     idle(page)
     page.locator(".st-key-go button").click()
-    expect(page.get_by_text(re.compile(r"left · "))).to_be_visible(timeout=60_000)
+    goes_on = page.get_by_text(re.compile(r"left · "))
+    expect(goes_on).to_be_visible(timeout=60_000)
+    seen: list[float] = []
+    until(page, lambda: seen.append(ends_of_curve(page)[1]) or seen[-1] < unigram(page), 60)
+    assert goes_on.is_visible()
+    assert len(set(seen)) > 1
+    assert ends_of_curve(page)[0] > unigram(page)
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("Paused after")).to_be_visible(timeout=60_000)
     idle(page)
@@ -106,3 +123,31 @@ def test_a_run_is_paused_while_it_goes_on_and_exported_and_its_folder_opens(trai
     page.get_by_role("link", name="Open that folder in the step-through").click()
     expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
     assert "exports" in page.url
+
+
+def test_the_count_of_parameters_follows_a_slider_while_it_is_dragged(train_page: Callable[..., Page]) -> None:
+    """Every count on the way is that of a model of that size; the server hears of the last one only."""
+    page = train_page()
+    slider = page.get_by_role("slider", name="MLP width")
+    box = slider.locator("xpath=ancestor::*[@data-testid='stSlider']").bounding_box()
+    thumb = page.locator(".st-key-recipe-model-d_mlp [data-testid=stSliderThumbValue]")
+    assert box is not None
+    counts = {}
+    at = thumb.bounding_box()
+    assert at is not None
+    page.mouse.move(at["x"] + at["width"] / 2, box["y"] + box["height"] - 20)
+    page.mouse.down()
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] - 20, steps=4)
+        counts[int(thumb.inner_text())] = int(page.locator(".lm .total b").inner_text().replace(",", ""))
+    assert "changes" not in page.url
+    page.mouse.up()
+    idle(page)
+    assert len(counts) == 5
+    assert counts == {d_mlp: n_weights(d_mlp) for d_mlp in counts}
+
+
+def n_weights(d_mlp: int) -> int:
+    recipe = preset("pokemon")
+    model = build(replace(recipe.model, d_mlp=d_mlp), read_corpus(recipe, Path()).tokenizer.d_vocab)
+    return sum(weight.numel() for weight in model.parameters())

@@ -13,13 +13,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lmviz.benches.names import moment_name, training_step_name
+from lmviz.train import drafts
+from lmviz.train.initial import build, config_of
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.texts import PRESETS, preset
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import LANGUAGES, number, text
+from lmviz.ui.training import model_card
 from lmviz.ui.training.view import View
-from tests.pages.conftest import Open, complaints, scene
+from tests.pages.conftest import Open, complaints, picture, scene
 
 PATIENCE = 120.0  # seconds
 
@@ -94,7 +97,7 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
 ) -> None:
     app = open_training(lang=lang)
     assert not complaints(app)
-    assert re.search(r"2.832 ", html(app))
+    assert total(app) == 2832
     inputs, targets = re.findall(r"<tr class=.*?</tr>", html(app))[2:4]
     cells = [re.findall(r"<td>(.)</td>", row) for row in (inputs, targets)]
     assert cells == [list(".bulbiza"), list("bulbizar")]
@@ -122,14 +125,30 @@ def test_every_text_can_be_planned_with(open_training: Open, data: str, lang: st
     assert not complaints(app)
 
 
+def total(app: AppTest) -> int:
+    return sum(map(math.prod, picture(app, "sizes")["parts"]))
+
+
 def test_the_number_of_parameters_follows_the_sizes(open_training: Open) -> None:
     app = open_training()
     app.select_slider(key="recipe model.d_model").set_value(32).run()
-    assert "7,168 " in html(app)
+    assert total(app) == 7168
     app.segmented_control(key="recipe model.architecture").set_value("gpt2").run()
     assert not complaints(app)
-    assert "7,168 " not in html(app)
+    assert total(app) != 7168
     assert json.loads(in_bar(app, "changes")) == {"model.architecture": "gpt2", "model.d_model": 32}
+
+
+@pytest.mark.parametrize("architecture", ["mini_llm", "gpt2"])
+@pytest.mark.parametrize("name", model_card.SIZES)
+def test_each_place_of_a_slider_has_the_count_of_the_model_of_that_size(name: str, architecture: str) -> None:
+    recipe = preset("pokemon")
+    recipe = replace(recipe, model=replace(recipe.model, architecture=architecture))
+    config = config_of(recipe.model, 26)
+    for size in model_card.options(recipe, name):
+        model = build(replace(recipe.model, **{name: size}), 26)
+        counts = map(math.prod, model_card.shapes(model_card.with_size(config, name, size)))
+        assert sum(counts) == sum(weight.numel() for weight in model.parameters())
 
 
 def test_a_link_brings_back_the_plan_and_what_makes_no_sense_in_it_is_said(open_training: Open) -> None:
@@ -158,6 +177,24 @@ def test_ones_own_text_is_cut_and_trained(open_training: Open, runs: Runs) -> No
     assert runs.get(run).state == "done"
     assert runs.recipe(run).data.texts[1] == "le chien dort"
     runs.delete(run)
+
+
+def test_ones_own_text_is_there_after_a_reload_until_others_have_taken_its_place(
+    open_training: Open, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_training(data="own")
+    app.text_area(key="own_text").set_value("le chat dort\nle chien court").run()
+    again = open_training(data="own", own=in_bar(app, "own"))  # a session that knows nothing of the first
+    assert again.text_area(key="own_text").value == "le chat dort\nle chien court"
+    assert again.button(key="go")
+    monkeypatch.setattr(drafts, "MOST_KEPT", 2)
+    for text_of_others in ("un", "deux"):
+        runs.keep_text(text_of_others)
+    assert len(list((runs.folder / drafts.FOLDER).iterdir())) == 2
+    gone = open_training(data="own", own=in_bar(app, "own"))
+    assert gone.text_area(key="own_text").value == ""
+    assert complaints(gone) == [text("en", "The text of this link is not kept any more: paste it again.")]
+    assert len(complaints(open_training(data="own", own="../runs.sqlite"))) == 1
 
 
 def test_a_run_can_start_from_a_sample_model(open_training: Open, runs: Runs) -> None:

@@ -43,7 +43,8 @@ class Staff:
     def see_to_it(self) -> None:
         """Have one trainer warm and free, beside those at work. Cheap to call often."""
         with self._lock:
-            self._started = {worker: one for worker, one in self._started.items() if one.poll() is None}
+            for worker in [worker for worker, one in self._started.items() if one.poll() is not None]:
+                self._started.pop(worker).communicate()
             self.bury()
             with self._database.reading() as db:
                 known = {row["id"]: row["run"] for row in db.execute("SELECT id, run FROM workers")}
@@ -63,7 +64,7 @@ class Staff:
             for one in self._started.values():
                 one.terminate()
             for one in self._started.values():
-                one.wait()
+                one.communicate()
             self._started.clear()
 
     def _start(self) -> None:
@@ -76,7 +77,7 @@ class Staff:
             with open(log, "wb") as output:
                 self._started[worker] = subprocess.Popen(
                     [sys.executable, "-m", "lmviz.train.work", str(self._root.absolute()), worker, limits],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # closes when we end, however we end: who has no work then goes too
                     stdout=output,
                     stderr=output,
                     env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},

@@ -34,7 +34,7 @@ def work(root: Path, worker: str, limits: Limits) -> None:
     quitting = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: quitting.set())  # a run under way is saved first
     torch.set_num_threads(1)  # quicker for models this small; one core stays free; and the same sums on every machine
-    starter = os.getppid()
+    alone = _alone()
     with hold(life_of(root, worker)):
         _warm_up()
         if hasattr(os, "nice"):
@@ -43,7 +43,7 @@ def work(root: Path, worker: str, limits: Limits) -> None:
         with transaction(db):
             db.execute("INSERT INTO workers (id, pid) VALUES (?, ?)", (worker, os.getpid()))
         try:
-            while (run := _next_run(db, root, worker, limits, starter, quitting)) is not None:
+            while (run := _next_run(db, root, worker, limits, alone, quitting)) is not None:
                 train_run(db, root, run, worker, limits, quitting.is_set)
                 gc.collect()
         finally:
@@ -54,8 +54,26 @@ def work(root: Path, worker: str, limits: Limits) -> None:
         log_of(root, worker).unlink()
 
 
+def _alone() -> threading.Event:
+    """Set when the app that started this process is gone, however it went: its end of our standard input closes."""
+    alone = threading.Event()
+
+    def listen() -> None:
+        while os.read(0, 1):
+            pass
+        alone.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    return alone
+
+
 def _next_run(
-    db: sqlite3.Connection, root: Path, worker: str, limits: Limits, starter: int, quitting: threading.Event
+    db: sqlite3.Connection,
+    root: Path,
+    worker: str,
+    limits: Limits,
+    alone: threading.Event,
+    quitting: threading.Event,
 ) -> str | None:
     """Wait for a run; None when it is time to go."""
     idle_since, looked, seen = time.monotonic(), 0.0, None
@@ -67,7 +85,7 @@ def _next_run(
             bury(db, root)
             if run := _claim(db, worker, limits.at_once):
                 return run
-            if os.getppid() != starter or now - idle_since > 60 * limits.idle_minutes:
+            if alone.is_set() or now - idle_since > 60 * limits.idle_minutes:
                 return None
         quitting.wait(LOOK_EVERY)
     return None

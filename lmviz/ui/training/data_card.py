@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.text import code, error_text, integer, text, visible
 from lmviz.ui.training import words
-from lmviz.ui.training.planned import OWN_TEXT, bound
+from lmviz.ui.training.manage import attempt
+from lmviz.ui.training.planned import bound, keep_own_text, own_text
 from lmviz.ui.training.view import OWN, View
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
         **state.bound("data", changes=(), start="", window=0),
     )
     if view.data == OWN:
-        own_text(lang)
+        own(bench, view)
     if recipe is None:
         return
     kinds = ["characters", "words", "bpe"]
@@ -65,24 +67,26 @@ def _name(bench: Workbench, lang: str, name: str) -> str:
         return name
 
 
-def own_text(lang: str) -> None:
-    """A text of one's own: typed, pasted or from a file. It stays for the session."""
+def own(bench: Workbench, view: View) -> None:
+    """A text of one's own: typed, pasted or from a file."""
     from lmviz.train.texts import LARGEST_OWN, own_texts
 
-    st.session_state["own_text"] = state.remember(OWN_TEXT, "")
+    lang = view.lang
+    with contextlib.suppress(UserError):  # the page says that it is gone; the box is empty
+        st.session_state["own_text"] = own_text(bench, view)
     st.text_area(
         text(lang, "train.data.own"),
         key="own_text",
         max_chars=LARGEST_OWN,
         height=110,
         placeholder=text(lang, "train.data.own_placeholder"),
-        on_change=lambda: state.keep(OWN_TEXT, st.session_state["own_text"]),
+        on_change=lambda: attempt(lambda: keep_own_text(bench, st.session_state["own_text"])),
     )
     file = st.file_uploader(text(lang, "train.data.file"), ["txt", "md", "csv"], key="own_file", max_upload_size=1)
     if file is not None and state.remember("own_file_id", "") != file.file_id:
         state.keep("own_file_id", file.file_id)
         try:
-            state.keep(OWN_TEXT, "\n".join(own_texts(file.getvalue())))
+            keep_own_text(bench, "\n".join(own_texts(file.getvalue())))
         except UserError as error:
             st.error(error_text(lang, error))
         else:

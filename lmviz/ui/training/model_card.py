@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import drawn, state
 from lmviz.ui.text import integer, number, text
 from lmviz.ui.training import words
 from lmviz.ui.training.charts import SERIES
@@ -14,13 +15,18 @@ from lmviz.ui.training.planned import bound
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
+    from lmviz.train.counts import Config
     from lmviz.train.plan import Plan
     from lmviz.train.recipe import Recipe
     from lmviz.workbench import Workbench
 
-WIDTHS = [4, 8, 16, 32, 64, 128, 256]
-HEADS = [1, 2, 4, 8]
-HIDDEN = [8, 16, 32, 64, 128, 256, 512, 1024]
+SIZES = {
+    "d_model": (4, 8, 16, 32, 64, 128, 256),
+    "n_layers": (1, 2, 3, 4, 6, 8),
+    "d_mlp": (8, 16, 32, 64, 128, 256, 512, 1024),
+    "n_heads": (1, 2, 4, 8),
+    "n_ctx": (4, 8, 10, 16, 32, 64, 128),
+}
 MEGABYTE = 10**6
 
 
@@ -37,18 +43,23 @@ def choices(bench: Workbench, view: View, recipe: Recipe) -> None:
     )
     left, right = st.columns(2)
     with left:
-        _size(view, recipe, "d_model", WIDTHS)
-        _size(view, recipe, "n_layers", [1, 2, 3, 4, 6, 8])
+        _size(view, recipe, "d_model")
+        _size(view, recipe, "n_layers")
     with right:
-        _size(view, recipe, "d_mlp", HIDDEN)
-        _size(view, recipe, "n_heads", [n for n in HEADS if recipe.model.d_model % n == 0])
+        _size(view, recipe, "d_mlp")
+        _size(view, recipe, "n_heads")
 
 
-def _size(view: View, recipe: Recipe, name: str, options: list[int]) -> None:
-    value = getattr(recipe.model, name)
+def options(recipe: Recipe, name: str) -> list[int]:
+    """What a size can be set to; what it is now is among them."""
+    fits = [n for n in SIZES[name] if name != "n_heads" or recipe.model.d_model % n == 0]
+    return sorted({*fits, getattr(recipe.model, name)})
+
+
+def _size(view: View, recipe: Recipe, name: str) -> None:
     st.select_slider(
         text(view.lang, f"train.model.{name}"),
-        sorted({*options, value}),
+        options(recipe, name),
         disabled=bool(view.start),
         help=f"`{name}` – " + text(view.lang, f"train.model.{name}.help"),
         **bound(recipe, f"model.{name}"),
@@ -56,15 +67,30 @@ def _size(view: View, recipe: Recipe, name: str, options: list[int]) -> None:
 
 
 def count(plan: Plan, view: View) -> None:
-    """The number of parameters, and a bar of what they are for."""
-    lang = view.lang
-    total = plan.n_parameters
-    label = words.escaped(text(lang, "train.model.parameters"))
-    bar = "".join(
-        f'<i style="flex:{part.count};background:{SERIES[i % len(SERIES)]}" title="{words.escaped(part.name)}"></i>'
-        for i, part in enumerate(plan.parts)
-    )
-    st.html(f'<div class="lt-big">{integer(lang, total)} <small>{label}</small></div><div class="lt-bar">{bar}</div>')
+    """The number of parameters and what they are for, now and for every place of every slider: the browser follows a
+    slider while it is dragged."""
+    shown = {
+        "names": [text(view.lang, f"train.part.{part.name}") for part in plan.parts],
+        "colours": [SERIES[i % len(SERIES)] for i in range(len(plan.parts))],
+        "parts": shapes(plan.config),
+        "options": {
+            name: [shapes(with_size(plan.config, name, size)) for size in options(plan.recipe, name)] for name in SIZES
+        },
+    }
+    drawn.show("training/sizes", shown, view.lang, key="sizes")
+
+
+def with_size(config: Config, name: str, size: int) -> Config:
+    """The same model of another size. How many heads share its width changes no count."""
+    changes: dict[str, Any] = {name: size, "n_heads": 1}
+    return replace(config, **changes)
+
+
+def shapes(config: Config) -> list[list[int]]:
+    """For each part, how many tensors it has and the shape of them."""
+    from lmviz.train.counts import parts
+
+    return [[part.times, *part.shape] for part in parts(config)]
 
 
 def more(bench: Workbench, plan: Plan, view: View) -> None:
@@ -73,7 +99,6 @@ def more(bench: Workbench, plan: Plan, view: View) -> None:
     with st.expander(text(lang, "train.model.more"), on_change="rerun", key="model_more") as shown:
         if not shown.open:
             return
-        _parts(plan, lang)
         memory = plan.memory
         st.caption(
             text(
@@ -84,23 +109,8 @@ def more(bench: Workbench, plan: Plan, view: View) -> None:
             )
         )
         known(plan, lang)
-        _size(view, recipe, "n_ctx", [4, 8, 10, 16, 32, 64, 128])
+        _size(view, recipe, "n_ctx")
         _start(bench, view)
-
-
-def _parts(plan: Plan, lang: str) -> None:
-    lines = "".join(
-        f'<tr><td><i style="background:{SERIES[i % len(SERIES)]}"></i>'
-        f"{words.escaped(text(lang, 'train.part.' + part.name))}</td>"
-        f'<td class="n">{_times(part.times)}{" × ".join(map(str, part.shape))}</td>'
-        f'<td class="n"><b>{integer(lang, part.count)}</b></td></tr>'
-        for i, part in enumerate(plan.parts)
-    )
-    st.html(f'<table class="lt-parts">{lines}</table>')
-
-
-def _times(count: int) -> str:
-    return f"{count} × " if count > 1 else ""
 
 
 def known(plan: Plan, lang: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import matrices, replay, shell, state, worked
+from lmviz.ui.clicker import clicker
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, integer, number, text, visible
@@ -50,7 +52,7 @@ def _step(bench: Workbench) -> None:
         _which(view, run, step)
         opened = bench.opened(run.id, step)
         walked = _walked(bench, run, step, view.window)
-        _scenes(view, opened)
+        _scenes(view, opened, walked)
         {1: sample, 2: predict, 3: loss, 4: gradients, 5: update}[view.scene](bench, state.view(View), opened, walked)
         _door(bench, view, run, step, walked)
     except UserError as error:
@@ -99,7 +101,8 @@ def _which(view: View, run: Training, step: int) -> None:
         replay.player(SLOW, text(lang, "train.one.slow"), text(lang, "train.one.stop"), "slow_motion_video")
 
 
-def _scenes(view: View, opened: OpenedStep) -> None:
+def _scenes(view: View, opened: OpenedStep, walked: Run) -> None:
+    """The way through the scenes, and what the present one shows."""
     lang = view.lang
     details = {
         "step": integer(lang, opened.step),
@@ -110,17 +113,50 @@ def _scenes(view: View, opened: OpenedStep) -> None:
         "rate": number(lang, opened.rate, 5),
         "n": len(opened.batch),
     }
-    st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _moves(view, _stops(opened, walked))
+        st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
+
+
+def _stops(opened: OpenedStep, walked: Run) -> list[tuple[int, str]]:
+    """The whole way: every scene, and in the fourth every tensor, from the loss backwards."""
+    tensors = list(_backwards(walked)) if opened.loss_after is not None else [""]
+    return [(1, ""), (2, ""), (3, ""), *((4, address) for address in tensors), (5, "")]
+
+
+def _moves(view: View, stops: list[tuple[int, str]]) -> None:
+    """Forward and back on that way, also with the keys and with a clicker."""
+    in_scene = [i for i, (scene, _) in enumerate(stops) if scene == view.scene]
+    at = next((i for i in in_scene if stops[i][1] == view.look), in_scene[0])
+
+    def go(to: int) -> None:
+        scene, address = stops[to]
+        state.go(scene=scene, look=address or view.look, cell=None)
+
+    for name, icon, to, shortcut in (("back", "left", at - 1, "Left"), ("next", "right", at + 1, "Right")):
+        st.button(
+            text(view.lang, f"train.one.{name}"),
+            icon=f":material/chevron_{icon}:",
+            key=f"one_{name}",
+            type="primary" if name == "next" else "secondary",
+            disabled=not 0 <= to < len(stops),
+            shortcut=shortcut,
+            on_click=lambda to=to: go(to),
+        )
+    clicker("one", (lambda: go(at + 1)) if at + 1 < len(stops) else None, (lambda: go(at - 1)) if at else None)
 
 
 def _door(bench: Workbench, view: View, run: Training, step: int, walked: Run) -> None:
-    """Into the step-through: to the beginning, or to the first tensor that is not finite."""
+    """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
     from lmviz.benches.names import training_step_name
     from lmviz.debug.first_bad import first_bad
 
     bad = first_bad(walked.trace)
     if bad is None:
-        shell.link(text(view.lang, "train.one.open"), StepThrough(lang=view.lang, model=walked.request.model))
+        place = StepThrough(lang=view.lang, model=walked.request.model)
+        if view.scene == 4 and view.look in walked.trace:
+            place = replace(place, step=view.look, grad=True)
+        shell.link(text(view.lang, "train.one.open"), place)
         return
     what = "train.one.bad_gradient" if bad.is_gradient else "train.one.bad"
     st.warning(text(view.lang, what, tensor=f"`{bad.address}`"), icon=":material/bug_report:")
@@ -231,12 +267,12 @@ def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> 
     if opened.loss_after is None:
         st.caption(text(lang, "train.one.no_gradient"))
         return
-    addresses = _backwards(walked)
-    names = [address for address, _ in addresses]
+    said = _backwards(walked)
+    names = list(said)
     chosen = view.look if view.look in {*names, *opened.before} else names[0]
     left, right = st.columns(2)
     with left:
-        _choose(lang, "train.one.stage", "step_stage", names, chosen, dict(addresses))
+        _choose(lang, "train.one.stage", "step_stage", names, chosen, said)
     with right:
         _choose(lang, "train.one.or_weight", "step_weight", list(opened.before), chosen, {})
     shown = _value_and_gradient(opened, walked, chosen, _pinned(view, chosen))
@@ -285,19 +321,21 @@ def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, sa
         index=None,
         key=key,
         width=420,
-        format_func=lambda address: f"{text(lang, said[address])} · {address}" if address in said else address,
+        format_func=lambda one: f"{options.index(one) + 1} · {text(lang, said[one])} · {one}" if said else one,
         on_change=lambda: state.go(look=st.session_state[key] or "", cell=None),
     )
 
 
-def _backwards(walked: Run) -> list[tuple[str, str]]:
+def _backwards(walked: Run) -> dict[str, str]:
     """What each stage of the walk makes, from the loss back, where it has a gradient; with the stage's title."""
-    found = []
+    from lmviz.walk.cursor import Cursor
+    from lmviz.walk.panels import panels_at
+
+    found = {}
     for stage in reversed(walked.walk.stages):
-        if stage.stop >= 0:
-            for value in reversed(walked.trace[stage.stop].outputs):
-                if value.grad is not None:
-                    found.append((value.address, f"stage.{stage.kind}.title"))
+        for panel in reversed(panels_at(walked.walk, Cursor("stage", stage.index))):
+            if panel.is_result and panel.value.grad is not None:
+                found[panel.value.address] = f"stage.{stage.kind}.title"
     return found
 
 

@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import shell, state
 from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training import data_card, manage, model_card, training_card, words
-from lmviz.ui.training.planned import OWN_TEXT, recipe_of
+from lmviz.ui.training.planned import own_text, recipe_of
 from lmviz.ui.training.view import OWN, View
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
 
 def _recipe(bench: Workbench, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
     """The recipe of the choices; None, and a sentence, if they cannot be followed."""
-    if view.data == OWN and not state.remember(OWN_TEXT, "").strip():
-        return None  # the empty box says what to do
     try:
+        if view.data == OWN and not own_text(bench, view).strip():
+            return None  # the empty box says what to do
         return data_card.with_stride(recipe_of(bench, view), view)
     except UserError as error:
         where.warning(error_text(view.lang, error))

@@ -15,8 +15,33 @@ if TYPE_CHECKING:
     from lmviz.train.recipe import Recipe
     from lmviz.workbench import Workbench
 
-OWN_TEXT = "own text"  # what was typed or uploaded, kept for the session
+OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
 SIZES = ("architecture", "n_ctx", "n_layers", "d_model", "n_heads", "d_mlp", "activation", "tied")
+
+
+def own_text(bench: Workbench, view: View) -> str:
+    """What was typed or uploaded: of this session, or, after a reload or behind a link, what was kept.
+
+    Raises:
+        UserError: it is not kept any more.
+    """
+    known: tuple[str, str] = state.remember(OWN_TEXT, ("", ""))
+    if known[0] != view.own:
+        known = (view.own, bench.runs.kept_text(view.own) if view.own else "")
+        state.keep(OWN_TEXT, known)
+    return known[1]
+
+
+def keep_own_text(bench: Workbench, written: str) -> None:
+    """Take a text for one's own. It stays in sight even where it cannot be kept.
+
+    Raises:
+        UserError: it is too large, or there is no room for it.
+    """
+    state.keep(OWN_TEXT, (state.view(View).own, written))
+    name = bench.runs.keep_text(written) if written.strip() else ""
+    state.keep(OWN_TEXT, (name, written))
+    state.go(own=name, window=0)
 
 
 def base_recipe(bench: Workbench, view: View) -> Recipe:
@@ -25,7 +50,7 @@ def base_recipe(bench: Workbench, view: View) -> Recipe:
 
     if view.data == OWN:
         recipe = preset("names")
-        own = own_data(state.remember(OWN_TEXT, ""), n_ctx=recipe.model.n_ctx)
+        own = own_data(own_text(bench, view), n_ctx=recipe.model.n_ctx)
         return replace(recipe, data=own, card=replace(recipe.card, title="", about="", prompts=(), languages=()))
     if view.data in PRESETS:
         return preset(view.data)

@@ -36,6 +36,7 @@ class View(Place):
     """One visitor's place on the training page: a plan, or a run."""
 
     data: str = part("pokemon", str)  # texts that come with lmviz, "own", or a run whose recipe is taken up
+    own: str = part("", str)  # the name that the text of one's own is kept by
     changes: tuple[Change, ...] = part((), _changes)  # of the recipe that comes with the texts
     start: str = part("", str)  # the model to start from; empty: numbers drawn at random
     window: int = part(0, whole(0, 10**7))  # which window of the texts is shown

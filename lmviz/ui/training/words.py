@@ -17,10 +17,6 @@ CSS = """
 .lt-rows tr.targets td { background: color-mix(in srgb, #1f7a4d 24%, transparent); }
 .lt-rows td.none { background: none; opacity: .4; font-weight: 400; }
 .lt-rows tr.plain td { background: none; font-weight: 400; font-size: .86rem; opacity: .8; }
-.lt-big { font-size: 2.1rem; font-weight: 650; line-height: 1.1; font-variant-numeric: tabular-nums; }
-.lt-big small { font-size: .95rem; font-weight: 450; opacity: .75; }
-.lt-bar { display: flex; height: 1.1rem; border-radius: .3rem; overflow: hidden; gap: 1px; margin: .3rem 0 .2rem; }
-.lt-bar i { display: block; min-width: 2px; }
 .lt-parts { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 .lt-parts td { padding: .1rem .3rem .1rem 0; } .lt-parts td.n { text-align: right; }
 .lt-parts i { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; margin-right: .4rem;

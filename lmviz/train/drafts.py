@@ -1,0 +1,45 @@
+"""Texts that somebody brought and has not trained on yet: kept for a reload or a link, the oldest making room."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from lmviz.errors import UserError
+from lmviz.model.files import read_text
+from lmviz.train.store.files import write_whole
+from lmviz.train.texts import LARGEST_OWN, check_size
+
+FOLDER = "drafts"
+MOST_KEPT = 40
+NAME = re.compile(r"[0-9a-f]{16}")
+
+
+def keep(root: Path, text: str) -> str:
+    """Keep a text; returns its name. The same text has the same name.
+
+    Raises:
+        UserError: it has more than LARGEST_OWN bytes.
+    """
+    content = text.encode("utf-8", "replace")
+    check_size(content)
+    name = sha256(content).hexdigest()[:16]
+    folder = root / FOLDER
+    folder.mkdir(exist_ok=True)
+    write_whole(folder / name, content)
+    for path in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
+        path.unlink(missing_ok=True)
+    return name
+
+
+def kept(root: Path, name: str) -> str:
+    """The text of that name.
+
+    Raises:
+        UserError: it made room for others, or never was.
+    """
+    path = root / FOLDER / name
+    if not NAME.fullmatch(name) or not path.is_file():
+        raise UserError("The text of this link is not kept any more: paste it again.")
+    return read_text(path, LARGEST_OWN)
