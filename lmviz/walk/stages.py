@@ -29,6 +29,7 @@ Kind = Literal[
     "other",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
+_COMPUTED = ".parametrizations."  # in the path of what computes a weight each time that it is read: fake quantisation
 READOUT, LOSS = "readout", "loss"  # the prefixes under which a temperature and a loss follow the model
 
 _IN_BLOCK = re.compile(r"^(.*?)(?:^|\.)(\d+)(?:\.|$)")  # what holds the layers, and the number of one
@@ -104,6 +105,9 @@ def _kinds(trace: Trace) -> list[tuple[Kind, int | None]]:
         else:
             kind = "embeddings" if step.op == "embedding" else "other"
         kinds.append((kind, block))
+    for i in range(len(trace) - 2, -1, -1):
+        if _COMPUTED in trace[i].module:
+            kinds[i] = kinds[i + 1]  # a weight that is computed belongs to what reads it
     return kinds
 
 
@@ -182,7 +186,7 @@ def _is_norm(trace: Trace, step: Step) -> bool:
 
 def _is_residual(step: Step) -> bool:
     """An addition of two activations of one shape, in the block's own source and not in a part of it."""
-    own = step.module.rpartition(".")[2].isdigit()
+    own = step.module.rpartition(".")[2].isdigit() and _COMPUTED not in step.module
     shapes = [value.shape for value in step.inputs if value.role == "activation"]
     return own and step.op == "add" and len(shapes) == 2 and shapes[0] == shapes[1]
 

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 import lmviz
 from lmviz.errors import UserError
 from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.quantise.aware import prepare
+from lmviz.quantise.scheme import Scheme
 from lmviz.trace.step import Trace
 from lmviz.walk.breakpoints import Breakpoint, next_stop
 from lmviz.walk.cursor import Cursor, Walk
@@ -50,6 +52,17 @@ def test_gpt2_is_walked_in_the_order_of_the_design(names: Walk) -> None:
 def test_the_mini_llm_has_no_norms(pokemon: Walk) -> None:
     block = ["qkv", "scores", "softmax", "mix", "residual", "mlp", "residual"]
     assert kinds(pokemon.trace) == ["tokenizer", "embeddings", *block, "logits"]
+
+
+@pytest.mark.parametrize("model", ["pokemon", "names"])
+def test_weights_that_are_rounded_whenever_they_are_read_make_no_stages_of_their_own(model: str) -> None:
+    plain = walk_of(model, ".mar")
+    checkpoint = lmviz.load(ROOT / "sample_models" / model)
+    prepared = prepare(checkpoint.model, Scheme("int4"))
+    with torch.no_grad():
+        rounded = lmviz.record(prepared, checkpoint.tokenizer.encode(".mar").ids_tensor)
+    assert kinds(rounded) == kinds(plain.trace)
+    assert any(step.address.endswith("parametrizations.weight.0.codes") for step in rounded)
 
 
 @pytest.mark.parametrize("model", SAMPLES)

@@ -18,6 +18,7 @@ def page(view: View) -> None:
     with body:
         bench = shell.workbench(view.lang)
     with row:
-        choices.model(bench, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
+        if not (view.run and view.section == "aware"):  # a training brings its model with it
+            choices.model(bench, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
     with body:
         choices.draw_section("quantisation", bench, view)

@@ -64,14 +64,20 @@ def section(bench: Workbench, run: Run | None, view: View) -> None:
     if run is None:
         st.info(text(view.lang, "train.gone"))
         return
-    twin = bench.quantising.twin(run)
-    st.fragment(_compared, run_every=BEAT if twin and twin.state in ACTIVE else None)(bench, run)
+    trains = _trains(bench.quantising.twin(run))
+    st.fragment(_compared, run_every=BEAT if trains else None)(bench, run, trains)
 
 
-def _compared(bench: Workbench, run: Run) -> None:
+def _trains(twin: Run | None) -> bool:
+    return twin is not None and twin.state in ACTIVE
+
+
+def _compared(bench: Workbench, run: Run, trained: bool) -> None:
     view = state.view(View)
     try:
         twin = bench.quantising.twin(run)
+        if trained and not _trains(twin):
+            st.rerun()  # the whole page once more, without a clock
         rivals = bench.quantising.rivals_of(run, twin, view.text)
     except UserError as error:
         st.error(error_text(view.lang, error))

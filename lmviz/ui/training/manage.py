@@ -8,6 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
+from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, integer, number, text
 from lmviz.ui.training.view import View
@@ -123,6 +124,9 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
     from lmviz.train.runs import differences
 
     lang = view.lang
+    if run.recipe.quantisation.rounds:
+        place = Quantisation(lang=lang, section="aware", run=run.id)
+        shell.link(text(lang, "train.compare.rounding"), place, "quantisation")
     others = {one.id: one for one in bench.runs.all() if one.id != run.id}
     if not others:
         st.caption(text(lang, "train.compare.none"))
