@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from urllib.parse import parse_qsl
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +17,9 @@ from lmviz.quantise.scheme import Scheme
 from lmviz.quantise.working import float_bits, work_out
 from lmviz.train.data import Windows, read_corpus
 from lmviz.train.effect import effect
+from lmviz.train.loop import mean_loss
 from lmviz.train.recipe import read_recipe
+from lmviz.train.runs import Runs
 from lmviz.ui.quantisation.view import FORMATS, SECTIONS
 from lmviz.ui.text import LANGUAGES, number
 from tests.conftest import ROOT
@@ -131,6 +136,42 @@ def test_training_for_it_beats_rounding_afterwards_at_the_same_size_and_as_many_
     assert app.query_params["trains"] == "true"
     app.segmented_control(key=f"{BOUND}format").set_value("int8").run()
     assert "trains" not in app.query_params
+
+
+def test_a_training_that_rounds_is_started_by_the_link_and_compared_with_its_twin(open_on: Open) -> None:
+    app = open_on("quantisation", section="aware", model="pokemon", steps="40", rate="0.005", granularity="channel")
+    (door,) = [link.proto.query_string for link in app.get("page_link") if "changes" in link.proto.query_string]
+    app = go(app.switch_page("pages/training.py"), **dict(parse_qsl(door)))
+    assert not complaints(app) and "learns with its matrices in INT4" in written(app)
+    app.button(key="go").click().run()
+    run = app.query_params["run"]
+    runs = Runs()
+    try:
+        wait_for(runs, run)
+        scheme = runs.get(run).recipe.quantisation
+        assert (scheme.format, scheme.granularity, runs.get(run).steps) == ("int4", "channel", 40)
+        app = go(app.switch_page("pages/quantisation.py"), section="aware", run=run)
+        assert [row[0] for row in table(app)] == ["FP32", "rounded to INT4 (PTQ)", "trained for INT4 (QAT)"]
+        (twin,) = [button for button in app.button if button.label == "Train it without rounding"]
+        twin.click().run()
+        wait_for(runs, runs.all()[0].id)
+        app.run()
+    finally:
+        runs.close()
+    assert not complaints(app)
+    fp32, rounded, _, longer_rounded, trained = table(app)
+    assert trained[1] == longer_rounded[1] == rounded[1] != fp32[1]
+    checkpoint = quantise_model(runs.model_at(run, 40), Scheme("int4", granularity="channel")).checkpoint
+    corpus = read_corpus(runs.recipe(run), ROOT, checkpoint.tokenizer)
+    assert float(trained[2]) == pytest.approx(mean_loss(checkpoint.model, corpus.train), abs=1e-4)
+    assert float(trained[2]) < float(longer_rounded[2])
+
+
+def wait_for(runs: Runs, run: str) -> None:
+    end = time.monotonic() + 120
+    while runs.get(run).state != "done":
+        assert time.monotonic() < end, runs.get(run)
+        time.sleep(0.05)
 
 
 def table(app: AppTest) -> list[list[str]]:
