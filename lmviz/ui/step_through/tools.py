@@ -112,8 +112,6 @@ def settings(view: View) -> None:
 
 
 def _open_own() -> None:
-    from lmviz.ui.step_through.top import open_model
-
     if folder := st.session_state["own_model"].strip():
         open_model(folder)
 
@@ -173,3 +171,8 @@ def card(bench: Workbench, run: Run, view: View) -> None:
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
         st.caption(f"{code(run.request.model)} · {integer(view.lang, n_parameters)}")
         st.markdown(bench.card(run, view.lang).text or "–")
+
+
+def open_model(model: str) -> None:
+    """Another model: what belonged to the old one's run is let go; step and settings stay as far as they fit."""
+    state.go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")

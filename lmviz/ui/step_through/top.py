@@ -29,7 +29,7 @@ def choices(bench: Workbench, view: View) -> None:
         format_func=lambda name: time.label(bench, view.lang, name),
         label_visibility="collapsed",
         width=170,
-        on_change=lambda: open_model(st.session_state["model"]),
+        on_change=lambda: tools.open_model(st.session_state["model"]),
     )
     st.session_state["prompt"] = prompt(bench, view)
     st.text_input(
@@ -65,8 +65,3 @@ def read(new: str) -> None:
     view = state.view(View)
     weights = tuple(edit for edit in view.edits if edit[0].endswith((".weight", ".bias")) or len(edit[1]) == 1)
     state.go(prompt=new, focus=-1, cell=None, trail=(), edits=weights)
-
-
-def open_model(model: str) -> None:
-    """Another model: what belonged to the old one's run is let go; step and settings stay as far as they fit."""
-    state.go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")
