@@ -14,7 +14,7 @@ from lmviz.ui.text import number
 PLAIN, CHOSEN, FAINT = "#2f7fe0", "#d6600c", "#8a93a0"  # safe for colour-blind eyes, light and dark
 FONT = 14
 
-COMMA = "replace(replace(datum.label, /,/g, '\u202f'), '.', ',')"  # an axis label as French writes it
+FRENCH = {"decimal": ",", "thousands": "\u202f", "grouping": [3], "currency": ["", "\u202f€"], "percent": "\u202f%"}
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -24,19 +24,12 @@ def show(chart: AnyChart, lang: str, key: str | None = None, alt: str | None = N
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, symbolSize=120, orient="top", title=None
     )
-    spec = styled.to_dict()
-    if lang == "fr":
-        _with_commas(spec)
-    st.vega_lite_chart(spec, width="stretch", key=key, alt=alt)
+    st.vega_lite_chart(localised(styled.to_dict(), lang), width="stretch", key=key, alt=alt)
 
 
-def _with_commas(spec: dict[str, Any]) -> None:
-    """Streamlit passes no locale on to its charts, so each axis of numbers is told."""
-    for part in (spec, *spec.get("layer", ())):
-        for channel in ("x", "y"):
-            coded = part.get("encoding", {}).get(channel, {})
-            if coded.get("type") == "quantitative" and coded.get("axis", {}) is not None:
-                coded["axis"] = {**coded.get("axis", {}), "labelExpr": COMMA}
+def localised(spec: dict[str, Any], lang: str) -> dict[str, Any]:
+    """The same chart, whose numbers are written as the language does, on its axes and where the pointer is."""
+    return spec if lang != "fr" else {**spec, "config": {**spec.get("config", {}), "locale": {"number": FRENCH}}}
 
 
 def rows(**columns: Sequence[Any]) -> alt.Data:

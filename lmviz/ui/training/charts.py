@@ -1,4 +1,4 @@
-"""The curves of a run as charts. Plain data in, a specification out; knows no Streamlit.
+"""The curves of a run as charts: plain data in, a specification out.
 
 The specification of a chart stays the same while a run goes on, and the data goes beside it: then the browser puts new
 points into the picture that is there instead of drawing another.
@@ -11,9 +11,16 @@ from typing import Any
 
 import altair as alt
 
+from lmviz.ui.charts import FONT, localised
+
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
 DASHES: Mapping[str, list[int]] = {"train": [1, 0], "raw": [1, 0], "mean": [1, 0], "held_out": [6, 3]}
+LABELS: Mapping[str, dict[str, Any]] = {  # of a horizontal line: at its end, or over or under its middle
+    "end": {"align": "right", "dx": -4, "baseline": "bottom", "dy": -3},
+    "over": {"align": "center", "baseline": "bottom", "dy": -3},
+    "under": {"align": "center", "baseline": "top", "dy": 4},
+}
 FAINT = 0.3  # single steps, behind the mean of their neighbours
 
 
@@ -31,8 +38,8 @@ def loss_chart(
     """Loss over steps, with horizontal lines for what counting alone would reach.
 
     Draws a table of `step`, `nats`, `run`, `label` and `kind`: "train" (every step), "raw" (every step of a noisy run)
-    and its "mean" (of several steps), "held_out"; "counted" (the ends of a horizontal line), "above" and "below" (where
-    its label ends).
+    and its "mean" (of several steps), "held_out"; "counted" (the ends of a horizontal line), and, one of LABELS,
+    where its label is.
 
     Args:
         words: texts: step, nats, run, kind, train, mean, held_out.
@@ -42,9 +49,9 @@ def loss_chart(
         tips: whether a point says its numbers; they cost a browser more than the curve does.
     """
     across = alt.Scale(domain=[0, steps], nice=False)
-    at = alt.X("step:Q", title=words["step"], scale=across, axis=_numbers(lang, tickCount=8))
+    at = alt.X("step:Q", title=words["step"], scale=across, axis=alt.Axis(tickCount=8))
     scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
-    loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=_numbers(lang, tickCount=6))
+    loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=alt.Axis(tickCount=6))
     named = ", ".join(f"{kind}: {_js(words[kind])}" for kind in DASHES if kind in words)
     of_kinds = (
         alt.Legend(
@@ -94,11 +101,13 @@ def loss_chart(
         .mark_line(clip=True, strokeWidth=1.3, strokeDash=[2, 3], color=GREY)
         .encode(x=at, y=loss, detail="nats:Q")
     )
-    text: dict[str, Any] = {"align": "right", "dx": -4, "fontSize": 13, "color": GREY}
-    above = base.transform_filter(alt.datum.kind == "above").mark_text(baseline="bottom", dy=-3, **text)
-    below = base.transform_filter(alt.datum.kind == "below").mark_text(baseline="top", dy=4, **text)
-    names = [one.encode(x=at, y=loss, text="label:N") for one in (above, below)]
-    return _plain(alt.layer(lines, curves, measured, *([dots] if tips else ()), *names).properties(height=height))
+    names = [
+        base.transform_filter(alt.datum.kind == place)
+        .mark_text(fontSize=FONT, color=GREY, **look)
+        .encode(x=at, y=loss, text="label:N")
+        for place, look in LABELS.items()
+    ]
+    return _plain(alt.layer(lines, curves, measured, *([dots] if tips else ()), *names).properties(height=height), lang)
 
 
 def small_chart(
@@ -114,14 +123,12 @@ def small_chart(
         alt.Chart(alt.NamedData("points"))
         .mark_line(strokeWidth=1.8, clip=True)
         .encode(
-            x=alt.X(
-                "step:Q", title=None, scale=alt.Scale(domain=[0, steps], nice=False), axis=_numbers(lang, tickCount=5)
-            ),
+            x=alt.X("step:Q", title=None, scale=alt.Scale(domain=[0, steps], nice=False), axis=alt.Axis(tickCount=5)),
             y=alt.Y(
                 "number:Q",
                 title=None,
                 scale=alt.Scale(type="log" if log else "linear", zero=not log),
-                axis=_numbers(lang, tickCount=4, format="~g"),
+                axis=alt.Axis(tickCount=4, format=",~r"),
             ),
             color=colour,
             tooltip=[
@@ -132,10 +139,12 @@ def small_chart(
         )
         .properties(height=height)
     )
-    return _plain(chart)
+    return _plain(chart, lang)
 
 
-def bar_chart(words: Mapping[str, str], tokens: Sequence[str], times: Sequence[str], height: int) -> dict[str, Any]:
+def bar_chart(
+    words: Mapping[str, str], tokens: Sequence[str], times: Sequence[str], height: int, lang: str
+) -> dict[str, Any]:
     """Probabilities from 0 to 1, a bar a token, at one time or at two beside each other: a table of `token`, `p`,
     `time`."""
     time = alt.Color(
@@ -147,7 +156,7 @@ def bar_chart(words: Mapping[str, str], tokens: Sequence[str], times: Sequence[s
         alt.Chart(alt.NamedData("points"))
         .mark_bar()
         .encode(
-            x=alt.X("token:N", title=None, sort=list(tokens), axis=alt.Axis(labelAngle=0, labelFontSize=13)),
+            x=alt.X("token:N", title=None, sort=list(tokens), axis=alt.Axis(labelAngle=0)),
             y=alt.Y("p:Q", title=words["p"], scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
             xOffset=alt.XOffset("time:N", sort=list(times)),
             color=time,
@@ -159,10 +168,12 @@ def bar_chart(words: Mapping[str, str], tokens: Sequence[str], times: Sequence[s
         )
         .properties(height=height)
     )
-    return _plain(chart)
+    return _plain(chart, lang)
 
 
-def map_chart(words: Mapping[str, str], domain: tuple[float, float, float, float], height: int) -> dict[str, Any]:
+def map_chart(
+    words: Mapping[str, str], domain: tuple[float, float, float, float], height: int, lang: str
+) -> dict[str, Any]:
     """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`."""
     low_x, high_x, low_y, high_y = domain
     place = {
@@ -179,23 +190,17 @@ def map_chart(words: Mapping[str, str], domain: tuple[float, float, float, float
             alt.Tooltip("y:Q", title=words["y"], format=".3f"),
         ],
     )
-    return _plain(alt.layer(names, tips).properties(height=height))
+    return _plain(alt.layer(names, tips).properties(height=height), lang)
 
 
-def _plain(chart: Any) -> dict[str, Any]:
+def _plain(chart: Any, lang: str) -> dict[str, Any]:
     """The specification without its data, which Streamlit puts beside it."""
-    spec: dict[str, Any] = chart.to_dict()
+    fonts = {"labelFontSize": FONT, "titleFontSize": FONT}
+    spec: dict[str, Any] = chart.configure_axis(**fonts).configure_legend(**fonts).to_dict()
     for layer in (spec, *spec.get("layer", ())):
         layer.pop("data", None)
         layer.pop("datasets", None)
-    return spec
-
-
-def _numbers(lang: str, **axis: Any) -> Any:
-    """An axis whose numbers are written as the language does."""
-    if lang == "fr":
-        axis["labelExpr"] = "replace(replace(datum.label, /,/g, '\\u202f'), '.', ',')"
-    return alt.Axis(**axis)
+    return localised(spec, lang)
 
 
 def _js(words: str) -> str:

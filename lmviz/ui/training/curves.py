@@ -27,8 +27,7 @@ MEASURED_POINTS = 60
 SMALL_POINTS, SMALL_HEIGHT = 80, 190
 HEIGHT = 420
 MEANS = 75  # of a noisy curve, over the whole run
-WRITTEN = {"uniform": "above", "unigram": "below", "bigram": "above", "floor": "above"}  # its line
-WRITTEN_AT = {"uniform": 1.0, "unigram": 0.55, "bigram": 1.0, "floor": 0.55}  # of the width, where each label ends
+WRITTEN = {"uniform": "end", "unigram": "under", "bigram": "end", "floor": "over"}  # where its line has its label
 ROOM = 1.16  # above the highest of what the chart must show
 
 
@@ -51,14 +50,15 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     for name, nats in run.facts.get("baselines", {}).items():
         label = text(lang, f"train.baseline.{name}", nats=number(lang, nats, 2))
         _add(table, [0, steps], [nats, nats], names[run.id], "counted")
-        _add(table, [round(steps * WRITTEN_AT[name])], [nats], names[run.id], WRITTEN[name], label)
+        _add(table, [steps if WRITTEN[name] == "end" else steps // 2], [nats], names[run.id], WRITTEN[name], label)
         highest.append(nats)
     top = ROOM * max((value for value in highest if math.isfinite(value)), default=1.0)
     nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
     rests = run.state not in ("queued", "running")
     spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, rests, width_of(run))
-    st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="loss_chart")
+    with st.container(key="loss_chart_frame", height=HEIGHT, border=False):  # as high as the window leaves room for
+        st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", height="stretch", key="loss_chart")
 
 
 @lru_cache(maxsize=64)

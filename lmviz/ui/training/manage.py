@@ -138,6 +138,7 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
         key="beside",
         format_func=lambda name: f"{others[name].name} · {integer(lang, others[name].step)}",
         max_selections=MOST_BESIDE,
+        placeholder=text(lang, "train.one.choose"),
         on_change=lambda: state.go(beside=tuple(st.session_state["beside"])),
     )
     shown = [run, *(others[name] for name in chosen)]

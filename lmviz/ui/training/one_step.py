@@ -49,10 +49,12 @@ def _step(bench: Workbench) -> None:
     try:
         run = bench.runs.get(view.run)
         step = view.opened or min(1, run.steps)
-        _which(view, run, step)
+        between = _which(view, run, step)
         opened = bench.opened(run.id, step)
         walked = _walked(bench, run, step, view.window)
-        _scenes(view, opened, walked)
+        with between:
+            _moves(view, _stops(opened, walked))
+        _scenes(view, opened)
         {1: sample, 2: predict, 3: loss, 4: gradients, 5: update}[view.scene](bench, state.view(View), opened, walked)
         _door(bench, view, run, step, walked)
     except UserError as error:
@@ -67,7 +69,8 @@ def _walked(bench: Workbench, run: Training, step: int, window: int) -> Run:
     return bench.run(Request(training_step_name(run.id, step, window), ""))
 
 
-def _which(view: View, run: Training, step: int) -> None:
+def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGenerator:
+    """The step, the text, the scene; returns the place beside them for the way on."""
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.session_state["opened"] = step
@@ -98,11 +101,12 @@ def _which(view: View, run: Training, step: int) -> None:
             format_func=lambda scene: f"{scene} · {text(lang, f'train.one.scene.{scene}')}",
             on_change=lambda: state.go(scene=st.session_state["scene"], cell=None),
         )
+        between = st.container(horizontal=True, width="content")
         replay.player(SLOW, text(lang, "train.one.slow"), text(lang, "train.one.stop"), "slow_motion_video")
+    return between
 
 
-def _scenes(view: View, opened: OpenedStep, walked: Run) -> None:
-    """The way through the scenes, and what the present one shows."""
+def _scenes(view: View, opened: OpenedStep) -> None:
     lang = view.lang
     details = {
         "step": integer(lang, opened.step),
@@ -113,9 +117,7 @@ def _scenes(view: View, opened: OpenedStep, walked: Run) -> None:
         "rate": number(lang, opened.rate, 5),
         "n": len(opened.batch),
     }
-    with st.container(horizontal=True, vertical_alignment="center"):
-        _moves(view, _stops(opened, walked))
-        st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
+    st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
 
 
 def _stops(opened: OpenedStep, walked: Run) -> list[tuple[int, str]]:
@@ -279,15 +281,19 @@ def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> 
     matrices.show(
         shown, lang, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
     )
+    _chain_rule(bench, view, walked, chosen)
     finite_differences(bench, view, opened)
+
+
+def _chain_rule(bench: Workbench, view: View, walked: Run, chosen: str) -> None:
+    """Where the gradient of the pinned cell comes from, and what torch made of it."""
+    lang = view.lang
     if view.cell is None or view.cell[0] != chosen:
         st.caption(text(lang, "train.one.click_gradient"))
         return
     cell = _whole_cell(walked, chosen, view.cell[1])
-    why = bench.explain(walked, chosen, cell, gradient=True)
-    if why is not None:
-        recorded = walked.trace.value(chosen)
-        assert recorded is not None and recorded.grad is not None
+    why, recorded = bench.explain(walked, chosen, cell, gradient=True), walked.trace.value(chosen)
+    if why is not None and recorded is not None and recorded.grad is not None:
         worked.show(why, lang, digits=6)
         st.caption(text(lang, "train.one.recorded", value=number(lang, float(recorded.grad[cell]), 6)))
 
@@ -320,6 +326,7 @@ def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, sa
         options,
         index=None,
         key=key,
+        placeholder=text(lang, "train.one.choose"),
         width=420,
         format_func=lambda one: f"{options.index(one) + 1} · {text(lang, said[one])} · {one}" if said else one,
         on_change=lambda: state.go(look=st.session_state[key] or "", cell=None),
@@ -351,7 +358,7 @@ def _value_and_gradient(opened: OpenedStep, walked: Run, address: str, pinned: C
     name = address if is_weight else address.rpartition(".")[2]
     part = "weight" if is_weight else "activation"
     assert value is not None
-    shown = [Matrix(value, name, axes, rows, part=part, address="value", pinned=pinned)]
+    shown = [Matrix(value, name, axes, rows, part=part, result=True, address="value", pinned=pinned)]
     if gradient is not None:
         label = f"∂loss / ∂{name}"
         shown.append(

@@ -154,13 +154,13 @@ def predictions(bench: Workbench, view: View, run: Training, steps: list[int], a
 @lru_cache(maxsize=64)
 def _bar_spec(lang: str, tokens: tuple[str, ...], times: tuple[str, ...]) -> dict[str, Any]:
     words = {name: text(lang, f"train.chart.{name}") for name in ("token", "p", "time")}
-    return charts.bar_chart(words, tokens, times, HEIGHT)
+    return charts.bar_chart(words, tokens, times, HEIGHT, lang)
 
 
 @lru_cache(maxsize=64)
 def _map_spec(lang: str, domain: tuple[float, float, float, float]) -> dict[str, Any]:
     words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token")}
-    return charts.map_chart(words, domain, HEIGHT)
+    return charts.map_chart(words, domain, HEIGHT, lang)
 
 
 def _probs(run: Run) -> Array:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lmviz.ui.text import visible
 
 CSS = """
+div:has(> .st-key-loss_chart_frame) { flex: none; height: clamp(340px, min(100vh - 235px, 120vw), 900px); }
 .lt-rows { overflow-x: auto; padding-bottom: .3rem; }
 .lt-rows table { border-collapse: separate; border-spacing: 3px; margin: .1rem 0 .35rem; }
 .lt-rows th { font-weight: 500; font-size: .86rem; opacity: .75; text-align: left; padding-right: .5rem;
