@@ -22,12 +22,15 @@ LOOK = Path(__file__).parent / "browser" / "worked.css"
 
 def show(why: Explanation, lang: str, digits: int = 4) -> None:
     """The formula, and below it the same with numbers: terms that count for something are bold."""
-    total = _written(why.value, lang, digits)
-    numbers = "".join(_part(piece, why, lang, digits) for piece in why.written)
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         if why.formula:
             st.latex(why.formula, width="content")  # st.html would leave out a drawing
-        _html(f'<div class="worked">{numbers} = <b>{total}</b></div>')
+        _html(f'<div class="worked">{_arithmetic(why, lang, digits)}</div>')
+
+
+def lines(named: Sequence[tuple[str, Explanation]], lang: str, digits: int = 4) -> None:
+    """Several explanations, one below the other, each with its name: the last one uses what the others found."""
+    steps([(name, _arithmetic(why, lang, digits)) for name, why in named])
 
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:
@@ -44,6 +47,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
         for i, row in enumerate(rows)
     )
     _html(f'<div class="wide"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+
+
+def _arithmetic(why: Explanation, lang: str, digits: int) -> str:
+    numbers = "".join(_part(piece, why, lang, digits) for piece in why.written)
+    return f"{numbers} = <b>{_written(why.value, lang, digits)}</b>"
 
 
 @lru_cache(maxsize=1)
@@ -86,4 +94,4 @@ def _plain(piece: Piece, lang: str, digits: int) -> str:
 
 
 def _written(value: float, lang: str, digits: int) -> str:
-    return escape(number(lang, value, 0 if value in (0, 1) else digits))
+    return escape(number(lang, value, 0 if value.is_integer() else digits))
