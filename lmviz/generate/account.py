@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmviz.generate.columns import Column
 from lmviz.generate.token_step import TokenStep
@@ -44,6 +45,29 @@ class Account:
         return next((entry.name for entry in self.entries if entry.deed == "cut"), "")
 
 
+@dataclass(frozen=True)
+class Share:
+    """A token's probability in one column, and in the one before it."""
+
+    scores: NDArray[np.float64]  # [d_vocab], of the column
+    entry: Entry | None  # what the filter did to the token's score; None for the logits, and for a token that was out
+    before: float | None  # None for the logits
+    kept: float  # the probabilities that the tokens left had in the column before, together; 1 if none was cut
+
+
+def share_in(step: TokenStep, id: int, name: str) -> Share:
+    """How one token came to its probability in one column. A filter that is off gives what the one before it gave."""
+    columns = step.columns()
+    at = next(i for i, column in enumerate(columns) if column.name == name)
+    scores = columns[at].scores.astype(np.float64)
+    if at == 0:
+        return Share(scores, None, None, 1.0)
+    before = columns[at - 1]
+    shares = _shares(before)
+    entry = _entry(before, columns[at], id, step) if columns[at].is_on and before.scores[id] > -np.inf else None
+    return Share(scores, entry, float(shares[id]), float(shares[columns[at].scores > -np.inf].sum()))
+
+
 def account(step: TokenStep, id: int) -> Account:
     """How one token came to its probability."""
     columns = step.columns()
@@ -72,11 +96,17 @@ def _entry(before: Column, column: Column, id: int, step: TokenStep) -> Entry:
         return Entry(column.name, "divide", score, penalty, score / penalty)
     if column.name == "top_k":
         return Entry(column.name, deed, score, float(column.scores[column.scores > -np.inf].min()), after)
-    probs = before.scores.astype(np.float64)
-    probs = np.exp(probs - probs.max()) / np.exp(probs - probs.max()).sum()
+    probs = _shares(before)
     if column.name == "min_p":
         return Entry(column.name, deed, float(probs[id]), settings.min_p * float(probs.max()), after)
     if column.name == "top_p":
         likelier = before.scores > before.scores[id] if deed == "keep" else column.scores > -np.inf
         return Entry(column.name, deed, float(probs[likelier].sum()), settings.top_p, after)
     return Entry(column.name, deed, score, float(settings.no_repeat_ngram), after)
+
+
+def _shares(column: Column) -> NDArray[np.float64]:
+    scores = column.scores.astype(np.float64)
+    exponentials: NDArray[np.float64] = np.exp(scores - scores.max())
+    exponentials /= exponentials.sum()
+    return exponentials

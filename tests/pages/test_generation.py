@@ -20,7 +20,7 @@ from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
 from lmviz.ui.generation.view import KEPT, WAYS, View
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, text
+from lmviz.ui.text import LANGUAGES, number, percent, text
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture
 
@@ -178,6 +178,29 @@ def test_a_row_is_worked_out_down_to_its_probability(open_on: Open) -> None:
     assert f"**{row['shares'][-1]:.4f}**" in shown
     doors = [link.proto.query_string for link in app.get("page_link")]
     assert any("cell" in door and "logits" in door for door in doors)
+
+
+def test_every_cell_of_the_table_is_worked_out(open_on: Open) -> None:
+    filters = {"temperature": "0.7", "penalty": "1.3", "ngram": "2", "top_k": "9", "top_p": "0.8", "min_p": "0.1"}
+    app = open_on("generation", n="1", **filters)
+    content = picture(app, "generation.step")
+    row = next(row for row in content["rows"] if row["id"] == content["chosen"])
+    shares = dict(zip((column["name"] for column in content["columns"]), row["shares"], strict=True))
+    before = shares["logits"]
+    for name, share in shares.items():
+        go(app, n="1", token=str(row["id"]), column=name, **filters)
+        assert not errors(app)
+        assert f"<b>{number('en', share, 4)}</b>" in html(app)
+        assert name == "logits" or f"{percent('en', before)} before" in said(app)
+        before = share
+
+
+def html(app: AppTest) -> str:
+    return " ".join(element.proto.body for element in app.get("html"))
+
+
+def said(app: AppTest) -> str:
+    return " ".join(caption.value for caption in app.caption)
 
 
 def test_the_presets_of_the_lesson_and_the_guide_do_what_they_say(open_on: Open) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lmviz.generate.columns import columns
 from lmviz.generate.draw import draw
 from lmviz.generate.filters import repeats
-from lmviz.generate.measures import diversity
+from lmviz.generate.measures import MEASURES, diversity
 from lmviz.generate.settings import Settings, notes
 
 SCORES = st.lists(st.floats(-80, 80, width=32) | st.sampled_from([0.0, 1.0, -math.inf]), min_size=1, max_size=60)
@@ -96,5 +96,7 @@ def test_whatever_is_told_can_be_said(chosen: Settings, d_vocab: int) -> None:
 @given(st.lists(st.lists(st.integers(0, 3), max_size=8), max_size=5))
 def test_measures_are_shares(texts: list[list[int]]) -> None:
     measured = diversity(texts)
-    for share in vars(measured).values():
-        assert share is None or 0 <= share <= 1
+    for name in MEASURES:
+        share, counts = getattr(measured, name), getattr(measured, f"{name}_of")
+        assert share is None if not counts else 0 <= share <= 1
+        assert all(0 <= n <= of for n, of in counts)

@@ -17,7 +17,7 @@ from lmviz.generate.draw import draw
 from lmviz.generate.filtering import Filtering
 from lmviz.generate.filters import keep_top_p
 from lmviz.generate.generation import generate, generate_all, token_steps
-from lmviz.generate.measures import distinct, diversity, longest_repeat, overlap, repetition
+from lmviz.generate.measures import MEASURES, distinct, diversity, longest_repeat, overlap, repetition
 from lmviz.generate.presets import (
     PRESETS,
     Preset,
@@ -358,13 +358,15 @@ def test_measures_by_hand() -> None:
     assert distinct([[1, 2, 1], [1, 3]], 2) == 1
     assert repetition([1, 2, 1, 2, 1, 3], 2) == 1 - 3 / 5
     assert overlap([[1, 2, 3], [1, 2, 4], [5, 6]], 2) == pytest.approx((1 / 3 + 0 + 0) / 3)
+    assert diversity([[1, 2, 3], [1, 2, 4], [5, 6]]).overlap_of == ((1, 3), (0, 3), (0, 3))
     assert longest_repeat([1, 2, 3, 9, 1, 2, 3]) == (1, 2, 3)
     assert longest_repeat([1, 1, 1]) == (1, 1)
     assert longest_repeat([1, 2]) == ()
 
 
 def test_measures_of_nothing_are_none() -> None:
-    assert diversity([]) == diversity([()]).__class__(None, None, None, None, None)
+    nothing = diversity([])
+    assert [getattr(nothing, name) for name in MEASURES] == [None] * len(MEASURES)
     assert diversity([(1,)]).overlap is None
 
 

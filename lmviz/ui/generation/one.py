@@ -12,7 +12,7 @@ from lmviz.ui import drawn, pieces, shell, state
 from lmviz.ui.clicker import clicker
 from lmviz.ui.generation import table
 from lmviz.ui.generation.token import at_step, worked_out
-from lmviz.ui.generation.view import SHOWN, View
+from lmviz.ui.generation.view import COLUMNS, SHOWN, View
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, error_text, integer, number, text, visible
 
@@ -73,7 +73,7 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
     left, right = st.columns([2.3, 1], gap="medium")
     with left:
         start = state.remember("generation.start", 0)
-        look = table.Look(view.lang, coming, start, find, view.token, view.shown, view.top)
+        look = table.Look(view.lang, coming, start, find, view.token, view.column, view.shown, view.top)
         content = table.picture(step, checkpoint.tokenizer, look)
         drawn.show("generation/step", content, view.lang, "generation.step", _clicked)
     with right:
@@ -113,9 +113,11 @@ def _rows(view: View, step: TokenStep) -> str:
 
 
 def _clicked(event: drawn.Event) -> None:
-    if event.get("type") == "row" and isinstance(event.get("id"), int):
-        view = state.view(View)
-        state.go(token=None if view.token == event["id"] else event["id"])
+    column = event.get("column", "")
+    if event.get("type") == "row" and isinstance(event.get("id"), int) and column in ("", *COLUMNS):
+        view, token = state.view(View), event["id"]
+        again = (view.token, view.column) == (token, column)
+        state.go(token=None if again else token, column="" if again else column)
     elif event.get("type") == "page" and isinstance(event.get("start"), int):
         state.keep("generation.start", max(0, event["start"]))
 
@@ -197,7 +199,10 @@ def _button(view: View, name: str, icon: str, disabled: bool, act: object, short
 
 
 def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep, coming: bool) -> None:
-    """What happened, in sentences with this step's numbers; how to go on."""
+    """What was asked for; what happened, in sentences with this step's numbers; how to go on."""
+    asked = view.token if view.token is not None and view.token < len(step.logits) else None
+    if asked is not None:
+        worked_out(view, checkpoint, step, asked)
     if coming:
         st.markdown(f"**{text(view.lang, 'generation.title.coming', n=step.index + 1)}**")
         st.markdown(text(view.lang, f"generation.hint.{'draw' if step.settings.draws else 'greedy'}"))
@@ -207,9 +212,7 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
         _chosen(view, checkpoint, step, step.chosen)
     if view.weights == "trained" and (coming or step.chosen is not None):
         _why(view, checkpoint, step)
-    if view.token is not None and view.token < len(step.logits):
-        worked_out(view, checkpoint, step, view.token)
-    else:
+    if asked is None:
         _reasons(view, step)
     _notes(view, generation, step)
 

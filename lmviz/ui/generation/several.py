@@ -11,12 +11,12 @@ from lmviz.ui.generation.view import View
 from lmviz.ui.text import number, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.generate.measures import Diversity
+    from lmviz.generate.measures import Counts, Diversity
     from lmviz.generate.side_by_side import Outcome
     from lmviz.model.checkpoint import Checkpoint
     from lmviz.workbench import Workbench
 
-MEASURES = ("distinct_texts", "distinct_1", "distinct_2", "overlap", "repetition")
+MOST_SHARES = 4  # of a mean that are written out
 
 
 def several(bench: Workbench, view: View) -> None:
@@ -74,7 +74,10 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
 
 
 def measures(view: View, diversity: Diversity, key: str, brief: bool = False) -> None:
-    """How varied, in shares from 0 to 1, each with a word on what it counts; if brief, only under the pointer."""
+    """How varied, in shares from 0 to 1, each with a word on what it counts, and the counts; if brief, only under the
+    pointer."""
+    from lmviz.generate.measures import MEASURES
+
     rows = []
     for name in MEASURES:
         share: float | None = getattr(diversity, name)
@@ -84,6 +87,17 @@ def measures(view: View, diversity: Diversity, key: str, brief: bool = False) ->
                 "help": text(view.lang, f"generation.measure.{name}_help"),
                 "share": share,
                 "figure": "–" if share is None else number(view.lang, share),
+                "counts": _counted(getattr(diversity, f"{name}_of")),
             }
         )
     drawn.show("generation/measures", {"rows": rows, "brief": brief}, view.lang, key)
+
+
+def _counted(counts: Counts) -> str:
+    """The arithmetic of a measure: 3 / 12, or the mean of several such shares."""
+    if len(counts) < 2:
+        return "".join(f"{n} / {of}" for n, of in counts)
+    shares = [f"{n}/{of}" for n, of in counts]
+    if len(shares) > MOST_SHARES:
+        shares[MOST_SHARES - 1 : -1] = ["…"]
+    return f"({' + '.join(shares)}) / {len(counts)}"

@@ -30,6 +30,7 @@ class Look:
     start: int = 0  # the first row
     find: str = ""  # only tokens with this text
     row: int | None = None  # the token that is looked at
+    column: str = ""  # the column in which it is; empty: all of them
     shown: str = "scores"
     top: int = 0  # only so many rows; 0: all
 
@@ -62,6 +63,7 @@ def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]
         "size": ROWS,
         "chosen": chosen,
         "row": look.row,
+        "column": look.column,
         "shown": look.shown,
         "bar": bar(step, tokenizer, look),
     }

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import shell
+from lmviz.ui import shell, worked
 from lmviz.ui.generation.view import View
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import code, number, text, visible
+from lmviz.ui.text import code, number, percent, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.account import Account, Entry
@@ -21,6 +21,9 @@ def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
     """Where one token's probability comes from, and a door to where its logit comes from."""
     from lmviz.generate.account import account
 
+    if view.column:
+        _in_column(view, checkpoint, step, id)
+        return
     found, lang = account(step, id), view.lang
     token = visible(checkpoint.tokenizer.piece(id))
     st.markdown(f"**{text(lang, 'generation.token.title', token=code(token), id=id)}**")
@@ -29,6 +32,31 @@ def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
     lines.append(_share(lang, found, int(step.columns()[-1].n_kept)))
     st.markdown("  \n".join(lines))
     if view.weights == "trained":
+        cell = ("logits", (0, len(step.read) - 1, id))
+        shell.link(text(lang, "generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
+
+
+def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
+    """Where one cell of the table comes from: what the filter did to the score, and the share that is left to it."""
+    from lmviz.explain import by_hand
+    from lmviz.generate.account import share_in
+
+    lang, found = view.lang, share_in(step, id, view.column)
+    token, column = visible(checkpoint.tokenizer.piece(id)), text(lang, f"generation.column.{view.column}")
+    st.markdown(f"**{text(lang, 'generation.cell.title', token=code(token), column=column)}**")
+    if found.entry is not None:
+        st.markdown(_line(lang, found.entry))
+    elif found.before is None:
+        st.markdown(text(lang, "generation.token.logit", score=number(lang, float(step.logits[id]))))
+    share = by_hand.softmax(found.scores, id)
+    lines = [(text(lang, "generation.cell.share"), share)]
+    if found.before and found.kept < 1 and share.value:
+        lines.append((text(lang, "generation.cell.shared"), by_hand.mean([(found.before, found.kept)])))
+    worked.lines(lines, lang)
+    if found.before is not None:
+        before, after = (percent(lang, value) for value in (found.before, share.value))
+        st.caption(text(lang, "generation.cell.change", before=before, after=after))
+    elif view.weights == "trained":
         cell = ("logits", (0, len(step.read) - 1, id))
         shell.link(text(lang, "generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
 

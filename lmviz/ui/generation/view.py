@@ -17,6 +17,7 @@ STRATEGIES = ("sample", "greedy")
 WEIGHTS = ("trained", "untrained")
 EARLY = ("estimate", "first", "never")
 SHOWN = ("scores", "shares")
+COLUMNS = ("logits", "repetition_penalty", "no_repeat_ngram", "temperature", "top_k", "top_p", "min_p")
 LONGEST = 200  # new tokens: what a page can show in one text
 PROMPT_LIMIT = 4000  # characters
 KEPT = ("temperature", "top_k", "top_p", "min_p", "penalty", "ngram", "seed")  # what settings set aside are made of
@@ -54,6 +55,7 @@ class View(Place):
     reward: float = part(1.0, real(-10, 10))  # of long texts in a beam search: the length penalty
     early: str = part("estimate", choice(*EARLY))
     token: int | None = part(None, whole(0, 10_000_000))  # the row that is looked at
+    column: str = part("", choice(*COLUMNS))  # of that row; empty: all
     shown: str = part("scores", choice(*SHOWN))
     top: int = part(0, whole(0, 100))  # only so many rows; 0: all
 

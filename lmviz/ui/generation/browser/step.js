@@ -31,10 +31,12 @@ const tableOf = (data, send) => {
     const out = row.scores.findIndex((score) => score === null), is = row.id === data.chosen;
     const cells = columns.map((column, i) => {
       if (out >= 0 && i > out) return h("td", { class: `after ${column.on ? "" : "off"}` });
-      if (out === i) return h("td", { class: "cut", title: column.why }, h("i", {}, "✕"));
       if (!column.on) return h("td", { class: "off" }, "·");
+      const asked = row.id === data.row && column.name === data.column ? "asked" : "";
+      const ask = (event) => { event.stopPropagation(); send({ type: "row", id: row.id, column: column.name }); };
+      if (out === i) return h("td", { class: `cut ${asked}`, title: column.why, onclick: ask }, h("i", {}, "✕"));
       const figure = data.shown === "shares" ? shareText(row.shares[i], lang) : written(row.scores[i], 2, lang);
-      return h("td", { class: "score" }, figure);
+      return h("td", { class: `score ${asked}`, onclick: ask }, figure);
     });
     const p = out >= 0 ? 0 : row.shares[last];
     return h("tr", { class: `${is ? "is" : ""} ${out >= 0 ? "out" : ""} ${row.id === data.row ? "looked" : ""}`, "data-id": row.id, onclick: () => send({ type: "row", id: row.id }) },
