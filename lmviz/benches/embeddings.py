@@ -20,7 +20,7 @@ from lmviz.embed.distances import Neighbour, neighbours
 from lmviz.embed.fasttext import gram_index
 from lmviz.embed.lookup import EmbeddingSum, OneHotLookup, embedding_sum, random_embedding_sum
 from lmviz.embed.pca import Map, pca
-from lmviz.embed.ten_words import WordsSnapshot, train_embedding
+from lmviz.embed.ten_words import RATE, WordsSnapshot, train_embedding
 from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings, train_vectors
 from lmviz.embed.words import WordText, read_words
 from lmviz.errors import UserError
@@ -30,6 +30,8 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace
+from lmviz.train.recipe import TrainingRecipe
+from lmviz.train.update_rules import Update, update
 from lmviz.workbench import Workbench
 
 RECORDINGS_KEPT = 16
@@ -159,6 +161,13 @@ class Embeddings:
         return self._trainings.get(
             ("ten_words", text, seed), lambda: Live(train_embedding(text, seed=seed, steps=WORD_STEPS), WORD_STEPS + 1)
         )
+
+    def word_update(self, before: WordsSnapshot, cell: Cell) -> Update:
+        """The arithmetic from one number of the embedding to its value after the next step."""
+        recipe = TrainingRecipe(WORD_STEPS, RATE, optimizer="adam")
+        known = {name: float(array[cell] if array.ndim else array) for name, array in before.remembered.items()}
+        weight, gradient = float(before.embedding[cell]), float(before.gradient[cell])
+        return update(recipe, weight, gradient, RATE, remembered=known)
 
     def words(self, text: str) -> WordText:
         return self._texts.get(text, lambda: read_words(text))

@@ -16,7 +16,10 @@ from lmviz.benches.cache import Cache
 from lmviz.benches.live import Live
 from lmviz.benches.names import moment_name
 from lmviz.benches.texts import recipe_of, written
+from lmviz.embed.answers import final_vectors
 from lmviz.errors import UserError
+from lmviz.explain import by_hand
+from lmviz.explain.explanation import Explanation
 from lmviz.generate.reading import next_logits, prompt_ids
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.quantise.aware import finish, prepare
@@ -167,6 +170,16 @@ class Quantising:
     def next_logits(self, checkpoint: Checkpoint, prompt: str) -> NDArray[np.float32]:
         """The scores [d_vocab] that a model gives the token after a prompt."""
         return next_logits(checkpoint, [prompt_ids(checkpoint.tokenizer, prompt)])[0].numpy()
+
+    def logit(self, checkpoint: Checkpoint, prompt: str, id: int) -> Explanation:
+        """One of those scores: the last vector times the token's row of the unembedding.
+
+        Raises:
+            UserError: this model unembeds in another way.
+        """
+        ids = prompt_ids(checkpoint.tokenizer, prompt)[-checkpoint.config.n_ctx :]
+        last = final_vectors(checkpoint, ids)[-1]
+        return by_hand.dot(last, checkpoint.model.get_parameter("unembed.weight")[id].detach().double().numpy())
 
     def texts(self, model: str, checkpoint: Checkpoint, prompt: str, seed: int, temperature: float) -> tuple[str, ...]:
         """What a model, or what became of it, writes on from a prompt; the same random numbers decide in all."""

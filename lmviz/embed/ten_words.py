@@ -9,7 +9,7 @@ words get the same work to do, and end up close to each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ the dog sits on the rug
 a bird sits on a tree"""  # ten different words
 
 LONGEST_TEXT = 20_000  # characters
+RATE = 0.05  # of Adam
 
 
 class NextWord(nn.Module):
@@ -49,6 +50,7 @@ class WordsSnapshot:
     loss: float  # nats per word to predict, at this embedding
     embedding: NDArray[Any]  # [d_vocab, d_embed]
     gradient: NDArray[Any]  # of the loss, [d_vocab, d_embed]: the next step goes against it
+    remembered: Mapping[str, NDArray[Any]]  # what Adam knows from the steps before, by torch's names
 
 
 def random_embedding(d_vocab: int = 10, d_embed: int = 3, seed: int = 0) -> nn.Embedding:
@@ -71,7 +73,7 @@ def next_words(text: str = TEXT) -> tuple[tuple[int, int], ...]:
 
 
 def train_embedding(
-    text: str = TEXT, d_embed: int = 3, steps: int = 200, learning_rate: float = 0.05, seed: int = 0
+    text: str = TEXT, d_embed: int = 3, steps: int = 200, learning_rate: float = RATE, seed: int = 0
 ) -> Iterator[WordsSnapshot]:
     """Snapshots 0 to `steps` of a training with Adam on all pairs at once. The first has the random embedding.
 
@@ -92,10 +94,15 @@ def train_embedding(
         loss = F.cross_entropy(model(inputs), targets)
         optimizer.zero_grad()
         loss.backward()
-        yield _snapshot(step, loss, model.embed.weight)
+        yield _snapshot(step, loss, model.embed.weight, optimizer)
         optimizer.step()
 
 
-def _snapshot(step: int, loss: Tensor, weight: Tensor) -> WordsSnapshot:
+def _snapshot(step: int, loss: Tensor, weight: Tensor, optimizer: torch.optim.Optimizer) -> WordsSnapshot:
     gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
-    return WordsSnapshot(step, float(loss.detach()), weight.detach().clone().numpy(), gradient.numpy())
+    remembered = {name: _copy(known) for name, known in optimizer.state.get(weight, {}).items()}
+    return WordsSnapshot(step, float(loss.detach()), _copy(weight), _copy(gradient), remembered)
+
+
+def _copy(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().clone().numpy()

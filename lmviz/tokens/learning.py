@@ -70,6 +70,16 @@ class Learning:
         counts = ((pair, _count_at(history, state)) for pair, history in self.pair_history.items())
         return sorted(((pair, count) for pair, count in counts if count), key=_winning_order)
 
+    def homes(self, pair: Pair, state: int) -> list[tuple[int, int, int]]:
+        """Where a pair stands in a state: (distinct word, how often the pair is in it, how often it is in the text),
+        the words that count most first. The products add up to the pair's count."""
+        found = (
+            (index, times, frequency)
+            for index, frequency in enumerate(self.frequencies)
+            if (times := pairs_of(self.word(index, state))[pair])
+        )
+        return sorted(found, key=lambda home: -home[1] * home[2])
+
     def d_vocab(self, state: int) -> int:
         """The size of the vocabulary: 256 bytes and what was merged."""
         made = (merge.token for merge in self.merges[:state])

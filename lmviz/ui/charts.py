@@ -38,17 +38,17 @@ def rows(**columns: Sequence[Any]) -> alt.Data:
     return alt.Data(values=[dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
 
 
-def bars(names: Sequence[str], values: Sequence[float], lang: str, title: str, height: int = 34) -> AnyChart:
+def bars(names: Sequence[str], values: Sequence[float], lang: str, height: int = 26) -> AnyChart:
     """One bar for each name, in the order given, its number at its end."""
     written = [number(lang, value, 3) for value in values]
     order = list(range(len(names)))
     end = 1.25 * max((value for value in values if value > 0), default=1.0)  # room for the numbers
     base = alt.Chart(rows(at=order, name=names, value=values, written=written)).encode(
-        y=named(names), x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4), scale=alt.Scale(domain=[0, end]))
+        y=named(names), x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, end]))
     )
     bar = base.mark_bar(color=PLAIN, height={"band": 0.7})
     ends = base.mark_text(align="left", dx=4, fontSize=FONT, color=FAINT).encode(text="written:N")
-    return alt.layer(bar, ends).properties(height=height * max(1, len(order)) + 56)
+    return alt.layer(bar, ends).properties(height=height * max(1, len(order)))
 
 
 def said(names: Sequence[str], values: Sequence[float], lang: str) -> str:

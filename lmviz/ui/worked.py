@@ -15,13 +15,14 @@ from lmviz.ui.text import number
 
 if TYPE_CHECKING:
     from lmviz.explain.explanation import Explanation, Piece
+    from lmviz.train.update_rules import Update
 
 SHOWN = 6  # terms of a longer sum: the first two, the largest, the last
 LOOK = Path(__file__).parent / "browser" / "worked.css"
 
 
 def show(why: Explanation, lang: str, digits: int = 4) -> None:
-    """The formula, and below it the same with numbers: terms that count for something are bold."""
+    """The formula, and below it the same with numbers."""
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         if why.formula:
             st.latex(why.formula, width="content")  # st.html would leave out a drawing
@@ -31,6 +32,15 @@ def show(why: Explanation, lang: str, digits: int = 4) -> None:
 def lines(named: Sequence[tuple[str, Explanation]], lang: str, digits: int = 4) -> None:
     """Several explanations, one below the other, each with its name: the last one uses what the others found."""
     steps([(name, _arithmetic(why, lang, digits)) for name, why in named])
+
+
+def equations(found: Update, lang: str) -> str:
+    """The lines as LaTeX: symbol, formula, value."""
+    lines = []
+    for line in found.lines:
+        value = number(lang, line.value, 0 if line.symbol == "t" else 7).replace(",", "{,}").replace("−", "-")
+        lines.append(rf"{line.symbol} &= {line.formula + ' = ' if line.formula else ''}{value}")
+    return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
 
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:
@@ -70,9 +80,9 @@ def _part(piece: Piece, why: Explanation, lang: str, digits: int) -> str:
 
 
 def _sum(why: Explanation, lang: str, digits: int) -> str:
-    """The terms in order; of a long sum only some, with dots for the others."""
+    """The terms in order; of a long sum only some, with dots for the others. Where some are 0, the others are bold."""
     values = why.values
-    n = len(values)
+    n, has_zeros = len(values), bool((values == 0).any())
     largest = np.argsort(-np.abs(values), kind="stable")[: SHOWN - 3].tolist()
     chosen = sorted({0, 1, n - 1, *largest} & set(range(n))) if n > SHOWN else list(range(n))
     written, before = [], -1
@@ -80,7 +90,7 @@ def _sum(why: Explanation, lang: str, digits: int) -> str:
         if i != before + 1:
             written.append('<span class="dots">…</span>')
         term = "".join(_plain(piece, lang, digits) for piece in why.terms[i].pieces)
-        written.append(f"<b>{term}</b>" if values[i] and n > 2 else term)
+        written.append(f"<b>{term}</b>" if values[i] and has_zeros else term)
         before = i
     return " + ".join(written)
 

@@ -67,6 +67,8 @@ def test_neighbours_are_those_of_the_model(open_on: Open, metric: str) -> None:
     nearest = neighbours(vectors, 5, 1, metric)[0]
     assert charted(app, 1)[0]["value"] == pytest.approx(nearest.distance)
     assert number("en", 100 * sum(pca(vectors).kept), 1) in written(app)
+    app = go(app, section="near", model="names", id="5", metric=metric, other=str(nearest.id))
+    assert not complaints(app) and f"<b>{number('en', nearest.distance, 3)}</b>" in written(app)
 
 
 def test_ten_words_begin_at_random_and_move(open_on: Open) -> None:
@@ -76,6 +78,11 @@ def test_ten_words_begin_at_random_and_move(open_on: Open) -> None:
 
     assert np.array_equal(cells_of(before), random_embedding(seed=3).weight.detach().numpy())
     assert np.array_equal(cells_of(now), [*train_embedding(seed=3)][-1].embedding)
+    steps = [*train_embedding(seed=3)]
+    app = settled(go(app, section="ten_words", seed="3", step="9", cell='["now",[2,1]]'))
+    (worked,) = [one.value.replace("-", "−") for one in app.latex]
+    assert number("en", float(steps[8].embedding[2, 1]), 7) in worked
+    assert number("en", float(steps[9].embedding[2, 1]), 7)[:-1] in worked
     app = settled(go(app, section="ten_words", seed="3", step="0"))
     assert np.array_equal(*(cells_of(panel) for panel in picture(app, "ten_words")["panels"]))
 
@@ -88,6 +95,8 @@ def test_at_temperature_0_all_answers_are_one_and_their_distance_is_0(open_on: O
     between = cells_of(picture(app, "answers")["panels"][0])
     assert number("en", float(between[0, 1:].mean()), 3) in written(app)
     assert between[0, 1] < between[0, 2]
+    app = go(app, section="answers", model="names", answers='[".anna.",".zxq."]', cell='["between",[0,1]]')
+    assert written(app).count(f"<b>{number('en', between[0, 2], 3)}</b>") == 2  # the course's average, and worked out
 
 
 def test_the_words_of_word2vec_are_learned_here(open_on: Open) -> None:
@@ -103,6 +112,8 @@ def test_a_word_never_seen_is_the_sum_of_its_runs(open_on: Open) -> None:
     app = settled(open_on("embeddings", section="fasttext", word="queens", steps="50"))
     parts, total = (cells_of(panel) for panel in picture(app, "fasttext")["panels"])
     assert parts.sum(axis=0) == pytest.approx(total[0], abs=1e-5)
+    app = settled(go(app, section="fasttext", word="queens", steps="50", cell='["parts",[1,2]]'))
+    assert f"<b>{number('en', parts[:, 2].sum(dtype=np.float64), 4)}</b>" in written(app)
     app = settled(go(app, section="fasttext", word="zzzz", steps="50"))
     assert not complaints(app) and app.info
 
@@ -117,6 +128,8 @@ def test_a_word_never_seen_is_the_sum_of_its_runs(open_on: Open) -> None:
         {"section": "sum", "second": "99", "cell": '["x",[99,0]]'},
         {"section": "sum", "prompt": "!!!!"},
         {"section": "near", "id": "99999"},
+        {"section": "near", "other": "99999"},
+        {"section": "ten_words", "cell": '["now",[99,9]]'},
         {"section": "answers", "answers": '["!"]'},
         {"section": "answers", "answers": '["!","?"]'},
         {"section": "ten_words", "words": "one"},

@@ -102,6 +102,10 @@ def test_names_in_4_bits_costs_what_the_engine_measures(open_on: Open, held_out:
         best = checkpoint.model(ids)[0, -1].argsort(descending=True)[:24]
     assert after == pytest.approx(logits[best].numpy(), abs=1e-5)
     assert before[0] == before.max() and change == pytest.approx(after - before, abs=1e-5)
+    app = go(app, section="model", model="names", format="int4", logit="[1,2]")
+    assert not complaints(app)
+    for value in (before[2], after[2], change[2]):
+        assert f"<b>{number('en', float(value), 4)[:-1]}" in written(app)
 
 
 def test_another_text_is_measured_instead(open_on: Open) -> None:

@@ -77,6 +77,12 @@ def test_merges_are_learned_forwards_and_backwards(open_on: Open) -> None:
         assert [pair["count"] for pair in picture(app, "tokenizer.pairs")["pairs"]] == [
             count for _, count in learning.pairs(at)[:12]
         ]
+    app = go(app, tab="learn", corpus=CORPUS, at="3", pair="1")
+    pair, count = learning.pairs(3)[1]
+    assert sum(times * frequency for _, times, frequency in learning.homes(pair, 3)) == count
+    (body,) = [one.proto.body for one in app.get("html") if 'class="steps"' in one.proto.body]
+    assert f"<b>{count}</b>" in body
+    assert all(f"{times} × {frequency}" in body for _, times, frequency in learning.homes(pair, 3)[:6])
     app.button(key="tokenizer.move.back").click().run()
     assert sum(map(len, shown_words(app))) == learning.lengths[2]
     app.button(key="tokenizer.move.last").click().run()

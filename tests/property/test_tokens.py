@@ -32,6 +32,14 @@ def test_a_learned_text_comes_back_from_every_state(text: str, n_merges: int) ->
     assert list(learning.lengths) == sorted(learning.lengths, reverse=True)
 
 
+@given(ANY_TEXT, st.integers(0, 9))
+@settings(deadline=None, max_examples=40)
+def test_the_count_of_a_pair_is_that_of_its_words(text: str, state: int) -> None:
+    learning = learn(text * 3, 9)
+    for pair, count in learning.pairs(state):
+        assert sum(times * frequency for _, times, frequency in learning.homes(pair, state)) == count
+
+
 @given(ANY_TEXT)
 @settings(deadline=None)
 def test_every_state_as_a_tokenizer_writes_any_text_back(text: str) -> None:

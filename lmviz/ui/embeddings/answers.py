@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import matrices, state, worked
-from lmviz.ui.embeddings import tokens
+from lmviz.ui.embeddings import apart, tokens
 from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import number, text, visible
@@ -40,8 +40,14 @@ def section(bench: Workbench, view: View) -> None:
     left, right = st.columns([1, 1], gap="medium")
     with left:
         _list(answers, found, view)
+        asked = _asked(view, len(answers))
+        if asked:
+            (a, b), vectors = asked, found.vectors
+            apart.between((answers[a], vectors[a]), (answers[b], vectors[b]), view.metric, lang)
+        else:
+            st.caption(text(lang, "embeddings.click"))
     with right:
-        _between(answers, found, lang)
+        _between(answers, found, asked, lang)
 
 
 def _own(view: View) -> None:
@@ -73,7 +79,13 @@ def _list(answers: tuple[str, ...], found: AnswerDistances, view: View) -> None:
     worked.steps([(text(lang, "embeddings.answers.average"), f"({total}) / {len(found.to_first)} = <b>{average}</b>")])
 
 
-def _between(answers: tuple[str, ...], found: AnswerDistances, lang: str) -> None:
+def _asked(view: View, n: int) -> tuple[int, ...]:
+    """The two answers whose distance is asked for, if there are two."""
+    asked = view.cell[1][-2:] if view.cell and view.cell[0] == "between" else ()
+    return asked if len(asked) == 2 and max(asked) < n else ()
+
+
+def _between(answers: tuple[str, ...], found: AnswerDistances, asked: tuple[int, ...], lang: str) -> None:
     names = [str(i + 1) for i in range(len(answers))]
     given = [
         Matrix(
@@ -83,8 +95,9 @@ def _between(answers: tuple[str, ...], found: AnswerDistances, lang: str) -> Non
             rows=names,
             cols=names,
             result=True,
+            pinned=asked or None,
             address="between",
         )
     ]
-    matrices.show(given, lang, key="answers", height=330)
+    matrices.show(given, lang, key="answers", on_cell=lambda a, c: state.go(cell=(a, c)), height=330)
     st.caption(text(lang, "embeddings.answers.vectors"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import matrices, pieces, replay, state
+from lmviz.ui import matrices, pieces, replay, state, worked
 from lmviz.ui.embeddings import stories
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
@@ -51,9 +51,10 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
     _grams(summed, words, view)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _sum(summed, view.lang)
+        _sum(summed, view)
     with right:
-        _near(summed, now, words, view)
+        _near(summed, now, words)
+    _where_from(summed, view)
 
 
 def _grams(summed: WordSum, words: WordText, view: View) -> None:
@@ -67,7 +68,8 @@ def _grams(summed: WordSum, words: WordText, view: View) -> None:
     pieces.show(shown, lang, key="grams", height=110)
 
 
-def _sum(summed: WordSum, lang: str) -> None:
+def _sum(summed: WordSum, view: View) -> None:
+    lang = view.lang
     if not summed.grams:
         st.info(text(lang, "embeddings.fasttext.nothing"))
         return
@@ -78,6 +80,7 @@ def _sum(summed: WordSum, lang: str) -> None:
             ("gram", "d_embed"),
             rows=summed.grams,
             part="weight",
+            pinned=_pinned(view, "parts"),
             address="parts",
         ),
         Matrix(
@@ -87,16 +90,35 @@ def _sum(summed: WordSum, lang: str) -> None:
             rows=[summed.word],
             sign="=",
             result=True,
+            pinned=_pinned(view, "sum"),
             address="sum",
         ),
     ]
-    matrices.show(given, lang, key="fasttext", height=400)
+    matrices.show(given, lang, key="fasttext", on_cell=lambda a, c: state.go(cell=(a, c)), height=400)
 
 
-def _near(summed: WordSum, now: VectorsSnapshot, words: WordText, view: View) -> None:
+def _pinned(view: View, address: str) -> tuple[int, ...] | None:
+    return view.cell[1][-2:] if view.cell is not None and view.cell[0] == address else None
+
+
+def _where_from(summed: WordSum, view: View) -> None:
+    """A number of the sum, or of one of its runs, as the sum of its column."""
+    from lmviz.explain import by_hand
+
+    lang, col = view.lang, view.cell[1][-1] if view.cell and view.cell[0] in ("parts", "sum") else -1
+    if not summed.grams:
+        return
+    if not 0 <= col < len(summed.vector):
+        st.caption(text(lang, "embeddings.click"))
+        return
+    st.markdown(text(lang, "embeddings.fasttext.column", word=code(visible(summed.word)), col=col))
+    worked.show(by_hand.total(summed.parts[:, col]), lang)
+
+
+def _near(summed: WordSum, now: VectorsSnapshot, words: WordText) -> None:
     from lmviz.embed.distances import nearest
 
     if not summed.grams:
         return
     near = nearest(now.vectors, summed.vector, NEAREST, "cosine")
-    stories.show_near(summed.word, near, words, now.step, view.lang)
+    stories.show_near(summed.word, summed.vector, near, words, now)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import state
-from lmviz.ui.charts import bars, said, show
-from lmviz.ui.embeddings import charts
+from lmviz.ui.charts import show
+from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import METRICS, View
 from lmviz.ui.text import code, integer, number, text, visible
 
@@ -38,9 +38,9 @@ def section(bench: Workbench, view: View) -> None:
     with right:
         piece = code(visible(found.pieces[id]))
         st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=piece))
-        pieces = [visible(bench.embeddings.pieces(view.model)[one.id]) for one in near]
-        apart = [one.distance for one in near]
-        show(bars(pieces, apart, lang, text(lang, "embeddings.distance")), lang, alt=said(pieces, apart, lang))
+        pieces, vectors = bench.embeddings.pieces(view.model), bench.embeddings.vectors(view.model)
+        others = [apart.Other(one.id, pieces[one.id], one.distance, vectors[one.id]) for one in near]
+        apart.listed(found.pieces[id], vectors[id], others, view.metric, lang, view.other)
 
 
 def _token(found: TokenMap, view: View) -> int:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import state
-from lmviz.ui.charts import bars, said, show
+from lmviz.ui.embeddings import apart
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.text import code, integer, text, visible
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from lmviz.embed.distances import Neighbour
-    from lmviz.embed.word2vec import Word2VecSettings
+    from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings
     from lmviz.embed.words import WordText
 
 
@@ -65,8 +67,10 @@ def choose_settings(view: View) -> None:
         st.number_input(text(lang, "embeddings.seed"), 0, 9999, **state.bound("seed", step=-1))
 
 
-def show_near(word: str, near: Sequence[Neighbour], words: WordText, step: int, lang: str) -> None:
+def show_near(word: str, vector: ArrayLike, near: Sequence[Neighbour], words: WordText, now: VectorsSnapshot) -> None:
     """The words nearest to a word after a step, the nearest first."""
-    st.markdown(text(lang, "embeddings.word2vec.near", word=code(visible(word)), step=integer(lang, step)))
-    names, apart = [words.words[one.id] for one in near], [one.distance for one in near]
-    show(bars(names, apart, lang, text(lang, "embeddings.distance")), lang, alt=said(names, apart, lang))
+    view = state.view(View)
+    step = integer(view.lang, now.step)
+    st.markdown(text(view.lang, "embeddings.word2vec.near", word=code(visible(word)), step=step))
+    others = [apart.Other(one.id, words.words[one.id], one.distance, now.vectors[one.id]) for one in near]
+    apart.listed(word, vector, others, "cosine", view.lang, view.other)

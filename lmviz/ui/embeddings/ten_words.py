@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from lmviz.ui import matrices, replay, state
+from lmviz.ui import matrices, replay, state, worked
 from lmviz.ui.charts import curve, show
-from lmviz.ui.embeddings import charts
+from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import code, number, text, visible
@@ -38,23 +38,25 @@ def section(bench: Workbench, view: View) -> None:
                 **state.bound("words", learned),
             )
     live = bench.embeddings.ten_words(learned, view.seed)
-    replay.watched(live, view.lang, "ten_words", lambda: _drawn(live, words, learned))
+    replay.watched(live, view.lang, "ten_words", lambda: _drawn(bench, live, words, learned))
 
 
-def _drawn(live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
+def _drawn(bench: Workbench, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
     view = state.view(View)
     found = live.look()
     now = found[replay.steps(view.lang, live, "ten_words", [one.step for one in found], view.step)]
     _closest(found[0], now, words, learned, view.lang)
     left, right = st.columns([1, 1], gap="medium")
     with left:
-        _tables(found[0], now, words, view.lang)
+        _tables(found[0], now, words, view)
+        _where_from(bench, found, now, view)
     with right:
         _movement(found, now, words, view.lang)
 
 
-def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], lang: str) -> None:
+def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], view: View) -> None:
     """The random numbers, and those of now, on one scale."""
+    lang = view.lang
     peak = float(max(np.abs(before.embedding).max(), np.abs(now.embedding).max()))
     tables = {"before": before, "now": now}
     given = [
@@ -65,11 +67,28 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], l
             rows=words,
             part="weight" if name == "before" else "activation",
             peak=peak,
+            pinned=view.cell[1][-2:] if view.cell and view.cell[0] == name else None,
             address=name,
         )
         for name, one in tables.items()
     ]
-    matrices.show(given, lang, key="ten_words", height=410)
+    matrices.show(given, lang, key="ten_words", on_cell=lambda a, c: state.go(cell=(a, c)), height=410)
+
+
+def _where_from(bench: Workbench, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
+    """A random number comes from nowhere else; a learned one from the last step of training."""
+    lang, (address, cell) = view.lang, view.cell or ("", ())
+    cell = cell[-2:]
+    if len(cell) != 2 or any(i >= n for i, n in zip(cell, now.embedding.shape, strict=True)):
+        st.caption(text(lang, "embeddings.click"))
+        return
+    before = next((one for one in found if one.step == now.step - 1), None)
+    if address == "before" or now.step == 0:
+        value = number(lang, float(found[0].embedding[cell]), 4)
+        st.markdown(text(lang, "embeddings.ten_words.drawn", value=value, seed=view.seed))
+    elif address == "now" and before is not None:
+        st.markdown(text(lang, "embeddings.ten_words.moved", step=now.step))
+        st.latex(worked.equations(bench.embeddings.word_update(before, cell), lang), width="content")
 
 
 def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: str) -> None:
@@ -103,20 +122,24 @@ def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], 
     if len(moved) < 2:
         return
     vectors = now.embedding[moved]
-    apart = distances(vectors, vectors) + 3 * np.eye(len(moved))
-    a, b = (moved[i] for i in np.unravel_index(np.nanargmin(apart), apart.shape))
-    st.markdown(
-        text(
-            lang,
-            "embeddings.ten_words.closest",
-            a=code(visible(words[a])),
-            b=code(visible(words[b])),
-            now=number(lang, float(distances(now.embedding[a], now.embedding[b])[0, 0]), 3),
-            before=number(lang, float(distances(before.embedding[a], before.embedding[b])[0, 0]), 3),
-            after_a=_listed(followers[a]),
-            after_b=_listed(followers[b]),
+    between = distances(vectors, vectors) + 3 * np.eye(len(moved))
+    a, b = (moved[i] for i in np.unravel_index(np.nanargmin(between), between.shape))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            text(
+                lang,
+                "embeddings.ten_words.closest",
+                a=code(visible(words[a])),
+                b=code(visible(words[b])),
+                now=number(lang, float(distances(now.embedding[a], now.embedding[b])[0, 0]), 3),
+                before=number(lang, float(distances(before.embedding[a], before.embedding[b])[0, 0]), 3),
+                after_a=_listed(followers[a]),
+                after_b=_listed(followers[b]),
+            ),
+            width="content",
         )
-    )
+        with st.popover(text(lang, "embeddings.apart.how"), icon=":material/calculate:"):
+            apart.between((words[a], now.embedding[a]), (words[b], now.embedding[b]), "cosine", lang)
 
 
 def _listed(words: list[str]) -> str:

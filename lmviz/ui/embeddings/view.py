@@ -39,6 +39,7 @@ class View(Place):
     step: int = part(-1, whole(-1, 10_000))  # of a training; negative: the last
     second: int = part(0, whole(0, 100_000))  # where the second segment begins; 0: there are no segments
     id: int = part(1, whole(0, 10_000_000))  # the token whose neighbours are shown
+    other: int | None = part(None, whole(0, 10_000_000))  # the neighbour whose distance is worked out
     metric: str = part("cosine", choice(*METRICS))
     answers: tuple[str, ...] = part((), _texts)  # those of one's own; empty: the model's
     n_answers: int = part(4, whole(2, MOST_ANSWERS))

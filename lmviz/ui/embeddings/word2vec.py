@@ -116,8 +116,8 @@ def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
     from lmviz.embed.distances import neighbours
 
     word = _word(words, view)
-    near = neighbours(now.vectors, words.words.index(word), NEAREST, "cosine")
-    stories.show_near(word, near, words, now.step, view.lang)
+    id = words.words.index(word)
+    stories.show_near(word, now.vectors[id], neighbours(now.vectors, id, NEAREST, "cosine"), words, now)
 
 
 def _step_examples(now: VectorsSnapshot, words: WordText, lang: str) -> None:

@@ -12,11 +12,13 @@ from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import FORMATS, TEXT_LIMIT, View
-from lmviz.ui.text import integer, number, text, visible
+from lmviz.ui.text import code, integer, number, text, visible
 
 LOGITS = 24  # tokens, the likeliest first
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lmviz.benches.quantising import Outcome
     from lmviz.workbench import Workbench
 
@@ -110,8 +112,28 @@ def _logits(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
         rows=["FP32", view.format.upper(), text(view.lang, "quantisation.difference")],
         cols=[chosen.before.tokenizer.piece(int(id)) for id in best],
         result=True,
+        pinned=view.logit,
     )
-    matrices.show([logits], view.lang, key="logits", height=190)
+    matrices.show([logits], view.lang, key="logits", on_cell=lambda _, at: state.go(logit=at[-2:]), height=190)
+    _worked_out(bench, chosen, view, prompt, best)
+
+
+def _worked_out(bench: Workbench, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
+    """Both scores of the token that was clicked, and their difference."""
+    from lmviz.explain import by_hand
+
+    lang = view.lang
+    if view.logit is None or view.logit[1] >= len(best):
+        st.caption(text(lang, "embeddings.click"))
+        return
+    id = int(best[view.logit[1]])
+    before, after = (
+        bench.quantising.logit(checkpoint, prompt, id) for checkpoint in (chosen.before, chosen.quantised.checkpoint)
+    )
+    st.markdown(text(lang, "quantisation.logit", token=code(visible(chosen.before.tokenizer.piece(id)))))
+    change = by_hand.total([after.value, -before.value])
+    lines = [("FP32", before), (view.format.upper(), after), (text(lang, "quantisation.difference"), change)]
+    worked.lines(lines, lang)
 
 
 def _texts(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:

@@ -44,6 +44,7 @@ class View(Place):
     group: int = part(32, lambda written: GROUPS[GROUPS.index(int(written))])
     keep: float = part(1.0, real(0.05, 1))
     text: str = part("", _text)  # to measure on; empty: the model's own
+    logit: tuple[int, int] | None = part(None, _cell)  # of the picture of logits: the one that is worked out
     prompt: str | None = part(None, _text)  # what models write on; None: the model's own first prompt
     seed: int = part(0, whole(0, 9999))
     temperature: float = part(1.0, real(0, 5))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import drawn, state
+from lmviz.ui import drawn, state, worked
 from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.text import code, error_text, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 PAIRS = 12  # shown of all pairs
+LONGEST_SHOWN = 24  # characters of one of its words
+HOMES = 6  # words, of those that have a pair
 WORD_LIMIT = 60  # characters
 WORDS = 160  # shown of the text
 
@@ -40,15 +42,17 @@ def _state(bench: Workbench) -> None:
     at = min(view.at, last)
     where = text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last))
     labels = {name: text(view.lang, f"tokenizer.move.{name}") for name in MOVES}
-    walk("tokenizer.move", labels, at, last, where, lambda to: state.go(at=to))
+    walk("tokenizer.move", labels, at, last, where, lambda to: state.go(at=to, pair=None))
     left, right = st.columns([1, 1.9], gap="large")
     with left:
         st.markdown(_next_sentence(view, learning, at))
-        drawn.show("tokenizer/pairs", {"pairs": _pairs(learning, at)}, view.lang, "tokenizer.pairs")
+        content = {"pairs": _pairs(learning, at), "asked": view.pair}
+        drawn.show("tokenizer/pairs", content, view.lang, "tokenizer.pairs", _asked)
     with right:
         st.markdown(_done_sentence(view, learning, at))
         drawn.show("tokenizer/words", _words(learning, at), view.lang, "tokenizer.words")
         _new_word(view, learning, at)
+        _where_from(view, learning, at)
 
 
 def _shown(learning: Learning, id: int) -> str:
@@ -61,6 +65,33 @@ def _pairs(learning: Learning, at: int) -> list[dict[str, Any]]:
         {"left": _shown(learning, left), "right": _shown(learning, right), "count": count}
         for (left, right), count in learning.pairs(at)[:PAIRS]
     ]
+
+
+def _asked(event: drawn.Event) -> None:
+    if isinstance(event.get("pair"), int) and 0 <= event["pair"] < PAIRS:
+        state.go(pair=None if state.view(View).pair == event["pair"] else event["pair"])
+
+
+def _where_from(view: View, learning: Learning, at: int) -> None:
+    """The count of the pair that is asked for: for each word, how often it has the pair, times how often it stands in
+    the text."""
+    pairs = learning.pairs(at)[:PAIRS]
+    if view.pair is None or view.pair >= len(pairs):
+        st.caption(text(view.lang, "tokenizer.pair.click"))
+        return
+    pair, count = pairs[view.pair]
+    homes = learning.homes(pair, at)
+    left, right = (code(_shown(learning, id)) for id in pair)
+    st.markdown(text(view.lang, "tokenizer.pair.count", left=left, right=right))
+    rows = [(_whole(learning, word), f"{times} × {frequency}") for word, times, frequency in homes[:HOMES]]
+    if rest := [times * frequency for _, times, frequency in homes[HOMES:]]:
+        rows.append((text(view.lang, "tokenizer.pair.rest", n=integer(view.lang, len(rest))), str(sum(rest))))
+    worked.steps([*rows, ("=", f"<b>{integer(view.lang, count)}</b>")])
+
+
+def _whole(learning: Learning, word: int) -> str:
+    shown = visible(learning.decode(learning.word(word, 0)).decode("utf-8", "backslashreplace"))
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
 
 
 def _words(learning: Learning, at: int) -> dict[str, Any]:

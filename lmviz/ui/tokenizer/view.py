@@ -26,6 +26,7 @@ class View(Place):
     merges: int = part(60, whole(0, MOST_MERGES))  # that are learned
     at: int = part(0, whole(0, MOST_MERGES))  # the state of learning that is looked at
     piece: int | None = part(None, whole(0, 100_000))  # the position that is looked at
+    pair: int | None = part(None, whole(0, 1000))  # the place, among the pairs, of the one that is looked at
     kind: str = part("", choice(*KINDS))
     case: str = part("", choice(*CASES))
     find: str = part("", str)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lmviz.trace.step import Array
     from lmviz.train.opened import OpenedStep
     from lmviz.train.store.run_table import Run as Training
-    from lmviz.train.update_rules import Update
     from lmviz.workbench import Workbench
 
 SCENES = (1, 2, 3, 4, 5)
@@ -461,7 +460,7 @@ def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: str) -> None
     place = f"{weight}[{', '.join(map(str, cell))}]"
     left, right = st.columns([0.6, 0.4], vertical_alignment="center")
     with left:
-        st.latex(_equations(found, lang), width="content")
+        st.latex(worked.equations(found, lang), width="content")
     with right:
         torch_value = float(opened.after[weight][cell])
         st.html(
@@ -472,12 +471,3 @@ def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: str) -> None
                 ]
             )
         )
-
-
-def _equations(found: Update, lang: str) -> str:
-    """The lines as LaTeX: symbol, formula, value."""
-    lines = []
-    for line in found.lines:
-        value = number(lang, line.value, 0 if line.symbol == "t" else 7).replace(",", "{,}").replace("−", "-")
-        lines.append(rf"{line.symbol} &= {line.formula + ' = ' if line.formula else ''}{value}")
-    return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"

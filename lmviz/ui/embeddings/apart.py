@@ -1,0 +1,46 @@
+"""How far one vector is from others: bars, and the distance of the one that is asked for, worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from numpy.typing import ArrayLike
+
+from lmviz.ui import state, worked
+from lmviz.ui.charts import bars, said, show
+from lmviz.ui.text import code, text, visible
+
+
+@dataclass(frozen=True)
+class Other:
+    """A vector near the one in question."""
+
+    id: int
+    name: str
+    distance: float
+    vector: Any  # [d]
+
+
+def listed(word: str, vector: ArrayLike, others: Sequence[Other], metric: str, lang: str, asked: int | None) -> None:
+    """The nearest first, a bar each; below, the arithmetic of the one whose id is asked for."""
+    names, apart = [visible(one.name) for one in others], [one.distance for one in others]
+    show(bars(names, apart, lang), lang, alt=said(names, apart, lang))
+    found, bound = {one.id: one for one in others}, state.bound("other")
+    if asked not in found:
+        st.session_state[bound["key"]] = None
+    st.pills(text(lang, "embeddings.apart.ask"), list(found), format_func=lambda id: visible(found[id].name), **bound)
+    if asked in found:
+        between((word, vector), (found[asked].name, found[asked].vector), metric, lang)
+
+
+def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, lang: str) -> None:
+    """The distance between two named vectors, line by line."""
+    from lmviz.explain import by_hand
+
+    names = {"a": visible(a[0]), "b": visible(b[0])}
+    st.markdown(text(lang, f"embeddings.apart.{metric}", **{key: code(name) for key, name in names.items()}))
+    lines = by_hand.distance(a[1], b[1], metric)
+    worked.lines([(text(lang, f"embeddings.apart.line.{name}", **names), why) for name, why in lines], lang, digits=3)
