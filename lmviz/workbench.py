@@ -6,9 +6,9 @@ sessions share.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from lmviz.benches.run import (
     recorded,
     said_of_prompt,
     said_of_target,
+    tokens_of_row,
 )
 from lmviz.errors import UserError
 from lmviz.explain import explain
@@ -51,6 +52,7 @@ from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.tokenizer import Tokens
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value
+from lmviz.train.data import Windows
 from lmviz.train.gradient_check import Checked, check_gradient, random_cells
 from lmviz.train.opened import OpenedStep
 from lmviz.train.plan import Plan, cut, plan_of
@@ -128,8 +130,9 @@ class Workbench:
     def checkpoint(self, model: str) -> Checkpoint:
         """The model of that name, in that folder, or, as `runs/RUN@STEP`, of a run after one of its steps.
 
-        As `bug/NAME@MODEL`, a model with a bug in it (`lmviz.benches.debugging`). As `runs/RUN!STEP` or
-        `runs/RUN!STEP.WINDOW`, the model of a run as it makes that step.
+        As `bug/NAME@MODEL`, a model with a bug in it (`lmviz.benches.debugging`); as `moment/…`, one that makes a step
+        of a training there (`lmviz.benches.moments`). As `runs/RUN!STEP` or `runs/RUN!STEP.WINDOW`, the model of a run
+        as it makes that step.
         """
         if model.startswith(BROKEN):
             return self.debugging.checkpoint(model)
@@ -149,7 +152,7 @@ class Workbench:
     def first_prompt(self, model: str) -> str:
         if asked := training_step(model):
             return self._window(*asked).text
-        if model.startswith("puzzle/"):
+        if model.startswith(("puzzle/", "moment/")):
             return self.debugging.prompt(model)
         prompts = self.checkpoint(model).card.prompts
         return prompts[0] if prompts else "Hello"
@@ -199,32 +202,40 @@ class Workbench:
         moment = self.moment(run, step)
         return Checkpoint(moment.model, last.tokenizer, last.config, last.card)
 
-    def _window(self, run: str, step: int, window: int) -> Tokens:
-        """One text of a training step's batch, as far as the batch is wide."""
-        checkpoint, inputs = self._moment_checkpoint(run, step), self.moment(run, step).batch.inputs
-        ids = tuple(inputs[min(window, len(inputs) - 1)].tolist())
-        pieces = tuple(map(checkpoint.tokenizer.piece, ids))
-        ends = tuple(accumulate(map(len, pieces)))
-        spans = tuple((end - len(piece), end) for piece, end in zip(pieces, ends, strict=True))
-        return Tokens("".join(pieces), ids, pieces, spans, (False,) * len(ids), ())
+    def _window(self, run: str, step: int, row: int) -> Tokens:
+        return tokens_of_row(self._moment_checkpoint(run, step), self.moment(run, step).batch.inputs, row)
 
-    def _record_step(self, request: Request, run: str, step: int, window: int) -> Run:
+    def _record_step(self, request: Request, run: str, step: int, row: int) -> Run:
         """A training step as it was made: all texts of its batch, to the loss and back, with its dropout."""
-        moment, request = self.moment(run, step), replace(request, gradients=True)
-        recording = self._recordings.get(
-            (run, step, request.edits),
-            lambda: record(
-                moment.model,
-                moment.batch.inputs,
-                edits=edit_functions(request.edits),
-                backward=NextTokenLoss(moment.batch.targets),
-                seed=moment.seed,
-            ),
-        )
-        walk = Walk(read_out(recording, moment.batch.targets, request))
-        row = min(window, len(moment.batch) - 1)
+        moment = self.moment(run, step)
+
+        def recorded(edits: Mapping[str, Callable[[Tensor], Tensor]]) -> Trace:
+            loss = NextTokenLoss(moment.batch.targets)
+            return record(moment.model, moment.batch.inputs, edits=edits, backward=loss, seed=moment.seed)
+
         checkpoint = self._moment_checkpoint(run, step)
-        return Run(request, checkpoint, self._window(run, step, row), 0, None, walk, row=row)
+        return self.batch_run(request, (run, step), checkpoint, moment.batch, row, recorded)
+
+    def batch_run(
+        self,
+        request: Request,
+        step: Hashable,
+        checkpoint: Checkpoint,
+        batch: Windows,
+        row: int,
+        recorded: Callable[[Mapping[str, Callable[[Tensor], Tensor]]], Trace],
+    ) -> Run:
+        """The walk of a whole batch through a training step, as one of its texts sees it.
+
+        Args:
+            step: what the recording is known by.
+            recorded: makes the step, to the loss and back, with the edits that it is given.
+        """
+        request = replace(request, gradients=True)
+        recording = self._recordings.get((step, request.edits), lambda: recorded(edit_functions(request.edits)))
+        walk = Walk(read_out(recording, batch.targets, request))
+        row = min(row, len(batch) - 1)
+        return Run(request, checkpoint, tokens_of_row(checkpoint, batch.inputs, row), 0, None, walk, row=row)
 
     def train(self, recipe: Recipe, name: str = "", start: str = "") -> str:
         """Start a run; returns its id."""
@@ -243,6 +254,8 @@ class Workbench:
     def _record(self, request: Request) -> Run:
         if asked := training_step(request.model):
             return self._record_step(request, *asked)
+        if request.model.startswith("moment/"):
+            return self.debugging.moment_run(request)
         checkpoint = self.checkpoint(request.model)
         check_length(request.prompt)
         tokens = checkpoint.tokenizer.encode(request.prompt)

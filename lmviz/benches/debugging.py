@@ -5,29 +5,31 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 import torch
 
 from lmviz.benches.cache import Cache
-from lmviz.benches.names import BROKEN, moment_name
-from lmviz.benches.run import Request
+from lmviz.benches.moments import PITFALL, RACE, Moments, Name
+from lmviz.benches.names import BROKEN, moment_name, training_step_name
+from lmviz.benches.places import Seen, seen_at
+from lmviz.benches.run import Request, Run
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.catalogue import bug_named
-from lmviz.debug.bugs.difference import Difference, first_difference
+from lmviz.debug.bugs.difference import Difference, first_difference, gradient_difference, value_differences
 from lmviz.debug.bugs.models import broken, healthy, why_not
-from lmviz.debug.bugs.training import Race, race
+from lmviz.debug.bugs.training import Parting, Race, race
 from lmviz.debug.bugs.verdict import verdict
-from lmviz.debug.doctor import examine
+from lmviz.debug.doctor import CHECKS, examine
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.history import History
+from lmviz.debug.doctor.lessons import WANTED
 from lmviz.debug.doctor.outputs import sampling
 from lmviz.debug.game import Glance, Puzzle, glance, probe, puzzle
 from lmviz.debug.memory.trial import Outcome, Trial, try_out
-from lmviz.debug.patient import patient_of
 from lmviz.debug.pitfalls.run import Result, run
 from lmviz.debug.pitfalls.setup import Setup
 from lmviz.debug.threads import one_thread
@@ -35,6 +37,7 @@ from lmviz.errors import UserError
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.train.loop import Snapshot
+from lmviz.train.time_travel import MOST_REPLAYED
 from lmviz.workbench import Workbench
 
 BUG, CURED, PUZZLE = "bug", "cured", "puzzle"
@@ -70,12 +73,15 @@ class Debugging:
         self._models, self._examined, self._verdicts = Cache(24), Cache(24), Cache(64)
         self._differences, self._races, self._puzzles = Cache(64), Cache(32), Cache(256)
         self._results, self._outcomes, self._probes = Cache(32), Cache(64), Cache(256)
+        self._places = Cache(256)
         self._one_trial = threading.Lock()
 
     # -- models with a bug in them -----------------------------------------------------------------------------------
 
     def checkpoint(self, name: str) -> Checkpoint:
-        """`bug/NAME@MODEL`, the healthy `cured/NAME@MODEL` that it is compared with, or `puzzle/LEVEL-SEED`."""
+        """`bug/NAME@MODEL`, the healthy `cured/NAME@MODEL` it is compared with, `puzzle/LEVEL-SEED`, or `moment/…`."""
+        if name.startswith("moment/"):
+            return self.moments.opened(Name.read(name)).checkpoint
         if hidden := self.hidden(name):
             return self.checkpoint(bug_name(hidden.bug, hidden.model))
         kind, bug, model = parts_of(name)
@@ -88,9 +94,19 @@ class Debugging:
         return None if found is None else self.puzzle(int(found[2]), int(found[1]))
 
     def prompt(self, name: str) -> str:
-        """The text of a puzzle; empty for other models."""
+        """The text of a puzzle, or of a moment; empty for other models."""
+        if name.startswith("moment/"):
+            return self.moments.prompt(Name.read(name))
         hidden = self.hidden(name)
         return hidden.prompt if hidden is not None else ""
+
+    @cached_property
+    def moments(self) -> Moments:
+        return Moments(self._bench)
+
+    def moment_run(self, request: Request) -> Run:
+        """The walk through a training step that belongs to no run."""
+        return self.moments.run(request)
 
     def why_not(self, bug: Bug, model: str) -> str:
         return why_not(bug, self._bench.checkpoint(model))
@@ -105,7 +121,29 @@ class Debugging:
         return first_difference(a, b)
 
     def race(self, bug: Bug, model: str) -> Race:
-        return self._races.get((bug.name, model), lambda: _quietly(lambda: race(self._bench.checkpoint(model), bug)))
+        """Two trainings from the same weights, without and with the bug."""
+        base = self._bench.checkpoint(model)
+        return self._races.get((bug.name, base.model), lambda: _quietly(lambda: race(base, bug)))
+
+    def parted(self, bug: Bug, model: str) -> Seen | None:
+        """The first training step in which the recordings of the two trainings differ, and where."""
+        parting = self.race(bug, model).parting
+        if parting is None:
+            return None
+        return self._differences.get((RACE, bug.name, model), lambda: self._parted(bug, model, parting))
+
+    def _parted(self, bug: Bug, model: str, parting: Parting) -> Seen | None:
+        for step in (parting.step, parting.step + 1):  # what a step leaves in the weights is seen in the next
+            a, b = (str(Name(RACE, step, f"{kind}/{bug.name}@{model}")) for kind in (CURED, BUG))
+            ours, theirs = (self._bench.run(Request(name, "")) for name in (a, b))
+            if found := next(iter(value_differences(ours.trace, theirs.trace, most=1)), None):
+                return seen_at(ours, Seen(a, "", found.address, found.cell, step=step, b_model=b))
+            if found := gradient_difference(ours.trace, theirs.trace):
+                place = Seen(a, "", found.address, found.cell, gradient=True, step=step, b_model=b)
+                if found.address in ours.trace.weights and parting.what == "gradient":
+                    place = replace(place, where=parting.where, cell=parting.cell)
+                return seen_at(ours, place)
+        return None
 
     def verdict(self, bug: Bug, model: str) -> tuple[Finding, ...]:
         return self._verdicts.get(
@@ -117,7 +155,62 @@ class Debugging:
     def examine(self, model: str) -> Examined:
         """What the doctor says of a model."""
         checkpoint = self._bench.checkpoint(model)
-        return self._examined.get(checkpoint.model, lambda: _quietly(lambda: _examined(checkpoint)))
+        return self._examined.get((model, checkpoint.model), lambda: _quietly(lambda: self._examine(model)))
+
+    def _examine(self, model: str) -> Examined:
+        patient = self.moments.patient(model)
+        tokenizer = self._bench.checkpoint(model).tokenizer
+        return Examined(tuple(examine(patient)), tokenizer.decode(patient.ids[0].tolist()))
+
+    def seen(self, model: str, prompt: str, finding: Finding) -> Seen | None:
+        """Where the step-through shows what the doctor found in a model; None if there is no such place.
+
+        Args:
+            prompt: what the patient reads where the finding says nothing else.
+        """
+        try:
+            key = (model, prompt, finding.check, finding.where, finding.measured)
+            return self._places.get(key, lambda: self._seen(model, prompt, finding))
+        except UserError:  # a model too large to make the step again, or texts that don't come back from their ids
+            return None
+
+    def _seen(self, model: str, prompt: str, finding: Finding) -> Seen | None:
+        if not finding.where:
+            return None
+        if finding.step and CHECKS[finding.check].lesson is not None:
+            name = Name(finding.check, finding.step, model)
+            if finding.where == WANTED and finding.cell:
+                n_pos = self.moments.opened(name).batch.inputs.shape[1]
+                name = replace(name, row=finding.cell[0] // n_pos)
+            place = Seen(str(name), "", finding.where, finding.cell or (), finding.gradient, finding.step)
+            return seen_at(self._bench.run(Request(str(name), "")), place)
+        read, beside = (self._text(model, ids) for ids in (finding.ids, finding.beside))
+        place = Seen(model, read or prompt, finding.where, finding.cell or (), finding.gradient, b_prompt=beside)
+        return seen_at(self._bench.run(Request(model, place.prompt)), place)
+
+    def _text(self, model: str, ids: tuple[int, ...]) -> str:
+        """The text that a model reads as these ids; empty if none is."""
+        tokenizer = self._bench.checkpoint(model).tokenizer
+        text = tokenizer.decode(list(ids)) if ids else ""
+        return text if tokenizer.encode(text).ids == ids else ""
+
+    def seen_in_run(self, run: str, finding: Finding) -> Seen | None:
+        """The training step of a run that a finding on its curves is about, or the nearest that can be opened."""
+        if not finding.step:
+            return None
+        saved = [stop.step for stop in self._bench.runs.stops(run)]
+        failed = self._bench.runs.get(run).details.get("step")
+        if not saved:
+            return None
+        near = [finding.step] if finding.step == failed else [_openable(finding.step, one) for one in saved]
+        step = min(near, key=lambda one: abs(one - finding.step))
+        return Seen(training_step_name(run, step), "", "loss", gradient=finding.gradient, step=step)
+
+    def seen_in_pitfall(self, pitfall: str, finding: Finding, last: int) -> Seen:
+        """The training step of a pitfall that a finding is about; the last one, where it is about all of them."""
+        step = finding.step or last
+        where = finding.where if finding.where in ("loss", "tokenizer") else "loss"
+        return Seen(str(Name(PITFALL, step, pitfall)), "", where, gradient=finding.gradient, step=step)
 
     def drawn(self, model: str, temperature: float, top_k: int) -> Drawn:
         """What a model writes on from its first prompt, and whether the settings leave it a choice."""
@@ -227,9 +320,9 @@ def _quietly(make: Callable[[], T]) -> T:
         return make()
 
 
-def _examined(checkpoint: Checkpoint) -> Examined:
-    patient = patient_of(checkpoint)
-    return Examined(tuple(examine(patient)), checkpoint.tokenizer.decode(patient.ids[0].tolist()))
+def _openable(step: int, saved: int) -> int:
+    """The step nearest to one that can be opened from a checkpoint."""
+    return min(max(step, saved + 1), saved + 1 + MOST_REPLAYED)
 
 
 def _run(setup: Setup, watch: Callable[[Snapshot], None]) -> Result:

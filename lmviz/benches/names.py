@@ -9,7 +9,7 @@ from pathlib import Path
 from lmviz.errors import UserError
 
 TRAINED, UNTRAINED = "trained", "untrained"
-BROKEN = ("bug/", "cured/", "puzzle/")  # how the names of models with a bug in them begin
+BROKEN = ("bug/", "cured/", "puzzle/", "moment/")  # how the names of models of the debugging page begin
 
 _MOMENT = re.compile(r"runs/([0-9a-f]+)@(\d{1,9})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -169,6 +170,15 @@ def _check_edit(edit: Edit, tensor: Tensor) -> None:
             shape=list(tensor.shape),
             cell=list(index),
         )
+
+
+def tokens_of_row(checkpoint: Checkpoint, inputs: Tensor, row: int) -> Tokens:
+    """One text of a batch, [batch, pos], as far as the batch is wide."""
+    ids = tuple(inputs[min(row, len(inputs) - 1)].tolist())
+    pieces = tuple(map(checkpoint.tokenizer.piece, ids))
+    ends = tuple(accumulate(map(len, pieces)))
+    spans = tuple((end - len(piece), end) for piece, end in zip(pieces, ends, strict=True))
+    return Tokens("".join(pieces), ids, pieces, spans, (False,) * len(ids), ())
 
 
 def last_tokens(tokens: Tokens, count: int) -> Tokens:

@@ -24,16 +24,17 @@ def make_pairs(texts: Sequence[Sequence[int]], n_ctx: int) -> tuple[Tensor, Tens
     return inputs, targets
 
 
-class Lesson(nn.Module):
-    """One batch read by the model, and how wrong it was: the mean of −ln p(target), in nats."""
+class Loss(nn.Module):
+    """How wrong a model's logits are: the mean of −ln p(target), in nats."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, targets: Tensor) -> None:
         super().__init__()
-        self.model = model
+        self.targets = targets  # [batch, pos]
 
-    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        logits = self.model(inputs)  # [batch, pos, d_vocab]
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PAD)
+    def forward(self, logits: Tensor) -> Tensor:
+        given = logits.flatten(0, 1)  # [batch * pos, d_vocab]
+        wanted = self.targets.flatten()  # [batch * pos]
+        loss = F.cross_entropy(given, wanted, ignore_index=PAD)
         return loss
 
 
@@ -43,10 +44,10 @@ def make_optimizer(model: nn.Module, rate: float) -> torch.optim.Optimizer:
 
 def train(model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, rate: float) -> Iterator[float]:
     """Train the model in place on one batch, again and again; yields the loss of every step, in nats."""
-    lesson, optimizer = Lesson(model), make_optimizer(model, rate)
+    loss_of, optimizer = Loss(targets), make_optimizer(model, rate)
     model.train()
     for _ in range(steps):
-        loss = lesson(inputs, targets)
+        loss = loss_of(model(inputs))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

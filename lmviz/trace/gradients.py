@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lmviz.trace.mode import Recorder
 from lmviz.trace.raw import slots_in
+from lmviz.trace.step import Trace
 
 
 def gradients_on() -> ExitStack:
@@ -42,3 +43,15 @@ def settle_gradients(
     finally:
         for slot in wanted:
             slot.edge = None
+
+
+def put_gradients(trace: Trace, model: nn.Module, gradients: Mapping[str, Tensor]) -> None:
+    """Let the weights of a recording have the gradients that a training loop left in them when it made this step.
+
+    They are not always those of autograd: a loop may add up what came before, or turn the sign.
+    """
+    weights = {id(weight): gradients[path] for path, weight in model.named_parameters() if path in gradients}
+    for segment in trace.segments:
+        for slot in segment.recorder.memory.slots:
+            if id(slot.alive()) in weights:
+                slot.grad = weights[id(slot.alive())]

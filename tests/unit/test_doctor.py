@@ -60,13 +60,12 @@ def test_no_check_raises_a_false_alarm_on_a_sample_model(sample: str) -> None:
     assert sum(finding.holds is True for finding in findings) >= len(CHECKS) - 6
 
 
-def test_every_check_holds_on_some_sample_and_says_where_it_comes_from() -> None:
+def test_every_check_holds_on_some_sample() -> None:
     held: set[str] = set()
     for sample in SAMPLES:
         checkpoint = lmviz.load(ROOT / "sample_models" / sample)
         held |= {finding.check for finding in examine(patient_of(checkpoint)) if finding.holds}
     assert held == set(CHECKS)
-    assert all(check.source for check in CHECKS.values())
 
 
 def test_examining_changes_neither_the_model_nor_torchs_random_numbers(simple: Checkpoint) -> None:
@@ -211,7 +210,8 @@ def test_a_large_start_is_seen_in_a_real_model(simple: Checkpoint) -> None:
     patient = patient_of(simple)
     assert found(patient, "first_loss").holds is True
     with torch.no_grad():
-        loss = float(patient.loop.Lesson(patient.fresh(2.0).eval())(*patient.pairs))
+        inputs, targets = patient.pairs
+        loss = float(patient.loop.Loss(targets)(patient.fresh(2.0).eval()(inputs)))
     assert first_loss(loss, patient.d_vocab).holds is False
 
 

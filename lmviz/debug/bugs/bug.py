@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lmviz.debug.sources import Source
 from lmviz.walk.stages import Kind
 
 Place = Kind | Literal["training"]
@@ -34,13 +35,13 @@ class Bug:
     place: Place  # the stage that it breaks; "training": the loop
     edits: Mapping[str, tuple[Edit, ...]]  # by source: "gpt2", "mini_llm", "plain_loop"
     seen_by: tuple[str, ...]
+    source: Source  # who met it, or which equation it breaks
     level: int = 1  # of the game: 1 easy to see, 3 hard
     least_heads: int = 1  # with fewer it changes nothing
     least_layers: int = 1
     needs_dropout: float = 0.0  # the healthy model must have it too
     needs_tie: bool = False
     retrain: bool = False  # its effect is on the weights: both models are trained anew, from the same seed
-    source: str = ""  # who met it, or which equation it breaks
 
     @property
     def in_loop(self) -> bool:

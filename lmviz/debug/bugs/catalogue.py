@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 from lmviz.debug.bugs.bug import Bug, Edit
+from lmviz.debug.sources import (
+    BA,
+    CROSS_ENTROPY,
+    DETACH,
+    HE,
+    HENDRYCKS,
+    OPTIMIZERS,
+    PRESS,
+    RADFORD,
+    ROBBINS,
+    SUM_ABOVE_1,
+    TOO_LONG,
+    TWO_SOFTMAXES,
+    VASWANI,
+    VIEW_OR_TRANSPOSE,
+    XIONG,
+    ZERO_GRAD,
+)
 from lmviz.errors import UserError
 
 MODELS = ("gpt2", "mini_llm")
@@ -16,7 +34,6 @@ _SPLIT = ".unflatten(-1, heads).transpose(1, 2)"
 _SHUFFLED = ".view(x.shape[0], self.cfg.n_heads, n_pos, self.cfg.d_head)"
 _JOIN = "z.transpose(1, 2).flatten(-2)"
 _MASKED = "scores.masked_fill(~self.causal[:n_pos, :n_pos], -math.inf)"
-_VASWANI = "Vaswani et al. 2017"
 
 _LIST = (
     # -- embeddings --------------------------------------------------------------------------------------------------
@@ -25,7 +42,7 @@ _LIST = (
         "embeddings",
         _both(Edit("x = tok + pos", "x = tok")),
         seen_by=("positions",),
-        source=f"{_VASWANI}, 3.5",
+        source=VASWANI.at("3.5"),
     ),
     Bug(
         "positions_off_by_one",
@@ -33,7 +50,7 @@ _LIST = (
         _both(Edit("torch.arange(ids.shape[1], device", "torch.arange(1, ids.shape[1] + 1, device")),
         seen_by=("whole_context",),
         level=2,
-        source="LLMs-from-scratch #175",
+        source=TOO_LONG,
     ),
     # -- norm --------------------------------------------------------------------------------------------------------
     Bug(
@@ -42,7 +59,7 @@ _LIST = (
         {"gpt2": (Edit("x.mean(dim=-1", "x.mean(dim=1"), Edit(".pow(2).mean(dim=-1", ".pow(2).mean(dim=1"))},
         seen_by=("causality", "norm"),
         level=2,
-        source="Ba et al. 2016, eq. 3",
+        source=BA.at("eq. 3"),
     ),
     Bug(
         "no_final_norm",
@@ -50,7 +67,7 @@ _LIST = (
         {"gpt2": (Edit("final = self.norm_final(x)", "final = x"),)},
         seen_by=("gradients_reach",),
         level=2,
-        source="Radford et al. 2019, 2.3",
+        source=RADFORD.at("2.3"),
     ),
     # -- q, k, v -----------------------------------------------------------------------------------------------------
     Bug(
@@ -62,7 +79,7 @@ _LIST = (
         ),
         seen_by=(),
         level=3,
-        source=f"{_VASWANI}, eq. 1",
+        source=VASWANI.at("eq. 1"),
     ),
     Bug(
         "heads_not_transposed",
@@ -71,7 +88,7 @@ _LIST = (
         seen_by=("receptive_field",),
         level=3,
         least_heads=2,
-        source="SeekDeeper #9",
+        source=VIEW_OR_TRANSPOSE,
     ),
     Bug(
         "heads_joined_wrongly",
@@ -80,7 +97,7 @@ _LIST = (
         seen_by=("causality",),
         level=3,
         least_heads=2,
-        source="SeekDeeper #9",
+        source=VIEW_OR_TRANSPOSE,
     ),
     # -- scores ------------------------------------------------------------------------------------------------------
     Bug(
@@ -88,14 +105,14 @@ _LIST = (
         "scores",
         _both(Edit(" / math.sqrt(self.cfg.d_head)", "")),
         seen_by=("scale",),
-        source=f"{_VASWANI}, 3.2.1",
+        source=VASWANI.at("3.2.1"),
     ),
     Bug(
         "no_mask",
         "scores",
         _both(Edit(_MASKED, "scores")),
         seen_by=("causality",),
-        source="LLMs-from-scratch #1062",
+        source=VASWANI.at("3.2.3"),
     ),
     Bug(
         "mask_with_zero",
@@ -103,14 +120,14 @@ _LIST = (
         _both(Edit(_MASKED, _MASKED.replace("-math.inf", "0.0"))),
         seen_by=("causality",),
         level=2,
-        source=f"{_VASWANI}, 3.2.3",
+        source=VASWANI.at("3.2.3"),
     ),
     Bug(
         "wrong_triangle",
         "scores",
         _both(Edit("dtype=torch.bool).tril()", "dtype=torch.bool).triu()")),
         seen_by=("causality", "receptive_field"),
-        source="LLMs-from-scratch #1062",
+        source=VASWANI.at("3.2.3"),
     ),
     # -- softmax -----------------------------------------------------------------------------------------------------
     Bug(
@@ -124,14 +141,14 @@ _LIST = (
         ),
         seen_by=("causality", "pattern_rows"),
         level=2,
-        source="LLMs-from-scratch #1063",
+        source=VASWANI.at("3.2.3"),
     ),
     Bug(
         "softmax_axis",
         "softmax",
         _both(Edit("F.softmax(masked, dim=-1)", "F.softmax(masked, dim=-2)")),
         seen_by=("causality", "pattern_rows"),
-        source=f"{_VASWANI}, eq. 1",
+        source=VASWANI.at("eq. 1"),
     ),
     # -- residual stream ---------------------------------------------------------------------------------------------
     Bug(
@@ -139,7 +156,7 @@ _LIST = (
         "residual",
         _both(Edit("x_mid = x + attn_out", "x_mid = attn_out")),
         seen_by=("stream",),
-        source="He et al. 2016, eq. 1",
+        source=HE.at("eq. 1"),
     ),
     Bug(
         "residual_from_norm",
@@ -156,7 +173,7 @@ _LIST = (
         },
         seen_by=("stream",),
         level=3,
-        source="Xiong et al. 2020, figure 1",
+        source=XIONG.at("figure 1"),
     ),
     Bug(
         "gradient_cut",
@@ -165,7 +182,7 @@ _LIST = (
         seen_by=("gradients_reach",),
         level=3,
         retrain=True,
-        source="torch.Tensor.detach",
+        source=DETACH,
     ),
     # -- MLP ---------------------------------------------------------------------------------------------------------
     Bug(
@@ -174,7 +191,7 @@ _LIST = (
         {"gpt2": (Edit("hidden = self.activation(pre)", "hidden = pre * torch.sigmoid(1.702 * pre)"),)},
         seen_by=(),
         level=3,
-        source="Hendrycks & Gimpel 2016, 2",
+        source=HENDRYCKS.at("2"),
     ),
     Bug(
         "no_activation",
@@ -185,7 +202,7 @@ _LIST = (
         },
         seen_by=("bends",),
         level=2,
-        source=f"{_VASWANI}, eq. 2",
+        source=VASWANI.at("eq. 2"),
     ),
     # -- logits ------------------------------------------------------------------------------------------------------
     Bug(
@@ -196,7 +213,7 @@ _LIST = (
             "mini_llm": (Edit("logits = self.unembed(x)", "logits = F.softmax(self.unembed(x), dim=-1)"),),
         },
         seen_by=("double_softmax", "one_batch"),
-        source="llama-from-scratch #5",
+        source=TWO_SOFTMAXES,
     ),
     Bug(
         "untied",
@@ -206,7 +223,7 @@ _LIST = (
         level=3,
         needs_tie=True,
         retrain=True,
-        source="Press & Wolf 2017, 1",
+        source=PRESS.at("1"),
     ),
     # -- anywhere ----------------------------------------------------------------------------------------------------
     Bug(
@@ -216,7 +233,7 @@ _LIST = (
         seen_by=("repeatable",),
         level=2,
         needs_dropout=0.2,
-        source="pytorch #42929",
+        source=SUM_ABOVE_1,
     ),
     # -- the training loop -------------------------------------------------------------------------------------------
     Bug(
@@ -225,7 +242,7 @@ _LIST = (
         {"plain_loop": (Edit("targets = padded[:, 1:]", "targets = padded[:, :-1]"),)},
         seen_by=("one_batch", "targets_shifted"),
         retrain=True,
-        source="Radford et al. 2019, eq. 1",
+        source=RADFORD.at("eq. 1"),
     ),
     Bug(
         "padding_trained_on",
@@ -234,19 +251,15 @@ _LIST = (
         seen_by=("padding",),
         level=2,
         retrain=True,
-        source="torch.nn.functional.cross_entropy, ignore_index",
+        source=CROSS_ENTROPY.at("ignore_index"),
     ),
     Bug(
         "double_softmax",
         "training",
-        {
-            "plain_loop": (
-                Edit("F.cross_entropy(logits.flatten(0, 1),", "F.cross_entropy(logits.flatten(0, 1).softmax(dim=-1),"),
-            )
-        },
+        {"plain_loop": (Edit("given = logits.flatten(0, 1)", "given = logits.flatten(0, 1).softmax(dim=-1)"),)},
         seen_by=("double_softmax", "one_batch"),
         retrain=True,
-        source="SciCo #2, llama-from-scratch #5",
+        source=TWO_SOFTMAXES,
     ),
     Bug(
         "zero_grad_missing",
@@ -254,7 +267,7 @@ _LIST = (
         {"plain_loop": (Edit("        optimizer.zero_grad()\n", ""),)},
         seen_by=("gradients_afresh",),
         retrain=True,
-        source="torch.optim.Optimizer.zero_grad",
+        source=ZERO_GRAD,
     ),
     Bug(
         "optimizer_forgets",
@@ -263,7 +276,7 @@ _LIST = (
         seen_by=("all_move",),
         level=2,
         retrain=True,
-        source="torch.optim",
+        source=OPTIMIZERS,
     ),
     Bug(
         "climbs",
@@ -271,7 +284,7 @@ _LIST = (
         {"plain_loop": (Edit("loss.backward()", "(-loss).backward()"),)},
         seen_by=("one_batch",),
         retrain=True,
-        source="Robbins & Monro 1951, eq. 6",
+        source=ROBBINS,
     ),
 )
 

@@ -54,6 +54,19 @@ def value_differences(a: Trace, b: Trace, most: int = 1000) -> tuple[Difference,
     return tuple(found)
 
 
+def gradient_difference(a: Trace, b: Trace) -> Difference | None:
+    """From the loss back, the first value of A whose gradient is another in B; then the weights."""
+    for value in (*(step.outputs[0] for step in reversed(a.steps) if step.outputs), *a.weights.values()):
+        theirs = b.value(value.address)
+        if theirs is not None and theirs.shape == value.shape and (value.grad is None) != (theirs.grad is None):
+            return Difference("value", value.address, cell=(0,) * len(value.shape))
+        if theirs is not None and theirs.shape == value.shape and value.grad is not None and theirs.grad is not None:
+            found = _apart(value.address, value.grad, theirs.grad)
+            if found is not None:
+                return found
+    return None
+
+
 def steps_of_one_only(a: Trace, b: Trace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The addresses that only A has, and those that only B has, in order."""
     ours, theirs = [step.address for step in a], [step.address for step in b]
@@ -66,8 +79,12 @@ def steps_of_one_only(a: Trace, b: Trace) -> tuple[tuple[str, ...], tuple[str, .
 def _compared(address: str, ours: Value, theirs: Value) -> Difference | None:
     if ours.shape != theirs.shape:
         return Difference("shape", address)
-    apart = distance(ours.array, theirs.array)
-    if not apart.size or not (apart > TOLERANCE * max(_largest(ours.array), 1e-3)).any():
+    return _apart(address, ours.array, theirs.array)
+
+
+def _apart(address: str, ours: Array, theirs: Array) -> Difference | None:
+    apart = distance(ours, theirs)
+    if not apart.size or not (apart > TOLERANCE * max(_largest(ours), 1e-3)).any():
         return None
     cell = np.unravel_index(int(apart.argmax()), apart.shape)
     return Difference("value", address, float(apart[cell]), tuple(int(i) for i in cell))

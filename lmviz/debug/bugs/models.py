@@ -13,11 +13,11 @@ from torch import nn
 from lmviz.debug import plain_loop
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.source import broken_module
+from lmviz.debug.moment import one_by_one
 from lmviz.debug.patient import ids_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.gpt2 import GPT2Config
-from lmviz.train.gradient import seeded
 from lmviz.train.initial import new_model, sizes_of
 
 STEPS, RATE, SEED = 60, 0.01, 0  # of the short training that shows bugs whose effect is on the weights
@@ -98,8 +98,7 @@ def _made(checkpoint: Checkpoint, bug: Bug, present: Bug | None) -> Checkpoint:
 def train_briefly(model: nn.Module, checkpoint: Checkpoint, loop: ModuleType, steps: int = STEPS) -> list[float]:
     """Some steps on the checkpoint's own texts; the losses. The same every time, and nothing random is left behind."""
     pairs = loop.make_pairs(ids_of(checkpoint), checkpoint.config.n_ctx)
-    with seeded(SEED), torch.enable_grad():
-        return list(loop.train(model, *pairs, steps, RATE))
+    return list(one_by_one(loop.train(model, *pairs, steps, RATE)))
 
 
 def _kind(checkpoint: Checkpoint, bug: Bug | None) -> Any:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from lmviz.debug import plain_loop
 from lmviz.debug.bugs.bug import Bug
-from lmviz.debug.bugs.models import RATE, SEED, loop_of, untrained
+from lmviz.debug.bugs.models import RATE, loop_of, untrained
+from lmviz.debug.moment import Moment, moment_of, one_by_one
 from lmviz.debug.patient import ids_of
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.train.gradient import seeded
+from lmviz.trace.step import Array, Cell
 
 What = Literal["inputs", "targets", "loss", "gradient", "weights"]
+TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Parting:
     """The first moment at which two trainings from the same weights are not the same."""
 
     step: int  # counted from 1
     what: What  # the first of these, in the order of a step, that differs
     where: str  # the weight, for gradients and weights; else empty
-    largest: float  # of |A − B| there
+    ours: Array  # what the healthy training has there
+    theirs: Array  # what the broken one has; zeros where it has none at all
+    cell: Cell  # where they differ most
 
-
-@dataclass(frozen=True)
-class Moment:
-    """What one step left behind."""
-
-    loss: float
-    gradients: dict[str, Tensor]
-    weights: dict[str, Tensor]
+    @property
+    def largest(self) -> float:
+        """|A − B| at the cell; for inputs and targets, how many cells differ."""
+        if self.what in ("inputs", "targets"):
+            return float((self.ours != self.theirs).sum())
+        return abs(float(self.ours[self.cell]) - float(self.theirs[self.cell]))
 
 
 @dataclass(frozen=True)
@@ -48,41 +48,62 @@ class Race:
     parting: Parting | None
 
 
+class _Runner:
+    """One of the two trainings."""
+
+    def __init__(self, checkpoint: Checkpoint, bug: Bug | None, steps: int) -> None:
+        loop = loop_of(bug)
+        self.batch: tuple[Tensor, Tensor] = loop.make_pairs(ids_of(checkpoint), checkpoint.config.n_ctx)
+        self.model: nn.Module = untrained(checkpoint, bug)
+        self.loss = loop.Loss
+        self.training: Iterator[float] = loop.train(self.model, *self.batch, steps, RATE)
+
+
 def race(checkpoint: Checkpoint, bug: Bug, steps: int = 40) -> Race:
     """Train from the same first weights, in the same order, without and with the bug."""
-    texts, n_ctx = ids_of(checkpoint), checkpoint.config.n_ctx
-    ours, theirs = (loop.make_pairs(texts, n_ctx) for loop in (plain_loop, loop_of(bug)))
-    a = list(_moments(untrained(checkpoint), plain_loop, ours, steps))
-    b = list(_moments(untrained(checkpoint, bug), loop_of(bug), theirs, steps))
-    parting = _in_data(ours, theirs) or next(filter(None, map(_parting, range(1, steps + 1), a, b)), None)
-    return Race(tuple(m.loss for m in a), tuple(m.loss for m in b), parting)
+    a, b = _Runner(checkpoint, None, steps), _Runner(checkpoint, bug, steps)
+    losses: list[tuple[float, float]] = []
+    parting = _in_data(a, b)
+    for pair in zip(one_by_one(a.training), one_by_one(b.training), strict=True):
+        losses.append(pair)
+        parting = parting or _parting(len(losses), pair, a.model, b.model)
+    return Race(tuple(loss for loss, _ in losses), tuple(loss for _, loss in losses), parting)
 
 
-def _moments(model: nn.Module, loop: ModuleType, pairs: tuple[Tensor, Tensor], steps: int) -> Iterator[Moment]:
-    with seeded(SEED), torch.enable_grad():
-        for loss in loop.train(model, *pairs, steps, RATE):
-            gradients = {n: p.grad.detach().clone() for n, p in model.named_parameters() if p.grad is not None}
-            yield Moment(loss, gradients, {n: p.detach().clone() for n, p in model.named_parameters()})
+def race_moment(checkpoint: Checkpoint, bug: Bug | None, step: int) -> Moment:
+    """One of the two trainings before one of its steps; without a bug, the healthy one."""
+    runner = _Runner(checkpoint, bug, step)
+    return moment_of(runner.model, runner.training, runner.batch, runner.loss, step)
 
 
-def _in_data(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> Parting | None:
+def _in_data(a: _Runner, b: _Runner) -> Parting | None:
     names: tuple[What, What] = ("inputs", "targets")
-    for name, a, b in zip(names, ours, theirs, strict=True):
-        if not torch.equal(a, b):
-            return Parting(1, name, "", float((a != b).sum()))
+    for name, ours, theirs in zip(names, a.batch, b.batch, strict=True):
+        if not torch.equal(ours, theirs):
+            return _found(1, name, "", ours, theirs)
     return None
 
 
-def _parting(step: int, a: Moment, b: Moment) -> Parting | None:
-    if abs(a.loss - b.loss) > 1e-6:
-        return Parting(step, "loss", "", abs(a.loss - b.loss))
-    parts: tuple[tuple[What, dict[str, Tensor], dict[str, Tensor]], ...] = (
-        ("gradient", a.gradients, b.gradients),
-        ("weights", a.weights, b.weights),
-    )
-    for what, ours, theirs in parts:
-        apart = {n: float((ours[n] - theirs[n]).abs().max()) for n in ours if n in theirs}
-        where = max(apart, key=lambda n: apart[n], default="")
-        if where and apart[where] > 1e-6:
-            return Parting(step, what, where, apart[where])
+def _parting(step: int, losses: tuple[float, float], a: nn.Module, b: nn.Module) -> Parting | None:
+    if abs(losses[0] - losses[1]) > TOLERANCE:
+        return _found(step, "loss", "", *map(torch.tensor, losses))
+    theirs = dict(b.named_parameters())
+    pairs = [(path, ours, theirs[path]) for path, ours in a.named_parameters() if path in theirs]
+    gradients = [(path, _gradient(one), _gradient(other)) for path, one, other in pairs]
+    weights = [(path, one.detach(), other.detach()) for path, one, other in pairs]
+    parts: tuple[tuple[What, list[tuple[str, Tensor, Tensor]]], ...] = (("gradient", gradients), ("weights", weights))
+    for what, found in parts:
+        path, one, other = max(found, key=lambda part: float((part[1] - part[2]).abs().max()))
+        if float((one - other).abs().max()) > TOLERANCE:
+            return _found(step, what, path, one, other)
     return None
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    return torch.zeros_like(weight) if weight.grad is None else weight.grad.detach()
+
+
+def _found(step: int, what: What, where: str, ours: Tensor, theirs: Tensor) -> Parting:
+    apart = (ours - theirs).abs()
+    cell = tuple(int(i) for i in torch.unravel_index(apart.argmax(), apart.shape)) if apart.ndim else ()
+    return Parting(step, what, where, ours.numpy().copy(), theirs.numpy().copy(), cell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lmviz.debug import sources
 from lmviz.debug.doctor import learning, lessons, numbers, outputs, patterns, sight, texts
 from lmviz.debug.doctor.finding import Check, Finding, not_measured
 from lmviz.debug.patient import Patient
@@ -11,32 +12,34 @@ from lmviz.debug.patient import Patient
 CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
-        Check("finite", numbers.finite, "sure", "Goldberg 1991, 2.2; nanoGPT #215"),
-        Check("causality", sight.causality, "sure", "Vaswani et al. 2017, 3.2.3"),
-        Check("receptive_field", sight.receptive_field, "likely", "SeekDeeper #9"),
-        Check("positions", sight.positions, "sure", "Vaswani et al. 2017, 3.5"),
-        Check("whole_context", sight.whole_context, "sure", "LLMs-from-scratch #175"),
-        Check("pattern_rows", patterns.pattern_rows, "sure", "Vaswani et al. 2017, eq. 1; pytorch #42929"),
-        Check("scale", patterns.scale, "likely", "Vaswani et al. 2017, 3.2.1"),
-        Check("entropy_collapse", patterns.entropy_collapse, "hint", "Zhai et al. 2023"),
-        Check("saturated_softmax", patterns.saturated_softmax, "hint", "Vaswani et al. 2017, 3.2.1"),
-        Check("norm", numbers.norm, "sure", "Ba et al. 2016, eq. 3"),
-        Check("stream", numbers.stream, "likely", "He et al. 2016, eq. 1"),
-        Check("bends", numbers.bends, "likely", "Vaswani et al. 2017, eq. 2"),
-        Check("dead_units", numbers.dead_units, "likely", "Maas et al. 2013, 1"),
-        Check("repeatable", outputs.repeatable, "sure", "Srivastava et al. 2014, 4; pytorch #42929"),
-        Check("double_softmax", outputs.double_softmax, "sure", "SciCo #2; llama-from-scratch #5"),
-        Check("tied", outputs.tied, "likely", "Press & Wolf 2017"),
-        Check("ids_in_range", texts.ids_in_range, "sure", "LLMs-from-scratch #175"),
-        Check("length_in_context", texts.text_lengths, "likely", "TransformerLens #842"),
-        Check("targets_shifted", lessons.targets_shifted, "sure", "Radford et al. 2019, eq. 1"),
-        Check("padding", lessons.padding, "sure", "torch.nn.functional.cross_entropy"),
-        Check("gradients_afresh", lessons.gradients_afresh, "sure", "torch.optim.Optimizer.zero_grad", trains=True),
-        Check("all_move", lessons.all_move, "sure", "torch.optim", trains=True),
-        Check("first_loss", learning.untrained_loss, "likely", "Karpathy 2019", trains=True),
-        Check("one_batch", learning.one_batch, "likely", "Karpathy 2019", trains=True),
-        Check("gradients_reach", learning.gradients_reach, "sure", "Rumelhart et al. 1986", trains=True),
-        Check("layers", learning.layers, "likely", "Bengio et al. 1994", trains=True),
+        Check("finite", numbers.finite, "sure", (sources.GOLDBERG.at("2.2"), sources.NAN_AT_3000)),
+        Check("causality", sight.causality, "sure", (sources.VASWANI.at("3.2.3"),)),
+        Check("receptive_field", sight.receptive_field, "likely", (sources.VIEW_OR_TRANSPOSE,)),
+        Check("positions", sight.positions, "sure", (sources.VASWANI.at("3.5"),)),
+        Check("whole_context", sight.whole_context, "sure", (sources.TOO_LONG, sources.LONGER_CONTEXT)),
+        Check("pattern_rows", patterns.pattern_rows, "sure", (sources.VASWANI.at("eq. 1"), sources.SUM_ABOVE_1)),
+        Check("scale", patterns.scale, "likely", (sources.VASWANI.at("3.2.1"),)),
+        Check("entropy_collapse", patterns.entropy_collapse, "hint", (sources.ZHAI,)),
+        Check("saturated_softmax", patterns.saturated_softmax, "hint", (sources.VASWANI.at("3.2.1"),)),
+        Check("norm", numbers.norm, "sure", (sources.BA.at("eq. 3"),)),
+        Check("stream", numbers.stream, "likely", (sources.HE.at("eq. 1"),)),
+        Check("bends", numbers.bends, "likely", (sources.VASWANI.at("eq. 2"),)),
+        Check("dead_units", numbers.dead_units, "likely", (sources.MAAS.at("1"),)),
+        Check("repeatable", outputs.repeatable, "sure", (sources.SRIVASTAVA.at("4"), sources.SUM_ABOVE_1)),
+        Check("double_softmax", outputs.double_softmax, "sure", (sources.TWO_SOFTMAXES,), lessons.AS_IT_IS),
+        Check("tied", outputs.tied, "likely", (sources.PRESS,)),
+        Check("ids_in_range", texts.ids_in_range, "sure", (sources.OUT_OF_RANGE,)),
+        Check("length_in_context", texts.text_lengths, "likely", (sources.TOO_LONG,)),
+        Check("targets_shifted", lessons.targets_shifted, "sure", (sources.RADFORD.at("eq. 1"),), lessons.AS_IT_IS),
+        Check("padding", lessons.padding, "sure", (sources.CROSS_ENTROPY,), lessons.AS_IT_IS),
+        Check("gradients_afresh", lessons.gradients_afresh, "sure", (sources.ZERO_GRAD,), lessons.STILL, trains=True),
+        Check("all_move", lessons.all_move, "sure", (sources.OPTIMIZERS,), lessons.MOVING, trains=True),
+        Check("first_loss", learning.untrained_loss, "likely", (sources.KARPATHY,), learning.UNTRAINED, trains=True),
+        Check("one_batch", learning.one_batch, "likely", (sources.KARPATHY,), learning.BY_HEART, trains=True),
+        Check(
+            "gradients_reach", learning.gradients_reach, "sure", (sources.RUMELHART,), learning.MEANINGLESS, trains=True
+        ),
+        Check("layers", learning.layers, "likely", (sources.BENGIO_SLOPES,), learning.MEANINGLESS, trains=True),
     )
 }
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from lmviz.debug import sources
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
 from lmviz.debug.doctor.history import History
 from lmviz.debug.doctor.learning import first_loss
+from lmviz.debug.sources import Source
 from lmviz.train.baselines import double_softmax_floor
 
 SHORT = 5  # fewer losses than this say nothing of a curve
@@ -18,12 +20,12 @@ SHORT = 5  # fewer losses than this say nothing of a curve
 def stays_finite(history: History) -> Finding:
     """A loss is a number. Measured: the first step at which it is none.
 
-    Source: nanoGPT #215, #391.
+    Source: nanoGPT #215.
     """
     bad = next((step for step, loss in history.losses if not math.isfinite(loss)), None)
     if bad is None:
         return Finding("stays_finite", True)
-    return Finding("stays_finite", False, bad, where="loss", steps=(bad, history.last_step))
+    return Finding("stays_finite", False, bad, where="loss", steps=(bad, history.last_step), step=bad)
 
 
 def starts_even(history: History) -> Finding:
@@ -45,7 +47,8 @@ def falls(history: History) -> Finding:
     why = "" if fall > 0.1 else "rises" if fall < -0.02 else "still" if fall < 0.01 else "slow"
     details = {"why": why, "first": history.finite[0][1], "last": history.end}
     steps = (history.losses[0][0], history.last_step)
-    return Finding("falls", not why or history.start < 0.05, fall, 0.1, "loss", steps=steps, details=details)
+    holds = not why or history.start < 0.05
+    return Finding("falls", holds, fall, 0.1, "loss", steps=steps, step=steps[1], details=details)
 
 
 def stays_down(history: History) -> Finding:
@@ -65,7 +68,7 @@ def stays_down(history: History) -> Finding:
         elif loss - low[1] > worst:
             worst, span = loss - low[1], (low[0], step)
     part = worst / fallen if fallen > 0.05 * smooth[0][1] else 0.0
-    return Finding("stays_down", part <= 0.5, part, 0.5, "loss", steps=span, details={"rise": worst})
+    return Finding("stays_down", part <= 0.5, part, 0.5, "loss", steps=span, step=span[1], details={"rise": worst})
 
 
 def gradient_spikes(history: History) -> Finding:
@@ -87,7 +90,7 @@ def gradient_spikes(history: History) -> Finding:
         if length > at_first and usual > 0 and _hurts(losses, [s for s, _ in lengths], i, history.start):
             found = max(found, (length / usual, step))
     ratio, step = found
-    return Finding("gradient_spikes", ratio <= 10, ratio, 10, steps=(step, step))
+    return Finding("gradient_spikes", ratio <= 10, ratio, 10, "loss", steps=(step, step), step=step, gradient=True)
 
 
 def _hurts(losses: dict[int, float], steps: list[int], i: int, start: float) -> bool:
@@ -106,21 +109,24 @@ def gradients_add_up(history: History) -> Finding:
     if len(lengths) < SHORT or history.grad_norms[0][0] != 1 or not lengths[0]:
         return not_measured("gradients_add_up", "no_gradients")
     off = max(abs(length / lengths[0] / n - 1) for n, length in enumerate(lengths, start=1))
-    return Finding("gradients_add_up", off > 0.25, off, 0.25, steps=(1, 6))
+    return Finding("gradients_add_up", off > 0.25, off, 0.25, "loss", steps=(1, 6), step=2, gradient=True)
 
 
 def update_size(history: History) -> Finding:
     """A step changes the weights a little: about a thousandth. Measured: the usual update over the weights.
 
-    Source: Karpathy 2016, CS231n notes, "Ratio of weights:updates".
+    Source: CS231n notes, "Ratio of weights:updates".
     """
     ratios = [ratio for _, ratio in history.update_ratios if math.isfinite(ratio)]
     if not ratios:
         return not_measured("update_size", "no_updates")
     usual = median(ratios)
     why = "high" if usual > 0.2 else "low" if usual < 1e-5 else ""
+    extreme = max if why == "high" else min
+    step, _ = extreme((point for point in history.update_ratios if math.isfinite(point[1])), key=lambda point: point[1])
     details = {"why": why, "low": 1e-5, "high": 0.2}
-    return Finding("update_size", not why, usual, 0.2 if why == "high" else 1e-5, details=details)
+    limit = 0.2 if why == "high" else 1e-5
+    return Finding("update_size", not why, usual, limit, "loss", step=step, gradient=True, details=details)
 
 
 def generalises(history: History) -> Finding:
@@ -136,13 +142,14 @@ def generalises(history: History) -> Finding:
     climbed = (last - best) / best if best > 0 else 0.0
     holds = climbed <= 0.05 or history.end > best
     details = {"best": best, "best_step": best_step, "last": last, "train": history.end, "gap": last - history.end}
-    return Finding("generalises", holds, climbed, 0.05, "loss", steps=(best_step, last_step), details=details)
+    steps = (best_step, last_step)
+    return Finding("generalises", holds, climbed, 0.05, "loss", steps=steps, step=last_step, details=details)
 
 
 def is_done(history: History) -> Finding:
     """A training ends when nothing more is gained. Measured: what the last fifth gained, in parts of all that was.
 
-    Source: the guide for beginners, pitfall 3, cure 1; nanoGPT #69, #421.
+    Source: the guide for beginners, pitfall 3, cure 1; nanoGPT #468.
     """
     smooth = list(_smoothed(history))
     if len(smooth) < 2 * SHORT:
@@ -150,13 +157,14 @@ def is_done(history: History) -> Finding:
     start, end = smooth[0][1], smooth[-1][1]
     before = smooth[-max(2, len(smooth) // 5)]
     part = (before[1] - end) / (start - end) if start > end else 0.0
-    return Finding("is_done", part <= 0.15, part, 0.15, "loss", steps=(before[0], history.last_step))
+    steps = (before[0], history.last_step)
+    return Finding("is_done", part <= 0.15, part, 0.15, "loss", steps=steps, step=steps[1])
 
 
 def above_double_floor(history: History) -> Finding:
     """A loss that lies still just above ln(1 + (V − 1) / e) smells of two softmaxes. Measured: how far above.
 
-    Source: SciCo #2, llama-from-scratch #5.
+    Source: llama-from-scratch #5.
     """
     if history.d_vocab is None or len(history.finite) < 2 * SHORT:
         return not_measured("above_double_floor", "no_vocabulary")
@@ -167,7 +175,8 @@ def above_double_floor(history: History) -> Finding:
     lowest = min(loss for _, loss in history.finite)
     smells = lowest >= floor - 1e-3 and above < 0.15 and moves < 0.05 and history.start - history.end > 0.05
     steps = (settled[0][0], history.last_step)
-    return Finding("above_double_floor", not smells, above, 0.15, "loss", steps=steps, details={"floor": floor})
+    details = {"floor": floor}
+    return Finding("above_double_floor", not smells, above, 0.15, "loss", steps=steps, step=steps[1], details=details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,22 +186,22 @@ class Rule:
     name: str
     run: Callable[[History], Finding]
     sure: Sure
-    source: str
+    sources: tuple[Source, ...]
 
 
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
-        Rule("stays_finite", stays_finite, "sure", "nanoGPT #215, #391"),
-        Rule("first_loss", starts_even, "likely", "Karpathy 2019"),
-        Rule("falls", falls, "likely", "Bengio 2012, 3.1"),
-        Rule("stays_down", stays_down, "likely", "Cohen et al. 2021"),
-        Rule("gradient_spikes", gradient_spikes, "likely", "Pascanu et al. 2013, 3.2"),
-        Rule("gradients_add_up", gradients_add_up, "hint", "torch.optim.Optimizer.zero_grad"),
-        Rule("update_size", update_size, "hint", "Karpathy 2016, CS231n"),
-        Rule("generalises", generalises, "sure", "Prechelt 1998"),
-        Rule("is_done", is_done, "hint", "nanoGPT #69, #421"),
-        Rule("above_double_floor", above_double_floor, "hint", "SciCo #2; llama-from-scratch #5"),
+        Rule("stays_finite", stays_finite, "sure", (sources.NAN_AT_3000,)),
+        Rule("first_loss", starts_even, "likely", (sources.KARPATHY,)),
+        Rule("falls", falls, "likely", (sources.BENGIO_RATES.at("3.1"),)),
+        Rule("stays_down", stays_down, "likely", (sources.COHEN,)),
+        Rule("gradient_spikes", gradient_spikes, "likely", (sources.PASCANU.at("3.2"),)),
+        Rule("gradients_add_up", gradients_add_up, "hint", (sources.ZERO_GRAD,)),
+        Rule("update_size", update_size, "hint", (sources.CS231N,)),
+        Rule("generalises", generalises, "sure", (sources.PRECHELT,)),
+        Rule("is_done", is_done, "hint", (sources.NORMAL_CURVE,)),
+        Rule("above_double_floor", above_double_floor, "hint", (sources.TWO_SOFTMAXES,)),
     )
 }
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lmviz.debug.lesson import Lesson
 from lmviz.debug.patient import Patient
+from lmviz.debug.sources import Source
 from lmviz.trace.step import Cell
 
 Sure = Literal["sure", "likely", "hint"]
@@ -27,6 +29,10 @@ class Finding:
     where: str = ""  # an address in the walk, or the path of a weight
     cell: Cell | None = None
     steps: tuple[int, int] | None = None  # of a training: from the first to the last step that it is about
+    step: int = 0  # of a training: the one in which it is seen best; 0: `where` is in a walk through the model
+    gradient: bool = False  # whether it is about the gradient at `where`
+    ids: tuple[int, ...] = ()  # what the model read; empty: the patient's own text
+    beside: tuple[int, ...] = ()  # the other text with which that was compared
     details: Mapping[str, object] = field(default_factory=dict)  # further numbers and names
     why_not: str = ""  # "too_large", "no_attention", ...
 
@@ -38,8 +44,9 @@ class Check:
     name: str
     run: Callable[[Patient], Finding]
     sure: Sure  # how sure one can be of what it finds
-    source: str  # where the rule comes from
-    trains: bool = False  # whether it runs a training for some steps
+    sources: tuple[Source, ...]  # where the rule comes from
+    lesson: Lesson | None = None  # the training whose steps it looks at
+    trains: bool = False  # whether it makes steps of it, which takes a moment
 
 
 def not_measured(check: str, why: str) -> Finding:

@@ -10,12 +10,16 @@ from torch import Tensor, nn
 
 from lmviz.debug import plain_loop
 from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.lesson import Lesson
 from lmviz.debug.patient import Patient
 from lmviz.train.baselines import baselines
 from lmviz.train.data import Windows
 from lmviz.train.gradient import seeded
 
-STEPS, RATE = 150, 0.01
+STEPS = 150
+UNTRAINED = Lesson(std=0.02, trains=False)
+BY_HEART = Lesson(std=0.1, most=4)
+MEANINGLESS = Lesson(std=0.1, texts="any")
 FAR = 1e4  # one layer's gradient over another's: more is vanishing, or exploding
 
 
@@ -26,7 +30,8 @@ def first_loss(loss: float, d_vocab: int) -> Finding:
     """
     expected = math.log(d_vocab)
     holds = math.isfinite(loss) and abs(loss - expected) <= 0.2 * expected + 0.1
-    return Finding("first_loss", holds, loss, expected, "loss", steps=(1, 1), details={"d_vocab": d_vocab})
+    details = {"d_vocab": d_vocab}
+    return Finding("first_loss", holds, loss, expected, "loss", steps=(1, 1), step=1, details=details)
 
 
 def beats_counting(loss: float, unigram: float, bigram: float) -> Finding:
@@ -36,7 +41,7 @@ def beats_counting(loss: float, unigram: float, bigram: float) -> Finding:
         loss: on the texts that it was trained on, each token from those before it.
         unigram, bigram: what counting tokens, and pairs of tokens, reaches on the same texts.
 
-    Source: Shannon 1948, 3; nanoGPT #69, #421.
+    Source: Shannon 1948, 3.
     """
     holds = math.isfinite(loss) and loss <= bigram + 0.02
     return Finding("beats_counting", holds, loss, bigram, "loss", details={"unigram": unigram, "bigram": bigram})
@@ -46,8 +51,9 @@ def untrained_loss(patient: Patient) -> Finding:
     """`first_loss` of the patient with new weights."""
     if not patient.is_small:
         return not_measured("first_loss", "too_large")
+    inputs, targets = UNTRAINED.batch(patient)
     with torch.no_grad():
-        loss = float(patient.loop.Lesson(patient.fresh().eval())(*patient.pairs))
+        loss = float(patient.loop.Loss(targets)(UNTRAINED.model(patient)(inputs)))
     return first_loss(loss, patient.d_vocab)
 
 
@@ -60,20 +66,17 @@ def one_batch(patient: Patient) -> Finding:
     """
     if not patient.is_small:
         return not_measured("one_batch", "too_large")
-    (inputs, targets), (true_inputs, true_targets) = (
-        tuple(t[:4] for t in p) for p in (patient.pairs, patient.true_pairs)
-    )
-    counted = baselines(Windows(true_inputs, true_targets), patient.d_vocab)
-    model = patient.fresh(0.1)
-    with seeded(0), torch.enable_grad():
-        losses = list(patient.loop.train(model, inputs, targets, STEPS, RATE))
+    true = Windows(*(pair[: BY_HEART.most] for pair in patient.true_pairs))
+    counted = baselines(true, patient.d_vocab)
+    losses = list(BY_HEART.training(patient, BY_HEART.model(patient), STEPS))
     last, first, floor = losses[-1], losses[0], counted.floor
     learned = last < floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
     cheats = last < floor - 0.02
     why = "sees_the_answer" if cheats else "" if learned else "does_not_learn"
     details = {"first": first, "floor": floor, "steps": STEPS, "why": why, "losses": tuple(losses)}
     limit = floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
-    return Finding("one_batch", learned and not cheats, last, limit, "loss", steps=(1, STEPS), details=details)
+    holds = learned and not cheats
+    return Finding("one_batch", holds, last, limit, "loss", steps=(1, STEPS), step=STEPS, details=details)
 
 
 def gradients_reach(patient: Patient) -> Finding:
@@ -84,13 +87,14 @@ def gradients_reach(patient: Patient) -> Finding:
     """
     if not patient.is_small:
         return not_measured("gradients_reach", "too_large")
-    model = patient.fresh(0.1)
+    model = MEANINGLESS.model(patient)
     frozen = [path for path, parameter in patient.model.named_parameters() if not parameter.requires_grad]
-    _backward(model, patient.any_pairs)
+    _backward(model, *MEANINGLESS.batch(patient))
     cut = [p for p, w in model.named_parameters() if w.grad is None or not w.grad.count_nonzero()]
     lost = list(dict.fromkeys([*cut, *frozen]))
     details = {"lost": ", ".join(lost[:4]), "frozen": len(frozen), "tensors": len(list(model.parameters()))}
-    return Finding("gradients_reach", not lost, len(lost), 0, lost[0] if lost else "", details=details)
+    where, cell = (lost[0], (0,) * model.get_parameter(lost[0]).ndim) if lost else ("", None)
+    return Finding("gradients_reach", not lost, len(lost), 0, where, cell, step=1, gradient=True, details=details)
 
 
 def layers(patient: Patient) -> Finding:
@@ -103,21 +107,21 @@ def layers(patient: Patient) -> Finding:
     """
     if not patient.is_small:
         return not_measured("layers", "too_large")
-    sizes = _by_block(patient.fresh(0.1), patient.any_pairs)
+    sizes = _by_block(MEANINGLESS.model(patient), *MEANINGLESS.batch(patient))
     if len(sizes) < 2:
         return not_measured("layers", "one_block")
     low, high = min(sizes, key=lambda b: sizes[b]), max(sizes, key=lambda b: sizes[b])
     ratio = sizes[high] / sizes[low] if sizes[low] else math.inf
     details = {"smallest": low, "largest": high, "sizes": tuple(sizes.values())}
-    return Finding("layers", ratio <= FAR, ratio, FAR, low, details=details)
+    return Finding("layers", ratio <= FAR, ratio, FAR, low, step=1, gradient=True, details=details)
 
 
-def _backward(model: nn.Module, pairs: tuple[Tensor, Tensor]) -> None:
+def _backward(model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
     with seeded(0), torch.enable_grad():
-        plain_loop.Lesson(model)(*pairs).backward()
+        plain_loop.Loss(targets)(model(inputs)).backward()
 
 
-def _by_block(model: nn.Module, pairs: tuple[Tensor, Tensor]) -> dict[str, float]:
+def _by_block(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, float]:
     """Root mean square of the slope at the end of each numbered part of the longest list of parts."""
     lists = [(path, m) for path, m in model.named_modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
     path, parts = max(lists, key=lambda found: len(found[1]), default=("", nn.ModuleList()))
@@ -131,5 +135,5 @@ def _by_block(model: nn.Module, pairs: tuple[Tensor, Tensor]) -> dict[str, float
 
     for i, part in enumerate(parts):
         part.register_forward_hook(partial(keep, f"{path}.{i}"))
-    _backward(model, pairs)
+    _backward(model, inputs, targets)
     return {name: float(stream.grad.pow(2).mean().sqrt()) for name, stream in kept.items() if stream.grad is not None}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.lesson import Lesson
 from lmviz.debug.patient import Patient
 from lmviz.debug.plain_loop import PAD
-from lmviz.train.gradient import seeded
 
-STILL = 1e-12  # a learning rate at which weights stay where they are
-MOVING = 1e-2
+STILL = Lesson(std=0.1, most=8, rate=1e-12)  # so slow that weights stay where they are
+MOVING = Lesson(std=0.1, most=8)
+AS_IT_IS = Lesson(std=0, trains=False)
+WANTED = "loss.wanted"  # the targets, as the plain loop's loss reads them: [text * pos]
 
 
 def shifted(inputs: Tensor, targets: Tensor) -> Finding:
@@ -35,7 +36,8 @@ def shifted(inputs: Tensor, targets: Tensor) -> Finding:
     share = float(following.float().mean())
     window, pos = (int(i) for i in (asked & (targets[:, :-1] != inputs[:, 1:])).nonzero()[0]) if share < 1 else (0, 0)
     details = {"same": float(same.float().mean()), "window": window, "pos": pos}
-    return Finding("targets_shifted", share > 0.99, share, 1.0, "targets", (window, pos), details=details)
+    cell = (window * targets.shape[1] + pos,)
+    return Finding("targets_shifted", share > 0.99, share, 1.0, WANTED, cell, step=1, details=details)
 
 
 def targets_shifted(patient: Patient) -> Finding:
@@ -53,7 +55,9 @@ def padding(patient: Patient) -> Finding:
         return not_measured("padding", "not_shifted")
     counted, wanted = int((targets != PAD).sum()), int((true != PAD).sum())
     details = {"counted": counted, "wanted": wanted}
-    return Finding("padding", counted <= wanted, counted - wanted, 0, "targets", details=details)
+    first = ((targets != PAD) & (true == PAD)).flatten().nonzero()
+    cell = (int(first[0]),) if len(first) else (0,)
+    return Finding("padding", counted <= wanted, counted - wanted, 0, WANTED, cell, step=1, details=details)
 
 
 def gradients_afresh(patient: Patient) -> Finding:
@@ -63,10 +67,13 @@ def gradients_afresh(patient: Patient) -> Finding:
     """
     if not patient.is_small:
         return not_measured("gradients_afresh", "too_large")
-    model = patient.fresh(0.1)
-    lengths = [_length(model) for _ in islice(_training(patient, model, STILL), 3)]
+    model = STILL.model(patient)
+    lengths = [_length(model) for _ in STILL.training(patient, model, 3)]
     ratio = lengths[2] / lengths[0] if lengths[0] else math.nan
-    return Finding("gradients_afresh", bool(abs(ratio - 1) < 0.01), ratio, 1.0, details={"lengths": tuple(lengths)})
+    where, cell = _steepest(model)
+    details = {"lengths": tuple(lengths)}
+    holds = bool(abs(ratio - 1) < 0.01)
+    return Finding("gradients_afresh", holds, ratio, 1.0, where, cell, step=3, gradient=True, details=details)
 
 
 def all_move(patient: Patient) -> Finding:
@@ -76,24 +83,27 @@ def all_move(patient: Patient) -> Finding:
     """
     if not patient.is_small:
         return not_measured("all_move", "too_large")
-    model = patient.fresh(0.1)
+    model = MOVING.model(patient)
     before = {path: parameter.detach().clone() for path, parameter in model.named_parameters()}
     reached = {path: False for path in before}
-    for _ in islice(_training(patient, model, MOVING), 2):
+    for _ in MOVING.training(patient, model, 2):
         for path, parameter in model.named_parameters():
             reached[path] |= parameter.grad is not None and bool(parameter.grad.count_nonzero())
     still = [path for path, parameter in model.named_parameters() if torch.equal(parameter, before[path])]
     forgotten = [path for path in still if reached[path]]
     details = {"forgotten": ", ".join(forgotten[:4]), "tensors": len(before)}
-    return Finding("all_move", not forgotten, len(forgotten), 0, forgotten[0] if forgotten else "", details=details)
-
-
-def _training(patient: Patient, model: nn.Module, rate: float) -> Iterator[float]:
-    inputs, targets = patient.pairs
-    with seeded(0), torch.enable_grad():
-        yield from patient.loop.train(model, inputs[:8], targets[:8], 3, rate)
+    where, cell = _steepest(model, forgotten) if forgotten else ("", None)
+    return Finding("all_move", not forgotten, len(forgotten), 0, where, cell, step=2, gradient=True, details=details)
 
 
 def _length(model: nn.Module) -> float:
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     return float(torch.stack([gradient.norm() for gradient in gradients]).norm()) if gradients else 0.0
+
+
+def _steepest(model: nn.Module, paths: Sequence[str] = ()) -> tuple[str, tuple[int, ...]]:
+    """The weight with the largest gradient of all, or of some, and the cell of it."""
+    slopes = {p: w.grad.abs() for p, w in model.named_parameters() if w.grad is not None and (not paths or p in paths)}
+    path = max(slopes, key=lambda p: float(slopes[p].max()))
+    cell = torch.unravel_index(slopes[path].argmax(), slopes[path].shape)
+    return path, tuple(int(i) for i in cell)

@@ -15,6 +15,8 @@ from lmviz.generate.settings import Settings
 from lmviz.train.baselines import double_softmax_floor
 from lmviz.train.gradient import seeded
 
+DRAWING = frozenset(("dropout", "bernoulli", "rand", "rand_like", "randn", "randn_like", "multinomial"))
+
 
 def repeatable(patient: Patient) -> Finding:
     """In evaluation the same text gives the same logits. Measured: the largest difference of two passes.
@@ -25,9 +27,9 @@ def repeatable(patient: Patient) -> Finding:
     with torch.no_grad(), seeded(0):
         first, second = model(patient.ids), model(patient.ids)
     apart = (first - second).abs().nan_to_num(0.0)
-    pos = int(apart[0].amax(dim=-1).argmax())
     largest = float(apart.max())
-    return Finding("repeatable", largest == 0, largest, 0.0, "logits", (0, pos, 0))
+    where = next((step.address for step in patient.trace if step.op in DRAWING), "logits")
+    return Finding("repeatable", largest == 0, largest, 0.0, where)
 
 
 def double_softmax(patient: Patient) -> Finding:
@@ -36,23 +38,21 @@ def double_softmax(patient: Patient) -> Finding:
     Either the model ends in a softmax, so that its logits are shares that sum to 1, or the loop puts one before the
     loss. Both keep the loss above ln(1 + (V − 1) / e).
 
-    Source: SciCo #2, llama-from-scratch #5; the floor is the loss at logits 1 and 0.
+    Source: llama-from-scratch #5; the floor is the loss at logits 1 and 0.
     """
     inputs, targets = patient.true_pairs
     with torch.no_grad():
         logits = patient.precise(inputs)
-        theirs = float(patient.loop.Lesson(patient.precise)(inputs, targets))
+        theirs = float(patient.loop.Loss(targets)(logits))
     floor = double_softmax_floor(patient.d_vocab)
     sums = logits.sum(dim=-1)
     if patient.d_vocab > 1 and bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
-        return Finding(
-            "double_softmax", False, 1.0, floor, "logits", (0, 0, 0), details={"in": "model", "floor": floor}
-        )
+        return Finding("double_softmax", False, 1.0, floor, "logits", (0, 0, 0), details={"floor": floor})
     twice = _loss(logits.softmax(dim=-1), targets)
     once = _loss(logits, targets)
     is_double = abs(theirs - twice) < 1e-6 < abs(theirs - once)
-    details = {"in": "loop" if is_double else "", "floor": floor, "loss": theirs, "once": once}
-    return Finding("double_softmax", not is_double, theirs - once, floor, "logits", details=details)
+    details = {"floor": floor, "loss": theirs, "once": once}
+    return Finding("double_softmax", not is_double, theirs - once, floor, "loss.given", (0, 0), step=1, details=details)
 
 
 def _loss(logits: Tensor, targets: Tensor) -> float:

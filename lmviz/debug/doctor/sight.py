@@ -17,23 +17,40 @@ CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 def causality(patient: Patient) -> Finding:
     """Change the last token: no logit before it may move. Measured: the largest move.
 
-    Source: Vaswani et al. 2017, 3.2.3; the probe is that of LLMs-from-scratch #1062.
+    Source: Vaswani et al. 2017, 3.2.3.
     """
     ids = patient.ids
     if ids.shape[1] < 2:
         return not_measured("causality", "too_short")
     with torch.no_grad():
         before = _logits(patient, ids)  # [pos, d_vocab]
-        moved = torch.zeros(ids.shape[1])
-        for later in _probed(ids.shape[1]):
-            after = _logits(patient, _changed(ids, later, patient.d_vocab))
-            largest = (after - before).abs().nan_to_num(torch.inf).amax(dim=-1)  # [pos]
-            moved[:later] = torch.maximum(moved[:later], largest[:later].float())
-    pos = int(moved.argmax())
+        probes = [_changed(ids, later, patient.d_vocab) for later in _probed(ids.shape[1])]
+        moves = [_moved_before(patient, probe, ids, before) for probe in probes]
+    largest = max(float(move.max()) for move in moves)
+    probe, move = next(pair for pair in zip(probes, moves, strict=True) if float(pair[1].max()) == largest)
+    pos, logit = divmod(int(move.argmax()), patient.d_vocab)
     limit = _noise(before)
     return Finding(
-        "causality", bool(moved[pos] <= limit), float(moved[pos]), limit, "logits", (0, pos, 0), details={"pos": pos}
+        "causality",
+        largest <= limit,
+        largest,
+        limit,
+        "logits",
+        (0, pos, logit),
+        ids=_tuple(ids),
+        beside=_tuple(probe),
+        details={"pos": pos},
     )
+
+
+def _moved_before(patient: Patient, probe: Tensor, ids: Tensor, before: Tensor) -> Tensor:
+    """How far a change of one token moves the logits of those before it, [pos, d_vocab]."""
+    moved = (_logits(patient, probe) - before).abs().nan_to_num(torch.inf)
+    return moved[: int((probe != ids)[0].nonzero()[0])].float()
+
+
+def _tuple(ids: Tensor) -> tuple[int, ...]:
+    return tuple(ids[0].tolist())
 
 
 def receptive_field(patient: Patient) -> Finding:
@@ -52,7 +69,15 @@ def receptive_field(patient: Patient) -> Finding:
             moves[early] = max(_last_moved(_logits(patient, changed), before) for changed in changes)
     pos = min(moves, key=lambda early: moves[early])
     return Finding(
-        "receptive_field", moves[pos] > 0, moves[pos], 0.0, "logits", (0, ids.shape[1] - 1, 0), details={"pos": pos}
+        "receptive_field",
+        moves[pos] > 0,
+        moves[pos],
+        0.0,
+        "logits",
+        (0, ids.shape[1] - 1, 0),
+        ids=_tuple(ids),
+        beside=_tuple(_changed(ids, pos, patient.d_vocab)),
+        details={"pos": pos},
     )
 
 
@@ -82,7 +107,8 @@ def positions(patient: Patient) -> Finding:
     patterns = patterns_of(trace)
     uneven = max((_unevenness(pattern) for pattern in patterns[:1]), default=0.0)
     limit = _noise(logits)
-    return Finding("positions", apart > limit or uneven > limit, max(apart, uneven), limit, "x", (0, n_pos - 1, 0))
+    holds, cell = apart > limit or uneven > limit, (0, n_pos - 1, 0)
+    return Finding("positions", holds, max(apart, uneven), limit, "logits", cell, ids=_tuple(ids))
 
 
 def whole_context(patient: Patient) -> Finding:
@@ -100,7 +126,8 @@ def whole_context(patient: Patient) -> Finding:
     failed = trace.failure.step
     where = trace[failed].address if failed is not None else ""
     reads = _longest_read(patient, ids)
-    return Finding("whole_context", False, reads, patient.n_ctx, where, details={"error": str(trace.failure)})
+    details = {"error": str(trace.failure)}
+    return Finding("whole_context", False, reads, patient.n_ctx, where, ids=_tuple(ids), details=details)
 
 
 def _longest_read(patient: Patient, ids: Tensor) -> int:

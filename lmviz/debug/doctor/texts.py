@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.patient import Patient
@@ -18,7 +19,9 @@ def ids_in_range(patient: Patient) -> Finding:
     smallest = min(min(ids) for ids in patient.texts)
     holds = smallest >= 0 and largest < patient.d_vocab
     details = {"smallest": smallest, "text": text, "pos": pos}
-    return Finding("ids_in_range", holds, largest, patient.d_vocab - 1, "tok", (0, pos, 0), details=details)
+    return Finding(
+        "ids_in_range", holds, largest, patient.d_vocab - 1, "tokenizer", ids=patient.texts[text], details=details
+    )
 
 
 def length_in_context(lengths: Sequence[int], n_ctx: int) -> Finding:
@@ -30,11 +33,12 @@ def length_in_context(lengths: Sequence[int], n_ctx: int) -> Finding:
     cut = sum(length - 1 > n_ctx for length in lengths)
     lost = sum(max(0, length - 1 - n_ctx) for length in lengths) / max(1, sum(lengths))
     details = {"cut": cut, "texts": len(lengths), "lost": lost}
-    return Finding("length_in_context", lost <= 0.5, longest, n_ctx, details=details)
+    return Finding("length_in_context", lost <= 0.5, longest, n_ctx, "tokenizer", step=1, details=details)
 
 
 def text_lengths(patient: Patient) -> Finding:
-    return length_in_context([len(ids) for ids in patient.texts], patient.n_ctx)
+    finding = length_in_context([len(ids) for ids in patient.texts], patient.n_ctx)
+    return replace(finding, step=0, ids=max(patient.texts, key=len))
 
 
 def known_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Finding:
@@ -48,4 +52,4 @@ def known_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Finding:
     total = sum(len(tokens) for tokens in read) + dropped
     share = (unknown + dropped) / total if total else 1.0
     details = {"unknown": unknown, "dropped": dropped, "tokens": total}
-    return Finding("known_tokens", share <= 0.1, share, 0.1, details=details)
+    return Finding("known_tokens", share <= 0.1, share, 0.1, "tokenizer", step=1, details=details)

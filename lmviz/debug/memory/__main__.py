@@ -64,7 +64,7 @@ def _limited(trial: Trial) -> Outcome:
         for _ in range(2):
             inputs, targets = _batch(trial)
             during = "forward"
-            loss = plain_loop.Lesson(model)(inputs, targets)
+            loss = plain_loop.Loss(targets)(model(inputs))
             during = "backward"
             optimizer.zero_grad()
             loss.backward()
@@ -91,7 +91,8 @@ def _built(trial: Trial) -> tuple[nn.Module, torch.optim.Optimizer]:
 
 
 def _step(model: nn.Module, optimizer: torch.optim.Optimizer, trial: Trial) -> None:
-    loss = plain_loop.Lesson(model)(*_batch(trial))
+    inputs, targets = _batch(trial)
+    loss = plain_loop.Loss(targets)(model(inputs))
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -115,8 +116,9 @@ def _saved(model: nn.Module, trial: Trial) -> int:
             kept[memory.data_ptr()] = (memory.nbytes(), tensor)
         return tensor
 
+    inputs, targets = _batch(trial)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        plain_loop.Lesson(model)(*_batch(trial))
+        plain_loop.Loss(targets)(model(inputs))
     return sum(n_bytes for n_bytes, _ in kept.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from torch import nn
 
@@ -13,7 +14,12 @@ from lmviz.debug.doctor.history import History, history_of
 from lmviz.debug.doctor.learning import beats_counting
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.texts import known_tokens, length_in_context
+from lmviz.debug.moment import Moment
 from lmviz.debug.pitfalls.setup import AROUND, Data, Setup, data_of
+from lmviz.errors import UserError
+from lmviz.generate.readout import NextTokenLoss
+from lmviz.model.card import Card
+from lmviz.model.tokenizer import Tokenizer
 from lmviz.train.baselines import Baselines, baselines
 from lmviz.train.data import batches
 from lmviz.train.gradient import Diverged
@@ -56,6 +62,28 @@ def run(setup: Setup) -> Iterator[Snapshot | Result]:
     except Diverged as error:
         diverged = error.step
     yield _result(setup, data, model, seen, diverged)
+
+
+def moment_before(setup: Setup, step: int) -> tuple[Moment, Tokenizer, Card]:
+    """The training of a pitfall just before one of its steps, and how its texts are read.
+
+    Raises:
+        UserError: the training does not get so far.
+    """
+    data, training = data_of(setup), setup.training
+    model = new_model(setup.model, data.tokenizer.d_vocab, training.seed)
+    shown = batches(data.train, training.batch_size, training.seed)
+    made = 0
+    try:
+        for _ in islice(train(model, shown, training), max(0, step - 1)):
+            made += 1
+    except Diverged:
+        pass
+    if not 1 <= step <= training.steps or made != step - 1:
+        raise UserError("A step from 1 to {most} can be opened; got {step}.", most=made + 1, step=step)
+    batch = next(iter(shown))
+    moment = Moment(step, model.train(), batch.inputs, batch.targets, NextTokenLoss, seed=training.seed + step)
+    return moment, data.tokenizer, Card(prompts=data.texts[:1])
 
 
 def result_of(setup: Setup) -> Result:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,10 +11,11 @@ import streamlit as st
 from lmviz.ui import shell
 from lmviz.ui.debugging import words
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import text
+from lmviz.ui.text import integer, text
 
 if TYPE_CHECKING:
     from lmviz.debug.doctor.finding import Finding
+    from lmviz.debug.sources import Source
 
 Look = Callable[["Finding"], "Walk | None"]  # where a finding can be seen
 
@@ -65,8 +67,19 @@ def alarm(lang: str, finding: Finding, place: Walk | None = None) -> None:
             st.markdown(text(lang, "doctor.false_alarm", words=false))
         with st.container(horizontal=True, vertical_alignment="center"):
             if place is not None:
-                shell.link(text(lang, "doctor.look"), place)
-            st.caption(text(lang, "doctor.source", source=check.source))
+                shell.link(_look(lang, finding), place)
+            st.caption(linked(lang, check.sources))
+
+
+def _look(lang: str, finding: Finding) -> str:
+    """What the link says: that it leads there, and to which step of a training."""
+    return text(lang, "doctor.look_at", step=integer(lang, finding.step)) if finding.step else text(lang, "doctor.look")
+
+
+def linked(lang: str, found: Iterable[Source]) -> str:
+    """Sources by their names, each a link to where it can be read."""
+    names = " · ".join(f"[{one.name.replace('[', '(')}]({one.url})" for one in found)
+    return text(lang, "doctor.source", source=names)
 
 
 def _list(lang: str, findings: Sequence[Finding], sign: str) -> None:
@@ -78,23 +91,23 @@ def _list(lang: str, findings: Sequence[Finding], sign: str) -> None:
         )
 
 
-class _Known:
+@dataclass(frozen=True)
+class Known:
     """What is known about a check before it runs."""
 
-    def __init__(self, sure: str, source: str) -> None:
-        self.sure, self.source = sure, source
+    sure: str
+    sources: tuple[Source, ...]
 
 
-def known(name: str) -> _Known:
+def known(name: str) -> Known:
+    from lmviz.debug import sources
     from lmviz.debug.doctor import CHECKS
     from lmviz.debug.doctor.curves import RULES
 
+    others = {
+        "known_tokens": Known("sure", (sources.SENNRICH.at("1"),)),
+        "beats_counting": Known("likely", (sources.SHANNON.at("3"),)),
+        "sampling": Known("hint", (sources.HOLTZMAN.at("3"),)),
+    }
     found = CHECKS.get(name) or RULES.get(name)
-    return _Known(found.sure, found.source) if found is not None else _Known(*_OTHERS[name])
-
-
-_OTHERS = {
-    "known_tokens": ("sure", "Small Language Models for Dummies, 4"),
-    "beats_counting": ("likely", "Shannon 1948, 3"),
-    "sampling": ("hint", "Holtzman et al. 2020, 3"),
-}
+    return Known(found.sure, found.sources) if found is not None else others[name]

@@ -43,7 +43,7 @@ def section(bench: Workbench, view: View) -> None:
         st.markdown(f"#### {text(lang, f'bug.{bug.name}')}")
         st.markdown(f"**{text(lang, 'lab.tell')}:** {text(lang, f'bug.{bug.name}.tell')}")
         show_diff(bench, view, bug, view.model)
-        st.caption(text(lang, "doctor.source", source=bug.source))
+        st.caption(cards.linked(lang, (bug.source,)))
     if why := bench.debugging.why_not(bug, view.model):
         with right:
             st.info(text(lang, f"lab.{why}"))

@@ -1,0 +1,41 @@
+"""A place in the step-through, in plain words: which model reads what, at which step, and which number is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lmviz.benches.run import Run
+from lmviz.trace.step import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where a finding can be seen."""
+
+    model: str
+    prompt: str  # empty for a training step, which brings its texts
+    where: str  # the address of a step or of a weight, or the name of a stage
+    cell: Cell = ()  # of the tensor that `tensor` names; empty: none
+    gradient: bool = False
+    step: int = 0  # of a training; 0: a walk through a model
+    b_model: str = ""  # what it is compared with
+    b_prompt: str = ""
+    tensor: str = ""  # whose cell is meant; empty: that of the step at `where`
+
+
+def seen_at(run: Run, place: Seen) -> Seen | None:
+    """The place as this run has it: a weight is seen at the step that uses it, with its cell pinned.
+
+    None if the run has no such step.
+    """
+    trace, address = run.trace, place.where
+    value = trace.value(address)
+    if value is None:
+        is_stage = any(stage.kind == address for stage in run.walk.stages)
+        return replace(place, cell=()) if is_stage or address in trace else None  # a step that failed made nothing
+    fits = len(place.cell) == len(value.shape) and all(i < n for i, n in zip(place.cell, value.shape, strict=True))
+    place = replace(place, tensor=address, cell=place.cell if fits else ())
+    if address not in trace.weights:
+        return replace(place, where=trace[address].address) if address in trace else None
+    users = [step.address for step in trace if any(given.address == address for given in step.inputs)]
+    return replace(place, where=users[0]) if users else None
