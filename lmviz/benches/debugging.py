@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -16,6 +15,7 @@ from lmviz.benches.moments import PITFALL, RACE, Moments, Name
 from lmviz.benches.names import BROKEN, moment_name, training_step_name
 from lmviz.benches.places import Seen, seen_at
 from lmviz.benches.run import Request, Run
+from lmviz.benches.turns import Turns, Waiting, in_silence
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.catalogue import bug_named
 from lmviz.debug.bugs.difference import Difference, first_difference, gradient_difference, value_differences
@@ -28,7 +28,7 @@ from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.history import History
 from lmviz.debug.doctor.lessons import WANTED
 from lmviz.debug.doctor.outputs import sampling
-from lmviz.debug.game import Glance, Puzzle, glance, probe, puzzle
+from lmviz.debug.game import Glance, Puzzle, fair_places, glance, probe, puzzle
 from lmviz.debug.memory.trial import Outcome, Trial, try_out
 from lmviz.debug.pitfalls.run import Result, run
 from lmviz.debug.pitfalls.setup import Setup
@@ -74,7 +74,7 @@ class Debugging:
         self._differences, self._races, self._puzzles = Cache(64), Cache(32), Cache(256)
         self._results, self._outcomes, self._probes = Cache(32), Cache(64), Cache(256)
         self._places = Cache(256)
-        self._one_trial = threading.Lock()
+        self._turns = Turns()  # of trainings that sessions wait for: each takes a core, or a gigabyte
 
     # -- models with a bug in them -----------------------------------------------------------------------------------
 
@@ -262,23 +262,34 @@ class Debugging:
     def has_run(self, setup: Setup) -> bool:
         return setup in self._results
 
-    def result(self, setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot: None) -> Result:
-        """A training of a pitfall, run once; `watch` sees its steps."""
-        return self._results.get(setup, lambda: _quietly(lambda: _run(setup, watch)))
+    def result(
+        self, setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot: None, waiting: Waiting = in_silence
+    ) -> Result:
+        """A training of a pitfall, run once, when its turn has come; `watch` sees its steps.
 
-    def try_out(self, trial: Trial) -> Outcome:
-        """A trial in a process of its own, made once."""
-        return self._outcomes.get(trial, lambda: self._tried_out(trial))
+        If `watch` raises, because nobody looks any more, the training ends there.
+        """
+        if setup in self._results:
+            return self._results.get(setup, lambda: _quietly(lambda: _run(setup, watch)))
+        with self._turns.turn(waiting):
+            return self._results.get(setup, lambda: _quietly(lambda: _run(setup, watch)))
 
-    def _tried_out(self, trial: Trial) -> Outcome:
-        """One at a time: each may take a gigabyte."""
-        with self._one_trial:
-            return try_out(trial)
+    def try_out(self, trial: Trial, waiting: Waiting = in_silence) -> Outcome:
+        """A trial in a process of its own, made once, when its turn has come."""
+        if trial in self._outcomes:
+            return self._outcomes.get(trial, lambda: try_out(trial))
+        with self._turns.turn(waiting):
+            return self._outcomes.get(trial, lambda: try_out(trial))
 
     # -- the game ----------------------------------------------------------------------------------------------------
 
     def puzzle(self, seed: int, level: int) -> Puzzle:
         return self._puzzles.get((seed, level), lambda: puzzle(seed, level, self._models_at_hand()))
+
+    def fair(self, asked: Puzzle) -> tuple[str, ...]:
+        """The stages that are a right answer."""
+        checkpoint = self._bench.checkpoint(asked.model)
+        return self._probes.get((asked, "fair"), lambda: fair_places(checkpoint, asked))
 
     def probe(self, asked: Puzzle, check: str) -> Finding:
         checkpoint = self._bench.checkpoint(asked.model)

@@ -29,10 +29,12 @@ def seen_at(run: Run, place: Seen) -> Seen | None:
     None if the run has no such step.
     """
     trace, address = run.trace, place.where
+    if not place.cell and any(stage.kind == address for stage in run.walk.stages):
+        return place
     value = trace.value(address)
-    if value is None:
-        is_stage = any(stage.kind == address for stage in run.walk.stages)
-        return replace(place, cell=()) if is_stage or address in trace else None  # a step that failed made nothing
+    if value is None:  # a step that failed made nothing; a weight that is not in this run was not used
+        where = address if address in trace else "loss" if place.gradient else ""
+        return replace(place, where=where, cell=()) if where else None
     fits = len(place.cell) == len(value.shape) and all(i < n for i, n in zip(place.cell, value.shape, strict=True))
     place = replace(place, tensor=address, cell=place.cell if fits else ())
     if address not in trace.weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +11,8 @@ import torch
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.bugs.difference import distance, value_differences
-from lmviz.debug.bugs.models import broken, why_not
+from lmviz.debug.bugs.models import architecture, broken, why_not
+from lmviz.debug.bugs.source import diff_of
 from lmviz.debug.doctor import CHECKS, examine
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.patient import patient_of
@@ -19,7 +20,7 @@ from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
-from lmviz.walk.stages import Stage, stages_of
+from lmviz.walk.stages import KINDS, Stage, stage_at, stages_of
 
 LARGEST_SEED = 999_999
 N_CHOICES = 5
@@ -98,10 +99,32 @@ def puzzle(seed: int, level: int, models: Mapping[str, Checkpoint]) -> Puzzle:
     raise UserError("None of the models at hand can be broken so that it shows: add a sample model.")
 
 
-def judge(puzzle: Puzzle, place: str, bug: str, probes_used: int) -> Verdict:
-    """Points for the stage, more for the bug, less for each probe; nothing for two wrong answers."""
-    right = BUGS[puzzle.bug]
-    place_right, bug_right = place == right.place, bug == right.name
+def fair_places(checkpoint: Checkpoint, puzzle: Puzzle) -> tuple[str, ...]:
+    """The stages that name the bug fairly: those of the lines that it edits, and that of the first other number."""
+    bug = BUGS[puzzle.bug]
+    a, b = _runs(checkpoint, bug, puzzle.prompt)
+    lines = diff_of(bug, architecture(checkpoint))
+    found = {*_stages_of_lines(a, {n.number for n in lines if n.mark == "-"})}
+    found |= _stages_of_lines(b, {n.number for n in lines if n.mark == "+"})
+    if differing := value_differences(a, b, most=1):
+        found.add(stage_at(stages_of(a), a[differing[0].address].index).kind)
+    return (bug.place, *sorted(found - {bug.place}, key=KINDS.index))
+
+
+def _stages_of_lines(trace: Trace, numbers: set[int]) -> set[str]:
+    """The stages of the steps that some lines of the model's source make."""
+    stages = stages_of(trace)
+    steps = [s for s in trace if s.span.lines and numbers & set(range(s.span.lines[0], s.span.lines[1] + 1))]
+    return {stage_at(stages, step.index).kind for step in steps}
+
+
+def judge(puzzle: Puzzle, places: Sequence[str], place: str, bug: str, probes_used: int) -> Verdict:
+    """Points for the stage, more for the bug, less for each probe; nothing for two wrong answers.
+
+    Args:
+        places: the stages that are fair.
+    """
+    place_right, bug_right = place in places, bug == puzzle.bug
     earned = 5 * place_right + 10 * puzzle.level * bug_right
     return Verdict(place_right, bug_right, max(earned - probes_used, 1) if earned else 0)
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 
+SPECIAL = ("bug/", "cured/", "moment/")  # how the names of models of the debugging page begin
+
+
 def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
     """The model that a page is about, one at hand or the folder of another; `and_then`
     lets go of what belonged to the one before."""
@@ -24,10 +27,26 @@ def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
         text(lang, "top.model"),
         models if chosen in models else [*models, chosen],
         label_visibility="collapsed",
-        width=170,
+        width=230 if chosen.startswith(SPECIAL) else 170,
         accept_new_options=True,
+        format_func=lambda one: name(lang, one),
         **state.bound("model", **and_then),
     )
+
+
+def name(lang: str, model: str) -> str:
+    """What a model of the debugging page is called: by its bug, or its training step. Others keep their names."""
+    kind, _, rest = model.partition("/")
+    what, _, base = rest.partition("@")
+    if not base or not model.startswith(SPECIAL):
+        return model
+    if kind == "bug":
+        return text(lang, "choice.with_bug", model=base, bug=text(lang, f"bug.{what}"))
+    if kind == "cured":
+        return text(lang, "choice.healthy", model=base)
+    lesson, _, step = what.partition(".")[0].partition("!")
+    shown = text(lang, f"pitfall.{base.partition('/')[0]}") if lesson == "pitfall" else name(lang, base)
+    return text(lang, "choice.moment", model=shown, step=step)
 
 
 def section(label: str, names: Mapping[str, str], **and_then: Any) -> None:

@@ -51,8 +51,9 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = plain(why.value)
         shown["agrees"] = agrees(why.value, found, value)
-    theirs = other.trace.value(address) if other is not None and not gradient else None
-    shown["other"] = plain(float(theirs.array[cell])) if theirs is not None and _has(theirs, cell) else None
+    theirs = other.trace.value(address) if other is not None else None
+    numbers = None if theirs is None or not _has(theirs, cell) else theirs.grad if gradient else theirs.array
+    shown["other"] = None if numbers is None else plain(float(numbers[cell]))
     shown["edited"] = any(edit[:2] in ((address, cell), (address, cell[1:2])) for edit in view.edits) and not gradient
     return shown
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lmviz.benches.run import Run
 from lmviz.trace.step import Step
+from lmviz.ui import choices
 from lmviz.ui.debugger import tables, tensors
 from lmviz.ui.debugger.code import code_pane, hidden_pane
 from lmviz.ui.debugger.facts import Facts
@@ -141,8 +142,8 @@ def compared(run: Run, view: View, other: Run | None) -> str:
         return ""
     if view.b_plain and not view.b_prompt and not view.b_model:
         return text(view.lang, "compare.with_plain")
-    shown = visible(other.request.prompt)
-    return text(view.lang, "compare.with", model=other.request.model, prompt=shown[:40])
+    shown = visible(other.request.prompt or other.tokens.text)
+    return text(view.lang, "compare.with", model=choices.name(view.lang, other.request.model), prompt=shown[:40])
 
 
 def watched(run: Run, view: View) -> list[dict[str, Any]]:
@@ -172,7 +173,7 @@ def _picture(
     if whole and stage.kind == "probabilities":
         asked = {"temperature": run.request.temperature, "target": run.request.target}
         return tables.bars(run, stage, pos, other) | asked
-    if whole and stage.kind == "loss" and other is None:
+    if whole and stage.kind == "loss" and other is None and tables.has_losses(run, stage):
         return tables.loss(run, stage) | {"target": run.request.target}
     return {"kind": "tensors", "panels": tensors.tensors(run, view, cursor, stage, pos, windows, other)}
 

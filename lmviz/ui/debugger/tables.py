@@ -64,6 +64,11 @@ def _other_row(run: Run, other: Run | None, address: str, pos: int) -> Array | N
     return found
 
 
+def has_losses(run: Run, stage: Stage) -> bool:
+    """Whether a loss was worked out position by position; that of a plain training loop is one call."""
+    return any(value.name == "nll" for step in run.trace[stage.first : stage.last + 1] for value in step.outputs)
+
+
 def loss(run: Run, stage: Stage) -> dict[str, Any]:
     """Input and target side by side at every position, −ln p of each, and their mean."""
     named = {v.name: v for step in run.trace[stage.first : stage.last + 1] for v in step.outputs}

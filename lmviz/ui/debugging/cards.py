@@ -14,13 +14,32 @@ from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import integer, text
 
 if TYPE_CHECKING:
+    from lmviz.benches.places import Seen
     from lmviz.debug.doctor.finding import Finding
     from lmviz.debug.sources import Source
 
-Look = Callable[["Finding"], "Walk | None"]  # where a finding can be seen
+Look = Callable[["Finding"], "Seen | None"]  # where a finding can be seen
 
 
-def nowhere(finding: Finding) -> Walk | None:
+def walk(lang: str, seen: Seen | None) -> Walk | None:
+    """The step-through at a place."""
+    if seen is None:
+        return None
+    is_stage = not seen.tensor and "." not in seen.where
+    return Walk(
+        lang=lang,
+        model=seen.model,
+        prompt=seen.prompt or None,
+        step=seen.where,
+        by="stage" if is_stage else "op",
+        cell=(seen.tensor, seen.cell) if seen.tensor and seen.cell else None,
+        grad=seen.gradient,
+        b_model=seen.b_model,
+        b_prompt=seen.b_prompt,
+    )
+
+
+def nowhere(finding: Finding) -> Seen | None:
     return None
 
 
@@ -39,7 +58,8 @@ def cards(lang: str, findings: Sequence[Finding], look: Look = nowhere) -> None:
     columns = st.columns(2, gap="small") if len(alarms) > 1 else [st.container()]
     for i, finding in enumerate(alarms):
         with columns[i % len(columns)]:
-            alarm(lang, finding, look(finding))
+            seen = look(finding)
+            alarm(lang, finding, walk(lang, seen), seen.step if seen else 0)
     fine = [finding for finding in findings if finding.holds]
     skipped = [finding for finding in findings if finding.holds is None]
     if fine:
@@ -51,8 +71,12 @@ def cards(lang: str, findings: Sequence[Finding], look: Look = nowhere) -> None:
             _list(lang, skipped, ":gray[:material/help:]")
 
 
-def alarm(lang: str, finding: Finding, place: Walk | None = None) -> None:
-    """One alarm: measured, what it means, how to mend it, how sure, when false, and where to look."""
+def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0) -> None:
+    """One alarm: measured, what it means, how to mend it, how sure, when false, and where to look.
+
+    Args:
+        step: of a training, where `place` shows one; 0: a walk through a model.
+    """
     check = known(finding.check)
     with st.container(border=True):
         sure = text(lang, f"doctor.sure.{check.sure}")
@@ -67,13 +91,9 @@ def alarm(lang: str, finding: Finding, place: Walk | None = None) -> None:
             st.markdown(text(lang, "doctor.false_alarm", words=false))
         with st.container(horizontal=True, vertical_alignment="center"):
             if place is not None:
-                shell.link(_look(lang, finding), place)
+                label = text(lang, "doctor.look_at", step=integer(lang, step)) if step else text(lang, "doctor.look")
+                shell.link(label, place)
             st.caption(linked(lang, check.sources))
-
-
-def _look(lang: str, finding: Finding) -> str:
-    """What the link says: that it leads there, and to which step of a training."""
-    return text(lang, "doctor.look_at", step=integer(lang, finding.step)) if finding.step else text(lang, "doctor.look")
 
 
 def linked(lang: str, found: Iterable[Source]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,18 +11,22 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import charts as shared
-from lmviz.ui import choices, state
+from lmviz.ui import choices, shell, state
 from lmviz.ui.debugging import cards, charts, words
 from lmviz.ui.debugging.view import WAYS, View
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import error_text, text
+from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.training.view import View as Training
 
 if TYPE_CHECKING:
-    from lmviz.debug.doctor.finding import Finding
     from lmviz.debug.doctor.history import History
     from lmviz.workbench import Workbench
 
-LOG = "debug.log"
+LOG, COST = "debug.log", "doctor.cost"
+BEAT = 2.0  # seconds between two looks at a running training
+SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
+ACTIVE = ("queued", "running")
+SICK = "bug/no_mask@simple-llm"  # a model to try the doctor on
 
 
 def section(bench: Workbench, view: View) -> None:
@@ -58,8 +63,15 @@ def _model(bench: Workbench, view: View) -> None:
         examined = bench.debugging.examine(view.model)
     cards.summary(view.lang, examined.findings)
     if not any(finding.holds is False for finding in examined.findings):
-        st.success(text(view.lang, "doctor.healthy"), icon=":material/favorite:")
-    cards.cards(view.lang, examined.findings, lambda finding: look(view.lang, view.model, examined.prompt, finding))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.success(text(view.lang, "doctor.healthy"), icon=":material/favorite:", width=420)
+            st.button(
+                text(view.lang, "doctor.sick"),
+                icon=":material/sick:",
+                key="doctor.sick",
+                on_click=lambda: state.go(way="model", model=SICK, prompt=None),
+            )
+    cards.cards(view.lang, examined.findings, look(bench, view.model, examined.prompt))
     with st.expander(text(view.lang, "doctor.drawing"), icon=":material/casino:"):
         _drawing(bench, view)
 
@@ -77,19 +89,17 @@ def _drawing(bench: Workbench, view: View) -> None:
         details = {"d_vocab": words.said(lang, float(str(finding.details["d_vocab"])))}
         details["repeats"] = words.said(lang, float(str(finding.details["repeats"])), share=True)
         st.warning(text(lang, f"doctor.sampling.{why}", **details))
-        cards.alarm(lang, finding)
+        prompt = bench.first_prompt(view.model)
+        place = Walk(lang=lang, model=view.model, prompt=prompt, step="probabilities",
+                     temperature=min(10.0, max(0.01, view.temperature)))  # fmt: skip
+        cards.alarm(lang, finding, place)
     else:
         st.success(f"**{words.about(lang, finding, 'title')}** · {words.measured(lang, finding)}")
 
 
-def look(lang: str, model: str, prompt: str, finding: Finding) -> Walk | None:
-    """The step-through where a finding is. A weight has no step of its own, and is shown in its cell's inspector."""
-    if not finding.where or finding.where in ("targets", "loss"):
-        return None
-    if finding.where.endswith((".weight", ".bias")):
-        cell = (finding.where, finding.cell) if finding.cell else None
-        return Walk(lang=lang, model=model, prompt=prompt, cell=cell)
-    return Walk(lang=lang, model=model, prompt=prompt, step=finding.where, by="op")
+def look(bench: Workbench, model: str, prompt: str) -> cards.Look:
+    """From a finding on a model to where it can be seen."""
+    return lambda finding: bench.debugging.seen(model, prompt, finding)
 
 
 def _runs(bench: Workbench, view: View) -> None:
@@ -107,18 +117,40 @@ def _runs(bench: Workbench, view: View) -> None:
 
 
 def _run(bench: Workbench, view: View) -> None:
-    found = [run.id for run in bench.runs.all()]
+    """The curves of a training, looked at again and again while it goes on; when it is over, its model too."""
+    found = {run.id: run for run in bench.runs.all()}
     if not found:
         st.info(text(view.lang, "doctor.no_runs"))
+        shell.link(text(view.lang, "doctor.start"), Training(lang=view.lang), "training")
         return
-    history = bench.debugging.history(view.run if view.run in found else found[0])
-    if not history.losses:
-        st.info(text(view.lang, "doctor.why_not.too_short"))
-        return
-    diagnosed(bench, view, history)
-    if model := bench.debugging.last_model(view.run if view.run in found else found[0]):
+    run = found[view.run] if view.run in found else next(iter(found.values()))
+    cost: float = state.remember(COST, 0.0)
+    every = max(BEAT, cost / SHARE) if run.state in ACTIVE else None
+    st.fragment(_watched, run_every=every)(bench, run.id, every is not None)
+    if every is None and (model := bench.debugging.last_model(run.id)):
         st.markdown(f"#### {text(view.lang, 'doctor.the_model')}")
         _model(bench, replace(view, model=model))
+
+
+def _watched(bench: Workbench, run: str, goes_on: bool) -> None:
+    """What the rules say of a run as it is now. Called again on a beat that takes a tenth of a core at most."""
+    began, view = time.perf_counter(), state.view(View)
+    try:
+        now = bench.runs.get(run)
+        if goes_on and now.state not in ACTIVE:
+            st.rerun()
+        history = bench.debugging.history(run)
+    except UserError as error:  # deleted meanwhile
+        st.error(error_text(view.lang, error))
+        return
+    if goes_on:
+        at = {"step": integer(view.lang, now.step), "steps": integer(view.lang, now.steps)}
+        st.markdown(f":blue[:material/sync:] {text(view.lang, 'doctor.goes_on', **at)}")
+    if history.losses:
+        diagnosed(bench, view, history, lambda finding: bench.debugging.seen_in_run(run, finding))
+    else:
+        st.info(text(view.lang, "doctor.why_not.too_short"))
+    state.keep(COST, 0.8 * float(state.remember(COST, 0.0)) + 0.2 * (time.perf_counter() - began))
 
 
 def _log(bench: Workbench, view: View) -> None:
@@ -164,7 +196,7 @@ def _example(bench: Workbench) -> None:
     st.session_state[LOG] = "\n".join(lines)
 
 
-def diagnosed(bench: Workbench, view: View, history: History) -> None:
+def diagnosed(bench: Workbench, view: View, history: History, look: cards.Look = cards.nowhere) -> None:
     """Curves with the stretches that the alarms are about, and the alarms."""
     lang = view.lang
     findings = bench.debugging.diagnose(history)
@@ -175,4 +207,4 @@ def diagnosed(bench: Workbench, view: View, history: History) -> None:
     chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), spans=spans)
     shared.show(chart, "doctor.curve")
     cards.summary(lang, findings)
-    cards.cards(lang, findings)
+    cards.cards(lang, findings, look)

@@ -9,12 +9,13 @@ import streamlit as st
 
 from lmviz.ui import shell, state
 from lmviz.ui.debugging import words
-from lmviz.ui.debugging.lab import place_name, show_diff
+from lmviz.ui.debugging.lab import show_diff
 from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import text, visible
+from lmviz.ui.text import percent, text, visible
 
 if TYPE_CHECKING:
+    from lmviz.benches.run import Run
     from lmviz.debug.game import Puzzle, Score
     from lmviz.workbench import Workbench
 
@@ -65,13 +66,16 @@ def _score(lang: str) -> None:
 def _look(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
     """The broken model, and the probes."""
     from lmviz.benches.debugging import puzzle_name
+    from lmviz.benches.run import Request
     from lmviz.debug.game import LEVELS as RULES
 
     lang = view.lang
     st.markdown(text(lang, "game.say"))
-    st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)} · "
-                f"{words.code(puzzle.prompt)}")  # fmt: skip
-    shell.link(text(lang, "game.open"), Walk(lang=lang, model=puzzle_name(puzzle), prompt=puzzle.prompt))
+    st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
+    run = bench.run(Request(puzzle_name(puzzle), puzzle.prompt))
+    st.markdown(text(lang, "game.expects", text=words.code(puzzle.prompt), found=_expects(lang, run)))
+    place = Walk(lang=lang, model=puzzle_name(puzzle), prompt=puzzle.prompt)
+    shell.link(text(lang, "game.open"), place)
     for said in now["probes"]:
         st.markdown(f"- {_probed(bench, lang, puzzle, said)}")
     left = RULES[puzzle.level].probes - len(now["probes"])
@@ -79,6 +83,13 @@ def _look(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> 
         st.markdown(f"**{text(lang, 'game.probes', n=left)}**")
         if left > 0:
             _probes(bench, view, puzzle, now)
+
+
+def _expects(lang: str, run: Run) -> str:
+    """What the broken model takes for the likeliest next tokens."""
+    shares = run.trace["readout.probs"].outputs[0].array[0, -1]
+    best = sorted(range(len(shares)), key=lambda i: -float(shares[i]))[:3]
+    return ", ".join(f"{words.code(run.piece(i))} {percent(lang, float(shares[i]))}" for i in best)
 
 
 def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
@@ -146,16 +157,16 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -
             text(lang, "game.answer"),
             type="primary",
             icon=":material/gavel:",
-            on_click=lambda: _judge(puzzle, now, st.session_state[ids["place"]], st.session_state[ids["bug"]]),
+            on_click=lambda: _judge(bench, puzzle, now, *(st.session_state[ids[part]] for part in ("place", "bug"))),
         )
 
 
-def _judge(puzzle: Puzzle, now: dict[str, Any], place: str | None, bug: str | None) -> None:
+def _judge(bench: Workbench, puzzle: Puzzle, now: dict[str, Any], place: str | None, bug: str | None) -> None:
     """The first answer that names a bug counts."""
     from lmviz.debug.game import counted, judge
 
     if bug is not None and now["verdict"] is None:
-        verdict = now["verdict"] = judge(puzzle, place or "", bug, len(now["probes"]))
+        verdict = now["verdict"] = judge(puzzle, bench.debugging.fair(puzzle), place or "", bug, len(now["probes"]))
         state.keep(SCORE, counted(score(), verdict))
 
 
@@ -169,7 +180,8 @@ def _told(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> 
     show = st.success if verdict.bug_right else st.info
     show(text(lang, f"game.{key}", points=verdict.points))
     st.markdown(f"#### {visible(text(lang, f'bug.{bug.name}')).replace('·', ' ')}")
-    st.markdown(f"{place_name(lang, bug)}. {text(lang, f'bug.{bug.name}.tell')}")
+    fair = [text(lang, f"stage.{kind}.title") for kind in bench.debugging.fair(puzzle)]
+    st.markdown(f"{text(lang, 'game.stages', stages=' · '.join(fair))}  \n{text(lang, f'bug.{bug.name}.tell')}")
     show_diff(bench, view, bug, puzzle.model)
     st.button(
         text(lang, "game.next"),

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.ui import charts as shared
-from lmviz.ui import choices, shell, state
+from lmviz.ui import choices, matrices, shell, state
 from lmviz.ui.debugging import cards, charts
-from lmviz.ui.debugging.doctor import look
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
+from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import text
+from lmviz.ui.text import integer, text
 
 if TYPE_CHECKING:
     from lmviz.debug.bugs.bug import Bug
+    from lmviz.trace.step import Array, Cell
     from lmviz.workbench import Workbench
 
+TOKENS = ("pos", "query", "key")  # axes that run over the text
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
@@ -49,10 +52,8 @@ def section(bench: Workbench, view: View) -> None:
             st.info(text(lang, f"lab.{why}"))
         return
     with right, st.spinner(text(lang, "lab.breaking")):
-        if not bug.in_loop:
-            _first_difference(bench, view, bug)
-        if bug.retrain:
-            _race(bench, view, bug)
+        (_race if bug.retrain else _first_difference)(bench, view, bug)
+    with left, st.spinner(text(lang, "doctor.examining")):
         _verdict(bench, view, bug)
 
 
@@ -85,52 +86,80 @@ def show_diff(bench: Workbench, view: View, bug: Bug, model: str) -> None:
 
 
 def _first_difference(bench: Workbench, view: View, bug: Bug) -> None:
-    """Where healthy and broken part, in words, and the link that opens both there."""
+    """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
     from lmviz.benches.debugging import bug_name, healthy_name
+    from lmviz.benches.run import Request
 
     lang, prompt = view.lang, view.prompt if view.prompt is not None else bench.first_prompt(view.model)
     st.text_input(text(lang, "top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
     found = bench.debugging.difference(bug, view.model, prompt)
-    if bug.retrain:
-        from lmviz.debug.bugs.models import STEPS
-
-        st.markdown(text(lang, "lab.trained", steps=STEPS))
     if found is None:
         st.info(text(lang, "lab.same"))
         return
-    if found.gone:
-        st.markdown(text(lang, "lab.gone", address=code(found.gone)))
-    if found.how in ("value", "shape"):
-        key = "lab.first" if found.how == "value" else "lab.shape"
-        st.markdown(text(lang, key, address=code(found.address), largest=said(lang, found.largest)))
-    place = Walk(
-        lang=lang,
-        model=healthy_name(bug, view.model),
-        prompt=prompt,
-        step=found.address,
-        by="line",
-        b_model=bug_name(bug.name, view.model),
-        cell=(found.address, found.cell) if found.how == "value" and found.cell else None,
+    names = healthy_name(bug, view.model), bug_name(bug.name, view.model)
+    key = {"value": "lab.first", "shape": "lab.shape"}.get(found.how, "lab.gone")
+    st.markdown(text(lang, key, address=code(found.address), largest=said(lang, found.largest)))
+    if found.how == "value":
+        ours, theirs = (bench.run(Request(name, prompt)) for name in names)
+        value, other = ours.trace.value(found.address), theirs.trace.value(found.address)
+        assert value is not None and other is not None
+        pieces = ours.tokens.pieces
+        labels = [pieces if axis in TOKENS else () for axis in ("", "", *value.axes)[-2:]]
+        three(view, value.array, other.array, found.cell, ("", *value.axes)[-2:], labels)
+    cell = (found.address, found.cell) if found.how == "value" and found.cell else None
+    shell.link(
+        text(lang, "lab.open"),
+        Walk(lang=lang, model=names[0], prompt=prompt, step=found.address, by="line", b_model=names[1], cell=cell),
     )
-    shell.link(text(lang, "lab.open"), place)
+
+
+def three(
+    view: View,
+    a: Array,
+    b: Array,
+    cell: Cell,
+    axes: tuple[str, ...] = ("", ""),
+    labels: Sequence[Sequence[str]] = ((), ()),
+) -> None:
+    """A, B and A − B on one scale, around the cell where they differ most."""
+    import numpy as np
+
+    a, b = (np.atleast_2d(array[cell[:-2]] if array.ndim > 2 else array).astype(np.float64) for array in (a, b))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(a == b, 0.0, a - b)
+    finite = np.abs(np.concatenate([a, b, apart], axis=None))
+    peak = float(finite[np.isfinite(finite)].max(initial=1e-6))
+    grids = [grid.astype(np.float32) for grid in (a, b, apart)]
+    names = [text(view.lang, f"lab.{name}") for name in ("healthy", "broken", "difference")]
+    drawn = [
+        Matrix(grid, name, axes, labels[0], labels[1], sign, peak=peak, result=sign == "=", pinned=cell[-2:])
+        for grid, name, sign in zip(grids, names, ("", "−", "="), strict=True)
+    ]
+    matrices.show(drawn, view.lang, key="lab.three", height=230, together=True)
 
 
 def _race(bench: Workbench, view: View, bug: Bug) -> None:
-    """Both trained from the same weights: the curves, and the step at which they part."""
+    """Both trained from the same weights: the curves, the step at which they part, and the link that opens it."""
     lang = view.lang
     found = bench.debugging.race(bug, view.model)
     lines = {
         text(lang, "lab.broken"): tuple(enumerate(found.broken, start=1)),
         text(lang, "lab.healthy"): tuple(enumerate(found.healthy, start=1)),
     }
-    chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), height=200)
+    st.markdown(text(lang, "lab.trained", steps=len(found.broken)))
+    chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), height=190)
     shared.show(chart, "lab.race")
-    if found.parting is None:
+    parting = found.parting
+    if parting is None:
         st.markdown(text(lang, "lab.part.none", steps=len(found.broken)))
         return
-    parting = found.parting
     details = {"where": code(parting.where), "largest": said(lang, parting.largest), "n": said(lang, parting.largest)}
     st.markdown(text(lang, f"lab.part.{parting.what}", step=parting.step, **details))
+    if parting.cell:
+        three(view, parting.ours, parting.theirs, parting.cell)
+    place = cards.walk(lang, seen := bench.debugging.parted(bug, view.model))
+    if place is not None and seen is not None:
+        shell.link(text(lang, "lab.open_step", step=integer(lang, seen.step)), place)
 
 
 def _verdict(bench: Workbench, view: View, bug: Bug) -> None:
@@ -142,7 +171,7 @@ def _verdict(bench: Workbench, view: View, bug: Bug) -> None:
     if not findings:
         st.info(text(lang, "lab.unseen" if bug.seen_by else "lab.invisible"), icon=":material/visibility_off:")
         return
-    prompt = bench.first_prompt(view.model)
+    name, prompt = bug_name(bug.name, view.model), bench.first_prompt(view.model)
     for finding in sorted(findings, key=lambda f: f.check not in bug.seen_by):
-        model = view.model if bug.in_loop else bug_name(bug.name, view.model)
-        cards.alarm(lang, finding, None if bug.in_loop else look(lang, model, prompt, finding))
+        seen = bench.debugging.seen(name, prompt, finding)
+        cards.alarm(lang, finding, cards.walk(lang, seen), seen.step if seen else 0)

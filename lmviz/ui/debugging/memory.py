@@ -191,8 +191,15 @@ def _change(before: Trial, cure: Cure) -> str:
 
 
 def _tried(bench: Workbench, lang: str, trial: Trial) -> Outcome:
+    place = st.empty()
+
+    def waiting(before: int) -> None:
+        place.caption(text(lang, "pitfall.waiting", n=before))
+
     with st.spinner(text(lang, "memory.trying")):
-        return bench.debugging.try_out(trial)
+        outcome = bench.debugging.try_out(trial, waiting)
+    place.empty()
+    return outcome
 
 
 def _mb(lang: str, n_bytes: int) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import charts as shared
-from lmviz.ui import state
+from lmviz.ui import shell, state
 from lmviz.ui.debugging import cards, charts, memory, tips
 from lmviz.ui.debugging.view import FAMILIES, View
 from lmviz.ui.debugging.words import code, said
+from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import integer, text
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def _family(bench: Workbench, view: View) -> None:
             _buttons(view, pitfall)
     with right:
         shown = st.container()
-    if view.ran or view.cured:
-        _shown(bench, view, pitfall, left, shown)
+    _shown(bench, view, pitfall, left, shown)
 
 
 def _story(view: View, pitfall: Pitfall) -> None:
@@ -121,17 +121,31 @@ def _shown(bench: Workbench, view: View, pitfall: Pitfall, left: st.delta_genera
            right: st.delta_generator.DeltaGenerator) -> None:  # fmt: skip
     """What has run so far: the curves, what it writes, and what the doctor says."""
     lang = view.lang
-    setups = {text(lang, "pitfall.sick"): pitfall.sick} if view.ran else {}
-    setups |= {text(lang, f"cure.{name}"): setup for name, setup in pitfall.cures} if view.cured else {}
+    sick = {text(lang, "pitfall.sick"): pitfall.sick} if view.ran else {}
+    cures = {text(lang, f"cure.{name}"): setup for name, setup in pitfall.cures}
     with right:
-        results = {name: _run(bench, lang, setup) for name, setup in setups.items()}
+        results = {name: _run(bench, lang, setup) for name, setup in (sick | cures).items()}
         _curves(lang, pitfall, results)
-        _tables(lang, results)
+        if not view.ran:
+            st.caption(text(lang, "pitfall.healthy_first"))
+        _tables(lang, {name: result for name, result in results.items() if name in sick or view.cured})
     with left:
         if view.ran:
-            sick = results[text(lang, "pitfall.sick")]
-            _judged(lang, pitfall, sick)
-            _alarms(lang, pitfall, sick)
+            found = results[text(lang, "pitfall.sick")]
+            _judged(lang, pitfall, found)
+            _alarms(bench, lang, pitfall, found)
+        if view.ran and view.cured:
+            _beside(bench, lang, pitfall, results)
+
+
+def _beside(bench: Workbench, lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
+    """The same training step of the sick and of the cured training, in the step-through."""
+    from lmviz.benches.moments import PITFALL, Name
+
+    step = min(result.history.last_step for result in results.values() if result.history.losses)
+    a, b = (str(Name(PITFALL, step, of)) for of in (pitfall.name, f"{pitfall.name}/{pitfall.cures[0][0]}"))
+    place = Walk(lang=lang, model=a, b_model=b, step="logits")
+    shell.link(text(lang, "pitfall.beside", step=integer(lang, step)), place)
 
 
 def _run(bench: Workbench, lang: str, setup: Setup) -> Result:
@@ -141,12 +155,15 @@ def _run(bench: Workbench, lang: str, setup: Setup) -> Result:
     place = st.empty()
     steps = setup.training.steps
 
+    def waiting(before: int) -> None:
+        place.progress(0.0, text(lang, "pitfall.waiting", n=before))
+
     def watch(snapshot: Snapshot) -> None:
         if snapshot.step % max(1, steps // 25) == 0:
             done = text(lang, "pitfall.running", step=integer(lang, snapshot.step), steps=integer(lang, steps))
             place.progress(snapshot.step / steps, done)
 
-    result = bench.debugging.result(setup, watch)
+    result = bench.debugging.result(setup, watch, waiting)
     place.empty()
     return result
 
@@ -161,11 +178,11 @@ def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
     title = "pitfall.held_out" if pitfall.family == "poor_predictions" else "pitfall.true_chart"
     words = (text(lang, "pitfall.step"), text(lang, "pitfall.nats"))
     st.markdown(f"**{text(lang, 'pitfall.chart')}**")
-    losses = {name: result.history.losses for name, result in results.items()}
+    losses = {text(lang, "pitfall.sick"): ()} | {name: result.history.losses for name, result in results.items()}
     shared.show(charts.curves(losses, *words, levels, height=250 if true else 300), "pitfall.curve")
     if true:
         st.markdown(f"**{text(lang, title)}**")
-        held_out = {name: result.history.held_out for name, result in results.items()}
+        held_out = {text(lang, "pitfall.sick"): ()} | {name: r.history.held_out for name, r in results.items()}
         shared.show(charts.curves(held_out, *words, levels, height=230), "pitfall.true")
     for name, result in results.items():
         if result.diverged_at is not None:
@@ -174,6 +191,8 @@ def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
 
 def _tables(lang: str, results: dict[str, Result]) -> None:
     """Side by side: what each writes, its losses, and how much of it is copied."""
+    if not results:
+        return
     for column, (name, result) in zip(st.columns(len(results)), results.items(), strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{name}**")
@@ -206,12 +225,13 @@ def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:
         st.info(text(lang, "pitfall.wrong", words=words), icon=":material/lightbulb:")
 
 
-def _alarms(lang: str, pitfall: Pitfall, sick: Result) -> None:
+def _alarms(bench: Workbench, lang: str, pitfall: Pitfall, sick: Result) -> None:
     told = [finding for finding in sick.findings if finding.holds is False]
     told.sort(key=lambda finding: finding.check not in pitfall.findings)
     st.markdown(f"**{text(lang, 'pitfall.doctor')}**")
     for finding in told[:2]:
-        cards.alarm(lang, finding)
+        seen = bench.debugging.seen_in_pitfall(pitfall.name, finding, sick.diverged_at or sick.history.last_step)
+        cards.alarm(lang, finding, cards.walk(lang, seen), seen.step)
     if not told:
         st.markdown(text(lang, "pitfall.nothing"))
 

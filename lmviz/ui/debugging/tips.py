@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 TOP = 5
-MOST_TOKENS = 64
+MOST_IDS = 64  # shown
 
 
 def section(bench: Workbench, view: View) -> None:
@@ -51,20 +51,21 @@ def _shapes(view: View, run: Run, prompt: str) -> None:
 
 
 def _predictions(view: View, run: Run) -> None:
-    """The guide's `inspect_prediction`, at every position."""
+    """The guide's `inspect_prediction`, after the token that is clicked."""
     import numpy as np
 
-    lang = view.lang
+    lang, last = view.lang, len(run.tokens) - 1
+    pos = view.pos if 0 <= view.pos <= last else last
     st.markdown(f"#### {text(lang, 'tips.top')}")
     st.markdown(text(lang, "tips.top.say"))
-    shares = run.trace["readout.probs"].outputs[0].array[0]
-    lines = []
-    for pos in range(min(len(run.tokens), MOST_TOKENS)):
-        best = np.argsort(-shares[pos])[:TOP]
-        found = " ".join(f"{code(run.piece(int(i)))} {percent(lang, float(shares[pos, i]))}" for i in best)
-        lines.append(f"{code(run.token(pos))} → {found}")
-    with st.container(height=230, border=False):
-        st.markdown("\n\n".join(lines))
+    boxes = [pieces.Piece(run.token(i), marks=("given",) if i <= pos else ("later",), key=i) for i in range(last + 1)]
+    pieces.show(boxes, lang, "tips.positions", lambda i: state.go(pos=i), chosen=pos, height=120)
+    shares = run.trace["readout.probs"].outputs[0].array[0, pos]
+    for i in np.argsort(-shares, kind="stable")[:TOP]:
+        share = float(shares[i])
+        st.progress(min(1.0, share), f"{code(run.piece(int(i)))} {percent(lang, share)}")
+    place = Walk(lang=lang, model=run.request.model, prompt=run.request.prompt, step="probabilities", focus=pos)
+    shell.link(text(lang, "tips.shapes.go"), place)
 
 
 def _data(bench: Workbench, view: View, prompt: str) -> None:
@@ -79,7 +80,7 @@ def _data(bench: Workbench, view: View, prompt: str) -> None:
     shown = [pieces.Piece(part, marks=marks.get(fate, ((), ""))[0], sign=marks.get(fate, ((), ""))[1])
              for part, fate in back.parts]  # fmt: skip
     pieces.show(shown, lang, "tips.pieces")
-    st.markdown(" ".join(f"`{id}`" for id in back.tokens.ids[:MOST_TOKENS]))
+    st.markdown(" ".join(f"`{id}`" for id in back.tokens.ids[:MOST_IDS]))
     key = "tips.data.same" if back.is_exact else "tips.data.changed"
     st.markdown(text(lang, key, decoded=code(visible(back.decoded))))
 

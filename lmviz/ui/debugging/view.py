@@ -24,6 +24,7 @@ class View(Place):
     pitfall: str = part("", str)  # empty: the family's first
     ran: bool = part(False, flag)  # the training that goes wrong
     cured: bool = part(False, flag)  # and the one that is cured
+    pos: int = part(-1, whole(-1, 100_000))  # whose next token is looked at; -1: the last
     # memory
     batch: int = part(32, whole(1, 256))
     d_model: int = part(256, whole(16, 512))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import choices, state
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, text
 
@@ -24,7 +24,7 @@ def is_of_a_run(model: str) -> bool:
 
 
 def is_training_step(model: str) -> bool:
-    return is_of_a_run(model) and "!" in model
+    return model.startswith(("runs/", "moment/")) and "!" in model
 
 
 def recent(bench: Workbench, view: View) -> list[str]:
@@ -43,7 +43,7 @@ def label(bench: Workbench, lang: str, model: str) -> str:
     from lmviz.benches.names import run_and_step, training_step
 
     if not is_of_a_run(model):
-        return model
+        return choices.name(lang, model)
     try:
         if moment := run_and_step(model):
             return text(lang, "time.model", name=bench.runs.get(moment[0]).name, step=integer(lang, moment[1]))
