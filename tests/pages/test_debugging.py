@@ -146,7 +146,7 @@ def test_healthy_and_broken_open_side_by_side_in_the_step_through(open_page: Ope
     app = open_page(model="simple-llm", b_model="bug/no_mask@simple-llm", step="blocks.0.attn.pattern")
     assert not complaints(app)
     drawn = scene(app)
-    assert "bug/no_mask" in drawn["compared"]
+    assert "simple-llm · No mask" in drawn["compared"]
     broken = open_page(model="bug/no_mask@simple-llm", step="blocks.0.attn.pattern")
     lines = "\n".join(line["text"] for line in scene(broken)["source"]["lines"])
     assert "masked = scores  #" in lines

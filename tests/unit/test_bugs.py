@@ -8,22 +8,28 @@ import pytest
 import torch
 
 import lmviz
+from lmviz.benches.run import Request
 from lmviz.debug.bugs.bug import Edit, apply, diff
 from lmviz.debug.bugs.catalogue import BUGS, bug_named
 from lmviz.debug.bugs.difference import first_difference
 from lmviz.debug.bugs.models import broken, healthy, why_not
 from lmviz.debug.bugs.source import broken_source, diff_of, healthy_source
 from lmviz.debug.bugs.training import race
-from lmviz.debug.bugs.verdict import verdict
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.trace.step import Trace
 from lmviz.walk.stages import stages_of
+from lmviz.workbench import Workbench
 from tests.conftest import ROOT
 
 IN_MODEL = [name for name, bug in BUGS.items() if not bug.in_loop]
 TRAINED = [name for name, bug in BUGS.items() if bug.retrain]
 INVISIBLE = {"k_and_v_swapped", "wrong_gelu"}
+
+
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    return Workbench()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def test_a_bug_is_a_small_edit_of_a_source(name: str) -> None:
         lines = diff_of(BUGS[name], file)
         assert 1 <= sum(line.mark in "+-" for line in lines) <= 8
         assert compile(broken_source(BUGS[name], file), file, "exec")
-    assert BUGS[name].source
+    assert BUGS[name].source.url.startswith("https://")
 
 
 def test_a_diff_gives_back_both_texts() -> None:
@@ -112,10 +118,63 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_every_bug_is_seen_by_the_doctor_or_declared_invisible(simple: Checkpoint, name: str) -> None:
-    seen = {finding.check for finding in verdict(simple, BUGS[name])}
+def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(name: str) -> None:
+    bench = Workbench()
+    found = bench.debugging.verdict(BUGS[name], "simple-llm")
+    seen = {finding.check for finding in found}
     assert set(BUGS[name].seen_by) <= seen
     assert (not seen) == (name in INVISIBLE) == (not BUGS[name].seen_by)
+    for finding in found:
+        place = bench.debugging.seen(f"bug/{name}@simple-llm", "The cat sits on the", finding)
+        assert place is not None, finding.check
+        run = bench.run(Request(place.model, place.prompt))
+        assert place.where in run.trace or place.where in {stage.kind for stage in run.walk.stages}
+        assert place.step == finding.step
+        assert not place.cell or run.trace.value(place.tensor) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "where", "gradient"),
+    [
+        ("targets_not_shifted", 1, "loss.wanted", False),
+        ("double_softmax", 1, "loss.given", False),
+        ("zero_grad_missing", 2, "pos_embed.weight", True),
+        ("climbs", 1, "pos_embed.weight", True),
+        ("optimizer_forgets", 2, "tok", False),  # what step 1 left out is seen when step 2 reads it
+        ("gradient_cut", 1, "blocks.1.attn.attn_out", True),
+    ],
+)
+def test_two_trainings_are_opened_at_the_first_number_that_differs(
+    bench: Workbench, name: str, step: int, where: str, gradient: bool
+) -> None:
+    place = bench.debugging.parted(BUGS[name], "simple-llm")
+    assert place is not None
+    assert (place.step, place.tensor, place.gradient) == (step, where, gradient)
+    a, b = (bench.run(Request(model, "")).trace.value(where) for model in (place.model, place.b_model))
+    assert a is not None and b is not None
+    ours, theirs = (v.grad if gradient else v.array for v in (a, b))
+    apart = (ours is None) != (theirs is None) or ours[place.cell] != theirs[place.cell]  # type: ignore[index]
+    assert apart
+
+
+def test_a_weight_holds_what_the_loop_left_in_it(bench: Workbench) -> None:
+    """A gradient that was not zeroed is the sum of this step's and those before: the arithmetic of one step is less."""
+    run = bench.run(Request("moment/gradients_afresh!3.0@bug/zero_grad_missing@simple-llm", ""))
+    weight = run.trace.value("pos_embed.weight")
+    assert weight is not None and weight.grad is not None
+    cell = (1, 14)
+    why = bench.explain(run, "pos_embed.weight", cell, gradient=True)
+    assert why is not None
+    assert weight.grad[cell] == pytest.approx(3 * why.value, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["moment/nonsense!1@names", "moment/race!1@names", "moment/one_batch!999@names", "moment/pitfall!1@x", "moment/"],
+)
+def test_a_moment_that_does_not_exist_is_refused(bench: Workbench, name: str) -> None:
+    with pytest.raises(UserError):
+        bench.run(Request(name, ""))
 
 
 def test_bugs_say_where_they_have_no_place(simple: Checkpoint) -> None:

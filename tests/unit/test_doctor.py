@@ -15,6 +15,7 @@ import lmviz
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.bugs.models import broken, loop_of
 from lmviz.debug.doctor import CHECKS, examine
+from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.learning import first_loss
 from lmviz.debug.doctor.lessons import shifted
@@ -66,6 +67,12 @@ def test_every_check_holds_on_some_sample() -> None:
         checkpoint = lmviz.load(ROOT / "sample_models" / sample)
         held |= {finding.check for finding in examine(patient_of(checkpoint)) if finding.holds}
     assert held == set(CHECKS)
+
+
+def test_every_check_names_sources_that_can_be_followed() -> None:
+    for known in (*CHECKS.values(), *RULES.values()):
+        assert known.sources, known.name
+        assert all(source.name and source.url.startswith("https://") for source in known.sources)
 
 
 def test_examining_changes_neither_the_model_nor_torchs_random_numbers(simple: Checkpoint) -> None:

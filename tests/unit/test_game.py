@@ -14,7 +14,7 @@ from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
 from lmviz.debug.exercises.question import Question, mixed
 from lmviz.debug.exercises.walk import kinds_asked, questions
-from lmviz.debug.game import LEVELS, PROBES, Puzzle, Score, Verdict, counted, glance, judge, probe, puzzle
+from lmviz.debug.game import LEVELS, PROBES, Puzzle, Score, Verdict, counted, fair_places, glance, judge, probe, puzzle
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.debug.pitfalls.run import result_of
 from lmviz.errors import UserError
@@ -76,8 +76,28 @@ def test_a_glance_before_the_bug_sees_nothing_and_one_after_it_does(models: dict
 )
 def test_points_are_for_the_stage_the_bug_and_few_probes(place: str, bug: str, probes: int, points: int) -> None:
     one = Puzzle(0, 2, "simple-llm", "", "no_mask", ())
-    assert judge(one, place, bug, probes).points == points
-    assert judge(one, "mlp", "wrong", probes) == Verdict(False, False, 0)
+    assert judge(one, ("scores",), place, bug, probes).points == points
+    assert judge(one, ("scores",), "mlp", "wrong", probes) == Verdict(False, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("bug", "stages"),
+    [
+        ("no_mask", ("scores", "softmax")),  # the first number that both have and that differs is a share
+        ("wrong_triangle", ("scores",)),  # its line runs once, before the walk: the first other number tells
+        ("mask_after_softmax", ("scores", "softmax")),
+        ("heads_not_transposed", ("qkv", "mix")),
+        ("norm_axis", ("norm", "final_norm")),
+        ("no_residual", ("residual", "norm")),
+    ],
+)
+def test_every_stage_that_a_bug_edits_is_a_fair_answer(
+    models: dict[str, Checkpoint], bug: str, stages: tuple[str, ...]
+) -> None:
+    one = Puzzle(0, 2, "simple-llm", "The cat sits on the", bug, (bug,))
+    found = fair_places(models["simple-llm"], one)
+    assert found == stages
+    assert all(judge(one, found, stage, bug, 0).place_right for stage in stages)
 
 
 def test_a_streak_ends_with_a_wrong_answer() -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 
+from lmviz.benches.turns import Turns
 from lmviz.debug.pitfalls.catalogue import PITFALLS
-from lmviz.debug.pitfalls.run import Result, longest_copy, result_of
+from lmviz.debug.pitfalls.run import Result, longest_copy, moment_before, result_of
 from lmviz.debug.pitfalls.setup import Setup, data_of
+from lmviz.errors import UserError
+from lmviz.train.loop import Snapshot
+from lmviz.workbench import Workbench
 
 _known: dict[Setup, Result] = {}
 
@@ -86,3 +91,62 @@ def test_held_out_names_are_in_no_training() -> None:
 )
 def test_the_longest_copy_is_found(sample: str, longest: str) -> None:
     assert longest_copy(sample, (".anna.", ".mario.")) == longest
+
+
+def test_any_step_of_a_pitfall_can_be_opened() -> None:
+    setup = PITFALLS["rate_too_high"].sick
+    losses = dict(result_of(setup).history.losses)
+    for step in (1, 7):
+        moment, _, _ = moment_before(setup, step)
+        assert moment.record().loss == pytest.approx(losses[step], rel=1e-5)
+    with pytest.raises(UserError, match="can be opened; got 301"):
+        moment_before(setup, 301)
+
+
+def test_trainings_take_turns_in_the_order_of_asking() -> None:
+    turns, order, told = Turns(), list[str](), list[int]()
+    first, waits = threading.Event(), threading.Event()
+
+    def have(name: str) -> None:
+        with turns.turn(lambda before: (told.append(before), waits.set())):  # type: ignore[func-returns-value]
+            order.append(name)
+            first.wait(10)
+
+    threads = [threading.Thread(target=have, args=(name,)) for name in ("a", "b")]
+    threads[0].start()
+    while not order:
+        pass
+    threads[1].start()
+    waits.wait(10)
+    assert order == ["a"] and set(told) == {1}
+    first.set()
+    for thread in threads:
+        thread.join(10)
+    assert order == ["a", "b"]
+
+
+def test_who_goes_away_while_waiting_leaves_the_queue() -> None:
+    turns = Turns()
+
+    def go_away(before: int) -> None:
+        raise RuntimeError("nobody looks")
+
+    with turns.turn(), pytest.raises(RuntimeError), turns.turn(go_away):
+        raise AssertionError("it was not its turn")
+    with turns.turn(go_away):
+        pass
+
+
+def test_a_training_that_nobody_watches_any_more_stops() -> None:
+    debugging, seen = Workbench().debugging, list[int]()
+
+    def watch(snapshot: Snapshot) -> None:
+        seen.append(snapshot.step)
+        if snapshot.step == 5:
+            raise RuntimeError("nobody looks")
+
+    with pytest.raises(RuntimeError):
+        debugging.result(PITFALLS["rate_too_low"].sick, watch)
+    assert seen == [1, 2, 3, 4, 5]
+    assert not debugging.has_run(PITFALLS["rate_too_low"].sick)
+    assert debugging.result(PITFALLS["rate_too_low"].sick).history.last_step == 300
