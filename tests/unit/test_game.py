@@ -85,7 +85,7 @@ def test_points_are_for_the_stage_the_bug_and_few_probes(place: str, bug: str, p
     [
         ("no_mask", ("scores", "softmax")),  # the first number that both have and that differs is a share
         ("wrong_triangle", ("scores",)),  # its line runs once, before the walk: the first other number tells
-        ("mask_after_softmax", ("scores", "softmax")),
+        ("mask_after_softmax", ("scores", "softmax", "mix")),
         ("heads_not_transposed", ("qkv", "mix")),
         ("norm_axis", ("norm", "final_norm")),
         ("no_residual", ("residual", "norm")),
