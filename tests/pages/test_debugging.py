@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,10 +18,11 @@ from lmviz.debug.exercises.pitfalls import ASKED
 from lmviz.debug.exercises.walk import questions
 from lmviz.debug.game import puzzle
 from lmviz.debug.pitfalls.catalogue import PITFALLS
+from lmviz.train.texts import preset
 from lmviz.ui.text import LANGUAGES, has, text
 from lmviz.workbench import Workbench
 from tests.conftest import ROOT
-from tests.pages.conftest import Open, cells_of, complaints, scene
+from tests.pages.conftest import Open, cells_of, complaints, picture, scene
 
 OURS = r"\b(doctor|bug|lab|game|pitfall|memory|exercise|tips|debug|cure|answer)\.[a-z_]+"
 PLACES = [
@@ -104,6 +108,57 @@ def test_a_temperature_that_leaves_no_choice_or_only_noise_is_told(
     app = open_on("debugging", section="doctor", model="names", temperature=temperature)
     assert not app.exception
     assert (text("en", "doctor.sampling.failed") in words(app)) is alarm
+
+
+def wait(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_running_training_is_examined_while_it_goes_on(open_on: Open) -> None:
+    bench = Workbench()
+    plan = preset("pokemon")
+    run = bench.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
+    try:
+        wait(lambda: bench.runs.get(run).step >= 10)
+        app = open_on("debugging", section="doctor", way="run", run=run)
+        assert not complaints(app)
+        assert re.search(r"Still training: step [\d,]+ of 100,000", words(app))
+        assert text("en", "doctor.the_model") not in words(app)
+        bench.runs.stop(run)
+        wait(lambda: bench.runs.get(run).state not in ("queued", "running"))
+        app.run()
+        assert "Still training" not in words(app)
+        assert text("en", "doctor.the_model") in words(app)
+        assert not complaints(app)
+    finally:
+        bench.runs.delete(run)
+        bench.runs.close()
+
+
+def test_a_step_of_a_race_opens_in_the_step_through_with_both_trainings(open_page: Open) -> None:
+    names = {kind: f"moment/race!2.0@{kind}/zero_grad_missing@simple-llm" for kind in ("cured", "bug")}
+    app = open_page(model=names["cured"], b_model=names["bug"], step="pos", by="op", grad="true",
+                    cell='["pos_embed.weight",[0,20]]')  # fmt: skip
+    assert not complaints(app)
+    drawn = scene(app)
+    assert "zero_grad is missing · training step 2" in drawn["compared"]
+    assert drawn["inspector"]["agrees"]
+    assert abs(drawn["inspector"]["other"] - drawn["inspector"]["value"]) > 0.1
+    app = open_page(model=names["bug"], step="pos", by="op", grad="true", cell='["pos_embed.weight",[0,20]]')
+    assert not scene(app)["inspector"]["agrees"]  # what the weight holds is more than this step's gradient
+
+
+def test_predictions_are_shown_after_any_token(open_on: Open) -> None:
+    app = open_on("debugging", family="tips", model="names", prompt=".marianne", pos="1")
+    assert not complaints(app)
+    run = Workbench().run(Request("names", ".marianne"))
+    likeliest = int(run.trace["readout.probs"].outputs[0].array[0, 1].argmax())
+    boxes = picture(app, "tips.positions")
+    assert (len(boxes["pieces"]), boxes["chosen"]) == (len(run.tokens), 1)
+    assert any(f"`{run.piece(likeliest)}`" in one.proto.text for one in app.get("progress"))
 
 
 def test_a_pasted_log_is_read_and_diagnosed(open_on: Open) -> None:

@@ -171,9 +171,8 @@ def _run(bench: Workbench, lang: str, setup: Setup) -> Result:
 def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
     levels = {}
     if pitfall.sick.vocabulary == "own":
-        found = [result.baselines for result in results.values()]
-        shown = ("uniform", "bigram") if len({one.bigram for one in found}) == 1 else ("uniform",)
-        levels = {text(lang, f"pitfall.{name}"): getattr(found[0], name) for name in shown}
+        whole = list(results.values())[-1].baselines  # of the texts that the cured training has
+        levels = {text(lang, f"pitfall.{name}"): getattr(whole, name) for name in ("uniform", "unigram", "bigram")}
     true = pitfall.name in ("not_shifted", "too_long") or pitfall.family == "poor_predictions"
     title = "pitfall.held_out" if pitfall.family == "poor_predictions" else "pitfall.true_chart"
     words = (text(lang, "pitfall.step"), text(lang, "pitfall.nats"))

@@ -45,7 +45,8 @@ def _shapes(view: View, run: Run, prompt: str) -> None:
     st.markdown(text(lang, "tips.shapes.say"))
     named = [step.outputs[0] for step in run.trace if step.outputs and "." not in step.outputs[0].name]
     for value in named[:6]:
-        shape = " × ".join(f"{size} {axis}" for axis, size in zip(value.axes, value.shape, strict=True))
+        named_sizes = zip(value.axes, value.shape, strict=True)
+        shape = " × ".join(f"{size} {axis}" if axis != str(size) else axis for axis, size in named_sizes)
         st.markdown(f"{code(value.address)} {shape}")
     shell.link(text(lang, "tips.shapes.go"), Walk(lang=lang, model=view.model, prompt=prompt))
 

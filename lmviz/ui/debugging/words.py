@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lmviz.ui.text import integer, number, text, visible
+from lmviz.ui.text import has, integer, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.debug.doctor.finding import Finding
@@ -35,14 +35,17 @@ def measured(lang: str, finding: Finding) -> str:
     share = finding.check in SHARES
     details = {name: _detail(lang, value) for name, value in finding.details.items()}
     numbers = {"measured": said(lang, finding.measured, share), "limit": said(lang, finding.limit, share)}
-    return text(lang, f"doctor.{finding.check}.measured", **(details | numbers))
+    fine = f"doctor.{finding.check}.fine"
+    key = fine if finding.holds and has(lang, fine) else f"doctor.{finding.check}.measured"
+    return text(lang, key, **(details | numbers))
 
 
 def about(lang: str, finding: Finding, what: str) -> str:
     """Another of a check's sentences: its title, what it means, how to mend it, when it is a false alarm."""
-    key = f"doctor.{finding.check}.{what}"
-    words = text(lang, key, **{name: _detail(lang, value) for name, value in finding.details.items()})
-    return "" if words == key else words
+    general = f"doctor.{finding.check}.{what}"
+    keys = (f"{general}.{finding.details.get('why', '')}", general)  # some can say more exactly what is wrong
+    key = next((key for key in keys if has(lang, key)), "")
+    return text(lang, key, **{name: _detail(lang, value) for name, value in finding.details.items()}) if key else ""
 
 
 def stage_name(lang: str, stage: Stage) -> str:
