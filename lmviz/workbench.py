@@ -41,12 +41,10 @@ from lmviz.benches.run import (
 from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.explain.explanation import Explanation
-from lmviz.generate.beam import BeamSearch, beam_searches
 from lmviz.generate.generation import Writing
 from lmviz.generate.reading import prompt_ids
 from lmviz.generate.readout import NextTokenLoss
 from lmviz.generate.settings import Settings
-from lmviz.generate.side_by_side import Outcome, of_generations, of_search
 from lmviz.model.card import Card, read_card
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.tokenizer import Tokens
@@ -63,6 +61,7 @@ from lmviz.walk.cursor import Walk
 
 if TYPE_CHECKING:
     from lmviz.benches.debugging import Debugging
+    from lmviz.benches.drafting import Drafting
     from lmviz.benches.embeddings import Embeddings
     from lmviz.benches.quantising import Quantising
     from lmviz.benches.tokenizing import Tokenizing
@@ -75,7 +74,6 @@ STEPS_KEPT = 6  # training steps that are open
 CELLS_CHECKED = 16
 RUNS_KEPT = 24
 WRITINGS_KEPT = 64
-SEARCHES_KEPT = 16
 LOGITS_KEPT = 2**28  # bytes, over all writings
 BYTES_KEPT = 2**30  # of recorded activations, over all runs
 
@@ -90,10 +88,15 @@ class Workbench:
         self._moments, self._opened, self._checked = (Cache(STEPS_KEPT) for _ in range(3))
         self._recordings = Cache(RUNS_KEPT, weigh=_kept_bytes, weight_limit=BYTES_KEPT)
         self._writings = Cache(WRITINGS_KEPT, weigh=lambda writing: writing.n_bytes, weight_limit=LOGITS_KEPT)
-        self._searches = Cache(SEARCHES_KEPT)
         self._runs = Cache(RUNS_KEPT, weigh=lambda run: _kept_bytes(run.trace), weight_limit=BYTES_KEPT)
 
     # -- what single pages can do, imported when they are opened -------------------------------------------------------
+
+    @cached_property
+    def drafting(self) -> Drafting:
+        from lmviz.benches.drafting import Drafting
+
+        return Drafting(self)
 
     @cached_property
     def embeddings(self) -> Embeddings:
@@ -318,21 +321,6 @@ class Workbench:
         ids = prompt_ids(checkpoint.tokenizer, prompt)
         key = (checkpoint.model, ids, settings, sequence)
         return self._writings.get(key, lambda: Writing(checkpoint, ids, settings, sequence))
-
-    def searches(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> tuple[BeamSearch, ...]:
-        """A beam search at every step, from the bare prompt to its end."""
-        check_length(prompt)
-        ids = prompt_ids(checkpoint.tokenizer, prompt)
-        key = (checkpoint.model, ids, settings)
-        return self._searches.get(key, lambda: tuple(beam_searches(checkpoint, ids, settings)))
-
-    def outcome(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> Outcome:
-        """What some settings make of a prompt: every text to its end, and how varied they are."""
-        if settings.strategy == "beam":
-            return of_search(checkpoint, self.searches(checkpoint, prompt, settings)[-1])
-        n_texts = settings.n_sequences if settings.draws else 1
-        writings = (self.writing(checkpoint, prompt, settings, text) for text in range(n_texts))
-        return of_generations(checkpoint, [writing.first(settings.max_new_tokens) for writing in writings])
 
     # -- questions ---------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,12 @@ class Live(Generic[Snapshot]):
             time.sleep(0.002)
         return self._found()
 
+    def wait(self, seconds: float) -> None:
+        """Until it is done, or for so long."""
+        self.look()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def finish(self) -> tuple[Snapshot, ...]:
         """All there will be: waits for it."""
         while not self._is_done:

@@ -154,6 +154,10 @@ class Quantising:
         found: QuantisedModel = quantised
         return found
 
+    def has_texts(self, model: str) -> bool:
+        """Whether it is known what a model learned from. If not, one has to be typed to measure on."""
+        return recipe_of(self._bench, model) is not None
+
     def measured(self, model: str, text: str = "") -> Measured:
         """What models are compared on: a text of one's own, or what the model's recipe kept back or learned from."""
         checkpoint = self._bench.checkpoint(model)
@@ -196,13 +200,15 @@ class Quantising:
 
         Args:
             scheme: of the weights.
-            calibration: texts, one a line; empty: the first ones that the model learned from.
+            calibration: texts, one a line; empty: the first ones that the model learned from, or, if nobody knows
+                them, the text that is measured on.
             outer: the share of the measured ranges that is kept.
         """
         checkpoint = self._bench.checkpoint(model)
 
         def found() -> Calibrated:
-            texts = calibration.splitlines() or self._learned(model)[:CALIBRATION_TEXTS]
+            known = self._learned(model)[:CALIBRATION_TEXTS] if self.has_texts(model) else text.splitlines()
+            texts = calibration.splitlines() or known
             ranges = calibrate(checkpoint, texts)
             windows = self.measured(model, text).windows
             weights = self._quantised(model, checkpoint, scheme).checkpoint
@@ -244,7 +250,7 @@ class Quantising:
         self, model: str, checkpoint: Checkpoint, scheme: Scheme, recipe: TrainingRecipe, text: str
     ) -> Iterator[AwareStep]:
         judged = self.measured(model, text).windows
-        learned = judged if text else self._corpus(model, checkpoint).train
+        learned = self._corpus(model, checkpoint).train if self.has_texts(model) else judged
         rounded, other = prepare(checkpoint.model, scheme), deepcopy(checkpoint.model)
         loss = mean_loss(rounded, judged)
         yield AwareStep(0, loss, loss, None)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lmviz.benches.live import Live
 
 TICK = 0.3  # seconds between two pictures
+PATIENCE = 0.4  # seconds before there is a bar
 PICTURES = 40  # of a whole replay
 
 
@@ -38,6 +39,22 @@ def watched(live: Live[Any], lang: str, name: str, draw: Callable[[], None]) -> 
             st.rerun()  # the whole page once more, without a clock
 
     st.fragment(drawn, run_every=TICK if timed else None)()
+
+
+def made(live: Live[Any], lang: str, name: str, draw: Callable[[Any], None]) -> None:
+    """Call `draw` with what there is of something, again and again until it is all there, and a bar above it.
+
+    What is quick is drawn once, without a bar.
+    """
+    live.wait(PATIENCE)
+
+    def drawn() -> None:
+        found = live.look()
+        if not live.is_done:
+            st.progress(live.progress, text(lang, "replay.making"))
+        draw(found)
+
+    watched(live, lang, name, drawn)
 
 
 def steps(lang: str, live: Live[Any], name: str, known: Sequence[int], chosen: int) -> int:

@@ -50,10 +50,10 @@ def steps(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | None = None) -> None:
-    """A table of plain text, one row marked. Its text is never read as markup."""
+    """A table of plain text, one row marked. Its text is never read as markup; a line may end after a visible blank."""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
-        f"<tr{' class=marked' if i == marked else ''}>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+        f"<tr{' class=marked' if i == marked else ''}>{''.join(f'<td>{_breaking(cell)}</td>' for cell in row)}</tr>"
         for i, row in enumerate(rows)
     )
     _html(f'<div class="wide"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
@@ -62,6 +62,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
 def _arithmetic(why: Explanation, lang: str, digits: int) -> str:
     numbers = "".join(_part(piece, why, lang, digits) for piece in why.written)
     return f"{numbers} = <b>{_written(why.value, lang, digits)}</b>"
+
+
+def _breaking(cell: str) -> str:
+    return escape(cell).replace("·", "·<wbr>")
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,7 @@ from lmviz.ui.generation.view import KEPT, WAYS, View
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, number, percent, text
 from tests.conftest import ROOT, SAMPLES
-from tests.pages.conftest import Open, errors, go, picture
+from tests.pages.conftest import Open, errors, go, picture, settled
 
 
 def checkpoint(name: str) -> lmviz.Checkpoint:
@@ -65,7 +65,7 @@ def test_every_way_works_on_every_sample(open_on: Open, model: str, language: st
     app = open_on("generation", model=model, lang=language)
     for way in WAYS:
         for weights in ("trained", "untrained"):
-            go(app, way=way, weights=weights, n="3", lang=language, model=model)
+            settled(go(app, way=way, weights=weights, n="3", lang=language, model=model))
             assert not errors(app), (way, weights)
             shown = " ".join(element.value for element in (*app.markdown, *app.caption))
             assert "generation." not in shown and "{" not in shown
@@ -207,7 +207,7 @@ def test_the_presets_of_the_lesson_and_the_guide_do_what_they_say(open_on: Open)
     app = open_on("generation")
 
     def choose(name: str) -> None:
-        app.selectbox(key="generation.preset").select(name).run()
+        settled(app.selectbox(key="generation.preset").select(name).run())
         assert not errors(app), name
 
     simple, pokemon = checkpoint("simple-llm"), checkpoint("pokemon")
@@ -232,7 +232,7 @@ def test_the_tree_is_the_engines_search_at_every_step(open_on: Open) -> None:
     model = checkpoint("names")
     settings = Settings("beam", max_new_tokens=20, stop=(0,), n_beams=3)
     search = beam_search(model, model.tokenizer.encode(".mar").ids, settings)
-    app = open_on("generation", way="beam")
+    app = settled(open_on("generation", way="beam"))
     assert [node["step"] for node in picture(app, "generation.tree")["nodes"]] == [0]
     app.button(key="generation.beam.next").click().run()
     assert {node["step"] for node in picture(app, "generation.tree")["nodes"]} == {0, 1}
@@ -245,10 +245,10 @@ def test_the_tree_is_the_engines_search_at_every_step(open_on: Open) -> None:
 
 
 def test_settings_set_aside_stay_while_the_others_change(open_on: Open) -> None:
-    app = open_on("generation", way="compare", temperature="2", seed="3")
+    app = settled(open_on("generation", way="compare", temperature="2", seed="3"))
     drawn = [row["new"] for row in picture(app, "generation.compare.sample")["rows"]]
     app.button(key="generation.keep").click().run()
-    go(app, way="compare", temperature="0.2", seed="3", kept=app.query_params["kept"])
+    settled(go(app, way="compare", temperature="0.2", seed="3", kept=app.query_params["kept"]))
     assert [row["new"] for row in picture(app, "generation.compare.kept.0")["rows"]] == drawn
     assert [row["new"] for row in picture(app, "generation.compare.sample")["rows"]] != drawn
     app.button(key="generation.drop.0").click().run()
@@ -313,5 +313,5 @@ def test_a_text_of_several_says_which_it_is_and_leads_back_to_the_first(open_on:
 
 
 def test_one_beam_is_said_to_be_greedy(open_on: Open) -> None:
-    app = open_on("generation", way="beam", beams="1")
+    app = settled(open_on("generation", way="beam", beams="1"))
     assert any("greedy" in caption.value for caption in app.caption)

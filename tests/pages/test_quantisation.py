@@ -110,7 +110,7 @@ def test_names_in_4_bits_costs_what_the_engine_measures(open_on: Open, held_out:
 
 def test_another_text_is_measured_instead(open_on: Open) -> None:
     app = open_on("quantisation", section="model", model="names", text=".maria.john.")
-    assert "Measured on your text: 11 tokens" in written(app)
+    assert "Measured on your text. Tokens to predict: 11" in written(app)
     app = open_on("quantisation", section="model", model="names", text="1")
     assert app.error and not app.exception
 

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import lmviz
+from lmviz.benches import drafting
+from lmviz.benches.drafting import _drafts
 from lmviz.benches.tokenizing import FILES
 from lmviz.errors import UserError
 from lmviz.generate.generation import Writing, generate
@@ -81,10 +83,35 @@ def test_untrained_is_what_the_recipe_starts_from(bench: Workbench, model: str) 
 @pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])
 def test_the_workbench_gives_the_outcome_of_the_engine(bench: Workbench, strategy: str) -> None:
     checkpoint = bench.writer("pokemon")
-    settings = Settings(strategy, n_sequences=3, max_new_tokens=6, seed=2)
-    assert bench.outcome(checkpoint, ".p", settings) == outcome(
-        checkpoint, checkpoint.tokenizer.encode(".p").ids, settings
+    settings, greedy = Settings(strategy, n_sequences=3, max_new_tokens=6, seed=2), Settings("greedy")
+    asked = [(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]
+    live = bench.drafting.outcomes(asked)
+    ids = (checkpoint.tokenizer.encode(prompt).ids for prompt in (".p", ".l"))
+    wanted = tuple(outcome(checkpoint, one, how) for one, how in zip(ids, (settings, greedy), strict=True))
+    assert live.finish()[-1]() == wanted
+    assert (
+        live.progress <= 1
+        and bench.drafting.outcomes([(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]) is live
     )
+
+
+def test_drafts_grow_token_by_token_text_by_text(bench: Workbench) -> None:
+    checkpoint, settings = bench.writer("names"), Settings(n_sequences=2, max_new_tokens=3, seed=1)
+    found = [draft() for draft in _drafts([bench.drafting._ways(checkpoint, ".an", settings)])]
+    assert found[0] == () and found[-1] == found[-2]
+    lengths = [tuple(map(len, drafted[0].new_ids)) for drafted in found[1:-1]]
+    assert lengths == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
+    assert len(found) == 2 + 2 * 3
+
+
+def test_a_search_that_was_made_for_a_comparison_is_not_made_again(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, settings = bench.writer("names"), Settings("beam", max_new_tokens=4)
+    (compared,) = bench.drafting.outcomes([(checkpoint, ".el", settings)]).finish()[-1]()
+    monkeypatch.setattr(drafting, "beam_searches", lambda *_: 1 / 0)
+    last = bench.drafting.searches(checkpoint, ".el", settings).finish()[-1]
+    assert compared.log_probs == tuple(last.nodes[node].score for node in last.best[:1])
 
 
 def test_a_text_is_written_once_for_all_who_look(bench: Workbench) -> None:
@@ -97,7 +124,7 @@ def test_too_long_a_prompt_is_a_sentence(bench: Workbench) -> None:
     with pytest.raises(UserError, match="4000"):
         bench.writing(bench.writer("names"), "a" * 4001, Settings())
     with pytest.raises(UserError, match="at least one token"):
-        bench.searches(bench.writer("names"), "", Settings("beam"))
+        bench.drafting.searches(bench.writer("names"), "", Settings("beam"))
 
 
 def test_a_brought_tokenizer_is_read_once_whatever_the_order_of_its_files(bench: Workbench) -> None:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.errors import UserError
-from lmviz.ui import drawn, state
+from lmviz.ui import drawn, replay, state
 from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import code, error_text, number, text, visible
+from lmviz.ui.text import code, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.beam import BeamNode, BeamSearch
@@ -23,17 +22,13 @@ HEIGHT = 420
 
 def beam(bench: Workbench, view: View) -> None:
     """A step redraws only this part."""
-    st.fragment(_search)(bench)
+    checkpoint = bench.writer(view.model, view.weights)
+    live = bench.drafting.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
+    replay.made(live, view.lang, "beam", lambda found: _search(bench, checkpoint, found))
 
 
-def _search(bench: Workbench) -> None:
+def _search(bench: Workbench, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
     view = state.view(View)
-    try:
-        checkpoint = bench.writer(view.model, view.weights)
-        searches = bench.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
-    except UserError as error:
-        st.error(error_text(view.lang, error))
-        return
     last = len(searches) - 1
     at = min(view.n, last)
     where = text(view.lang, "generation.beam.at", at=at, last=last)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import replay, state
 from lmviz.ui.generation.several import measures, said, texts
 from lmviz.ui.generation.view import KEPT, MOST_KEPT, Kept, View
 from lmviz.ui.text import number, text
 
 if TYPE_CHECKING:
+    from lmviz.generate.side_by_side import Outcome
     from lmviz.model.checkpoint import Checkpoint
     from lmviz.workbench import Workbench
 
@@ -23,15 +24,26 @@ def compare(bench: Workbench, view: View) -> None:
     _keep(view)
     ways = [("greedy", view), ("sample", view), *((f"kept.{i}", _restored(view, k)) for i, k in enumerate(view.kept))]
     ways.append(("beam", view))
-    for (name, way), column in zip(ways, st.columns(len(ways), gap="medium"), strict=True):
-        with column:
-            _column(bench, checkpoint, view, way, name)
+    first = view.first(checkpoint)
+    asked = [(checkpoint, first, way.settings(checkpoint, _strategy(name))) for name, way in ways]
+    live = bench.drafting.outcomes(asked)
+    replay.made(live, view.lang, "ways", lambda found: _columns(checkpoint, view, ways, found[-1]()))
     said(view, bench, "sample")
 
 
-def _column(bench: Workbench, checkpoint: Checkpoint, view: View, way: View, name: str) -> None:
-    strategy = name if name in ("greedy", "beam") else "sample"
-    outcome = bench.outcome(checkpoint, view.first(checkpoint), way.settings(checkpoint, strategy))
+def _strategy(name: str) -> str:
+    return name if name in ("greedy", "beam") else "sample"
+
+
+def _columns(checkpoint: Checkpoint, view: View, ways: list[tuple[str, View]], outcomes: tuple[Outcome, ...]) -> None:
+    columns = st.columns(len(ways), gap="medium")
+    for (name, way), column, outcome in zip(ways, columns, outcomes, strict=False):
+        with column:
+            _column(checkpoint, view, way, name, outcome)
+
+
+def _column(checkpoint: Checkpoint, view: View, way: View, name: str, outcome: Outcome) -> None:
+    strategy = _strategy(name)
     st.markdown(f"##### {text(view.lang, f'generation.compare.{strategy}')}")
     st.caption(_described(way, strategy))
     texts(view, checkpoint, outcome, f"generation.compare.{name}")

@@ -41,6 +41,8 @@ def _step(bench: Workbench, running: bool) -> None:
         writing = bench.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
         if running:
             view = _tick(view, writing)
+        with st.spinner(text(view.lang, "replay.making")):
+            writing.step(view.n)
         _draw(view, checkpoint, writing)
     except UserError as error:
         st.error(error_text(view.lang, error))

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import drawn, state
+from lmviz.ui import drawn, replay, state
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import number, text, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lmviz.generate.measures import Counts, Diversity
     from lmviz.generate.side_by_side import Outcome
     from lmviz.model.checkpoint import Checkpoint
@@ -25,15 +27,23 @@ def several(bench: Workbench, view: View) -> None:
         text(view.lang, "generation.both"), help=text(view.lang, "generation.weights_help"), **state.bound("both")
     )
     shown = ("trained", "untrained") if view.both else (view.weights,)
-    for column, weights in zip(st.columns(len(shown), gap="large"), shown, strict=True):
+    checkpoints = [bench.writer(view.model, weights) for weights in shown]
+    live = bench.drafting.outcomes([(one, view.first(one), view.settings(one)) for one in checkpoints])
+    replay.made(live, view.lang, "texts", lambda found: _written(view, shown, checkpoints, found[-1]()))
+    said(view, bench)
+
+
+def _written(
+    view: View, shown: tuple[str, ...], checkpoints: Sequence[Checkpoint], outcomes: tuple[Outcome, ...]
+) -> None:
+    """What is written so far, a column for each set of weights."""
+    columns = st.columns(len(shown), gap="large")
+    for column, weights, checkpoint, outcome in zip(columns, shown, checkpoints, outcomes, strict=False):
         with column:
-            checkpoint = bench.writer(view.model, weights)
-            outcome = bench.outcome(checkpoint, view.first(checkpoint), view.settings(checkpoint))
             if view.both:
                 st.markdown(f"##### {text(view.lang, f'generation.weights.{weights}')}")
             texts(view, checkpoint, outcome, f"generation.texts.{weights}", lambda at, w=weights: _open(at, w))
             measures(view, outcome.diversity, f"generation.measures.{weights}")
-    said(view, bench)
 
 
 def said(view: View, bench: Workbench, strategy: str = "") -> None:

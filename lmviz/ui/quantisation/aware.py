@@ -39,6 +39,8 @@ def _here(bench: Workbench, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choices(view)
         shell.link(text(view.lang, "quantisation.aware.there"), trained.plan(view, scheme), "training")
+    if measuring.missing(bench, view):
+        return
     if view.trains:
         live = bench.quantising.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
         replay.watched(live, view.lang, "aware", lambda: _drawn(bench, live, scheme))
@@ -47,7 +49,7 @@ def _here(bench: Workbench, view: View) -> None:
             rivals = bench.quantising.rivals(view.model, scheme, None, view.text)
         _before(rivals, scheme, view)
         rivals_table.show(bench, rivals, scheme, view, view.model)
-    measuring.on(bench, view)
+    measuring.on(bench, view, trains=True)
 
 
 def _choices(view: View) -> None:

@@ -39,6 +39,8 @@ def section(bench: Workbench, view: View) -> None:
                 **state.bound("calibration"),
             )
         schemes.choose(view, INTEGERS, keep=False)
+    if measuring.missing(bench, view):
+        return
     scheme = view.scheme_of(_format(view))
     with st.spinner(text(lang, "quantisation.measuring")):
         found = bench.quantising.calibrated(view.model, scheme, view.calibration, view.outer, view.text)

@@ -36,7 +36,11 @@ def sizes(
 ) -> AnyChart:
     """Each format as a point: its size against the loss."""
     places = list(zip(n_bytes, losses, strict=True))
-    level = [sum(abs(x - n) < 0.03 * max(n_bytes) for x, _ in places[:i]) for i, (n, _) in enumerate(places)]
+    near = 0.03 * max(n_bytes)
+    level = [
+        sum(abs(x - n) < near and (y, j) > (nats, i) for j, (x, y) in enumerate(places))
+        for i, (n, nats) in enumerate(places)
+    ]
     base = alt.Chart(
         rows(name=names, bytes=n_bytes, loss=losses, chosen=[name == chosen for name in names], level=level)
     ).encode(

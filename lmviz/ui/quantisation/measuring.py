@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 
-def on(bench: Workbench, view: View, model: str = "") -> None:
+def on(bench: Workbench, view: View, model: str = "", trains: bool = False) -> None:
     """What the numbers were measured on, and a door to another text."""
     lang, found = view.lang, bench.quantising.measured(model or view.model, view.text)
-    kind = "own" if found.own else "held_out" if found.held_out else "trained"
+    trains_on_it = trains and not bench.quantising.has_texts(model or view.model)
+    kind = "own_trained" if trains_on_it else "own" if found.own else "held_out" if found.held_out else "trained"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             text(lang, f"quantisation.measured.{kind}", n=integer(lang, found.windows.n_targets)), width="content"
@@ -28,12 +29,20 @@ def on(bench: Workbench, view: View, model: str = "") -> None:
 def choose(view: View) -> None:
     """Another text to measure on."""
     with st.popover(text(view.lang, "quantisation.own_text"), icon=":material/edit_note:"):
-        st.text_area(
-            text(view.lang, "quantisation.own_text.help"),
-            max_chars=TEXT_LIMIT,
-            height=200,
-            **state.bound("text", trains=False),
-        )
+        _box(view, "quantisation.own_text.help")
+
+
+def missing(bench: Workbench, view: View) -> bool:
+    """Whether a text has to be typed before anything can be measured: then there is a box for it."""
+    if view.text or bench.quantising.has_texts(view.model):
+        return False
+    st.info(text(view.lang, "quantisation.own_text.missing"))
+    _box(view, "quantisation.own_text.type")
+    return True
+
+
+def _box(view: View, label: str) -> None:
+    st.text_area(text(view.lang, label), max_chars=TEXT_LIMIT, height=200, **state.bound("text", trains=False))
 
 
 def signed(lang: str, cost: float) -> str:

@@ -28,6 +28,8 @@ def section(bench: Workbench, view: View) -> None:
     st.markdown(text(lang, "quantisation.model.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         schemes.choose(view)
+    if measuring.missing(bench, view):
+        return
     with st.spinner(text(lang, "quantisation.measuring")):
         outcomes = [bench.quantising.outcome(view.model, view.scheme_of(name), view.text) for name in FORMATS]
     chosen = outcomes[FORMATS.index(view.format)]
