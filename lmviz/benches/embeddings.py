@@ -79,7 +79,7 @@ class Embeddings:
         self._maps = Cache(MAPS_KEPT)
         self._vocabularies = Cache(MAPS_KEPT)
         self._trainings = Cache(TRAININGS_KEPT)
-        self._texts = Cache(TRAININGS_KEPT)
+        self._texts, self._answers = Cache(TRAININGS_KEPT), Cache(2 * TRAININGS_KEPT)
 
     def look_up(self, model: str, prompt: str) -> Worked:
         """One-hot × matrix = rows, recorded."""
@@ -148,11 +148,14 @@ class Embeddings:
 
     def answers(self, model: str, prompt: str, n: int, temperature: float, seed: int) -> tuple[str, ...]:
         """Several texts that a model writes on from one prompt. At temperature 0 they are all the same."""
-        recipe = recipe_of(self._bench, model)
-        return written(self._bench.checkpoint(model), recipe, prompt, n, temperature, seed)
+        checkpoint, recipe = self._bench.checkpoint(model), recipe_of(self._bench, model)
+        key = (checkpoint.model, prompt, n, temperature, seed)
+        return self._answers.get(key, lambda: written(checkpoint, recipe, prompt, n, temperature, seed))
 
     def answer_distances(self, model: str, answers: tuple[str, ...], metric: str) -> AnswerDistances:
-        return answer_distances(self._bench.checkpoint(model), answers, metric)
+        checkpoint = self._bench.checkpoint(model)
+        key = (checkpoint.model, answers, metric)
+        return self._answers.get(key, lambda: answer_distances(checkpoint, answers, metric))
 
     # -- trainings ---------------------------------------------------------------------------------------------------
 

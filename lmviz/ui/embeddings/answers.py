@@ -35,8 +35,10 @@ def section(bench: Workbench, view: View) -> None:
             **state.bound("metric"),
         )
         _own(view)
-    answers = view.answers or bench.embeddings.answers(view.model, prompt, view.n_answers, view.temperature, view.seed)
-    found = bench.embeddings.answer_distances(view.model, answers, view.metric)
+    with st.spinner(text(lang, "replay.making")):
+        n, temperature, seed = view.n_answers, view.temperature, view.seed
+        answers = view.answers or bench.embeddings.answers(view.model, prompt, n, temperature, seed)
+        found = bench.embeddings.answer_distances(view.model, answers, view.metric)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         _list(answers, found, view)
