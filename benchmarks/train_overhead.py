@@ -1,6 +1,6 @@
 """Steps per second of a run in its own process, store and checkpoints included, against the model's bare loop.
 
-    python benchmarks/train_overhead.py [--model pokemon ...] [--seconds 20] [--page] [--clicks 40]
+    python benchmarks/train_overhead.py [--model pokemon ...] [--seconds 20] [--page] [--clicks 40] [--first 5]
 
 Both processes are there all the time, equally polite and with one thread; they take turns, each stopped while the
 other computes, so that a busy machine slows both alike. The bare loop is what a tutorial writes: batch, loss, backward,
@@ -8,7 +8,8 @@ clipping if the recipe has it, a step of torch's optimiser as it comes, and the 
 
 With `--page`, Chromium looks at the run on the training page during the run's turns, and at nothing during the bare
 loop's. With `--clicks`, the step-through is walked with the keyboard, from the key press to the painted picture, while
-the run goes on and while it is stopped, in turns.
+the run goes on and while it is stopped, in turns. With `--first`, Train is pressed so often beside a warm trainer, and
+the time to the first loss on the page is taken.
 """
 
 from __future__ import annotations
@@ -138,6 +139,42 @@ def clicks(page: Any, address: str, trainer: int, n_clicks: int) -> tuple[list[f
     return times
 
 
+FIRST_LOSS = """() => new Promise((done) => {
+  const began = performance.now();
+  document.querySelector(".st-key-go button").click();
+  const look = () => {
+    const loss = document.querySelector(".lt-facts b");
+    if (loss && /\\d/.test(loss.textContent)) done(performance.now() - began);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
+def first_losses(times: int) -> list[float]:
+    """Milliseconds from the press of Train to a loss on the page, a trainer being warm and free."""
+    from lmviz.train.runs import Runs
+
+    found = []
+    with tempfile.TemporaryDirectory() as folder, watched(folder) as (address, page):
+        runs = Runs(folder)
+        for _ in range(times):
+            page.goto(f"{address}/training")
+            page.wait_for_selector(".st-key-go button", timeout=120_000)
+            while not is_free(runs):
+                time.sleep(0.05)
+            page.wait_for_timeout(500)
+            found.append(float(page.evaluate(FIRST_LOSS)))
+            while runs.all()[0].state in ("queued", "running"):
+                time.sleep(0.1)
+    return found
+
+
+def is_free(runs: Any) -> bool:
+    with runs._database.reading() as db:
+        return db.execute("SELECT 1 FROM workers WHERE run IS NULL").fetchone() is not None
+
+
 def in_turns(
     sides: list[tuple[int, Callable[[], int]]], seconds: float, prepare: Callable[[int], None] = lambda side: None
 ) -> list[float]:
@@ -168,7 +205,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of computing, for each side")
     parser.add_argument("--page", action="store_true", help="with the training page open in Chromium")
     parser.add_argument("--clicks", type=int, default=0, help="steps of the step-through, with and without the run")
+    parser.add_argument("--first", type=int, default=0, help="presses of Train, to the first loss on the page")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that whatever was started here ends too
+    if options.first:
+        print(f"from Train to the first loss on the page: {median(first_losses(options.first)):.0f} ms")
     print(f"{'model':12} {'bare loop':>12} {'run':>12}   ratio")
     for model in options.model or ["pokemon", "names"]:
         with ExitStack() as stack:

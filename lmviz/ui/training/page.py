@@ -56,7 +56,7 @@ def _contents(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerat
     if view.run and any(run.id == view.run for run in found):
         from lmviz.ui.training import watch
 
-        watch.watch(bench, view)
+        watch.watch(bench, view, row)
         return
     if view.run:
         st.info(text(view.lang, "train.gone"))

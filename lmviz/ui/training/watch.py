@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.text import code, error_text, integer, number, text, visible
+from lmviz.ui.text import error_text, integer, number, text, visible
 from lmviz.ui.training import curves, manage, one_step, past, words
 from lmviz.ui.training.view import View
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmviz.train.store.run_table import Run
     from lmviz.workbench import Workbench
 
-BEAT = 0.5  # seconds between two looks at a run
+BEAT = 0.4  # seconds between two looks at a run
 SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
 SAMPLES_SHOWN = 5  # steps whose samples are shown
 ACTIVE = ("queued", "running")
@@ -25,12 +25,15 @@ TABS = ("", "curves", "time", "step", "compare", "export")
 WITH_CHART = ("", "compare")
 
 
-def watch(bench: Workbench, view: View) -> None:
-    """What there is to look at, the live part, and what was chosen."""
+def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+    """What can be done with the run, what there is to look at, the live part, and what was chosen."""
     run = bench.runs.get(view.run)
     state.keep("train.drawn", _drawn(view, run))
     cost: float = state.remember("train.cost", 0.0)
     every = max(BEAT, cost / SHARE) if run.state in ACTIVE else None
+    with row:
+        manage.buttons(bench, view, run)
+    trouble(view, run)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.segmented_control(
             text(view.lang, "train.tabs"),
@@ -49,7 +52,7 @@ def watch(bench: Workbench, view: View) -> None:
 
 def _drawn(view: View, run: Run) -> tuple[object, ...]:
     """What the whole page hangs on: where it changes, the live part alone is not enough."""
-    return view.run, view.tab, view.opened, run.name, run.state in ACTIVE
+    return view.run, view.tab, view.opened, run.name, run.wanted, run.state in ACTIVE
 
 
 def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
@@ -86,50 +89,29 @@ def _live(bench: Workbench, view: View) -> None:
     run = bench.runs.get(view.run)
     if _drawn(view, run) != state.remember("train.drawn", ()):
         st.rerun()
-    if view.tab not in WITH_CHART:
-        _in_a_row(bench, view, run)
-        return
-    chart, side = st.columns([0.68, 0.32], gap="medium")
-    with side:
-        head(bench, view, run)
-    with chart:
-        curves.loss(bench, view, run)
-        progress(view, run)
-    with side:
-        samples(bench, view, run)
-
-
-def _in_a_row(bench: Workbench, view: View, run: Run) -> None:
-    """How the run goes, in little room: something else is looked at."""
-    if run.state not in ACTIVE and not run.sentence:
-        return
-    left, middle, right = st.columns([0.2, 0.45, 0.35], vertical_alignment="center")
-    with left:
-        _facts(view, run)
-    with middle:
-        progress(view, run)
-    with right:
-        manage.buttons(bench, view, run)
-    _trouble(view, run)
-
-
-def head(bench: Workbench, view: View, run: Run) -> None:
-    """Loss and step; why the run stopped, if something went wrong; what it can be told to do."""
-    _facts(view, run)
     if run.state == "queued":
         st.caption(":material/hourglass_top: " + text(view.lang, "train.queued", place=run.queue_place))
-    _trouble(view, run)
-    manage.buttons(bench, view, run)
+    if view.tab in WITH_CHART:
+        chart, side = st.columns([0.68, 0.32], gap="medium")
+        with chart:
+            curves.loss(bench, view, run)
+            progress(view, run)
+        side.html(facts(view, run) + samples(bench, view, run))
+    elif run.state in ACTIVE:  # in little room: something else is looked at
+        left, right = st.columns([0.25, 0.75], vertical_alignment="center")
+        left.html(facts(view, run))
+        with right:
+            progress(view, run)
 
 
-def _facts(view: View, run: Run) -> None:
+def facts(view: View, run: Run) -> str:
     lang = view.lang
     loss = "–" if run.loss is None else number(lang, run.loss, 3)
     step = f"{integer(lang, run.step)} / {integer(lang, run.steps)}"
-    st.html(words.facts([(text(lang, "train.loss"), loss), (text(lang, "train.step"), step)]))
+    return words.facts([(text(lang, "train.loss"), loss), (text(lang, "train.step"), step)])
 
 
-def _trouble(view: View, run: Run) -> None:
+def trouble(view: View, run: Run) -> None:
     """Why the run stopped, and the door to the step that could not be made."""
     if not run.sentence:
         return
@@ -156,15 +138,15 @@ def progress(view: View, run: Run) -> None:
     st.progress(min(1.0, run.step / run.steps), text=words_left)
 
 
-def samples(bench: Workbench, view: View, run: Run) -> None:
-    """What the model writes, the newest first."""
+def samples(bench: Workbench, view: View, run: Run) -> str:
+    """What the model writes, the newest first, as HTML."""
     lang = view.lang
     found = bench.runs.samples(run.id)
     by_step: dict[int, list[Any]] = {}
     for one in found:
         by_step.setdefault(one.step, []).append(one)
     if not by_step:
-        return
+        return ""
     steps = sorted(by_step, reverse=True)
     shown = [*steps[: SAMPLES_SHOWN - 1], *steps[SAMPLES_SHOWN - 1 :][-1:]]
     lines = "".join(
@@ -173,8 +155,9 @@ def samples(bench: Workbench, view: View, run: Run) -> None:
         + "</span>"
         for step in shown
     )
-    st.caption(text(lang, "train.samples", prompt=code(visible(found[0].prompt))))
-    st.html(f'<div class="lt-samples">{lines}</div>')
+    prompt = f"<code>{words.escaped(visible(found[0].prompt))}</code>"
+    said = words.escaped(text(lang, "train.samples", prompt="{}")).replace("{}", prompt)
+    return f'<p class="lt-said">{said}</p><div class="lt-samples">{lines}</div>'
 
 
 def clock(seconds: float) -> str:

@@ -22,6 +22,7 @@ div:has(> .st-key-loss_chart_frame) { flex: none; height: clamp(340px, min(100vh
 .lt-parts td { padding: .1rem .3rem .1rem 0; } .lt-parts td.n { text-align: right; }
 .lt-parts i { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; margin-right: .4rem;
   vertical-align: -1px; }
+.lt-said { opacity: .72; font-size: .92rem; margin: 1rem 0 .3rem; }
 .lt-samples { display: grid; grid-template-columns: auto 1fr; gap: .18rem .7rem; align-items: baseline; }
 .lt-samples b { font-weight: 500; font-size: .86rem; opacity: .75; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
