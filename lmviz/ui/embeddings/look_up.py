@@ -26,6 +26,7 @@ def section(bench: Workbench, view: View) -> None:
         prompt = tokens.prompt(bench, view)
         found = bench.embeddings.look_up(view.model, prompt)
         pos = tokens.followed(found.run, view)
+        view = tokens.asked(view, "rows", pos, found.trace["rows"].outputs[0].shape[-1])
     shell.notes(view.lang, found.run.said)
     _pictures(found, bench.embeddings.pieces(view.model), view, pos)
     _where_from(found, view, pos)

@@ -26,6 +26,8 @@ def section(bench: Workbench, view: View) -> None:
         prompt = tokens.prompt(bench, view)
         found = bench.embeddings.add_up(view.model, prompt)
         pos = tokens.followed(found.run, view)
+        address = "x_seg" if 0 < view.second < len(found.tokens) else "x"
+        view = tokens.asked(view, address, pos, found.trace["x"].outputs[0].shape[-1])
         _segments_choice(found, view)
     if 0 < view.second < len(found.tokens):
         found = bench.embeddings.add_up_segments(view.model, prompt, view.second, view.seed)

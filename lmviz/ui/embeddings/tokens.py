@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -43,3 +44,19 @@ def followed(run: Run, view: View) -> int:
     else:
         st.selectbox(text(view.lang, "embeddings.token"), width=160, **choose)
     return pos
+
+
+def asked(view: View, address: str, pos: int, width: int) -> View:
+    """The view with a number that is worked out: the one that was clicked, or one of the followed token, by its column:
+    a cell is small under a thumb."""
+    key, cell = "embeddings.column", view.cell or (address, (pos, 0))
+    st.session_state[key] = min(cell[1][-1], width - 1) if cell[0] == address and cell[1] else 0
+    st.number_input(
+        text(view.lang, "embeddings.column"),
+        0,
+        width - 1,
+        key=key,
+        width=130,
+        on_change=lambda: state.go(cell=(address, (pos, st.session_state[key]))),
+    )
+    return replace(view, cell=cell)
