@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import lmviz
 from lmviz.debug.memory.estimate import estimate

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lmviz.benches.names import training_step_name
 from lmviz.benches.run import Request
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.doctor import CHECKS
@@ -22,7 +23,7 @@ from lmviz.train.texts import preset
 from lmviz.ui.text import LANGUAGES, has, text
 from lmviz.workbench import Workbench
 from tests.conftest import ROOT
-from tests.pages.conftest import Open, cells_of, complaints, picture, scene
+from tests.pages.conftest import Open, cells_of, complaints, go, picture, scene
 
 OURS = r"\b(doctor|bug|lab|game|pitfall|memory|exercise|tips|debug|cure|answer)\.[a-z_]+"
 PLACES = [
@@ -117,25 +118,34 @@ def wait(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_running_training_is_examined_while_it_goes_on(open_on: Open) -> None:
-    bench = Workbench()
-    plan = preset("pokemon")
-    run = bench.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
+def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(open_on: Open) -> None:
+    bench, plan = Workbench(), preset("pokemon")
+    fast = bench.train(replace(plan, training=replace(plan.training, steps=60, learning_rate=3.0)), "too fast")
+    slow = bench.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
     try:
-        wait(lambda: bench.runs.get(run).step >= 10)
-        app = open_on("debugging", section="doctor", way="run", run=run)
+        wait(lambda: bench.runs.get(fast).state == "done" and bench.runs.get(slow).step >= 10)
+        app = open_on("debugging", section="doctor", way="run", run=slow)
         assert not complaints(app)
         assert re.search(r"Still training: step [\d,]+ of 100,000", words(app))
         assert text("en", "doctor.the_model") not in words(app)
-        bench.runs.stop(run)
-        wait(lambda: bench.runs.get(run).state not in ("queued", "running"))
+        bench.runs.stop(slow)
+        wait(lambda: bench.runs.get(slow).state not in ("queued", "running"))
         app.run()
+        assert not app.exception and not app.error
         assert "Still training" not in words(app)
         assert text("en", "doctor.the_model") in words(app)
-        assert not complaints(app)
+        go(app, run=fast)
+        assert not app.exception and not app.error
+        assert text("en", "doctor.falls.failed.rises") in words(app)
+        (link,) = {link.proto.query_string for link in app.get("page_link") if "60" in link.proto.label}
+        assert f"runs%2F{fast}%2160.0" in link and "step=loss" in link
+        assert bench.run(Request(training_step_name(fast, 60), "")).trace.loss == pytest.approx(
+            bench.runs.series(fast, "loss").numbers[-1]
+        )
     finally:
-        bench.runs.delete(run)
         bench.runs.close()
+        for run in (fast, slow):
+            bench.runs.delete(run)
 
 
 def test_a_step_of_a_race_opens_in_the_step_through_with_both_trainings(open_page: Open) -> None:

@@ -64,6 +64,12 @@ def test_every_rule_is_raised_by_the_curve_that_it_is_for(rule: str) -> None:
     assert finding.check == rule
 
 
+def test_a_loss_that_explodes_at_once_and_then_sinks_a_little_has_not_fallen() -> None:
+    losses = ((1, 3.3), (2, 4e5), (3, 1.6e6), *((step, 1e6 / step) for step in range(4, 61)))
+    finding = RULES["falls"].run(History(losses))
+    assert (finding.holds, finding.details["why"], finding.details["first"]) == (False, "rises", 3.3)
+
+
 def test_the_steps_that_a_finding_is_about_are_named() -> None:
     assert RULES["stays_finite"].run(SICK["stays_finite"]).steps == (61, 100)
     assert RULES["generalises"].run(SICK["generalises"]).steps == (40, 100)

@@ -32,8 +32,8 @@ class History:
 
     @property
     def start(self) -> float:
-        """The mean of the first finite losses, a twentieth of them."""
-        return fmean(loss for _, loss in self.finite[: self._some()])
+        """The mean of the first finite losses, a twentieth of them; the very first, if those after it are higher."""
+        return min(self.finite[0][1], fmean(loss for _, loss in self.finite[: self._some()]))
 
     @property
     def end(self) -> float:

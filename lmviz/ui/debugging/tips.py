@@ -90,7 +90,7 @@ def _next(view: View) -> None:
     lang = view.lang
     st.markdown(f"#### {text(lang, 'tips.next')}")
     with st.container(horizontal=True, gap="medium"):
-        shell.link(text(lang, "tips.more_data"), Training(lang=lang), "training")
+        shell.link(text(lang, "tips.more_data"), Training(lang=lang, data="names"), "training")
         shell.link(text(lang, "tips.sizes"), Training(lang=lang), "training")
         shell.link(text(lang, "tips.temperature"), Writing(lang=lang), "generation")
         shell.link(text(lang, "tips.beam"), Writing(lang=lang, way="beam"), "generation")

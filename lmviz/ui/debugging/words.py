@@ -23,6 +23,8 @@ def said(lang: str, value: float, share: bool = False) -> str:
         return number(lang, 100 * value, 0 if abs(value) >= 1 or float(100 * value).is_integer() else 1) + " %"
     if math.isfinite(value) and float(value).is_integer() and abs(value) < 1e9:
         return integer(lang, int(value))
+    if 10_000 <= abs(value) < 1e12:
+        return integer(lang, round(value))
     if 0.001 <= abs(value) < 1e6 and abs(value - round(value, 2)) < 0.0005:  # 1.000 would read as a thousand
         return number(lang, value, 0 if abs(value - round(value)) < 0.0005 else 2)
     return number(lang, value, 3 if abs(value) >= 0.001 else 1)
