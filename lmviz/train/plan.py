@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.train.counts import Config, Part, parts
-from lmviz.train.data import Corpus, read_corpus
+from lmviz.train.data import Corpus, read_corpus, split
 from lmviz.train.initial import config_of
 from lmviz.train.memory import Memory, memory_of
 from lmviz.train.recipe import Recipe
@@ -28,6 +28,12 @@ class Plan:
     @property
     def n_parameters(self) -> int:
         return sum(part.count for part in self.parts)
+
+    @property
+    def n_kept(self) -> int:
+        """Texts that are never trained on."""
+        data = self.recipe.data
+        return len(split(data.texts, data.held_out, self.recipe.training.seed)[1]) if len(data.texts) > 1 else 0
 
     @property
     def batch_size(self) -> int:

@@ -148,11 +148,6 @@ def bar_chart(
 ) -> dict[str, Any]:
     """Probabilities from 0 to 1, a bar a token, at one time or at two beside each other: a table of `token`, `p`,
     `time`."""
-    time = alt.Color(
-        "time:N",
-        scale=alt.Scale(domain=list(times), range=list(SERIES[: len(times)])),
-        legend=alt.Legend(title=None, orient="top"),
-    )
     chart = (
         alt.Chart(alt.NamedData("points"))
         .mark_bar()
@@ -160,7 +155,7 @@ def bar_chart(
             x=alt.X("token:N", title=None, sort=list(tokens), axis=alt.Axis(labelAngle=0)),
             y=alt.Y("p:Q", title=words["p"], scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
             xOffset=alt.XOffset("time:N", sort=list(times)),
-            color=time,
+            color=_times(times),
             tooltip=[
                 alt.Tooltip("token:N", title=words["token"]),
                 alt.Tooltip("p:Q", title=words["p"], format=".4f"),
@@ -173,25 +168,44 @@ def bar_chart(
 
 
 def map_chart(
-    words: Mapping[str, str], domain: tuple[float, float, float, float], height: int, lang: str
+    words: Mapping[str, str],
+    domain: tuple[float, float, float, float],
+    times: Sequence[str],
+    height: int,
+    lang: str,
 ) -> dict[str, Any]:
-    """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`."""
+    """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`, `time`.
+
+    At two times a thin line joins the places of each point.
+    """
     low_x, high_x, low_y, high_y = domain
+    few = alt.Axis(tickCount=5)
     place = {
-        "x": alt.X("x:Q", title=words["x"], scale=alt.Scale(domain=[low_x, high_x], nice=False)),
-        "y": alt.Y("y:Q", title=words["y"], scale=alt.Scale(domain=[low_y, high_y], nice=False)),
+        "x": alt.X("x:Q", title=words["x"], scale=alt.Scale(domain=[low_x, high_x], nice=False), axis=few),
+        "y": alt.Y("y:Q", title=words["y"], scale=alt.Scale(domain=[low_y, high_y], nice=False), axis=few),
     }
     base = alt.Chart(alt.NamedData("points"))
-    names = base.mark_text(fontSize=15, fontWeight="bold", clip=True, color=BLUE).encode(**place, text="token:N")
+    ways = base.mark_line(strokeWidth=1, clip=True, color=GREY).encode(**place, detail="id:N")
+    names = base.mark_text(fontSize=15, fontWeight="bold", clip=True).encode(
+        **place, text="token:N", color=_times(times)
+    )
     tips = base.mark_point(size=200, opacity=0, filled=True, clip=True).encode(
         **place,
         tooltip=[
             alt.Tooltip("token:N", title=words["token"]),
+            alt.Tooltip("time:N", title=words["time"]),
             alt.Tooltip("x:Q", title=words["x"], format=".3f"),
             alt.Tooltip("y:Q", title=words["y"], format=".3f"),
         ],
     )
-    return _plain(alt.layer(names, tips).properties(height=height), lang)
+    return _plain(alt.layer(ways, names, tips).properties(height=height), lang)
+
+
+def _times(times: Sequence[str]) -> Any:
+    """A colour for each of one or two times; of one, the slider says which."""
+    scale = alt.Scale(domain=list(times), range=list(SERIES[: len(times)]))
+    legend = alt.Legend(title=None, orient="top-right") if len(times) > 1 else None
+    return alt.Color("time:N", scale=scale, legend=legend)
 
 
 def _plain(chart: Any, lang: str) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
     rests = run.state not in ("queued", "running")
     spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, rests, width_of(run))
-    with st.container(key="loss_chart_frame", height=HEIGHT, border=False):  # as high as the window leaves room for
+    frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
+    with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
         st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", height="stretch", key="loss_chart")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WINDOWS_SHOWN = 2
 TRIED_LIMIT = 400  # characters of the text for the round trip
 VOCABULARY_SHOWN = 300
+TEXTS_SHOWN = 200
 
 
 def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
@@ -110,11 +111,13 @@ def preview(plan: Plan, view: View) -> None:
                 ]
             )
         )
+    n_texts, n_kept = len(plan.recipe.data.texts), plan.n_kept
     st.caption(
         text(
             lang,
-            "train.data.cut",
-            texts=integer(lang, len(plan.recipe.data.texts)),
+            "train.data.cut_and_kept" if n_kept else "train.data.cut",
+            texts=integer(lang, n_texts - n_kept),
+            kept=integer(lang, n_kept),
             windows=integer(lang, n_windows),
             targets=integer(lang, corpus.train.n_targets),
             d_vocab=integer(lang, corpus.tokenizer.d_vocab),
@@ -133,10 +136,12 @@ def _more(plan: Plan, view: View, n_windows: int) -> None:
     st.select_slider(
         text(lang, "train.data.held_out"),
         fractions,
-        format_func=lambda part: f"{part:.0%}",
+        format_func=lambda part: text(lang, "train.data.percent", n=round(100 * part)),
         help=text(lang, "train.data.held_out_help"),
         **bound(recipe, "data.held_out", fractions),
     )
+    st.caption(text(lang, "train.data.corpus", n=len(recipe.data.texts)))
+    st.html(f'<div class="lt-texts">{"".join(map(_line, recipe.data.texts[:TEXTS_SHOWN]))}</div>')
     tried = st.text_input(
         text(lang, "train.data.try"), recipe.data.texts[0][:TRIED_LIMIT], key="tried", max_chars=TRIED_LIMIT
     )
@@ -146,6 +151,10 @@ def _more(plan: Plan, view: View, n_windows: int) -> None:
     ]
     st.caption(text(lang, "train.data.vocabulary", n=plan.corpus.tokenizer.d_vocab))
     st.html(f'<div class="lt-rows"><code>{words.escaped("  ".join(pieces))}</code></div>')
+
+
+def _line(written: str) -> str:
+    return f"<div>{words.escaped(visible(written[:TRIED_LIMIT]))}</div>"
 
 
 def round_trip(plan: Plan, lang: str, tried: str) -> None:

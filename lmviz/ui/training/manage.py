@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import shell, state
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import error_text, integer, number, text
+from lmviz.ui.text import error_text, integer, number, plain, text
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def earlier(bench: Workbench, view: View) -> None:
     columns: dict[str, list[object]] = {
         text(lang, "train.name"): [run.name for run in found],
         text(lang, "train.state"): [text(lang, f"train.is.{run.state}") for run in found],
-        text(lang, "train.loss"): [run.loss for run in found],
-        text(lang, "train.best_loss"): [run.best_loss for run in found],
+        text(lang, "train.loss"): [_nats(lang, run.loss) for run in found],
+        text(lang, "train.best_loss"): [_nats(lang, run.best_loss) for run in found],
         text(lang, "train.step"): [f"{integer(lang, run.step)} / {integer(lang, run.steps)}" for run in found],
         text(lang, "train.parameters"): [
             integer(lang, n) if (n := run.facts.get("n_parameters")) else "" for run in found
@@ -117,6 +117,10 @@ def earlier(bench: Workbench, view: View) -> None:
     if picked and picked[0] < len(found):
         state.go(run=found[picked[0]].id)
         st.rerun()
+
+
+def _nats(lang: str, loss: float | None) -> str:
+    return "–" if loss is None else number(lang, loss, 4)
 
 
 def compare(bench: Workbench, view: View, run: Run) -> None:
@@ -142,15 +146,15 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
         on_change=lambda: state.go(beside=tuple(st.session_state["beside"])),
     )
     shown = [run, *(others[name] for name in chosen)]
-    rows = {text(lang, "train.compare.setting"): [one.name for one in shown]}
-    rows[text(lang, "train.loss")] = ["–" if one.loss is None else number(lang, one.loss, 4) for one in shown]
+    rows = {text(lang, "train.compare.setting"): [plain(one.name) for one in shown]}
+    rows[text(lang, "train.loss")] = [_nats(lang, one.loss) for one in shown]
     rows[text(lang, "train.best")] = [
         "–" if one.best_loss is None else f"{number(lang, one.best_loss, 4)} ({integer(lang, one.best_step or 0)})"
         for one in shown
     ]
     rows[text(lang, "train.step")] = [integer(lang, one.step) for one in shown]
     for difference in differences([one.recipe for one in shown]):
-        rows[f"`{difference.name}`"] = [str(value) for value in difference.values]
+        rows[f"`{difference.name}`"] = [f"`{value}`" for value in difference.values]
     heads, *lines = ["| " + " | ".join([name, *values]) + " |" for name, values in rows.items()]
     st.markdown("\n".join([heads, "|" + ":--|" * (len(shown) + 1), *lines]))
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BEAT = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
 MAP_LIMIT = 400  # points of the map
-HEIGHT = 235
+HEIGHT = 260
 PLAYING = "train.playing"
 
 
@@ -124,7 +124,7 @@ def _pictures(bench: Workbench, view: View, run: Training, steps: list[int], a: 
         attention(view, a, b)
     left, right = st.columns(2, gap="medium")
     with left:
-        embeddings(bench, view, run, steps, a)
+        embeddings(bench, view, run, steps, a, b)
     with right:
         weight(bench, view, run, steps, a, b)
     place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt)
@@ -158,9 +158,9 @@ def _bar_spec(lang: str, tokens: tuple[str, ...], times: tuple[str, ...]) -> dic
 
 
 @lru_cache(maxsize=64)
-def _map_spec(lang: str, domain: tuple[float, float, float, float]) -> dict[str, Any]:
-    words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token")}
-    return charts.map_chart(words, domain, HEIGHT, lang)
+def _map_spec(lang: str, domain: tuple[float, float, float, float], times: tuple[str, ...]) -> dict[str, Any]:
+    words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token", "time")}
+    return charts.map_chart(words, domain, times, HEIGHT, lang)
 
 
 def _probs(run: Run) -> Array:
@@ -233,8 +233,8 @@ def _differences(
     ]
 
 
-def embeddings(bench: Workbench, view: View, run: Training, steps: list[int], a: Run) -> None:
-    """The token embeddings on a plane whose axes are those of the last checkpoint, at all times."""
+def embeddings(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+    """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
     from lmviz.embed.pca import pca
 
     lang = view.lang
@@ -244,13 +244,17 @@ def embeddings(bench: Workbench, view: View, run: Training, steps: list[int], a:
     everywhere = np.concatenate([plane.place(_weight(bench, run, s, "tok_embed.weight")[:MAP_LIMIT]) for s in steps])
     room = 0.06 * (np.ptp(everywhere, axis=0) + 1e-9)
     (low_x, low_y), (high_x, high_y) = everywhere.min(axis=0) - room, everywhere.max(axis=0) + room
-    points = plane.place(_weight(bench, run, _step_of(a), "tok_embed.weight")[:MAP_LIMIT])
-    table = {
-        "x": points[:, 0].tolist(),
-        "y": points[:, 1].tolist(),
-        "token": [visible(a.piece(i)) for i in range(len(points))],
-    }
-    spec = _map_spec(lang, (float(low_x), float(high_x), float(low_y), float(high_y)))
+    table: dict[str, list[Any]] = {"x": [], "y": [], "token": [], "id": [], "time": []}
+    for one in (a, b):
+        if one is not None:
+            points = plane.place(_weight(bench, run, _step_of(one), "tok_embed.weight")[:MAP_LIMIT])
+            table["x"] += points[:, 0].tolist()
+            table["y"] += points[:, 1].tolist()
+            table["token"] += [visible(one.piece(i)) for i in range(len(points))]
+            table["id"] += range(len(points))
+            table["time"] += [_time(lang, one)] * len(points)
+    times = tuple(dict.fromkeys(table["time"]))
+    spec = _map_spec(lang, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_map")
 
 

@@ -9,6 +9,7 @@ from lmviz.ui.text import visible
 
 CSS = """
 div:has(> .st-key-loss_chart_frame) { flex: none; height: clamp(340px, min(100vh - 235px, 120vw), 900px); }
+div:has(> .st-key-loss_chart_beside) { flex: none; height: clamp(340px, min(100vh - 460px, 120vw), 700px); }
 .lt-rows { overflow-x: auto; padding-bottom: .3rem; }
 .lt-rows table { border-collapse: separate; border-spacing: 3px; margin: .1rem 0 .35rem; }
 .lt-rows th { font-weight: 500; font-size: .86rem; opacity: .75; text-align: left; padding-right: .5rem;
@@ -18,6 +19,7 @@ div:has(> .st-key-loss_chart_frame) { flex: none; height: clamp(340px, min(100vh
 .lt-rows tr.targets td { background: color-mix(in srgb, #1f7a4d 24%, transparent); }
 .lt-rows td.none { background: none; opacity: .4; font-weight: 400; }
 .lt-rows tr.plain td { background: none; font-weight: 400; font-size: .86rem; opacity: .8; }
+.lt-texts { max-height: 9rem; overflow-y: auto; font: 500 .95rem ui-monospace, monospace; overflow-wrap: anywhere; }
 .lt-parts { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 .lt-parts td { padding: .1rem .3rem .1rem 0; } .lt-parts td.n { text-align: right; }
 .lt-parts i { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; margin-right: .4rem;
