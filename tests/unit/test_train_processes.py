@@ -59,6 +59,11 @@ def trainer_of(runs: Runs, run: str) -> int:
     return int(row[0])
 
 
+def trainers(runs: Runs) -> list[int]:
+    with runs._database.reading() as db:
+        return [row[0] for row in db.execute("SELECT pid FROM workers")]
+
+
 def state(runs: Runs, run: str) -> str:
     return next(found.state for found in runs.all() if found.id == run)
 
@@ -92,7 +97,7 @@ def test_a_trainer_that_is_killed_again_and_again_gives_the_curve_of_one_that_wa
     assert runs.get(run).best_step in {stop.step for stop in runs.stops(run)}
 
 
-def test_a_run_outlives_the_server_that_started_it(tmp_path: Path) -> None:
+def test_a_run_outlives_the_server_that_started_it_and_its_trainer_then_goes(tmp_path: Path) -> None:
     """The process that started the run is killed; another one finds the run going on, or done, and nothing lost."""
     folder = tmp_path / "runs"
     program = (
@@ -113,6 +118,7 @@ def test_a_run_outlives_the_server_that_started_it(tmp_path: Path) -> None:
     server.stdout.close()
     wait(lambda: state(other, run) == "done")
     assert curve(other, run) == expected(recipe(400))
+    wait(lambda: not trainers(other))
     other.close()
 
 
