@@ -183,6 +183,8 @@ class Debugging:
                 n_pos = self.moments.opened(name).batch.inputs.shape[1]
                 name = replace(name, row=finding.cell[0] // n_pos)
             place = Seen(str(name), "", finding.where, finding.cell or (), finding.gradient, finding.step)
+            if finding.where == "loss":  # there in every step: no need to make it before somebody looks
+                return place
             return seen_at(self._bench.run(Request(str(name), "")), place)
         read, beside = (self._text(model, ids) for ids in (finding.ids, finding.beside))
         place = Seen(model, read or prompt, finding.where, finding.cell or (), finding.gradient, b_prompt=beside)

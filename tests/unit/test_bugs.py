@@ -118,8 +118,9 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(name: str) -> None:
-    bench = Workbench()
+def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(
+    bench: Workbench, name: str
+) -> None:
     found = bench.debugging.verdict(BUGS[name], "simple-llm")
     seen = {finding.check for finding in found}
     assert set(BUGS[name].seen_by) <= seen
@@ -127,9 +128,11 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
     for finding in found:
         place = bench.debugging.seen(f"bug/{name}@simple-llm", "The cat sits on the", finding)
         assert place is not None, finding.check
+        assert place.step == finding.step
+        if place.where == "loss":
+            continue
         run = bench.run(Request(place.model, place.prompt))
         assert place.where in run.trace or place.where in {stage.kind for stage in run.walk.stages}
-        assert place.step == finding.step
         assert not place.cell or run.trace.value(place.tensor) is not None
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.models import broken, healthy, loop_of
 from lmviz.debug.doctor import examine
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.patient import patient_of
 from lmviz.model.checkpoint import Checkpoint
+
+# of each model, which checks fail without a bug: many bugs are compared with the same one
+_healthy: WeakKeyDictionary[nn.Module, dict[str, bool]] = WeakKeyDictionary()
 
 
 def verdict(checkpoint: Checkpoint, bug: Bug) -> tuple[Finding, ...]:
@@ -17,6 +24,8 @@ def verdict(checkpoint: Checkpoint, bug: Bug) -> tuple[Finding, ...]:
         UserError: the bug has no place in this model.
     """
     failing = [f for f in examine(patient_of(broken(checkpoint, bug), loop=loop_of(bug))) if f.holds is False]
-    names = tuple(f.check for f in failing)
-    without = {f.check for f in examine(patient_of(healthy(checkpoint, bug)), names) if f.holds is False}
-    return tuple(f for f in failing if f.check not in without)
+    base = healthy(checkpoint, bug)
+    known = _healthy.setdefault(base.model, {})
+    asked = tuple(f.check for f in failing if f.check not in known)
+    known.update({f.check: f.holds is False for f in examine(patient_of(base), asked)})
+    return tuple(f for f in failing if not known[f.check])

@@ -43,6 +43,7 @@ def section(bench: Workbench, view: View) -> None:
     bug = bug_named(view.bug)
     left, right = st.columns(2, gap="large")
     with left:
+        st.markdown(text(lang, "lab.say"))
         st.markdown(f"#### {text(lang, f'bug.{bug.name}')}")
         st.markdown(f"**{text(lang, 'lab.tell')}:** {text(lang, f'bug.{bug.name}.tell')}")
         show_diff(bench, view, bug, view.model)
