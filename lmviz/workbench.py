@@ -42,7 +42,7 @@ from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.explain.explanation import Explanation
 from lmviz.generate.generation import Writing
-from lmviz.generate.reading import prompt_ids
+from lmviz.generate.reading import prompt_ids, prompt_tokens
 from lmviz.generate.readout import NextTokenLoss
 from lmviz.generate.settings import Settings
 from lmviz.model.card import Card, read_card
@@ -261,11 +261,7 @@ class Workbench:
             return self.debugging.moment_run(request)
         checkpoint = self.checkpoint(request.model)
         check_length(request.prompt)
-        tokens = checkpoint.tokenizer.encode(request.prompt)
-        if not len(tokens):
-            raise UserError(
-                "The model needs at least one token to read, and this text gives none: type something it knows."
-            )
+        tokens = prompt_tokens(checkpoint.tokenizer, request.prompt)
         n_ctx = checkpoint.config.n_ctx
         left_out = max(0, len(tokens) - n_ctx)
         read = last_tokens(tokens, n_ctx)

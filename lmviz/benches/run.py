@@ -74,6 +74,15 @@ class Run:
     def _ledger(self) -> tuple[LedgerRow, ...]:
         return tuple(LedgerRow.of(step.address, value) for step in self.trace for value in step.outputs)
 
+    def has(self, address: str, cell: Cell) -> bool:
+        """Whether a tensor of that address was recorded, and has that cell."""
+        value = self.trace.value(address)
+        return (
+            value is not None
+            and len(cell) == len(value.shape)
+            and all(0 <= i < n for i, n in zip(cell, value.shape, strict=True))
+        )
+
     def checks(self, stage: Stage) -> tuple[Check, ...]:
         """What must hold at a stage, with what was measured."""
         if stage.index not in self._checks:

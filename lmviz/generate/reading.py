@@ -10,17 +10,29 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.model.tokenizer import Tokenizer
+from lmviz.model.tokenizer import Tokenizer, Tokens
+
+
+def prompt_tokens(tokenizer: Tokenizer, text: str) -> Tokens:
+    """The tokens of a text.
+
+    Raises:
+        UserError: there is none, and what a text could have in it.
+    """
+    tokens = tokenizer.encode(text)
+    if not len(tokens):
+        pieces = (tokenizer.piece(i).strip() for i in range(min(len(tokenizer), 40)))
+        raise UserError(
+            "The model needs at least one token to read, and this text gives none: type something it knows, "
+            "such as {known}.",
+            known=" ".join([piece for piece in pieces if piece and not piece.startswith("<")][:8]),
+        )
+    return tokens
 
 
 def prompt_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
     """The ids of a text that has at least one."""
-    ids = tokenizer.encode(text).ids
-    if not ids:
-        raise UserError(
-            "The model needs at least one token to read, and this text gives none: type something it knows."
-        )
-    return ids
+    return prompt_tokens(tokenizer, text).ids
 
 
 def read_by(checkpoint: Checkpoint, ids: Sequence[int]) -> tuple[int, ...]:

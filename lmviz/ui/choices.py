@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -35,11 +36,12 @@ def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
 
 
 def name(lang: str, model: str) -> str:
-    """What a model of the debugging page is called: by its bug, or its training step. Others keep their names."""
+    """What a model of the debugging page is called: by its bug, or its training step; and a folder, by its last part.
+    Others keep their names."""
     kind, _, rest = model.partition("/")
     what, _, base = rest.partition("@")
     if not base or not model.startswith(SPECIAL):
-        return model
+        return f"…/{PurePath(model).name}" if model.startswith(("/", "~", ".")) else model
     if kind == "bug":
         return text(lang, "choice.with_bug", model=base, bug=text(lang, f"bug.{what}"))
     if kind == "cured":

@@ -14,7 +14,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, error_text, text, visible
+from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -36,6 +36,7 @@ _CSS = """
 .stVerticalBlock { gap: 0.55rem; }
 header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-debugger_frame { min-height: calc(100vh - 10rem); }
+.st-key-top [data-testid="InputInstructions"] { display: none; }
 .st-key-top .st-key-language { margin-left: auto; order: 9; }
 @media (max-width: 820px) {
   .st-key-top .stPopover p { display: none; }
@@ -103,7 +104,9 @@ def link_notes(lang: str) -> None:
 def notes(lang: str, said: Iterable[tuple[str, dict[str, object]]]) -> None:
     """What happened to a text on its way into a model: sentences and their details."""
     for sentence, details in said:
-        shown = {name: visible(value) if isinstance(value, str) else value for name, value in details.items()}
+        shown = {
+            name: shortened(visible(value)) if isinstance(value, str) else value for name, value in details.items()
+        }
         note(error_text(lang, UserError(sentence, **shown)))
 
 

@@ -111,6 +111,11 @@ def visible(piece: str) -> str:
     return shown if shown else "∅"
 
 
+def shortened(shown: str, limit: int = 60) -> str:
+    """The beginning of a text that may be long."""
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
 def code(shown: str) -> str:
     """Any text as code in Markdown, where none of it can act as Markdown: the fence is longer than any in the text.
 

@@ -69,6 +69,8 @@ def hits(walk: Walk, step: Step, breakpoint: Breakpoint) -> bool:
         return here == argument and step.index == statement.last
     if kind == "stage":
         return any(stage.kind == argument and stage.first == step.index for stage in walk.stages)
+    if kind == "nan" and any(value.role != "weight" and _has_nan(value.array, "") for value in step.inputs):
+        return False  # it was there before
     return any(
         _CONDITIONS[kind](value.array, argument) for value in step.outputs if value.dtype.startswith(("float", "bf"))
     )

@@ -105,9 +105,7 @@ def test_any_text_is_handled_and_said(open_page: Open, model: str, prompt: str) 
     app = open_page(model=model, prompt=prompt)
     assert not app.exception
     if app.error:  # no token at all: one sentence
-        assert app.error[0].value == text(
-            "en", "The model needs at least one token to read, and this text gives none: type something it knows."
-        )
+        assert "needs at least one token" in app.error[0].value and "such as" in app.error[0].value
     else:
         assert scene(app)["tokens"]
 
@@ -210,6 +208,51 @@ def test_probabilities_are_compared_bar_by_bar(open_page: Open) -> None:
     theirs = {row["id"]: row["p"] for row in alone["rows"]}
     known = {row["id"]: row["b"] for row in shown["rows"] if row["id"] in theirs}
     assert known and known == {token: theirs[token] for token in known}
+
+
+def test_losses_are_compared_position_by_position(open_page: Open) -> None:
+    shown = scene(open_page(model="pokemon", step="loss.loss", prompt=".pik", b_prompt=".pib"))["picture"]
+    alone = scene(open_page(model="pokemon", step="loss.loss", prompt=".pib"))["picture"]
+    assert [row["b"]["nll"] for row in shown["rows"] if row["b"]] == [row["nll"] for row in alone["rows"][:3]]
+    assert shown["b_mean"] == alone["mean"] != shown["mean"]
+
+
+def test_the_pieces_of_both_texts_are_compared(open_page: Open) -> None:
+    shown = scene(open_page(model="pokemon", prompt=".pik", b_prompt=".bul"))["picture"]
+    assert [row["text"] for row in shown["other"]["rows"]] == [".", "b", "u", "l"]
+
+
+def test_nothing_is_the_likeliest_among_numbers_that_are_none(open_page: Open) -> None:
+    edits = json.dumps([["blocks.0.mlp.hidden", [0, 3, 0], 3e38], ["blocks.0.mlp.hidden", [0, 3, 1], 3e38]])
+    for step in ("logits", "readout.probs"):
+        shown = scene(open_page(model="pokemon", prompt=".pik", step=step, edits=edits))
+        assert "NaN" in shown["say"]["text"] and "likeliest" not in shown["say"]["text"]
+    assert shown["picture"]["rest"] == "NaN"
+
+
+@pytest.mark.parametrize(
+    ("model", "prompt", "said"),
+    [
+        ("small-ever", "clem", "unknown token"),
+        ("small-ever", "Clem " * 40, "40 pieces"),
+        ("names", "Zoé 😀!", "left out"),
+        ("small-ever", "Clem", "found your text whole"),
+    ],
+)
+def test_what_became_of_the_text_is_what_the_first_stage_says(
+    open_page: Open, model: str, prompt: str, said: str
+) -> None:
+    assert said in scene(open_page(model=model, prompt=prompt))["say"]["text"]
+
+
+def test_only_a_picture_with_a_mask_speaks_of_it(open_page: Open) -> None:
+    assert "hatched" not in scene(open_page(model="small-ever", step="scores"))["say"]["text"]
+    assert "hatched" in scene(open_page(model="pokemon", step="scores"))["say"]["text"]
+
+
+def test_a_cell_beyond_its_tensor_is_said(open_page: Open) -> None:
+    app = open_page(model="pokemon", cell=json.dumps(["logits", [0, 99, 0]]))
+    assert any("logits" in info.value for info in app.info)
 
 
 def test_a_pinned_cell_says_what_it_was_before_the_edit(open_page: Open) -> None:

@@ -251,7 +251,11 @@ def test_a_run_stops_at_the_first_nan() -> None:
     checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
     ids = checkpoint.tokenizer.encode(".pik").ids_tensor
     trace = lmviz.record(checkpoint.model, ids, edits={"blocks.0.attn.z": lambda z: z * math.nan})
-    assert stop(Walk(trace), "nan") == "blocks.0.attn.z"
+    walk = Walk(trace)
+    assert stop(walk, "nan") == "blocks.0.attn.z"
+    assert (
+        next_stop(walk, Cursor("op", trace["blocks.0.attn.z"].index), (Breakpoint("nan"),)) is None
+    )  # it only spreads
 
 
 @pytest.mark.parametrize("written", ["", "leap 3", "stage nowhere", "above", "above x"])

@@ -14,7 +14,7 @@ const tensorFigure = (panel, size, look, state) => {
   attachPointer(canvas, panel, place, state);
   const width = parseFloat(canvas.style.width), wide = width > 300, roomy = width > 150 + 10 * panel.name.length;
   return h("figure", { class: "tensor", "data-address": panel.address, "data-part": panel.part },
-    h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, CAPTION_WIDTH)}px` },
+    h("figcaption", { title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`, style: `max-width:${Math.max(width, CAPTION_WIDTH * zoom)}px` },
       h("span", { class: "named" }, h("i", { class: "dot" }), h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null), panel.mark ? h("span", { class: "mark" }, panel.mark) : null, roomy ? legend(panel, look) : null),
       h("span", { class: "shape" }, shapeText(panel, wide, width < 190))),
     panel.heads && panel.result && !["B", "A − B"].includes(panel.mark) ? headPicker(panel, state) : null,
@@ -44,6 +44,7 @@ const headPicker = (panel, state) => {
 };
 
 const legend = (panel, look) => {
+  if (panel.integers || !(panel.peak > 0)) return null; // ids are names, and nothing has no scale
   const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${colourOf(panel.scale === "share" ? (share + 1) / 2 : share * panel.peak, panel, look.scale)})`);
   const ends = panel.scale === "share" ? ["0", "1"] : [written(-panel.peak, look.digits, look.lang), written(panel.peak, look.digits, look.lang)];
   return h("span", { class: "legend", "aria-hidden": "true" }, h("span", {}, ends[0]), h("i", { style: `background:linear-gradient(90deg,${stops})` }), h("span", {}, ends[1]));

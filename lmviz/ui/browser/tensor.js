@@ -1,6 +1,7 @@
 // One tensor as a grid of cells on a canvas: real numbers where they fit, hatching for what a mask hides.
 
 const CAPTION = 44; // pixels above the canvas, for the name, the scale and the shape
+const MARGIN = 12; // pixels around it
 const PAGING = 26; // pixels below it, where a tensor is larger than a window
 const CAPTION_WIDTH = 138; // pixels that a caption takes at least
 const MIN_NUMBER = 42; // cell width from which numbers fit
@@ -9,6 +10,9 @@ const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wid
 // Pixels above the grid, for the labels of the columns: words that are wider than their column stand upright.
 const stands = (panel, w) => tokenAxis(panel.colAxis) && w * 1.1 < 9 * zoom * Math.min(7, Math.max(0, ...panel.colLabels.map((label) => [...label].length)));
 const titleHeight = (panel, w) => (stands(panel, w) ? 9 + 9 * zoom * Math.min(7, Math.max(...panel.colLabels.map((label) => [...label].length))) : 20 * zoom);
+
+// Pixels for the choice of a head, and for paging.
+const belowHeight = (panel) => (panel.overview || panel.part_only ? PAGING : 0) + (panel.heads && panel.result ? 26 : 0);
 
 let zoom = 1; // how much larger everything is drawn for a room
 
@@ -79,11 +83,12 @@ const arrange = (panels, width, height) => {
   return best;
 };
 
-// How the height is shared among lines: by their rows, and by the labels that stand above them.
+// How the height is shared among lines: what stands around the cells first, the rest by their rows.
 const shares = (lines, width, height) => {
-  const wanted = lines.map((line) => Math.max(...line.map((panel) => CAPTION + titleHeight(panel, width / line.length / panel.cols) + Math.min(panel.rows, 24) * (panel.result ? 24 : panel.turned ? 10 : 13))));
-  const all = wanted.reduce((sum, one) => sum + one, 0);
-  return wanted.map((one) => (height * one) / all);
+  const around = lines.map((line) => Math.max(...line.map((panel) => CAPTION + MARGIN + belowHeight(panel) + titleHeight(panel, width / line.length / panel.cols))));
+  const rows = lines.map((line) => Math.max(...line.map((panel) => Math.min(panel.rows, 24) * (panel.result ? 26 : panel.turned ? 9 : 13))));
+  const [taken, all] = [around, rows].map((parts) => parts.reduce((sum, one) => sum + one, 0));
+  return lines.map((_, i) => around[i] + (Math.max(0, height - taken) * rows[i]) / all);
 };
 
 const sized = (lines, width, heights, small) => {
@@ -93,12 +98,11 @@ const sized = (lines, width, heights, small) => {
     const scaled = (panel) => (panel.result ? 1 : small);
     const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? 28 : 0), 0);
     let unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
-    const lost = line.reduce((sum, panel) => sum + Math.max(0, CAPTION_WIDTH - labelWidth(panel) - panel.cols * unit * scaled(panel)), 0);
+    const lost = line.reduce((sum, panel) => sum + Math.max(0, CAPTION_WIDTH * zoom - labelWidth(panel) - panel.cols * unit * scaled(panel)), 0);
     unit *= Math.max(0.2, (width - fixed - lost) / (width - fixed)); // a caption is wider than a narrow picture
     for (const panel of line) {
-      const extra = (panel.overview || panel.part_only ? PAGING : 0) + (panel.heads && panel.result ? 26 : 0);
       const w = Math.min(unit * scaled(panel), MOST.w * grown);
-      const room = (heights[i] - titleHeight(panel, w) - CAPTION - 12 - extra) / panel.rows, tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
+      const room = (heights[i] - titleHeight(panel, w) - CAPTION - MARGIN - belowHeight(panel)) / panel.rows, tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
       sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
       const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
       score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
@@ -129,7 +133,7 @@ const drawTensor = (canvas, panel, size, look) => {
 
 const drawTitles = (g, panel, { left, top, w, h: tall }, look) => {
   g.textAlign = "center";
-  const every = Math.max(1, Math.ceil(((tokenAxis(panel.colAxis) ? 16 : 26) * zoom) / w));
+  const every = Math.max(1, Math.ceil(((!tokenAxis(panel.colAxis) ? 26 : panel.colLabels.every((label) => [...label].length === 1) ? 11 : 16) * zoom) / w));
   g.font = `${(tokenAxis(panel.colAxis) ? 15 : 12) * zoom}px ${look.mono}`;
   const upright = stands(panel, w);
   for (let col = 0; col < panel.cols; col += every) {

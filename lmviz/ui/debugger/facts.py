@@ -9,6 +9,7 @@ import numpy as np
 
 from lmviz.benches.run import Run
 from lmviz.trace.step import Array, Step, Value
+from lmviz.ui.pictures import lead_of
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, number, percent, visible
 from lmviz.walk.stages import Stage
@@ -32,6 +33,7 @@ class Facts:
             "d_head": self.integer(config.d_head),
             "d_mlp": self.integer(config.d_mlp),
             "n_heads": config.n_heads,
+            "total": self.integer(len(self.run.tokens) + self.run.left_out),
             "head": min(self.view.head, config.n_heads - 1),
         }
         more = Facts.gradient if self.view.grad else _BY_KIND.get(self.stage.kind)
@@ -42,11 +44,34 @@ class Facts:
     @property
     def key(self) -> str:
         """Which sentence says them."""
+        kind = self.stage.kind
         if self.view.grad and self.steps:
             return "stage.gradient.say" if self._grad() is not None else "stage.no_gradient.say"
-        if self.stage.kind == "softmax" and not np.isclose(self._shares().sum(), 1, atol=1e-3):
+        if self.steps and np.isnan(self.row(self.steps[-1].outputs[0])).any():
+            return "stage.nan.say"
+        if kind == "softmax" and not np.isclose(self._shares().sum(), 1, atol=1e-3):
             return "stage.softmax.say.by_hand"
-        return f"stage.{self.stage.kind}.say"
+        if kind == "tokenizer" and (unusual := self._unusual()):
+            return f"stage.tokenizer.say.{unusual}"
+        if kind in ("scores", "softmax", "mix") and self.run.checkpoint.config.n_heads > 1:
+            return f"stage.{kind}.say.heads"
+        return f"stage.{kind}.say"
+
+    @property
+    def also(self) -> list[str]:
+        """Further sentences, where they are true."""
+        if self.view.grad or self.key == "stage.nan.say":
+            return []
+        if self.stage.kind == "scores" and len(self.run.tokens) > 1:
+            return ["stage.scores.masked"]
+        if self.stage.kind == "mix" and self.step("linear") is not None:
+            return ["stage.mix.out"]
+        return []
+
+    def _unusual(self) -> str:
+        """What became of the text, if not every piece of it went in as it is."""
+        tokens = self.run.tokens
+        return "cut" if self.run.left_out else "dropped" if tokens.dropped else "unknown" if any(tokens.unknown) else ""
 
     # -- helpers -----------------------------------------------------------------------------------------------------
 
@@ -76,7 +101,7 @@ class Facts:
 
     def norm(self) -> dict[str, Any]:
         x = self.row(self.steps[0].inputs[0]).astype(np.float64)
-        return {"mean": self.number(x.mean()), "variance": self.number(x.var())}
+        return {"mean": self.number(x.mean(), 4), "variance": self.number(x.var())}
 
     def scores(self) -> dict[str, Any]:
         row = self.row(self.steps[-1].outputs[0])
@@ -98,13 +123,15 @@ class Facts:
         return {"best": visible(self._token(best)), "share": self.number(row[best])}
 
     def gradient(self) -> dict[str, Any]:
-        """The cell of the stage's result that the loss is most sensitive to."""
+        """The cell of what is shown of the stage's result that the loss is most sensitive to."""
         value, grad = self.steps[-1].outputs[0], self._grad()
         if grad is None:
             return {"name": value.name}
-        where = np.unravel_index(int(np.abs(np.nan_to_num(grad)).argmax()), grad.shape) if grad.shape else ()
-        cell = ", ".join(str(int(i)) for i in where)
-        return {"name": f"{value.name}[{cell}]" if cell else value.name, "slope": self.number(grad[where], 4)}
+        lead = lead_of(value.shape, value.axes, self.view.head, self.run.row)
+        shown = grad[lead]
+        where = np.unravel_index(int(np.abs(np.nan_to_num(shown)).argmax()), shown.shape) if shown.shape else ()
+        cell = ", ".join(map(str, (*lead, *map(int, where))))
+        return {"name": f"{value.name}[{cell}]" if cell else value.name, "slope": self.number(shown[where], 4)}
 
     def _grad(self) -> Array | None:
         return self.steps[-1].outputs[0].grad

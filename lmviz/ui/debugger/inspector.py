@@ -24,7 +24,7 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
         return None
     address, cell = view.cell
     value = run.trace.value(address)
-    if value is None or not _has(value, cell):
+    if value is None or not run.has(address, cell):
         return None
     gradient = view.grad and value.grad is not None
     array = value.grad if gradient else value.array
@@ -38,6 +38,7 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
         "shape": list(value.shape),
         "axes": list(value.axes),
         "value": plain(found),
+        "whole": not gradient and not value.dtype.startswith(("float", "bfloat")),
         "gradient": gradient,
         "role": "constant" if address in dict(run.checkpoint.model.named_buffers()) else value.role,
         "trail": [{"address": a, "cell": list(c), "name": a.rpartition(".")[2]} for a, c in view.trail],
@@ -51,15 +52,11 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = plain(why.value)
         shown["agrees"] = agrees(why.value, found, value)
-    theirs = other.trace.value(address) if other is not None else None
-    numbers = None if theirs is None or not _has(theirs, cell) else theirs.grad if gradient else theirs.array
+    theirs = other.trace.value(address) if other is not None and other.has(address, cell) else None
+    numbers = None if theirs is None else theirs.grad if gradient else theirs.array
     shown["other"] = None if numbers is None else plain(float(numbers[cell]))
     shown["edited"] = any(edit[:2] in ((address, cell), (address, cell[1:2])) for edit in view.edits) and not gradient
     return shown
-
-
-def _has(value: Value, cell: tuple[int, ...]) -> bool:
-    return len(cell) == len(value.shape) and all(i < n for i, n in zip(cell, value.shape, strict=True))
 
 
 def _unrolled(bench: Workbench, run: Run, why: Explanation, gradient: bool) -> list[Explanation]:

@@ -150,13 +150,8 @@ def watched(run: Run, view: View) -> list[dict[str, Any]]:
     """The watched cells with their values in this run; none where the run lacks the cell."""
     shown = []
     for address, cell in view.watch:
-        value = run.trace.value(address)
-        fits = (
-            value is not None
-            and len(cell) == len(value.shape)
-            and all(i < n for i, n in zip(cell, value.shape, strict=True))
-        )
-        found = plain(value.array[cell]) if value is not None and fits else None
+        value = run.trace.value(address) if run.has(address, cell) else None
+        found = None if value is None else plain(value.array[cell])
         shown.append({"address": address, "cell": list(cell), "value": found})
     return shown
 
@@ -168,17 +163,20 @@ def _picture(
     run: Run, view: View, cursor: Cursor, stage: Stage, pos: int, windows: tensors.Windows, other: Run | None
 ) -> dict[str, Any]:
     if stage.kind == "tokenizer":
-        return tables.tokens(run)
+        return tables.tokens(run, other if view.compares else None)
     whole = cursor.grain == "stage" and not view.grad
     if whole and stage.kind == "probabilities":
         asked = {"temperature": run.request.temperature, "target": run.request.target}
         return tables.bars(run, stage, pos, other) | asked
-    if whole and stage.kind == "loss" and other is None and tables.has_losses(run, stage):
-        return tables.loss(run, stage) | {"target": run.request.target}
+    if whole and stage.kind == "loss" and tables.has_losses(run, stage):
+        return tables.loss(run, stage, other) | {"target": run.request.target}
     return {"kind": "tensors", "panels": tensors.tensors(run, view, cursor, stage, pos, windows, other)}
 
 
 # -- the words -------------------------------------------------------------------------------------------------------
+
+
+_UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what was computed
 
 
 def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, pos: int) -> dict[str, Any]:
@@ -189,7 +187,8 @@ def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, p
         title = text(lang, "say.in_block", title=title, block=stage.block)
     if cursor.grain == "stage" or step is None:
         facts = Facts(run, view, stage, pos)
-        sentences = text(lang, facts.key, **facts.all())
+        details = facts.all()
+        sentences = " ".join(text(lang, key, **details) for key in (facts.key, *facts.also))
         return {
             "title": title,
             "text": sentences,
@@ -199,7 +198,7 @@ def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, p
         }
     key = f"op.{step.op}"
     sentences = text(lang, key) if has(lang, key) else text(lang, "op.other", op=step.op)
-    settings = ", ".join(f"{k}={v}" for k, v in step.settings.items() if v is not None and not k.startswith("_"))
+    settings = ", ".join(f"{k}={v}" for k, v in step.settings.items() if v not in (None, False) and k not in _UNSAID)
     return {
         "title": step.address,
         "text": sentences,

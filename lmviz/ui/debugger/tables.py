@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.benches.run import Run
-from lmviz.trace.step import Array
+from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import plain
 from lmviz.ui.text import visible
 from lmviz.walk.stages import Stage
@@ -16,15 +16,17 @@ BARS = 12  # tokens sent as bars; the browser shows as many as fit
 TOKENS_SHOWN = 512
 
 
-def tokens(run: Run) -> dict[str, Any]:
-    tokens = run.tokens
+def tokens(run: Run, other: Run | None = None) -> dict[str, Any]:
+    """The text and its pieces with their ids; and those of the run that this one is compared with."""
+    read = run.tokens
     rows = [
         {"text": visible(piece), "id": token_id, "span": list(span), "unknown": unknown}
         for piece, token_id, span, unknown in zip(
-            tokens.pieces[:TOKENS_SHOWN], tokens.ids, tokens.offsets, tokens.unknown, strict=False
+            read.pieces[:TOKENS_SHOWN], read.ids, read.offsets, read.unknown, strict=False
         )
     ]
-    return {"kind": "tokens", "text": tokens.text[:2000], "rows": rows, "d_vocab": run.checkpoint.config.d_vocab}
+    there = None if other is None else tokens(other)
+    return {"kind": "tokens", "text": read.text[:2000], "rows": rows, "other": there}
 
 
 def bars(run: Run, stage: Stage, pos: int, other: Run | None) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def bars(run: Run, stage: Stage, pos: int, other: Run | None) -> dict[str, Any]:
         }
         for i in order
     ]
-    rest = plain(max(0.0, 1 - float(row[order].sum())))
+    rest = plain(np.maximum(0.0, 1 - row[order].sum()))  # NaN stays NaN
     last = pos == len(run.tokens) - 1
     return {"kind": "bars", "rows": rows, "rest": rest, "others": len(row) - len(order), "last": last}
 
@@ -69,9 +71,25 @@ def has_losses(run: Run, stage: Stage) -> bool:
     return any(value.name == "nll" for step in run.trace[stage.first : stage.last + 1] for value in step.outputs)
 
 
-def loss(run: Run, stage: Stage) -> dict[str, Any]:
-    """Input and target side by side at every position, −ln p of each, and their mean."""
-    named = {v.name: v for step in run.trace[stage.first : stage.last + 1] for v in step.outputs}
+def loss(run: Run, stage: Stage, other: Run | None = None) -> dict[str, Any]:
+    """Input and target side by side at every position, −ln p of each, and their mean; and the same of the run that
+    this one is compared with."""
+    rows, mean = _losses(run, stage)
+    b_rows, b_mean = ([], None) if other is None else _losses_of(other)
+    for i, row in enumerate(rows):
+        row["b"] = b_rows[i] if i < len(b_rows) and b_rows[i]["target"] is not None else None
+    value = _named(run, stage)["loss"]
+    return {"kind": "loss", "rows": rows, "mean": mean, "b_mean": b_mean, "cell": [value.address, []]}
+
+
+def _losses_of(other: Run) -> tuple[list[dict[str, Any]], float | str | None]:
+    """The same of a run to compare with; nothing if it has no loss by position."""
+    stage = next((stage for stage in other.walk.stages if stage.kind == "loss"), None)
+    return ([], None) if stage is None or not has_losses(other, stage) else _losses(other, stage)
+
+
+def _losses(run: Run, stage: Stage) -> tuple[list[dict[str, Any]], float | str]:
+    named = _named(run, stage)
     counted, log_prob, nll = named["counted"].array[run.row], named["log_prob"].array[run.row], named["nll"]
     chosen = named["chosen"].array[run.row]
     rows = [
@@ -84,9 +102,8 @@ def loss(run: Run, stage: Stage) -> dict[str, Any]:
         }
         for i in range(min(len(run.tokens), TOKENS_SHOWN))
     ]
-    return {
-        "kind": "loss",
-        "rows": rows,
-        "mean": plain(float(named["loss"].array)),
-        "cell": [named["loss"].address, []],
-    }
+    return rows, plain(float(named["loss"].array))
+
+
+def _named(run: Run, stage: Stage) -> dict[str, Value]:
+    return {value.name: value for step in run.trace[stage.first : stage.last + 1] for value in step.outputs}

@@ -147,7 +147,8 @@ def _go_to(run: Run, view: View, address: str) -> View:
         step = run.trace[address].index
         stage = run.walk.at(step, "stage")
         in_stage = any(panel.value.address == address and panel.is_result for panel in panels_at(run.walk, stage))
-        return _stand(run, view, stage if in_stage else Cursor("op", step))
+        stays = stage == place(run, view)  # a number on the way to what is shown: its arithmetic is beside the picture
+        return _stand(run, view, stage if in_stage or stays else Cursor("op", step))
     asked = run.trace[view.trail[-1][0]] if view.trail and view.trail[-1][0] in run.trace else None
     users = [step for step in run.trace if any(value.address == address for value in step.inputs)]
     user = asked if asked in users else next(iter(users), None)

@@ -61,7 +61,7 @@ def _opened(bench: Workbench, view: View) -> Run | None:
         st.error(text(view.lang, "note.failed", error=plain(str(run.trace.failure))))
     if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.walk.stages):
         st.info(text(view.lang, "note.no_step", step=code(visible(view.step))))
-    if view.cell is not None and run.trace.value(view.cell[0]) is None:
+    if view.cell is not None and not run.has(*view.cell):
         st.info(text(view.lang, "note.no_cell", cell=code(f"{visible(view.cell[0])}{list(view.cell[1])}")))
     return run
 

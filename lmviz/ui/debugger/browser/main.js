@@ -97,6 +97,9 @@ const show = (state, data) => {
     const again = held && [...state.boxes[name].querySelectorAll(focused.tagName)].find((one) => nameOf(one) === held);
     if (again && !again.disabled) again.focus({ preventScroll: true });
   }
+  const pinned = data.inspector && `${data.inspector.address}[${data.inspector.cell}]`;
+  if (!first && pinned && pinned !== state.pinned && window.innerWidth <= 820) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
+  state.pinned = pinned;
   root.dataset.step = `${data.bar.grain}:${data.bar.index}`;
   root.dataset.seq = data.seq;
 };

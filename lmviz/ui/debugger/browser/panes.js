@@ -80,13 +80,13 @@ const TERMS_SHOWN = 6; // of a sum, the largest; a click shows the others
 const drawInspector = (box, state) => {
   const found = state.data.inspector, { words } = state, { digits, lang } = state.data;
   state.boxes.words.classList.toggle("brief", !!found);
-  if (!found) return box.replaceChildren(h("p", { class: "empty" }, words["inspect.empty"]), cellInputs(null, state));
+  if (!found) return box.replaceChildren(...((state.data.picture.panels || []).length ? [h("p", { class: "empty" }, words["inspect.empty"]), cellInputs(null, state)] : []));
   box.replaceChildren(...[
-    found.trail.length ? h("nav", { class: "trail", "aria-label": words["inspect.trail"] }, found.trail.slice(-4).map((one, i, shown) =>
+    found.trail.length ? h("nav", { class: "trail", "aria-label": words["inspect.trail"] }, found.trail.length > 4 ? "… ← " : "", found.trail.slice(-4).map((one, i, shown) =>
       [h("button", { onclick: () => state.send({ type: "trail", index: found.trail.length - shown.length + i }) }, `${one.name}[${one.cell.join(",")}]`), " ← "])) : null,
     cellInputs(found, state),
     found.edited || !found.lines.length ? null : h("p", { class: "sum" }, "= ", arithmetic(found.lines[0].pieces, state)),
-    h("p", { class: "sum total" }, "= ", h("b", { class: "value" }, written(found.value, Math.max(digits, 4), lang)),
+    h("p", { class: "sum total" }, "= ", h("b", { class: "value" }, written(found.value, found.whole ? 0 : Math.max(digits, 4), lang)),
       found.edited ? h("span", { class: "fails" }, words["edit.by_hand"]) : found.agrees === undefined ? null : h("span", { class: found.agrees ? "holds" : "fails" }, found.agrees ? `✓ ${words["inspect.agrees"]}` : `✗ ${words["inspect.differs"]} ${written(found.recomputed, 6, lang)}`)),
     found.edited ? null : found.lines.slice(1).map((line) => h("p", { class: "sum inner" }, written(line.value, digits, lang), " = ", arithmetic(line.pieces, state))),
     found.other === null || Number(found.other) === Number(found.value) && !state.data.compared ? null : h("p", { class: "other-value" },
@@ -99,15 +99,19 @@ const drawInspector = (box, state) => {
 // "Put another number here", and "watch this one".
 const changeForm = (found, state) => {
   const { words } = state, input = h("input", { type: "text", inputmode: "decimal", "aria-label": words["edit.value"], placeholder: written(found.value, state.data.digits, state.data.lang) });
+  const wrong = h("small", { role: "alert" });
   const apply = () => {
     const value = Number(input.value.replace(",", ".").replace("−", "-"));
     if (input.value.trim() && Number.isFinite(value)) state.send({ type: "edit", address: found.address, cell: found.cell, value });
-    else input.setAttribute("aria-invalid", "true");
+    else {
+      input.setAttribute("aria-invalid", "true");
+      wrong.textContent = words["edit.invalid"];
+    }
   };
   const watching = state.data.watch.some((one) => one.address === found.address && one.cell.join() === found.cell.join());
   return h("form", { class: "change", onsubmit: (event) => { event.preventDefault(); apply(); } },
     found.gradient || found.role === "input" ? null : [h("label", {}, words["edit.instead"], " ", input), h("button", { type: "submit" }, words["edit.run"])],
-    h("button", { type: "button", "aria-pressed": String(watching), onclick: () => state.send({ type: "watch", address: found.address, cell: found.cell }) }, words[watching ? "watch.stop" : "watch.start"]));
+    h("button", { type: "button", "aria-pressed": String(watching), onclick: () => state.send({ type: "watch", address: found.address, cell: found.cell }) }, words[watching ? "watch.stop" : "watch.start"]), wrong);
 };
 
 const drawWatch = (box, state) => box.replaceChildren(...(state.data.watch.length ? [h("b", {}, state.words["watch.title"])] : []), ...state.data.watch.map((one) =>
@@ -117,7 +121,7 @@ const drawWatch = (box, state) => box.replaceChildren(...(state.data.watch.lengt
 // The pieces of a line; a negative number after a sign stands in brackets, as in −1.87 × (−0.29).
 const arithmetic = (pieces, state, after = false) => pieces.map((piece, i) => {
   const before = i ? pieces[i - 1].text || "" : after ? "+" : "";
-  if (piece.number !== undefined && Number(piece.number) < 0 && /[+−×÷/*-]\s*$/.test(before)) return ["(", operandOf(piece, state), ")"];
+  if (piece.number !== undefined && Number(piece.number) < 0 && /[+−×÷/*-]\s*$/.test(before)) return h("span", { class: "held" }, "(", operandOf(piece, state), ")");
   return operandOf(piece, state);
 });
 
@@ -149,7 +153,7 @@ const sumOf = (sum, state) => {
 
 // A cell by its indices, as numbers that can be typed: the way to a cell without a pointer.
 const cellInputs = (found, state) => {
-  const panels = state.data.picture.panels || [], target = found || panels.find((panel) => panel.result);
+  const panels = state.data.picture.panels || [], target = found || panels.filter((panel) => panel.result).pop();
   if (!target) return h("div");
   const cell = found ? [...found.cell] : target.shape.map(() => 0);
   const change = (i) => (event) => {

@@ -3,18 +3,23 @@
 const drawPicture = (box, state) => {
   const { data, words } = state, picture = data.picture;
   box.replaceChildren();
-  if (picture.kind === "tokens") return box.append(tokenTable(picture, state));
+  if (picture.kind === "tokens") return drawTokenSheet(box, picture, state);
   if (picture.kind === "bars") return box.append(barTable(picture, state));
   if (picture.kind === "loss") return box.append(lossTable(picture, state));
   if (!picture.panels.length) return box.append(h("p", { class: "empty" }, words["picture.none"]));
   drawTensors(box, picture.panels, state);
 };
 
-const tokenTable = (picture, { words }) => h("div", { class: "sheet" },
-  h("p", { class: "given" }, picture.text || "∅"), h("p", { class: "down", "aria-hidden": "true" }, "↓"),
-  h("ol", { class: "pieces" }, picture.rows.map((row) => h("li", { class: row.unknown ? "unknown" : "" },
-    h("b", {}, row.text), h("span", { class: "id" }, String(row.id)), h("small", {}, `${row.span[0]}–${row.span[1]}`)))),
-  h("p", { class: "note" }, words["picture.tokens"]));
+// The text and its pieces, smaller where there is not enough room; compared, the other text's below.
+const drawTokenSheet = (box, picture, { words }) => {
+  const pieces = (rows) => h("ol", { class: "pieces" }, rows.map((row) => h("li", { class: row.unknown ? "unknown" : "" },
+    h("b", {}, row.text), h("span", { class: "id" }, String(row.id)), h("small", {}, `${row.span[0]}–${row.span[1]}`))));
+  const part = (one, mark) => [h("p", { class: "given" }, mark ? h("b", { class: "mark" }, `${mark} `) : null, one.text || "∅"), h("p", { class: "down", "aria-hidden": "true" }, "↓"), pieces(one.rows)];
+  const sheet = h("div", { class: "sheet" }, ...part(picture, picture.other ? "A" : ""), ...(picture.other ? part(picture.other, "B") : []), h("p", { class: "note" }, words["picture.tokens"]));
+  box.append(sheet);
+  if ([...sheet.querySelectorAll(".pieces")].some((list) => list.scrollHeight > list.clientHeight + 1)) sheet.classList.add("dense");
+  sheet.style.maxHeight = "100%";
+};
 
 const ROW = 30; // pixels that a row of a table takes
 
@@ -23,7 +28,7 @@ const barTable = (picture, state) => {
   const { data, words } = state, { digits, lang } = data;
   const fit = clamp(Math.floor((state.boxes.picture.clientHeight - 120) / ROW), 5, picture.rows.length);
   const rows = picture.rows.slice(0, fit), left = picture.rows.slice(fit), others = picture.others + left.length;
-  const rest = left.reduce((sum, row) => sum + (Number(row.p) || 0), Number(picture.rest)), compared = rows.some((row) => row.b !== null);
+  const rest = left.reduce((sum, row) => sum + Number(row.p), Number(picture.rest)), compared = rows.some((row) => row.b !== null);
   const cellButton = (value, [address, cell]) => h("td", {}, h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, digits, lang)));
   const slider = h("input", { type: "range", min: "-1", max: "1", step: "0.050", value: String(Math.log10(picture.temperature)), "aria-label": words["bars.temperature"] });
   const shown = h("output", {}, written(picture.temperature, 2, lang));
@@ -33,7 +38,7 @@ const barTable = (picture, state) => {
   const bar = (row) => h("td", { class: "bar" }, h("div", { class: "track" }, h("i", { style: `width:${share(row.p)}` }), row.b === null ? null : h("u", { style: `left:${share(row.b)}` }),
     h("button", { class: "num", onclick: () => state.send({ type: "pin", address: row.cells[2][0], cell: row.cells[2][1] }) }, percent(row.p, lang)),
     row.b === null ? null : h("small", {}, `${other} ${percent(row.b, lang)}`)));
-  const add = picture.last && h("button", { class: "add", onclick: () => state.send({ type: "append", id: rows[0].id }) }, words["bars.append"].replace("{token}", rows[0].text));
+  const add = picture.last && Number.isFinite(Number(rows[0].p)) && h("button", { class: "add", onclick: () => state.send({ type: "append", id: rows[0].id }) }, words["bars.append"].replace("{token}", rows[0].text));
   return h("div", { class: "readout" }, h("div", { class: "controls" }, h("label", {}, words["bars.temperature"], " ", slider, shown), targetForm(picture, state)),
     h("table", { class: compared ? "bars compared" : "bars" },
     h("thead", {}, h("tr", {}, ["token", "id", "logit", "scaled", "probs"].map((name) => h("th", { scope: "col" }, words[`bars.${name}`])))),
@@ -52,12 +57,14 @@ const targetForm = (picture, state) => {
 
 const lossTable = (picture, state) => {
   const { data, words } = state, { digits, lang } = data;
-  const most = Math.max(...picture.rows.map((row) => (row.target === null ? 0 : Number(row.nll) || 0)), 1e-9);
+  const most = Math.max(...picture.rows.flatMap((row) => (row.target === null ? [0] : [Number(row.nll) || 0, row.b ? Number(row.b.nll) || 0 : 0])), 1e-9);
+  const mark = data.compared ? "B" : words["bars.before"];
+  const other = (b, target) => (b ? h("small", {}, `${mark} ${b.target === target ? "" : `‹${b.input}› → ‹${b.target}› `}${written(b.nll, digits, lang)}`) : null);
   const number = (value, [address, cell]) => h("button", { class: "num", onclick: () => state.send({ type: "pin", address, cell }) }, written(value, digits, lang));
   return h("div", { class: "readout" }, h("div", { class: "controls" }, targetForm(picture, state)), h("table", { class: "bars loss" },
     h("thead", {}, h("tr", {}, ["input", "wanted", "p", "nll"].map((name) => h("th", { scope: "col" }, words[`loss.${name}`])))),
     h("tbody", {}, picture.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.input), h("td", {}, row.target === null ? "–" : row.target),
       h("td", {}, row.target === null ? "" : percent(row.p, lang)),
-      h("td", { class: "bar" }, row.target === null ? words["loss.uncounted"] : [h("i", { style: `width:${(100 * row.nll) / most}%` }), number(row.nll, row.cell)]))),
-      h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell))))));
+      h("td", { class: "bar" }, row.target === null ? words["loss.uncounted"] : [h("i", { style: `width:${(100 * row.nll) / most}%` }), number(row.nll, row.cell), other(row.b, row.target)]))),
+      h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell), picture.b_mean === null ? null : h("small", {}, `${mark} ${written(picture.b_mean, digits, lang)}`))))));
 };
