@@ -56,6 +56,8 @@ class _Plain(string.Formatter):
     """Fills in details as they are written, whatever they would mean in Markdown."""
 
     def format_field(self, value: object, format_spec: str) -> str:
+        if isinstance(value, float) and not math.isfinite(value):
+            return number(DEFAULT, value)  # NaN, ∞
         return plain(str(super().format_field(value, format_spec)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 import string
 from pathlib import Path
@@ -96,6 +97,11 @@ def test_an_error_reads_in_the_readers_language() -> None:
     assert error_text("en", error) == "There is no folder x."
     assert error_text("fr", error) == "Il n’y a pas de dossier x."
     assert error_text("fr", UserError("Not translated: {n}.", n=3)) == "Not translated: 3."
+
+
+def test_a_number_in_an_error_that_is_none_is_written_as_in_the_pictures() -> None:
+    assert error_text("en", UserError("A loss of {loss}.", loss=math.nan)) == "A loss of NaN."
+    assert error_text("fr", UserError("A loss of {loss}.", loss=-math.inf)) == "A loss of −∞."
 
 
 def test_nothing_in_an_error_acts_as_markdown() -> None:
