@@ -146,6 +146,12 @@ class Embeddings:
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
+    def opening(self, model: str) -> str:
+        """A prompt that leaves most open: what opens every text that the model learned from, or its shortest prompt."""
+        recipe = recipe_of(self._bench, model)
+        prompts = self._bench.checkpoint(model).card.prompts or (self._bench.first_prompt(model),)
+        return (recipe.data.around if recipe else "") or min(prompts, key=len)
+
     def answers(self, model: str, prompt: str, n: int, temperature: float, seed: int) -> tuple[str, ...]:
         """Several texts that a model writes on from one prompt. At temperature 0 they are all the same."""
         checkpoint, recipe = self._bench.checkpoint(model), recipe_of(self._bench, model)

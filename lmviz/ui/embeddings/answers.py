@@ -21,7 +21,7 @@ def section(bench: Workbench, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "embeddings.answers.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        prompt = tokens.prompt(bench, view)
+        prompt = tokens.prompt(bench, view, open_ended=True)
         st.slider(text(lang, "embeddings.answers.n"), 2, MOST_ANSWERS, width=150, **state.bound("n_answers"))
         st.slider(
             text(lang, "embeddings.answers.temperature"), 0.0, 3.0, step=0.1, width=190, **state.bound("temperature")

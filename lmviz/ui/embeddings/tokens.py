@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 MOST_BUTTONS = 40
 
 
-def prompt(bench: Workbench, view: View) -> str:
-    """The text to read: typed, or the model's own first one."""
-    shown = bench.first_prompt(view.model) if view.prompt is None else view.prompt
+def prompt(bench: Workbench, view: View, open_ended: bool = False) -> str:
+    """The text to read: typed, or the model's own first one, or the one that leaves most open."""
+    shown = view.prompt
+    if shown is None:
+        shown = bench.embeddings.opening(view.model) if open_ended else bench.first_prompt(view.model)
     st.text_input(
         text(view.lang, "embeddings.prompt"),
         max_chars=TEXT_LIMIT,
