@@ -105,6 +105,8 @@ def test_a_node_of_the_tree_tells_its_fate(visit: Visit) -> None:
 
 def test_one_of_several_texts_opens_token_by_token(visit: Visit) -> None:
     page = visit("generation", way="several", temperature="1.5")
+    expect(page.locator(".texts li")).to_have_count(5, timeout=60_000)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=60_000)  # all are written to their ends
     text = page.locator(".texts li .full b").nth(3).inner_text()
     page.locator(".texts li button").nth(3).click()
     expect(page.locator(".piece.new").first).to_be_visible()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -113,6 +115,19 @@ def test_another_text_is_measured_instead(open_on: Open) -> None:
     assert "Measured on your text. Tokens to predict: 11" in written(app)
     app = open_on("quantisation", section="model", model="names", text="1")
     assert app.error and not app.exception
+
+
+def test_a_model_that_does_not_say_what_it_learned_from_asks_for_a_text(
+    open_on: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        shutil.copy(ROOT / "sample_models/pokemon" / name, tmp_path)
+    for section in ("model", "calibration", "aware"):
+        app = open_on("quantisation", section=section, model=str(tmp_path))
+        assert not complaints(app) and "which texts it learned from" in app.info[0].value
+        app.text_area(key=f"{BOUND}text").set_value(".mew.\n.pikachu.").run()
+        assert not complaints(app) and "Tokens to predict: 13" in written(app), section
 
 
 def test_calibration_shows_the_ranges_that_were_measured(open_on: Open) -> None:
