@@ -38,7 +38,7 @@ def curves(
     x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=8))
     levels = {} if _explodes(losses) else levels
     scale = _scale(losses, list((levels or {}).values()))
-    y = alt.Y("loss:Q", title=nats, scale=scale, axis=alt.Axis(tickCount=5, format="~g"))
+    y = alt.Y("loss:Q", title=nats, scale=scale, axis=alt.Axis(tickCount=5, format="~r"))
     colour = alt.Color("line:N", scale=alt.Scale(domain=names, range=[CHOSEN, PLAIN, FAINT][: len(names)]))
     dash = alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])))
     curve = (
