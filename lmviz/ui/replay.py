@@ -44,15 +44,19 @@ def watched(live: Live[Any], lang: str, name: str, draw: Callable[[], None]) -> 
 def made(live: Live[Any], lang: str, name: str, draw: Callable[[Any], None]) -> None:
     """Call `draw` with what there is of something, again and again until it is all there, and a bar above it.
 
-    What is quick is drawn once, without a bar.
+    What is quick is drawn once, without a bar. A click on what is drawn meanwhile draws the whole page anew.
     """
     live.wait(PATIENCE)
+    if live.is_done:
+        draw(live.look())
+        return
+    place = state.present()
 
     def drawn() -> None:
-        found = live.look()
-        if not live.is_done:
-            st.progress(live.progress, text(lang, "replay.making"))
-        draw(found)
+        if state.present() != place:
+            st.rerun()
+        st.progress(live.progress, text(lang, "replay.making"))
+        draw(live.look())
 
     watched(live, lang, name, drawn)
 

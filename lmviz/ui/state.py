@@ -142,6 +142,12 @@ def view(kind: type[P]) -> P:
     return found
 
 
+def present() -> Place:
+    """The present place, of whatever page."""
+    found: Place = st.session_state[_PLACES][st.session_state[_KIND]]
+    return found
+
+
 def update(**changes: Any) -> Any:
     """Change the present place; the address bar follows with the next `write`."""
     kind = st.session_state[_KIND]

@@ -24,7 +24,7 @@ def beam(bench: Workbench, view: View) -> None:
     """A step redraws only this part."""
     checkpoint = bench.writer(view.model, view.weights)
     live = bench.drafting.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
-    replay.made(live, view.lang, "beam", lambda found: _search(bench, checkpoint, found))
+    replay.made(live, view.lang, "beam", lambda found: st.fragment(_search)(bench, checkpoint, found))
 
 
 def _search(bench: Workbench, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
