@@ -256,6 +256,26 @@ def test_the_gradient_of_a_cell_is_written_out(open_training: Open, trained: str
     assert f"<b>{recorded[1]}</b>" in html(app)
 
 
+def test_the_way_through_a_step_goes_backwards_through_every_tensor_that_has_a_gradient(
+    open_training: Open, trained: str
+) -> None:
+    app = open_training(run=trained, tab="step", opened="7", scene="3")
+    app.button(key="one_next").click().run()
+    way = app.selectbox(key="step_stage").options
+    assert re.match(r"1 · .* · loss\.loss$", way[0])
+    assert re.match(r".* · x$", way[-1])
+    assert (in_bar(app, "scene"), in_bar(app, "look")) == ("4", "loss.loss")
+    app.button(key="one_next").click().run()
+    assert way[1].endswith(f" · {in_bar(app, 'look')}")
+    shown = [one["address"] for one in picture(app, "step_gradients")["panels"]]
+    assert shown == ["value", "slope"]
+    app = open_training(run=trained, tab="step", opened="7", scene="4", look="x")
+    app.button(key="one_next").click().run()
+    assert in_bar(app, "scene") == "5"
+    assert app.button(key="one_next").disabled
+    assert not complaints(app)
+
+
 def test_two_times_are_compared(open_training: Open, trained: str) -> None:
     app = open_training(run=trained, tab="time", step="20", b_step="0")
     assert not complaints(app)
