@@ -20,7 +20,7 @@ from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
 from lmviz.ui.generation.view import KEPT, WAYS, View
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, number, percent, text
+from lmviz.ui.text import LANGUAGES, number, text
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture, settled
 
@@ -191,7 +191,7 @@ def test_every_cell_of_the_table_is_worked_out(open_on: Open) -> None:
         go(app, n="1", token=str(row["id"]), column=name, **filters)
         assert not errors(app)
         assert f"<b>{number('en', share, 4)}</b>" in html(app)
-        assert name == "logits" or f"{percent('en', before)} before" in said(app)
+        assert name == "logits" or f"{number('en', before, 4)} before" in said(app)
         before = share
 
 

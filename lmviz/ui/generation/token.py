@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.ui import shell, worked
 from lmviz.ui.generation.view import View
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import code, number, percent, text, visible
+from lmviz.ui.text import code, number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.account import Account, Entry
@@ -54,7 +54,7 @@ def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
         lines.append((text(lang, "generation.cell.shared"), by_hand.mean([(found.before, found.kept)])))
     worked.lines(lines, lang)
     if found.before is not None:
-        before, after = (percent(lang, value) for value in (found.before, share.value))
+        before, after = (number(lang, value, 4) for value in (found.before, share.value))
         st.caption(text(lang, "generation.cell.change", before=before, after=after))
     elif view.weights == "trained":
         cell = ("logits", (0, len(step.read) - 1, id))
