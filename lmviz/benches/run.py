@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import accumulate
 
 import numpy as np
 import torch
@@ -185,9 +184,13 @@ def tokens_of_row(checkpoint: Checkpoint, inputs: Tensor, row: int) -> Tokens:
     """One text of a batch, [batch, pos], as far as the batch is wide."""
     ids = tuple(inputs[min(row, len(inputs) - 1)].tolist())
     pieces = tuple(map(checkpoint.tokenizer.piece, ids))
-    ends = tuple(accumulate(map(len, pieces)))
-    spans = tuple((end - len(piece), end) for piece, end in zip(pieces, ends, strict=True))
-    return Tokens("".join(pieces), ids, pieces, spans, (False,) * len(ids), ())
+    text = checkpoint.tokenizer.decode(ids)
+    spans, end = [], 0
+    for piece in pieces:  # in the text, with the spaces that stand between words
+        start = max(text.find(piece, end), end)
+        end = start + len(piece)
+        spans.append((start, end))
+    return Tokens(text, ids, pieces, tuple(spans), (False,) * len(ids), ())
 
 
 def last_tokens(tokens: Tokens, count: int) -> Tokens:

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lmviz
 from lmviz.benches.names import moment_name, run_and_step, training_step, training_step_name
-from lmviz.benches.run import Request
+from lmviz.benches.run import Request, tokens_of_row
 from lmviz.debug.first_bad import Bad, first_bad
 from lmviz.errors import UserError
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.texts import preset
 from lmviz.workbench import Workbench
+from tests.conftest import ROOT
 from tests.unit.test_runs import RECIPE, Here
 
 
@@ -148,3 +150,11 @@ def test_a_plan_that_starts_from_a_model_takes_over_its_tokenizer() -> None:
 def test_runs_are_those_of_the_folder_that_the_environment_names(runs_folder: Path) -> None:
     assert isinstance(Workbench().runs, Runs)
     assert Workbench().runs.folder == runs_folder
+
+
+def test_a_row_of_a_batch_reads_as_text_and_its_offsets_slice_it() -> None:
+    checkpoint = lmviz.load(ROOT / "sample_models/simple-llm")
+    ids = checkpoint.tokenizer.encode("The cat sits on the mat").ids_tensor
+    tokens = tokens_of_row(checkpoint, ids, 0)
+    assert tokens.text.lower().startswith("the cat sits")
+    assert [tokens.text[start:end] for start, end in tokens.offsets] == list(tokens.pieces)

@@ -7,7 +7,6 @@ from typing import Any
 
 from lmviz.benches.run import Run
 from lmviz.trace.step import Step
-from lmviz.ui import choices
 from lmviz.ui.debugger import tables, tensors
 from lmviz.ui.debugger.code import code_pane, hidden_pane
 from lmviz.ui.debugger.facts import Facts
@@ -49,7 +48,6 @@ def scene(
         "map": stage_map(run, view, stage),
         "tokens": token_row(run, pos),
         "edits": edit_chips(view),
-        "compared": compared(run, view, other),
         "source": _source(run, view, cursor, step),
         "picture": picture,
         "say": say(run, view, cursor, stage, step, pos),
@@ -134,16 +132,6 @@ def edit_chips(view: View) -> list[dict[str, Any]]:
         written = f"{name}[{', '.join(map(str, cell))}] = {number(view.lang, value, view.digits)}"
         chips.append({"text": words or written, "title": address})
     return chips
-
-
-def compared(run: Run, view: View, other: Run | None) -> str:
-    """What the other run is, in a few words; empty if there is none."""
-    if not view.compares or other is None:
-        return ""
-    if view.b_plain and not view.b_prompt and not view.b_model:
-        return text(view.lang, "compare.with_plain")
-    shown = visible(other.request.prompt or other.tokens.text)
-    return text(view.lang, "compare.with", model=choices.name(view.lang, other.request.model), prompt=shown[:40])
 
 
 def watched(run: Run, view: View) -> list[dict[str, Any]]:

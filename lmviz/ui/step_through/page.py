@@ -11,7 +11,7 @@ from lmviz.errors import UserError
 from lmviz.ui import debugger, shell, state
 from lmviz.ui.step_through import time, tools, top
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import code, error_text, plain, text, visible
+from lmviz.ui.text import code, error_text, plain, shortened, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.run import Request, Run
@@ -91,6 +91,16 @@ def other_run(bench: Workbench, view: View) -> Run | None:
     return bench.run(request(bench, b))
 
 
+def _compared(bench: Workbench, view: View, other: Run | None) -> str:
+    """What the other run is, in a few words; empty if there is none."""
+    if not view.compares or other is None:
+        return ""
+    if view.b_plain and not view.b_prompt and not view.b_model:
+        return text(view.lang, "compare.with_plain")
+    shown = shortened(visible(other.request.prompt or other.tokens.text), 40)
+    return text(view.lang, "compare.with", model=time.label(bench, view.lang, other.request.model), prompt=shown)
+
+
 def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
     """What a scene shows otherwise than another: the browser knows the rest."""
     return {name: part for name, part in there.items() if part != here[name]}
@@ -126,6 +136,6 @@ def _debugger(bench: Workbench) -> None:
         for move in AHEAD
         if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
     }
-    drawn |= {"seq": state.remember("seq", 0)} | ({"compared": refused} if refused else {})
+    drawn |= {"seq": state.remember("seq", 0), "compared": refused or _compared(bench, view, other)}
     debugger.show(drawn, lambda event: events.on_event(bench.run(request(bench, state.view(View))), event))
     state.write()
