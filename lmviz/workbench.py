@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +69,7 @@ SAMPLES = Path(__file__).parent.parent / "sample_models"
 MODELS_KEPT = 24
 MODEL_BYTES_KEPT = 2**30
 CORPORA_KEPT = 8
+PARTS = 16  # more than there are
 STEPS_KEPT = 6  # training steps that are open
 CELLS_CHECKED = 16
 RUNS_KEPT = 24
@@ -81,8 +81,14 @@ BYTES_KEPT = 2**30  # of recorded activations, over all runs
 class Workbench:
     """The models and runs that all sessions share. Safe to use from several threads."""
 
-    def __init__(self, samples: Path = SAMPLES) -> None:
-        self._samples = samples
+    def __init__(self, samples: Path = SAMPLES, open_runs: Callable[[], Runs] = Runs) -> None:
+        """
+        Args:
+            samples: the folder of the models at hand.
+            open_runs: opens the trainings, when they are first asked for.
+        """
+        self._samples, self._open_runs = samples, open_runs
+        self._parts = Cache(PARTS)  # a cached_property of Python 3.12 could make two
         self._checkpoints = Cache(MODELS_KEPT, weigh=_model_bytes, weight_limit=MODEL_BYTES_KEPT)
         self._corpora = Cache(CORPORA_KEPT)
         self._moments, self._opened, self._checked = (Cache(STEPS_KEPT) for _ in range(3))
@@ -92,35 +98,35 @@ class Workbench:
 
     # -- what single pages can do, imported when they are opened -------------------------------------------------------
 
-    @cached_property
+    @property
     def drafting(self) -> Drafting:
         from lmviz.benches.drafting import Drafting
 
-        return Drafting(self)
+        return self._parts.get(Drafting, lambda: Drafting(self))
 
-    @cached_property
+    @property
     def embeddings(self) -> Embeddings:
         from lmviz.benches.embeddings import Embeddings
 
-        return Embeddings(self)
+        return self._parts.get(Embeddings, lambda: Embeddings(self))
 
-    @cached_property
+    @property
     def tokenizing(self) -> Tokenizing:
         from lmviz.benches.tokenizing import Tokenizing
 
-        return Tokenizing(self)
+        return self._parts.get(Tokenizing, lambda: Tokenizing(self))
 
-    @cached_property
+    @property
     def quantising(self) -> Quantising:
         from lmviz.benches.quantising import Quantising
 
-        return Quantising(self)
+        return self._parts.get(Quantising, lambda: Quantising(self))
 
-    @cached_property
+    @property
     def debugging(self) -> Debugging:
         from lmviz.benches.debugging import Debugging
 
-        return Debugging(self)
+        return self._parts.get(Debugging, lambda: Debugging(self))
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -143,7 +149,7 @@ class Workbench:
             return self._moment_checkpoint(asked[0], asked[1])
         if moment := run_and_step(model):
             return self._checkpoints.get((model, self.runs.get(moment[0]).name), lambda: self.runs.model_at(*moment))
-        folder = self._samples / model if model in self.models() else confined(model)
+        folder = self._folder(model)
         return self._checkpoints.get((model, changed(folder)), lambda: load(folder))
 
     def card(self, run: Run, language: str) -> Card:
@@ -162,14 +168,14 @@ class Workbench:
 
     # -- trainings ---------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def runs(self) -> Runs:
         """The trainings of the folder that LMVIZ_RUNS names.
 
         Raises:
             UserError: the folder cannot be used.
         """
-        return Runs()
+        return self._parts.get(Runs, self._open_runs)
 
     def plan(self, recipe: Recipe, start: str = "") -> Plan:
         """What a recipe comes to, from the cache if only the sizes have changed.
@@ -252,7 +258,14 @@ class Workbench:
         Raises:
             UserError: the model can't be opened, or there is no text that it can read.
         """
-        return self._runs.get(request, lambda: self._record(request))
+        return self._runs.get((request, self._version(request.model)), lambda: self._record(request))
+
+    def _version(self, model: str) -> float:
+        """When the weights of a folder last changed; 0 for what is no folder."""
+        return 0.0 if model.startswith((*BROKEN, "runs/")) else changed(self._folder(model))
+
+    def _folder(self, model: str) -> Path:
+        return self._samples / model if model in self.models() else confined(model)
 
     def _record(self, request: Request) -> Run:
         if asked := training_step(request.model):

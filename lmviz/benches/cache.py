@@ -35,14 +35,22 @@ class Cache:
                 if key in self._kept:
                     again: T = self._kept[key]
                     return again
-            thing = make()
+            try:
+                thing = make()
+            finally:
+                with self._lock:
+                    self._locks.pop(key, None)
             with self._lock:
                 self._kept[key] = thing
-                self._locks.pop(key, None)
                 dropped = self._drop()
         if dropped:
             gc.collect()  # Streamlit's own collections are off: ours follow what we drop
         return thing
+
+    def peek(self, key: Hashable) -> Any:
+        """What is kept; None if nothing is."""
+        with self._lock:
+            return self._kept.get(key)
 
     def __contains__(self, key: Hashable) -> bool:
         with self._lock:

@@ -253,7 +253,7 @@ class Debugging:
             held_out=points("held_out_loss") if "held_out_loss" in measured else (),
             grad_norms=points("grad_norm") if "grad_norm" in measured else (),
             update_ratios=tuple(sorted(ratios.items())),
-            d_vocab=self._bench.checkpoint(model).config.d_vocab if (model := self.last_model(run)) else None,
+            d_vocab=runs.get(run).facts.get("d_vocab"),
         )
 
     def diagnose(self, history: History) -> tuple[Finding, ...]:

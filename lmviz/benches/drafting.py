@@ -55,7 +55,7 @@ class Drafting:
 
     def _search(self, checkpoint: Checkpoint, ids: tuple[int, ...], settings: Settings) -> Iterator[BeamSearch]:
         key = (checkpoint.model, ids, settings)
-        known: tuple[BeamSearch, ...] = self._found.get(key, tuple) if key in self._found else ()
+        known: tuple[BeamSearch, ...] = self._found.peek(key) or ()
         found = []
         for search in known or beam_searches(checkpoint, ids, settings):
             found.append(search)

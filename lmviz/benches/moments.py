@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lmviz.benches.cache import Cache
 from lmviz.benches.run import Request, Run, tokens_of_row
 from lmviz.debug.bugs.catalogue import bug_named
-from lmviz.debug.bugs.models import loop_of
+from lmviz.debug.bugs.models import loop_of, why_not
 from lmviz.debug.bugs.training import race_moment
 from lmviz.debug.doctor import CHECKS
 from lmviz.debug.moment import Moment
@@ -116,8 +116,10 @@ class Moments:
         if found is None:
             raise UserError("There is no folder {folder}.", folder=str(name))
         base = self._bench.checkpoint(found[2])
-        bug = bug_named(found[1]) if name.of.startswith("bug/") else None
-        return _opened(race_moment(base, bug, name.step), base)
+        bug = bug_named(found[1])
+        if why_not(bug, base):
+            raise UserError("There is no folder {folder}.", folder=str(name))
+        return _opened(race_moment(base, bug if name.of.startswith("bug/") else None, name.step), base)
 
     def _of_check(self, name: Name) -> Opened:
         check = CHECKS.get(name.lesson)

@@ -270,9 +270,12 @@ class Quantising:
         checkpoint = self._bench.checkpoint(model)
         aware, other = last.finished if last and last.finished else (None, None)
         key = (model, id(checkpoint), scheme, id(aware), text)
-        return self._rivals.get(
-            key, lambda: (_rivals(scheme, self.measured(model, text).windows, checkpoint, other, aware), checkpoint)
-        )[0]
+
+        def found() -> tuple[tuple[Rival, ...], object]:  # with what the key has by its identity
+            windows = self.measured(model, text).windows
+            return _rivals(scheme, windows, checkpoint, other, aware), (checkpoint, last)
+
+        return self._rivals.get(key, found)[0]
 
     # -- trainings of the training page ------------------------------------------------------------------------------
 
@@ -289,11 +292,17 @@ class Quantising:
     def _begin_alike(self, *two: str) -> bool:
         def found() -> bool:
             runs = self._bench.runs
+            if not all(self._begins(run) for run in two):
+                return False
             texts, others = (runs.recipe(run).data.texts for run in two)
             ours, theirs = (runs.model_at(run, 0, is_rounded=False).model.state_dict() for run in two)
             return texts == others and all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
 
         return self._alike.get(two, found)
+
+    def _begins(self, run: str) -> bool:
+        """Whether the weights that a run began with are still there: old checkpoints make room."""
+        return any(stop.step == 0 for stop in self._bench.runs.stops(run))
 
     def train_twin(self, run: Run) -> None:
         """Start the training that differs from another in nothing but the rounding."""
@@ -309,7 +318,8 @@ class Quantising:
         name = moment_name(run.id, step)
 
         def found() -> tuple[tuple[Rival, ...], None]:
-            first = runs.model_at(run.id, 0, is_rounded=False) if run.recipe.model.start else None
+            began = run.recipe.model.start and self._begins(run.id)
+            first = runs.model_at(run.id, 0, is_rounded=False) if began else None
             other = runs.model_at(known, step) if known else None
             windows = self.measured(name, text).windows
             return _rivals(run.recipe.quantisation, windows, first, other, self._bench.checkpoint(name)), None

@@ -9,8 +9,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from lmviz.debug.moment import Moment, moment_of, one_by_one
-from lmviz.debug.patient import Patient
+from lmviz.debug.moment import Moment, check_step, moment_of, one_by_one
+from lmviz.debug.patient import SMALL, Patient
+from lmviz.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,13 @@ class Lesson:
 
     def moment(self, patient: Patient, step: int) -> Moment:
         """The lesson just before one of its steps."""
+        check_step(step)
+        if self.trains and not patient.is_small:
+            raise UserError(
+                "A step of this check can be opened of models of {limit} weights at most; this one has {found}.",
+                limit=SMALL,
+                found=patient.n_parameters,
+            )
         model, batch = self.model(patient), self.batch(patient)
         if not self.trains:
             return Moment(step, model, *batch, patient.loop.Loss)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.trace.gradients import put_gradients
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
-from lmviz.train.gradient import seeded
 
 SEED = 0
 MOST_STEPS = 500  # that are made to get to one
@@ -55,6 +55,11 @@ def one_by_one(training: Iterator[float]) -> Iterator[float]:
         yield loss
 
 
+def check_step(step: int) -> None:
+    if not 1 <= step <= MOST_STEPS:
+        raise UserError("A step from 1 to {most} can be opened; got {step}.", most=MOST_STEPS, step=step)
+
+
 def moment_of(
     model: nn.Module,
     training: Iterator[float],
@@ -67,8 +72,7 @@ def moment_of(
     Args:
         model: what `training` trains in place.
     """
-    if not 1 <= step <= MOST_STEPS:
-        raise UserError("A step from 1 to {most} can be opened; got {step}.", most=MOST_STEPS, step=step)
+    check_step(step)
     steps = one_by_one(training)
     for _ in range(step - 1):
         next(steps, None)

@@ -11,13 +11,13 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 from lmviz.train.data import read_texts
-from lmviz.train.gradient import seeded
 from lmviz.train.recipe import read_recipe
 
 MOST_TEXTS = 32

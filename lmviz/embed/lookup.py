@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.sizes import check_ids
@@ -109,8 +110,7 @@ def embedding_sum(checkpoint: Checkpoint) -> EmbeddingSum:
 
 def random_embedding_sum(d_vocab: int, n_ctx: int, d_model: int, seed: int = 0) -> EmbeddingSum:
     """BERT's sum of three at sizes of one's own, untrained: every weight from N(0, 0.02), as BERT begins."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         tables = [nn.Embedding(rows, d_model) for rows in (d_vocab, n_ctx, 2)]
         for table in tables:
             nn.init.normal_(table.weight, std=0.02)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 
 TEXT = """the cat sits on the mat
@@ -55,8 +56,7 @@ class WordsSnapshot:
 
 def random_embedding(d_vocab: int = 10, d_embed: int = 3, seed: int = 0) -> nn.Embedding:
     """`nn.Embedding(10, 3)` as torch makes it, drawn from N(0, 1), the same for the same seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return nn.Embedding(d_vocab, d_embed)
 
 
@@ -86,8 +86,7 @@ def train_embedding(
             "The text must have a line of two words or more, and {limit} characters at most.", limit=LONGEST_TEXT
         )
     inputs, targets = torch.tensor(pairs).T
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = NextWord(len(vocabulary(text)), d_embed)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     for step in range(steps + 1):

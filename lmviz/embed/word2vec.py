@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.embed.fasttext import gram_index
 from lmviz.embed.words import Example, WordText, cbow_examples, skip_gram_examples
 from lmviz.errors import UserError
@@ -100,8 +101,7 @@ def train_vectors(text: WordText, settings: Word2VecSettings) -> Iterator[Vector
     if not everything:
         raise UserError("The text must have a sentence of two words or more.")
     generator = torch.Generator().manual_seed(settings.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+    with seeded(settings.seed):
         model = Word2Vec(_members(text, settings), settings.d_embed)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     yield _snapshot(0, float("nan"), (), (), model)

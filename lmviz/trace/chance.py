@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-_one_at_a_time = threading.Lock()  # torch has one global stream for all threads
+from lmviz.chance import drawing_from
 
 
 class Chance:
@@ -28,12 +27,8 @@ class Chance:
 
     def draw(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that draws from torch's global stream, on this one instead."""
-        before = self.state
-        with _one_at_a_time:
-            outside = torch.random.get_rng_state()
-            torch.random.set_rng_state(before)
+        with drawing_from(self.state):
             try:
                 return function(*args, **kwargs)
             finally:
                 self._state = torch.random.get_rng_state()
-                torch.random.set_rng_state(outside)

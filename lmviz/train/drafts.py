@@ -28,7 +28,7 @@ def keep(root: Path, text: str) -> str:
     folder = root / FOLDER
     folder.mkdir(exist_ok=True)
     write_whole(folder / name, content)
-    for path in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
+    for path in sorted((path for path in folder.iterdir() if NAME.fullmatch(path.name)), key=_age)[:-MOST_KEPT]:
         path.unlink(missing_ok=True)
     return name
 
@@ -43,3 +43,11 @@ def kept(root: Path, name: str) -> str:
     if not NAME.fullmatch(name) or not path.is_file():
         raise UserError("The text of this link is not kept any more: paste it again.")
     return read_text(path, LARGEST_OWN)
+
+
+def _age(path: Path) -> float:
+    """When it was written; another session may take it away at any moment."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.train.data import IGNORED, Windows
 
@@ -77,18 +76,6 @@ def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
         targets: [batch, pos]
     """
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Random numbers on the CPU come from `seed` here, and afterwards go on as if nothing had been drawn."""
-    generator = torch.default_generator
-    before = generator.get_state()
-    generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        generator.set_state(before)
 
 
 def _may_draw(model: nn.Module) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from pathlib import Path
 
-import torch
 from torch import nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.gpt2 import GPT2, GPT2Config
@@ -30,8 +30,7 @@ def first_model(recipe: ModelRecipe, d_vocab: int, seed: int, folder: Path) -> G
 
 def new_model(recipe: ModelRecipe, d_vocab: int, seed: int) -> GPT2 | MiniLLM:
     """An untrained model in training mode. torch's own random numbers are left as they were."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = build(recipe, d_vocab)
         _draw_weights(model, recipe.initial_std)
     return model

@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.quantise.aware import weights_of
 from lmviz.train.data import IGNORED, Windows
-from lmviz.train.gradient import Diverged, Gradient, seeded
+from lmviz.train.gradient import Diverged, Gradient
 from lmviz.train.loop import make_optimizer, set_learning_rate
 from lmviz.train.recipe import TrainingRecipe
 from lmviz.train.state import MEMORY, WEIGHT, restore

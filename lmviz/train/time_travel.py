@@ -9,13 +9,13 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.quantise.aware import finish, prepare
 from lmviz.train.data import Corpus, Windows, batches, read_corpus
-from lmviz.train.gradient import seeded
 from lmviz.train.initial import build
 from lmviz.train.loop import make_optimizer, train
 from lmviz.train.recipe import Recipe

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.text import error_text, text
+from lmviz.ui.text import error_text, has, text
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -43,11 +43,13 @@ def name(lang: str, model: str) -> str:
     if not base or not model.startswith(SPECIAL):
         return f"…/{PurePath(model).name}" if model.startswith(("/", "~", ".")) else model
     if kind == "bug":
-        return text(lang, "choice.with_bug", model=base, bug=text(lang, f"bug.{what}"))
+        bug = text(lang, f"bug.{what}") if has(lang, f"bug.{what}") else what
+        return text(lang, "choice.with_bug", model=base, bug=bug)
     if kind == "cured":
         return text(lang, "choice.healthy", model=base)
     lesson, _, step = what.partition(".")[0].partition("!")
-    shown = text(lang, f"pitfall.{base.partition('/')[0]}") if lesson == "pitfall" else name(lang, base)
+    pitfall = f"pitfall.{base.partition('/')[0]}"
+    shown = text(lang, pitfall) if lesson == "pitfall" and has(lang, pitfall) else name(lang, base)
     return text(lang, "choice.moment", model=shown, step=step)
 
 

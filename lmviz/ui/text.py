@@ -37,7 +37,7 @@ def text(language: str, key: str, **details: object) -> str:
     texts = catalogue(language)
     if details.get("n") == 1:
         key = f"{key}.one" if f"{key}.one" in texts else key
-    return texts[key].format(**details) if key in texts else key.format(**details)
+    return texts[key].format(**details) if key in texts else key
 
 
 def has(language: str, key: str) -> bool:

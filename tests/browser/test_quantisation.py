@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -34,7 +35,7 @@ def test_names_in_8_bits_and_in_4_and_the_loss_that_it_costs(visit: Visit) -> No
     expect(page.get_by_text(cost_of("int8")).first).to_be_visible(timeout=60_000)
     page.get_by_role("radio", name="INT4").click()
     expect(page.get_by_text(cost_of("int4")).first).to_be_visible(timeout=60_000)
-    assert "section=model" in page.url
+    expect(page).to_have_url(re.compile(r"section=model"))
 
 
 def test_a_clicked_weight_is_worked_out(visit: Visit) -> None:
@@ -48,7 +49,7 @@ def test_a_clicked_weight_is_worked_out(visit: Visit) -> None:
     weight = float(lmviz.load(ROOT / "sample_models/pokemon").model.blocks[0].attn.w_q.weight[1, 2].detach())
     expect(page.locator(".steps td").first).to_have_text(f"x = {weight:.4f}".replace("-", "−"))
     assert page.locator(".steps td").first.inner_text() != before
-    assert "cell=%5B1%2C2%5D" in page.url
+    expect(page).to_have_url(re.compile(r"cell=%5B1%2C2%5D"))
 
 
 def test_training_for_it_is_watched_to_its_end(visit: Visit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -29,7 +30,7 @@ def test_five_merges_are_learned_and_unlearned(visit: Visit) -> None:
         made = visible(learning.tokens[learning.merges[at].token].decode())
         assert set(page.locator(".corpus").first.locator("b.new").all_inner_texts()) == {made}
         assert page.locator(".corpus").first.locator(".word b").count() == learning.lengths[at + 1]
-    assert "at=5" in page.url
+    expect(page).to_have_url(re.compile(r"at=5"))
     page.get_by_role("button", name="Back").click()
     expect(page.get_by_text(f"merge 4 of {len(learning.merges)}")).to_be_visible()
     idle(page)
@@ -40,7 +41,7 @@ def test_a_piece_tells_its_bytes(visit: Visit) -> None:
     page = visit("tokenizer", text="é😀")
     page.locator(".piece").first.click()
     expect(page.get_by_text("c3", exact=True)).to_be_visible()
-    assert "piece=0" in page.url
+    expect(page).to_have_url(re.compile(r"piece=0"))
 
 
 def test_text_that_looks_like_markup_stays_text(visit: Visit) -> None:

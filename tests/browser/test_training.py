@@ -120,7 +120,7 @@ def test_the_curve_falls_below_the_unigram_line_while_one_looks_and_the_run_is_p
     page.get_by_role("button", name="Save as a folder here").click()
     page.get_by_role("link", name="Open that folder in the step-through").click()
     expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
-    assert "exports" in page.url
+    expect(page).to_have_url(re.compile(r"exports"))
 
 
 def test_the_count_of_parameters_follows_a_slider_while_it_is_dragged(train_page: Callable[..., Page]) -> None:
@@ -138,7 +138,7 @@ def test_the_count_of_parameters_follows_a_slider_while_it_is_dragged(train_page
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] - 20, steps=4)
         counts[int(thumb.inner_text())] = int(page.locator(".lm .total b").inner_text().replace(",", ""))
-    assert "changes" not in page.url
+    expect(page).not_to_have_url(re.compile(r"changes"))
     page.mouse.up()
     idle(page)
     assert len(counts) == 5

@@ -102,6 +102,14 @@ def test_a_folder_that_is_not_there_is_told_in_a_sentence(open_on: Open) -> None
     assert "Il n’y a pas de dossier" in app.error[0].value
 
 
+@pytest.mark.parametrize(
+    "model", ["bug/{x}@names", "bug/{@names", "bug/nosuch@names", "moment/race!1@bug/{x}@names", "moment/pitfall!1@{x}"]
+)
+def test_a_name_in_a_link_is_never_taken_for_a_sentence(open_on: Open, model: str) -> None:
+    app = open_on("debugging", section="doctor", way="model", model=model)
+    assert not app.exception and app.error
+
+
 @pytest.mark.parametrize(("temperature", "alarm"), [("0.8", False), ("0", True), ("100", True)])
 def test_a_temperature_that_leaves_no_choice_or_only_noise_is_told(
     open_on: Open, temperature: str, alarm: bool

@@ -10,18 +10,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"errors"}
+MODEL = {"errors", "chance"}
 ENGINE = MODEL | {"model", "trace", "explain", "walk", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "chance": set(),
     "model": {"errors", "model"},
-    "trace": {"errors", "trace"},
+    "trace": {"errors", "chance", "trace"},
     "explain": {"errors", "trace", "explain"},
     "walk": {"errors", "trace", "walk"},
     "generate": {"errors", "model", "generate"},
     "tokens": {"errors", "model", "tokens"},
-    "embed": {"errors", "model", "embed"},
-    "train": {"errors", "model", "quantise", "train"},
+    "embed": {"errors", "chance", "model", "embed"},
+    "train": {"errors", "chance", "model", "quantise", "train"},
     "quantise": {"errors", "model", "quantise"},
     "debug": ENGINE | {"debug"},
     "workbench": ENGINE | {"debug", "workbench", "benches"},

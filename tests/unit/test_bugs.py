@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import math
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from lmviz.debug.bugs.catalogue import BUGS, bug_named
 from lmviz.debug.bugs.difference import first_difference
 from lmviz.debug.bugs.models import broken, healthy, why_not
 from lmviz.debug.bugs.source import broken_source, diff_of, healthy_source
-from lmviz.debug.bugs.training import race
+from lmviz.debug.bugs.training import _parting, race
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.trace.step import Trace
@@ -192,3 +193,15 @@ def test_bugs_say_where_they_have_no_place(simple: Checkpoint) -> None:
 def test_the_same_bug_twice_gives_the_same_weights(simple: Checkpoint) -> None:
     first, second = (broken(simple, BUGS["double_softmax"]).model.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_training_that_turns_to_nan_has_parted() -> None:
+    a, b = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    b.load_state_dict(a.state_dict())
+    assert _parting(3, (1.0, 1.0), a, b) is None
+    found = _parting(3, (1.0, math.nan), a, b)
+    assert found is not None and (found.step, found.what) == (3, "loss")
+    with torch.no_grad():
+        b.weight[1, 0] = math.nan
+    found = _parting(3, (1.0, 1.0), a, b)
+    assert found is not None and (found.where, found.cell) == ("weight", (1, 0))

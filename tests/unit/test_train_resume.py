@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.train.data import Windows, batches, windows
-from lmviz.train.gradient import Diverged, seeded
+from lmviz.train.gradient import Diverged
 from lmviz.train.groups import Groups, group_of
 from lmviz.train.initial import new_model
 from lmviz.train.loop import Snapshot, make_optimizer, train

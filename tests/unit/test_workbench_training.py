@@ -30,8 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workbenc
     here = Here(folder)
     run = here.start(RECIPE)
     here.work()
-    bench = Workbench()
-    bench.__dict__["runs"] = here
+    bench = Workbench(open_runs=lambda: here)
     yield bench, run
     here.die()
 
@@ -109,8 +108,7 @@ def test_the_first_bad_tensor_of_a_step_that_could_not_be_made_is_found(tmp_path
     wild = replace(RECIPE.training, optimizer="sgd", learning_rate=3e37, schedule="constant", warm_up=20, clip=0.0)
     run = here.start(replace(RECIPE, training=wild))
     here.work()
-    bench = Workbench()
-    bench.__dict__["runs"] = here
+    bench = Workbench(open_runs=lambda: here)
     step = here.get(run).details["step"]
     walked = bench.run(Request(training_step_name(run, step), ""))
     bad = first_bad(walked.trace)

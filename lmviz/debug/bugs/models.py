@@ -7,9 +7,9 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-import torch
 from torch import nn
 
+from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.source import broken_module
@@ -111,7 +111,7 @@ def _kind(checkpoint: Checkpoint, bug: Bug | None) -> Any:
 
 def _of_weights(kind: Any, config: Any, source: nn.Module) -> nn.Module:
     """A model with the weights of another. torch's random numbers are left as they were."""
-    with torch.random.fork_rng(devices=[]):
+    with seeded(0):  # what is drawn is replaced
         model: nn.Module = kind(config)
     model.load_state_dict(copy.deepcopy(source.state_dict()))
     return model

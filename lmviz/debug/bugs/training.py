@@ -85,7 +85,7 @@ def _in_data(a: _Runner, b: _Runner) -> Parting | None:
 
 
 def _parting(step: int, losses: tuple[float, float], a: nn.Module, b: nn.Module) -> Parting | None:
-    if abs(losses[0] - losses[1]) > TOLERANCE:
+    if not abs(losses[0] - losses[1]) <= TOLERANCE:  # NaN is not the same
         return _found(step, "loss", "", *map(torch.tensor, losses))
     theirs = dict(b.named_parameters())
     pairs = [(path, ours, theirs[path]) for path, ours in a.named_parameters() if path in theirs]
@@ -93,10 +93,15 @@ def _parting(step: int, losses: tuple[float, float], a: nn.Module, b: nn.Module)
     weights = [(path, one.detach(), other.detach()) for path, one, other in pairs]
     parts: tuple[tuple[What, list[tuple[str, Tensor, Tensor]]], ...] = (("gradient", gradients), ("weights", weights))
     for what, found in parts:
-        path, one, other = max(found, key=lambda part: float((part[1] - part[2]).abs().max()))
-        if float((one - other).abs().max()) > TOLERANCE:
+        path, one, other = max(found, key=lambda part: _apart(part[1], part[2]))
+        if _apart(one, other) > TOLERANCE:
             return _found(step, what, path, one, other)
     return None
+
+
+def _apart(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference; that between a number and NaN is infinite."""
+    return float((ours - theirs).abs().nan_to_num(nan=torch.inf).max())
 
 
 def _gradient(weight: Tensor) -> Tensor:
@@ -104,6 +109,6 @@ def _gradient(weight: Tensor) -> Tensor:
 
 
 def _found(step: int, what: What, where: str, ours: Tensor, theirs: Tensor) -> Parting:
-    apart = (ours - theirs).abs()
+    apart = (ours - theirs).abs().nan_to_num(nan=torch.inf)
     cell = tuple(int(i) for i in torch.unravel_index(apart.argmax(), apart.shape)) if apart.ndim else ()
     return Parting(step, what, where, ours.numpy().copy(), theirs.numpy().copy(), cell)

@@ -8,13 +8,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.lesson import Lesson
 from lmviz.debug.patient import Patient
 from lmviz.train.baselines import baselines
 from lmviz.train.data import Windows
-from lmviz.train.gradient import seeded
 
 STEPS = 150
 UNTRAINED = Lesson(std=0.02, trains=False)

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lmviz.chance import seeded
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.patient import Patient
 from lmviz.generate.settings import Settings
 from lmviz.train.baselines import double_softmax_floor
-from lmviz.train.gradient import seeded
 
 DRAWING = frozenset(("dropout", "bernoulli", "rand", "rand_like", "randn", "randn_like", "multinomial"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lmviz.chance import seeded
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.doctor.patterns import Pattern, patterns_of
 from lmviz.debug.patient import Patient
 from lmviz.trace.recorder import record
-from lmviz.train.gradient import seeded
 
 CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 

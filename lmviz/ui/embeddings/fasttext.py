@@ -105,7 +105,7 @@ def _where_from(summed: WordSum, view: View) -> None:
     """A number of the sum, or of one of its runs, as the sum of its column."""
     from lmviz.explain import by_hand
 
-    lang, col = view.lang, view.cell[1][-1] if view.cell and view.cell[0] in ("parts", "sum") else -1
+    lang, col = view.lang, view.cell[1][-1] if view.cell and view.cell[1] and view.cell[0] in ("parts", "sum") else -1
     if not summed.grams:
         return
     if not 0 <= col < len(summed.vector):

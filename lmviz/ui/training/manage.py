@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import shell, state
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import error_text, integer, number, plain, text
+from lmviz.ui.text import error_text, integer, number, plain, text, visible
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
     ]
     rows[text(lang, "train.step")] = [integer(lang, one.step) for one in shown]
     for difference in differences([one.recipe for one in shown]):
-        rows[f"`{difference.name}`"] = [f"`{value}`" for value in difference.values]
+        rows[f"`{difference.name}`"] = [plain(visible(str(value))) for value in difference.values]
     heads, *lines = ["| " + " | ".join([name, *values]) + " |" for name, values in rows.items()]
     st.markdown("\n".join([heads, "|" + ":--|" * (len(shown) + 1), *lines]))
 

@@ -298,7 +298,7 @@ def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> Non
         st.caption(text(lang, "train.one.click_update"))
         return
     cell = view.cell[1][-before.ndim :]
-    if any(i >= n for i, n in zip(cell, before.shape, strict=True)):
+    if len(cell) != before.ndim or any(i >= n for i, n in zip(cell, before.shape, strict=True)):
         return
     _written_out(opened, chosen, cell, lang)
 
