@@ -51,10 +51,12 @@ def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> N
 
 def test_a_link_brings_back_the_cell(visit: Visit) -> None:
     page = visit("embeddings", model="pokemon", prompt=".pik")
+    before = page.locator(".worked").inner_text()
     click_cell(page, "rows", 2, 5, (4, 16))
+    expect(page.locator(".worked")).not_to_have_text(before)
     said = page.locator(".worked").inner_text()
     again = visit(page.url.partition("//")[2].partition("/")[2].partition("?")[0], **query(page))
-    assert again.locator(".worked").inner_text() == said
+    expect(again.locator(".worked")).to_have_text(said)
 
 
 def query(page: Page) -> dict[str, str]:
