@@ -5,19 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.model.sizes import check_ids
 
 
 class OneHotLookup(nn.Module):
@@ -58,47 +52,6 @@ class EmbeddingSum(nn.Module):
         return x_seg
 
 
-@dataclass(frozen=True, eq=False)
-class LookedUp:
-    """One-hot × matrix = rows."""
-
-    one_hot: NDArray[Any]  # [pos, d_vocab]
-    matrix: NDArray[Any]  # [d_vocab, d_model]
-    rows: NDArray[Any]  # [pos, d_model]
-
-
-@dataclass(frozen=True, eq=False)
-class SummedUp:
-    """The parts of a sum, each [pos, d_model]; None for a part that this model has not."""
-
-    tok: NDArray[Any]
-    pos: NDArray[Any] | None
-    seg: NDArray[Any] | None
-    x: NDArray[Any]
-
-
-def look_up(weight: Tensor, ids: tuple[int, ...]) -> LookedUp:
-    """The three pictures of a look-up."""
-    module = OneHotLookup(weight)
-    with torch.no_grad():
-        rows = module(torch.tensor([ids]))[0]
-    one_hot = F.one_hot(torch.tensor(ids), len(weight)).to(weight.dtype)
-    return LookedUp(one_hot.numpy(), weight.detach().numpy(), rows.numpy())
-
-
-def sum_up(module: EmbeddingSum, ids: tuple[int, ...], segments: tuple[int, ...] | None = None) -> SummedUp:
-    """The parts of the sum for some ids, and the sum itself. A UserError says so if there are more than positions."""
-    if isinstance(module.pos_embed, nn.Embedding):
-        check_ids(torch.Size((1, len(ids))), module.pos_embed.num_embeddings)
-    with torch.no_grad():
-        tok = module.tok_embed(torch.tensor(ids)).numpy()
-        pos = module.pos_embed(torch.arange(len(ids))).numpy() if module.pos_embed is not None else None
-        has_segments = module.seg_embed is not None and segments is not None
-        seg = module.seg_embed(torch.tensor(segments)).numpy() if has_segments and module.seg_embed else None
-        x = module(torch.tensor([ids]), torch.tensor([segments]) if segments is not None else None)[0]
-    return SummedUp(tok, pos, seg, x.numpy())
-
-
 def embedding_sum(checkpoint: Checkpoint) -> EmbeddingSum:
     """The sum that a model makes, with its own weights; the models here know no segments."""
     model = checkpoint.model
@@ -115,8 +68,3 @@ def random_embedding_sum(d_vocab: int, n_ctx: int, d_model: int, seed: int = 0) 
         for table in tables:
             nn.init.normal_(table.weight, std=0.02)
     return EmbeddingSum(*tables)
-
-
-def segments(n_first: int, n_second: int) -> tuple[int, ...]:
-    """BERT's segment ids of two texts in one: 0 for the first, 1 for the second, separators included."""
-    return tuple(np.repeat([0, 1], [n_first, n_second]).tolist())

@@ -54,12 +54,6 @@ class WordsSnapshot:
     remembered: Mapping[str, NDArray[Any]]  # what Adam knows from the steps before, by torch's names
 
 
-def random_embedding(d_vocab: int = 10, d_embed: int = 3, seed: int = 0) -> nn.Embedding:
-    """`nn.Embedding(10, 3)` as torch makes it, drawn from N(0, 1), the same for the same seed."""
-    with seeded(seed):
-        return nn.Embedding(d_vocab, d_embed)
-
-
 def vocabulary(text: str = TEXT) -> tuple[str, ...]:
     """The different words of a text in order of appearance: a word's id is its place."""
     return tuple(dict.fromkeys(text.split()))

@@ -93,14 +93,3 @@ def _overlap(texts: Sequence[Sequence[int]], size: int) -> Counts:
 
 def _mean(counts: Counts) -> float | None:
     return sum(n / of for n, of in counts) / len(counts) if counts else None
-
-
-def longest_repeat(text: Sequence[int]) -> tuple[int, ...]:
-    """The longest run of tokens that comes twice in a text (the two may overlap); empty if none does."""
-    for size in range(len(text) - 1, 0, -1):
-        seen: set[Ngram] = set()
-        for ngram in ngrams(text, size):
-            if ngram in seen:
-                return ngram
-            seen.add(ngram)
-    return ()

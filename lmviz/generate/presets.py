@@ -1,11 +1,13 @@
-"""What the lesson and the guide do with a model, as they do it: invent names, complete, answer, inspect."""
+"""What the lesson and the guide do with a model, as they do it: invent names, complete, answer, inspect.
+
+The three functions are the guide's own examples, for who writes Python; tests hold the page's presets against them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lmviz.errors import UserError
-from lmviz.generate.generation import Generation, generate, generate_all
+from lmviz.generate.generation import generate
 from lmviz.generate.reading import next_logits, prompt_ids
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
@@ -57,21 +59,6 @@ def settings_for(preset: Preset, checkpoint: Checkpoint) -> Settings:
     return preset.settings if stop is None else replace(preset.settings, stop=(stop,))
 
 
-def generate_names(checkpoint: Checkpoint, temperature: float = 0.8, n: int = 10, seed: int = 0) -> tuple[str, ...]:
-    """The lesson's exercise: names written letter by letter, 15 letters at most, without the dots around them.
-
-    Works on any model of letters with a dot among them, trained or not.
-    """
-    settings = Settings(temperature=temperature, n_sequences=n, max_new_tokens=15, seed=seed, stop=(_edge(checkpoint),))
-    generations = generate_all(checkpoint, (_edge(checkpoint),), settings)
-    return tuple(name_of(checkpoint, generation) for generation in generations)
-
-
-def name_of(checkpoint: Checkpoint, generation: Generation) -> str:
-    """The text of a name, without the dots that open and close it."""
-    return checkpoint.tokenizer.decode(generation.ids).strip(NAME_EDGE)
-
-
 def complete_sentence(checkpoint: Checkpoint, text: str) -> str:
     """The guide's example: the text with the likeliest next token after it."""
     prompt = prompt_ids(checkpoint.tokenizer, text)
@@ -90,10 +77,3 @@ def inspect_prediction(checkpoint: Checkpoint, text: str, k: int = 5) -> tuple[P
     best = probs.topk(min(k, len(probs)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return tuple(Prediction(id, checkpoint.tokenizer.piece(id), prob) for id, prob in pairs)
-
-
-def _edge(checkpoint: Checkpoint) -> int:
-    edge = checkpoint.tokenizer.id(NAME_EDGE)
-    if edge is None:
-        raise UserError("Names begin and end with {token}, which this model has no token for.", token=NAME_EDGE)
-    return edge

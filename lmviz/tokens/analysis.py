@@ -46,11 +46,6 @@ class Analysis:
         """How many tokens of each kind there are."""
         return dict(zip(KINDS, np.bincount(self.kinds, minlength=len(KINDS)).tolist(), strict=True))
 
-    def case_counts(self, kind: str) -> dict[str, int]:
-        """How many tokens of one kind there are in each case."""
-        of_kind = self.cases[self.kinds == KINDS.index(kind)]
-        return dict(zip(CASES, np.bincount(of_kind, minlength=len(CASES)).tolist(), strict=True))
-
     def ids(self, kind: str | None = None, case: str | None = None, search: str = "") -> NDArray[np.intp]:
         """The ids of one kind, of one case, whose text has `search` in it (written in capitals or not)."""
         chosen = np.ones(len(self.texts), dtype=np.bool_)

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 import lmviz
 from lmviz.generate.beam import beam_search
-from lmviz.generate.generation import generate
-from lmviz.generate.presets import PRESETS, ask_question, complete_sentence, generate_names, inspect_prediction
+from lmviz.generate.generation import generate, generate_all
+from lmviz.generate.presets import PRESETS, ask_question, complete_sentence, inspect_prediction
 from lmviz.generate.settings import Settings
 from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
@@ -219,10 +219,13 @@ def test_the_presets_of_the_lesson_and_the_guide_do_what_they_say(open_on: Open)
     rows = picture(app, "generation.step")["rows"]
     wanted = inspect_prediction(simple, "The cat sits on the")
     assert [(row["id"], row["shares"][0]) for row in rows] == [(p.id, pytest.approx(p.prob, rel=1e-4)) for p in wanted]
+    (dot,) = pokemon.tokenizer.encode(".").ids
     for preset in PRESETS[:3]:
         choose(preset.name)
         names = [row["new"].rstrip(".") for row in picture(app, "generation.texts.trained")["rows"]]
-        assert tuple(names) == generate_names(pokemon, preset.settings.temperature)
+        settings = Settings(temperature=preset.settings.temperature, n_sequences=10, max_new_tokens=15, stop=(dot,))
+        written = generate_all(pokemon, (dot,), settings)
+        assert names == [pokemon.tokenizer.decode(one.new_ids).rstrip(".") for one in written]
     choose("names_untrained")
     before, after = (picture(app, f"generation.texts.{w}")["rows"] for w in ("untrained", "trained"))
     assert len(before) == len(after) == 10 and before != after

@@ -11,14 +11,15 @@ import torch
 from lmviz.embed.answers import answer_distances, final_vectors, text_vector
 from lmviz.embed.distances import distances, nearest, neighbours
 from lmviz.embed.fasttext import gram_index, ngrams, word_sum
-from lmviz.embed.lookup import EmbeddingSum, embedding_sum, look_up, random_embedding_sum, segments, sum_up
+from lmviz.embed.lookup import EmbeddingSum, OneHotLookup, embedding_sum, random_embedding_sum
 from lmviz.embed.pca import pca
-from lmviz.embed.ten_words import next_words, random_embedding, train_embedding, vocabulary
+from lmviz.embed.ten_words import NextWord, next_words, train_embedding, vocabulary
 from lmviz.embed.texts import TEXTS
 from lmviz.embed.word2vec import Word2VecSettings, loss_of, train_vectors
 from lmviz.embed.words import Example, cbow_examples, read_words, skip_gram_examples
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.trace.recorder import record
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 
@@ -28,10 +29,11 @@ SAMPLES = Path(__file__).parents[2] / "sample_models"
 
 def test_one_hot_times_matrix_is_the_row(names: Checkpoint) -> None:
     weight = names.model.tok_embed.weight
-    found = look_up(weight, (3, 0, 3))
-    assert found.one_hot.sum(axis=1).tolist() == [1, 1, 1]
-    assert np.array_equal(found.rows, weight.detach().numpy()[[3, 0, 3]])
-    assert np.array_equal(found.one_hot @ found.matrix, found.rows)
+    found = record(OneHotLookup(weight), torch.tensor([[3, 0, 3]]))
+    one_hot, rows = (found[name].outputs[0].array[0] for name in ("one_hot", "rows"))
+    assert one_hot.sum(axis=1).tolist() == [1, 1, 1]
+    assert np.array_equal(rows, weight.detach().numpy()[[3, 0, 3]])
+    assert np.array_equal(one_hot @ weight.detach().numpy(), rows)
 
 
 def test_the_parts_make_up_what_enters_the_first_block(names: Checkpoint) -> None:
@@ -40,37 +42,35 @@ def test_the_parts_make_up_what_enters_the_first_block(names: Checkpoint) -> Non
     with torch.no_grad():
         names.model(torch.tensor([[0, 13, 1]]))
     handle.remove()
-    summed = sum_up(embedding_sum(names), (0, 13, 1))
-    assert np.array_equal(summed.x, seen[0][0].numpy())
-    assert summed.pos is not None
-    assert np.array_equal(summed.tok + summed.pos, summed.x)
-    assert summed.seg is None
-    with pytest.raises(UserError, match="1 to 16 tokens"):
-        sum_up(embedding_sum(names), (1,) * 17)
+    summed = record(embedding_sum(names), torch.tensor([[0, 13, 1]]))
+    tok, pos, x = (summed[name].outputs[0].array for name in ("tok", "pos", "x"))
+    assert np.array_equal(x, seen[0].numpy())
+    assert np.array_equal(tok + pos, x)
+    assert "seg" not in summed
 
 
 def test_segments_are_added_as_bert_adds_them() -> None:
     module = random_embedding_sum(d_vocab=7, n_ctx=9, d_model=4, seed=1)
-    summed = sum_up(module, (1, 2, 3, 1, 2), segments(3, 2))
-    assert segments(3, 2) == (0, 0, 0, 1, 1)
-    assert summed.pos is not None
-    assert summed.seg is not None
-    assert np.array_equal((summed.tok + summed.pos) + summed.seg, summed.x)
-    assert np.array_equal(summed.seg[0], summed.seg[2])
-    assert not np.array_equal(summed.seg[2], summed.seg[3])
-    assert np.array_equal(sum_up(random_embedding_sum(7, 9, 4, seed=1), (1,)).tok, summed.tok[:1])
-    no_positions = sum_up(EmbeddingSum(module.tok_embed, None), (1, 2))
-    assert no_positions.pos is None
-    assert np.array_equal(no_positions.x, no_positions.tok)
+    ids = torch.tensor([[1, 2, 3, 1, 2]])
+    summed = record(module, ids, torch.tensor([[0, 0, 0, 1, 1]]))
+    tok, pos, seg, x = (summed[name].outputs[0].array for name in ("tok", "pos", "seg", "x_seg"))
+    assert np.array_equal((tok + pos) + seg, x)
+    assert np.array_equal(seg[0, 0], seg[0, 2])
+    assert not np.array_equal(seg[0, 2], seg[0, 3])
+    assert np.array_equal(record(random_embedding_sum(7, 9, 4, seed=1), ids)["tok"].outputs[0].array, tok)
+    no_positions = record(EmbeddingSum(module.tok_embed, None), ids)
+    assert [step.address for step in no_positions] == ["tok"]
 
 
 # -- ten words ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_embedding_of_the_course_is_drawn_from_a_normal_distribution() -> None:
-    assert random_embedding().weight.shape == (10, 3)
-    assert torch.equal(random_embedding(seed=3).weight, random_embedding(seed=3).weight)
-    drawn = random_embedding(2000, 50, seed=0).weight.detach()
+    first, again = (next(train_embedding(seed=3)).embedding for _ in range(2))
+    assert first.shape == (10, 3)
+    assert np.array_equal(first, again)
+    torch.manual_seed(0)
+    drawn = NextWord(2000, 50).embed.weight.detach()
     assert float(drawn.mean()) == pytest.approx(0, abs=0.01)
     assert float(drawn.std()) == pytest.approx(1, abs=0.01)
 
@@ -79,8 +79,7 @@ def test_drawing_leaves_torch_random_numbers_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    random_embedding()
-    next(iter(train_embedding()))
+    next(train_embedding())
     assert torch.equal(torch.rand(1), expected)
 
 
@@ -90,7 +89,8 @@ def test_training_moves_words_together_that_have_the_same_work() -> None:
     words = vocabulary()
     assert len(words) == 10
     assert [snapshot.step for snapshot in snapshots] == list(range(201))
-    assert np.array_equal(before.embedding, random_embedding(seed=0).weight.detach().numpy())
+    torch.manual_seed(0)
+    assert np.array_equal(before.embedding, torch.nn.Embedding(10, 3).weight.detach().numpy())
     assert after.loss < 0.7 < 2 < before.loss
     cat, dog, mat = (words.index(word) for word in ("cat", "dog", "mat"))
     near = [distances(s.embedding[cat], s.embedding[dog], "cosine")[0, 0] for s in (before, after)]

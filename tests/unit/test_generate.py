@@ -14,16 +14,15 @@ from torch import Tensor, nn
 from lmviz.errors import UserError
 from lmviz.generate.beam import KEPT, BeamSearch, beam_search, beam_searches
 from lmviz.generate.draw import draw
-from lmviz.generate.filtering import Filtering
 from lmviz.generate.filters import keep_top_p
 from lmviz.generate.generation import generate, generate_all, token_steps
-from lmviz.generate.measures import MEASURES, distinct, diversity, longest_repeat, overlap, repetition
+from lmviz.generate.measures import MEASURES, distinct, diversity, overlap, repetition
 from lmviz.generate.presets import (
+    NAME_EDGE,
     PRESETS,
     Preset,
     ask_question,
     complete_sentence,
-    generate_names,
     inspect_prediction,
     settings_for,
 )
@@ -34,7 +33,6 @@ from lmviz.generate.token_step import next_token
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.tokenizer import Tokenizer
-from lmviz.trace.recorder import record
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 
@@ -179,25 +177,6 @@ def test_a_step_says_what_the_model_thinks_of_the_chosen_token(names: Checkpoint
     logits = next_logits(names, [[0, 13]])[0]
     assert step.chosen is not None
     assert step.log_prob == pytest.approx(float(logits.log_softmax(-1)[step.chosen]), rel=1e-5)
-
-
-def test_filters_as_a_module_give_the_distribution_that_is_drawn_from(names: Checkpoint) -> None:
-    every = Settings(repetition_penalty=1.2, no_repeat_ngram=2, temperature=0.7, top_k=9, top_p=0.9, min_p=0.1)
-    for settings in (Settings(), every, replace(every, strategy="greedy")):
-        step = next_token(names, [0, 13, 1, 13], settings)
-        module = Filtering(settings, step.ids)
-        assert np.array_equal(module(torch.from_numpy(step.logits)[None, None]).numpy(), step.probs())
-
-
-def test_every_column_can_be_asked_where_it_comes_from(names: Checkpoint) -> None:
-    settings = Settings(repetition_penalty=1.2, temperature=0.7, top_k=9, top_p=0.9, min_p=0.1)
-    step = next_token(names, [0, 13, 1, 13], settings)
-    trace = record(Filtering(settings, step.ids), torch.from_numpy(step.logits)[None, None])
-    columns = {column.name: column.scores for column in step.columns()}
-    addresses = {"scores": "logits", "penalised": "repetition_penalty", "cooled": "temperature"}
-    for address, name in (addresses | {name: name for name in ("top_k", "top_p", "min_p")}).items():
-        assert np.array_equal(trace[address].outputs[0].array, columns[name])
-    assert "allowed" not in trace
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
@@ -359,9 +338,6 @@ def test_measures_by_hand() -> None:
     assert repetition([1, 2, 1, 2, 1, 3], 2) == 1 - 3 / 5
     assert overlap([[1, 2, 3], [1, 2, 4], [5, 6]], 2) == pytest.approx((1 / 3 + 0 + 0) / 3)
     assert diversity([[1, 2, 3], [1, 2, 4], [5, 6]]).overlap_of == ((1, 3), (0, 3), (0, 3))
-    assert longest_repeat([1, 2, 3, 9, 1, 2, 3]) == (1, 2, 3)
-    assert longest_repeat([1, 1, 1]) == (1, 1)
-    assert longest_repeat([1, 2]) == ()
 
 
 def test_measures_of_nothing_are_none() -> None:
@@ -393,12 +369,12 @@ def test_the_guide_gets_its_answers() -> None:
 
 def test_the_lesson_gets_its_names() -> None:
     model = load(SAMPLES / "pokemon")
-    cold, warm = generate_names(model, temperature=0.1), generate_names(model, temperature=0.8)
-    assert len(cold) == len(warm) == 10
-    assert "pikachu" in warm
-    assert all("." not in name for name in (*cold, *warm))
-    with pytest.raises(UserError, match="no token for"):
-        generate_names(load(SAMPLES / "small-ever"))
+    for preset in PRESETS[:2]:
+        written = generate_all(model, prompt_ids(model.tokenizer, preset.prompt), settings_for(preset, model))
+        names = [model.tokenizer.decode(one.ids).strip(NAME_EDGE) for one in written]
+        assert len(names) == 10
+        assert all(NAME_EDGE not in name for name in names)
+    assert "pikachu" in names
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)

@@ -188,9 +188,9 @@ def test_every_token_has_its_kind_and_its_case(token: str, kind: str, case: str)
 def test_counts_search_and_longest() -> None:
     analysis = analyse(byte_level("Ġcat", "ĠCAT", "catch", "Ġdog", "!", special=("<|end|>",)))
     assert analysis.counts() == dict.fromkeys(KINDS, 0) | {"special": 1, "single": 1, "beginning": 3, "continuation": 1}
-    assert analysis.case_counts("beginning") == dict.fromkeys(CASES, 0) | {"lower": 2, "upper": 1}
     assert analysis.ids(search="CAT").tolist() == [0, 1, 2]
     assert analysis.ids("beginning", "lower").tolist() == [0, 3]
+    assert analysis.ids("beginning", "upper").tolist() == [1]
     assert analysis.longest(analysis.ids(), 2).tolist() == [5, 2]
     assert {length: ids.tolist() for length, ids in analysis.capitals_by_length().items()} == {3: [1]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def questions(trace: Trace, tokens: Tokens, pieces: tuple[str, ...]) -> tuple[Qu
     first = _number_of_tokens(tokens)
     asked: dict[str, Question] = {first.about: first}
     for stage in stages_of(trace):
-        ask = _ASK.get(stage.kind)
+        ask = ASK.get(stage.kind)
         if ask is not None and stage.kind not in asked:
             question = ask(trace, stage, tokens, pieces)
             if question is not None:
@@ -157,7 +157,7 @@ def _some(tokens: Tokens) -> int:
 
 
 _Ask = Callable[[Trace, Stage, Tokens, tuple[str, ...]], Question | None]
-_ASK: dict[str, _Ask] = {
+ASK: dict[str, _Ask] = {
     "embeddings": _shape,
     "norm": _mean_of_norm,
     "qkv": _width_of_a_head,
@@ -171,7 +171,3 @@ _ASK: dict[str, _Ask] = {
     "probabilities": _likeliest,
     "loss": _loss_of_a_share,
 }
-
-
-def kinds_asked() -> Iterator[str]:
-    yield from ("tokenizer", *_ASK)
