@@ -30,7 +30,7 @@ from lmviz.debug.doctor.lessons import WANTED
 from lmviz.debug.doctor.outputs import sampling
 from lmviz.debug.game import Glance, Puzzle, fair_places, glance, probe, puzzle
 from lmviz.debug.memory.trial import Outcome, Trial, try_out
-from lmviz.debug.pitfalls.run import Result, run
+from lmviz.debug.pitfalls.run import Result, result_of
 from lmviz.debug.pitfalls.setup import Setup
 from lmviz.debug.threads import one_thread
 from lmviz.errors import UserError
@@ -71,9 +71,9 @@ class Debugging:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self._models, self._examined, self._verdicts = Cache(24), Cache(24), Cache(64)
-        self._differences, self._races, self._puzzles = Cache(64), Cache(32), Cache(256)
-        self._results, self._outcomes, self._probes = Cache(32), Cache(64), Cache(256)
-        self._places = Cache(256)
+        self._differences, self._races, self._partings = Cache(64), Cache(32), Cache(32)
+        self._results, self._outcomes = Cache(32), Cache(64)
+        self._puzzles, self._probes, self._places = Cache(256), Cache(256), Cache(256)
         self._turns = Turns()  # of trainings that sessions wait for: each takes a core, or a gigabyte
 
     # -- models with a bug in them -----------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class Debugging:
         parting = self.race(bug, model).parting
         if parting is None:
             return None
-        return self._differences.get((RACE, bug.name, model), lambda: self._parted(bug, model, parting))
+        return self._partings.get((bug.name, model), lambda: self._parted(bug, model, parting))
 
     def _parted(self, bug: Bug, model: str, parting: Parting) -> Seen | None:
         for step in (parting.step, parting.step + 1):  # what a step leaves in the weights is seen in the next
@@ -272,9 +272,9 @@ class Debugging:
         If `watch` raises, because nobody looks any more, the training ends there.
         """
         if setup in self._results:
-            return self._results.get(setup, lambda: _quietly(lambda: _run(setup, watch)))
+            return self._results.get(setup, lambda: _quietly(lambda: result_of(setup, watch)))
         with self._turns.turn(waiting):
-            return self._results.get(setup, lambda: _quietly(lambda: _run(setup, watch)))
+            return self._results.get(setup, lambda: _quietly(lambda: result_of(setup, watch)))
 
     def try_out(self, trial: Trial, waiting: Waiting = in_silence) -> Outcome:
         """A trial in a process of its own, made once, when its turn has come."""
@@ -336,11 +336,3 @@ def _quietly(make: Callable[[], T]) -> T:
 def _openable(step: int, saved: int) -> int:
     """The step nearest to one that can be opened from a checkpoint."""
     return min(max(step, saved + 1), saved + 1 + MOST_REPLAYED)
-
-
-def _run(setup: Setup, watch: Callable[[Snapshot], None]) -> Result:
-    for moment in run(setup):
-        if isinstance(moment, Result):
-            return moment
-        watch(moment)
-    raise AssertionError("a training ends with its result")

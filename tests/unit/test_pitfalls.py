@@ -107,12 +107,13 @@ def test_any_step_of_a_pitfall_can_be_opened() -> None:
 def test_every_alarm_on_a_pitfall_names_a_step_of_it(name: str) -> None:
     debugging, sick = Workbench().debugging, result(PITFALLS[name].sick)
     last = sick.diverged_at or sick.history.last_step
-    for finding in sick.findings:
-        if finding.holds is False:
-            place = debugging.seen_in_pitfall(name, finding, last)
-            assert 1 <= place.step <= last
-            assert place.model == f"moment/pitfall!{place.step}.0@{name}"
-            assert finding.step in (0, place.step)
+    alarms = [finding for finding in sick.findings if finding.holds is False]
+    assert alarms
+    for finding in alarms:
+        place = debugging.seen_in_pitfall(name, finding, last)
+        assert 1 <= place.step <= last
+        assert place.model == f"moment/pitfall!{place.step}.0@{name}"
+        assert finding.step in (0, place.step)
 
 
 def test_trainings_take_turns_in_the_order_of_asking() -> None:

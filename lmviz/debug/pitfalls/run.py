@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -86,11 +86,13 @@ def moment_before(setup: Setup, step: int) -> tuple[Moment, Tokenizer, Card]:
     return moment, data.tokenizer, Card(prompts=data.texts[:1])
 
 
-def result_of(setup: Setup) -> Result:
-    """Run it to its end."""
-    *_, last = run(setup)
-    assert isinstance(last, Result)
-    return last
+def result_of(setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot: None) -> Result:
+    """Run it to its end; `watch` sees its steps."""
+    for moment in run(setup):
+        if isinstance(moment, Result):
+            return moment
+        watch(moment)
+    raise AssertionError("a training ends with its result")
 
 
 def _result(setup: Setup, data: Data, model: nn.Module, seen: list[Snapshot], diverged: int | None) -> Result:
