@@ -11,6 +11,7 @@ import numpy as np
 
 from lmviz.trace.step import Array, Cell, Value
 
+TEXT_AXES = ("pos", "query", "key")  # axes that run over the text
 WINDOW = 64  # cells at most, each way, that leave the server for one picture
 
 

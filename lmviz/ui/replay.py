@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 TICK = 0.3  # seconds between two pictures
 PATIENCE = 0.4  # seconds before there is a bar
 PICTURES = 40  # of a whole replay
+SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
 
 
 def watched(live: Live[Any], lang: str, name: str, draw: Callable[[], None]) -> None:
@@ -99,6 +102,21 @@ def _play(lang: str, plays: str, known: Sequence[int], at: int) -> None:
         on_click=pressed,
     ):
         st.rerun()
+
+
+def pace(name: str, seconds: float) -> float:
+    """Seconds between two looks at what goes on elsewhere: so many, or more, where a look takes long."""
+    cost: float = state.remember(f"{name}.cost", 0.0)
+    return max(seconds, cost / SHARE)
+
+
+@contextmanager
+def look(name: str) -> Iterator[None]:
+    """One look, whose time counts for the pace."""
+    began = time.perf_counter()
+    yield
+    before: float = state.remember(f"{name}.cost", 0.0)
+    state.keep(f"{name}.cost", 0.8 * before + 0.2 * (time.perf_counter() - began))
 
 
 def beat(name: str, seconds: float) -> float | None:

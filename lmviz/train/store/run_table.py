@@ -16,6 +16,7 @@ from lmviz.train.recipe import Recipe, recipe_from
 QUEUED, RUNNING, PAUSED, DONE = "queued", "running", "paused", "done"
 STOPPED, INTERRUPTED, FAILED = "stopped", "interrupted", "failed"
 RESUMABLE = (PAUSED, STOPPED, INTERRUPTED, FAILED)
+ACTIVE = (QUEUED, RUNNING)
 
 
 class Gone(Exception):
@@ -47,6 +48,11 @@ class Run:
     @property
     def steps(self) -> int:
         return self.recipe.training.steps
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it trains, or waits for its turn."""
+        return self.state in ACTIVE
 
     @property
     def seconds_left(self) -> float | None:

@@ -15,7 +15,7 @@ from lmviz.model.files import read_json_object
 from lmviz.model.gpt2 import GPT2
 from lmviz.model.mini_llm import MiniLLM
 from lmviz.model.tokenizer import Tokenizer
-from lmviz.quantise.aware import prepare as read_rounded
+from lmviz.quantise import aware
 from lmviz.train.baselines import baselines
 from lmviz.train.data import LARGEST_FILE, Corpus, Windows, read_corpus
 from lmviz.train.initial import first_model
@@ -65,7 +65,7 @@ def prepare(folder: Path, shelf: Shelf, logged: int, memory: int) -> Prepared:
     if tokenizer is None:
         _write_tokenizer(corpus.tokenizer, folder)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, folder)
-    model = read_rounded(model, recipe.quantisation)
+    model = aware.prepare(model, recipe.quantisation)
     check_memory(model.cfg, recipe.training, len(corpus.train), memory)
     optimizer = make_optimizer(model, recipe.training)
     shelf.tidy()

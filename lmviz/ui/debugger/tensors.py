@@ -11,6 +11,7 @@ import numpy as np
 from lmviz.benches.run import Run
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import (
+    TEXT_AXES,
     WINDOW,
     Slice,
     domain,
@@ -29,7 +30,6 @@ from lmviz.walk.panels import Panel, panels_at
 from lmviz.walk.stages import Stage
 
 _ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
-_TOKENS = {"pos", "query", "key"}  # axes that run over the text
 
 Windows = dict[str, tuple[int, int]]
 
@@ -79,7 +79,7 @@ def _three(frame: _Frame, other: Run) -> Iterator[dict[str, Any]]:
 def _comparable(a: Value, b: Value) -> bool:
     """Whether two tensors differ in the number of tokens at most."""
     return a.axes == b.axes and all(
-        n == m or axis in _TOKENS for axis, n, m in zip(a.axes, a.shape, b.shape, strict=True)
+        n == m or axis in TEXT_AXES for axis, n, m in zip(a.axes, a.shape, b.shape, strict=True)
     )
 
 
@@ -194,7 +194,7 @@ class _Labels:
         self._run = run
 
     def __call__(self, axis: str, index: int) -> str:
-        if axis in ("pos", "query", "key") and index < len(self._run.tokens):
+        if axis in TEXT_AXES and index < len(self._run.tokens):
             return visible(self._run.token(index))
         if axis in ("d_vocab", "id") and index < self._run.checkpoint.config.d_vocab:
             return visible(self._run.piece(index))

@@ -98,7 +98,7 @@ def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0)
 
 def linked(lang: str, found: Iterable[Source]) -> str:
     """Sources by their names, each a link to where it can be read."""
-    names = " · ".join(f"[{one.name.replace('[', '(')}]({one.url})" for one in found)
+    names = " · ".join(f"[{one.name}]({one.url})" for one in found)
     return text(lang, "doctor.source", source=names)
 
 

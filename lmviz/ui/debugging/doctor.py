@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import charts as shared
-from lmviz.ui import choices, shell, state
+from lmviz.ui import choices, replay, shell, state
 from lmviz.ui.debugging import cards, charts, words
 from lmviz.ui.debugging.view import WAYS, View
 from lmviz.ui.step_through.view import View as Walk
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
     from lmviz.debug.doctor.history import History
     from lmviz.workbench import Workbench
 
-LOG, COST = "debug.log", "doctor.cost"
+LOG = "debug.log"
 BEAT = 2.0  # seconds between two looks at a running training
-SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
-ACTIVE = ("queued", "running")
 SICK = "bug/no_mask@simple-llm"  # a model to try the doctor on
 
 
@@ -124,8 +121,7 @@ def _run(bench: Workbench, view: View) -> None:
         shell.link(text(view.lang, "doctor.start"), Training(lang=view.lang), "training")
         return
     run = found[view.run] if view.run in found else next(iter(found.values()))
-    cost: float = state.remember(COST, 0.0)
-    every = max(BEAT, cost / SHARE) if run.state in ACTIVE else None
+    every = replay.pace("doctor", BEAT) if run.is_active else None
     st.fragment(_watched, run_every=every)(bench, run.id, every is not None)
     if every is None and (model := bench.debugging.last_model(run.id)):
         st.markdown(f"#### {text(view.lang, 'doctor.the_model')}")
@@ -133,11 +129,16 @@ def _run(bench: Workbench, view: View) -> None:
 
 
 def _watched(bench: Workbench, run: str, goes_on: bool) -> None:
-    """What the rules say of a run as it is now. Called again on a beat that takes a tenth of a core at most."""
-    began, view = time.perf_counter(), state.view(View)
+    """What the rules say of a run as it is now."""
+    with replay.look("doctor"):
+        _looked(bench, run, goes_on)
+
+
+def _looked(bench: Workbench, run: str, goes_on: bool) -> None:
+    view = state.view(View)
     try:
         now = bench.runs.get(run)
-        if goes_on and now.state not in ACTIVE:
+        if goes_on and not now.is_active:
             st.rerun()
         history = bench.debugging.history(run)
     except UserError as error:  # deleted meanwhile
@@ -150,7 +151,6 @@ def _watched(bench: Workbench, run: str, goes_on: bool) -> None:
         diagnosed(bench, view, history, lambda finding: bench.debugging.seen_in_run(run, finding))
     else:
         st.info(text(view.lang, "doctor.why_not.too_short"))
-    state.keep(COST, 0.8 * float(state.remember(COST, 0.0)) + 0.2 * (time.perf_counter() - began))
 
 
 def _log(bench: Workbench, view: View) -> None:

@@ -14,6 +14,7 @@ from lmviz.ui.debugging import cards, charts
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
 from lmviz.ui.matrices import Matrix
+from lmviz.ui.pictures import TEXT_AXES
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import integer, text
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from lmviz.trace.step import Array, Cell
     from lmviz.workbench import Workbench
 
-TOKENS = ("pos", "query", "key")  # axes that run over the text
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
@@ -105,7 +105,7 @@ def _first_difference(bench: Workbench, view: View, bug: Bug) -> None:
         value, other = ours.trace.value(found.address), theirs.trace.value(found.address)
         assert value is not None and other is not None
         pieces = ours.tokens.pieces
-        labels = [pieces if axis in TOKENS else () for axis in ("", "", *value.axes)[-2:]]
+        labels = [pieces if axis in TEXT_AXES else () for axis in ("", "", *value.axes)[-2:]]
         three(view, value.array, other.array, found.cell, ("", *value.axes)[-2:], labels)
     cell = (found.address, found.cell) if found.how == "value" and found.cell else None
     shell.link(

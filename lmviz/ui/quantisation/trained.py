@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 BEAT = 1.0  # seconds between two looks at a twin that trains
-ACTIVE = ("queued", "running")
 
 
 def choose(runs: Mapping[str, Run], view: View) -> None:
@@ -69,7 +68,7 @@ def section(bench: Workbench, run: Run | None, view: View) -> None:
 
 
 def _trains(twin: Run | None) -> bool:
-    return twin is not None and twin.state in ACTIVE
+    return twin is not None and twin.is_active
 
 
 def _compared(bench: Workbench, run: Run, trained: bool) -> None:

@@ -55,8 +55,7 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
     top = ROOM * max((value for value in highest if math.isfinite(value)), default=1.0)
     nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
-    rests = run.state not in ("queued", "running")
-    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, rests, width_of(run))
+    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, not run.is_active, width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
         st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", height="stretch", key="loss_chart")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import replay, state
 from lmviz.ui.text import error_text, integer, number, text, visible
 from lmviz.ui.training import curves, manage, one_step, past, words
 from lmviz.ui.training.view import View
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
 BEAT = 0.4  # seconds between two looks at a run
-SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
 SAMPLES_SHOWN = 5  # steps whose samples are shown
-ACTIVE = ("queued", "running")
 TABS = ("", "curves", "time", "step", "compare", "export")
 WITH_CHART = ("", "compare")
 
@@ -29,8 +26,7 @@ def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) 
     """What can be done with the run, what there is to look at, the live part, and what was chosen."""
     run = bench.runs.get(view.run)
     state.keep("train.drawn", _drawn(view, run))
-    cost: float = state.remember("train.cost", 0.0)
-    every = max(BEAT, cost / SHARE) if run.state in ACTIVE else None
+    every = replay.pace("train", BEAT) if run.is_active else None
     with row:
         manage.buttons(bench, view, run)
     trouble(view, run)
@@ -52,7 +48,7 @@ def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) 
 
 def _drawn(view: View, run: Run) -> tuple[object, ...]:
     """What the whole page hangs on: where it changes, the live part alone is not enough."""
-    return view.run, view.tab, view.opened, run.name, run.wanted, run.state in ACTIVE
+    return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active
 
 
 def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
@@ -74,13 +70,12 @@ def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
 
 def live(bench: Workbench) -> None:
     """Drawn anew a few times a second while the run goes on."""
-    began, view = time.perf_counter(), state.view(View)
-    try:
-        _live(bench, view)
-    except UserError as error:  # deleted meanwhile, perhaps from another window; or the store is locked
-        st.error(error_text(view.lang, error))
-    before: float = state.remember("train.cost", 0.0)
-    state.keep("train.cost", 0.8 * before + 0.2 * (time.perf_counter() - began))
+    view = state.view(View)
+    with replay.look("train"):
+        try:
+            _live(bench, view)
+        except UserError as error:  # deleted meanwhile, perhaps from another window; or the store is locked
+            st.error(error_text(view.lang, error))
 
 
 def _live(bench: Workbench, view: View) -> None:
@@ -97,7 +92,7 @@ def _live(bench: Workbench, view: View) -> None:
             curves.loss(bench, view, run)
             progress(view, run)
         side.html(facts(view, run) + samples(bench, view, run))
-    elif run.state in ACTIVE:  # in little room: something else is looked at
+    elif run.is_active:  # in little room: something else is looked at
         left, right = st.columns([0.25, 0.75], vertical_alignment="center")
         left.html(facts(view, run))
         with right:
