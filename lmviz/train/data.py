@@ -115,7 +115,7 @@ def windows(texts: Sequence[Sequence[int]], n_ctx: int, stride: int = 1, targets
     _check_size(texts, n_ctx, stride, targets)
     rows = [row for ids in texts for row in _rows(ids, n_ctx, stride, targets)]
     if not rows:
-        raise UserError("A text to train on must have two tokens or more; there is none.")
+        raise UserError("To train on, a text must have two tokens or more, one to read and one to predict; none has.")
     width = max(len(inputs) for inputs, _ in rows)
     return Windows(
         torch.tensor([inputs + [0] * (width - len(inputs)) for inputs, _ in rows]),

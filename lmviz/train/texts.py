@@ -60,7 +60,7 @@ def own_texts(pasted: str | bytes, by_line: bool = True) -> tuple[str, ...]:
     text = _decoded(pasted if isinstance(pasted, bytes) else pasted.encode("utf-8", "replace"))
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        raise UserError("A text to train on must have two tokens or more; there is none.")
+        raise UserError("To train on, a text must have two tokens or more, one to read and one to predict; none has.")
     return tuple(lines) if by_line else (text.replace("\r\n", "\n"),)
 
 

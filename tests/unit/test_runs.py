@@ -318,7 +318,9 @@ def test_a_run_that_fails_says_why_and_can_be_resumed(runs: Here) -> None:
     runs.work()
     found = runs.get(run)
     assert found.state == "failed"
-    assert found.failure == "A text to train on must have two tokens or more; there is none."
+    assert (
+        found.failure == "To train on, a text must have two tokens or more, one to read and one to predict; none has."
+    )
     assert runs.events(run)[-1].sentence == found.sentence
     runs.resume(run)
     assert runs.get(run).failure is None

@@ -115,7 +115,8 @@ def preview(plan: Plan, view: View) -> None:
     st.caption(
         text(
             lang,
-            "train.data.cut_and_kept" if n_kept else "train.data.cut",
+            _sentence(plan),
+            n=n_texts - n_kept,
             texts=integer(lang, n_texts - n_kept),
             kept=integer(lang, n_kept),
             windows=integer(lang, n_windows),
@@ -126,6 +127,13 @@ def preview(plan: Plan, view: View) -> None:
     with st.expander(text(lang, "train.data.more"), on_change="rerun", key="data_more") as more:
         if more.open:
             _more(plan, view, n_windows)
+
+
+def _sentence(plan: Plan) -> str:
+    """Which sentence says how the texts are cut: of a text that is alone, the end may be kept."""
+    if plan.n_kept:
+        return "train.data.cut_and_kept"
+    return "train.data.cut" if plan.corpus.held_out is None else "train.data.cut_and_end"
 
 
 def _more(plan: Plan, view: View, n_windows: int) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
 from lmviz.ui.text import error_text, integer, text
-from lmviz.ui.training import data_card, manage, model_card, training_card, words
+from lmviz.ui.training import data_card, manage, model_card, training_card, watch, words
 from lmviz.ui.training.planned import own_text, recipe_of
 from lmviz.ui.training.view import OWN, View
 
@@ -65,7 +65,7 @@ def _contents(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerat
 
 def run_choice(found: tuple[Run, ...], view: View) -> None:
     """The plan of a new training, or one of the runs."""
-    named = {run.id: f"{MARKS[run.state]} {run.name} · {integer(view.lang, run.step)}" for run in found}
+    named = {run.id: _label(run, view.lang) for run in found}
     st.selectbox(
         text(view.lang, "train.choose"),
         ["", *named] if view.run in named or not view.run else ["", *named, view.run],
@@ -74,6 +74,12 @@ def run_choice(found: tuple[Run, ...], view: View) -> None:
         width=320,
         **state.bound("run", tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None),
     )
+
+
+def _label(run: Run, lang: str) -> str:
+    """State and name, and the step at which it stands still: while it moves, the list is not drawn anew."""
+    label = f"{MARKS[run.state]} {run.name}"
+    return label if run.state in watch.ACTIVE else f"{label} · {integer(lang, run.step)}"
 
 
 def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
@@ -87,6 +93,9 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
     with data:
         data_card.choices(bench, view, recipe)
     if recipe is None:
+        for card in (model, training):
+            card.caption(text(lang, "train.waits"))
+        row.button(text(lang, "train.go"), key="go", icon=":material/play_arrow:", disabled=True)
         return
     with model:
         above = st.container()
