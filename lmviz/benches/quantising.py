@@ -164,7 +164,7 @@ class Quantising:
 
         def found() -> Measured:
             if text:
-                return Measured(_first(_cut(checkpoint, [text[:LONGEST_TEXT]]), checkpoint), held_out=False, own=True)
+                return Measured(_first(_cut(checkpoint, text[:LONGEST_TEXT]), checkpoint), held_out=False, own=True)
             corpus = self._corpus(model, checkpoint)
             chosen = corpus.held_out or corpus.train
             return Measured(_first(chosen, checkpoint), held_out=corpus.held_out is not None, own=False)
@@ -358,9 +358,15 @@ def _unrounded(recipe: Recipe) -> Recipe:
     return replace(recipe, quantisation=QuantisationRecipe())
 
 
-def _cut(checkpoint: Checkpoint, texts: list[str]) -> Windows:
+def _cut(checkpoint: Checkpoint, text: str) -> Windows:
+    ids = checkpoint.tokenizer.encode(text).ids
+    if len(ids) < 2:
+        raise UserError(
+            "A loss needs a token to read and a token to predict: type a text of two tokens or more; this one has {n}.",
+            n=len(ids),
+        )
     width = min(checkpoint.config.n_ctx, WIDEST)
-    return windows([checkpoint.tokenizer.encode(text).ids for text in texts], width, stride=width)
+    return windows([ids], width, stride=width)
 
 
 def _first(found: Windows, checkpoint: Checkpoint) -> Windows:

@@ -144,3 +144,9 @@ def test_a_strange_link_is_no_crash(open_on: Open, query: dict[str, str]) -> Non
     app = settled(open_on("embeddings", **query))
     assert not app.exception
     assert not any("<b>x</b>" in element.proto.body for element in app.get("html"))
+
+
+def test_a_temperature_past_the_end_of_the_slider_is_left_out(open_on: Open) -> None:
+    app = open_on("embeddings", section="answers", temperature="5")
+    assert not complaints(app)
+    assert "temperature" in app.info[0].value and "temperature" not in app.query_params

@@ -101,7 +101,7 @@ def test_names_in_4_bits_costs_what_the_engine_measures(open_on: Open, held_out:
     ids = checkpoint.tokenizer.encode(".mar").ids_tensor
     with torch.no_grad():
         logits = quantised.checkpoint.model(ids)[0, -1]
-        best = checkpoint.model(ids)[0, -1].argsort(descending=True)[:24]
+        best = checkpoint.model(ids)[0, -1].argsort(descending=True)
     assert after == pytest.approx(logits[best].numpy(), abs=1e-5)
     assert before[0] == before.max() and change == pytest.approx(after - before, abs=1e-5)
     app = go(app, section="model", model="names", format="int4", logit="[1,2]")
@@ -113,8 +113,14 @@ def test_names_in_4_bits_costs_what_the_engine_measures(open_on: Open, held_out:
 def test_another_text_is_measured_instead(open_on: Open) -> None:
     app = open_on("quantisation", section="model", model="names", text=".maria.john.")
     assert "Measured on your text. Tokens to predict: 11" in written(app)
-    app = open_on("quantisation", section="model", model="names", text="1")
-    assert app.error and not app.exception
+
+
+def test_a_text_of_one_token_has_no_loss_and_can_be_typed_on(open_on: Open) -> None:
+    for section in ("model", "calibration", "aware"):
+        app = open_on("quantisation", section=section, model="names", text="a")
+        assert "two tokens or more; this one has 1" in app.error[0].value and not app.exception
+        app.text_area(key=f"{BOUND}text").set_value(".ana.").run()
+        assert not complaints(app) and "Tokens to predict: 4" in written(app), section
 
 
 def test_a_model_that_does_not_say_what_it_learned_from_asks_for_a_text(
@@ -152,6 +158,8 @@ def test_training_for_it_beats_rounding_afterwards_at_the_same_size_and_as_many_
     assert trained[0] == "trained for INT4 (QAT)"
     assert trained[1] == longer_rounded[1] == rounded[1] != longer[1] == fp32[1]
     assert float(trained[2]) < float(rounded[2]) and float(trained[2]) < float(longer_rounded[2])
+    gain = float(rounded[2]) - float(trained[2])
+    assert f"**{gain:.4f}**" in written(app) and f"loss of {rounded[2]}" in written(app)
     assert app.query_params["trains"] == "true"
     app.segmented_control(key=f"{BOUND}format").set_value("int8").run()
     assert "trains" not in app.query_params
@@ -216,3 +224,10 @@ def table(app: AppTest) -> list[list[str]]:
 )
 def test_a_strange_link_is_no_crash(open_on: Open, query: dict[str, str]) -> None:
     assert not settled(open_on("quantisation", **query)).exception
+
+
+@pytest.mark.parametrize(("section", "part", "written_as"), [("model", "temperature", "5"), ("aware", "rate", "0.1")])
+def test_a_link_past_the_end_of_a_slider_is_left_out(open_on: Open, section: str, part: str, written_as: str) -> None:
+    app = open_on("quantisation", section=section, **{part: written_as})
+    assert not complaints(app)
+    assert part in app.info[0].value and part not in app.query_params

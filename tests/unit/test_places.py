@@ -20,7 +20,7 @@ EMBEDDINGS = st.builds(
     token=st.integers(-1, 99),
     cell=st.none() | st.tuples(TEXTS, st.lists(st.integers(0, 99), max_size=3).map(tuple)),
     answers=st.lists(TEXTS, max_size=8).map(tuple),
-    temperature=st.floats(0, 5),
+    temperature=st.floats(0, 3),
     kind=st.sampled_from(["skip-gram", "cbow"]),
     word=TEXTS,
     step=st.integers(-1, 200),

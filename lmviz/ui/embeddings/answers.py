@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.ui import matrices, state, worked
 from lmviz.ui.embeddings import apart, tokens
-from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEXT_LIMIT, View
+from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEMPERATURES, TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import number, text, visible
 
@@ -24,7 +24,11 @@ def section(bench: Workbench, view: View) -> None:
         prompt = tokens.prompt(bench, view, open_ended=True)
         st.slider(text(lang, "embeddings.answers.n"), 2, MOST_ANSWERS, width=150, **state.bound("n_answers"))
         st.slider(
-            text(lang, "embeddings.answers.temperature"), 0.0, 3.0, step=0.1, width=190, **state.bound("temperature")
+            text(lang, "embeddings.answers.temperature"),
+            *TEMPERATURES,
+            step=0.1,
+            width=190,
+            **state.bound("temperature"),
         )
         st.number_input(text(lang, "embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
         st.segmented_control(

@@ -14,6 +14,7 @@ METRICS = ("cosine", "euclidean")
 KINDS = ("skip-gram", "cbow")
 TEXT_LIMIT = 4000  # characters of a text in the address bar
 MOST_ANSWERS = 8
+TEMPERATURES = (0.0, 3.0)  # from, to
 
 
 def _text(written: str) -> str:
@@ -43,7 +44,7 @@ class View(Place):
     metric: str = part("cosine", choice(*METRICS))
     answers: tuple[str, ...] = part((), _texts)  # those of one's own; empty: the model's
     n_answers: int = part(4, whole(2, MOST_ANSWERS))
-    temperature: float = part(1.0, real(0, 5))
+    temperature: float = part(1.0, real(*TEMPERATURES))
     story: str = part(
         "", _text
     )  # the text from which word2vec and FastText learn; empty: the one that comes with lmviz

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.ui import replay, shell, state
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, rivals_table, schemes, trained
-from lmviz.ui.quantisation.view import INTEGERS, View
+from lmviz.ui.quantisation.view import INTEGERS, RATES, View
 from lmviz.ui.text import integer, number, text
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from lmviz.benches.quantising import AwareStep, Rival
     from lmviz.quantise.scheme import Scheme
     from lmviz.workbench import Workbench
-
-RATES = (0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01)
 
 
 def section(bench: Workbench, view: View) -> None:
@@ -61,7 +59,7 @@ def _choices(view: View) -> None:
         RATES,
         format_func=lambda rate: number(lang, rate, 4).rstrip("0"),
         width=150,
-        **state.bound("rate", min(RATES, key=lambda rate: abs(rate - view.rate)), trains=False),
+        **state.bound("rate", trains=False),
     )
     st.button(
         text(lang, "quantisation.train"),
@@ -74,7 +72,7 @@ def _choices(view: View) -> None:
 
 def _before(rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:
     fp32, rounded = rivals
-    cost = measuring.signed(view.lang, rounded.loss - fp32.loss)
+    cost = measuring.signed(view.lang, measuring.change(fp32.loss, rounded.loss))
     st.markdown(text(view.lang, "quantisation.aware.before", format=scheme.format.upper(), cost=cost))
 
 

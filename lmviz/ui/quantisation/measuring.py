@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.errors import UserError
 from lmviz.ui import state
 from lmviz.ui.quantisation.view import TEXT_LIMIT, View
-from lmviz.ui.text import integer, number, text
+from lmviz.ui.text import error_text, integer, number, text
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
+
+DIGITS = 4  # of a loss
 
 
 def on(bench: Workbench, view: View, model: str = "", trains: bool = False) -> None:
@@ -33,12 +36,20 @@ def choose(view: View) -> None:
 
 
 def missing(bench: Workbench, view: View) -> bool:
-    """Whether a text has to be typed before anything can be measured: then there is a box for it."""
-    if view.text or bench.quantising.has_texts(view.model):
-        return False
-    st.info(text(view.lang, "quantisation.own_text.missing"))
-    _box(view, "quantisation.own_text.type")
-    return True
+    """Whether a text has to be typed, or another one, before anything can be measured: then there is a box for it."""
+    if not view.text and not bench.quantising.has_texts(view.model):
+        st.info(text(view.lang, "quantisation.own_text.missing"))
+        _box(view, "quantisation.own_text.type")
+        return True
+    try:
+        bench.quantising.measured(view.model, view.text)
+    except UserError as error:
+        if not view.text:
+            raise
+        st.error(error_text(view.lang, error))
+        _box(view, "quantisation.own_text.help")
+        return True
+    return False
 
 
 def _box(view: View, label: str) -> None:
@@ -47,5 +58,10 @@ def _box(view: View, label: str) -> None:
 
 def signed(lang: str, cost: float) -> str:
     """A difference with its sign."""
-    written = number(lang, cost, 4)
+    written = number(lang, cost, DIGITS)
     return f"+{written}" if cost > 0 else written
+
+
+def change(before: float, after: float) -> float:
+    """What the reader finds who subtracts two losses as they are written; the true difference of two written alike."""
+    return round(round(after, DIGITS) - round(before, DIGITS), DIGITS) or after - before

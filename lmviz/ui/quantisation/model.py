@@ -11,10 +11,8 @@ from lmviz.ui import matrices, state, worked
 from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
-from lmviz.ui.quantisation.view import FORMATS, TEXT_LIMIT, View
+from lmviz.ui.quantisation.view import FORMATS, TEMPERATURES, TEXT_LIMIT, View
 from lmviz.ui.text import code, integer, number, text, visible
-
-LOGITS = 24  # tokens, the likeliest first
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +65,7 @@ def _sentence(chosen: Outcome, view: View) -> None:
             share=number(lang, 100 * chosen.n_bytes / chosen.n_bytes_before, 1),
             before=number(lang, found.loss_before, 4),
             after=number(lang, found.loss_after, 4),
-            cost=measuring.signed(lang, found.cost),
+            cost=measuring.signed(lang, measuring.change(found.loss_before, found.loss_after)),
         )
     )
 
@@ -96,16 +94,18 @@ def _prompt(bench: Workbench, view: View) -> str:
         st.text_input(
             text(lang, "quantisation.prompt"), max_chars=TEXT_LIMIT, width=260, **state.bound("prompt", prompt)
         )
-        st.slider(text(lang, "quantisation.temperature"), 0.0, 2.0, step=0.1, width=170, **state.bound("temperature"))
+        st.slider(
+            text(lang, "quantisation.temperature"), *TEMPERATURES, step=0.1, width=170, **state.bound("temperature")
+        )
         st.number_input(text(lang, "quantisation.seed"), 0, 9999, width=130, **state.bound("seed"))
     return prompt
 
 
 def _logits(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
-    """The scores of the likeliest next tokens, before and after."""
+    """The scores of all next tokens, before and after, the likeliest first."""
     checkpoints = (chosen.before, chosen.quantised.checkpoint)
     before, after = (bench.quantising.next_logits(checkpoint, prompt) for checkpoint in checkpoints)
-    best = np.argsort(-before, kind="stable")[:LOGITS]
+    best = np.argsort(-before, kind="stable")
     lines = np.stack([before[best], after[best], (after - before)[best]])
     logits = Matrix(
         lines,

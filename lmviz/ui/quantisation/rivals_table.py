@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import worked
+from lmviz.ui.quantisation import measuring
 from lmviz.ui.text import integer, number, text, visible
 
 if TYPE_CHECKING:
@@ -21,18 +22,17 @@ TEXTS = 3  # that each model writes
 
 
 def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: View) -> None:
-    """What the two trainings came to."""
-    losses = {one.kind: one.loss for one in rivals}
-    st.markdown(
-        text(
-            view.lang,
-            "quantisation.aware.after",
-            format=scheme.format.upper(),
-            n=integer(view.lang, steps),
-            other=number(view.lang, losses["trained_ptq"], 4),
-            aware=number(view.lang, losses["qat"], 4),
-        )
-    )
+    """How much of what rounding cost the training got back; of a run that began with a fresh model, what it came to."""
+    lang, losses = view.lang, {one.kind: one.loss for one in rivals}
+    details = {"format": scheme.format.upper(), "steps": integer(lang, steps)}
+    details |= {kind: number(lang, loss, measuring.DIGITS) for kind, loss in losses.items()}
+    outcome = "from_nothing"
+    if "ptq" in losses:
+        gain = measuring.change(losses["qat"], losses["ptq"])
+        cost = measuring.change(losses["fp32"], losses["ptq"])
+        outcome = "worse" if gain < 0 else "better" if gain <= cost else "more"
+        details |= {"gain": number(lang, abs(gain), measuring.DIGITS), "cost": number(lang, cost, measuring.DIGITS)}
+    st.markdown(text(lang, f"quantisation.aware.after.{outcome}", **details))
 
 
 def show(bench: Workbench, rivals: Sequence[Rival], scheme: Scheme, view: View, model: str) -> None:

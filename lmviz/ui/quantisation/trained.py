@@ -80,6 +80,7 @@ def _compared(bench: Workbench, run: Run, trained: bool) -> None:
         rivals = bench.quantising.rivals_of(run, twin, view.text)
     except UserError as error:
         st.error(error_text(view.lang, error))
+        measuring.choose(view)
         return
     kinds = [one.kind for one in rivals]
     if "trained_ptq" in kinds:

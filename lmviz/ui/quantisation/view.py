@@ -16,6 +16,8 @@ FORMATS = ("fp32", "fp16", "bf16", "int8", "int4")
 INTEGERS = ("int8", "int4")
 GRANULARITIES = ("tensor", "channel", "group")
 GROUPS = (8, 16, 32, 64, 128)
+TEMPERATURES = (0.0, 2.0)  # from, to
+RATES = (0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01)
 TEXT_LIMIT = 4000  # characters of a text in the address bar
 
 
@@ -47,11 +49,11 @@ class View(Place):
     logit: tuple[int, int] | None = part(None, _cell)  # of the picture of logits: the one that is worked out
     prompt: str | None = part(None, _text)  # what models write on; None: the model's own first prompt
     seed: int = part(0, whole(0, 9999))
-    temperature: float = part(1.0, real(0, 5))
+    temperature: float = part(1.0, real(*TEMPERATURES))
     calibration: str = part("", _text)  # empty: the first texts that the model learned from
     outer: float = part(1.0, real(0.05, 1))  # the share of the measured range that activations keep
     steps: int = part(100, whole(20, 300))  # of quantisation-aware training
-    rate: float = part(0.001, real(1e-5, 0.1))
+    rate: float = part(0.001, lambda written: RATES[RATES.index(float(written))])
     trains: bool = part(False, flag)
     run: str = part("", str)  # a training of the training page that is looked at instead
 
