@@ -142,6 +142,8 @@ def test_what_a_page_reads_of_a_run(trained: tuple[Here, str]) -> None:
     found = runs.get(run)
     assert (found.state, found.name, found.step, found.steps, found.queue_place) == ("done", "Names", 60, 60, 0)
     assert (found.failure, found.seconds_left, found.wanted) == (None, None, None)
+    assert not found.is_active
+    assert all(replace(found, state=active).is_active for active in ("queued", "running"))
     assert found.loss == runs.curve(run)[-1][1]
     assert found.facts["n_parameters"] == sum(p.numel() for p in runs.model_at(run, 60).model.parameters())
     assert found.facts["baselines"]["uniform"] == pytest.approx(math.log(found.facts["d_vocab"]))
