@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
 from lmviz.ui.text import error_text, integer, text
-from lmviz.ui.training import data_card, manage, model_card, training_card, watch, words
+from lmviz.ui.training import data_card, manage, model_card, training_card, words
 from lmviz.ui.training.planned import own_text, recipe_of
 from lmviz.ui.training.view import OWN, View
 
@@ -79,7 +79,7 @@ def run_choice(found: tuple[Run, ...], view: View) -> None:
 def _label(run: Run, lang: str) -> str:
     """State and name, and the step at which it stands still: while it moves, the list is not drawn anew."""
     label = f"{MARKS[run.state]} {run.name}"
-    return label if run.state in watch.ACTIVE else f"{label} · {integer(lang, run.step)}"
+    return label if run.is_active else f"{label} · {integer(lang, run.step)}"
 
 
 def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
