@@ -63,6 +63,8 @@ def read_corpus(recipe: Recipe, folder: Path, tokenizer: Tokenizer | None = None
         [_ids(tokenizer, text, by_letter) for text in part]
         for part in split(texts, recipe.data.held_out, recipe.training.seed)
     )
+    if not any(len(ids) > 1 for ids in held_out):  # there is nothing in them to predict
+        train, held_out = [_ids(tokenizer, text, by_letter) for text in texts], []
     sizes = (recipe.model.n_ctx, recipe.data.stride, recipe.data.targets)
     return Corpus(tokenizer, windows(train, *sizes), windows(held_out, *sizes) if held_out else None)
 

@@ -243,3 +243,11 @@ def test_progress_is_written_so_that_people_can_read_it() -> None:
     assert bar(1.0) == "█" * 24 + " 100%"
     assert (clock(0.4), clock(75), clock(3700)) == ("0:00", "1:15", "1:01:40")
     assert math.isclose(len(bar(0.3)), 29)
+
+
+@pytest.mark.parametrize(("own", "is_kept"), [("hello world", False), ("hello world " * 9, True)])
+def test_an_end_with_nothing_to_predict_is_not_held_out(own: str, is_kept: bool) -> None:
+    recipe = replace(preset("pokemon"), data=own_data(own, n_ctx=8), tokenizer=TokenizerRecipe())
+    corpus = read_corpus(recipe, Path())
+    assert (corpus.held_out is not None) is is_kept
+    assert is_kept or corpus.train.n_targets == len(recipe.data.around + own + recipe.data.around) - 1
