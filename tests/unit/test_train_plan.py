@@ -247,7 +247,7 @@ def test_progress_is_written_so_that_people_can_read_it() -> None:
 
 @pytest.mark.parametrize(("own", "is_kept"), [("hello world", False), ("hello world " * 9, True)])
 def test_an_end_with_nothing_to_predict_is_not_held_out(own: str, is_kept: bool) -> None:
-    recipe = replace(preset("pokemon"), data=own_data(own, n_ctx=8), tokenizer=TokenizerRecipe())
+    recipe = replace(preset("pokemon"), data=own_data(own, n_ctx=8), tokenizer=TokenizerRecipe("characters"))
     corpus = read_corpus(recipe, Path())
     assert (corpus.held_out is not None) is is_kept
     assert is_kept or corpus.train.n_targets == len(recipe.data.around + own + recipe.data.around) - 1
