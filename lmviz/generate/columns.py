@@ -85,14 +85,24 @@ def _column(name: str, before: Tensor, after: Tensor, why: Note | None) -> Colum
 
 
 def _why_penalty(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
-    sentence = "{n} tokens were used before: scores above 0 are divided by {penalty}, those below multiplied."
-    return note(sentence, n=len(set(ids)), penalty=settings.repetition_penalty)
+    return _counted(
+        len(set(ids)),
+        "Nothing changes: no token was used before.",
+        "1 token was used before: a score above 0 is divided by {penalty}, one below multiplied.",
+        "{n} tokens were used before: scores above 0 are divided by {penalty}, those below multiplied.",
+        penalty=settings.repetition_penalty,
+    )
 
 
 def _why_ban(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
     size = settings.no_repeat_ngram
-    sentence = "{n} tokens are out: they would end a run of {size} tokens that was there before."
-    return note(sentence, n=len(repeats(ids, size)), size=size)
+    return _counted(
+        len(repeats(ids, size)),
+        "Nothing is cut: no token would end a run of length {size} that was there before.",
+        "1 token is out: it would end a run of length {size} that was there before.",
+        "{n} tokens are out: they would end a run of length {size} that was there before.",
+        size=size,
+    )
 
 
 def _why_temperature(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
@@ -101,20 +111,44 @@ def _why_temperature(before: Tensor, after: Tensor, ids: Sequence[int], settings
 
 def _why_top_k(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
     lowest = float(after[after > -torch.inf].amin())
-    sentence = "{n} tokens are out: they score lower than {lowest}, the score of number {k}."
-    return note(sentence, n=_n_cut(before, after), lowest=lowest, k=min(settings.top_k, len(after)))
+    return _counted(
+        _n_cut(before, after),
+        "Nothing is cut: no token scores lower than {lowest}, the score of number {k}.",
+        "1 token is out: it scores lower than {lowest}, the score of number {k}.",
+        "{n} tokens are out: they score lower than {lowest}, the score of number {k}.",
+        lowest=lowest,
+        k=min(settings.top_k, len(after)),
+    )
 
 
 def _why_top_p(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
     kept = before.double().softmax(-1)[after > -torch.inf]
-    sentence = "{n} tokens are out: the {n_kept} likeliest make {reached} together, and {p} is enough."
-    return note(sentence, n=_n_cut(before, after), n_kept=len(kept), reached=float(kept.sum()), p=settings.top_p)
+    return _counted(
+        _n_cut(before, after),
+        "Nothing is cut: it takes all the tokens that are left to make {p}.",
+        "1 token is out: what is likelier already makes {reached}, and {p} is enough.",
+        "{n} tokens are out: what is likelier already makes {reached}, and {p} is enough.",
+        reached=float(kept.sum()),
+        p=settings.top_p,
+    )
 
 
 def _why_min_p(before: Tensor, after: Tensor, ids: Sequence[int], settings: Settings) -> Note:
     highest, min_p = float(before.softmax(-1).amax()), settings.min_p
-    sentence = "{n} tokens are out: they are less likely than {least}, which is {min_p} × the highest, {highest}."
-    return note(sentence, n=_n_cut(before, after), least=min_p * highest, min_p=min_p, highest=highest)
+    return _counted(
+        _n_cut(before, after),
+        "Nothing is cut: no token is less likely than {least}, which is {min_p} × the highest, {highest}.",
+        "1 token is out: it is less likely than {least}, which is {min_p} × the highest, {highest}.",
+        "{n} tokens are out: they are less likely than {least}, which is {min_p} × the highest, {highest}.",
+        least=min_p * highest,
+        min_p=min_p,
+        highest=highest,
+    )
+
+
+def _counted(n: int, none: str, one: str, many: str, **details: object) -> Note:
+    """The sentence for so many tokens."""
+    return note((none, one, many)[min(n, 2)], n=n, **details)
 
 
 def _n_cut(before: Tensor, after: Tensor) -> int:

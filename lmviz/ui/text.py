@@ -33,9 +33,9 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 def text(language: str, key: str, **details: object) -> str:
-    """The text of a key, with its details filled in; with `n=1` the text of `key.one`, if there is one."""
+    """The text of a key, with its details filled in; with `n=1`, or "1", the text of `key.one`, if there is one."""
     texts = catalogue(language)
-    if details.get("n") == 1:
+    if str(details.get("n")) == "1":
         key = f"{key}.one" if f"{key}.one" in texts else key
     return texts[key].format(**details) if key in texts else key
 

@@ -150,3 +150,8 @@ def test_a_temperature_past_the_end_of_the_slider_is_left_out(open_on: Open) -> 
     app = open_on("embeddings", section="answers", temperature="5")
     assert not complaints(app)
     assert "temperature" in app.info[0].value and "temperature" not in app.query_params
+
+
+def test_a_word_whose_runs_the_text_lacks_is_one_sentence(open_on: Open) -> None:
+    app = settled(open_on("embeddings", section="fasttext", word="<b>😀"))
+    assert "No run of this word is in the text" in app.info[0].value and "of its" not in written(app)

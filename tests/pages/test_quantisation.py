@@ -73,7 +73,9 @@ def test_one_weight_is_worked_out(open_on: Open, granularity: str, symmetric: st
     for value in (working.weight, working.scale, working.restored, working.error):
         assert f"<b>{number('en', value, 4)}</b>" in shown
     restored, original_value = number("en", working.restored, 4), number("en", working.weight, 4)
-    assert f"{restored} − {f'({original_value})' if working.weight < 0 else original_value} = <b>" in shown
+    subtracted = round(round(working.restored, 4) - round(working.weight, 4), 4)
+    equals = "=" if subtracted == round(working.error, 4) else "≈"
+    assert f"{restored} − {f'({original_value})' if working.weight < 0 else original_value} {equals} <b>" in shown
     assert f"<b>{str(working.code).replace('-', '−')}</b>" in shown
     assert sum(row["n"] for row in charted(app, 0)) == weight.numel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,11 @@ def test_a_view_survives_its_own_address() -> None:
     assert View.parse(place.query()) == (place, ())
     assert View.parse({"merges": "9999999", "kind": "x"})[1] == ("merges", "kind")
     assert json.loads(place.query()["merges"]) == 3
+
+
+def test_the_loss_of_a_cut_is_the_product_as_it_is_written(open_on: Open) -> None:
+    app = open_on("tokenizer", tab="compare")
+    facts = " ".join(markdown.value for markdown in app.markdown)
+    products = re.findall(r"(\d+) × ([\d.]+) = \*\*([\d.]+)\*\*", facts)
+    assert len(products) == 3
+    assert all(f"{int(n) * float(ln):.1f}" == nats for n, ln, nats in products)

@@ -134,8 +134,11 @@ def test_each_column_says_what_it_cut_and_why() -> None:
     assert columns["top_p"].cut.tolist() == [2, 3]  # 0.4 of the 0.65 that is left is more than half
     assert columns["min_p"].cut.tolist() == []
     assert columns["temperature"].why is None
+    said = {name: column.why[0].partition(":")[0] for name, column in columns.items() if column.why}
+    assert said["no_repeat_ngram"] == "1 token is out" and said["top_p"] == "{n} tokens are out"
+    assert said["min_p"] == "Nothing is cut"
     sentence, details = columns["top_p"].why or ("", {})
-    assert details == {"n": 2, "n_kept": 1, "reached": pytest.approx(0.4 / 0.65), "p": 0.5}
+    assert details == {"n": 2, "reached": pytest.approx(0.4 / 0.65), "p": 0.5}
     assert sentence.format(**details)
 
 

@@ -63,7 +63,8 @@ def _grams(summed: WordSum, words: WordText, view: View) -> None:
     known = words.id(summed.word) is not None
     key = "embeddings.fasttext.known" if known else "embeddings.fasttext.unknown"
     n, n_all = len(summed.grams), len(summed.grams) + len(summed.unknown)
-    st.markdown(text(lang, key, word=code(visible(summed.word)), n_grams=n, n_all=n_all))
+    if n:
+        st.markdown(text(lang, key, word=code(visible(summed.word)), n_grams=n, n_all=n_all))
     shown = [Piece(gram, hue=2) for gram in summed.grams] + [Piece(gram, marks=("gone",)) for gram in summed.unknown]
     pieces.show(shown, lang, key="grams", height=110)
 

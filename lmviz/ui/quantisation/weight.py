@@ -85,21 +85,34 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     def after_minus(value: float) -> str:
         return f"({n(value)})" if value < 0 else n(value)
 
-    scale_from = (
-        f"max(|{n(found.low)}|, |{n(found.high)}|) / {scheme.highest}"
-        if scheme.symmetric
-        else f"({n(max(found.high, 0))} − {after_minus(min(found.low, 0))}) / {scheme.highest}"
-    )
+    def equals(by_hand: float, value: float) -> str:
+        """Whether the numbers, rounded as they are written, make the result as it is written."""
+        return "=" if n(by_hand) == n(value) else "≈"
+
+    scale, restored, weight = (round(value, DIGITS) for value in (found.scale, found.restored, found.weight))
+    low, high = (round(value, DIGITS) for value in (found.low, found.high))
+    if scheme.symmetric:
+        scale_from, width = f"max(|{n(found.low)}|, |{n(found.high)}|) / {scheme.highest}", max(-low, high)
+    else:
+        scale_from = f"({n(max(found.high, 0))} − {after_minus(min(found.low, 0))}) / {scheme.highest}"
+        width = max(high, 0) - min(low, 0)
+    makes = equals(width / scheme.highest, found.scale)
+    steps = equals(weight / scale, found.steps) if scale else "≈"
+    back = equals((found.code - found.zero_point) * scale, found.restored)
+    rest = equals(restored - weight, found.error)
     edges = f"[{scheme.lowest}, {scheme.highest}]"
     fate = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=edges)
     lines = [
         ("weight", f"x = <b>{n(found.weight)}</b>"),
-        ("scale", f"s = {scale_from} = <b>{n(found.scale)}</b>"),
+        ("scale", f"s = {scale_from} {makes} <b>{n(found.scale)}</b>"),
         ("zero", f"z = <b>{found.zero_point}</b>"),
-        ("round", f"round({n(found.weight)} / {n(found.scale)}) = round({n(found.steps)}) = <b>{found.rounded}</b>"),
+        (
+            "round",
+            f"round({n(found.weight)} / {n(found.scale)}) {steps} round({n(found.steps)}) = <b>{found.rounded}</b>",
+        ),
         ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(fate)} → <b>{found.code}</b>"),
-        ("back", f"({found.code} − {found.zero_point}) × {n(found.scale)} = <b>{n(found.restored)}</b>"),
-        ("error", f"{n(found.restored)} − {after_minus(found.weight)} = <b>{n(found.error)}</b>"),
+        ("back", f"({found.code} − {found.zero_point}) × {n(found.scale)} {back} <b>{n(found.restored)}</b>"),
+        ("error", f"{n(found.restored)} − {after_minus(found.weight)} {rest} <b>{n(found.error)}</b>"),
     ]
     worked.steps([(text(lang, f"quantisation.step.{key}"), shown.replace("-", "−")) for key, shown in lines])
 

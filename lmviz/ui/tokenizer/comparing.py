@@ -40,12 +40,15 @@ def side_by_side(bench: Workbench, view: View) -> None:
 
 
 def _facts(lang: str, cut: Cut) -> str:
+    """Its numbers; ln V has as many digits as a reader needs who multiplies."""
+    n = len(cut.tokens)
+    digits = next((d for d in range(2, 6) if round(n * round(cut.ln_d_vocab, d), 1) == round(cut.nats, 1)), 6)
     return text(
         lang,
         "tokenizer.facts",
-        n=integer(lang, len(cut.tokens)),
+        n=integer(lang, n),
         d_vocab=integer(lang, cut.d_vocab),
-        ln=number(lang, cut.ln_d_vocab),
+        ln=number(lang, cut.ln_d_vocab, digits),
         nats=number(lang, cut.nats, 1),
         per=number(lang, cut.characters_per_token, 1),
     )
