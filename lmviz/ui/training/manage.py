@@ -26,7 +26,7 @@ def buttons(bench: Workbench, view: View, run: Run) -> None:
     """Pause or go on, one step, stop; and the rest behind three dots."""
     lang, runs = view.lang, bench.runs
     with st.container(horizontal=True, gap="small", width="content"):
-        if run.state in ("running", "queued"):
+        if run.is_active:
             _button(lang, "pause", "pause", lambda: runs.pause(run.id), disabled=run.wanted is not None)
             _button(lang, "stop", "stop", lambda: runs.stop(run.id), disabled=run.wanted is not None)
         elif run.step < run.steps:
