@@ -40,6 +40,7 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-top .st-key-language { margin-left: auto; order: 9; }
 @media (max-width: 820px) {
   [data-testid="stPageLink"] p { white-space: normal !important; }
+  [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
   .st-key-top .stPopover p { display: none; }
   .st-key-top { gap: 0.5rem; }
   .stMainBlockContainer, .block-container { padding: 3.6rem 0.7rem 0.6rem; } }
