@@ -35,6 +35,7 @@ HEALTHY = History(
 STEPS = range(1, 101)
 SICK = {
     "stays_finite": replace(HEALTHY, losses=(*HEALTHY.losses[:60], *((s, math.nan) for s in range(61, 101)))),
+    "never_negative": replace(HEALTHY, losses=tuple((s, loss - 2) for s, loss in HEALTHY.losses)),
     "first_loss": replace(HEALTHY, losses=tuple(decay(start=30))),
     "falls": replace(HEALTHY, losses=tuple((s, 3.29 - s / 1e5) for s in STEPS)),
     "stays_down": replace(HEALTHY, losses=tuple((s, loss if s < 50 else 3.0) for s, loss in HEALTHY.losses)),
@@ -68,6 +69,11 @@ def test_a_loss_that_explodes_at_once_and_then_sinks_a_little_has_not_fallen() -
     losses = ((1, 3.3), (2, 4e5), (3, 1.6e6), *((step, 1e6 / step) for step in range(4, 61)))
     finding = RULES["falls"].run(History(losses))
     assert (finding.holds, finding.details["why"], finding.details["first"]) == (False, "rises", 3.3)
+
+
+def test_of_losses_below_0_only_that_is_said() -> None:
+    found = {finding.check: finding.holds for finding in diagnose(SICK["never_negative"])}
+    assert found == {"stays_finite": True, "never_negative": False}
 
 
 def test_the_steps_that_a_finding_is_about_are_named() -> None:

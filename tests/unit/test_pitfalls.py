@@ -48,6 +48,13 @@ def test_a_model_that_does_not_learn_stays_above_what_the_cured_one_reaches(name
     assert not sick.true_loss < sick.baselines.uniform - 0.1
 
 
+@pytest.mark.parametrize("name", ["not_shifted", "too_long"])
+def test_nothing_is_said_of_new_texts_where_none_are_held_out(name: str) -> None:
+    sick = result(PITFALLS[name].sick)
+    assert sick.judged[-1][1] == pytest.approx(sick.true_loss)
+    assert next(finding for finding in sick.findings if finding.check == "generalises").holds is None
+
+
 def test_unshifted_targets_give_a_loss_near_0_and_a_model_that_repeats_itself() -> None:
     sick = result(PITFALLS["not_shifted"].sick)
     assert sick.history.end < 0.01

@@ -14,6 +14,7 @@ from lmviz.debug.doctor.learning import first_loss
 from lmviz.debug.sources import Source
 from lmviz.train.baselines import double_softmax_floor
 
+ROUNDING = 1e-4  # what rounding alone may put a loss below 0
 SHORT = 5  # fewer losses than this say nothing of a curve
 
 
@@ -34,6 +35,19 @@ def starts_even(history: History) -> Finding:
         return not_measured("first_loss", "no_vocabulary")
     step, loss = history.losses[0]
     return first_loss(loss, history.d_vocab) if step <= 1 else not_measured("first_loss", "starts_late")
+
+
+def never_negative(history: History) -> Finding:
+    """A cross-entropy is at least 0. Measured: the lowest loss.
+
+    Source: torch.nn.functional.cross_entropy.
+    """
+    losses = [(loss, step) for step, loss in (*history.losses, *history.held_out) if math.isfinite(loss)]
+    lowest, step = min(losses)
+    below = [at for loss, at in losses if loss < -ROUNDING]
+    if not below:
+        return Finding("never_negative", True, lowest)
+    return Finding("never_negative", False, lowest, where="loss", steps=(min(below), max(below)), step=step)
 
 
 def falls(history: History) -> Finding:
@@ -61,14 +75,15 @@ def stays_down(history: History) -> Finding:
     if len(smooth) < SHORT:
         return not_measured("stays_down", "too_short")
     fallen = smooth[0][1] - min(loss for _, loss in smooth)
-    low, worst, span = smooth[0], 0.0, (smooth[0][0], smooth[0][0])
+    low, worst, span, losses = smooth[0], 0.0, (smooth[0][0], smooth[0][0]), (smooth[0][1], smooth[0][1])
     for step, loss in smooth:
         if loss < low[1]:
             low = (step, loss)
         elif loss - low[1] > worst:
-            worst, span = loss - low[1], (low[0], step)
+            worst, span, losses = loss - low[1], (low[0], step), (low[1], loss)
     part = worst / fallen if fallen > 0.05 * smooth[0][1] else 0.0
-    return Finding("stays_down", part <= 0.5, part, 0.5, "loss", steps=span, step=span[1], details={"rise": worst})
+    details = {"rise": worst, "low": losses[0], "high": losses[1]}
+    return Finding("stays_down", part <= 0.5, part, 0.5, "loss", steps=span, step=span[1], details=details)
 
 
 def gradient_spikes(history: History) -> Finding:
@@ -156,7 +171,7 @@ def is_done(history: History) -> Finding:
         return not_measured("is_done", "too_short")
     start, end = smooth[0][1], smooth[-1][1]
     before = smooth[-max(2, len(smooth) // 5)]
-    part = (before[1] - end) / (start - end) if start > end else 0.0
+    part = max(0.0, (before[1] - end) / (start - end)) if start > end else 0.0
     steps = (before[0], history.last_step)
     return Finding("is_done", part <= 0.15, part, 0.15, "loss", steps=steps, step=steps[1])
 
@@ -193,6 +208,7 @@ RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
         Rule("stays_finite", stays_finite, "sure", (sources.NAN_AT_3000,)),
+        Rule("never_negative", never_negative, "sure", (sources.CROSS_ENTROPY,)),
         Rule("first_loss", starts_even, "likely", (sources.KARPATHY,)),
         Rule("falls", falls, "likely", (sources.BENGIO_RATES.at("3.1"),)),
         Rule("stays_down", stays_down, "likely", (sources.COHEN,)),
@@ -207,9 +223,11 @@ RULES: dict[str, Rule] = {
 
 
 def diagnose(history: History) -> tuple[Finding, ...]:
-    """What all the rules say."""
+    """What all the rules say. Most have nothing to say where there is no number, or one that no cross-entropy can be."""
     if not history.finite:
         return (stays_finite(history),)
+    if not (sign := never_negative(history)).holds:
+        return stays_finite(history), sign
     return tuple(rule.run(history) for rule in RULES.values())
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from torch import nn
 
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.doctor.history import History, history_of
+from lmviz.debug.doctor.history import History, Points, history_of
 from lmviz.debug.doctor.learning import beats_counting
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.texts import known_tokens, length_in_context
@@ -36,6 +36,7 @@ class Result:
     """A finished training of a pitfall. Losses in nats per token."""
 
     history: History
+    judged: Points  # the loss on new texts, or, where none are held out, on its own as they should be cut
     diverged_at: int | None
     true_loss: float  # on all its texts, each token from those before it; NaN where the model gives no numbers
     held_out_loss: float | None
@@ -96,7 +97,8 @@ def result_of(setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot:
 
 
 def _result(setup: Setup, data: Data, model: nn.Module, seen: list[Snapshot], diverged: int | None) -> Result:
-    history = history_of(seen, data.tokenizer.d_vocab)
+    measured = history_of(seen, data.tokenizer.d_vocab)
+    history = measured if data.held_out else replace(measured, held_out=())
     samples = _samples(setup, data, model)
     true_loss = mean_loss(model, data.true)
     floors = baselines(data.true, data.tokenizer.d_vocab)
@@ -104,6 +106,7 @@ def _result(setup: Setup, data: Data, model: nn.Module, seen: list[Snapshot], di
     copies = [longest_copy(sample, data.texts) for sample in samples]
     return Result(
         history=history,
+        judged=measured.held_out,
         diverged_at=diverged,
         true_loss=true_loss,
         held_out_loss=mean_loss(model, data.held_out) if data.held_out else None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -52,14 +53,27 @@ def summary(lang: str, findings: Sequence[Finding]) -> None:
     st.markdown(f"{icon} {line}")
 
 
-def cards(lang: str, findings: Sequence[Finding], look: Look = nowhere) -> None:
-    """The alarms side by side, then the rest."""
+def lettered(alarms: Sequence[Finding]) -> dict[str, str]:
+    """A letter for each alarm that is about a stretch of steps, if there are several."""
+    found = [finding.check for finding in alarms if finding.steps is not None]
+    return dict(zip(found, ascii_uppercase, strict=False)) if len(found) > 1 else {}
+
+
+def cards(
+    lang: str, findings: Sequence[Finding], look: Look = nowhere, letters: Mapping[str, str] | None = None
+) -> None:
+    """The alarms side by side, then the rest.
+
+    Args:
+        letters: of checks, as the chart above the cards has them.
+    """
     alarms = [finding for finding in findings if finding.holds is False]
     columns = st.columns(2, gap="small") if len(alarms) > 1 else [st.container()]
     for i, finding in enumerate(alarms):
         with columns[i % len(columns)]:
             seen = look(finding)
-            alarm(lang, finding, walk(lang, seen), seen.step if seen else 0)
+            letter = (letters or {}).get(finding.check, "")
+            alarm(lang, finding, walk(lang, seen), seen.step if seen else 0, letter)
     fine = [finding for finding in findings if finding.holds]
     skipped = [finding for finding in findings if finding.holds is None]
     if fine:
@@ -71,11 +85,12 @@ def cards(lang: str, findings: Sequence[Finding], look: Look = nowhere) -> None:
             _list(lang, skipped, ":gray[:material/help:]")
 
 
-def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0) -> None:
+def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0, letter: str = "") -> None:
     """One alarm: measured, what it means, how to mend it, how sure, when false, and where to look.
 
     Args:
         step: of a training, where `place` shows one; 0: a walk through a model.
+        letter: that its steps have in a chart.
     """
     check = known(finding.check)
     with st.container(border=True):
@@ -84,7 +99,8 @@ def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0)
         st.markdown(words.measured(lang, finding))
         if finding.steps is not None:
             first, last = finding.steps
-            st.caption(text(lang, "doctor.steps", first=first, last=last))
+            steps = text(lang, "doctor.steps", first=integer(lang, first), last=integer(lang, last))
+            st.markdown(f"{letter and f':orange-badge[**{letter}**] '}:small[{steps}]")
         st.markdown(words.about(lang, finding, "means"))
         st.markdown(text(lang, "doctor.mend", words=words.about(lang, finding, "mend")))
         if false := words.about(lang, finding, "alarm"):

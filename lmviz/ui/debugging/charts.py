@@ -13,6 +13,7 @@ Points = Sequence[tuple[int, float]]
 DASHES = ([1, 0], [6, 3], [2, 2])
 MOST = 600  # points of a line
 STEEP = 20  # times its first: a loss that has exploded
+AXES, LINE = 126, 16  # pixels: what axes and legend take of the height of a chart, and a line of text
 
 
 def curves(
@@ -20,7 +21,7 @@ def curves(
     step: str,
     nats: str,
     levels: Mapping[str, float] | None = None,
-    spans: Sequence[tuple[int, int]] = (),
+    spans: Mapping[str, tuple[int, int]] | None = None,
     height: int = 300,
 ) -> AnyChart:
     """Losses over steps.
@@ -28,7 +29,7 @@ def curves(
     Args:
         lines: by their names, at most three, told apart by colour and dash.
         levels: horizontal lines with a name.
-        spans: from and to, tinted.
+        spans: from and to, by their letters, tinted.
     """
     names = list(lines)
     losses = [loss for points in lines.values() for _, loss in points]
@@ -36,9 +37,13 @@ def curves(
     last = max((at for _, at, _ in points), default=1)
     table = rows(line=[p[0] for p in points], step=[p[1] for p in points], loss=[p[2] for p in points])
     x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=8))
-    levels = {} if _explodes(losses) else levels
-    scale = _scale(losses, list((levels or {}).values()))
-    y = alt.Y("loss:Q", title=nats, scale=scale, axis=alt.Axis(tickCount=5, format="~r"))
+    names_at = {} if _explodes(losses) else _apart(levels or {}, losses, height - AXES)
+    y = alt.Y(
+        "loss:Q",
+        title=nats,
+        scale=_scale(losses, list(names_at.values())),
+        axis=alt.Axis(tickCount=5, format="~g", labelOverlap=True),
+    )
     colour = alt.Color("line:N", scale=alt.Scale(domain=names, range=[CHOSEN, PLAIN, FAINT][: len(names)]))
     dash = alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])))
     curve = (
@@ -52,33 +57,57 @@ def curves(
             tooltip=[
                 alt.Tooltip("line:N", title=" "),
                 alt.Tooltip("step:Q", title=step),
-                alt.Tooltip("loss:Q", title=nats, format=".4f"),
+                alt.Tooltip("loss:Q", title=nats, format=".5~g"),
             ],
         )
     )
-    layers = [*_spans(spans, last), *_levels(levels or {}, last), curve]
+    layers = [*_spans(spans or {}, last), *_levels(levels or {}, names_at, last), curve]
     return alt.layer(*layers).properties(height=height)
 
 
-def _spans(spans: Sequence[tuple[int, int]], last: int) -> list[alt.Chart]:
-    if not spans:
-        return []
+def _spans(spans: Mapping[str, tuple[int, int]], last: int) -> list[alt.Chart]:
+    """A tint for each, and a line as long as it with its letter, each lower than the one before."""
     wide = max(1, last // 150)
-    table = rows(start=[low - wide / 2 for low, _ in spans], end=[max(high, low + wide) for low, high in spans])
-    tint = alt.Chart(table).mark_rect(opacity=0.16, color=CHOSEN, clip=True)
-    return [tint.encode(x=alt.X("start:Q"), x2="end:Q")]
+    found: list[alt.Chart] = []
+    for i, (letter, (low, high)) in enumerate(spans.items()):
+        start = max(0, min(low - wide / 2, last - wide))
+        base = alt.Chart(rows(start=[start], end=[max(high, start + wide)], letter=[letter])).encode(x="start:Q")
+        row = alt.value(4 + i * LINE)
+        found += [
+            base.mark_rect(opacity=0.13, color=CHOSEN, clip=True).encode(x2="end:Q"),
+            base.mark_rule(color=CHOSEN, strokeWidth=3, clip=True).encode(x2="end:Q", y=row),
+            base.mark_text(
+                align="left", baseline="top", dx=4, dy=3, fontSize=14, fontWeight="bold", color=CHOSEN
+            ).encode(y=row, text="letter:N"),
+        ]
+    return found
 
 
-def _levels(levels: Mapping[str, float], last: int) -> list[alt.Chart]:
-    if not levels:
+def _levels(levels: Mapping[str, float], names_at: Mapping[str, float], last: int) -> list[alt.Chart]:
+    """Lines across, and their names just above them."""
+    if not names_at:
         return []
-    table = rows(name=list(levels), loss=list(levels.values()), step=[last] * len(levels))
+    table = rows(name=list(names_at), loss=[levels[name] for name in names_at], at=list(names_at.values()))
     base = alt.Chart(table)
     rule = base.mark_rule(color=FAINT, strokeDash=[2, 3]).encode(y="loss:Q")
-    name = base.mark_text(align="right", dy=-7, dx=-4, fontSize=13, color=FAINT).encode(
-        x="step:Q", y="loss:Q", text="name:N"
+    name = base.mark_text(align="right", baseline="bottom", dx=-4, dy=-1, fontSize=13, color=FAINT).encode(
+        x=alt.datum(last), y="at:Q", text="name:N"
     )
     return [rule, name]
+
+
+def _apart(levels: Mapping[str, float], losses: Sequence[float], height: int) -> dict[str, float]:
+    """Where the names of lines stand, in nats, so that none lies over another: at their lines, or above what is there.
+
+    Args:
+        height: of the plot, in pixels.
+    """
+    top = max([loss for loss in (*losses, *levels.values()) if math.isfinite(loss)], default=1.0)
+    line, found, free = top * LINE / height, dict[str, float](), -math.inf
+    for name in sorted(levels, key=lambda name: levels[name]):
+        found[name] = max(levels[name], free)
+        free = found[name] + line
+    return found
 
 
 def _thinned(points: Points) -> Points:
@@ -99,12 +128,15 @@ def _explodes(losses: Sequence[float]) -> bool:
 
 
 def _scale(losses: Sequence[float], levels: Sequence[float]) -> alt.Scale:
-    """From 0 up; where a loss explodes, by powers of ten, so that the others are still seen."""
+    """From 0 up, or from below, where there are such losses; by powers of ten where one explodes, so that the others
+    are still seen."""
     finite = [loss for loss in losses if math.isfinite(loss)] or [1.0]
-    top = 1.08 * max([*levels, *finite, 0.1])
-    if _explodes(losses):
-        return alt.Scale(type="log", domain=[max(1e-3, min(finite)) / 1.5, top], clamp=True, nice=False)
-    return alt.Scale(domain=[0, top], clamp=True, nice=False)
+    low, top = min(finite), 1.08 * max([*levels, *finite, 0.0 if min(finite) < 0 else 0.1])
+    if _explodes(losses) and low >= 0:
+        return alt.Scale(type="log", domain=[max(1e-3, low) / 1.5, top], clamp=True, nice=False)
+    return alt.Scale(
+        type="symlog" if _explodes(losses) else "linear", domain=[min(0, 1.08 * low), top], clamp=True, nice=False
+    )
 
 
 def parts(names: Sequence[str], megabytes: Sequence[float], budget: float, title: str, height: int = 230) -> AnyChart:

@@ -203,8 +203,10 @@ def diagnosed(bench: Workbench, view: View, history: History, look: cards.Look =
     lines: dict[str, Sequence[tuple[int, float]]] = {text(lang, "train.chart.train"): history.losses}
     if history.held_out:
         lines[text(lang, "train.chart.held_out")] = history.held_out
-    spans = [f.steps for f in findings if f.holds is False and f.steps is not None]
+    alarms = [finding for finding in findings if finding.holds is False]
+    letters = cards.lettered(alarms)
+    spans = {letters.get(f.check, ""): f.steps for f in alarms if f.steps is not None}
     chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), spans=spans)
-    shared.show(chart, "doctor.curve")
+    shared.show(chart, lang, "doctor.curve")
     cards.summary(lang, findings)
-    cards.cards(lang, findings, look)
+    cards.cards(lang, findings, look, letters)

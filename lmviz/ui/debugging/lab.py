@@ -149,7 +149,7 @@ def _race(bench: Workbench, view: View, bug: Bug) -> None:
     }
     st.markdown(text(lang, "lab.trained", steps=len(found.broken)))
     chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), height=190)
-    shared.show(chart, "lab.race")
+    shared.show(chart, lang, "lab.race")
     parting = found.parting
     if parting is None:
         st.markdown(text(lang, "lab.part.none", steps=len(found.broken)))

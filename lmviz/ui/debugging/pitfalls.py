@@ -178,11 +178,11 @@ def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
     words = (text(lang, "pitfall.step"), text(lang, "pitfall.nats"))
     st.markdown(f"**{text(lang, 'pitfall.chart')}**")
     losses = {text(lang, "pitfall.sick"): ()} | {name: result.history.losses for name, result in results.items()}
-    shared.show(charts.curves(losses, *words, levels, height=250 if true else 300), "pitfall.curve")
+    shared.show(charts.curves(losses, *words, levels, height=250 if true else 300), lang, "pitfall.curve")
     if true:
         st.markdown(f"**{text(lang, title)}**")
-        held_out = {text(lang, "pitfall.sick"): ()} | {name: r.history.held_out for name, r in results.items()}
-        shared.show(charts.curves(held_out, *words, levels, height=230), "pitfall.true")
+        judged = {text(lang, "pitfall.sick"): ()} | {name: result.judged for name, result in results.items()}
+        shared.show(charts.curves(judged, *words, levels, height=230), lang, "pitfall.true")
     for name, result in results.items():
         if result.diverged_at is not None:
             st.warning(f"{name}: {text(lang, 'pitfall.broke', step=result.diverged_at)}")
@@ -195,7 +195,7 @@ def _tables(lang: str, results: dict[str, Result]) -> None:
     for column, (name, result) in zip(st.columns(len(results)), results.items(), strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{name}**")
-            st.markdown(" ".join(code(sample) for sample in result.samples[:6]) or code(""))
+            st.markdown(" ".join(code(sample) for sample in result.samples) or code(""))
             rows = [(text(lang, "pitfall.true_loss"), _loss(lang, result.true_loss))]
             if result.held_out_loss is not None:
                 rows.append((text(lang, "pitfall.held_out"), _loss(lang, result.held_out_loss)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lmviz.ui.text import has, integer, number, text, visible
+from lmviz.ui.text import has, integer, number, percent, text, visible
 
 if TYPE_CHECKING:
     from lmviz.debug.doctor.finding import Finding
@@ -20,7 +20,7 @@ SHARES = frozenset(
 def said(lang: str, value: float, share: bool = False) -> str:
     """A measured number: a count as one, a share in percent, else with as many digits as tell something."""
     if share and math.isfinite(value):
-        return number(lang, 100 * value, 0 if abs(value) >= 1 or float(100 * value).is_integer() else 1) + " %"
+        return percent(lang, value)
     if math.isfinite(value) and float(value).is_integer() and abs(value) < 1e9:
         return integer(lang, int(value))
     if 10_000 <= abs(value) < 1e12:
