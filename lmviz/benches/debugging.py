@@ -153,7 +153,13 @@ class Debugging:
     # -- the doctor --------------------------------------------------------------------------------------------------
 
     def examine(self, model: str) -> Examined:
-        """What the doctor says of a model."""
+        """What the doctor says of a model.
+
+        Raises:
+            UserError: it is a puzzle, which must not be given away.
+        """
+        if self.hidden(model):
+            raise UserError("This model is a puzzle: the doctor answers there, one probe at a time.")
         checkpoint = self._bench.checkpoint(model)
         return self._examined.get((model, checkpoint.model), lambda: _quietly(lambda: self._examine(model)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 
@@ -24,6 +25,7 @@ from lmviz.walk.stages import KINDS, Stage, stage_at, stages_of
 
 LARGEST_SEED = 999_999
 N_CHOICES = 5
+FOR_PLACE, FOR_BUG = 5, 10  # points; those for the bug once for every level
 FEWEST_TOKENS = 3  # of a puzzle's text
 PROBES = tuple(name for name, check in CHECKS.items() if not check.trains)
 
@@ -95,7 +97,7 @@ def puzzle(seed: int, level: int, models: Mapping[str, Checkpoint]) -> Puzzle:
     for name, bug in pairs:
         prompt = drawn.choice(models[name].card.prompts or ("",))
         if _shows(models[name], bug, prompt):
-            return Puzzle(seed, level, name, prompt, bug.name, _choices(bug, models[name], level, drawn))
+            return Puzzle(seed, level, name, prompt, bug.name, _choices(bug, models[name], prompt, level, drawn))
     raise UserError("None of the models at hand can be broken so that it shows: add a sample model.")
 
 
@@ -125,7 +127,7 @@ def judge(puzzle: Puzzle, places: Sequence[str], place: str, bug: str, probes_us
         places: the stages that are fair.
     """
     place_right, bug_right = place in places, bug == puzzle.bug
-    earned = 5 * place_right + 10 * puzzle.level * bug_right
+    earned = FOR_PLACE * place_right + FOR_BUG * puzzle.level * bug_right
     return Verdict(place_right, bug_right, max(earned - probes_used, 1) if earned else 0)
 
 
@@ -178,9 +180,12 @@ def _bugs(level: int) -> tuple[Bug, ...]:
     return tuple(b for b in BUGS.values() if not b.in_loop and not b.retrain and hardest - 1 <= b.level <= hardest)
 
 
-def _choices(bug: Bug, checkpoint: Checkpoint, level: int, drawn: random.Random) -> tuple[str, ...]:
-    others = [b.name for b in BUGS.values() if b is not bug and not b.in_loop and not why_not(b, checkpoint)]
-    chosen = [bug.name, *drawn.sample(others, min(N_CHOICES - 1 + level - 1, len(others)))]
+def _choices(bug: Bug, checkpoint: Checkpoint, prompt: str, level: int, drawn: random.Random) -> tuple[str, ...]:
+    """The bug, and others that could have been in its place."""
+    others = [b.name for b in _bugs(level) if b is not bug and not why_not(b, checkpoint)]
+    drawn.shuffle(others)
+    could_be = (name for name in others if _shows(checkpoint, BUGS[name], prompt))
+    chosen = [bug.name, *islice(could_be, N_CHOICES - 1 + level - 1)]
     drawn.shuffle(chosen)
     return tuple(chosen)
 

@@ -258,9 +258,30 @@ def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
     assert any("24 points" in element.value for element in app.success)
     assert text("en", f"bug.{one.bug}.tell") in words(app)
     assert re.search(r"Points \*\*24\*\* · Streak \*\*1\*\*", words(app))
+    app = open_on(
+        "debugging", **{name: bar[0] if isinstance(bar, list) else bar for name, bar in app.query_params.items()}
+    )
+    assert any("24 points" in element.value for element in app.success)  # a reload keeps what was asked and answered
+    assert re.search(r"Points \*\*24\*\* · Streak \*\*1\*\*", words(app))
     app.button(key="game.next").click().run()
     assert app.query_params["seed"] in ("6", ["6"])
     assert not complaints(app)
+
+
+@pytest.mark.parametrize(
+    "probes", ['["nosuch"]', "[999]", "[-1]", "[[1]]", "{", '["norm","norm","norm","norm","norm"]']
+)
+def test_probes_in_a_link_that_make_no_sense_are_left_out(open_on: Open, probes: str) -> None:
+    app = open_on("debugging", section="game", level="2", seed="5", probes=probes)
+    assert not app.exception and not app.error
+    left = 0 if "norm" in probes else 4
+    assert text("en", "game.probes", n=left) in words(app)
+
+
+def test_the_doctor_does_not_give_a_puzzle_away(open_on: Open) -> None:
+    app = open_on("debugging", section="doctor", model="puzzle/1-1", lang="fr")
+    assert not app.exception
+    assert "Ce modèle est une énigme" in app.error[0].value
 
 
 def test_exercises_are_ticked_when_the_tensors_agree(open_on: Open) -> None:

@@ -38,7 +38,10 @@ def test_a_seed_gives_everyone_the_same_puzzle(models: dict[str, Checkpoint], le
         assert bug.level <= level
         assert one.bug in one.choices
         assert len(models[one.model].tokenizer.encode(one.prompt)) >= 3
-        assert len(set(one.choices)) == len(one.choices)
+        assert len(set(one.choices)) == len(one.choices) >= 3
+        for name in one.choices:  # each could have been the one
+            could = BUGS[name]
+            assert not could.in_loop and not could.retrain and level - 1 <= could.level <= level
 
 
 def test_a_puzzle_shows_in_the_numbers_of_its_run(models: dict[str, Checkpoint]) -> None:

@@ -223,7 +223,7 @@ RULES: dict[str, Rule] = {
 
 
 def diagnose(history: History) -> tuple[Finding, ...]:
-    """What all the rules say. Most have nothing to say where there is no number, or one that no cross-entropy can be."""
+    """What the rules say. Most have nothing to say where there is no number, or one that no cross-entropy can be."""
     if not history.finite:
         return (stays_finite(history),)
     if not (sign := never_negative(history)).holds:

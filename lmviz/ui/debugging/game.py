@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -16,10 +17,12 @@ from lmviz.ui.text import percent, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.run import Run
-    from lmviz.debug.game import Puzzle, Score
+    from lmviz.debug.game import Puzzle, Score, Verdict
+    from lmviz.walk.stages import Stage
     from lmviz.workbench import Workbench
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
+FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 
 
 def section(bench: Workbench, view: View) -> None:
@@ -31,55 +34,101 @@ def section(bench: Workbench, view: View) -> None:
             format_func=lambda level: text(lang, f"game.level.{level}"),
             label_visibility="collapsed",
             required=True,
-            **state.bound("level"),
+            **state.bound("level", **FRESH),
         )
-        st.number_input(text(lang, "game.seed"), 0, LARGEST_SEED, width=190, **state.bound("seed"))
-        _score(lang)
+        st.number_input(text(lang, "game.seed"), 0, LARGEST_SEED, width=190, **state.bound("seed", **FRESH))
+        _score(view)
+    st.caption(text(lang, f"game.rules.{view.level}", **_rules(view.level)))
     with st.spinner(text(lang, "game.preparing")):
         puzzle = bench.debugging.puzzle(view.seed, view.level)
-    rounds: dict[str, dict[str, Any]] = state.remember(ROUNDS, {})
-    now = rounds.setdefault(f"{view.level}-{view.seed}", {"probes": [], "verdict": None})
+    now = _round(bench, view, puzzle)
     left, right = st.columns([1, 1], gap="large")
     with left:
         _look(bench, view, puzzle, now)
     with right:
-        if now["verdict"] is None:
+        if not now.answer:
             _answer(bench, view, puzzle, now)
         else:
             _told(bench, view, puzzle, now)
 
 
-def score() -> Score:
+@dataclass
+class Round:
+    """What a player has asked and answered of one puzzle. It is in the address bar too, and so outlives a reload."""
+
+    probes: list[str | int]  # names of checks, and numbers of stages
+    answer: tuple[str, ...] = ()  # stage and bug
+
+    def ask(self, probe: str | int) -> None:
+        self.probes.append(probe)
+        state.go(probes=tuple(self.probes))
+
+
+def _round(bench: Workbench, view: View, puzzle: Puzzle) -> Round:
+    """The present round: what the session knows of it, or, after a reload, the address bar."""
+    from lmviz.debug.game import LEVELS as RULES
+    from lmviz.debug.game import PROBES
+
+    rounds: dict[str, Round] = state.remember(ROUNDS, {})
+    key = f"{view.level}-{view.seed}"
+    if key not in rounds:
+        known = {*PROBES, *(stage.index for stage in _stages(_run(bench, puzzle)))}
+        probes = [probe for probe in view.probes if probe in known][: RULES[puzzle.level].probes]
+        rounds[key] = Round(probes, view.answer)
+    return rounds[key]
+
+
+def _run(bench: Workbench, puzzle: Puzzle) -> Run:
+    """The broken model on the puzzle's text."""
+    from lmviz.benches.debugging import puzzle_name
+    from lmviz.benches.run import Request
+
+    return bench.run(Request(puzzle_name(puzzle), puzzle.prompt))
+
+
+def _stages(run: Run) -> list[Stage]:
+    """The stages after which a puzzle can be compared with the healthy model."""
+    return [stage for stage in run.walk.stages if stage.stop >= 0 and stage.kind not in ("probabilities", "loss")]
+
+
+def _rules(level: int) -> dict[str, int]:
+    from lmviz.debug.game import FOR_BUG, FOR_PLACE
+    from lmviz.debug.game import LEVELS as RULES
+
+    return {"probes": RULES[level].probes, "place": FOR_PLACE, "bug": FOR_BUG * level}
+
+
+def score(view: View) -> Score:
+    """The session's score, or, after a reload, that of the address bar."""
     from lmviz.debug.game import Score
 
-    found: Score = state.remember(SCORE, Score())
+    found: Score = state.remember(SCORE, Score(*view.score))
     return found
 
 
-def _score(lang: str) -> None:
-    found = score()
+def _score(view: View) -> None:
+    lang, found = view.lang, score(view)
     st.space("stretch")
     labels = (("score", found.points), ("streak", found.streak), ("found", found.found))
     st.markdown(" · ".join(f"{text(lang, f'game.{name}')} **{number}**" for name, number in labels), width="content")
 
 
-def _look(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
+def _look(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
     """The broken model, and the probes."""
     from lmviz.benches.debugging import puzzle_name
-    from lmviz.benches.run import Request
     from lmviz.debug.game import LEVELS as RULES
 
     lang = view.lang
     st.markdown(text(lang, "game.say"))
     st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
-    run = bench.run(Request(puzzle_name(puzzle), puzzle.prompt))
-    st.markdown(text(lang, "game.expects", text=words.code(puzzle.prompt), found=_expects(lang, run)))
+    expected = _expects(lang, _run(bench, puzzle))
+    st.markdown(text(lang, "game.expects", text=words.code(puzzle.prompt), found=expected))
     place = Walk(lang=lang, model=puzzle_name(puzzle), prompt=puzzle.prompt)
     shell.link(text(lang, "game.open"), place)
-    for said in now["probes"]:
+    for said in now.probes:
         st.markdown(f"- {_probed(bench, lang, puzzle, said)}")
-    left = RULES[puzzle.level].probes - len(now["probes"])
-    if now["verdict"] is None:
+    left = RULES[puzzle.level].probes - len(now.probes)
+    if not now.answer:
         st.markdown(f"**{text(lang, 'game.probes', n=left)}**")
         if left > 0:
             _probes(bench, view, puzzle, now)
@@ -92,27 +141,23 @@ def _expects(lang: str, run: Run) -> str:
     return ", ".join(f"{words.code(run.piece(i))} {percent(lang, float(shares[i]))}" for i in best)
 
 
-def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
-    from lmviz.benches.debugging import puzzle_name
-    from lmviz.benches.run import Request
+def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
     from lmviz.debug.game import PROBES
 
-    lang = view.lang
-    run = bench.run(Request(puzzle_name(puzzle), puzzle.prompt))
-    stages = [s for s in run.walk.stages if s.stop >= 0 and s.kind not in ("probabilities", "loss")]
+    lang, run = view.lang, _run(bench, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         check = st.selectbox(
             text(lang, "game.check"), PROBES, format_func=lambda name: text(lang, f"doctor.{name}.title"), key="probe"
         )
-        st.button(text(lang, "game.ask"), key="game.ask", on_click=lambda: now["probes"].append(check))
+        st.button(text(lang, "game.ask"), key="game.ask", on_click=lambda: now.ask(check))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         stage = st.selectbox(
             text(lang, "game.glance"),
-            [s.index for s in stages],
+            [stage.index for stage in _stages(run)],
             format_func=lambda index: words.stage_name(lang, run.walk.stages[index]),
             key="glance",
         )
-        st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now["probes"].append(stage))
+        st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now.ask(stage))
 
 
 def _probed(bench: Workbench, lang: str, puzzle: Puzzle, asked: str | int) -> str:
@@ -131,7 +176,7 @@ def _probed(bench: Workbench, lang: str, puzzle: Puzzle, asked: str | int) -> st
     return text(lang, "game.differs", stage=stage, largest=words.said(lang, found.largest))
 
 
-def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
+def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
     from lmviz.debug.bugs.catalogue import BUGS
 
     lang = view.lang
@@ -157,24 +202,35 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -
             text(lang, "game.answer"),
             type="primary",
             icon=":material/gavel:",
-            on_click=lambda: _judge(bench, puzzle, now, *(st.session_state[ids[part]] for part in ("place", "bug"))),
+            on_click=lambda: _judge(
+                bench, view, puzzle, now, *(st.session_state[ids[part]] for part in ("place", "bug"))
+            ),
         )
 
 
-def _judge(bench: Workbench, puzzle: Puzzle, now: dict[str, Any], place: str | None, bug: str | None) -> None:
+def _judge(bench: Workbench, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
     """The first answer that names a bug counts."""
-    from lmviz.debug.game import counted, judge
+    from lmviz.debug.game import counted
 
-    if bug is not None and now["verdict"] is None:
-        verdict = now["verdict"] = judge(puzzle, bench.debugging.fair(puzzle), place or "", bug, len(now["probes"]))
-        state.keep(SCORE, counted(score(), verdict))
+    if bug is not None and not now.answer:
+        now.answer = place or "", bug
+        told = counted(score(view), _verdict(bench, puzzle, now))
+        state.keep(SCORE, told)
+        state.go(answer=now.answer, score=astuple(told))
 
 
-def _told(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> None:
+def _verdict(bench: Workbench, puzzle: Puzzle, now: Round) -> Verdict:
+    from lmviz.debug.game import judge
+
+    place, bug = now.answer
+    return judge(puzzle, bench.debugging.fair(puzzle), place, bug, len(now.probes))
+
+
+def _told(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
     """The answer, with the edit and the tell."""
     from lmviz.debug.bugs.catalogue import BUGS
 
-    lang, verdict, bug = view.lang, now["verdict"], BUGS[puzzle.bug]
+    lang, verdict, bug = view.lang, _verdict(bench, puzzle, now), BUGS[puzzle.bug]
     outcome = {(True, True): "both", (False, True): "bug_only", (True, False): "place_only"}
     key = outcome.get((verdict.place_right, verdict.bug_right), "neither")
     show = st.success if verdict.bug_right else st.info
@@ -188,5 +244,5 @@ def _told(bench: Workbench, view: View, puzzle: Puzzle, now: dict[str, Any]) -> 
         icon=":material/skip_next:",
         type="primary",
         key="game.next",
-        on_click=lambda: state.go(seed=(view.seed + 1) % (LARGEST_SEED + 1)),
+        on_click=lambda: state.go(seed=(view.seed + 1) % (LARGEST_SEED + 1), **FRESH),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lmviz.debug.memory.trial import Outcome, Trial
     from lmviz.workbench import Workbench
 
-MB = 2**20
+MB = 10**6
 D_VOCAB, N_HEADS = 1000, 4
 WIDTHS = (16, 32, 64, 128, 256, 512)
 ASKED = "debug.memory"  # which trials were asked for
@@ -89,7 +89,8 @@ def _estimated(view: View, found: Estimate) -> None:
     with st.expander(text(lang, "memory.formula"), icon=":material/function:"):
         for part, name in zip(found.parts, names, strict=True):
             times = f" {text(lang, 'memory.times', n=part.times)}" if part.times > 1 else ""
-            st.markdown(f"{name}{times}: ${part.formula} = {part.numbers} = {part.n_bytes}$")
+            st.markdown(f"{name}{times}: ${part.formula} = {part.numbers} = {_latex(part.n_bytes)}$")
+        st.markdown(text(lang, "memory.sum", n_bytes=integer(lang, found.total), total=_mb(lang, found.total)))
         st.caption(text(lang, "memory.legend"))
 
 
@@ -200,6 +201,11 @@ def _tried(bench: Workbench, lang: str, trial: Trial) -> Outcome:
         outcome = bench.debugging.try_out(trial, waiting)
     place.empty()
     return outcome
+
+
+def _latex(count: int) -> str:
+    """A count with its thousands set apart, in LaTeX."""
+    return f"{count:,}".replace(",", r"\,")
 
 
 def _mb(lang: str, n_bytes: int) -> str:

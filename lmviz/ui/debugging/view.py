@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Container
 from dataclasses import dataclass
+from typing import Any
 
 from lmviz.ui.state import Place, choice, flag, part, real, whole
 
@@ -11,6 +14,26 @@ FAMILIES = ("no_learning", "memory", "poor_predictions", "tips")
 WAYS = ("model", "run", "log")
 LEVELS = (1, 2, 3)
 LARGEST_SEED = 999_999
+MOST_PROBES = 6
+
+
+def read_probes(written: str) -> tuple[str | int, ...]:
+    return _list(written, lambda one: isinstance(one, str) or (type(one) is int and one >= 0), range(MOST_PROBES + 1))
+
+
+def read_answer(written: str) -> tuple[str, ...]:
+    return _list(written, lambda one: isinstance(one, str), (0, 2))
+
+
+def read_score(written: str) -> tuple[int, ...]:
+    return _list(written, lambda one: type(one) is int and 0 <= one < 10**6, (0, 5))
+
+
+def _list(written: str, is_right: Callable[[Any], bool], lengths: Container[int]) -> tuple[Any, ...]:
+    found = json.loads(written)
+    if not isinstance(found, list) or len(found) not in lengths or not all(map(is_right, found)):
+        raise ValueError(written)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -44,3 +67,6 @@ class View(Place):
     # find the bug
     level: int = part(1, whole(1, 3))
     seed: int = part(1, whole(0, LARGEST_SEED))
+    probes: tuple[str | int, ...] = part((), read_probes)  # that were spent on this puzzle: checks, and stages
+    answer: tuple[str, ...] = part((), read_answer)  # to this puzzle: stage and bug
+    score: tuple[int, ...] = part((), read_score)  # points, streak, best streak, found, played
