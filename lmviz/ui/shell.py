@@ -100,7 +100,12 @@ def top(place: Place) -> Iterator[Any]:
 def link_notes(lang: str) -> None:
     """What was wrong with the link that was followed."""
     if parts := state.notes():
-        st.info(text(lang, "note.link", parts=", ".join(parts)))
+        left_out(lang, *parts)
+
+
+def left_out(lang: str, *parts: str) -> None:
+    """Some parts of a link make no sense."""
+    st.info(text(lang, "note.link", parts=", ".join(parts)))
 
 
 def notes(lang: str, said: Iterable[tuple[str, dict[str, object]]]) -> None:

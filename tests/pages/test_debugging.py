@@ -209,10 +209,23 @@ def test_a_bug_without_a_place_in_a_model_says_so(open_on: Open) -> None:
     assert any(text("en", "lab.no_such_part") in element.value for element in app.info)
 
 
-def test_an_unknown_bug_in_a_link_is_told_in_a_sentence(open_on: Open) -> None:
-    app = open_on("debugging", section="lab", bug="nonsense", lang="fr")
+@pytest.mark.parametrize("place", [{"section": "lab", "bug": "nonsense"}, {"pitfall": "nonsense"}])
+def test_a_name_that_nothing_has_is_left_out_of_a_link(open_on: Open, place: dict[str, str]) -> None:
+    app = open_on("debugging", lang="fr", **place)
+    assert not app.exception and not app.error
+    assert text("fr", "note.link", parts=list(place)[-1]) in [element.value for element in app.info]
+
+
+def test_a_link_to_a_pitfall_opens_its_family(open_on: Open) -> None:
+    app = open_on("debugging", pitfall="too_little_training")
+    assert not complaints(app)
+    assert text("en", "pitfall.too_little_training.why", steps=20) in words(app)
+
+
+def test_tips_say_that_only_the_end_of_a_long_text_is_read(open_on: Open) -> None:
+    app = open_on("debugging", family="tips", prompt="The " * 60)
     assert not app.exception
-    assert "Il n’y a pas de bug nommé nonsense" in app.error[0].value
+    assert any("60" in element.value for element in app.caption)
 
 
 def test_healthy_and_broken_open_side_by_side_in_the_step_through(open_page: Open) -> None:

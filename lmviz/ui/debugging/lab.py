@@ -27,20 +27,21 @@ CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
 def section(bench: Workbench, view: View) -> None:
-    from lmviz.debug.bugs.catalogue import BUGS, bug_named
+    from lmviz.debug.bugs.catalogue import BUGS
 
-    lang = view.lang
+    lang, bug = view.lang, BUGS[view.bug if view.bug in BUGS else View().bug]
+    if view.bug not in BUGS:
+        shell.left_out(lang, "bug")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             text(lang, "lab.bug"),
-            list(BUGS) if view.bug in BUGS else [view.bug, *BUGS],
-            format_func=lambda name: _label(lang, BUGS[name]) if name in BUGS else name,
+            list(BUGS),
+            format_func=lambda name: _label(lang, BUGS[name]),
             width=430,
             label_visibility="collapsed",
-            **state.bound("bug", prompt=None),
+            **state.bound("bug", shown=bug.name, prompt=None),
         )
         choices.model(bench, lang, view.model, prompt=None, target=None)
-    bug = bug_named(view.bug)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(text(lang, "lab.say"))

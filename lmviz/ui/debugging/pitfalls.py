@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -26,7 +27,12 @@ PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
 
 def section(bench: Workbench, view: View) -> None:
+    from lmviz.debug.pitfalls.catalogue import PITFALLS
+
     lang = view.lang
+    family = PITFALLS[view.pitfall].family if view.pitfall in PITFALLS else view.family
+    if view.pitfall and view.pitfall not in PITFALLS:
+        shell.left_out(lang, "pitfall")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.segmented_control(
             text(lang, "pitfall.pick"),
@@ -34,14 +40,14 @@ def section(bench: Workbench, view: View) -> None:
             format_func=lambda name: text(lang, f"pitfall.family.{name}"),
             label_visibility="collapsed",
             required=True,
-            **state.bound("family", pitfall="", ran=False, cured=False),
+            **state.bound("family", shown=family, pitfall="", ran=False, cured=False),
         )
-    if view.family == "memory":
+    if family == "memory":
         memory.section(bench, view)
-    elif view.family == "tips":
+    elif family == "tips":
         tips.section(bench, view)
     else:
-        _family(bench, view)
+        _family(bench, replace(view, family=family))
 
 
 def _family(bench: Workbench, view: View) -> None:

@@ -29,6 +29,7 @@ def section(bench: Workbench, view: View) -> None:
     prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)
     st.text_input(text(lang, "tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
     run = bench.run(Request(view.model, prompt))
+    shell.notes(lang, run.said)
     left, middle, right = st.columns(3, gap="medium")
     with left, st.container(border=True):
         _shapes(view, run, prompt)
