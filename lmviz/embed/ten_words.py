@@ -24,6 +24,12 @@ from lmviz.errors import UserError
 TEXT = """the cat sits on the mat
 the dog sits on the rug
 a bird sits on a tree"""  # ten different words
+TEXTS = {
+    "en": TEXT,
+    "fr": """le chat dort sur le tapis
+le chien dort sur le lit
+un oiseau dort sur un arbre""",
+}
 
 LONGEST_TEXT = 20_000  # characters
 RATE = 0.05  # of Adam

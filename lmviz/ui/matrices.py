@@ -30,7 +30,7 @@ from lmviz.ui.text import catalogue, visible
 
 BROWSER = Path(__file__).parent / "browser"
 SHARED = ("dom.js", "colour.js", "tensor.js", "figure.js")
-_FRAME = """<div class="lm"><div class="tensors"></div><div class="tip" hidden></div>
+_FRAME = """<div class="lm"><div class="pictures"></div><div class="tip" hidden></div>
 <div class="live" aria-live="polite"></div></div>"""
 
 OnCell = Callable[[str, tuple[int, ...]], None]
@@ -128,7 +128,14 @@ def show(
             on_cell(address, cell)
 
     panels = [_panel(one, windows.get("" if together else one.address or one.name)) for one in given]
-    data = {"panels": panels, "lang": lang, "digits": digits, "height": height, "words": _words(lang)}
+    data = {
+        "panels": panels,
+        "lang": lang,
+        "digits": digits,
+        "height": height,
+        "words": _words(lang),
+        "together": together,
+    }
     _component()(data=data, key=key, on_event_change=changed, height="content")
 
 

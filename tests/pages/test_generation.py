@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import lmviz
-from lmviz.generate.beam import beam_search
+from lmviz.generate.beam import beam_search, beam_searches
 from lmviz.generate.generation import generate, generate_all
 from lmviz.generate.presets import PRESETS, ask_question, complete_sentence, inspect_prediction
 from lmviz.generate.settings import Settings
@@ -245,6 +245,18 @@ def test_the_tree_is_the_engines_search_at_every_step(open_on: Open) -> None:
     assert [node["text"] for node in nodes[1:]] == [model.tokenizer.piece(n.token or 0) for n in search.nodes[1:]]
     best = model.tokenizer.decode(search.ids(search.best[0]))
     assert any(best in markdown.value for markdown in app.markdown)
+
+
+def test_texts_that_go_on_stay_listed_when_others_are_finished(open_on: Open) -> None:
+    model = checkpoint("names")
+    settings = Settings("beam", max_new_tokens=20, stop=(0,), n_beams=3)
+    searches = tuple(beam_searches(model, model.tokenizer.encode(".mar").ids, settings))
+    at = next(i for i, search in enumerate(searches) if search.finished and not search.ended)
+    app = settled(open_on("generation", way="beam", n=str(at)))
+    listed = " ".join(markdown.value for markdown in app.markdown)
+    for index in (*searches[at].finished, *searches[at].running):
+        assert model.tokenizer.decode(searches[at].ids(index)) in listed
+    assert "Finished" in listed and "Going on" in listed
 
 
 def test_settings_set_aside_stay_while_the_others_change(open_on: Open) -> None:

@@ -233,3 +233,14 @@ def test_a_link_past_the_end_of_a_slider_is_left_out(open_on: Open, section: str
     app = open_on("quantisation", section=section, **{part: written_as})
     assert not complaints(app)
     assert part in app.info[0].value and part not in app.query_params
+
+
+@pytest.mark.parametrize("section", ["calibration", "aware"])
+def test_a_format_that_a_section_lacks_is_said_to_have_changed(open_on: Open, section: str) -> None:
+    app = open_on("quantisation", section=section, model="pokemon", format="fp16")
+    assert any("FP16 became INT8" in caption.value for caption in app.caption)
+
+
+def test_a_model_too_small_to_gain_says_why(open_on: Open) -> None:
+    assert "too small to gain" in written(open_on("quantisation", section="model", model="small-ever"))
+    assert "too small to gain" not in written(open_on("quantisation", section="model", model="pokemon"))

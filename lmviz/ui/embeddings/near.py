@@ -10,7 +10,7 @@ from lmviz.ui import state
 from lmviz.ui.charts import show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import METRICS, View
-from lmviz.ui.text import code, integer, number, text, visible
+from lmviz.ui.text import code, integer, percent, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.embeddings import TokenMap
@@ -64,11 +64,10 @@ def _map(found: TokenMap, view: View, id: int, near: tuple[Neighbour, ...]) -> N
     roles[id] = "chosen"
     names = {role: text(lang, f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
     axes = [
-        text(lang, "embeddings.map.axis", n=i + 1, share=number(lang, 100 * share, 1))
-        for i, share in enumerate(found.map.kept)
+        text(lang, "embeddings.map.axis", n=i + 1, share=percent(lang, share)) for i, share in enumerate(found.map.kept)
     ]
     pieces = [visible(piece) for piece in found.pieces]
-    kept = text(lang, "embeddings.map.kept", share=number(lang, 100 * sum(found.map.kept), 1))
+    kept = text(lang, "embeddings.map.kept", share=percent(lang, sum(found.map.kept)))
     plane = charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes)
     show(plane, lang, alt=kept)
     st.caption(kept)

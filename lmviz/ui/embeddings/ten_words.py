@@ -12,7 +12,7 @@ from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import code, number, text, visible
+from lmviz.ui.text import code, number, percent, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.live import Live
@@ -23,9 +23,9 @@ NAMED = 40  # words on the map
 
 
 def section(bench: Workbench, view: View) -> None:
-    from lmviz.embed.ten_words import TEXT, vocabulary
+    from lmviz.embed.ten_words import TEXTS, vocabulary
 
-    learned = view.words or TEXT
+    learned = view.words or TEXTS[view.lang]
     words = vocabulary(learned)
     st.markdown(text(view.lang, "embeddings.ten_words.say", n=len(words)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -106,7 +106,7 @@ def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple
     ways = np.stack([plane.place(one.embedding) for one in found if one.step <= now.step])  # [step, word, 2]
     shown = slice(0, NAMED)
     show(charts.ways(ways[:, shown], words[shown], height=300), lang)
-    kept = number(lang, 100 * sum(plane.kept), 1)
+    kept = percent(lang, sum(plane.kept))
     st.caption(text(lang, "embeddings.ten_words.map", share=kept))
 
 

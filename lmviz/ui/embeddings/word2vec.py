@@ -11,7 +11,7 @@ from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import charts, stories
 from lmviz.ui.embeddings.view import KINDS, View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, number, text, visible
+from lmviz.ui.text import code, percent, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.live import Live
@@ -106,7 +106,7 @@ def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: Vie
     roles = [names["chosen" if id == chosen else "near" if id in near else "other"] for id in range(len(words.words))]
     plane = pca(last.vectors)
     axes = [
-        text(view.lang, "embeddings.map.axis", n=i + 1, share=number(view.lang, 100 * share, 1))
+        text(view.lang, "embeddings.map.axis", n=i + 1, share=percent(view.lang, share))
         for i, share in enumerate(plane.kept)
     ]
     show(charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450), view.lang)

@@ -13,6 +13,8 @@ from lmviz.ui.generation.view import View
 from lmviz.ui.text import code, number, text, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lmviz.generate.beam import BeamNode, BeamSearch
     from lmviz.model.checkpoint import Checkpoint
     from lmviz.workbench import Workbench
@@ -95,14 +97,21 @@ def _words(view: View, search: BeamSearch, checkpoint: Checkpoint) -> None:
         st.markdown(f"**{text(lang, f'generation.beam.ended.{search.ended}')}**")
     if view.token is not None and 0 < view.token < len(search.nodes):
         _about(view, search, search.nodes[view.token], checkpoint)
-    st.markdown(f"**{text(lang, 'generation.beam.finished' if search.finished else 'generation.beam.running')}**")
-    for place, index in enumerate(search.best[: search.settings.n_beams], start=1):
+    if search.finished:
+        _ranked("finished", search.finished, search, checkpoint, lang)
+        st.caption(text(lang, "generation.beam.final", penalty=number(lang, search.settings.length_penalty)))
+    if not (search.finished and search.ended):
+        _ranked("running", search.running, search, checkpoint, lang)
+
+
+def _ranked(kind: str, texts: Sequence[int], search: BeamSearch, checkpoint: Checkpoint, lang: str) -> None:
+    """The texts that are finished, or that go on, with their scores."""
+    st.markdown(f"**{text(lang, f'generation.beam.{kind}')}**")
+    for place, index in enumerate(texts[: search.settings.n_beams], start=1):
         node = search.nodes[index]
         score = number(lang, node.score if node.final is None else node.final)
         whole = visible(checkpoint.tokenizer.decode(search.ids(index)))
         st.markdown(f"{place}. {code(whole)}  {score}")
-    if search.finished:
-        st.caption(text(lang, "generation.beam.final", penalty=number(lang, search.settings.length_penalty)))
 
 
 def _about(view: View, search: BeamSearch, node: BeamNode, checkpoint: Checkpoint) -> None:

@@ -37,6 +37,7 @@ def _here(bench: Workbench, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choices(view)
         shell.link(text(view.lang, "quantisation.aware.there"), trained.plan(view, scheme), "training")
+    schemes.note(view)
     if measuring.missing(bench, view):
         return
     if view.trains:

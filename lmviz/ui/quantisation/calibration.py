@@ -10,7 +10,7 @@ from lmviz.ui import state, worked
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, View
-from lmviz.ui.text import integer, number, text
+from lmviz.ui.text import integer, number, percent, text
 
 if TYPE_CHECKING:
     from lmviz.benches.quantising import Calibrated
@@ -39,6 +39,7 @@ def section(bench: Workbench, view: View) -> None:
                 **state.bound("calibration"),
             )
         schemes.choose(view, INTEGERS, keep=False)
+    schemes.note(view)
     if measuring.missing(bench, view):
         return
     scheme = view.scheme_of(_format(view))
@@ -81,7 +82,7 @@ def _costs(found: Calibrated, weights: Effect, view: View) -> None:
         text(lang, "quantisation.both", format=name): _numbers(found.both),
     }
     rows = [
-        (kind, number(lang, loss, 4), measuring.signed(lang, cost), f"{number(lang, 100 * same, 1)} %")
+        (kind, number(lang, loss, 4), measuring.signed(lang, cost), percent(lang, same))
         for kind, (loss, cost, same) in kinds.items()
     ]
     columns = ("in_few_bits", "loss", "costs", "same")

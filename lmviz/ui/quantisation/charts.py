@@ -8,6 +8,9 @@ import altair as alt
 
 from lmviz.ui.charts import CHOSEN, FAINT, FONT, PLAIN, AnyChart, named, rows
 
+WORD = 0.1  # of the width of a picture, that the name of a format takes
+KILO = alt.Axis(tickCount=5, format="~s", labelExpr="datum.value ? datum.label : '0'")
+
 
 def histogram(
     codes: Sequence[int], counts: Sequence[int], chosen: int, title: str, count: str, height: int = 230
@@ -36,7 +39,8 @@ def sizes(
 ) -> AnyChart:
     """Each format as a point: its size against the loss."""
     places = list(zip(n_bytes, losses, strict=True))
-    near = 0.03 * max(n_bytes)
+    widest = 1.12 * max(n_bytes)
+    near = WORD * widest
     level = [
         sum(abs(x - n) < near and (y, j) > (nats, i) for j, (x, y) in enumerate(places))
         for i, (n, nats) in enumerate(places)
@@ -44,7 +48,7 @@ def sizes(
     base = alt.Chart(
         rows(name=names, bytes=n_bytes, loss=losses, chosen=[name == chosen for name in names], level=level)
     ).encode(
-        x=alt.X("bytes:Q", title=size, scale=alt.Scale(zero=True, padding=30), axis=alt.Axis(tickCount=5, format="~s")),
+        x=alt.X("bytes:Q", title=size, scale=alt.Scale(domain=[0, widest], nice=False), axis=KILO),
         y=alt.Y("loss:Q", title=loss, scale=alt.Scale(zero=False, padding=22)),
         color=alt.condition("datum.chosen", alt.value(CHOSEN), alt.value(PLAIN)),
     )
@@ -53,7 +57,7 @@ def sizes(
         base.transform_filter(f"datum.level == {n}")
         .mark_text(dy=dy, fontSize=FONT, fontWeight="bold")
         .encode(text="name:N")
-        for n, dy in ((0, -15), (1, 16), (2, 30))
+        for n, dy in enumerate((-15, 16, 30, 44, 58))
     ]
     return alt.layer(dots, *words).properties(height=height)
 

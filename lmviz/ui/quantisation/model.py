@@ -12,7 +12,7 @@ from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import FORMATS, TEMPERATURES, TEXT_LIMIT, View
-from lmviz.ui.text import code, integer, number, text, visible
+from lmviz.ui.text import code, integer, number, percent, text, visible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,12 +62,14 @@ def _sentence(chosen: Outcome, view: View) -> None:
             lang,
             "quantisation.cost",
             format=view.format.upper(),
-            share=number(lang, 100 * chosen.n_bytes / chosen.n_bytes_before, 1),
+            share=percent(lang, chosen.n_bytes / chosen.n_bytes_before),
             before=number(lang, found.loss_before, 4),
             after=number(lang, found.loss_after, 4),
             cost=measuring.signed(lang, measuring.change(found.loss_before, found.loss_after)),
         )
     )
+    if chosen.n_bytes > chosen.n_bytes_before:
+        st.caption(text(lang, "quantisation.larger"))
 
 
 def _table(outcomes: list[Outcome], view: View) -> None:
@@ -79,7 +81,7 @@ def _table(outcomes: list[Outcome], view: View) -> None:
             integer(lang, one.n_bytes),
             number(lang, one.effect.loss_after, 4),
             number(lang, one.effect.mean_change, 4),
-            f"{number(lang, 100 * one.effect.same_choice, 1)} %",
+            percent(lang, one.effect.same_choice),
         )
         for name, one in zip(FORMATS, outcomes, strict=True)
     ]

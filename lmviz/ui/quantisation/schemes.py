@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import state
-from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, View
+from lmviz.ui import shell, state
+from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, View
 from lmviz.ui.text import text
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **
             help=text(view.lang, "quantisation.keep.help"),
             **state.bound("keep"),
         )
+
+
+def note(view: View) -> None:
+    """Where only whole numbers can be chosen: what became of another choice."""
+    if view.format not in INTEGERS:
+        details = {"format": view.format.upper(), "shown": INTEGERS[0].upper()}
+        shell.note(text(view.lang, "quantisation.only_integers", **details))
 
 
 def widgets(lang: str, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]) -> None:

@@ -58,7 +58,7 @@ def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]
     given = [Matrix(original, "weight", axes, part="weight", pinned=cell)]
     if quantised.codes is not None:
         codes = quantised.codes.numpy()
-        given.append(Matrix(codes, text(lang, "quantisation.codes"), axes, part="q", pinned=cell, address="codes"))
+        given.append(Matrix(codes, text(lang, "quantisation.code"), axes, part="q", pinned=cell, address="codes"))
         errors, shown = error_map(quantised).numpy(), text(lang, "quantisation.error_steps")
     else:
         errors, shown = quantised.error.numpy(), text(lang, "quantisation.error")

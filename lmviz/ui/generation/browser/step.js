@@ -4,7 +4,7 @@ const draw = (root, data, send) => {
   root.replaceChildren(barOf(data, send), tableOf(data, send), pagerOf(data, send));
 };
 
-const shareText = (value, lang) => value > 0 && value < 0.000005 ? (lang === "fr" ? "< 0,001 %" : "<0.001%") : written(value * 100, value >= 0.0995 || value === 0 ? 0 : value >= 0.001 ? 1 : 3, lang) + (lang === "fr" ? " %" : "%");
+const shareText = (value, lang) => value > 0 && value < 0.000005 ? (lang === "fr" ? "< 0,001 %" : "<0.001%") : written(value * 100, value >= 0.0995 || value === 0 ? 0 : value >= 0.001 ? 1 : 3, lang) + (lang === "fr" ? " %" : "%");
 
 const barOf = (data, send) => {
   const { shares, number, chosen } = data.bar, w = data.words;
