@@ -143,6 +143,10 @@ def _complaint(answer: Mapping[str, Any]) -> UserError:
             return UserError(
                 "The chat template was stopped: it writes more than {limit} characters.", limit=LONGEST_TEXT
             )
+        case "range":
+            return UserError(
+                "The chat template was stopped: it counts further than {limit} in one range.", limit=answer["limit"]
+            )
         case "syntax":
             return UserError(
                 "The chat template must be Jinja; line {line} is not: {reason}",

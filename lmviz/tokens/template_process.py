@@ -16,11 +16,15 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.nodes import Node
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 
 
 class TooLong(Exception):
     """The text that a template writes has no end in sight."""
+
+
+class TooFar(Exception):
+    """A range in a template has more numbers than the sandbox allows."""
 
 
 class Generation(Extension):
@@ -39,12 +43,14 @@ def fill_in(template: str, variables: Mapping[str, Any], limit: int) -> str:
     Raises:
         TemplateError: the template is wrong, reaches for what it must not have, or says itself that it will not do.
         TooLong: the text has more than `limit` characters.
+        TooFar: a range has more than MAX_RANGE numbers.
     """
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
+    environment.globals["range"] = _range
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     parts: list[str] = []
     length = 0
@@ -58,6 +64,13 @@ def fill_in(template: str, variables: Mapping[str, Any], limit: int) -> str:
 
 def _raise_exception(message: object) -> NoReturn:
     raise TemplateError(str(message))
+
+
+def _range(*edges: int) -> range:
+    found = range(*edges)
+    if found[MAX_RANGE:]:
+        raise TooFar
+    return found
 
 
 def _tojson(value: object, ensure_ascii: bool = False, indent: int | None = None, **more: Any) -> str:
@@ -83,6 +96,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, object]:
         return {"wrong": "long"}
     except MemoryError:
         return {"wrong": "memory"}
+    except TooFar:
+        return {"wrong": "range", "limit": MAX_RANGE}
     except TemplateSyntaxError as error:
         return {"wrong": "syntax", "reason": str(error.message), "line": error.lineno}
     except Exception as error:  # a template can make Python raise anything

@@ -49,15 +49,21 @@ def error_text(language: str, error: UserError) -> str:
 
     It is Markdown, in which none of the details can act as Markdown.
     """
-    return _Plain().format(catalogue(language).get(error.sentence, error.sentence), **error.details)
+    return _Plain(language).format(catalogue(language).get(error.sentence, error.sentence), **error.details)
 
 
 class _Plain(string.Formatter):
-    """Fills in details as they are written, whatever they would mean in Markdown."""
+    """Fills in details as they are written, whatever they would mean in Markdown; long counts with their thousands
+    set apart."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
 
     def format_field(self, value: object, format_spec: str) -> str:
         if isinstance(value, float) and not math.isfinite(value):
             return number(DEFAULT, value)  # NaN, ∞
+        if type(value) is int and abs(value) >= 10_000 and not format_spec:
+            return integer(self.language, value)
         return plain(str(super().format_field(value, format_spec)))
 
 

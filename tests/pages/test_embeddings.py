@@ -160,3 +160,10 @@ def test_a_word_whose_runs_the_text_lacks_is_one_sentence(open_on: Open) -> None
 def test_the_ready_text_of_ten_words_is_in_the_readers_language(open_on: Open) -> None:
     app = settled(open_on("embeddings", section="ten_words", lang="fr"))
     assert "chat" in picture(app, "ten_words")["panels"][0]["row_labels"] and "10 mots" in written(app)
+
+
+def test_the_prompt_that_is_looked_up_is_not_carried_over_to_the_answers(open_on: Open) -> None:
+    app = open_on("embeddings", section="look_up", prompt=".pik")
+    assert app.text_input(key=f"{BOUND}prompt").value == ".pik"
+    app.segmented_control(key=f"{BOUND}section").set_value("answers").run()
+    assert app.text_input(key=f"{BOUND}opening").value != ".pik" and "opening" not in app.query_params

@@ -96,6 +96,7 @@ def test_a_template_is_found_where_tokenizers_keep_it(tmp_path: Path) -> None:
         ("{% include '/etc/hostname' %}", "does not take these messages"),
         ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion"),
         ("{{ 1 / 0 }}", "division by zero"),
+        ("{% for i in range(10 ** 30) %}{% endfor %}", "counts further than 100000 in one range"),
         ("{% for i in range(90000) %}{{ 'ab' * 99 }}{% endfor %}", "writes more than 200000"),
     ],
 )

@@ -146,3 +146,13 @@ def test_every_key_is_used_somewhere() -> None:
     begun = tuple(re.findall(r"[`\"']([a-z_0-9.]+\.)(?:\$?\{|[\"'] \+)", source))  # as in f"stage.{kind}"
     keys = {key.removesuffix(".one") for key in catalogue("en") if is_key(key)}
     assert {key for key in keys - written if not key.startswith(begun)} == set()
+
+
+@pytest.mark.parametrize(("language", "limit"), [("en", "20,000"), ("fr", "20\u202f000")])
+def test_a_long_count_in_an_error_has_its_thousands_set_apart(language: str, limit: str) -> None:
+    error = UserError("The text must have a line of two words or more, and {limit} characters at most.", limit=20_000)
+    assert f" {limit} " in error_text(language, error)
+
+
+def test_one_is_singular_written_as_a_number_too() -> None:
+    assert text("fr", "generation.left", n="1", total="27") == "1 token sur 27 peut venir."

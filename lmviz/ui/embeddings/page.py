@@ -21,6 +21,8 @@ def page(view: View) -> None:
         bench = shell.workbench(view.lang)
     if view.section in OF_A_MODEL:
         with row:
-            choices.model(bench, view.lang, view.model, prompt=None, token=-1, cell=None, id=1, answers=(), second=0)
+            choices.model(
+                bench, view.lang, view.model, prompt=None, opening=None, token=-1, cell=None, id=1, answers=(), second=0
+            )
     with body:
         choices.draw_section("embeddings", bench, view)

@@ -19,15 +19,16 @@ MOST_BUTTONS = 40
 
 
 def prompt(bench: Workbench, view: View, open_ended: bool = False) -> str:
-    """The text to read: typed, or the model's own first one, or the one that leaves most open."""
-    shown = view.prompt
+    """The text to read: typed, or the model's own first one; to answer to, one of its own, which leaves most open."""
+    name = "opening" if open_ended else "prompt"
+    shown: str | None = getattr(view, name)
     if shown is None:
         shown = bench.embeddings.opening(view.model) if open_ended else bench.first_prompt(view.model)
     st.text_input(
         text(view.lang, "embeddings.prompt"),
         max_chars=TEXT_LIMIT,
         width=320,
-        **state.bound("prompt", shown, token=-1, cell=None, second=0),
+        **state.bound(name, shown, token=-1, cell=None, second=0),
     )
     return shown
 

@@ -33,6 +33,7 @@ class View(Place):
     section: str = part("look_up", choice(*SECTIONS))
     model: str = part("pokemon", str)
     prompt: str | None = part(None, _text)  # None: the model's own first prompt
+    opening: str | None = part(None, _text)  # what the model's answers begin with; None: what leaves most open
     token: int = part(-1, whole(-1, 100_000))  # the position that is followed; negative: from the end
     cell: tuple[str, tuple[int, ...]] | None = part(None, lambda written: cell_of(json.loads(written)))
     words: str = part("", _text)  # the text from which random vectors learn; empty: the one that comes with lmviz
