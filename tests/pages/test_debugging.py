@@ -249,12 +249,14 @@ def test_a_puzzle_hides_its_source_and_at_level_3_what_must_hold(open_page: Open
     assert bool(drawn["strip"]) is shows
 
 
-def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open) -> None:
-    one = Workbench().debugging.puzzle(7, 1)
-    app = open_page(model="puzzle/1-7", b_model=one.model, step="blocks.0.attn.scores")
+@pytest.mark.parametrize("puzzle_first", [True, False])
+def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open, puzzle_first: bool) -> None:
+    healthy = Workbench().debugging.puzzle(7, 1).model
+    a, b = ("puzzle/1-7", healthy) if puzzle_first else (healthy, "puzzle/1-7")
+    app = open_page(model=a, b_model=b, step="blocks.0.attn.scores")
     assert not complaints(app)
     drawn = scene(app)
-    assert drawn["compared"].startswith("B: puzzle/1-7")
+    assert drawn["compared"].startswith(f"B: {a}")
     (difference,) = [panel for panel in drawn["picture"]["panels"] if panel["mark"] == "A − B"]
     assert not cells_of(difference).any()
 

@@ -99,8 +99,9 @@ def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0,
         st.markdown(words.measured(lang, finding))
         if finding.steps is not None:
             first, last = finding.steps
-            steps = text(lang, "doctor.steps", first=integer(lang, first), last=integer(lang, last))
-            st.markdown(f"{letter and f':orange-badge[**{letter}**] '}:small[{steps}]")
+            shown = {"first": integer(lang, first), "last": integer(lang, last)}
+            steps = text(lang, "doctor.steps", n=1 if first == last else 2, **shown)
+            st.markdown(f"{letter and f':gray-badge[**{letter}**] '}:small[{steps}]")
         st.markdown(words.about(lang, finding, "means"))
         st.markdown(text(lang, "doctor.mend", words=words.about(lang, finding, "mend")))
         if false := words.about(lang, finding, "alarm"):

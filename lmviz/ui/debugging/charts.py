@@ -34,7 +34,7 @@ def curves(
     names = list(lines)
     losses = [loss for points in lines.values() for _, loss in points]
     points = [(name, at, loss) for name, found in lines.items() for at, loss in _thinned(found) if math.isfinite(loss)]
-    last = max((at for _, at, _ in points), default=1)
+    last = max((found[-1][0] for found in lines.values() if found), default=1)
     table = rows(line=[p[0] for p in points], step=[p[1] for p in points], loss=[p[2] for p in points])
     x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=8))
     names_at = {} if _explodes(losses) else _apart(levels or {}, losses, height - AXES)
@@ -66,20 +66,25 @@ def curves(
 
 
 def _spans(spans: Mapping[str, tuple[int, int]], last: int) -> list[alt.Chart]:
-    """A tint for each, and a line as long as it with its letter, each lower than the one before."""
+    """A tint for each; where there are several, a bar as long as it with its letter, each lower than the one before."""
     wide = max(1, last // 150)
     found: list[alt.Chart] = []
     for i, (letter, (low, high)) in enumerate(spans.items()):
         start = max(0, min(low - wide / 2, last - wide))
         base = alt.Chart(rows(start=[start], end=[max(high, start + wide)], letter=[letter])).encode(x="start:Q")
-        row = alt.value(4 + i * LINE)
-        found += [
-            base.mark_rect(opacity=0.13, color=CHOSEN, clip=True).encode(x2="end:Q"),
-            base.mark_rule(color=CHOSEN, strokeWidth=3, clip=True).encode(x2="end:Q", y=row),
-            base.mark_text(
-                align="left", baseline="top", dx=4, dy=3, fontSize=14, fontWeight="bold", color=CHOSEN
-            ).encode(y=row, text="letter:N"),
-        ]
+        found.append(base.mark_rect(opacity=0.13, color=CHOSEN, clip=True).encode(x2="end:Q"))
+        if letter:
+            row, at_end = alt.value(LINE * (i + 0.5)), start > 0.9 * last
+            letters = base.mark_text(
+                align="right" if at_end else "left",
+                dx=-4 if at_end else 4,
+                dy=8,
+                fontSize=14,
+                fontWeight="bold",
+                color=FAINT,
+            )
+            bar = base.mark_rule(color=FAINT, strokeWidth=2, clip=True)
+            found += [bar.encode(x2="end:Q", y=row), letters.encode(y=row, text="letter:N")]
     return found
 
 

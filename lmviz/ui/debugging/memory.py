@@ -89,7 +89,8 @@ def _estimated(view: View, found: Estimate) -> None:
     with st.expander(text(lang, "memory.formula"), icon=":material/function:"):
         for part, name in zip(found.parts, names, strict=True):
             times = f" {text(lang, 'memory.times', n=part.times)}" if part.times > 1 else ""
-            st.markdown(f"{name}{times}: ${part.formula} = {part.numbers} = {_latex(part.n_bytes)}$")
+            worked = f"${part.formula} = {part.numbers} = {_latex(part.n_bytes)}$"
+            st.markdown(text(lang, "memory.worked", part=name + times, worked=worked))
         st.markdown(text(lang, "memory.sum", n_bytes=integer(lang, found.total), total=_mb(lang, found.total)))
         st.caption(text(lang, "memory.legend"))
 

@@ -86,7 +86,8 @@ def other_run(bench: Workbench, view: View) -> Run | None:
     if not view.compares and not view.edits:
         return None
     edits = () if view.b_plain or not view.compares else view.edits
-    b_model = "" if view.model.startswith("puzzle/") else view.b_model  # a healthy model would give the puzzle away
+    is_puzzle = any(name.startswith("puzzle/") for name in (view.model, view.b_model))
+    b_model = "" if is_puzzle else view.b_model  # a healthy model would give the puzzle away
     b = replace(view, edits=edits, model=b_model or view.model, prompt=view.b_prompt or view.prompt)
     return bench.run(request(bench, b))
 
