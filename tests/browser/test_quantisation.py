@@ -25,8 +25,8 @@ def cost_of(format: str) -> str:
     checkpoint = lmviz.load(NAMES)
     held_out = read_corpus(read_recipe(NAMES / "recipe.toml"), NAMES).held_out
     assert held_out is not None
-    cost = effect(checkpoint, quantise_model(checkpoint, Scheme(format)).checkpoint, held_out).cost
-    return f"{cost:+.4f}"
+    found = effect(checkpoint, quantise_model(checkpoint, Scheme(format)).checkpoint, held_out)
+    return f"{round(found.loss_after, 4) - round(found.loss_before, 4):+.4f}"
 
 
 def test_names_in_8_bits_and_in_4_and_the_loss_that_it_costs(visit: Visit) -> None:
