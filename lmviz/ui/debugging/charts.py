@@ -42,7 +42,7 @@ def curves(
         "loss:Q",
         title=nats,
         scale=_scale(losses, list(names_at.values())),
-        axis=alt.Axis(tickCount=5, format="~g", labelOverlap=True),
+        axis=alt.Axis(tickCount=5, format=",~g", labelOverlap=True),
     )
     colour = alt.Color("line:N", scale=alt.Scale(domain=names, range=[CHOSEN, PLAIN, FAINT][: len(names)]))
     dash = alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])))

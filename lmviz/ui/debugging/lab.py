@@ -46,7 +46,7 @@ def section(bench: Workbench, view: View) -> None:
     with left:
         st.markdown(text(lang, "lab.say"))
         st.markdown(f"#### {text(lang, f'bug.{bug.name}')}")
-        st.markdown(f"**{text(lang, 'lab.tell')}:** {text(lang, f'bug.{bug.name}.tell')}")
+        st.markdown(text(lang, "lab.tell", words=text(lang, f"bug.{bug.name}.tell")))
         show_diff(bench, view, bug, view.model)
         st.caption(cards.linked(lang, (bug.source,)))
     if why := bench.debugging.why_not(bug, view.model):

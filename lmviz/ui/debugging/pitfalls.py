@@ -191,7 +191,7 @@ def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
         shared.show(charts.curves(judged, *words, levels, height=230), lang, "pitfall.true")
     for name, result in results.items():
         if result.diverged_at is not None:
-            st.warning(f"{name}: {text(lang, 'pitfall.broke', step=result.diverged_at)}")
+            st.warning(text(lang, "pitfall.broke", name=name, step=integer(lang, result.diverged_at)))
 
 
 def _tables(lang: str, results: dict[str, Result]) -> None:
