@@ -29,7 +29,7 @@ from lmviz.explain.explanation import Explanation
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
 from lmviz.trace.recorder import record
-from lmviz.trace.step import Cell, Trace
+from lmviz.trace.step import Cell, Trace, fits
 from lmviz.train.recipe import TrainingRecipe
 from lmviz.train.update_rules import Update, update
 from lmviz.workbench import Workbench
@@ -55,8 +55,7 @@ class Worked:
     def explain(self, address: str, cell: Cell) -> Explanation | None:
         """None for what was given: ids and weights."""
         value = self.trace.value(address)
-        inside = value is not None and len(cell) == len(value.shape) and all(map(_below, cell, value.shape))
-        if not inside or address not in self.trace or self.trace[address].index < 0:
+        if value is None or not fits(cell, value.shape) or address not in self.trace or self.trace[address].index < 0:
             return None
         return explain(self.trace[address], cell)
 
@@ -201,10 +200,6 @@ def _matrix(model: nn.Module) -> Tensor:
 
 def _pieces(checkpoint: Checkpoint, n_rows: int) -> tuple[str, ...]:
     return tuple(checkpoint.tokenizer.piece(id) for id in range(n_rows))
-
-
-def _below(index: int, size: int) -> bool:
-    return 0 <= index < size
 
 
 def _bytes(worked: Worked) -> int:

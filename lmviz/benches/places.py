@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lmviz.benches.run import Run
-from lmviz.trace.step import Cell
+from lmviz.trace.step import Cell, fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ def seen_at(run: Run, place: Seen) -> Seen | None:
     if value is None:  # a step that failed made nothing; a weight that is not in this run was not used
         where = address if address in trace else "loss" if place.gradient else ""
         return replace(place, where=where, cell=()) if where else None
-    fits = len(place.cell) == len(value.shape) and all(i < n for i, n in zip(place.cell, value.shape, strict=True))
-    place = replace(place, tensor=address, cell=place.cell if fits else ())
+    place = replace(place, tensor=address, cell=place.cell if fits(place.cell, value.shape) else ())
     if address not in trace.weights:
         return replace(place, where=trace[address].address) if address in trace else None
     users = [step.address for step in trace if any(given.address == address for given in step.inputs)]

@@ -16,7 +16,7 @@ from lmviz.generate.readout import NextTokenLoss, Readout
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
 from lmviz.trace.recorder import record
-from lmviz.trace.step import Cell, Trace, Value
+from lmviz.trace.step import Cell, Trace, Value, fits
 from lmviz.walk.cursor import Walk
 from lmviz.walk.stages import LOSS, READOUT, Stage
 
@@ -76,11 +76,7 @@ class Run:
     def has(self, address: str, cell: Cell) -> bool:
         """Whether a tensor of that address was recorded, and has that cell."""
         value = self.trace.value(address)
-        return (
-            value is not None
-            and len(cell) == len(value.shape)
-            and all(0 <= i < n for i, n in zip(cell, value.shape, strict=True))
-        )
+        return value is not None and fits(cell, value.shape)
 
     def checks(self, stage: Stage) -> tuple[Check, ...]:
         """What must hold at a stage, with what was measured."""

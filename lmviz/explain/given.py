@@ -10,7 +10,7 @@ import numpy as np
 from lmviz.errors import UserError
 from lmviz.explain.explanation import Explanation, Floats, Operand, Piece, Term
 from lmviz.explain.latex import numeral, symbol
-from lmviz.trace.step import Array, Cell, Step, Value
+from lmviz.trace.step import Array, Cell, Step, Value, fits
 
 # A model may call torch with arguments that no explainer foresaw; its page then shows the recorded number.
 UNKNOWN_SPELLING = (NotImplementedError, KeyError, IndexError, TypeError, ValueError)
@@ -108,7 +108,7 @@ def cell_under(cell: Cell, shape: tuple[int, ...]) -> Cell:
 
 def check_cell(cell: Cell, shape: tuple[int, ...], address: str) -> None:
     """Raise a UserError unless a tensor of a shape has a cell; indices are counted from 0, not from the end."""
-    if len(cell) != len(shape) or not all(0 <= i < size for i, size in zip(cell, shape, strict=True)):
+    if not fits(cell, shape):
         raise UserError(
             "A cell of {address} must have one index for each axis of {shape}, counted from 0; "
             "got {cell}: pick one inside.",

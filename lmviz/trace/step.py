@@ -21,6 +21,11 @@ Cell = tuple[int, ...]
 Role = Literal["activation", "weight", "input", "constant"]
 
 
+def fits(cell: Cell, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor of a shape has a cell: one index for each axis, counted from 0 and not from the end."""
+    return len(cell) == len(shape) and all(0 <= i < n for i, n in zip(cell, shape, strict=True))
+
+
 class Cells(Protocol):
     """Where the numbers of a value come from: memory, or a replay."""
 

@@ -77,9 +77,11 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], v
 
 def _where_from(bench: Workbench, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
     """A random number comes from nowhere else; a learned one from the last step of training."""
+    from lmviz.trace.step import fits
+
     lang, (address, cell) = view.lang, view.cell or ("", ())
     cell = cell[-2:]
-    if len(cell) != 2 or any(i >= n for i, n in zip(cell, now.embedding.shape, strict=True)):
+    if not fits(cell, now.embedding.shape):
         st.caption(text(lang, "embeddings.click"))
         return
     before = next((one for one in found if one.step == now.step - 1), None)

@@ -223,11 +223,8 @@ def _toggled(things: tuple[Any, ...], thing: Any) -> tuple[Any, ...]:
 def _cell(run: Run, event: Event) -> tuple[str, tuple[int, ...]]:
     """The cell that an event names, if this run has it."""
     address, cell = str(event["address"]), tuple(int(i) for i in event["cell"])
-    value = run.trace.value(address)
-    if value is None or len(cell) != len(value.shape):
+    if not run.has(address, cell):
         raise KeyError(address)
-    if not all(0 <= i < n for i, n in zip(cell, value.shape, strict=True)):
-        raise IndexError(cell)
     return address, cell
 
 

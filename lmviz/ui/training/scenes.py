@@ -238,9 +238,7 @@ def _whole_cell(walked: Run, address: str, cell: Cell) -> Cell:
     value = walked.trace.value(address)
     assert value is not None
     n_axes, row = len(value.shape), walked.row
-    if value.role == "weight":
-        return cell[-n_axes:] if n_axes else ()
-    if n_axes <= 1:
+    if value.role == "weight" or n_axes <= 1:
         return cell[-n_axes:] if n_axes else ()
     if n_axes == 2:
         return (row, cell[-1])
@@ -257,6 +255,8 @@ def _pin(address: str, cell: Cell) -> None:
 
 def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
     """A weight before, its gradient, how far it moved; and the way of any cell written out."""
+    from lmviz.trace.step import fits
+
     lang = view.lang
     if opened.loss_after is None:
         st.caption(text(lang, "train.one.no_update"))
@@ -298,7 +298,7 @@ def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> Non
         st.caption(text(lang, "train.one.click_update"))
         return
     cell = view.cell[1][-before.ndim :]
-    if len(cell) != before.ndim or any(i >= n for i, n in zip(cell, before.shape, strict=True)):
+    if not fits(cell, before.shape):
         return
     _written_out(opened, chosen, cell, lang)
 
