@@ -9,6 +9,7 @@ import streamlit as st
 
 from lmviz.ui import pieces, state
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
+from lmviz.ui.choices import listed
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, integer, text, visible
 from lmviz.ui.tokenizer import own
@@ -36,7 +37,7 @@ def choices(bench: Workbench, view: View) -> None:
         )
         st.selectbox(
             text(view.lang, "chat.tokenizer"),
-            names if view.tokenizer in names else [*names, view.tokenizer],
+            listed(names, view.tokenizer),
             format_func=lambda name: _name(view.lang, name),
             width=230,
             help=text(view.lang, "chat.tokenizer_help"),

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from lmviz.ui.charts import CHOSEN, FAINT, PLAIN, AnyChart, rows
+from lmviz.ui.charts import CHOSEN, FAINT, PLAIN, SOLID, AnyChart, rows
 
 Points = Sequence[tuple[int, float]]
-DASHES = ([1, 0], [6, 3], [2, 2])
+DASHES = (SOLID, [6, 3], [2, 2])
 MOST = 600  # points of a line
 STEEP = 20  # times its first: a loss that has exploded
 AXES, LINE = 126, 16  # pixels: what axes and legend take of the height of a chart, and a line of text

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
+from lmviz.ui.choices import one_of
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
 from lmviz.ui.text import code, integer, text, visible
 
@@ -20,14 +21,8 @@ RUNS = 10  # of the trainings, the latest
 
 def model_and_prompt(bench: Workbench, view: View) -> None:
     names = _models(bench, view.lang)
-    st.selectbox(
-        text(view.lang, "top.model"),
-        list(names) if view.model in names else [*names, view.model],
-        format_func=lambda name: names.get(name, name),
-        label_visibility="collapsed",
-        width=170,
-        **state.bound("model", prompt=None, stop=None, **START),
-    )
+    bound = state.bound("model", prompt=None, stop=None, **START)
+    one_of(text(view.lang, "top.model"), names, view.model, bound, label_visibility="collapsed", width=170)
     st.selectbox(
         text(view.lang, "generation.weights"),
         WEIGHTS,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
+from lmviz.ui.choices import one_of
 from lmviz.ui.quantisation import measuring, rivals_table
 from lmviz.ui.quantisation.view import View
 from lmviz.ui.text import error_text, integer, text
@@ -27,14 +28,8 @@ def choose(runs: Mapping[str, Run], view: View) -> None:
     """A training here, or one of the training page."""
     names = {"": text(view.lang, "quantisation.run.here")}
     names |= {run.id: f"{run.name} · {run.recipe.quantisation.format.upper()}" for run in runs.values()}
-    st.selectbox(
-        text(view.lang, "quantisation.run"),
-        list(names) if view.run in names else [*names, view.run],
-        format_func=lambda run: names.get(run, run),
-        label_visibility="collapsed",
-        width=320,
-        **state.bound("run"),
-    )
+    label, bound = text(view.lang, "quantisation.run"), state.bound("run")
+    one_of(label, names, view.run, bound, label_visibility="collapsed", width=320)
 
 
 def plan(view: View, scheme: Scheme) -> Training:

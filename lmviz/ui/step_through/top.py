@@ -8,6 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
+from lmviz.ui.choices import listed
 from lmviz.ui.step_through import time, tools
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
@@ -24,7 +25,7 @@ def choices(bench: Workbench, view: View) -> None:
     st.session_state["model"] = view.model
     st.selectbox(
         text(view.lang, "top.model"),
-        models if view.model in models else [*models, view.model],
+        listed(models, view.model),
         key="model",
         format_func=lambda name: time.label(bench, view.lang, name),
         label_visibility="collapsed",

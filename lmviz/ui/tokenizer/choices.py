@@ -8,6 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
+from lmviz.ui.choices import listed
 from lmviz.ui.text import text
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
@@ -31,7 +32,7 @@ def tokenizer_and_text(bench: Workbench, view: View) -> None:
             names = [*LEARNED, *bench.models(), FILE]
             st.selectbox(
                 text(view.lang, "tokenizer.tokenizer"),
-                names if view.tokenizer in names else [*names, view.tokenizer],
+                listed(names, view.tokenizer),
                 format_func=lambda name: _name(view.lang, name),
                 width=250,
                 **state.bound("tokenizer", piece=None),

@@ -11,12 +11,11 @@ from typing import Any
 
 import altair as alt
 
-from lmviz.ui.charts import FONT, localised
+from lmviz.ui.charts import FONT, SOLID, localised
 
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
-# [0, 0] is no dash. [1, 0] looks the same, and makes a browser draw ten times as long: it cuts the curve into pixels.
-DASHES: Mapping[str, list[int]] = {"train": [0, 0], "raw": [0, 0], "mean": [0, 0], "held_out": [6, 3]}
+DASHES: Mapping[str, list[int]] = {"train": SOLID, "raw": SOLID, "mean": SOLID, "held_out": [6, 3]}
 LABELS: Mapping[str, dict[str, Any]] = {  # of a horizontal line: at its end, or over or under its middle
     "end": {"align": "right", "dx": -4, "baseline": "bottom", "dy": -3},
     "over": {"align": "center", "baseline": "bottom", "dy": -3},

@@ -10,6 +10,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
+from lmviz.ui.choices import listed
 from lmviz.ui.text import code, error_text, integer, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.manage import attempt
@@ -35,7 +36,7 @@ def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
     names = [*PRESETS, OWN]
     st.selectbox(
         text(lang, "train.data.texts"),
-        names if view.data in names else [*names, view.data],
+        listed(names, view.data),
         format_func=lambda name: _name(bench, lang, name),
         **state.bound("data", changes=(), start="", window=0),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.ui import drawn, state
+from lmviz.ui.choices import one_of
 from lmviz.ui.text import integer, number, text
 from lmviz.ui.training import words
 from lmviz.ui.training.charts import SERIES
@@ -139,12 +140,12 @@ def _start(bench: Workbench, view: View) -> None:
             names[moment_name(run.id, step)] = text(
                 lang, "train.model.from_run", name=run.name, step=integer(lang, step)
             )
-    st.selectbox(
+    one_of(
         text(lang, "train.model.start"),
-        list(names) if view.start in names else [*names, view.start],
-        format_func=lambda name: names.get(name, name),
+        names,
+        view.start,
+        state.bound("start"),
         help=text(lang, "train.model.start_help"),
-        **state.bound("start"),
     )
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state
+from lmviz.ui.choices import one_of
 from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training import data_card, manage, model_card, training_card, words
 from lmviz.ui.training.planned import own_text, recipe_of
@@ -65,15 +66,9 @@ def _contents(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerat
 
 def run_choice(found: tuple[Run, ...], view: View) -> None:
     """The plan of a new training, or one of the runs."""
-    named = {run.id: _label(run, view.lang) for run in found}
-    st.selectbox(
-        text(view.lang, "train.choose"),
-        ["", *named] if view.run in named or not view.run else ["", *named, view.run],
-        format_func=lambda run: named.get(run, run) if run else text(view.lang, "train.new"),
-        label_visibility="collapsed",
-        width=320,
-        **state.bound("run", tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None),
-    )
+    names = {"": text(view.lang, "train.new")} | {run.id: _label(run, view.lang) for run in found}
+    bound = state.bound("run", tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
+    one_of(text(view.lang, "train.choose"), names, view.run, bound, label_visibility="collapsed", width=320)
 
 
 def _label(run: Run, lang: str) -> str:
