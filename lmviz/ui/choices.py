@@ -11,7 +11,7 @@ import streamlit as st
 
 from lmviz.benches.names import BROKEN
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.text import error_text, has, text
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ def listed(options: Collection[str], chosen: str) -> list[str]:
 
 def one_of(label: str, names: Mapping[str, str], chosen: str, bound: Mapping[str, Any], **look: Any) -> None:
     """A choice from a list of names in the reader's language; what a link names beside them keeps its own name."""
-    st.selectbox(label, listed(names, chosen), format_func=lambda one: names.get(one, one), **look, **bound)
+    widgets.selectbox(label, listed(names, chosen), format_func=lambda one: names.get(one, one), **look, **bound)
 
 
 def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
     """The model that a page is about, one at hand or the folder of another; `and_then`
     lets go of what belonged to the one before."""
-    st.selectbox(
+    widgets.selectbox(
         text(lang, "top.model"),
         listed(bench.models(), chosen),
         label_visibility="collapsed",
@@ -63,7 +63,7 @@ def name(lang: str, model: str) -> str:
 def section(label: str, names: Mapping[str, str], **and_then: Any) -> None:
     """Which section of a page is shown, by their names in the reader's language; `and_then` lets go of what belonged
     to the one before."""
-    st.segmented_control(
+    widgets.segmented_control(
         label,
         list(names),
         format_func=names.__getitem__,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.text import error_text, integer, text
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def steps(lang: str, live: Live[Any], name: str, known: Sequence[int], chosen: i
     elif last:
         with st.container(horizontal=True, vertical_alignment="center"):
             _play(lang, plays, known, at)
-            st.select_slider(
+            widgets.select_slider(
                 text(lang, "replay.step"),
                 known,
                 format_func=lambda step: integer(lang, step),

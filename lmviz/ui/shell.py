@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
 
@@ -74,7 +74,7 @@ def language_choice() -> None:
     """EN | FR. The canonical choice is in the view; the widget mirrors it."""
     chosen = state.language()
     st.session_state["language"] = chosen
-    st.segmented_control(
+    widgets.segmented_control(
         text(chosen, "app.language"),
         list(LANGUAGES),
         default=None,

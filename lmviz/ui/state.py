@@ -9,7 +9,7 @@ too, and change it through `update`:
         model: str = part("names", str)
 
     view = state.view(View)
-    st.selectbox(text(view.lang, "top.model"), models, **state.bound("model"))
+    widgets.selectbox(text(view.lang, "top.model"), models, **state.bound("model"))
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, ROLES, Turn, View
 from lmviz.ui.text import text
 
@@ -41,7 +41,7 @@ def _message(view: View, at: int, turn: Turn) -> None:
 
     with st.container(border=True, key=f"chat_message_{at}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.selectbox(
+            widgets.selectbox(
                 text(view.lang, "chat.role"),
                 ROLES,
                 key=role,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import pieces, state
+from lmviz.ui import pieces, state, widgets
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
 from lmviz.ui.choices import listed
 from lmviz.ui.pieces import Piece
@@ -28,14 +28,14 @@ def choices(bench: Workbench, view: View) -> None:
     """Template, tokenizer, and whether the text ends where the assistant begins."""
     names = [LEARNED, *bench.models(), FILE]
     with st.container(horizontal=True, vertical_alignment="bottom", key="chat_choices"):
-        st.selectbox(
+        widgets.selectbox(
             text(view.lang, "chat.template"),
             TEMPLATES,
             format_func=lambda name: text(view.lang, f"chat.template.{name}"),
             width=230,
             **state.bound("template"),
         )
-        st.selectbox(
+        widgets.selectbox(
             text(view.lang, "chat.tokenizer"),
             listed(names, view.tokenizer),
             format_func=lambda name: _name(view.lang, name),

@@ -10,7 +10,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import charts as shared
-from lmviz.ui import choices, replay, shell, state
+from lmviz.ui import choices, replay, shell, state, widgets
 from lmviz.ui.debugging import cards, charts, words
 from lmviz.ui.debugging.view import WAYS, View
 from lmviz.ui.step_through.view import View as Walk
@@ -29,7 +29,7 @@ SICK = "bug/no_mask@simple-llm"  # a model to try the doctor on
 def section(bench: Workbench, view: View) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "doctor.way"),
             WAYS,
             format_func=lambda way: text(lang, f"doctor.way.{way}"),
@@ -103,7 +103,7 @@ def _runs(bench: Workbench, view: View) -> None:
     found = {run.id: run.name for run in bench.runs.all()}
     if not found:
         return
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "doctor.run"),
         list(found),
         format_func=lambda run: found[run],

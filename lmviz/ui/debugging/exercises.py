@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import choices, shell, state
+from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
 from lmviz.ui.step_through.view import View as Walk
@@ -71,7 +71,7 @@ def _ask(view: View, question: Question, run: str, pieces: Sequence[str], done: 
         options = list(range(len(question.options)))
         if here in answered:
             st.session_state[f"ask.{here}"] = answered[here]  # a widget that is turned off forgets its choice
-        st.radio(
+        widgets.radio(
             f"{tick}{words}",
             options,
             index=None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
 from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
@@ -28,7 +28,7 @@ FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 def section(bench: Workbench, view: View) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "game.level"),
             LEVELS,
             format_func=lambda level: text(lang, f"game.level.{level}"),
@@ -146,12 +146,12 @@ def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
 
     lang, run = view.lang, _run(bench, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        check = st.selectbox(
+        check = widgets.selectbox(
             text(lang, "game.check"), PROBES, format_func=lambda name: text(lang, f"doctor.{name}.title"), key="probe"
         )
         st.button(text(lang, "game.ask"), key="game.ask", on_click=lambda: now.ask(check))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        stage = st.selectbox(
+        stage = widgets.selectbox(
             text(lang, "game.glance"),
             [stage.index for stage in _stages(run)],
             format_func=lambda index: words.stage_name(lang, run.walk.stages[index]),
@@ -183,7 +183,7 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
     ids = {part: f"{part}.{puzzle.level}.{puzzle.seed}" for part in ("place", "bug")}
     with st.form("game.answer"):
-        st.selectbox(
+        widgets.selectbox(
             text(lang, "game.place"),
             places,
             index=None,
@@ -191,7 +191,7 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
             format_func=lambda kind: text(lang, f"stage.{kind}.title"),
             key=ids["place"],
         )
-        st.radio(
+        widgets.radio(
             text(lang, "game.which"),
             puzzle.choices,
             index=None,
@@ -202,9 +202,7 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
             text(lang, "game.answer"),
             type="primary",
             icon=":material/gavel:",
-            on_click=lambda: _judge(
-                bench, view, puzzle, now, *(st.session_state[ids[part]] for part in ("place", "bug"))
-            ),
+            on_click=lambda: _judge(bench, view, puzzle, now, *(widgets.value(ids[part]) for part in ("place", "bug"))),
         )
 
 

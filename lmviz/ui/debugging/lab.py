@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import charts as shared
-from lmviz.ui import choices, matrices, shell, state
+from lmviz.ui import choices, matrices, shell, state, widgets
 from lmviz.ui.debugging import cards, charts
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
@@ -33,7 +33,7 @@ def section(bench: Workbench, view: View) -> None:
     if view.bug not in BUGS:
         shell.left_out(lang, "bug")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
+        widgets.selectbox(
             text(lang, "lab.bug"),
             list(BUGS),
             format_func=lambda name: _label(lang, BUGS[name]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.ui import charts as shared
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.debugging import charts
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
@@ -56,11 +56,13 @@ def _trial(view: View) -> Trial:
 
 def _sliders(view: View) -> None:
     lang = view.lang
-    st.select_slider(text(lang, "memory.batch"), (1, 2, 4, 8, 16, 32, 64, 128, 256), **_near(view, "batch"))
-    st.select_slider(text(lang, "memory.d_model"), WIDTHS, **_near(view, "d_model", WIDTHS))
+    widgets.select_slider(text(lang, "memory.batch"), (1, 2, 4, 8, 16, 32, 64, 128, 256), **_near(view, "batch"))
+    widgets.select_slider(text(lang, "memory.d_model"), WIDTHS, **_near(view, "d_model", WIDTHS))
     st.slider(text(lang, "memory.layers"), 1, 12, **state.bound("layers"))
-    st.select_slider(text(lang, "memory.length"), (8, 16, 32, 64, 128, 256), **_near(view, "length"))
-    st.select_slider(text(lang, "memory.budget"), (16, 32, 64, 128, 192, 256, 384, 512, 1024), **_near(view, "budget"))
+    widgets.select_slider(text(lang, "memory.length"), (8, 16, 32, 64, 128, 256), **_near(view, "length"))
+    widgets.select_slider(
+        text(lang, "memory.budget"), (16, 32, 64, 128, 192, 256, 384, 512, 1024), **_near(view, "budget")
+    )
 
 
 _AS_TEXT = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>$~:"})

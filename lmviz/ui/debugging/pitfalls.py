@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.ui import charts as shared
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import cards, charts, memory, tips
 from lmviz.ui.debugging.view import FAMILIES, View
 from lmviz.ui.debugging.words import code, said
@@ -34,7 +34,7 @@ def section(bench: Workbench, view: View) -> None:
     if view.pitfall and view.pitfall not in PITFALLS:
         shell.left_out(lang, "pitfall")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "pitfall.pick"),
             FAMILIES,
             format_func=lambda name: text(lang, f"pitfall.family.{name}"),
@@ -56,7 +56,7 @@ def _family(bench: Workbench, view: View) -> None:
     lang = view.lang
     names = [name for name, pitfall in PITFALLS.items() if pitfall.family == view.family]
     chosen = view.pitfall if view.pitfall in names else names[0]
-    st.pills(
+    widgets.pills(
         text(lang, "pitfall.pick"),
         names,
         format_func=lambda name: text(lang, f"pitfall.{name}"),
@@ -92,7 +92,7 @@ def _question(view: View, pitfall: Pitfall) -> None:
     predicted: dict[str, str] = state.remember(PREDICTED, {})
     if not view.ran:
         question = text(view.lang, f"pitfall.{pitfall.name}.ask")
-        st.radio(
+        widgets.radio(
             text(view.lang, "pitfall.predict", question=question),
             asked.options,
             index=None,

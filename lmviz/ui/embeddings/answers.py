@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import matrices, state, worked
+from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.embeddings import apart, tokens
 from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEMPERATURES, TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
@@ -31,7 +31,7 @@ def section(bench: Workbench, view: View) -> None:
             **state.bound("temperature"),
         )
         st.number_input(text(lang, "embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "embeddings.metric"),
             METRICS,
             format_func=lambda name: text(lang, f"embeddings.metric.{name}"),

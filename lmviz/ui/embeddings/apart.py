@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from numpy.typing import ArrayLike
 
-from lmviz.ui import state, worked
+from lmviz.ui import state, widgets, worked
 from lmviz.ui.charts import bars, said, show
 from lmviz.ui.text import code, text, visible
 
@@ -31,7 +31,9 @@ def listed(word: str, vector: ArrayLike, others: Sequence[Other], metric: str, l
     found, bound = {one.id: one for one in others}, state.bound("other")
     if asked not in found:
         st.session_state[bound["key"]] = None
-    st.pills(text(lang, "embeddings.apart.ask"), list(found), format_func=lambda id: visible(found[id].name), **bound)
+    widgets.pills(
+        text(lang, "embeddings.apart.ask"), list(found), format_func=lambda id: visible(found[id].name), **bound
+    )
     if asked in found:
         between((word, vector), (found[asked].name, found[asked].vector), metric, lang)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import METRICS, View
@@ -24,7 +24,7 @@ def section(bench: Workbench, view: View) -> None:
     found = bench.embeddings.token_map(view.model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         id = _token(found, view)
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "embeddings.metric"),
             METRICS,
             format_func=lambda name: text(lang, f"embeddings.metric.{name}"),
@@ -45,7 +45,7 @@ def section(bench: Workbench, view: View) -> None:
 
 def _token(found: TokenMap, view: View) -> int:
     id = min(view.id, len(found.pieces) - 1)
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "embeddings.near.token"),
         range(len(found.pieces)),
         format_func=lambda i: visible(found.pieces[i]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import matrices, shell, state, worked
+from lmviz.ui import matrices, shell, state, widgets, worked
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
@@ -40,7 +40,7 @@ def section(bench: Workbench, view: View) -> None:
 def _segments_choice(found: Worked, view: View) -> None:
     """Where the second text begins, as BERT reads two at once; none by itself."""
     n = len(found.tokens)
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "embeddings.sum.second"),
         range(n),
         format_func=lambda i: visible(found.tokens.pieces[i]) if i else text(view.lang, "embeddings.sum.none"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.text import text, visible
 
@@ -43,9 +43,9 @@ def followed(run: Run, view: View) -> int:
         **state.bound("token", pos, cell=None),
     }
     if n <= MOST_BUTTONS:
-        st.segmented_control(text(view.lang, "embeddings.token"), required=True, **choose)
+        widgets.segmented_control(text(view.lang, "embeddings.token"), required=True, **choose)
     else:
-        st.selectbox(text(view.lang, "embeddings.token"), width=160, **choose)
+        widgets.selectbox(text(view.lang, "embeddings.token"), width=160, **choose)
     return pos
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import pieces, replay, state
+from lmviz.ui import pieces, replay, state, widgets
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import charts, stories
 from lmviz.ui.embeddings.view import KINDS, View
@@ -27,7 +27,7 @@ def section(bench: Workbench, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, f"embeddings.{view.kind}.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "embeddings.kind"),
             KINDS,
             format_func=lambda kind: text(lang, f"embeddings.{kind}"),
@@ -44,7 +44,9 @@ def section(bench: Workbench, view: View) -> None:
 
 
 def _choose_word(words: WordText, view: View) -> None:
-    st.selectbox(text(view.lang, "embeddings.word"), words.words, width=170, **state.bound("word", _word(words, view)))
+    widgets.selectbox(
+        text(view.lang, "embeddings.word"), words.words, width=170, **state.bound("word", _word(words, view))
+    )
 
 
 def _word(words: WordText, view: View) -> str:

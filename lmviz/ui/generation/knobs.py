@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.choices import one_of
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
 from lmviz.ui.text import code, integer, text, visible
@@ -23,7 +23,7 @@ def model_and_prompt(bench: Workbench, view: View) -> None:
     names = _models(bench, view.lang)
     bound = state.bound("model", prompt=None, stop=None, **START)
     one_of(text(view.lang, "top.model"), names, view.model, bound, label_visibility="collapsed", width=170)
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "generation.weights"),
         WEIGHTS,
         format_func=lambda which: text(view.lang, f"generation.weights.{which}"),
@@ -67,7 +67,7 @@ def knobs(view: View) -> None:
     draws = view.way != "beam" and (view.way == "compare" or view.strategy == "sample")
     with st.container(horizontal=True, vertical_alignment="bottom", key="generation_knobs"):
         if view.way in ("one", "several"):
-            st.segmented_control(
+            widgets.segmented_control(
                 text(view.lang, "generation.strategy"),
                 STRATEGIES,
                 format_func=lambda name: text(view.lang, f"generation.strategy.{name}"),
@@ -104,7 +104,7 @@ def _rarer(view: View) -> None:
     )
     if view.way in ("beam", "compare"):
         _number(view, "reward", -10.0, 10.0, 0.1)
-        st.selectbox(
+        widgets.selectbox(
             text(view.lang, "generation.early"),
             EARLY,
             format_func=lambda name: text(view.lang, f"generation.early.{name}"),

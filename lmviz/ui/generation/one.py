@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import drawn, pieces, shell, state
+from lmviz.ui import drawn, pieces, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.generation import table
 from lmviz.ui.generation.token import at_step, worked_out
@@ -84,7 +84,7 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
 
 def _rows(view: View, step: TokenStep) -> str:
     """What the table shows: scores or shares, all tokens or the first few, or those with a text in them."""
-    st.segmented_control(
+    widgets.segmented_control(
         text(view.lang, "generation.shown"),
         SHOWN,
         format_func=lambda name: text(view.lang, f"generation.shown.{name}"),
@@ -92,7 +92,7 @@ def _rows(view: View, step: TokenStep) -> str:
         label_visibility="collapsed",
         **state.bound("shown"),
     )
-    st.segmented_control(
+    widgets.segmented_control(
         text(view.lang, "generation.top"),
         list(dict.fromkeys((0, view.top or TOP))),
         format_func=lambda n: text(view.lang, f"generation.top.{'first' if n else 'all'}", n=n),

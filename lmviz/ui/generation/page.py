@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.generation import beam, compare, knobs, one, presets, several
 from lmviz.ui.generation.view import WAYS, View
 from lmviz.ui.text import error_text, text
@@ -39,7 +39,7 @@ def page(view: View) -> None:
 
 def _body(bench: Workbench, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
-        st.segmented_control(
+        widgets.segmented_control(
             text(view.lang, "generation.way"),
             WAYS,
             format_func=lambda way: text(view.lang, f"generation.way.{way}"),

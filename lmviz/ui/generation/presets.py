@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.generation.knobs import START
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import text, visible
@@ -36,7 +36,7 @@ def presets(bench: Workbench, view: View) -> None:
         if name := st.session_state[key]:
             state.go(**places[name])
 
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "generation.presets"),
         list(places),
         key=key,

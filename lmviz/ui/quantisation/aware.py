@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import replay, shell, state
+from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, rivals_table, schemes, trained
 from lmviz.ui.quantisation.view import INTEGERS, RATES, View
@@ -55,7 +55,7 @@ def _choices(view: View) -> None:
     lang = view.lang
     schemes.choose(view, INTEGERS, keep=False, trains=False)
     st.slider(text(lang, "quantisation.steps"), 20, 300, step=20, width=150, **state.bound("steps", trains=False))
-    st.select_slider(
+    widgets.select_slider(
         text(lang, "quantisation.rate"),
         RATES,
         format_func=lambda rate: number(lang, rate, 4).rstrip("0"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, View
 from lmviz.ui.text import text
 
@@ -22,7 +22,7 @@ def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **
     def bound(name: str) -> dict[str, Any]:
         return state.bound(name, scheme.format if name == "format" else None, **and_then)
 
-    widgets(view.lang, scheme, bound, formats)
+    scheme_choice(view.lang, scheme, bound, formats)
     if keep and scheme.is_integer:
         st.slider(
             text(view.lang, "quantisation.keep"),
@@ -42,14 +42,14 @@ def note(view: View) -> None:
         shell.note(text(view.lang, "quantisation.only_integers", **details))
 
 
-def widgets(lang: str, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]) -> None:
+def scheme_choice(lang: str, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]) -> None:
     """The format, and what is left to choose then: floats have no scale."""
-    st.segmented_control(
+    widgets.segmented_control(
         text(lang, "quantisation.format"), formats, format_func=str.upper, required=True, **bound("format")
     )
     if not scheme.is_integer:
         return
-    st.segmented_control(
+    widgets.segmented_control(
         text(lang, "quantisation.granularity"),
         GRANULARITIES,
         format_func=lambda name: text(lang, f"quantisation.granularity.{name}"),
@@ -57,8 +57,8 @@ def widgets(lang: str, scheme: Scheme, bound: Callable[[str], dict[str, Any]], f
         **bound("granularity"),
     )
     if scheme.granularity == "group":
-        st.selectbox(text(lang, "quantisation.group"), GROUPS, width=110, **bound("group"))
-    st.segmented_control(
+        widgets.selectbox(text(lang, "quantisation.group"), GROUPS, width=110, **bound("group"))
+    widgets.segmented_control(
         text(lang, "quantisation.codes"),
         (True, False),
         format_func=lambda symmetric: text(lang, "quantisation.symmetric" if symmetric else "quantisation.affine"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from lmviz.ui import matrices, state, worked
+from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, schemes
@@ -46,7 +46,7 @@ def _first(names: list[str]) -> str:
 
 
 def _choose_weight(names: list[str], name: str, view: View) -> None:
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "quantisation.weight.which"), names, width=215, **state.bound("weight", name, cell=(0, 0))
     )
 

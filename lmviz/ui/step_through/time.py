@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import choices, state
+from lmviz.ui import choices, state, widgets
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, text
 
@@ -82,7 +82,7 @@ def _times(bench: Workbench, view: View, run: str, step: int) -> None:
             on_click=lambda: _toggle(run, steps, step),
         )
         st.session_state["time"] = step
-        st.select_slider(
+        widgets.select_slider(
             text(view.lang, "time.step"),
             steps,
             key="time",
@@ -92,7 +92,7 @@ def _times(bench: Workbench, view: View, run: str, step: int) -> None:
         )
         b_step = _b_step(view, run)
         st.session_state["time_b"] = b_step if b_step in steps else -1
-        st.selectbox(
+        widgets.selectbox(
             text(view.lang, "time.compare"),
             [-1, *steps],
             key="time_b",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import code, error_text, integer, number, text
 
@@ -22,7 +22,7 @@ def compare(bench: Workbench, view: View) -> None:
     """What is different about B."""
     st.caption(text(view.lang, "compare.help"))
     st.text_input(text(view.lang, "compare.prompt"), **state.bound("b_prompt"))
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "compare.model"),
         ["", *bench.models()],
         format_func=lambda name: name or text(view.lang, "compare.same_model"),
@@ -51,7 +51,7 @@ def breakpoints(view: View) -> None:
             help=text(view.lang, "stops.remove", stop=code(stop)),
             on_click=lambda stop=stop: state.go(stops=tuple(s for s in state.view(View).stops if s != stop)),
         )
-    kind = st.selectbox(
+    kind = widgets.selectbox(
         text(view.lang, "stops.kind"),
         _STOP_KINDS,
         key="stop_kind",
@@ -61,7 +61,7 @@ def breakpoints(view: View) -> None:
     if kind == "stage":
         from lmviz.walk.stages import KINDS
 
-        argument = st.selectbox(
+        argument = widgets.selectbox(
             text(view.lang, "stops.argument.stage"),
             KINDS[1:],
             key="stop_stage",
@@ -89,7 +89,7 @@ def _add_stop(view: View, written: str) -> None:
 def settings(view: View) -> None:
     """Digits, presenting, a model of one's own."""
     st.session_state["digits"] = view.digits
-    st.segmented_control(
+    widgets.segmented_control(
         text(view.lang, "settings.digits"),
         [2, 4],
         key="digits",

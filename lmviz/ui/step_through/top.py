@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.step_through import time, tools
 from lmviz.ui.step_through.view import View
@@ -23,7 +23,7 @@ def choices(bench: Workbench, view: View) -> None:
     """The widgets of the row."""
     models = [*bench.models(), *time.recent(bench, view)]
     st.session_state["model"] = view.model
-    st.selectbox(
+    widgets.selectbox(
         text(view.lang, "top.model"),
         listed(models, view.model),
         key="model",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.text import text
 from lmviz.ui.tokenizer import own
@@ -30,7 +30,7 @@ def tokenizer_and_text(bench: Workbench, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
             names = [*LEARNED, *bench.models(), FILE]
-            st.selectbox(
+            widgets.selectbox(
                 text(view.lang, "tokenizer.tokenizer"),
                 listed(names, view.tokenizer),
                 format_func=lambda name: _name(view.lang, name),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.text import error_text, text
 from lmviz.ui.tokenizer import choices, comparing, cutting, learning, returning, vocabulary
 from lmviz.ui.tokenizer.view import TABS, View
@@ -27,7 +27,7 @@ DRAWN = {
 def page(view: View) -> None:
     """Draw the page. The shell is painted before torch is imported."""
     with shell.top(view):
-        st.segmented_control(
+        widgets.segmented_control(
             text(view.lang, "tokenizer.tab"),
             TABS,
             format_func=lambda tab: text(view.lang, f"tokenizer.tab.{tab}"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import drawn, pieces, state
+from lmviz.ui import drawn, pieces, state, widgets
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import integer, text, visible
 from lmviz.ui.tokenizer import choices
@@ -61,7 +61,7 @@ def _list(view: View, analysis: Analysis) -> None:
     from lmviz.tokens.analysis import KINDS
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
+        widgets.selectbox(
             text(view.lang, "tokenizer.case"),
             CASES,
             format_func=lambda case: text(view.lang, f"tokenizer.case.{case or 'any'}"),

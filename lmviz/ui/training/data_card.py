@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.text import code, error_text, integer, text, visible
 from lmviz.ui.training import words
@@ -34,7 +34,7 @@ def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
 
     lang = view.lang
     names = [*PRESETS, OWN]
-    st.selectbox(
+    widgets.selectbox(
         text(lang, "train.data.texts"),
         listed(names, view.data),
         format_func=lambda name: _name(bench, lang, name),
@@ -45,7 +45,7 @@ def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
     if recipe is None:
         return
     kinds = ["characters", "words", "bpe"]
-    st.segmented_control(
+    widgets.segmented_control(
         text(lang, "train.tokenizer"),
         kinds,
         format_func=lambda kind: text(lang, f"train.tokenizer.{kind}"),
@@ -142,7 +142,7 @@ def _more(plan: Plan, view: View, n_windows: int) -> None:
     if n_windows > WINDOWS_SHOWN:
         st.slider(text(lang, "train.data.window"), 0, n_windows - 1, **state.bound("window"))
     fractions = [0.0, 0.05, 0.1, 0.2, 0.3]
-    st.select_slider(
+    widgets.select_slider(
         text(lang, "train.data.held_out"),
         fractions,
         format_func=lambda part: text(lang, "train.data.percent", n=round(100 * part)),

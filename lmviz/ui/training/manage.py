@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state
+from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, integer, number, plain, text, visible
@@ -136,7 +136,7 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
         st.caption(text(lang, "train.compare.none"))
         return
     st.session_state["beside"] = [name for name in view.beside if name in others]
-    chosen = st.multiselect(
+    chosen = widgets.multiselect(
         text(lang, "train.compare.with"),
         list(others),
         key="beside",
@@ -174,7 +174,7 @@ def export(bench: Workbench, view: View, run: Run) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.session_state["export_step"] = step
-        st.select_slider(
+        widgets.select_slider(
             text(lang, "train.export.step"),
             steps,
             key="export_step",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import drawn, state
+from lmviz.ui import drawn, state, widgets
 from lmviz.ui.choices import one_of
 from lmviz.ui.text import integer, number, text
 from lmviz.ui.training import words
@@ -34,7 +34,7 @@ MEGABYTE = 10**6
 def choices(bench: Workbench, view: View, recipe: Recipe) -> None:
     """Architecture, start and sizes. A model to start from brings its sizes with it."""
     lang, fixed = view.lang, bool(view.start)
-    st.segmented_control(
+    widgets.segmented_control(
         text(lang, "train.model.architecture"),
         ["mini_llm", "gpt2"],
         format_func=lambda name: text(lang, f"train.model.{name}"),
@@ -58,7 +58,7 @@ def options(recipe: Recipe, name: str) -> list[int]:
 
 
 def _size(view: View, recipe: Recipe, name: str) -> None:
-    st.select_slider(
+    widgets.select_slider(
         text(view.lang, f"train.model.{name}"),
         options(recipe, name),
         disabled=bool(view.start),

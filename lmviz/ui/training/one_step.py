@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import replay, shell, state
+from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, integer, number, text
@@ -83,7 +83,7 @@ def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGene
             on_change=lambda: state.go(window=st.session_state["opened_window"], cell=None),
         )
         st.session_state["scene"] = view.scene
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "train.one.scenes"),
             list(SCENES),
             key="scene",

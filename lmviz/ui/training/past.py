@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import matrices, replay, shell, state
+from lmviz.ui import matrices, replay, shell, state, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import code, error_text, integer, text, visible
@@ -64,7 +64,7 @@ def _controls(bench: Workbench, view: View, steps: list[int], step: int) -> None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         replay.player(PLAYING, text(lang, "train.time.play"), text(lang, "train.time.pause"))
         st.session_state["time_step"] = step
-        st.select_slider(
+        widgets.select_slider(
             text(lang, "train.time.step"),
             steps,
             key="time_step",
@@ -72,7 +72,7 @@ def _controls(bench: Workbench, view: View, steps: list[int], step: int) -> None
             on_change=lambda: state.go(step=st.session_state["time_step"]),
         )
         st.session_state["time_b"] = view.b_step if view.b_step in steps else -1
-        st.selectbox(
+        widgets.selectbox(
             text(lang, "train.time.compare"),
             [-1, *steps],
             key="time_b",
@@ -192,7 +192,7 @@ def attention(view: View, a: Run, b: Run | None) -> None:
         chosen = names[0]
         if len(names) > 1:
             chosen = names[
-                st.selectbox(
+                widgets.selectbox(
                     text(lang, "train.time.head"),
                     range(len(names)),
                     key="time_head",
@@ -264,7 +264,7 @@ def weight(bench: Workbench, view: View, run: Training, steps: list[int], a: Run
     names = [name for name, tensor in a.checkpoint.model.named_parameters() if tensor.ndim == 2]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{text(lang, 'train.time.weight')}**", width="content")
-        name = st.selectbox(
+        name = widgets.selectbox(
             text(lang, "train.time.weight"), names, key="time_weight", label_visibility="collapsed", width=240
         )
     grids = [_weight(bench, run, _step_of(one), name) for one in (a, b) if one is not None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from lmviz.ui import matrices, state, worked
+from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import number, text, visible
 from lmviz.ui.training import words
@@ -169,7 +169,7 @@ def finite_differences(bench: Workbench, view: View, opened: OpenedStep) -> None
 
 def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
     st.session_state[key] = chosen if chosen in options else None
-    st.selectbox(
+    widgets.selectbox(
         text(lang, label),
         options,
         index=None,

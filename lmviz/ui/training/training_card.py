@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.ui import widgets
 from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
 from lmviz.ui.text import integer, number, text
@@ -24,7 +25,7 @@ BATCHES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
 def choices(view: View, recipe: Recipe) -> None:
     """Optimiser, learning rate, steps."""
     lang = view.lang
-    st.segmented_control(
+    widgets.segmented_control(
         text(lang, "train.optimizer"),
         ["sgd", "momentum", "adam", "adamw"],
         format_func=lambda name: text(lang, f"train.optimizer.{name}"),
@@ -33,14 +34,14 @@ def choices(view: View, recipe: Recipe) -> None:
         **bound(recipe, "training.optimizer"),
     )
     rate = recipe.training.learning_rate
-    st.select_slider(
+    widgets.select_slider(
         text(lang, "train.learning_rate"),
         sorted({*RATES, rate}),
         format_func=lambda value: number(lang, value, 5).rstrip("0").rstrip(",.") if value >= 1e-5 else str(value),
         help=text(lang, "train.learning_rate.help"),
         **bound(recipe, "training.learning_rate"),
     )
-    st.select_slider(
+    widgets.select_slider(
         text(lang, "train.steps"),
         sorted({*STEPS, recipe.training.steps}),
         format_func=lambda value: integer(lang, value),
@@ -54,7 +55,7 @@ def choices(view: View, recipe: Recipe) -> None:
 def rounding(recipe: Recipe, lang: str) -> None:
     """Quantisation-aware training: in how many bits the model reads its matrices while it learns."""
     st.caption(text(lang, "train.rounding.say"))
-    schemes.widgets(
+    schemes.scheme_choice(
         lang,
         recipe.quantisation,
         lambda name: bound(recipe, "quantisation." + {"group": "group_size"}.get(name, name)),
@@ -69,14 +70,14 @@ def more(plan: Plan, view: View) -> None:
         if not shown.open:
             return
         training = recipe.training
-        st.select_slider(
+        widgets.select_slider(
             text(lang, "train.batch"),
             sorted({*BATCHES, training.batch_size}),
             format_func=lambda n: integer(lang, n) if n else text(lang, "train.batch.all"),
             help=text(lang, "train.batch.help"),
             **bound(recipe, "training.batch_size"),
         )
-        st.segmented_control(
+        widgets.segmented_control(
             text(lang, "train.schedule"),
             ["constant", "cosine"],
             format_func=lambda name: text(lang, f"train.schedule.{name}"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import replay, state
+from lmviz.ui import replay, state, widgets
 from lmviz.ui.text import error_text, integer, number, text, visible
 from lmviz.ui.training import curves, manage, one_step, past, words
 from lmviz.ui.training.view import View
@@ -31,7 +31,7 @@ def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) 
         manage.buttons(bench, view, run)
     trouble(view, run)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.segmented_control(
+        widgets.segmented_control(
             text(view.lang, "train.tabs"),
             TABS,
             format_func=lambda tab: text(view.lang, f"train.tab.{tab or 'loss'}"),
