@@ -80,9 +80,11 @@ class Tokenizer:
 
     @classmethod
     def words(cls, text: str, specials: Sequence[str] = (UNKNOWN,)) -> Tokenizer:
-        """One token per distinct word of `text`, cut at white space, in order of appearance, then the specials."""
-        if UNKNOWN not in specials:
-            raise UserError("A word tokenizer needs {token} for the words that it lacks: add it.", token=UNKNOWN)
+        """One token per distinct word of `text`, cut at white space, in order of appearance, then the specials.
+
+        `<unk>`, for the words that it lacks, is the last of them if they don't have it.
+        """
+        specials = [*specials, *({UNKNOWN} - {*specials})]
         cut = pre_tokenizers.WhitespaceSplit()
         words = [word for word, _ in cut.pre_tokenize_str(LONE_SURROGATE.sub("", text))]
         backend = tokenizers.Tokenizer(models.WordLevel(_numbered([*words, *specials]), unk_token=UNKNOWN))

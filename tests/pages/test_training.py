@@ -125,6 +125,26 @@ def test_every_text_can_be_planned_with(open_training: Open, data: str, lang: st
     assert not complaints(app)
 
 
+@pytest.mark.parametrize("kind", ["characters", "words", "bpe"])
+@pytest.mark.parametrize("data", [*PRESETS, "pomme", "le chat dort", "a\nb\n", "été 😀\n日本"])
+def test_every_text_trains_with_every_tokenizer_that_is_offered(
+    open_training: Open, runs: Runs, data: str, kind: str
+) -> None:
+    """Nothing is missing that only a recipe by hand could add."""
+    own = {} if data in PRESETS else {"data": "own", "own": runs.keep_text(data)}
+    app = open_training(**({"data": data} | own))
+    app.segmented_control(key="recipe tokenizer.kind").set_value(kind).run()
+    assert not complaints(app)
+    assert not app.button(key="go").disabled
+
+
+def test_what_cannot_be_trained_says_so_and_keeps_the_button(open_training: Open, runs: Runs) -> None:
+    changes = {"training.batch_size": -1}
+    app = open_training(changes=json.dumps(changes))
+    assert len(complaints(app)) == 1
+    assert app.button(key="go").disabled
+
+
 def total(app: AppTest) -> int:
     return sum(map(math.prod, picture(app, "sizes")["parts"]))
 

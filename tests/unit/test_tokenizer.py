@@ -122,9 +122,10 @@ def test_ids_without_a_token_are_shown_as_numbers() -> None:
         LETTERS.decode([-1])
 
 
-def test_words_need_a_token_for_the_unknown() -> None:
-    with pytest.raises(UserError, match="needs <unk>"):
-        Tokenizer.words("a b", [])
+def test_words_have_a_token_for_the_unknown_whether_or_not_it_was_asked_for() -> None:
+    assert Tokenizer.words("a b", []).encode("a c").pieces == ("a", "c")
+    assert Tokenizer.words("a b", []).encode("a c").unknown == (False, True)
+    assert Tokenizer.words("a b", ["<unk>", "<pad>"]).d_vocab == 4
 
 
 def test_a_byte_vocabulary_needs_room_for_all_bytes() -> None:

@@ -15,6 +15,8 @@ from lmviz.ui.training.planned import own_text, recipe_of
 from lmviz.ui.training.view import OWN, View
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lmviz.train.plan import Plan
     from lmviz.train.recipe import Recipe
     from lmviz.train.store.run_table import Run
@@ -90,15 +92,16 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
     if recipe is None:
         for card in (model, training):
             card.caption(text(lang, "train.waits"))
-        row.button(text(lang, "train.go"), key="go", icon=":material/play_arrow:", disabled=True)
+        _go(row, lang)
         return
     with model:
         above = st.container()
         model_card.choices(bench, view, recipe)
     with training:
         training_card.choices(view, recipe)
-    planned = _planned(bench, view, recipe)
+    planned = _planned(bench, view, recipe, data)
     if planned is None:
+        _go(row, lang)
         return
     with data:
         data_card.preview(planned, view)
@@ -108,14 +111,7 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
         model_card.more(bench, planned, view)
     with training:
         training_card.more(planned, view)
-    with row:
-        st.button(
-            text(lang, "train.go"),
-            key="go",
-            type="primary",
-            icon=":material/play_arrow:",
-            on_click=lambda: start(bench, planned),
-        )
+    _go(row, lang, lambda: start(bench, planned))
     if view.data != OWN:
         manage.earlier(bench, view)
     if trouble := state.take("train.trouble", None):
@@ -133,12 +129,25 @@ def _recipe(bench: Workbench, view: View, where: st.delta_generator.DeltaGenerat
         return None
 
 
-def _planned(bench: Workbench, view: View, recipe: Recipe) -> Plan | None:
+def _planned(bench: Workbench, view: View, recipe: Recipe, where: st.delta_generator.DeltaGenerator) -> Plan | None:
+    """What the recipe comes to; None, and a sentence beside the choices, if it cannot be."""
     try:
         return bench.plan(recipe, view.start)
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        where.warning(error_text(view.lang, error))
         return None
+
+
+def _go(row: st.delta_generator.DeltaGenerator, lang: str, train: Callable[[], None] | None = None) -> None:
+    """The button that trains. It stays in sight where there is nothing to train yet."""
+    row.button(
+        text(lang, "train.go"),
+        key="go",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=train is None,
+        on_click=train,
+    )
 
 
 def start(bench: Workbench, planned: Plan) -> None:

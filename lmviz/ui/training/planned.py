@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lmviz.train.recipe import Recipe
     from lmviz.workbench import Workbench
 
+END = "<end>"  # around a text that is cut into words, where a line break would be lost
 OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
 SIZES = ("architecture", "n_ctx", "n_layers", "d_model", "n_heads", "d_mlp", "activation", "tied")
 
@@ -63,7 +64,7 @@ def recipe_of(bench: Workbench, view: View) -> Recipe:
     Raises:
         UserError: a setting cannot be, or the texts cannot be read.
     """
-    recipe = changed(base_recipe(bench, view), view.changes)
+    recipe = with_mark(changed(base_recipe(bench, view), view.changes))
     if view.start:
         from lmviz.train.initial import sizes_of
 
@@ -73,6 +74,14 @@ def recipe_of(bench: Workbench, view: View) -> Recipe:
     if recipe.model.architecture == "mini_llm" and recipe.model.dropout:
         recipe = replace(recipe, model=replace(recipe.model, dropout=0.0))
     return recipe
+
+
+def with_mark(recipe: Recipe) -> Recipe:
+    """What stands around every text must be a token: among words, it is a word of its own, and not white space."""
+    around = recipe.data.around
+    if recipe.tokenizer.kind != "words" or not around:
+        return recipe
+    return replace(recipe, data=replace(recipe.data, around=f" {around.strip() or END} "))
 
 
 def changed(recipe: Recipe, changes: tuple[tuple[str, Any], ...]) -> Recipe:
