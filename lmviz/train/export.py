@@ -20,8 +20,11 @@ RECIPE = "recipe.toml"
 
 
 def export(checkpoint: Checkpoint, step: int, recipe: Recipe, corpus: Corpus, run: Path, folder: Path) -> Path:
-    """Write config, weights, tokenizer, a card that says what was measured, and the recipe that makes it again."""
-    titled = replace(recipe, card=replace(recipe.card, title=checkpoint.card.title))
+    """Write config, weights, tokenizer, a card that says what was measured, and the recipe that makes it again.
+
+    What the recipe's own card tells was measured on another model, so it stays out.
+    """
+    titled = replace(recipe, card=replace(recipe.card, title=checkpoint.card.title, about="", license=""))
     text = card_text(titled, corpus, checkpoint.model, f"python -m lmviz.train {RECIPE}", step)
     card = Card(titled.card.title, text, titled.card.license, titled.card.languages, titled.card.prompts)
     save(replace(checkpoint, card=card), folder)

@@ -1,32 +1,68 @@
-"""The text of a card: what the recipe says, and what was measured on the model that came of it."""
+"""The text of a card: what the recipe says, what was measured on the model that came of it, and how to use it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator
 
+import torch
 from torch import nn
 
 from lmviz.train.baselines import baselines, counted_loss
 from lmviz.train.data import Corpus, Windows
 from lmviz.train.loop import mean_loss
 from lmviz.train.recipe import Recipe
+from lmviz.train.sampling import first_words, samples
+
+FEW_TOKENS = 8  # a vocabulary so small that the card says what comes after each of its tokens
+USE = {
+    "gpt2": """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+model = AutoModelForCausalLM.from_pretrained(".")
+ids = tokenizer({prompt}, return_tensors="pt").input_ids
+print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
+    "mini_llm": """\
+import lmviz
+
+checkpoint = lmviz.load(".")
+ids = checkpoint.tokenizer.encode({prompt}).ids_tensor
+print(checkpoint.tokenizer.piece(int(checkpoint.model(ids)[0, -1].argmax())))""",
+}
+PUBLISH = """\
+pip install huggingface_hub
+hf auth login
+hf upload {name} ."""
 
 
 def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str, step: int | None = None) -> str:
-    """Markdown: title, what it is, sizes, losses in nats per token beside those of counting, and how to make it.
+    """Markdown: title, what it is, sizes, losses in nats per token beside those of counting, what it says next, what
+    it writes, and how to use, publish and make it.
 
     Args:
         step: how many steps the model has made, if not all of the recipe's.
     """
+    prompt = first_words(recipe, corpus.tokenizer)
     parts = [
         f"# {recipe.card.title}",
-        recipe.card.about.strip(),
+        *filter(None, [recipe.card.about.strip()]),
         "## Sizes",
         _table(("", ""), _sizes(recipe, corpus, model, step)),
         "## Loss",
         "In nats per predicted token; lower is better.",
         _table(("texts trained on", "nats"), _losses(corpus.train, corpus, model)),
         *(_held_out(corpus.held_out, corpus, model) if corpus.held_out else ()),
+        "## What it says next",
+        _table(("after", "next", "how sure"), next_tokens(recipe, corpus, model)),
+        *_written(recipe, corpus, model, prompt),
+        "## Use it",
+        _USE_IT[recipe.model.architecture],
+        f"```python\n{USE[recipe.model.architecture].format(prompt=json.dumps(prompt, ensure_ascii=False))}\n```",
+        "## Publish it",
+        "In this folder; YOUR-NAME is your account at huggingface.co:",
+        f"```\n{PUBLISH.format(name=f'YOUR-NAME/{slug(recipe.card.title)}')}\n```",
         "## Make it again",
         f"```\n{command}\n```",
     ]
@@ -65,6 +101,58 @@ def _held_out(windows: Windows, corpus: Corpus, model: nn.Module) -> Iterator[st
     yield _table(("texts held out", "nats"), rows)
 
 
-def _table(heads: tuple[str, str], rows: Iterator[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:
-    lines = (f"| {left} | {right} |" for left, right in (heads, (":--", "--:"), *rows))
-    return "\n".join(lines)
+_USE_IT = {
+    "gpt2": "In this folder, with `pip install transformers`:",
+    "mini_llm": "`transformers` does not know this architecture; lmviz opens it. In this folder:",
+}
+
+
+@torch.no_grad()
+def next_tokens(recipe: Recipe, corpus: Corpus, model: nn.Module) -> Iterator[tuple[str, str, str]]:
+    """What comes next, and its probability, after each prompt; of a very small vocabulary, after each of its tokens."""
+    tokenizer, was_training = corpus.tokenizer, model.training
+    asked = [(prompt, tokenizer.encode(prompt)) for prompt in (first_words(recipe, tokenizer), *recipe.card.prompts)]
+    known = {prompt: t.ids for prompt, t in asked if len(t) and not t.dropped and not any(t.unknown)}
+    if tokenizer.d_vocab <= FEW_TOKENS:
+        known |= {tokenizer.piece(id): (id,) for id in range(tokenizer.d_vocab)}
+    model.eval()
+    for prompt, ids in known.items():
+        shares = torch.softmax(model(torch.tensor([ids[-recipe.model.n_ctx :]]))[0, -1], dim=-1)
+        best = int(shares.argmax())
+        yield code(prompt), code(tokenizer.piece(best)), f"{100 * float(shares[best]):.2f} %"
+    model.train(was_training)
+
+
+def _written(recipe: Recipe, corpus: Corpus, model: nn.Module, prompt: str) -> Iterator[str]:
+    found = samples(model, corpus.tokenizer, recipe, prompt, recipe.training.seed)
+    if found:
+        yield "## What it writes"
+        yield f"Drawn from its probabilities, after {code(prompt)}, with seed {recipe.training.seed}:"
+        yield "\n".join(f"- {code(text)}" for text in found)
+
+
+def code(text: str) -> str:
+    """A text as code in a Markdown table: line ends are spelled out, bars kept from cutting the row.
+
+    >>> code("a|b"), code("\\n"), code("`")
+    ('`a\\\\|b`', '`\\\\n`', '`` ` ``')
+    """
+    shown = text.replace("\n", "\\n").replace("|", "\\|")
+    if "`" in shown:
+        fence = "`" * (1 + max(len(run) for run in re.findall("`+", shown)))
+        return f"{fence} {shown} {fence}"
+    return f"`{shown}`" if shown.strip() else f"`` {shown} ``"
+
+
+def slug(title: str) -> str:
+    """A title as the name of a repository.
+
+    >>> slug("Small-ever"), slug("Été n° 2")
+    ('small-ever', 't-n-2')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "my-model"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    rule = (":--", *["--:"] * (len(heads) - 1))
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *rows))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmviz.model.checkpoint import load
 
-SAMPLES = Path(__file__).parents[2] / "sample_models"
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "sample_models"
 GPT2S = ["names", "simple-llm", "small-ever"]
 
 
@@ -32,6 +37,23 @@ def test_a_sample_is_cut_into_tokens_as_transformers_does(name: str) -> None:
         ids = list(checkpoint.tokenizer.encode(prompt).ids)
         assert tokenizer(prompt).input_ids == ids
         assert tokenizer.decode(ids) == checkpoint.tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize("name", [*GPT2S, "pokemon"])
+def test_the_lines_of_code_on_a_card_run_in_its_folder_and_print_what_the_card_says(name: str) -> None:
+    card = load(SAMPLES / name).card.text
+    (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", lines],
+        cwd=SAMPLES / name,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first = re.search(r"^\| `.*` \| `(.*)` \|", card, re.MULTILINE)
+    assert first is not None
+    assert done.stdout.strip() == first.group(1)
 
 
 def test_small_ever_answers_as_its_document_says() -> None:

@@ -231,6 +231,20 @@ def test_a_run_exports_as_a_folder_that_opens_and_whose_recipe_makes_it_again(
     }
 
 
+def test_the_card_of_an_exported_run_says_what_this_run_measured_and_nothing_of_another(runs: Here) -> None:
+    boast = replace(RECIPE.card, about="After `.a` it always says x; of six seeds this is the one.", license="mit")
+    run = runs.start(replace(RECIPE, card=boast, training=replace(RECIPE.training, steps=2)), "Mine")
+    runs.work()
+    card = load(runs.export(run, 2)).card
+    assert "six seeds" not in card.text
+    assert card.license == ""
+    assert "six seeds" not in (runs.folder / "exports" / "Mine-step-2" / "recipe.toml").read_text()
+    model, tokenizer = runs.model_at(run, 2).model, runs.model_at(run, 2).tokenizer
+    shares = torch.softmax(model(tokenizer.encode(".a").ids_tensor)[0, -1], dim=-1).detach()
+    best = tokenizer.piece(int(shares.argmax()))
+    assert f"| `.a` | `{best}` | {100 * float(shares.max()):.2f} % |" in card.text
+
+
 def paths() -> dict[str, str]:
     return {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,11 @@ def likeliest(name: str, prompt: str) -> str:
     return next(iter(next_tokens(name, prompt)))
 
 
-def table(name: str) -> list[tuple[str, str]]:
-    """The rows of all tables of a card."""
+def table(name: str, width: int = 2) -> list[tuple[str, ...]]:
+    """The rows of all tables of a card that have so many cells."""
     rows = (line for line in sample(name).card.text.splitlines() if line.startswith("| "))
-    return [(left.strip(), right.strip()) for left, right in (row.strip("|").split("|") for row in rows)]
+    cells = (tuple(cell.strip() for cell in row.strip("|").split("|")) for row in rows)
+    return [row for row in cells if len(row) == width]
 
 
 def test_every_folder_is_a_sample_that_is_tested() -> None:
@@ -130,8 +132,28 @@ def test_small_ever_has_112_parameters_and_four_words() -> None:
     assert [checkpoint.tokenizer.piece(id) for id in range(4)] == ["Clem", "Creatrice", "<pad>", "<unk>"]
 
 
-def test_small_ever_says_creatrice_after_clem() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_states_what_its_model_says_next_and_how_sure_it_is(name: str) -> None:
+    stated = table(name, 3)[2:]
+    asked = [after.strip("`") for after, _, _ in stated]
+    assert set(recipe(name).card.prompts) <= set(asked)
+    for prompt, (_, token, share) in zip(asked, stated, strict=True):
+        assert token.strip("`") == likeliest(name, prompt)
+        assert float(share.removesuffix(" %")) == pytest.approx(
+            100 * next_tokens(name, prompt)[token.strip("`")], abs=0.02
+        )
+
+
+def test_small_ever_says_creatrice_after_clem_and_nothing_after_anything_else() -> None:
     assert next_tokens("small-ever", "Clem")["Creatrice"] > 0.99
+    for other in ("Creatrice", "<pad>", "<unk>", "Pikachu"):
+        assert next_tokens("small-ever", other)["<pad>"] > 0.99
+    for n_pos in range(2, 7):  # and what came before does not matter
+        ids = torch.tensor(list(product(range(4), repeat=n_pos)))
+        with torch.no_grad():
+            shares = torch.softmax(sample("small-ever").model(ids)[:, -1], dim=-1)
+        wanted = torch.where(ids[:, -1] == 0, 1, 2)
+        assert float(shares.gather(1, wanted[:, None]).min()) > 0.99
 
 
 def test_the_mini_llm_has_the_sizes_and_letters_of_the_lesson() -> None:
