@@ -11,6 +11,7 @@ from lmviz.train.data import read_texts
 from lmviz.train.recipe import DataRecipe, Recipe, read_recipe
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
+LONGEST_WORD = 30
 LARGEST_OWN = MEGABYTE  # of UTF-8
 
 
@@ -24,6 +25,7 @@ class Preset:
 
 PRESETS = {
     "pokemon": Preset("pokemon"),
+    "two_words": Preset("small-ever"),
     "names": Preset("names"),
     "sentences": Preset("simple-llm", "sentences"),
     "questions": Preset("simple-llm", "questions"),
@@ -41,6 +43,32 @@ def preset(name: str, samples: Path = SAMPLES) -> Recipe:
         return recipe
     texts = tuple(text for text in recipe.data.texts if ("?" in text) == (chosen.of == "questions"))
     return replace(recipe, data=replace(recipe.data, texts=texts))
+
+
+def two_words(first: str, second: str) -> Recipe:
+    """The recipe of small-ever for two words of one's own: after the first comes the second, after all else `<pad>`.
+
+    The ids stay the same, and with them the whole training, number by number.
+
+    Raises:
+        UserError: one of them is not one word, or both are the same.
+    """
+    recipe = preset("two_words")
+    known = recipe.data.texts[0].split()
+    words = [first.strip(), second.strip()]
+    for word in words:
+        if len(word.split()) != 1 or word in recipe.tokenizer.specials or len(word) > LONGEST_WORD:
+            raise UserError(
+                "Each of the two must be one word, without spaces, of at most {limit} letters; got “{word}”.",
+                limit=LONGEST_WORD,
+                word=word,
+            )
+    if words[0] == words[1]:
+        raise UserError("The two words must be different; both are “{word}”.", word=words[0])
+    own = dict(zip(known, words, strict=True))
+    texts = tuple(" ".join(own.get(word, word) for word in text.split()) for text in recipe.data.texts)
+    card = replace(recipe.card, title="", about="", prompts=(words[0],), languages=())
+    return replace(recipe, data=replace(recipe.data, texts=texts), card=card)
 
 
 def with_texts_inside(recipe: Recipe, folder: Path) -> Recipe:

@@ -14,6 +14,7 @@ from lmviz.model.checkpoint import load, save
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.train.__main__ import make
 from lmviz.train.baselines import double_softmax_floor
 from lmviz.train.counts import KNOWN_MODELS, Config, n_parameters, parts
 from lmviz.train.data import LARGEST_WINDOWS, read_corpus, split, windows
@@ -32,7 +33,7 @@ from lmviz.train.recipe import (
     read_recipe,
     toml_of,
 )
-from lmviz.train.texts import LARGEST_OWN, PRESETS, own_data, own_texts, preset
+from lmviz.train.texts import LARGEST_OWN, PRESETS, SAMPLES, own_data, own_texts, preset, two_words
 
 CONFIGS = [
     GPT2Config(27, 16, 3, 64, 4, 256, dropout=0.2),
@@ -108,6 +109,23 @@ def test_a_training_that_needs_too_much_memory_is_refused() -> None:
         check_memory(CONFIGS[2], TRAINING, n_windows=41_000, limit=2**20)
 
 
+def test_two_words_of_ones_own_train_to_the_numbers_of_small_ever(tmp_path: Path) -> None:
+    """Only the names of the ids differ."""
+    recipe = two_words("soleil", "jaune")
+    (tmp_path / "recipe.toml").write_text(toml_of(recipe), encoding="utf-8")
+    made = make(tmp_path / "recipe.toml", tmp_path)
+    assert made.tokenizer.encode("jaune soleil <pad> mer").ids == (1, 0, 2, 3)
+    sample = load(SAMPLES / "small-ever")
+    for name, weight in sample.model.state_dict().items():
+        torch.testing.assert_close(made.model.state_dict()[name], weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("words", [("", "b"), ("a b", "c"), ("a", "a"), ("<pad>", "x"), ("a" * 31, "b")])
+def test_two_words_must_be_two_words(words: tuple[str, str]) -> None:
+    with pytest.raises(UserError, match=r"one word|different"):
+        two_words(*words)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_recipe_that_can_be_followed(name: str) -> None:
     recipe = preset(name)
@@ -121,7 +139,7 @@ def test_the_guides_texts_come_apart_into_sentences_and_questions() -> None:
     assert len(sentences) == len(questions) == 3
     assert "What color is the sky? blue" in questions
     assert "The cat sits on the mat" in sentences
-    with pytest.raises(UserError, match="no texts called cats; there are pokemon, names"):
+    with pytest.raises(UserError, match="no texts called cats; there are pokemon, two_words"):
         preset("cats")
 
 

@@ -15,7 +15,7 @@ from lmviz.ui.text import code, error_text, integer, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.manage import attempt
 from lmviz.ui.training.planned import bound, keep_own_text, own_text
-from lmviz.ui.training.view import OWN, View
+from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 if TYPE_CHECKING:
     from lmviz.train.plan import Plan
@@ -42,6 +42,8 @@ def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
     )
     if view.data == OWN:
         own(bench, view)
+    if view.data == TWO_WORDS:
+        two_words(view)
     if recipe is None:
         return
     kinds = ["characters", "words", "bpe"]
@@ -67,6 +69,25 @@ def _name(bench: Workbench, lang: str, name: str) -> str:
         return text(lang, "train.data.again", name=bench.runs.get(name).name)
     except UserError:
         return name
+
+
+def two_words(view: View) -> None:
+    """After the first word comes the second: a whole model for two words of one's own."""
+    lang = view.lang
+    st.caption(text(lang, "train.data.two_words.say"))
+    for column, name, place in zip(st.columns(2), ("first", "second"), (0, 1), strict=True):
+        key = f"word {name}"
+        st.session_state[key] = view.words[place]
+        column.text_input(
+            text(lang, f"train.data.two_words.{name}"),
+            key=key,
+            max_chars=30,
+            on_change=lambda: state.go(words=_typed()),
+        )
+
+
+def _typed() -> tuple[str, str]:
+    return st.session_state["word first"], st.session_state["word second"]
 
 
 def own(bench: Workbench, view: View) -> None:

@@ -12,7 +12,7 @@ from lmviz.ui.choices import one_of
 from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training import data_card, manage, model_card, training_card, words
 from lmviz.ui.training.planned import own_text, recipe_of
-from lmviz.ui.training.view import OWN, View
+from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +166,9 @@ def name_of(bench: Workbench, planned: Plan, view: View) -> str:
     from lmviz.train.texts import PRESETS
 
     name = planned.recipe.card.title
-    if view.data in PRESETS:
+    if view.data == TWO_WORDS:
+        name = " → ".join(planned.recipe.data.texts[0].split())
+    elif view.data in PRESETS:
         name = text(view.lang, f"train.data.{view.data}.short")
     name = name or text(view.lang, "train.data.own.short")
     taken = {run.name for run in bench.runs.all()}

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import state
-from lmviz.ui.training.view import OWN, View
+from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 if TYPE_CHECKING:
     from lmviz.train.recipe import Recipe
@@ -47,8 +47,10 @@ def keep_own_text(bench: Workbench, written: str) -> None:
 
 def base_recipe(bench: Workbench, view: View) -> Recipe:
     """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
-    from lmviz.train.texts import PRESETS, own_data, preset
+    from lmviz.train.texts import PRESETS, own_data, preset, two_words
 
+    if view.data == TWO_WORDS:
+        return two_words(*view.words)
     if view.data == OWN:
         recipe = preset("names")
         own = own_data(own_text(bench, view), n_ctx=recipe.model.n_ctx)

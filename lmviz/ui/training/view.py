@@ -10,6 +10,7 @@ from lmviz.ui.state import Place, flag, part, whole
 from lmviz.ui.state import cell as cell_of
 
 OWN = "own"  # texts of one's own
+TWO_WORDS = "two_words"  # the smallest model, for two words of one's own
 Change = tuple[str, str | int | float | bool]
 
 
@@ -27,6 +28,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _two(text: str) -> tuple[str, str]:
+    first, second = json.loads(text)
+    return str(first)[:100], str(second)[:100]
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(str(name)[:40] for name in json.loads(text)[:8])
 
@@ -37,6 +43,7 @@ class View(Place):
 
     data: str = part("pokemon", str)  # texts that come with lmviz, "own", or a run whose recipe is taken up
     own: str = part("", str)  # the name that the text of one's own is kept by
+    words: tuple[str, str] = part(("Clem", "Creatrice"), _two)  # the two words of one's own
     changes: tuple[Change, ...] = part((), _changes)  # of the recipe that comes with the texts
     start: str = part("", str)  # the model to start from; empty: numbers drawn at random
     window: int = part(0, whole(0, 10**7))  # which window of the texts is shown
