@@ -19,6 +19,7 @@ from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
+ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
 PAGES = Path(__file__).parent.parent.parent / "pages"
 LISTED = (  # the pages in their order; the first opens at once
     ("step_through", ":material/footprint:"),
@@ -50,7 +51,7 @@ _frozen = threading.Lock()
 
 def frame() -> None:
     """What comes before anything else on every page."""
-    st.set_page_config(page_title="lmviz", page_icon=":material/footprint:", layout="wide")
+    st.set_page_config(page_title="lmviz", page_icon=ICON, layout="wide")
     st.html(f"<style>{_CSS}</style>")
 
 

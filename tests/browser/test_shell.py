@@ -6,8 +6,22 @@ import re
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import serving
+import lmviz.ui.debugging.view as debugging_view
+import lmviz.ui.embeddings.view as embeddings_view
+import lmviz.ui.generation.view as generation_view
+import lmviz.ui.quantisation.view as quantisation_view
+import lmviz.ui.tokenizer.view as tokenizer_view
+from lmviz.ui.shell import LISTED
+from tests.browser.conftest import idle, serving
 from tests.conftest import ROOT
+
+PARTS = {  # of the pages that have several
+    "generation": ("way", generation_view.WAYS),
+    "tokenizer": ("tab", tokenizer_view.TABS),
+    "embeddings": ("section", embeddings_view.SECTIONS),
+    "quantisation": ("section", quantisation_view.SECTIONS),
+    "debugging": ("section", debugging_view.SECTIONS),
+}
 
 
 def test_a_link_to_a_page_opens_in_the_frame_though_nobody_was_here_before(browser: Browser) -> None:
@@ -19,3 +33,19 @@ def test_a_link_to_a_page_opens_in_the_frame_though_nobody_was_here_before(brows
         expect(page).to_have_url(re.compile(r"/tokenizer"))
         expect(page).to_have_url(re.compile(r"lang=fr"))
         page.close()
+
+
+def test_no_page_asks_anything_of_any_other_host(browser: Browser, server: str) -> None:
+    """Every page and every part of it, as they are opened: not a font, not an icon, not a picture from elsewhere."""
+    asked: set[str] = set()
+    page = browser.new_page()
+    page.on("request", lambda request: asked.add(request.url))
+    for name, _ in LISTED:
+        key, parts = PARTS.get(name, ("lang", ("en",)))
+        for part in parts:
+            page.goto(f"{server}/{name}?{key}={part}")
+            expect(page.get_by_test_id("stMainBlockContainer")).to_be_visible(timeout=60_000)
+            idle(page)
+    page.close()
+    assert len(asked) > len(LISTED)
+    assert not {url for url in asked if not url.startswith((server, server.replace("http", "ws"), "data:", "blob:"))}
