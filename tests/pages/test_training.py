@@ -145,6 +145,27 @@ def test_what_cannot_be_trained_says_so_and_keeps_the_button(open_training: Open
     assert app.button(key="go").disabled
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_loss_that_blew_up_is_in_sight_and_said_to_have_done_so(open_training: Open, runs: Runs, lang: str) -> None:
+    recipe = short(40)
+    run = runs.start(
+        replace(recipe, training=replace(recipe.training, learning_rate=20.0, schedule="constant")), "Boom"
+    )
+    wait(lambda: rests(runs, run))
+    curve = runs.series(run, "loss", 10**6)
+    losses = dict(zip(*(found.tolist() for found in (curve.steps, curve.numbers)), strict=True))
+    app = open_training(run=run, lang=lang)
+    spec = json.dumps(json.loads(app.get("vega_lite_chart")[0].proto.spec))
+    top = max(json.loads(re.search(r'"domain": (\[[^\]]*\]), "nice": false, "type": "log"', spec).group(1)))
+    assert top >= max(losses.values()) > 8 * runs.get(run).facts["baselines"]["uniform"]
+    limit = 2 * max(losses[1], runs.get(run).facts["baselines"]["uniform"])
+    step = min(step for step, loss in losses.items() if loss > limit)
+    assert re.search(rf"(step|itération) {step}\b", said(app))
+    app.toggle[0].set_value(False).run()
+    assert '"type": "log"' not in json.dumps(json.loads(app.get("vega_lite_chart")[0].proto.spec))
+    runs.delete(run)
+
+
 def total(app: AppTest) -> int:
     return sum(map(math.prod, picture(app, "sizes")["parts"]))
 

@@ -122,6 +122,30 @@ def means(steps: NDArray[np.int64], numbers: NDArray[np.float64], width: int) ->
     return Series(steps[whole][width - 1 :: width], numbers[whole].reshape(-1, width).mean(axis=1), len(steps))
 
 
+@dataclass(frozen=True)
+class Jump:
+    """Where a curve left what it had reached."""
+
+    step: int  # the first that is above the limit
+    before: float  # the number of the step before it
+    after: float
+    is_over: bool  # whether the curve has come back below the limit
+
+
+def jump_of(steps: NDArray[np.int64], numbers: NDArray[np.float64], limit: float) -> Jump | None:
+    """The first step of a curve whose number is above a limit, or is none; None if there is no such step.
+
+    Args:
+        steps: all that there are, not thinned.
+    """
+    above = np.flatnonzero(~(numbers <= limit))
+    if not len(above) or above[0] == 0:
+        return None
+    first = int(above[0])
+    is_over = bool(numbers[-1] <= limit)
+    return Jump(int(steps[first]), float(numbers[first - 1]), float(numbers[first]), is_over)
+
+
 def _joined(rows: Iterable[sqlite3.Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     parts = [_arrays(steps, numbers) for steps, numbers in rows]
     if not parts:

@@ -21,6 +21,7 @@ LABELS: Mapping[str, dict[str, Any]] = {  # of a horizontal line: at its end, or
     "over": {"align": "center", "baseline": "bottom", "dy": -3},
     "under": {"align": "center", "baseline": "top", "dy": 4},
 }
+LARGE = "datum.value < 1e6 ? format(datum.value, ',~g') : replace(format(datum.value, '.0e'), 'e+', 'e')"
 FAINT = 0.3  # single steps, behind the mean of their neighbours
 
 
@@ -51,7 +52,7 @@ def loss_chart(
     across = alt.Scale(domain=[0, steps], nice=False)
     at = alt.X("step:Q", title=words["step"], scale=across, axis=alt.Axis(tickCount=8))
     scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
-    loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=alt.Axis(tickCount=6))
+    loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=alt.Axis(tickCount=6, labelExpr=LARGE))
     named = ", ".join(f"{kind}: {_js(words[kind])}" for kind in DASHES if kind in words)
     of_kinds = (
         alt.Legend(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,8 @@ import numpy as np
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state
-from lmviz.ui.text import error_text, number, text
+from lmviz.ui import shell, state
+from lmviz.ui.text import error_text, integer, number, text
 from lmviz.ui.training import charts
 from lmviz.ui.training.view import View
 
@@ -28,6 +28,8 @@ SMALL_POINTS, SMALL_HEIGHT = 80, 190
 HEIGHT = 420
 MEANS = 75  # of a noisy curve, over the whole run
 WRITTEN = {"uniform": "end", "unigram": "under", "bigram": "end", "floor": "over"}  # where its line has its label
+HIGH, FAR = 2.0, 8.0  # times the loss that is expected at most: worth a sentence; too far for a plain axis
+LABEL = 20  # pixels that a label of a line needs for itself
 ROOM = 1.16  # above the highest of what the chart must show
 
 
@@ -47,18 +49,78 @@ def loss(bench: Workbench, view: View, run: Run) -> None:
             found = mean_loss(bench, one)
             _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], "mean")
     highest = [table["nats"][0]] if table["nats"] else []
-    for name, nats in run.facts.get("baselines", {}).items():
-        label = text(lang, f"train.baseline.{name}", nats=number(lang, nats, 2))
-        _add(table, [0, steps], [nats, nats], names[run.id], "counted")
-        _add(table, [steps if WRITTEN[name] == "end" else steps // 2], [nats], names[run.id], WRITTEN[name], label)
-        highest.append(nats)
-    top = ROOM * max((value for value in highest if math.isfinite(value)), default=1.0)
-    nats = (_below(min((v for v in table["nats"] if v > 0), default=1.0)) if view.log else 0.0, top)
+    counted: dict[str, float] = run.facts.get("baselines", {})
+    log = is_log(bench, view, run)
+    expected = [value for value in (*highest, *counted.values()) if math.isfinite(value)]
+    nats = _domain([*table["nats"], *counted.values()], expected, log)
+    labelled = _apart(counted, nats, log)
+    for name, line in counted.items():
+        label = text(lang, f"train.baseline.{name}", nats=number(lang, line, 2)) if name in labelled else ""
+        _add(table, [0, steps], [line, line], names[run.id], "counted")
+        _add(table, [steps if WRITTEN[name] == "end" else steps // 2], [line], names[run.id], WRITTEN[name], label)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
-    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, view.log, not run.is_active, width_of(run))
+    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, log, not run.is_active, width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
         st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", height="stretch", key="loss_chart")
+
+
+def _domain(nats: list[float], expected: list[float], log: bool) -> tuple[float, float]:
+    """The lowest and the highest loss of the axis: room for what is expected of a training, and for what came."""
+    finite = [value for value in nats if math.isfinite(value)]
+    top = ROOM * max(expected, default=1.0)
+    highest = max(finite, default=0.0)
+    if highest > top:
+        top = _above(highest)
+    return (_below(min((value for value in finite if value > 0), default=1.0)) if log else 0.0), top
+
+
+def _apart(lines: Mapping[str, float], nats: tuple[float, float], log: bool) -> set[str]:
+    """The lines whose labels lie neither over each other nor over another line; the higher ones come first."""
+    low, high = map(math.log, nats) if log else nats
+    heights = {
+        name: HEIGHT * ((math.log(max(line, nats[0])) if log else line) - low) / (high - low)
+        for name, line in sorted(lines.items(), key=lambda named: -named[1])
+    }
+    kept: dict[str, float] = {}
+    for name, height in heights.items():
+        at = height + (LABEL if WRITTEN[name] in ("end", "over") else -LABEL) / 2
+        others = [other for one, other in heights.items() if one != name and other != height]
+        is_free = all(abs(at - other) >= LABEL / 2 for other in others) and at >= LABEL / 2
+        if is_free and all(abs(at - other) >= LABEL for other in kept.values()):
+            kept[name] = at
+    return set(kept)
+
+
+def is_log(bench: Workbench, view: View, run: Run) -> bool:
+    """Whether the axis is logarithmic: as chosen, or because the loss went far above where it began."""
+    if view.log is not None:
+        return view.log
+    numbers = series(bench, run, "loss", POINTS).numbers
+    finite = numbers[np.isfinite(numbers)]
+    return bool(len(finite)) and float(finite.max()) > FAR * _expected(run, finite)
+
+
+def _expected(run: Run, numbers: Any) -> float:
+    """The highest loss that a training has without a fault: that of the first step, or of guessing."""
+    guessing: float = run.facts.get("baselines", {}).get("uniform", 0.0)
+    return max(float(numbers[0]), guessing)
+
+
+def jump(bench: Workbench, view: View, run: Run) -> None:
+    """At which step the loss left what it had reached, if it did."""
+    from lmviz.train.store.series import jump_of
+
+    found = series(bench, run, "loss", POINTS)
+    if not len(found) or (found.numbers <= (limit := HIGH * _expected(run, found.numbers))).all():
+        return
+    whole = bench.runs.series(run.id, "loss", 10**9)
+    where = jump_of(whole.steps, whole.numbers, limit)
+    if where is None:
+        return
+    shown = {"before": number(view.lang, where.before, 3), "after": number(view.lang, where.after, 3)}
+    key = "train.jump.over" if where.is_over else "train.jump"
+    shell.note(text(view.lang, key, step=integer(view.lang, where.step), **shown))
 
 
 @lru_cache(maxsize=64)
@@ -115,6 +177,12 @@ def _below(nats: float) -> float:
     """The next 1, 2 or 5 times a power of ten below: the axis of a falling curve changes rarely."""
     power: float = 10 ** math.floor(math.log10(nats))
     return max(step * power for step in (1, 2, 5) if step * power <= nats * 1.0001)
+
+
+def _above(nats: float) -> float:
+    """The next 1, 2 or 5 times a power of ten above."""
+    power: float = 10 ** math.floor(math.log10(nats))
+    return min(step * power for step in (1, 2, 5, 10) if step * power >= nats)
 
 
 def all_curves(bench: Workbench) -> None:

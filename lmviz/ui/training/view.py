@@ -49,7 +49,7 @@ class View(Place):
     window: int = part(0, whole(0, 10**7))  # which window of the texts is shown
     run: str = part("", str)  # the run that is watched; empty: the plan
     beside: tuple[str, ...] = part((), _names)  # other runs on its chart
-    log: bool = part(False, flag)
+    log: bool | None = part(None, flag)  # a logarithmic axis; None: where the loss has left the others far below
     tab: str = part("", str)
     step: int = part(-1, whole(-1, 2**31))  # of time travel; -1: the last there is
     b_step: int = part(-1, whole(-1, 2**31))  # the other time of a comparison

@@ -25,7 +25,7 @@ WITH_CHART = ("", "compare")
 def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     """What can be done with the run, what there is to look at, the live part, and what was chosen."""
     run = bench.runs.get(view.run)
-    state.keep("train.drawn", _drawn(view, run))
+    state.keep("train.drawn", _drawn(bench, view, run))
     every = replay.pace("train", BEAT) if run.is_active else None
     with row:
         manage.buttons(bench, view, run)
@@ -41,14 +41,14 @@ def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) 
         )
         if view.tab in WITH_CHART:
             st.space("stretch")
-            st.toggle(text(view.lang, "train.log"), **state.bound("log"))
+            st.toggle(text(view.lang, "train.log"), **state.bound("log", shown=curves.is_log(bench, view, run)))
     st.fragment(live, run_every=every)(bench)
     below(bench, view, run, every)
 
 
-def _drawn(view: View, run: Run) -> tuple[object, ...]:
+def _drawn(bench: Workbench, view: View, run: Run) -> tuple[object, ...]:
     """What the whole page hangs on: where it changes, the live part alone is not enough."""
-    return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active
+    return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active, curves.is_log(bench, view, run)
 
 
 def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
@@ -82,13 +82,14 @@ def _live(bench: Workbench, view: View) -> None:
     if not view.run:
         st.rerun()
     run = bench.runs.get(view.run)
-    if _drawn(view, run) != state.remember("train.drawn", ()):
+    if _drawn(bench, view, run) != state.remember("train.drawn", ()):
         st.rerun()
     if run.state == "queued":
         st.caption(":material/hourglass_top: " + text(view.lang, "train.queued", place=run.queue_place))
     if view.tab in WITH_CHART:
         chart, side = st.columns([0.68, 0.32], gap="medium")
         with chart:
+            curves.jump(bench, view, run)
             curves.loss(bench, view, run)
             progress(view, run)
         side.html(facts(view, run) + samples(bench, view, run))
