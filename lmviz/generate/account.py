@@ -52,7 +52,8 @@ class Share:
     scores: NDArray[np.float64]  # [d_vocab], of the column
     entry: Entry | None  # what the filter did to the token's score; None for the logits, and for a token that was out
     before: float | None  # None for the logits
-    kept: float  # the probabilities that the tokens left had in the column before, together; 1 if none was cut
+    kept: float  # the probabilities that the tokens left had in the column before, together
+    n_cut: int  # how many tokens the column's filter has cut
 
 
 def share_in(step: TokenStep, id: int, name: str) -> Share:
@@ -61,11 +62,13 @@ def share_in(step: TokenStep, id: int, name: str) -> Share:
     at = next(i for i, column in enumerate(columns) if column.name == name)
     scores = columns[at].scores.astype(np.float64)
     if at == 0:
-        return Share(scores, None, None, 1.0)
+        return Share(scores, None, None, 1.0, 0)
     before = columns[at - 1]
     shares = _shares(before)
     entry = _entry(before, columns[at], id, step) if columns[at].is_on and before.scores[id] > -np.inf else None
-    return Share(scores, entry, float(shares[id]), float(shares[columns[at].scores > -np.inf].sum()))
+    left = columns[at].scores > -np.inf
+    n_cut = int((before.scores > -np.inf).sum() - left.sum())
+    return Share(scores, entry, float(shares[id]), float(shares[left].sum()), n_cut)
 
 
 def account(step: TokenStep, id: int) -> Account:

@@ -135,6 +135,7 @@ def _adam_step(known: _Known, g: float, symbol: str) -> Generator[Line, None, fl
     yield Line("t", "", t)
     yield Line("m", "", m)
     yield Line("v", "", v)
+    yield Line(r"\epsilon", "", EPSILON)
     yield Line("m'", rf"{BETA_1} \cdot m + {1 - BETA_1:.3g} \cdot {symbol}", m_new)
     yield Line("v'", rf"{BETA_2} \cdot v + {1 - BETA_2:.3g} \cdot {symbol}^2", v_new)
     yield Line(r"\hat m", rf"m' / (1 - {BETA_1}^t)", m_hat)

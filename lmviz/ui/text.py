@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 import re
-import string
 from functools import lru_cache
 from pathlib import Path
 
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-from lmviz.errors import UserError
+from lmviz.digits import rounded
+from lmviz.errors import Sentence, UserError
 
 LOCALE = Path(__file__).parent.parent / "locale"
 LANGUAGES = {"en": "English", "fr": "Français"}
 DEFAULT = "en"
+SHORT = 8  # characters of a number that an error repeats as it came
 
 
 @lru_cache
@@ -52,7 +53,7 @@ def error_text(language: str, error: UserError) -> str:
     return _Plain(language).format(catalogue(language).get(error.sentence, error.sentence), **error.details)
 
 
-class _Plain(string.Formatter):
+class _Plain(Sentence):
     """Fills in details as they are written, whatever they would mean in Markdown; long counts with their thousands
     set apart."""
 
@@ -60,9 +61,9 @@ class _Plain(string.Formatter):
         self.language = language
 
     def format_field(self, value: object, format_spec: str) -> str:
-        if isinstance(value, float) and not math.isfinite(value):
-            return number(DEFAULT, value)  # NaN, ∞
-        if type(value) is int and abs(value) >= 10_000 and not format_spec:
+        if isinstance(value, float) and not format_spec and (len(str(value)) > SHORT or not math.isfinite(value)):
+            return number(self.language, value, 4)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000 and not format_spec:
             return integer(self.language, value)
         return plain(str(super().format_field(value, format_spec)))
 
@@ -77,15 +78,16 @@ def plain(shown: str) -> str:
 
 
 def number(language: str, value: float, digits: int = 2) -> str:
-    """A number as the language writes it, with a true minus sign: −0.08, −0,08. Never "0.00" for what is not zero."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
-    if value == int(value) and abs(value) < 1e6 and digits == 0:
-        return integer(language, int(value))
-    if value != 0 and (abs(value) < 0.5 * 10 ** -max(digits, 1) or abs(value) >= 1e6):
-        mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
-        return f"{_separated(language, mantissa)}e{int(exponent)}".replace("-", "−")
-    return _separated(language, f"{value:.{digits}f}").replace("-", "−")
+    """A number as the language writes it, with a true minus sign: −0.08, −0,08. Never "0.00" for what is not zero; of
+    any size."""
+    shown = rounded(value, digits)
+    return integer(language, int(shown)) if shown.lstrip("-").isdigit() else localised(language, shown)
+
+
+def localised(language: str, shown: str) -> str:
+    """A number in plain text, as `rounded` gives it, as the language writes it."""
+    words = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}
+    return words.get(shown, _separated(language, shown).replace("-", "−"))
 
 
 def percent(language: str, share: float) -> str:
@@ -101,7 +103,9 @@ def _separated(language: str, plain: str) -> str:
 
 
 def integer(language: str, value: int) -> str:
-    """A count with its thousands set apart: 2,832, 2 832."""
+    """A count with its thousands set apart: 2,832, 2 832; with a power of ten where it is very long."""
+    if abs(value) >= 10**15:
+        return localised(language, rounded(value, 2))
     return str(format_decimal(value, locale=language)).replace("-", "−")
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
-from lmviz.ui.text import number
+from lmviz.ui.text import localised, text
 
 if TYPE_CHECKING:
     from lmviz.explain.explanation import Explanation, Piece
     from lmviz.train.update_rules import Update
 
-SHOWN = 6  # terms of a longer sum: the first two, the largest, the last
+SHOWN = 6  # terms of a longer sum: the largest
+_NEGATIVE = r"−(?:∞|\d[\d.,\u202f]*(?:e−?\d+)?)"
 LOOK = Path(__file__).parent / "browser" / "worked.css"
 
 
@@ -34,13 +36,84 @@ def lines(named: Sequence[tuple[str, Explanation]], lang: str, digits: int = 4) 
     steps([(name, _arithmetic(why, lang, digits)) for name, why in named])
 
 
-def equations(found: Update, lang: str) -> str:
-    """The lines as LaTeX: symbol, formula, value."""
+@dataclass(frozen=True)
+class Equation:
+    """A line of arithmetic as it is read, in plain text, and each of its numbers by its name."""
+
+    left: str
+    sign: str
+    result: str
+    numbers: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        return f"{self.left} {self.sign} {self.result}"
+
+    @property
+    def bold(self) -> str:
+        """The same in Markdown, the result in bold."""
+        return f"{self.left} {self.sign} **{self.result}**"
+
+    @property
+    def html(self) -> str:
+        return f"{escape(self.left)} {self.sign} <b>{escape(self.result)}</b>"
+
+
+def equation(lang: str, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
+    """A template's arithmetic, "{before} ÷ {by}", with as many digits as make it true as it is written."""
+    from lmviz.explain.explanation import write
+    from lmviz.explain.line import line_of, written
+    from lmviz.explain.reading import read
+
+    pieces = write(template, **numbers)
+    formula = read("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
+    given = [float(piece) for piece in pieces if not isinstance(piece, str)]  # type: ignore[arg-type]
+    line = line_of([(formula, given)], result, digits)
+    shown = {name: localised(lang, written(value, line.digits)) for name, value in numbers.items()}
+    left = "".join(
+        piece if isinstance(piece, str) else localised(lang, written(float(piece), line.digits))  # type: ignore[arg-type]
+        for piece in pieces
+    )
+    return Equation(held(left), line.sign, localised(lang, line.result), shown)
+
+
+def compared(lang: str, sign: str, left: float, right: float, digits: int = 2) -> str:
+    """Two numbers and the sign between them, with as many digits as make it true."""
+    return equation(lang, f"{{left}} {sign} {{right}}", 1.0, digits, left=left, right=right).left
+
+
+def equations(found: Update, lang: str, digits: int = 6) -> str:
+    """The lines as LaTeX: symbol, formula, value; ≈ where the numbers as they are written give another one."""
+    from lmviz.explain.line import written
+
     lines = []
+    shown: dict[str, float] = {}  # the number that stands on screen, by its symbol
     for line in found.lines:
-        value = number(lang, line.value, 0 if line.symbol == "t" else 7).replace(",", "{,}").replace("−", "-")
-        lines.append(rf"{line.symbol} &= {line.formula + ' = ' if line.formula else ''}{value}")
+        value = written(line.value, digits)
+        is_exact = not line.formula or written(_from_latex(line.formula, shown), digits) == value
+        sign = "=" if is_exact else r"\approx"
+        equals = f"= {line.formula} {sign} " if line.formula else "= "
+        lines.append(rf"{line.symbol} &{equals}{latex_number(lang, value)}")
+        shown[line.symbol] = float(value)
     return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
+
+
+def latex_number(lang: str, shown: str) -> str:
+    """A number in plain text as LaTeX: 1.2 · 10⁻⁷, and never an e, which would be Euler's."""
+    mantissa, _, power = shown.partition("e")
+    plain = localised(lang, mantissa).replace(",", "{,}").replace("−", "-").replace("∞", r"\infty")
+    return rf"{plain} \cdot 10^{{{power}}}" if power else plain
+
+
+def _from_latex(formula: str, known: Mapping[str, float]) -> float:
+    """What a formula of symbols gives; its symbols are those of the lines before it."""
+    from lmviz.explain.reading import read
+
+    symbols = sorted(known, key=len, reverse=True)
+    places = re.compile("|".join(re.escape(symbol) for symbol in symbols))
+    text = re.sub(r"\\sqrt\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", r"√(\1)", formula).replace(r"\cdot", "×")
+    numbers = [known[symbol] for symbol in places.findall(text)]
+    return read(places.sub("\0", text).replace("{", "").replace("}", ""))(numbers)
 
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:
@@ -60,8 +133,18 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
 
 
 def _arithmetic(why: Explanation, lang: str, digits: int) -> str:
-    numbers = "".join(_part(piece, why, lang, digits) for piece in why.written)
-    return f"{numbers} = <b>{_written(why.value, lang, digits)}</b>"
+    from lmviz.explain.line import explained, shortest
+
+    chosen = shortest(why, SHOWN)
+    line = explained(why, digits, [chosen])
+    text = "".join(_part(piece, why, chosen, lang, line.digits) for piece in why.written)
+    return f"{held(text)} {line.sign} <b>{localised(lang, line.result)}</b>"
+
+
+def held(arithmetic: str) -> str:
+    """The same with every negative number that follows a sign, or is squared, in brackets: −1.87 × (−0.29)."""
+    after = rf"([+−×÷/^]\s?(?:<b>)?)({_NEGATIVE})"
+    return re.sub(rf"(?<!e)({_NEGATIVE})(?=²)", r"(\1)", re.sub(after, r"\1(\2)", arithmetic))
 
 
 def _breaking(cell: str) -> str:
@@ -77,35 +160,33 @@ def _html(drawn: str) -> None:
     st.html(_look() + drawn)
 
 
-def _part(piece: Piece, why: Explanation, lang: str, digits: int) -> str:
+def _part(piece: Piece, why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
     from lmviz.explain.explanation import TERMS
 
-    return _sum(why, lang, digits) if piece is TERMS else _plain(piece, lang, digits)
+    return _sum(why, chosen, lang, digits) if piece is TERMS else _plain(piece, lang, digits)
 
 
-def _sum(why: Explanation, lang: str, digits: int) -> str:
-    """The terms in order; of a long sum only some, with dots for the others. Where some are 0, the others are bold."""
+def _sum(why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
+    """The terms in order; of a long sum the largest, and what the others come to. Where some are 0, the others are
+    bold."""
+    from lmviz.explain.line import rest_of
+
     values = why.values
-    n, has_zeros = len(values), bool((values == 0).any())
-    largest = np.argsort(-np.abs(values), kind="stable")[: SHOWN - 3].tolist()
-    chosen = sorted({0, 1, n - 1, *largest} & set(range(n))) if n > SHOWN else list(range(n))
-    written, before = [], -1
+    has_zeros = bool((values == 0).any())
+    shown = []
     for i in chosen:
-        if i != before + 1:
-            written.append('<span class="dots">…</span>')
         term = "".join(_plain(piece, lang, digits) for piece in why.terms[i].pieces)
-        written.append(f"<b>{term}</b>" if values[i] and has_zeros else term)
-        before = i
-    return " + ".join(written)
+        shown.append(f"<b>{term}</b>" if values[i] and has_zeros else term)
+    if n_left := len(values) - len(chosen):
+        rest = _plain(rest_of(why, chosen), lang, digits)
+        shown.append(f'{rest} <span class="dots">{escape(text(lang, "inspect.rest", n=n_left))}</span>')
+    return " + ".join(shown) or "0"
 
 
 def _plain(piece: Piece, lang: str, digits: int) -> str:
+    from lmviz.explain.line import written
+
     if isinstance(piece, str):
         return escape(piece)
     value = float(getattr(piece, "value", piece))  # type: ignore[arg-type]
-    written = _written(value, lang, digits)
-    return f"({written})" if value < 0 else written
-
-
-def _written(value: float, lang: str, digits: int) -> str:
-    return escape(number(lang, value, 0 if value.is_integer() else digits))
+    return escape(localised(lang, written(value, digits)))

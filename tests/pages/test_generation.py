@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,6 +24,8 @@ from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, number, text
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture, settled
+from tests.written import holds, plain
+from tests.written import number as number_of
 
 
 def checkpoint(name: str) -> lmviz.Checkpoint:
@@ -175,7 +178,10 @@ def test_a_row_is_worked_out_down_to_its_probability(open_on: Open) -> None:
     shown = " ".join(markdown.value for markdown in app.markdown)
     row = next(row for row in picture(app, "generation.step")["rows"] if row["id"] == 5)
     assert f"{row['scores'][0]:.2f}".replace("-", "−") in shown
-    assert f"**{row['shares'][-1]:.4f}**" in shown
+    lines = [plain(line) for line in re.findall(r"[^:=]+ [=≈] \*\*[^*]+\*\*", shown)]
+    assert len(lines) == 2
+    assert all(holds(line, "en") for line in lines), lines
+    assert number_of(lines[-1].split()[-1]) == pytest.approx(row["shares"][-1], abs=5e-5)
     doors = [link.proto.query_string for link in app.get("page_link")]
     assert any("cell" in door and "logits" in door for door in doors)
 

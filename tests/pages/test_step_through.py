@@ -78,8 +78,13 @@ def test_the_language_changes_and_nothing_else_does(open_page: Open) -> None:
     after = scene(app)
     assert after["lang"] == "fr" and before["lang"] == "en"
     assert "fr" in app.query_params["lang"]
-    for part in ("picture", "inspector", "tokens"):
+    for part in ("picture", "tokens"):
         assert after[part] == before[part]
+    for name, found in before["inspector"].items():
+        assert after["inspector"][name] == found or name == "lines"
+    assert [line["value"].replace(",", ".") for line in after["inspector"]["lines"]] == [
+        line["value"] for line in before["inspector"]["lines"]
+    ]
     assert after["say"]["title"] != before["say"]["title"]
 
 

@@ -10,14 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"errors", "chance"}
+MODEL = {"errors", "chance", "digits"}
 ENGINE = MODEL | {"model", "trace", "explain", "walk", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
+    "errors": {"digits"},
     "chance": set(),
+    "digits": set(),
     "model": {"errors", "model"},
     "trace": {"errors", "chance", "trace"},
-    "explain": {"errors", "trace", "explain"},
+    "explain": {"errors", "digits", "trace", "explain"},
     "walk": {"errors", "trace", "walk"},
     "generate": {"errors", "model", "generate"},
     "tokens": {"errors", "model", "tokens"},

@@ -8,6 +8,7 @@ import re
 import string
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lmviz.errors import UserError
@@ -114,18 +115,33 @@ def test_nothing_in_an_error_acts_as_markdown() -> None:
 @pytest.mark.parametrize(
     ("value", "digits", "english", "french"),
     [
-        (0.0791, 2, "0.08", "0,08"),
+        (0.0791, 2, "0.079", "0,079"),
         (-3.0, 2, "−3.00", "−3,00"),
-        (0.0004, 2, "4.00e−4", "4,00e−4"),
+        (0.0004, 2, "0.00040", "0,00040"),
+        (1.234e-7, 2, "1.2e−7", "1,2e−7"),
+        (10**30, 2, "1.0e30", "1,0e30"),
+        (10**400, 4, "1.000e400", "1,000e400"),
+        (1e30, 0, "1e30", "1e30"),
+        (-2.5, 0, "−3", "−3"),
         (0.0, 2, "0.00", "0,00"),
         (float("-inf"), 2, "−∞", "−∞"),
         (float("nan"), 2, "NaN", "NaN"),
-        (12345678.0, 2, "1.23e7", "1,23e7"),
+        (12345678.0, 2, "1.2e7", "1,2e7"),
     ],
 )
 def test_numbers_are_written_as_the_language_does(value: float, digits: int, english: str, french: str) -> None:
     assert number("en", value, digits) == english
     assert number("fr", value, digits) == french
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("value", [10**15, -(10**30), 10**400, 1e300, -1e-300, 5e-324, np.float32(3.4e38), 0.1 + 0.2])
+def test_a_number_of_any_size_is_written_and_so_is_an_error_about_it(language: str, value: float) -> None:
+    """Also where it came from a link, a config or a recipe, and is only repeated."""
+    for shown in (number(language, value), number(language, value, 0), error_text(language, UserError("{n}", n=value))):
+        assert len(shown) < 24
+    if isinstance(value, int):
+        assert len(integer(language, value)) < 24
 
 
 def test_counts_are_grouped_as_the_language_does() -> None:

@@ -60,7 +60,7 @@ class Run:
 
     @property
     def failure(self) -> str | None:
-        return self.sentence.format(**self.details) if self.sentence else None
+        return str(UserError(self.sentence, **self.details)) if self.sentence else None
 
 
 @dataclass(frozen=True)

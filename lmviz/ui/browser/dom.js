@@ -12,13 +12,22 @@ const h = (tag, attributes, ...children) => {
   return element;
 };
 
-// A number as the reader's language writes it, with a true minus sign; never "0.00" for what is not zero.
+// A number in plain text, by the rule of lmviz/digits.py: so many decimals, and so many significant digits at least.
+const rounded = (value, digits) => {
+  const size = Math.abs(value), power = size ? Number(size.toExponential().split("e")[1]) : 0;
+  const short = () => value.toExponential(Math.max(digits, 1) - 1).replace("e+", "e");
+  if (size && (power >= 6 || power < -4)) return short();
+  const plain = value.toFixed(size && digits ? Math.max(digits, digits - 1 - power) : digits);
+  if (Math.abs(Number(plain)) >= 1e6) return short();
+  return Number(plain) === 0 ? plain.replace("-", "") : plain;
+};
+
+// The same as the reader's language writes it, with a true minus sign.
 const written = (given, digits, lang) => {
   const value = Number(given); // JSON has no NaN and no infinity: they come as words
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const tiny = value !== 0 && (Math.abs(value) < 0.5 * 10 ** -digits || Math.abs(value) >= 1e6);
-  const plain = tiny ? value.toExponential(Math.max(0, digits - 1)).replace("e+", "e") : value.toFixed(digits);
+  const plain = rounded(value, digits);
   return (lang === "fr" ? plain.replace(".", ",") : plain).replace(/-/g, "−");
 };
 

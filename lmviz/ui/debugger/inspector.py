@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from lmviz.benches.run import Run
-from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece, Term
+from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece
+from lmviz.explain.line import explained, rest_of, shortest, written
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through.view import View
+from lmviz.ui.text import localised
 from lmviz.workbench import Workbench
 
-TERMS_SENT = 64  # of a long sum, the largest by magnitude; the browser shows fewer until it is asked for all of these
+TERMS_SENT = 64  # of a long sum, the largest by magnitude
+TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
@@ -46,9 +49,7 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
         "formula": "",
     }
     if why is not None and why.known:
-        shown["lines"] = [
-            {"value": plain(one.value), "pieces": written(run, one)} for one in _unrolled(bench, run, why, gradient)
-        ]
+        shown["lines"] = [_line(run, one, view) for one in _unrolled(bench, run, why, gradient)]
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = plain(why.value)
         shown["agrees"] = agrees(why.value, found, value)
@@ -106,39 +107,29 @@ def agrees(recomputed: float, recorded: float, value: Value) -> bool:
     return abs(recomputed - recorded) <= relative * max(abs(recomputed), abs(recorded)) + 1e-6
 
 
-def written(run: Run, why: Explanation) -> list[dict[str, Any]]:
-    """The arithmetic, piece by piece: text, numbers, operands that can be followed, and a sum of terms."""
-    return [_sum(run, why) if piece is TERMS else _piece(run, piece) for piece in why.written]
+def _line(run: Run, why: Explanation, view: View) -> dict[str, Any]:
+    """One line as it is read: the sign, what it comes to, and the arithmetic, piece by piece: text, numbers, operands
+    that can be followed, and a sum of terms."""
+    choices = shortest(why, TERMS_SHOWN), shortest(why, TERMS_SENT)
+    line = explained(why, view.digits, choices)
 
+    def number(value: float) -> str:
+        return localised(view.lang, written(value, line.digits))
 
-def _sum(run: Run, why: Explanation) -> dict[str, Any]:
-    """The terms in order; of a very long sum the largest, and what the others come to."""
-    n_terms, values = len(why.terms), why.values
-    if n_terms <= TERMS_SENT:
-        chosen, rest = list(range(n_terms)), 0.0
-    else:
-        chosen = sorted(np.argsort(-np.abs(values), kind="stable")[:TERMS_SENT].tolist())
-        rest = float(values.sum() - values[chosen].sum())
-    terms = [{"value": plain(why.terms[i].value), "pieces": _term(run, why.terms[i])} for i in chosen]
-    return {"terms": terms, "rest": plain(rest), "others": n_terms - len(chosen)}
+    def piece(one: Piece) -> dict[str, Any]:
+        if isinstance(one, str):
+            return {"text": one}
+        if isinstance(one, Operand):
+            place = {"name": one.name, "address": one.address, "cell": list(one.cell), "gradient": one.gradient}
+            return {"number": plain(one.value), "shown": number(one.value), **place}
+        assert isinstance(one, float | int)
+        return {"number": plain(one), "shown": number(one)}
 
+    def total() -> dict[str, Any]:
+        short, sent = choices
+        terms = [{"pieces": [piece(one) for one in why.terms[i].pieces]} for i in sent]
+        left = [{"shown": number(rest_of(why, chosen)), "n": len(why.terms) - len(chosen)} for chosen in choices]
+        return {"terms": terms, "short": [sent.index(i) for i in short], "rest": left}
 
-def _term(run: Run, term: Term) -> list[dict[str, Any]]:
-    return [_piece(run, piece) for piece in term.pieces]
-
-
-def _piece(run: Run, piece: Piece) -> dict[str, Any]:
-    if isinstance(piece, str):
-        return {"text": piece}
-    if isinstance(piece, Operand):
-        value = run.trace.value(piece.address) if piece.address else None
-        return {
-            "number": plain(piece.value),
-            "name": piece.name,
-            "address": piece.address,
-            "cell": list(piece.cell),
-            "gradient": piece.gradient,
-            "whole": value is not None and not value.dtype.startswith(("float", "bfloat")) and not piece.gradient,
-        }
-    assert isinstance(piece, float | int)
-    return {"number": plain(piece)}
+    pieces = [total() if one is TERMS else piece(one) for one in why.written]
+    return {"value": localised(view.lang, line.result), "sign": line.sign, "pieces": pieces}

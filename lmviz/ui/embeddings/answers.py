@@ -80,9 +80,10 @@ def _list(answers: tuple[str, ...], found: AnswerDistances, view: View) -> None:
     columns = [text(lang, "embeddings.answers.answer"), text(lang, "embeddings.answers.to_first")]
     apart = ["–", *(number(lang, one, 3) for one in found.to_first)]
     worked.table(["", *columns], [(str(i + 1), visible(answers[i]), apart[i]) for i in range(len(answers))])
-    total = " + ".join(number(lang, one, 3) for one in found.to_first)
-    average = number(lang, found.average, 3)
-    worked.steps([(text(lang, "embeddings.answers.average"), f"({total}) / {len(found.to_first)} = <b>{average}</b>")])
+    named = {f"d{i}": float(one) for i, one in enumerate(found.to_first)}
+    template = f"({' + '.join(f'{{{name}}}' for name in named)}) / {{n}}"
+    line = worked.equation(lang, template, float(found.average), 3, n=len(named), **named)
+    worked.steps([(text(lang, "embeddings.answers.average"), line.html)])
 
 
 def _asked(view: View, n: int) -> tuple[int, ...]:

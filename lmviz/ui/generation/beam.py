@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.ui import drawn, replay, state
+from lmviz.ui import drawn, replay, state, worked
 from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
@@ -119,14 +119,13 @@ def _about(view: View, search: BeamSearch, node: BeamNode, checkpoint: Checkpoin
     lang = view.lang
     parent = search.nodes[node.parent or 0]
     whole = visible(checkpoint.tokenizer.decode(search.ids(node.index)))
-    before, log_prob, score = (number(lang, value) for value in (parent.score, node.log_prob, node.score))
-    lines = [
-        code(whole),
-        text(lang, "generation.beam.sum", before=before, log_prob=log_prob, score=score, rank=node.rank + 1),
-    ]
+    added = worked.equation(lang, "{before} + {log_prob}", node.score, 2, before=parent.score, log_prob=node.log_prob)
+    lines = [code(whole), text(lang, "generation.beam.sum", line=added.bold, **added.numbers, rank=node.rank + 1)]
     if node.final is not None:
-        penalty = number(lang, search.settings.length_penalty)
-        final = number(lang, node.final)
-        lines.append(text(lang, "generation.beam.divided", score=score, n=node.step, penalty=penalty, final=final))
+        penalty = search.settings.length_penalty
+        line = worked.equation(
+            lang, "{score} ÷ {n} ^ {penalty}", node.final, 2, score=node.score, n=node.step, penalty=penalty
+        )
+        lines.append(text(lang, "generation.beam.divided", line=line.bold))
     lines.append(text(lang, f"generation.fate.{node.fate}"))
     st.markdown("  \n".join(lines))

@@ -50,7 +50,7 @@ def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
         st.markdown(text(lang, "generation.token.logit", score=number(lang, float(step.logits[id]))))
     share = by_hand.softmax(found.scores, id)
     lines = [(text(lang, "generation.cell.share"), share)]
-    if found.before and found.kept < 1 and share.value:
+    if found.before and found.n_cut and share.value:
         lines.append((text(lang, "generation.cell.shared"), by_hand.mean([(found.before, found.kept)])))
     worked.lines(lines, lang)
     if found.before is not None:
@@ -61,23 +61,27 @@ def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
         shell.link(text(lang, "generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
 
 
+_ARITHMETIC = {"divide": "{before} ÷ {by}", "multiply": "{before} × {by}"}
+_HELD = {"top_k": ("≥", "<"), "min_p": ("≥", "<"), "top_p": ("<", "≥")}  # against its limit, if it stays and if not
+
+
 def _line(lang: str, entry: Entry) -> str:
     key = f"generation.token.{entry.name}.{entry.deed}"
-    digits = 4 if entry.name in ("top_p", "min_p") else 2
-    before, by, after = (number(lang, value, digits) for value in (entry.before, entry.by, entry.after))
-    return text(lang, key, before=before, by=by, after=after)
+    if entry.deed in _ARITHMETIC:
+        line = worked.equation(lang, _ARITHMETIC[entry.deed], entry.after, 2, before=entry.before, by=entry.by).bold
+        return text(lang, key, line=line)
+    if entry.name in _HELD:
+        sign = _HELD[entry.name][entry.deed == "cut"]
+        return text(lang, key, line=worked.compared(lang, sign, entry.before, entry.by))
+    return text(lang, key, after=number(lang, entry.after))
 
 
 def _share(lang: str, found: Account, n_kept: int) -> str:
     if found.cut_by:
         return text(lang, "generation.token.out")
-    values = {"score": found.score, "highest": found.highest, "total": found.total, "share": found.share}
-    return text(
-        lang,
-        "generation.token.share",
-        n=n_kept,
-        **{k: number(lang, v, 4 if k == "share" else 2) for k, v in values.items()},
-    )
+    values = {"score": found.score, "highest": found.highest, "total": found.total}
+    line = worked.equation(lang, "exp({score} − {highest}) ÷ {total}", found.share, 4, **values)
+    return text(lang, "generation.token.share", n=n_kept, line=line.bold, **line.numbers)
 
 
 def at_step(

@@ -76,45 +76,31 @@ def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None
 def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     from lmviz.quantise.working import work_out
 
-    lang, found = view.lang, work_out(quantised, cell)
-    scheme = quantised.scheme
+    lang, found, scheme = view.lang, work_out(quantised, cell), quantised.scheme
 
-    def n(value: float) -> str:
-        return number(lang, value, DIGITS)
+    def line(template: str, result: float, **numbers: float) -> str:
+        return worked.equation(lang, template, result, DIGITS, **numbers).html
 
-    def after_minus(value: float) -> str:
-        return f"({n(value)})" if value < 0 else n(value)
-
-    def equals(by_hand: float, value: float) -> str:
-        """Whether the numbers, rounded as they are written, make the result as it is written."""
-        return "=" if n(by_hand) == n(value) else "≈"
-
-    scale, restored, weight = (round(value, DIGITS) for value in (found.scale, found.restored, found.weight))
-    low, high = (round(value, DIGITS) for value in (found.low, found.high))
+    weight, scale, code, zero = found.weight, found.scale, found.code, found.zero_point
     if scheme.symmetric:
-        scale_from, width = f"max(|{n(found.low)}|, |{n(found.high)}|) / {scheme.highest}", max(-low, high)
+        template, edges = "max(|{low}|, |{high}|) / {most}", (found.low, found.high)
     else:
-        scale_from = f"({n(max(found.high, 0))} − {after_minus(min(found.low, 0))}) / {scheme.highest}"
-        width = max(high, 0) - min(low, 0)
-    makes = equals(width / scheme.highest, found.scale)
-    steps = equals(weight / scale, found.steps) if scale else "≈"
-    back = equals((found.code - found.zero_point) * scale, found.restored)
-    rest = equals(restored - weight, found.error)
-    edges = f"[{scheme.lowest}, {scheme.highest}]"
-    fate = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=edges)
+        template, edges = "({high} − {low}) / {most}", (min(found.low, 0.0), max(found.high, 0.0))
+    kept = f"[{scheme.lowest}, {scheme.highest}]".replace("-", "−")
+    fate = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=kept)
+    shifted = line("{rounded} + {zero}", found.shifted, rounded=found.rounded, zero=zero)
+    code_shown = number(lang, code, 0)
     lines = [
-        ("weight", f"x = <b>{n(found.weight)}</b>"),
-        ("scale", f"s = {scale_from} {makes} <b>{n(found.scale)}</b>"),
-        ("zero", f"z = <b>{found.zero_point}</b>"),
-        (
-            "round",
-            f"round({n(found.weight)} / {n(found.scale)}) {steps} round({n(found.steps)}) = <b>{found.rounded}</b>",
-        ),
-        ("code", f"q = {found.rounded} + {found.zero_point} = {found.shifted}, {escape(fate)} → <b>{found.code}</b>"),
-        ("back", f"({found.code} − {found.zero_point}) × {n(found.scale)} {back} <b>{n(found.restored)}</b>"),
-        ("error", f"{n(found.restored)} − {after_minus(found.weight)} {rest} <b>{n(found.error)}</b>"),
+        ("weight", f"x = <b>{number(lang, weight, DIGITS)}</b>"),
+        ("scale", "s = " + line(template, scale, low=edges[0], high=edges[1], most=scheme.highest)),
+        ("zero", f"z = <b>{number(lang, zero, 0)}</b>"),
+        ("steps", line("{weight} / {scale}", found.steps, weight=weight, scale=scale)),
+        ("round", line("round({steps})", found.rounded, steps=found.steps)),
+        ("code", f"q = {shifted}, {escape(fate)} → <b>{code_shown}</b>"),
+        ("back", line("({code} − {zero}) × {scale}", found.restored, code=code, zero=zero, scale=scale)),
+        ("error", line("{restored} − {weight}", found.error, restored=found.restored, weight=weight)),
     ]
-    worked.steps([(text(lang, f"quantisation.step.{key}"), shown.replace("-", "−")) for key, shown in lines])
+    worked.steps([(text(lang, f"quantisation.step.{key}"), shown) for key, shown in lines])
 
 
 def _bits(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:

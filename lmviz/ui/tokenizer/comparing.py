@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import pieces
+from lmviz.ui import pieces, worked
 from lmviz.ui.text import integer, number, text
 from lmviz.ui.tokenizer.cutting import boxes
 from lmviz.ui.tokenizer.view import View
@@ -40,15 +40,15 @@ def side_by_side(bench: Workbench, view: View) -> None:
 
 
 def _facts(lang: str, cut: Cut) -> str:
-    """Its numbers; ln V has as many digits as a reader needs who multiplies."""
+    """Its numbers."""
     n = len(cut.tokens)
-    digits = next((d for d in range(2, 6) if round(n * round(cut.ln_d_vocab, d), 1) == round(cut.nats, 1)), 6)
+    line = worked.equation(lang, "{n} × {ln}", cut.nats, 2, n=n, ln=cut.ln_d_vocab)
     return text(
         lang,
         "tokenizer.facts",
         n=integer(lang, n),
         d_vocab=integer(lang, cut.d_vocab),
-        ln=number(lang, cut.ln_d_vocab, digits),
-        nats=number(lang, cut.nats, 1),
+        ln=line.numbers["ln"],
+        line=line.bold,
         per=number(lang, cut.characters_per_token, 1),
     )

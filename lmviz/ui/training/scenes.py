@@ -85,15 +85,8 @@ def loss(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
             cells.append((visible(walked.token(pos)), "–", "–", "–"))
             continue
         nats = float(losses[pos])
-        p = float(np.exp(-nats))
-        cells.append(
-            (
-                visible(walked.token(pos)),
-                visible(walked.piece(target)),
-                number(lang, p, 4),
-                f"−ln {number(lang, p, 4)} = {number(lang, nats, 4)}",
-            )
-        )
+        line = worked.equation(lang, "−ln({p})", nats, 4, p=float(np.exp(-nats)))
+        cells.append((visible(walked.token(pos)), visible(walked.piece(target)), line.numbers["p"], line.text))
     heads = [text(lang, f"train.one.{name}") for name in ("input", "target", "p", "nats")]
     st.html(words.table(heads, cells))
     counted = opened.losses[np.isfinite(opened.losses)].astype(np.float64)
@@ -103,9 +96,9 @@ def loss(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
         text(
             lang,
             "train.one.mean",
-            total=number(lang, float(counted.sum()), 4),
-            n=len(counted),
-            mean=number(lang, float(counted.mean()), 6),
+            line=worked.equation(
+                lang, "{total} ÷ {n}", float(counted.mean()), 6, total=float(counted.sum()), n=len(counted)
+            ).bold,
             loss=number(lang, opened.loss, 6),
         )
     )

@@ -75,8 +75,6 @@ const drawWords = (box, state) => {
   ].flat().filter(Boolean));
 };
 
-const TERMS_SHOWN = 6; // of a sum, the largest; a click shows the others
-
 const drawInspector = (box, state) => {
   const found = state.data.inspector, { words } = state, { digits, lang } = state.data;
   state.boxes.words.classList.toggle("brief", !!found);
@@ -86,9 +84,9 @@ const drawInspector = (box, state) => {
       [h("button", { onclick: () => state.send({ type: "trail", index: found.trail.length - shown.length + i }) }, `${one.name}[${one.cell.join(",")}]`), " ← "])) : null,
     cellInputs(found, state),
     found.edited || !found.lines.length ? null : h("p", { class: "sum" }, "= ", arithmetic(found.lines[0].pieces, state)),
-    h("p", { class: "sum total" }, "= ", h("b", { class: "value" }, written(found.value, found.whole ? 0 : Math.max(digits, 4), lang)),
+    h("p", { class: "sum total" }, found.edited || !found.lines.length ? "= " : `${found.lines[0].sign} `, h("b", { class: "value" }, found.edited || !found.lines.length ? written(found.value, found.whole ? 0 : digits, lang) : found.lines[0].value),
       found.edited ? h("span", { class: "fails" }, words["edit.by_hand"]) : found.agrees === undefined ? null : h("span", { class: found.agrees ? "holds" : "fails" }, found.agrees ? `✓ ${words["inspect.agrees"]}` : `✗ ${words["inspect.differs"]} ${written(found.recomputed, 6, lang)}`)),
-    found.edited ? null : found.lines.slice(1).map((line) => h("p", { class: "sum inner" }, written(line.value, digits, lang), " = ", arithmetic(line.pieces, state))),
+    found.edited ? null : found.lines.slice(1).map((line) => h("p", { class: "sum inner" }, line.value, ` ${line.sign} `, arithmetic(line.pieces, state))),
     found.other === null || Number(found.other) === Number(found.value) && !state.data.compared ? null : h("p", { class: "other-value" },
       `${state.data.compared ? "B" : words["bars.before"]} ${written(found.other, Math.max(digits, 4), lang)}, ${state.data.compared ? "A − B" : words["edit.change"]} ${written(Number(found.value) - Number(found.other), Math.max(digits, 4), lang)}`),
     changeForm(found, state),
@@ -126,25 +124,20 @@ const arithmetic = (pieces, state, after = false) => pieces.map((piece, i) => {
 });
 
 const operandOf = (piece, state) => {
-  const { digits, lang } = state.data;
   if (piece.text !== undefined) return piece.text;
   if (piece.terms) return sumOf(piece, state);
-  const whole = piece.whole || (!piece.address && Number.isInteger(piece.number) && Math.abs(piece.number) < 1e6);
-  const number = written(piece.number, whole ? 0 : digits, lang);
   return piece.address ? h("button", {
     class: "num", title: `${piece.gradient ? "∂ " : ""}${piece.name}[${piece.cell.join(", ")}]`, onclick: () => state.send({ type: "walk", address: piece.address, cell: piece.cell, gradient: piece.gradient }),
-  }, number) : h("span", { class: "plain" }, number);
+  }, piece.shown) : h("span", { class: "plain" }, piece.shown);
 };
 
 // A sum with its largest terms in order, and a button for what the others come to.
 const sumOf = (sum, state) => {
-  const span = h("span", {}), { digits, lang } = state.data;
+  const span = h("span", {});
   const fill = (all) => {
-    const largest = [...sum.terms.keys()].sort((a, b) => Math.abs(sum.terms[b].value) - Math.abs(sum.terms[a].value)).slice(0, TERMS_SHOWN);
-    const shown = all || sum.terms.length <= TERMS_SHOWN + 2 ? [...sum.terms.keys()] : largest.sort((a, b) => a - b);
-    const left = sum.terms.length + sum.others - shown.length;
-    const rest = sum.terms.reduce((total, term, i) => (shown.includes(i) ? total : total + Number(term.value)), Number(sum.rest));
-    const more = left ? [" + ", h("button", { class: "rest", disabled: all, onclick: () => fill(true) }, `${written(rest, digits, lang)} ${state.words["inspect.rest"].replace("{n}", left)}`)] : [];
+    const rest = sum.rest[all ? 1 : 0], shown = all ? [...sum.terms.keys()] : sum.short;
+    const held = rest.shown.startsWith("−") ? `(${rest.shown})` : rest.shown;
+    const more = rest.n ? [" + ", h("button", { class: "rest", disabled: all, onclick: () => fill(true) }, `${held} ${state.words["inspect.rest"].replace("{n}", rest.n)}`)] : [];
     span.replaceChildren(...shown.flatMap((index, i) => [i ? " + " : "", arithmetic(sum.terms[index].pieces, state, i > 0)]).flat(Infinity), ...more);
   };
   fill(false);

@@ -1,0 +1,118 @@
+"""How a line of arithmetic is written so that a reader who works it out as it stands gets the result as it stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmviz.digits import LARGE, rounded, whole
+from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece
+from lmviz.explain.reading import Formula, Unreadable, read
+
+MORE = 9  # digits that operands are given beyond those of the result, before the line is said to be rounded
+SHORT = 8  # characters of a number that is written as it is: 0.5, 0.044715
+
+Reading = tuple[Formula | None, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How the numbers of a line are written."""
+
+    digits: int  # of the operands
+    result: str  # plain text, as `rounded` gives it
+    is_exact: bool  # False: rounding leaves the two sides apart, and the sign between them is ≈
+
+    @property
+    def sign(self) -> str:
+        return "=" if self.is_exact else "≈"
+
+
+def line_of(readings: Sequence[Reading], result: float, digits: int) -> Line:
+    """As few digits for the operands as make a line true, in each of the ways in which it may be written.
+
+    Args:
+        readings: what works it out in each way, or None if nobody can, and the numbers that stand in it.
+        result: what it comes to.
+        digits: of the result.
+    """
+    target = written(result, digits)
+
+    def holds(reading: Reading, more: int) -> bool:
+        formula, numbers = reading
+        if formula is None:
+            return False
+        found = formula([float(written(number, digits + more)) for number in numbers])
+        return target in (rounded(found, digits), written(found, digits))
+
+    for more in range(MORE):
+        if all(holds(reading, more) for reading in readings):
+            return Line(digits + more, target, True)
+    return Line(digits + 2, target, False)
+
+
+def written(value: float, digits: int) -> str:
+    """A number of a line in plain text: whole numbers and short ones as they are, others rounded."""
+    if math.isfinite(value):
+        if value == int(value) and abs(value) < 10**LARGE:
+            return whole(value)
+        exact = repr(float(value))
+        if len(exact) <= SHORT and "e" not in exact:
+            return exact
+    return rounded(value, digits)
+
+
+def reading(why: Explanation, chosen: Sequence[int], rest: float) -> Reading:
+    """What works an explanation's line out, and the numbers in it; of its sum, only the chosen terms are written, and
+    what the others come to."""
+    text: list[str] = []
+    numbers: list[float] = []
+
+    def add(piece: Piece) -> None:
+        if isinstance(piece, str):
+            text.append(piece)
+        else:
+            text.append("\0")
+            numbers.append(piece.value if isinstance(piece, Operand) else float(piece))  # type: ignore[arg-type]
+
+    for part in why.written:
+        if part is TERMS:
+            for place, index in enumerate(chosen):
+                if place:
+                    text.append(" + ")
+                for piece in why.terms[index].pieces:
+                    add(piece)
+            if len(chosen) < len(why.terms):
+                text.append(" + ")
+                add(rest)
+            elif not chosen:
+                text.append("0")
+        else:
+            add(part)
+    try:
+        return read("".join(text)), numbers
+    except Unreadable:
+        return None, numbers
+
+
+def shortest(why: Explanation, most: int) -> list[int]:
+    """Of the terms of a sum the largest, in their order: at most so many; all, where hardly more would be left out."""
+    n_terms = len(why.terms)
+    if n_terms <= most + 2:
+        return list(range(n_terms))
+    return sorted(np.argsort(-np.abs(why.values), kind="stable")[:most].tolist())
+
+
+def rest_of(why: Explanation, chosen: Sequence[int]) -> float:
+    """What the terms of a sum that were not chosen come to."""
+    left = np.ones(len(why.terms), bool)
+    left[list(chosen)] = False
+    return float(why.values[left].sum()) if left.any() else 0.0
+
+
+def explained(why: Explanation, digits: int, choices: Sequence[Sequence[int]]) -> Line:
+    """The line of an explanation, true whichever of some choices of its terms is written."""
+    return line_of([reading(why, chosen, rest_of(why, chosen)) for chosen in choices], why.value, digits)

@@ -1,0 +1,104 @@
+"""Every line of arithmetic that is written evaluates to its result, as both are written."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmviz.benches.run import Request, Run
+from lmviz.explain import by_hand
+from lmviz.trace.step import Value
+from lmviz.ui import worked
+from lmviz.ui.debugger.inspector import inspector
+from lmviz.ui.step_through.view import View
+from lmviz.workbench import Workbench
+from tests.conftest import SAMPLES
+from tests.written import holds, number, plain
+
+PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
+
+
+@cache
+def bench() -> Workbench:
+    return Workbench()
+
+
+@cache
+def run(model: str) -> Run:
+    return bench().run(Request(model, PROMPTS[model], gradients=True))
+
+
+def text_of(pieces: list[dict[str, Any]], is_short: bool) -> str:
+    """A line's pieces one after the other, as the browser writes them."""
+    return "".join(piece.get("text") or piece.get("shown") or sum_of(piece, is_short) for piece in pieces)
+
+
+def sum_of(piece: dict[str, Any], is_short: bool) -> str:
+    chosen = piece["short"] if is_short else range(len(piece["terms"]))
+    rest = piece["rest"][0 if is_short else 1]
+    terms = [text_of(piece["terms"][i]["pieces"], is_short) for i in chosen]
+    return " + ".join([*terms, *([rest["shown"]] if rest["n"] else [])]) or "0"
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+@pytest.mark.parametrize(("digits", "lang"), [(2, "en"), (4, "fr")])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_line_of_the_inspector_is_true_as_it_is_written(
+    model: str, digits: int, lang: str, data: st.DataObject
+) -> None:
+    found = run(model)
+    values = [value for step in found.trace if step.index >= 0 for value in step.outputs if value.array.size]
+    value: Value = data.draw(st.sampled_from(values))
+    cell = tuple(data.draw(st.integers(0, size - 1)) for size in value.shape)
+    gradient = value.grad is not None and data.draw(st.booleans())
+    view = View(model=model, cell=(value.address, cell), grad=gradient, digits=digits, lang=lang)
+    shown = inspector(bench(), found, view)
+    assert shown is not None
+    for line in shown["lines"]:
+        for is_short in (True, False):
+            written = f"{text_of(line['pieces'], is_short)} {line['sign']} {line['value']}"
+            assert holds(written, lang), written
+        assert line["sign"] == "=", written
+
+
+VECTORS = st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=40).map(np.array)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["en", "fr"]), VECTORS, st.sampled_from([2, 3, 4]), st.data())
+def test_a_line_of_a_page_of_widgets_is_true_as_it_is_written(
+    lang: str, a: np.ndarray[Any, Any], digits: int, data: st.DataObject
+) -> None:
+    b = np.roll(a, 1) * 0.37 - 0.01
+    lines = [by_hand.total(a), by_hand.dot(a, b), by_hand.length(a), by_hand.softmax(a, 0)]
+    lines += [why for metric in ("euclidean", "cosine") for _, why in by_hand.distance(a, b, metric)]
+    lines += [by_hand.mean([(float(x), float(n + 1)) for n, x in enumerate(a)])]
+    for why in lines:
+        assert holds(worked._arithmetic(why, lang, digits), lang), plain(worked._arithmetic(why, lang, digits))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["{a} ÷ {b}", "{a} × {b}", "{a} − {b}", "({a} + {b}) / {3}", "exp(−{b}) × {a}"]),
+    st.floats(-1e4, 1e4),
+    st.floats(1e-4, 30),
+    st.sampled_from([2, 4, 6]),
+    st.sampled_from(["en", "fr"]),
+)
+def test_an_equation_is_true_as_it_is_written(template: str, a: float, b: float, digits: int, lang: str) -> None:
+    result = {"÷": a / b, "×": a * b, "−": a - b, "+": (a + b) / 3, "e": np.exp(-b) * a}
+    sign = "e" if template.startswith("exp") else next(one for one in "÷×−+" if one in template)
+    line = worked.equation(lang, template, float(result[sign]), digits, a=a, b=b)
+    assert holds(line.text, lang), line.text
+
+
+def test_a_comparison_is_true_as_it_is_written() -> None:
+    for a, sign, b in ((0.441, "≥", 0.439), (0.4399, "<", 0.4401), (0.5, "≥", 0.5)):
+        left, _, right = worked.compared("en", sign, a, b).partition(f" {sign} ")
+        assert number(left) >= number(right) if sign == "≥" else number(left) < number(right)
