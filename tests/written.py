@@ -63,7 +63,7 @@ def holds(line: str, lang: str) -> bool:
     if not math.isfinite(stated):
         return repr(found) == repr(stated)
     if sign == "≈":
-        return math.isclose(found, stated, rel_tol=0.05, abs_tol=0.05)
+        return math.isclose(found, stated, rel_tol=0.05, abs_tol=0.2)
     return abs(found - stated) <= half_unit(right) * (1 + 1e-6)
 
 

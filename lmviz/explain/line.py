@@ -12,7 +12,8 @@ from lmviz.digits import LARGE, rounded, whole
 from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece
 from lmviz.explain.reading import Formula, Unreadable, read
 
-MORE = 9  # digits that operands are given beyond those of the result, before the line is said to be rounded
+FEW = 4  # numbers of a line that may become long
+MORE, MOST = 3, 9  # how many lengths of the operands are tried, in a line of many numbers and of few, before it has ≈
 SHORT = 8  # characters of a number that is written as it is: 0.5, 0.044715
 
 Reading = tuple[Formula | None, Sequence[float]]
@@ -48,10 +49,11 @@ def line_of(readings: Sequence[Reading], result: float, digits: int) -> Line:
         found = formula([float(written(number, digits + more)) for number in numbers])
         return target in (rounded(found, digits), written(found, digits))
 
-    for more in range(MORE):
+    is_short = all(len(numbers) <= FEW for _, numbers in readings)
+    for more in range(MOST if is_short else MORE):
         if all(holds(reading, more) for reading in readings):
             return Line(digits + more, target, True)
-    return Line(digits + 2, target, False)
+    return Line(digits, target, False)
 
 
 def written(value: float, digits: int) -> str:
