@@ -36,7 +36,7 @@ class Facts:
             "total": self.integer(len(self.run.tokens) + self.run.left_out),
             "head": min(self.view.head, config.n_heads - 1),
         }
-        more = Facts.gradient if self.view.grad else _BY_KIND.get(self.stage.kind)
+        more = Facts.gradient if self.view.grad and self.steps else _BY_KIND.get(self.stage.kind)
         if self.stage.kind == "qkv":
             known["n"] = config.n_heads
         return known | (more(self) if more else {})
@@ -46,7 +46,9 @@ class Facts:
         """Which sentence says them."""
         kind = self.stage.kind
         if self.view.grad and self.steps:
-            return "stage.gradient.say" if self._grad() is not None else "stage.no_gradient.say"
+            if self._grad() is None:
+                return "stage.no_gradient.say"
+            return "stage.gradient.say.head" if "head" in self.steps[-1].outputs[0].axes[:-2] else "stage.gradient.say"
         if self.steps and np.isnan(self.row(self.steps[-1].outputs[0])).any():
             return "stage.nan.say"
         if kind == "softmax" and not np.isclose(self._shares().sum(), 1, atol=1e-3):
@@ -62,6 +64,8 @@ class Facts:
         """Further sentences, where they are true."""
         if self.view.grad or self.key == "stage.nan.say":
             return []
+        if self.stage.kind == "loss" and self.run.request.temperature != 1:
+            return ["stage.loss.temperature"]
         if self.stage.kind == "scores" and len(self.run.tokens) > 1:
             return ["stage.scores.masked"]
         if self.stage.kind == "mix" and self.step("linear") is not None:
@@ -123,15 +127,22 @@ class Facts:
         return {"best": visible(self._token(best)), "share": self.number(row[best])}
 
     def gradient(self) -> dict[str, Any]:
-        """The cell of what is shown of the stage's result that the loss is most sensitive to."""
+        """The cell of what is shown of the stage's result that the loss is most sensitive to; a cell that the mask
+        hides takes no part."""
         value, grad = self.steps[-1].outputs[0], self._grad()
         if grad is None:
             return {"name": value.name}
         lead = lead_of(value.shape, value.axes, self.view.head, self.run.row)
-        shown = grad[lead]
+        shown = np.where(self._masked(value)[lead], 0.0, grad[lead])
         where = np.unravel_index(int(np.abs(np.nan_to_num(shown)).argmax()), shown.shape) if shown.shape else ()
         cell = ", ".join(map(str, (*lead, *map(int, where))))
-        return {"name": f"{value.name}[{cell}]" if cell else value.name, "slope": self.number(shown[where], 4)}
+        named = f"{value.name}[{cell}]" if cell else value.name
+        return {"name": named, "slope": self.number(shown[where], 4)}
+
+    def _masked(self, value: Value) -> Array:
+        """Which cells of the stage's result are masked: its scores are −∞, or those that it was made from."""
+        scores = self.steps[-1].inputs[0].array if self.steps[-1].op == "softmax" else value.array
+        return np.asarray(np.isneginf(scores) if scores.dtype.kind == "f" else np.zeros(scores.shape, bool))
 
     def _grad(self) -> Array | None:
         return self.steps[-1].outputs[0].grad
@@ -171,7 +182,8 @@ class Facts:
     def loss(self) -> dict[str, Any]:
         counted = next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
         n = int(counted.outputs[0].array.sum()) if counted else 0
-        return {"loss": self.number(float(self.steps[-1].outputs[0].array)), "counted": n, "n": n}
+        loss = self.number(float(self.steps[-1].outputs[0].array))
+        return {"loss": loss, "counted": n, "n": n, "temperature": self.number(self.run.request.temperature)}
 
 
 _BY_KIND: dict[str, Callable[[Facts], dict[str, Any]]] = {

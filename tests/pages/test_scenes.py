@@ -1,0 +1,51 @@
+"""Every place of every sample model can be drawn, forwards and backwards."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+
+from lmviz.benches.run import Request, Run
+from lmviz.ui.debugger.scene import scene
+from lmviz.ui.step_through.view import View
+from lmviz.walk.cursor import Cursor, Grain
+from lmviz.workbench import Workbench
+from tests.conftest import SAMPLES
+
+PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
+
+
+@cache
+def run(model: str) -> Run:
+    return Workbench().run(Request(model, PROMPTS[model], gradients=True))
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("grain", ["stage", "line", "op"])
+@pytest.mark.parametrize("model", SAMPLES)
+def test_every_place_is_drawn(model: str, grain: Grain, grad: bool) -> None:
+    found = run(model)
+    for index in range(found.walk.count(grain)):
+        drawn = scene(found, View(model=model, grad=grad), Cursor(grain, index), {})
+        assert drawn["say"]["title"]
+
+
+@pytest.mark.parametrize("head", range(4))
+def test_the_cell_that_the_loss_reacts_most_to_is_of_the_head_that_is_named_and_not_masked(head: int) -> None:
+    found = run("names")
+    for stage in found.walk.stages:
+        if stage.kind not in ("scores", "softmax"):
+            continue
+        drawn = scene(found, View(model="names", grad=True, head=head), Cursor("stage", stage.index), {})
+        named = re.search(r"In head (\d), .* to \w+\[([\d, ]+)\]", drawn["say"]["text"])
+        assert named is not None
+        cell = tuple(map(int, named[2].split(", ")))
+        assert int(named[1]) == head == cell[1]
+        assert cell[3] <= cell[2]
+        grad = found.trace[stage.last].outputs[0].grad
+        assert grad is not None
+        seen = np.tril(np.abs(grad[0, head]))
+        assert abs(grad[cell]) == seen.max()
