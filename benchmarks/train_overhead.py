@@ -38,7 +38,7 @@ POLITENESS = 10
 def bare_loop(model: str, n_steps: Synchronized[int]) -> None:
     import torch
 
-    from lmviz.train.data import batches, read_corpus
+    from lmviz.train.data import batches_of, read_corpus
     from lmviz.train.initial import new_model
     from lmviz.train.loop import loss_of
     from lmviz.train.texts import preset
@@ -50,7 +50,7 @@ def bare_loop(model: str, n_steps: Synchronized[int]) -> None:
     network = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.training.optimizer]
     optimizer = kind(network.parameters(), lr=recipe.training.learning_rate)
-    for batch in batches(corpus.train, recipe.training.batch_size, recipe.training.seed):
+    for batch in batches_of(corpus.train, recipe.training):
         optimizer.zero_grad()
         loss = loss_of(network(batch.inputs), batch.targets)
         loss.backward()

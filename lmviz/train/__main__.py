@@ -13,7 +13,7 @@ from lmviz.errors import UserError
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint, save
 from lmviz.quantise.aware import finish, prepare
-from lmviz.train.data import batches, read_corpus
+from lmviz.train.data import batches_of, read_corpus
 from lmviz.train.initial import first_model
 from lmviz.train.loop import train
 from lmviz.train.progress import Progress
@@ -41,7 +41,7 @@ def make(path: Path, out: Path) -> Checkpoint:
     corpus = read_corpus(recipe, path.parent)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
     prepared = prepare(model, recipe.quantisation)
-    stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
+    stream = batches_of(corpus.train, recipe.training)
     progress = Progress(recipe.training.steps, sys.stdout)
     for snapshot in train(prepared, stream, recipe.training, corpus.held_out):
         progress.show(snapshot)

@@ -14,7 +14,7 @@ from torch import Tensor
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, read_text
 from lmviz.model.tokenizer import Tokenizer
-from lmviz.train.recipe import DataRecipe, Recipe, TokenizerRecipe
+from lmviz.train.recipe import DataRecipe, Recipe, TokenizerRecipe, TrainingRecipe
 
 IGNORED = -100  # a target that no loss counts: F.cross_entropy's own value for it
 LARGEST_FILE = 64 * MEGABYTE
@@ -125,22 +125,32 @@ def windows(texts: Sequence[Sequence[int]], n_ctx: int, stride: int = 1, targets
     )
 
 
-def batches(windows: Windows, batch_size: int, seed: int, done: int = 0) -> Iterator[Windows]:
+def batches_of(windows: Windows, training: TrainingRecipe, done: int = 0) -> Iterator[Windows]:
+    """The batches of a recipe."""
+    return batches(windows, training.batch_size, training.seed, done, even=training.batches == "even")
+
+
+def batches(windows: Windows, batch_size: int, seed: int, done: int = 0, *, even: bool = True) -> Iterator[Windows]:
     """Batches without end: every epoch all windows in a new order drawn by the seed. A batch_size of 0 is all.
 
     The first `done` batches are left out; what follows is what would have followed them.
+
+    Args:
+        even: the batches of an epoch differ by one window at most. Otherwise the last one is what full ones leave:
+            a window or two, whose loss and gradient say little.
     """
     generator = torch.Generator().manual_seed(seed)
     if not 0 < batch_size < len(windows):
         while True:
             yield windows
-    epochs, batch = divmod(done, math.ceil(len(windows) / batch_size))
+    n_batches = math.ceil(len(windows) / batch_size)
+    epochs, batch = divmod(done, n_batches)
     for _ in range(epochs):
         torch.randperm(len(windows), generator=generator)
     while True:
         order = torch.randperm(len(windows), generator=generator)
-        for start in range(batch * batch_size, len(order), batch_size):
-            yield windows[order[start : start + batch_size]]
+        for chosen in (order.tensor_split(n_batches) if even else order.split(batch_size))[batch:]:
+            yield windows[chosen]
         batch = 0
 
 

@@ -64,17 +64,24 @@ def train(
         yield Snapshot(step, loss, grad_norm, rate, batch.n_targets, held_out_loss, motions)
 
 
-@torch.no_grad()
 def mean_loss(model: nn.Module, windows: Windows, batch_size: int = 256) -> float:
     """Nats per target over all windows, with dropout off."""
+    return loss_and_accuracy(model, windows, batch_size)[0]
+
+
+@torch.no_grad()
+def loss_and_accuracy(model: nn.Module, windows: Windows, batch_size: int = 256) -> tuple[float, float]:
+    """Nats per target over all windows, and the share of targets that the model finds likeliest, with dropout off."""
     was_training = model.training
     model.eval()
-    total = 0.0
+    total, n_right = 0.0, 0
     for start in range(0, len(windows), batch_size):
         batch = windows[slice(start, start + batch_size)]
-        total += float(loss_of(model(batch.inputs), batch.targets)) * batch.n_targets
+        logits = model(batch.inputs)
+        total += float(loss_of(logits, batch.targets)) * batch.n_targets
+        n_right += int((logits.argmax(-1) == batch.targets).sum())
     model.train(was_training)
-    return total / windows.n_targets
+    return total / windows.n_targets, n_right / windows.n_targets
 
 
 def learning_rate(recipe: TrainingRecipe, step: int) -> float:

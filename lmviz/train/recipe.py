@@ -86,7 +86,8 @@ class TrainingRecipe:
     optimizer: str = "adamw"
     schedule: str = "constant"  # "cosine" goes down to 0 at the last step
     warm_up: int = 0  # steps on which the learning rate climbs to its full height
-    batch_size: int = 0  # windows per step; 0: all of them
+    batch_size: int = 0  # windows per step, at most; 0: all of them
+    batches: str = "even"  # of an epoch: "even", alike in size; "full", and the last one is what they leave
     momentum: float = 0.9
     weight_decay: float = 0.0  # of matrices only: biases, scales and shifts are left alone
     clip: float = 0.0  # longest gradient; 0: any
@@ -97,6 +98,7 @@ class TrainingRecipe:
         check_above_zero(learning_rate=self.learning_rate)
         check_choice("optimizer", self.optimizer, ("sgd", "momentum", "adam", "adamw"))
         check_choice("schedule", self.schedule, ("constant", "cosine"))
+        check_choice("batches", self.batches, ("even", "full"))
         check_fraction(momentum=self.momentum, weight_decay=self.weight_decay)
         for name in ("warm_up", "batch_size", "clip", "seed"):
             if not 0 <= getattr(self, name) < 2**31:
@@ -145,6 +147,13 @@ def recipe_from(tables: Mapping[str, Any]) -> Recipe:
     sections = get_type_hints(Recipe)
     _check_keys("The recipe", tables, sections, required=sections.keys() - {"quantisation", "card"})
     return Recipe(**{name: _section(sections[name], name, table) for name, table in tables.items()})
+
+
+def stored_recipe(tables: Mapping[str, Any]) -> Recipe:
+    """A recipe that a run was stored with. What it does not say is as it was before it could be said."""
+    training = tables.get("training")
+    known = {"batches": "full"} | training if isinstance(training, dict) else training
+    return recipe_from({**tables, "training": known})
 
 
 def tables_of(recipe: Recipe) -> dict[str, Any]:

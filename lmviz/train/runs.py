@@ -190,7 +190,8 @@ class Runs:
 
     def metrics(self, run: str) -> tuple[str, ...]:
         """What was measured: loss, held_out_loss (or measured_loss, on texts trained on, where none are held out),
-        grad_norm, learning_rate, tokens_per_second; and by group of weights update_ratio/… and grad_norm/…"""
+        accuracy on the same texts (the share of tokens that the model finds likeliest), grad_norm, learning_rate,
+        tokens_per_second; and by group of weights update_ratio/… and grad_norm/…"""
         with self._reading(run) as db:
             return metrics_of(db, run)
 

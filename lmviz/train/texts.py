@@ -39,6 +39,7 @@ def preset(name: str, samples: Path = SAMPLES) -> Recipe:
         raise UserError("There are no texts called {name}; there are {known}.", name=name, known=", ".join(PRESETS))
     chosen = PRESETS[name]
     recipe = with_texts_inside(read_recipe(samples / chosen.sample / "recipe.toml"), samples / chosen.sample)
+    recipe = replace(recipe, training=replace(recipe.training, batches="even"))
     if chosen.of == "all":
         return recipe
     texts = tuple(text for text in recipe.data.texts if ("?" in text) == (chosen.of == "questions"))

@@ -15,7 +15,7 @@ from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.quantise.aware import finish, prepare
-from lmviz.train.data import Corpus, Windows, batches, read_corpus
+from lmviz.train.data import Corpus, Windows, batches_of, read_corpus
 from lmviz.train.initial import build
 from lmviz.train.loop import make_optimizer, train
 from lmviz.train.recipe import Recipe
@@ -89,7 +89,7 @@ def moment_before(root: Path, run: str, step: int, d_vocab: int) -> Moment:
         model = prepare(build(recipe.model, d_vocab), recipe.quantisation)
     optimizer = make_optimizer(model, training)
     restore(model, shelf.get(before[-1]), optimizer)
-    stream = batches(corpus.train, training.batch_size, training.seed, done=before[-1])
+    stream = batches_of(corpus.train, training, done=before[-1])
     _make(step - 1 - before[-1], train(model, stream, training, optimizer=optimizer, done=before[-1]))
     return Moment(step, model.train(), tensors_of(model, optimizer), next(stream), training.seed + step)
 

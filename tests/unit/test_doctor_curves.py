@@ -14,7 +14,7 @@ from lmviz.debug.doctor.history import History, history_of
 from lmviz.debug.doctor.log import MOST_CHARACTERS, read_log
 from lmviz.errors import UserError
 from lmviz.train.baselines import double_softmax_floor
-from lmviz.train.data import batches, read_corpus
+from lmviz.train.data import batches_of, read_corpus
 from lmviz.train.initial import new_model
 from lmviz.train.loop import train
 from lmviz.train.recipe import read_recipe
@@ -92,7 +92,7 @@ def test_no_rule_raises_a_false_alarm_on_a_training_of_a_sample(sample: str) -> 
         recipe = replace(recipe, training=replace(recipe.training, steps=40, warm_up=5))
     corpus = read_corpus(recipe, folder)
     model = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
-    shown = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
+    shown = batches_of(corpus.train, recipe.training)
     history = history_of(train(model, shown, recipe.training, look_every=20), corpus.tokenizer.d_vocab)
     assert not [finding for finding in diagnose(history) if finding.holds is False]
 

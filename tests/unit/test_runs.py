@@ -21,7 +21,7 @@ from lmviz.errors import UserError
 from lmviz.model.checkpoint import load
 from lmviz.quantise.aware import finish, prepare
 from lmviz.train import runs as runs_module
-from lmviz.train.data import batches, read_corpus
+from lmviz.train.data import batches, batches_of, read_corpus
 from lmviz.train.initial import new_model
 from lmviz.train.limits import Limits
 from lmviz.train.loop import Snapshot, mean_loss, train
@@ -108,7 +108,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Here, str]:
 def expected(recipe: Recipe = RECIPE) -> list[Snapshot]:
     corpus = read_corpus(recipe, Path("nowhere"))
     model = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
-    stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
+    stream = batches_of(corpus.train, recipe.training)
     return list(train(model, stream, recipe.training, look_every=LOOK_EVERY))
 
 

@@ -20,7 +20,7 @@ from lmviz.train.__main__ import main
 from lmviz.train.baselines import baselines, counted_loss
 from lmviz.train.data import IGNORED, Windows, batches, read_corpus, split, windows
 from lmviz.train.initial import new_model
-from lmviz.train.loop import Snapshot, learning_rate, loss_of, make_optimizer, mean_loss, train
+from lmviz.train.loop import Snapshot, learning_rate, loss_and_accuracy, loss_of, make_optimizer, mean_loss, train
 from lmviz.train.recipe import ModelRecipe, TrainingRecipe, read_recipe, recipe_from
 
 TEXTS = [[0, 1, 2, 3, 4, 5, 6, 0], [0, 5, 5, 0], [0, 1, 0]]
@@ -102,6 +102,18 @@ def test_padding_changes_no_loss() -> None:
     assert mean_loss(model, shown, batch_size=2) == pytest.approx(mean_loss(model, shown), abs=1e-6)
 
 
+def test_accuracy_is_the_share_of_targets_that_are_the_likeliest() -> None:
+    shown, model = windows(TEXTS, n_ctx=4), new_model(SIZES, 7, seed=0).eval()
+    right = [
+        int(model(one.inputs)[0, pos].argmax()) == int(target)
+        for one in (shown[slice(i, i + 1)] for i in range(len(shown)))
+        for pos, target in enumerate(one.targets[0])
+        if target != IGNORED
+    ]
+    assert loss_and_accuracy(model, shown)[1] == pytest.approx(sum(right) / len(right))
+    assert loss_and_accuracy(model, shown, batch_size=2) == pytest.approx(loss_and_accuracy(model, shown))
+
+
 def test_every_epoch_shows_every_window_once_in_an_order_of_the_seed() -> None:
     shown = windows(TEXTS, n_ctx=4)
     n_batches = math.ceil(len(shown) / 3)
@@ -111,6 +123,18 @@ def test_every_epoch_shows_every_window_once_in_an_order_of_the_seed() -> None:
     assert first != second
     again = [pair for batch in islice(batches(shown, 3, seed=1), n_batches) for pair in pairs(batch)]
     assert again == first
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 7, 100])
+def test_batches_of_an_epoch_are_alike_in_size(batch_size: int) -> None:
+    shown = windows(TEXTS, n_ctx=4)
+    n_batches = math.ceil(len(shown) / batch_size)
+    sizes = [len(batch) for batch in islice(batches(shown, batch_size, seed=1), n_batches)]
+    assert sum(sizes) == len(shown)
+    assert max(sizes) <= max(sizes[0], batch_size)
+    assert max(sizes) - min(sizes) <= 1
+    full = [len(batch) for batch in islice(batches(shown, batch_size, seed=1, even=False), n_batches)]
+    assert full[:-1] == [min(batch_size, len(shown))] * (n_batches - 1)
 
 
 def test_held_out_texts_are_drawn_by_the_seed_and_kept_apart() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from lmviz.train.data import batches, read_corpus
+from lmviz.train.data import batches_of, read_corpus
 from lmviz.train.initial import new_model
 from lmviz.train.limits import Limits
 from lmviz.train.loop import train
@@ -42,7 +42,7 @@ def recipe(steps: int) -> Recipe:
 def expected(recipe: Recipe) -> list[float]:
     corpus = read_corpus(recipe, Path())
     model = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
-    stream = batches(corpus.train, recipe.training.batch_size, recipe.training.seed)
+    stream = batches_of(corpus.train, recipe.training)
     return [snapshot.loss for snapshot in train(model, stream, recipe.training)]
 
 

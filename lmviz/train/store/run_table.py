@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from lmviz.errors import UserError
-from lmviz.train.recipe import Recipe, recipe_from
+from lmviz.train.recipe import Recipe, stored_recipe
 
 QUEUED, RUNNING, PAUSED, DONE = "queued", "running", "paused", "done"
 STOPPED, INTERRUPTED, FAILED = "stopped", "interrupted", "failed"
@@ -215,7 +215,7 @@ def _run(row: sqlite3.Row, queue_place: int) -> Run:
 
 @lru_cache(256)
 def _recipe(written: str) -> Recipe:
-    return recipe_from(json.loads(written))
+    return stored_recipe(json.loads(written))
 
 
 def _json(details: Mapping[str, object]) -> str:

@@ -21,7 +21,7 @@ from lmviz.train.data import LARGEST_FILE, Corpus, Windows, read_corpus
 from lmviz.train.initial import first_model
 from lmviz.train.loop import make_optimizer
 from lmviz.train.memory import check_memory
-from lmviz.train.recipe import Recipe, recipe_from
+from lmviz.train.recipe import Recipe, stored_recipe
 from lmviz.train.sampling import first_words
 from lmviz.train.state import restore
 from lmviz.train.store.files import UNFINISHED
@@ -80,7 +80,7 @@ def prepare(folder: Path, shelf: Shelf, logged: int, memory: int) -> Prepared:
 
 def read_run_recipe(folder: Path) -> Recipe:
     """The recipe of a run, with its texts."""
-    return recipe_from(read_json_object(folder / RECIPE, LARGEST_FILE))
+    return stored_recipe(read_json_object(folder / RECIPE, LARGEST_FILE))
 
 
 def _restore_newest(shelf: Shelf, logged: int, model: GPT2 | MiniLLM, optimizer: torch.optim.Optimizer) -> int:

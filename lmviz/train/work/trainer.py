@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lmviz.errors import UserError
-from lmviz.train.data import batches
+from lmviz.train.data import batches_of
 from lmviz.train.gradient import Diverged
 from lmviz.train.limits import Limits
-from lmviz.train.loop import mean_loss, train
+from lmviz.train.loop import loss_and_accuracy, train
 from lmviz.train.sampling import samples
 from lmviz.train.state import tensors_of
 from lmviz.train.store.database import transaction
@@ -27,6 +27,7 @@ from lmviz.train.work.journal import Journal
 from lmviz.train.work.keeper import Best, Keeper
 from lmviz.train.work.prepared import prepare
 
+ACCURACY = "accuracy"  # on the texts that the loss is measured on
 LOOK_EVERY = 20  # steps, between looks at how far every group of weights moves
 
 
@@ -114,7 +115,7 @@ class Trainer:
         made, training = self.made, self.made.recipe.training
         if self._is_to_halt():
             return
-        stream = batches(made.corpus.train, training.batch_size, training.seed, done=self.step)
+        stream = batches_of(made.corpus.train, training, done=self.step)
         steps = train(made.model, stream, training, optimizer=made.optimizer, done=self.step, look_every=LOOK_EVERY)
         event, alarm = self._next_event(), self._alarm()
         for snapshot in steps:
@@ -154,8 +155,9 @@ class Trainer:
     def _take_stock(self) -> None:
         """Measure the loss; where time travel stops, write samples too."""
         made = self.made
-        loss = mean_loss(made.model, made.measured)
+        loss, accuracy = loss_and_accuracy(made.model, made.measured)
         self.journal.measure(made.metric, loss)
+        self.journal.measure(ACCURACY, accuracy)
         if self.keeper.is_better(loss):
             self.keeper.remember(Best(self.step, loss, tensors_of(made.model, made.optimizer)))
         if self._is_stop_of_time_travel():

@@ -186,7 +186,7 @@ def _above(nats: float) -> float:
 
 
 def all_curves(bench: Workbench) -> None:
-    """Everything else that is measured: four small charts."""
+    """Everything else that is measured: small charts."""
     view = state.view(View)
     try:
         _all_curves(bench, view)
@@ -200,6 +200,7 @@ def _all_curves(bench: Workbench, view: View) -> None:
     groups = {
         "grad_norm": ["grad_norm"],
         "update_ratio": [name for name in measured if name.startswith("update_ratio/")],
+        "accuracy": ["accuracy"],
         "learning_rate": ["learning_rate"],
         "tokens_per_second": ["tokens_per_second"],
     }
@@ -246,6 +247,12 @@ def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:
         kept.clear()
     kept[key] = (run.segment, found)
     return found
+
+
+def is_in_batches(run: Run) -> bool:
+    """Whether a step reads only some of the windows."""
+    n_windows: int = run.facts.get("n_windows", 0)
+    return 0 < run.recipe.training.batch_size < n_windows
 
 
 def is_noisy(run: Run) -> bool:

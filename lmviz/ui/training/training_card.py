@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import widgets
+from lmviz.ui import state, widgets
 from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
 from lmviz.ui.text import integer, number, text
-from lmviz.ui.training.planned import bound
+from lmviz.ui.training.planned import bound, with_change
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
@@ -63,6 +63,27 @@ def rounding(recipe: Recipe, lang: str) -> None:
     )
 
 
+def _epochs(plan: Plan, lang: str) -> None:
+    """The steps as passes over the texts. One that is not whole is shown with its fraction."""
+    key, steps = "epochs", plan.recipe.training.steps
+    n_batches = -(-len(plan.corpus.train) // plan.batch_size)
+    st.session_state[key] = round(steps / n_batches, 2)
+
+    def changed() -> None:
+        wanted = max(1, round(st.session_state[key] * n_batches))
+        state.go(changes=with_change(state.view(View), "training.steps", wanted))
+
+    st.number_input(
+        text(lang, "train.epochs"),
+        0.01,
+        1e6,
+        step=1.0,
+        key=key,
+        help=text(lang, "train.epochs.help", n=n_batches),
+        on_change=changed,
+    )
+
+
 def more(plan: Plan, view: View) -> None:
     """Everything else that decides the curve."""
     lang, recipe = view.lang, plan.recipe
@@ -70,12 +91,21 @@ def more(plan: Plan, view: View) -> None:
         if not shown.open:
             return
         training = recipe.training
+        _epochs(plan, lang)
         widgets.select_slider(
             text(lang, "train.batch"),
             sorted({*BATCHES, training.batch_size}),
             format_func=lambda n: integer(lang, n) if n else text(lang, "train.batch.all"),
             help=text(lang, "train.batch.help"),
             **bound(recipe, "training.batch_size"),
+        )
+        widgets.segmented_control(
+            text(lang, "train.targets"),
+            ["all", "last"],
+            format_func=lambda which: text(lang, f"train.targets.{which}"),
+            required=True,
+            help=text(lang, "train.targets.help"),
+            **bound(recipe, "data.targets"),
         )
         widgets.segmented_control(
             text(lang, "train.schedule"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import replay, state, widgets
-from lmviz.ui.text import error_text, integer, number, text, visible
+from lmviz.ui.text import error_text, integer, number, percent, text, visible
 from lmviz.ui.training import curves, manage, one_step, past, words
 from lmviz.ui.training.view import View
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lmviz.train.store.run_table import Run
     from lmviz.workbench import Workbench
 
+LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
 BEAT = 0.46  # seconds between two looks at a run: twice a second, and no more than that costs the run
 SAMPLES_SHOWN = 5  # steps whose samples are shown
 TABS = ("", "curves", "time", "step", "compare", "export")
@@ -92,19 +94,34 @@ def _live(bench: Workbench, view: View) -> None:
             curves.jump(bench, view, run)
             curves.loss(bench, view, run)
             progress(view, run)
-        side.html(facts(view, run) + samples(bench, view, run))
+        side.html(facts(bench, view, run) + samples(bench, view, run))
     elif run.is_active:  # in little room: something else is looked at
         left, right = st.columns([0.25, 0.75], vertical_alignment="center")
-        left.html(facts(view, run))
+        left.html(facts(bench, view, run))
         with right:
             progress(view, run)
 
 
-def facts(view: View, run: Run) -> str:
+def facts(bench: Workbench, view: View, run: Run) -> str:
+    """The loss, and on which texts: of the whole batch where that is all of them, else what was measured beside it; the
+    loss of a few windows says little."""
     lang = view.lang
-    loss = "–" if run.loss is None else number(lang, run.loss, 3)
     step = f"{integer(lang, run.step)} / {integer(lang, run.steps)}"
-    return words.facts([(text(lang, "train.loss"), loss), (text(lang, "train.step"), step)])
+    batch = "–" if run.loss is None else number(lang, run.loss, 3)
+    whole = not curves.is_in_batches(run)
+    named = [(text(lang, "train.loss" if whole else "train.loss.batch"), batch), (text(lang, "train.step"), step)]
+    loss = run.loss
+    for metric in () if whole else ("held_out_loss", "measured_loss"):
+        found = curves.series(bench, run, metric, curves.MEASURED_POINTS)
+        if len(found):
+            loss = float(found.numbers[-1])
+            named.insert(0, (text(lang, f"train.loss.{metric}"), number(lang, loss, 3)))
+    if loss is not None and loss < LARGEST_LOSS:
+        named.append((text(lang, "train.perplexity"), number(lang, math.exp(loss), 2)))
+    right = curves.series(bench, run, "accuracy", curves.MEASURED_POINTS)
+    if len(right):
+        named.append((text(lang, "train.accuracy"), percent(lang, float(right.numbers[-1]))))
+    return words.facts(named)
 
 
 def trouble(view: View, run: Run) -> None:
