@@ -17,7 +17,8 @@ class Source:
         return replace(self, name=f"{self.name}, {place}")
 
 
-def _arxiv(name: str, identifier: str) -> Source:
+def arxiv(name: str, identifier: str) -> Source:
+    """A paper by its arXiv identifier."""
     return Source(name, f"https://arxiv.org/abs/{identifier}")
 
 
@@ -34,18 +35,18 @@ def _torch(name: str) -> Source:
     return Source(name, f"https://docs.pytorch.org/docs/stable/generated/{name}.html")
 
 
-VASWANI = _arxiv("Vaswani et al. 2017", "1706.03762")
-BA = _arxiv("Ba et al. 2016", "1607.06450")
-HE = _arxiv("He et al. 2016", "1512.03385")
-HENDRYCKS = _arxiv("Hendrycks & Gimpel 2016", "1606.08415")
-PRESS = _arxiv("Press & Wolf 2017", "1608.05859")
-XIONG = _arxiv("Xiong et al. 2020", "2002.04745")
-ZHAI = _arxiv("Zhai et al. 2023", "2303.06296")
-COHEN = _arxiv("Cohen et al. 2021", "2103.00065")
-HOLTZMAN = _arxiv("Holtzman et al. 2020", "1904.09751")
-SENNRICH = _arxiv("Sennrich et al. 2016", "1508.07909")
-PASCANU = _arxiv("Pascanu et al. 2013", "1211.5063")
-BENGIO_RATES = _arxiv("Bengio 2012", "1206.5533")
+VASWANI = arxiv("Vaswani et al. 2017", "1706.03762")
+BA = arxiv("Ba et al. 2016", "1607.06450")
+HE = arxiv("He et al. 2016", "1512.03385")
+HENDRYCKS = arxiv("Hendrycks & Gimpel 2016", "1606.08415")
+PRESS = arxiv("Press & Wolf 2017", "1608.05859")
+XIONG = arxiv("Xiong et al. 2020", "2002.04745")
+ZHAI = arxiv("Zhai et al. 2023", "2303.06296")
+COHEN = arxiv("Cohen et al. 2021", "2103.00065")
+HOLTZMAN = arxiv("Holtzman et al. 2020", "1904.09751")
+SENNRICH = arxiv("Sennrich et al. 2016", "1508.07909")
+PASCANU = arxiv("Pascanu et al. 2013", "1211.5063")
+BENGIO_RATES = arxiv("Bengio 2012", "1206.5533")
 BENGIO_SLOPES = _doi("Bengio et al. 1994", "10.1109/72.279181")
 RUMELHART = _doi("Rumelhart et al. 1986", "10.1038/323533a0")
 GOLDBERG = _doi("Goldberg 1991", "10.1145/103162.103163")

@@ -32,6 +32,7 @@ class KnownModel:
     year: int
     n_parameters: int
     source: str
+    is_estimate: bool = False  # by others: who made it has never said
 
 
 KNOWN_MODELS = (
@@ -41,7 +42,9 @@ KNOWN_MODELS = (
     KnownModel("GPT-3", 2020, 175_000_000_000, "Brown et al. 2020, table 2.1"),
     KnownModel("Llama 2 7B", 2023, 6_738_415_616, "meta-llama/Llama-2-7b-hf, counted from its weights"),
     KnownModel("Llama 3.1 405B", 2024, 405_000_000_000, "Grattafiori et al. 2024, table 3"),
+    KnownModel("GPT-4 (ChatGPT)", 2023, 1_800_000_000_000, "as the lesson estimates it; OpenAI has never said", True),
 )
+COMPARED = (KNOWN_MODELS[0], KNOWN_MODELS[-1])  # that a new model is compared with at once
 
 
 def parts(config: Config) -> tuple[Part, ...]:

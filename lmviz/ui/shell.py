@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import state, widgets
+from lmviz.ui import sources, state, widgets
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
 
@@ -68,7 +68,9 @@ def navigate(navigation: Any) -> None:
         )
         for name, icon in LISTED
     ]
-    navigation(pages, position="top").run()
+    chosen = navigation(pages, position="top")
+    chosen.run()
+    sources.footer(state.language(), LISTED[pages.index(chosen)][0])
 
 
 def language_choice() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import pieces, shell, state
+from lmviz.ui import choices, pieces, shell, state
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
 from lmviz.ui.generation.view import View as Writing
@@ -26,8 +26,10 @@ def section(bench: Workbench, view: View) -> None:
     from lmviz.benches.run import Request
 
     lang = view.lang
-    prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)
-    st.text_input(text(lang, "tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choices.model(bench, lang, view.model, prompt=None, pos=-1)
+        prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)
+        st.text_input(text(lang, "tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
     run = bench.run(Request(view.model, prompt))
     shell.notes(lang, run.said)
     left, middle, right = st.columns(3, gap="medium")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state, widgets
+from lmviz.ui import lesson, shell, state, widgets
 from lmviz.ui.generation import beam, compare, knobs, one, presets, several
 from lmviz.ui.generation.view import WAYS, View
 from lmviz.ui.text import error_text, text
@@ -51,3 +51,8 @@ def _body(bench: Workbench, view: View) -> None:
     knobs.knobs(view)
     knobs.notes(bench, view)
     DRAWN[view.way](bench, view)
+    if view.prompt and view.prompt != bench.first_prompt(view.model):
+        lesson.done("beginning")
+    if view.temperature != View().temperature:
+        lesson.done("temperature")
+    lesson.exercises(view.lang, "generation")

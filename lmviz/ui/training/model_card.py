@@ -79,6 +79,15 @@ def count(plan: Plan, view: View) -> None:
         },
     }
     drawn.show("training/sizes", shown, view.lang, key="sizes")
+    st.caption(_beside(plan, view.lang))
+
+
+def _beside(plan: Plan, lang: str) -> str:
+    """How many times larger GPT-2 and ChatGPT are."""
+    from lmviz.train.counts import COMPARED
+
+    small, large = (_short(lang, one.n_parameters / plan.n_parameters) for one in COMPARED)
+    return text(lang, "train.model.beside", small=small, large=large)
 
 
 def with_size(config: Config, name: str, size: int) -> Config:
@@ -120,7 +129,7 @@ def known(plan: Plan, lang: str) -> None:
 
     lines = "".join(
         f'<tr title="{words.escaped(one.source)}"><td>{words.escaped(one.name)} ({one.year})</td>'
-        f'<td class="n">{_short(lang, one.n_parameters)}</td>'
+        f'<td class="n">{"≈ " if one.is_estimate else ""}{_short(lang, one.n_parameters)}</td>'
         f'<td class="n">× {_short(lang, one.n_parameters / plan.n_parameters)}</td></tr>'
         for one in KNOWN_MODELS
     )

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state
+from lmviz.ui import lesson, shell, state
 from lmviz.ui.choices import one_of
 from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training import data_card, manage, model_card, training_card, words
-from lmviz.ui.training.planned import own_text, recipe_of
+from lmviz.ui.training.planned import base_recipe, own_text, recipe_of
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
     with training:
         training_card.more(planned, view)
     _go(row, lang, lambda: start(bench, planned))
+    if any(path.startswith("model.") for path, _ in view.changes):
+        lesson.done("sizes")
+    lesson.exercises(lang, "training", sizes=text(lang, "lesson.sizes.found", n=integer(lang, planned.n_parameters)))
     if view.data != OWN:
         manage.earlier(bench, view)
     if trouble := state.take("train.trouble", None):
@@ -158,7 +161,14 @@ def start(bench: Workbench, planned: Plan) -> None:
     except UserError as error:
         state.keep("train.trouble", error_text(view.lang, error))
         return
+    if planned.recipe.training.steps > planned_steps(bench, view):
+        lesson.done("longer")
     state.go(run=run, tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
+
+
+def planned_steps(bench: Workbench, view: View) -> int:
+    """How many steps the recipe makes that the plan began with."""
+    return base_recipe(bench, view).training.steps
 
 
 def name_of(bench: Workbench, planned: Plan, view: View) -> str:

@@ -1,0 +1,72 @@
+"""The exercises of the lesson, each ticked where it is done."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lmviz.ui import shell, state
+from lmviz.ui.embeddings.view import View as Embeddings
+from lmviz.ui.generation.view import View as Generation
+from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.text import text
+from lmviz.ui.training.view import View as Training
+
+EXERCISES = ("sizes", "longer", "beginning", "temperature")
+DONE = "lesson.done"
+
+
+def done(*names: str) -> None:
+    """Tick what was just done."""
+    known: set[str] = state.remember(DONE, set())
+    known.update(names)
+
+
+def exercises(lang: str, here: str, **details: str) -> None:
+    """The exercises with their ticks, how many are done, and where the ideas of the lessons before are.
+
+    Args:
+        here: the page on which one is.
+        details: what this page can say of one that is done, by its name.
+    """
+    known: set[str] = state.remember(DONE, set())
+    label = text(lang, "lesson.title", done=len(known), all=len(EXERCISES))
+    with st.expander(label, icon=":material/school:", key="lesson", on_change="rerun") as shown:
+        if not shown.open:
+            return
+        st.progress(len(known) / len(EXERCISES))
+        left, right = st.columns(2, gap="large")
+        with left:
+            for name in EXERCISES:
+                _exercise(lang, here, name, name in known, details.get(name, ""))
+            if len(known) == len(EXERCISES):
+                st.success(text(lang, "lesson.all_done"), icon=":material/trophy:")
+        with right:
+            st.markdown(f"**{text(lang, 'lesson.before')}**")
+            for idea, page, place in _ideas(lang):
+                shell.link(text(lang, f"lesson.idea.{idea}"), place, page)
+
+
+def _exercise(lang: str, here: str, name: str, is_done: bool, found: str) -> None:
+    tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"
+    st.markdown(f"{tick} {text(lang, f'lesson.{name}')}" + (f"  \n{found}" if is_done and found else ""))
+    page, place = _WHERE[name]
+    if not is_done and page != here:
+        shell.link(text(lang, "lesson.go"), place, page)
+
+
+_WHERE: dict[str, tuple[str, state.Place]] = {
+    "sizes": ("training", Training()),
+    "longer": ("training", Training()),
+    "beginning": ("generation", Generation(model="pokemon")),
+    "temperature": ("generation", Generation(model="pokemon")),
+}
+
+
+def _ideas(lang: str) -> tuple[tuple[str, str, state.Place], ...]:
+    """The ideas of the lessons before, each with the view that shows it."""
+    return (
+        ("predict", "step_through", StepThrough(lang=lang, model="pokemon", step="probabilities")),
+        ("loss", "step_through", StepThrough(lang=lang, model="pokemon", step="loss", grad=True)),
+        ("embeddings", "embeddings", Embeddings(lang=lang, model="pokemon")),
+        ("attention", "step_through", StepThrough(lang=lang, model="pokemon", step="blocks.0.attn.pattern")),
+    )
