@@ -14,6 +14,7 @@ from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.analysis import Analysis, analyse
 from lmviz.tokens.chat import Chat, read_chat
+from lmviz.tokens.gpt2 import NAME, gpt2
 from lmviz.tokens.learning import LONGEST_TEXT, Learning, learn
 from lmviz.tokens.template import Message, Template, read_template
 from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
@@ -21,6 +22,7 @@ from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
 
+GPT2 = NAME
 LEARNED = ("bpe", "words", "characters")  # tokenizers that are learned from a text
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")  # what a visitor may bring of a tokenizer
 CHATML_SPECIALS = ("<|im_start|>", "<|im_end|>")
@@ -48,7 +50,9 @@ class Tokenizing:
         self._chats = Cache(CHATS_KEPT)
 
     def tokenizer(self, name: str, corpus: str = "", n_merges: int = 0) -> Tokenizer:
-        """A model's tokenizer, or one of LEARNED, learned from a text."""
+        """A model's tokenizer, GPT-2's own, or one of LEARNED, learned from a text."""
+        if name == GPT2:
+            return gpt2()
         if name not in LEARNED:
             return self._bench.checkpoint(name).tokenizer
         key = (name, corpus, n_merges if name == "bpe" else 0)

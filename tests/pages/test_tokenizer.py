@@ -27,7 +27,7 @@ CORPUS = "the cat sat on the mat. the cat ate the rat."
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("tokenizer", ["bpe", "words", "characters", *SAMPLES])
+@pytest.mark.parametrize("tokenizer", ["bpe", "words", "characters", "gpt2", *SAMPLES])
 def test_every_way_of_looking_works_with_every_tokenizer(open_on: Open, tokenizer: str, language: str) -> None:
     app = open_on("tokenizer", tokenizer=tokenizer, lang=language)
     for tab in TABS:

@@ -14,6 +14,7 @@ from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.analysis import CASES, KINDS, analyse, variants
 from lmviz.tokens.comparing import compare, cuts
+from lmviz.tokens.gpt2 import gpt2
 from lmviz.tokens.learning import BYTES, LONGEST_TEXT, MOST_MERGES, learn
 from lmviz.tokens.pairs import merged, pairs_of
 from lmviz.tokens.round_trip import round_trip
@@ -268,3 +269,15 @@ def test_the_vocabulary_of_a_tokenizer_at_hand() -> None:
     assert analysis.counts()["special"] == 1
     assert " cat" in analysis.texts
     assert isinstance(analysis.ids("beginning"), np.ndarray)
+
+
+def test_gpt2_has_its_own_vocabulary() -> None:
+    """Ids that anyone knows who has worked with GPT-2."""
+    tokenizer = gpt2()
+    assert tokenizer.d_vocab == 50_257
+    assert tokenizer.encode("Hello world").ids == (15496, 995)
+    assert tokenizer.encode(" the").ids == (262,)
+    assert tokenizer.encode("<|endoftext|>").ids == (50256,)
+    assert (tokenizer.piece(0), tokenizer.piece(220), tokenizer.piece(198)) == ("!", " ", "\n")
+    text = "l’été 🙂 \t 1234"
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text

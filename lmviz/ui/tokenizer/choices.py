@@ -25,11 +25,11 @@ NEEDS_CORPUS = ("compare", "learn")
 
 def tokenizer_and_text(bench: Workbench, view: View) -> None:
     """The row of choices: only what the chosen way of looking needs."""
-    from lmviz.benches.tokenizing import LEARNED
+    from lmviz.benches.tokenizing import GPT2, LEARNED
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
-            names = [*LEARNED, *bench.models(), FILE]
+            names = [*LEARNED, GPT2, *bench.models(), FILE]
             widgets.selectbox(
                 text(view.lang, "tokenizer.tokenizer"),
                 listed(names, view.tokenizer),
@@ -50,9 +50,9 @@ def tokenizer_and_text(bench: Workbench, view: View) -> None:
 
 
 def _name(lang: str, name: str) -> str:
-    from lmviz.benches.tokenizing import LEARNED
+    from lmviz.benches.tokenizing import GPT2, LEARNED
 
-    return text(lang, f"tokenizer.name.{name}") if name in (*LEARNED, FILE) else name
+    return text(lang, f"tokenizer.name.{name}") if name in (*LEARNED, GPT2, FILE) else name
 
 
 def _field(view: View, name: str, now: str, limit: int) -> None:
