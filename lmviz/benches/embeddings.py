@@ -183,7 +183,7 @@ class Embeddings:
     def word_vectors(self, text: str, settings: Word2VecSettings) -> Live[VectorsSnapshot]:
         """The training of word vectors on a text."""
         words = self.words(text)
-        n_rows = len(words.words) + (len(gram_index(words.words)[0]) if settings.kind == "fasttext" else 0)
+        n_rows = len(words.words) + (len(gram_index(words.words, *settings.grams)[0]) if settings.grams else 0)
         keep = min(SNAPSHOTS_KEPT, max(8, SNAPSHOT_BYTES // (8 * n_rows * settings.d_embed)))
         return self._trainings.get(
             (text, settings), lambda: Live(train_vectors(words, settings), settings.steps + 1, keep)

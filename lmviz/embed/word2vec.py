@@ -16,15 +16,17 @@ from lmviz.embed.fasttext import gram_index
 from lmviz.embed.words import Example, WordText, cbow_examples, skip_gram_examples
 from lmviz.errors import UserError
 
-KINDS = ("skip-gram", "cbow", "fasttext")
+KINDS = ("skip-gram", "cbow")
+LONGEST_GRAM = 20  # characters
 MOST_STEPS = 10_000
 
 
 @dataclass(frozen=True)
 class Word2VecSettings:
-    """How vectors are learned. "fasttext" is skip-gram on n-grams."""
+    """How vectors are learned. With `grams`, a word is the sum of its n-grams of so many characters: FastText."""
 
     kind: str = "skip-gram"
+    grams: tuple[int, int] | None = None  # from, to; None: each word has a vector of its own
     window: int = 2  # neighbours on each side
     d_embed: int = 16
     n_negatives: int = 0  # words drawn for comparison at each step; 0: all words, by a full softmax
@@ -36,6 +38,13 @@ class Word2VecSettings:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UserError("kind must be one of {known}; got {kind!r}.", known=", ".join(KINDS), kind=self.kind)
+        if self.grams is not None and not 1 <= self.grams[0] <= self.grams[1] <= LONGEST_GRAM:
+            raise UserError(
+                "n-grams must go from a number of characters to one that is not smaller, both from 1 to {most}; "
+                "got {grams}.",
+                most=LONGEST_GRAM,
+                grams=self.grams,
+            )
         limits: dict[str, tuple[float, float]] = {
             "window": (1, 10),
             "d_embed": (1, 300),
@@ -136,8 +145,8 @@ def loss_of(logits: Tensor, batch: Sequence[Example], negatives: Tensor) -> Tens
 
 def _members(text: WordText, settings: Word2VecSettings) -> tuple[tuple[int, ...], ...]:
     """For each word its rows in the table."""
-    if settings.kind == "fasttext":
-        return gram_index(text.words)[1]
+    if settings.grams is not None:
+        return gram_index(text.words, *settings.grams)[1]
     return tuple((id,) for id in range(len(text.words)))
 
 

@@ -154,7 +154,7 @@ def test_a_temperature_past_the_end_of_the_slider_is_left_out(open_on: Open) -> 
 
 def test_a_word_whose_runs_the_text_lacks_is_one_sentence(open_on: Open) -> None:
     app = settled(open_on("embeddings", section="fasttext", word="<b>😀"))
-    assert "No run of this word is in the text" in app.info[0].value and "of its" not in written(app)
+    assert "No run of this word is in the text" in app.info[0].value and "of its runs" not in written(app)
 
 
 def test_the_ready_text_of_ten_words_is_in_the_readers_language(open_on: Open) -> None:

@@ -214,10 +214,19 @@ def test_losses_are_those_of_the_papers() -> None:
     assert float(loss_of(logits, batch, negatives)) == pytest.approx(-by_hand / 2)
 
 
-@pytest.mark.parametrize(("kind", "n_negatives"), [("skip-gram", 0), ("skip-gram", 5), ("cbow", 0), ("fasttext", 0)])
-def test_words_in_the_same_places_become_neighbours(kind: str, n_negatives: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "grams", "n_negatives"),
+    [
+        ("skip-gram", None, 0),
+        ("skip-gram", None, 5),
+        ("cbow", None, 0),
+        ("skip-gram", (3, 6), 0),
+        ("cbow", (5, 5), 0),
+    ],
+)
+def test_words_in_the_same_places_become_neighbours(kind: str, grams: tuple[int, int] | None, n_negatives: int) -> None:
     text = read_words(TEXTS["en"])
-    snapshots = list(train_vectors(text, Word2VecSettings(kind, n_negatives=n_negatives, steps=200)))
+    snapshots = list(train_vectors(text, Word2VecSettings(kind, grams, n_negatives=n_negatives, steps=200)))
     assert len(snapshots) == 201
     assert snapshots[-1].loss < 0.7 * snapshots[1].loss
     king, queen = text.words.index("king"), text.words.index("queen")
@@ -236,7 +245,7 @@ def test_the_same_seed_learns_the_same_vectors() -> None:
 def test_a_word_is_the_sum_of_its_ngrams_seen_or_not() -> None:
     assert ngrams("where", 3, 3) == ("<wh", "whe", "her", "ere", "re>", "<where>")  # Bojanowski et al. 2017, 3.2
     text = read_words(TEXTS["en"])
-    last = list(train_vectors(text, Word2VecSettings("fasttext", steps=60)))[-1]
+    last = list(train_vectors(text, Word2VecSettings(grams=(3, 6), steps=60)))[-1]
     rows, _ = gram_index(text.words)
     king = word_sum("king", rows, last.table)
     assert king.unknown == ()
@@ -248,7 +257,9 @@ def test_a_word_is_the_sum_of_its_ngrams_seen_or_not() -> None:
     assert word_sum("xyz", rows, last.table).vector.tolist() == [0] * 16
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "glove"}, {"window": 0}, {"d_embed": 0}, {"steps": 10**6}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"kind": "glove"}, {"window": 0}, {"grams": (5, 3)}, {"d_embed": 0}, {"steps": 10**6}, {"seed": -1}]
+)
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UserError, match=next(iter(wrong))):
         Word2VecSettings(**wrong)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lmviz.ui import matrices, pieces, replay, state, worked
 from lmviz.ui.embeddings import stories
-from lmviz.ui.embeddings.view import View
+from lmviz.ui.embeddings.view import LONGEST_GRAM, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, text, visible
@@ -25,16 +25,33 @@ NEAREST = 6
 
 def section(bench: Workbench, view: View) -> None:
     lang = view.lang
-    st.markdown(text(lang, "embeddings.fasttext.say"))
+    shortest, longest = view.grams
+    st.markdown(text(lang, "embeddings.fasttext.say", shortest=shortest, longest=longest))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             text(lang, "embeddings.fasttext.word"), max_chars=40, width=200, **state.bound("word", _word(view))
         )
+        stories.choose_kind(view)
+        _choose_grams(view)
         stories.choose_settings(view)
         stories.choose_story(view)
     words = bench.embeddings.words(stories.story(view))
-    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, "fasttext"))
+    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, view.grams))
     replay.watched(live, view.lang, "fasttext", lambda: _drawn(live, words))
+
+
+def _choose_grams(view: View) -> None:
+    key = "embeddings.grams"
+    st.session_state[key] = view.grams
+    st.slider(
+        text(view.lang, "embeddings.grams"),
+        1,
+        LONGEST_GRAM,
+        width=150,
+        key=key,
+        help=text(view.lang, "embeddings.grams.help"),
+        on_change=lambda: state.go(grams=tuple(st.session_state[key]), step=-1, cell=None),
+    )
 
 
 def _word(view: View) -> str:
@@ -47,7 +64,7 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
     view = state.view(View)
     found = live.look()
     now = found[replay.steps(view.lang, live, "fasttext", [one.step for one in found], view.step)]
-    summed = word_sum(_word(view), gram_index(words.words)[0], now.table)
+    summed = word_sum(_word(view), gram_index(words.words, *view.grams)[0], now.table, *view.grams)
     _grams(summed, words, view)
     left, right = st.columns([3, 2], gap="medium")
     with left:

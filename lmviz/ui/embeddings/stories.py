@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.embeddings import apart
-from lmviz.ui.embeddings.view import TEXT_LIMIT, View
+from lmviz.ui.embeddings.view import KINDS, TEXT_LIMIT, View
 from lmviz.ui.text import code, integer, text, visible
 
 if TYPE_CHECKING:
@@ -37,11 +37,13 @@ def choose_story(view: View) -> None:
         )
 
 
-def settings(view: View, kind: str) -> Word2VecSettings:
+def settings(view: View, grams: tuple[int, int] | None = None) -> Word2VecSettings:
+    """How vectors are learned; with n-grams, as FastText does."""
     from lmviz.embed.word2vec import Word2VecSettings
 
     return Word2VecSettings(
-        kind=kind,
+        kind=view.kind,
+        grams=grams,
         window=view.window,
         d_embed=view.d_embed,
         n_negatives=view.negatives,
@@ -50,12 +52,23 @@ def settings(view: View, kind: str) -> Word2VecSettings:
     )
 
 
+def choose_kind(view: View) -> None:
+    """From a word its neighbours, or from its neighbours a word."""
+    widgets.segmented_control(
+        text(view.lang, "embeddings.kind"),
+        KINDS,
+        format_func=lambda kind: text(view.lang, f"embeddings.{kind}"),
+        required=True,
+        **state.bound("kind", step=-1),
+    )
+
+
 def choose_settings(view: View) -> None:
     """Window, width, negatives, steps, seed."""
     lang = view.lang
     st.slider(text(lang, "embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1))
     with st.popover(text(lang, "embeddings.more"), icon=":material/tune:"):
-        st.slider(text(lang, "embeddings.d_embed"), 2, 64, **state.bound("d_embed", step=-1))
+        st.slider(text(lang, "embeddings.d_embed"), 2, 300, **state.bound("d_embed", step=-1))
         st.slider(
             text(lang, "embeddings.negatives"),
             0,

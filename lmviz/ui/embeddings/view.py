@@ -12,6 +12,7 @@ from lmviz.ui.state import cell as cell_of
 SECTIONS = ("look_up", "ten_words", "sum", "near", "answers", "word2vec", "fasttext")
 METRICS = ("cosine", "euclidean")
 KINDS = ("skip-gram", "cbow")
+LONGEST_GRAM = 8
 TEXT_LIMIT = 4000  # characters of a text in the address bar
 MOST_ANSWERS = 8
 TEMPERATURES = (0.0, 3.0)  # from, to
@@ -24,6 +25,13 @@ def _text(written: str) -> str:
 def _texts(written: str) -> tuple[str, ...]:
     found: Any = json.loads(written)
     return tuple(_text(str(one)) for one in found[:MOST_ANSWERS])
+
+
+def _grams(written: str) -> tuple[int, int]:
+    shortest, longest = json.loads(written)
+    if not 1 <= shortest <= longest <= LONGEST_GRAM or int(shortest) != shortest or int(longest) != longest:
+        raise ValueError(written)
+    return int(shortest), int(longest)
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,9 @@ class View(Place):
         "", _text
     )  # the text from which word2vec and FastText learn; empty: the one that comes with lmviz
     kind: str = part("skip-gram", choice(*KINDS))
+    grams: tuple[int, int] = part((3, 6), _grams)  # characters of FastText's n-grams, from and to
     window: int = part(2, whole(1, 5))
-    d_embed: int = part(16, whole(2, 64))
+    d_embed: int = part(16, whole(2, 300))
     negatives: int = part(0, whole(0, 20))
     steps: int = part(300, whole(50, 1000))
     example: int = part(1, whole(0, 1_000_000))  # which of the pairs is looked at

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.ui import pieces, replay, state, widgets
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import charts, stories
-from lmviz.ui.embeddings.view import KINDS, View
+from lmviz.ui.embeddings.view import View
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, percent, text, visible
 
@@ -27,19 +27,13 @@ def section(bench: Workbench, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, f"embeddings.{view.kind}.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        widgets.segmented_control(
-            text(lang, "embeddings.kind"),
-            KINDS,
-            format_func=lambda kind: text(lang, f"embeddings.{kind}"),
-            required=True,
-            **state.bound("kind", step=-1),
-        )
+        stories.choose_kind(view)
         stories.choose_settings(view)
         stories.choose_story(view)
         words = bench.embeddings.words(stories.story(view))
         _choose_word(words, view)
     _pairs(words, view)
-    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, view.kind))
+    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view))
     replay.watched(live, view.lang, "word2vec", lambda: _drawn(live, words))
 
 
