@@ -17,6 +17,7 @@ from lmviz.train import drafts
 from lmviz.train.initial import build, config_of
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
+from lmviz.train.store.series import Series
 from lmviz.train.texts import PRESETS, preset
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import LANGUAGES, number, text
@@ -153,7 +154,7 @@ def test_a_loss_that_blew_up_is_in_sight_and_said_to_have_done_so(open_training:
     )
     wait(lambda: rests(runs, run))
     curve = runs.series(run, "loss", 10**6)
-    losses = dict(zip(*(found.tolist() for found in (curve.steps, curve.numbers)), strict=True))
+    losses = dict(zip_of(curve))
     app = open_training(run=run, lang=lang)
     spec = json.dumps(json.loads(app.get("vega_lite_chart")[0].proto.spec))
     top = max(json.loads(re.search(r'"domain": (\[[^\]]*\]), "nice": false, "type": "log"', spec).group(1)))
@@ -276,6 +277,19 @@ def test_the_loss_of_a_step_is_the_mean_of_what_is_written_and_the_one_reported(
     assert said(app).count(f"**{reported:.6f}**") == 2
     for p, nats in re.findall(r"<td>([\d.]+)</td><td>−ln [\d.]+ = ([\d.]+)</td>", html(app)):
         assert float(nats) == pytest.approx(-math.log(float(p)), abs=2e-4 / float(p))
+
+
+def test_the_mean_loss_of_a_step_says_that_it_is_of_the_whole_batch(open_page: Open, runs: Runs, trained: str) -> None:
+    app = open_page(model=training_step_name(trained, 7, 0), step="loss")
+    shown = scene(app)["picture"]
+    assert shown["n_texts"] == runs.get(trained).facts["n_windows"] > 1
+    rows = [float(row["nll"]) for row in shown["rows"] if row["target"] is not None]
+    assert shown["mean"] == pytest.approx(dict(zip_of(runs.series(trained, "loss", 10**6)))[7], abs=1e-5)
+    assert shown["mean"] != pytest.approx(sum(rows) / len(rows), abs=1e-3)
+
+
+def zip_of(curve: Series) -> Iterator[tuple[int, float]]:
+    return zip(curve.steps.tolist(), curve.numbers.tolist(), strict=True)
 
 
 def test_the_update_of_a_weight_is_written_out_as_torch_made_it(open_training: Open, trained: str) -> None:

@@ -66,7 +66,7 @@ class Facts:
             return []
         if self.stage.kind == "loss" and self.run.request.temperature != 1:
             return ["stage.loss.temperature"]
-        if self.stage.kind == "scores" and len(self.run.tokens) > 1:
+        if self.stage.kind == "scores" and np.isneginf(self.steps[-1].outputs[0].array).any():
             return ["stage.scores.masked"]
         if self.stage.kind == "mix" and self.step("linear") is not None:
             return ["stage.mix.out"]

@@ -79,7 +79,9 @@ def loss(run: Run, stage: Stage, other: Run | None = None) -> dict[str, Any]:
     for i, row in enumerate(rows):
         row["b"] = b_rows[i] if i < len(b_rows) and b_rows[i]["target"] is not None else None
     value = _named(run, stage)["loss"]
-    return {"kind": "loss", "rows": rows, "mean": mean, "b_mean": b_mean, "cell": [value.address, []]}
+    n_texts = len(_named(run, stage)["nll"].array)  # whose mean it is: of all texts of a training step's batch
+    cell = [value.address, []]
+    return {"kind": "loss", "rows": rows, "mean": mean, "b_mean": b_mean, "cell": cell, "n_texts": n_texts}
 
 
 def _losses_of(other: Run) -> tuple[list[dict[str, Any]], float | str | None]:

@@ -66,5 +66,5 @@ const lossTable = (picture, state) => {
     h("tbody", {}, picture.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.input), h("td", {}, row.target === null ? "–" : row.target),
       h("td", {}, row.target === null ? "" : percent(row.p, lang)),
       h("td", { class: "bar" }, row.target === null ? words["loss.uncounted"] : [h("i", { style: `width:${(100 * row.nll) / most}%` }), number(row.nll, row.cell), other(row.b, row.target)]))),
-      h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell), picture.b_mean === null ? null : h("small", {}, `${mark} ${written(picture.b_mean, digits, lang)}`))))));
+      h("tr", { class: "best" }, h("th", { scope: "row", colspan: "3" }, picture.n_texts > 1 ? words["loss.mean_of_batch"].replace("{n}", picture.n_texts) : words["loss.mean"]), h("td", { class: "bar" }, number(picture.mean, picture.cell), picture.b_mean === null ? null : h("small", {}, `${mark} ${written(picture.b_mean, digits, lang)}`))))));
 };
