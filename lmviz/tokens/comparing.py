@@ -32,8 +32,20 @@ class Cut:
         return len(self.tokens) * self.ln_d_vocab
 
     @property
+    def n_dropped(self) -> int:
+        """Characters of the text that no token stands for."""
+        return sum(len(part) for _, part in self.tokens.dropped)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the text was lost: only then can its nats be compared with those of another cut."""
+        return not self.n_dropped and not any(self.tokens.unknown)
+
+    @property
     def characters_per_token(self) -> float:
-        return len(self.tokens.text) / len(self.tokens) if len(self.tokens) else 0.0
+        """Of the characters that tokens stand for."""
+        n_read = len(self.tokens.text) - self.n_dropped
+        return n_read / len(self.tokens) if len(self.tokens) else 0.0
 
 
 def compare(text: str, learned_from: str | None = None, d_vocab: int = 300) -> tuple[Cut, ...]:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lmviz.model.checkpoint import load
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.template import Message, chatml
 from lmviz.ui.chat.reading import OPEN
 from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, View
 from lmviz.ui.text import LANGUAGES, text, visible
-from tests.conftest import SAMPLES
+from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture
 from tests.pages.test_tokenizer import upload
 
@@ -121,3 +122,12 @@ def test_a_link_cannot_bring_more_than_a_page_takes() -> None:
     assert len(view.messages) == MOST_MESSAGES and len(view.messages[0][1]) == MESSAGE_LIMIT
     for nonsense in ('[["king", "x"]]', '[["user", 3]]', "7", '["user"]', "[[]]"):
         assert View.parse({"messages": nonsense})[1] == ("messages",)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_tokenizer_that_drops_letters_of_a_chat_says_how_many(open_on: Open, language: str) -> None:
+    app = open_on("chat", tokenizer="names", lang=language, messages=MESSAGES)
+    tokens = load(ROOT / "sample_models/names").tokenizer.encode(whole(app))
+    n_dropped = sum(len(part) for _, part in tokens.dropped)
+    assert n_dropped > 10
+    assert any(text(language, "tokenizer.n_dropped", n=n_dropped) in caption.value for caption in app.caption)

@@ -281,3 +281,10 @@ def test_gpt2_has_its_own_vocabulary() -> None:
     assert (tokenizer.piece(0), tokenizer.piece(220), tokenizer.piece(198)) == ("!", " ", "\n")
     text = "l’été 🙂 \t 1234"
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_what_is_dropped_counts_for_no_token() -> None:
+    (cut,) = cuts("abxyzc", {"characters": Tokenizer.characters("abc")})
+    assert (cut.n_dropped, cut.characters_per_token, cut.is_whole) == (3, 1.0, False)
+    (whole,) = cuts("abc", {"characters": Tokenizer.characters("abc")})
+    assert whole.is_whole

@@ -76,6 +76,10 @@ def what_is_read(bench: Workbench, view: View) -> None:
     written = {name: integer(view.lang, count) for name, count in counts.items()}
     st.markdown(text(view.lang, "chat.counts", n=len(turns), **written))
     pieces.show(_boxes(chat), view.lang, "chat.pieces", height=HEIGHT, empty=text(view.lang, "chat.empty"))
+    n_dropped = sum(len(part) for _, part in chat.tokens.dropped)
+    for name, n in (("n_dropped", n_dropped), ("unknown", sum(chat.tokens.unknown))):
+        if n:
+            st.caption(f":orange-badge[−] {text(view.lang, f'tokenizer.{name}', n=n)}")
     for name, n in chat.spelled_out:
         st.caption(f":orange-badge[!] {text(view.lang, 'chat.spelled_out', token=code(visible(name)), n=n)}")
     for name in chat.smuggled:

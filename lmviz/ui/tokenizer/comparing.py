@@ -33,9 +33,10 @@ def side_by_side(bench: Workbench, view: View) -> None:
             pieces.show(shown, view.lang, f"tokenizer.compare.{cut.kind}", height=330)
             if n_unknown := sum(cut.tokens.unknown):
                 st.caption(f":orange-badge[?] {text(view.lang, 'tokenizer.unknown', n=n_unknown)}")
-            if cut.tokens.dropped:
-                n_dropped = sum(len(part) for _, part in cut.tokens.dropped)
-                st.caption(f":orange-badge[−] {text(view.lang, 'tokenizer.n_dropped', n=n_dropped)}")
+            if cut.n_dropped:
+                st.caption(f":orange-badge[−] {text(view.lang, 'tokenizer.n_dropped', n=cut.n_dropped)}")
+            if not cut.is_whole:
+                st.caption(text(view.lang, "tokenizer.not_whole"))
     st.caption(text(view.lang, "tokenizer.compare_help"))
 
 
