@@ -21,6 +21,14 @@ class Map:
     mean: NDArray[np.float64]  # [d]
     kept: tuple[float, ...]  # the share of the variance on each axis; all 0 if the vectors are all the same
 
+    def shares(self, vectors: ArrayLike) -> tuple[float, ...]:
+        """The share of the variance of other vectors [n, d] along each axis; all 0 if they are all the same."""
+        matrix = np.asarray(vectors, np.float64)
+        off = matrix - matrix.mean(axis=0)
+        along = ((off @ self.axes.T) ** 2).sum(axis=0)
+        total = float((off**2).sum())
+        return tuple((along / total if total > 0 else np.zeros(len(self.axes))).tolist())
+
     def place(self, vectors: ArrayLike) -> Matrix:
         """Where other vectors [n, d] lie on the same map."""
         placed: Matrix = (np.asarray(vectors, np.float64) - self.mean) @ self.axes.T

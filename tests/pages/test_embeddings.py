@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,8 @@ from lmviz.ui.embeddings.view import SECTIONS
 from lmviz.ui.text import LANGUAGES, number
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, cells_of, charted, complaints, go, picture, settled, written
+from tests.written import holds, lines_in
+from tests.written import number as value_of
 
 BOUND = "lmviz.ui.embeddings.view.View."
 
@@ -167,3 +171,22 @@ def test_the_prompt_that_is_looked_up_is_not_carried_over_to_the_answers(open_on
     assert app.text_input(key=f"{BOUND}prompt").value == ".pik"
     app.segmented_control(key=f"{BOUND}section").set_value("answers").run()
     assert app.text_input(key=f"{BOUND}opening").value != ".pik" and "opening" not in app.query_params
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_an_analogy_is_worked_out_number_by_number(open_on: Open, lang: str) -> None:
+    app = settled(open_on("embeddings", section="word2vec", steps="50", lang=lang, cell='["analogy",[3,4]]'))
+    b, a, c, total = cells_of(picture(app, "analogy")["panels"][0])
+    assert total == pytest.approx(b + a + c, abs=1e-6)
+    (line,) = lines_in(written(app))
+    assert holds(line, lang)
+    assert value_of(line.split()[-1]) == pytest.approx(float(total[4]), abs=1e-3)
+
+
+def test_a_sum_with_segments_is_written_with_the_numbers_in_sight(open_on: Open) -> None:
+    app = open_on("embeddings", section="sum", second="2", cell='["x_seg",[1,3]]')
+    panels = {panel["address"]: cells_of(panel) for panel in picture(app, "sum")["panels"]}
+    (line,) = lines_in(written(app))
+    assert holds(line, "en")
+    shown = [value_of(number) for number in re.findall(r"−?\d+\.\d+", line)]
+    assert shown == pytest.approx([float(panels[name][1, 3]) for name in ("tok", "pos", "seg", "x_seg")], abs=1e-3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,11 @@ import altair as alt
 from numpy.typing import NDArray
 
 from lmviz.ui.charts import CHOSEN, FAINT, PLAIN, AnyChart, rows
+from lmviz.ui.embeddings.labels import placed
 
-CROWD = 120  # points; with more of them, only those that stand out have a name
+CROWD = 120  # points; with more of them, each is smaller
+WIDE, NARROW, BETWEEN = 560, 270, 420  # pixels of a map on a screen and on a phone, and where the one becomes the other
+PADDING, AXIS = 26, 60  # pixels inside the map, and of what stands around it, downwards
 
 
 def plane(
@@ -22,24 +24,43 @@ def plane(
     axes: Sequence[str],
     height: int = 400,
 ) -> AnyChart:
-    """Points [n, 2] by their names; the first two roles of `order` stand out, by size too."""
-    space = alt.Scale(zero=False, nice=False, padding=26)
-    base = alt.Chart(rows(name=names, role=roles, x=points[:, 0].tolist(), y=points[:, 1].tolist())).encode(
+    """Points [n, 2] by their names; the first two roles of `order` stand out, by size too. Names lie beside each other:
+    on a narrow screen there are fewer."""
+    ranks = sorted(range(len(names)), key=lambda i: order.index(roles[i]))  # the important ones choose first
+    sizes = dict(zip(order, (19, 19, 15 if len(names) < 40 else 13), strict=False))
+    table: dict[str, list[Any]] = {
+        "name": [names[i] for i in ranks],
+        "role": [roles[i] for i in ranks],
+        "x": points[ranks, 0].tolist(),
+        "y": points[ranks, 1].tolist(),
+        "size": [sizes[roles[i]] for i in ranks],
+    }
+    for screen, width in (("wide", WIDE), ("narrow", NARROW)):
+        found = placed(points[ranks], table["name"], table["size"], width, height - AXIS, PADDING)
+        table[f"{screen}_dx"] = [None if place is None else place[0] for place in found]
+        table[f"{screen}_dy"] = [None if place is None else place[1] for place in found]
+    space = alt.Scale(zero=False, nice=False, padding=PADDING)
+    base = alt.Chart(rows(**table)).encode(
         x=alt.X("x:Q", title=axes[0], scale=space, axis=alt.Axis(tickCount=5)),
         y=alt.Y("y:Q", title=axes[1], scale=space, axis=alt.Axis(tickCount=5)),
         color=alt.Color("role:N", scale=alt.Scale(domain=list(order), range=[CHOSEN, PLAIN, FAINT][-len(order) :])),
         tooltip=[alt.Tooltip("name:N", title=" ")],
     )
     dots = base.mark_point(filled=True, opacity=0.5, size=30 if len(names) > CROWD else 50)
-    layers = [dots]
-    for role, dy in zip(order[:-1], (-14, 18), strict=False):  # the chosen one above its point, what is near it below
-        of_role = base.transform_filter(f"datum.role == {json.dumps(role)}")
-        layers.append(of_role.mark_text(font="monospace", fontSize=19, fontWeight="bold", dy=dy).encode(text="name:N"))
-    if len(names) <= CROWD:
-        others = base.transform_filter(f"datum.role == {json.dumps(order[-1])}")
-        size = 15 if len(names) < 40 else 13
-        layers.append(others.mark_text(font="monospace", fontSize=size, dy=-11).encode(text="name:N"))
-    return alt.layer(*layers).properties(height=height)
+    labels = [
+        base.transform_filter(f"width {sign} {BETWEEN} && datum.{screen}_dx !== null")
+        .mark_text(
+            font="monospace",
+            fontSize=alt.expr("datum.size"),
+            fontWeight=alt.expr("datum.size > 15 ? 'bold' : 'normal'"),
+            dx=alt.expr(f"datum.{screen}_dx"),
+            dy=alt.expr(f"datum.{screen}_dy"),
+            baseline="middle",
+        )
+        .encode(text="name:N")
+        for screen, sign in (("wide", ">="), ("narrow", "<"))
+    ]
+    return alt.layer(dots, *labels).properties(height=height)
 
 
 def ways(places: NDArray[Any], names: Sequence[str], height: int = 270) -> AnyChart:

@@ -14,6 +14,7 @@ from lmviz.ui.text import code, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.embeddings import Worked
+    from lmviz.explain.explanation import Explanation
     from lmviz.workbench import Workbench
 
 HEIGHT = 430
@@ -74,6 +75,14 @@ def _pictures(found: Worked, view: View, pos: int) -> None:
     matrices.show(given, view.lang, key="sum", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
 
 
+def _three(found: Worked, cell: tuple[int, ...]) -> Explanation:
+    """Token + position + segment: the three numbers that are in sight."""
+    from lmviz.explain import by_hand
+
+    values = (found.trace[name].outputs[0].array for name in ("tok", "pos", "seg"))
+    return by_hand.total([float(array[cell[-array.ndim :]]) for array in values])
+
+
 def _where_from(found: Worked, view: View) -> None:
     lang = view.lang
     if view.cell is None or view.cell[0] not in found.trace:
@@ -81,7 +90,8 @@ def _where_from(found: Worked, view: View) -> None:
         return
     address, cell = view.cell
     shape = found.trace[address].outputs[0].shape
-    why = found.explain(address, (*(0,) * (len(shape) - 2), *cell[-2:]))
+    whole = (*(0,) * (len(shape) - 2), *cell[-2:])
+    why = _three(found, whole) if address == "x_seg" else found.explain(address, whole)
     if why is None or len(cell) != 2:
         st.caption(text(lang, "embeddings.click"))
         return

@@ -108,7 +108,7 @@ def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple
     ways = np.stack([plane.place(one.embedding) for one in found if one.step <= now.step])  # [step, word, 2]
     shown = slice(0, NAMED)
     show(charts.ways(ways[:, shown], words[shown], height=300), lang)
-    kept = percent(lang, sum(plane.kept))
+    kept = percent(lang, sum(plane.shares(now.embedding)))
     st.caption(text(lang, "embeddings.ten_words.map", share=kept))
 
 

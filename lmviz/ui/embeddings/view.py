@@ -64,4 +64,5 @@ class View(Place):
     negatives: int = part(0, whole(0, 20))
     steps: int = part(300, whole(50, 1000))
     example: int = part(1, whole(0, 1_000_000))  # which of the pairs is looked at
+    analogy: tuple[str, ...] = part((), lambda written: tuple(str(one)[:40] for one in json.loads(written)[:3]))
     word: str = part("", lambda written: written[:40])

@@ -9,6 +9,7 @@ import streamlit as st
 from lmviz.ui import pieces, replay, state, widgets
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import charts, stories
+from lmviz.ui.embeddings.analogy import analogy
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, percent, text, visible
@@ -89,6 +90,7 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
         show(curve(steps, losses, now.step, text(lang, "replay.step"), text(lang, "embeddings.loss"), height=190), lang)
         _near(now, words, view)
     _step_examples(now, words, lang)
+    analogy(now, words, view)
 
 
 def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: View) -> None:
@@ -103,7 +105,7 @@ def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: Vie
     plane = pca(last.vectors)
     axes = [
         text(view.lang, "embeddings.map.axis", n=i + 1, share=percent(view.lang, share))
-        for i, share in enumerate(plane.kept)
+        for i, share in enumerate(plane.shares(now.vectors))
     ]
     show(charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450), view.lang)
 
