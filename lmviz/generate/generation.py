@@ -10,6 +10,8 @@ from lmviz.generate.settings import Settings
 from lmviz.generate.token_step import TokenStep, next_token
 from lmviz.model.checkpoint import Checkpoint
 
+LONGEST_RUN = 4  # tokens of a run that is taken for a repetition
+
 
 @dataclass(frozen=True, eq=False)
 class Generation:
@@ -18,7 +20,8 @@ class Generation:
     prompt: tuple[int, ...]
     settings: Settings
     steps: tuple[TokenStep, ...]
-    ended: str  # "stop": a stop token came; "length": max_new_tokens; "nothing": no token was left; "": goes on
+    ended: str  # "stop": a stop token came; "repeats": the same again and again; "length": max_new_tokens; "nothing":
+    # no token was left; "": goes on
 
     @property
     def new_ids(self) -> tuple[int, ...]:
@@ -45,6 +48,8 @@ def token_steps(
         if step.chosen is None or step.chosen in settings.stop:
             return
         ids = (*ids, step.chosen)
+        if settings.stop_repeats and repeats(ids[len(prompt) :], settings.stop_repeats):
+            return
 
 
 def generate(checkpoint: Checkpoint, prompt: Sequence[int], settings: Settings, sequence: int = 0) -> Generation:
@@ -92,10 +97,24 @@ class Writing:
             return tuple(self._steps[:n])
 
 
+def repeats(ids: Sequence[int], times: int) -> bool:
+    """Whether a text ends with the same run of up to LONGEST_RUN tokens, so many times in a row."""
+    for n in range(1, LONGEST_RUN + 1):
+        end = tuple(ids[-n * times :])
+        if len(end) == n * times and end == end[:n] * times:
+            return True
+    return False
+
+
 def _ended(steps: Sequence[TokenStep], settings: Settings) -> str:
     if not steps:
         return ""
     last = steps[-1].chosen
     if last is None or last in settings.stop:
         return "nothing" if last is None else "stop"
+    if settings.stop_repeats:
+        longest = LONGEST_RUN * settings.stop_repeats
+        chosen = [step.chosen for step in steps[-longest:] if step.chosen is not None]
+        if repeats(chosen, settings.stop_repeats):
+            return "repeats"
     return "length" if len(steps) == settings.max_new_tokens else ""

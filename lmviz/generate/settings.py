@@ -38,6 +38,7 @@ class Settings:
     min_p: float = 0.0  # only tokens at least min_p times as likely as the likeliest (Nguyen et al. 2024)
     max_new_tokens: int = 20
     stop: tuple[int, ...] = ()  # ids that end a text, and are its last token
+    stop_repeats: int = 0  # a text ends when the same run of a few tokens has come so often in a row; 0: it goes on
     seed: int = 0
     n_sequences: int = 1
     n_beams: int = 4  # for "beam"
@@ -56,6 +57,7 @@ class Settings:
         _check_whole("top_k", self.top_k, 0, 2**31)
         _check_whole("no_repeat_ngram", self.no_repeat_ngram, 0, LONGEST)
         _check_whole("max_new_tokens", self.max_new_tokens, 1, LONGEST)
+        _check_whole("stop_repeats", self.stop_repeats, 0, LONGEST)
         _check_whole("seed", self.seed, 0, 2**32 - 1)
         _check_whole("n_sequences", self.n_sequences, 1, MOST_SEQUENCES)
         _check_whole("n_beams", self.n_beams, 1, MOST_BEAMS)

@@ -21,6 +21,7 @@ class Outcome:
     new_ids: tuple[tuple[int, ...], ...]
     log_probs: tuple[float, ...]  # ln of the probability of the new tokens together, in nats
     diversity: Diversity
+    finals: tuple[float | None, ...] = ()  # of a beam search: the scores by which its texts are ranked
 
 
 def side_by_side(checkpoint: Checkpoint, prompt: Sequence[int], choices: Sequence[Settings]) -> tuple[Outcome, ...]:
@@ -46,6 +47,6 @@ def of_search(checkpoint: Checkpoint, search: BeamSearch) -> Outcome:
     best = search.best[: search.settings.n_sequences]
     new_ids = tuple(search.ids(node)[len(search.prompt) :] for node in best)
     texts = tuple(checkpoint.tokenizer.decode(search.ids(node)) for node in best)
-    return Outcome(
-        search.settings, texts, new_ids, tuple(search.nodes[node].score for node in best), diversity(new_ids)
-    )
+    scores = tuple(search.nodes[node].score for node in best)
+    finals = tuple(search.nodes[node].final for node in best)
+    return Outcome(search.settings, texts, new_ids, scores, diversity(new_ids), finals)

@@ -15,7 +15,7 @@ from lmviz.errors import UserError
 from lmviz.generate.beam import KEPT, BeamSearch, beam_search, beam_searches
 from lmviz.generate.draw import draw
 from lmviz.generate.filters import keep_top_p
-from lmviz.generate.generation import generate, generate_all, token_steps
+from lmviz.generate.generation import generate, generate_all, repeats, token_steps
 from lmviz.generate.measures import MEASURES, distinct, diversity, overlap, repetition
 from lmviz.generate.presets import (
     NAME_EDGE,
@@ -33,6 +33,7 @@ from lmviz.generate.token_step import next_token
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.tokenizer import Tokenizer
+from tests.conftest import ROOT
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 
@@ -386,3 +387,20 @@ def test_presets_run_on_their_model(preset: Preset) -> None:
     settings = settings_for(preset, model)
     assert bool(settings.stop) == bool(preset.stop)
     assert generate_all(model, prompt_ids(model.tokenizer, preset.prompt), settings)
+
+
+@pytest.mark.parametrize(
+    ("ids", "is_repeating"),
+    [([1, 1, 1, 1], True), ([5, 1, 2, 1, 2, 1, 2, 1, 2], True), ([1, 1, 1], False), ([1, 2, 3, 4, 5] * 4, False)],
+)
+def test_a_text_that_says_the_same_again_and_again_is_known(ids: list[int], is_repeating: bool) -> None:
+    assert repeats(ids, 4) is is_repeating
+
+
+def test_a_text_that_repeats_itself_ends_where_it_is_asked_to() -> None:
+    checkpoint = load(ROOT / "sample_models/small-ever")
+    prompt = checkpoint.tokenizer.encode("Clem").ids
+    ended = generate(checkpoint, prompt, Settings(strategy="greedy", max_new_tokens=12, stop_repeats=4))
+    assert (ended.ended, ended.new_ids) == ("repeats", (1, 2, 2, 2, 2))
+    on = generate(checkpoint, prompt, Settings(strategy="greedy", max_new_tokens=12))
+    assert (on.ended, len(on.new_ids)) == ("length", 12)

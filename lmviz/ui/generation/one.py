@@ -248,7 +248,7 @@ def _notes(view: View, generation: Generation, step: TokenStep) -> None:
         st.caption(text(view.lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))
     for note in notes(generation.settings, len(step.logits)):
         st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
-    if generation.ended in ("stop", "length") and step.index == len(generation.steps) - 1:
+    if generation.ended in ("stop", "repeats", "length") and step.index == len(generation.steps) - 1:
         st.caption(text(view.lang, f"generation.ended.{generation.ended}", n=len(generation.steps)))
     if view.text:
         st.caption(text(view.lang, "generation.which_text", n=view.text + 1))

@@ -64,16 +64,18 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
     """A list of texts, the new tokens apart from the prompt's; a click opens one token by token."""
     tokenizer = checkpoint.tokenizer
     given = tokenizer.decode(tokenizer.encode(view.first(checkpoint)).ids)
+    finals = outcome.finals or (None,) * len(outcome.texts)
     rows = [
         {
             "given": visible(given),
             "new": visible(whole[len(given) :] if whole.startswith(given) else tokenizer.decode(new)),
             "n": len(new),
             "log_prob": log_prob,
+            "final": final,
             "same_as": outcome.new_ids.index(new),
             "stopped": bool(new) and new[-1] in outcome.settings.stop,
         }
-        for whole, new, log_prob in zip(outcome.texts, outcome.new_ids, outcome.log_probs, strict=True)
+        for whole, new, log_prob, final in zip(outcome.texts, outcome.new_ids, outcome.log_probs, finals, strict=True)
     ]
 
     def clicked(event: drawn.Event) -> None:

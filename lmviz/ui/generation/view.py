@@ -20,6 +20,7 @@ SHOWN = ("scores", "shares")
 COLUMNS = ("logits", "repetition_penalty", "no_repeat_ngram", "temperature", "top_k", "top_p", "min_p")
 LONGEST = 200  # new tokens: what a page can show in one text
 PROMPT_LIMIT = 4000  # characters
+REPEATS = 4  # times that the same may come in a row before a text ends
 KEPT = ("temperature", "top_k", "top_p", "min_p", "penalty", "ngram", "seed")  # what settings set aside are made of
 MOST_KEPT = 2
 EDGE = "."  # opens and closes a name
@@ -77,6 +78,7 @@ class View(Place):
             min_p=self.min_p,
             max_new_tokens=self.length,
             stop=stop_ids(checkpoint, self.stop),
+            stop_repeats=REPEATS,
             seed=self.seed,
             n_sequences=self.texts if self.way in ("several", "compare") else 1,
             n_beams=self.beams,

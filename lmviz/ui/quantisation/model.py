@@ -49,6 +49,7 @@ def section(bench: Workbench, view: View) -> None:
             lang,
             alt=text(lang, "quantisation.sizes.alt"),
         )
+        st.caption(text(lang, "quantisation.sizes.say"))
     prompt = _prompt(bench, view)
     _logits(bench, chosen, view, prompt)
     _texts(bench, chosen, view, prompt)

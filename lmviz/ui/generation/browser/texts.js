@@ -12,6 +12,7 @@ const draw = (root, data, send) => {
       h("span", { class: "full" }, h("span", { class: "given" }, breaking(row.given)), h("b", {}, breaking(row.new)), row.stopped ? h("i", { class: "halt", title: w["generation.texts.stopped"] }, "■") : null),
       again ? h("span", { class: "again" }, `= ${row.same_as + 1}`) : null,
       h("span", { class: "ln", title: w["generation.texts.ln_help"] }, `ln p ${written(row.log_prob, 2, data.lang)}`),
+      row.final === null ? null : h("span", { class: "ln", title: w["generation.texts.final_help"] }, `${w["generation.texts.final"]} ${written(row.final, 2, data.lang)}`),
     ];
     return h("li", {}, data.clicks ? h("button", { title: w["generation.texts.open"], onclick: () => send({ type: "text", at }) }, inside) : h("div", {}, inside));
   })));
