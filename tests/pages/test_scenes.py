@@ -49,3 +49,16 @@ def test_the_cell_that_the_loss_reacts_most_to_is_of_the_head_that_is_named_and_
         assert grad is not None
         seen = np.tril(np.abs(grad[0, head]))
         assert abs(grad[cell]) == seen.max()
+
+
+def test_the_line_that_is_lit_made_the_pinned_cell() -> None:
+    found = run("pokemon")
+    (stage,) = [stage for stage in found.walk.stages if stage.kind == "scores"]
+    for address in ("blocks.0.attn.scores", "blocks.0.attn.masked"):
+        view = View(model="pokemon", cell=(address, (0, 0, 3, 1)))
+        source = scene(found, view, Cursor("stage", stage.index), {})["source"]
+        line = source["lines"][source["lit"]["lines"][0] - source["first"]]["text"]
+        assert address.rpartition(".")[2] in line.partition("=")[0] or "masked_fill" in line
+    elsewhere = View(model="pokemon", cell=("blocks.0.attn.q", (0, 0, 3, 1)))
+    own = scene(found, View(model="pokemon"), Cursor("stage", stage.index), {})["source"]["lit"]
+    assert scene(found, elsewhere, Cursor("stage", stage.index), {})["source"]["lit"] == own

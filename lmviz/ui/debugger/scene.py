@@ -38,6 +38,7 @@ def scene(
     """
     stage = run.walk.stage(cursor)
     step = run.walk.step(cursor)
+    lit = _lit(run, view, cursor, step)
     pos = focus_position(run, view)
     picture = _picture(run, view, cursor, stage, pos, windows, other)
     return {
@@ -48,7 +49,7 @@ def scene(
         "map": stage_map(run, view, stage),
         "tokens": token_row(run, pos),
         "edits": edit_chips(view),
-        "source": _source(run, view, cursor, step),
+        "source": _source(run, view, lit, step if lit is step else None, cursor),
         "picture": picture,
         "say": say(run, view, cursor, stage, step, pos),
         "inspector": _renamed(pinned, picture),
@@ -72,12 +73,22 @@ def focus_position(run: Run, view: View) -> int:
     return view.focus if 0 <= view.focus <= last else last
 
 
-def _source(run: Run, view: View, cursor: Cursor, step: Step | None) -> dict[str, Any] | None:
-    if step is None:
+def _lit(run: Run, view: View, cursor: Cursor, step: Step | None) -> Step | None:
+    """The step whose line is lit: that of the pinned cell, where it is of this place; else the place's own."""
+    if step is None or view.cell is None or view.cell[0] not in run.trace:
+        return step
+    first, last = run.walk.span(cursor)
+    pinned = run.trace[view.cell[0]]
+    return pinned if first <= pinned.index <= last else step
+
+
+def _source(run: Run, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> dict[str, Any] | None:
+    if lit is None:
         return None
     if _hidden(run):
-        return hidden_pane(run.trace, step.index, text(view.lang, "game.hidden"))
-    return code_pane(run.trace, step.index, _span(run, cursor, step), view.stops)
+        return hidden_pane(run.trace, lit.index, text(view.lang, "game.hidden"))
+    span = lit.span if own is None else _span(run, cursor, lit)
+    return code_pane(run.trace, lit.index, span, view.stops)
 
 
 def _hidden(run: Run) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmviz.benches.embeddings import Worked
     from lmviz.workbench import Workbench
 
-HEIGHT = 430
+HEIGHT = 350
 
 
 def section(bench: Workbench, view: View) -> None:

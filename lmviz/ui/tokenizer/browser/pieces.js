@@ -20,7 +20,20 @@ const draw = (root, data, send) => {
   root.replaceChildren(box);
 };
 
+// The box ends after a whole row: what is cut through looks like a fault, and what is just a little more is shown.
+const endAfterARow = (box) => {
+  const limit = parseFloat(box.style.maxHeight), pieces = [...box.querySelectorAll(".piece")];
+  if (!limit || !pieces.length || box.scrollHeight <= limit) return;
+  if (box.scrollHeight - limit < 1.5 * pieces[0].offsetHeight) {
+    box.style.maxHeight = "none";
+    return;
+  }
+  const bottoms = pieces.map((piece) => piece.offsetTop + piece.offsetHeight).filter((bottom) => bottom <= limit);
+  if (bottoms.length) box.style.maxHeight = `${Math.max(...bottoms) + 3}px`;
+};
+
 const settle = (root) => {
+  endAfterARow(root.querySelector(".pieces"));
   const box = root.querySelector(".pieces"), now = root.querySelector("[aria-pressed='true']");
   if (now && (now.offsetTop < box.scrollTop || now.offsetTop + now.offsetHeight > box.scrollTop + box.clientHeight)) box.scrollTop = now.offsetTop - 8;
 };
