@@ -14,6 +14,7 @@ from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import localised
+from lmviz.ui.worked import equation
 from lmviz.workbench import Workbench
 
 TERMS_SENT = 64  # of a long sum, the largest by magnitude
@@ -56,6 +57,10 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
     theirs = other.trace.value(address) if other is not None and other.has(address, cell) else None
     numbers = None if theirs is None else theirs.grad if gradient else theirs.array
     shown["other"] = None if numbers is None else plain(float(numbers[cell]))
+    if numbers is not None:
+        theirs_there = float(numbers[cell])
+        line = equation(view.lang, "{a} − {b}", found - theirs_there, view.digits, a=found, b=theirs_there)
+        shown["change"] = {"other": line.numbers["b"], "line": line.text}
     shown["edited"] = any(edit[:2] in ((address, cell), (address, cell[1:2])) for edit in view.edits) and not gradient
     return shown
 

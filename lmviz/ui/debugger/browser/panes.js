@@ -88,7 +88,7 @@ const drawInspector = (box, state) => {
       found.edited ? h("span", { class: "fails" }, words["edit.by_hand"]) : found.agrees === undefined ? null : h("span", { class: found.agrees ? "holds" : "fails" }, found.agrees ? `✓ ${words["inspect.agrees"]}` : `✗ ${words["inspect.differs"]} ${written(found.recomputed, 6, lang)}`)),
     found.edited ? null : found.lines.slice(1).map((line) => h("p", { class: "sum inner" }, line.value, ` ${line.sign} `, arithmetic(line.pieces, state))),
     found.other === null || Number(found.other) === Number(found.value) && !state.data.compared ? null : h("p", { class: "other-value" },
-      `${state.data.compared ? "B" : words["bars.before"]} ${written(found.other, Math.max(digits, 4), lang)}, ${state.data.compared ? "A − B" : words["edit.change"]} ${written(Number(found.value) - Number(found.other), Math.max(digits, 4), lang)}`),
+      `${state.data.compared ? "B" : words["bars.before"]} ${found.change.other}, ${state.data.compared ? "A − B =" : `${words["edit.change"]}:`} ${found.change.line}`),
     changeForm(found, state),
     found.lines.length || found.edited ? null : h("p", { class: "end" }, words[`inspect.end.${found.role}`] || words["inspect.end.activation"]),
   ].flat().filter(Boolean));
