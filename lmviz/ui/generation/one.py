@@ -72,7 +72,7 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
     with row:
         _buttons(view, generation)
         find = _rows(view, step)
-    left, right = st.columns([2.3, 1], gap="medium")
+    left, right = st.container(key="generation_step").columns([2.3, 1], gap="medium")
     with left:
         start = state.remember("generation.start", 0)
         look = table.Look(view.lang, coming, start, find, view.token, view.column, view.shown, view.top)
