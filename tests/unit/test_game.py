@@ -166,6 +166,7 @@ def test_every_pitfall_has_a_question_that_its_training_answers(name: str) -> No
         "all_unknown": "none",
         "not_shifted": "the_same_token",
         "too_long": "one_name",
+        "as_the_guide_writes_it": "one_word",
         "too_little_training": "between",
         "too_little_data": "nearly_all",
         "too_uniform_data": "much_higher",

@@ -170,3 +170,10 @@ def test_a_training_that_nobody_watches_any_more_stops() -> None:
     assert seen == [1, 2, 3, 4, 5]
     assert not debugging.has_run(PITFALLS["rate_too_low"].sick)
     assert debugging.result(PITFALLS["rate_too_low"].sick).history.last_step == 300
+
+
+def test_the_guides_training_as_written_learns_no_sentence_and_a_hundred_epochs_learn_all_three() -> None:
+    pitfall = PITFALLS["as_the_guide_writes_it"]
+    assert len(set(result(pitfall.sick).endings)) == 1
+    (cured,) = (result(setup) for _, setup in pitfall.cures)
+    assert cured.endings == ("mat", "rug", "tree")

@@ -47,6 +47,12 @@ def _how_many(result: Result) -> str:
     return "one_name" if different == 1 else "few_names" if different <= 3 else "many_names"
 
 
+def _endings(result: Result) -> str:
+    """After how many different sentences it says the same word."""
+    different = len(set(result.endings))
+    return "one_word" if different == 1 else "each_its_word" if different == len(result.endings) else "two_words"
+
+
 def _counting(result: Result) -> str:
     if result.true_loss > result.baselines.unigram:
         return "worse_than_letters"
@@ -75,6 +81,7 @@ ASKED: dict[str, Asked] = {
         Asked("all_unknown", ("all", "some", "none"), _known),
         Asked("not_shifted", ("names", "the_same_token"), _repeats),
         Asked("too_long", ("one_name", "few_names", "many_names"), _how_many),
+        Asked("as_the_guide_writes_it", ("each_its_word", "two_words", "one_word"), _endings),
         Asked("too_little_training", COUNTING, _counting),
         Asked("too_little_data", ("none", "some", "nearly_all"), _copies),
         Asked("too_uniform_data", ("much_lower", "the_same", "much_higher"), _gap),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lmviz.debug.pitfalls.setup import NAMER, Setup, with_rate, with_steps
+from lmviz.debug.pitfalls.setup import NAMER, SENTENCER, Setup, with_rate, with_steps
 from lmviz.train.recipe import TrainingRecipe
 
 Family = Literal["no_learning", "poor_predictions"]
@@ -28,6 +28,13 @@ _NAMES = TrainingRecipe(steps=150, learning_rate=0.01, optimizer="adamw", batch_
 NAMES = Setup(texts="names", n_texts=1500, model=NAMER, training=_NAMES)
 _SHORT = with_steps(NAMES, 50)
 _LONG = TrainingRecipe(steps=400, learning_rate=0.01, optimizer="adamw", batch_size=64, warm_up=10)
+_EPOCHS = 5  # of the guide's three sentences, one at a time
+_AS_WRITTEN = Setup(
+    texts="sentences",
+    targets="last",
+    model=SENTENCER,
+    training=TrainingRecipe(steps=3 * _EPOCHS, learning_rate=0.001, optimizer="adam", batch_size=1),
+)
 _TINY = replace(NAMER, n_layers=1, d_model=4, n_heads=1, d_mlp=4)
 
 PITFALLS: dict[str, Pitfall] = {
@@ -55,6 +62,13 @@ PITFALLS: dict[str, Pitfall] = {
             replace(Setup(), joined=True),
             (("shorter", Setup()),),
             ("length_in_context",),
+        ),
+        Pitfall(
+            "as_the_guide_writes_it",
+            "no_learning",
+            _AS_WRITTEN,
+            (("more_epochs", with_steps(_AS_WRITTEN, 3 * 20 * _EPOCHS)),),
+            ("beats_counting",),
         ),
         Pitfall(
             "too_little_training",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import torch
 from torch import nn
 
 from lmviz.debug.doctor.curves import diagnose
@@ -45,6 +46,7 @@ class Result:
     longest_copy: str  # the longest piece of a sample that stands in a text
     n_copied: int  # samples that are whole texts
     unknown_share: float  # of the tokens that it was shown
+    endings: tuple[str, ...]  # what it finds likeliest at the end of each text, where only that is learned
     findings: tuple[Finding, ...]
 
 
@@ -115,6 +117,7 @@ def _result(setup: Setup, data: Data, model: nn.Module, seen: list[Snapshot], di
         longest_copy=max(copies, key=len, default=""),
         n_copied=sum(sample in data.texts for sample in samples),
         unknown_share=known_tokens(data.tokenizer, data.texts).measured,
+        endings=_endings(data, model) if setup.targets == "last" else (),
         findings=(*(diagnose(history) if history.losses else ()), *_of_data(setup, data), counted),
     )
 
@@ -127,6 +130,15 @@ def _of_data(setup: Setup, data: Data) -> tuple[Finding, ...]:
         known_tokens(data.tokenizer, data.texts),
         length_in_context(lengths, setup.model.n_ctx),
     )
+
+
+@torch.no_grad()
+def _endings(data: Data, model: nn.Module) -> tuple[str, ...]:
+    """The likeliest last token of each text, given all before it."""
+    model.eval()
+    ids = [data.tokenizer.encode(text).ids for text in data.texts]
+    found = [int(model(torch.tensor([one[:-1]]))[0, -1].argmax()) for one in ids]
+    return tuple(data.tokenizer.piece(id) for id in found)
 
 
 def _samples(setup: Setup, data: Data, model: nn.Module) -> tuple[str, ...]:

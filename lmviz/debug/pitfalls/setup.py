@@ -17,6 +17,7 @@ AROUND = "."
 
 MINI = ModelRecipe("mini_llm", n_ctx=8, n_layers=1, d_model=16, n_heads=1, d_mlp=32, initial_std=0.2)
 BRISK = TrainingRecipe(steps=300, learning_rate=0.01, optimizer="adam")
+SENTENCER = ModelRecipe("gpt2", n_ctx=10, n_layers=2, d_model=32, n_heads=2, d_mlp=64)  # the guide's SimpleLLM
 NAMER = ModelRecipe("gpt2", n_ctx=12, n_layers=2, d_model=32, n_heads=2, d_mlp=64, initial_std=0.05)
 
 
@@ -30,6 +31,7 @@ class Setup:
     vocabulary: str = "own"  # "other": the tokenizer was made from other texts
     shifted: bool = True  # False: the target is the token itself
     joined: bool = False  # all texts are one, which is cut where the context ends
+    targets: str = "all"  # "last": only the last token of a text is predicted
     model: ModelRecipe = MINI
     training: TrainingRecipe = BRISK
 
@@ -49,7 +51,7 @@ def data_of(setup: Setup) -> Data:
     texts, held_out = _texts(setup)
     tokenizer = _tokenizer(setup, texts, held_out)
     ids = [tokenizer.encode(text).ids for text in texts]
-    true = windows(ids, setup.model.n_ctx)
+    true = windows(ids, setup.model.n_ctx, targets=setup.targets)
     train = true
     if setup.joined:
         whole = [id for text in ids for id in text]

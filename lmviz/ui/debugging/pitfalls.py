@@ -205,6 +205,8 @@ def _tables(lang: str, results: dict[str, Result]) -> None:
             rows = [(text(lang, "pitfall.true_loss"), _loss(lang, result.true_loss))]
             if result.held_out_loss is not None:
                 rows.append((text(lang, "pitfall.held_out"), _loss(lang, result.held_out_loss)))
+            if result.endings:
+                rows.append((text(lang, "pitfall.endings"), " ".join(map(code, result.endings))))
             all_samples = len(result.samples)
             rows.append((text(lang, "pitfall.copies"), text(lang, "pitfall.of", n=result.n_copied, all=all_samples)))
             if result.longest_copy:
