@@ -1,4 +1,4 @@
-"""The browser and Python write every number alike."""
+"""The browser writes every number as Python does, and gives each kind of number its own colours."""
 
 from __future__ import annotations
 
@@ -23,4 +23,20 @@ def test_a_number_is_written_by_the_browser_as_by_python(browser: Browser) -> No
             call = f"{script}; return {json.dumps(values)}.map((value) => written(value, {digits}, '{lang}'))"
             found = page.evaluate(f"() => {{ {call} }}")
             assert found == [number(lang, value, digits) for value in values]
+    page.close()
+
+
+def test_a_share_is_coloured_by_one_hue_and_a_signed_number_by_its_sign(browser: Browser) -> None:
+    scripts = "".join((ROOT / f"lmviz/ui/browser/{name}.js").read_text(encoding="utf-8") for name in ("dom", "colour"))
+    asked = [[0, "share"], [1, "share"], [-2, "signed"], [0, "signed"], [2, "signed"]]
+    page = browser.new_page()
+    for theme in ("light", "dark"):
+        coloured = "(([value, scale]) => colourOf(value, { scale, peak: 2 }, look).join())"
+        begin = f"{scripts}; const look = SCALES.{theme};"
+        found = page.evaluate(f"() => {{ {begin} return {json.dumps(asked)}.map{coloured} }}")
+        ends = page.evaluate(
+            f"() => {{ {begin} return [look.middle, look.share, look.low, look.middle, look.high].map(String) }}"
+        )
+        assert found == ends
+        assert len(set(ends)) == 4
     page.close()

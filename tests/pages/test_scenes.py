@@ -62,3 +62,24 @@ def test_the_line_that_is_lit_made_the_pinned_cell() -> None:
     elsewhere = View(model="pokemon", cell=("blocks.0.attn.q", (0, 0, 3, 1)))
     own = scene(found, View(model="pokemon"), Cursor("stage", stage.index), {})["source"]["lit"]
     assert scene(found, elsewhere, Cursor("stage", stage.index), {})["source"]["lit"] == own
+
+
+@pytest.mark.parametrize("address", ["blocks.0.attn.pattern", "blocks.0.attn.q", "blocks.0.x_mid"])
+def test_a_b_and_their_difference_are_drawn_on_one_scale(address: str) -> None:
+    found, other = run("pokemon"), Workbench().run(Request("pokemon", ".evo", gradients=True))
+    stages = found.walk.stages
+    stage = next(stage for stage in stages if stage.first <= found.trace[address].index <= stage.last)
+    view = View(model="pokemon", b_prompt=".evo")
+    panels = scene(found, view, Cursor("stage", stage.index), {}, None, other)["picture"]["panels"]
+    scales = {(panel["scale"], panel["peak"]) for panel in panels if panel["address"] == address}
+    assert {panel["mark"] for panel in panels} == {"A", "B", "A − B"}
+    assert len(scales) == 1
+
+
+def test_probabilities_have_the_scale_of_shares_and_scores_that_of_signed_numbers() -> None:
+    found = run("pokemon")
+    for kind, name, scale in (("softmax", "pattern", "share"), ("scores", "masked", "signed")):
+        (stage,) = [stage for stage in found.walk.stages if stage.kind == kind]
+        panels = scene(found, View(model="pokemon"), Cursor("stage", stage.index), {})["picture"]["panels"]
+        (panel,) = [panel for panel in panels if panel["address"].endswith(f".{name}")]
+        assert panel["scale"] == scale

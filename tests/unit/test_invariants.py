@@ -53,6 +53,28 @@ def test_what_is_broken_is_measured(address: str, change: Change, name: str) -> 
     assert name in broken(found)
 
 
+def in_one_cell(cell: tuple[int, ...], value: float) -> Change:
+    def changed(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone()
+        x[cell] = value
+        return x
+
+    return changed
+
+
+@pytest.mark.parametrize("row", range(4))
+@pytest.mark.parametrize("head", [0, 3])
+def test_one_wrong_number_in_any_row_of_any_head_is_measured(row: int, head: int) -> None:
+    pattern = "blocks__0__attn__pattern"
+    assert "rows_sum_to_one" in broken(checks("names", ".mar", **{pattern: in_one_cell((0, head, row, 0), 0.123)}))
+    if row < 3:
+        assert "no_future" in broken(checks("names", ".mar", **{pattern: in_one_cell((0, head, row, 3), 1e-3)}))
+    assert "sum_of_parts" in broken(checks("names", ".mar", blocks__0__x_mid=in_one_cell((0, row, 17 * head), 9.0)))
+    normed = "blocks__0__norm_1__normed"
+    assert "mean_zero" in broken(checks("names", ".mar", **{normed: in_one_cell((0, row, 20 * head), 50.0)}))
+    assert "finite" in broken(checks("names", ".mar", blocks__0__x_mid=in_one_cell((0, row, 63), float("inf"))))
+
+
 def test_the_measured_value_is_the_tensors_own() -> None:
     found = checks("names", ".mar", blocks__0__attn__pattern=lambda p: p * 0.5)
     assert min(check.measured for check in found if check.name == "rows_sum_to_one") == pytest.approx(0.5)

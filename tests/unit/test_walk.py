@@ -242,6 +242,13 @@ def test_a_run_stops_where_a_value_exceeds_a_limit(pokemon: Walk) -> None:
     assert stop(pokemon, f"above {largest * 2}") is None
 
 
+def test_a_large_negative_number_is_above_the_limit_too() -> None:
+    checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
+    ids = checkpoint.tokenizer.encode(".pik").ids_tensor
+    trace = lmviz.record(checkpoint.model, ids, edits={"blocks.0.attn.z": lambda z: -z.abs() - 900})
+    assert stop(Walk(trace), "above 800") == "blocks.0.attn.z"
+
+
 def test_a_run_stops_where_a_distribution_is_narrow(pokemon: Walk) -> None:
     assert stop(pokemon, f"entropy {math.log(4) + 0.01}") == "blocks.0.attn.pattern"
     assert stop(pokemon, "entropy 0") is None
