@@ -47,11 +47,20 @@ def changes(before: str, after: str) -> tuple[Span, ...]:
 
 def _spans(kind: str, left: list[Part], right: list[Part], a: int, b: int, c: int, d: int) -> Iterator[Span]:
     if kind != "equal":
-        yield Span("".join(map("".join, left[a:b])), "".join(map("".join, right[c:d])))
+        yield from _letters("".join(map("".join, left[a:b])), "".join(map("".join, right[c:d])))
         return
     for (gap, word), (other_gap, _) in zip(left[a:b], right[c:d], strict=True):
         yield Span(gap, other_gap)
         yield Span(word, word)
+
+
+def _letters(before: str, after: str) -> Iterator[Span]:
+    """Two stretches that differ, letter by letter: what came through in between is kept."""
+    if len(before) * len(after) > MOST_COMPARED:
+        yield Span(before, after)
+        return
+    for _, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        yield Span(before[a:b], after[c:d])
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:

@@ -288,3 +288,9 @@ def test_what_is_dropped_counts_for_no_token() -> None:
     assert (cut.n_dropped, cut.characters_per_token, cut.is_whole) == (3, 1.0, False)
     (whole,) = cuts("abc", {"characters": Tokenizer.characters("abc")})
     assert whole.is_whole
+
+
+def test_letters_that_came_through_are_told_from_those_that_were_lost() -> None:
+    spans = round_trip(Tokenizer.characters("abcdefghijklmnopqrstuvwxyz"), "Zoé is 7!")
+    assert [(span.before, span.after) for span in spans if span.is_kept] == [("o", "o"), ("is", "is")]
+    assert [span.before for span in spans if not span.is_kept] == ["Z", "é ", " 7!"]

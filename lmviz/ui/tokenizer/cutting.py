@@ -65,12 +65,16 @@ def _about(view: View, tokens: Tokens, vocabulary: Vocabulary, at: int) -> None:
     st.markdown(
         text(
             view.lang,
-            "tokenizer.about",
+            "tokenizer.about"
+            if end - start > 1
+            else "tokenizer.about.single"
+            if end > start
+            else "tokenizer.about.none",
             piece=code(visible(tokens.pieces[at])),
             at=at,
             id=tokens.ids[at],
             start=start,
-            end=end,
+            end=end - 1,
             n=len(behind),
             bytes=hexadecimal(behind),
         )
