@@ -38,7 +38,7 @@ const headPicker = (panel, state) => {
   const now = panel.lead[panel.axes.indexOf("head")], off = panel.heads_off.includes(now), { words } = state;
   const go = (head, label, name) => h("button", { class: panel.heads_off.includes(head) ? "off" : null, "aria-label": name, "aria-pressed": name ? null : String(head === now), disabled: head < 0 || head >= panel.heads, onclick: () => state.send({ type: "head", head }) }, label);
   const few = panel.heads <= 4;
-  return h("div", { class: "heads", role: "group", "aria-label": "head" }, h("span", {}, "head"),
+  return h("div", { class: "heads", role: "group", "aria-label": words["picture.head"] }, h("span", {}, words["picture.head"]),
     few ? Array.from({ length: panel.heads }, (_, i) => go(i, String(i))) : [go(now - 1, "‹", words["picture.left"]), go(now, `${now} / ${panel.heads}`), go(now + 1, "›", words["picture.right"])],
     h("button", { class: "switch", onclick: () => state.send({ type: "head_off", address: panel.address, head: now }) }, words[off ? "edit.head_on" : "edit.head_off"]));
 };
