@@ -6,6 +6,7 @@ sessions share.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -156,7 +157,7 @@ class Workbench:
         """What the model of a run is: the `README.fr.md` of its folder for French, say, or else its `README.md`."""
         folder = run.checkpoint.folder
         translated = folder / f"README.{language}.md" if folder is not None else None
-        return read_card(translated) if translated is not None and translated.is_file() else run.checkpoint.card
+        return read_card(translated) if translated is not None and os.path.lexists(translated) else run.checkpoint.card
 
     def first_prompt(self, model: str) -> str:
         if asked := training_step(model):
@@ -355,7 +356,7 @@ def _untrained(checkpoint: Checkpoint) -> Checkpoint:
     from lmviz.train.recipe import read_recipe
 
     recipe = None if checkpoint.folder is None else checkpoint.folder / "recipe.toml"
-    if recipe is not None and recipe.is_file():
+    if recipe is not None and os.path.lexists(recipe):
         found = read_recipe(recipe)
         sizes, seed = found.model, found.training.seed
     else:

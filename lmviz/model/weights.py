@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.model.files import MEGABYTE, read_json_object
+from lmviz.model.files import MEGABYTE, MissingFile, ordinary_file, read_json_object
 
 SINGLE_FILE = "model.safetensors"
 INDEX = "model.safetensors.index.json"  # which of several files holds which tensor
@@ -41,7 +42,7 @@ class StoredTensor:
                 name=self.name,
                 dtype=self.dtype,
             )
-        with safe_open(self.file, framework="pt") as stored:
+        with safe_open(ordinary_file(self.file), framework="pt") as stored:
             tensor: Tensor = stored.get_tensor(self.name)
             return tensor.clone()
 
@@ -98,9 +99,10 @@ def write_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    if (folder / SINGLE_FILE).is_file():
+    with contextlib.suppress(MissingFile):
+        ordinary_file(folder / SINGLE_FILE)
         return [folder / SINGLE_FILE]
-    if (folder / INDEX).is_file():
+    with contextlib.suppress(MissingFile):
         return [folder / name for name in _shard_names(folder / INDEX)]
     pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
     if pickles:
@@ -127,10 +129,8 @@ def _shard_names(index: Path) -> list[str]:
 
 
 def _headers(file: Path) -> list[StoredTensor]:
-    if not file.is_file():
-        raise UserError("There is no file {file} in {folder}.", file=file.name, folder=file.parent)
     try:
-        with safe_open(file, framework="pt") as stored:
+        with safe_open(ordinary_file(file), framework="pt") as stored:
             slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
             return [
                 StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()

@@ -139,7 +139,9 @@ def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a TOML file; a UserError names the line, the section or the key that is wrong."""
     try:
         return recipe_from(tomllib.loads(read_text(Path(path))))
-    except tomllib.TOMLDecodeError as error:
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:  # also a number with thousands of digits, or lists in lists in lists
         raise UserError("{file} must be TOML; it is not: {reason}.", file=Path(path).name, reason=error) from None
 
 
