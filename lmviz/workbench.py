@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parent.parent / "sample_models"
 MODELS_KEPT = 24
 MODEL_BYTES_KEPT = 2**30
+MODEL_LIMIT = 4 * 2**30  # bytes that one model may take when somebody opens it
 CORPORA_KEPT = 8
 PARTS = 16  # more than there are
 STEPS_KEPT = 6  # training steps that are open
@@ -151,7 +152,7 @@ class Workbench:
         if moment := run_and_step(model):
             return self._checkpoints.get((model, self.runs.get(moment[0]).name), lambda: self.runs.model_at(*moment))
         folder = self._folder(model)
-        return self._checkpoints.get((model, changed(folder)), lambda: load(folder))
+        return self._checkpoints.get((model, changed(folder)), lambda: load(folder, memory=MODEL_LIMIT))
 
     def card(self, run: Run, language: str) -> Card:
         """What the model of a run is: the `README.fr.md` of its folder for French, say, or else its `README.md`."""
@@ -248,7 +249,12 @@ class Workbench:
         return Run(request, checkpoint, tokens_of_row(checkpoint, batch.inputs, row), 0, None, walk, row=row)
 
     def train(self, recipe: Recipe, name: str = "", start: str = "") -> str:
-        """Start a run; returns its id."""
+        """Start a run; returns its id.
+
+        Raises:
+            UserError: the recipe cannot be followed, or needs more memory than a training may have.
+        """
+        self.plan(recipe, start).check(self.runs.limits.memory)
         return self.runs.start(recipe, name, self.checkpoint(start) if start else None)
 
     # -- runs --------------------------------------------------------------------------------------------------------
@@ -352,15 +358,15 @@ class Workbench:
 
 def _untrained(checkpoint: Checkpoint) -> Checkpoint:
     """The same architecture and tokenizer, with the weights that the model's recipe starts from."""
-    from lmviz.train.initial import new_model, sizes_of
+    from lmviz.train.initial import check_same_sizes, new_model, sizes_of
     from lmviz.train.recipe import read_recipe
 
     recipe = None if checkpoint.folder is None else checkpoint.folder / "recipe.toml"
+    sizes, seed = sizes_of(checkpoint.config), 0
     if recipe is not None and os.path.lexists(recipe):
         found = read_recipe(recipe)
+        check_same_sizes(found.model, checkpoint)
         sizes, seed = found.model, found.training.seed
-    else:
-        sizes, seed = sizes_of(checkpoint.config), 0
     return replace(checkpoint, model=new_model(sizes, checkpoint.config.d_vocab, seed).eval())
 
 

@@ -17,6 +17,7 @@ from lmviz.errors import UserError
 from lmviz.model.card import Card, read_card
 from lmviz.model.files import read_json_object
 from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.model.machine import check_free
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.model.tokenizer import UNKNOWN, Tokenizer
 from lmviz.model.weights import DTYPES, Slot, StoredTensor, check_shapes, stored_tensors, write_tensors
@@ -51,16 +52,18 @@ class Architecture:
     rename: Callable[[str], str | None]  # an older name of a tensor -> today's; None: not a weight
 
 
-def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
+def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | None = None) -> Checkpoint:
     """Open a folder as Hugging Face lays it out, for inference: the model is in eval mode.
 
     Args:
         folder: has config.json, tokenizer.json and model.safetensors (or its shards), and perhaps README.md.
         dtype: what the weights are converted to, whatever they are on disk.
+        memory: bytes that the model may take at most; default: what this machine can give.
 
     Raises:
         UserError: one sentence that names the file and says what is wrong with it. No size is believed before
-            the weights on disk agree with it, and nothing is ever unpickled.
+            the weights on disk agree with it, no weight is read before its size is known to fit into memory, and
+            nothing is ever unpickled.
     """
     folder = Path(folder)
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
@@ -70,6 +73,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
     stored = _renamed(stored_tensors(folder), architecture)
     config = architecture.read_config(config_json)
     _check_limits(config, len(stored))
+    check_free(_bytes_to_load(stored, dtype) + config.n_ctx**2, memory)
     config = _settle_tie(config, stored)
     slots = architecture.slots(config)
     check_shapes(slots, stored)
@@ -132,6 +136,12 @@ def _check_limits(config: Config, n_tensors: int) -> None:
             limit=LARGEST_N_CTX,
             n_ctx=config.n_ctx,
         )
+
+
+def _bytes_to_load(stored: Mapping[str, StoredTensor], dtype: torch.dtype) -> int:
+    """All weights in their new type, and the largest of them once more as it is on disk."""
+    largest = max((tensor.n_bytes for tensor in stored.values()), default=0)
+    return sum(tensor.n_numbers for tensor in stored.values()) * dtype.itemsize + largest
 
 
 def _settle_tie(config: Config, stored: dict[str, StoredTensor]) -> Config:

@@ -18,6 +18,7 @@ from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, read_text
 
 UNKNOWN = "<unk>"
+LARGEST_D_VOCAB = 1_000_000  # about four times the largest in use
 LARGEST_FILE = 64 * MEGABYTE  # the largest vocabularies in use, of 256,000 tokens, take about half of it
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which Python can hold and UTF-8 cannot
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # how vocabularies of the Llama kind spell a byte that is a token
@@ -58,6 +59,7 @@ class Tokenizer:
         self._vocabulary: dict[str, int] = backend.get_vocab(with_added_tokens=True)
         if not self._vocabulary:
             raise UserError("A tokenizer must have at least one token; this one has none.")
+        check_d_vocab(len(self))
         self._unknown_id = _unknown_id(backend)
         self._is_byte_level = "ByteLevel" in repr(backend.pre_tokenizer)
         self._cuts_at_spaces = "Whitespace" in repr(backend.pre_tokenizer)
@@ -97,6 +99,7 @@ class Tokenizer:
 
         Reads and writes any text unchanged. Has fewer than `d_vocab` tokens where the text is too short for more.
         """
+        check_d_vocab(d_vocab)  # the library takes memory for all of them at once, and ends the process without it
         alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
         if d_vocab < len(alphabet) + len(specials):
             raise UserError(
@@ -194,6 +197,14 @@ class Tokenizer:
             return tuple((match.start(), match.group()) for match in LONE_SURROGATE.finditer(text))
         gaps = ((start, text[start:end]) for start, end in _gaps(offsets, len(text)))
         return tuple((start, gap) for start, gap in gaps if not (self._cuts_at_spaces and gap.isspace()))
+
+
+def check_d_vocab(d_vocab: int) -> None:
+    """A UserError if a vocabulary has absurdly many ids."""
+    if d_vocab > LARGEST_D_VOCAB:
+        raise UserError(
+            "A vocabulary can have {limit} ids at most; got {d_vocab}.", limit=LARGEST_D_VOCAB, d_vocab=d_vocab
+        )
 
 
 def _numbered(tokens: Iterable[str]) -> dict[str, int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -29,6 +31,15 @@ class StoredTensor:
     shape: tuple[int, ...]
     dtype: str  # as safetensors spells it: "F32"
 
+    @property
+    def n_numbers(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        """On disk, 8 for a number of a type that is not read."""
+        return self.n_numbers * (DTYPES[self.dtype].itemsize if self.dtype in DTYPES else 8)
+
     def read(self) -> Tensor:
         """Load it, into memory of its own: safetensors would leave it in the file, and change with the file.
 
@@ -42,7 +53,7 @@ class StoredTensor:
                 name=self.name,
                 dtype=self.dtype,
             )
-        with safe_open(ordinary_file(self.file), framework="pt") as stored:
+        with _opened(self.file) as stored:
             tensor: Tensor = stored.get_tensor(self.name)
             return tensor.clone()
 
@@ -129,13 +140,19 @@ def _shard_names(index: Path) -> list[str]:
 
 
 def _headers(file: Path) -> list[StoredTensor]:
+    with _opened(file, "np") as stored:  # which asks the system for no memory, however long the file claims to be
+        slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+        return [StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()]
+
+
+@contextlib.contextmanager
+def _opened(file: Path, framework: str = "pt") -> Iterator[Any]:
+    """The tensors of a file, for as long as nothing is wrong with it."""
+    path = ordinary_file(file)
     try:
-        with safe_open(ordinary_file(file), framework="pt") as stored:
-            slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-            return [
-                StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()
-            ]
-    except (SafetensorError, OSError) as error:
+        with safe_open(path, framework=framework) as stored:
+            yield stored
+    except (SafetensorError, OSError, RuntimeError, MemoryError) as error:  # torch maps the file into memory
         raise UserError(
             "{file} must be a whole safetensors file; it is not: {reason}.", file=file.name, reason=error
         ) from None

@@ -10,9 +10,7 @@ from typing import Any
 
 from lmviz.errors import UserError
 from lmviz.model.files import read_json_object
-from lmviz.model.tokenizer import BYTE, BYTE_LETTERS, LARGEST_FILE, Tokenizer
-
-MOST_TOKENS = 1_000_000
+from lmviz.model.tokenizer import BYTE, BYTE_LETTERS, LARGEST_D_VOCAB, LARGEST_FILE, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,13 @@ def _ids(vocab: object) -> dict[str, int]:
     if not isinstance(vocab, dict) or not all(map(_is_id, vocab.values())):
         raise UserError(
             "The vocab of a tokenizer.json must say the id of each token, from 0 up to {limit}; this one does not.",
-            limit=MOST_TOKENS,
+            limit=LARGEST_D_VOCAB,
         )
     return vocab
 
 
 def _is_id(id: object) -> bool:
-    return isinstance(id, int) and not isinstance(id, bool) and 0 <= id < MOST_TOKENS
+    return isinstance(id, int) and not isinstance(id, bool) and 0 <= id < LARGEST_D_VOCAB
 
 
 def _added(entries: object) -> dict[int, tuple[str, bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 from lmviz.errors import UserError
 from lmviz.model.files import read_text
 from lmviz.model.sizes import check_above_zero, check_choice, check_fraction, check_sizes
+from lmviz.model.tokenizer import check_d_vocab
 from lmviz.quantise.scheme import Scheme
 
 Section = TypeVar("Section")
@@ -50,6 +52,7 @@ class TokenizerRecipe:
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, ("characters", "words", "bpe"))
         check_sizes(d_vocab=self.d_vocab)
+        check_d_vocab(self.d_vocab)
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,8 @@ def _check_keys(where: str, table: Mapping[str, Any], known: Mapping[str, Any], 
 def _checked(where: str, value: object, kind: Any) -> Any:
     """The value in the type that the field has, where TOML's own types allow it."""
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
     if kind in (int, float, str, bool) and type(value) is kind:
         return value
     if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(item, str) for item in value):

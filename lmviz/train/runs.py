@@ -16,6 +16,7 @@ from lmviz.model.checkpoint import Checkpoint, load, save
 from lmviz.train import drafts, export, time_travel
 from lmviz.train.initial import check_same_sizes, config_of
 from lmviz.train.limits import Limits
+from lmviz.train.memory import check_memory
 from lmviz.train.opened import OpenedStep, open_step
 from lmviz.train.recipe import Recipe, tables_of
 from lmviz.train.store import run_table
@@ -96,14 +97,15 @@ class Runs:
             start_from: a model of the same sizes, whose weights and tokenizer the run starts with.
 
         Raises:
-            UserError: the sizes cannot be. What only the texts can tell fails the run instead, with a sentence.
+            UserError: the sizes cannot be, or need too much memory whatever the texts are. What only the texts can
+                tell fails the run instead, with a sentence.
         """
         if recipe.data.file:
             raise UserError(
                 "The texts of a run must be in its recipe; they are in the file {file}.", file=recipe.data.file
             )
         recipe = replace(recipe, model=replace(recipe.model, start=START if start_from else ""))
-        config_of(recipe.model, d_vocab=1)
+        check_memory(config_of(recipe.model, d_vocab=1), recipe.training, n_windows=1, limit=self.limits.memory)
         if start_from:
             check_same_sizes(recipe.model, start_from)
         run = uuid4().hex[:12]

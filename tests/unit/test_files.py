@@ -221,6 +221,7 @@ def test_a_name_that_no_system_takes_is_a_sentence(tmp_path: Path) -> None:
 
 OWN = {  # files that come with lmviz or that it wrote itself
     "lmviz/model/files.py",
+    "lmviz/model/machine.py",
     "lmviz/debug/bugs/source.py",
     "lmviz/debug/memory/__main__.py",
     "lmviz/train/store/files.py",

@@ -572,10 +572,13 @@ def test_a_run_that_cannot_be_is_refused_at_once_and_leaves_nothing(
 
 
 def test_a_run_that_needs_too_much_memory_fails_with_a_sentence(tmp_path: Path) -> None:
-    runs = Here(tmp_path, Limits(at_once=1, memory=10_000))
+    runs = Here(tmp_path, Limits(at_once=1, memory=80_000))
     run = runs.start(RECIPE)
     runs.work()
-    assert "may need 10000 bytes of memory" in runs.get(run).failure
+    assert "may need 80000 bytes of memory" in runs.get(run).failure
+    runs.limits = Limits(memory=10_000)
+    with pytest.raises(UserError, match="may need 10000 bytes of memory"):  # whatever its texts are
+        runs.start(RECIPE)
 
 
 def test_without_held_out_texts_the_best_is_measured_on_those_trained_on(runs: Here) -> None:

@@ -18,7 +18,7 @@ from lmviz.model.tokenizer import Tokenizer
 from lmviz.quantise import aware
 from lmviz.train.baselines import baselines
 from lmviz.train.data import LARGEST_FILE, Corpus, Windows, read_corpus
-from lmviz.train.initial import first_model
+from lmviz.train.initial import config_of, first_model
 from lmviz.train.loop import make_optimizer
 from lmviz.train.memory import check_memory
 from lmviz.train.recipe import Recipe, stored_recipe
@@ -64,9 +64,9 @@ def prepare(folder: Path, shelf: Shelf, logged: int, memory: int) -> Prepared:
     corpus = read_corpus(recipe, folder, tokenizer)
     if tokenizer is None:
         _write_tokenizer(corpus.tokenizer, folder)
+    check_memory(config_of(recipe.model, corpus.tokenizer.d_vocab), recipe.training, len(corpus.train), memory)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, folder)
     model = aware.prepare(model, recipe.quantisation)
-    check_memory(model.cfg, recipe.training, len(corpus.train), memory)
     optimizer = make_optimizer(model, recipe.training)
     shelf.tidy()
     step = _restore_newest(shelf, logged, model, optimizer)
