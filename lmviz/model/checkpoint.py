@@ -15,12 +15,20 @@ from torch.overrides import TorchFunctionMode
 
 from lmviz.errors import UserError
 from lmviz.model.card import Card, read_card
-from lmviz.model.files import read_json_object
+from lmviz.model.files import read_json_object, write_whole
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.machine import check_free
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.model.tokenizer import UNKNOWN, Tokenizer
-from lmviz.model.weights import DTYPES, Slot, StoredTensor, check_shapes, stored_tensors, write_tensors
+from lmviz.model.weights import (
+    DTYPES,
+    SINGLE_FILE,
+    Slot,
+    StoredTensor,
+    check_shapes,
+    stored_tensors,
+    tensors_as_file,
+)
 
 LARGEST_N_CTX = 16_384  # the causal mask has n_ctx * n_ctx cells: 256 MB here
 
@@ -93,18 +101,26 @@ def save(checkpoint: Checkpoint, folder: str | Path) -> None:
     """Write a folder that `load` opens, and, for GPT-2, `transformers` too. Weights are stored as `weight_dtype`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents(checkpoint).items():
+        write_whole(folder / name, content)
+
+
+def contents(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """What the files of such a folder hold, by their names."""
     model_type = MODEL_TYPES[type(checkpoint.config)]
     architecture = ARCHITECTURES[model_type]
     config_json = {"model_type": model_type, **architecture.write_config(checkpoint.config)}
     config_json["dtype"] = str(checkpoint.weight_dtype).removeprefix("torch.")
-    _write_json(folder / "config.json", config_json)
-    checkpoint.tokenizer.save(folder / "tokenizer.json")
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(checkpoint))
     parameters = {name: tensor.to(checkpoint.weight_dtype) for name, tensor in checkpoint.model.state_dict().items()}
     slots = architecture.slots(checkpoint.config)
-    write_tensors(folder, {name: slot.join(parameters) for name, slot in slots.items()})
-    if checkpoint.card != NO_CARD:
-        (folder / "README.md").write_text(checkpoint.card.readme(), encoding="utf-8")
+    card = {} if checkpoint.card == NO_CARD else {"README.md": checkpoint.card.readme().encode("utf-8", "replace")}
+    return {
+        "config.json": _json(config_json),
+        "tokenizer.json": checkpoint.tokenizer.text().encode(),
+        "tokenizer_config.json": _json(_tokenizer_config(checkpoint)),
+        SINGLE_FILE: tensors_as_file({name: slot.join(parameters) for name, slot in slots.items()}),
+        **card,
+    }
 
 
 def _architecture(config_json: dict[str, Any]) -> Architecture:
@@ -191,8 +207,8 @@ def _model(
     return model.eval()
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The one door through which files come in that somebody else wrote: of one type, so many bytes, so many seconds.
 
 An ordinary file is asked for: no folder, device, pipe or socket, and no link that leads out of the file's own folder.
+And the one through which files go out: they are there whole or not at all, whatever happens while they are written.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -18,6 +20,7 @@ from lmviz.errors import UserError
 MEGABYTE = 2**20
 CHUNK = MEGABYTE  # bytes asked of the disk at once
 SECONDS = 20  # that a disk may take to give a whole file
+UNFINISHED = ".unfinished"  # after the name of a file that is being written
 MOST_WAITING = 8  # threads that wait for a disk which does not answer
 
 T = TypeVar("T")
@@ -71,6 +74,38 @@ def json_object(text: str, name: str) -> dict[str, Any]:
 def ordinary_file(path: Path, seconds: float = SECONDS) -> Path:
     """Where a file really is, for a library that opens it by itself; raises as `read_bytes` does."""
     return _in_time(path, seconds, lambda: _real(path))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a power cut, finds all of the old one or all of the new one."""
+    unfinished = path.with_name(path.name + UNFINISHED)
+    try:
+        with open(unfinished, "wb") as file:
+            put(file.fileno(), content)
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        _sync_folder(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+
+
+def put(descriptor: int, content: bytes) -> None:
+    """All writing of files passes here."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last too. Not every system can open a folder; where it can't, the name is safe enough."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _content(path: Path, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.model.files import MEGABYTE, read_text
+from lmviz.model.files import MEGABYTE, read_text, write_whole
 
 UNKNOWN = "<unk>"
 LARGEST_D_VOCAB = 1_000_000  # about four times the largest in use
@@ -119,8 +119,11 @@ class Tokenizer:
     @classmethod
     def from_file(cls, path: str | Path) -> Tokenizer:
         """The tokenizer in a `tokenizer.json`; a UserError names the file if it is not one."""
-        path = Path(path)
-        text = read_text(path, LARGEST_FILE)
+        return cls.parse(read_text(Path(path), LARGEST_FILE), Path(path).name)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "tokenizer.json") -> Tokenizer:
+        """The tokenizer in the text of a file of that name."""
         try:
             return cls(tokenizers.Tokenizer.from_str(text))
         except UserError:
@@ -130,12 +133,16 @@ class Tokenizer:
                 raise
             raise UserError(
                 "{file} must be a tokenizer as the tokenizers library saves it; it is not: {reason}.",
-                file=path.name,
+                file=name,
                 reason=error,
             ) from None
 
+    def text(self) -> str:
+        """What its `tokenizer.json` holds."""
+        return str(self._backend.to_str(pretty=True)) + "\n"
+
     def save(self, path: str | Path) -> None:
-        Path(path).write_text(self._backend.to_str(pretty=True) + "\n", encoding="utf-8")
+        write_whole(Path(path), self.text().encode())
 
     def __len__(self) -> int:
         return max(self._vocabulary.values()) + 1

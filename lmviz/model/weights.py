@@ -102,11 +102,10 @@ def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) 
         )
 
 
-def write_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
-    """Write one file, in one go: who reads meanwhile gets all of the old one or all of the new."""
-    unfinished = folder / f"{SINGLE_FILE}.unfinished"
-    unfinished.write_bytes(to_safetensors(tensors, metadata={"format": "pt"}))
-    unfinished.replace(folder / SINGLE_FILE)
+def tensors_as_file(tensors: dict[str, Tensor]) -> bytes:
+    """What a file of safetensors with these tensors holds."""
+    content: bytes = to_safetensors(tensors, metadata={"format": "pt"})
+    return content
 
 
 def _weight_files(folder: Path) -> list[Path]:

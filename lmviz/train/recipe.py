@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -149,7 +150,7 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def recipe_from(tables: Mapping[str, Any]) -> Recipe:
-    sections = get_type_hints(Recipe)
+    sections = _types(Recipe)
     _check_keys("The recipe", tables, sections, required=sections.keys() - {"quantisation", "card"})
     return Recipe(**{name: _section(sections[name], name, table) for name, table in tables.items()})
 
@@ -186,10 +187,16 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+@lru_cache
+def _types(kind: Hashable) -> dict[str, Any]:
+    """The types of a class's fields; Python works them out anew whenever it is asked."""
+    return get_type_hints(kind)
+
+
 def _section(kind: type[Section], name: str, table: object) -> Section:
     if not isinstance(table, dict):
         raise UserError("{name} must be a section, [{name}], of the recipe.", name=name)
-    types = get_type_hints(kind)
+    types = _types(kind)  # type: ignore[arg-type]
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
     _check_keys(f"[{name}]", table, types, required)
     return kind(**{key: _checked(f"{key} in [{name}]", value, types[key]) for key, value in table.items()})

@@ -225,7 +225,7 @@ OWN = {  # files that come with lmviz or that it wrote itself
     "lmviz/debug/bugs/source.py",
     "lmviz/debug/memory/__main__.py",
     "lmviz/train/store/files.py",
-    "lmviz/train/work/life.py",
+    "lmviz/train/store/life.py",
     "lmviz/train/work/staff.py",
 }
 OPENING = {"open", "read_text", "read_bytes", "readlines", "fdopen"}

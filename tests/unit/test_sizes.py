@@ -29,8 +29,9 @@ from lmviz.train.counts import Config
 from lmviz.train.initial import build, first_model, sizes_of
 from lmviz.train.memory import bytes_to_build, check_memory, memory_of
 from lmviz.train.recipe import Recipe, TrainingRecipe, recipe_from, tables_of, toml_of
+from lmviz.train.store.files import write_listed
 from lmviz.train.texts import preset
-from lmviz.train.work.prepared import prepare, write_run_recipe
+from lmviz.train.work.prepared import prepare, recipe_file
 from lmviz.workbench import Workbench
 from tests.conftest import ROOT
 
@@ -66,7 +67,7 @@ def test_a_recipe_of_absurd_sizes_is_refused_before_anything_is_built(tmp_path: 
         build(recipe.model, 27)
     with pytest.raises(UserError):
         first_model(recipe.model, 27, 0, tmp_path)
-    write_run_recipe(tables_of(recipe), tmp_path)
+    write_listed(tmp_path, recipe_file(tables_of(recipe)))
     with pytest.raises(UserError):
         prepare(tmp_path, None, 0, memory=2**32)
     (tmp_path / "recipe.toml").write_text(toml_of(recipe), encoding="utf-8")
@@ -96,7 +97,7 @@ def test_what_only_the_texts_tell_is_also_checked_before_a_model_is_built(tmp_pa
     """A batch of all windows is what makes this one large."""
     recipe = preset("pokemon")
     recipe = replace(recipe, training=replace(recipe.training, batch_size=0))
-    write_run_recipe(tables_of(recipe), tmp_path)
+    write_listed(tmp_path, recipe_file(tables_of(recipe)))
     with pytest.raises(UserError, match="A training may need 200000 bytes"):
         prepare(tmp_path, None, 0, memory=200_000)
 
