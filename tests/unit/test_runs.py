@@ -68,7 +68,7 @@ class Here(Runs):
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         super().__init__(folder, limits or Limits(at_once=1))
-        self._staff.see_to_it = lambda: None
+        self._staff._start = lambda: None
         self._life = hold(life_of(self.folder, "here"))
         OPENED.append(self)
         with self._database.writing() as db:

@@ -205,7 +205,7 @@ def test_a_trainer_that_hangs_while_it_writes_locks_the_store_only_until_it_is_e
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Runs(tmp_path, Limits(at_once=1))
-    monkeypatch.setattr(first._staff, "see_to_it", lambda: None)
+    monkeypatch.setattr(first._staff, "_start", lambda: None)
     run = first.start(recipe(5))
     asked = [sys.executable, "-c", HANGING, str(tmp_path), "0f3a12bc", run]
     hanging = subprocess.Popen(asked, stdout=subprocess.PIPE, cwd=ROOT)
