@@ -17,7 +17,7 @@ from lmviz.tokens.chat import Chat, read_chat
 from lmviz.tokens.gpt2 import NAME, gpt2
 from lmviz.tokens.learning import LONGEST_TEXT, Learning, learn
 from lmviz.tokens.template import Message, Template, read_template
-from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
+from lmviz.tokens.vocabulary import Vocabulary, vocabulary_of
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -121,5 +121,5 @@ def _read_tokenizer(files: Mapping[str, bytes]) -> Brought:
         for name in FILES:
             if name in files:
                 (Path(folder) / name).write_bytes(files[name])
-        path = Path(folder) / FILES[0]
-        return Brought(Tokenizer.from_file(path), read_vocabulary(path), read_template(folder))
+        tokenizer = Tokenizer.from_file(Path(folder) / FILES[0])
+        return Brought(tokenizer, vocabulary_of(tokenizer), read_template(folder))

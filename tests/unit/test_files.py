@@ -22,7 +22,6 @@ from lmviz.model.files import MEGABYTE, MissingFile, ordinary_file, read_bytes, 
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.model.weights import stored_tensors
 from lmviz.tokens.template import read_template
-from lmviz.tokens.vocabulary import read_vocabulary
 from lmviz.train.data import read_texts
 from lmviz.train.recipe import DataRecipe, read_recipe
 from tests.conftest import ROOT
@@ -72,7 +71,7 @@ DOORS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "tokenizer": ("tokenizer.json", lambda path: lmviz.load(path.parent)),
     "card": ("README.md", lambda path: lmviz.load(path.parent)),
     "index": ("model.safetensors.index.json", lambda path: stored_tensors(path.parent)),
-    "vocabulary": ("tokenizer.json", read_vocabulary),
+    "tokenizer alone": ("tokenizer.json", Tokenizer.from_file),
     "template": ("chat_template.jinja", lambda path: read_template(path.parent)),
     "template's config": ("tokenizer_config.json", lambda path: read_template(path.parent)),
     "recipe": ("recipe.toml", read_recipe),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ from lmviz.tokens.gpt2 import gpt2
 from lmviz.tokens.learning import BYTES, LONGEST_TEXT, MOST_MERGES, learn
 from lmviz.tokens.pairs import merged, pairs_of
 from lmviz.tokens.round_trip import round_trip
-from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_from, vocabulary_of
+from lmviz.tokens.vocabulary import Vocabulary, vocabulary_from, vocabulary_of
 
 TEXT = "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
 
@@ -236,10 +234,9 @@ def test_vocabularies_of_other_kinds_are_read() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_vocabulary_is_told(content: dict[str, object], tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+def test_what_is_no_vocabulary_is_told(content: dict[str, object]) -> None:
     with pytest.raises(UserError, match=r"tokenizer\.json"):
-        read_vocabulary(tmp_path / "tokenizer.json")
+        vocabulary_from(content)
 
 
 def test_50000_tokens_are_taken_apart_quickly() -> None:
