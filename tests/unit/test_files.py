@@ -222,6 +222,7 @@ OWN = {  # files that come with lmviz or that it wrote itself
     "lmviz/model/files.py",
     "lmviz/model/machine.py",
     "lmviz/debug/bugs/source.py",
+    "lmviz/tokens/gpt2.py",
     "lmviz/debug/memory/__main__.py",
     "lmviz/train/store/files.py",
     "lmviz/train/store/life.py",

@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import error_text, integer, number, plain, text, visible
+from lmviz.ui.text import code, error_text, integer, number, plain, text, visible
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
 def export(bench: Workbench, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
     from lmviz.benches.names import moment_name
+    from lmviz.train.export import folder_name
     from lmviz.train.recipe import toml_of
 
     lang = view.lang
@@ -194,7 +195,7 @@ def export(bench: Workbench, view: View, run: Run) -> None:
         st.download_button(
             text(lang, "train.export.download"),
             lambda: bench.runs.zipped(run.id, step),
-            file_name=f"{run.name}-step-{step}.zip",
+            file_name=f"{folder_name(run.name, step)}.zip",
             mime="application/zip",
             icon=":material/download:",
             on_click="ignore",
@@ -202,7 +203,7 @@ def export(bench: Workbench, view: View, run: Run) -> None:
         )
         if st.button(text(lang, "train.export.folder"), icon=":material/folder:", key="export_folder"):
             folder = bench.runs.export(run.id, step)
-            st.success(text(lang, "train.export.written", folder=f"`{folder}`"))
+            st.success(text(lang, "train.export.written", folder=code(str(folder))))
             shell.link(text(lang, "train.export.open_folder"), StepThrough(lang=lang, model=str(folder)))
     with right:
         st.caption(text(lang, "train.export.recipe"))
