@@ -248,14 +248,14 @@ class Workbench:
         row = min(row, len(batch) - 1)
         return Run(request, checkpoint, tokens_of_row(checkpoint, batch.inputs, row), 0, None, walk, row=row)
 
-    def train(self, recipe: Recipe, name: str = "", start: str = "") -> str:
-        """Start a run; returns its id.
+    def train(self, recipe: Recipe, name: str = "", start: str = "", owner: str = "") -> str:
+        """Start a run, of `owner` as far as that is known; returns its id.
 
         Raises:
             UserError: the recipe cannot be followed, or needs more memory than a training may have.
         """
         self.plan(recipe, start).check(self.runs.limits.memory)
-        return self.runs.start(recipe, name, self.checkpoint(start) if start else None)
+        return self.runs.start(recipe, name, self.checkpoint(start) if start else None, owner)
 
     # -- runs --------------------------------------------------------------------------------------------------------
 

@@ -105,6 +105,10 @@ class Event:
     sentence: str | None
     details: Mapping[str, Any]
 
+    @property
+    def why(self) -> UserError | None:
+        return UserError(self.sentence, **self.details) if self.sentence else None
+
 
 def add_run(db: sqlite3.Connection, run: str, name: str, recipe: Mapping[str, Any], owner: str = "") -> None:
     now = time.time()
