@@ -6,6 +6,7 @@ sessions share.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parent.parent / "sample_models"
 MODELS_KEPT = 24
 MODEL_BYTES_KEPT = 2**30
+MODEL_LIMIT = 4 * 2**30  # bytes that one model may take when somebody opens it
 CORPORA_KEPT = 8
 PARTS = 16  # more than there are
 STEPS_KEPT = 6  # training steps that are open
@@ -150,13 +152,13 @@ class Workbench:
         if moment := run_and_step(model):
             return self._checkpoints.get((model, self.runs.get(moment[0]).name), lambda: self.runs.model_at(*moment))
         folder = self._folder(model)
-        return self._checkpoints.get((model, changed(folder)), lambda: load(folder))
+        return self._checkpoints.get((model, changed(folder)), lambda: load(folder, memory=MODEL_LIMIT))
 
     def card(self, run: Run, language: str) -> Card:
         """What the model of a run is: the `README.fr.md` of its folder for French, say, or else its `README.md`."""
         folder = run.checkpoint.folder
         translated = folder / f"README.{language}.md" if folder is not None else None
-        return read_card(translated) if translated is not None and translated.is_file() else run.checkpoint.card
+        return read_card(translated) if translated is not None and os.path.lexists(translated) else run.checkpoint.card
 
     def first_prompt(self, model: str) -> str:
         if asked := training_step(model):
@@ -246,9 +248,14 @@ class Workbench:
         row = min(row, len(batch) - 1)
         return Run(request, checkpoint, tokens_of_row(checkpoint, batch.inputs, row), 0, None, walk, row=row)
 
-    def train(self, recipe: Recipe, name: str = "", start: str = "") -> str:
-        """Start a run; returns its id."""
-        return self.runs.start(recipe, name, self.checkpoint(start) if start else None)
+    def train(self, recipe: Recipe, name: str = "", start: str = "", owner: str = "") -> str:
+        """Start a run, of `owner` as far as that is known; returns its id.
+
+        Raises:
+            UserError: the recipe cannot be followed, or needs more memory than a training may have.
+        """
+        self.plan(recipe, start).check(self.runs.limits.memory)
+        return self.runs.start(recipe, name, self.checkpoint(start) if start else None, owner)
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
@@ -351,15 +358,15 @@ class Workbench:
 
 def _untrained(checkpoint: Checkpoint) -> Checkpoint:
     """The same architecture and tokenizer, with the weights that the model's recipe starts from."""
-    from lmviz.train.initial import new_model, sizes_of
+    from lmviz.train.initial import check_same_sizes, new_model, sizes_of
     from lmviz.train.recipe import read_recipe
 
     recipe = None if checkpoint.folder is None else checkpoint.folder / "recipe.toml"
-    if recipe is not None and recipe.is_file():
+    sizes, seed = sizes_of(checkpoint.config), 0
+    if recipe is not None and os.path.lexists(recipe):
         found = read_recipe(recipe)
+        check_same_sizes(found.model, checkpoint)
         sizes, seed = found.model, found.training.seed
-    else:
-        sizes, seed = sizes_of(checkpoint.config), 0
     return replace(checkpoint, model=new_model(sizes, checkpoint.config.d_vocab, seed).eval())
 
 

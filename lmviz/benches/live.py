@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -52,6 +53,14 @@ class Live(Generic[Snapshot]):
                 self._thread.start()
         while not self._n and not self._is_done:
             time.sleep(0.002)
+        return self._found()
+
+    def pause(self) -> tuple[Snapshot, ...]:
+        """What there is so far; nothing more is computed until somebody looks again."""
+        with self._lock:
+            self._seen = -math.inf
+        if self._thread is not None:
+            self._thread.join()
         return self._found()
 
     def wait(self, seconds: float) -> None:

@@ -304,10 +304,10 @@ class Quantising:
         """Whether the weights that a run began with are still there: old checkpoints make room."""
         return any(stop.step == 0 for stop in self._bench.runs.stops(run))
 
-    def train_twin(self, run: Run) -> None:
+    def train_twin(self, run: Run, owner: str = "") -> None:
         """Start the training that differs from another in nothing but the rounding."""
         runs = self._bench.runs
-        runs.duplicate(run.id, f"{run.name} FP32"[:LONGEST_NAME], _unrounded(runs.recipe(run.id)))
+        runs.duplicate(run.id, f"{run.name} FP32"[:LONGEST_NAME], _unrounded(runs.recipe(run.id)), owner)
 
     def rivals_of(self, run: Run, twin: Run | None, text: str = "") -> tuple[Rival, ...]:
         """What a training with rounding has come to, what its twin had come to at that step, and, if both began with

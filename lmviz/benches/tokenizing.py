@@ -10,14 +10,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lmviz.benches.cache import Cache
+from lmviz.benches.live import Live
 from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.analysis import Analysis, analyse
 from lmviz.tokens.chat import Chat, read_chat
 from lmviz.tokens.gpt2 import NAME, gpt2
-from lmviz.tokens.learning import LONGEST_TEXT, Learning, learn
+from lmviz.tokens.learning import AT_ONCE, LONGEST_TEXT, Learner, Learning, check_learning, learners
 from lmviz.tokens.template import Message, Template, read_template
-from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_of
+from lmviz.tokens.vocabulary import Vocabulary, vocabulary_of
 
 if TYPE_CHECKING:
     from lmviz.workbench import Workbench
@@ -66,7 +67,15 @@ class Tokenizing:
 
     def learned(self, corpus: str, n_merges: int) -> Learning:
         """What byte-pair encoding learns from a text, every state of it."""
-        return self._learnings.get((corpus, n_merges), lambda: learn(corpus, n_merges))
+        return self.learning(corpus, n_merges).finish()[-1].learned()
+
+    def learning(self, corpus: str, n_merges: int) -> Live[Learner]:
+        """The same, while a page watches: what learns has learned all when it is done."""
+        return self._learnings.get((corpus, n_merges), lambda: self._learning(corpus, n_merges))
+
+    def _learning(self, corpus: str, n_merges: int) -> Live[Learner]:
+        check_learning(corpus, n_merges)
+        return Live(learners(corpus, n_merges), total=n_merges // AT_ONCE + 2, keep=1)
 
     def read_tokenizer(self, files: Mapping[str, bytes]) -> Brought:
         """A tokenizer that a visitor brought: its tokenizer.json, and what lies beside it, by the names of FILES.
@@ -121,5 +130,5 @@ def _read_tokenizer(files: Mapping[str, bytes]) -> Brought:
         for name in FILES:
             if name in files:
                 (Path(folder) / name).write_bytes(files[name])
-        path = Path(folder) / FILES[0]
-        return Brought(Tokenizer.from_file(path), read_vocabulary(path), read_template(folder))
+        tokenizer = Tokenizer.from_file(Path(folder) / FILES[0])
+        return Brought(tokenizer, vocabulary_of(tokenizer), read_template(folder))

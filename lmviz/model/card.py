@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmviz.model.files import read_text
+from lmviz.model.files import MissingFile, read_text
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 
@@ -49,7 +49,10 @@ class Card:
 
 def read_card(path: Path) -> Card:
     """The card in a README.md; an empty one where there is none."""
-    return Card.parse(read_text(path).replace("\r\n", "\n")) if path.is_file() else Card()
+    try:
+        return Card.parse(read_text(path))
+    except MissingFile:
+        return Card()
 
 
 def _facts(front_matter: str) -> dict[str, tuple[str, ...]]:

@@ -15,11 +15,20 @@ from torch.overrides import TorchFunctionMode
 
 from lmviz.errors import UserError
 from lmviz.model.card import Card, read_card
-from lmviz.model.files import read_json_object
+from lmviz.model.files import read_json_object, write_whole
 from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.model.machine import check_free
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.model.tokenizer import UNKNOWN, Tokenizer
-from lmviz.model.weights import DTYPES, Slot, StoredTensor, check_shapes, stored_tensors, write_tensors
+from lmviz.model.weights import (
+    DTYPES,
+    SINGLE_FILE,
+    Slot,
+    StoredTensor,
+    check_shapes,
+    stored_tensors,
+    tensors_as_file,
+)
 
 LARGEST_N_CTX = 16_384  # the causal mask has n_ctx * n_ctx cells: 256 MB here
 
@@ -51,16 +60,18 @@ class Architecture:
     rename: Callable[[str], str | None]  # an older name of a tensor -> today's; None: not a weight
 
 
-def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
+def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | None = None) -> Checkpoint:
     """Open a folder as Hugging Face lays it out, for inference: the model is in eval mode.
 
     Args:
         folder: has config.json, tokenizer.json and model.safetensors (or its shards), and perhaps README.md.
         dtype: what the weights are converted to, whatever they are on disk.
+        memory: bytes that the model may take at most; default: what this machine can give.
 
     Raises:
         UserError: one sentence that names the file and says what is wrong with it. No size is believed before
-            the weights on disk agree with it, and nothing is ever unpickled.
+            the weights on disk agree with it, no weight is read before its size is known to fit into memory, and
+            nothing is ever unpickled.
     """
     folder = Path(folder)
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
@@ -70,6 +81,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
     stored = _renamed(stored_tensors(folder), architecture)
     config = architecture.read_config(config_json)
     _check_limits(config, len(stored))
+    check_free(_bytes_to_load(stored, dtype) + config.n_ctx**2, memory)
     config = _settle_tie(config, stored)
     slots = architecture.slots(config)
     check_shapes(slots, stored)
@@ -89,18 +101,26 @@ def save(checkpoint: Checkpoint, folder: str | Path) -> None:
     """Write a folder that `load` opens, and, for GPT-2, `transformers` too. Weights are stored as `weight_dtype`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents(checkpoint).items():
+        write_whole(folder / name, content)
+
+
+def contents(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """What the files of such a folder hold, by their names."""
     model_type = MODEL_TYPES[type(checkpoint.config)]
     architecture = ARCHITECTURES[model_type]
     config_json = {"model_type": model_type, **architecture.write_config(checkpoint.config)}
     config_json["dtype"] = str(checkpoint.weight_dtype).removeprefix("torch.")
-    _write_json(folder / "config.json", config_json)
-    checkpoint.tokenizer.save(folder / "tokenizer.json")
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(checkpoint))
     parameters = {name: tensor.to(checkpoint.weight_dtype) for name, tensor in checkpoint.model.state_dict().items()}
     slots = architecture.slots(checkpoint.config)
-    write_tensors(folder, {name: slot.join(parameters) for name, slot in slots.items()})
-    if checkpoint.card != NO_CARD:
-        (folder / "README.md").write_text(checkpoint.card.readme(), encoding="utf-8")
+    card = {} if checkpoint.card == NO_CARD else {"README.md": checkpoint.card.readme().encode("utf-8", "replace")}
+    return {
+        "config.json": _json(config_json),
+        "tokenizer.json": checkpoint.tokenizer.text().encode(),
+        "tokenizer_config.json": _json(_tokenizer_config(checkpoint)),
+        SINGLE_FILE: tensors_as_file({name: slot.join(parameters) for name, slot in slots.items()}),
+        **card,
+    }
 
 
 def _architecture(config_json: dict[str, Any]) -> Architecture:
@@ -132,6 +152,12 @@ def _check_limits(config: Config, n_tensors: int) -> None:
             limit=LARGEST_N_CTX,
             n_ctx=config.n_ctx,
         )
+
+
+def _bytes_to_load(stored: Mapping[str, StoredTensor], dtype: torch.dtype) -> int:
+    """All weights in their new type, and the largest of them once more as it is on disk."""
+    largest = max((tensor.n_bytes for tensor in stored.values()), default=0)
+    return sum(tensor.n_numbers for tensor in stored.values()) * dtype.itemsize + largest
 
 
 def _settle_tie(config: Config, stored: dict[str, StoredTensor]) -> Config:
@@ -181,8 +207,8 @@ def _model(
     return model.eval()
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -8,12 +8,18 @@ from torch import Size
 
 from lmviz.errors import UserError
 
+LARGEST = 2**31 - 1  # of any size or count: what all that we work with can still count to
+LARGEST_OF = {"n_layers": 1_000}  # every layer is Python objects by the dozen, whatever its weights
+
 
 def check_sizes(**sizes: object) -> None:
-    """Every size is a whole number from 1 up (True is not one)."""
+    """Every size is a whole number from 1 up (True is not one), and none is absurd."""
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise UserError("{name} must be a whole number, 1 or more; got {size!r}.", name=name, size=size)
+        limit = LARGEST_OF.get(name, LARGEST)
+        if size > limit:
+            raise UserError("{name} must be {limit} at most; got {size}.", name=name, limit=limit, size=size)
 
 
 def check_heads(d_model: int, n_heads: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,9 +15,12 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.model.files import MEGABYTE, read_text
+from lmviz.model.files import MEGABYTE, read_text, write_whole
+from lmviz.model.foreign import ForeignTokenizer, is_own_kind
+from lmviz.model.tokenizer_process import harmless, is_from_library, parts_of
 
 UNKNOWN = "<unk>"
+LARGEST_D_VOCAB = 1_000_000  # about four times the largest in use
 LARGEST_FILE = 64 * MEGABYTE  # the largest vocabularies in use, of 256,000 tokens, take about half of it
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which Python can hold and UTF-8 cannot
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # how vocabularies of the Llama kind spell a byte that is a token
@@ -49,19 +52,20 @@ class Tokens:
 class Tokenizer:
     """A vocabulary and the rule that cuts a text into its tokens: an ordinary `tokenizer.json`."""
 
-    def __init__(self, backend: tokenizers.Tokenizer) -> None:
-        backend.no_truncation()  # a text is never cut short unseen,
-        backend.no_padding()  # never padded,
-        if getattr(backend.model, "dropout", None):
-            backend.model.dropout = None  # and never cut at random
-        self._backend = backend
-        self._vocabulary: dict[str, int] = backend.get_vocab(with_added_tokens=True)
+    def __init__(self, backend: tokenizers.Tokenizer | ForeignTokenizer) -> None:
+        self._backend = backend if isinstance(backend, ForeignTokenizer) else harmless(backend)
+        if isinstance(backend, ForeignTokenizer):
+            self._vocabulary, self.parts = backend.vocabulary, backend.parts
+        else:
+            self._vocabulary, self.parts = backend.get_vocab(with_added_tokens=True), parts_of(backend)
         if not self._vocabulary:
             raise UserError("A tokenizer must have at least one token; this one has none.")
-        self._unknown_id = _unknown_id(backend)
-        self._is_byte_level = "ByteLevel" in repr(backend.pre_tokenizer)
-        self._cuts_at_spaces = "Whitespace" in repr(backend.pre_tokenizer)
-        self._marks_spaces = "▁" in repr(backend.decoder)
+        check_d_vocab(len(self))
+        self._unknown_id = self._find_unknown()
+        cut, join = (json.dumps(self.parts[name], ensure_ascii=False) for name in ("pre_tokenizer", "decoder"))
+        self._is_byte_level = '"ByteLevel"' in cut
+        self._cuts_at_spaces = "Whitespace" in cut
+        self._marks_spaces = "▁" in join
 
     @classmethod
     def characters(cls, text: str, specials: Sequence[str] = ()) -> Tokenizer:
@@ -97,6 +101,7 @@ class Tokenizer:
 
         Reads and writes any text unchanged. Has fewer than `d_vocab` tokens where the text is too short for more.
         """
+        check_d_vocab(d_vocab)  # the library takes memory for all of them at once, and ends the process without it
         alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
         if d_vocab < len(alphabet) + len(specials):
             raise UserError(
@@ -116,26 +121,41 @@ class Tokenizer:
     @classmethod
     def from_file(cls, path: str | Path) -> Tokenizer:
         """The tokenizer in a `tokenizer.json`; a UserError names the file if it is not one."""
-        path = Path(path)
-        text = read_text(path, LARGEST_FILE)
+        return cls.parse(read_text(Path(path), LARGEST_FILE), Path(path).name)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "tokenizer.json") -> Tokenizer:
+        """The tokenizer in the text of a file of that name.
+
+        One of our own kind works here, any other in a process of its own, which has so much memory and time.
+        """
         try:
-            return cls(tokenizers.Tokenizer.from_str(text))
+            return cls(tokenizers.Tokenizer.from_str(text) if is_own_kind(text) else ForeignTokenizer(text))
         except UserError:
             raise
         except BaseException as error:
-            if not _is_from_tokenizers(error):
+            if not is_from_library(error):
                 raise
             raise UserError(
                 "{file} must be a tokenizer as the tokenizers library saves it; it is not: {reason}.",
-                file=path.name,
+                file=name,
                 reason=error,
             ) from None
 
+    def text(self) -> str:
+        """What its `tokenizer.json` holds."""
+        return str(self._backend.to_str(pretty=True)) + "\n"
+
     def save(self, path: str | Path) -> None:
-        Path(path).write_text(self._backend.to_str(pretty=True) + "\n", encoding="utf-8")
+        write_whole(Path(path), self.text().encode())
 
     def __len__(self) -> int:
         return max(self._vocabulary.values()) + 1
+
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        """The id of every token, added ones too."""
+        return self._vocabulary
 
     @property
     def d_vocab(self) -> int:
@@ -145,6 +165,18 @@ class Tokenizer:
     @property
     def unknown_id(self) -> int | None:
         return self._unknown_id
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of the tokens that the tokenizer calls special."""
+        return frozenset(token["id"] for token in self.parts["added_tokens"] if token["special"])
+
+    def _find_unknown(self) -> int | None:
+        model = self.parts["model"]
+        if model.get("type") == "Unigram":
+            unknown_id: int | None = model.get("unk_id")
+            return unknown_id
+        return self._vocabulary.get(model.get("unk_token") or "")
 
     def id(self, token: str) -> int | None:
         """The id of one token as the vocabulary spells it, or None."""
@@ -156,7 +188,7 @@ class Tokenizer:
         try:
             encoding = self._backend.encode(legible)
         except BaseException as error:
-            if not _is_from_tokenizers(error):
+            if isinstance(error, UserError) or not is_from_library(error):
                 raise
             raise UserError("This tokenizer cannot read the text: {reason}.", reason=error) from None
         ids, offsets = tuple(encoding.ids), tuple(encoding.offsets)
@@ -196,21 +228,16 @@ class Tokenizer:
         return tuple((start, gap) for start, gap in gaps if not (self._cuts_at_spaces and gap.isspace()))
 
 
+def check_d_vocab(d_vocab: int) -> None:
+    """A UserError if a vocabulary has absurdly many ids."""
+    if d_vocab > LARGEST_D_VOCAB:
+        raise UserError(
+            "A vocabulary can have {limit} ids at most; got {d_vocab}.", limit=LARGEST_D_VOCAB, d_vocab=d_vocab
+        )
+
+
 def _numbered(tokens: Iterable[str]) -> dict[str, int]:
     return {token: id for id, token in enumerate(dict.fromkeys(tokens))}
-
-
-def _unknown_id(backend: tokenizers.Tokenizer) -> int | None:
-    model = backend.model
-    if isinstance(model, models.Unigram):
-        unknown_id: int | None = json.loads(model.__getstate__())["unk_id"]
-        return unknown_id
-    return backend.token_to_id(model.unk_token) if model.unk_token else None
-
-
-def _is_from_tokenizers(error: BaseException) -> bool:
-    """The library raises plain exceptions, and, where its Rust code panics, one that is not an Exception."""
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _gaps(offsets: Iterable[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:

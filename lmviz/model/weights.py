@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,7 +15,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.model.files import MEGABYTE, read_json_object
+from lmviz.model.files import MEGABYTE, MissingFile, ordinary_file, read_json_object
 
 SINGLE_FILE = "model.safetensors"
 INDEX = "model.safetensors.index.json"  # which of several files holds which tensor
@@ -28,6 +31,15 @@ class StoredTensor:
     shape: tuple[int, ...]
     dtype: str  # as safetensors spells it: "F32"
 
+    @property
+    def n_numbers(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        """On disk, 8 for a number of a type that is not read."""
+        return self.n_numbers * (DTYPES[self.dtype].itemsize if self.dtype in DTYPES else 8)
+
     def read(self) -> Tensor:
         """Load it, into memory of its own: safetensors would leave it in the file, and change with the file.
 
@@ -41,7 +53,7 @@ class StoredTensor:
                 name=self.name,
                 dtype=self.dtype,
             )
-        with safe_open(self.file, framework="pt") as stored:
+        with _opened(self.file) as stored:
             tensor: Tensor = stored.get_tensor(self.name)
             return tensor.clone()
 
@@ -90,17 +102,17 @@ def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) 
         )
 
 
-def write_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
-    """Write one file, in one go: who reads meanwhile gets all of the old one or all of the new."""
-    unfinished = folder / f"{SINGLE_FILE}.unfinished"
-    unfinished.write_bytes(to_safetensors(tensors, metadata={"format": "pt"}))
-    unfinished.replace(folder / SINGLE_FILE)
+def tensors_as_file(tensors: dict[str, Tensor]) -> bytes:
+    """What a file of safetensors with these tensors holds."""
+    content: bytes = to_safetensors(tensors, metadata={"format": "pt"})
+    return content
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    if (folder / SINGLE_FILE).is_file():
+    with contextlib.suppress(MissingFile):
+        ordinary_file(folder / SINGLE_FILE)
         return [folder / SINGLE_FILE]
-    if (folder / INDEX).is_file():
+    with contextlib.suppress(MissingFile):
         return [folder / name for name in _shard_names(folder / INDEX)]
     pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
     if pickles:
@@ -127,15 +139,19 @@ def _shard_names(index: Path) -> list[str]:
 
 
 def _headers(file: Path) -> list[StoredTensor]:
-    if not file.is_file():
-        raise UserError("There is no file {file} in {folder}.", file=file.name, folder=file.parent)
+    with _opened(file, "np") as stored:  # which asks the system for no memory, however long the file claims to be
+        slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+        return [StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()]
+
+
+@contextlib.contextmanager
+def _opened(file: Path, framework: str = "pt") -> Iterator[Any]:
+    """The tensors of a file, for as long as nothing is wrong with it."""
+    path = ordinary_file(file)
     try:
-        with safe_open(file, framework="pt") as stored:
-            slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-            return [
-                StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()
-            ]
-    except (SafetensorError, OSError) as error:
+        with safe_open(path, framework=framework) as stored:
+            yield stored
+    except (SafetensorError, OSError, RuntimeError, MemoryError) as error:  # torch maps the file into memory
         raise UserError(
             "{file} must be a whole safetensors file; it is not: {reason}.", file=file.name, reason=error
         ) from None

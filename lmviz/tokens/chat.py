@@ -33,7 +33,7 @@ def read_chat(
 ) -> Chat:
     """Messages through a template (None: ChatML) to tokens. A tokenizer that lacks a special token spells it out."""
     text = render(template or Template(CHATML), messages, add_generation_prompt)
-    specials = special_ids(tokenizer)
+    specials = tokenizer.special_ids
     tokens = _without_added(tokenizer.encode(text), specials)
     special = tuple(id in specials for id in tokens.ids)
     found = dict.fromkeys(LOOKS_SPECIAL.findall(text))
@@ -41,11 +41,6 @@ def read_chat(
     spelled = dict.fromkeys(name for message in messages for name in LOOKS_SPECIAL.findall(message.content))
     smuggled = tuple(name for name in spelled if tokenizer.id(name) in specials)
     return Chat(text, tokens, special, missing, smuggled)
-
-
-def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """The ids of the tokens that a tokenizer calls special."""
-    return frozenset(id for id, token in tokenizer._backend.get_added_tokens_decoder().items() if token.special)
 
 
 def _without_added(tokens: Tokens, specials: frozenset[int]) -> Tokens:

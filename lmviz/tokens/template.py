@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lmviz.errors import UserError
-from lmviz.model.files import MEGABYTE, read_json_object, read_text
+from lmviz.model.files import MEGABYTE, MissingFile, read_json_object, read_text
 
 ROLES = ("system", "developer", "user", "assistant")
 
@@ -58,8 +59,10 @@ def read_template(folder: str | Path) -> Template | None:
     """The template in chat_template.jinja or in tokenizer_config.json; None if a tokenizer has none."""
     folder = Path(folder)
     config_file, template_file = folder / "tokenizer_config.json", folder / "chat_template.jinja"
-    config = read_json_object(config_file, 16 * MEGABYTE) if config_file.is_file() else {}
-    if template_file.is_file():
+    config: dict[str, Any] = {}
+    with contextlib.suppress(MissingFile):
+        config = read_json_object(config_file, 16 * MEGABYTE)
+    with contextlib.suppress(MissingFile):
         return Template(read_text(template_file, LONGEST_TEMPLATE), _special_tokens(config))
     source = _template_in(config.get("chat_template"))
     return None if source is None else Template(source, _special_tokens(config))

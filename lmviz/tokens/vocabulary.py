@@ -1,18 +1,14 @@
-"""Any `tokenizer.json` as a list of tokens, and the bytes behind each. Read as plain JSON: no tokenizer is run."""
+"""The vocabulary of any tokenizer as a list of tokens, and the bytes behind each."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lmviz.errors import UserError
-from lmviz.model.files import read_json_object
-from lmviz.model.tokenizer import BYTE, BYTE_LETTERS, LARGEST_FILE, Tokenizer
-
-MOST_TOKENS = 1_000_000
+from lmviz.model.tokenizer import BYTE, BYTE_LETTERS, LARGEST_D_VOCAB, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,10 @@ class Vocabulary:
         return (token if self.mark == "Ġ" else self.text(id)).encode("utf-8", "surrogatepass")
 
 
-def read_vocabulary(path: str | Path) -> Vocabulary:
-    """The vocabulary in a `tokenizer.json`; a UserError names the file and what is wrong with it."""
-    return vocabulary_from(read_json_object(Path(path), LARGEST_FILE))
-
-
 def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
-    return vocabulary_from(json.loads(tokenizer._backend.to_str()))
+    return vocabulary_from(
+        {**tokenizer.parts, "model": {**tokenizer.parts["model"], "vocab": dict(tokenizer.vocabulary)}}
+    )
 
 
 def vocabulary_from(content: Mapping[str, Any]) -> Vocabulary:
@@ -82,13 +75,13 @@ def _ids(vocab: object) -> dict[str, int]:
     if not isinstance(vocab, dict) or not all(map(_is_id, vocab.values())):
         raise UserError(
             "The vocab of a tokenizer.json must say the id of each token, from 0 up to {limit}; this one does not.",
-            limit=MOST_TOKENS,
+            limit=LARGEST_D_VOCAB,
         )
     return vocab
 
 
 def _is_id(id: object) -> bool:
-    return isinstance(id, int) and not isinstance(id, bool) and 0 <= id < MOST_TOKENS
+    return isinstance(id, int) and not isinstance(id, bool) and 0 <= id < LARGEST_D_VOCAB
 
 
 def _added(entries: object) -> dict[int, tuple[str, bool]]:

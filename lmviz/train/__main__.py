@@ -19,6 +19,7 @@ from lmviz.train.loop import train
 from lmviz.train.progress import Progress
 from lmviz.train.recipe import read_recipe
 from lmviz.train.report import card_text
+from lmviz.train.store.files import sentences
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,8 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="where the folder goes; default: where the recipe is")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # quicker for models this small, and sums come out the same for any number of cores
+    out = options.out or options.recipe.parent
     try:
-        make(options.recipe, options.out or options.recipe.parent)
+        with sentences(out):
+            make(options.recipe, out)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

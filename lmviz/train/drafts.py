@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from hashlib import sha256
 from pathlib import Path
 
 from lmviz.errors import UserError
-from lmviz.model.files import read_text
-from lmviz.train.store.files import write_whole
+from lmviz.model.files import MissingFile, read_bytes, write_whole
 from lmviz.train.texts import LARGEST_OWN, check_size
 
 FOLDER = "drafts"
@@ -24,7 +24,7 @@ def keep(root: Path, text: str) -> str:
     """
     content = text.encode("utf-8", "replace")
     check_size(content)
-    name = sha256(content).hexdigest()[:16]
+    name = _name(content)
     folder = root / FOLDER
     folder.mkdir(exist_ok=True)
     write_whole(folder / name, content)
@@ -39,10 +39,16 @@ def kept(root: Path, name: str) -> str:
     Raises:
         UserError: it made room for others, or never was.
     """
-    path = root / FOLDER / name
-    if not NAME.fullmatch(name) or not path.is_file():
-        raise UserError("The text of this link is not kept any more: paste it again.")
-    return read_text(path, LARGEST_OWN)
+    if NAME.fullmatch(name):
+        with contextlib.suppress(MissingFile):
+            content = read_bytes(root / FOLDER / name, LARGEST_OWN)
+            if _name(content) == name:  # else the disk has damaged it
+                return content.decode("utf-8", "replace")
+    raise UserError("The text of this link is not kept any more: paste it again.")
+
+
+def _name(content: bytes) -> str:
+    return sha256(content).hexdigest()[:16]
 
 
 def _age(path: Path) -> float:

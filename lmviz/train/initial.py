@@ -11,7 +11,9 @@ from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.model.machine import check_free
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
+from lmviz.train.memory import bytes_to_build
 from lmviz.train.recipe import ModelRecipe
 
 SIZES = ("n_ctx", "n_layers", "d_model", "n_heads", "d_mlp")
@@ -37,8 +39,9 @@ def new_model(recipe: ModelRecipe, d_vocab: int, seed: int) -> GPT2 | MiniLLM:
 
 
 def build(recipe: ModelRecipe, d_vocab: int) -> GPT2 | MiniLLM:
-    """The modules, with whatever weights torch gives them."""
+    """The modules, with whatever weights torch gives them; a UserError if this machine has not the memory for them."""
     config = config_of(recipe, d_vocab)
+    check_free(bytes_to_build(config))
     return GPT2(config) if isinstance(config, GPT2Config) else MiniLLM(config)
 
 

@@ -10,6 +10,7 @@ from lmviz.train.counts import Config, n_parameters
 from lmviz.train.recipe import TrainingRecipe
 
 FLOAT = 4  # bytes
+PER_LAYER = 50_000  # bytes of Python objects, about
 REMEMBERED = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}  # numbers that an optimiser keeps for every weight
 
 
@@ -44,10 +45,15 @@ def memory_of(config: Config, optimizer: str, batch_size: int, n_pos: int | None
     return Memory(weights, weights, REMEMBERED[optimizer] * weights, activations)
 
 
+def bytes_to_build(config: Config) -> int:
+    """What the modules of a model take before anything is done with them."""
+    return FLOAT * n_parameters(config) + _beside_weights(config)
+
+
 def check_memory(config: Config, training: TrainingRecipe, n_windows: int, limit: int) -> None:
-    """A UserError if a step would need more than `limit` bytes."""
+    """A UserError if a step would need more than `limit` bytes. Nothing is built to find out."""
     batch_size = min(training.batch_size or n_windows, n_windows)
-    needed = memory_of(config, training.optimizer, batch_size).total
+    needed = memory_of(config, training.optimizer, batch_size).total + _beside_weights(config)
     if needed > limit:
         raise UserError(
             "A training may need {limit} bytes of memory; this one needs about {needed}: "
@@ -55,6 +61,11 @@ def check_memory(config: Config, training: TrainingRecipe, n_windows: int, limit
             limit=limit,
             needed=needed,
         )
+
+
+def _beside_weights(config: Config) -> int:
+    """The masks that say which query may see which key, n_ctx * n_ctx bytes in every layer, and Python's objects."""
+    return config.n_layers * (config.n_ctx**2 + PER_LAYER)
 
 
 def _per_position(config: Config, n_pos: int) -> int:

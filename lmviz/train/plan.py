@@ -9,7 +9,7 @@ from lmviz.model.tokenizer import Tokenizer
 from lmviz.train.counts import Config, Part, parts
 from lmviz.train.data import Corpus, read_corpus, split
 from lmviz.train.initial import config_of
-from lmviz.train.memory import Memory, memory_of
+from lmviz.train.memory import Memory, check_memory, memory_of
 from lmviz.train.recipe import Recipe
 
 
@@ -44,6 +44,10 @@ class Plan:
     @property
     def memory(self) -> Memory:
         return memory_of(self.config, self.recipe.training.optimizer, self.batch_size)
+
+    def check(self, limit: int) -> None:
+        """A UserError if it would need more than `limit` bytes of memory."""
+        check_memory(self.config, self.recipe.training, len(self.corpus.train), limit)
 
 
 def cut(recipe: Recipe, tokenizer: Tokenizer | None = None) -> Corpus:

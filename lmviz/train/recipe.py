@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from lmviz.errors import UserError
 from lmviz.model.files import read_text
 from lmviz.model.sizes import check_above_zero, check_choice, check_fraction, check_sizes
+from lmviz.model.tokenizer import check_d_vocab
 from lmviz.quantise.scheme import Scheme
 
 Section = TypeVar("Section")
@@ -50,6 +53,7 @@ class TokenizerRecipe:
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, ("characters", "words", "bpe"))
         check_sizes(d_vocab=self.d_vocab)
+        check_d_vocab(self.d_vocab)
 
 
 @dataclass(frozen=True)
@@ -139,12 +143,14 @@ def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a TOML file; a UserError names the line, the section or the key that is wrong."""
     try:
         return recipe_from(tomllib.loads(read_text(Path(path))))
-    except tomllib.TOMLDecodeError as error:
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:  # also a number with thousands of digits, or lists in lists in lists
         raise UserError("{file} must be TOML; it is not: {reason}.", file=Path(path).name, reason=error) from None
 
 
 def recipe_from(tables: Mapping[str, Any]) -> Recipe:
-    sections = get_type_hints(Recipe)
+    sections = _types(Recipe)
     _check_keys("The recipe", tables, sections, required=sections.keys() - {"quantisation", "card"})
     return Recipe(**{name: _section(sections[name], name, table) for name, table in tables.items()})
 
@@ -181,10 +187,16 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+@lru_cache
+def _types(kind: Hashable) -> dict[str, Any]:
+    """The types of a class's fields; Python works them out anew whenever it is asked."""
+    return get_type_hints(kind)
+
+
 def _section(kind: type[Section], name: str, table: object) -> Section:
     if not isinstance(table, dict):
         raise UserError("{name} must be a section, [{name}], of the recipe.", name=name)
-    types = get_type_hints(kind)
+    types = _types(kind)  # type: ignore[arg-type]
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
     _check_keys(f"[{name}]", table, types, required)
     return kind(**{key: _checked(f"{key} in [{name}]", value, types[key]) for key, value in table.items()})
@@ -200,7 +212,8 @@ def _check_keys(where: str, table: Mapping[str, Any], known: Mapping[str, Any], 
 def _checked(where: str, value: object, kind: Any) -> Any:
     """The value in the type that the field has, where TOML's own types allow it."""
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
     if kind in (int, float, str, bool) and type(value) is kind:
         return value
     if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(item, str) for item in value):

@@ -12,20 +12,22 @@ from pathlib import Path
 from uuid import uuid4
 
 from lmviz.errors import UserError
-from lmviz.model.checkpoint import Checkpoint, load, save
+from lmviz.model.checkpoint import Checkpoint, contents, load
 from lmviz.train import drafts, export, time_travel
+from lmviz.train.export import Files
 from lmviz.train.initial import check_same_sizes, config_of
 from lmviz.train.limits import Limits
+from lmviz.train.memory import check_memory
 from lmviz.train.opened import OpenedStep, open_step
 from lmviz.train.recipe import Recipe, tables_of
 from lmviz.train.store import run_table
 from lmviz.train.store.database import Database
-from lmviz.train.store.files import sentences
-from lmviz.train.store.room import CHECKPOINTS, kept, shelf_of
-from lmviz.train.store.run_table import Event, Run
-from lmviz.train.store.series import Series, metrics_of, read_series
+from lmviz.train.store.files import DiskFull, sentences, write_listed
+from lmviz.train.store.room import CHECKPOINTS, check_room, kept, make_room, shelf_of
+from lmviz.train.store.run_table import Event, Run, Unreadable
+from lmviz.train.store.series import Series, damaged, metrics_of, read_series
 from lmviz.train.time_travel import Moment
-from lmviz.train.work.prepared import read_run_recipe, write_run_recipe
+from lmviz.train.work.prepared import read_run_recipe, recipe_file
 from lmviz.train.work.staff import Staff
 
 FOLDER = "LMVIZ_RUNS"  # the environment variable that names the folder of all runs
@@ -88,42 +90,50 @@ class Runs:
 
     # -- a run's life ------------------------------------------------------------------------------------------------
 
-    def start(self, recipe: Recipe, name: str = "", start_from: Checkpoint | None = None) -> str:
+    def start(self, recipe: Recipe, name: str = "", start_from: Checkpoint | None = None, owner: str = "") -> str:
         """Put a run into the queue and see to it that a trainer takes it up. Returns its id.
 
         Args:
             recipe: with its texts in it, not in a file beside it.
             start_from: a model of the same sizes, whose weights and tokenizer the run starts with.
+            owner: who starts it, as far as that is known; kept with the run.
 
         Raises:
-            UserError: the sizes cannot be. What only the texts can tell fails the run instead, with a sentence.
+            UserError: the sizes cannot be, or need too much memory whatever the texts are. What only the texts can
+                tell fails the run instead, with a sentence.
         """
         if recipe.data.file:
             raise UserError(
                 "The texts of a run must be in its recipe; they are in the file {file}.", file=recipe.data.file
             )
         recipe = replace(recipe, model=replace(recipe.model, start=START if start_from else ""))
-        config_of(recipe.model, d_vocab=1)
+        check_memory(config_of(recipe.model, d_vocab=1), recipe.training, n_windows=1, limit=self.limits.memory)
         if start_from:
             check_same_sizes(recipe.model, start_from)
         run = uuid4().hex[:12]
         name = _good_name(name or recipe.card.title or recipe.model.architecture)
+        start = contents(start_from) if start_from else {}
+        files = {**recipe_file(tables_of(recipe)), **{f"{START}/{file}": content for file, content in start.items()}}
         with sentences(self.folder):
+            with self._database.connected() as db:
+                make_room(db, self.folder, run, sum(map(len, files.values())), self.limits.n_bytes)
             try:
-                self._write_folder(run, recipe, start_from)
+                (self.folder / run / CHECKPOINTS).mkdir(parents=True)
+                write_listed(self.folder / run, files)
                 with self._database.writing() as db:
-                    run_table.add_run(db, run, name, _without_texts(recipe))
+                    run_table.add_run(db, run, name, _without_texts(recipe), owner)
             except BaseException:
                 shutil.rmtree(self.folder / run, ignore_errors=True)
                 raise
         self._staff.see_to_it()
         return run
 
-    def duplicate(self, run: str, name: str = "", recipe: Recipe | None = None) -> str:
+    def duplicate(self, run: str, name: str = "", recipe: Recipe | None = None, owner: str = "") -> str:
         """Start another run from the same beginning, with the same recipe or a changed one."""
         found = self.get(run)
         start = self.folder / found.id / START
-        return self.start(recipe or self.recipe(run), name or found.name, load(start) if start.is_dir() else None)
+        start_from = load(start) if start.is_dir() else None
+        return self.start(recipe or self.recipe(run), name or found.name, start_from, owner)
 
     def resume(self, run: str) -> None:
         """Go on from the last checkpoint, to the curve that there would have been."""
@@ -140,6 +150,14 @@ class Runs:
         """Like a pause, for good; but nothing is lost, and it can be resumed all the same."""
         self._halt(run, "stop")
 
+    def end(self, run: str) -> None:
+        """End the process that trains it at once, whatever it does; the run goes on from its last checkpoint."""
+        self._staff.end(self.get(run).id)
+
+    def silence(self, run: str) -> float:
+        """For how many seconds the process that trains it has not been heard; 0 if there is none."""
+        return self._staff.silence(run)
+
     def rename(self, run: str, name: str) -> None:
         with self._database.writing() as db:
             found = run_table.run_of(db, run)
@@ -147,11 +165,20 @@ class Runs:
 
     def delete(self, run: str) -> None:
         """Remove a run and all that it wrote. If it trains, its trainer leaves it."""
-        with self._database.writing() as db:
-            run_table.forget(db, run_table.run_of(db, run).id)
+        with self._database.reading() as db:
+            run = run_table.known_id(db, run)
+        try:
+            self._forget(run)
+        except DiskFull:  # its checkpoints go first, and make room for what is to be written
+            shutil.rmtree(self.folder / run / CHECKPOINTS, ignore_errors=True)
+            self._forget(run)
         with contextlib.suppress(OSError):  # what can't go now goes when the folder is next opened
             gone = (self.folder / run).rename(self.folder / f"{GONE}{run}")
             shutil.rmtree(gone, ignore_errors=True)
+
+    def _forget(self, run: str) -> None:
+        with self._database.writing() as db:
+            run_table.forget(db, run)
 
     def pin(self, run: str, step: int, is_pinned: bool = True) -> None:
         """Keep a checkpoint from being thinned, or let it go again."""
@@ -167,6 +194,7 @@ class Runs:
     def keep_text(self, text: str) -> str:
         """Keep a person's own text for a while; returns the name that `kept_text` knows it by."""
         with sentences(self.folder):
+            check_room(self.folder, len(text.encode("utf-8", "replace")), self.limits.n_bytes)
             return drafts.keep(self.folder, text)
 
     def kept_text(self, name: str) -> str:
@@ -175,10 +203,15 @@ class Runs:
     # -- what a page reads -------------------------------------------------------------------------------------------
 
     def all(self) -> tuple[Run, ...]:
-        """Every run as it is now, the newest first."""
+        """Every run as it is now, the newest first; those that cannot be read are left out: see `unreadable`."""
         self._staff.bury()
         with self._database.reading() as db:
-            return run_table.all_runs(db)
+            return run_table.all_runs(db)[0]
+
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The entries of the list of runs that make no sense. They can be deleted, and nothing else."""
+        with self._database.reading() as db:
+            return run_table.all_runs(db)[1]
 
     def get(self, run: str) -> Run:
         with self._database.reading() as db:
@@ -220,6 +253,11 @@ class Runs:
         with self._reading(run) as db:
             return run_table.events_of(db, run)
 
+    def damaged(self, run: str) -> dict[str, int]:
+        """The metrics of which the disk has damaged some numbers, and how many stretches of them are left out."""
+        with self._reading(run) as db:
+            return damaged(db, run)
+
     # -- time travel -------------------------------------------------------------------------------------------------
 
     def stops(self, run: str) -> tuple[Stop, ...]:
@@ -255,24 +293,33 @@ class Runs:
         return open_step(moment.model, moment.tensors, moment.batch, self.get(run).recipe.training, step)
 
     def export(self, run: str, step: int, folder: str | Path | None = None) -> Path:
-        """Write the model of a step as an ordinary folder; default: below `exports` in the folder of all runs."""
-        checkpoint = self.model_at(run, step)
-        folder = Path(folder or self.folder / "exports" / export.folder_name(checkpoint.card.title, step))
-        with sentences(folder):
-            corpus = time_travel.corpus_of(self.folder, run)
-            return export.export(checkpoint, step, *corpus, self.folder / run, folder)
+        """Write the model of a step as an ordinary folder; default: below `exports` in the folder of all runs, where
+        the limit of that folder holds."""
+        checkpoint, files = self._exported(run, step)
+        if folder is not None:
+            with sentences(Path(folder)):
+                return export.write_folder(files, Path(folder))
+        folder = self.folder / "exports" / f"{export.folder_name(checkpoint.card.title, step)}-{run}"
+        with sentences(self.folder):
+            check_room(self.folder, sum(map(len, files.values())), self.limits.n_bytes)
+            return export.write_folder(files, folder)
 
     def zipped(self, run: str, step: int) -> bytes:
         """The same as the bytes of a zip file."""
-        corpus = time_travel.corpus_of(self.folder, run)
-        return export.zipped(self.model_at(run, step), step, *corpus, self.folder / run)
+        checkpoint, files = self._exported(run, step)
+        return export.zipped(files, export.folder_name(checkpoint.card.title, step))
+
+    def _exported(self, run: str, step: int) -> tuple[Checkpoint, Files]:
+        checkpoint, corpus = self.model_at(run, step), time_travel.corpus_of(self.folder, run)
+        with sentences(self.folder):
+            return checkpoint, export.exported(checkpoint, step, *corpus, self.folder / run)
 
     # ----------------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _reading(self, run: str) -> Iterator[sqlite3.Connection]:
         with self._database.reading() as db:
-            run_table.run_of(db, run)
+            run_table.known_id(db, run)
             yield db
 
     def _queue(self, run: str, n_steps: int | None = None) -> None:
@@ -284,13 +331,6 @@ class Runs:
     def _halt(self, run: str, wanted: str) -> None:
         with self._database.writing() as db:
             run_table.halt(db, run_table.run_of(db, run), wanted)
-
-    def _write_folder(self, run: str, recipe: Recipe, start_from: Checkpoint | None) -> None:
-        folder = self.folder / run
-        (folder / CHECKPOINTS).mkdir(parents=True)
-        write_run_recipe(tables_of(recipe), folder)
-        if start_from:
-            save(start_from, folder / START)
 
 
 def differences(recipes: Sequence[Recipe]) -> tuple[Difference, ...]:

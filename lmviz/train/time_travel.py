@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.files import MissingFile
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.quantise.aware import finish, prepare
 from lmviz.train.data import Corpus, Windows, batches_of, read_corpus
@@ -20,8 +22,10 @@ from lmviz.train.initial import build
 from lmviz.train.loop import make_optimizer, train
 from lmviz.train.recipe import Recipe
 from lmviz.train.state import restore, tensors_of
+from lmviz.train.store.files import DamagedFile
 from lmviz.train.store.room import shelf_of
-from lmviz.train.work.prepared import TOKENIZER, read_run_recipe
+from lmviz.train.store.shelf import Shelf
+from lmviz.train.work.prepared import TOKENIZER, read_run_recipe, read_run_tokenizer
 
 MOST_REPLAYED = 200  # steps made again to get from a checkpoint to the step that was asked for
 
@@ -45,7 +49,14 @@ def corpus_of(root: Path, run: str) -> tuple[Recipe, Corpus]:
 @lru_cache(4)
 def _corpus(folder: Path) -> tuple[Recipe, Corpus]:
     recipe = read_run_recipe(folder)
-    return recipe, read_corpus(recipe, folder, Tokenizer.from_file(folder / TOKENIZER))
+    return recipe, read_corpus(recipe, folder, _tokenizer(folder))
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    found = read_run_tokenizer(folder)
+    if found is None:
+        raise MissingFile("There is no file {file} in {folder}.", file=TOKENIZER, folder=folder)
+    return found
 
 
 def model_at(
@@ -62,7 +73,7 @@ def model_at(
     restore(model, tensors)
     if is_rounded:
         model = finish(prepare(model, recipe.quantisation), model)
-    tokenizer = Tokenizer.from_file(root / run / TOKENIZER)
+    tokenizer = _tokenizer(root / run)
     card = Card(title=name, languages=recipe.card.languages, prompts=recipe.card.prompts)
     return Checkpoint(model.eval(), tokenizer, model.cfg, card)
 
@@ -88,10 +99,24 @@ def moment_before(root: Path, run: str, step: int, d_vocab: int) -> Moment:
     with seeded(0):
         model = prepare(build(recipe.model, d_vocab), recipe.quantisation)
     optimizer = make_optimizer(model, training)
-    restore(model, shelf.get(before[-1]), optimizer)
-    stream = batches_of(corpus.train, training, done=before[-1])
-    _make(step - 1 - before[-1], train(model, stream, training, optimizer=optimizer, done=before[-1]))
+    done = _restore_last(shelf, [one for one in before if step - 1 - one <= MOST_REPLAYED], model, optimizer)
+    stream = batches_of(corpus.train, training, done=done)
+    _make(step - 1 - done, train(model, stream, training, optimizer=optimizer, done=done))
     return Moment(step, model.train(), tensors_of(model, optimizer), next(stream), training.seed + step)
+
+
+def _restore_last(shelf: Shelf, steps: Sequence[int], model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """The last of some checkpoints that is whole: from whichever one starts, the same numbers come out."""
+    damage = None
+    for step in reversed(steps):
+        try:
+            restore(model, shelf.get(step), optimizer)
+        except DamagedFile as error:
+            damage = damage or error
+        else:
+            return step
+    assert damage is not None  # there is one at least
+    raise damage
 
 
 def bad_moment(root: Path, run: str, d_vocab: int) -> Moment:

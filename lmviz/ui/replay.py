@@ -44,11 +44,17 @@ def watched(live: Live[Any], lang: str, name: str, draw: Callable[[], None]) -> 
     st.fragment(drawn, run_every=TICK if timed else None)()
 
 
-def made(live: Live[Any], lang: str, name: str, draw: Callable[[Any], None]) -> None:
+def made(live: Live[Any], lang: str, name: str, draw: Callable[[Any], None], whole: bool = False) -> None:
     """Call `draw` with what there is of something, again and again until it is all there, and a bar above it.
 
     What is quick is drawn once, without a bar. A click on what is drawn meanwhile draws the whole page anew.
+
+    Args:
+        whole: draw it only when it is all there, or as much of it as there is when somebody has had enough.
     """
+    if state.remember(f"enough {name}", None) is live:
+        draw(live.pause())
+        return
     live.wait(PATIENCE)
     if live.is_done:
         draw(live.look())
@@ -56,10 +62,15 @@ def made(live: Live[Any], lang: str, name: str, draw: Callable[[Any], None]) -> 
     place = state.present()
 
     def drawn() -> None:
-        if state.present() != place:
+        if state.present() != place or state.remember(f"enough {name}", None) is live:
             st.rerun()
-        st.progress(live.progress, text(lang, "replay.making"))
-        draw(live.look())
+        st.progress(live.progress, text(lang, "replay.learning" if whole else "replay.making"))
+        found = live.look()
+        if whole:
+            enough = text(lang, "replay.enough")
+            st.button(enough, icon=":material/stop:", on_click=state.keep, args=(f"enough {name}", live))
+        else:
+            draw(found)
 
     watched(live, lang, name, drawn)
 

@@ -23,6 +23,8 @@ import streamlit as st
 
 from lmviz.ui.text import DEFAULT, LANGUAGES
 
+T = TypeVar("T")
+
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
 
 
@@ -49,6 +51,20 @@ def real(low: float, high: float) -> Callable[[str], float]:
 
 def flag(text: str) -> bool:
     return {"true": True, "false": False}[text]
+
+
+def distinct(found: Any, most: int, read: Callable[[Any], T]) -> tuple[T, ...]:
+    """The first few entries of a list, each once: what a page has a button for, say, it cannot have two of."""
+    if not isinstance(found, list):
+        raise ValueError(found)
+    return tuple(dict.fromkeys(read(one) for one in found[:most]))
+
+
+def words(found: Any) -> str:
+    """A text of no great length."""
+    if not isinstance(found, str) or len(found) > 200:
+        raise ValueError(found)
+    return found
 
 
 def cell(found: Any) -> tuple[str, tuple[int, ...]]:

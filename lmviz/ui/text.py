@@ -16,6 +16,13 @@ from babel.numbers import format_decimal
 from lmviz.digits import rounded
 from lmviz.errors import Sentence, UserError
 
+CODE = re.compile(r"(```.*?```|~~~.*?~~~|`[^`\n]*`)", re.DOTALL)
+TAG = re.compile(
+    r"<!--.*?-->|</?(?:a|abbr|audio|b|blockquote|br|center|code|dd|details|div|dl|dt|em|embed|figcaption|figure|font|form"
+    r"|h[1-6]|hr|i|iframe|img|input|kbd|li|link|meta|object|ol|p|picture|pre|q|s|samp|script|small|source|span|strong"
+    r"|style|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|u|ul|video)(?:[\s/][^<>]*)?>",
+    re.DOTALL | re.IGNORECASE,
+)
 LOCALE = Path(__file__).parent.parent / "locale"
 LANGUAGES = {"en": "English", "fr": "Français"}
 DEFAULT = "en"
@@ -75,6 +82,18 @@ def plain(shown: str) -> str:
     'a\\\\_b \\\\*c\\\\* \\\\$d\\\\$'
     """
     return re.sub(r"([\\`*_\[\]$:<>~#!|&])", r"\\\1", shown.replace("\n", " "))
+
+
+def foreign(markdown: str) -> str:
+    """Markdown that somebody else wrote, such as a model's card. Nothing in it loads anything: an image becomes the
+    link to it, and tags of HTML go.
+
+    >>> foreign("![a cat](http://example.org/cat.png) <b>bold</b> `<unk>`")
+    '!\u2060[a cat](http://example.org/cat.png) bold `<unk>`'
+    """
+    parts = CODE.split(markdown)
+    parts[::2] = [TAG.sub("", part) for part in parts[::2]]
+    return "".join(parts).replace("![", "!\u2060[")  # a word joiner, which is not seen: also in what looks like code
 
 
 def number(language: str, value: float, digits: int = 2) -> str:

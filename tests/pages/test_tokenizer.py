@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import math
 import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import lmviz
+from lmviz.benches import tokenizing
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.analysis import KINDS, analyse
-from lmviz.tokens.learning import learn
+from lmviz.tokens.learning import Learner, learn, learners
 from lmviz.tokens.round_trip import round_trip
 from lmviz.tokens.vocabulary import vocabulary_of
+from lmviz.ui import replay
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, number, text, visible
 from lmviz.ui.tokenizer.view import TABS, View
@@ -91,6 +95,33 @@ def test_merges_are_learned_forwards_and_backwards(open_on: Open) -> None:
     assert app.button(key="tokenizer.move.next").disabled and not picture(app, "tokenizer.pairs")["pairs"]
     app.button(key="tokenizer.move.first").click().run()
     assert sum(map(len, shown_words(app))) == learning.lengths[0] == len(CORPUS)
+
+
+def test_learning_that_takes_long_shows_how_far_it_is_and_can_be_stopped(
+    open_on: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, go_on, there = CORPUS + " and more", threading.Event(), learners
+
+    def slow(text: str, n_merges: int) -> Iterator[Learner]:
+        yield next(there(text, 0))
+        yield [*there(text, 7)][-1]
+        while not go_on.wait(0.01):
+            yield [*there(text, 7)][-1]
+
+    monkeypatch.setattr(tokenizing, "learners", slow)
+    monkeypatch.setattr(replay, "PATIENCE", 0.2)
+    app = open_on("tokenizer", tab="learn", corpus=corpus)
+    assert [bar.proto.text for bar in app.get("progress")] == ["Learning…"]
+    (stop,) = [button for button in app.button if "Stop here" in button.label]
+    stop.click()
+    app.run()
+    go_on.set()
+    assert not app.exception
+    assert not app.get("progress")
+    app.button(key="tokenizer.move.last").click().run()
+    assert shown_words(app) == [
+        [visible(some.tokens[id].decode()) for id in word] for some in [learn(corpus, 7)] for word in some.text(7)
+    ]
 
 
 @pytest.mark.parametrize("word", ["themat", "é😀", "<b>", "aaa"])

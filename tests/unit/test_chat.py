@@ -13,7 +13,7 @@ from tokenizers import models, processors
 from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens import template as templates
-from lmviz.tokens.chat import read_chat, special_ids
+from lmviz.tokens.chat import read_chat
 from lmviz.tokens.template import CHATML, Message, Template, chatml, read_template, render
 
 CHAT = [Message("system", "You are kind."), Message("user", "Hi"), Message("assistant", "Hello")]
@@ -47,7 +47,7 @@ def test_a_tokenizer_without_the_special_tokens_spells_them_out() -> None:
     chat = read_chat(tokenizer, CHAT)
     assert not any(chat.special)
     assert chat.spelled_out == (("<|im_start|>", 12), ("<|im_end|>", 10))
-    assert special_ids(tokenizer) == frozenset()
+    assert tokenizer.special_ids == frozenset()
 
 
 def test_what_a_tokenizer_puts_around_every_text_is_left_out() -> None:

@@ -75,3 +75,26 @@ def test_two_take_turns_and_never_run_at_once() -> None:
     one, other = Live(alone(1), total=100), Live(alone(2), total=100)
     one.look(), other.look()
     assert len(one.finish()) == len(other.finish()) == 100
+
+
+def test_it_can_be_paused_at_once_and_goes_on_when_somebody_looks() -> None:
+    asked = []
+
+    def counting() -> Iterator[int]:
+        for n in range(10_000):
+            asked.append(n)
+            time.sleep(0.001)
+            yield n
+
+    counted = Live(counting(), total=10_000)
+    counted.look()
+    there = counted.pause()
+    n_asked = len(asked)
+    time.sleep(0.05)
+    assert len(asked) == n_asked < 10_000
+    assert counted.pause() == there
+    assert not counted.is_done
+    counted.look()
+    while len(asked) == n_asked:
+        time.sleep(0.001)
+    counted.pause()

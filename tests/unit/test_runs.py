@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from lmviz.errors import UserError
+from lmviz.model import files as model_files
 from lmviz.model.checkpoint import load
 from lmviz.quantise.aware import finish, prepare
 from lmviz.train import runs as runs_module
@@ -35,11 +36,11 @@ from lmviz.train.recipe import (
     TrainingRecipe,
 )
 from lmviz.train.runs import Runs, differences
-from lmviz.train.store import files, room
+from lmviz.train.store import room
 from lmviz.train.store.database import transaction
+from lmviz.train.store.life import hold, life_of
 from lmviz.train.store.run_table import claim
 from lmviz.train.work import journal, keeper
-from lmviz.train.work.life import hold, life_of
 from lmviz.train.work.trainer import LOOK_EVERY, train_run
 
 NAMES = ("arcanin", "bulbizarre", "carapuce", "dracaufeu", "ectoplasma", "evoli", "felinferno", "gardevoir", "goupix")
@@ -67,7 +68,7 @@ class Here(Runs):
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         super().__init__(folder, limits or Limits(at_once=1))
-        self._staff.see_to_it = lambda: None
+        self._staff._start = lambda: None
         self._life = hold(life_of(self.folder, "here"))
         OPENED.append(self)
         with self._database.writing() as db:
@@ -296,7 +297,7 @@ def test_a_checkpoint_that_a_failing_disk_damaged_is_passed_over(runs: Here) -> 
     run = runs.start(RECIPE)
     runs.step(run, 30)
     runs.work()
-    path = runs.folder / run / "checkpoints" / "step-000000030.safetensors"
+    (path,) = (runs.folder / run / "checkpoints").glob("step-000000030.*")
     path.write_bytes(path.read_bytes()[:100])
     runs.resume(run)
     runs.work()
@@ -373,7 +374,7 @@ def test_a_run_that_diverges_stops_keeps_its_last_good_checkpoint_and_opens_at_t
 def test_a_full_disk_fails_the_run_with_a_sentence_and_leaves_what_was_there(
     runs: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, written = files.put, []
+    put, written = model_files.put, []
 
     def filling(descriptor: int, content: bytes) -> None:
         written.append(len(content))
@@ -383,13 +384,13 @@ def test_a_full_disk_fails_the_run_with_a_sentence_and_leaves_what_was_there(
 
     run = runs.start(RECIPE)
     with monkeypatch.context() as patch:
-        patch.setattr(files, "put", filling)
+        patch.setattr(model_files, "put", filling)
         runs.work()
     assert runs.get(run).state == "failed"
     assert "no room left on the disk" in runs.get(run).failure
     assert 1 <= len(runs.stops(run)) <= 6  # of them, each file is whole
     assert all(runs.model_at(run, stop.step).model for stop in runs.stops(run))
-    assert not list((runs.folder / run / "checkpoints").glob(f"*{files.UNFINISHED}"))
+    assert not list((runs.folder / run / "checkpoints").glob(f"*{model_files.UNFINISHED}"))
     runs.resume(run)
     runs.work()
     assert runs.curve(run) == [(snapshot.step, snapshot.loss) for snapshot in expected()]
@@ -407,8 +408,10 @@ def test_a_folder_that_may_take_no_more_thins_first_and_then_fails_the_run(
     assert [stop.step for stop in roomy.stops(run)] != [0, 1, 2, 5, 10, 20, 50, 60]
     assert {60, roomy.get(run).best_step} <= {stop.step for stop in roomy.stops(run)}
     assert "thinned" in [event.kind for event in roomy.events(run)]
-    roomy.limits = Limits(at_once=1, n_bytes=10_000)
     other = roomy.start(RECIPE)
+    roomy.limits = Limits(at_once=1, n_bytes=10_000)
+    with pytest.raises(UserError, match="with nothing left to thin"):
+        roomy.start(RECIPE)
     roomy.work()
     assert "with nothing left to thin" in roomy.get(other).failure
 
@@ -572,10 +575,13 @@ def test_a_run_that_cannot_be_is_refused_at_once_and_leaves_nothing(
 
 
 def test_a_run_that_needs_too_much_memory_fails_with_a_sentence(tmp_path: Path) -> None:
-    runs = Here(tmp_path, Limits(at_once=1, memory=10_000))
+    runs = Here(tmp_path, Limits(at_once=1, memory=80_000))
     run = runs.start(RECIPE)
     runs.work()
-    assert "may need 10000 bytes of memory" in runs.get(run).failure
+    assert "may need 80000 bytes of memory" in runs.get(run).failure
+    runs.limits = Limits(memory=10_000)
+    with pytest.raises(UserError, match="may need 10000 bytes of memory"):  # whatever its texts are
+        runs.start(RECIPE)
 
 
 def test_without_held_out_texts_the_best_is_measured_on_those_trained_on(runs: Here) -> None:

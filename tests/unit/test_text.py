@@ -6,6 +6,7 @@ import ast
 import math
 import re
 import string
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,23 @@ def test_a_translation_has_the_placeholders_of_the_original(key: str) -> None:
     assert placeholders(catalogue("fr")[key]) == placeholders(catalogue("en")[key])
 
 
+@cache
+def trees() -> tuple[ast.Module, ...]:
+    return tuple(ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
+
+
+def kinds_of_errors() -> set[str]:
+    """UserError and the names of its kinds."""
+    classes = [node for tree in trees() for node in tree.body if isinstance(node, ast.ClassDef)]
+    return {"UserError"} | {one.name for one in classes if "UserError" in {getattr(b, "id", "") for b in one.bases}}
+
+
 def sentences() -> set[str]:
     """The first argument of every UserError in the source, and the sentences that a run says about its input."""
-    found = set()
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError" and node.args:
+    found, kinds = set(), kinds_of_errors()
+    for tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in kinds and node.args:
                 found |= {
                     n.value for n in ast.walk(node.args[0]) if isinstance(n, ast.Constant) and isinstance(n.value, str)
                 }

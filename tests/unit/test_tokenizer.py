@@ -225,5 +225,5 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
 def test_a_file_or_folder_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no file tokenizer\.json in"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="must be an ordinary file; it is a folder"):
         Tokenizer.from_file(tmp_path)

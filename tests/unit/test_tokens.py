@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
+import random
 import time
-from pathlib import Path
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.tokens import learning as learning_module
 from lmviz.tokens.analysis import CASES, KINDS, analyse, variants
 from lmviz.tokens.comparing import compare, cuts
 from lmviz.tokens.gpt2 import gpt2
-from lmviz.tokens.learning import BYTES, LONGEST_TEXT, MOST_MERGES, learn
+from lmviz.tokens.learning import AT_ONCE, BYTES, LONGEST_TEXT, MOST_MERGES, learn, learners
 from lmviz.tokens.pairs import merged, pairs_of
 from lmviz.tokens.round_trip import round_trip
-from lmviz.tokens.vocabulary import Vocabulary, read_vocabulary, vocabulary_from, vocabulary_of
+from lmviz.tokens.vocabulary import Vocabulary, vocabulary_from, vocabulary_of
 
 TEXT = "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
 
@@ -71,6 +72,58 @@ def test_learning_ends_where_nothing_is_left_to_merge() -> None:
     assert (learning.d_vocab(0), learning.d_vocab(1)) == (256, 257)
     assert learning.ln_d_vocab(1) == math.log(257)
     assert learn("", 5).merges == ()
+
+
+def odd(n: int, seed: int = 0) -> str:
+    """Signs and pictures without a space between them: one word of three or four bytes a character."""
+    rng = random.Random(seed)
+    return "".join(chr(rng.choice([rng.randrange(0x1F300, 0x1F9FF), rng.randrange(0x2190, 0x2BFF)])) for _ in range(n))
+
+
+@pytest.mark.parametrize("text", [odd(60), "ab" * 40, "a" * 75, "aab" * 20, "abcabdabe " * 9, odd(9) + " " + odd(9, 1)])
+def test_long_words_are_learned_as_the_library_learns_them(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Of a long word not every state is kept: it is made again from the last that was."""
+    monkeypatch.setattr(learning_module, "SHORT", 4)
+    monkeypatch.setattr(learning_module, "KEPT_EVERY", 3)
+    learning = learn(text, 60)
+    words = [word for word, _ in learning.corpus(0)]
+    for state, merge in enumerate(learning.merges):
+        counted: Counter[tuple[int, int]] = Counter()
+        for word, frequency in zip(words, learning.frequencies, strict=True):
+            for pair, n in pairs_of(word).items():
+                counted[pair] += n * frequency
+        assert dict(learning.pairs(state)) == counted
+        assert (merge.pair, merge.count) == min(counted.items(), key=lambda one: (-one[1], one[0]))
+        words = [merged(word, merge.pair, merge.token) for word in words]
+        assert words == [word for word, _ in learning.corpus(state + 1)]
+
+
+def test_a_merge_costs_what_it_changes_and_not_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4,000 odd characters are one word of 14,000 bytes, which 3,000 merges used to count anew, every time."""
+    looked_at = []
+    pairs = learning_module._pairs
+    monkeypatch.setattr(learning_module, "_pairs", lambda word: (looked_at.append(len(word)), pairs(word))[1])
+    text = odd(4000)
+    assert len(learn(text, 3000).merges) == 3000
+    assert sum(looked_at) < 10 * len(text.encode())
+
+
+def test_learning_ends_where_there_is_no_end_of_changes_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning_module, "MOST_CHANGES", 100)
+    learning = learn(odd(300), 1000)
+    assert 1 <= len(learning.merges) < 1000
+    assert learning.pairs(len(learning.merges))
+
+
+def test_learning_can_be_watched_and_stopped_with_what_is_learned_so_far() -> None:
+    steps = learners(TEXT * 3, 9)
+    first = next(steps)
+    assert first.learned().merges == ()
+    *_, last = steps
+    assert last.learned() == learn(TEXT * 3, 9)
+    assert last.learned() is last.learned()
+    lengths = [len(learner.merges) for learner in learners(odd(200), 3 * AT_ONCE + 1)]
+    assert lengths == [0, AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE, 3 * AT_ONCE + 1]
 
 
 def test_overlapping_pairs_are_merged_from_the_left() -> None:
@@ -236,10 +289,9 @@ def test_vocabularies_of_other_kinds_are_read() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_vocabulary_is_told(content: dict[str, object], tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+def test_what_is_no_vocabulary_is_told(content: dict[str, object]) -> None:
     with pytest.raises(UserError, match=r"tokenizer\.json"):
-        read_vocabulary(tmp_path / "tokenizer.json")
+        vocabulary_from(content)
 
 
 def test_50000_tokens_are_taken_apart_quickly() -> None:

@@ -78,8 +78,8 @@ def test_counting_gives_the_published_size_of_gpt_2(name: str, sizes: tuple[int,
     assert all(model.source for model in KNOWN_MODELS)
 
 
-@pytest.mark.parametrize("config", CONFIGS)
-def test_the_memory_of_activations_is_about_what_autograd_keeps(config: Config) -> None:
+def kept_by_autograd(config: Config) -> int:
+    """Bytes, for a batch of 8."""
     model, ids = made(config), torch.randint(0, config.d_vocab, (8, config.n_ctx))
     weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
     kept: dict[int, torch.Tensor] = {}
@@ -91,8 +91,21 @@ def test_the_memory_of_activations_is_about_what_autograd_keeps(config: Config) 
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss_of(model(ids), ids)
-    measured = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    assert memory_of(config, "adam", batch_size=8).activations == pytest.approx(measured, rel=0.1)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_memory_of_activations_is_about_what_autograd_keeps(config: Config) -> None:
+    assert memory_of(config, "adam", 8).activations == pytest.approx(kept_by_autograd(config), rel=0.1)
+
+
+def test_dropout_keeps_exactly_its_masks() -> None:
+    config = CONFIGS[0]
+    assert isinstance(config, GPT2Config) and config.dropout
+    without = replace(config, dropout=0.0)
+    more = memory_of(config, "adam", 8).activations - memory_of(without, "adam", 8).activations
+    assert more == 2 * config.n_layers * 8 * config.n_ctx * config.d_model * 4
+    assert more == pytest.approx(kept_by_autograd(config) - kept_by_autograd(without), rel=0.01)
 
 
 @pytest.mark.parametrize(("optimizer", "copies"), [("sgd", 0), ("momentum", 1), ("adam", 2), ("adamw", 2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,13 +15,17 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+from lmviz.errors import UserError
 from lmviz.train.data import batches_of, read_corpus
 from lmviz.train.initial import new_model
 from lmviz.train.limits import Limits
 from lmviz.train.loop import train
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
+from lmviz.train.store import database
+from lmviz.train.store.life import end
 from lmviz.train.texts import preset
+from lmviz.train.work import staff
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds after which something has gone wrong, however slow the machine
@@ -134,3 +139,123 @@ def test_what_does_not_fit_waits_its_turn_and_a_paused_run_makes_room(runs: Runs
     wait(lambda: state(runs, first) == "paused" and runs.get(first).step == at + 1)
     runs.delete(first)
     assert [found.id for found in runs.all()] == [second]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process is stopped by a signal of POSIX")
+def test_a_trainer_that_was_stopped_is_ended_and_holds_up_nobody(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds its lock and never answers: its run is interrupted, the queue goes on, and no number is lost."""
+    asked = recipe(500)
+    first, second = runs.start(asked, "first"), runs.start(recipe(20), "second")
+    wait(lambda: runs.get(first).step > 0)
+    stopped = trainer_of(runs, first)
+    os.kill(stopped, signal.SIGSTOP)
+    with contextlib.suppress(UserError):  # it may have been stopped while it wrote, and then locks the store
+        runs.pause(first)
+    wait(lambda: runs.silence(first) > 1.5)
+    assert state(runs, first) == "running"
+    monkeypatch.setattr(staff, "SILENT", 2.0)
+    wait(lambda: state(runs, first) == "interrupted")
+    assert "Its process did not answer for" in (runs.get(first).failure or "")
+    wait(lambda: state(runs, second) == "done")
+    assert not alive(stopped)
+    runs.resume(first)
+    wait(lambda: state(runs, first) == "done")
+    assert curve(runs, first) == expected(asked)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process is stopped by a signal of POSIX")
+def test_a_trainer_that_hangs_can_be_ended_by_hand_and_does_not_hold_up_closing(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.start(recipe(10**6))
+    wait(lambda: runs.get(run).step > 0)
+    os.kill(trainer_of(runs, run), signal.SIGSTOP)
+    other = Runs(runs.folder, Limits(at_once=1))  # which did not start that trainer
+    other.end(run)
+    assert state(other, run) == "interrupted"
+    other.close()
+    runs.resume(run)
+    wait(lambda: state(runs, run) == "running")
+    for trainer in trainers(runs):
+        os.kill(trainer, signal.SIGSTOP)
+    monkeypatch.setattr(staff, "CLOSING", 0.5)
+    stopped = trainers(runs)
+    runs.close()
+    assert not any(map(alive, stopped))
+
+
+HANGING = """
+import sys, time
+from pathlib import Path
+from lmviz.train.store.database import Database
+from lmviz.train.store.life import hold, life_of
+root, worker = Path(sys.argv[1]), sys.argv[2]
+held = hold(life_of(root, worker))
+import os
+db = Database(root).connect()
+db.execute("INSERT INTO workers (id, pid, run) VALUES (?, ?, ?)", (worker, os.getpid(), sys.argv[3]))
+db.execute("UPDATE runs SET state = 'running', worker = ? WHERE id = ?", (worker, sys.argv[3]))
+db.execute("BEGIN IMMEDIATE")
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_trainer_that_hangs_while_it_writes_locks_the_store_only_until_it_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Runs(tmp_path, Limits(at_once=1))
+    monkeypatch.setattr(first._staff, "_start", lambda: None)
+    run = first.start(recipe(5))
+    asked = [sys.executable, "-c", HANGING, str(tmp_path), "0f3a12bc", run]
+    hanging = subprocess.Popen(asked, stdout=subprocess.PIPE, cwd=ROOT)
+    assert hanging.stdout is not None
+    assert hanging.stdout.readline() == b"ready\n"
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
+    runs = Runs(tmp_path, Limits(at_once=1))  # opens all the same,
+    monkeypatch.setattr(runs._staff, "_start", lambda: None)
+    assert [found.state for found in runs.all()] == ["running"]  # and can be looked at
+    with pytest.raises(UserError, match="locked by another program"):
+        runs.rename(run, "new")
+    monkeypatch.setattr(staff, "SILENT", 0.1)
+    wait(lambda: state(runs, run) == "interrupted")
+    runs.rename(run, "new")
+    hanging.wait()
+    hanging.stdout.close()
+
+
+def test_only_a_trainer_is_ended_never_another_process_of_that_number(tmp_path: Path) -> None:
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    end("0f3a12bc", bystander.pid)
+    for impossible in (0, -1, 2**22 + 1):
+        end("0f3a12bc", impossible)
+    assert bystander.poll() is None
+    bystander.communicate(b"\n")
+    assert bystander.returncode == 0
+
+
+def test_there_are_never_more_trainers_than_runs_at_once_and_one_that_waits(runs: Runs) -> None:
+    started = [runs.start(recipe(10**6), str(n)) for n in range(4)]
+    seen: set[int] = set()
+    wait(lambda: (runs.warm(), len(trainers(runs)))[1] == 2)
+    for _ in range(20):
+        runs.warm()
+        seen.add(len(trainers(runs)) + len(runs._staff._started.keys() - workers(runs)))
+        time.sleep(0.05)
+    assert seen == {2}  # one for the one run at once, and one to spare
+    assert sum(state(runs, run) == "running" for run in started) == 1
+
+
+def workers(runs: Runs) -> set[str]:
+    with runs._database.reading() as db:
+        return {row[0] for row in db.execute("SELECT id FROM workers")}
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process. One that has ended, and that nobody has asked after yet, is none."""
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        os.kill(pid, 0)
+        return not status.exists() or status.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

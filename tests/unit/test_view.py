@@ -24,10 +24,12 @@ VIEWS = st.builds(
     grad=st.booleans(),
     digits=st.sampled_from([2, 4]),
     edits=st.lists(
-        st.tuples(st.text(max_size=9), st.lists(st.integers(0, 9), max_size=3).map(tuple), st.floats(-9, 9)), max_size=3
+        st.tuples(st.text(max_size=9), st.lists(st.integers(0, 9), max_size=3).map(tuple), st.floats(-9, 9)),
+        max_size=3,
+        unique=True,
     ).map(tuple),
-    stops=st.lists(st.text(max_size=9), max_size=3).map(tuple),
-    watch=st.lists(CELLS, max_size=3).map(tuple),
+    stops=st.lists(st.text(max_size=9), max_size=3, unique=True).map(tuple),
+    watch=st.lists(CELLS, max_size=3, unique=True).map(tuple),
     b_prompt=st.text(max_size=9),
     b_plain=st.booleans(),
     present=st.booleans(),

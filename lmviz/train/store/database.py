@@ -1,17 +1,23 @@
-"""The SQLite file that knows all runs. One writer at a time and any number of readers, none of which waits (WAL)."""
+"""The SQLite file that knows all runs. One writer at a time and any number of readers, none of which waits (WAL).
+
+It says which version of lmviz's tables it holds. Older tables are brought up to date when they are opened; a file of a
+newer lmviz, or of another program, is left alone.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lmviz.errors import UserError
 from lmviz.train.store.files import sentences
+from lmviz.train.store.life import is_held, life_of
 
 FILE = "runs.sqlite"
-VERSION = 1
+VERSION = 2
 PATIENCE = 5.0  # seconds to wait for another writer
 
 SCHEMA = """
@@ -34,7 +40,8 @@ CREATE TABLE runs (
     best_step INTEGER,
     best_loss REAL,
     sentence TEXT,                   -- why it failed, and the details of that sentence
-    details TEXT
+    details TEXT,
+    owner TEXT NOT NULL DEFAULT ''   -- the browser that started it, as far as that is known
 );
 CREATE TABLE chunks (                -- up to a thousand numbers of one metric in a row, as arrays of float64 and int64
     run TEXT NOT NULL,
@@ -43,6 +50,7 @@ CREATE TABLE chunks (                -- up to a thousand numbers of one metric i
     last_step INTEGER NOT NULL,
     steps BLOB NOT NULL,
     numbers BLOB NOT NULL,
+    checksum INTEGER,                -- CRC-32 of steps and numbers; NULL in what version 1 wrote
     PRIMARY KEY (run, metric, first_step)
 );
 CREATE TABLE samples (run TEXT, step INTEGER, place INTEGER, prompt TEXT, text TEXT, PRIMARY KEY (run, step, place));
@@ -51,6 +59,12 @@ CREATE INDEX events_of_a_run ON events (run);
 CREATE TABLE pins (run TEXT, step INTEGER, PRIMARY KEY (run, step));
 CREATE TABLE workers (id TEXT PRIMARY KEY, pid INTEGER NOT NULL, run TEXT);
 """
+MIGRATIONS = {  # what makes of a version the next one
+    1: """
+ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE chunks ADD COLUMN checksum INTEGER;
+""",
+}
 
 
 class Database:
@@ -61,9 +75,19 @@ class Database:
         self._address = f"{(folder / FILE).absolute().as_uri()}?mode=rw"
         with sentences(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            _make_file(folder / FILE)
-        with self.writing() as db:
-            _make_tables(db)
+            version = _make_file(folder)
+        if version != VERSION:  # else nothing is written: a trainer that was stopped while it wrote locks nobody out
+            with self.writing() as db:
+                _make_tables(db, folder)
+        self._hold_open()
+
+    def _hold_open(self) -> None:
+        """A connection that does nothing but keep the files there that SQLite needs beside the database: on a full
+        disk they could not be made anew, and nobody could even look."""
+        with sentences(self.folder):
+            db = sqlite3.connect(self._address, isolation_level=None, uri=True, check_same_thread=False)
+            db.execute("SELECT count(*) FROM workers").fetchall()
+        weakref.finalize(self, db.close)
 
     @contextmanager
     def connected(self) -> Iterator[sqlite3.Connection]:
@@ -107,21 +131,59 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def _make_file(path: Path) -> None:
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
-    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        db.execute("BEGIN EXCLUSIVE")  # wait for whoever else is making it: the next line would not
-        db.execute("COMMIT")
-        db.execute("PRAGMA journal_mode = WAL")
-    db.close()
+def _make_file(folder: Path) -> int:
+    """Returns the version of its tables."""
+    db = sqlite3.connect(folder / FILE, timeout=PATIENCE, isolation_level=None)
+    try:
+        version = _version(db, folder)
+        if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            db.execute("BEGIN EXCLUSIVE")  # wait for whoever else is making it: the next line would not
+            db.execute("COMMIT")
+            db.execute("PRAGMA journal_mode = WAL")
+        return version
+    finally:
+        db.close()
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == VERSION:
-        return
+def _version(db: sqlite3.Connection, folder: Path) -> int:
+    """Of the tables; 0 if there are none. A UserError if they are not ours, or not yet."""
+    both = "SELECT (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)"
+    version, n_tables = (int(number) for number in db.execute(both).fetchone())  # both of one moment
     if version > VERSION:
         raise UserError("These runs were written by a newer lmviz: update this one, or name another folder.")
-    for statement in SCHEMA.split(";\n"):
-        db.execute(statement)
+    if (n_tables == 0) != (version == 0) or version < 0:
+        raise UserError(
+            "{file} in {folder} must be lmviz's own list of runs; it belongs to another program: name another folder "
+            "with LMVIZ_RUNS.",
+            file=FILE,
+            folder=folder,
+        )
+    return version
+
+
+def _make_tables(db: sqlite3.Connection, folder: Path) -> None:
+    version = _version(db, folder)
+    if version == VERSION:
+        return
+    if version == 0:
+        _execute_all(db, SCHEMA)
+    else:
+        _check_idle(db, folder)
+        for older in range(version, VERSION):
+            _execute_all(db, MIGRATIONS[older])
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _execute_all(db: sqlite3.Connection, script: str) -> None:
+    """One by one: `executescript` would end the transaction."""
+    for statement in script.split(";\n"):
+        db.execute(statement)
+
+
+def _check_idle(db: sqlite3.Connection, folder: Path) -> None:
+    """Trainers of an older lmviz would write into tables that are no longer theirs."""
+    if any(is_held(life_of(folder, row["id"])) for row in db.execute("SELECT id FROM workers").fetchall()):
+        raise UserError(
+            "An older lmviz is training in {folder}: let it come to its end, or end it, before this one takes over.",
+            folder=folder,
+        )

@@ -1,61 +1,120 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Files of a run: whole or not at all, and known by the digest of what was written, so that no damage passes unseen.
+
+A checkpoint carries its digest in its name. The other files of a folder are listed in its SHA256SUMS, which
+`sha256sum -c` reads too. Files of a store of the first version have no digest, and are believed.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
+from hashlib import sha256
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE, MissingFile, read_bytes, read_text, write_whole
 
-UNFINISHED = ".unfinished"
+SUMS = "SHA256SUMS"
+LARGEST = 2**40  # bytes of a file of our own: the limit is that of the folder
+SECONDS = 600  # that a large one may take
+NAMED = 16  # hexadecimal digits of a digest that a name carries
+LITTLE = 2**18  # bytes free on a disk that count as none
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a power cut, finds all of the old one or all of the new one."""
-    unfinished = path.with_name(path.name + UNFINISHED)
+class DamagedFile(UserError):
+    """A file does not hold what was written into it."""
+
+
+class DiskFull(UserError):
+    """There is no room left on a disk."""
+
+
+def digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def tensors_as_bytes(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> bytes:
+    content: bytes = save(dict(tensors), metadata=dict(facts))
+    return content
+
+
+def read_tensors(path: Path, known: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file, in memory of their own, and its facts.
+
+    Args:
+        known: how the digest of its content begins; empty if that is not known.
+
+    Raises:
+        DamagedFile: it holds something else, or is no whole file.
+    """
+    content = read_bytes(path, LARGEST, SECONDS)
+    _check(path, content, known)
     try:
-        with open(unfinished, "wb") as file:
-            put(file.fileno(), content)
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        _sync_folder(path.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise
-
-
-def put(descriptor: int, content: bytes) -> None:
-    """All writing of files passes here."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
-    write_whole(path, save(dict(tensors), metadata=dict(facts)))
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a file, in memory of their own, and its facts; a UserError if it isn't a whole file."""
-    try:
-        with safe_open(path, framework="pt") as stored:
-            tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118 - not a dict
-            return tensors, dict(stored.metadata() or {})
-    except FileNotFoundError:
-        raise UserError("There is no file {file} in {folder}.", file=path.name, folder=path.parent) from None
-    except (SafetensorError, OSError) as error:
-        raise UserError(
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return load(content), dict(header.get("__metadata__", {}))
+    except (SafetensorError, ValueError, AttributeError, RuntimeError) as error:
+        raise DamagedFile(
             "{file} must be a whole safetensors file; it is not: {reason}.", file=path.name, reason=error
         ) from None
+
+
+def write_listed(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files that are written once. Their digests are listed first: what is there is listed, whenever one looks.
+
+    Args:
+        files: what each holds, by its path below the folder.
+    """
+    known = {**sums_of(folder), **{name: digest(content) for name, content in files.items()}}
+    lines = (f"{one}  {name}\n" for name, one in sorted(known.items()))
+    write_whole(folder / SUMS, "".join(lines).encode())
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_whole(folder / name, content)
+
+
+def read_listed(folder: Path, name: str, limit: int) -> bytes:
+    """What one of those files holds.
+
+    Raises:
+        MissingFile: there is none.
+        DamagedFile: it is not what was written.
+    """
+    content = read_bytes(folder / name, limit, SECONDS)
+    _check(folder / name, content, sums_of(folder).get(name, ""))
+    return content
+
+
+def check_listed(folder: Path, below: str) -> None:
+    """Raises as above for the first of the listed files below a folder's folder that is missing or damaged."""
+    for name in sums_of(folder):
+        if name.startswith(f"{below}/"):
+            read_listed(folder, name, LARGEST)
+
+
+def sums_of(folder: Path) -> dict[str, str]:
+    """The digest of each listed file by its path below the folder."""
+    try:
+        lines = read_text(folder / SUMS, MEGABYTE).splitlines()
+    except MissingFile:
+        return {}
+    return {name: one for one, _, name in (line.partition("  ") for line in lines)}
+
+
+def _check(path: Path, content: bytes, known: str) -> None:
+    if not digest(content).startswith(known):
+        raise DamagedFile(
+            "{file} is damaged: the disk gives back something else than was written. Put it back from a copy, or do "
+            "without it.",
+            file=path.name,
+        )
 
 
 @contextlib.contextmanager
@@ -72,8 +131,9 @@ def sentences(folder: Path) -> Iterator[None]:
 def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError:
     number = error.errno if isinstance(error, OSError) else None
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-    if number in (ENOSPC, EDQUOT) or code == sqlite3.SQLITE_FULL:
-        return UserError(
+    is_full = number in (ENOSPC, EDQUOT, EFBIG) or code == sqlite3.SQLITE_FULL
+    if is_full or (code == sqlite3.SQLITE_IOERR and _free(folder) < LITTLE):
+        return DiskFull(
             "There is no room left on the disk of {folder}: delete runs, or free some space.", folder=folder
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -97,11 +157,8 @@ def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError
     return UserError("The runs in {folder} cannot be read or written: {reason}.", folder=folder, reason=error)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last too. Not every system can open a folder; where it can't, the name is safe enough."""
+def _free(folder: Path) -> int:
+    """Bytes free on a folder's disk; what SQLite says of a full one is only that something went wrong."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        return shutil.disk_usage(folder).free
+    return LITTLE

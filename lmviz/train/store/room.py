@@ -7,7 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lmviz.errors import UserError
-from lmviz.train.store.run_table import pins_of
+from lmviz.train.store.database import transaction
+from lmviz.train.store.run_table import note, pins_of
 from lmviz.train.store.shelf import Shelf, bytes_in, crowded
 
 CHECKPOINTS = "checkpoints"
@@ -17,35 +18,38 @@ def shelf_of(root: Path, run: str) -> Shelf:
     return Shelf(root / run / CHECKPOINTS)
 
 
+def check_room(root: Path, n_bytes: int, limit: int) -> None:
+    """A UserError if so many bytes more would be above the limit. Nothing gives way."""
+    if bytes_in(root) + n_bytes > limit:
+        raise _full(limit)
+
+
 def make_room(
     db: sqlite3.Connection, root: Path, run: str, n_bytes: int, limit: int, stay: Collection[int] = ()
-) -> tuple[int, ...]:
-    """Drop checkpoints until `n_bytes` more fit below the limit: first this run's, then those of the oldest run.
+) -> None:
+    """Drop checkpoints until `n_bytes` more fit below the limit, and tell every run that loses some.
 
-    A run's last, best and pinned checkpoints stay, and of this run those in `stay`. Returns the steps that it lost.
+    This run's go first, then those of its owner's other runs, then those of others', the oldest run first. A run's
+    last, best and pinned checkpoints stay, and of this run those in `stay`.
 
     Raises:
         UserError: they would not fit all the same.
     """
     missing = bytes_in(root) + n_bytes - limit
-    lost: tuple[int, ...] = ()
-    others = db.execute("SELECT id FROM runs WHERE id != ? ORDER BY created", (run,)).fetchall()
-    for owner in (run, *(row["id"] for row in others)):
-        if missing <= 0:
-            return lost
+    if missing <= 0:
+        return
+    for owner in (run, *_others(db, run)):
         shelf = shelf_of(root, owner)
         saved = {one.step: one.n_bytes for one in shelf.saved()}
         safe = {*kept(db, shelf, owner), *(stay if owner == run else ())}
-        dropped = crowded(shelf.saved(), safe, missing)
-        shelf.drop(dropped)
-        missing -= sum(saved[step] for step in dropped)
-        lost = tuple(dropped) if owner == run else lost
-    if missing > 0:
-        raise UserError(
-            "The runs may take {limit} bytes and have taken all of it, with nothing left to thin: delete runs or pins.",
-            limit=limit,
-        )
-    return lost
+        if dropped := crowded(shelf.saved(), safe, missing):
+            with transaction(db):  # first the word, then the deed
+                _tell(db, owner, run, dropped)
+            shelf.drop(dropped)
+            missing -= sum(saved[step] for step in dropped)
+        if missing <= 0:
+            return
+    raise _full(limit)
 
 
 def kept(db: sqlite3.Connection, shelf: Shelf, run: str) -> Collection[int]:
@@ -53,3 +57,39 @@ def kept(db: sqlite3.Connection, shelf: Shelf, run: str) -> Collection[int]:
     row = db.execute("SELECT best_step FROM runs WHERE id = ?", (run,)).fetchone()
     last = [saved.step for saved in shelf.saved()][-1:]
     return {*last, *pins_of(db, run), *([row["best_step"]] if row and row["best_step"] is not None else ())}
+
+
+def _others(db: sqlite3.Connection, run: str) -> list[str]:
+    rows = db.execute(
+        "SELECT id FROM runs WHERE id != :run "
+        "ORDER BY owner != coalesce((SELECT owner FROM runs WHERE id = :run), ''), created",
+        {"run": run},
+    )
+    return [row["id"] for row in rows.fetchall()]
+
+
+def _tell(db: sqlite3.Connection, owner: str, run: str, dropped: list[int]) -> None:
+    row = db.execute("SELECT name FROM runs WHERE id = ?", (run,)).fetchone()
+    steps = ", ".join(map(str, sorted(dropped)))
+    if owner == run or row is None:
+        why = UserError(
+            "To make room for newer checkpoints, those of these steps were dropped: {steps}. The last, the best and "
+            "the pinned ones stayed.",
+            steps=steps,
+        )
+    else:
+        why = UserError(
+            "To make room for the run {name}, the checkpoints of these steps were dropped: {steps}. The last, the best "
+            "and the pinned ones stayed.",
+            name=row["name"],
+            steps=steps,
+        )
+    step = db.execute("SELECT step FROM runs WHERE id = ?", (owner,)).fetchone()
+    note(db, owner, step["step"] if step else 0, "thinned", why)
+
+
+def _full(limit: int) -> UserError:
+    return UserError(
+        "The runs may take {limit} bytes and have taken all of it, with nothing left to thin: delete runs or pins.",
+        limit=limit,
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,28 @@ QUEUED, RUNNING, PAUSED, DONE = "queued", "running", "paused", "done"
 STOPPED, INTERRUPTED, FAILED = "stopped", "interrupted", "failed"
 RESUMABLE = (PAUSED, STOPPED, INTERRUPTED, FAILED)
 ACTIVE = (QUEUED, RUNNING)
+STATES = (*ACTIVE, *RESUMABLE, DONE)
+RECIPES_KEPT = 4096  # that were read from their text; more runs than this are read a little more slowly
+
+
+ID = re.compile(r"[0-9a-z-]{1,40}")  # of a run, which is also the name of its folder
+NUMBER, MAYBE_NUMBER, MAYBE_TEXT = (int, float), (int, float, type(None)), (str, type(None))
+TYPES: Mapping[str, type | tuple[type, ...]] = {  # of the columns that a run is read from as they are
+    "id": str,
+    "name": str,
+    "created": NUMBER,
+    "state": str,
+    "wanted": MAYBE_TEXT,
+    "segment": int,
+    "step": int,
+    "seconds": NUMBER,
+    "pace": MAYBE_NUMBER,
+    "loss": MAYBE_NUMBER,
+    "best_step": (int, type(None)),
+    "best_loss": MAYBE_NUMBER,
+    "sentence": MAYBE_TEXT,
+    "owner": str,
+}
 
 
 class Gone(Exception):
@@ -44,6 +67,7 @@ class Run:
     best_loss: float | None  # nats per target: on texts held out, or, where there are none, on those trained on
     sentence: str | None  # why it failed: a UserError's sentence
     details: Mapping[str, Any]
+    owner: str = ""  # the browser that started it, as far as that is known
 
     @property
     def steps(self) -> int:
@@ -64,37 +88,74 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """An entry of the list of runs that makes no sense; the others are not the worse for it."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that happened to a run."""
 
     at: float  # seconds since 1970
     step: int
-    kind: str  # the state that it came into, or "thinned": checkpoints gave way to newer ones
+    kind: str  # the state that it came into; "thinned": checkpoints gave way to others; "damaged": one was passed over
     sentence: str | None
     details: Mapping[str, Any]
 
+    @property
+    def why(self) -> UserError | None:
+        return UserError(self.sentence, **self.details) if self.sentence else None
 
-def add_run(db: sqlite3.Connection, run: str, name: str, recipe: Mapping[str, Any]) -> None:
+
+def add_run(db: sqlite3.Connection, run: str, name: str, recipe: Mapping[str, Any], owner: str = "") -> None:
     now = time.time()
     db.execute(
-        "INSERT INTO runs (id, name, created, recipe, state, queued) VALUES (?, ?, ?, ?, ?, ?)",
-        (run, name, now, json.dumps(recipe), QUEUED, now),
+        "INSERT INTO runs (id, name, created, recipe, state, queued, owner) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (run, name, now, json.dumps(recipe), QUEUED, now, owner),
     )
     note(db, run, 0, QUEUED)
 
 
-def all_runs(db: sqlite3.Connection) -> tuple[Run, ...]:
-    """The newest first."""
-    rows = db.execute("SELECT * FROM runs ORDER BY created DESC, rowid DESC").fetchall()
-    queue = [row["id"] for row in sorted(rows, key=lambda row: row["queued"] or 0) if row["state"] == QUEUED]
-    return tuple(_run(row, queue.index(row["id"]) + 1 if row["id"] in queue else 0) for row in rows)
+def all_runs(db: sqlite3.Connection) -> tuple[tuple[Run, ...], tuple[Unreadable, ...]]:
+    """The newest first; and what could not be read. Every entry is read by itself, so that none can hide another."""
+    runs, unreadable = [], []
+    places = {run: place for place, run in enumerate(_queue(db), start=1)}
+    for (number,) in db.execute("SELECT rowid FROM runs ORDER BY created DESC, rowid DESC").fetchall():
+        try:
+            row = db.execute("SELECT * FROM runs WHERE rowid = ?", (number,)).fetchone()
+            runs.append(_run(row, places.get(row["id"], 0)))
+        except (UserError, sqlite3.DatabaseError) as error:
+            unreadable.append(Unreadable(_id_at(db, number), str(error)))
+    return tuple(runs), tuple(unreadable)
 
 
 def run_of(db: sqlite3.Connection, run: str) -> Run:
-    for found in all_runs(db):
-        if found.id == run:
-            return found
-    raise UserError("There is no run {run}: it may have been deleted.", run=run)
+    row = db.execute("SELECT * FROM runs WHERE id = ?", (known_id(db, run),)).fetchone()
+    waiting = _queue(db) if row["state"] == QUEUED else []
+    return _run(row, waiting.index(run) + 1 if run in waiting else 0)
+
+
+def known_id(db: sqlite3.Connection, run: str) -> str:
+    """The id of a run of which there may be nothing else that can be read."""
+    if not ID.fullmatch(run) or db.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone() is None:
+        raise UserError("There is no run {run}: it may have been deleted.", run=run)
+    return run
+
+
+def _queue(db: sqlite3.Connection) -> list[str]:
+    """The runs that wait, the next one first."""
+    rows = db.execute("SELECT id FROM runs WHERE state = 'queued' ORDER BY until IS NULL, queued")
+    return [row["id"] for row in rows]
+
+
+def _id_at(db: sqlite3.Connection, number: int) -> str:
+    try:
+        return str(db.execute("SELECT id FROM runs WHERE rowid = ?", (number,)).fetchone()[0])
+    except sqlite3.DatabaseError:  # the page of the file that it lies on is damaged
+        return f"№ {number}"
 
 
 def queue(db: sqlite3.Connection, run: Run, until: int | None = None) -> None:
@@ -168,11 +229,11 @@ def release(db: sqlite3.Connection, run: str, worker: str, state: str, why: User
         note(db, run, row["step"], state, why)
 
 
-def interrupt(db: sqlite3.Connection, dead: Iterable[str]) -> None:
-    """Forget trainers that died, and mark what they were at as interrupted."""
-    for worker in dead:
+def interrupt(db: sqlite3.Connection, dead: Mapping[str, UserError | None]) -> None:
+    """Forget trainers that died, and mark what they were at as interrupted, with the reason if it is known."""
+    for worker, why in dead.items():
         for row in db.execute("SELECT id FROM runs WHERE worker = ? AND state = 'running'", (worker,)).fetchall():
-            release(db, row["id"], worker, INTERRUPTED)
+            release(db, row["id"], worker, INTERRUPTED, why)
         db.execute("DELETE FROM workers WHERE id = ?", (worker,))
 
 
@@ -203,19 +264,40 @@ def pins_of(db: sqlite3.Connection, run: str) -> tuple[int, ...]:
 
 
 def _run(row: sqlite3.Row, queue_place: int) -> Run:
-    same = "id name created state wanted segment step seconds pace loss best_step best_loss sentence".split()
-    return Run(
-        queue_place=queue_place,
-        recipe=_recipe(row["recipe"]),
-        facts=json.loads(row["facts"]),
-        details=json.loads(row["details"] or "{}"),
-        **{name: row[name] for name in same},
-    )
+    """A row as a run; a UserError says what of it is not as it was written."""
+    try:
+        found = Run(
+            queue_place=queue_place,
+            recipe=_recipe(row["recipe"]),
+            facts=_object(row["facts"]),
+            details=_object(row["details"] or "{}"),
+            **{name: row[name] for name in TYPES},
+        )
+        _ = found.failure  # a sentence whose details are damaged is none
+    except UserError:
+        raise
+    except (ValueError, TypeError, RecursionError, LookupError, AttributeError) as error:
+        raise UserError("The entry of the run {run} cannot be read: {reason}.", run=row["id"], reason=error) from None
+    for name, types in TYPES.items():
+        if not isinstance(row[name], types):
+            raise UserError(
+                "The entry of the run {run} cannot be read: its {name} is damaged.", run=row["id"], name=name
+            )
+    if found.state not in STATES or not ID.fullmatch(found.id):
+        raise UserError("The entry of the run {run} cannot be read: its {name} is damaged.", run=found.id, name="state")
+    return found
 
 
-@lru_cache(256)
+def _object(written: str) -> dict[str, Any]:
+    found = json.loads(written)
+    if not isinstance(found, dict):
+        raise ValueError(written[:40])
+    return found
+
+
+@lru_cache(RECIPES_KEPT)
 def _recipe(written: str) -> Recipe:
-    return stored_recipe(json.loads(written))
+    return stored_recipe(_object(written))
 
 
 def _json(details: Mapping[str, object]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 CHUNK = 256  # numbers to a row: a flush writes one short row again, a chart of 100,000 steps reads 400 rows
 
 Points = list[tuple[int, float]]
+Arrays = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,7 @@ class Series:
     steps: NDArray[np.int64]
     numbers: NDArray[np.float64]
     n_measured: int  # how many numbers there are in the range that was asked for, before thinning
+    n_damaged: int = 0  # stretches of up to CHUNK numbers that the disk has damaged; none of them is here
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -47,27 +51,23 @@ class Writer:
 
     def cut(self, step: int) -> None:
         """Forget what was measured after a step, to measure it again."""
-        late = "SELECT metric, steps, numbers FROM chunks WHERE run = ? AND last_step > ?"
+        late = "SELECT metric, steps, numbers, checksum FROM chunks WHERE run = ? AND last_step > ?"
         rows = self._db.execute(late, (self._run, step)).fetchall()
         self._db.execute("DELETE FROM chunks WHERE run = ? AND last_step > ?", (self._run, step))
         self._open.clear()
-        for metric, steps, numbers in rows:
-            kept = [point for point in zip(*_arrays(steps, numbers), strict=True) if point[0] <= step]
+        for row in rows:
+            points = _points(row)
+            kept = [point for point in zip(*points, strict=True) if point[0] <= step] if points else []
             if kept:
-                self._write(metric, [(int(at), float(number)) for at, number in kept])
+                self._write(row["metric"], [(int(at), float(number)) for at, number in kept])
 
     def _write(self, metric: str, chunk: Points) -> None:
         steps, numbers = zip(*chunk, strict=True)
+        written = np.array(steps, np.int64).tobytes(), np.array(numbers, np.float64).tobytes()
         self._db.execute(
-            "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                self._run,
-                metric,
-                steps[0],
-                steps[-1],
-                np.array(steps, np.int64).tobytes(),
-                np.array(numbers, np.float64).tobytes(),
-            ),
+            "INSERT OR REPLACE INTO chunks (run, metric, first_step, last_step, steps, numbers, checksum) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._run, metric, steps[0], steps[-1], *written, _checksum(*written)),
         )
 
 
@@ -82,13 +82,20 @@ def read_series(
     """The numbers of the steps from the first to the last, both included; at most `n_points` of them."""
     first, last = steps or (0, 2**62)
     found = db.execute(
-        "SELECT steps, numbers FROM chunks WHERE run = ? AND metric = ? AND last_step >= ? AND first_step <= ? "
-        "ORDER BY first_step",
+        "SELECT steps, numbers, checksum FROM chunks WHERE run = ? AND metric = ? AND last_step >= ? "
+        "AND first_step <= ? ORDER BY first_step",
         (run, metric, first, last),
     )
-    at, numbers = _joined(found)
+    chunks = [_points(row) for row in found]
+    at, numbers = _joined([points for points in chunks if points])
     inside = slice(np.searchsorted(at, first), np.searchsorted(at, last, side="right"))
-    return thinned(at[inside], numbers[inside], n_points)
+    return replace(thinned(at[inside], numbers[inside], n_points), n_damaged=chunks.count(None))
+
+
+def damaged(db: sqlite3.Connection, run: str) -> dict[str, int]:
+    """The metrics of a run of which the disk has damaged some numbers, and how many stretches of them."""
+    rows = db.execute("SELECT metric, steps, numbers, checksum FROM chunks WHERE run = ?", (run,))
+    return dict(Counter(row["metric"] for row in rows if _points(row) is None))
 
 
 def thinned(steps: NDArray[np.int64], numbers: NDArray[np.float64], n_points: int) -> Series:
@@ -146,12 +153,21 @@ def jump_of(steps: NDArray[np.int64], numbers: NDArray[np.float64], limit: float
     return Jump(int(steps[first]), float(numbers[first - 1]), float(numbers[first]), is_over)
 
 
-def _joined(rows: Iterable[sqlite3.Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    parts = [_arrays(steps, numbers) for steps, numbers in rows]
+def _joined(parts: Sequence[Arrays]) -> Arrays:
     if not parts:
         return np.empty(0, np.int64), np.empty(0)
     return np.concatenate([at for at, _ in parts]), np.concatenate([numbers for _, numbers in parts])
 
 
-def _arrays(steps: bytes, numbers: bytes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _points(row: sqlite3.Row) -> Arrays | None:
+    """Steps and numbers of a row; None if they are not those that were written."""
+    steps, numbers, known = row["steps"], row["numbers"], row["checksum"]
+    if not isinstance(steps, bytes) or not isinstance(numbers, bytes) or len(steps) != len(numbers) or len(steps) % 8:
+        return None
+    if known is not None and known != _checksum(steps, numbers):
+        return None
     return np.frombuffer(steps, np.int64), np.frombuffer(numbers, np.float64)
+
+
+def _checksum(steps: bytes, numbers: bytes) -> int:
+    return crc32(numbers, crc32(steps))

@@ -1,4 +1,7 @@
-"""The checkpoints of a run: one file a step. What lies in the folder is what there is; nothing else keeps count."""
+"""The checkpoints of a run: one file a step, whose name holds the step and how the digest of its content begins.
+
+What lies in the folder is what there is; nothing else keeps count.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from pathlib import Path
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.train.store.files import UNFINISHED, read_tensors, write_tensors
+from lmviz.model.files import UNFINISHED, write_whole
+from lmviz.train.store.files import NAMED, digest, read_tensors, tensors_as_bytes
 
-NAME = "step-{:09d}.safetensors"
-STEP = re.compile(r"step-(\d{9})\.safetensors")
-BAD_STEP = "bad_step.safetensors"
+NAME = re.compile(r"(?:step-(\d{9})|(bad_step))(?:\.([0-9a-f]{16}))?\.safetensors")
+BAD_STEP = "bad_step"
 
 
 @dataclass(frozen=True, order=True)
@@ -47,28 +50,37 @@ class Shelf:
 
     def saved(self) -> tuple[Saved, ...]:
         """What there is, by step."""
-        found = ((STEP.fullmatch(path.name), _size(path)) for path in self.folder.glob("step-*"))
-        return tuple(sorted(Saved(int(name[1]), size) for name, size in found if name and size is not None))
+        found = ((NAME.fullmatch(path.name), _size(path)) for path in self.folder.glob("step-*"))
+        sizes = {int(name[1]): size for name, size in found if name and size is not None}
+        return tuple(sorted(Saved(step, size) for step, size in sizes.items()))
 
     def put(self, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> None:
-        write_tensors(self.path(step), tensors, {"step": str(step), **(facts or {})})
+        self._write(_name(step), tensors, {"step": str(step), **(facts or {})})
 
     def get(self, step: int) -> dict[str, Tensor]:
-        """The tensors of a step; a UserError says which steps there are if that is none of them."""
+        """The tensors of a step.
+
+        Raises:
+            DamagedFile: they are not those that were saved.
+            UserError: there is no such checkpoint; it says which steps there are.
+        """
         self.check(step)
-        return read_tensors(self.path(step))[0]
+        return self._read(_name(step))[0]
 
     def check(self, step: int) -> None:
-        if not self.path(step).is_file():
+        if not self.paths(_name(step)):
             there = ", ".join(str(saved.step) for saved in self.saved()) or "none"
             raise UserError("There is no checkpoint of step {step}; there are {there}.", step=step, there=there)
 
-    def path(self, step: int) -> Path:
-        return self.folder / NAME.format(step)
+    def paths(self, name: str) -> list[Path]:
+        """The files of that name, whatever their digest: more than one if a trainer was killed between two."""
+        found = [path for path in self.folder.glob(f"{name}.*") if NAME.fullmatch(path.name)]
+        return sorted(found, key=_age)
 
     def drop(self, steps: Iterable[int]) -> None:
         for step in steps:
-            self.path(step).unlink(missing_ok=True)
+            for path in self.paths(_name(step)):
+                path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove what a killed trainer left half written."""
@@ -77,11 +89,29 @@ class Shelf:
 
     def put_bad_step(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Keep a step that could not be made: the state just before it, and its batch."""
-        write_tensors(self.folder / BAD_STEP, tensors, {"step": str(step)})
+        self._write(BAD_STEP, tensors, {"step": str(step)})
 
     def bad_step(self) -> tuple[int, dict[str, Tensor]]:
-        tensors, facts = read_tensors(self.folder / BAD_STEP)
+        tensors, facts = self._read(BAD_STEP)
         return int(facts["step"]), tensors
+
+    def _write(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
+        content = tensors_as_bytes(tensors, facts)
+        path = self.folder / f"{name}.{digest(content)[:NAMED]}.safetensors"
+        write_whole(path, content)
+        for older in self.paths(name):
+            if older != path:
+                older.unlink(missing_ok=True)
+
+    def _read(self, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """The latest file of a name."""
+        path = next(reversed(self.paths(name)), self.folder / f"{name}.safetensors")
+        known = NAME.fullmatch(path.name)
+        return read_tensors(path, known[3] or "" if known else "")
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}"
 
 
 def crowded(saved: Collection[Saved], kept: Collection[int], n_bytes: int) -> list[int]:
@@ -123,3 +153,11 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size if path.is_file() else None
     except OSError:
         return None
+
+
+def _age(path: Path) -> float:
+    """When it was written; a trainer may take it away at any moment."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

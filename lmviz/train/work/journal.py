@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
+from lmviz.errors import UserError
 from lmviz.train.loop import Snapshot
 from lmviz.train.store.database import transaction
-from lmviz.train.store.run_table import report
+from lmviz.train.store.run_table import note, report
 from lmviz.train.store.series import Points, Writer
 
 FLUSH_EVERY = 0.4  # seconds
@@ -31,9 +33,11 @@ class Journal:
         self.step = step  # the last that was noted
         self.due = 0.0  # when to flush next, by the monotonic clock
 
-    def begin(self) -> None:
-        """Forget what was written after the step that the run goes on from."""
+    def begin(self, damage: Iterable[UserError] = ()) -> None:
+        """Forget what was written after the step that the run goes on from, and say what was damaged."""
         with transaction(self._db):
+            for why in damage:
+                note(self._db, self._run, self.step, "damaged", why)
             self._writer.cut(self.step)
             self._db.execute("DELETE FROM samples WHERE run = ? AND step > ?", (self._run, self.step))
             self._report(step=self.step, best_step=None, best_loss=None)  # who knows the best tells with the next flush

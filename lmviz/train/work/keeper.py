@@ -13,9 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from lmviz.train.state import is_finite
-from lmviz.train.store.database import transaction
 from lmviz.train.store.room import kept, make_room, shelf_of
-from lmviz.train.store.run_table import note
 from lmviz.train.store.shelf import Shelf, passing
 
 SAVE_EVERY = 5.0  # seconds: what a killed trainer loses at most,
@@ -93,10 +91,7 @@ class Keeper:
         return {*kept(self._db, self._shelf, self._run), *([self._best.step] if self._best else ())}
 
     def _make_room(self, n_bytes: int) -> None:
-        dropped = make_room(self._db, self._root, self._run, n_bytes, self._n_bytes, self._kept())
-        if dropped:
-            with transaction(self._db):
-                note(self._db, self._run, dropped[-1], "thinned")
+        make_room(self._db, self._root, self._run, n_bytes, self._n_bytes, self._kept())
 
     def _is_written(self) -> bool:
         return self._writing is None or self._writing.done()

@@ -11,20 +11,20 @@ from pathlib import Path
 import torch
 
 from lmviz.errors import UserError
-from lmviz.model.files import read_json_object
+from lmviz.model.files import MissingFile, json_object
 from lmviz.model.gpt2 import GPT2
 from lmviz.model.mini_llm import MiniLLM
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.quantise import aware
 from lmviz.train.baselines import baselines
 from lmviz.train.data import LARGEST_FILE, Corpus, Windows, read_corpus
-from lmviz.train.initial import first_model
+from lmviz.train.initial import config_of, first_model
 from lmviz.train.loop import make_optimizer
 from lmviz.train.memory import check_memory
 from lmviz.train.recipe import Recipe, stored_recipe
 from lmviz.train.sampling import first_words
 from lmviz.train.state import restore
-from lmviz.train.store.files import UNFINISHED
+from lmviz.train.store.files import DamagedFile, check_listed, read_listed, write_listed
 from lmviz.train.store.shelf import Shelf
 
 RECIPE = "recipe.json"
@@ -47,6 +47,7 @@ class Prepared:
     measure_every: int
     prompt: str  # what samples begin with
     facts: Mapping[str, object]  # for who watches the run
+    damage: tuple[UserError, ...] = ()  # what was found damaged and passed over
 
     @property
     def metric(self) -> str:
@@ -60,39 +61,67 @@ def prepare(folder: Path, shelf: Shelf, logged: int, memory: int) -> Prepared:
         UserError: the recipe can't be followed on these texts, or needs more than so many bytes of memory.
     """
     recipe = read_run_recipe(folder)
-    tokenizer = Tokenizer.from_file(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
+    if recipe.model.start:
+        check_listed(folder, recipe.model.start)
+    tokenizer = read_run_tokenizer(folder)
     corpus = read_corpus(recipe, folder, tokenizer)
     if tokenizer is None:
-        _write_tokenizer(corpus.tokenizer, folder)
+        write_listed(folder, {TOKENIZER: corpus.tokenizer.text().encode()})
+    check_memory(config_of(recipe.model, corpus.tokenizer.d_vocab), recipe.training, len(corpus.train), memory)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, folder)
     model = aware.prepare(model, recipe.quantisation)
-    check_memory(model.cfg, recipe.training, len(corpus.train), memory)
     optimizer = make_optimizer(model, recipe.training)
     shelf.tidy()
-    step = _restore_newest(shelf, logged, model, optimizer)
+    step, damage = _restore_newest(shelf, logged, model, optimizer)
     windows = corpus.held_out or corpus.train
     share = MEASURING_SHARE if corpus.held_out else NAMING_SHARE
     every = math.ceil(min(len(windows), MOST_MEASURED) / (3 * share * _batch_size(recipe, corpus)))
     prompt = first_words(recipe, corpus.tokenizer)
     facts = _facts(recipe, corpus, model, prompt)
-    return Prepared(recipe, corpus, model, optimizer, step, _some(windows), _round_up(every), prompt, facts)
+    every = _round_up(every)
+    return Prepared(recipe, corpus, model, optimizer, step, _some(windows), every, prompt, facts, damage)
 
 
 def read_run_recipe(folder: Path) -> Recipe:
     """The recipe of a run, with its texts."""
-    return stored_recipe(read_json_object(folder / RECIPE, LARGEST_FILE))
+    return stored_recipe(json_object(read_listed(folder, RECIPE, LARGEST_FILE).decode("utf-8", "replace"), RECIPE))
 
 
-def _restore_newest(shelf: Shelf, logged: int, model: GPT2 | MiniLLM, optimizer: torch.optim.Optimizer) -> int:
-    """A checkpoint that a failing disk has damaged is passed over for the one before it."""
-    for saved in reversed(shelf.saved()):
-        if saved.step <= logged:
-            try:
-                restore(model, shelf.get(saved.step), optimizer)
-            except UserError:
-                continue
-            return saved.step
-    return 0
+def read_run_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer that a run trains with; None if there is none yet."""
+    try:
+        return Tokenizer.parse(read_listed(folder, TOKENIZER, LARGEST_FILE).decode("utf-8", "replace"))
+    except MissingFile:
+        return None
+
+
+def _restore_newest(
+    shelf: Shelf, logged: int, model: GPT2 | MiniLLM, optimizer: torch.optim.Optimizer
+) -> tuple[int, tuple[UserError, ...]]:
+    """The newest checkpoint that is whole; those that a failing disk has damaged are passed over, named, and dropped:
+    their steps are made again."""
+    damaged: list[int] = []
+    for step in [saved.step for saved in reversed(shelf.saved()) if saved.step <= logged]:
+        try:
+            restore(model, shelf.get(step), optimizer)
+        except UserError as error:
+            damaged.append(step)
+            if isinstance(error, DamagedFile):
+                shelf.drop([step])
+        else:
+            return step, _passed_over(damaged, step)
+    return 0, _passed_over(damaged, 0)
+
+
+def _passed_over(damaged: list[int], step: int) -> tuple[UserError, ...]:
+    return tuple(
+        UserError(
+            "The checkpoint of step {step} is damaged: the run went on from the one of step {before}.",
+            step=one,
+            before=step,
+        )
+        for one in damaged
+    )
 
 
 def _some(windows: Windows) -> Windows:
@@ -126,11 +155,6 @@ def _facts(recipe: Recipe, corpus: Corpus, model: GPT2 | MiniLLM, prompt: str) -
     }
 
 
-def _write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    unfinished = folder / (TOKENIZER + UNFINISHED)
-    tokenizer.save(unfinished)
-    unfinished.replace(folder / TOKENIZER)
-
-
-def write_run_recipe(recipe: Mapping[str, object], folder: Path) -> None:
-    (folder / RECIPE).write_text(json.dumps(recipe, ensure_ascii=False), encoding="utf-8")
+def recipe_file(recipe: Mapping[str, object]) -> dict[str, bytes]:
+    """The file from which `read_run_recipe` reads a recipe back."""
+    return {RECIPE: json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace")}

@@ -8,28 +8,43 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Set
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
+from lmviz.errors import UserError
 from lmviz.train.limits import Limits
 from lmviz.train.store.database import Database, transaction
 from lmviz.train.store.files import sentences
+from lmviz.train.store.life import SILENT, Silence, end, is_held, life_of, log_of
 from lmviz.train.store.run_table import interrupt
-from lmviz.train.work.life import is_held, life_of, log_of
 
 PACKAGES = Path(__file__).parents[3]  # where `import lmviz` finds us, wherever the app was started
 
 
-def bury(db: sqlite3.Connection, root: Path) -> None:
-    """Notice trainers that died, and mark what they were at as interrupted."""
-    workers = [row["id"] for row in db.execute("SELECT id FROM workers").fetchall()]
-    dead = [worker for worker in workers if not is_held(life_of(root, worker))]
+CLOSING = 20.0  # seconds that a trainer may take to save its run when it is told to go
+SOON = 5.0  # seconds of silence after which it is not asked first
+
+
+def bury(db: sqlite3.Connection, root: Path, silence: Silence) -> Set[str]:
+    """Notice trainers that died, end those that hang, and mark what they were at as interrupted. Returns them."""
+    pids = {row["id"]: row["pid"] for row in db.execute("SELECT id, pid FROM workers").fetchall()}
+    dead: dict[str, UserError | None] = {worker: None for worker in pids if not is_held(life_of(root, worker))}
+    for worker, seconds in silence.look(pids).items():
+        if worker not in dead and seconds > SILENT:
+            end(worker, pids[worker])  # before anything is written: it may have been stopped while it wrote
+            dead[worker] = UserError(
+                "Its process did not answer for {seconds} seconds and was ended: resume it from its last checkpoint.",
+                seconds=round(seconds),
+            )
     if dead:
         with transaction(db):
             interrupt(db, dead)
         for worker in dead:
             life_of(root, worker).unlink(missing_ok=True)
+    return dead.keys()
 
 
 class Staff:
@@ -38,33 +53,78 @@ class Staff:
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database, self._root, self._limits = database, database.folder, limits
         self._lock = threading.Lock()
+        self._silence = Silence(self._root)
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
     def see_to_it(self) -> None:
         """Have one trainer warm and free, beside those at work. Cheap to call often."""
         with self._lock:
-            for worker in [worker for worker, one in self._started.items() if one.poll() is not None]:
-                self._started.pop(worker).communicate()
-            self.bury()
-            with self._database.reading() as db:
-                known = {row["id"]: row["run"] for row in db.execute("SELECT id, run FROM workers")}
-            starting = self._started.keys() - known.keys()
-            free = [worker for worker, run in known.items() if run is None]
-            if not starting and not free and len(known) < self._limits.at_once + 1:
-                self._start()
+            self._bury()
+            self._start_one()
 
     def bury(self) -> None:
-        """Notice trainers that died: their runs are interrupted, and can be resumed."""
+        """Notice trainers that died or hang: their runs are interrupted, and can be resumed; whoever waits in the queue
+        gets another trainer."""
+        with self._lock:
+            if self._bury():
+                self._start_one()
+
+    def _bury(self) -> Set[str]:
         with self._database.connected() as db:
-            bury(db, self._root)
+            dead = bury(db, self._root, self._silence)
+        for worker in dead & self._started.keys():
+            self._started[worker].kill()
+            self._started.pop(worker).communicate()
+        return dead
+
+    def _start_one(self) -> None:
+        for worker in [worker for worker, one in self._started.items() if one.poll() is not None]:
+            self._started.pop(worker).communicate()
+        with self._database.reading() as db:
+            known = {row["id"]: row["run"] for row in db.execute("SELECT id, run FROM workers")}
+        starting = self._started.keys() - known.keys()
+        free = [worker for worker, run in known.items() if run is None]
+        if not starting and not free and len(known) < self._limits.at_once + 1:
+            self._start()
+
+    def silence(self, run: str) -> float:
+        """For how many seconds the trainer of a run has not been heard; 0 if it has none."""
+        with self._database.reading() as db:
+            workers = {row["id"]: row["run"] for row in db.execute("SELECT id, run FROM workers").fetchall()}
+        silent = self._silence.look(workers)
+        return max((silent[worker] for worker, at in workers.items() if at == run), default=0.0)
+
+    def end(self, run: str) -> None:
+        """End the trainer of a run at once. What it has not saved is lost; the run is interrupted."""
+        with self._database.reading() as db:
+            rows = db.execute("SELECT id, pid FROM workers WHERE run = ?", (run,)).fetchall()
+        with self._lock:
+            for worker, pid in rows:
+                if worker in self._started:
+                    self._started[worker].kill()
+                else:
+                    end(worker, pid)
+        until = time.monotonic() + SOON
+        while any(is_held(life_of(self._root, worker)) for worker, _ in rows) and time.monotonic() < until:
+            time.sleep(0.01)
+        self.bury()
 
     def dismiss(self) -> None:
         """End the trainers that were started here. A run under way is saved, and is then interrupted."""
         with self._lock:
+            silent = self._silence.look(self._started)
+            until = time.monotonic() + CLOSING
+            for worker, one in self._started.items():
+                if silent[worker] > SOON:
+                    one.kill()
+                else:
+                    one.terminate()
             for one in self._started.values():
-                one.terminate()
-            for one in self._started.values():
-                one.communicate()
+                try:
+                    one.communicate(timeout=max(0.0, until - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    one.kill()
+                    one.communicate()
             self._started.clear()
 
     def _start(self) -> None:

@@ -83,7 +83,7 @@ class Trainer:
 
     def go(self, is_told_to_quit: Callable[[], bool]) -> str:
         """Train; returns the state that the run is in afterwards."""
-        self.journal.begin()
+        self.journal.begin(self.made.damage)
         self._flush(facts=json.dumps(self.made.facts))
         if self.step == 0:
             self._take_stock()

@@ -19,8 +19,8 @@ from lmviz.train.limits import Limits
 from lmviz.train.loop import train
 from lmviz.train.recipe import ModelRecipe, TrainingRecipe
 from lmviz.train.store.database import Database, transaction
+from lmviz.train.store.life import Silence, beat, hold, life_of, log_of
 from lmviz.train.store.run_table import claim
-from lmviz.train.work.life import hold, life_of, log_of
 from lmviz.train.work.staff import bury
 from lmviz.train.work.trainer import train_run
 
@@ -36,6 +36,7 @@ def work(root: Path, worker: str, limits: Limits) -> None:
     torch.set_num_threads(1)  # quicker for models this small; one core stays free; and the same sums on every machine
     alone = _alone()
     with hold(life_of(root, worker)):
+        beat(life_of(root, worker))
         _warm_up()
         if hasattr(os, "nice"):
             os.nice(POLITENESS)
@@ -76,13 +77,13 @@ def _next_run(
     quitting: threading.Event,
 ) -> str | None:
     """Wait for a run; None when it is time to go."""
-    idle_since, looked, seen = time.monotonic(), 0.0, None
+    idle_since, looked, seen, silence = time.monotonic(), 0.0, None, Silence(root)
     while not quitting.is_set():
         now = time.monotonic()
         changed = db.execute("PRAGMA data_version").fetchone()[0]
         if changed != seen or now - looked > BURY_EVERY:
             seen, looked = changed, now
-            bury(db, root)
+            bury(db, root, silence)
             if run := _claim(db, worker, limits.at_once):
                 return run
             if alone.is_set() or now - idle_since > 60 * limits.idle_minutes:

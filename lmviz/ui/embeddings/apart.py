@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from lmviz.ui import state, widgets, worked
 from lmviz.ui.charts import bars, said, show
-from lmviz.ui.text import code, text, visible
+from lmviz.ui.text import code, plain, text, visible
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,8 @@ def listed(word: str, vector: ArrayLike, others: Sequence[Other], metric: str, l
     found, bound = {one.id: one for one in others}, state.bound("other")
     if asked not in found:
         st.session_state[bound["key"]] = None
-    widgets.pills(
-        text(lang, "embeddings.apart.ask"), list(found), format_func=lambda id: visible(found[id].name), **bound
-    )
+    name = text(lang, "embeddings.apart.ask")
+    widgets.pills(name, list(found), format_func=lambda id: plain(visible(found[id].name)), **bound)
     if asked in found:
         between((word, vector), (found[asked].name, found[asked].vector), metric, lang)
 

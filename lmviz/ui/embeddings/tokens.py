@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.ui import state, widgets
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
-from lmviz.ui.text import text, visible
+from lmviz.ui.text import plain, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.run import Run
@@ -39,13 +39,22 @@ def followed(run: Run, view: View) -> int:
     pos = min(view.token, n - 1) % n
     choose: dict[str, Any] = {
         "options": range(n),
-        "format_func": lambda i: visible(run.tokens.pieces[i]),
         **state.bound("token", pos, cell=None),
     }
     if n <= MOST_BUTTONS:
-        widgets.segmented_control(text(view.lang, "embeddings.token"), required=True, **choose)
+        widgets.segmented_control(
+            text(view.lang, "embeddings.token"),
+            format_func=lambda i: plain(visible(run.tokens.pieces[i])),
+            required=True,
+            **choose,
+        )
     else:
-        widgets.selectbox(text(view.lang, "embeddings.token"), width=160, **choose)
+        widgets.selectbox(
+            text(view.lang, "embeddings.token"),
+            format_func=lambda i: visible(run.tokens.pieces[i]),
+            width=160,
+            **choose,
+        )
     return pos
 
 

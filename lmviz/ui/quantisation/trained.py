@@ -13,6 +13,7 @@ from lmviz.ui.choices import one_of
 from lmviz.ui.quantisation import measuring, rivals_table
 from lmviz.ui.quantisation.view import View
 from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.training import owner
 from lmviz.ui.training.view import OWN
 from lmviz.ui.training.view import View as Training
 
@@ -109,7 +110,7 @@ def _missing(bench: Workbench, run: Run, twin: Run | None, view: View) -> None:
 
 def _train_twin(bench: Workbench, run: Run, lang: str) -> None:
     try:
-        bench.quantising.train_twin(run)
+        bench.quantising.train_twin(run, owner.tokens()[-1])
     except UserError as error:
         st.toast(error_text(lang, error), icon=":material/error:")
 

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import state, widgets
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import code, error_text, integer, number, text
+from lmviz.ui.text import code, error_text, foreign, integer, number, text
 
 if TYPE_CHECKING:
     from lmviz.benches.run import Run
@@ -170,7 +170,7 @@ def card(bench: Workbench, run: Run, view: View) -> None:
             return
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
         st.caption(f"{code(run.request.model)} · {integer(view.lang, n_parameters)}")
-        st.markdown(bench.card(run, view.lang).text or "–")
+        st.markdown(foreign(bench.card(run, view.lang).text) or "–")
 
 
 def open_model(model: str) -> None:

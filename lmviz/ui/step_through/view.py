@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from lmviz.ui.state import Place, choice, flag, part, real, whole
+from lmviz.ui.state import Place, choice, distinct, flag, part, real, whole, words
 from lmviz.ui.state import cell as cell_of
 
 GRAINS = ("stage", "line", "op")
@@ -39,11 +39,9 @@ class View(Place):
     temperature: float = part(1.0, real(0.01, 10))
     grad: bool = part(False, flag)
     digits: int = part(2, lambda text: {"2": 2, "4": 4}[text])
-    edits: tuple[Edit, ...] = part((), lambda text: tuple(_edit(one) for one in json.loads(text)[:50]))
-    stops: tuple[str, ...] = part((), lambda text: tuple(str(one) for one in json.loads(text)[:20]))  # breakpoints
-    watch: tuple[tuple[str, tuple[int, ...]], ...] = part(
-        (), lambda text: tuple(cell_of(one) for one in json.loads(text)[:8])
-    )
+    edits: tuple[Edit, ...] = part((), lambda text: distinct(json.loads(text), 50, _edit))
+    stops: tuple[str, ...] = part((), lambda text: distinct(json.loads(text), 20, words))  # breakpoints
+    watch: tuple[tuple[str, tuple[int, ...]], ...] = part((), lambda text: distinct(json.loads(text), 8, cell_of))
     b_model: str = part("", str)  # the other run that this one is compared with: where it differs
     b_prompt: str = part("", str)
     b_plain: bool = part(False, flag)  # without the edits

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import drawn, state, worked
+from lmviz.ui import drawn, replay, state, worked
 from lmviz.ui.clicker import MOVES, walk
-from lmviz.ui.text import code, error_text, integer, number, text, visible
+from lmviz.ui.text import code, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
 if TYPE_CHECKING:
@@ -22,22 +22,19 @@ LONGEST_SHOWN = 24  # characters of one of its words
 HOMES = 6  # words, of those that have a pair
 WORD_LIMIT = 60  # characters
 WORDS = 160  # shown of the text
+LONGEST_WORD = 400  # tokens shown of one of them
 
 
 def merge_by_merge(bench: Workbench, view: View) -> None:
     """A step redraws only this part."""
-    st.fragment(_state)(bench)
+    if not view.source.strip():
+        raise UserError("There is nothing to learn from: type a text.")
+    live = bench.tokenizing.learning(view.source, MOST_MERGES)
+    replay.made(live, view.lang, "learning", lambda found: st.fragment(_state)(found[-1].learned()), whole=True)
 
 
-def _state(bench: Workbench) -> None:
+def _state(learning: Learning) -> None:
     view = state.view(View)
-    try:
-        if not view.source.strip():
-            raise UserError("There is nothing to learn from: type a text.")
-        learning = bench.tokenizing.learned(view.source, MOST_MERGES)
-    except UserError as error:
-        st.error(error_text(view.lang, error))
-        return
     last = len(learning.merges)
     at = min(view.at, last)
     where = text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last))
@@ -98,7 +95,7 @@ def _words(learning: Learning, at: int) -> dict[str, Any]:
     """The beginning of the text as it is cut now; what the last merge made is marked."""
     made = learning.merges[at - 1].token if at else None
     words = [
-        {"pieces": [{"text": _shown(learning, id), "new": id == made} for id in word]}
+        {"pieces": [{"text": _shown(learning, id), "new": id == made} for id in word[:LONGEST_WORD]]}
         for word in learning.text(at, WORDS)
     ]
     return {"text": words, "more": max(0, len(learning.order) - WORDS)}

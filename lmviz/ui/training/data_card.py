@@ -207,7 +207,7 @@ def round_trip(plan: Plan, lang: str, tried: str) -> None:
     st.caption(f"{icon} " + text(lang, key, decoded=code(visible(found.decoded))))
     lost = [part for part, fate in found.parts if fate != "kept"]
     if lost:
-        st.caption(":material/warning: " + text(lang, "train.data.lost", parts=visible(" ".join(lost[:10]))))
+        st.caption(":material/warning: " + text(lang, "train.data.lost", parts=code(visible(" ".join(lost[:10])))))
 
 
 def with_stride(recipe: Recipe, view: View) -> Recipe:

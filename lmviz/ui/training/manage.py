@@ -10,7 +10,8 @@ from lmviz.errors import UserError
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import error_text, integer, number, plain, text, visible
+from lmviz.ui.text import code, error_text, has, integer, number, plain, text, visible
+from lmviz.ui.training import owner
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
@@ -23,17 +24,22 @@ MOST_BESIDE = 6
 
 
 def buttons(bench: Workbench, view: View, run: Run) -> None:
-    """Pause or go on, one step, stop; and the rest behind three dots."""
+    """Pause or go on, one step, stop; and the rest behind three dots. For somebody else's run, first whether it is
+    meant."""
     lang, runs = view.lang, bench.runs
     with st.container(horizontal=True, gap="small", width="content"):
+        may = owner.may_change(run, lang)
         if run.is_active:
-            _button(lang, "pause", "pause", lambda: runs.pause(run.id), disabled=run.wanted is not None)
-            _button(lang, "stop", "stop", lambda: runs.stop(run.id), disabled=run.wanted is not None)
+            waits = run.wanted is not None or not may
+            _button(lang, "pause", "pause", lambda: runs.pause(run.id), disabled=waits)
+            _button(lang, "stop", "stop", lambda: runs.stop(run.id), disabled=waits)
+            if run.wanted is not None and may:  # its process has not done so yet: perhaps it hangs
+                _button(lang, "end", "dangerous", lambda: runs.end(run.id))
         elif run.step < run.steps:
-            _button(lang, "resume", "play_arrow", lambda: runs.resume(run.id), primary=True)
-            _button(lang, "single", "skip_next", lambda: runs.step(run.id))
+            _button(lang, "resume", "play_arrow", lambda: runs.resume(run.id), primary=True, disabled=not may)
+            _button(lang, "single", "skip_next", lambda: runs.step(run.id), disabled=not may)
         with st.popover(text(lang, "train.more"), icon=":material/more_horiz:", key="run_more"):
-            _more(bench, view, run)
+            _more(bench, view, run, may)
 
 
 def _button(
@@ -45,6 +51,7 @@ def _button(
         icon=f":material/{icon}:",
         type="primary" if primary else "secondary",
         disabled=disabled,
+        help=text(lang, f"train.do.{name}_help") if has(lang, f"train.do.{name}_help") else None,
         on_click=lambda: attempt(act),
     )
 
@@ -57,13 +64,14 @@ def attempt(act: Callable[[], object]) -> None:
         st.toast(error_text(state.view(View).lang, error), icon=":material/error:")
 
 
-def _more(bench: Workbench, view: View, run: Run) -> None:
+def _more(bench: Workbench, view: View, run: Run, may: bool) -> None:
     lang, runs = view.lang, bench.runs
     st.session_state["run_name"] = run.name
     st.text_input(
         text(lang, "train.name"),
         key="run_name",
         max_chars=80,
+        disabled=not may,
         on_change=lambda: attempt(lambda: runs.rename(run.id, st.session_state["run_name"])),
     )
     st.button(
@@ -73,12 +81,12 @@ def _more(bench: Workbench, view: View, run: Run) -> None:
         help=text(lang, "train.do.duplicate_help"),
         on_click=lambda: state.go(run="", data=run.id, changes=(), start="", window=0),
     )
-    sure = st.checkbox(text(lang, "train.do.sure"), key=f"sure {run.id}")
+    sure = st.checkbox(text(lang, "train.do.sure"), key=f"sure {run.id}", disabled=not may)
     st.button(
         text(lang, "train.do.delete"),
         key="do delete",
         icon=":material/delete:",
-        disabled=not sure,
+        disabled=not (sure and may),
         on_click=lambda: _delete(bench, run.id),
     )
 
@@ -92,6 +100,7 @@ def earlier(bench: Workbench, view: View) -> None:
     """The trainings so far, the newest first; a row opens one."""
     lang = view.lang
     found = bench.runs.all()
+    unreadable(bench, lang)
     if not found:
         return
     st.markdown(f"**{text(lang, 'train.earlier')}**")
@@ -105,6 +114,9 @@ def earlier(bench: Workbench, view: View) -> None:
             integer(lang, n) if (n := run.facts.get("n_parameters")) else "" for run in found
         ],
     }
+    if not all(map(owner.is_mine, found)):
+        mine, theirs = text(lang, "train.whose.mine"), text(lang, "train.whose.theirs")
+        columns[text(lang, "train.whose")] = [mine if owner.is_mine(run) else theirs for run in found]
     chosen = st.dataframe(
         columns,
         key="earlier",
@@ -117,6 +129,19 @@ def earlier(bench: Workbench, view: View) -> None:
     if picked and picked[0] < len(found):
         state.go(run=found[picked[0]].id)
         st.rerun()
+
+
+def unreadable(bench: Workbench, lang: str) -> None:
+    """Entries of the list that make no sense: they are named, and can be deleted."""
+    for one in bench.runs.unreadable():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(text(lang, "train.unreadable", run=plain(one.id), reason=plain(one.reason)))
+            st.button(
+                text(lang, "train.do.delete"),
+                key=f"delete {one.id}",
+                icon=":material/delete:",
+                on_click=lambda run=one.id: attempt(lambda: bench.runs.delete(run)),
+            )
 
 
 def _nats(lang: str, loss: float | None) -> str:
@@ -162,6 +187,7 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
 def export(bench: Workbench, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
     from lmviz.benches.names import moment_name
+    from lmviz.train.export import folder_name
     from lmviz.train.recipe import toml_of
 
     lang = view.lang
@@ -194,7 +220,7 @@ def export(bench: Workbench, view: View, run: Run) -> None:
         st.download_button(
             text(lang, "train.export.download"),
             lambda: bench.runs.zipped(run.id, step),
-            file_name=f"{run.name}-step-{step}.zip",
+            file_name=f"{folder_name(run.name, step)}.zip",
             mime="application/zip",
             icon=":material/download:",
             on_click="ignore",
@@ -202,7 +228,7 @@ def export(bench: Workbench, view: View, run: Run) -> None:
         )
         if st.button(text(lang, "train.export.folder"), icon=":material/folder:", key="export_folder"):
             folder = bench.runs.export(run.id, step)
-            st.success(text(lang, "train.export.written", folder=f"`{folder}`"))
+            st.success(text(lang, "train.export.written", folder=code(str(folder))))
             shell.link(text(lang, "train.export.open_folder"), StepThrough(lang=lang, model=str(folder)))
     with right:
         st.caption(text(lang, "train.export.recipe"))

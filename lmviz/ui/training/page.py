@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.ui import lesson, shell, state
 from lmviz.ui.choices import one_of
 from lmviz.ui.text import error_text, integer, text
-from lmviz.ui.training import data_card, manage, model_card, training_card, words
+from lmviz.ui.training import data_card, manage, model_card, owner, training_card, words
 from lmviz.ui.training.planned import base_recipe, own_text, recipe_of
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
@@ -54,6 +54,7 @@ def page(view: View) -> None:
 def _contents(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     found = bench.runs.all()
     bench.runs.warm()
+    owner.ask(view.lang)
     with row:
         run_choice(found, view)
     if view.run and any(run.id == view.run for run in found):
@@ -157,7 +158,7 @@ def start(bench: Workbench, planned: Plan) -> None:
     """What Train does: put the run into the queue and look at it."""
     view = state.view(View)
     try:
-        run = bench.train(planned.recipe, name_of(bench, planned, view), view.start)
+        run = bench.train(planned.recipe, name_of(bench, planned, view), view.start, owner.tokens()[-1])
     except UserError as error:
         state.keep("train.trouble", error_text(view.lang, error))
         return

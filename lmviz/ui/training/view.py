@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from lmviz.ui.state import Place, flag, part, whole
+from lmviz.ui.state import Place, distinct, flag, part, whole, words
 from lmviz.ui.state import cell as cell_of
 
 OWN = "own"  # texts of one's own
@@ -34,7 +34,7 @@ def _two(text: str) -> tuple[str, str]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(str(name)[:40] for name in json.loads(text)[:8])
+    return distinct(json.loads(text), 8, words)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import replay, state, widgets
-from lmviz.ui.text import error_text, integer, number, percent, text, visible
-from lmviz.ui.training import curves, manage, one_step, past, words
+from lmviz.ui import replay, shell, state, widgets
+from lmviz.ui.text import code, error_text, integer, number, percent, text, visible
+from lmviz.ui.training import curves, manage, one_step, owner, past, words
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
 BEAT = 0.46  # seconds between two looks at a run: twice a second, and no more than that costs the run
+SILENT = 5.0  # seconds after which it is said that a run's process is not heard
+EVENTS_SHOWN = 3
 SAMPLES_SHOWN = 5  # steps whose samples are shown
 TABS = ("", "curves", "time", "step", "compare", "export")
 WITH_CHART = ("", "compare")
@@ -32,6 +34,7 @@ def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) 
     with row:
         manage.buttons(bench, view, run)
     trouble(view, run)
+    history(bench, view, run)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
             text(view.lang, "train.tabs"),
@@ -86,6 +89,8 @@ def _live(bench: Workbench, view: View) -> None:
     run = bench.runs.get(view.run)
     if _drawn(bench, view, run) != state.remember("train.drawn", ()):
         st.rerun()
+    bench.runs.warm()  # who waits in the queue goes on, whatever became of the process before
+    silence(bench, view, run)
     if run.state == "queued":
         st.caption(":material/hourglass_top: " + text(view.lang, "train.queued", place=run.queue_place))
     if view.tab in WITH_CHART:
@@ -137,6 +142,27 @@ def trouble(view: View, run: Run) -> None:
             key="open_bad",
             on_click=lambda: state.go(tab="step", opened=step, scene=2, cell=None),
         )
+
+
+def history(bench: Workbench, view: View, run: Run) -> None:
+    """What happened to its files: checkpoints that gave way, or were damaged; numbers that the disk lost."""
+    told = [event.why for event in bench.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why]
+    for why in told[-EVENTS_SHOWN:]:
+        shell.note(error_text(view.lang, why))
+    if lost := bench.runs.damaged(run.id):
+        shell.note(text(view.lang, "train.damaged", metrics=code(", ".join(sorted(lost)))))
+
+
+def silence(bench: Workbench, view: View, run: Run) -> None:
+    """That its process is not heard any more, and the way to end it."""
+    if run.state != "running" or (seconds := bench.runs.silence(run.id)) < SILENT:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.warning(text(view.lang, "train.silent", n=round(seconds)))
+        if owner.has_said_so(run):
+            end = text(view.lang, "train.do.end")
+            st.button(end, key="end_silent", icon=":material/dangerous:",
+                      on_click=lambda: manage.attempt(lambda: bench.runs.end(run.id)))  # fmt: skip
 
 
 def progress(view: View, run: Run) -> None:

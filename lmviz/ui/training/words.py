@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lmviz.ui.text import visible
 
 CSS = """
+.st-key-owner { display: none; }
 div:has(> .st-key-loss_chart_frame) { flex: none; height: clamp(340px, min(100vh - 235px, 120vw), 900px); }
 div:has(> .st-key-loss_chart_beside) { flex: none; height: clamp(340px, min(100vh - 460px, 120vw), 700px); }
 .lt-rows { overflow-x: auto; padding-bottom: .3rem; }

@@ -1,0 +1,12 @@
+// Who this browser is: a random number that it keeps for itself, in no link and in no cookie. One that keeps nothing
+// is a new one with every visit.
+
+const draw = (root, data, send) => {
+  try {
+    const known = localStorage.getItem("lmviz.owner");
+    if (!known) localStorage.setItem("lmviz.owner", data.fresh);
+    else if (!data.known.includes(known)) send({ owner: known });
+  } catch {
+    // it may keep nothing, or we may not look
+  }
+};
