@@ -21,6 +21,7 @@ class History:
     grad_norms: Points = ()
     update_ratios: Points = ()  # length of the update over length of the weights, the largest of all groups
     d_vocab: int | None = None
+    others: tuple[tuple[str, Points], ...] = ()  # further losses by their names: means over an epoch, for example
 
     @property
     def last_step(self) -> int:
