@@ -42,6 +42,7 @@ PRESS = _arxiv("Press & Wolf 2017", "1608.05859")
 XIONG = _arxiv("Xiong et al. 2020", "2002.04745")
 ZHAI = _arxiv("Zhai et al. 2023", "2303.06296")
 COHEN = _arxiv("Cohen et al. 2021", "2103.00065")
+MICIKEVICIUS = _arxiv("Micikevicius et al. 2018", "1710.03740")
 HOLTZMAN = _arxiv("Holtzman et al. 2020", "1904.09751")
 SENNRICH = _arxiv("Sennrich et al. 2016", "1508.07909")
 PASCANU = _arxiv("Pascanu et al. 2013", "1211.5063")
@@ -58,11 +59,11 @@ RADFORD = Source(
     "Radford et al. 2019",
     "https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf",
 )
-KARPATHY = Source("Karpathy 2019, 2", "https://karpathy.github.io/2019/04/25/recipe/")
+KARPATHY = Source("Karpathy 2019", "https://karpathy.github.io/2019/04/25/recipe/")
 CS231N = Source("CS231n, Ratio of weights:updates", "https://cs231n.github.io/neural-networks-3/#ratio")
 
 NAN_AT_3000 = _thread("karpathy/nanoGPT", 215)
-NORMAL_CURVE = _thread("karpathy/nanoGPT", 468)
+BLOWS_UP = _thread("karpathy/nanoGPT", 468)
 TOO_LONG = _thread("rasbt/LLMs-from-scratch", 175)
 LONGER_CONTEXT = _thread("TransformerLensOrg/TransformerLens", 842)
 OUT_OF_RANGE = _thread("huggingface/transformers", 23401)

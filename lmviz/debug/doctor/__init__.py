@@ -34,8 +34,15 @@ CHECKS: dict[str, Check] = {
         Check("padding", lessons.padding, "sure", (sources.CROSS_ENTROPY,), lessons.AS_IT_IS),
         Check("gradients_afresh", lessons.gradients_afresh, "sure", (sources.ZERO_GRAD,), lessons.STILL, trains=True),
         Check("all_move", lessons.all_move, "sure", (sources.OPTIMIZERS,), lessons.MOVING, trains=True),
-        Check("first_loss", learning.untrained_loss, "likely", (sources.KARPATHY,), learning.UNTRAINED, trains=True),
-        Check("one_batch", learning.one_batch, "likely", (sources.KARPATHY,), learning.BY_HEART, trains=True),
+        Check(
+            "first_loss",
+            learning.untrained_loss,
+            "likely",
+            (sources.KARPATHY.at("2"),),
+            learning.UNTRAINED,
+            trains=True,
+        ),
+        Check("one_batch", learning.one_batch, "likely", (sources.KARPATHY.at("2"),), learning.BY_HEART, trains=True),
         Check(
             "gradients_reach", learning.gradients_reach, "sure", (sources.RUMELHART,), learning.MEANINGLESS, trains=True
         ),

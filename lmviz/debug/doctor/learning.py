@@ -34,17 +34,20 @@ def first_loss(loss: float, d_vocab: int) -> Finding:
     return Finding("first_loss", holds, loss, expected, "loss", steps=(1, 1), step=1, details=details)
 
 
-def beats_counting(loss: float, unigram: float, bigram: float) -> Finding:
+def beats_counting(loss: float, unigram: float, bigram: float, uniform: float = math.inf) -> Finding:
     """A model that looks back should do better than a table of pairs. Measured: its loss, in nats.
 
     Args:
         loss: on the texts that it was trained on, each token from those before it.
         unigram, bigram: what counting tokens, and pairs of tokens, reaches on the same texts.
+        uniform: ln V, which needs no counting.
 
     Source: Shannon 1948, 3.
     """
     holds = math.isfinite(loss) and loss <= bigram + 0.02
-    return Finding("beats_counting", holds, loss, bigram, "loss", details={"unigram": unigram, "bigram": bigram})
+    why = "" if holds or loss <= unigram else "worse_than_chance" if not loss <= uniform else "worse_than_letters"
+    details = {"unigram": unigram, "uniform": uniform, "why": why}
+    return Finding("beats_counting", holds, loss, bigram, "loss", details=details)
 
 
 def untrained_loss(patient: Patient) -> Finding:
