@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.history import Points
 from lmviz.debug.doctor.log import read_log
 from lmviz.debug.logs.lines import MOST_PIECES, read_line, token_pattern
@@ -276,3 +277,49 @@ def test_the_largest_text_of_the_box_is_read() -> None:
     assert sheet.n_silent == 1
     with pytest.raises(UserError, match="at most"):
         read_sheet("x" * (MOST_CHARACTERS + 1))
+
+
+# -- columns that could be taken for one another ---------------------------------------------------------------------
+
+
+def test_a_test_loss_does_not_take_the_place_of_the_validation() -> None:
+    log = read_log("".join(f"step {i}: loss {3 - i / 9:.3f}, val loss 2.{i}, test loss 9.{i}\n" for i in range(6)))
+    assert [loss for _, loss in log.history.held_out] == [2.0, 2.1, 2.2, 2.3, 2.4, 2.5]
+    assert log.history.others == (("test loss", tuple((i, 9 + i / 10) for i in range(6))),)
+
+
+def test_two_runs_in_one_table_are_not_made_into_one() -> None:
+    rows = "".join(f'"{i}","{3 - i / 9:.3f}",""\n"{i}","","9.{i}"\n' for i in range(6)) + '"6","","9.6"\n'
+    log = read_log('"Step","one - train/loss","two - train/loss"\n' + rows)
+    assert log.history.losses == tuple((i, round(3 - i / 9, 3)) for i in range(6))
+    chosen = read_log('"Step","one - train/loss","two - train/loss"\n' + rows, roles={"two - train/loss": "loss"})
+    assert [loss for _, loss in chosen.history.losses] == [9.0, 9.1, 9.2, 9.3, 9.4, 9.5, 9.6]
+
+
+def test_the_mean_of_an_epoch_is_no_loss_of_a_step_but_must_be_a_number() -> None:
+    lines = [f"Epoch 0, step {i}/9 (loss: {1 - i / 10:.2f})" for i in range(1, 10)]
+    log = read_log("\n".join([*lines, "Epoch 0: train_epoch_loss=nan, epoch time 3.1s", ""]))
+    assert [loss for _, loss in log.history.losses] == [round(1 - i / 10, 2) for i in range(1, 10)]
+    finding = next(f for f in diagnose(log.history) if f.check == "stays_finite")
+    assert (finding.holds, finding.details["name"]) == (False, "train_epoch_loss")
+
+
+@pytest.mark.parametrize(
+    ("text", "alarm", "quiet"),
+    [
+        (
+            "".join(f"{{'loss': {x}, 'grad_norm': nan}}\n" for x in (0.91, 0.0, 0.0, 0.0)),
+            "half_precision",
+            "gradients_add_up",
+        ),
+        ("".join(f"step: {i}  loss: {x}\n" for i, x in enumerate((3.2, 3.1, 3.0, 3.5, 3.0, 2.9))), "", "stays_down"),
+        (
+            "iter 4800: val loss 1.73\n" + "".join(f"iter {4800 + i}: loss 0.2{i}\n" for i in range(1, 7)),
+            "generalises",
+            "falls",
+        ),
+    ],
+)
+def test_a_short_log_has_the_alarm_that_it_should_have_and_no_other(text: str, alarm: str, quiet: str) -> None:
+    found = {finding.check for finding in diagnose(read_log(text).history) if finding.holds is False}
+    assert found == ({alarm} if alarm else set()) and quiet not in found
