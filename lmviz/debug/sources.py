@@ -42,6 +42,7 @@ PRESS = _arxiv("Press & Wolf 2017", "1608.05859")
 XIONG = _arxiv("Xiong et al. 2020", "2002.04745")
 ZHAI = _arxiv("Zhai et al. 2023", "2303.06296")
 COHEN = _arxiv("Cohen et al. 2021", "2103.00065")
+HAVIV = _arxiv("Haviv et al. 2022", "2203.16634")
 MICIKEVICIUS = _arxiv("Micikevicius et al. 2018", "1710.03740")
 HOLTZMAN = _arxiv("Holtzman et al. 2020", "1904.09751")
 SENNRICH = _arxiv("Sennrich et al. 2016", "1508.07909")
@@ -59,6 +60,7 @@ RADFORD = Source(
     "Radford et al. 2019",
     "https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf",
 )
+GOODFELLOW = Source("Goodfellow et al. 2016", "https://www.deeplearningbook.org/contents/mlp.html")
 KARPATHY = Source("Karpathy 2019", "https://karpathy.github.io/2019/04/25/recipe/")
 CS231N = Source("CS231n, Ratio of weights:updates", "https://cs231n.github.io/neural-networks-3/#ratio")
 
@@ -73,5 +75,8 @@ VIEW_OR_TRANSPOSE = _thread("hyunwoongko/transformer", 15)
 
 ZERO_GRAD = _torch("torch.optim.Optimizer.zero_grad")
 CROSS_ENTROPY = _torch("torch.nn.functional.cross_entropy")
+MULTIHEAD = _torch("torch.nn.MultiheadAttention")
+EMBEDDING = _torch("torch.nn.Embedding")
+MODULE_LIST = _torch("torch.nn.ModuleList")
 DETACH = _torch("torch.Tensor.detach")
 OPTIMIZERS = Source("torch.optim", "https://docs.pytorch.org/docs/stable/optim.html")
