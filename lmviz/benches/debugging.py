@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeVar
@@ -25,10 +26,15 @@ from lmviz.debug.bugs.verdict import verdict
 from lmviz.debug.doctor import CHECKS, examine
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.doctor.history import History
+from lmviz.debug.doctor.history import Counted, History, Points
 from lmviz.debug.doctor.lessons import WANTED
+from lmviz.debug.doctor.log import Log, judged
 from lmviz.debug.doctor.outputs import sampling
 from lmviz.debug.game import Glance, Puzzle, fair_places, glance, probe, puzzle
+from lmviz.debug.logs.columns import Sheet
+from lmviz.debug.logs.reader import read_sheet
+from lmviz.debug.logs.roles import Role
+from lmviz.debug.logs.taken import Taken, taken
 from lmviz.debug.memory.trial import Outcome, Trial, try_out
 from lmviz.debug.pitfalls.run import Result, result_of
 from lmviz.debug.pitfalls.setup import Setup
@@ -73,6 +79,7 @@ class Debugging:
         self._models, self._examined, self._verdicts = Cache(24), Cache(24), Cache(64)
         self._differences, self._races, self._partings = Cache(64), Cache(32), Cache(32)
         self._results, self._outcomes = Cache(32), Cache(64)
+        self._sheets, self._logs = Cache(4), Cache(8)  # of logs that were pasted
         self._puzzles, self._probes, self._places = Cache(256), Cache(256), Cache(256)
         self._turns = Turns()  # of trainings that sessions wait for: each takes a core, or a gigabyte
 
@@ -248,22 +255,47 @@ class Debugging:
             found = runs.series(run, metric, POINTS)
             return tuple((int(step), float(number)) for step, number in zip(found.steps, found.numbers, strict=True))
 
-        measured = runs.metrics(run)
+        measured, found = runs.metrics(run), runs.get(run)
         ratios: dict[int, float] = {}
         for metric in measured:
             if "update_ratio" in metric:
                 for step, ratio in points(metric):
                     ratios[step] = max(ratio, ratios.get(step, 0.0))
-        return History(
+        history = History(
             losses=points("loss"),
             held_out=points("held_out_loss") if "held_out_loss" in measured else (),
             grad_norms=points("grad_norm") if "grad_norm" in measured else (),
             update_ratios=tuple(sorted(ratios.items())),
-            d_vocab=runs.get(run).facts.get("d_vocab"),
+            d_vocab=found.facts.get("d_vocab"),
         )
+        if found.is_active or "baselines" not in found.facts:  # what still learns is not compared with counting
+            return history
+        counted = Counted(*(found.facts["baselines"][name] for name in ("uniform", "unigram", "bigram")))
+        on_all = points("measured_loss")[-1:] if "measured_loss" in measured else ()
+        return replace(history, counted=counted, true_loss=_true_loss(history, on_all))
 
     def diagnose(self, history: History) -> tuple[Finding, ...]:
         return diagnose(history)
+
+    def columns(self, log: str, roles: Mapping[str, Role]) -> tuple[Taken, ...]:
+        """Every name in a log that someone pasted, and what it is taken for.
+
+        Raises:
+            UserError: it is too long.
+        """
+        return taken(self._sheet(log), roles)
+
+    def log(self, log: str, d_vocab: int | None, roles: Mapping[str, Role]) -> Log:
+        """The history in a log, read with the roles that a reader has chosen.
+
+        Raises:
+            UserError: no column in it is a loss.
+        """
+        key = (log, d_vocab, tuple(sorted(roles.items())))
+        return self._logs.get(key, lambda: judged(self._sheet(log), d_vocab, roles))
+
+    def _sheet(self, log: str) -> Sheet:
+        return self._sheets.get(log, lambda: read_sheet(log))
 
     # -- pitfalls ----------------------------------------------------------------------------------------------------
 
@@ -309,6 +341,16 @@ class Debugging:
 
     def _models_at_hand(self) -> dict[str, Checkpoint]:
         return {name: self._bench.checkpoint(name) for name in self._bench.models()}
+
+
+def _true_loss(history: History, measured: Points) -> float | None:
+    """The loss of a run on its texts: as it was measured at its end, else the lower of its last batches' and of that on
+    new texts, since dropout makes the former too high."""
+    if measured:
+        return measured[-1][1]
+    if not history.finite:
+        return None
+    return min([history.end, *(loss for _, loss in history.held_out[-1:] if math.isfinite(loss))])
 
 
 def bug_name(bug: str, model: str) -> str:

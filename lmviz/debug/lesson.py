@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
 
+from lmviz.debug import plain_loop
+from lmviz.debug.copies import copy_of
 from lmviz.debug.moment import Moment, check_step, moment_of, one_by_one
 from lmviz.debug.patient import SMALL, Patient
 from lmviz.errors import UserError
@@ -23,9 +24,11 @@ class Lesson:
     most: int = 1000  # texts in the batch
     rate: float = 0.01
     trains: bool = True  # False: nothing is learned, and dropout is off
+    repeats: bool = False  # every step draws the same dropout
 
-    def model(self, patient: Patient) -> nn.Module:
-        model = patient.fresh(self.std) if self.std else copy.deepcopy(patient.model).requires_grad_()
+    def model(self, patient: Patient, seed: int = 0) -> nn.Module:
+        """The model that it starts from, always the same for a seed."""
+        model = patient.fresh(self.std, seed) if self.std else copy_of(patient.model).requires_grad_()
         return model.train(self.trains)
 
     def batch(self, patient: Patient) -> tuple[Tensor, Tensor]:
@@ -41,7 +44,23 @@ class Lesson:
 
     def training(self, patient: Patient, model: nn.Module, steps: int) -> Iterator[float]:
         """The losses, as the model learns in place."""
-        return one_by_one(patient.loop.train(model, *self.batch(patient), steps, self.rate))
+        return one_by_one(self._losses(patient, model, steps), self.repeats)
+
+    def _losses(self, patient: Patient, model: nn.Module, steps: int) -> Iterator[float]:
+        """A loop of one's own may want the model as it is, or only its logits: what works is kept."""
+        batch = self.batch(patient)
+        if patient.loop is not plain_loop:
+            losses = patient.loop.train(model, *batch, steps, self.rate)
+            try:
+                first = next(losses)
+            except Exception:  # of any kind, since it is not our code; below it is raised again, if it comes again
+                pass
+            else:
+                yield first
+                yield from losses
+                return
+        patient.reading.attach(model)
+        yield from patient.loop.train(model, *batch, steps, self.rate)
 
     def moment(self, patient: Patient, step: int) -> Moment:
         """The lesson just before one of its steps."""
@@ -55,5 +74,4 @@ class Lesson:
         model, batch = self.model(patient), self.batch(patient)
         if not self.trains:
             return Moment(step, model, *batch, patient.loop.Loss)
-        training = patient.loop.train(model, *batch, step, self.rate)
-        return moment_of(model, training, batch, patient.loop.Loss, step)
+        return moment_of(model, self._losses(patient, model, step), batch, patient.loop.Loss, step, self.repeats)

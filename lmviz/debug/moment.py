@@ -40,15 +40,18 @@ class Moment:
         return trace
 
 
-def one_by_one(training: Iterator[float]) -> Iterator[float]:
+def one_by_one(training: Iterator[float], repeats: bool = False) -> Iterator[float]:
     """The losses of a training as its steps are made.
 
     Each step draws its dropout by a seed of its own, whatever runs between two steps, and leaves nothing random behind.
+
+    Args:
+        repeats: all steps have the same seed.
     """
     step = 0
     while True:
         step += 1
-        with seeded(SEED + step), torch.enable_grad():
+        with seeded(SEED + (1 if repeats else step)), torch.enable_grad():
             loss = next(training, None)
         if loss is None:
             return
@@ -66,6 +69,7 @@ def moment_of(
     batch: tuple[Tensor, Tensor],
     loss: Callable[[Tensor], nn.Module],
     step: int,
+    repeats: bool = False,
 ) -> Moment:
     """The moment before one step of a training on one batch. The steps up to it are made; it too, for its gradients.
 
@@ -73,10 +77,10 @@ def moment_of(
         model: what `training` trains in place.
     """
     check_step(step)
-    steps = one_by_one(training)
+    steps = one_by_one(training, repeats)
     for _ in range(step - 1):
         next(steps, None)
     before = copy.deepcopy(model)
     next(steps, None)
     left = {path: weight.grad.clone() for path, weight in model.named_parameters() if weight.grad is not None}
-    return Moment(step, before.train(), *batch, loss, left, SEED + step)
+    return Moment(step, before.train(), *batch, loss, left, SEED + (1 if repeats else step))

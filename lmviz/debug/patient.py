@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from lmviz.chance import seeded
 from lmviz.debug import plain_loop
+from lmviz.debug.asked import Asked, Output, asked_of, output_of
+from lmviz.debug.copies import copy_of
+from lmviz.debug.reading import Reading, reading_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.trace.recorder import record
@@ -23,6 +26,7 @@ from lmviz.train.recipe import read_recipe
 MOST_TEXTS = 32
 MOST_POSITIONS = 48  # of what the doctor lets a model read, where it need not read more
 FEWEST_POSITIONS = 5
+SCALES = frozenset(("weight", "scale", "gain", "gamma", "g", "a_2"))  # what norms call theirs
 SMALL = 2_000_000  # parameters of a model that the doctor also trains
 LARGEST_COPY = 50_000_000  # parameters of a model that it also runs in float64
 Texts = tuple[tuple[int, ...], ...]
@@ -30,7 +34,10 @@ Texts = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """A model that maps ids [batch, pos] to logits [batch, pos, d_vocab], and what is known about it."""
+    """A model that maps ids [batch, pos] to logits [batch, pos, d_vocab], and what is known about it.
+
+    Its logits may be a part of what it gives back, and need targets: see `reading`.
+    """
 
     model: nn.Module
     d_vocab: int
@@ -39,6 +46,7 @@ class Patient:
     tied: bool | None = None  # whether the unembedding should be the token embedding; None: not known
     loop: ModuleType = plain_loop
     dtype: torch.dtype = torch.float32
+    drawn: bool = False  # whether the texts mean nothing, since nobody gave any
 
     @cached_property
     def n_parameters(self) -> int:
@@ -50,10 +58,41 @@ class Patient:
         return self.n_parameters <= SMALL
 
     @cached_property
+    def reading(self) -> Reading:
+        """How it gives the logits of all positions.
+
+        Raises:
+            ValueError: it gives none. Whatever the model raises.
+        """
+        return reading_of(copy_of(self.model).eval(), self.d_vocab, self.two)
+
+    @cached_property
     def precise(self) -> nn.Module:
-        """The model in float64 where memory allows it, in eval mode: what should be equal is so to 12 digits."""
-        model = copy.deepcopy(self.model).eval()
-        return model.double() if self.n_parameters <= LARGEST_COPY else model
+        """The model in float64 where memory and its own code allow it, in eval mode: what should be equal is so to 12
+        digits. It gives logits and nothing else."""
+        return self._precise(copy_of(self.model))
+
+    @cached_property
+    def anew(self) -> nn.Module:
+        """The same with larger weights drawn anew: what the model can do, whatever it has learned or starts from."""
+        return self._precise(self.fresh(0.3))
+
+    def _precise(self, model: nn.Module) -> nn.Module:
+        model.eval()
+        if self.n_parameters <= LARGEST_COPY:
+            exact = copy_of(model).double()
+            self.reading.attach(exact)
+            with torch.no_grad(), suppress(Exception):
+                if exact(self.ids).dtype == torch.float64:
+                    return exact
+        self.reading.attach(model)
+        return model
+
+    def logits(self, ids: Tensor, model: nn.Module | None = None) -> Tensor:
+        """[batch, pos, d_vocab], as precisely as can be; if anything is drawn (dropout), always the same."""
+        with torch.no_grad(), seeded(0):
+            found: Tensor = (model or self.precise)(ids)
+        return found
 
     @cached_property
     def ids(self) -> Tensor:
@@ -62,6 +101,22 @@ class Patient:
         repeated = longest * -(-FEWEST_POSITIONS // len(longest))
         length = max(len(longest), FEWEST_POSITIONS)
         return torch.tensor([repeated[: min(length, self.n_ctx, MOST_POSITIONS)]])
+
+    @cached_property
+    def two(self) -> Tensor:
+        """[2, pos]: that text, and one that has another token at every position."""
+        shift = 1 if self.d_vocab < 4 else 2
+        return torch.cat([self.ids, (self.ids + shift) % self.d_vocab])
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What its loop asks of it."""
+        return asked_of(self.loop, *self.pairs, self.d_vocab, self.output)
+
+    @cached_property
+    def output(self) -> Output:
+        """Whether it gives logits, or ends in a softmax."""
+        return output_of(self.logits(self.ids))
 
     @cached_property
     def trace(self) -> Trace:
@@ -85,16 +140,28 @@ class Patient:
         """Inputs and targets that mean nothing, long enough for every weight to matter."""
         return plain_loop.make_pairs(random_texts(self.d_vocab, min(self.n_ctx + 1, 12)), self.n_ctx)
 
-    def fresh(self, std: float = 0.02) -> nn.Module:
-        """The same model untrained: matrices from N(0, std), biases 0, scales 1 (Radford et al. 2019, 2.3)."""
-        model = copy.deepcopy(self.model).train()
-        with seeded(0), torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if parameter.ndim > 1:
-                    nn.init.normal_(parameter, std=std)
-                else:
-                    nn.init.constant_(parameter, 0.0 if name.endswith("bias") else 1.0)
+    def fresh(self, std: float = 0.02, seed: int = 0) -> nn.Module:
+        """The same model untrained: matrices from N(0, std²), biases 0, scales of norms 1; what is neither stays.
+
+        Radford et al. 2018, 4.1, for N(0, 0.02²).
+        """
+        model = copy_of(self.model).train()
+        with seeded(seed), torch.no_grad():
+            for path, parameter in model.named_parameters():  # names each parameter once
+                _start(path.rpartition(".")[2], parameter, std)
         return model.requires_grad_()
+
+
+def _start(name: str, parameter: nn.Parameter, std: float) -> None:
+    """A weight as it is before training. A table that is not to be trained (sines, for example) is left alone."""
+    if not parameter.requires_grad and parameter.ndim > 1:
+        return
+    if parameter.ndim > 1:
+        nn.init.normal_(parameter, std=std)
+    elif "bias" in name or name.startswith("b_") or "beta" in name:
+        nn.init.zeros_(parameter)
+    elif name in SCALES or "norm" in name:
+        nn.init.ones_(parameter)
 
 
 def patient_of(checkpoint: Checkpoint, texts: Sequence[str] = (), loop: ModuleType = plain_loop) -> Patient:
@@ -104,7 +171,8 @@ def patient_of(checkpoint: Checkpoint, texts: Sequence[str] = (), loop: ModuleTy
     read = [tuple(checkpoint.tokenizer.encode(text).ids) for text in texts]
     chosen = tuple(ids for ids in read if len(ids) > 1)[:MOST_TEXTS] or ids_of(checkpoint)
     dtype = next((parameter.dtype for parameter in checkpoint.model.parameters()), torch.float32)
-    return Patient(checkpoint.model, config.d_vocab, config.n_ctx, chosen, tied, loop, dtype)
+    drawn = not any(len(ids) > 1 for ids in read) and not _texts_of(checkpoint)
+    return Patient(checkpoint.model, config.d_vocab, config.n_ctx, chosen, tied, loop, dtype, drawn)
 
 
 def ids_of(checkpoint: Checkpoint) -> Texts:

@@ -191,6 +191,30 @@ def test_a_pasted_log_is_read_and_diagnosed(open_on: Open) -> None:
     assert "No line of this log has a loss" in app.warning[0].value
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_log_with_headings_that_say_nothing_is_read_as_the_reader_says(open_on: Open, lang: str) -> None:
+    app = open_on("debugging", section="doctor", way="log", lang=lang)
+    rows = "\n".join(f"{i},{3 - i / 100},{i % 7}" for i in range(60))
+    app.text_area(key="debug.log").set_value(f"<b>a</b>,b,c\n{rows}").run()
+    assert not app.exception
+    assert "b" in app.warning[0].value and not app.get("vega_lite_chart")
+    app.selectbox(key="log.role.b").set_value("loss").run()
+    assert not complaints(app)
+    assert app.get("vega_lite_chart")
+    assert text(lang, "doctor.log.axis.count") in words(app)
+    app.selectbox(key="log.role.<b>a</b>").set_value("step").run()
+    assert text(lang, "doctor.log.axis.step") in words(app)
+    app.text_area(key="debug.log").set_value("step,b\n1,5\n2,4").run()  # another log: nothing of it is chosen
+    assert app.warning
+
+
+def test_what_is_only_guessed_is_said(open_on: Open) -> None:
+    app = open_on("debugging", section="doctor", way="log")
+    app.text_area(key="debug.log").set_value("\n".join(f"{i} {3 - i / 100}" for i in range(60))).run()
+    assert not complaints(app)
+    assert "column 2 is the loss of the training" in app.info[0].value
+
+
 @pytest.mark.parametrize("bug", ["heads_not_transposed", "zero_grad_missing", "k_and_v_swapped", "untied"])
 def test_a_bug_is_shown_with_its_edit_its_effect_and_its_verdict(open_on: Open, bug: str) -> None:
     app = open_on("debugging", section="lab", bug=bug)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from lmviz.debug.doctor.curves import RULES, diagnose
-from lmviz.debug.doctor.history import History, history_of
+from lmviz.debug.doctor.history import Counted, History, history_of
 from lmviz.debug.doctor.log import MOST_CHARACTERS, read_log
 from lmviz.errors import UserError
 from lmviz.train.baselines import double_softmax_floor
@@ -31,10 +33,17 @@ HEALTHY = History(
     grad_norms=tuple((step, 1 / step**0.5) for step in range(1, 101)),
     update_ratios=tuple((step, 0.003) for step in range(1, 101, 10)),
     d_vocab=27,
+    counted=Counted(uniform=math.log(27), unigram=2.8, bigram=2.3),
 )
 STEPS = range(1, 101)
 SICK = {
     "stays_finite": replace(HEALTHY, losses=(*HEALTHY.losses[:60], *((s, math.nan) for s in range(61, 101)))),
+    "half_precision": replace(
+        HEALTHY,
+        losses=tuple((s, loss if s < 60 else 0.0) for s, loss in HEALTHY.losses),
+        grad_norms=tuple((s, length if s < 60 else math.nan) for s, length in HEALTHY.grad_norms),
+    ),
+    "beats_counting": replace(HEALTHY, true_loss=2.5),
     "never_negative": replace(HEALTHY, losses=tuple((s, loss - 2) for s, loss in HEALTHY.losses)),
     "first_loss": replace(HEALTHY, losses=tuple(decay(start=30))),
     "falls": replace(HEALTHY, losses=tuple((s, 3.29 - s / 1e5) for s in STEPS)),
@@ -82,6 +91,74 @@ def test_the_steps_that_a_finding_is_about_are_named() -> None:
     assert RULES["gradient_spikes"].run(SICK["gradient_spikes"]).steps == (50, 50)
     low, high = RULES["stays_down"].run(SICK["stays_down"]).steps or (0, 0)
     assert 40 <= low <= 50 < high
+
+
+@pytest.mark.parametrize("n", [3, 5, 7, 12, 20, 40, 100, 300])
+@pytest.mark.parametrize("first", [1, 1000])
+def test_the_noise_of_single_batches_is_no_fault(n: int, first: int) -> None:
+    told: list[str] = []
+    for seed in range(40):
+        drawn = random.Random(seed)
+        scatter = drawn.choice([0.01, 0.05, 0.1, 0.2])
+        losses = tuple((first + i, 2.5 + 1.5 * math.exp(-i / n * 4) + drawn.gauss(0, scatter)) for i in range(n))
+        level = tuple((step, 2.5 + drawn.gauss(0, scatter)) for step, _ in losses) if first > 1 else losses
+        found = diagnose(History(level, grad_norms=tuple((step, drawn.uniform(0.5, 1.5)) for step, _ in level)))
+        told += [finding.check for finding in found if finding.holds is False]
+    assert len(told) <= 1, told
+
+
+@pytest.mark.parametrize("n", [3, 6, 9])
+def test_what_has_too_few_points_is_not_judged(n: int) -> None:
+    found = {f.check: f for f in diagnose(History(tuple((i, 3.0 + i % 2) for i in range(1, n + 1)), ((n, 3.2),)))}
+    for check in ("falls", "stays_down", "is_done", "generalises"):
+        assert (found[check].holds, found[check].why_not) == (None, "too_few")
+
+
+def test_a_piece_out_of_the_middle_is_not_told_that_it_does_not_fall() -> None:
+    piece = History(tuple((50_000 + i, 2.5 + 0.05 * math.sin(i)) for i in range(200)))
+    found = {f.check: f for f in diagnose(piece)}
+    assert (found["falls"].why_not, found["is_done"].why_not) == ("starts_late", "starts_late")
+
+
+def line(*knots: tuple[int, float]) -> tuple[tuple[int, float], ...]:
+    """Losses at steps 1 to 100, straight from knot to knot."""
+    found = []
+    for step in STEPS:
+        (a, low), (b, high) = next((p, q) for p, q in pairwise(knots) if p[0] <= step <= q[0])
+        found.append((step, low + (high - low) * (step - a) / (b - a)))
+    return tuple(found)
+
+
+def test_only_the_last_fifth_tells_whether_a_training_is_over() -> None:
+    over = History(line((0, 3.0), (55, 2.9), (75, 1.0), (100, 1.0)))  # nearly all in the last half
+    assert RULES["is_done"].run(over).holds is True
+    goes_on = History(line((0, 3.0), (40, 1.6), (82, 1.6), (100, 1.0)))
+    assert RULES["is_done"].run(goes_on).holds is False
+
+
+def test_a_large_gap_to_new_texts_is_told_after_one_validation_and_an_old_one_tells_nothing() -> None:
+    losses = tuple((4800 + 10 * i, 0.27 + 0.01 * (i % 3)) for i in range(1, 8))
+    finding = RULES["generalises"].run(History(losses, ((4800, 1.73),)))
+    assert (finding.holds, finding.details["why"]) == (False, "gap")
+    assert RULES["generalises"].run(History(tuple(decay(start=9, end=1)), ((1, 9.0),))).holds is None
+
+
+def test_a_loss_of_0_that_was_come_down_to_is_no_overflow() -> None:
+    slowly = History(tuple((s, max(0.0, round(math.exp(-s / 8), 4))) for s in STEPS))
+    assert slowly.losses[-1][1] == 0
+    assert RULES["half_precision"].run(slowly).holds is not False
+    at_first = tuple((s, math.inf if s < 4 else 1.0) for s in STEPS)  # loss scaling looks for its scale
+    assert RULES["half_precision"].run(replace(HEALTHY, grad_norms=at_first)).holds is True
+    broken = tuple((s, 1.0 if s < 50 else math.nan) for s in STEPS)
+    assert RULES["half_precision"].run(replace(HEALTHY, grad_norms=broken)).details["why"] == "gradient"
+
+
+@pytest.mark.parametrize(
+    ("loss", "why"), [(2.2, ""), (2.6, ""), (3.0, "worse_than_letters"), (26.9, "worse_than_chance")]
+)
+def test_how_far_a_model_is_from_counting_is_told(loss: float, why: str) -> None:
+    finding = RULES["beats_counting"].run(replace(HEALTHY, true_loss=loss))
+    assert (finding.holds, finding.details["why"]) == (loss < 2.3, why)
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

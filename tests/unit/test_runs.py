@@ -236,10 +236,11 @@ def test_the_card_of_an_exported_run_says_what_this_run_measured_and_nothing_of_
     boast = replace(RECIPE.card, about="After `.a` it always says x; of six seeds this is the one.", license="mit")
     run = runs.start(replace(RECIPE, card=boast, training=replace(RECIPE.training, steps=2)), "Mine")
     runs.work()
-    card = load(runs.export(run, 2)).card
+    folder = runs.export(run, 2)
+    card = load(folder).card
     assert "six seeds" not in card.text
     assert card.license == ""
-    assert "six seeds" not in (runs.folder / "exports" / "Mine-step-2" / "recipe.toml").read_text()
+    assert "six seeds" not in (folder / "recipe.toml").read_text()
     model, tokenizer = runs.model_at(run, 2).model, runs.model_at(run, 2).tokenizer
     shares = torch.softmax(model(tokenizer.encode(".a").ids_tensor)[0, -1], dim=-1).detach()
     best = tokenizer.piece(int(shares.argmax()))

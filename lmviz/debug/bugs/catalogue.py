@@ -257,7 +257,7 @@ _LIST = (
         "double_softmax",
         "training",
         {"plain_loop": (Edit("given = logits.flatten(0, 1)", "given = logits.flatten(0, 1).softmax(dim=-1)"),)},
-        seen_by=("double_softmax", "one_batch"),
+        seen_by=("double_softmax",),
         retrain=True,
         source=TWO_SOFTMAXES,
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lmviz.debug import sources
-from lmviz.debug.doctor import learning, lessons, numbers, outputs, patterns, sight, texts
-from lmviz.debug.doctor.finding import Check, Finding, not_measured
+from lmviz.debug.doctor import blocks, learning, lessons, numbers, outputs, parts, patterns, sight, texts
+from lmviz.debug.doctor.finding import Check, Finding, Sure, not_measured
 from lmviz.debug.patient import Patient
 
 CHECKS: dict[str, Check] = {
@@ -15,27 +15,44 @@ CHECKS: dict[str, Check] = {
         Check("finite", numbers.finite, "sure", (sources.GOLDBERG.at("2.2"), sources.NAN_AT_3000)),
         Check("causality", sight.causality, "sure", (sources.VASWANI.at("3.2.3"),)),
         Check("receptive_field", sight.receptive_field, "likely", (sources.VIEW_OR_TRANSPOSE,)),
-        Check("positions", sight.positions, "sure", (sources.VASWANI.at("3.5"),)),
-        Check("whole_context", sight.whole_context, "sure", (sources.TOO_LONG, sources.LONGER_CONTEXT)),
+        Check("positions", sight.positions, "likely", (sources.VASWANI.at("3.5"), sources.HAVIV)),
+        Check("texts_apart", sight.texts_apart, "sure", (sources.MULTIHEAD,)),
+        Check("whole_context", sight.whole_context, "sure", (sources.EMBEDDING, sources.LONGER_CONTEXT)),
         Check("pattern_rows", patterns.pattern_rows, "sure", (sources.VASWANI.at("eq. 1"), sources.SUM_ABOVE_1)),
+        Check("sees_itself", patterns.sees_itself, "likely", (sources.VASWANI.at("3.2.3"),)),
         Check("scale", patterns.scale, "likely", (sources.VASWANI.at("3.2.1"),)),
         Check("entropy_collapse", patterns.entropy_collapse, "hint", (sources.ZHAI,)),
         Check("saturated_softmax", patterns.saturated_softmax, "hint", (sources.VASWANI.at("3.2.1"),)),
         Check("norm", numbers.norm, "sure", (sources.BA.at("eq. 3"),)),
-        Check("stream", numbers.stream, "likely", (sources.HE.at("eq. 1"),)),
+        Check("stream", blocks.stream, "likely", (sources.HE.at("eq. 1"), sources.XIONG.at("figure 1"))),
         Check("bends", numbers.bends, "likely", (sources.VASWANI.at("eq. 2"),)),
         Check("dead_units", numbers.dead_units, "likely", (sources.MAAS.at("1"),)),
         Check("repeatable", outputs.repeatable, "sure", (sources.SRIVASTAVA.at("4"), sources.SUM_ABOVE_1)),
         Check("double_softmax", outputs.double_softmax, "sure", (sources.TWO_SOFTMAXES,), lessons.AS_IT_IS),
         Check("tied", outputs.tied, "likely", (sources.PRESS,)),
+        Check("registered", parts.registered, "sure", (sources.MODULE_LIST,)),
         Check("ids_in_range", texts.ids_in_range, "sure", (sources.OUT_OF_RANGE,)),
         Check("length_in_context", texts.text_lengths, "likely", (sources.TOO_LONG,)),
         Check("targets_shifted", lessons.targets_shifted, "sure", (sources.RADFORD.at("eq. 1"),), lessons.AS_IT_IS),
         Check("padding", lessons.padding, "sure", (sources.CROSS_ENTROPY,), lessons.AS_IT_IS),
+        Check(
+            "cross_entropy",
+            lessons.cross_entropy,
+            "sure",
+            (sources.CROSS_ENTROPY, sources.GOODFELLOW.at("6.2.2.3")),
+            lessons.AS_IT_IS,
+        ),
         Check("gradients_afresh", lessons.gradients_afresh, "sure", (sources.ZERO_GRAD,), lessons.STILL, trains=True),
         Check("all_move", lessons.all_move, "sure", (sources.OPTIMIZERS,), lessons.MOVING, trains=True),
-        Check("first_loss", learning.untrained_loss, "likely", (sources.KARPATHY,), learning.UNTRAINED, trains=True),
-        Check("one_batch", learning.one_batch, "likely", (sources.KARPATHY,), learning.BY_HEART, trains=True),
+        Check(
+            "first_loss",
+            learning.untrained_loss,
+            "likely",
+            (sources.KARPATHY.at("2"),),
+            learning.UNTRAINED,
+            trains=True,
+        ),
+        Check("one_batch", learning.one_batch, "likely", (sources.KARPATHY.at("2"),), learning.BY_HEART, trains=True),
         Check(
             "gradients_reach", learning.gradients_reach, "sure", (sources.RUMELHART,), learning.MEANINGLESS, trains=True
         ),
@@ -49,8 +66,13 @@ def examine(patient: Patient, checks: tuple[str, ...] = tuple(CHECKS)) -> Iterat
     for name in checks:
         try:
             yield CHECKS[name].run(patient)
-        except (RuntimeError, IndexError, ValueError, TypeError, AttributeError, KeyError, AssertionError) as error:
+        except Exception as error:  # of any kind: a model of one's own may raise what it likes
             yield Finding(name, None, why_not="does_not_run", details={"error": f"{type(error).__name__}: {error}"})
 
 
-__all__ = ["CHECKS", "Check", "Finding", "examine", "not_measured"]
+def how_sure(finding: Finding) -> Sure:
+    """How sure one can be of what a check found."""
+    return finding.sure or CHECKS[finding.check].sure
+
+
+__all__ = ["CHECKS", "Check", "Finding", "examine", "how_sure", "not_measured"]

@@ -4,29 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, replace
+from statistics import fmean, median
 
 from lmviz.debug import sources
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
-from lmviz.debug.doctor.history import History
-from lmviz.debug.doctor.learning import first_loss
+from lmviz.debug.doctor.history import History, noise_of
+from lmviz.debug.doctor.learning import beats_counting, first_loss
 from lmviz.debug.sources import Source
 from lmviz.train.baselines import double_softmax_floor
 
 ROUNDING = 1e-4  # what rounding alone may put a loss below 0
-SHORT = 5  # fewer losses than this say nothing of a curve
+FEW = 10  # fewer losses than this say nothing of a curve
+SHORT = 5  # fewer gradients than this say nothing of how they begin
+SUDDEN = 0.05  # a loss above this that is followed by exactly 0 did not come down there
+GAP_NATS, GAP_PART = 0.5, 0.5  # of the loss on new texts, above that in training: more is learning by heart
+CLEAR = 4  # standard errors, from which on a difference is more than noise
 
 
 def stays_finite(history: History) -> Finding:
-    """A loss is a number. Measured: the first step at which it is none.
+    """A loss is a number, in training, on new texts, and as a mean. Measured: the first step at which one is none.
 
     Source: nanoGPT #215.
     """
-    bad = next((step for step, loss in history.losses if not math.isfinite(loss)), None)
-    if bad is None:
+    named = (("loss", history.losses), ("held_out", history.held_out), *history.others)
+    bad = [(step, name) for name, points in named for step, loss in points if not math.isfinite(loss)]
+    if not bad:
         return Finding("stays_finite", True)
-    return Finding("stays_finite", False, bad, where="loss", steps=(bad, history.last_step), step=bad)
+    first, name = min(bad)
+    last = max(history.last_step, first)
+    return Finding("stays_finite", False, first, where="loss", steps=(first, last), step=first, details={"name": name})
+
+
+def half_precision(history: History) -> Finding:
+    """No loss is exactly 0 at once, and gradients are numbers. Measured: the steps that look like an overflow.
+
+    In half precision a number above 65,504 is infinite: the gradient becomes NaN, the step is left out or spoils the
+    weights, and some programs write 0 in place of a loss that is none.
+
+    Source: Micikevicius et al. 2018, 3.2 (loss scaling); IEEE 754 for the largest number of 16 bits.
+    """
+    losses, broken = history.losses, [step for step, length in history.grad_norms if not math.isfinite(length)]
+    zeros = [step for step, loss in losses if loss == 0]
+    before = [loss for step, loss in losses if zeros and step < zeros[0] and loss > 0]
+    at_once = bool(zeros) and (not before or before[-1] > SUDDEN)
+    if at_once and len(zeros) > 1 and (len(zeros) > 2 or broken):
+        details = {"why": "zero_loss", "first": zeros[0], "n": len(zeros)}
+        steps = (zeros[0], zeros[-1])
+        return Finding("half_precision", False, len(zeros), 0, "loss", steps=steps, step=zeros[0], details=details)
+    tail = [math.isfinite(length) for _, length in history.grad_norms[-3:]]
+    if len(tail) == 3 and (not any(tail) or 2 * len(broken) > len(history.grad_norms)):
+        details = {"why": "gradient", "first": broken[0], "n": len(broken)}
+        steps = (broken[0], broken[-1])
+        found = Finding("half_precision", False, len(broken), 0, "loss", steps=steps, step=broken[0], details=details)
+        return replace(found, gradient=True)
+    if not history.grad_norms and not zeros:
+        return not_measured("half_precision", "no_gradients")
+    return Finding("half_precision", True, len(broken), 0)
 
 
 def starts_even(history: History) -> Finding:
@@ -53,16 +87,33 @@ def never_negative(history: History) -> Finding:
 def falls(history: History) -> Finding:
     """A loss goes down. Measured: by how much, as a part of the first. Rising: the learning rate is too high.
 
+    A difference that the noise of single batches explains is none.
+
     Source: the guide for beginners, pitfall 1; Bengio 2012, 3.1 (the learning rate).
     """
-    if len(history.finite) < SHORT:
-        return not_measured("falls", "too_short")
+    n = len(history.finite)
+    if n < FEW:
+        return not_measured("falls", "too_few")
     fall = (history.start - history.end) / abs(history.start) if history.start else 0.0
+    unsure = CLEAR * _error(history, max(1, n // 20)) / abs(history.start) if history.start else 0.0
     why = "" if fall > 0.1 else "rises" if fall < -0.02 else "still" if fall < 0.01 else "slow"
+    if why == "rises" and -fall < unsure:
+        return not_measured("falls", "too_noisy")
+    if why in ("still", "slow") and not history.begins:
+        return not_measured("falls", "starts_late")
+    if why in ("still", "slow") and fall + unsure > 0.1 and n < 10 * FEW:
+        return not_measured("falls", "too_noisy")
+    if why == "slow" and n < 5 * FEW:
+        return not_measured("falls", "too_few")
     details = {"why": why, "first": history.finite[0][1], "last": history.end}
     steps = (history.losses[0][0], history.last_step)
     holds = not why or history.start < 0.05
     return Finding("falls", holds, fall, 0.1, "loss", steps=steps, step=steps[1], details=details)
+
+
+def _error(history: History, width: int) -> float:
+    """The standard error of a difference of two means over so many losses."""
+    return history.noise * math.sqrt(2 / width)
 
 
 def stays_down(history: History) -> Finding:
@@ -72,8 +123,8 @@ def stays_down(history: History) -> Finding:
     Source: Cohen et al. 2021, on the edge of stability; nanoGPT #215.
     """
     smooth = list(_smoothed(history))
-    if len(smooth) < SHORT:
-        return not_measured("stays_down", "too_short")
+    if len(smooth) < FEW:
+        return not_measured("stays_down", "too_few")
     fallen = smooth[0][1] - min(loss for _, loss in smooth)
     low, worst, span, losses = smooth[0], 0.0, (smooth[0][0], smooth[0][0]), (smooth[0][1], smooth[0][1])
     for step, loss in smooth:
@@ -82,8 +133,9 @@ def stays_down(history: History) -> Finding:
         elif loss - low[1] > worst:
             worst, span, losses = loss - low[1], (low[0], step), (low[1], loss)
     part = worst / fallen if fallen > 0.05 * smooth[0][1] else 0.0
+    is_noise = worst <= 1.5 * CLEAR * _error(history, max(1, len(history.finite) // 20))  # the largest of many rises
     details = {"rise": worst, "low": losses[0], "high": losses[1]}
-    return Finding("stays_down", part <= 0.5, part, 0.5, "loss", steps=span, step=span[1], details=details)
+    return Finding("stays_down", part <= 0.5 or is_noise, part, 0.5, "loss", steps=span, step=span[1], details=details)
 
 
 def gradient_spikes(history: History) -> Finding:
@@ -121,7 +173,8 @@ def gradients_add_up(history: History) -> Finding:
     Source: torch.optim.Optimizer.zero_grad.
     """
     lengths = [length for _, length in history.grad_norms[:6]]
-    if len(lengths) < SHORT or history.grad_norms[0][0] != 1 or not lengths[0]:
+    are_numbers = all(map(math.isfinite, lengths))
+    if len(lengths) < SHORT or history.grad_norms[0][0] != 1 or not lengths[0] or not are_numbers:
         return not_measured("gradients_add_up", "no_gradients")
     off = max(abs(length / lengths[0] / n - 1) for n, length in enumerate(lengths, start=1))
     return Finding("gradients_add_up", off > 0.25, off, 0.25, "loss", steps=(1, 6), step=2, gradient=True)
@@ -145,35 +198,67 @@ def update_size(history: History) -> Finding:
 
 
 def generalises(history: History) -> Finding:
-    """The loss on texts it never saw falls too. Measured: how far that has climbed since its lowest.
+    """The loss on texts it never saw falls too. Measured: how far that has climbed since its lowest, in parts of it; or
+    how far it lies above the loss in training at the same time.
 
-    Source: Prechelt 1998, "Early stopping, but when?".
+    Source: Prechelt 1998, "Early stopping, but when?". How large a gap is too large: ours.
     """
     held_out = [(step, loss) for step, loss in history.held_out if math.isfinite(loss)]
-    if len(held_out) < 3:
+    if not held_out or not history.finite:
         return not_measured("generalises", "no_held_out")
     best_step, best = min(held_out, key=lambda point: point[1])
     last_step, last = held_out[-1]
+    train = _loss_at(history, last_step)
     climbed = (last - best) / best if best > 0 else 0.0
-    holds = climbed <= 0.05 or history.end > best
-    details = {"best": best, "best_step": best_step, "last": last, "train": history.end, "gap": last - history.end}
+    after = [loss for step, loss in held_out if step > best_step]
+    is_clear = len(after) > 1 and median(after) - best > CLEAR * noise_of(tuple(held_out)) * math.sqrt(
+        1 + 1 / len(after)
+    )
+    climbs = climbed > 0.05 and median(after or [best]) > 1.05 * best and is_clear and history.end <= best
+    is_far = train is not None and last - train > max(GAP_NATS, GAP_PART * last)
+    beside = history.end if train is None else train
+    why = "gap" if is_far and not climbs else ""
+    details = {"best": best, "best_step": best_step, "last": last, "last_step": last_step, "train": beside, "why": why}
+    if not (climbs or is_far) and len(held_out) < 3:
+        return not_measured("generalises", "too_few")
     steps = (best_step, last_step)
+    holds = not (climbs or is_far)
     return Finding("generalises", holds, climbed, 0.05, "loss", steps=steps, step=last_step, details=details)
+
+
+def _loss_at(history: History, step: int) -> float | None:
+    """The mean of the training losses nearest to a step; None if none is near."""
+    some = sorted(history.finite, key=lambda point: abs(point[0] - step))[: max(3, len(history.finite) // 20)]
+    is_near = len(some) == max(3, len(history.finite) // 20) and abs(some[0][0] - step) <= 0.1 * history.last_step
+    return fmean(loss for _, loss in some) if is_near else None
+
+
+def beats_counting_of(history: History) -> Finding:
+    """`beats_counting`, of a training whose texts were counted."""
+    if history.counted is None or (history.true_loss is None and not history.finite):
+        return not_measured("beats_counting", "no_counts")
+    loss = history.end if history.true_loss is None else history.true_loss
+    finding = beats_counting(loss, history.counted.unigram, history.counted.bigram, history.counted.uniform)
+    return replace(finding, step=history.last_step if history.losses else 0)
 
 
 def is_done(history: History) -> Finding:
     """A training ends when nothing more is gained. Measured: what the last fifth gained, in parts of all that was.
 
-    Source: the guide for beginners, pitfall 3, cure 1; nanoGPT #468.
+    Source: the guide for beginners, pitfall 3, cure 1; Karpathy 2019, 6 ("leave it training"). The limit is ours.
     """
     smooth = list(_smoothed(history))
-    if len(smooth) < 2 * SHORT:
-        return not_measured("is_done", "too_short")
+    if len(smooth) < FEW:
+        return not_measured("is_done", "too_few")
+    if not history.begins:
+        return not_measured("is_done", "starts_late")
     start, end = smooth[0][1], smooth[-1][1]
     before = smooth[-max(2, len(smooth) // 5)]
-    part = max(0.0, (before[1] - end) / (start - end)) if start > end else 0.0
+    gained = before[1] - end
+    part = max(0.0, gained / (start - end)) if start > end else 0.0
+    is_noise = gained <= CLEAR * _error(history, max(1, len(history.finite) // 20))
     steps = (before[0], history.last_step)
-    return Finding("is_done", part <= 0.15, part, 0.15, "loss", steps=steps, step=steps[1])
+    return Finding("is_done", part <= 0.15 or is_noise, part, 0.15, "loss", steps=steps, step=steps[1])
 
 
 def above_double_floor(history: History) -> Finding:
@@ -181,8 +266,8 @@ def above_double_floor(history: History) -> Finding:
 
     Source: llama-from-scratch #5.
     """
-    if history.d_vocab is None or len(history.finite) < 2 * SHORT:
-        return not_measured("above_double_floor", "no_vocabulary")
+    if history.d_vocab is None or len(history.finite) < FEW:
+        return not_measured("above_double_floor", "no_vocabulary" if history.d_vocab is None else "too_few")
     floor = double_softmax_floor(history.d_vocab)
     above = history.end - floor
     settled = history.finite[-len(history.finite) // 4 :]
@@ -208,15 +293,17 @@ RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
         Rule("stays_finite", stays_finite, "sure", (sources.NAN_AT_3000,)),
+        Rule("half_precision", half_precision, "likely", (sources.MICIKEVICIUS.at("3.2"),)),
         Rule("never_negative", never_negative, "sure", (sources.CROSS_ENTROPY,)),
-        Rule("first_loss", starts_even, "likely", (sources.KARPATHY,)),
+        Rule("first_loss", starts_even, "likely", (sources.KARPATHY.at("2"),)),
         Rule("falls", falls, "likely", (sources.BENGIO_RATES.at("3.1"),)),
-        Rule("stays_down", stays_down, "likely", (sources.COHEN,)),
+        Rule("stays_down", stays_down, "likely", (sources.COHEN, sources.BLOWS_UP)),
         Rule("gradient_spikes", gradient_spikes, "likely", (sources.PASCANU.at("3.2"),)),
         Rule("gradients_add_up", gradients_add_up, "hint", (sources.ZERO_GRAD,)),
         Rule("update_size", update_size, "hint", (sources.CS231N,)),
-        Rule("generalises", generalises, "sure", (sources.PRECHELT,)),
-        Rule("is_done", is_done, "hint", (sources.NORMAL_CURVE,)),
+        Rule("generalises", generalises, "likely", (sources.PRECHELT,)),
+        Rule("beats_counting", beats_counting_of, "likely", (sources.SHANNON.at("3"),)),
+        Rule("is_done", is_done, "hint", (sources.KARPATHY.at("6"),)),
         Rule("above_double_floor", above_double_floor, "hint", (sources.TWO_SOFTMAXES,)),
     )
 }
@@ -226,6 +313,8 @@ def diagnose(history: History) -> tuple[Finding, ...]:
     """What the rules say. Most have nothing to say where there is no number, or one that no cross-entropy can be."""
     if not history.finite:
         return (stays_finite(history),)
+    if not half_precision(history).holds and history.finite[-1][1] == 0:  # what comes after is no loss
+        return stays_finite(history), half_precision(history)
     if not (sign := never_negative(history)).holds:
         return stays_finite(history), sign
     return tuple(rule.run(history) for rule in RULES.values())

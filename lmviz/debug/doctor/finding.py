@@ -35,6 +35,7 @@ class Finding:
     beside: tuple[int, ...] = ()  # the other text with which that was compared
     details: Mapping[str, object] = field(default_factory=dict)  # further numbers and names
     why_not: str = ""  # "too_large", "no_attention", ...
+    sure: Sure | None = None  # how sure one can be of this one; None: as of its check
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -10,15 +12,21 @@ from torch import Tensor, nn
 
 from lmviz.chance import seeded
 from lmviz.debug import plain_loop
-from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.asked import Asked, asked_of, nats
+from lmviz.debug.doctor.finding import Finding, Sure, not_measured
+from lmviz.debug.doctor.lessons import shifted
+from lmviz.debug.doctor.outputs import double_softmax
+from lmviz.debug.doctor.sight import receptive_field
 from lmviz.debug.lesson import Lesson
-from lmviz.debug.patient import Patient
+from lmviz.debug.patient import Patient, random_texts
 from lmviz.train.baselines import baselines
 from lmviz.train.data import Windows
 
 STEPS = 150
+TRIES = 4  # batches that a weight may be reached by
 UNTRAINED = Lesson(std=0.02, trains=False)
 BY_HEART = Lesson(std=0.1, most=4)
+FROM_ITS_OWN = Lesson(std=0, most=4)
 MEANINGLESS = Lesson(std=0.1, texts="any")
 FAR = 1e4  # one layer's gradient over another's: more is vanishing, or exploding
 
@@ -26,75 +34,156 @@ FAR = 1e4  # one layer's gradient over another's: more is vanishing, or explodin
 def first_loss(loss: float, d_vocab: int) -> Finding:
     """Before training every token is about as likely as any other: the loss is ln V. Measured: the first loss.
 
-    Source: Karpathy 2019, "A recipe for training neural networks", 2: verify loss at init.
+    Source: Karpathy 2019, "A recipe for training neural networks", 2: verify loss at init. How far it may be: ours.
     """
     expected = math.log(d_vocab)
     holds = math.isfinite(loss) and abs(loss - expected) <= 0.2 * expected + 0.1
-    details = {"d_vocab": d_vocab}
+    why = "" if holds else "low" if loss < expected else "high"
+    details = {"d_vocab": d_vocab, "why": why}
     return Finding("first_loss", holds, loss, expected, "loss", steps=(1, 1), step=1, details=details)
 
 
-def beats_counting(loss: float, unigram: float, bigram: float) -> Finding:
+def beats_counting(loss: float, unigram: float, bigram: float, uniform: float = math.inf) -> Finding:
     """A model that looks back should do better than a table of pairs. Measured: its loss, in nats.
 
     Args:
         loss: on the texts that it was trained on, each token from those before it.
         unigram, bigram: what counting tokens, and pairs of tokens, reaches on the same texts.
+        uniform: ln V, which needs no counting.
 
     Source: Shannon 1948, 3.
     """
     holds = math.isfinite(loss) and loss <= bigram + 0.02
-    return Finding("beats_counting", holds, loss, bigram, "loss", details={"unigram": unigram, "bigram": bigram})
+    why = "" if holds or loss <= unigram else "worse_than_chance" if not loss <= uniform else "worse_than_letters"
+    details = {"unigram": unigram, "uniform": uniform, "why": why}
+    return Finding("beats_counting", holds, loss, bigram, "loss", details=details)
 
 
 def untrained_loss(patient: Patient) -> Finding:
-    """`first_loss` of the patient with new weights."""
+    """`first_loss` of the patient as it is, if it is worse than guessing, and with new weights.
+
+    As it is: weights that start too large are sure of themselves, and wrong; no training leaves a model so on its own
+    texts.
+    """
+    asked = patient.asked
+    if not asked.counted.any():
+        return not_measured("first_loss", "too_short")
+    own = first_loss(nats(patient.logits(asked.inputs), asked), patient.d_vocab)
+    if not own.holds and own.details["why"] == "high" and not patient.drawn and patient.output != "probs":
+        return replace(own, step=0, steps=None, where="logits", details={**own.details, "why": "as_it_is"})
     if not patient.is_small:
         return not_measured("first_loss", "too_large")
-    inputs, targets = UNTRAINED.batch(patient)
-    with torch.no_grad():
-        loss = float(patient.loop.Loss(targets)(UNTRAINED.model(patient)(inputs)))
-    return first_loss(loss, patient.d_vocab)
+    model = UNTRAINED.model(patient)
+    patient.reading.attach(model)
+    return first_loss(nats(patient.logits(asked.inputs, model), asked), patient.d_vocab)
 
 
 def one_batch(patient: Patient) -> Finding:
     """A model that works can learn a few texts by heart. Measured: the loss after some steps on one batch, in nats.
 
     No model can do better than knowing all that comes before a token: less than that means that it sees the answer.
+    The loss is that of what the loop asks, whatever the loop itself makes of it.
 
-    Source: Karpathy 2019, "A recipe for training neural networks", 2: overfit one batch.
+    Source: Karpathy 2019, "A recipe for training neural networks", 2: overfit one batch. What is enough: ours.
     """
     if not patient.is_small:
         return not_measured("one_batch", "too_large")
-    true = Windows(*(pair[: BY_HEART.most] for pair in patient.true_pairs))
-    counted = baselines(true, patient.d_vocab)
-    losses = list(BY_HEART.training(patient, BY_HEART.model(patient), STEPS))
-    last, first, floor = losses[-1], losses[0], counted.floor
-    learned = last < floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
+    inputs, targets = BY_HEART.batch(patient)
+    asked = asked_of(patient.loop, inputs, targets, patient.d_vocab, patient.output)
+    if not asked.counted.any():
+        return not_measured("one_batch", "too_short")
+    honest = _honest(patient, asked)
+    counted = baselines(honest, patient.d_vocab)
+    window = int(str(receptive_field(patient).details.get("window", 0)))
+    floor = _floor_of_window(honest, window) if window else counted.floor
+    first, last, losses = math.nan, math.nan, tuple[float, ...]()
+    for lesson, seed in (
+        (BY_HEART, 0),
+        (BY_HEART, 1),
+        (FROM_ITS_OWN, 0),
+    ):  # a narrow model learns from some starts only
+        model = lesson.model(patient, seed)
+        first = _nats_of(patient, lesson.model(patient, seed), asked)
+        losses = tuple(lesson.training(patient, model, STEPS))
+        last = _nats_of(patient, model, asked)
+        limit = floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
+        if last < limit:
+            break
     cheats = last < floor - 0.02
-    why = "sees_the_answer" if cheats else "" if learned else "does_not_learn"
-    details = {"first": first, "floor": floor, "steps": STEPS, "why": why, "losses": tuple(losses)}
-    limit = floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
-    holds = learned and not cheats
-    return Finding("one_batch", holds, last, limit, "loss", steps=(1, STEPS), step=STEPS, details=details)
+    why = "sees_the_answer" if cheats else "" if last < limit else "does_not_learn"
+    details = {"first": first, "floor": floor, "steps": STEPS, "why": why, "losses": losses}
+    return Finding("one_batch", not why, last, limit, "loss", steps=(1, STEPS), step=STEPS, details=details)
+
+
+def _nats_of(patient: Patient, model: nn.Module, asked: Asked) -> float:
+    """The loss of a model in training, in evaluation. It gives logits and nothing else from now on."""
+    patient.reading.attach(model.eval())
+    found = patient.logits(asked.inputs, model)
+    is_read_as_logits = patient.output != "probs" or not double_softmax(patient).holds
+    return nats(found if is_read_as_logits else found.clamp_min(1e-30).log(), asked)
+
+
+def _floor_of_window(windows: Windows, n_seen: int) -> float:
+    """The entropy of a target given the last so many tokens."""
+    pairs = [
+        (tuple(inputs[max(0, pos + 1 - n_seen) : pos + 1]), target)
+        for inputs, targets in zip(windows.inputs.tolist(), windows.targets.tolist(), strict=True)
+        for pos, target in enumerate(targets)
+        if target != plain_loop.PAD
+    ]
+    seen, together = Counter(context for context, _ in pairs), Counter(pairs)
+    return -sum(n * math.log(n / seen[context]) for (context, _), n in together.items()) / len(pairs)
+
+
+def _honest(patient: Patient, asked: Asked) -> Windows:
+    """What is asked, with the inputs; the next tokens, where something else is asked: the floor is that of reading."""
+    if shifted(asked.inputs, asked.tokens).holds:
+        return Windows(asked.inputs, asked.tokens)
+    return Windows(*(pair[: BY_HEART.most] for pair in patient.true_pairs))
 
 
 def gradients_reach(patient: Patient) -> Finding:
     """The loss depends on every weight. Measured: how many tensors of weights have no gradient, or one of zeros.
+
+    Weights that were frozen in so many words, and experts that no token was sent to, are a hint only.
 
     Source: Rumelhart et al. 1986; the usual causes are `detach`, `no_grad`, `requires_grad=False`, or a part that is
     never called.
     """
     if not patient.is_small:
         return not_measured("gradients_reach", "too_large")
-    model = MEANINGLESS.model(patient)
     frozen = [path for path, parameter in patient.model.named_parameters() if not parameter.requires_grad]
-    _backward(model, *MEANINGLESS.batch(patient))
-    cut = [p for p, w in model.named_parameters() if w.grad is None or not w.grad.count_nonzero()]
+    reached = set[str]()
+    for seed in range(TRIES):
+        model = MEANINGLESS.model(patient)
+        inputs, targets = plain_loop.make_pairs(random_texts(patient.d_vocab, 12, seed=seed), patient.n_ctx)
+        _backward(patient, model, inputs, targets)
+        reached |= {p for p, w in model.named_parameters() if w.grad is not None and w.grad.count_nonzero()}
+        if len(reached) == len(list(model.named_parameters())):
+            break
+    cut = [path for path, _ in model.named_parameters() if path not in reached and not _is_shift_of_keys(path, reached)]
     lost = list(dict.fromkeys([*cut, *frozen]))
     details = {"lost": ", ".join(lost[:4]), "frozen": len(frozen), "tensors": len(list(model.parameters()))}
     where, cell = (lost[0], (0,) * model.get_parameter(lost[0]).ndim) if lost else ("", None)
-    return Finding("gradients_reach", not lost, len(lost), 0, where, cell, step=1, gradient=True, details=details)
+    sure: Sure | None = "hint" if all(path in frozen or _has_siblings(path, reached) for path in lost) else None
+    return Finding("gradients_reach", not lost, len(lost), 0, where, cell, step=1, gradient=True, details=details,
+                   sure=sure)  # fmt: skip
+
+
+def _is_shift_of_keys(path: str, reached: set[str]) -> bool:
+    """The bias of keys adds one number to all of a query's scores, which the softmax takes away: its slope is 0."""
+    return path.endswith(".bias") and path.removesuffix("bias") + "weight" in reached
+
+
+def _has_siblings(path: str, reached: set[str]) -> bool:
+    """Whether it is one of several numbered parts alike, another of which is reached: an expert, for example."""
+    parts = path.split(".")
+    for i, part in reversed(list(enumerate(parts))):
+        if part.isdigit():
+            return any(
+                other.split(".")[:i] == parts[:i] and other.split(".")[i + 1 :] == parts[i + 1 :] for other in reached
+            )
+    return False
 
 
 def layers(patient: Patient) -> Finding:
@@ -103,11 +192,11 @@ def layers(patient: Patient) -> Finding:
     Measured where each block gives back the stream, as the root mean square of the loss's slope there. A large ratio is
     a slope that vanishes, or explodes, on its way back.
 
-    Source: Bengio et al. 1994; He et al. 2016 for the cure.
+    Source: Bengio et al. 1994; He et al. 2016 for the cure. The limit is ours.
     """
     if not patient.is_small:
         return not_measured("layers", "too_large")
-    sizes = _by_block(MEANINGLESS.model(patient), *MEANINGLESS.batch(patient))
+    sizes = _by_block(patient, MEANINGLESS.model(patient), *MEANINGLESS.batch(patient))
     if len(sizes) < 2:
         return not_measured("layers", "one_block")
     low, high = min(sizes, key=lambda b: sizes[b]), max(sizes, key=lambda b: sizes[b])
@@ -116,12 +205,14 @@ def layers(patient: Patient) -> Finding:
     return Finding("layers", ratio <= FAR, ratio, FAR, low, step=1, gradient=True, details=details)
 
 
-def _backward(model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
+def _backward(patient: Patient, model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
+    """The slopes of the plain loss in the weights of a model of one's own."""
+    patient.reading.attach(model)
     with seeded(0), torch.enable_grad():
         plain_loop.Loss(targets)(model(inputs)).backward()
 
 
-def _by_block(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, float]:
+def _by_block(patient: Patient, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, float]:
     """Root mean square of the slope at the end of each numbered part of the longest list of parts."""
     lists = [(path, m) for path, m in model.named_modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
     path, parts = max(lists, key=lambda found: len(found[1]), default=("", nn.ModuleList()))
@@ -135,5 +226,5 @@ def _by_block(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, fl
 
     for i, part in enumerate(parts):
         part.register_forward_hook(partial(keep, f"{path}.{i}"))
-    _backward(model, inputs, targets)
+    _backward(patient, model, inputs, targets)
     return {name: float(stream.grad.pow(2).mean().sqrt()) for name, stream in kept.items() if stream.grad is not None}

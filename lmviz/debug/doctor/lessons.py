@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from lmviz.debug.asked import NOTHING, fillers
 from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.doctor.slopes import Slopes
 from lmviz.debug.lesson import Lesson
 from lmviz.debug.patient import Patient
 from lmviz.debug.plain_loop import PAD
+from lmviz.trace.step import Cell
 
-STILL = Lesson(std=0.1, most=8, rate=1e-12)  # so slow that weights stay where they are
+STILL = Lesson(std=0.1, most=8, rate=1e-12, repeats=True)  # so slow that weights stay where they are
 MOVING = Lesson(std=0.1, most=8)
 AS_IT_IS = Lesson(std=0, trains=False)
 WANTED = "loss.wanted"  # the targets, as the plain loop's loss reads them: [text * pos]
+STEPS = 8  # in which gradients that are added up on purpose begin anew, and a slow start has moved every weight
+MIXED = 1e-6  # of a slope: moved by logits of another position
 
 
 def shifted(inputs: Tensor, targets: Tensor) -> Finding:
@@ -32,78 +37,125 @@ def shifted(inputs: Tensor, targets: Tensor) -> Finding:
     if not asked.any():
         return not_measured("targets_shifted", "too_short")
     following = (targets[:, :-1] == inputs[:, 1:])[asked]
-    same = (targets[:, :-1] == inputs[:, :-1])[asked]
     share = float(following.float().mean())
     window, pos = (int(i) for i in (asked & (targets[:, :-1] != inputs[:, 1:])).nonzero()[0]) if share < 1 else (0, 0)
-    details = {"same": float(same.float().mean()), "window": window, "pos": pos}
+    details = {"window": window, "pos": pos, **_others(inputs, targets, asked)}
     cell = (window * targets.shape[1] + pos,)
     return Finding("targets_shifted", share > 0.99, share, 1.0, WANTED, cell, step=1, details=details)
 
 
+def _others(inputs: Tensor, targets: Tensor, asked: Tensor) -> dict[str, object]:
+    """What is asked in place of the next token: the same one, the one before, one too far ahead, or another."""
+    same = float((targets[:, :-1] == inputs[:, :-1])[asked].float().mean())
+    before = float((targets[:, 1:-1] == inputs[:, :-2])[asked[:, 1:]].float().mean()) if asked[:, 1:].any() else 0.0
+    ahead = float((targets[:, :-2] == inputs[:, 2:])[asked[:, :-1]].float().mean()) if asked[:, :-1].any() else 0.0
+    shares = {"same": same, "before": before, "ahead": ahead}
+    why = max(shares, key=lambda name: shares[name])
+    return {"same": same, "why": why if shares[why] > 0.9 else "other"}
+
+
 def targets_shifted(patient: Patient) -> Finding:
-    return shifted(*patient.pairs)
+    """`shifted`, of what the patient's loss asks, wherever its loop shifts."""
+    asked = patient.asked
+    tokens = asked.tokens.masked_fill(_after_the_texts(patient), NOTHING)
+    return shifted(asked.inputs, tokens)
 
 
 def padding(patient: Patient) -> Finding:
-    """What fills a batch up is not learned. Measured: targets that are counted, less those that the texts have.
+    """What fills a batch up is not learned. Measured: how many fillers are asked for.
 
     Source: torch.nn.functional.cross_entropy, `ignore_index`.
     """
-    inputs, targets = patient.pairs
-    _, true = patient.true_pairs
-    if shifted(inputs, targets).details.get("same") == 1:
+    if targets_shifted(patient).details.get("why") == "same":
         return not_measured("padding", "not_shifted")
-    counted, wanted = int((targets != PAD).sum()), int((true != PAD).sum())
-    details = {"counted": counted, "wanted": wanted}
-    first = ((targets != PAD) & (true == PAD)).flatten().nonzero()
+    asked = patient.asked
+    wrong = asked.counted & _after_the_texts(patient)
+    counted, n_wrong = int(asked.counted.sum()), int(wrong.sum())
+    details = {"counted": counted, "wanted": counted - n_wrong}
+    first = wrong.flatten().nonzero()
     cell = (int(first[0]),) if len(first) else (0,)
-    return Finding("padding", counted <= wanted, counted - wanted, 0, WANTED, cell, step=1, details=details)
+    return Finding("padding", n_wrong == 0, n_wrong, 0, WANTED, cell, step=1, details=details)
+
+
+def _after_the_texts(patient: Patient) -> Tensor:
+    """[batch, pos]: where a loop's rows have no token to ask for.
+
+    Of rows that are cut as the plain loop cuts them that is known. In others fillers are told by being the same again
+    and again: one of them may be an end token.
+    """
+    inputs, (true_inputs, true_targets) = patient.asked.inputs, patient.true_pairs
+    is_target = true_targets != PAD
+    if inputs.shape == true_inputs.shape and torch.equal(inputs[is_target], true_inputs[is_target]):
+        return ~is_target
+    return fillers(inputs, patient.texts)
+
+
+def cross_entropy(patient: Patient) -> Finding:
+    """The loss is the mean of −ln p(target), position by position. Measured: how far the slope at one position moves
+    with the logits of another, in parts of the largest slope.
+
+    Where that is not 0, the axes of the logits have been mixed up on the way to the loss. And the slope of a
+    cross-entropy sums to 0 over the tokens: where only the target has one, the logarithm of a softmax is missing.
+
+    Source: torch.nn.functional.cross_entropy; Goodfellow et al. 2016, 6.2.2.3, for the slope.
+    """
+    asked = patient.asked
+    if not asked.counted.any():
+        return not_measured("cross_entropy", "too_short")
+    mixed = float(asked.moved.max())
+    slopes = asked.slopes[asked.counted]  # [position, d_vocab]
+    others = slopes.abs().sum(dim=-1) - slopes.abs().amax(dim=-1)
+    why = "mixes_positions" if mixed > MIXED else "no_softmax" if not others.any() and slopes.shape[-1] > 1 else ""
+    return Finding("cross_entropy", not why, mixed, 0.0, "loss", step=1, details={"why": why})
 
 
 def gradients_afresh(patient: Patient) -> Finding:
     """Every step's gradient is its own. Measured: the third gradient over the first, while the weights stand still.
+
+    A loop that makes one large batch of several adds gradients up on purpose, and begins anew after some steps.
 
     Source: torch.optim.Optimizer.zero_grad; the tell is a length that grows step by step.
     """
     if not patient.is_small:
         return not_measured("gradients_afresh", "too_large")
     model = STILL.model(patient)
-    lengths = [_length(model) for _ in STILL.training(patient, model, 3)]
+    slopes = Slopes().watch(model)
+    lengths, where, cell = list[float](), "", None
+    for _ in STILL.training(patient, model, STEPS):
+        lengths.append(slopes.length)
+        if len(lengths) == 3:
+            where, cell = slopes.steepest()
+        slopes.begin()
+    if len(lengths) < 3 or not lengths[0]:
+        return not_measured("gradients_afresh", "no_gradients")
     ratio = lengths[2] / lengths[0] if lengths[0] else math.nan
-    where, cell = _steepest(model)
-    details = {"lengths": tuple(lengths)}
-    holds = bool(abs(ratio - 1) < 0.01)
-    return Finding("gradients_afresh", holds, ratio, 1.0, where, cell, step=3, gradient=True, details=details)
+    grows = all(later > 1.05 * earlier for earlier, later in pairwise(lengths))
+    details = {"lengths": tuple(lengths[:3])}
+    return Finding("gradients_afresh", not (grows and ratio > 2), ratio, 1.0, where, cell, step=3, gradient=True,
+                   details=details)  # fmt: skip
 
 
 def all_move(patient: Patient) -> Finding:
-    """Every weight that may learn does. Measured: how many tensors of weights two steps leave where they were.
+    """Every weight that may learn does. Measured: how many tensors of weights some steps leave where they were.
 
     Source: a common checklist: weights that are frozen, or that the optimiser was never given.
     """
     if not patient.is_small:
         return not_measured("all_move", "too_large")
     model = MOVING.model(patient)
+    slopes = Slopes().watch(model)
     before = {path: parameter.detach().clone() for path, parameter in model.named_parameters()}
-    reached = {path: False for path in before}
-    for _ in MOVING.training(patient, model, 2):
-        for path, parameter in model.named_parameters():
-            reached[path] |= parameter.grad is not None and bool(parameter.grad.count_nonzero())
-    still = [path for path, parameter in model.named_parameters() if torch.equal(parameter, before[path])]
-    forgotten = [path for path in still if reached[path]]
+    steep, still = dict.fromkeys(before, 0.0), list(before)
+    steepest: tuple[str, Cell | None] = ("", None)
+    for step, _ in enumerate(MOVING.training(patient, model, STEPS), start=1):
+        steep = {path: max(steep[path], slopes.largest.get(path, 0.0)) for path in steep}
+        still = [path for path, parameter in model.named_parameters() if torch.equal(parameter, before[path])]
+        if step == 2:
+            steepest = slopes.steepest([path for path in still if steep[path]])
+        slopes.begin()
+        if step > 1 and not still:
+            break
+    forgotten = [path for path in still if steep[path] > 1e-5 * max(steep.values())]
     details = {"forgotten": ", ".join(forgotten[:4]), "tensors": len(before)}
-    where, cell = _steepest(model, forgotten) if forgotten else ("", None)
+    where, cell = steepest if forgotten else ("", None)
     return Finding("all_move", not forgotten, len(forgotten), 0, where, cell, step=2, gradient=True, details=details)
-
-
-def _length(model: nn.Module) -> float:
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    return float(torch.stack([gradient.norm() for gradient in gradients]).norm()) if gradients else 0.0
-
-
-def _steepest(model: nn.Module, paths: Sequence[str] = ()) -> tuple[str, tuple[int, ...]]:
-    """The weight with the largest gradient of all, or of some, and the cell of it."""
-    slopes = {p: w.grad.abs() for p, w in model.named_parameters() if w.grad is not None and (not paths or p in paths)}
-    path = max(slopes, key=lambda p: float(slopes[p].max()))
-    cell = torch.unravel_index(slopes[path].argmax(), slopes[path].shape)
-    return path, tuple(int(i) for i in cell)

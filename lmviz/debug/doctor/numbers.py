@@ -1,25 +1,38 @@
-"""Numbers that are none, rows that are not normed, layers that do not bend, units that are always off."""
+"""Numbers that are none, norms that mix tokens, layers that do not bend, units that are always off."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from lmviz.debug.doctor.finding import Finding, not_measured
-from lmviz.debug.invariants import checks_of
 from lmviz.debug.patient import Patient
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Array, Step, Trace
-from lmviz.walk.stages import Stage, stages_of
+from lmviz.walk.stages import stages_of
 
-BENDING = frozenset(("gelu", "relu", "silu", "tanh", "sigmoid", "softplus", "mish", "leaky_relu", "elu", "pow", "erf"))
-MASKING = frozenset(("masked_fill", "where", "add", "getitem", "triu", "tril", "full"))
+STRAIGHT = frozenset(
+    ("linear", "matmul", "addmm", "einsum", "conv1d", "add", "sub", "mul", "div", "neg", "dropout", "view", "reshape",
+     "transpose", "permute", "flatten", "unflatten", "contiguous", "to", "type_as", "unsqueeze", "squeeze", "getitem",
+     "chunk", "split", "cat", "stack", "float", "clone", "detach", "expand", "rearrange", "identity", "layer_norm")
+)  # fmt: skip
+# what puts infinities into a mask on purpose; others that make one of finite numbers have overflown
+MAKING_MASKS = frozenset(
+    ("masked_fill", "where", "full", "full_like", "new_full", "fill", "tensor", "as_tensor", "new_tensor", "setitem",
+     "index_put", "copy", "scatter", "triu", "tril", "zeros", "ones")
+)  # fmt: skip
+NOT_FILLED = frozenset(("empty", "empty_like", "new_empty", "empty_strided"))
+CLEANING = frozenset(("nan_to_num", "masked_fill", "where", "isnan", "isfinite", "isinf"))
+STATISTICS = frozenset(("mean", "var", "std", "var_mean", "std_mean", "norm", "sum"))
 
 
 def finite(patient: Patient) -> Finding:
-    """No NaN anywhere and no infinity but a mask's −∞. Measured: how many, in the first tensor that has any.
+    """No NaN anywhere and no infinity but a mask's. Measured: how many, in the first tensor that has any.
+
+    An infinity is a mask's if it was put there; one that comes of finite numbers is an overflow.
 
     Source: Goldberg 1991, 2.2, on how a NaN spreads; nanoGPT #215.
     """
@@ -30,99 +43,92 @@ def finite(patient: Patient) -> Finding:
             return Finding("finite", False, bad, 0, path, cell)
     for step in patient.trace:
         for value in step.outputs:
-            if value.array.dtype.kind == "f" and (wrong := _not_finite(step, value.array)).any():
+            wrong = _broken(patient.trace, step, value.array) if value.array.dtype.kind == "f" else None
+            if wrong is not None and wrong.any():
                 cell = tuple(int(i) for i in np.argwhere(wrong)[0])
                 return Finding("finite", False, int(wrong.sum()), 0, value.address, cell)
     return Finding("finite", True, 0, 0)
 
 
-def _not_finite(step: Step, array: Array) -> Array:
-    wrong: Array = np.isnan(array)
-    return wrong | (np.isposinf(array) if step.op in MASKING else np.isinf(array))
+def _broken(trace: Trace, step: Step, array: Array) -> Array | None:
+    """Where a step has made a NaN, or an infinity out of finite numbers."""
+    if step.op in NOT_FILLED or bool(np.isfinite(array).all()):
+        return None
+    nan: Array = np.isnan(array)
+    if nan.any():
+        return None if _is_cleaned(trace, step) else nan
+    given = [value.array for value in step.inputs if value.array.dtype.kind == "f"]
+    is_passed_on = any(np.isinf(one).any() for one in given)
+    is_put = step.op in MAKING_MASKS or any(isinstance(s, float) and math.isinf(s) for s in step.settings.values())
+    is_log_of_mask = step.op == "log" and all(bool(np.isin(one, (0, 1)).all()) for one in given)
+    infinite: Array = np.isinf(array)
+    return None if is_passed_on or is_put or is_log_of_mask else infinite
+
+
+def _is_cleaned(trace: Trace, step: Step) -> bool:
+    """Whether all that reads a step's result takes its NaN away."""
+    made = {value.address for value in step.outputs}
+    readers = [later for later in trace[step.index + 1 :] if any(value.address in made for value in later.inputs)]
+    return bool(readers) and all(reader.op in CLEANING for reader in readers)
 
 
 def norm(patient: Patient) -> Finding:
-    """After a norm, every position on its own has mean 0. Measured: the mean that is farthest from it.
+    """A norm takes the mean and the variance of one token's numbers. Measured: how many tokens share one of them.
 
     Source: Ba et al. 2016, eq. 3.
     """
-    worst: tuple[float, Stage | None] = (0.0, None)
-    holds = True
-    for stage in stages_of(patient.trace):
-        for check in checks_of(patient.trace, stage) if stage.kind in ("norm", "final_norm") else ():
-            if check.name == "mean_zero" and (worst[1] is None or abs(check.measured) >= abs(worst[0])):
-                worst, holds = (check.measured, stage), holds and check.holds
-    mean, found = worst
-    if found is None:
+    n_pos = patient.ids.shape[1]
+    shared = [(step, n) for step, n in _statistics(patient.trace, n_pos)]
+    if not shared:
         return not_measured("norm", "no_norm")
-    return Finding("norm", holds, mean, 0.0, patient.trace[found.stop].address)
+    step, most = max(shared, key=lambda found: found[1])
+    return Finding("norm", most == 1, most, 1, step.address)
 
 
-def stream(patient: Patient) -> Finding:
-    """What a block adds, it adds to the stream itself. Measured: the least that a block keeps of what came to it.
-
-    A block's residual is a sum of two; one of the two must be what the block was given, or a sum that has it in it.
-
-    Source: He et al. 2016, eq. 1.
-    """
-    blocks = _blocks(patient.trace)
-    if not blocks:
-        return not_measured("stream", "no_blocks")
-    for path, steps in blocks:
-        if not _keeps_its_input(patient.trace, path, steps):
-            return Finding("stream", False, 0.0, 1.0, steps[-1].address, details={"block": path})
-    return Finding("stream", True, 1.0, 1.0, details={"blocks": len(blocks)})
-
-
-def _blocks(trace: Trace) -> list[tuple[str, tuple[Step, ...]]]:
-    """The calls of numbered parts that hold an attention."""
-    found = []
-    for call in trace.calls:
-        if call.module.rpartition(".")[2].isdigit() and call.last >= call.first:
-            steps = trace[call.first : call.last + 1]
-            if any(step.op == "softmax" or step.op.startswith("scaled_dot") for step in steps):
-                found.append((call.module, steps))
-    return found
-
-
-def _keeps_its_input(trace: Trace, path: str, steps: tuple[Step, ...]) -> bool:
-    """Whether additions alone lead from what a block gives back to what it was given."""
-    made = {value.address: step for step in steps for value in step.outputs}
-    given = steps[0].inputs[0].address if steps[0].inputs else ""
-    frontier, seen = [steps[-1].outputs[0].address if steps[-1].outputs else ""], set()
-    while frontier:
-        address = frontier.pop()
-        if address == given:
-            return True
-        step = made.get(address)
-        if step is None or address in seen:
+def _statistics(trace: Trace, n_pos: int) -> Iterator[tuple[Step, int]]:
+    """The steps that work out what a norm divides by or subtracts, and how many tokens share it."""
+    norms = [range(s.first, s.last + 1) for s in stages_of(trace) if s.kind in ("norm", "final_norm")]
+    for step in trace:
+        if not step.inputs or len(step.inputs[0].shape) != 3 or step.inputs[0].shape[1] != n_pos or n_pos == 1:
             continue
-        seen.add(address)
-        if step.op in ("add", "dropout"):
-            frontier += [value.address for value in step.inputs if value.shape == step.outputs[0].shape]
-    return False
+        if step.op in ("layer_norm", "rms_norm"):
+            shape = step.settings.get("normalized_shape")
+            whole = len(shape) if isinstance(shape, tuple | list) else 1
+            yield step, n_pos if whole > 1 else 1
+        elif step.op in STATISTICS and step.outputs and any(step.index in found for found in norms):
+            yield step, 1 if n_pos in step.outputs[0].shape[:2] else n_pos
 
 
 def bends(patient: Patient) -> Finding:
-    """Between its two matrices an MLP bends, or the two are as one. Measured: the blocks whose MLP does not.
+    """Between its two matrices an MLP has something that is not linear. Measured: the blocks whose MLP has not.
 
-    Source: Vaswani et al. 2017, eq. 2; Hornik et al. 1989, on what a bend is good for.
+    Source: Vaswani et al. 2017, eq. 2; Hornik et al. 1989, on what that is good for.
     """
     blocks: dict[int | None, list[Step]] = {}
     for stage in stages_of(patient.trace):
         if stage.kind == "mlp":
             blocks.setdefault(stage.block, []).extend(patient.trace[stage.first : stage.last + 1])
-    straight = [block for block, steps in blocks.items() if not any(step.op in BENDING for step in steps)]
+    straight = [block for block, steps in blocks.items() if all(map(_is_straight, steps)) and _has_matrix(steps)]
     if not blocks:
         return not_measured("bends", "no_mlp")
     where = blocks[straight[0]][-1].address if straight else ""
     return Finding("bends", not straight, len(straight), 0, where, details={"blocks": ", ".join(map(str, straight))})
 
 
-def dead_units(patient: Patient) -> Finding:
-    """A ReLU that is 0 for every text learns no more. Measured: the share of such units in the worst layer.
+def _is_straight(step: Step) -> bool:
+    """Whether a step is linear in what it is given; a product of two activations is not."""
+    n_activations = sum(value.role == "activation" for value in step.inputs)
+    return step.op in STRAIGHT and (step.op in ("add", "sub", "cat", "stack") or n_activations < 2)
 
-    Source: Maas et al. 2013, 1.
+
+def _has_matrix(steps: list[Step]) -> bool:
+    return sum(step.op in ("linear", "matmul", "addmm", "einsum", "conv1d") for step in steps) > 1
+
+
+def dead_units(patient: Patient) -> Finding:
+    """A ReLU that is 0 for every text gets no gradient. Measured: the share of such units in the worst layer.
+
+    Source: Maas et al. 2013, 1. The limit is ours.
     """
     layers = list(_off(patient))
     if not layers:
@@ -142,5 +148,5 @@ def _off(patient: Patient) -> Iterator[tuple[str, Array]]:
         trace = record(patient.model, inputs)
     counted = (targets != -100).numpy()
     for step in trace:
-        if step.op == "relu" and step.outputs[0].array.ndim == 3:
+        if step.op == "relu" and step.outputs[0].array.ndim == 3 and step.outputs[0].shape[:2] == counted.shape:
             yield step.address, ~(step.outputs[0].array[counted] > 0).any(axis=0)

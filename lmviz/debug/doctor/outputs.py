@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -10,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lmviz.chance import seeded
+from lmviz.debug.asked import NOTHING, Asked, alike, nats
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.patient import Patient
 from lmviz.generate.settings import Settings
@@ -23,9 +23,8 @@ def repeatable(patient: Patient) -> Finding:
 
     Source: Srivastava et al. 2014, 4: dropout is for training; pytorch #42929.
     """
-    model = copy.deepcopy(patient.model).eval()
     with torch.no_grad(), seeded(0):
-        first, second = model(patient.ids), model(patient.ids)
+        first, second = patient.precise(patient.ids), patient.precise(patient.ids)
     apart = (first - second).abs().nan_to_num(0.0)
     largest = float(apart.max())
     where = next((step.address for step in patient.trace if step.op in DRAWING), "logits")
@@ -35,28 +34,36 @@ def repeatable(patient: Patient) -> Finding:
 def double_softmax(patient: Patient) -> Finding:
     """The loss has a softmax in it already. Measured: the loop's loss, less that of the logits.
 
-    Either the model ends in a softmax, so that its logits are shares that sum to 1, or the loop puts one before the
-    loss. Both keep the loss above ln(1 + (V − 1) / e).
+    Either the model ends in a softmax, and the loss takes what it gives for logits, or the loop puts a softmax before
+    the loss. Both keep the loss above ln(1 + (V − 1) / e). It shows in the loss's slopes: they are those of a
+    cross-entropy of shares.
 
     Source: llama-from-scratch #5; the floor is the loss at logits 1 and 0.
     """
-    inputs, targets = patient.true_pairs
-    with torch.no_grad():
-        logits = patient.precise(inputs)
-        theirs = float(patient.loop.Loss(targets)(logits))
+    asked = patient.asked
+    if not asked.counted.any() or patient.d_vocab < 2:
+        return not_measured("double_softmax", "too_short")
+    logits = patient.logits(asked.inputs)
+    theirs = float(patient.loop.Loss(patient.pairs[1])(logits.to(torch.float32)))
+    once = nats(logits, asked)
     floor = double_softmax_floor(patient.d_vocab)
-    sums = logits.sum(dim=-1)
-    if patient.d_vocab > 1 and bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
-        return Finding("double_softmax", False, 1.0, floor, "logits", (0, 0, 0), details={"floor": floor})
-    twice = _loss(logits.softmax(dim=-1), targets)
-    once = _loss(logits, targets)
-    is_double = abs(theirs - twice) < 1e-6 < abs(theirs - once)
+    like_one = alike(asked.slopes, _slopes(asked, softmaxes=1), asked.counted)
+    like_two = alike(asked.slopes, _slopes(asked, softmaxes=2), asked.counted)
+    is_double = like_two > 0.999 and like_two > like_one
     details = {"floor": floor, "loss": theirs, "once": once}
+    if patient.output == "probs":
+        return Finding("double_softmax", not is_double, 1.0, floor, "logits", (0, 0, 0), details=details)
     return Finding("double_softmax", not is_double, theirs - once, floor, "loss.given", (0, 0), step=1, details=details)
 
 
-def _loss(logits: Tensor, targets: Tensor) -> float:
-    return float(F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100))
+def _slopes(asked: Asked, softmaxes: int) -> Tensor:
+    """Those of the cross-entropy of what is asked, at the logits where the loop's own were taken."""
+    with torch.enable_grad():
+        given = asked.logits.clone().requires_grad_()
+        read = given if softmaxes == 1 else given.softmax(dim=-1)
+        loss = F.cross_entropy(read.flatten(0, 1), asked.tokens.flatten(), ignore_index=NOTHING, reduction="sum")
+        (slopes,) = torch.autograd.grad(loss, given)
+    return slopes
 
 
 def sampling(settings: Settings, logits: Tensor, text: tuple[int, ...] = ()) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.doctor.finding import Finding, Sure, not_measured
 from lmviz.debug.patient import Patient
 from lmviz.trace.step import Array, Step, Trace, Value
 from lmviz.walk.stages import stages_of
@@ -15,6 +15,7 @@ from lmviz.walk.stages import stages_of
 TOLERANCE = {"float32": 1e-5, "float64": 1e-5}
 HALF = 2e-2  # of sums of numbers with 8 or 11 bits
 COLLAPSED = 0.02  # of the entropy that an even row has
+LARGE = 2.0  # a standard deviation of scores above which a softmax is sharp: ours
 SATURATED = 0.9999  # a share that leaves the softmax next to no slope
 
 
@@ -88,24 +89,89 @@ def pattern_rows(patient: Patient) -> Finding:
 def scale(patient: Patient) -> Finding:
     """Scores are q·k / √d_head. Measured: what q·k was multiplied by, times √d_head, which is then 1.
 
+    Some factors are mistakes that people make: none at all, the width of the model in place of that of a head, the
+    width without its root. Any other is a model's own, and so is one after a norm of queries or keys. Where scores
+    are small all the same, a missing factor is a hint.
+
     Source: Vaswani et al. 2017, 3.2.1.
     """
     for pattern in patterns_of(patient.trace):
         product = _scores_product(patient.trace, pattern.softmax)
         if product is None:
             continue
-        given = pattern.softmax.inputs[0].array.astype(np.float64)
-        raw = product.outputs[0].array.astype(np.float64)
-        if raw.shape != given.shape:
+        measured = _factor(patient.trace, product, pattern)
+        if measured is None:
             continue
-        kept = np.isfinite(given) & (np.abs(raw) > 1e-6) & (given > -1e4) & (given != 0)
-        if not kept.any():
-            continue
-        before = _scaled_before(patient.trace, product.inputs[0]) * _scaled_before(patient.trace, product.inputs[1])
-        d_head = product.inputs[0].shape[-1]
-        factor = float(np.median(given[kept] / raw[kept])) * before * d_head**0.5
-        return Finding("scale", bool(abs(factor - 1) <= 0.02), factor, 1.0, product.address)
+        if any(_is_normed(patient.trace, value) for value in product.inputs):
+            return not_measured("scale", "own_scale")
+        factor, spread = measured
+        d_head, d_model = product.inputs[0].shape[-1], _width(patient.trace, product)
+        mistakes = [d_head**0.5, (d_head / d_model) ** 0.5 if d_model else 0.0, d_head, d_head**-0.5]
+        is_right = abs(factor - 1) <= 0.02
+        if not is_right and not any(abs(factor / one - 1) <= 0.02 for one in mistakes if one):
+            return not_measured("scale", "own_scale")
+        sure: Sure | None = None if spread > LARGE or factor < 1 else "hint"
+        return Finding("scale", is_right, factor, 1.0, product.address, sure=sure)
     return not_measured("scale", "no_attention")
+
+
+def _factor(trace: Trace, product: Step, pattern: Pattern) -> tuple[float, float] | None:
+    """What q·k is multiplied by, times √d_head; and by how much the scores of a query scatter."""
+    given = pattern.softmax.inputs[0].array.astype(np.float64)
+    raw = product.outputs[0].array.astype(np.float64)
+    if raw.shape != given.shape:
+        return None
+    kept = np.isfinite(given) & (np.abs(raw) > 1e-6) & (given > -1e4) & (given != 0)
+    if not kept.any():
+        return None
+    before = _scaled_before(trace, product.inputs[0]) * _scaled_before(trace, product.inputs[1])
+    factor = float(np.median(given[kept] / raw[kept])) * before * float(product.inputs[0].shape[-1]) ** 0.5
+    return factor, float(np.std(given[kept]))
+
+
+def _is_normed(trace: Trace, value: Value, depth: int = 8) -> bool:
+    """Whether queries or keys were normed after the matrix that made them."""
+    if depth == 0 or value.address not in trace:
+        return False
+    step = trace[value.address]
+    if step.op in ("layer_norm", "rms_norm", "normalize", "norm", "rsqrt", "linalg_vector_norm"):
+        return True
+    if step.op in ("linear", "addmm", "matmul", "einsum", "conv1d") or not step.inputs:
+        return False
+    return any(_is_normed(trace, one, depth - 1) for one in step.inputs if one.role == "activation")
+
+
+def _width(trace: Trace, product: Step) -> int:
+    """d_model: the width of what the queries were made of."""
+    value, depth = product.inputs[0], 8
+    while depth and value.address in trace:
+        step = trace[value.address]
+        if not step.inputs:
+            break
+        value, depth = step.inputs[0], depth - 1
+        if step.op in ("linear", "addmm", "matmul", "einsum", "conv1d"):
+            return int(value.shape[-1])
+    return 0
+
+
+def sees_itself(patient: Patient) -> Finding:
+    """A token attends to itself, too. Measured: the largest share that any has for itself, in the layer with the least.
+
+    A mask that begins one diagonal too early hides it: the model knows what it just read by the residual alone.
+
+    Source: Vaswani et al. 2017, 3.2.3 ("up to and including that position").
+    """
+    layers = []
+    for pattern in patterns_of(patient.trace):
+        n_pos = pattern.shares.shape[-1]
+        if n_pos > 2 and pattern.shares.shape[-2] == n_pos:
+            own = np.diagonal(pattern.shares, axis1=-2, axis2=-1)[..., 1:]
+            layers.append((float(np.nan_to_num(own).max()), pattern))
+    if not layers:
+        return not_measured("sees_itself", "no_attention")
+    least, found = min(layers, key=lambda layer: layer[0])
+    cell = (*(0 for _ in found.shares.shape[:-2]), 1, 1)
+    return Finding("sees_itself", least > 0, least, 0.0, found.address, cell)
 
 
 def entropy_collapse(patient: Patient) -> Finding:
@@ -113,7 +179,7 @@ def entropy_collapse(patient: Patient) -> Finding:
 
     1: every row shared out evenly; 0: every row on one key. A single sharp head is at work; a layer of them is stuck.
 
-    Source: Zhai et al. 2023.
+    Source: Zhai et al. 2023. The limit is ours.
     """
     layers = [(float(np.nanmean(p.entropy)), p) for p in patterns_of(patient.trace) if p.shares.shape[-1] > 2]
     if not layers:
@@ -125,7 +191,7 @@ def entropy_collapse(patient: Patient) -> Finding:
 def saturated_softmax(patient: Patient) -> Finding:
     """Where a row is all on one key, its slope is next to 0, and so is what it can learn. Measured: the share of rows.
 
-    Source: Vaswani et al. 2017, 3.2.1 ("extremely small gradients").
+    Source: Vaswani et al. 2017, 3.2.1 ("extremely small gradients"). Both limits are ours.
     """
     worst: tuple[float, Pattern | None] = (-1.0, None)
     for pattern in patterns_of(patient.trace):

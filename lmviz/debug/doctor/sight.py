@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Iterator
 
-from lmviz.chance import seeded
-from lmviz.debug.doctor.finding import Finding, not_measured
+import torch
+from torch import Tensor, nn
+
+from lmviz.debug.doctor.finding import Finding, Sure, not_measured
 from lmviz.debug.doctor.patterns import Pattern, patterns_of
 from lmviz.debug.patient import Patient
 from lmviz.trace.recorder import record
@@ -15,27 +16,27 @@ CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 
 
 def causality(patient: Patient) -> Finding:
-    """Change the last token: no logit before it may move. Measured: the largest move.
+    """Change a token: no logit before it may move. Measured: the largest move, as it is or with weights drawn anew.
 
     Source: Vaswani et al. 2017, 3.2.3.
     """
     ids = patient.ids
     if ids.shape[1] < 2:
         return not_measured("causality", "too_short")
-    with torch.no_grad():
-        before = _logits(patient, ids)  # [pos, d_vocab]
-        probes = [_changed(ids, later, patient.d_vocab) for later in _probed(ids.shape[1])]
-        moves = [_moved_before(patient, probe, ids, before) for probe in probes]
-    largest = max(float(move.max()) for move in moves)
-    probe, move = next(pair for pair in zip(probes, moves, strict=True) if float(pair[1].max()) == largest)
+    probes = [_changed(ids, later, patient.d_vocab) for later in _probed(ids.shape[1])]
+    for model in _models(patient):
+        moves = [(probe, *_moved_before(patient, model, probe)) for probe in probes]
+        probe, move, limit = max(moves, key=lambda one: float(one[1].max()) / one[2])
+        is_own = model is patient.precise
+        if float(move.max()) > limit:
+            break
     pos, logit = divmod(int(move.argmax()), patient.d_vocab)
-    limit = _noise(before)
     return Finding(
         "causality",
-        largest <= limit,
-        largest,
+        float(move.max()) <= limit,
+        float(move.max()),
         limit,
-        "logits",
+        "logits" if is_own else "",
         (0, pos, logit),
         ids=_tuple(ids),
         beside=_tuple(probe),
@@ -43,10 +44,19 @@ def causality(patient: Patient) -> Finding:
     )
 
 
-def _moved_before(patient: Patient, probe: Tensor, ids: Tensor, before: Tensor) -> Tensor:
-    """How far a change of one token moves the logits of those before it, [pos, d_vocab]."""
-    moved = (_logits(patient, probe) - before).abs().nan_to_num(torch.inf)
-    return moved[: int((probe != ids)[0].nonzero()[0])].float()
+def _models(patient: Patient) -> Iterator[nn.Module]:
+    """The model as it is; and, since weights may hide what it does (a last matrix that starts at 0), with others."""
+    yield patient.precise
+    if patient.is_small:
+        yield patient.anew
+
+
+def _moved_before(patient: Patient, model: nn.Module, probe: Tensor) -> tuple[Tensor, float]:
+    """How far a change of one token moves the logits before it, [pos, d_vocab]; and by how much rounding may."""
+    before, after = patient.logits(patient.ids, model)[0], patient.logits(probe, model)[0]
+    moved = (after - before).abs().nan_to_num(torch.inf, posinf=torch.inf)
+    moved = torch.where(before.isnan() & after.isnan(), 0.0, moved)  # that is told elsewhere
+    return moved[: int((probe != patient.ids)[0].nonzero()[0])].float(), _noise(before, patient.is_small)
 
 
 def _tuple(ids: Tensor) -> tuple[int, ...]:
@@ -56,18 +66,21 @@ def _tuple(ids: Tensor) -> tuple[int, ...]:
 def receptive_field(patient: Patient) -> Finding:
     """Change an early token: the last logits must move, or the model cannot have read it. Measured: the smallest move.
 
+    A model that reads a window of so many tokens at every position does so on purpose.
+
     Source: the same probe, the other way round.
     """
     ids = patient.ids
     if ids.shape[1] < 2:
         return not_measured("receptive_field", "too_short")
-    with torch.no_grad():
-        before = _logits(patient, ids)
-        moves: dict[int, float] = {}
-        for early in range(ids.shape[1]) if patient.is_small else (0, ids.shape[1] // 2):
-            changes = [_changed(ids, early, patient.d_vocab, by) for by in _ways(patient)]
-            moves[early] = max(_last_moved(_logits(patient, changed), before) for changed in changes)
-    pos = min(moves, key=lambda early: moves[early])
+    moves = _moves(patient, ids.shape[1])
+    if patient.is_small and ids.shape[1] > 3:  # heads that are cut wrongly may meet in an odd number of tokens
+        shorter = _moves(patient, ids.shape[1] - 1)
+        moves = shorter if min(shorter.values()) < min(moves.values()) else moves
+    pos, ids = min(moves, key=lambda early: moves[early]), ids[:, : len(moves)]
+    if moves[pos] == 0 and (window := _window(patient, moves)) and causality(patient).holds:
+        details = {"window": window}
+        return Finding("receptive_field", True, window, ids.shape[1], details=details)
     return Finding(
         "receptive_field",
         moves[pos] > 0,
@@ -77,8 +90,34 @@ def receptive_field(patient: Patient) -> Finding:
         (0, ids.shape[1] - 1, 0),
         ids=_tuple(ids),
         beside=_tuple(_changed(ids, pos, patient.d_vocab)),
-        details={"pos": pos},
+        details={"pos": pos, "window": 0},
     )
+
+
+def _moves(patient: Patient, n_pos: int) -> dict[int, float]:
+    """How far the last logits of the first so many tokens move when each of them is another."""
+    ids, found = patient.ids[:, :n_pos], dict[int, float]()
+    for early in range(n_pos) if patient.is_small else (0, n_pos // 2):
+        changes = [_changed(ids, early, patient.d_vocab, by) for by in _ways(patient)]
+        found[early] = max(
+            _last_moved(patient.logits(changed, model)[0], patient.logits(ids, model)[0])
+            for model in _models(patient)
+            for changed in changes
+        )
+    return found
+
+
+def _window(patient: Patient, moves: dict[int, float]) -> int:
+    """How many tokens a model reads that reads as many at every position, the last ones; 0: it does not."""
+    n_pos = len(moves)
+    window = next((n for n in range(n_pos) if moves[n_pos - 1 - n] == 0), n_pos)
+    if not patient.is_small or not 0 < window < n_pos or any(moves[early] > 0 for early in range(n_pos - window)):
+        return 0
+    for shorter in {n_pos - 1, n_pos - 2, n_pos // 2 + 1, n_pos // 2, window + 1} & set(range(2, n_pos)):
+        found = _moves(patient, shorter)
+        if [early for early, move in found.items() if move > 0] != list(range(max(0, shorter - window), shorter)):
+            return 0
+    return window
 
 
 def _ways(patient: Patient) -> range:
@@ -90,31 +129,74 @@ def positions(patient: Patient) -> Finding:
     """One token again and again: a model that knows positions still tells them apart. Measured: how far it does.
 
     Without positions all rows of the logits are the same and every row of the first pattern is even, whatever the
-    weights; a model that turns its queries and keys (RoPE) shows in the pattern alone.
+    weights; a model that turns its queries and keys (RoPE) shows in the pattern alone. From two blocks on, a mask alone
+    gives some idea of the order (Haviv et al. 2022): that it was forgotten is then a hint.
 
     Source: Vaswani et al. 2017, 3.5.
     """
     n_pos = min(patient.n_ctx, 8)
     if n_pos < 2:
         return not_measured("positions", "too_short")
+    if receptive_field(patient).details.get("window") == 1:
+        return not_measured("positions", "one_token")
     ids = torch.full((1, n_pos), int(patient.ids[0, 0]))
+    apart, limit = max(
+        (_told_apart(patient, model, ids) for model in _models(patient)), key=lambda one: one[0] / one[1]
+    )
+    cell = (0, n_pos - 1, 0)
+    sure: Sure | None = "hint" if apart <= limit and _order_matters(patient) else None
+    return Finding("positions", apart > limit, apart, limit, "logits", cell, ids=_tuple(ids), sure=sure)
+
+
+def _told_apart(patient: Patient, model: nn.Module, ids: Tensor) -> tuple[float, float]:
     with torch.no_grad():
-        trace = record(patient.precise, ids)
-    if trace.failure is not None or not isinstance(trace.output, Tensor):
-        return not_measured("positions", "does_not_run")
-    logits = trace.output[0]
-    apart = float((logits - logits[:1]).abs().max())
-    patterns = patterns_of(trace)
-    uneven = max((_unevenness(pattern) for pattern in patterns[:1]), default=0.0)
-    limit = _noise(logits)
-    holds, cell = apart > limit or uneven > limit, (0, n_pos - 1, 0)
-    return Finding("positions", holds, max(apart, uneven), limit, "logits", cell, ids=_tuple(ids))
+        trace = record(model, ids)
+    if trace.failure is not None:
+        raise trace.failure.exception
+    logits: Tensor = trace.output[0]
+    apart = float((logits - logits[:1]).abs().nan_to_num(torch.inf).max())
+    uneven = max((_unevenness(pattern) for pattern in patterns_of(trace)[:1]), default=0.0)
+    return max(apart, uneven), _noise(logits, patient.is_small)
+
+
+def _order_matters(patient: Patient) -> bool:
+    """Whether the last logits move when two earlier tokens change places."""
+    ids = patient.ids
+    differ = (ids[0, 1:-1] != ids[0, 0]).nonzero()
+    if not patient.is_small or ids.shape[1] < 4 or not len(differ):
+        return False
+    swapped, other = ids.clone(), int(differ[0]) + 1
+    swapped[0, 0], swapped[0, other] = ids[0, other], ids[0, 0]
+    before, after = patient.logits(ids, patient.anew)[0], patient.logits(swapped, patient.anew)[0]
+    return _last_moved(after, before) > _noise(before, patient.is_small)
+
+
+def texts_apart(patient: Patient) -> Finding:
+    """What a model says of one text does not depend on another one in the batch. Measured: the largest move.
+
+    A model in which the two are mixed up takes positions for texts: batch_first was forgotten, or a view has put the
+    axes in another order. One that is meant to be given [pos, batch] looks the same, if it knows no other order.
+
+    Source: torch.nn.MultiheadAttention, `batch_first`.
+    """
+    if patient.reading.kind == "pos_first":
+        return Finding("texts_apart", False, 1.0, 0.0, details={"why": "pos_first"}, sure="hint")
+    both, found = patient.two, list[tuple[float, float]]()
+    for model in _models(patient):
+        before = patient.logits(both, model)
+        for text in (0, 1):
+            other = both.clone()
+            other[text] = (both[text] + 1) % patient.d_vocab
+            moved = (patient.logits(other, model) - before)[1 - text].abs().nan_to_num(0.0)
+            found.append((float(moved.max()), _noise(before, patient.is_small)))
+    largest, limit = max(found, key=lambda one: one[0] / one[1])
+    return Finding("texts_apart", largest <= limit, largest, limit, ids=_tuple(both[:1]), details={"why": ""})
 
 
 def whole_context(patient: Patient) -> Finding:
     """A model must read as many tokens as it says. Measured: how many it could read.
 
-    Source: an index past the end of a table; LLMs-from-scratch #175.
+    Source: torch.nn.Embedding: an index past the end of a table.
     """
     if patient.n_parameters * patient.n_ctx > CHEAP:
         return not_measured("whole_context", "too_large")
@@ -126,6 +208,8 @@ def whole_context(patient: Patient) -> Finding:
     failed = trace.failure.step
     where = trace[failed].address if failed is not None else ""
     reads = _longest_read(patient, ids)
+    if reads < min(2, patient.n_ctx):  # it reads nothing at all: the context is not what is wrong
+        raise trace.failure.exception
     details = {"error": str(trace.failure)}
     return Finding("whole_context", False, reads, patient.n_ctx, where, ids=_tuple(ids), details=details)
 
@@ -139,7 +223,7 @@ def _longest_read(patient: Patient, ids: Tensor) -> int:
             with torch.no_grad():
                 patient.model(ids[:, :middle])
             low = middle
-        except (RuntimeError, IndexError, ValueError):
+        except (RuntimeError, IndexError, ValueError, AssertionError):
             high = middle
     return low
 
@@ -155,13 +239,6 @@ def _changed(ids: Tensor, pos: int, d_vocab: int, by: int = 1) -> Tensor:
     return changed
 
 
-def _logits(patient: Patient, ids: Tensor) -> Tensor:
-    """[pos, d_vocab]; if anything is drawn (dropout), always the same."""
-    with seeded(0):
-        logits: Tensor = patient.precise(ids)[0]
-    return logits
-
-
 def _last_moved(after: Tensor, before: Tensor) -> float:
     return float((after[-1] - before[-1]).abs().nan_to_num(torch.inf).max())
 
@@ -174,8 +251,8 @@ def _unevenness(pattern: Pattern) -> float:
     return float(abs(last - last.mean(axis=-1, keepdims=True)).max())
 
 
-def _noise(logits: Tensor) -> float:
-    """What rounding alone may move a logit by."""
-    eps = 1e-10 if logits.dtype == torch.float64 else 1e-4
+def _noise(logits: Tensor, is_small: bool = True) -> float:
+    """What rounding alone may move a logit by; in float32, sums over other tokens are rounded alike in small models."""
+    eps = 1e-10 if logits.dtype == torch.float64 else 2e-6 if is_small else 1e-4
     finite = logits[logits.isfinite()]
     return eps * max(1.0, float(finite.abs().max()) if finite.numel() else 1.0)

@@ -9,10 +9,9 @@ from itertools import islice
 import torch
 from torch import nn
 
-from lmviz.debug.doctor.curves import diagnose
+from lmviz.debug.doctor.curves import beats_counting_of, diagnose
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.doctor.history import History, Points, history_of
-from lmviz.debug.doctor.learning import beats_counting
+from lmviz.debug.doctor.history import Counted, History, Points, history_of
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.texts import known_tokens, length_in_context
 from lmviz.debug.moment import Moment
@@ -104,7 +103,7 @@ def _result(setup: Setup, data: Data, model: nn.Module, seen: list[Snapshot], di
     samples = _samples(setup, data, model)
     true_loss = mean_loss(model, data.true)
     floors = baselines(data.true, data.tokenizer.d_vocab)
-    counted = beats_counting(true_loss, floors.unigram, floors.bigram)
+    table = Counted(floors.uniform, floors.unigram, floors.bigram)
     copies = [longest_copy(sample, data.texts) for sample in samples]
     return Result(
         history=history,
@@ -118,8 +117,15 @@ def _result(setup: Setup, data: Data, model: nn.Module, seen: list[Snapshot], di
         n_copied=sum(sample in data.texts for sample in samples),
         unknown_share=known_tokens(data.tokenizer, data.texts).measured,
         endings=_endings(data, model) if setup.targets == "last" else (),
-        findings=(*(diagnose(history) if history.losses else ()), *_of_data(setup, data), counted),
+        findings=(*(_diagnosed(replace(history, counted=table, true_loss=true_loss))), *_of_data(setup, data)),
     )
+
+
+def _diagnosed(history: History) -> tuple[Finding, ...]:
+    """What the rules say; of a training that broke before its first loss, only whether it does better than counting."""
+    if not history.finite:
+        return (*(diagnose(history) if history.losses else ()), beats_counting_of(history))
+    return diagnose(history)
 
 
 def _of_data(setup: Setup, data: Data) -> tuple[Finding, ...]:

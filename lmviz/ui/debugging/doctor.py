@@ -11,7 +11,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, replay, shell, state, widgets
-from lmviz.ui.debugging import cards, charts, words
+from lmviz.ui.debugging import cards, charts, log, words
 from lmviz.ui.debugging.view import WAYS, View
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import error_text, integer, text
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lmviz.debug.doctor.history import History
     from lmviz.workbench import Workbench
 
-LOG = "debug.log"
+OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
 BEAT = 2.0  # seconds between two looks at a running training
 SICK = "bug/no_mask@simple-llm"  # a model to try the doctor on
 
@@ -148,65 +148,43 @@ def _looked(bench: Workbench, run: str, goes_on: bool) -> None:
         at = {"step": integer(view.lang, now.step), "steps": integer(view.lang, now.steps)}
         st.markdown(f":blue[:material/sync:] {text(view.lang, 'doctor.goes_on', **at)}")
     if history.losses:
-        diagnosed(bench, view, history, lambda finding: bench.debugging.seen_in_run(run, finding))
+        diagnosed(bench, view, history, lambda finding: bench.debugging.seen_in_run(run, finding), goes_on=goes_on)
     else:
         st.info(text(view.lang, "doctor.why_not.too_short"))
 
 
 def _log(bench: Workbench, view: View) -> None:
-    from lmviz.debug.doctor.log import MOST_CHARACTERS, read_log
-
-    lang = view.lang
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.markdown(text(lang, "doctor.log_help"))
-        st.session_state.setdefault(LOG, state.remember(LOG, ""))
-        st.text_area(
-            text(lang, "doctor.log"),
-            height=230,
-            max_chars=MOST_CHARACTERS,
-            placeholder="step 100: loss 2.31, val loss 2.40",
-            key=LOG,
-            on_change=lambda: state.keep(LOG, st.session_state[LOG]),
-        )
-        st.number_input(text(lang, "doctor.d_vocab"), 0, 10_000_000, **state.bound("d_vocab"))
-        st.button(
-            text(lang, "doctor.example"), icon=":material/content_paste:", key="log.example",
-            on_click=lambda: _example(bench),
-        )  # fmt: skip
-    if not st.session_state[LOG].strip():
-        return
-    with right:
-        try:
-            log = read_log(st.session_state[LOG], view.d_vocab or None)
-        except UserError as error:
-            st.warning(error_text(lang, error))
-            return
-        st.caption(text(lang, "doctor.read", n=log.n_read, skipped=log.n_skipped))
-        diagnosed(bench, view, log.history)
+        read = log.section(bench, view)
+    if read is not None:
+        with right:
+            diagnosed(bench, view, read.history, axis="doctor.role.epoch" if read.axis == "epoch" else "pitfall.step")
 
 
-def _example(bench: Workbench) -> None:
-    """The log of a real training whose learning rate is too high, run here and now."""
-    from lmviz.debug.pitfalls.catalogue import PITFALLS
+def diagnosed(
+    bench: Workbench,
+    view: View,
+    history: History,
+    look: cards.Look = cards.nowhere,
+    axis: str = "pitfall.step",
+    goes_on: bool = False,
+) -> None:
+    """Curves with the stretches that the alarms are about, and the alarms.
 
-    history = bench.debugging.result(PITFALLS["rate_too_high"].sick).history
-    lines = [f"step {step}: loss {loss:.4f}" for step, loss in history.losses]
-    state.keep(LOG, "\n".join(lines))
-    st.session_state[LOG] = "\n".join(lines)
-
-
-def diagnosed(bench: Workbench, view: View, history: History, look: cards.Look = cards.nowhere) -> None:
-    """Curves with the stretches that the alarms are about, and the alarms."""
+    Args:
+        axis: the key of what the steps are called.
+        goes_on: it still trains, so that its end cannot be judged.
+    """
     lang = view.lang
-    findings = bench.debugging.diagnose(history)
+    findings = [one for one in bench.debugging.diagnose(history) if not (goes_on and one.check in OF_THE_END)]
     lines: dict[str, Sequence[tuple[int, float]]] = {text(lang, "train.chart.train"): history.losses}
     if history.held_out:
         lines[text(lang, "train.chart.held_out")] = history.held_out
     alarms = [finding for finding in findings if finding.holds is False]
     letters = cards.lettered(alarms)
     spans = {letters.get(f.check, ""): f.steps for f in alarms if f.steps is not None}
-    chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), spans=spans)
+    chart = charts.curves(lines, text(lang, axis), text(lang, "pitfall.nats"), spans=spans)
     shared.show(chart, lang, "doctor.curve")
     cards.summary(lang, findings)
     cards.cards(lang, findings, look, letters)

@@ -37,8 +37,9 @@ def measured(lang: str, finding: Finding) -> str:
     share = finding.check in SHARES
     details = {name: _detail(lang, value) for name, value in finding.details.items()}
     numbers = {"measured": said(lang, finding.measured, share), "limit": said(lang, finding.limit, share)}
-    fine = f"doctor.{finding.check}.fine"
-    key = fine if finding.holds and has(lang, fine) else f"doctor.{finding.check}.measured"
+    general, why = f"doctor.{finding.check}.measured", finding.details.get("why", "")
+    keys = (f"doctor.{finding.check}.fine",) if finding.holds else (f"{general}.{why}",)
+    key = next((key for key in keys if has(lang, key)), general)
     return text(lang, key, **(details | numbers))
 
 

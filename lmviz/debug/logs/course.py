@@ -1,0 +1,116 @@
+"""From columns with roles to the curves of a training."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lmviz.debug.logs.columns import Record, Sheet
+from lmviz.debug.logs.steps import Axis, ByRole, steps_of
+from lmviz.debug.logs.taken import Taken
+
+Points = tuple[tuple[int, float], ...]  # step and number, steps growing
+FEW = 4  # equal numbers in a row, from which on a bar may only repeat itself
+
+
+@dataclass(frozen=True)
+class Course:
+    """The curves in a log. A step's last number counts."""
+
+    losses: Points
+    held_out: Points
+    grad_norms: Points
+    others: tuple[tuple[str, Points], ...]  # further losses, by their names
+    axis: Axis  # what the steps are: those that the log names, its epochs, or the losses counted 1, 2, 3, …
+    n_used: int  # lines of which something was used
+    unused: tuple[int, ...]  # line numbers of the first of which nothing was
+    n_unmeasured: int = 0  # NaN that stands for "not measured"
+
+
+def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
+    """The curves of a sheet whose columns have roles."""
+    by_role: dict[str, list[int]] = {}
+    for one in sorted(roles, key=lambda one: (sheet.columns[one.column].name.rank, -one.n)):
+        by_role.setdefault(one.role, []).append(one.column)
+    records, n_unmeasured = _measured(_in_order(sheet, by_role), by_role)
+    steps, axis = steps_of(sheet, records, by_role)
+    used = [
+        any(one.column not in by_role.get("", ()) for one in record.fields) and step is not None
+        for record, step in zip(records, steps, strict=True)
+    ]
+
+    def points(columns: Iterable[int]) -> Points:
+        return _points(records, steps, list(columns))
+
+    return Course(
+        points(by_role.get("loss", ())),
+        _without_repeats(points(by_role.get("held_out", ()))),
+        points(by_role.get("grad_norm", ())),
+        tuple((sheet.columns[c].label, points([c])) for c in by_role.get("other_loss", ())),
+        axis,
+        sum(used),
+        tuple(record.line for record, is_used in zip(records, used, strict=True) if not is_used)[:3],
+        n_unmeasured,
+    )
+
+
+def _points(records: Sequence[Record], steps: Sequence[int | None], columns: list[int]) -> Points:
+    """The numbers of some columns by their steps; at a step the first of the columns that has one counts."""
+    series: dict[int, dict[int, float]] = {column: {} for column in columns}
+    for record, step in zip(records, steps, strict=True):
+        for one in record.fields if step is not None else ():
+            if one.column in series and step is not None:
+                series[one.column][step] = one.value
+    merged: dict[int, float] = {}
+    for column in reversed(columns):
+        merged |= series[column]
+    return tuple(sorted(merged.items()))
+
+
+def _in_order(sheet: Sheet, by_role: ByRole) -> list[Record]:
+    """The records, the first step first: some tables begin with the last."""
+    counts = {*by_role.get("step", ()), *by_role.get("epoch", ())}
+    rows = [one.value for r in sheet.records if r.kind == "row" for one in r.fields if one.column in counts]
+    falls = sum(b < a for a, b in pairwise(rows))
+    is_reversed = len(rows) > 2 and falls > 0.9 * (len(rows) - 1)
+    return list(reversed(sheet.records)) if is_reversed else list(sheet.records)
+
+
+def _measured(records: Sequence[Record], by_role: ByRole) -> tuple[list[Record], int]:
+    """The records without what is no measurement, and how many numbers that was.
+
+    NaN says "not measured" where another loss is a number, of a column that has numbers elsewhere or of a table; and in
+    a row of a table in which a number stands where other rows have none.
+    """
+    losses = {c for role in ("loss", "held_out", "other_loss") for c in by_role.get(role, ())}
+    counts = {c for role in ("step", "epoch", "learning_rate") for c in by_role.get(role, ())}
+    finite = Counter(one.column for r in records for one in r.fields if math.isfinite(one.value))
+    sparse = {one.column for r in records if r.kind == "row" for one in r.fields if math.isnan(one.value)} - counts
+    kept, n = [], 0
+    for record in records:
+        if any(math.isnan(one.value) for one in record.fields):
+            there = {one.column for one in record.fields if math.isfinite(one.value)}
+            is_row = record.kind == "row"
+            empty = {
+                one.column
+                for one in record.fields
+                if math.isnan(one.value)
+                and (
+                    (one.column in losses and there & losses and (finite[one.column] or is_row))
+                    or (is_row and finite[one.column] and there & sparse)
+                )
+            }
+            n += len(empty)
+            fields = tuple(one for one in record.fields if one.column not in empty)
+            record = Record(record.line, record.kind, fields, record.is_open)
+        kept.append(record)
+    return kept, n
+
+
+def _without_repeats(points: Points) -> Points:
+    """A progress bar says its last validation again at every step: of equal ones in a row the first is kept."""
+    changes = [p for i, p in enumerate(points) if not i or p[1] != points[i - 1][1]]
+    return tuple(changes) if len(points) >= FEW and 2 * len(changes) <= len(points) else points

@@ -1,0 +1,1 @@
+"""Models and training loops in the habits that people have: half of them healthy, half with one fault each."""
