@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,13 +17,13 @@ from torch import Tensor
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, read_text, write_whole
 from lmviz.model.foreign import ForeignTokenizer, is_own_kind
+from lmviz.model.spelling import spelling_of
 from lmviz.model.tokenizer_process import harmless, is_from_library, parts_of
 
 UNKNOWN = "<unk>"
 LARGEST_D_VOCAB = 1_000_000  # about four times the largest in use
 LARGEST_FILE = 64 * MEGABYTE  # the largest vocabularies in use, of 256,000 tokens, take about half of it
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which Python can hold and UTF-8 cannot
-BYTE = re.compile("<0x[0-9A-F]{2}>")  # how vocabularies of the Llama kind spell a byte that is a token
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,8 @@ class Tokenizer:
             raise UserError("A tokenizer must have at least one token; this one has none.")
         check_d_vocab(len(self))
         self._unknown_id = self._find_unknown()
-        cut, join = (json.dumps(self.parts[name], ensure_ascii=False) for name in ("pre_tokenizer", "decoder"))
-        self._is_byte_level = '"ByteLevel"' in cut
-        self._cuts_at_spaces = "Whitespace" in cut
-        self._marks_spaces = "▁" in join
+        self._spelling = spelling_of(self.parts)
+        self._spaces_taken = frozenset(self.parts["spaces_taken"])
 
     @classmethod
     def characters(cls, text: str, specials: Sequence[str] = ()) -> Tokenizer:
@@ -173,10 +171,8 @@ class Tokenizer:
 
     def _find_unknown(self) -> int | None:
         model = self.parts["model"]
-        if model.get("type") == "Unigram":
-            unknown_id: int | None = model.get("unk_id")
-            return unknown_id
-        return self._vocabulary.get(model.get("unk_token") or "")
+        by_id: int | None = model.get("unk_id")  # as Unigram says it
+        return self._vocabulary.get(model.get("unk_token") or "") if by_id is None else by_id
 
     def id(self, token: str) -> int | None:
         """The id of one token as the vocabulary spells it, or None."""
@@ -191,9 +187,14 @@ class Tokenizer:
             if isinstance(error, UserError) or not is_from_library(error):
                 raise
             raise UserError("This tokenizer cannot read the text: {reason}.", reason=error) from None
-        ids, offsets = tuple(encoding.ids), tuple(encoding.offsets)
-        pieces = tuple(self._surface(id, legible[slice(*span)]) for id, span in zip(ids, offsets, strict=True))
-        unknown = tuple(id == self._unknown_id for id in ids)
+        ids, own = tuple(encoding.ids), [self._own_text(id) for id in encoding.ids]
+        offsets = tuple(_with_spaces(legible, encoding.offsets, own))
+        unknown = tuple(self._is_unknown(id, legible[start:end]) for id, (start, end) in zip(ids, offsets, strict=True))
+        times = Counter(span for span, text in zip(offsets, own, strict=True) if text.strip())
+        pieces = tuple(
+            legible[slice(*span)] if is_unknown else self._surface(id, text, legible[slice(*span)], times[span] > 1)
+            for id, text, span, is_unknown in zip(ids, own, offsets, unknown, strict=True)
+        )
         return Tokens(text, ids, pieces, offsets, unknown, self._dropped(text, offsets))
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -211,21 +212,27 @@ class Tokenizer:
         token = self._backend.id_to_token(id)
         if token is None:
             return f"<{id}>"
-        if self._is_byte_level:
-            return _from_byte_letters(token)
-        return str(token.replace("▁", " ")) if self._marks_spaces else str(token)
+        return self._spelling.piece(token)
 
-    def _surface(self, id: int, part: str) -> str:
-        """The text of a piece: as it was written, if it is a piece of the text and not one of its bytes."""
-        own = self.piece(id)
-        is_bytes = (self._is_byte_level and id != self._unknown_id) or BYTE.fullmatch(own)
-        return own if is_bytes or not part else part
+    def _own_text(self, id: int) -> str:
+        token = str(self._backend.id_to_token(id))
+        return token if self._spelling.is_byte(token) else self._spelling.text(token)
+
+    def _is_unknown(self, id: int, part: str) -> bool:
+        """Whether the unknown token stands in for a part of the text; it may also be written there, or close a text."""
+        return id == self._unknown_id and part != "" and part != self._backend.id_to_token(id)
+
+    def _surface(self, id: int, own: str, part: str, is_shared: bool) -> str:
+        """A piece as it was written; its own text if it is no whole character, a space, or shares its part."""
+        is_whole = not is_shared and not self._spelling.is_partial(str(self._backend.id_to_token(id)))
+        return part if is_whole and own.strip() and part.strip() else own
 
     def _dropped(self, text: str, offsets: Sequence[tuple[int, int]]) -> tuple[tuple[int, str], ...]:
-        if self._is_byte_level:
-            return tuple((match.start(), match.group()) for match in LONE_SURROGATE.finditer(text))
         gaps = ((start, text[start:end]) for start, end in _gaps(offsets, len(text)))
-        return tuple((start, gap) for start, gap in gaps if not (self._cuts_at_spaces and gap.isspace()))
+        lost = {(start, gap) for start, gap in gaps if not self._spaces_taken.issuperset(gap)}
+        if self._spelling.in_bytes or self._spelling.falls_back_to_bytes:  # else a piece shows U+FFFD in its place
+            lost |= {(match.start(), match.group()) for match in LONE_SURROGATE.finditer(text)}
+        return tuple(sorted(lost))
 
 
 def check_d_vocab(d_vocab: int) -> None:
@@ -249,17 +256,18 @@ def _gaps(offsets: Iterable[tuple[int, int]], length: int) -> Iterator[tuple[int
         covered = max(covered, end)
 
 
-def _byte_letters() -> dict[str, int]:
-    """GPT-2's letter for each byte: itself where it prints, else the next free one from U+0100 on."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in set(printable)]
-    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+def _with_spaces(text: str, offsets: Iterable[tuple[int, int]], tokens: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """The spans of tokens with the spaces that they stand for, which some tokenizers leave out of them."""
+    covered = 0
+    for (start, end), token in zip(offsets, tokens, strict=True):
+        lacking = _leading_spaces(token) - _leading_spaces(text[start:end])
+        while lacking > 0 and start > covered and text[start - 1].isspace():
+            start, lacking = start - 1, lacking - 1
+        while lacking > 0 and not text[start:end].strip() and text[end : end + 1].isspace():
+            end, lacking = end + 1, lacking - 1
+        covered = max(covered, end)
+        yield start, end
 
 
-BYTE_LETTERS = _byte_letters()
-
-
-def _from_byte_letters(token: str) -> str:
-    if not all(letter in BYTE_LETTERS for letter in token):
-        return token  # an added token, spelled as it is
-    return bytes(BYTE_LETTERS[letter] for letter in token).decode("utf-8", "backslashreplace")
+def _leading_spaces(text: str) -> int:
+    return len(text) - len(text.lstrip())

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import tokenizers
 
+SPACES = [letter for letter in map(chr, range(0x3001)) if letter.isspace()]
 BIG = ("vocab", "merges")  # parts of a model that are not repeated among its settings
 
 Answer = dict[str, Any]
@@ -36,7 +37,28 @@ def parts_of(backend: tokenizers.Tokenizer) -> dict[str, Any]:
         **{name: content.get(name) for name in named},
         "model": {name: value for name, value in model.items() if name not in BIG},
         "added_tokens": content.get("added_tokens") or [],
+        "spaces_taken": _spaces_taken(backend),
     }
+
+
+def _spaces_taken(backend: tokenizers.Tokenizer) -> list[str]:
+    """The spaces that part two words and that no token stands for: tried out on each."""
+    if backend.pre_tokenizer is None:
+        return []
+    return [space for space in SPACES if _is_taken(backend, f"a{space}b")]
+
+
+def _is_taken(backend: tokenizers.Tokenizer, text: str) -> bool:
+    try:
+        normalized = text if backend.normalizer is None else backend.normalizer.normalize_str(text)
+        cut = backend.pre_tokenizer.pre_tokenize_str(normalized)
+    except BaseException as error:
+        if not is_from_library(error):
+            raise
+        return False  # the text that it is used for will be refused with the library's reason
+    covered = {at for _, (start, end) in cut for at in range(start, end)}
+    lost = [letter for at, letter in enumerate(normalized) if at not in covered]
+    return bool(lost) and all(letter.isspace() for letter in lost)
 
 
 def is_from_library(error: BaseException) -> bool:

@@ -21,6 +21,8 @@ KINDS = (
     "punctuation",  # two or more signs, perhaps after a space
     "beginning",  # opens a word: for most tokenizers, because a space comes before it
     "continuation",  # goes on with a word, or opens one where no space comes before it
+    "ending",  # a whole word or the end of one, in a vocabulary that marks ends
+    "open",  # the word goes on after it, in such a vocabulary
 )
 CASES = (
     "none",  # no letter that has a case
@@ -85,33 +87,26 @@ def _kinds(vocabulary: Vocabulary, texts: tuple[str, ...], words: tuple[str, ...
             yield "missing"
         elif id in vocabulary.special:
             yield "special"
-        elif _is_partial(vocabulary, id, text):
+        elif vocabulary.spelling.is_partial(str(vocabulary.tokens[id])):
             yield "partial"
         else:
             yield _kind_of_text(vocabulary, id, text, word)
 
 
 def _kind_of_text(vocabulary: Vocabulary, id: int, text: str, word: str) -> str:
+    spelling, token = vocabulary.spelling, str(vocabulary.tokens[id])
+    goes_on, ends = spelling.goes_on_with_a_word(token), spelling.ends_a_word(token)
     if text.isspace():
         return "blank"
     if not word.isalnum() and len(word) > 1 and all(map(_is_sign, word)):
         return "punctuation"
-    if len(text) == 1 and not (vocabulary.mark == "##" and str(vocabulary.tokens[id]).startswith("##")):
+    if len(text) == 1 and not goes_on and not ends:
         return "single"
-    if vocabulary.mark == "##":
-        return "continuation" if str(vocabulary.tokens[id]).startswith("##") else "beginning"
-    return "beginning" if vocabulary.mark == "" or word != text else "continuation"
-
-
-def _is_partial(vocabulary: Vocabulary, id: int, text: str) -> bool:
-    """Only a text written with \\x can be: a token may also have a real backslash in it."""
-    if "\\x" not in text:
-        return False
-    try:
-        vocabulary.bytes(id).decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
+    if spelling.ends:
+        return "ending" if ends else "open"
+    if spelling.goes_on:
+        return "continuation" if goes_on else "beginning"
+    return "continuation" if spelling.tells_beginnings and word == text else "beginning"
 
 
 def _is_sign(character: str) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
-from lmviz.model.tokenizer import BYTE_LETTERS, Tokenizer
+from lmviz.model.spelling import BYTE_LETTERS
+from lmviz.model.tokenizer import Tokenizer
 
 NAME = "gpt2"
 MERGES = Path(__file__).parent / "data" / "gpt2_merges.txt.gz"

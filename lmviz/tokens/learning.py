@@ -16,7 +16,8 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from lmviz.errors import UserError
-from lmviz.model.tokenizer import BYTE_LETTERS, LONE_SURROGATE, Tokenizer
+from lmviz.model.spelling import BYTE_LETTERS
+from lmviz.model.tokenizer import LONE_SURROGATE, Tokenizer
 from lmviz.tokens.pairs import Pair, Word, pairs_of, split_steps
 
 LONGEST_TEXT = 200_000  # characters

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lmviz.errors import UserError
-from lmviz.model.tokenizer import BYTE, BYTE_LETTERS, LARGEST_D_VOCAB, Tokenizer
+from lmviz.model.spelling import Spelling, spelling_of
+from lmviz.model.tokenizer import LARGEST_D_VOCAB, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -17,33 +17,15 @@ class Vocabulary:
 
     tokens: tuple[str | None, ...]  # as the file spells them
     special: frozenset[int]  # ids of tokens that stand for something and not for text
-    mark: str  # of a word's beginning: "Ġ", GPT-2's letter for a space, or "▁"; or of its continuation: "##"; or ""
-    unmarked: frozenset[int]  # added tokens that are spelled as they are, whatever the mark
+    spelling: Spelling
 
     def text(self, id: int) -> str:
         """What a token looks like in a text: spaces as spaces; bytes that are no character as \\x.."""
-        token = self.tokens[id]
-        if token is None:
-            return ""
-        if id in self.special or id in self.unmarked:
-            return token
-        if self.mark == "Ġ":
-            if token.isascii():
-                return token
-            return self.bytes(id).decode("utf-8", "backslashreplace")
-        if BYTE.fullmatch(token):
-            return self.bytes(id).decode("utf-8", "backslashreplace")
-        return token.replace("▁", " ") if self.mark == "▁" else token.removeprefix("##") if self.mark == "##" else token
+        return self.spelling.text(self.tokens[id] or "")
 
     def bytes(self, id: int) -> bytes:
         """The bytes that a token writes."""
-        token = self.tokens[id] or ""
-        is_text = id in self.special or id in self.unmarked
-        if self.mark == "Ġ" and not is_text and all(letter in BYTE_LETTERS for letter in token):
-            return bytes(BYTE_LETTERS[letter] for letter in token)
-        if BYTE.fullmatch(token) and not is_text:
-            return bytes([int(token[3:5], 16)])
-        return (token if self.mark == "Ġ" else self.text(id)).encode("utf-8", "surrogatepass")
+        return self.spelling.bytes(self.tokens[id] or "")
 
 
 def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
@@ -63,7 +45,7 @@ def vocabulary_from(content: Mapping[str, Any]) -> Vocabulary:
     for token, id in ids.items():
         tokens[id] = token
     special = frozenset(id for id, (_, is_special) in added.items() if is_special)
-    return Vocabulary(tuple(tokens), special, _mark(content, model), frozenset(added) - special)
+    return Vocabulary(tuple(tokens), special, spelling_of(content))
 
 
 def _ids(vocab: object) -> dict[str, int]:
@@ -93,15 +75,3 @@ def _added(entries: object) -> dict[int, tuple[str, bool]]:
     if not good:
         raise UserError("The added_tokens of a tokenizer.json must be a list of tokens with id and content.")
     return {entry["id"]: (entry["content"], entry.get("special") is True) for entry in entries}  # type: ignore[attr-defined]
-
-
-def _mark(content: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """How this tokenizer tells a word's beginning from its continuation."""
-    pipeline = json.dumps(
-        [content.get(part) for part in ("normalizer", "pre_tokenizer", "decoder")], ensure_ascii=False
-    )
-    if '"ByteLevel"' in pipeline:
-        return "Ġ"
-    if "▁" in pipeline or '"Metaspace"' in pipeline:
-        return "▁"
-    return "##" if model.get("type") == "WordPiece" else ""

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
-from lmviz.model.tokenizer import BYTE_LETTERS, Tokenizer
+from lmviz.model.spelling import BYTE_LETTERS
+from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.learning import ALPHABET, BYTE_IDS, Learning, learn
 from lmviz.tokens.vocabulary import vocabulary_of
 

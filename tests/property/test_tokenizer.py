@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmviz.model.tokenizer import LONE_SURROGATE, Tokenizer
+from tests.foreign_tokenizers import ALL
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates included
 SOME_LETTERS = st.text(min_size=1)
@@ -68,3 +70,31 @@ def test_offsets_of_byte_pairs_slice_whole_characters_out_of_the_text(text: str)
     for (start, end), piece in zip(tokens.offsets, tokens.pieces, strict=True):
         is_shared = sum(start < other_end and other_start < end for other_start, other_end in tokens.offsets) > 1
         assert is_shared or piece == text[start:end]
+
+
+FOREIGN = {make.__name__: Tokenizer(make()) for make in ALL}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@given(st.text(st.sampled_from("abcdAB .!")))
+@settings(deadline=None, max_examples=100)
+def test_side_by_side_the_pieces_of_any_tokenizer_read_as_the_text(name: str, text: str) -> None:
+    tokens = FOREIGN[name].encode(text)
+    written = [piece for piece, (start, end) in zip(tokens.pieces, tokens.offsets, strict=True) if start < end]
+    assert "".join("".join(written).split()) == "".join(text.split())
+    assert tokens.dropped == ()
+    assert not any(tokens.unknown) or name == "words"
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@given(ANY_TEXT)
+@settings(deadline=None, max_examples=50)
+def test_any_text_is_accounted_for_by_any_tokenizer(name: str, text: str) -> None:
+    """Every character that is no space is under a piece or dropped; a byte or an unknown piece shows what it is."""
+    tokens = FOREIGN[name].encode(text)
+    found = {at for start, end in tokens.offsets for at in range(start, end)}
+    found |= {at for start, part in tokens.dropped for at in range(start, start + len(part))}
+    assert all(letter.isspace() for at, letter in enumerate(text) if at not in found)
+    legible = LONE_SURROGATE.sub("\ufffd", text)
+    for piece, (start, end), unknown in zip(tokens.pieces, tokens.offsets, tokens.unknown, strict=True):
+        assert not unknown or piece == legible[start:end] != ""

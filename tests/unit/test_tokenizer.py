@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
+from tests import foreign_tokenizers as foreign
 
 LETTERS = Tokenizer.characters(".abcdefghijklmnopqrstuvwxyz")
 WORDS = Tokenizer.words("The cat sits on the mat", ["<unk>"])
@@ -163,6 +165,40 @@ def test_what_a_normalizer_takes_out_is_reported_and_spaces_are_not() -> None:
     assert tokens.pieces == ("cat", "cats")
     assert tokens.unknown == (False, True)
     assert tokens.dropped == ((3, " !! "),)
+
+
+@pytest.mark.parametrize(
+    ("make", "text", "pieces"),
+    [
+        (foreign.t5, "b ab", (" ", "b", " ab", "</s>")),
+        (foreign.bert, "Abcd!", ("[CLS]", "Ab", "cd", "!", "[SEP]")),
+        (foreign.clip, "ab <|endoftext|>", ("<|startoftext|>", "ab", "<|endoftext|>", "<|endoftext|>")),
+        (foreign.gpt2, "a déjà é", ("a", " ", "déjà", " ", "\\xc3", "\\xa9")),
+        (foreign.bytes_by_normalizer, "éab", ("\\xc3", "\\xa9", "ab")),
+        (foreign.llama, "a é", ("<s>", "a", " ", "<0xC3>", "<0xA9>")),
+    ],
+    ids=lambda one: getattr(one, "__name__", None),
+)
+def test_pieces_are_worked_out_from_the_parts_of_a_tokenizer(
+    make: Callable[[], tokenizers.Tokenizer], text: str, pieces: tuple[str, ...]
+) -> None:
+    tokenizer = Tokenizer(make())
+    assert tokenizer.encode(text).pieces == pieces
+    assert not any(tokenizer.encode(text).unknown)
+    assert tokenizer.encode(text).dropped == ()
+    assert Tokenizer.parse(tokenizer.text()).encode(text) == tokenizer.encode(text)  # in a process of its own
+
+
+def test_a_token_that_ends_a_text_and_stands_for_what_is_unknown_is_unknown_only_inside() -> None:
+    tokens = Tokenizer(foreign.words()).encode("a zebra <end>")
+    assert tokens.pieces == ("a", "zebra", "<end>", "<end>")
+    assert tokens.unknown == (False, True, False, False)
+
+
+def test_a_token_by_itself_keeps_what_tells_it_from_others_of_the_same_text() -> None:
+    bert, clip = Tokenizer(foreign.bert()), Tokenizer(foreign.clip())
+    assert [bert.piece(bert.vocabulary[token]) for token in ("a", "##a")] == ["a", "##a"]
+    assert [clip.piece(clip.vocabulary[token]) for token in ("a", "a</w>")] == ["a", "a "]
 
 
 def test_a_vocabulary_that_cannot_read_a_text_says_so() -> None:

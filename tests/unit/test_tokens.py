@@ -254,7 +254,10 @@ def test_bytes_behind_a_piece() -> None:
     assert [vocabulary.bytes(id) for id in range(3)] == [" é".encode(), b"\xf0\x9f\x98", "<|é|>".encode()]
     assert vocabulary.text(0) == " é"
     llama = vocabulary_from(
-        {"model": {"type": "BPE", "vocab": {"▁the": 0, "<0xF0>": 1}}, "decoder": {"type": "Replace", "content": "▁"}}
+        {
+            "model": {"type": "BPE", "vocab": {"▁the": 0, "<0xF0>": 1}, "byte_fallback": True},
+            "decoder": {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+        }
     )
     assert [llama.bytes(id) for id in range(2)] == [b" the", b"\xf0"]
     assert KINDS[analyse(llama).kinds[0]] == "beginning"
@@ -269,6 +272,17 @@ def test_vocabularies_of_other_kinds_are_read() -> None:
         {"model": {"type": "Unigram", "vocab": [["▁a", -1.0], ["b", -2.0]]}, "pre_tokenizer": {"type": "Metaspace"}}
     )
     assert [unigram.text(id) for id in range(2)] == [" a", "b"]
+    older = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "vocab": {"he": 0, "##llo": 1}}  # names no type
+    assert [KINDS[kind] for kind in analyse(vocabulary_from({"model": older})).kinds] == ["beginning", "continuation"]
+    clip = vocabulary_from(
+        {"model": {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": {"ab": 0, "ab</w>": 1, "b</w>": 2}}}
+    )
+    assert [KINDS[kind] for kind in analyse(clip).kinds] == ["open", "ending", "ending"]
+    assert [clip.text(id) for id in range(3)] == ["ab", "ab", "b"]
+    literal = vocabulary_from(
+        {"model": {"type": "BPE", "vocab": {"<0xF0>": 0, "▁a": 1}}}
+    )  # no part makes bytes or spaces
+    assert [literal.bytes(id) for id in range(2)] == [b"<0xF0>", "▁a".encode()]
     gap = vocabulary_from({"model": {"vocab": {"a": 0, "c": 2}}})
     assert KINDS[analyse(gap).kinds[1]] == "missing"
     assert gap.text(1) == ""

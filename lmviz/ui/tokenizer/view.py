@@ -11,7 +11,19 @@ TABS = ("pieces", "compare", "learn", "trip", "vocabulary")
 MOST_MERGES = 2000
 TEXT_LIMIT = 4000  # characters to cut
 CORPUS_LIMIT = 20_000  # characters to learn from
-KINDS = ("", "special", "single", "punctuation", "beginning", "continuation", "blank", "partial", "missing")
+KINDS = (
+    "",
+    "special",
+    "single",
+    "punctuation",
+    "beginning",
+    "continuation",
+    "ending",
+    "open",
+    "blank",
+    "partial",
+    "missing",
+)
 CASES = ("", "lower", "capital", "upper", "mixed", "none")
 
 
