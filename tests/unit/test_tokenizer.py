@@ -189,6 +189,12 @@ def test_pieces_are_worked_out_from_the_parts_of_a_tokenizer(
     assert Tokenizer.parse(tokenizer.text()).encode(text) == tokenizer.encode(text)  # in a process of its own
 
 
+def test_pieces_that_share_a_character_show_each_its_own_part() -> None:
+    backend = tokenizers.Tokenizer(models.BPE({"f": 0, "i": 1, "x": 2}, []))
+    backend.normalizer = normalizers.NFKC()
+    assert Tokenizer(backend).encode("\ufb01x").pieces == ("f", "i", "x")  # one letter, which NFKC writes as two
+
+
 def test_a_token_that_ends_a_text_and_stands_for_what_is_unknown_is_unknown_only_inside() -> None:
     tokens = Tokenizer(foreign.words()).encode("a zebra <end>")
     assert tokens.pieces == ("a", "zebra", "<end>", "<end>")
