@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmviz.benches.cache import Cache
 from lmviz.benches.live import Live
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 GPT2 = NAME
 LEARNED = ("bpe", "words", "characters")  # tokenizers that are learned from a text
-FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")  # what a visitor may bring of a tokenizer
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)  # what a visitor may bring of a tokenizer
 CHATML_SPECIALS = ("<|im_start|>", "<|im_end|>")
 CHAT_VOCABULARY = 400
 TOKENIZERS_KEPT = 8
@@ -104,14 +109,21 @@ class Tokenizing:
         """Byte pairs learned from a chat, with the special tokens of ChatML: for where no chat model is at hand."""
         return self._tokenizers.get(("chat", text), lambda: Tokenizer.bpe(text, CHAT_VOCABULARY, CHATML_SPECIALS))
 
-    def chat(self, tokenizer: Tokenizer, messages: tuple[Message, ...], template: Template, asks: bool) -> Chat:
-        """Messages as a model reads them.
+    def chat(
+        self,
+        tokenizer: Tokenizer,
+        messages: tuple[Message, ...],
+        template: Template,
+        asks: bool,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Chat:
+        """Messages, and what else the template is given, as a model reads them.
 
         Raises:
             UserError: what is wrong with the template, or why it refuses these messages.
         """
-        key = (tokenizer, messages, template.source, tuple(template.tokens.items()), asks)
-        return self._chats.get(key, lambda: read_chat(tokenizer, messages, template, asks))
+        key = (tokenizer, repr((messages, template, asks, variables)))
+        return self._chats.get(key, lambda: read_chat(tokenizer, messages, template, asks, variables))
 
 
 def _check_corpus(corpus: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lmviz.model.tokenizer import Tokenizer, Tokens
 from lmviz.tokens.template import CHATML, Message, Template, render
@@ -30,9 +31,10 @@ def read_chat(
     messages: Sequence[Message],
     template: Template | None = None,
     add_generation_prompt: bool = False,
+    variables: Mapping[str, Any] | None = None,
 ) -> Chat:
     """Messages through a template (None: ChatML) to tokens. A tokenizer that lacks a special token spells it out."""
-    text = render(template or Template(CHATML), messages, add_generation_prompt)
+    text = render(template or Template(CHATML), messages, add_generation_prompt, variables)
     specials = tokenizer.special_ids
     tokens = _without_added(tokenizer.encode(text), specials)
     special = tuple(id in specials for id in tokens.ids)

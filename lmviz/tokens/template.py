@@ -14,14 +14,14 @@ from typing import Any
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, MissingFile, read_json_object, read_text
 
-ROLES = ("system", "developer", "user", "assistant")
+ROLES = ("system", "developer", "user", "assistant", "tool")
 
 SECONDS = 5  # that a template may take
 MEMORY = 512 * MEGABYTE
 LONGEST_TEXT = 200_000  # characters that a template may write
 LONGEST_TEMPLATE = MEGABYTE // 4
 MOST_MESSAGES = 200
-LONGEST_MESSAGES = 100_000  # characters of all messages together
+LONGEST_MESSAGES = 100_000  # characters of all messages and variables together
 
 CHATML = (
     "{% for message in messages %}"
@@ -35,8 +35,9 @@ CHATML = (
 class Message:
     """One turn of a chat."""
 
-    role: str  # "system", "developer", "user", "assistant"
+    role: str  # one of ROLES
     content: str
+    more: Mapping[str, Any] = field(default_factory=dict)  # what else it has: tool_calls, name, ...
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -49,6 +50,11 @@ class Template:
 
     source: str
     tokens: Mapping[str, str] = field(default_factory=dict)
+    for_tools: str | None = None  # the source where tools are given, if it is another
+
+    def source_for(self, variables: Mapping[str, Any]) -> str:
+        """The template, or the one for tools where there are tools."""
+        return self.source if self.for_tools is None or not variables.get("tools") else self.for_tools
 
     @property
     def is_chatml(self) -> bool:
@@ -56,19 +62,39 @@ class Template:
 
 
 def read_template(folder: str | Path) -> Template | None:
-    """The template in chat_template.jinja or in tokenizer_config.json; None if a tokenizer has none."""
+    """The template of a tokenizer, or of the processor that holds it; None if it has none.
+
+    Looked for in chat_template.jinja (and tool_use.jinja in additional_chat_templates), chat_template.json, and
+    tokenizer_config.json, in this order, as `transformers` does.
+    """
     folder = Path(folder)
-    config_file, template_file = folder / "tokenizer_config.json", folder / "chat_template.jinja"
     config: dict[str, Any] = {}
     with contextlib.suppress(MissingFile):
-        config = read_json_object(config_file, 16 * MEGABYTE)
+        config = read_json_object(folder / "tokenizer_config.json", 16 * MEGABYTE)
+    tokens, for_tools = _special_tokens(config), None
     with contextlib.suppress(MissingFile):
-        return Template(read_text(template_file, LONGEST_TEMPLATE), _special_tokens(config))
-    source = _template_in(config.get("chat_template"))
-    return None if source is None else Template(source, _special_tokens(config))
+        for_tools = read_text(folder / "additional_chat_templates" / "tool_use.jinja", LONGEST_TEMPLATE)
+    with contextlib.suppress(MissingFile):
+        return Template(read_text(folder / "chat_template.jinja", LONGEST_TEMPLATE), tokens, for_tools)
+    for file, found in (("chat_template.json", _chat_template_json(folder)), ("tokenizer_config.json", config)):
+        named = _templates_in(found.get("chat_template"), file)
+        if "default" in named:
+            return Template(named["default"], tokens, named.get("tool_use", for_tools))
+    return None
 
 
-def render(template: Template, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+def _chat_template_json(folder: Path) -> dict[str, Any]:
+    with contextlib.suppress(MissingFile):
+        return read_json_object(folder / "chat_template.json", MEGABYTE)
+    return {}
+
+
+def render(
+    template: Template,
+    messages: Sequence[Message],
+    add_generation_prompt: bool = False,
+    variables: Mapping[str, Any] | None = None,
+) -> str:
     """The one text that a chat becomes.
 
     The template runs in a sandbox and, unless it is ChatML, in a process of its own, which is stopped when it takes
@@ -76,20 +102,38 @@ def render(template: Template, messages: Sequence[Message], add_generation_promp
 
     Args:
         add_generation_prompt: end where the assistant's next turn begins, so that the model writes it.
+        variables: what else the template may read, in types that JSON has: tools, documents, enable_thinking, ...
 
     Raises:
         UserError: what is wrong with the template, or why it refuses these messages.
     """
-    _check_size(template, messages)
+    given = dict(variables or {})
+    _check_size(template, messages, given)
     if template.is_chatml:
         return chatml(messages, add_generation_prompt)
-    seen: dict[str, Any] = dict(template.tokens)
-    seen |= {"messages": [vars(message) for message in messages], "add_generation_prompt": add_generation_prompt}
-    seen |= {"tools": None, "documents": None}
-    answer = _ask(template.source, seen)
+    seen: dict[str, Any] = {**template.tokens, "tools": None, "documents": None, **given}
+    seen |= {"messages": [_seen(message) for message in messages], "add_generation_prompt": add_generation_prompt}
+    answer = _ask(template.source_for(given), seen)
     if "text" in answer:
         return str(answer["text"])
     raise _complaint(answer)
+
+
+def json_given(written: str) -> dict[str, Any]:
+    """The variables of a template, or more fields of a message, as somebody wrote them: a JSON object, or nothing."""
+    if not written.strip():
+        return {}
+    try:
+        found = json.loads(written)
+    except (ValueError, RecursionError) as error:
+        raise UserError("What a template is given must be JSON; this is not: {reason}.", reason=error) from None
+    if not isinstance(found, dict):
+        raise UserError('What a template is given must be a JSON object such as {{"tools": []}}.')
+    return found
+
+
+def _seen(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": message.content, **message.more}
 
 
 def chatml(messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
@@ -98,8 +142,9 @@ def chatml(messages: Sequence[Message], add_generation_prompt: bool = False) -> 
     return "".join(turns) + ("<|im_start|>assistant\n" if add_generation_prompt else "")
 
 
-def _check_size(template: Template, messages: Sequence[Message]) -> None:
-    length = sum(len(message.content) for message in messages)
+def _check_size(template: Template, messages: Sequence[Message], variables: Mapping[str, Any]) -> None:
+    more = [variables, *(message.more for message in messages)]
+    length = sum(len(message.content) for message in messages) + sum(len(json.dumps(one)) for one in more if one)
     if len(messages) > MOST_MESSAGES or length > LONGEST_MESSAGES:
         raise UserError(
             "A chat can have {n_limit} messages and {limit} characters at most; this one has {n} and {length}.",
@@ -156,18 +201,26 @@ def _complaint(answer: Mapping[str, Any]) -> UserError:
                 line=answer["line"],
                 reason=answer["reason"],
             )
+        case "lacking":
+            if not answer["names"]:
+                return UserError("The chat template reads something that these messages do not have.")
+            return UserError(
+                "The chat template reads something that was not given: give it {names}.",
+                names=", ".join(answer["names"]),
+            )
         case _:
             return UserError("The chat template does not take these messages: {reason}", reason=answer["reason"])
 
 
-def _template_in(found: object) -> str | None:
-    """A template as tokenizer_config.json has it: a text, or a list of named ones, of which one is the default."""
+def _templates_in(found: object, file: str) -> dict[str, str]:
+    """Templates by their names, as a file has them: one text, which is the default, or several with names."""
     if isinstance(found, list):
-        named = {entry.get("name"): entry.get("template") for entry in found if isinstance(entry, dict)}
-        found = named.get("default")
+        found = {entry.get("name"): entry.get("template") for entry in found if isinstance(entry, dict)}
+    if isinstance(found, dict):
+        return {str(name): source for name, source in found.items() if isinstance(source, str)}
     if found is None or isinstance(found, str):
-        return found
-    raise UserError("chat_template in tokenizer_config.json must be a text; got {found!r}.", found=found)
+        return {} if found is None else {"default": found}
+    raise UserError("chat_template in {file} must be a text; got {found!r}.", file=file, found=found)
 
 
 def _special_tokens(config: Mapping[str, Any]) -> dict[str, str]:

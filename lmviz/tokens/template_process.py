@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError
 from jinja2.ext import Extension, loopcontrols
+from jinja2.meta import find_undeclared_variables
 from jinja2.nodes import Node
 from jinja2.parser import Parser
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
@@ -62,6 +63,14 @@ def fill_in(template: str, variables: Mapping[str, Any], limit: int) -> str:
     return "".join(parts)
 
 
+def _lacking(template: str, variables: Mapping[str, Any]) -> list[str]:
+    """The names that a template reads and that nobody gave."""
+    environment = ImmutableSandboxedEnvironment(extensions=[Generation, loopcontrols])
+    known = {*environment.globals, "raise_exception", "strftime_now"}
+    read = find_undeclared_variables(environment.parse(template)) - known
+    return sorted(name for name in read if variables.get(name) is None)
+
+
 def _raise_exception(message: object) -> NoReturn:
     raise TemplateError(str(message))
 
@@ -100,6 +109,10 @@ def _answer(request: Mapping[str, Any]) -> dict[str, object]:
         return {"wrong": "range", "limit": MAX_RANGE}
     except TemplateSyntaxError as error:
         return {"wrong": "syntax", "reason": str(error.message), "line": error.lineno}
+    except TypeError as error:
+        if "NoneType" not in str(error):
+            return {"wrong": "refused", "reason": str(error)[:500]}
+        return {"wrong": "lacking", "names": _lacking(request["template"], request["variables"])}
     except Exception as error:  # a template can make Python raise anything
         return {"wrong": "refused", "reason": (str(error) or type(error).__name__)[:500]}
 

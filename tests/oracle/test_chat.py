@@ -49,7 +49,7 @@ MODERN = """{%- set date = strftime_now("%d %b %Y") %}{{- bos_token }}
 def test_a_template_writes_what_transformers_writes(source: str, add_generation_prompt: bool) -> None:
     tokens = {"bos_token": "<s>", "eos_token": "</s>"}
     (theirs,), _ = render_jinja_template(
-        [[vars(message) for message in CHAT]],
+        [[{"role": message.role, "content": message.content} for message in CHAT]],
         chat_template=source,
         add_generation_prompt=add_generation_prompt,
         **tokens,
@@ -57,3 +57,27 @@ def test_a_template_writes_what_transformers_writes(source: str, add_generation_
     assert render(Template(source, tokens), CHAT, add_generation_prompt) == theirs
     if source == CHATML:
         assert chatml(CHAT, add_generation_prompt) == theirs
+
+
+TOOLS = [
+    {"type": "function", "function": {"name": "weather", "description": "of a city", "parameters": {"type": "object"}}}
+]
+HERMES = """{%- for tool in tools %}{{ tool.function | tojson(indent=2) }}{% endfor %}
+{%- for message in messages %}
+    {{- '<|' + message.role + '|>' }}
+    {%- if message.tool_calls %}
+        {%- for call in message.tool_calls %}{{ {"name": call.function.name} | tojson }}{% endfor %}
+    {%- else %}{{ message.content }}{% endif %}
+{%- endfor %}{{ enable_thinking is defined and not enable_thinking }}"""
+
+
+def test_tools_calls_and_variables_are_written_as_transformers_writes_them() -> None:
+    call = {"tool_calls": [{"type": "function", "function": {"name": "weather", "arguments": {"city": "Lyon"}}}]}
+    said = [*CHAT, Message("assistant", "", call), Message("tool", "12 °C", {"name": "weather"})]
+    (theirs,), _ = render_jinja_template(
+        [[{"role": one.role, "content": one.content, **one.more} for one in said]],
+        tools=TOOLS,
+        chat_template=HERMES,
+        enable_thinking=False,
+    )
+    assert render(Template(HERMES), said, variables={"tools": TOOLS, "enable_thinking": False}) == theirs

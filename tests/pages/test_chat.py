@@ -58,14 +58,14 @@ def test_the_pieces_are_what_chatml_writes(open_on: Open, asks: bool) -> None:
 def test_a_message_is_added_changed_moved_and_removed(open_on: Open) -> None:
     app = open_on("chat", messages=MESSAGES)
     app.button(key="chat.add").click().run()
-    assert json.loads(app.query_params["messages"])[2] == ["assistant", ""]
+    assert json.loads(app.query_params["messages"])[2] == ["assistant", "", ""]
     app.text_area(key="chat.content.2").input("Hello").run()
     app.selectbox(key="chat.role.0").select("developer").run()
     app.button(key="chat.up.2").click().run()
     assert json.loads(app.query_params["messages"]) == [
-        ["developer", "Be brief."],
-        ["assistant", "Hello"],
-        ["user", TURNS[1][1]],
+        ["developer", "Be brief.", ""],
+        ["assistant", "Hello", ""],
+        ["user", TURNS[1][1], ""],
     ]
     app.button(key="chat.remove.1").click().run()
     assert [turn[0] for turn in json.loads(app.query_params["messages"])] == ["developer", "user"]
@@ -113,6 +113,34 @@ def test_a_tokenizer_brings_its_own_template(open_on: Open, tmp_path: Path) -> N
     assert whole(app) == "<s>Be brief.</s>Hi <b>*you*</b></s>"
     specials = [one["text"] for one in picture(app, "chat.pieces")["pieces"] if "special" in one.get("marks", ())]
     assert specials == ["<s>", "</s>", "</s>"]
+
+
+TOOLS = """{{ date }}|{% for tool in tools %}{{ tool.function.name }}{% endfor %}|{% for m in messages %}{{ m.role }}:
+{%- for call in m.tool_calls or [] %}{{ call.function.name }}({{ call.function.arguments | tojson }}){% endfor %}
+{{- m.content }};{% endfor %}"""
+GIVEN = json.dumps({"tools": [{"type": "function", "function": {"name": "weather"}}], "date": "today"})
+CALL = json.dumps({"tool_calls": [{"function": {"name": "weather", "arguments": {"city": "Lyon"}}}]})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_tools_calls_and_variables_can_be_given_to_a_template(open_on: Open, language: str) -> None:
+    asked = [["user", "Rain?", ""], ["assistant", "", CALL], ["tool", "Yes", '{"name": "weather"}']]
+    app = open_on("chat", lang=language, messages=json.dumps(asked), template="written", source=TOOLS)
+    (said,) = errors(app)
+    assert "date, tools" in said and "NoneType" not in said
+    app.text_area(key="lmviz.ui.chat.view.View.given").input(GIVEN).run()
+    assert not errors(app)
+    assert whole(app) == 'today|weather|user:Rain?;assistant:weather({"city": "Lyon"});tool:Yes;'
+    app.text_input(key="chat.more.1").input("").run()
+    assert whole(app) == "today|weather|user:Rain?;assistant:;tool:Yes;"
+
+
+@pytest.mark.parametrize("wrong", ["{", "[1]", "[" * 5000, '{"messages": 3}', '{"tools": 3}'])
+def test_what_is_wrong_with_the_given_is_one_sentence_and_nothing_is_lost(open_on: Open, wrong: str) -> None:
+    app = open_on("chat", messages=MESSAGES, template="written", source=TOOLS, given=wrong)
+    assert not app.exception
+    assert len(app.error) == 1 or wrong.startswith('{"m')  # the messages are those of the page
+    assert app.text_area(key="lmviz.ui.chat.view.View.given").value == wrong
 
 
 def test_a_link_cannot_bring_more_than_a_page_takes() -> None:

@@ -28,7 +28,7 @@ def test_chatml_is_written_as_in_the_course() -> None:
 
 
 def test_only_known_roles_may_speak() -> None:
-    with pytest.raises(UserError, match="system, developer, user, assistant; got 'robot'"):
+    with pytest.raises(UserError, match="system, developer, user, assistant, tool; got 'robot'"):
         Message("robot", "bip")
 
 
@@ -73,10 +73,19 @@ def test_a_template_is_found_where_tokenizers_keep_it(tmp_path: Path) -> None:
     config.write_text(
         json.dumps({"chat_template": [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}]})
     )
-    assert read_template(tmp_path) == Template("D")
+    assert read_template(tmp_path) == Template("D", for_tools="T")
+    assert read_template(tmp_path).source_for({"tools": [{}]}) == "T"
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": {"default": "P"}}))
+    assert read_template(tmp_path) == Template("P")
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "P"}))
+    assert read_template(tmp_path) == Template("P")
     (tmp_path / "chat_template.jinja").write_text("J")
     assert read_template(tmp_path) == Template("J")
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates/tool_use.jinja").write_text("U")
+    assert read_template(tmp_path) == Template("J", for_tools="U")
     (tmp_path / "chat_template.jinja").unlink()
+    (tmp_path / "chat_template.json").unlink()
     config.write_text(json.dumps({"chat_template": 3}))
     with pytest.raises(UserError, match="must be a text; got 3"):
         read_template(tmp_path)
@@ -103,6 +112,30 @@ def test_a_template_is_found_where_tokenizers_keep_it(tmp_path: Path) -> None:
 def test_a_wrong_template_gives_a_sentence(source: str, said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)):
         render(Template(source), CHAT)
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("{% for tool in tools %}{{ tool.name }}{% endfor %}", "tools"),
+        ("{{ documents | length }}{% for tool in tools %}x{% endfor %}", "documents, tools"),
+        ("{% set date = today + 1 %}{{ date }}{% for one in tools %}{% endfor %}", "today"),
+    ],
+)
+def test_a_template_that_wants_what_was_not_given_says_what(source: str, names: str) -> None:
+    with pytest.raises(UserError) as raised:
+        render(Template(source), CHAT)
+    assert names in str(raised.value)
+    assert "NoneType" not in str(raised.value)
+
+
+def test_a_template_reads_more_fields_and_variables() -> None:
+    source = (
+        "{{ mode }}{% for m in messages %}{{ m.name or '-' }}{{ (m.tool_calls or [])[0] }}{{ m.content }}{% endfor %}"
+    )
+    more = {"tool_calls": ["f"], "content": None}
+    said = [Message("assistant", "", more), Message("tool", "ok", {"name": "f"})]
+    assert render(Template(source), said, variables={"mode": 1}) == "1-fNonefok"
 
 
 def test_a_template_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

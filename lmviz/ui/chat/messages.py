@@ -7,8 +7,13 @@ from typing import Any
 import streamlit as st
 
 from lmviz.ui import state, widgets
-from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, ROLES, Turn, View
+from lmviz.ui.chat.view import GIVEN_LIMIT, MESSAGE_LIMIT, MOST_MESSAGES, ROLES, Turn, View
 from lmviz.ui.text import text
+
+EXAMPLE = """{"tools": [{"type": "function", "function": {
+  "name": "weather", "description": "…",
+  "parameters": {"type": "object", "properties": {}}}}],
+ "enable_thinking": false}"""
 
 
 def editor(view: View) -> None:
@@ -21,7 +26,7 @@ def editor(view: View) -> None:
             key="chat.add",
             icon=":material/add:",
             disabled=len(view.turns) >= MOST_MESSAGES,
-            on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", ""))),
+            on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", "", ""))),
         )
         st.button(
             text(view.lang, "chat.reset"),
@@ -33,11 +38,11 @@ def editor(view: View) -> None:
 
 
 def _message(view: View, at: int, turn: Turn) -> None:
-    role, content = f"chat.role.{at}", f"chat.content.{at}"
-    st.session_state[role], st.session_state[content] = turn
+    role, content, more = (f"chat.{name}.{at}" for name in ("role", "content", "more"))
+    st.session_state[role], st.session_state[content], st.session_state[more] = turn
 
     def changed() -> None:
-        _change(_put(view.turns, at, (st.session_state[role], st.session_state[content])))
+        _change(_put(view.turns, at, tuple(st.session_state[key] for key in (role, content, more))))
 
     with st.container(border=True, key=f"chat_message_{at}"):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -61,6 +66,27 @@ def _message(view: View, at: int, turn: Turn) -> None:
             height=68,
             max_chars=MESSAGE_LIMIT,
             on_change=changed,
+        )
+        if turn[2] or turn[0] == "tool" or (view.given and turn[0] == "assistant"):
+            st.text_input(
+                text(view.lang, "chat.more"),
+                key=more,
+                placeholder='{"tool_calls": [{"function": {"name": "…", "arguments": {}}}]}',
+                max_chars=MESSAGE_LIMIT,
+                on_change=changed,
+            )
+
+
+def given(view: View) -> None:
+    """Tools, and whatever else the template may read."""
+    with st.expander(text(view.lang, "chat.given"), icon=":material/build:", expanded=bool(view.given)):
+        st.text_area(
+            text(view.lang, "chat.given_label"),
+            placeholder=EXAMPLE,
+            height=150,
+            max_chars=GIVEN_LIMIT,
+            help=text(view.lang, "chat.given_help"),
+            **state.bound("given"),
         )
 
 

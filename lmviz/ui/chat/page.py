@@ -23,6 +23,7 @@ def page(view: View) -> None:
     left, right = st.columns([1, 1.5], gap="large")
     with left:
         messages.editor(view)
+        messages.given(view)
     with right:
         bench = shell.workbench(view.lang)
         try:

@@ -55,9 +55,9 @@ def _name(lang: str, name: str) -> str:
 
 
 def what_is_read(bench: Workbench, view: View) -> None:
-    from lmviz.tokens.template import Message
+    from lmviz.tokens.template import Message, json_given
 
-    turns = tuple(Message(role, content) for role, content in view.turns)
+    turns = tuple(Message(role, content, json_given(more)) for role, content, more in view.turns)
     if view.tokenizer == FILE:
         found = own.brought(bench, view.lang)
         if found is None:
@@ -71,7 +71,7 @@ def what_is_read(bench: Workbench, view: View) -> None:
             bench.tokenizing.chat_template(view.tokenizer),
         )
     template = _template(view, of_its_own)
-    chat = bench.tokenizing.chat(tokenizer, turns, template, view.asks)
+    chat = bench.tokenizing.chat(tokenizer, turns, template, view.asks, json_given(view.given))
     counts = {"characters": len(chat.text), "tokens": len(chat.tokens), "special": sum(chat.special)}
     written = {name: integer(view.lang, count) for name, count in counts.items()}
     st.markdown(text(view.lang, "chat.counts", n=len(turns), **written))
