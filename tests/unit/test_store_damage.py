@@ -244,8 +244,8 @@ def test_the_list_is_as_quick_above_256_runs_as_below(store: Database, monkeypat
             tables = runs_module._without_texts(replace(SHORT, training=replace(SHORT.training, seed=i)))
             add_run(db, f"{i:012x}", "n", tables)
     read = []
-    recipe_from = run_table.recipe_from
-    monkeypatch.setattr(run_table, "recipe_from", lambda tables: (read.append(1), recipe_from(tables))[1])
+    stored_recipe = run_table.stored_recipe
+    monkeypatch.setattr(run_table, "stored_recipe", lambda tables: (read.append(1), stored_recipe(tables))[1])
     with store.reading() as db:
         for _ in range(3):
             assert len(all_runs(db)[0]) == 600
