@@ -152,8 +152,7 @@ def _homes(folder: Path) -> list[Path]:
     """Where a folder's links may lead: into itself and, in the Hub's cache, to the files that its revisions share."""
     own = Path(os.path.realpath(folder))
     shared = own.parent.parent / "blobs"
-    is_in_cache = own.parent.name == "snapshots" and shared.is_dir() and not shared.is_symlink()
-    return [own, shared] if is_in_cache else [own]
+    return [own, shared] if own.parent.name == "snapshots" else [own]
 
 
 def _check_type(path: Path, found: os.stat_result) -> None:

@@ -65,8 +65,9 @@ def run(runs_folder: Path) -> Iterator[str]:
         card=CardRecipe(title=IMAGE, about=CARD, license=IMAGE, languages=(IMAGE,), prompts=(TEXT,)),
     )
     runs = Here(runs_folder)
-    found = runs.start(recipe, name=IMAGE)
-    assert runs.work() == found
+    found = runs.start_resting(recipe, name=IMAGE)
+    runs.work_on(found)
+    assert runs.get(found).state == "done"
     yield found
     runs.delete(found)
     runs.die()

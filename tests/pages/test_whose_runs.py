@@ -38,9 +38,8 @@ def runs(runs_folder: Path) -> Iterator[Here]:
 @pytest.fixture
 def theirs(runs: Here) -> str:
     """A paused run that another browser started."""
-    run = runs.start(SHORT, "not mine", owner=STRANGER)
-    runs.step(run, 4)
-    runs.work()
+    run = runs.start_resting(SHORT, "not mine", owner=STRANGER)
+    runs.work_on(run, until=4)
     return run
 
 
@@ -75,7 +74,7 @@ def test_somebody_elses_run_is_changed_only_by_who_says_that_they_mean_it(
 
 
 def test_somebody_elses_run_can_be_watched_compared_and_started_from(open_page: Open, runs: Here, theirs: str) -> None:
-    mine = runs.start(SHORT, "mine")
+    mine = runs.start_resting(SHORT, "mine")
     for tab in ("", "curves", "time", "compare", "export"):
         app = training(open_page, run=theirs, tab=tab, beside=f'["{mine}"]')
         assert not errors(app)
@@ -102,15 +101,13 @@ def test_a_run_belongs_to_the_browser_that_started_it_and_stays_so_after_a_reloa
 
 
 def test_a_run_of_nobody_is_everybodys(open_page: Open, runs: Here) -> None:
-    run = runs.start(SHORT, "from the command line")
-    runs.step(run, 1)
-    runs.work()
+    run = runs.start_resting(SHORT, "from the command line")
     app = training(open_page, run=run)
     assert is_disabled(app, "do resume", "do single") == [False, False]
 
 
 def test_the_list_says_whose_a_run_is(open_page: Open, runs: Here, theirs: str) -> None:
-    runs.start(SHORT, "nobody's")
+    runs.start_resting(SHORT, "nobody's")
     app = training(open_page)
     (table,) = [one.value for one in app.dataframe if "Started" in one.value]
     assert dict(zip(table["Name"], table["Started"], strict=True)) == {
@@ -123,8 +120,7 @@ def test_the_list_says_whose_a_run_is(open_page: Open, runs: Here, theirs: str) 
 def test_what_happened_to_the_files_of_a_run_is_told(open_page: Open, runs: Here, theirs: str, language: str) -> None:
     (path,) = (runs.folder / theirs / "checkpoints").glob("step-000000004.*")
     flip(path, 0.9)
-    runs.step(theirs, 1)
-    runs.work()
+    runs.work_on(theirs, until=5)
     with runs._database.writing() as db:
         db.execute("UPDATE chunks SET numbers = zeroblob(8) WHERE run = ? AND metric = 'grad_norm'", (theirs,))
     app = training(open_page, run=theirs, lang=language)
@@ -136,7 +132,7 @@ def test_what_happened_to_the_files_of_a_run_is_told(open_page: Open, runs: Here
 
 
 def test_an_entry_that_cannot_be_read_is_named_and_can_be_deleted(open_page: Open, runs: Here) -> None:
-    good, bad = runs.start(SHORT, "good"), runs.start(SHORT, "bad")
+    good, bad = runs.start_resting(SHORT, "good"), runs.start_resting(SHORT, "bad")
     with runs._database.writing() as db:
         db.execute("UPDATE runs SET recipe = '{' WHERE id = ?", (bad,))
     app = training(open_page)
@@ -152,7 +148,7 @@ def test_a_process_that_is_not_heard_is_said_and_can_be_ended(
     open_page: Open, runs: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "SILENT", 10**6)
-    run = runs.start(SHORT, "silent")
+    run = runs.start_resting(SHORT, "silent")
     with hold(life_of(runs.folder, "mute")):
         with runs._database.writing() as db:
             db.execute("INSERT INTO workers (id, pid, run) VALUES ('mute', 0, ?)", (run,))

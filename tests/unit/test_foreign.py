@@ -134,28 +134,41 @@ def test_every_tokenizer_that_we_make_is_of_our_own_kind(own: Tokenizer) -> None
     assert is_own_kind(own.text())
 
 
-NOT_OURS = {
-    "doubles": file_of(normalizer=doubling(1)),
-    "grows": file_of(normalizer={"type": "Replace", "pattern": {"Regex": "[^a]"}, "content": "xx"}),
-    "another pattern": file_of(normalizer={"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}),
-    "another split": file_of(pre_tokenizer=split("(a+)+$")),
-    "lower case": file_of(normalizer={"type": "Lowercase"}),
-    "normalized tokens": file_of(
-        pre_tokenizer={"type": "WhitespaceSplit"},
-        added_tokens=added(5, normalized=True),
-    ),
-    "byte fallback": file_of(model={"type": "BPE", "vocab": {"a": 0}, "merges": [], "byte_fallback": True}),
-    "template": file_of(post_processor={"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}),
-    "no JSON": "{",
-    "a list": "[]",
-    "deep": "[" * 100_000,
-    "large": " " * (foreign.LARGEST_OWN + 1),
+OURS = json.loads(Tokenizer.characters("abc").text())
+ALTERED: dict[str, dict[str, object]] = {
+    "doubles": {"normalizer": doubling(1)},
+    "grows": {"normalizer": {**OURS["normalizer"], "content": "xx"}},
+    "a string": {"normalizer": {**OURS["normalizer"], "pattern": {"String": "a"}}},
+    "another pattern": {"normalizer": {**OURS["normalizer"], "pattern": {"Regex": "[^a](a+)+$"}}},
+    "a pattern in a pattern": {"normalizer": {**OURS["normalizer"], "pattern": {"Regex": r"[^\x{61}]|(a*)*"}}},
+    "lower case": {"normalizer": {"type": "Lowercase"}},
+    "another split": {"pre_tokenizer": split("(a+)+$")},
+    "two splits": {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [split(".")] * 9}},
+    "a prefix": {"pre_tokenizer": {**foreign.OWN_PRE_TOKENIZERS[2], "add_prefix_space": True}},
+    "a decoder that replaces": {"decoder": {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}},
+    "a template": {"post_processor": {"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}},
+    "normalized tokens": {"added_tokens": added(5, normalized=True)},
+    "stripping tokens": {"added_tokens": added(5, lstrip=True)},
+    "an empty token": {"added_tokens": [{**added(5)[0], "content": ""}]},
+    "pieces of words": {"model": {"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "a"}},
+    "byte fallback": {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "byte_fallback": True}},
+    "dropout": {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.5}},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", NOT_OURS)
-def test_whatever_else_is_not_of_our_own_kind(kind: str) -> None:
-    assert not is_own_kind(NOT_OURS[kind])
+def test_what_the_altered_files_are_altered_from_is_ours() -> None:
+    assert is_own_kind(json.dumps(OURS))
+    assert is_own_kind(json.dumps({**OURS, "added_tokens": added(5, special=True)}))
+
+
+@pytest.mark.parametrize("part", ALTERED)
+def test_one_other_part_makes_a_tokenizer_foreign(part: str) -> None:
+    assert not is_own_kind(json.dumps({**OURS, **ALTERED[part]}))
+
+
+@pytest.mark.parametrize("file", ["{", "[]", "null", "[" * 100_000, " " * (foreign.LARGEST_OWN + 1), '{"model": 1}'])
+def test_what_is_no_tokenizer_is_not_ours(file: str) -> None:
+    assert not is_own_kind(file)
 
 
 def test_a_small_file_that_asks_for_all_memory_ends_its_own_process_and_nothing_else(
@@ -166,7 +179,7 @@ def test_a_small_file_that_asks_for_all_memory_ends_its_own_process_and_nothing_
     assert len(bomb) < 2500
     tokenizer = Tokenizer.parse(bomb)
     for _ in range(2):
-        with pytest.raises(UserError, match="This tokenizer was stopped"):
+        with pytest.raises(UserError, match="it makes more of a text than there is memory for"):
             tokenizer.encode("a" * 2000)
         assert tokenizer.encode("b").pieces == ("b",)  # and works for who asks for less
 
@@ -221,6 +234,17 @@ def test_no_more_processes_than_there_may_be_and_each_starts_again_when_it_is_ne
     assert kept[3].encode("the").ids == (1,)
     assert kept[1].encode("the").ids == (1,)
     assert at_work() == [1, 3]
+
+
+def test_who_finds_all_processes_at_work_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()
+    monkeypatch.setattr(foreign, "MOST_PROCESSES", 1)
+    monkeypatch.setattr(foreign, "_alive", type(foreign._alive)())
+    busy = Tokenizer.parse(bert_like())._backend
+    assert isinstance(busy, ForeignTokenizer)
+    with busy._lock, pytest.raises(UserError, match="Too many tokenizers are at work"):
+        Tokenizer.parse(bert_like())
+    assert Tokenizer.parse(bert_like()).encode("the").ids == (1,)
 
 
 def test_a_process_ends_with_its_tokenizer_and_with_whoever_started_it(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from lmviz.train.recipe import (
     TrainingRecipe,
 )
 from lmviz.train.runs import Runs, differences
-from lmviz.train.store import room
+from lmviz.train.store import room, run_table
 from lmviz.train.store.database import transaction
 from lmviz.train.store.life import hold, life_of
 from lmviz.train.store.run_table import claim
@@ -82,6 +82,19 @@ class Here(Runs):
             assert run is not None
             train_run(db, self.folder, run, "here", self.limits)
         return run
+
+    def start_resting(self, recipe: Recipe, name: str = "", owner: str = "") -> str:
+        """A run that waits for nobody: other trainers of this folder leave it alone. See `work_on`."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run_table, "QUEUED", run_table.PAUSED)
+            return self.start(recipe, name, owner=owner)
+
+    def work_on(self, run: str, until: int | None = None) -> None:
+        """Train a run that rests, to its end or until a step."""
+        with self._database.writing() as db:
+            db.execute("UPDATE runs SET state = 'running', worker = 'here', until = ? WHERE id = ?", (until, run))
+        with closing(self._database.connect()) as db:
+            train_run(db, self.folder, run, "here", self.limits)
 
     def die(self) -> None:
         """What the system does when a trainer is killed: it lets go of the trainer's file."""

@@ -20,6 +20,7 @@ import torch
 from lmviz.errors import UserError
 from lmviz.model import files as model_files
 from lmviz.model.files import write_whole
+from lmviz.train import drafts
 from lmviz.train.store import database, files, room
 from lmviz.train.store.database import FILE, Database, transaction
 from lmviz.train.store.files import read_tensors, tensors_as_bytes
@@ -322,3 +323,39 @@ def test_means_are_those_of_whole_stretches_however_they_are_read() -> None:
     later = means(steps[10:], numbers[10:], 5)
     assert later.numbers.tolist() == found.numbers[2:].tolist()
     assert len(means(steps[:4], numbers[:4], 5)) == 0
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a power cut leaves all of the old file or all of the new one: content, then name, then folder."""
+    done: list[str] = []
+    put, sync, replace_ = model_files.put, os.fsync, Path.replace
+
+    def name_of(descriptor: int) -> str:
+        return "folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "content"
+
+    monkeypatch.setattr(model_files, "put", lambda *asked: (done.append("written"), put(*asked))[1])
+    monkeypatch.setattr(os, "fsync", lambda fd: (done.append(f"{name_of(fd)} synced"), sync(fd))[1])
+    monkeypatch.setattr(Path, "replace", lambda *asked: (done.append("named"), replace_(*asked))[1])
+    Shelf(tmp_path).put(1, {"a": torch.ones(3)})
+    assert done == ["written", "content synced", "named", "folder synced"]
+
+
+def test_the_list_of_runs_survives_a_power_cut(store: Database) -> None:
+    """WAL with synchronous = NORMAL: the last second may be lost, and nothing be damaged; with OFF it may."""
+    with store.reading() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 1
+
+
+def test_only_so_many_drafts_are_kept_and_the_oldest_make_room(tmp_path: Path) -> None:
+    names = []
+    for n in range(drafts.MOST_KEPT + 3):
+        names.append(drafts.keep(tmp_path, f"text {n}"))
+        os.utime(tmp_path / drafts.FOLDER / names[-1], (n, n))
+    names.append(drafts.keep(tmp_path, "the last"))
+    assert len(list((tmp_path / drafts.FOLDER).iterdir())) == drafts.MOST_KEPT == 40
+    assert drafts.kept(tmp_path, names[-1]) == "the last"
+    assert drafts.kept(tmp_path, names[5]) == "text 5"
+    for gone in names[:4]:
+        with pytest.raises(UserError, match="not kept any more"):
+            drafts.kept(tmp_path, gone)

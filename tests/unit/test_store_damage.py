@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import shutil
 import sqlite3
 import zipfile
@@ -20,6 +21,7 @@ from lmviz.model import files as model_files
 from lmviz.model.checkpoint import load
 from lmviz.train import drafts
 from lmviz.train import runs as runs_module
+from lmviz.train.export import folder_name
 from lmviz.train.limits import Limits
 from lmviz.train.store import database, life, room
 from lmviz.train.store.database import FILE, VERSION, Database
@@ -244,8 +246,8 @@ def test_the_list_is_as_quick_above_256_runs_as_below(store: Database, monkeypat
             tables = runs_module._without_texts(replace(SHORT, training=replace(SHORT.training, seed=i)))
             add_run(db, f"{i:012x}", "n", tables)
     read = []
-    made = run_table.stored_recipe
-    monkeypatch.setattr(run_table, "stored_recipe", lambda tables: (read.append(1), made(tables))[1])
+    stored_recipe = run_table.stored_recipe
+    monkeypatch.setattr(run_table, "stored_recipe", lambda tables: (read.append(1), stored_recipe(tables))[1])
     with store.reading() as db:
         for _ in range(3):
             assert len(all_runs(db)[0]) == 600
@@ -545,3 +547,51 @@ def test_how_long_a_trainer_is_silent_is_told_by_the_clock_of_who_looks(
         assert silence.look(["w", "gone"]) == {"w": 7.0, "gone": 0.0}
         assert silence.look([]) == {}
         assert silence.look(["w"]) == {"w": 0.0}
+
+
+HOSTILE_NAMES = (
+    "../../etc/passwd",
+    "a/b\\c",
+    ".hidden",
+    "C:\\x",
+    "con",
+    "x" * 80,
+    "été №2",
+    "\u202egnp.exe",
+    "‑‑rf",
+    "<b>",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_the_name_of_a_run_is_no_path(done: tuple[Here, str], name: str) -> None:
+    runs, run = done
+    runs.rename(run, name)
+    plain = folder_name(name, 12)
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}", plain)
+    folder = runs.export(run, 12)
+    assert folder.parent == runs.folder / "exports"
+    assert folder.name == f"{plain}-{run}"
+    packed = zipfile.ZipFile(io.BytesIO(runs.zipped(run, 12)))
+    assert {one.split("/")[0] for one in packed.namelist()} == {plain}
+    shutil.rmtree(folder)
+    runs.rename(run, "Names")
+
+
+def test_what_a_model_wrote_on_steps_that_were_undone_is_forgotten(runs: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are made again, and a model writes again: of two texts of one step the first is a ghost."""
+    run = runs.start(SHORT)
+    runs.step(run, 5)
+    runs.work()
+    whole = runs.samples(run)
+    with runs._database.writing() as db:
+        ghosts = [(run, step, place, ".", "a ghost") for step in (7, 10, 11) for place in range(9)]
+        db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", ghosts)
+    runs.step(run, 3)
+    runs.work()
+    assert runs.get(run).step == 8
+    assert runs.samples(run) == whole  # steps 6 to 8 are no stops of time travel
+    runs.resume(run)
+    runs.work()
+    assert not [sample for sample in runs.samples(run) if sample.text == "a ghost"]
+    assert {sample.step for sample in runs.samples(run, after=5)} == {10, 12}

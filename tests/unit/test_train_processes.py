@@ -23,7 +23,7 @@ from lmviz.train.loop import train
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.store import database
-from lmviz.train.store.life import end
+from lmviz.train.store.life import end, hold, life_of
 from lmviz.train.texts import preset
 from lmviz.train.work import staff
 
@@ -234,21 +234,26 @@ def test_only_a_trainer_is_ended_never_another_process_of_that_number(tmp_path: 
     assert bystander.returncode == 0
 
 
-def test_there_are_never_more_trainers_than_runs_at_once_and_one_that_waits(runs: Runs) -> None:
-    started = [runs.start(recipe(10**6), str(n)) for n in range(4)]
-    seen: set[int] = set()
-    wait(lambda: (runs.warm(), len(trainers(runs)))[1] == 2)
-    for _ in range(20):
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_there_is_one_trainer_to_spare_and_never_one_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Runs of a few steps wait for no other, so that all trainers can be at work at once."""
+    runs, started = Runs(tmp_path, Limits(at_once=at_once)), []
+    monkeypatch.setattr(runs._staff, "_start", lambda: started.append(1))
+    with contextlib.ExitStack() as held:
+        for n in range(at_once + 1):
+            runs.warm()
+            assert len(started) == n + 1
+            held.enter_context(hold(life_of(tmp_path, f"w{n}")))
+            with runs._database.writing() as db:
+                db.execute("INSERT INTO workers (id, pid, run) VALUES (?, 0, NULL)", (f"w{n}",))
+            runs.warm()
+            assert len(started) == n + 1  # one is free
+            with runs._database.writing() as db:
+                db.execute("UPDATE workers SET run = 'a run' WHERE id = ?", (f"w{n}",))
         runs.warm()
-        seen.add(len(trainers(runs)) + len(runs._staff._started.keys() - workers(runs)))
-        time.sleep(0.05)
-    assert seen == {2}  # one for the one run at once, and one to spare
-    assert sum(state(runs, run) == "running" for run in started) == 1
-
-
-def workers(runs: Runs) -> set[str]:
-    with runs._database.reading() as db:
-        return {row[0] for row in db.execute("SELECT id FROM workers")}
+        assert len(started) == at_once + 1
 
 
 def alive(pid: int) -> bool:

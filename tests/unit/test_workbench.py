@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lmviz.benches.cache import Cache
+from lmviz.benches.names import confined
 from lmviz.benches.run import Edit, Request
 from lmviz.errors import UserError
 from lmviz.workbench import Workbench
@@ -191,3 +192,22 @@ def test_a_temperature_or_a_target_does_not_run_the_model_again(bench: Workbench
         for target, temperature in (("", 0.5), ("", 2.0), ("l", 2.0))
     )
     assert cold.trace.segments[0] is warm.trace.segments[0] is judged.trace.segments[0]
+
+
+@pytest.mark.parametrize("other", ["models-secret", "models.bak", "modelsx", "models/../models2", "models/../.."])
+def test_a_folder_whose_path_only_begins_like_an_allowed_one_is_not_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    for name in ("HOME", "LMVIZ_RUNS"):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    (tmp_path / "models/inner").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path / "models"))
+    (tmp_path / other).resolve().mkdir(exist_ok=True)
+    with pytest.raises(UserError, match="must lie below"):
+        confined(str(tmp_path / other))
+    assert confined(str(tmp_path / "models/inner")) == tmp_path / "models/inner"
+    (tmp_path / "models/link").symlink_to(tmp_path / "here/..")
+    with pytest.raises(UserError, match="must lie below"):
+        confined(str(tmp_path / "models/link"))

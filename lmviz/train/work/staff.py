@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -35,6 +35,7 @@ def bury(db: sqlite3.Connection, root: Path, silence: Silence) -> Set[str]:
     for worker, seconds in silence.look(pids).items():
         if worker not in dead and seconds > SILENT:
             end(worker, pids[worker])  # before anything is written: it may have been stopped while it wrote
+            _wait_for_the_end(root, [worker])
             dead[worker] = UserError(
                 "Its process did not answer for {seconds} seconds and was ended: resume it from its last checkpoint.",
                 seconds=round(seconds),
@@ -45,6 +46,13 @@ def bury(db: sqlite3.Connection, root: Path, silence: Silence) -> Set[str]:
         for worker in dead:
             life_of(root, worker).unlink(missing_ok=True)
     return dead.keys()
+
+
+def _wait_for_the_end(root: Path, workers: Iterable[str]) -> None:
+    """A process that was ended lets go of all that it held, a moment later."""
+    until = time.monotonic() + SOON
+    while any(is_held(life_of(root, worker)) for worker in workers) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 class Staff:
@@ -104,9 +112,7 @@ class Staff:
                     self._started[worker].kill()
                 else:
                     end(worker, pid)
-        until = time.monotonic() + SOON
-        while any(is_held(life_of(self._root, worker)) for worker, _ in rows) and time.monotonic() < until:
-            time.sleep(0.01)
+        _wait_for_the_end(self._root, [worker for worker, _ in rows])
         self.bury()
 
     def dismiss(self) -> None:
