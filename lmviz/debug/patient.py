@@ -58,6 +58,11 @@ class Patient:
         return self.n_parameters <= SMALL
 
     @cached_property
+    def at_rest(self) -> nn.Module:
+        """The model in evaluation: itself, or, if somebody is training it, a copy."""
+        return copy_of(self.model).eval() if self.model.training else self.model
+
+    @cached_property
     def reading(self) -> Reading:
         """How it gives the logits of all positions.
 
@@ -122,7 +127,7 @@ class Patient:
     def trace(self) -> Trace:
         """The model reading that text."""
         with torch.no_grad():
-            return record(self.model, self.ids)
+            return record(self.at_rest, self.ids)
 
     @cached_property
     def pairs(self) -> tuple[Tensor, Tensor]:

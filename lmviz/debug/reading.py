@@ -75,6 +75,7 @@ def reading_of(model: nn.Module, d_vocab: int, ids: Tensor) -> Reading:
         ValueError: it gives none. Whatever the model raises.
     """
     output = _run(model, ids)
+    d_vocab = _width(output, len(ids), ids.shape[1], d_vocab)
     if whole_logits(output, len(ids), ids.shape[1], d_vocab) is not None:
         return Reading("pos_first" if reads_positions_first(model, d_vocab, ids) else "whole", d_vocab)
     if last_logits(output, len(ids), d_vocab) is not None:
@@ -86,6 +87,18 @@ def reading_of(model: nn.Module, d_vocab: int, ids: Tensor) -> Reading:
                 continue
         return Reading("prefixes", d_vocab)
     raise ValueError("the model gives no logits, [batch, pos, d_vocab]")
+
+
+def _width(output: Any, n_texts: int, n_pos: int, d_vocab: int) -> int:
+    """How many logits a position has: some models have a few more than there are tokens, for the sake of speed."""
+    tensors = list(_tensors(output))
+    if any(tensor.shape[-1] == d_vocab for tensor in tensors) or not tensors:
+        return d_vocab
+    first = tensors[0]
+    is_wider = (
+        first.ndim == 3 and tuple(first.shape[:2]) in ((n_texts, n_pos), (n_texts, 1)) and first.shape[-1] > d_vocab
+    )
+    return int(first.shape[-1]) if is_wider else d_vocab
 
 
 def reads_positions_first(model: nn.Module, d_vocab: int, ids: Tensor) -> bool:

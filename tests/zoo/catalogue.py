@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -11,6 +13,9 @@ from lmviz.debug.patient import Patient
 from tests.zoo import (
     annotated,
     huggingface_like,
+    later_loops,
+    later_models,
+    later_more,
     lecture,
     loops,
     mingpt_like,
@@ -19,7 +24,7 @@ from tests.zoo import (
     torch_nn,
     trainings,
 )
-from tests.zoo.entry import Entry, loop, patient
+from tests.zoo.entry import TEXTS, Entry, T, V, loop, patient
 
 
 def _spoiled(model: nn.Module, path: str, number: float) -> nn.Module:
@@ -169,3 +174,116 @@ BROKEN = (
     Entry("training: overflows", trainings.overflows, ("half_precision",)),
     Entry("training: breaks", trainings.breaks, ("stays_finite",)),
 )  # fmt: skip
+
+
+def _later(name: str, make: Callable[[], Patient | str], *fault: str) -> Entry:
+    return Entry(name, make, fault, later=True)
+
+
+def _broken(fault: str) -> Callable[[], Patient]:
+    return lambda: patient(later_models.Broken(fault))
+
+
+LATER_HEALTHY = (
+    _later("no positions on purpose", lambda: patient(later_models.NoPositions())),
+    _later("T5", lambda: patient(later_models.Relative())),
+    _later("RWKV", lambda: patient(later_models.Rwkv())),
+    _later("experts", lambda: patient(later_models.Mixture())),
+    _later("a sliding window", lambda: patient(later_models.Sliding())),
+    _later("a network on three tokens", lambda: patient(later_models.Trigram())),
+    _later("norms before and after", lambda: patient(later_models.Sandwich())),
+    _later("linear attention", lambda: patient(later_models.LinearAttention())),
+    _later("matrices that start at 0", lambda: patient(later_models.ZeroStart())),
+    _later("nn.TransformerDecoder, sines not trained", lambda: patient(later_models.FrozenSines())),
+    _later("a cache", lambda: patient(later_models.Cached())),
+    _later("sinks", lambda: patient(later_models.Sinks())),
+    _later("transformers: a dict", lambda: patient(huggingface_like.ForCausalLM(as_dict=True))),
+    _later("loop: last word only", lambda: _in_loop(make_pairs=later_loops.last_word_only)),
+    _later("loop: filled on the left", lambda: _in_loop(make_pairs=later_loops.filled_on_the_left)),
+    _later("loop: weights of tokens", lambda: _in_loop(Loss=later_loops.Weighted)),
+    _later("loop: mean of texts", lambda: _in_loop(Loss=later_loops.MeanOfTexts)),
+    _later("loop: momentum", lambda: _in_loop(train=later_loops.with_momentum)),
+    _later("loop: drawn anew", lambda: _in_loop(train=later_loops.drawn_anew)),
+    _later("loop: scaled", lambda: _in_loop(train=later_loops.scaled)),
+    _later(
+        "loop: shares and their logarithm",
+        lambda: patient(later_models.Broken("shares"), loop(Loss=later_loops.SharesThenLog)),
+    ),
+    _later("training by momentum", later_loops.healthy_by_momentum),
+    _later("training for long", later_loops.healthy_for_long),
+    _later("training with new names", later_loops.healthy_with_new_names),
+)
+LATER_BROKEN = (
+    _later("RWKV: shifted the wrong way", lambda: patient(later_models.Rwkv("shifted the wrong way")), "causality"),
+    _later("experts: routed over tokens", lambda: patient(later_models.Mixture("routed over tokens")), "causality", "texts_apart"),
+    _later("convolutions on both sides", lambda: patient(later_models.BothSides()), "causality"),
+    _later("rotations too short", lambda: patient(later_models.ShortRotations()), "whole_context"),
+    _later("blocks in a dict", _broken("blocks in a dict"), "registered"),
+    _later("a wide head", _broken("a wide head"), "first_loss"),
+    _later("places of texts", _broken("places of texts"), "positions"),
+    _later("no gradient for tokens", _broken("no gradient for tokens"), "gradients_reach"),
+    _later("dropout by hand", _broken("dropout by hand"), "repeatable"),
+    _later("normed along the text", _broken("normed along the text"), "causality", "norm"),
+    _later("shares", _broken("shares"), "double_softmax"),
+    _later("only dropout between", _broken("only dropout between"), "bends"),
+    _later("multiplied by the root", _broken("multiplied by the root"), "scale"),
+    _later("a mask of one column", _broken("a mask of one column"), "causality"),
+    _later("a softmax by hand that overflows", _broken("a softmax by hand that overflows"), "finite"),
+    _later("attention replaces", _broken("attention replaces"), "stream"),
+    _later("attention as data", _broken("attention as data"), "gradients_reach"),
+    _later("a tie that came apart", lambda: replace(_in_loop(), model=_untied(), tied=True), "tied"),
+    _later("loop: fillers of eleven", lambda: _in_loop(make_pairs=later_loops.filled_with_eleven), "padding"),
+    _later("loop: rolled the wrong way", lambda: _in_loop(make_pairs=later_loops.rolled_the_wrong_way), "targets_shifted"),
+    _later("loop: shuffled apart", lambda: _in_loop(make_pairs=loops.shuffled_apart), "targets_shifted"),
+    _later("loop: softmax over positions", lambda: _in_loop(Loss=later_loops.OverPositions), "cross_entropy"),
+    _later("loop: first text only, and unzeroed", lambda: _in_loop(train=later_loops.zeroed_once), "gradients_afresh"),
+    _later("loop: a rate of 0", lambda: _in_loop(train=later_loops.rate_of_zero), "all_move"),
+    _later("loop: without embeddings", lambda: _in_loop(train=later_loops.without_embeddings), "all_move"),
+    _later("loop: optimiser of a copy", lambda: _in_loop(train=loops.optimizer_of_a_copy), "all_move"),
+    _later("loop: zeroed before the step", lambda: _in_loop(train=loops.zeroed_before_the_step), "all_move"),
+    _later("training: explodes later", later_loops.explodes_later, "stays_down", "stays_finite", "falls"),
+    _later("training: below zero", later_loops.below_zero, "never_negative"),
+    _later("training: learned by heart", later_loops.learned_by_heart_for_long, "generalises"),
+    _later("training: stands still", later_loops.stands_still, "falls"),
+)  # fmt: skip
+
+
+def _net(kind: str) -> Callable[[], Patient]:
+    return lambda: patient(later_more.Net(kind))
+
+
+MORE_HEALTHY = (
+    _later("still in training", lambda: Patient(later_more.Net().train(), V, T, TEXTS)),
+    _later("more logits than tokens", lambda: patient(later_more.Net(vocab=16))),
+    _later("talking heads", _net("talking heads")),
+    _later("differences of patterns", _net("difference")),
+    _later("fillers are masked", _net("padding")),
+    _later("layer scale", _net("layer scale")),
+    _later("a head for values", _net("value head")),
+    _later("two heads", _net("two heads")),
+    _later("weight norm", _net("weight norm")),
+    _later("LSTM, tied and locked", lambda: patient(later_more.Locked())),
+    _later("a chain", lambda: patient(later_more.Chain())),
+    _later("loop: slow start", lambda: _in_loop(train=later_more.slow_start)),
+    _later("loop: sixteen to a step", lambda: _in_loop(train=later_more.sixteen_to_a_step)),
+    _later("loop: a class", lambda: _in_loop(train=later_more.by_a_class)),
+    _later("loop: focal", lambda: _in_loop(Loss=later_more.Focal)),
+    _later("loop: one-hot", lambda: _in_loop(Loss=later_more.OneHot)),
+    _later("loop: one end", lambda: _in_loop(make_pairs=later_more.one_end)),
+)
+MORE_BROKEN = (
+    _later("heads for places", _net("heads for places"), "receptive_field"),
+    _later("one too far", _net("one too far"), "causality"),
+    _later("mask the wrong way round", _net("mask the wrong way round"), "causality"),
+    _later("softmax over heads", _net("over heads"), "pattern_rows", "causality"),
+    _later("dropout that stays", _net("dropout that stays"), "repeatable"),
+    _later("the first place only", _net("first place only"), "positions"),
+    _later("loop: targets turned", lambda: _in_loop(Loss=later_more.TargetsTurned), "targets_shifted"),
+    _later("loop: ends are fillers", lambda: _in_loop(make_pairs=later_more.ends_are_fillers), "padding"),
+)
+
+
+def _untied() -> nn.Module:
+    model = mingpt_like.GPT()
+    model.lm_head.weight = nn.Parameter(model.transformer.wte.weight.detach().clone())
+    return model.eval()

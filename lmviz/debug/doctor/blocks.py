@@ -3,125 +3,102 @@
 from __future__ import annotations
 
 import re
-from functools import partial
-from itertools import pairwise
+from collections import Counter
 
+import numpy as np
 import torch
-from torch import Tensor, nn
 
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.patient import Patient
+from lmviz.trace.recorder import record
 from lmviz.trace.step import ModuleCall, Step, Trace
 
-KEPT = 0.99  # the cosine between what comes in and what goes on, with all weights of the blocks at 0
+_MATRICES = frozenset(("linear", "matmul", "addmm", "einsum", "conv1d", "multi_head_attention_forward"))
 _NORM = re.compile(r"norm|(?:^|[._])ln(?:[._\d]|$)", re.IGNORECASE)
 _NORM_OPS = frozenset(("layer_norm", "rms_norm"))
 _ATTENDING = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
 
 
 def stream(patient: Patient) -> Finding:
-    """What a block adds, it adds to the stream itself. Measured: how much of what came to a block goes on past it.
+    """What a block adds, it adds to the stream itself. Measured: how far another last token moves the last logits when
+    all matrices between the first attention and the last are 0.
 
-    With its matrices at 0 a block adds nothing, and gives back what it was given, or that normed, if it norms after
-    adding. And where one norm lies on the stream, no other lies on a branch: that would be the stream as it was normed
-    for the branch.
+    Then no block adds anything, and the token reaches its logits by the stream alone. And where one norm of a block
+    lies on the stream, no other lies on a branch: that would be the stream as it was normed for the branch.
 
     Source: He et al. 2016, eq. 1; Xiong et al. 2020, figure 1, for the two places of norms.
     """
+    if not patient.is_small:
+        return not_measured("stream", "too_large")
+    model = patient.fresh(0.1).eval()
+    weights = _between(patient.trace)
+    if not weights:
+        return not_measured("stream", "no_blocks")
+    with torch.no_grad():
+        for path in weights:
+            model.get_parameter(path).zero_()
+        emptied = record(model, patient.ids)
+    patient.reading.attach(model)
+    other = patient.ids.clone()
+    other[0, -1] = (other[0, -1] + 1) % patient.d_vocab
+    moved = float((patient.logits(other, model) - patient.logits(patient.ids, model))[0, -1].abs().max())
     calls = blocks_of(patient.trace)
-    if not calls or not patient.is_small:
-        return not_measured("stream", "no_blocks" if not calls else "too_large")
-    for path, kept in _kept(patient, [call.module for call in calls]).items():
-        if kept < KEPT:
-            call = next(call for call in calls if call.module == path)
-            where = patient.trace[call.last].address
-            return Finding("stream", False, kept, 1.0, where, details={"block": path, "why": ""})
+    if moved == 0:
+        where, block = _lost_at(emptied, calls)
+        return Finding("stream", False, 0.0, 0.0, where, details={"block": block, "why": ""})
     for call in calls:
         if _carries_what_was_normed_for_a_branch(patient.trace, call):
             where = patient.trace[call.last].address
-            return Finding("stream", False, 0.0, 1.0, where, details={"block": call.module, "why": "normed"})
-    return Finding("stream", True, 1.0, 1.0, details={"blocks": len(calls)})
+            return Finding("stream", False, moved, 0.0, where, details={"block": call.module, "why": "normed"})
+    return Finding("stream", True, moved, 0.0, details={"blocks": len(calls)})
+
+
+def _between(trace: Trace) -> set[str]:
+    """The matrices that are read after the first attention and before the last one's pattern; of a single attention,
+    those after it, but for the last. Tables of tokens are none of them."""
+    attentions = [step.index for step in trace if step.op in _ATTENDING]
+    matrices = [step for step in trace if step.op in _MATRICES and _weights(step)]
+    if not attentions or not matrices:
+        return set()
+    first, last = attentions[0], attentions[-1]
+    calls = {step.call for step in trace if step.op in _ATTENDING}
+    inside = [step for step in matrices if first < step.index < last] if len(calls) > 1 else []
+    inside = inside or [step for step in matrices[:-1] if step.index > first]
+    tables = {path for step in trace if step.op not in _MATRICES for path in _weights(step)}
+    return {path for step in inside for path in _weights(step)} - tables
+
+
+def _weights(step: Step) -> list[str]:
+    return [value.address for value in step.inputs if value.role == "weight" and len(value.shape) > 1]
+
+
+def _lost_at(trace: Trace, calls: tuple[ModuleCall, ...]) -> tuple[str, str]:
+    """Where the stream ends when blocks add nothing: the first block that gives back no more than biases."""
+    for known in calls:
+        call = next((call for call in trace.calls if call.module == known.module), None)
+        if call is not None and call.last >= call.first and trace[call.last].outputs:
+            made = trace[call.last].outputs[0].array
+            if made.ndim == 3 and np.ptp(made, axis=1).max() == 0:
+                return trace[call.last].address, call.module
+    return "", ""
 
 
 def blocks_of(trace: Trace) -> tuple[ModuleCall, ...]:
-    """The calls of numbered parts that hold an attention, and are in no other such part."""
-    found: list[ModuleCall] = []
-    for call in trace.calls:
-        if call.module.rpartition(".")[2].isdigit() and call.last >= call.first:
-            attends = any(step.op in _ATTENDING for step in trace[call.first : call.last + 1])
-            if attends and not any(call.module.startswith(f"{other.module}.") for other in found):
-                found.append(call)
-    return tuple({call.module: call for call in reversed(found)}.values())[::-1]
+    """The calls of parts that hold an attention and are numbered, or of one kind with their neighbours; the outermost
+    ones, each once."""
+    attending = [call for call in trace.calls if call.parent is not None and _attends(trace, call)]
+    kinds = Counter((call.parent, call.class_name) for call in attending)
+    found: dict[str, ModuleCall] = {}
+    for call in attending:
+        is_one_of_several = kinds[call.parent, call.class_name] > 1 or call.module.rpartition(".")[2].isdigit()
+        is_inside = any(call.module.startswith(f"{path}.") for path in found)
+        if is_one_of_several and not is_inside:
+            found.setdefault(call.module, call)
+    return tuple(found.values())
 
 
-def _kept(patient: Patient, paths: list[str]) -> dict[str, float]:
-    """Of each block, how much of what it was given goes to the next one when its own weights are 0.
-
-    Of the last block only if it gives that back itself: else what is added to it, it is added outside.
-    """
-    model = patient.fresh(0.1).eval()
-    given: dict[str, Tensor] = {}
-    made: dict[str, Tensor] = {}
-    for path in paths:
-        block = model.get_submodule(path)
-        _empty(block)
-        block.register_forward_hook(partial(_keep, given, made, path), with_kwargs=True)
-    patient.reading.attach(model)
-    patient.logits(patient.ids, model)
-    found = {}
-    following = dict(pairwise(paths))
-    adds_outside = any(
-        path in given and not made[path].any() and _alike(given[path], given[next_path]) > KEPT
-        for path, next_path in following.items()
-        if next_path in given
-    )
-    for path in paths:
-        goes_on = given.get(following.get(path, ""), made.get(path))
-        is_last = path not in following
-        if path in given and goes_on is not None and not (is_last and (adds_outside or len(paths) == 1)):
-            found[path] = _alike(given[path], goes_on)
-        elif path in given and is_last and len(paths) == 1 and bool(made[path].any()):
-            found[path] = _alike(given[path], made[path])
-    return found
-
-
-def _empty(block: nn.Module) -> None:
-    """All weights of a block at 0, but for the scales of its norms."""
-    with torch.no_grad():
-        for name, parameter in block.named_parameters():
-            if parameter.ndim > 1 or "bias" in name:
-                parameter.zero_()
-
-
-def _keep(
-    given: dict[str, Tensor],
-    made: dict[str, Tensor],
-    path: str,
-    _: nn.Module,
-    args: object,
-    kwargs: object,
-    out: object,
-) -> None:
-    tensors = [one for one in (*_all(args), *_all(kwargs)) if one.is_floating_point() and one.ndim == 3]
-    outputs = [one for one in _all(out) if one.is_floating_point()]
-    if tensors and outputs and path not in given:
-        given[path], made[path] = tensors[0].detach(), outputs[0].detach()
-
-
-def _all(found: object) -> list[Tensor]:
-    if isinstance(found, Tensor):
-        return [found]
-    several = found.values() if isinstance(found, dict) else found if isinstance(found, tuple | list) else ()
-    return [one for one in several if isinstance(one, Tensor)]
-
-
-def _alike(one: Tensor, other: Tensor) -> float:
-    """The mean cosine of the rows of two streams, as they are or less their means, as a norm leaves them."""
-    if one.shape != other.shape:
-        return 0.0
-    plain = torch.cosine_similarity(one, other, dim=-1).mean()
-    centred = torch.cosine_similarity(one - one.mean(-1, keepdim=True), other - other.mean(-1, keepdim=True), dim=-1)
-    return float(torch.maximum(plain, centred.mean()).nan_to_num(0.0))
+def _attends(trace: Trace, call: ModuleCall) -> bool:
+    return any(step.op in _ATTENDING for step in trace[call.first : call.last + 1])
 
 
 def _carries_what_was_normed_for_a_branch(trace: Trace, call: ModuleCall) -> bool:

@@ -68,8 +68,9 @@ def untrained_loss(patient: Patient) -> Finding:
     asked = patient.asked
     if not asked.counted.any():
         return not_measured("first_loss", "too_short")
-    own = first_loss(nats(patient.logits(asked.inputs), asked), patient.d_vocab)
-    if not own.holds and own.details["why"] == "high" and not patient.drawn and patient.output != "probs":
+    loss, guessing = nats(patient.logits(asked.inputs), asked), math.log(patient.d_vocab)
+    if not loss <= 1.3 * guessing + 0.2 and not patient.drawn and patient.output != "probs":
+        own = replace(first_loss(loss, patient.d_vocab), holds=False)
         return replace(own, step=0, steps=None, where="logits", details={**own.details, "why": "as_it_is"})
     if not patient.is_small:
         return not_measured("first_loss", "too_large")
@@ -145,7 +146,8 @@ def _honest(patient: Patient, asked: Asked) -> Windows:
 def gradients_reach(patient: Patient) -> Finding:
     """The loss depends on every weight. Measured: how many tensors of weights have no gradient, or one of zeros.
 
-    Weights that were frozen in so many words, and experts that no token was sent to, are a hint only.
+    Weights that were frozen in so many words, that no logit depends on, and experts that no token was sent to, are a
+    hint only.
 
     Source: Rumelhart et al. 1986; the usual causes are `detach`, `no_grad`, `requires_grad=False`, or a part that is
     never called.
@@ -165,7 +167,8 @@ def gradients_reach(patient: Patient) -> Finding:
     lost = list(dict.fromkeys([*cut, *frozen]))
     details = {"lost": ", ".join(lost[:4]), "frozen": len(frozen), "tensors": len(list(model.parameters()))}
     where, cell = (lost[0], (0,) * model.get_parameter(lost[0]).ndim) if lost else ("", None)
-    sure: Sure | None = "hint" if all(path in frozen or _has_siblings(path, reached) for path in lost) else None
+    meant = [path in frozen or _has_siblings(path, reached) or not _matters(patient, path) for path in lost]
+    sure: Sure | None = "hint" if all(meant) else None
     return Finding("gradients_reach", not lost, len(lost), 0, where, cell, step=1, gradient=True, details=details,
                    sure=sure)  # fmt: skip
 
@@ -173,6 +176,18 @@ def gradients_reach(patient: Patient) -> Finding:
 def _is_shift_of_keys(path: str, reached: set[str]) -> bool:
     """The bias of keys adds one number to all of a query's scores, which the softmax takes away: its slope is 0."""
     return path.endswith(".bias") and path.removesuffix("bias") + "weight" in reached
+
+
+def _matters(patient: Patient, path: str) -> bool:
+    """Whether the logits change with a weight: then a gradient should reach it."""
+    model = MEANINGLESS.model(patient).eval()
+    patient.reading.attach(model)
+    inputs, _ = MEANINGLESS.batch(patient)
+    before = patient.logits(inputs, model)
+    with torch.no_grad():
+        model.get_parameter(path).add_(0.5)
+        model.get_parameter(path).view(-1)[::2] *= 3
+    return bool((patient.logits(inputs, model) - before).abs().max() > 0)
 
 
 def _has_siblings(path: str, reached: set[str]) -> bool:

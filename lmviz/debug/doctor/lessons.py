@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
@@ -20,7 +19,7 @@ STILL = Lesson(std=0.1, most=8, rate=1e-12, repeats=True)  # so slow that weight
 MOVING = Lesson(std=0.1, most=8)
 AS_IT_IS = Lesson(std=0, trains=False)
 WANTED = "loss.wanted"  # the targets, as the plain loop's loss reads them: [text * pos]
-STEPS = 8  # in which gradients that are added up on purpose begin anew, and a slow start has moved every weight
+STEPS = 40  # in which gradients that are added up on purpose begin anew; most loops tell after two or three
 MIXED = 1e-6  # of a slope: moved by logits of another position
 
 
@@ -126,13 +125,19 @@ def gradients_afresh(patient: Patient) -> Finding:
         if len(lengths) == 3:
             where, cell = slopes.steepest()
         slopes.begin()
+        if len(lengths) > 2 and not _grow(lengths):
+            break
     if len(lengths) < 3 or not lengths[0]:
         return not_measured("gradients_afresh", "no_gradients")
-    ratio = lengths[2] / lengths[0] if lengths[0] else math.nan
-    grows = all(later > 1.05 * earlier for earlier, later in pairwise(lengths))
+    ratio = lengths[2] / lengths[0]
     details = {"lengths": tuple(lengths[:3])}
-    return Finding("gradients_afresh", not (grows and ratio > 2), ratio, 1.0, where, cell, step=3, gradient=True,
-                   details=details)  # fmt: skip
+    piles_up = _grow(lengths) and ratio > 2
+    return Finding("gradients_afresh", not piles_up, ratio, 1.0, where, cell, step=3, gradient=True, details=details)
+
+
+def _grow(lengths: list[float]) -> bool:
+    """Whether each is longer than the one before by a part of the first."""
+    return all(later > earlier + 0.5 * lengths[0] for earlier, later in pairwise(lengths))
 
 
 def all_move(patient: Patient) -> Finding:

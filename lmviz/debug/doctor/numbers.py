@@ -15,10 +15,9 @@ from lmviz.trace.step import Array, Step, Trace
 from lmviz.walk.stages import stages_of
 
 STRAIGHT = frozenset(
-    ("linear", "matmul", "addmm", "einsum", "conv1d", "add", "sub", "mul", "div", "neg", "dropout", "view", "reshape",
-     "transpose", "permute", "flatten", "unflatten", "contiguous", "to", "type_as", "unsqueeze", "squeeze", "getitem",
-     "chunk", "split", "cat", "stack", "float", "clone", "detach", "expand", "rearrange", "identity", "layer_norm")
-)  # fmt: skip
+    ("add", "sub", "mul", "div", "neg", "dropout", "view", "reshape", "contiguous", "to", "type_as", "float", "clone",
+     "detach", "unsqueeze", "squeeze", "identity", "flatten", "unflatten")
+)  # fmt: skip  # steps that leave an activation what it is but for a factor, a shift or its shape
 # what puts infinities into a mask on purpose; others that make one of finite numbers have overflown
 MAKING_MASKS = frozenset(
     ("masked_fill", "where", "full", "full_like", "new_full", "fill", "tensor", "as_tensor", "new_tensor", "setitem",
@@ -100,29 +99,43 @@ def _statistics(trace: Trace, n_pos: int) -> Iterator[tuple[Step, int]]:
 
 
 def bends(patient: Patient) -> Finding:
-    """Between its two matrices an MLP has something that is not linear. Measured: the blocks whose MLP has not.
+    """Between its two matrices an MLP has something that is not linear. Measured: how many times nothing is.
+
+    An MLP is a matrix to a wider layer and one that reads it.
 
     Source: Vaswani et al. 2017, eq. 2; Hornik et al. 1989, on what that is good for.
     """
-    blocks: dict[int | None, list[Step]] = {}
-    for stage in stages_of(patient.trace):
-        if stage.kind == "mlp":
-            blocks.setdefault(stage.block, []).extend(patient.trace[stage.first : stage.last + 1])
-    straight = [block for block, steps in blocks.items() if all(map(_is_straight, steps)) and _has_matrix(steps)]
-    if not blocks:
+    trace = patient.trace
+    wide = {value.address for step in trace if _widens(step) for value in step.outputs}
+    reads = [step for step in trace if _is_matrix(step)]
+    straight = [step for step in reads if _comes_from(trace, step, wide)]
+    if not wide or len(reads) < 2:
         return not_measured("bends", "no_mlp")
-    where = blocks[straight[0]][-1].address if straight else ""
-    return Finding("bends", not straight, len(straight), 0, where, details={"blocks": ", ".join(map(str, straight))})
+    parts = dict.fromkeys(step.module for step in straight)
+    where = straight[0].address if straight else ""
+    return Finding("bends", not straight, len(parts), 0, where, details={"blocks": ", ".join(list(parts)[:4])})
 
 
-def _is_straight(step: Step) -> bool:
-    """Whether a step is linear in what it is given; a product of two activations is not."""
-    n_activations = sum(value.role == "activation" for value in step.inputs)
-    return step.op in STRAIGHT and (step.op in ("add", "sub", "cat", "stack") or n_activations < 2)
+def _is_matrix(step: Step) -> bool:
+    """A product of an activation with a weight."""
+    roles = [value.role for value in step.inputs]
+    return step.op in ("linear", "matmul", "addmm", "einsum", "conv1d") and "weight" in roles and "activation" in roles
 
 
-def _has_matrix(steps: list[Step]) -> bool:
-    return sum(step.op in ("linear", "matmul", "addmm", "einsum", "conv1d") for step in steps) > 1
+def _widens(step: Step) -> bool:
+    given = next((value for value in step.inputs if value.role == "activation"), None)
+    return _is_matrix(step) and given is not None and bool(step.outputs) and step.outputs[0].shape[-1] > given.shape[-1]
+
+
+def _comes_from(trace: Trace, step: Step, wide: set[str], depth: int = 8) -> bool:
+    """Whether what a step reads is one of some results, with nothing but linear steps of one activation between."""
+    activations = [value for value in step.inputs if value.role == "activation"]
+    if len(activations) != 1 or depth == 0:
+        return False
+    if activations[0].address in wide:
+        return True
+    before = trace[activations[0].address] if activations[0].address in trace else None
+    return before is not None and before.op in STRAIGHT and _comes_from(trace, before, wide, depth - 1)
 
 
 def dead_units(patient: Patient) -> Finding:
@@ -145,7 +158,7 @@ def _off(patient: Patient) -> Iterator[tuple[str, Array]]:
     """For each ReLU, which of its units are 0 at every position of every text."""
     inputs, targets = patient.true_pairs
     with torch.no_grad():
-        trace = record(patient.model, inputs)
+        trace = record(patient.at_rest, inputs)
     counted = (targets != -100).numpy()
     for step in trace:
         if step.op == "relu" and step.outputs[0].array.ndim == 3 and step.outputs[0].shape[:2] == counted.shape:

@@ -11,7 +11,7 @@ from lmviz.debug.patient import Patient
 
 
 def registered(patient: Patient) -> Finding:
-    """torch knows every part of a model. Measured: parts and weights that stand in a plain list, or are plain tensors.
+    """torch knows every part of a model that learns. Measured: those that stand in a plain list, or are plain tensors.
 
     `model.parameters()`, and with it the optimiser, does not see them, and they are not saved.
 
@@ -34,8 +34,10 @@ def _held(model: nn.Module) -> Iterator[tuple[str, object]]:
 
 
 def _inside(value: object, depth: int) -> Iterator[object]:
-    if isinstance(value, nn.Module) or (isinstance(value, Tensor) and value.requires_grad and value.is_leaf):
-        yield value
+    if isinstance(value, nn.Module):
+        yield from [value] if any(weight.requires_grad for weight in value.parameters()) else []  # else: a teacher
+    elif isinstance(value, Tensor):
+        yield from [value] if value.requires_grad and value.is_leaf else []
     elif depth < 3 and isinstance(value, list | tuple | set):
         for one in value:
             yield from _inside(one, depth + 1)

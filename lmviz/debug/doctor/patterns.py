@@ -14,6 +14,10 @@ from lmviz.walk.stages import stages_of
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-5}
 HALF = 2e-2  # of sums of numbers with 8 or 11 bits
+THINNING = frozenset(
+    ("masked_fill", "mul", "where", "dropout", "to", "type_as", "float", "nan_to_num", "tril", "triu", "contiguous",
+     "view", "reshape", "getitem", "clone")
+)  # fmt: skip
 COLLAPSED = 0.02  # of the entropy that an even row has
 LARGE = 2.0  # a standard deviation of scores above which a softmax is sharp: ours
 SATURATED = 0.9999  # a share that leaves the softmax next to no slope
@@ -57,15 +61,28 @@ def _patterns(trace: Trace) -> Iterator[Pattern]:
         product = next((s for s in steps if s.op in ("matmul", "einsum") and len(s.inputs) == 2), None)
         if product is None:
             continue
-        value = _of_softmax(product, step.outputs[0])
+        value = _of_softmax(trace, product, step.outputs[0])
         if value.shape[-1] == value.shape[-2]:
             yield Pattern(value.array, value.address or step.address, step, value.dtype)
 
 
-def _of_softmax(product: Step, made: Value) -> Value:
-    """The side of a product with the values that has the shape of the pattern."""
-    same = [value for value in product.inputs if value.shape == made.shape]
-    return same[0] if same else made
+def _of_softmax(trace: Trace, product: Step, made: Value) -> Value:
+    """What a softmax made, as it multiplies the values: masked or thinned out since. Where heads have been mixed with
+    one another, or patterns subtracted, what the softmax itself made."""
+    for value in product.inputs:
+        if value.shape == made.shape and _is_thinned(trace, value, made.address):
+            return value
+    return made
+
+
+def _is_thinned(trace: Trace, value: Value, address: str, depth: int = 8) -> bool:
+    """Whether only masks and dropout lie between a value and the one at an address."""
+    if value.address == address:
+        return True
+    step = trace[value.address] if value.address in trace else None
+    if step is None or depth == 0 or step.op not in THINNING:
+        return False
+    return any(_is_thinned(trace, one, address, depth - 1) for one in step.inputs)
 
 
 def pattern_rows(patient: Patient) -> Finding:

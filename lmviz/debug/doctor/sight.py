@@ -12,6 +12,7 @@ from lmviz.debug.doctor.patterns import Pattern, patterns_of
 from lmviz.debug.patient import Patient
 from lmviz.trace.recorder import record
 
+ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 
 
@@ -78,7 +79,7 @@ def receptive_field(patient: Patient) -> Finding:
         shorter = _moves(patient, ids.shape[1] - 1)
         moves = shorter if min(shorter.values()) < min(moves.values()) else moves
     pos, ids = min(moves, key=lambda early: moves[early]), ids[:, : len(moves)]
-    if moves[pos] == 0 and (window := _window(patient, moves)) and causality(patient).holds:
+    if moves[pos] == 0 and (window := _window(patient, moves)) and _is_meant(patient, window):
         details = {"window": window}
         return Finding("receptive_field", True, window, ids.shape[1], details=details)
     return Finding(
@@ -118,6 +119,16 @@ def _window(patient: Patient, moves: dict[int, float]) -> int:
         if [early for early, move in found.items() if move > 0] != list(range(max(0, shorter - window), shorter)):
             return 0
     return window
+
+
+def _is_meant(patient: Patient, window: int) -> bool:
+    """Whether a model without attention reads a window, or the mask of its attention shuts out what lies before it."""
+    if not causality(patient).holds:
+        return False
+    if not any(step.op in ATTENDING for step in patient.trace):
+        return True
+    patterns = patterns_of(patient.trace)
+    return bool(patterns) and all(not pattern.shares[..., -1, : -window or None].any() for pattern in patterns)
 
 
 def _ways(patient: Patient) -> range:
@@ -202,7 +213,7 @@ def whole_context(patient: Patient) -> Finding:
         return not_measured("whole_context", "too_large")
     ids = patient.ids[:, torch.arange(patient.n_ctx) % patient.ids.shape[1]]
     with torch.no_grad():
-        trace = record(patient.model, ids, budget=0)
+        trace = record(patient.at_rest, ids, budget=0)
     if trace.failure is None:
         return Finding("whole_context", True, patient.n_ctx, patient.n_ctx)
     failed = trace.failure.step
@@ -221,7 +232,7 @@ def _longest_read(patient: Patient, ids: Tensor) -> int:
         middle = (low + high) // 2
         try:
             with torch.no_grad():
-                patient.model(ids[:, :middle])
+                patient.at_rest(ids[:, :middle])
             low = middle
         except (RuntimeError, IndexError, ValueError, AssertionError):
             high = middle
@@ -252,7 +263,7 @@ def _unevenness(pattern: Pattern) -> float:
 
 
 def _noise(logits: Tensor, is_small: bool = True) -> float:
-    """What rounding alone may move a logit by; in float32, sums over other tokens are rounded alike in small models."""
-    eps = 1e-10 if logits.dtype == torch.float64 else 2e-6 if is_small else 1e-4
+    """What rounding alone may move a logit by."""
+    eps = 1e-10 if logits.dtype == torch.float64 else 1e-5 if is_small else 1e-4
     finite = logits[logits.isfinite()]
     return eps * max(1.0, float(finite.abs().max()) if finite.numel() else 1.0)
