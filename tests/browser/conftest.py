@@ -85,7 +85,7 @@ def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{server}/{at}?{urlencode(query)}")
-        expect(page.locator(".lm" if at else ".lm[data-step]").first).to_be_visible(timeout=60_000)
+        expect(page.locator(".lm:visible" if at else ".lm[data-step]").first).to_be_visible(timeout=60_000)
         idle(page)
         return page
 

@@ -100,6 +100,19 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     expect(page.locator(".bar .at")).to_be_visible()
 
 
+def test_a_run_stays_in_sight_when_it_ends_while_one_looks(visit: Visit) -> None:
+    """However often: the address names the run, not what its choice says of it, which changes at that moment."""
+    for _ in range(3):
+        page = visit("training", changes='{"training.steps":60}')
+        page.locator(".st-key-go button").click()
+        expect(page).to_have_url(RUN, timeout=60_000)
+        started = RUN.search(page.url)[1]
+        expect(page.get_by_text("Done in")).to_be_visible(timeout=60_000)
+        idle(page)
+        assert RUN.search(page.url)[1] == started
+        expect(page.locator("[data-testid=stAlert]")).to_have_count(0)
+
+
 def test_the_curve_falls_below_the_unigram_line_while_one_looks_and_the_run_is_paused_and_exported(
     visit: Visit,
 ) -> None:
