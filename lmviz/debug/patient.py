@@ -96,7 +96,7 @@ class Patient:
     def logits(self, ids: Tensor, model: nn.Module | None = None) -> Tensor:
         """[batch, pos, d_vocab], as precisely as can be; if anything is drawn (dropout), always the same."""
         with torch.no_grad(), seeded(0):
-            found: Tensor = (model or self.precise)(ids)
+            found: Tensor = (self.precise if model is None else model)(ids)
         return found
 
     @cached_property

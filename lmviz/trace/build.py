@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lmviz.trace.ambient import Ambient
 from lmviz.trace.axes import Axes, unnamed
 from lmviz.trace.axis_names import name_axes
+from lmviz.trace.compiled import check_has_source, uncompiled
 from lmviz.trace.edits import Edit, Place
 from lmviz.trace.entries import Entry, entries_of
 from lmviz.trace.inputs import named_tensors
@@ -46,7 +47,9 @@ class Segment:
     loss: float | None = None
 
     def run(self) -> Any:
-        return self.model(*self.args, **self.kwargs)
+        check_has_source(self.model)
+        with uncompiled():
+            return self.model(*self.args, **self.kwargs)
 
     def replayer(self) -> Replayer:
         return Replayer(self.recorder, self.run, self.ambient, self.edits, self.substitutes)
@@ -190,7 +193,13 @@ class _Builder:
             statements=tuple(_statement(run) for run in runs),
             calls=tuple(
                 ModuleCall(
-                    i, c.path, type(c.module).__name__ if c.module else "", c.above, _index(c.made_by), c.first, c.last
+                    i,
+                    c.path,
+                    "" if c.module is None else type(c.module).__name__,
+                    c.above,
+                    _index(c.made_by),
+                    c.first,
+                    c.last,
                 )
                 for i, c in enumerate(calls)
             ),

@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lmviz.trace.compiled import is_compiled, path_inside
+
 
 class Survey:
     """Names for what a recording meets, by identity."""
@@ -26,12 +28,14 @@ class Survey:
             self._files.update(_files_of([model]))
             return
         for path, module in model.named_modules():
-            self.paths.setdefault(id(module), join(prefix, path))
-            self._note_source(module)
+            self.paths.setdefault(id(module), join(prefix, path_inside(path)))
+            if not is_compiled(module):
+                self._note_source(module)
         for named in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
             for path, tensor in named:
-                self.weights.setdefault(id(tensor), join(prefix, path))
-                self.weights.setdefault(id((substitutes or {}).get(id(tensor), tensor)), join(prefix, path))
+                whole = join(prefix, path_inside(path))
+                self.weights.setdefault(id(tensor), whole)
+                self.weights.setdefault(id((substitutes or {}).get(id(tensor), tensor)), whole)
 
     def _note_source(self, module: nn.Module) -> None:
         """A user's module shows the files that it is written in; one of torch's, if it has parts, its own methods."""

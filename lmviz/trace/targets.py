@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.trace.build import Segment, after, build
+from lmviz.trace.compiled import path_inside
 from lmviz.trace.edits import Edit, Place, edited
 from lmviz.trace.inputs import named_tensors
 from lmviz.trace.mode import Recorder
@@ -47,7 +48,7 @@ def _own_tensors(segment: Segment) -> dict[str, Tensor]:
     if isinstance(segment.model, nn.Module):
         found |= dict(segment.model.named_buffers(remove_duplicate=False))
         found |= dict(segment.model.named_parameters(remove_duplicate=False))
-    return {join(segment.prefix, name): tensor for name, tensor in found.items()}
+    return {join(segment.prefix, path_inside(name)): tensor for name, tensor in found.items()}
 
 
 def _place(plan: Trace, address: str, first: int) -> Place:
