@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal, get_args
 
-from lmviz.trace.step import Step, Trace, Value
+from lmviz.trace.step import Step, Trace
+from lmviz.walk.roles import Attention, Graph
 
 Kind = Literal[
     "tokenizer",
@@ -35,15 +37,18 @@ READOUT, LOSS = "readout", "loss"  # the prefixes under which a temperature and 
 _IN_BLOCK = re.compile(r"^(.*?)(?:^|\.)(\d+)(?:\.|$)")  # what holds the layers, and the number of one
 _NORM = re.compile(r"norm|(?:^|[._])ln(?:[._\d]|$)", re.IGNORECASE)
 _NORM_OPS = frozenset(("layer_norm", "rms_norm", "group_norm", "native_layer_norm"))
-_PRODUCTS = frozenset(("matmul", "einsum"))
+_PRODUCTS = frozenset(("linear", "matmul", "einsum", "addmm"))
 _ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
+_MIXING = re.compile("cum|conv|scan|roll|flip|fft|pool|lstm|gru|rnn|shift|pad$")  # what lets positions see each other
+Block = tuple[str, int]  # what holds the layers of a stack, and the number of one of them
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Steps `first` to `last`, both included. `stop` is the one whose result the stage is about.
 
-    The tokenizer comes before the first step: there first, last and stop are -1.
+    The tokenizer comes before the first step: there first, last and stop are -1. `stack` is the path of what holds the
+    block ("encoder"), where a model has more than one stack of blocks; else it is empty.
     """
 
     index: int
@@ -52,19 +57,29 @@ class Stage:
     first: int
     last: int
     stop: int
+    stack: str = ""
+
+    @property
+    def block_name(self) -> str:
+        """The number of its block, with its stack if there are several: "0", "encoder.0"; "" outside of blocks."""
+        number = "" if self.block is None else str(self.block)
+        return f"{self.stack}.{number}" if self.stack and number else number
 
 
 def stages_of(trace: Trace) -> tuple[Stage, ...]:
     """All stages of a trace in the order of the walk: the tokenizer, every step in exactly one stage, the loss last."""
-    kinds = _kinds(trace)
+    graph = Graph(trace)
+    blocks = _blocks(trace, graph)
+    kinds = _kinds(trace, graph, blocks)
+    stacks = {block[0] for block in blocks if block is not None}
     stages = [Stage(0, "tokenizer", None, -1, -1, -1)]
-    for step in trace:
-        kind, block = kinds[step.index]
-        last = stages[-1]
-        if (last.kind, last.block) == (kind, block) and last.first >= 0 and not _starts_anew(trace, step, last):
-            stages[-1] = Stage(last.index, kind, block, last.first, step.index, step.index)
-        else:
-            stages.append(Stage(len(stages), kind, block, step.index, step.index, step.index))
+    for step, kind, block in zip(trace, kinds, blocks, strict=True):
+        last, (stack, number) = stages[-1], block or ("", None)
+        stack = stack if len(stacks) > 1 else ""
+        same = (last.kind, last.block, last.stack) == (kind, number, stack)
+        first = last.first if same and last.first >= 0 and not _starts_anew(trace, step, last) else step.index
+        index = last.index if first < step.index else len(stages)
+        stages[index:] = [Stage(index, kind, number, first, step.index, step.index, stack)]
     stages.sort(key=lambda stage: stage.kind == "loss")  # with gradients it is computed before the probabilities
     return tuple(replace(stage, index=index) for index, stage in enumerate(stages))
 
@@ -74,121 +89,131 @@ def stage_at(stages: tuple[Stage, ...], step: int) -> Stage:
     return next((stage for stage in stages if stage.first <= step <= stage.last), stages[0])
 
 
-def _kinds(trace: Trace) -> list[tuple[Kind, int | None]]:
-    """A kind and a block number for each step. Blocks are the numbered parts of which at least one attends."""
+def _blocks(trace: Trace, graph: Graph) -> list[Block | None]:
+    """The block of each step: a numbered part of those that hold at least one that attends or adds to the stream.
+
+    A sum in the loop over the layers belongs to the layer that made what is added.
+    """
     places = [_in_block(step) for step in trace]
-    layered = {place[0] for step, place in zip(trace, places, strict=True) if place and step.op in _ATTENDING}
-    blocks = [place[1] if place and place[0] in layered else None for place in places]
-    inside = [i for i, block in enumerate(blocks) if block is not None]
-    first, last = (inside[0], inside[-1]) if inside else (len(blocks), -1)
-    attention = _attention(trace)
-    kinds: list[tuple[Kind, int | None]] = []
-    for step, block in zip(trace, blocks, strict=True):
-        kind: Kind
-        if step.module == READOUT or step.module.startswith(f"{READOUT}."):
-            kind = "probabilities"
-        elif step.module == LOSS or step.module.startswith(f"{LOSS}."):
-            kind = "loss"
-        elif step.index in attention:
-            kind = attention[step.index]
-        elif _is_norm(trace, step):
-            kind = "norm" if block is not None or step.index < last else "final_norm"
-        elif step.op == "dropout" and kinds[-1:] == [("mix", block)]:
-            kind = "mix"  # what attention found is thinned out before it is added
-        elif block is not None:
-            kind = "residual" if _is_residual(step) else "mlp"
-        elif inside and step.index < first:
-            kind = "embeddings"
-        elif inside and step.index > last:
-            kind = "logits" if step.op in ("linear", "matmul", "einsum") else kinds[-1][0]
-            kind = kind if kind in ("logits", "final_norm") else "other"
-        else:
-            kind = "embeddings" if step.op == "embedding" else "other"
-        kinds.append((kind, block))
-    for i in range(len(trace) - 2, -1, -1):
+    for index, branch in graph.residuals.items():
+        places[index] = places[index] or places[branch.index]
+    layered = {
+        place[0]
+        for step, place in zip(trace, places, strict=True)
+        if place and (step.op in _ATTENDING or step.index in graph.residuals) and not _follows(step)
+    }
+    blocks = [place if place and place[0] in layered else None for place in places]
+    for i in range(len(blocks) - 2, -1, -1):
         if _COMPUTED in trace[i].module:
-            kinds[i] = kinds[i + 1]  # a weight that is computed belongs to what reads it
-    return kinds
+            blocks[i] = blocks[i + 1]  # a weight that is computed belongs to what reads it
+    return blocks
 
 
-def _in_block(step: Step) -> tuple[str, int] | None:
+def _in_block(step: Step) -> Block | None:
     """What holds the layer that a step is in ("blocks"), and its number: the first number in its module's path."""
     found = _IN_BLOCK.search(step.module) or _IN_BLOCK.search(step.address.partition("#")[0])
     return (found[1], int(found[2])) if found else None
 
 
-def _attention(trace: Trace) -> dict[int, Kind]:
-    """Steps of attention by what they do, around each softmax over products of queries and keys."""
-    kinds: dict[int, Kind] = {}
-    for softmax in trace:
-        if softmax.op != "softmax" or not softmax.inputs or softmax.module in (READOUT, LOSS):
-            continue
-        product = _product_behind(trace, softmax.inputs[0], 6)
-        if product is None or product.call != softmax.call:
-            continue
-        before, after = _around(trace, softmax, product)
-        start = next(i for i in range(product.index, -1, -1) if i == 0 or trace[i - 1].statement != product.statement)
-        start = softmax.opened if softmax.opened is not None else start
-        for index in before:
-            kinds.setdefault(index, "scores" if index >= start and trace[index].call == softmax.call else "qkv")
-        kinds[softmax.index] = "softmax"
-        kinds.update(dict.fromkeys(after, "mix"))
+def _follows(step: Step) -> bool:
+    """Whether it comes after the model: the readout, or the loss."""
+    return step.module.partition(".")[0] in (READOUT, LOSS)
+
+
+def _kinds(trace: Trace, graph: Graph, blocks: list[Block | None]) -> list[Kind]:
+    """The kind of each step: the first rule that knows it says it."""
+    inside = [i for i, block in enumerate(blocks) if block is not None]
+    first, last = (inside[0], inside[-1]) if inside else (len(blocks), -1)
+    attention = _attention(trace, graph)
+    kinds: list[Kind] = []
+    for step, block in zip(trace, blocks, strict=True):
+        before = kinds[-1] if kinds else "other"
+        kind: Kind
+        if _follows(step):
+            kind = "probabilities" if step.module.partition(".")[0] == READOUT else "loss"
+        elif step.index in graph.residuals and (block is not None or first < step.index < last):
+            kind = "residual"
+        elif step.index in attention:
+            kind = attention[step.index]
+        elif _is_norm(trace, graph, step):
+            kind = "norm" if block is not None or step.index < last else "final_norm"
+        elif step.op == "dropout" and before == "mix":
+            kind = "mix"  # what attention found is thinned out before it is added
+        elif block is not None:
+            kind = "mlp"
+        elif inside and step.index < first:
+            kind = "embeddings"
+        elif inside and step.index > last:
+            kind = "logits" if step.op in _PRODUCTS or before == "logits" else "final_norm"
+            kind = kind if kind == "logits" or before == "final_norm" else "other"
+        else:
+            kind = "embeddings" if step.op == "embedding" else "other"
+        kinds.append(kind)
+    for i in range(len(trace) - 2, -1, -1):
+        if _COMPUTED in trace[i].module:
+            kinds[i] = kinds[i + 1]
+    return _without_false_mlps(trace, graph, kinds)
+
+
+def _without_false_mlps(trace: Trace, graph: Graph, kinds: list[Kind]) -> list[Kind]:
+    """An MLP works on each position by itself: where positions see each other, it is none."""
+    for kind, group in groupby(range(len(kinds)), key=kinds.__getitem__):
+        run = list(group)
+        if kind == "mlp" and any(_MIXING.search(trace[i].op) or graph.is_product(trace[i]) for i in run):
+            kinds[run[0] : run[-1] + 1] = ["other"] * len(run)
     return kinds
 
 
-def _around(trace: Trace, softmax: Step, product: Step) -> tuple[list[int], list[int]]:
-    """The steps of the attention before its softmax, and those after it.
+def _attention(trace: Trace, graph: Graph) -> dict[int, Kind]:
+    """Steps of attention by what they do, around each softmax over products of queries and keys."""
+    kinds: dict[int, Kind] = {}
+    for found in graph.attentions:
+        softmax, product = trace[found.softmax], trace[found.product]
+        if _follows(softmax):
+            continue
+        start = next(i for i in range(product.index, -1, -1) if i == 0 or trace[i - 1].statement != product.statement)
+        start = softmax.opened if softmax.opened is not None else start
+        for index in _extent(trace, graph, found):
+            if index < softmax.index:
+                kinds.setdefault(index, "scores" if index >= start else "qkv")
+            else:
+                kinds[index] = "softmax" if index == softmax.index else "mix"
+    return kinds
 
-    Attention that is a module of its own is the whole of its call. Where a block does it inline, it begins with the
-    products that make q, k and v, and ends before what is added to the stream.
+
+def _extent(trace: Trace, graph: Graph, found: Attention) -> range:
+    """The steps of one attention.
+
+    Attention that is a module of its own is the whole of the call in which its projections are. Where a block does it
+    inline, it begins with the projections and ends before what is added to the stream.
     """
-    call = trace.calls[softmax.call]
-    steps = [step.index for step in trace[call.first : call.last + 1]]
-    if any(_is_residual(trace[i]) for i in steps):
-        makers = {i for value in product.inputs for i in _makers(trace, value, 8)}
-        values = next((s for s in trace[softmax.index + 1 : call.last + 1] if s.op in _PRODUCTS), softmax)
-        makers |= {i for value in values.inputs for i in _makers(trace, value, 8) if i < softmax.index}
-        end = next(
-            (i for i in steps if i > softmax.index and (_is_residual(trace[i]) or _is_norm(trace, trace[i]))), None
-        )
-        first = min(makers, default=product.index)
-        steps = [i for i in steps if first <= i and (end is None or i < end)]
-    return [i for i in steps if i < softmax.index], [i for i in steps if i > softmax.index]
+    begin = min((*found.makers, found.product))
+    call = trace.calls[trace[found.softmax].call]
+    while call.parent is not None and not call.first <= begin:
+        call = trace.calls[call.parent]
+    apart = [i for i in range(call.first, call.last + 1) if i in graph.residuals or _is_norm(trace, graph, trace[i])]
+    if not any(i in graph.residuals for i in apart) and call.module:
+        return range(call.first, _projected(trace, graph, call.last) + 1)
+    end = min((i for i in apart if i > found.softmax), default=call.last + 1)
+    return range(begin, end)
 
 
-def _makers(trace: Trace, value: Value, depth: int) -> set[int]:
-    """The steps from the last product with weights to a value."""
-    if depth == 0 or value.role != "activation" or value.address not in trace:
-        return set()
-    step = trace[value.address]
-    if step.op == "linear" or _is_norm(trace, step) or any(v.role == "weight" for v in step.inputs):
-        return {step.index} if not _is_norm(trace, step) else set()
-    return {step.index}.union(*(_makers(trace, v, depth - 1) for v in step.inputs))
+def _projected(trace: Trace, graph: Graph, last: int) -> int:
+    """The last step of one projection of what attention found, which some models keep beside it; else `last`."""
+    end = min((i for i in graph.residuals if i > last), default=last + 1)
+    between = trace[last + 1 : end]
+    is_one = sum(map(graph.is_weighted, between)) == 1 and not any(_is_norm(trace, graph, step) for step in between)
+    return end - 1 if is_one else last
 
 
-def _product_behind(trace: Trace, value: Value, depth: int) -> Step | None:
-    """The product of two activations from which a value came, through scaling and masking."""
-    if depth == 0 or value.role != "activation" or value.address not in trace:
-        return None
-    step = trace[value.address]
-    if step.op in _PRODUCTS and sum(v.role == "activation" for v in step.inputs) == 2:
-        return step
-    return next((found for v in step.inputs if (found := _product_behind(trace, v, depth - 1)) is not None), None)
-
-
-def _is_norm(trace: Trace, step: Step) -> bool:
-    return (
-        step.op in _NORM_OPS
-        or _NORM.search(step.module.rpartition(".")[2]) is not None
-        or _NORM.search(trace.calls[step.call].class_name) is not None
-    )
-
-
-def _is_residual(step: Step) -> bool:
-    """An addition of two activations of one shape, in the block's own source and not in a part of it."""
-    own = step.module.rpartition(".")[2].isdigit() and _COMPUTED not in step.module
-    shapes = [value.shape for value in step.inputs if value.role == "activation"]
-    return own and step.op == "add" and len(shapes) == 2 and shapes[0] == shapes[1]
+def _is_norm(trace: Trace, graph: Graph, step: Step) -> bool:
+    """By its operation; or by its name, if it is a part without products and sums onto the stream."""
+    if step.op in _NORM_OPS:
+        return True
+    call = trace.calls[step.call]
+    if not any(_NORM.search(name) for name in (step.module.rpartition(".")[2], call.class_name)):
+        return False
+    return not any(graph.is_weighted(s) or s.index in graph.residuals for s in trace[call.first : call.last + 1])
 
 
 def _starts_anew(trace: Trace, step: Step, stage: Stage) -> bool:

@@ -115,7 +115,7 @@ def stage_map(run: Run, view: View, here: Stage) -> list[dict[str, Any]]:
         shown.append(
             {
                 "index": stage.index,
-                "block": stage.block,
+                "block": stage.block_name or None,
                 "kind": stage.kind,
                 "label": text(view.lang, f"stage.{stage.kind}"),
                 "shape": "×".join(map(str, shape)) or "1",
@@ -182,8 +182,8 @@ def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, p
     """Title, sentences and formula of a place."""
     lang = view.lang
     title = text(lang, f"stage.{stage.kind}.title")
-    if stage.block is not None:
-        title = text(lang, "say.in_block", title=title, block=stage.block)
+    if stage.block_name:
+        title = text(lang, "say.in_block", title=title, block=stage.block_name)
     if cursor.grain == "stage" or step is None:
         facts = Facts(run, view, stage, pos)
         details = facts.all()

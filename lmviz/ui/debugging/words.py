@@ -53,7 +53,7 @@ def about(lang: str, finding: Finding, what: str) -> str:
 
 def stage_name(lang: str, stage: Stage) -> str:
     name = text(lang, f"stage.{stage.kind}.title")
-    return name if stage.block is None else text(lang, "debug.block", stage=name, block=stage.block)
+    return text(lang, "debug.block", stage=name, block=stage.block_name) if stage.block_name else name
 
 
 def code(words: object) -> str:

@@ -1,0 +1,225 @@
+"""Stages of models that nobody wrote for this: what a step is follows from where its operands come from."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lmviz.trace.recorder import record
+from lmviz.walk.stages import Stage, stages_of
+
+IDS = torch.tensor([[1, 2, 3, 4]])
+
+
+def stages(model: nn.Module) -> tuple[Stage, ...]:
+    with torch.no_grad():
+        return stages_of(record(model.eval(), IDS))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    mask = torch.ones(q.shape[1], q.shape[1], dtype=torch.bool).triu(1)
+    return scores.masked_fill(mask, float("-inf")).softmax(-1) @ v
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return attend(*self.qkv(x).chunk(3, -1))
+
+
+class Attend(nn.Module):
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attend(q, k, v)
+
+
+class Apart(nn.Module):
+    """Its softmax is in a part of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_q, self.to_k, self.to_v, self.attend = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8), Attend()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attend(self.to_q(x), self.to_k(x), self.to_v(x))
+
+
+class Rotary(Attention):
+    """Sums inside: turned by a table, and a low-rank path beside the projection (LoRA)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(8, 2, bias=False), nn.Linear(2, 24, bias=False)
+        self.register_buffer("cos", torch.rand(16, 8))
+        self.register_buffer("sin", torch.rand(16, 8))
+
+    def turn(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, -1)
+        return x * self.cos[: x.shape[1]] + torch.cat((-b, a), -1) * self.sin[: x.shape[1]]
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (self.qkv(x) + self.up(self.down(x))).chunk(3, -1)
+        return attend(self.turn(q), self.turn(k), v)
+
+
+class Gelu(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * torch.pow(x, 3))))
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(8, 16), Gelu(), nn.Linear(16, 8))
+
+
+class Block(nn.Module):
+    def __init__(self, attention: type[nn.Module]) -> None:
+        super().__init__()
+        self.norm_1, self.attn, self.norm_2, self.ff = nn.LayerNorm(8), attention(), nn.LayerNorm(8), mlp()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.norm_1(x))
+        return x + self.ff(self.norm_2(x))
+
+
+class ByHand(Block):
+    """Calls `forward` of its parts itself, and adds in place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.attn.forward(self.norm_1.forward(x))
+        h += x
+        return h + self.ff.forward(self.norm_2.forward(h))
+
+
+class Parallel(Block):
+    """Attention and MLP read the same stream (GPT-J)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.attn(self.norm_1(x)) + self.ff(self.norm_2(x))
+
+
+class Net(nn.Module):
+    def __init__(self, blocks: list[nn.Module]) -> None:
+        super().__init__()
+        self.emb, self.pos, self.norm, self.head = (
+            nn.Embedding(9, 8),
+            nn.Embedding(9, 8),
+            nn.LayerNorm(8),
+            nn.Linear(8, 9),
+        )
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.emb(ids) + self.pos(torch.arange(ids.shape[1]))
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
+
+
+BLOCK = ("norm", "qkv", "scores", "softmax", "mix", "residual", "norm", "mlp", "residual")
+
+
+@pytest.mark.parametrize("attention", [Attention, Apart, Rotary])
+@pytest.mark.parametrize("block", [Block, ByHand])
+def test_a_block_has_its_nine_stages_however_it_is_written(block: type[Block], attention: type[nn.Module]) -> None:
+    found = stages(Net([block(attention), block(attention)]))
+    assert tuple(stage.kind for stage in found) == ("tokenizer", "embeddings", *BLOCK, *BLOCK, "final_norm", "logits")
+    assert [stage.block for stage in found[2:-2]] == [0] * 9 + [1] * 9
+    assert {stage.stack for stage in found} == {""}
+
+
+def test_parallel_attention_and_mlp_are_added_to_one_stream() -> None:
+    kinds = Counter(stage.kind for stage in stages(Net([Parallel(Attention)])))
+    assert (kinds["residual"], kinds["mlp"], kinds["qkv"], kinds["norm"]) == (2, 1, 1, 2)
+
+
+class Looped(Net):
+    """Lists of lists, added in the loop over the layers (x-transformers)."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.layers = nn.ModuleList([nn.ModuleList([nn.LayerNorm(8), Apart(), mlp()]) for _ in range(2)])
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.emb(ids)
+        for norm, attn, ff in self.layers:
+            x = attn(norm(x)) + x
+            x = ff(x) + x
+        return self.head(self.norm(x))
+
+
+def test_sums_in_the_loop_over_the_layers_belong_to_their_layer() -> None:
+    found = [stage for stage in stages(Looped()) if stage.kind == "residual"]
+    assert [stage.block for stage in found] == [0, 0, 1, 1]
+
+
+class Output(nn.Module):
+    """Adds and normalises, as BERT does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense, self.LayerNorm = nn.Linear(8, 8), nn.LayerNorm(8)
+
+    def forward(self, hidden: Tensor, given: Tensor) -> Tensor:
+        return self.LayerNorm(self.dense(hidden) + given)
+
+
+class PostNorm(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attn, self.first, self.up, self.second = Attention(), Output(), nn.Linear(8, 8), Output()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(self.attn(x), x)
+        return self.second(torch.relu(self.up(x)), x)
+
+
+def test_residuals_in_named_parts_are_seen() -> None:
+    kinds = Counter(stage.kind for stage in stages(Net([PostNorm(), PostNorm()])))
+    assert (kinds["residual"], kinds["norm"], kinds["final_norm"], kinds["qkv"], kinds["mlp"]) == (4, 4, 1, 2, 2)
+
+
+class Mixing(nn.Module):
+    """Lets positions see each other without attention, as Mamba and RWKV do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.cumsum(self.mix(self.norm(x)), dim=1)
+
+
+def test_blocks_that_do_not_attend_are_blocks_and_no_mlps() -> None:
+    found = stages(Net([Mixing(), Mixing()]))
+    kinds = ("tokenizer", "embeddings", *("norm", "other", "residual") * 2, "final_norm", "logits")
+    assert tuple(stage.kind for stage in found) == kinds
+    assert [stage.block for stage in found[2:-2]] == [0] * 3 + [1] * 3
+
+
+class TwoStacks(Net):
+    def __init__(self) -> None:
+        super().__init__([])
+        self.encoder, self.decoder = nn.ModuleList([Block(Attention)]), nn.ModuleList([Block(Attention)])
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.encoder[0](self.emb(ids))
+        return self.head(self.norm(self.decoder[0](self.emb(ids) + x.mean(1, keepdim=True))))
+
+
+def test_two_stacks_of_blocks_have_their_names() -> None:
+    found = [stage for stage in stages(TwoStacks()) if stage.kind == "softmax"]
+    assert [stage.block_name for stage in found] == ["encoder.0", "decoder.0"]
+
+
+def test_every_step_is_in_one_stage() -> None:
+    for model in (Net([Block(Rotary)]), Looped(), TwoStacks(), Net([Mixing()])):
+        found = stages(model)[1:]
+        assert [stage.first for stage in found[1:]] == [stage.last + 1 for stage in found[:-1]]
+        assert found[0].first == 0
