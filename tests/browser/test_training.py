@@ -162,3 +162,17 @@ def n_weights(d_mlp: int) -> int:
     recipe = preset("pokemon")
     model = build(replace(recipe.model, d_mlp=d_mlp), read_corpus(recipe, Path()).tokenizer.d_vocab)
     return sum(weight.numel() for weight in model.parameters())
+
+
+def test_a_run_stays_its_browsers_over_a_reload_and_is_somebody_elses_to_another(
+    train_page: Callable[..., Page], server: str
+) -> None:
+    page, stranger = train_page(), train_page()
+    page.locator(".st-key-go button").click()
+    until(page, lambda: RUN.search(page.url) is not None)
+    theirs = page.get_by_text("Someone else’s", exact=True)
+    page.reload()
+    expect(page.locator(".st-key-run_more button")).to_be_visible(timeout=60_000)
+    expect(theirs).to_have_count(0)  # once the browser has said who it is
+    stranger.goto(page.url)
+    expect(stranger.get_by_text("Someone else’s", exact=True)).to_be_visible(timeout=60_000)

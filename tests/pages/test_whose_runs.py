@@ -69,6 +69,9 @@ def test_somebody_elses_run_is_changed_only_by_who_says_that_they_mean_it(
     app.checkbox(key=f"theirs {theirs}").check().run()
     assert is_disabled(app, *CHANGING) == [False, False, True]
     app.checkbox(key=f"sure {theirs}").check().run()
+    app.checkbox(key=f"theirs {theirs}").uncheck().run()
+    assert is_disabled(app, *CHANGING) == [True, True, True]
+    app.checkbox(key=f"theirs {theirs}").check().run()
     app.button(key="do delete").click().run()
     assert theirs not in {run.id for run in runs.all()}
 
@@ -157,6 +160,8 @@ def test_a_process_that_is_not_heard_is_said_and_can_be_ended(
         app = training(open_page, run=run)
         assert not app.warning
         assert not app.button(key="do end").disabled  # it was told to pause, and has not yet done so
+        with runs._database.writing() as db:
+            db.execute("UPDATE runs SET wanted = NULL WHERE id = ?", (run,))
         real = time.monotonic
         monkeypatch.setattr(life.time, "monotonic", lambda: real() + 12)
         app.run()

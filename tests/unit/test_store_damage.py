@@ -222,7 +222,7 @@ def test_an_entry_that_makes_no_sense_hides_no_other_and_can_be_deleted(runs: He
         db.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, bad))
     assert [run.id for run in runs.all()] == [also_good, good]
     (unreadable,) = runs.unreadable()
-    assert unreadable.reason
+    assert str(unreadable.why)
     if column != "id":
         with pytest.raises(UserError):
             runs.get(bad)

@@ -92,7 +92,7 @@ class Unreadable:
     """An entry of the list of runs that makes no sense; the others are not the worse for it."""
 
     id: str
-    reason: str
+    why: UserError
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,12 @@ def all_runs(db: sqlite3.Connection) -> tuple[tuple[Run, ...], tuple[Unreadable,
         try:
             row = db.execute("SELECT * FROM runs WHERE rowid = ?", (number,)).fetchone()
             runs.append(_run(row, places.get(row["id"], 0)))
-        except (UserError, sqlite3.DatabaseError) as error:
-            unreadable.append(Unreadable(_id_at(db, number), str(error)))
+        except UserError as error:
+            unreadable.append(Unreadable(_id_at(db, number), error))
+        except sqlite3.DatabaseError as error:  # the page of the file that it lies on is damaged
+            run = _id_at(db, number)
+            why = UserError("The entry of the run {run} cannot be read: {reason}.", run=run, reason=error)
+            unreadable.append(Unreadable(run, why))
     return tuple(runs), tuple(unreadable)
 
 
@@ -154,7 +158,7 @@ def _queue(db: sqlite3.Connection) -> list[str]:
 def _id_at(db: sqlite3.Connection, number: int) -> str:
     try:
         return str(db.execute("SELECT id FROM runs WHERE rowid = ?", (number,)).fetchone()[0])
-    except sqlite3.DatabaseError:  # the page of the file that it lies on is damaged
+    except sqlite3.DatabaseError:
         return f"№ {number}"
 
 

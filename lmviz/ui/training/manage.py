@@ -135,7 +135,7 @@ def unreadable(bench: Workbench, lang: str) -> None:
     """Entries of the list that make no sense: they are named, and can be deleted."""
     for one in bench.runs.unreadable():
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.warning(text(lang, "train.unreadable", run=plain(one.id), reason=plain(one.reason)))
+            st.warning(error_text(lang, one.why))
             st.button(
                 text(lang, "train.do.delete"),
                 key=f"delete {one.id}",

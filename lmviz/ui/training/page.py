@@ -46,6 +46,7 @@ def page(view: View) -> None:
             _contents(bench, view, row)
         except UserError as error:  # the folder of the runs is full, locked, damaged or not ours to write
             st.error(error_text(view.lang, error))
+        owner.ask(view.lang)
     with row:
         st.space("stretch")
         shell.language_choice()
@@ -54,7 +55,6 @@ def page(view: View) -> None:
 def _contents(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     found = bench.runs.all()
     bench.runs.warm()
-    owner.ask(view.lang)
     with row:
         run_choice(found, view)
     if view.run and any(run.id == view.run for run in found):

@@ -158,8 +158,10 @@ def silence(bench: Workbench, view: View, run: Run) -> None:
     if run.state != "running" or (seconds := bench.runs.silence(run.id)) < SILENT:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.warning(text(view.lang, "train.silent", n=round(seconds)))
-        if owner.has_said_so(run):
+        from lmviz.train.store.life import SILENT as ENDED_AFTER
+
+        st.warning(text(view.lang, "train.silent", n=round(seconds), limit=round(ENDED_AFTER)))
+        if owner.has_said_so(run) and run.wanted is None:  # else the way to end it stands above
             end = text(view.lang, "train.do.end")
             st.button(end, key="end_silent", icon=":material/dangerous:",
                       on_click=lambda: manage.attempt(lambda: bench.runs.end(run.id)))  # fmt: skip
