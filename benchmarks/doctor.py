@@ -3,7 +3,8 @@
     python benchmarks/doctor.py
 
 Each of the zoo in `tests/zoo` is examined once: models and loops in the habits of many, half of them with one fault.
-Exits with 1 if a certain alarm is false, if more than 1 in 40 likely ones are, or if fewer than 36 of 40 faults are found.
+Exits with 1 if a certain alarm is false, if more than 1 in 40 likely ones are, or if fewer than 36 of 40 faults are
+found.
 """
 
 from __future__ import annotations
