@@ -59,9 +59,10 @@ def asked_of(loop: ModuleType, inputs: Tensor, targets: Tensor, d_vocab: int, ou
     loss = loop.Loss(targets)
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn((*inputs.shape, d_vocab), generator=generator, dtype=torch.float64)
+    even = _slopes(loss, torch.zeros_like(logits), output)  # where all are alike, what is asked for is pulled up most
+    counts = even.amin(dim=-1) < -1e-9 * max(1e-30, float(even.abs().max()))
+    tokens = torch.where(counts, even.argmin(dim=-1), torch.full_like(inputs, NOTHING))
     slopes = _slopes(loss, logits, output)
-    counts = slopes.amin(dim=-1) < -1e-9 * max(1e-30, float(slopes.abs().max()))  # something is pulled up
-    tokens = torch.where(counts, slopes.argmin(dim=-1), torch.full_like(inputs, NOTHING))
     return Asked(inputs, tokens, slopes, logits, _moved(loss, logits, slopes, output))
 
 
@@ -69,6 +70,8 @@ def _slopes(loss: torch.nn.Module, logits: Tensor, output: Output) -> Tensor:
     with seeded(0), torch.enable_grad():
         given = logits.clone().requires_grad_()
         value = loss(as_given(given, output))
+        if not value.requires_grad:
+            return torch.zeros_like(logits)
         (slopes,) = torch.autograd.grad(value.sum(), given, allow_unused=True)
     return torch.zeros_like(logits) if slopes is None else slopes
 

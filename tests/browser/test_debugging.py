@@ -41,7 +41,9 @@ def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Brows
         expect(page.get_by_text("You said so.")).to_be_visible(timeout=LONG)
         expect(page.get_by_text(text("en", "doctor.falls.failed"))).to_be_visible()
         page.get_by_role("button", name="Cure it").click()
-        expect(page.get_by_role("strong").filter(has_text=text("en", "cure.rate"))).to_be_visible(timeout=LONG)
+        expect(page.get_by_role("strong").filter(has_text=text("en", "cure.rate", rate="0.001"))).to_be_visible(
+            timeout=LONG
+        )
         expect(page).to_have_url(re.compile(r"cured=true"))
         expect(page).to_have_url(re.compile(r"ran=true"))
         expect(page.locator("[data-testid=stVegaLiteChart]").first).to_be_visible()

@@ -80,7 +80,7 @@ def test_a_pitfall_goes_wrong_and_is_cured(open_on: Open) -> None:
     assert text("en", "doctor.falls.failed") in words(app)
     app.button(key="pitfall.cure.rate").click().run()
     assert not complaints(app)
-    assert text("en", "cure.rate") in words(app)
+    assert text("en", "cure.rate", rate="0.001") in words(app)
 
 
 def test_a_wrong_prediction_is_told_what_happened(open_on: Open) -> None:

@@ -147,9 +147,9 @@ def test_the_answers_are_those_of_the_tensors() -> None:
     assert found["probabilities"].options[found["probabilities"].answer] == run.piece(int(np.argmax(shares)))
     assert found["tokenizer"].options[found["tokenizer"].answer] == 5
     assert found["scores"].options[found["scores"].answer] == 4
-    target = run.checkpoint.tokenizer.encode("mat").ids[0]
-    loss = found["loss"].options[found["loss"].answer]
-    assert loss == pytest.approx(-math.log(shares[target]), abs=0.006)
+    loss, (_, pos) = found["loss"].options[found["loss"].answer], found["loss"].cell or (0, 0)
+    share = run.trace["readout.probs"].outputs[0].array[0, pos, run.tokens.ids[pos + 1]]
+    assert loss == pytest.approx(-math.log(share), abs=0.006)
 
 
 def test_options_come_in_the_order_of_their_seed() -> None:
@@ -184,3 +184,14 @@ def test_playing_leaves_torchs_random_numbers_alone(models: dict[str, Checkpoint
     state = torch.random.get_rng_state()
     puzzle(3, 2, models)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("next_word", ["mat", "The", "dog", "sits"])
+def test_a_question_names_one_tensor_and_has_something_to_work_out(next_word: str) -> None:
+    run = Workbench().run(Request("simple-llm", "The cat sits on the", next_word))
+    for question in asked("simple-llm", "The cat sits on the", next_word).values():
+        if question.name == "shape":
+            name = str(question.details["name"])
+            assert name == question.where or sum(a.rpartition(".")[2] == name for a in run.trace.find(name)) < 2
+        if question.name == "loss_of":
+            assert float(str(question.options[question.answer])) > 0

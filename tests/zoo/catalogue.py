@@ -243,7 +243,7 @@ LATER_BROKEN = (
     _later("loop: zeroed before the step", lambda: _in_loop(train=loops.zeroed_before_the_step), "all_move"),
     _later("training: explodes later", later_loops.explodes_later, "stays_down", "stays_finite", "falls"),
     _later("training: below zero", later_loops.below_zero, "never_negative"),
-    _later("training: learned by heart", later_loops.learned_by_heart_for_long, "generalises"),
+    _later("training: by heart, for long", later_loops.learned_by_heart_for_long, "generalises"),
     _later("training: stands still", later_loops.stands_still, "falls"),
 )  # fmt: skip
 
@@ -287,3 +287,6 @@ def _untied() -> nn.Module:
     model = mingpt_like.GPT()
     model.lm_head.weight = nn.Parameter(model.transformer.wte.weight.detach().clone())
     return model.eval()
+
+
+ENTRIES = (*HEALTHY, *BROKEN, *LATER_HEALTHY, *LATER_BROKEN, *MORE_HEALTHY, *MORE_BROKEN)

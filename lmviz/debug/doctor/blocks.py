@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lmviz.debug.doctor.finding import Finding, not_measured
+from lmviz.debug.doctor.patterns import attentions_of
 from lmviz.debug.patient import Patient
 from lmviz.trace.recorder import record
 from lmviz.trace.step import ModuleCall, Step, Trace
@@ -16,7 +17,6 @@ from lmviz.trace.step import ModuleCall, Step, Trace
 _MATRICES = frozenset(("linear", "matmul", "addmm", "einsum", "conv1d", "multi_head_attention_forward"))
 _NORM = re.compile(r"norm|(?:^|[._])ln(?:[._\d]|$)", re.IGNORECASE)
 _NORM_OPS = frozenset(("layer_norm", "rms_norm"))
-_ATTENDING = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
 
 
 def stream(patient: Patient) -> Finding:
@@ -56,12 +56,12 @@ def stream(patient: Patient) -> Finding:
 def _between(trace: Trace) -> set[str]:
     """The matrices that are read after the first attention and before the last one's pattern; of a single attention,
     those after it, but for the last. Tables of tokens are none of them."""
-    attentions = [step.index for step in trace if step.op in _ATTENDING]
+    attentions = attentions_of(trace)
     matrices = [step for step in trace if step.op in _MATRICES and _weights(step)]
     if not attentions or not matrices:
         return set()
-    first, last = attentions[0], attentions[-1]
-    calls = {step.call for step in trace if step.op in _ATTENDING}
+    first, last = attentions[0].index, attentions[-1].index
+    calls = {step.call for step in attentions}
     inside = [step for step in matrices if first < step.index < last] if len(calls) > 1 else []
     inside = inside or [step for step in matrices[:-1] if step.index > first]
     tables = {path for step in trace if step.op not in _MATRICES for path in _weights(step)}
@@ -86,7 +86,8 @@ def _lost_at(trace: Trace, calls: tuple[ModuleCall, ...]) -> tuple[str, str]:
 def blocks_of(trace: Trace) -> tuple[ModuleCall, ...]:
     """The calls of parts that hold an attention and are numbered, or of one kind with their neighbours; the outermost
     ones, each once."""
-    attending = [call for call in trace.calls if call.parent is not None and _attends(trace, call)]
+    attentions = [step.index for step in attentions_of(trace)]
+    attending = [c for c in trace.calls if c.parent is not None and any(c.first <= i <= c.last for i in attentions)]
     kinds = Counter((call.parent, call.class_name) for call in attending)
     found: dict[str, ModuleCall] = {}
     for call in attending:
@@ -95,10 +96,6 @@ def blocks_of(trace: Trace) -> tuple[ModuleCall, ...]:
         if is_one_of_several and not is_inside:
             found.setdefault(call.module, call)
     return tuple(found.values())
-
-
-def _attends(trace: Trace, call: ModuleCall) -> bool:
-    return any(step.op in _ATTENDING for step in trace[call.first : call.last + 1])
 
 
 def _carries_what_was_normed_for_a_branch(trace: Trace, call: ModuleCall) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.debug.asked import Asked, asked_of, nats
+from lmviz.debug.copies import copy_of
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.outputs import double_softmax
@@ -105,15 +106,28 @@ def one_batch(patient: Patient) -> Finding:
     ):  # a narrow model learns from some starts only
         model = lesson.model(patient, seed)
         first = _nats_of(patient, lesson.model(patient, seed), asked)
-        losses = tuple(lesson.training(patient, model, STEPS))
-        last = _nats_of(patient, model, asked)
         limit = floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
+        losses = _until(patient, lesson, model, asked, (floor + 0.05, limit))
+        last = _nats_of(patient, model, asked)
         if last < limit:
             break
     cheats = last < floor - 0.02
     why = "sees_the_answer" if cheats else "" if last < limit else "does_not_learn"
-    details = {"first": first, "floor": floor, "steps": STEPS, "why": why, "losses": losses}
-    return Finding("one_batch", not why, last, limit, "loss", steps=(1, STEPS), step=STEPS, details=details)
+    steps = len(losses)
+    details = {"first": first, "floor": floor, "steps": steps, "why": why, "losses": losses}
+    return Finding("one_batch", not why, last, limit, "loss", steps=(1, steps), step=steps, details=details)
+
+
+def _until(
+    patient: Patient, lesson: Lesson, model: nn.Module, asked: Asked, enough: tuple[float, float]
+) -> tuple[float, ...]:
+    """The loop's losses; of half its steps only, if by then the model has learned enough, and not suspiciously much."""
+    losses: list[float] = []
+    for loss in lesson.training(patient, model, STEPS):
+        losses.append(loss)
+        if len(losses) == STEPS // 2 and enough[0] < _nats_of(patient, copy_of(model), asked) < enough[1]:
+            break
+    return tuple(losses)
 
 
 def _nats_of(patient: Patient, model: nn.Module, asked: Asked) -> float:

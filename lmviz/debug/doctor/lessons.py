@@ -99,6 +99,8 @@ def cross_entropy(patient: Patient) -> Finding:
     Source: torch.nn.functional.cross_entropy; Goodfellow et al. 2016, 6.2.2.3, for the slope.
     """
     asked = patient.asked
+    if not asked.slopes.any():
+        return Finding("cross_entropy", False, 0.0, 0.0, "loss", step=1, details={"why": "no_slope"})
     if not asked.counted.any():
         return not_measured("cross_entropy", "too_short")
     mixed = float(asked.moved.max())
@@ -161,6 +163,9 @@ def all_move(patient: Patient) -> Finding:
         if step > 1 and not still:
             break
     forgotten = [path for path in still if steep[path] > 1e-5 * max(steep.values())]
-    details = {"forgotten": ", ".join(forgotten[:4]), "tensors": len(before)}
+    if not any(steep.values()):  # nothing is learned at all: no way back was gone
+        details = {"forgotten": "", "tensors": len(before), "why": "no_gradient"}
+        return Finding("all_move", False, len(before), 0, "loss", step=1, details=details)
+    details = {"forgotten": ", ".join(forgotten[:4]), "tensors": len(before), "why": ""}
     where, cell = steepest if forgotten else ("", None)
     return Finding("all_move", not forgotten, len(forgotten), 0, where, cell, step=2, gradient=True, details=details)

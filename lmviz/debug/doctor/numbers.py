@@ -39,14 +39,23 @@ def finite(patient: Patient) -> Finding:
         bad = int((~weight.isfinite()).sum())
         if bad:
             cell = tuple(int(i) for i in (~weight.isfinite()).nonzero()[0])
-            return Finding("finite", False, bad, 0, path, cell)
+            return Finding("finite", False, bad, 0, path, cell, details={"why": "weight"})
     for step in patient.trace:
         for value in step.outputs:
             wrong = _broken(patient.trace, step, value.array) if value.array.dtype.kind == "f" else None
             if wrong is not None and wrong.any():
                 cell = tuple(int(i) for i in np.argwhere(wrong)[0])
-                return Finding("finite", False, int(wrong.sum()), 0, value.address, cell)
+                details = {"why": _why(step, value.array)}
+                return Finding("finite", False, int(wrong.sum()), 0, value.address, cell, details=details)
     return Finding("finite", True, 0, 0)
+
+
+def _why(step: Step, array: Array) -> str:
+    """What a NaN or an infinity comes of: a row in which all is masked, numbers that are too large, or another."""
+    if not np.isnan(array).any():
+        return "overflow"
+    rows = step.inputs[0].array if step.inputs and step.op in ("softmax", "scaled_dot_product_attention") else None
+    return "empty_row" if rows is not None and np.isneginf(rows).all(axis=-1).any() else "nan"
 
 
 def _broken(trace: Trace, step: Step, array: Array) -> Array | None:

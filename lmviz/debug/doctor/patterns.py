@@ -66,6 +66,16 @@ def _patterns(trace: Trace) -> Iterator[Pattern]:
             yield Pattern(value.array, value.address or step.address, step, value.dtype)
 
 
+def attentions_of(trace: Trace) -> tuple[Step, ...]:
+    """Every step that makes a pattern: a softmax of a product of two activations, or a fused attention."""
+    return tuple(
+        step
+        for step in trace
+        if step.op in ("scaled_dot_product_attention", "multi_head_attention_forward")
+        or (step.op == "softmax" and _scores_product(trace, step) is not None)
+    )
+
+
 def _of_softmax(trace: Trace, product: Step, made: Value) -> Value:
     """What a softmax made, as it multiplies the values: masked or thinned out since. Where heads have been mixed with
     one another, or patterns subtracted, what the softmax itself made."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
-from lmviz.debug.doctor.patterns import Pattern, patterns_of
+from lmviz.debug.doctor.patterns import Pattern, attentions_of, patterns_of
 from lmviz.debug.patient import Patient
 from lmviz.trace.recorder import record
 
-ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 
 
@@ -64,6 +64,9 @@ def _tuple(ids: Tensor) -> tuple[int, ...]:
     return tuple(ids[0].tolist())
 
 
+_fields: WeakKeyDictionary[Patient, Finding] = WeakKeyDictionary()  # other checks ask for it, too
+
+
 def receptive_field(patient: Patient) -> Finding:
     """Change an early token: the last logits must move, or the model cannot have read it. Measured: the smallest move.
 
@@ -71,6 +74,12 @@ def receptive_field(patient: Patient) -> Finding:
 
     Source: the same probe, the other way round.
     """
+    if patient not in _fields:
+        _fields[patient] = _field_of(patient)
+    return _fields[patient]
+
+
+def _field_of(patient: Patient) -> Finding:
     ids = patient.ids
     if ids.shape[1] < 2:
         return not_measured("receptive_field", "too_short")
@@ -97,14 +106,14 @@ def receptive_field(patient: Patient) -> Finding:
 
 def _moves(patient: Patient, n_pos: int) -> dict[int, float]:
     """How far the last logits of the first so many tokens move when each of them is another."""
-    ids, found = patient.ids[:, :n_pos], dict[int, float]()
-    for early in range(n_pos) if patient.is_small else (0, n_pos // 2):
-        changes = [_changed(ids, early, patient.d_vocab, by) for by in _ways(patient)]
-        found[early] = max(
-            _last_moved(patient.logits(changed, model)[0], patient.logits(ids, model)[0])
-            for model in _models(patient)
-            for changed in changes
-        )
+    ids, early = patient.ids[:, :n_pos], list(range(n_pos)) if patient.is_small else [0, n_pos // 2]
+    probes = [_changed(ids, pos, patient.d_vocab, by) for pos in early for by in _ways(patient)]
+    found = dict.fromkeys(early, 0.0)
+    for model in _models(patient):
+        before = patient.logits(ids, model)[0]
+        for i, pos in enumerate(pos for pos in early for _ in _ways(patient)):
+            if found[pos] == 0:
+                found[pos] = _last_moved(patient.logits(probes[i], model)[0], before)
     return found
 
 
@@ -125,7 +134,7 @@ def _is_meant(patient: Patient, window: int) -> bool:
     """Whether a model without attention reads a window, or the mask of its attention shuts out what lies before it."""
     if not causality(patient).holds:
         return False
-    if not any(step.op in ATTENDING for step in patient.trace):
+    if not attentions_of(patient.trace):
         return True
     patterns = patterns_of(patient.trace)
     return bool(patterns) and all(not pattern.shares[..., -1, : -window or None].any() for pattern in patterns)

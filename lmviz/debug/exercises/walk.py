@@ -13,6 +13,9 @@ from lmviz.trace.step import Step, Trace, Value
 from lmviz.walk.stages import Stage, stages_of
 
 
+LEAST = 0.05  # nats: below that a loss is 0 to two digits, and nothing is to be worked out
+
+
 def questions(trace: Trace, tokens: Tokens, pieces: tuple[str, ...]) -> tuple[Question, ...]:
     """The questions that this run can answer, in the order of the walk.
 
@@ -42,7 +45,13 @@ def _shape(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) 
     right = made.shape
     others = [right[::-1], (*right[:-1], right[-1] * 2), (*right, right[-1]), right[:-1], (right[0], len(pieces))]
     options, answer = mixed(right, others, f"shape/{made.address}")
-    return Question("shape", stage.kind, "shape", options, answer, made.address, details={"name": made.name})
+    return Question("shape", stage.kind, "shape", options, answer, made.address, details={"name": _name(trace, made)})
+
+
+def _name(trace: Trace, value: Value) -> str:
+    """What a tensor is called; by its whole address, where several have its name."""
+    alike = [address for address in trace.find(value.name) if address.rpartition(".")[2] == value.name]
+    return value.name if len(alike) < 2 else value.address
 
 
 def _mean_of_norm(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
@@ -140,10 +149,10 @@ def _loss_of_a_share(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[s
     nll = next((s.outputs[0] for s in steps if s.outputs and s.outputs[0].name == "nll"), None)
     if nll is None:
         return None
-    counted = np.flatnonzero(nll.array[0])
-    if not len(counted):
+    told = np.flatnonzero(nll.array[0] >= LEAST)
+    if not len(told):
         return None
-    pos = int(counted[-1])
+    pos = int(told[-1])
     loss = float(nll.array[0, pos])
     share = math.exp(-loss)
     others = [round(share, 2), round(1 - share, 2), round(math.log(len(pieces)), 2), round(2 * loss, 2)]

@@ -8,11 +8,12 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from babel import Locale
 
 from lmviz.ui import shell
 from lmviz.ui.debugging import words
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import integer, text
+from lmviz.ui.text import has, integer, text
 
 if TYPE_CHECKING:
     from lmviz.benches.places import Seen
@@ -49,8 +50,15 @@ def summary(lang: str, findings: Sequence[Finding]) -> None:
     alarms = sum(finding.holds is False for finding in findings)
     skipped = sum(finding.holds is None for finding in findings)
     icon = ":orange[:material/notifications_active:]" if alarms else ":green[:material/check_circle:]"
-    line = text(lang, "doctor.summary", n=alarms, passed=len(findings) - alarms - skipped, skipped=skipped)
+    counts = {"passed": len(findings) - alarms - skipped, "alarms": alarms, "skipped": skipped}
+    line = " · ".join(_counted(lang, f"doctor.count.{name}", n) for name, n in counts.items())
     st.markdown(f"{icon} {line}")
+
+
+def _counted(lang: str, key: str, n: int) -> str:
+    """A count in the number that the language has for it: in French none is one, too."""
+    is_one = Locale.parse(lang).plural_form(n) == "one" and has(lang, f"{key}.one")
+    return text(lang, f"{key}.one" if is_one else key, n=n)
 
 
 def lettered(alarms: Sequence[Finding]) -> dict[str, str]:
@@ -94,7 +102,7 @@ def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0,
     """
     check = known(finding.check)
     with st.container(border=True):
-        sure = text(lang, f"doctor.sure.{check.sure}")
+        sure = text(lang, f"doctor.sure.{finding.sure or check.sure}")
         st.markdown(f"**:orange[:material/error:] {words.about(lang, finding, 'failed')}** :gray-badge[{sure}]")
         st.markdown(words.measured(lang, finding))
         if finding.steps is not None:
@@ -143,7 +151,6 @@ def known(name: str) -> Known:
 
     others = {
         "known_tokens": Known("sure", (sources.SENNRICH.at("1"),)),
-        "beats_counting": Known("likely", (sources.SHANNON.at("3"),)),
         "sampling": Known("hint", (sources.HOLTZMAN.at("3"),)),
     }
     found = CHECKS.get(name) or RULES.get(name)

@@ -12,7 +12,7 @@ from lmviz.ui import charts as shared
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import cards, charts, memory, tips
 from lmviz.ui.debugging.view import FAMILIES, View
-from lmviz.ui.debugging.words import code, said
+from lmviz.ui.debugging.words import code, rate, said
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import integer, text
 
@@ -77,8 +77,9 @@ def _family(bench: Workbench, view: View) -> None:
 
 
 def _story(view: View, pitfall: Pitfall) -> None:
-    details = {"n_ctx": pitfall.sick.model.n_ctx, "steps": pitfall.sick.training.steps}
+    details: dict[str, object] = {"n_ctx": pitfall.sick.model.n_ctx, "steps": pitfall.sick.training.steps}
     details |= {"n_texts": pitfall.sick.n_texts, "d_model": pitfall.sick.model.d_model}
+    details |= {"rate": rate(view.lang, pitfall.sick.training.learning_rate)}
     st.markdown(f"#### {text(view.lang, f'pitfall.{pitfall.name}')}")
     st.markdown(f"**{text(view.lang, f'pitfall.{pitfall.name}.symptom')}**")
     st.markdown(_plain(text(view.lang, f"pitfall.{pitfall.name}.why", **details)))
@@ -111,8 +112,8 @@ def _buttons(view: View, pitfall: Pitfall) -> None:
         key="pitfall.sick",
         on_click=lambda: state.go(ran=True, pitfall=pitfall.name),
     )
-    for name, _ in pitfall.cures:
-        cure = text(view.lang, f"cure.{name}")
+    for name, setup in pitfall.cures:
+        cure = _cure(view.lang, name, setup)
         st.button(
             text(view.lang, "pitfall.run_cure", cure=cure),
             icon=":material/healing:",
@@ -123,12 +124,16 @@ def _buttons(view: View, pitfall: Pitfall) -> None:
         )
 
 
+def _cure(lang: str, name: str, setup: Setup) -> str:
+    return text(lang, f"cure.{name}", rate=rate(lang, setup.training.learning_rate))
+
+
 def _shown(bench: Workbench, view: View, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
            right: st.delta_generator.DeltaGenerator) -> None:  # fmt: skip
     """What has run so far: the curves, what it writes, and what the doctor says."""
     lang = view.lang
     sick = {text(lang, "pitfall.sick"): pitfall.sick} if view.ran else {}
-    cures = {text(lang, f"cure.{name}"): setup for name, setup in pitfall.cures}
+    cures = {_cure(lang, name, setup): setup for name, setup in pitfall.cures}
     with right:
         results = {name: _run(bench, lang, setup) for name, setup in (sick | cures).items()}
         _curves(lang, pitfall, results)

@@ -30,6 +30,12 @@ def said(lang: str, value: float, share: bool = False) -> str:
     return number(lang, value, 3 if abs(value) >= 0.001 else 1)
 
 
+def rate(lang: str, value: float) -> str:
+    """A learning rate without a power of ten: 0.0000001, 0.001, 3."""
+    plain = f"{value:.12f}".rstrip("0").rstrip(".")
+    return plain.replace(".", ",") if lang == "fr" else plain
+
+
 def measured(lang: str, finding: Finding) -> str:
     """What a check measured, in a sentence; or why it could not."""
     if finding.holds is None:

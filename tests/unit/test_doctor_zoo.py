@@ -1,0 +1,37 @@
+"""The doctor on models and loops in the habits of many: no certain alarm is false, and faults are found by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from lmviz.debug.doctor import CHECKS
+from lmviz.debug.doctor.curves import RULES
+from tests.zoo.catalogue import ENTRIES
+from tests.zoo.score import BY_NAME, alarms, findings, how_sure, score
+
+HEALTHY = [entry.name for entry in ENTRIES if not entry.fault]
+BROKEN = [entry.name for entry in ENTRIES if entry.fault]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # torch's, of the models
+
+
+def test_the_zoo_is_large_and_every_name_in_it_is_one() -> None:
+    assert len(BY_NAME) == len(ENTRIES)
+    assert len(HEALTHY) >= 40 and len(BROKEN) >= 40
+    assert sum(entry.later for entry in ENTRIES) >= len(ENTRIES) / 3
+    assert {check for entry in ENTRIES for check in entry.fault} <= CHECKS.keys() | RULES.keys()
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_no_certain_alarm_is_raised_by_what_is_healthy_and_every_check_runs(name: str) -> None:
+    assert not [alarm for alarm in alarms(name).values() if how_sure(alarm) == "sure"]
+    assert not [finding.check for finding in findings(name) if finding.why_not == "does_not_run"]
+
+
+def test_hardly_any_likely_alarm_is_false() -> None:
+    found = score(ENTRIES)
+    assert len(found.false_likely) <= found.n_healthy / 40, found.false_likely
+
+
+def test_nine_of_ten_faults_are_found_by_their_names() -> None:
+    found = score(ENTRIES)
+    assert found.found >= 0.9 * found.n_broken, found.missed
