@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lmviz.errors import UserError
     from lmviz.explain import explain
-    from lmviz.explain.explanation import Explanation, Term
     from lmviz.model.checkpoint import Checkpoint, load
+    from lmviz.trace.operations.explanation import Explanation, Term
     from lmviz.trace.recorder import record
     from lmviz.trace.step import Step, Trace, Value
 
 _HOMES = {
     **dict.fromkeys(("Checkpoint", "load"), "lmviz.model.checkpoint"),
     **dict.fromkeys(("Step", "Trace", "Value"), "lmviz.trace.step"),
-    **dict.fromkeys(("Explanation", "Term"), "lmviz.explain.explanation"),
+    **dict.fromkeys(("Explanation", "Term"), "lmviz.trace.operations.explanation"),
     "record": "lmviz.trace.recorder",
     "explain": "lmviz.explain",
     "UserError": "lmviz.errors",

@@ -40,7 +40,6 @@ from lmviz.benches.run import (
 )
 from lmviz.errors import UserError
 from lmviz.explain import explain
-from lmviz.explain.explanation import Explanation
 from lmviz.generate.generation import Writing
 from lmviz.generate.reading import prompt_ids, prompt_tokens
 from lmviz.generate.readout import NextTokenLoss
@@ -48,6 +47,7 @@ from lmviz.generate.settings import Settings
 from lmviz.model.card import Card, read_card
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.tokenizer import Tokens
+from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value
 from lmviz.train.data import Windows

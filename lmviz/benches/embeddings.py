@@ -25,9 +25,9 @@ from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings, train_vector
 from lmviz.embed.words import WordText, read_words
 from lmviz.errors import UserError
 from lmviz.explain import explain
-from lmviz.explain.explanation import Explanation
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
+from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, fits
 from lmviz.train.recipe import TrainingRecipe

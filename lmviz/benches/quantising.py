@@ -19,7 +19,6 @@ from lmviz.benches.texts import recipe_of, written
 from lmviz.embed.answers import final_vectors
 from lmviz.errors import UserError
 from lmviz.explain import by_hand
-from lmviz.explain.explanation import Explanation
 from lmviz.generate.reading import next_logits, prompt_ids
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.quantise.aware import finish, prepare
@@ -27,6 +26,7 @@ from lmviz.quantise.calibration import ACTIVATIONS, Range, calibrate, quantise_a
 from lmviz.quantise.models import QuantisedModel, quantise_model
 from lmviz.quantise.quantised import Quantised, quantise
 from lmviz.quantise.scheme import FLOATS, INTEGERS, Scheme
+from lmviz.trace.operations.explanation import Explanation
 from lmviz.train.data import Corpus, Windows, batches, read_corpus, read_texts, split, windows
 from lmviz.train.effect import Effect, effect
 from lmviz.train.loop import mean_loss, train

@@ -9,83 +9,17 @@ from itertools import accumulate
 import numpy as np
 
 from lmviz.errors import UserError
-from lmviz.explain.explanation import Explanation, Floats, Operand, Term, Terms
-from lmviz.explain.functions import FUNCTIONS
-from lmviz.explain.given import UNKNOWN_SPELLING, cell_at, check_cell, inputs, place_of
-from lmviz.explain.latex import symbol
-from lmviz.explain.slopes.cells import (
-    OPERATOR_SLOPES,
-    Rule,
-    slopes_clamp,
-    slopes_dropout,
-    slopes_function,
-    slopes_masked_fill,
-    slopes_mul,
-    slopes_operator,
-    slopes_same,
-    slopes_triangle,
-    slopes_where,
-)
-from lmviz.explain.slopes.losses import slopes_class_loss, slopes_mse_loss
-from lmviz.explain.slopes.products import (
-    slopes_addmm,
-    slopes_einsum,
-    slopes_embedding,
-    slopes_linear,
-    slopes_matmul,
-    slopes_outer,
-)
-from lmviz.explain.slopes.rows import (
-    slopes_cumsum,
-    slopes_extreme,
-    slopes_logsumexp,
-    slopes_mean,
-    slopes_norm,
-    slopes_prod,
-    slopes_softmax,
-    slopes_sum,
-    slopes_var,
-)
-from lmviz.explain.slopes.use import Ints, Slopes, Use
-from lmviz.explain.slopes.views import slopes_max, slopes_order, slopes_setitem, slopes_view
-from lmviz.explain.views import VIEWS
-from lmviz.explain.wiring import loss_of, uses_of, written_out
+from lmviz.explain.held import as_held
+from lmviz.explain.wiring import loss_of, made_inside, one_with, uses_of, written_out
+from lmviz.trace.operations.derivative import slopes_of_torch
+from lmviz.trace.operations.explanation import Explanation, Floats, Operand, Term, Terms, plain_number
+from lmviz.trace.operations.given import UNKNOWN_SPELLING, cell_at, check_cell, inputs, place_of
+from lmviz.trace.operations.latex import symbol
+from lmviz.trace.operations.slopes import Ints, Slopes, Use, constant
+from lmviz.trace.operations.table import OPERATIONS
 from lmviz.trace.step import Cell, Trace, Value
 
-__all__ = ["SLOPES", "explain_gradient"]
-
-SLOPES: dict[str, Rule] = {
-    **dict.fromkeys(VIEWS, slopes_view),
-    **dict.fromkeys(FUNCTIONS, slopes_function),
-    **dict.fromkeys(OPERATOR_SLOPES, slopes_operator),
-    **dict.fromkeys(("add", "sub"), slopes_same),
-    "mul": slopes_mul,
-    "matmul": slopes_matmul,
-    "addmm": slopes_addmm,
-    "outer": slopes_outer,
-    "linear": slopes_linear,
-    "einsum": slopes_einsum,
-    "embedding": slopes_embedding,
-    "masked_fill": slopes_masked_fill,
-    "where": slopes_where,
-    **dict.fromkeys(("tril", "triu"), slopes_triangle),
-    "clamp": slopes_clamp,
-    "dropout": slopes_dropout,
-    "sum": slopes_sum,
-    "mean": slopes_mean,
-    **dict.fromkeys(("var", "std"), slopes_var),
-    "prod": slopes_prod,
-    **dict.fromkeys(("amax", "amin"), slopes_extreme),
-    "logsumexp": slopes_logsumexp,
-    "cumsum": slopes_cumsum,
-    **dict.fromkeys(("softmax", "log_softmax"), slopes_softmax),
-    **dict.fromkeys(("layer_norm", "rms_norm"), slopes_norm),
-    **dict.fromkeys(("cross_entropy", "nll_loss"), slopes_class_loss),
-    "mse_loss": slopes_mse_loss,
-    "setitem": slopes_setitem,
-    **dict.fromkeys(("topk", "sort"), slopes_order),
-    **dict.fromkeys(("max", "min"), slopes_max),
-}
+__all__ = ["explain_gradient"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,8 +52,9 @@ def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
 
     Returns:
         One term for each later cell that the number acts on directly: the gradient of that cell (recorded) times the
-        slope there (from a formula, in float64). A weight that is used twice has the terms of both uses. The loss
-        itself has gradient 1. With `known=False`, the recorded gradient: an operation on the way has no such formula.
+        slope there, in float64: from a formula, or torch's own derivative where none is written (`by_torch`). A weight
+        that is used twice has the terms of both uses. The loss itself has gradient 1. With `known=False`, the recorded
+        gradient: an operation on the way has no slope that we could work out.
 
     Raises:
         UserError: the trace has no such value or no gradients, or the value has no such cell.
@@ -138,24 +73,35 @@ def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
             terms = _terms(flows)
     except UserError:
         raise
-    except UNKNOWN_SPELLING:
-        gradient = float("nan") if value.grad is None else float(value.grad[cell])
+    except (*UNKNOWN_SPELLING, RuntimeError):
+        gradient = float("nan") if value.grad is None else plain_number(value.grad[cell])
         return Explanation(left, (), gradient, (gradient,), known=False)
     formula = " + ".join(_latex(flow, symbol(value.name, *cell)) for flow in flows) or "0"
-    return Explanation(f"{left} = {formula}", terms, float(terms.values.sum()))
+    by_torch = any(flow.slopes.by_torch for flow in flows)
+    return as_held(Explanation(f"{left} = {formula}", terms, float(terms.values.sum()), by_torch=by_torch), value.dtype)
 
 
 def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
     """Every use of a number whose result the loss depends on."""
-    fused = written_out(trace).get(value.address)
-    if fused is not None:
-        same = np.array([place_of(cell, value.shape)])
-        yield from _flow(fused, Slopes(same, np.ones(1)))
-        return
-    for step, n in uses_of(trace, value.address):
+    fused, inside, own = written_out(trace).get(value.address), made_inside(trace), one_with(trace, value)
+    if fused is not None and fused.grad is not None:
+        yield from _flow(fused, constant(np.array([place_of(cell, value.shape)])))
+        if fused.address in inside:  # it has the gradient of all uses, those inside too
+            return
+    for step, n in uses_of(trace, own | {inside[address] for address in own & inside.keys()}):
         for output, result in enumerate(step.outputs):
-            if result.grad is not None and not result.edited:
-                yield from _flow(result, SLOPES[step.op](Use(step, inputs(step), n, cell, output)))
+            if result.grad is not None and not result.edited and result.address not in own:
+                yield from _flow(result, _slopes(Use(step, inputs(step), n, cell, output)))
+
+
+def _slopes(use: Use) -> Slopes:
+    """How an output changes with a number: from the operation's record, or as torch has it if there is none."""
+    if any(value.ragged for value in (*use.step.inputs, *use.step.outputs)):
+        raise NotImplementedError("rows of unequal length")
+    if any(part.is_complex for part in use.given) or use.step.outputs[use.output].dtype.startswith("complex"):
+        raise NotImplementedError("the slope of a complex number")
+    record = OPERATIONS.get(use.step.op)
+    return slopes_of_torch(use) if record is None else record.slopes(use)
 
 
 def _flow(output: Value, slopes: Slopes) -> Iterator[Flow]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lmviz.explain.explanation import TERMS, Explanation, Piece, Term, Terms, write
+from lmviz.trace.operations.explanation import TERMS, Explanation, Piece, Term, Terms, write
 
 
 def total(numbers: ArrayLike) -> Explanation:
@@ -58,7 +58,7 @@ def distance(a: ArrayLike, b: ArrayLike, metric: str) -> tuple[tuple[str, Explan
         return (("euclidean", Explanation(r"\sqrt{\sum_i (a_i - b_i)^2}", terms, root, ("√(", TERMS, ")"))),)
     product, first, second = dot(left, right), length(left), length(right)
     with np.errstate(invalid="ignore", divide="ignore"):
-        cosine = float(np.float64(product.value) / (first.value * second.value))
+        cosine = float(np.divide(product.value, first.value * second.value))
     written = write("1 − {dot} / ({a} × {b})", dot=product.value, a=first.value, b=second.value)
     apart = Explanation(r"1 - \frac{a \cdot b}{|a| \, |b|}", (), 1 - float(np.clip(cosine, -1, 1)), written)
     return ("dot", product), ("length_a", first), ("length_b", second), ("cosine", apart)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from lmviz.digits import LARGE, rounded, whole
-from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece
 from lmviz.explain.reading import Formula, Unreadable, read
+from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, plain_number
 
 FEW = 4  # numbers of a line that may become long
 MORE, MOST = 3, 9  # how many lengths of the operands are tried, in a line of many numbers and of few, before it has ≈
@@ -32,7 +33,7 @@ class Line:
         return "=" if self.is_exact else "≈"
 
 
-def line_of(readings: Sequence[Reading], result: float, digits: int) -> Line:
+def line_of(readings: Sequence[Reading], result: complex, digits: int) -> Line:
     """As few digits for the operands as make a line true, in each of the ways in which it may be written.
 
     Args:
@@ -56,8 +57,11 @@ def line_of(readings: Sequence[Reading], result: float, digits: int) -> Line:
     return Line(digits, target, False)
 
 
-def written(value: float, digits: int) -> str:
-    """A number of a line in plain text: whole numbers and short ones as they are, others rounded."""
+def written(value: complex, digits: int) -> str:
+    """A number of a line in plain text: whole and short ones as they are, others rounded; complex: (1 - 2 i)."""
+    if isinstance(value, complex):
+        sign = "-" if math.copysign(1, value.imag) < 0 else "+"
+        return f"({written(value.real, digits)} {sign} {written(abs(value.imag), digits)} i)"
     if math.isfinite(value):
         if value == int(value) and abs(value) < 10**LARGE:
             return whole(value)
@@ -67,18 +71,18 @@ def written(value: float, digits: int) -> str:
     return rounded(value, digits)
 
 
-def reading(why: Explanation, chosen: Sequence[int], rest: float) -> Reading:
+def reading(why: Explanation, chosen: Sequence[int], rest: complex) -> Reading:
     """What works an explanation's line out, and the numbers in it; of its sum, only the chosen terms are written, and
-    what the others come to."""
+    what the others come to. Nobody reads complex numbers back here: a line of them has ≈."""
     text: list[str] = []
-    numbers: list[float] = []
+    numbers: list[Any] = []
 
     def add(piece: Piece) -> None:
         if isinstance(piece, str):
             text.append(piece)
         else:
             text.append("\0")
-            numbers.append(piece.value if isinstance(piece, Operand) else float(piece))  # type: ignore[arg-type]
+            numbers.append(piece.value if isinstance(piece, Operand) else piece)
 
     for part in why.written:
         if part is TERMS:
@@ -94,6 +98,8 @@ def reading(why: Explanation, chosen: Sequence[int], rest: float) -> Reading:
                 text.append("0")
         else:
             add(part)
+    if any(isinstance(number, complex) for number in numbers):
+        return None, numbers
     try:
         return read("".join(text)), numbers
     except Unreadable:
@@ -108,11 +114,11 @@ def shortest(why: Explanation, most: int) -> list[int]:
     return sorted(np.argsort(-np.abs(why.values), kind="stable")[:most].tolist())
 
 
-def rest_of(why: Explanation, chosen: Sequence[int]) -> float:
+def rest_of(why: Explanation, chosen: Sequence[int]) -> complex:
     """What the terms of a sum that were not chosen come to."""
     left = np.ones(len(why.terms), bool)
     left[list(chosen)] = False
-    return float(why.values[left].sum()) if left.any() else 0.0
+    return plain_number(why.values[left].sum()) if left.any() else 0.0
 
 
 def explained(why: Explanation, digits: int, choices: Sequence[Sequence[int]]) -> Line:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lmviz.trace.operations.dtypes import BITS, held
+from lmviz.trace.operations.records.functions import digamma, erf_inverse
+
 Numbers = Sequence[float]
 Formula = Callable[[Numbers], float]
 
@@ -51,15 +54,41 @@ def _sign(x: float) -> float:
     return float(np.sign(x))
 
 
+def _round(x: float, decimals: float = 0.0) -> float:
+    return float(np.rint(x * 10**decimals) / 10**decimals)
+
+
+def _softplus(x: float) -> float:
+    return float(np.logaddexp(0.0, x))
+
+
+def _x_log_y(x: float, y: float) -> float:
+    return 0.0 if x == 0 else x * math.log(y)
+
+
+def _as(dtype: str) -> Callable[[float], float]:
+    """A number as a type of torch's holds it: whole numbers wrap around."""
+    return lambda x: held(int(x) if dtype in BITS else x, dtype).real
+
+
+_TYPES = ("bool", "float16", "bfloat16", "float32", *BITS)
+
 FUNCTIONS: dict[str, Callable[..., float]] = {
     **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc")},
-    **{name: getattr(math, name) for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh", "trunc", "ceil")},
+    **{name: getattr(math, name) for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
+    **{"trunc": np.trunc, "ceil": np.ceil, "floor": np.floor},
     **{"ln": math.log, "log2": math.log2, "log10": math.log10, "log1p": math.log1p, "expm1": math.expm1},
-    **{"√": math.sqrt, "sqrt": math.sqrt, "max": max, "min": min, "floor": math.floor, "abs": abs, "atan2": math.atan2},
-    **{"Φ": _normal, "sgn": _sign, "round": round, "lgamma": math.lgamma},
+    **{"√": math.sqrt, "sqrt": math.sqrt, "max": max, "min": min, "abs": abs, "atan2": math.atan2},
+    **{"Φ": _normal, "sgn": _sign, "round": _round, "lgamma": math.lgamma},
+    **{"softplus": _softplus, "logaddexp": np.logaddexp, "xlogy": _x_log_y, "heaviside": np.heaviside},
+    **{"erfinv": erf_inverse, "digamma": digamma},
+    **{"fmod": math.fmod, "fmax": np.fmax, "fmin": np.fmin, "copysign": math.copysign},
+    **{"bitand": lambda a, b: int(a) & int(b), "bitor": lambda a, b: int(a) | int(b)},
+    **{"bitxor": lambda a, b: int(a) ^ int(b)},
+    **{dtype: _as(dtype) for dtype in _TYPES},
 }
-_AROUND: dict[str, Callable[..., float]] = {"|": abs, "⌊": math.floor}
-_TOKEN = re.compile(r"\s*(\0|\d+\.?\d*(?:e[-−]?\d+)?|[A-Za-z√Φ][A-Za-z0-9]*|⌊|⌋|[|()\[\],+−×÷/^²<>=≤≥≠∧∨¬%-])")
+_AROUND: dict[str, Callable[..., float]] = {"|": abs, "⌊": np.floor, "⌈": np.ceil}
+_TOKEN = re.compile(r"\s*(\0|\d+\.?\d*(?:e[-−]?\d+)?|[A-Za-z√Φ][A-Za-z0-9]*|⌊|⌋|⌈|⌉|[|()\[\],+−×÷/^²<>=≤≥≠∧∨¬%-])")
 _FOUND = re.compile(r".*(?:→|\]\s*=(?!.*\])|:\s)")  # before that stands where a number was found, not how it was made
 
 
@@ -156,7 +185,7 @@ class _Parser:
             return lambda numbers: numbers[place]
         if token[0].isdigit():
             return _constant(float(token.replace("−", "-")))
-        if closing := {"(": ")", "[": "]", "|": "|", "⌊": "⌋"}.get(token):
+        if closing := {"(": ")", "[": "]", "|": "|", "⌊": "⌋", "⌈": "⌉"}.get(token):
             inside = self.comparison()
             self.need(closing)
             return _applied(_AROUND.get(token), [inside])

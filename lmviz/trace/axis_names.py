@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lmviz.trace.axes import Axes, axes_after, unnamed, weight_axes
-from lmviz.trace.axes_back import axes_before
 from lmviz.trace.entries import Entry, meanings
+from lmviz.trace.operations.axes import UNNAMED, Axes, AxisRule, unnamed
+from lmviz.trace.operations.table import OPERATIONS
 from lmviz.trace.places import Run
 from lmviz.trace.slots import Slot
 
 Named = dict[Slot, Axes]
+
+
+def _rule(op: str) -> AxisRule:
+    return OPERATIONS[op].axes if op in OPERATIONS else UNNAMED
 
 
 def name_axes(entries: list[Entry], named: Named) -> None:
@@ -50,10 +54,11 @@ def _name_result(entry: Entry, named: Named) -> bool:
     operands, commented = entry.operands, False
     comments = [e.site.axes for e in meanings(entry) if e.site.axes and (e.site.names or e.site.returned)]
     known = [(slot.shape, named.get(slot) or unnamed(slot.shape)) for slot in operands.slots]
+    rule = _rule(entry.raw.op.name)
     for slot in entry.raw.outputs:
         axes = next((axes for axes in comments if fits(axes, slot)), ())
         commented = commented or bool(axes)
-        named[slot] = axes or axes_after(entry.raw.op.name, known, operands.settings, slot.shape)
+        named[slot] = axes or rule.after(known, operands.settings, slot.shape)
     return commented
 
 
@@ -69,19 +74,22 @@ def _operands_from_result(entry: Entry, named: Named) -> Iterable[tuple[Slot, Ax
     """What the result's axis names say about the operands'."""
     if not entry.raw.outputs or not any(after := named[entry.raw.outputs[0]]):
         return
-    shape = entry.raw.outputs[0].shape
+    shape, rule = entry.raw.outputs[0].shape, _rule(entry.raw.op.name)
     for slot, name in zip(entry.operands.slots, entry.operands.names, strict=True):
         argument = name.partition(".")[0]
-        axes = axes_before(entry.raw.op.name, argument, slot.shape, entry.operands.settings, (shape, after))
+        axes = rule.before(slot.shape, argument, entry.operands.settings, (shape, after))
         if any(axes):
             yield slot, axes
 
 
 def _name_weights(entry: Entry, named: Named) -> None:
-    operands = entry.operands
-    first = operands.slots[0] if operands.slots else None
-    before = None if first is None else (first.shape, named.get(first) or unnamed(first.shape))
+    operands, rule = entry.operands, _rule(entry.raw.op.name)
+    before = named.get(operands.slots[0], ()) if operands.slots else ()
     after = named[entry.raw.outputs[0]] if entry.raw.outputs else ()
     for slot, name in zip(operands.slots, operands.names, strict=True):
         if slot.step < 0 and not any(named.get(slot, ())):
-            named[slot] = weight_axes(entry.raw.op.name, name, slot.shape, before, after)
+            named[slot] = rule.of_weight(name, slot.shape, _last(before), _last(after))
+
+
+def _last(axes: Axes) -> str:
+    return axes[-1] if axes else ""

@@ -12,7 +12,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from lmviz.trace.ambient import Ambient
-from lmviz.trace.axes import Axes, unnamed
 from lmviz.trace.axis_names import name_axes
 from lmviz.trace.compiled import check_has_source, uncompiled
 from lmviz.trace.edits import Edit, Place
@@ -20,6 +19,7 @@ from lmviz.trace.entries import Entry, entries_of
 from lmviz.trace.inputs import named_tensors
 from lmviz.trace.mode import Recorder
 from lmviz.trace.naming import Naming
+from lmviz.trace.operations.axes import Axes, unnamed
 from lmviz.trace.places import Places, Run
 from lmviz.trace.reader import Reader
 from lmviz.trace.replay import Replayer
@@ -129,6 +129,7 @@ class _Builder:
                 statement=run.index,
                 call=run.call,
                 opened=None if entry.fused is None else entry.fused.index,
+                returned=None if entry.fused is None else _returned(entry.fused, raw.index),
                 in_place=raw.op.overwrites_first(raw.args, raw.kwargs),
                 error=raw.error,
                 edited=bool(raw.edits),
@@ -147,7 +148,8 @@ class _Builder:
             name, address = next(names) if old is None else self.naming.overwritten(self.values.get(old))
             home = self.reader if entry.fused is None or entry.fused.opened is None else entry.fused.opened
             is_edited = (slot.output,) in entry.raw.edits
-            self.values[slot] = self._value(slot, name, address, "activation", home.cells(slot), is_edited)
+            value = self._value(slot, name, address, "activation", home.cells(slot), is_edited)
+            self.values[slot] = value if old is None else replace(value, before=self.values.get(old))
             made.append(self.values[slot])
         return tuple(made)
 
@@ -172,7 +174,7 @@ class _Builder:
 
     def _value(self, slot: Slot, name: str, address: str, role: Role, cells: Cells, edited: bool = False) -> Value:
         axes, dtype = self.axes.get(slot) or unnamed(slot.shape), str(slot.dtype).removeprefix("torch.")
-        return Value(name, address, role, axes, tuple(slot.shape), dtype, cells, edited)
+        return Value(name, address, role, axes, tuple(slot.shape), dtype, cells, edited, ragged=slot.nested)
 
     def _note_modules(self, segment: Segment, entries: list[Entry]) -> None:
         """A module's path stands for the last step of its first call."""
@@ -236,6 +238,10 @@ class _Builder:
 
 def _statement(run: Run) -> Statement:
     return Statement(run.index, run.span, run.call, run.first, run.last, _index(run.parent))
+
+
+def _returned(fused: Entry, step: int) -> int | None:
+    return None if fused.opened is None else fused.opened.returned.get(step)
 
 
 def _index(run: Run | None) -> int | None:

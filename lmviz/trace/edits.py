@@ -39,7 +39,7 @@ def _result_of(edit: Edit, tensor: Tensor) -> Tensor:
             new = edit(tensor.detach().clone())
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, GeneratorExit) as error:
         raise UserError("An edit failed: {error}.", error=str(error).rstrip(".") or type(error).__name__) from error
     try:
         return new if isinstance(new, Tensor) else torch.as_tensor(new)

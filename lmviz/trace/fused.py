@@ -1,4 +1,4 @@
-"""Fused attention, opened: what one call computes at once, written out so that each part can be seen.
+"""Fused layers, opened: what one call of attention computes at once, written out so that each part can be seen.
 
 The functions below take the arguments of a fused call and do what it is defined to do. They are recorded like any other
 source and shown beside the real call, whose output stands; the two must agree to float tolerance.
@@ -15,6 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from lmviz.trace.recurrent import RECURRENT
 
 
 def scaled_dot_product_attention(
@@ -223,5 +225,6 @@ OPENED: dict[str, Callable[..., Any]] = {
         multi_head_attention_forward,
         native_multi_head_attention,
         transformer_encoder_layer,
+        *RECURRENT,
     )
 }

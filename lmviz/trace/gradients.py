@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import count
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from lmviz.trace.mode import Recorder
 from lmviz.trace.raw import slots_in
 from lmviz.trace.step import Trace
+
+_NUMBERS = count()
 
 
 def gradients_on() -> ExitStack:
@@ -33,6 +36,9 @@ def settle_gradients(
     slots = dict.fromkeys(slot for step in steps for slot in (*slots_in((step.args, step.kwargs)), *step.outputs))
     wanted = [slot for slot in slots if slot.edge is not None]
     sources = [(t, grad) for t, grad in zip(results, reached, strict=False) if t.requires_grad and grad is not None]
+    numbers: dict[tuple[int, int], int] = {}
+    for slot in wanted:
+        slot.edge_number = numbers.setdefault((id(slot.edge.node), slot.edge.output_nr), next(_NUMBERS))
     try:
         if wanted and sources:
             tensors, grads = zip(*sources, strict=True)

@@ -34,6 +34,9 @@ _TENSORS = frozenset((Tensor, nn.Parameter))
 _KNOWN = _TENSORS | ATOMS | {slice}
 
 
+_RAISED = (Exception, GeneratorExit)  # ends a recording; what asks the whole program to stop passes through
+
+
 class _Enough(BaseException):
     """Ends a replay when it has come far enough; no model handles it by accident."""
 
@@ -68,7 +71,7 @@ class Recorder(WatchingMode):
         self._sealed: tuple[list[Tensor], list[int], list[int]] | None = None  # tensors, and how they were at the end
         self._settling = threading.RLock()
         self._last_error: tuple[BaseException, int] | None = None  # what a torch call raised, and its step
-        self._unfit: Exception | None = None  # what an edit raised
+        self._unfit: BaseException | None = None  # what an edit raised
 
     def run(self, function: Callable[[], Any]) -> Any:
         """`function()` under this recorder; an exception ends the recording and is kept in `exception`."""
@@ -78,11 +81,12 @@ class Recorder(WatchingMode):
                 result = _run(function)
         except _Enough:
             pass
-        except Exception as error:
+        except _RAISED as error:
             if error is self._unfit:
                 raise
             self.exception = _without_locals(error)
-        self._seal()
+        finally:
+            self._seal()
         return result
 
     @cached_property
@@ -150,7 +154,7 @@ class Recorder(WatchingMode):
             if not made:
                 return out
             self._room -= sum(map(size_of, made))
-        if op.lists and (kwargs or list in map(type, args)):
+        if op.lists and (list in map(type, args) or (kwargs and not _KNOWN.issuperset(map(type, kwargs.values())))):
             args, kwargs = map_nested((args, kwargs), Tensor, _same)  # with lists that nobody else can change
         self._pending += (op, args, kwargs, out, activation, lasti)
         if self._room < 0:
@@ -205,7 +209,7 @@ class Recorder(WatchingMode):
             for i, tensor in enumerate(made):
                 if (edit := step.edits.get((i,))) is not None:
                     new[id(tensor)] = edited(edit, new.get(id(tensor), tensor), self.gradients)
-        except Exception as error:
+        except _RAISED as error:
             self._unfit = error
             raise
         for tensor in written:

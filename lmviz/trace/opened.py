@@ -18,11 +18,13 @@ from lmviz.trace.gradients import gradients_on, settle_gradients
 from lmviz.trace.mode import Recorder
 from lmviz.trace.raw import RawStep, slots_in
 from lmviz.trace.reader import Reader
+from lmviz.trace.recurrent import SHARED, gru, is_packed, lstm, positions, rnn_relu, rnn_tanh
 from lmviz.trace.slots import Slot, map_nested, tensors_in, to_array
 from lmviz.trace.step import Array
 from lmviz.trace.survey import Survey
 
 RUNS_KEPT = 2
+POSITIONS = 256  # of a recurrent network, over all layers and directions: a longer one is shown as one step
 
 OPENED_SOURCE = Survey()
 for _function in OPENED.values():
@@ -35,6 +37,7 @@ class OpenedCall:
     def __init__(self, fused: RawStep, ambient: Ambient, reader: Reader, outline: _Outline) -> None:
         self._fused, self._ambient, self._reader = fused, ambient, reader
         self.places: dict[Slot, tuple[int, int]] = {}  # of what is made inside: step and output
+        self.returned: dict[int, int] = outline.returned
         self.steps = self._wire(outline)
 
     def _wire(self, outline: _Outline) -> list[RawStep]:
@@ -70,8 +73,16 @@ class OpenedCall:
         with self._ambient.again(), gradients_on() if gradients else torch.no_grad():
             results = tensors_in(recorder.run(lambda: OPENED[self._fused.op.name](*args, **kwargs)))
             if gradients:
-                settle_gradients([recorder], results, [slot.grad for slot in self._fused.outputs])
+                reached = [slot.grad for slot in self._fused.outputs]
+                settle_gradients([recorder], results, self._from_outside(results, reached))
         return recorder
+
+    def _from_outside(self, results: list[Tensor], reached: list[Tensor | None]) -> list[Tensor | None]:
+        """The gradients without what reaches one result through another, which is met inside once more."""
+        if self._fused.op.name != SHARED or reached[0] is None or reached[1] is None:
+            return reached
+        (through,) = torch.autograd.grad(results[0], results[1], reached[0], retain_graph=True)
+        return [reached[0], reached[1] - through]
 
     def _input(self, gradients: bool, slot: Slot) -> Tensor:
         tensor = self._reader.tensor(slot)
@@ -95,6 +106,10 @@ class Inside:
             return None
         grad = _run_of(self._call, gradients=True).steps[self._step].outputs[self._output].grad
         return None if grad is None else to_array(grad)
+
+    def read_edge(self) -> int:
+        """Unknown without running what is written out, in which nothing is given back or overwritten."""
+        return -1
 
 
 _recent: WeakKeyDictionary[OpenedCall, dict[bool, Recorder]] = WeakKeyDictionary()
@@ -120,26 +135,35 @@ class _Outline:
         recorder = Recorder(budget=1 << 62)
         self._given = tensors_in((args, kwargs))  # held, since slots know them by identity
         with ambient.again(), torch.no_grad():
-            recorder.run(lambda: OPENED[name](*args, **kwargs))
+            results = tensors_in(recorder.run(lambda: OPENED[name](*args, **kwargs)))
         if recorder.exception is not None:
             raise recorder.exception
         self.steps = recorder.steps
+        made = [recorder.memory.slot_of(tensor) for tensor in results]
+        self.returned = {slot.step: n for n, slot in enumerate(made) if slot.step >= 0}  # step -> output of the call
         self.inputs = [recorder.memory.slot_of(tensor) for tensor in self._given]
 
 
 class _Kind:
-    """What tells one kind of fused call from another: shapes, types and settings."""
+    """What tells one kind of fused call from another: shapes, types and settings, and how texts are packed."""
 
     def __init__(self, step: RawStep, ambient: Ambient) -> None:
         self.name, self.ambient = step.op.name, ambient
         self.args, self.kwargs = map_nested((step.args, step.kwargs), Slot, _stand_in)
-        self._key = repr((self.name, ambient, self.args, self.kwargs))
+        sizes = ()
+        if self.name in _LOOPS and is_packed(self.args):  # says how often a cell is run, and on how many rows
+            packed = step.args[1].tensor().clone()
+            self.args, sizes = (self.args[0], packed, *self.args[2:]), tuple(packed.tolist())
+        self._key = repr((self.name, ambient, self.args, self.kwargs, sizes))
 
     def __hash__(self) -> int:
         return hash(self._key)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Kind) and self._key == other._key
+
+
+_LOOPS = frozenset(function.__name__ for function in (lstm, gru, rnn_tanh, rnn_relu))
 
 
 def _stand_in(slot: Slot) -> Tensor:
@@ -156,6 +180,8 @@ def opened(step: RawStep, ambient: Ambient, reader: Reader) -> OpenedCall | None
     if step.op.name not in OPENED or step.error or step.kwargs.get("static_k") is not None:
         return None
     if any(slot.nested for slot in slots_in((step.args, step.kwargs))):
+        return None
+    if step.op.name in _LOOPS and positions(step.args) > POSITIONS:
         return None
     try:
         return OpenedCall(step, ambient, reader, _outline(_Kind(step, ambient)))

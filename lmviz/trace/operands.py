@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from lmviz.trace.op_table import VARIADIC
 from lmviz.trace.raw import RawStep
 from lmviz.trace.slots import Slot, map_nested
 from lmviz.trace.step import InputRef
@@ -49,12 +48,12 @@ class Operands:
 
 def _named(step: RawStep) -> Iterable[tuple[str, Any]]:
     """A call's arguments by name; positions without a name are numbered from 1."""
-    args, names = step.args, step.op.arguments
+    args, names = step.args, step.op.names(step.args)
     if step.op.reverse and len(args) >= 2:
         args = (args[1], args[0], *args[2:])
     for i, value in enumerate(args):
         name = names[i] if i < len(names) else _BY_TYPE.get(type(value), f"argument_{i + 1}")
-        if name in VARIADIC and i == len(names) - 1 and not isinstance(value, list | tuple):
+        if name == step.op.variadic and not isinstance(value, list | tuple):
             yield name, list(args[i:])
             break
         yield name, value

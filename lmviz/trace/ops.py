@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from lmviz.trace.op_table import ALIASES, ARGUMENTS, DEFAULTS
+from lmviz.trace.operations.operation import Operation, names_of
+from lmviz.trace.operations.table import SPELLINGS
 
 _SILENT = frozenset(  # they read about a tensor, and make none
     "size dim numel stride storage_offset data_ptr item tolist numpy is_floating_point is_complex is_contiguous "
@@ -24,19 +25,10 @@ _IN_PLACE_DUNDERS = frozenset(
 _REVERSED = frozenset("__rsub__ __rdiv__ __rtruediv__ __rfloordiv__ __rmod__ __rpow__ __rmatmul__ rsub".split())
 _PROPERTIES = frozenset("T mT H mH real imag data grad".split())
 _RANDOM = frozenset(  # written in Python, so torch's own table of operations doesn't have them
-    "gumbel_softmax multi_head_attention_forward dropout1d dropout2d dropout3d feature_alpha_dropout "
+    "gumbel_softmax feature_alpha_dropout "
     "fractional_max_pool2d fractional_max_pool3d fractional_max_pool2d_with_indices "
     "fractional_max_pool3d_with_indices pca_lowrank svd_lowrank trunc_normal_ kaiming_uniform_ kaiming_normal_ "
     "xavier_uniform_ xavier_normal_ orthogonal_ sparse_".split()
-)
-_WRITES: dict[str, tuple[str, tuple[str, ...]]] = {  # when this argument is true, those are overwritten
-    "batch_norm": ("training", ("running_mean", "running_var")),
-    "instance_norm": ("use_input_stats", ("running_mean", "running_var")),
-    "embedding": ("max_norm", ("weight",)),
-}
-_MAY_BE_LISTS = frozenset(
-    "tensors operands index indices shape dims size sizes repeats normalized_shape split_size_or_sections "
-    "shifts".split()
 )
 
 
@@ -51,6 +43,7 @@ class Op:
 
     name: str
     arguments: tuple[str, ...] = ()
+    variadic: str = ""  # the argument that takes the rest of the positional ones
     defaults: Mapping[str, object] = field(default_factory=dict)
     in_place: bool = False
     reverse: bool = False
@@ -58,12 +51,20 @@ class Op:
     lists: bool = True
     special: bool = False
     writes: tuple[int, ...] = ()  # positions of arguments that an operation of a library's own overwrites
+    writes_if: tuple[str, tuple[str, ...]] = ("", ())  # when this argument is true, those are overwritten
+    otherwise: tuple[int, tuple[str, ...]] = (-1, ())  # if there are tensors at this position, these are the arguments
+
+    def names(self, args: tuple[Any, ...]) -> tuple[str, ...]:
+        """The names of a call's positional arguments, be they tensors or slots."""
+        position, names = self.otherwise
+        return names if names and len(args) > position and not _is_plain(args[position]) else self.arguments
 
     def argument(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What a call was given as `name`; None if nothing."""
         if name in kwargs:
             return kwargs[name]
-        position = self.arguments.index(name) if name in self.arguments else len(args)
+        names = self.names(args)
+        position = names.index(name) if name in names else len(args)
         return args[position] if position < len(args) else None
 
     def overwrites_first(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -75,10 +76,10 @@ class Op:
         if kwargs.get("out") is not None:
             return (kwargs["out"],)
         if self.overwrites_first(args, kwargs):
-            return (args[0] if args else kwargs.get("input"),)
+            return (args[0] if args else kwargs.get("input", kwargs.get("tensor")),)  # torch.nn.init says "tensor"
         if self.writes:
             return tuple(args[i] for i in self.writes if i < len(args))
-        condition, names = _WRITES.get(self.name, ("", ()))
+        condition, names = self.writes_if
         written = names if condition and self.argument(condition, args, kwargs) else ()
         return tuple(value for name in written if (value := self.argument(name, args, kwargs)) is not None)
 
@@ -90,9 +91,15 @@ class Op:
         """Whether a call may draw from torch's global stream of random numbers."""
         if not self.random or kwargs.get("generator") is not None:
             return False
-        if "dropout_p" in self.arguments and not self.argument("dropout_p", args, kwargs):
+        if any(name in self.arguments and not self.argument(name, args, kwargs) for name in ("dropout_p", "dropout")):
             return False
-        return self.argument("training", args, kwargs) is not False
+        return all(self.argument(name, args, kwargs) is not False for name in ("training", "train"))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an argument is a setting, and holds no tensor."""
+    inner = value[0] if isinstance(value, list | tuple) and value else value
+    return inner is None or isinstance(inner, int | float | str)
 
 
 def op_of(func: Callable[..., Any]) -> Op | None:
@@ -114,23 +121,49 @@ def _plain(name: str, in_place: bool) -> str:
     return name[:-1] if in_place else name
 
 
+def _record_of(func: Callable[..., Any], name: str, plain: str) -> tuple[str, Operation] | None:
+    """The record of what a function does, and the spelling that it was found under."""
+    home = getattr(func, "__module__", None) or ""
+    for spelling in (f"{home.removeprefix('torch.nn.')}.{name}", name, plain):
+        if spelling in SPELLINGS:
+            return spelling, SPELLINGS[spelling]
+    return None
+
+
 def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
-    canonical = ALIASES.get(plain, plain)
-    listed = ARGUMENTS.get(plain) or ARGUMENTS.get(canonical)
-    arguments = listed or _declared(func, name)
+    found = _record_of(func, name, plain)
+    if found is None:
+        return _unlisted(func, name, plain, in_place)
+    spelling, record = found
+    names, (position, others) = names_of(record.arguments), record.otherwise
     if func is torch.Tensor.where:
-        arguments = ("input", "condition", "other")
-    random = name in _RANDOM or _is_seeded(name)
-    writes = _written(func)
+        names = ("input", "condition", "other")
+    random = record.random or name in _RANDOM or _is_seeded(name)
+    condition, overwritten = record.writes
     return Op(
-        canonical,
-        arguments,
-        DEFAULTS.get(canonical, {}),
+        record.name,
+        names,
+        record.variadic,
+        {**record.defaults, **record.implied.get(spelling, {})},
         in_place,
         name in _REVERSED,
         random,
-        lists=not listed or not _MAY_BE_LISTS.isdisjoint(arguments),
-        special=in_place or random or canonical in _WRITES or "inplace" in arguments or bool(writes),
+        lists=record.takes_lists,
+        special=in_place or random or bool(condition) or "inplace" in names,
+        writes_if=(condition, tuple(overwritten.split())),
+        otherwise=(position, names_of(others)),
+    )
+
+
+def _unlisted(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
+    names, random, writes = _declared(func, name), name in _RANDOM or _is_seeded(name), _written(func)
+    return Op(
+        plain,
+        names,
+        in_place=in_place,
+        reverse=name in _REVERSED,
+        random=random,
+        special=in_place or random or "inplace" in names or bool(writes),
         writes=writes,
     )
 

@@ -42,3 +42,6 @@ class Stored:
 
     def read_grad(self) -> Array | None:
         return None if self._slot.grad is None else to_array(self._slot.grad.detach())
+
+    def read_edge(self) -> int:
+        return self._slot.edge_number

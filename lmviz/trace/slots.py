@@ -33,6 +33,7 @@ class Slot:
             "before",
             "dtype",
             "edge",
+            "edge_number",
             "grad",
             "kept",
             "met",
@@ -59,6 +60,7 @@ class Slot:
         self.before: Slot | None = None  # what it was, if a call in place has changed it through another tensor
         self.met = step  # the step that came by it first: in that case a later one than made it
         self.edge: Any = None  # where its gradient passes, while there is a graph
+        self.edge_number = -1  # the same for all that passes there
         self.grad: Tensor | None = None
 
     def alive(self) -> Tensor | None:
@@ -106,10 +108,16 @@ def states_of(tensors: list[Tensor]) -> tuple[list[int], list[int]]:
 
 
 def shape_of(tensor: Tensor) -> torch.Size:
-    """The shape; for a batch of sequences of unequal length (a nested tensor), that of the smallest box around them."""
+    """The shape; for a batch of sequences of unequal length (a nested tensor), that of the smallest box around them.
+
+    A nested tensor that torch makes for its own bookkeeping has no lengths, and so no box.
+    """
     if not tensor.is_nested:
         return tensor.shape
-    sizes = [part.shape for part in tensor.unbind()]
+    try:
+        sizes = [part.shape for part in tensor.unbind()]
+    except (RuntimeError, NotImplementedError):
+        return torch.Size((0,) * tensor.dim())
     return torch.Size((len(sizes), *(max(axis) for axis in zip(*sizes, strict=True))))
 
 
@@ -156,18 +164,48 @@ def _cell(shape: torch.Size, n: int) -> tuple[int, ...]:
 
 
 def to_array(tensor: Tensor) -> Array:
-    """A read-only numpy array of the same numbers; bfloat16, which numpy lacks, becomes float32."""
+    """A read-only numpy array of the same numbers; small floats, which numpy lacks, become float32.
+
+    Raises:
+        UserError: there are no numbers, or none that numpy can hold.
+    """
     if tensor.is_meta:
         raise UserError("This tensor has a shape but no numbers (device 'meta'): give the model real weights.")
+    try:
+        array: Array = np.asarray(_plain(tensor.detach()).cpu().resolve_conj().resolve_neg().numpy())
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise UserError(
+            "Numbers of this kind, {kind}, can't be shown: turn the tensor into a plain one (.float(), .to_dense()) to "
+            "see it.",
+            kind=_kind(tensor),
+        ) from error
+    array.flags.writeable = False
+    return array
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """The same numbers, one for each cell, in a type that numpy has."""
     if tensor.is_nested:
         tensor = torch.nested.to_padded_tensor(tensor.float(), float("nan"))  # nan: there is no number here
     if tensor.layout is not torch.strided:
         tensor = tensor.to_dense()
-    if tensor.dtype is torch.bfloat16 or tensor.is_quantized:
-        tensor = tensor.dequantize() if tensor.is_quantized else tensor.float()
-    array: Array = np.asarray(tensor.detach().cpu().resolve_conj().resolve_neg().numpy())
-    array.flags.writeable = False
-    return array
+    if tensor.is_quantized:
+        return tensor.dequantize()
+    if tensor.dtype is torch.complex32:
+        return tensor.to(torch.complex64)
+    return tensor.float() if tensor.dtype in _LACKING else tensor
+
+
+_LACKING = frozenset(
+    kind
+    for name in "bfloat16 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu".split()
+    if (kind := getattr(torch, name, None)) is not None
+)
+
+
+def _kind(tensor: Tensor) -> str:
+    """What a tensor is, where it is no plain one: its class, or its type of number."""
+    return type(tensor).__name__ if type(tensor) is not Tensor else str(tensor.dtype).removeprefix("torch.")
 
 
 def tensors_in(value: Any) -> list[Tensor]:
@@ -196,7 +234,7 @@ def map_nested(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     if type(value) in (list, tuple):
         return type(value)([map_nested(item, kind, change) for item in value])
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(map_nested(item, kind, change) for item in value))
+        return type(value)._make(map_nested(item, kind, change) for item in value)  # type: ignore[attr-defined]
     if isinstance(value, tuple) and tensors_in(value):  # torch.return_types
         return type(value)([map_nested(item, kind, change) for item in value])
     if type(value) is dict:

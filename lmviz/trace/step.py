@@ -33,6 +33,8 @@ class Cells(Protocol):
 
     def read_grad(self) -> Array | None: ...
 
+    def read_edge(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
@@ -50,6 +52,8 @@ class Value:
     dtype: str
     cells: Cells = field(repr=False)
     edited: bool = False  # put here by an edit: what led up to it has no part in it
+    before: Value | None = None  # what this was, if the call has changed it through another tensor: a view of it
+    ragged: bool = False  # a batch of rows of unequal length: the array is a box around them, NaN where there is none
 
     @property
     def array(self) -> Array:
@@ -62,6 +66,11 @@ class Value:
         return self.cells.read_grad()
 
     @property
+    def edge(self) -> int:
+        """Along which edge of the backward graph the gradient comes: what shares one is one to autograd. -1: none."""
+        return self.cells.read_edge()
+
+    @property
     def n_bytes(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64)) * _ITEM_SIZE.get(self.dtype, 4)
 
@@ -69,6 +78,8 @@ class Value:
 _ITEM_SIZE = {
     **{"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "complex64": 8, "complex128": 16},
     **{"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1},
+    **{"uint64": 8, "uint32": 4, "uint16": 2, "complex32": 4, "quint8": 1, "qint8": 1, "qint32": 4},
+    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"), 1),
 }
 
 
@@ -95,6 +106,7 @@ class Step:
     statement: int = -1  # index into Trace.statements
     call: int = 0  # index into Trace.calls
     opened: int | None = None  # the fused step beside which this one was replayed
+    returned: int | None = None  # and the output of that step which is what this one made, if one is
     in_place: bool = False
     error: str = ""
     edited: bool = False  # whether an edit took the place of what it, or a step inside it, made

@@ -49,6 +49,11 @@ def window_start(wanted: int, size: int) -> int:
     return 0 if wanted < WINDOW else min(wanted, size - 1) // 8 * 8
 
 
+def drawable(array: Array) -> Array:
+    """What is drawn of an array: its numbers; how large they are, where they are complex."""
+    return np.abs(array) if array.dtype.kind == "c" else array
+
+
 def encoded(cells: Array) -> str:
     """Numbers for the browser: little-endian float32 in base64."""
     return base64.b64encode(np.ascontiguousarray(cells, dtype="<f4").tobytes()).decode()
@@ -60,6 +65,11 @@ def plain(value: float) -> float | str:
     if np.isfinite(number):
         return number
     return "NaN" if np.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+def parts(value: complex) -> float | str | dict[str, float | str]:
+    """The same for a number that may be complex: it has two parts then."""
+    return {"re": plain(value.real), "im": plain(value.imag)} if isinstance(value, complex) else plain(value)
 
 
 def domain(arrays: Sequence[Array]) -> float:

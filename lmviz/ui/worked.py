@@ -15,7 +15,7 @@ import streamlit as st
 from lmviz.ui.text import localised, text
 
 if TYPE_CHECKING:
-    from lmviz.explain.explanation import Explanation, Piece
+    from lmviz.trace.operations.explanation import Explanation, Piece
     from lmviz.train.update_rules import Update
 
 SHOWN = 6  # terms of a longer sum: the largest
@@ -61,9 +61,9 @@ class Equation:
 
 def equation(lang: str, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
     """A template's arithmetic, "{before} ÷ {by}", with as many digits as make it true as it is written."""
-    from lmviz.explain.explanation import write
     from lmviz.explain.line import line_of, written
     from lmviz.explain.reading import read
+    from lmviz.trace.operations.explanation import write
 
     pieces = write(template, **numbers)
     formula = read("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
@@ -161,7 +161,7 @@ def _html(drawn: str) -> None:
 
 
 def _part(piece: Piece, why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
-    from lmviz.explain.explanation import TERMS
+    from lmviz.trace.operations.explanation import TERMS
 
     return _sum(why, chosen, lang, digits) if piece is TERMS else _plain(piece, lang, digits)
 

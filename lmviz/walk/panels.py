@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from lmviz.trace.operations.table import sign_of
 from lmviz.trace.step import Step, Trace, Value
 from lmviz.walk.cursor import Cursor, Walk
 from lmviz.walk.stages import Kind
@@ -15,7 +16,6 @@ Part = Literal["weight", "activation", "q", "k", "v", "input", "constant"]
 
 # How many of a stage's named results are shown, the last of which is what the stage is for.
 RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}
-SIGNS = {"matmul": "@", "add": "+", "sub": "−", "mul": "×", "div": "÷", "linear": "@", "embedding": "[ ]", "pow": "^"}
 _NAMESPACES = ("self", "F", "torch", "nn", "math")  # what stands before a dot and is no tensor
 STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
 
@@ -51,7 +51,7 @@ def panels_at(walk: Walk, cursor: Cursor) -> tuple[Panel, ...]:
     if cursor.grain == "stage" and kind == "embeddings" and len(results) == 3:
         tok, pos, x = results
         return Panel(tok, tok.name), Panel(pos, pos.name, "+"), _made(x, "=")
-    sign = STAGE_SIGNS.get(kind, ",") if cursor.grain == "stage" else SIGNS.get(steps[-1].op, ",")
+    sign = STAGE_SIGNS.get(kind, ",") if cursor.grain == "stage" else sign_of(steps[-1].op)
     shown = [Panel(value, name, sign if i else "") for i, (value, name) in enumerate(sources)]
     shown += [_made(value, "→" if i == 0 or kind != "qkv" else ",") for i, value in enumerate(results)]
     return tuple(shown)
@@ -75,7 +75,7 @@ def _product(steps: tuple[Step, ...]) -> tuple[Panel, Panel] | None:
 
 
 def _of_step(step: Step) -> tuple[Panel, ...]:
-    sign = SIGNS.get(step.op, ",")
+    sign = sign_of(step.op)
     turned = [step.op == "linear" and argument == "weight" for argument in step.arguments]
     inputs = [
         Panel(value, _called(step, i), ("" if i == 0 else "+" if argument == "bias" else sign), turned=turned[i])

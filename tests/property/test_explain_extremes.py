@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from lmviz.trace.recorder import record
 from tests.property.test_explain_zoo import ZOO, Small, check_trace, tensors
 
 INF = math.inf
+X = torch.tensor([0.5, 1.0, -2.0])
 
 
 def test_rows_that_are_masked_in_part_or_everywhere() -> None:
@@ -98,12 +100,46 @@ def test_an_empty_tensor_has_no_cells() -> None:
         explain(trace["out"], (0, 0))
 
 
-def test_complex_numbers_and_unlisted_operations_are_not_explained() -> None:
-    trace = record(Small(lambda x: (torch.fft.fft(x), x.cosh())), torch.ones(3))
-    for step in trace:
+def cached(k: Tensor) -> Tensor:
+    """What a cache of keys does: it is written to through views of it."""
+    cache = torch.zeros(2, 4, 3)
+    cache[:, 1:3].copy_(k)
+    doubled = cache * 2
+    cache[1].mul_(2)
+    cache.transpose(0, 1)[2].add_(1)
+    cache.view(-1)[::5] -= 3
+    row = cache[0]
+    row[0] = 7.0
+    return doubled + cache
+
+
+@pytest.mark.parametrize("budget", [0, 1 << 20])
+def test_what_was_changed_through_a_view_is_explained_where_the_view_lies_and_elsewhere(budget: int) -> None:
+    trace = record(Small(cached), torch.randn(2, 2, 3), budget=budget)
+    changed = [(step, n) for step in trace for n, value in enumerate(step.outputs) if value.before is not None]
+    assert [step.op for step, _ in changed] == ["copy", "mul", "add", "sub", "setitem", "setitem"]
+    for step, output in changed:
+        whole = step.outputs[output]
+        for cell in np.ndindex(*whole.shape):
+            why = explain(step, cell, output)
+            assert why.known
+            assert why.value == pytest.approx(float(whole.array[cell])), (step.op, cell)
+
+
+def test_an_output_that_the_record_does_not_know_of_is_not_taken_for_the_first() -> None:
+    step = record(Small(lambda x: x * 2), X)[0]
+    more = replace(step, outputs=(*step.outputs, *record(Small(lambda x: x * 3), X)[0].outputs))
+    why = explain(more, (1,), 1)
+    assert not why.known
+    assert why.value == 3.0
+
+
+def test_an_operation_without_a_record_is_not_explained() -> None:
+    trace = record(Small(lambda x: (torch.special.i0(x), torch.special.i0(x).exp(), x.to(torch.complex64).tan())), X)
+    for step in (trace[0], trace[-1]):
         why = explain(step, (1,))
         assert not why.known
-        assert why.value == float(np.real(step.outputs[0].array[1]))
+        assert why.value == step.outputs[0].array[1]
         assert why.written == (why.value,)
 
 
@@ -130,12 +166,24 @@ def test_gradients_need_a_loss_and_an_address() -> None:
         explain_gradient(record(Small(lambda x: x.sum()), x, backward=lambda out: out), "nowhere", (0,))
 
 
-def test_the_gradient_of_an_unlisted_operation_is_the_recorded_one() -> None:
+def test_a_slope_without_a_formula_is_torchs_own_and_says_so() -> None:
     x = torch.ones(2, requires_grad=True)
-    trace = record(Small(lambda x: (x * 2).cosh().sum()), x, backward=lambda out: out)
+    trace = record(Small(lambda x: torch.special.i0(x * 2).sum()), x, backward=lambda out: out)
     why = explain_gradient(trace, "mul", (0,))
-    assert not why.known
-    assert why.value == pytest.approx(math.sinh(2.0), rel=1e-6)
+    assert why.known
+    assert why.by_torch
+    assert why.value == pytest.approx(float(torch.special.i1(torch.tensor(2.0))), rel=1e-6)
+    assert not explain_gradient(trace, "input_1", (0,)).by_torch
+
+
+def test_the_gradient_of_a_complex_number_is_the_recorded_one() -> None:
+    x = torch.ones(2, 2, requires_grad=True)
+    trace = record(Small(lambda x: (torch.view_as_complex(x * 2) * 1j).abs().sum()), x, backward=lambda out: out)
+    for address in ("mul", "view_as_complex"):
+        why, value = explain_gradient(trace, address, (0, 0) if address == "mul" else (0,)), trace.value(address)
+        assert value is not None and value.grad is not None
+        assert not why.known
+        assert why.value == value.grad.flat[0]
 
 
 def test_a_number_that_the_loss_does_not_see_has_gradient_0() -> None:
@@ -156,6 +204,27 @@ def test_a_tensor_that_an_operation_gives_back_unchanged_is_one_value() -> None:
     for value in values:
         assert value.grad is not None
         assert explain_gradient(trace, value.address, (0,)).value == value.grad[0] == 4.0
+
+
+def test_what_is_overwritten_while_gradients_are_off_goes_on_as_if_it_were_not() -> None:
+    """As in an embedding with `max_norm`, or in what an initialiser fills."""
+
+    def function(x: Tensor) -> Tensor:
+        weight = x * 1
+        before = weight * 3
+        with torch.no_grad():
+            weight.mul_(0)
+            weight.add_(2)
+        return (before + weight * 5).sum()
+
+    trace = record(Small(function), torch.ones(2, requires_grad=True), backward=lambda out: out)
+    values = [value for step in trace for value in step.outputs if value.name == "weight"]
+    assert len(values) == 3
+    for value in values:
+        why = explain_gradient(trace, value.address, (0,))
+        assert why.known
+        assert value.grad is not None
+        assert why.value == value.grad[0] == 8.0
 
 
 def test_an_explanation_can_be_pickled_with_all_its_terms() -> None:

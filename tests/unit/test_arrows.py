@@ -79,6 +79,26 @@ def test_only_the_parts_that_show_things_know_streamlit(path: Path) -> None:
         assert not outside & {"streamlit", "altair"}
 
 
+def test_no_two_files_of_the_engine_import_each_other() -> None:
+    """What an operation is stands below what records it, and that below what explains it: a file imports no circle."""
+    modules = {_module(path): path for path in FILES if part_of(path) in ("trace", "explain")}
+    arrows = {name: {m for used in imported(path) if (m := _within(used, modules))} for name, path in modules.items()}
+    left = dict(arrows)
+    while ready := {name for name, used in left.items() if not (used - {name}) & left.keys()}:
+        left = {name: used for name, used in left.items() if name not in ready}
+    assert not left, sorted(left)
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _within(name: str, modules: dict[str, Path]) -> str:
+    """The file that an import names: a module, or what a module defines."""
+    home = name.rpartition(".")[0]
+    return name if name in modules else home if home in modules else ""
+
+
 def test_relative_imports_are_not_used() -> None:
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lmviz.embed.distances import METRICS, distances
 from lmviz.explain.by_hand import distance, dot, length, mean, softmax, total
-from lmviz.explain.explanation import TERMS, Explanation
+from lmviz.trace.operations.explanation import TERMS, Explanation
 
 VECTORS = st.integers(1, 9).flatmap(
     lambda n: st.tuples(*(st.lists(st.floats(-9, 9, width=32), min_size=n, max_size=n) for _ in range(2)))

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from lmviz.errors import UserError
-from lmviz.trace.ops import ARGUMENTS
 from lmviz.ui.text import LANGUAGES, LOCALE, catalogue, error_text, has, integer, number, text, visible
 from lmviz.walk.stages import KINDS
 
@@ -93,11 +92,6 @@ def test_words_that_the_browser_asks_for_exist() -> None:
     for path in (ROOT / "lmviz/ui").rglob("*.js"):
         for key in pattern.findall(path.read_text(encoding="utf-8")):
             assert has("en", key), f"{path.name} asks for {key}"
-
-
-def test_described_operations_are_operations() -> None:
-    described = {key.removeprefix("op.") for key in catalogue("en") if key.startswith("op.")} - {"other"}
-    assert described <= set(ARGUMENTS)
 
 
 def test_one_is_not_spoken_of_in_the_plural() -> None:

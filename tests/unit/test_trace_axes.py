@@ -119,7 +119,8 @@ def test_names_go_on_through_every_kind_of_operation() -> None:
         top = x.topk(2).values
         ranked = x.argmax(-1)
         picked = torch.where(x > 0, x, 0.0)
-        unknown = torch.fft.fft(x)
+        spectrum = torch.fft.fft(x)
+        unknown = torch.special.i0(x)
         return product
 
     x, w, ids = torch.ones(2, 3, 4), torch.ones(5, 4), torch.zeros(2, 3, dtype=torch.int64)
@@ -144,6 +145,7 @@ def test_names_go_on_through_every_kind_of_operation() -> None:
         "summed": ("batch", "pos", ""),
         "ranked": ("batch", "pos"),
         "picked": ("batch", "pos", "d"),
+        "spectrum": ("batch", "pos", ""),
         "unknown": ("", "", ""),
     }
     assert axes["top.topk.0"] == ("batch", "pos", "")

@@ -22,8 +22,15 @@ const rounded = (value, digits) => {
   return Number(plain) === 0 ? plain.replace("-", "") : plain;
 };
 
+// A complex number, which comes as its two parts: (1.50 − 2.00 i).
+const complex = ({ re, im }, digits, lang) => {
+  const size = written(Math.abs(Number(im)), digits, lang);
+  return `(${written(re, digits, lang)} ${Number(im) < 0 ? "−" : "+"} ${size} i)`;
+};
+
 // The same as the reader's language writes it, with a true minus sign.
 const written = (given, digits, lang) => {
+  if (given && typeof given === "object") return complex(given, digits, lang);
   const value = Number(given); // JSON has no NaN and no infinity: they come as words
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";

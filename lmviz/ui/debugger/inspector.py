@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from lmviz.benches.run import Run
-from lmviz.explain.explanation import TERMS, Explanation, Operand, Piece
 from lmviz.explain.line import explained, rest_of, shortest, written
+from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, plain_number
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
-from lmviz.ui.pictures import plain
+from lmviz.ui.pictures import parts
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import localised
 from lmviz.ui.worked import equation
 from lmviz.workbench import Workbench
 
+_DOUBLE, _SINGLE = ("float64", "complex128"), ("float32", "complex64")
 TERMS_SENT = 64  # of a long sum, the largest by magnitude
 TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
@@ -33,7 +34,7 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
     gradient = view.grad and value.grad is not None
     array = value.grad if gradient else value.array
     assert array is not None
-    found = float(array[cell])
+    found = plain_number(array[cell])
     why = bench.explain(run, address, cell, gradient)
     shown: dict[str, Any] = {
         "address": address,
@@ -41,8 +42,8 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
         "cell": list(cell),
         "shape": list(value.shape),
         "axes": list(value.axes),
-        "value": plain(found),
-        "whole": not gradient and not value.dtype.startswith(("float", "bfloat")),
+        "value": parts(found),
+        "whole": not gradient and not value.dtype.startswith(("float", "bfloat", "complex")),
         "gradient": gradient,
         "role": "constant" if address in dict(run.checkpoint.model.named_buffers()) else value.role,
         "trail": [{"address": a, "cell": list(c), "name": a.rpartition(".")[2]} for a, c in view.trail],
@@ -52,12 +53,13 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
     if why is not None and why.known:
         shown["lines"] = [_line(run, one, view) for one in _unrolled(bench, run, why, gradient)]
         shown["formula"] = svg(why.formula)
-        shown["recomputed"] = plain(why.value)
+        shown["recomputed"] = parts(why.value)
         shown["agrees"] = agrees(why.value, found, value)
+        shown["by_torch"] = why.by_torch
     theirs = other.trace.value(address) if other is not None and other.has(address, cell) else None
     numbers = None if theirs is None else theirs.grad if gradient else theirs.array
-    shown["other"] = None if numbers is None else plain(float(numbers[cell]))
-    if numbers is not None:
+    shown["other"] = None if numbers is None else parts(plain_number(numbers[cell]))
+    if numbers is not None and not isinstance(found, complex):
         theirs_there = float(numbers[cell])
         line = equation(view.lang, "{a} − {b}", found - theirs_there, view.digits, a=found, b=theirs_there)
         shown["change"] = {"other": line.numbers["b"], "line": line.text}
@@ -104,11 +106,14 @@ def _operands(why: Explanation) -> list[Operand]:
     return [piece for piece in pieces if isinstance(piece, Operand)]
 
 
-def agrees(recomputed: float, recorded: float, value: Value) -> bool:
+def agrees(recomputed: complex, recorded: complex, value: Value) -> bool:
     """Whether an independent float64 result is the recorded number, to the precision of its type."""
     if recomputed == recorded or (recomputed != recomputed and recorded != recorded):
         return True
-    relative = 1e-9 if value.dtype == "float64" else 2e-5 if value.dtype == "float32" else 2e-2
+    if isinstance(recomputed, complex) or isinstance(recorded, complex):
+        a, b = complex(recomputed), complex(recorded)
+        return agrees(a.real, b.real, value) and agrees(a.imag, b.imag, value)
+    relative = 1e-9 if value.dtype in _DOUBLE else 2e-5 if value.dtype in _SINGLE else 2e-2
     return abs(recomputed - recorded) <= relative * max(abs(recomputed), abs(recorded)) + 1e-6
 
 
@@ -118,7 +123,7 @@ def _line(run: Run, why: Explanation, view: View) -> dict[str, Any]:
     choices = shortest(why, TERMS_SHOWN), shortest(why, TERMS_SENT)
     line = explained(why, view.digits, choices)
 
-    def number(value: float) -> str:
+    def number(value: complex) -> str:
         return localised(view.lang, written(value, line.digits))
 
     def piece(one: Piece) -> dict[str, Any]:
@@ -126,9 +131,9 @@ def _line(run: Run, why: Explanation, view: View) -> dict[str, Any]:
             return {"text": one}
         if isinstance(one, Operand):
             place = {"name": one.name, "address": one.address, "cell": list(one.cell), "gradient": one.gradient}
-            return {"number": plain(one.value), "shown": number(one.value), **place}
-        assert isinstance(one, float | int)
-        return {"number": plain(one), "shown": number(one)}
+            return {"number": parts(one.value), "shown": number(one.value), **place}
+        assert isinstance(one, float | int | complex)
+        return {"number": parts(one), "shown": number(one)}
 
     def total() -> dict[str, Any]:
         short, sent = choices

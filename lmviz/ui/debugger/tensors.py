@@ -15,6 +15,7 @@ from lmviz.ui.pictures import (
     WINDOW,
     Slice,
     domain,
+    drawable,
     encoded,
     is_share,
     lead_of,
@@ -133,14 +134,15 @@ class _Frame:
             "heads_off": [e[1][0] for e in view.edits if len(e[1]) == 1 and e[0] == value.address],
             "grad": view.grad,
             "no_grad": view.grad and value.grad is None,
+            "note": text(view.lang, "picture.complex") if value.dtype.startswith("complex") else "",
         }
 
 
 def _cells(value: Value, view: View) -> Array:
     if view.grad:
         grad = value.grad
-        return np.zeros(value.shape, dtype=np.float32) if grad is None else grad
-    return value.array
+        return np.zeros(value.shape, dtype=np.float32) if grad is None else drawable(grad)
+    return drawable(value.array)
 
 
 def _window(value: Value, lead: tuple[int, ...], grid: Array, pos: int, view: View, windows: Windows) -> Slice:

@@ -14,7 +14,7 @@ from lmviz.ui.text import code, text, visible
 
 if TYPE_CHECKING:
     from lmviz.benches.embeddings import Worked
-    from lmviz.explain.explanation import Explanation
+    from lmviz.trace.operations.explanation import Explanation
     from lmviz.workbench import Workbench
 
 HEIGHT = 430

@@ -54,7 +54,7 @@ def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
         lines.append((text(lang, "generation.cell.shared"), by_hand.mean([(found.before, found.kept)])))
     worked.lines(lines, lang)
     if found.before is not None:
-        before, after = (number(lang, value, 4) for value in (found.before, share.value))
+        before, after = (number(lang, value, 4) for value in (found.before, share.value.real))
         st.caption(text(lang, "generation.cell.change", before=before, after=after))
     elif view.weights == "trained":
         cell = ("logits", (0, len(step.read) - 1, id))
