@@ -209,7 +209,7 @@ class Workbench:
         return self._moments.get((run, step), lambda: self.runs.moment_before(run, step))
 
     def _moment_checkpoint(self, run: str, step: int) -> Checkpoint:
-        last = self.checkpoint(moment_name(run, self.runs.stops(run)[0].step))
+        last = self.checkpoint(moment_name(run, self.runs.ends(run)[0]))
         moment = self.moment(run, step)
         return Checkpoint(moment.model, last.tokenizer, last.config, last.card)
 
@@ -317,7 +317,7 @@ class Workbench:
 
     def _untrained(self, model: str, checkpoint: Checkpoint) -> Checkpoint:
         if moment := run_and_step(model):
-            first = self.runs.stops(moment[0])[0].step
+            first = self.runs.ends(moment[0])[0]
             if first == 0:
                 return self.runs.model_at(moment[0], first)
         return _untrained(checkpoint)

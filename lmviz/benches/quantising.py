@@ -313,7 +313,7 @@ class Quantising:
         """What a training with rounding has come to, what its twin had come to at that step, and, if both began with
         a trained model, that one too."""
         runs = self._bench.runs
-        step = runs.stops(run.id)[-1].step
+        step = runs.ends(run.id)[1]
         known = twin.id if twin and step in {stop.step for stop in runs.stops(twin.id)} else None
         name = moment_name(run.id, step)
 

@@ -269,6 +269,13 @@ class Runs:
             Stop(one.step, one.n_bytes, one.step in safe, one.step in pins, one.step == best) for one in shelf.saved()
         )
 
+    def ends(self, run: str) -> tuple[int, int]:
+        """The steps of the first and of the last checkpoint; a UserError if there is none yet."""
+        steps = [stop.step for stop in self.stops(run)]
+        if not steps:
+            raise UserError("This training has no checkpoint yet, so there is no model of it to be had.")
+        return steps[0], steps[-1]
+
     def model_at(self, run: str, step: int, is_rounded: bool = True) -> Checkpoint:
         """The model as it was after a step for which there is a checkpoint, ready to run.
 

@@ -21,7 +21,8 @@ def first_words(recipe: Recipe, tokenizer: Tokenizer) -> str:
         tokens = tokenizer.encode(prompt)
         if 0 < len(tokens) <= recipe.model.n_ctx and not tokens.dropped and not any(tokens.unknown):
             return prompt
-    return tokenizer.encode(recipe.data.texts[0]).pieces[0] if recipe.data.texts else tokenizer.piece(0)
+    firsts = (piece for text in recipe.data.texts for piece in tokenizer.encode(text).pieces[:1])
+    return next(firsts, tokenizer.piece(0))
 
 
 def samples(model: nn.Module, tokenizer: Tokenizer, recipe: Recipe, prompt: str, seed: int) -> tuple[str, ...]:

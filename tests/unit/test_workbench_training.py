@@ -156,3 +156,25 @@ def test_a_row_of_a_batch_reads_as_text_and_its_offsets_slice_it() -> None:
     tokens = tokens_of_row(checkpoint, ids, 0)
     assert tokens.text.lower().startswith("the cat sits")
     assert [tokens.text[start:end] for start, end in tokens.offsets] == list(tokens.pieces)
+
+
+@pytest.mark.parametrize("name", ["runs/{run}@0", "runs/{run}!1", "runs/{run}!1.5", "runs/{run}@99"])
+def test_a_run_without_a_checkpoint_is_a_sentence_wherever_its_model_is_asked_for(tmp_path: Path, name: str) -> None:
+    """As one is that never came to write one: its disk was full, or it still waits for its turn."""
+    here = Here(tmp_path)
+    run = here.start_resting(RECIPE)
+    bench = Workbench(open_runs=lambda: here)
+    asked = (
+        lambda: bench.checkpoint(name.format(run=run)),
+        lambda: bench.run(Request(name.format(run=run), ".")),
+        lambda: bench.writer(name.format(run=run), "untrained"),
+        lambda: bench.first_prompt(name.format(run=run)),
+        lambda: bench.quantising.rivals_of(here.get(run), None),
+        lambda: here.export(run, 0),
+        lambda: here.zipped(run, 0),
+        lambda: here.open_step(run, 1),
+    )
+    for ask in asked:
+        with pytest.raises(UserError):
+            ask()
+    here.die()

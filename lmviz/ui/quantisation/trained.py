@@ -118,4 +118,4 @@ def _train_twin(bench: Workbench, run: Run, lang: str) -> None:
 def _name(bench: Workbench, run: Run) -> str:
     from lmviz.benches.names import moment_name
 
-    return moment_name(run.id, bench.runs.stops(run.id)[-1].step)
+    return moment_name(run.id, bench.runs.ends(run.id)[1])
