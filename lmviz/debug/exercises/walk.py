@@ -12,7 +12,6 @@ from lmviz.model.tokenizer import Tokens
 from lmviz.trace.step import Step, Trace, Value
 from lmviz.walk.stages import Stage, stages_of
 
-
 LEAST = 0.05  # nats: below that a loss is 0 to two digits, and nothing is to be worked out
 
 
