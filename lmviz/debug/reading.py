@@ -92,7 +92,7 @@ def reading_of(model: nn.Module, d_vocab: int, ids: Tensor) -> Reading:
 def _width(output: Any, n_texts: int, n_pos: int, d_vocab: int) -> int:
     """How many logits a position has: some models have a few more than there are tokens, for the sake of speed."""
     tensors = list(_tensors(output))
-    if any(tensor.shape[-1] == d_vocab for tensor in tensors) or not tensors:
+    if any(d_vocab in tensor.shape for tensor in tensors) or not tensors:
         return d_vocab
     first = tensors[0]
     is_wider = (
@@ -162,13 +162,9 @@ def last_logits(output: Any, n_texts: int, d_vocab: int) -> Tensor | None:
 
 
 def _tensors(output: Any) -> Iterator[Tensor]:
-    """The tensors of numbers in what a model gave back, what is called logits first."""
-    if isinstance(output, Tensor):
-        yield from [output] if output.is_floating_point() else []
-        return
-    named = output if isinstance(output, Mapping) else getattr(output, "__dict__", {})
-    for name in ("logits", "lm_logits", "prediction_logits"):
-        if isinstance(named.get(name), Tensor):
-            yield named[name]
-    several = named.values() if named else output if isinstance(output, tuple | list) else ()
-    yield from (one for one in several if isinstance(one, Tensor) and one.is_floating_point())
+    """The tensors in what a model gave back that may be logits, what is called so first."""
+    named: Any = output if isinstance(output, Mapping) else getattr(output, "__dict__", {})
+    several: Any = named.values() if named else output if isinstance(output, tuple | list) else ()
+    called = [named.get(name) for name in ("logits", "lm_logits", "prediction_logits")] if named else []
+    found = [output] if isinstance(output, Tensor) else [*called, *several]
+    yield from (one for one in found if isinstance(one, Tensor) and one.is_floating_point() and one.ndim > 1)

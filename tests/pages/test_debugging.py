@@ -145,6 +145,7 @@ def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(ope
         go(app, run=fast)
         assert not app.exception and not app.error
         assert text("en", "doctor.falls.failed.rises") in words(app)
+        assert text("en", "doctor.beats_counting.failed.worse_than_chance") in words(app)
         (link,) = {link.proto.query_string for link in app.get("page_link") if "60" in link.proto.label}
         assert f"runs%2F{fast}%2160.0" in link and "step=loss" in link
         assert bench.run(Request(training_step_name(fast, 60), "")).trace.loss == pytest.approx(

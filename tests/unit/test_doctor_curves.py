@@ -15,7 +15,7 @@ from lmviz.debug.doctor.curves import RULES, diagnose
 from lmviz.debug.doctor.history import Counted, History, history_of
 from lmviz.debug.doctor.log import MOST_CHARACTERS, read_log
 from lmviz.errors import UserError
-from lmviz.train.baselines import double_softmax_floor
+from lmviz.train.baselines import baselines, double_softmax_floor
 from lmviz.train.data import batches_of, read_corpus
 from lmviz.train.initial import new_model
 from lmviz.train.loop import train
@@ -159,6 +159,23 @@ def test_a_loss_of_0_that_was_come_down_to_is_no_overflow() -> None:
 def test_how_far_a_model_is_from_counting_is_told(loss: float, why: str) -> None:
     finding = RULES["beats_counting"].run(replace(HEALTHY, true_loss=loss))
     assert (finding.holds, finding.details["why"]) == (loss < 2.3, why)
+
+
+def test_a_training_that_counting_beats_is_not_called_healthy() -> None:
+    """SGD at a rate that suits Adam: the loss falls nicely, and ends above a table of pairs."""
+    folder = ROOT / "sample_models" / "pokemon"
+    recipe = read_recipe(folder / "recipe.toml")
+    training = replace(recipe.training, optimizer="sgd", steps=1500, learning_rate=0.01)
+    corpus = read_corpus(recipe, folder)
+    model = new_model(recipe.model, corpus.tokenizer.d_vocab, training.seed)
+    shown = batches_of(corpus.train, training)
+    counted = baselines(corpus.train, corpus.tokenizer.d_vocab)
+    history = replace(
+        history_of(train(model, shown, training), corpus.tokenizer.d_vocab),
+        counted=Counted(counted.uniform, counted.unigram, counted.bigram),
+    )
+    found = {finding.check: finding.holds for finding in diagnose(history)}
+    assert found["falls"] is True and found["beats_counting"] is False
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
