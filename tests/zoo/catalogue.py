@@ -16,6 +16,7 @@ from tests.zoo import (
     later_loops,
     later_models,
     later_more,
+    later_still,
     lecture,
     loops,
     mingpt_like,
@@ -283,10 +284,39 @@ MORE_BROKEN = (
 )
 
 
+STILL_HEALTHY = (
+    _later("nn.Transformer, both halves", lambda: patient(later_still.BothHalves())),
+    _later("NeoX", lambda: patient(later_still.Neox())),
+    _later("filters as long as the text", lambda: patient(later_still.LongFilter())),
+    _later("a minimal GRU", lambda: patient(later_still.MinimalGru())),
+    _later(
+        "an adaptive softmax",
+        lambda: patient(later_still.AdaptiveSoftmax(), loop(Loss=annotated.NegativeLogLikelihood)),
+    ),
+    _later("one-hot tokens, cosines", lambda: patient(later_still.OneHot())),
+    _later("a BatchNorm", lambda: patient(later_still.NormedBatch())),
+    _later("a token before the text", lambda: patient(later_still.Begins())),
+    _later("loop: a new optimiser each time", lambda: _in_loop(train=later_still.a_new_optimizer_each_time)),
+    _later("loop: half precision", lambda: _in_loop(train=later_still.in_half_precision)),
+)
+STILL_BROKEN = (
+    _later("filters that go around", lambda: patient(later_still.LongFilter(around=True)), "causality"),
+    _later("a scan over texts", lambda: patient(later_still.MinimalGru(dim=0)), "texts_apart"),
+    _later("a scan from the end", lambda: patient(later_still.MinimalGru(turned=True)), "causality"),
+    _later("a token before the text: the wrong place taken away", lambda: patient(later_still.Begins("first")), "receptive_field"),
+    _later("a layer made anew", lambda: patient(later_still.MadeAnew()), "repeatable"),
+    _later("attention under no_grad", lambda: patient(later_still.Decorated()), "gradients_reach"),
+    _later("a softmax over texts", lambda: patient(later_still.NoDim()), "texts_apart", "pattern_rows", "causality"),
+    _later("loop: decays all away", lambda: _in_loop(train=later_still.decays_all_away), "one_batch"),
+    _later("loop: clipped to nothing", lambda: _in_loop(train=later_still.clipped_to_nothing), "one_batch"),
+    _later("loop: shuffled places", lambda: _in_loop(Loss=later_still.ShuffledPlaces), "targets_shifted"),
+)  # fmt: skip
+
+
 def _untied() -> nn.Module:
     model = mingpt_like.GPT()
     model.lm_head.weight = nn.Parameter(model.transformer.wte.weight.detach().clone())
     return model.eval()
 
 
-ENTRIES = (*HEALTHY, *BROKEN, *LATER_HEALTHY, *LATER_BROKEN, *MORE_HEALTHY, *MORE_BROKEN)
+ENTRIES = (*HEALTHY, *BROKEN, *LATER_HEALTHY, *LATER_BROKEN, *MORE_HEALTHY, *MORE_BROKEN, *STILL_HEALTHY, *STILL_BROKEN)
