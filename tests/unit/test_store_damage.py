@@ -131,6 +131,7 @@ def test_every_other_file_of_a_run_is_listed_and_checked_when_it_is_read(tmp_pat
     source.step(first, 1)
     source.work()
     start = source.model_at(first, 1)
+    source.die()
     names = set()
     for n in range(20):
         runs = Here(tmp_path / str(n))
@@ -140,6 +141,7 @@ def test_every_other_file_of_a_run_is_listed_and_checked_when_it_is_read(tmp_pat
         files = sorted(p for p in (runs.folder / run).rglob("*") if p.is_file() and "checkpoints" not in p.parts)
         names |= {path.relative_to(runs.folder / run).as_posix() for path in files}
         if n == len(files):
+            runs.die()
             break
         flip(files[n], 0.5)
         runs.resume(run)
