@@ -41,10 +41,13 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 def text(language: str, key: str, **details: object) -> str:
-    """The text of a key, with its details filled in; with `n=1`, or "1", the text of `key.one`, if there is one."""
-    texts = catalogue(language)
-    if str(details.get("n")) == "1":
-        key = f"{key}.one" if f"{key}.one" in texts else key
+    """The text of a key, with its details filled in; with `n=1`, or "1", the text of `key.one`, if there is one.
+
+    In French 0 is singular too, where that text says the number.
+    """
+    texts, one, n = catalogue(language), f"{key}.one", str(details.get("n"))
+    if one in texts and (n == "1" or (n == "0" and language == "fr" and "{n}" in texts[one])):
+        key = one
     return texts[key].format(**details) if key in texts else key
 
 

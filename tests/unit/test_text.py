@@ -38,6 +38,21 @@ def test_a_translation_has_the_placeholders_of_the_original(key: str) -> None:
     assert placeholders(catalogue("fr")[key]) == placeholders(catalogue("en")[key])
 
 
+def french() -> list[tuple[str, str]]:
+    """Every French sentence, but for texts that are there to be cut into tokens."""
+    said = [(key, sentence) for key, sentence in catalogue("fr").items() if key.split(".")[1:2] != ["example"]]
+    files = [*(LOCALE / "fr").rglob("*.md"), *(ROOT / "sample_models").glob("*/README.fr.md")]
+    return said + [
+        (path.name, re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.S)) for path in files
+    ]
+
+
+@pytest.mark.parametrize(("name", "sentence"), french(), ids=lambda found: found[:40])
+def test_french_signs_have_a_narrow_space_before_them_that_does_not_break(name: str, sentence: str) -> None:
+    without_code = re.sub(r"`[^`]*`|^\|[ :|-]+$|\{[^{}]*\}", "x", sentence, flags=re.M)
+    assert re.findall(r"\S*[ \u00a0][?!;:»](?=\s|$)|«[ \u00a0]", without_code) == []
+
+
 @cache
 def trees() -> tuple[ast.Module, ...]:
     return tuple(ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)

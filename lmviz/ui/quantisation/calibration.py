@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lmviz.train.effect import Effect
     from lmviz.workbench import Workbench
 
+CODES = 2**8  # of what goes into a layer, in eight bits
+
 
 def section(bench: Workbench, view: View) -> None:
     lang = view.lang
@@ -68,8 +70,16 @@ def _ranges(found: Calibrated, view: View) -> None:
         alt=text(lang, "quantisation.ranges.alt"),
     )
     widest = max(found.ranges.values(), key=lambda one: one.high - one.low)
-    step = (max(widest.high, 0) - min(widest.low, 0)) * view.outer / 255
-    st.caption(text(lang, "quantisation.ranges.step", n=integer(lang, widest.n), step=number(lang, step, 4)))
+    step = (max(widest.high, 0) - min(widest.low, 0)) * view.outer / (CODES - 1)
+    st.caption(
+        text(
+            lang,
+            "quantisation.ranges.step",
+            n=integer(lang, widest.n),
+            codes=integer(lang, CODES),
+            step=number(lang, step, 4),
+        )
+    )
 
 
 def _costs(found: Calibrated, weights: Effect, view: View) -> None:
