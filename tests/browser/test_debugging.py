@@ -72,7 +72,7 @@ def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
 def test_memory_really_runs_out_and_the_app_lives_on(browser: Browser, server: str) -> None:
     with opened(browser, server, family="memory") as page:
         page.get_by_role("button", name="Train it with 192 MB").click()
-        expect(page.get_by_text("Out of memory on the")).to_be_visible(timeout=LONG)
+        expect(page.get_by_text("Out of memory during the")).to_be_visible(timeout=LONG)
         expect(page.get_by_text("DefaultCPUAllocator", exact=False)).to_be_visible()
         page.get_by_role("button", name=text("en", "cure.batch")).click()
         expect(page.get_by_text(text("en", "memory.cured", cure="a smaller batch"))).to_be_visible(timeout=LONG)

@@ -35,7 +35,7 @@ def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> N
     click_cell(page, "one_hot", 1, 3, (4, 27))
     expect(page.get_by_text("0, because p is token number 16, and not 3.")).to_be_visible()
     click_cell(page, "rows", 1, 3, (4, 16))
-    value = f"{float(weight[16, 3].detach()):.4f}".replace("-", "−")
+    value = f"{float(weight[16, 3].detach()):.4g}".replace("-", "−")
     expect(page.locator(".worked b").last).to_have_text(value)
     expect(page.locator(".worked b").first).to_have_text(f"1 × {value}")
     expect(page).to_have_url(re.compile(r"cell="))
