@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lmviz.debug import plain_loop
 from lmviz.debug.copies import copy_of
-from lmviz.debug.moment import Moment, check_step, moment_of, one_by_one
+from lmviz.debug.lesson_step import LessonStep, check_step, one_by_one, step_of_training
 from lmviz.debug.patient import SMALL, Patient
 from lmviz.errors import UserError
 
@@ -62,7 +62,7 @@ class Lesson:
         patient.reading.attach(model)
         yield from patient.loop.train(model, *batch, steps, self.rate)
 
-    def moment(self, patient: Patient, step: int) -> Moment:
+    def step(self, patient: Patient, step: int) -> LessonStep:
         """The lesson just before one of its steps."""
         check_step(step)
         if self.trains and not patient.is_small:
@@ -73,5 +73,5 @@ class Lesson:
             )
         model, batch = self.model(patient), self.batch(patient)
         if not self.trains:
-            return Moment(step, model, *batch, patient.loop.Loss)
-        return moment_of(model, self._losses(patient, model, step), batch, patient.loop.Loss, step, self.repeats)
+            return LessonStep(step, model, *batch, patient.loop.Loss)
+        return step_of_training(model, self._losses(patient, model, step), batch, patient.loop.Loss, step, self.repeats)

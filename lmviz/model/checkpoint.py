@@ -37,7 +37,7 @@ NO_CARD = Card()
 Config = GPT2Config | MiniLLMConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A model ready to run, with what it takes to talk to it."""
 

@@ -26,7 +26,7 @@ from lmviz.train.store.files import DiskFull, sentences, write_listed
 from lmviz.train.store.room import CHECKPOINTS, check_room, kept, make_room, shelf_of
 from lmviz.train.store.run_table import Event, Run, Unreadable
 from lmviz.train.store.series import Series, damaged, metrics_of, read_series
-from lmviz.train.time_travel import Moment
+from lmviz.train.time_travel import BeforeStep
 from lmviz.train.work.prepared import read_run_recipe, recipe_file
 from lmviz.train.work.staff import Staff
 
@@ -287,17 +287,17 @@ class Runs:
         d_vocab = found.facts.get("d_vocab", 1)
         return time_travel.model_at(self.folder, run, step, found.recipe, d_vocab, found.name, is_rounded)
 
-    def moment_before(self, run: str, step: int) -> Moment:
+    def before_step(self, run: str, step: int) -> BeforeStep:
         """Model, optimiser and batch just before a step is made, bad or good: what a recording of it needs."""
         found = self.get(run)
         if found.state == run_table.FAILED and found.details.get("step") == step:
-            return time_travel.bad_moment(self.folder, run, found.facts["d_vocab"])
-        return time_travel.moment_before(self.folder, run, step, found.facts.get("d_vocab", 1))
+            return time_travel.before_bad_step(self.folder, run, found.facts["d_vocab"])
+        return time_travel.before_step(self.folder, run, step, found.facts.get("d_vocab", 1))
 
     def open_step(self, run: str, step: int) -> OpenedStep:
         """One step with all its numbers. Works for a step after a checkpoint, and for the one that a run failed at."""
-        moment = self.moment_before(run, step)
-        return open_step(moment.model, moment.tensors, moment.batch, self.get(run).recipe.training, step)
+        before = self.before_step(run, step)
+        return open_step(before.model, before.tensors, before.batch, self.get(run).recipe.training, step)
 
     def export(self, run: str, step: int, folder: str | Path | None = None) -> Path:
         """Write the model of a step as an ordinary folder; default: below `exports` in the folder of all runs, where

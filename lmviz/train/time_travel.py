@@ -31,7 +31,7 @@ MOST_REPLAYED = 200  # steps made again to get from a checkpoint to the step tha
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class BeforeStep:
     """A run just before one of its steps: all that decides what the step does."""
 
     step: int  # the one about to be made
@@ -78,7 +78,7 @@ def model_at(
     return Checkpoint(model.eval(), tokenizer, model.cfg, card)
 
 
-def moment_before(root: Path, run: str, step: int, d_vocab: int) -> Moment:
+def before_step(root: Path, run: str, step: int, d_vocab: int) -> BeforeStep:
     """The run as it was before a step: from the last checkpoint before it, with the steps between them made again.
 
     On one thread the same numbers come out, bit for bit.
@@ -102,7 +102,7 @@ def moment_before(root: Path, run: str, step: int, d_vocab: int) -> Moment:
     done = _restore_last(shelf, [one for one in before if step - 1 - one <= MOST_REPLAYED], model, optimizer)
     stream = batches_of(corpus.train, training, done=done)
     _make(step - 1 - done, train(model, stream, training, optimizer=optimizer, done=done))
-    return Moment(step, model.train(), tensors_of(model, optimizer), next(stream), training.seed + step)
+    return BeforeStep(step, model.train(), tensors_of(model, optimizer), next(stream), training.seed + step)
 
 
 def _restore_last(shelf: Shelf, steps: Sequence[int], model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
@@ -119,7 +119,7 @@ def _restore_last(shelf: Shelf, steps: Sequence[int], model: nn.Module, optimize
     raise damage
 
 
-def bad_moment(root: Path, run: str, d_vocab: int) -> Moment:
+def before_bad_step(root: Path, run: str, d_vocab: int) -> BeforeStep:
     """The run before the step that could not be made, with the batch that it could not be made with."""
     recipe = read_run_recipe(root / run)
     step, tensors = shelf_of(root, run).bad_step()
@@ -127,7 +127,7 @@ def bad_moment(root: Path, run: str, d_vocab: int) -> Moment:
     with seeded(0):
         model = prepare(build(recipe.model, d_vocab), recipe.quantisation)
     restore(model, tensors)
-    return Moment(step, model.train(), tensors, batch, recipe.training.seed + step)
+    return BeforeStep(step, model.train(), tensors, batch, recipe.training.seed + step)
 
 
 def _make(n_steps: int, steps: Iterator[object]) -> None:

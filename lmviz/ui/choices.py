@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from importlib import import_module
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from lmviz.benches.names import BROKEN
 from lmviz.errors import UserError
+from lmviz.registry.folder import Folder
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.reference import Reference, Title
+from lmviz.registry.run import RunModel
 from lmviz.ui import state, widgets
-from lmviz.ui.text import error_text, has, text
+from lmviz.ui.text import error_text, has, integer, text
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 
 def listed(options: Collection[str], chosen: str) -> list[str]:
@@ -28,36 +31,45 @@ def one_of(label: str, names: Mapping[str, str], chosen: str, bound: Mapping[str
     widgets.selectbox(label, listed(names, chosen), format_func=lambda one: names.get(one, one), **look, **bound)
 
 
-def model(bench: Workbench, lang: str, chosen: str, **and_then: Any) -> None:
+def model(bench: Services, lang: str, chosen: Reference, **and_then: Any) -> None:
     """The model that a page is about, one at hand or the folder of another; `and_then`
     lets go of what belonged to the one before."""
     widgets.selectbox(
         text(lang, "top.model"),
-        listed(bench.models(), chosen),
+        listed(bench.models.sample_names(), str(chosen)),
         label_visibility="collapsed",
-        width=230 if chosen.startswith(BROKEN) else 170,
+        width=170 if isinstance(chosen, Folder | RunModel) else 230,
         accept_new_options=True,
-        format_func=lambda one: name(lang, one),
+        format_func=lambda written: model_name(bench, lang, read_reference(written)),
         **state.bound("model", **and_then),
     )
 
 
-def name(lang: str, model: str) -> str:
-    """What a model of the debugging page is called: by its bug, or its training step; and a folder, by its last part.
-    Others keep their names."""
-    kind, _, rest = model.partition("/")
-    what, _, base = rest.partition("@")
-    if base and kind == "bug":
-        bug = text(lang, f"bug.{what}") if has(lang, f"bug.{what}") else what
-        return text(lang, "choice.with_bug", model=base, bug=bug)
-    if base and kind == "cured":
-        return text(lang, "choice.healthy", model=base)
-    if base and kind == "moment":
-        lesson, _, step = what.partition(".")[0].partition("!")
-        pitfall = f"pitfall.{base.partition('/')[0]}"
-        shown = text(lang, pitfall) if lesson == "pitfall" and has(lang, pitfall) else name(lang, base)
-        return text(lang, "choice.moment", model=shown, step=step)
-    return f"…/{PurePath(model).name}" if model.startswith(("/", "~", ".")) else model
+def with_runs(bench: Services, lang: str, most: int) -> dict[str, str]:
+    """The samples, and the latest trainings as they were last saved, by what opens them: their names on screen."""
+    found: list[Reference] = [Folder(sample) for sample in bench.models.sample_names()]
+    with suppress(UserError):  # the training page says what is wrong with the folder of runs
+        for run in bench.models.runs.all()[:most]:
+            if stops := bench.models.runs.stops(run.id):
+                found.append(RunModel(run.id, stops[-1].step))
+    return {str(model): model_name(bench, lang, model) for model in found}
+
+
+def model_name(bench: Services, lang: str, model: Reference) -> str:
+    """What a model is called on screen."""
+    return _in_words(lang, bench.models.title(model))
+
+
+def _in_words(lang: str, title: Title) -> str:
+    if not title.sentence or not has(lang, title.sentence):
+        return title.plain
+    return text(lang, title.sentence, **{key: _detail(lang, detail) for key, detail in title.details.items()})
+
+
+def _detail(lang: str, detail: object) -> object:
+    if isinstance(detail, Title):
+        return _in_words(lang, detail)
+    return integer(lang, detail) if isinstance(detail, int) else detail
 
 
 def section(label: str, names: Mapping[str, str], **and_then: Any) -> None:
@@ -73,7 +85,7 @@ def section(label: str, names: Mapping[str, str], **and_then: Any) -> None:
     )
 
 
-def draw_section(page: str, bench: Workbench, view: Any) -> None:
+def draw_section(page: str, bench: Services, view: Any) -> None:
     """Draw the section that is chosen: `section(bench, view)` of the module of that name."""
     try:
         import_module(f"lmviz.ui.{page}.{view.section}").section(bench, view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lmviz.registry.folder import Folder
 from lmviz.ui import shell, state
 from lmviz.ui.embeddings.view import View as Embeddings
 from lmviz.ui.generation.view import View as Generation
@@ -54,19 +55,21 @@ def _exercise(lang: str, here: str, name: str, is_done: bool, found: str) -> Non
         shell.link(text(lang, "lesson.go"), place, page)
 
 
+POKEMON = Folder("pokemon")
+
 _WHERE: dict[str, tuple[str, state.Place]] = {
     "sizes": ("training", Training()),
     "longer": ("training", Training()),
-    "beginning": ("generation", Generation(model="pokemon")),
-    "temperature": ("generation", Generation(model="pokemon")),
+    "beginning": ("generation", Generation(model=POKEMON)),
+    "temperature": ("generation", Generation(model=POKEMON)),
 }
 
 
 def _ideas(lang: str) -> tuple[tuple[str, str, state.Place], ...]:
     """The ideas of the lessons before, each with the view that shows it."""
     return (
-        ("predict", "step_through", StepThrough(lang=lang, model="pokemon", step="probabilities")),
-        ("loss", "step_through", StepThrough(lang=lang, model="pokemon", step="loss", grad=True)),
-        ("embeddings", "embeddings", Embeddings(lang=lang, model="pokemon")),
-        ("attention", "step_through", StepThrough(lang=lang, model="pokemon", step="blocks.0.attn.pattern")),
+        ("predict", "step_through", StepThrough(lang=lang, model=POKEMON, step="probabilities")),
+        ("loss", "step_through", StepThrough(lang=lang, model=POKEMON, step="loss", grad=True)),
+        ("embeddings", "embeddings", Embeddings(lang=lang, model=POKEMON)),
+        ("attention", "step_through", StepThrough(lang=lang, model=POKEMON, step="blocks.0.attn.pattern")),
     )

@@ -14,7 +14,7 @@ from lmviz.ui import state, widgets
 from lmviz.ui.text import error_text, integer, text
 
 if TYPE_CHECKING:
-    from lmviz.benches.live import Live
+    from lmviz.services.live import Live
 
 TICK = 0.3  # seconds between two pictures
 PATIENCE = 0.4  # seconds before there is a bar

@@ -17,7 +17,7 @@ from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
 PAGES = Path(__file__).parent.parent.parent / "pages"
@@ -130,18 +130,18 @@ def link(label: str, place: Place, page: str = "step_through", icon: str | None 
     st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=query)
 
 
-def workbench(lang: str) -> Workbench:
+def workbench(lang: str) -> Services:
     """The models and runs that all sessions share; torch is imported here, after the shell has been painted."""
     with st.spinner(text(lang, "app.loading")):
         return _workbench()
 
 
 @st.cache_resource(show_spinner=False)
-def _workbench() -> Workbench:
+def _workbench() -> Services:
+    from lmviz.services.services import Services
     from lmviz.ui.debugger.formulas import warm_up
-    from lmviz.workbench import Workbench
 
-    bench = Workbench()
+    bench = Services()
     warm_up()
     freeze_imports()
     return bench

@@ -28,13 +28,16 @@ T = TypeVar("T")
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
 
 
-def part(default: Any, read: Callable[[str], Any]) -> Any:
+def part(
+    default: Any, read: Callable[[str], Any], write: Callable[[Any], str] | None = None, as_text: bool = False
+) -> Any:
     """One part of a place: its default, which is left out of the address bar, and how its text there is read.
 
-    `read` raises ValueError, TypeError, KeyError, IndexError or OverflowError for text that makes no sense. Strings are
-    written as they are, anything else as JSON.
+    `read` raises ValueError, TypeError, KeyError, IndexError or OverflowError for text that makes no sense. Without a
+    `write`, strings are written as they are, anything else as JSON. Widgets mirror the value itself or, `as_text`,
+    what is written of it.
     """
-    return field(default=default, metadata={"read": read})
+    return field(default=default, metadata={"read": read, "write": write or _plain, "as_text": as_text})
 
 
 def choice(*options: str) -> Callable[[str], str]:
@@ -75,9 +78,13 @@ def cell(found: Any) -> tuple[str, tuple[int, ...]]:
     return address, tuple(index)
 
 
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
 def _sendable(value: Any) -> Any:
     """The same value; ValueError if it has half a character in it (`\\ud800`), which no browser can be sent."""
-    json.dumps(value, ensure_ascii=False).encode()
+    json.dumps(value, ensure_ascii=False, default=str).encode()
     return value
 
 
@@ -99,7 +106,7 @@ class Place:
         for one in fields(self):
             value = getattr(self, one.name)
             if value != one.default:
-                written[one.name] = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+                written[one.name] = one.metadata["write"](value)
         return written
 
     @classmethod
@@ -188,9 +195,15 @@ def bound(name: str, /, shown: Any = None, **and_then: Any) -> dict[str, Any]:
     `shown` is what the widget shows, where it is not the part itself: a default that is known only now, for example.
     """
     kind = st.session_state[_KIND]
-    key = f"{kind.__module__}.{kind.__name__}.{name}"
-    st.session_state[key] = getattr(st.session_state[_PLACES][kind], name) if shown is None else shown
-    return {"key": key, "on_change": lambda: go(**{name: st.session_state[key]}, **and_then)}
+    key, how = f"{kind.__module__}.{kind.__name__}.{name}", kind.__dataclass_fields__[name].metadata
+    value = getattr(st.session_state[_PLACES][kind], name) if shown is None else shown
+    st.session_state[key] = how["write"](value) if how["as_text"] else value
+
+    def changed() -> None:
+        sent = st.session_state[key]
+        go(**{name: how["read"](sent) if how["as_text"] else sent}, **and_then)
+
+    return {"key": key, "on_change": changed}
 
 
 def write() -> None:

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.game import puzzle
+from lmviz.registry.kinds import read_reference
+from lmviz.services.services import Services
 from lmviz.ui.text import text
-from lmviz.workbench import Workbench
 from tests.browser.conftest import idle
 
 LONG = 180_000  # milliseconds: real trainings, on a busy machine
@@ -50,8 +51,8 @@ def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Brows
 
 
 def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
-    bench = Workbench()
-    one = puzzle(3, 1, {name: bench.checkpoint(name) for name in bench.models()})
+    bench = Services()
+    one = puzzle(3, 1, {name: bench.models.checkpoint(read_reference(name)) for name in bench.models.sample_names()})
     with opened(browser, server, section="game", seed="3") as page:
         page.get_by_role("link", name=text("en", "game.open")).click()
         expect(page.locator(".lm[data-step]")).to_be_visible(timeout=LONG)

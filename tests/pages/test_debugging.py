@@ -10,8 +10,6 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lmviz.benches.names import training_step_name
-from lmviz.benches.run import Request
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.doctor import CHECKS
 from lmviz.debug.doctor.curves import RULES
@@ -19,9 +17,12 @@ from lmviz.debug.exercises.pitfalls import ASKED
 from lmviz.debug.exercises.walk import questions
 from lmviz.debug.game import puzzle
 from lmviz.debug.pitfalls.catalogue import PITFALLS
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.recording import Request
+from lmviz.registry.run import RunStep
+from lmviz.services.services import Services
 from lmviz.train.texts import preset
 from lmviz.ui.text import LANGUAGES, has, text
-from lmviz.workbench import Workbench
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, cells_of, complaints, go, picture, scene
 
@@ -127,17 +128,17 @@ def wait(is_so: Callable[[], bool]) -> None:
 
 
 def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(open_on: Open) -> None:
-    bench, plan = Workbench(), preset("pokemon")
-    fast = bench.train(replace(plan, training=replace(plan.training, steps=60, learning_rate=3.0)), "too fast")
-    slow = bench.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
+    bench, plan = Services(), preset("pokemon")
+    fast = bench.training.train(replace(plan, training=replace(plan.training, steps=60, learning_rate=3.0)), "too fast")
+    slow = bench.training.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
     try:
-        wait(lambda: bench.runs.get(fast).state == "done" and bench.runs.get(slow).step >= 10)
+        wait(lambda: bench.models.runs.get(fast).state == "done" and bench.models.runs.get(slow).step >= 10)
         app = open_on("debugging", section="doctor", way="run", run=slow)
         assert not complaints(app)
         assert re.search(r"Still training: step [\d,]+ of 100,000", words(app))
         assert text("en", "doctor.the_model") not in words(app)
-        bench.runs.stop(slow)
-        wait(lambda: bench.runs.get(slow).state not in ("queued", "running"))
+        bench.models.runs.stop(slow)
+        wait(lambda: bench.models.runs.get(slow).state not in ("queued", "running"))
         app.run()
         assert not app.exception and not app.error
         assert "Still training" not in words(app)
@@ -148,13 +149,13 @@ def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(ope
         assert text("en", "doctor.beats_counting.failed.worse_than_chance") in words(app)
         (link,) = {link.proto.query_string for link in app.get("page_link") if "60" in link.proto.label}
         assert f"runs%2F{fast}%2160.0" in link and "step=loss" in link
-        assert bench.run(Request(training_step_name(fast, 60), "")).trace.loss == pytest.approx(
-            bench.runs.series(fast, "loss").numbers[-1]
+        assert bench.models.record(Request(RunStep(fast, 60), "")).trace.loss == pytest.approx(
+            bench.models.runs.series(fast, "loss").numbers[-1]
         )
     finally:
-        bench.runs.close()
+        bench.models.runs.close()
         for run in (fast, slow):
-            bench.runs.delete(run)
+            bench.models.runs.delete(run)
 
 
 def test_a_step_of_a_race_opens_in_the_step_through_with_both_trainings(open_page: Open) -> None:
@@ -173,7 +174,7 @@ def test_a_step_of_a_race_opens_in_the_step_through_with_both_trainings(open_pag
 def test_predictions_are_shown_after_any_token(open_on: Open) -> None:
     app = open_on("debugging", family="tips", model="names", prompt=".marianne", pos="1")
     assert not complaints(app)
-    run = Workbench().run(Request("names", ".marianne"))
+    run = Services().models.record(Request(read_reference("names"), ".marianne"))
     likeliest = int(run.trace["readout.probs"].outputs[0].array[0, 1].argmax())
     boxes = picture(app, "tips.positions")
     assert (len(boxes["pieces"]), boxes["chosen"]) == (len(run.tokens), 1)
@@ -276,7 +277,7 @@ def test_a_puzzle_hides_its_source_and_at_level_3_what_must_hold(open_page: Open
 
 @pytest.mark.parametrize("puzzle_first", [True, False])
 def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open, puzzle_first: bool) -> None:
-    healthy = Workbench().debugging.puzzle(7, 1).model
+    healthy = Services().game.puzzle(7, 1).model
     a, b = ("puzzle/1-7", healthy) if puzzle_first else (healthy, "puzzle/1-7")
     app = open_page(model=a, b_model=b, step="blocks.0.attn.scores")
     assert not complaints(app)
@@ -287,8 +288,8 @@ def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open, puz
 
 
 def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
-    bench = Workbench()
-    one = puzzle(5, 2, {name: bench.checkpoint(name) for name in bench.models()})
+    bench = Services()
+    one = puzzle(5, 2, {name: bench.models.checkpoint(read_reference(name)) for name in bench.models.sample_names()})
     app = open_on("debugging", section="game", level="2", seed="5")
     app.button(key="game.ask").click().run()
     assert text("en", "game.probes", n=3) in words(app)
@@ -326,7 +327,7 @@ def test_the_doctor_does_not_give_a_puzzle_away(open_on: Open) -> None:
 
 def test_exercises_are_ticked_when_the_tensors_agree(open_on: Open) -> None:
     app = open_on("debugging", section="exercises", model="pokemon")
-    run = Workbench().run(Request("pokemon", ".pik", "a"))
+    run = Services().models.record(Request(read_reference("pokemon"), ".pik", "a"))
     pieces = tuple(run.piece(i) for i in range(27))
     found = questions(run.trace, run.tokens, pieces)
     first = next(question for question in found if question.about == "softmax")

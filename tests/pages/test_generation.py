@@ -17,6 +17,7 @@ from lmviz.generate.beam import beam_search, beam_searches
 from lmviz.generate.generation import generate, generate_all
 from lmviz.generate.presets import PRESETS, ask_question, complete_sentence, inspect_prediction
 from lmviz.generate.settings import Settings
+from lmviz.registry.kinds import read_reference
 from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
 from lmviz.ui.generation.view import KEPT, WAYS, View
@@ -284,7 +285,9 @@ def test_a_link_with_nonsense_leaves_it_out(kept: str) -> None:
 
 def test_a_view_survives_its_own_address() -> None:
     kept: Any = ((2.0, 3, 0.5, 0.1, 1.2, 2, 9),)
-    view: Place = View(model="pokemon", way="compare", temperature=0.3, kept=kept, stop=".", token=4, lang="fr")
+    view: Place = View(
+        model=read_reference("pokemon"), way="compare", temperature=0.3, kept=kept, stop=".", token=4, lang="fr"
+    )
     assert View.parse(view.query()) == (view, ())
     assert len(kept[0]) == len(KEPT) and json.loads(view.query()["kept"]) == [list(kept[0])]
 

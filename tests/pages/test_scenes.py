@@ -8,19 +8,20 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lmviz.benches.run import Request, Run
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.recording import Recording, Request
+from lmviz.services.services import Services
 from lmviz.ui.debugger.scene import scene
 from lmviz.ui.step_through.view import View
 from lmviz.walk.cursor import Cursor, Grain
-from lmviz.workbench import Workbench
 from tests.conftest import SAMPLES
 
 PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
 
 
 @cache
-def run(model: str) -> Run:
-    return Workbench().run(Request(model, PROMPTS[model], gradients=True))
+def run(model: str) -> Recording:
+    return Services().models.record(Request(read_reference(model), PROMPTS[model], gradients=True))
 
 
 @pytest.mark.parametrize("grad", [True, False])
@@ -29,7 +30,7 @@ def run(model: str) -> Run:
 def test_every_place_is_drawn(model: str, grain: Grain, grad: bool) -> None:
     found = run(model)
     for index in range(found.walk.count(grain)):
-        drawn = scene(found, View(model=model, grad=grad), Cursor(grain, index), {})
+        drawn = scene(found, View(model=read_reference(model), grad=grad), Cursor(grain, index), {})
         assert drawn["say"]["title"]
 
 
@@ -39,7 +40,9 @@ def test_the_cell_that_the_loss_reacts_most_to_is_of_the_head_that_is_named_and_
     for stage in found.walk.stages:
         if stage.kind not in ("scores", "softmax"):
             continue
-        drawn = scene(found, View(model="names", grad=True, head=head), Cursor("stage", stage.index), {})
+        drawn = scene(
+            found, View(model=read_reference("names"), grad=True, head=head), Cursor("stage", stage.index), {}
+        )
         named = re.search(r"In head (\d), .* to \w+\[([\d, ]+)\]", drawn["say"]["text"])
         assert named is not None
         cell = tuple(map(int, named[2].split(", ")))
@@ -55,21 +58,21 @@ def test_the_line_that_is_lit_made_the_pinned_cell() -> None:
     found = run("pokemon")
     (stage,) = [stage for stage in found.walk.stages if stage.kind == "scores"]
     for address in ("blocks.0.attn.scores", "blocks.0.attn.masked"):
-        view = View(model="pokemon", cell=(address, (0, 0, 3, 1)))
+        view = View(model=read_reference("pokemon"), cell=(address, (0, 0, 3, 1)))
         source = scene(found, view, Cursor("stage", stage.index), {})["source"]
         line = source["lines"][source["lit"]["lines"][0] - source["first"]]["text"]
         assert address.rpartition(".")[2] in line.partition("=")[0] or "masked_fill" in line
-    elsewhere = View(model="pokemon", cell=("blocks.0.attn.q", (0, 0, 3, 1)))
-    own = scene(found, View(model="pokemon"), Cursor("stage", stage.index), {})["source"]["lit"]
+    elsewhere = View(model=read_reference("pokemon"), cell=("blocks.0.attn.q", (0, 0, 3, 1)))
+    own = scene(found, View(model=read_reference("pokemon")), Cursor("stage", stage.index), {})["source"]["lit"]
     assert scene(found, elsewhere, Cursor("stage", stage.index), {})["source"]["lit"] == own
 
 
 @pytest.mark.parametrize("address", ["blocks.0.attn.pattern", "blocks.0.attn.q", "blocks.0.x_mid"])
 def test_a_b_and_their_difference_are_drawn_on_one_scale(address: str) -> None:
-    found, other = run("pokemon"), Workbench().run(Request("pokemon", ".evo", gradients=True))
+    found, other = run("pokemon"), Services().models.record(Request(read_reference("pokemon"), ".evo", gradients=True))
     stages = found.walk.stages
     stage = next(stage for stage in stages if stage.first <= found.trace[address].index <= stage.last)
-    view = View(model="pokemon", b_prompt=".evo")
+    view = View(model=read_reference("pokemon"), b_prompt=".evo")
     panels = scene(found, view, Cursor("stage", stage.index), {}, None, other)["picture"]["panels"]
     scales = {(panel["scale"], panel["peak"]) for panel in panels if panel["address"] == address}
     assert {panel["mark"] for panel in panels} == {"A", "B", "A − B"}
@@ -80,6 +83,8 @@ def test_probabilities_have_the_scale_of_shares_and_scores_that_of_signed_number
     found = run("pokemon")
     for kind, name, scale in (("softmax", "pattern", "share"), ("scores", "masked", "signed")):
         (stage,) = [stage for stage in found.walk.stages if stage.kind == kind]
-        panels = scene(found, View(model="pokemon"), Cursor("stage", stage.index), {})["picture"]["panels"]
+        panels = scene(found, View(model=read_reference("pokemon")), Cursor("stage", stage.index), {})["picture"][
+            "panels"
+        ]
         (panel,) = [panel for panel in panels if panel["address"].endswith(f".{name}")]
         assert panel["scale"] == scale

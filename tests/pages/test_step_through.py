@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lmviz
+from lmviz.registry.kinds import read_reference
 from lmviz.ui.text import LANGUAGES, text
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, cells_of, errors, go, scene
@@ -43,11 +44,11 @@ def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, la
 
 
 def stage_address(model: str, index: int) -> str:
-    from lmviz.benches.run import Request
-    from lmviz.workbench import Workbench
+    from lmviz.registry.recording import Request
+    from lmviz.services.services import Services
 
-    bench = Workbench()
-    walk = bench.run(Request(model, bench.first_prompt(model))).walk
+    bench = Services()
+    walk = bench.models.record(Request(read_reference(model), bench.models.first_prompt(read_reference(model)))).walk
     return walk.trace[walk.stages[index].stop].address
 
 

@@ -13,8 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import lmviz
-from lmviz.benches import tokenizing
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.services import tokenizers
 from lmviz.tokens.analysis import KINDS, analyse
 from lmviz.tokens.learning import Learner, learn, learners
 from lmviz.tokens.round_trip import round_trip
@@ -108,7 +108,7 @@ def test_learning_that_takes_long_shows_how_far_it_is_and_can_be_stopped(
         while not go_on.wait(0.01):
             yield [*there(text, 7)][-1]
 
-    monkeypatch.setattr(tokenizing, "learners", slow)
+    monkeypatch.setattr(tokenizers, "learners", slow)
     monkeypatch.setattr(replay, "PATIENCE", 0.2)
     app = open_on("tokenizer", tab="learn", corpus=corpus)
     assert [bar.proto.text for bar in app.get("progress")] == ["Learning…"]

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmviz.benches.run import Request, Run
 from lmviz.explain import by_hand
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.recording import Recording, Request
+from lmviz.services.services import Services
 from lmviz.trace.step import Value
 from lmviz.ui import worked
 from lmviz.ui.debugger.inspector import inspector
 from lmviz.ui.step_through.view import View
-from lmviz.workbench import Workbench
 from tests.conftest import SAMPLES
 from tests.written import holds, number, plain
 
@@ -24,13 +25,13 @@ PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits 
 
 
 @cache
-def bench() -> Workbench:
-    return Workbench()
+def bench() -> Services:
+    return Services()
 
 
 @cache
-def run(model: str) -> Run:
-    return bench().run(Request(model, PROMPTS[model], gradients=True))
+def run(model: str) -> Recording:
+    return bench().models.record(Request(read_reference(model), PROMPTS[model], gradients=True))
 
 
 def text_of(pieces: list[dict[str, Any]], is_short: bool) -> str:
@@ -57,7 +58,7 @@ def test_a_line_of_the_inspector_is_true_as_it_is_written(
     value: Value = data.draw(st.sampled_from(values))
     cell = tuple(data.draw(st.integers(0, size - 1)) for size in value.shape)
     gradient = value.grad is not None and data.draw(st.booleans())
-    view = View(model=model, cell=(value.address, cell), grad=gradient, digits=digits, lang=lang)
+    view = View(model=read_reference(model), cell=(value.address, cell), grad=gradient, digits=digits, lang=lang)
     shown = inspector(bench(), found, view)
     assert shown is not None
     for line in shown["lines"]:

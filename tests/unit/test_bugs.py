@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import lmviz
-from lmviz.benches.run import Request
 from lmviz.debug.bugs.bug import Edit, apply, diff
 from lmviz.debug.bugs.catalogue import BUGS, bug_named
 from lmviz.debug.bugs.difference import first_difference
@@ -18,19 +17,23 @@ from lmviz.debug.bugs.source import broken_source, diff_of, healthy_source
 from lmviz.debug.bugs.training import _parting, race
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.registry.bug import WithBug
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.recording import Request
+from lmviz.services.services import Services
 from lmviz.trace.step import Trace
 from lmviz.walk.stages import stages_of
-from lmviz.workbench import Workbench
 from tests.conftest import ROOT
 
 IN_MODEL = [name for name, bug in BUGS.items() if not bug.in_loop]
 TRAINED = [name for name, bug in BUGS.items() if bug.retrain]
+SIMPLE = read_reference("simple-llm")
 INVISIBLE = {"k_and_v_swapped", "wrong_gelu"}
 
 
 @pytest.fixture(scope="module")
-def bench() -> Workbench:
-    return Workbench()
+def bench() -> Services:
+    return Services()
 
 
 @pytest.fixture(scope="module")
@@ -120,19 +123,19 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
 
 @pytest.mark.parametrize("name", BUGS)
 def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(
-    bench: Workbench, name: str
+    bench: Services, name: str
 ) -> None:
-    found = bench.debugging.verdict(BUGS[name], "simple-llm")
+    found = bench.bugs.verdict(BUGS[name], SIMPLE)
     seen = {finding.check for finding in found}
     assert set(BUGS[name].seen_by) <= seen
     assert (not seen) == (name in INVISIBLE) == (not BUGS[name].seen_by)
     for finding in found:
-        place = bench.debugging.seen(f"bug/{name}@simple-llm", "The cat sits on the", finding)
+        place = bench.doctor.seen(WithBug(name, SIMPLE), "The cat sits on the", finding)
         assert place is not None, finding.check
         assert place.step == finding.step
         if place.where == "loss":
             continue
-        run = bench.run(Request(place.model, place.prompt))
+        run = bench.models.record(Request(place.model, place.prompt))
         assert place.where in run.trace or place.where in {stage.kind for stage in run.walk.stages}
         assert not place.cell or run.trace.value(place.tensor) is not None
 
@@ -149,25 +152,31 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
     ],
 )
 def test_two_trainings_are_opened_at_the_first_number_that_differs(
-    bench: Workbench, name: str, step: int, where: str, gradient: bool
+    bench: Services, name: str, step: int, where: str, gradient: bool
 ) -> None:
-    place = bench.debugging.parted(BUGS[name], "simple-llm")
+    place = bench.bugs.parted(BUGS[name], SIMPLE)
     assert place is not None
     assert (place.step, place.tensor, place.gradient) == (step, where, gradient)
-    a, b = (bench.run(Request(model, "")).trace.value(where) for model in (place.model, place.b_model))
+    a, b = (
+        bench.models.record(Request(model, "")).trace.value(where)
+        for model in (place.model, place.b_model)
+        if model is not None
+    )
     assert a is not None and b is not None
     ours, theirs = (v.grad if gradient else v.array for v in (a, b))
     apart = (ours is None) != (theirs is None) or ours[place.cell] != theirs[place.cell]  # type: ignore[index]
     assert apart
 
 
-def test_a_weight_holds_what_the_loop_left_in_it(bench: Workbench) -> None:
+def test_a_weight_holds_what_the_loop_left_in_it(bench: Services) -> None:
     """A gradient that was not zeroed is the sum of this step's and those before: the arithmetic of one step is less."""
-    run = bench.run(Request("moment/gradients_afresh!3.0@bug/zero_grad_missing@simple-llm", ""))
+    run = bench.models.record(
+        Request(read_reference("moment/gradients_afresh!3.0@bug/zero_grad_missing@simple-llm"), "")
+    )
     weight = run.trace.value("pos_embed.weight")
     assert weight is not None and weight.grad is not None
     cell = (1, 14)
-    why = bench.explain(run, "pos_embed.weight", cell, gradient=True)
+    why = run.explain("pos_embed.weight", cell, gradient=True)
     assert why is not None
     assert weight.grad[cell] == pytest.approx(3 * why.value, rel=1e-4)
 
@@ -176,9 +185,9 @@ def test_a_weight_holds_what_the_loop_left_in_it(bench: Workbench) -> None:
     "name",
     ["moment/nonsense!1@names", "moment/race!1@names", "moment/one_batch!999@names", "moment/pitfall!1@x", "moment/"],
 )
-def test_a_moment_that_does_not_exist_is_refused(bench: Workbench, name: str) -> None:
+def test_a_moment_that_does_not_exist_is_refused(bench: Services, name: str) -> None:
     with pytest.raises(UserError):
-        bench.run(Request(name, ""))
+        bench.models.record(Request(read_reference(name), ""))
 
 
 def test_bugs_say_where_they_have_no_place(simple: Checkpoint) -> None:

@@ -16,15 +16,15 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 import lmviz
-from lmviz.benches.tokenizing import Tokenizing
 from lmviz.errors import UserError
 from lmviz.model import foreign
 from lmviz.model.checkpoint import save
 from lmviz.model.foreign import ForeignTokenizer, is_own_kind
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.registry.models import Models
+from lmviz.services.tokenizers import Tokenizers
 from lmviz.tokens.learning import learn
 from lmviz.tokens.vocabulary import vocabulary_of
-from lmviz.workbench import Workbench
 from tests.conftest import ROOT, SAMPLES
 from tests.unit.test_train_processes import alive, wait
 
@@ -292,7 +292,7 @@ def test_an_upload_and_a_folder_of_somebody_elses_are_limited_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(foreign, "MEMORY", 2**28)
-    brought = Tokenizing(Workbench()).read_tokenizer({"tokenizer.json": bert_like().encode()})
+    brought = Tokenizers(Models()).read_tokenizer({"tokenizer.json": bert_like().encode()})
     assert isinstance(brought.tokenizer._backend, ForeignTokenizer)
     model = lmviz.load(ROOT / "sample_models/small-ever")
     save(model, tmp_path)

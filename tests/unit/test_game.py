@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import lmviz
-from lmviz.benches.run import Request, Run
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
 from lmviz.debug.exercises.question import Question, mixed
@@ -19,7 +18,9 @@ from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.debug.pitfalls.run import result_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.workbench import Workbench
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.recording import Recording, Request
+from lmviz.services.services import Services
 from tests.conftest import ROOT, SAMPLES
 
 
@@ -113,8 +114,8 @@ def test_a_streak_ends_with_a_wrong_answer() -> None:
 # -- exercises ---------------------------------------------------------------------------------------------------------
 
 
-def run_of(model: str, prompt: str, target: str) -> Run:
-    return Workbench().run(Request(model, prompt, target))
+def run_of(model: str, prompt: str, target: str) -> Recording:
+    return Services().models.record(Request(read_reference(model), prompt, target))
 
 
 def asked(model: str, prompt: str, target: str) -> dict[str, Question]:
@@ -188,7 +189,7 @@ def test_playing_leaves_torchs_random_numbers_alone(models: dict[str, Checkpoint
 
 @pytest.mark.parametrize("next_word", ["mat", "The", "dog", "sits"])
 def test_a_question_names_one_tensor_and_has_something_to_work_out(next_word: str) -> None:
-    run = Workbench().run(Request("simple-llm", "The cat sits on the", next_word))
+    run = Services().models.record(Request(read_reference("simple-llm"), "The cat sits on the", next_word))
     for question in asked("simple-llm", "The cat sits on the", next_word).values():
         if question.name == "shape":
             name = str(question.details["name"])

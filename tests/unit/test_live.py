@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lmviz.benches import live
-from lmviz.benches.live import Live
 from lmviz.errors import UserError
+from lmviz.services import live
+from lmviz.services.live import Live
 
 
 def test_all_snapshots_come_in_order() -> None:

@@ -7,13 +7,14 @@ import threading
 
 import pytest
 
-from lmviz.benches.turns import Turns
 from lmviz.debug.pitfalls.catalogue import PITFALLS
-from lmviz.debug.pitfalls.run import Result, longest_copy, moment_before, result_of
+from lmviz.debug.pitfalls.run import Result, longest_copy, result_of, step_of_setup
 from lmviz.debug.pitfalls.setup import Setup, data_of
 from lmviz.errors import UserError
+from lmviz.registry.lesson_step import PitfallStep
+from lmviz.services.services import Services
+from lmviz.services.turns import Turns
 from lmviz.train.loop import Snapshot
-from lmviz.workbench import Workbench
 
 _known: dict[Setup, Result] = {}
 
@@ -104,22 +105,22 @@ def test_any_step_of_a_pitfall_can_be_opened() -> None:
     setup = PITFALLS["rate_too_high"].sick
     losses = dict(result_of(setup).history.losses)
     for step in (1, 7):
-        moment, _, _ = moment_before(setup, step)
+        moment, _, _ = step_of_setup(setup, step)
         assert moment.record().loss == pytest.approx(losses[step], rel=1e-5)
     with pytest.raises(UserError, match="can be opened; got 301"):
-        moment_before(setup, 301)
+        step_of_setup(setup, 301)
 
 
 @pytest.mark.parametrize("name", PITFALLS)
 def test_every_alarm_on_a_pitfall_names_a_step_of_it(name: str) -> None:
-    debugging, sick = Workbench().debugging, result(PITFALLS[name].sick)
+    doctor, sick = Services().doctor, result(PITFALLS[name].sick)
     last = sick.diverged_at or sick.history.last_step
     alarms = [finding for finding in sick.findings if finding.holds is False]
     assert alarms
     for finding in alarms:
-        place = debugging.seen_in_pitfall(name, finding, last)
+        place = doctor.seen_in_pitfall(name, finding, last)
         assert 1 <= place.step <= last
-        assert place.model == f"moment/pitfall!{place.step}.0@{name}"
+        assert place.model == PitfallStep(place.step, 0, name)
         assert finding.step in (0, place.step)
 
 
@@ -158,7 +159,7 @@ def test_who_goes_away_while_waiting_leaves_the_queue() -> None:
 
 
 def test_a_training_that_nobody_watches_any_more_stops() -> None:
-    debugging, seen = Workbench().debugging, list[int]()
+    pitfalls, seen = Services().pitfalls, list[int]()
 
     def watch(snapshot: Snapshot) -> None:
         seen.append(snapshot.step)
@@ -166,10 +167,10 @@ def test_a_training_that_nobody_watches_any_more_stops() -> None:
             raise RuntimeError("nobody looks")
 
     with pytest.raises(RuntimeError):
-        debugging.result(PITFALLS["rate_too_low"].sick, watch)
+        pitfalls.result(PITFALLS["rate_too_low"].sick, watch)
     assert seen == [1, 2, 3, 4, 5]
-    assert not debugging.has_run(PITFALLS["rate_too_low"].sick)
-    assert debugging.result(PITFALLS["rate_too_low"].sick).history.last_step == 300
+    assert not pitfalls.has_run(PITFALLS["rate_too_low"].sick)
+    assert pitfalls.result(PITFALLS["rate_too_low"].sick).history.last_step == 300
 
 
 def test_the_guides_training_as_written_learns_no_sentence_and_a_hundred_epochs_learn_all_three() -> None:

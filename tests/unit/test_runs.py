@@ -380,7 +380,7 @@ def test_a_run_that_diverges_stops_keeps_its_last_good_checkpoint_and_opens_at_t
         assert all(bool(p.isfinite().all()) for p in runs.model_at(run, stop.step).model.parameters())
     opened = runs.open_step(run, step)
     assert not (math.isfinite(opened.loss) and math.isfinite(opened.grad_norm))
-    assert torch.equal(opened.batch.inputs, runs.moment_before(run, step).batch.inputs)
+    assert torch.equal(opened.batch.inputs, runs.before_step(run, step).batch.inputs)
     stream = batches(read_corpus(RECIPE, Path("nowhere")).train, 8, 3, done=step - 1)
     assert torch.equal(opened.batch.inputs, next(stream).inputs)
 

@@ -24,6 +24,8 @@ from lmviz.model.gpt2 import GPT2Config
 from lmviz.model.machine import check_free, free_memory
 from lmviz.model.mini_llm import MiniLLMConfig
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.registry.kinds import read_reference
+from lmviz.services.services import Services
 from lmviz.train.__main__ import make
 from lmviz.train.counts import Config
 from lmviz.train.initial import build, first_model, sizes_of
@@ -32,7 +34,6 @@ from lmviz.train.recipe import Recipe, TrainingRecipe, recipe_from, tables_of, t
 from lmviz.train.store.files import write_listed
 from lmviz.train.texts import preset
 from lmviz.train.work.prepared import prepare, recipe_file
-from lmviz.workbench import Workbench
 from tests.conftest import ROOT
 
 SAMPLES = ROOT / "sample_models"
@@ -80,15 +81,15 @@ def test_the_model_of_24_gigabytes_that_a_link_asks_for_is_refused_by_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LMVIZ_RUNS", str(tmp_path))
-    bench = Workbench()
+    bench = Services()
     recipe = preset("pokemon")
     sizes = replace(recipe.model, d_model=12_000, n_heads=12, d_mlp=48_000, n_layers=4)
     assert 20 * 2**30 < bytes_to_build(MiniLLMConfig(27, 8, 4, 12_000, 12, 48_000)) < 28 * 2**30
     with pytest.raises(UserError, match="A training may need"):
-        bench.train(replace(recipe, model=sizes))
+        bench.training.train(replace(recipe, model=sizes))
     with pytest.raises(UserError, match="A training may need"):
-        bench.runs.start(replace(recipe, model=sizes))
-    assert bench.runs.all() == ()
+        bench.models.runs.start(replace(recipe, model=sizes))
+    assert bench.models.runs.all() == ()
     assert not [path for path in tmp_path.iterdir() if path.is_dir() and path.name != "workers"]
 
 
@@ -159,9 +160,9 @@ def test_a_recipe_beside_a_model_cannot_ask_for_another_size(tmp_path: Path, mon
     save(lmviz.load(SAMPLES / "pokemon"), tmp_path / "m")
     recipe = recipe_from(tables("model", d_model=1600))
     (tmp_path / "m/recipe.toml").write_text(toml_of(recipe), encoding="utf-8")
-    bench = Workbench()
+    bench = Services()
     with pytest.raises(UserError, match="d_model must be 16"):
-        bench.writer(str(tmp_path / "m"), "untrained")
+        bench.generation.writer(read_reference(str(tmp_path / "m")), "untrained")
 
 
 @pytest.mark.parametrize("config", [MiniLLMConfig(27, 400, 3, 16, 2, 32), GPT2Config(27, 300, 2, 16, 2, 32)])

@@ -75,7 +75,7 @@ def test_a_checkpoint_with_another_bit_is_passed_over_for_the_one_before_and_tha
     flip(checkpoint(runs, run, 7), at)
     with pytest.raises(DamagedFile):
         runs.model_at(run, 7)
-    assert runs.moment_before(run, 8).step == 8  # from the one before, with the step in between made again
+    assert runs.before_step(run, 8).step == 8  # from the one before, with the step in between made again
     runs.resume(run)
     runs.work()
     assert runs.curve(run) == curve

@@ -9,22 +9,23 @@ import pytest
 import torch
 
 import lmviz
-from lmviz.benches import drafting
-from lmviz.benches.drafting import _drafts
-from lmviz.benches.tokenizing import FILES
 from lmviz.errors import UserError
 from lmviz.generate.generation import Writing, generate
 from lmviz.generate.settings import Settings
 from lmviz.generate.side_by_side import outcome
+from lmviz.registry.kinds import read_reference
+from lmviz.services import generation
+from lmviz.services.generation import _drafts
+from lmviz.services.services import Services
+from lmviz.services.tokenizers import FILES
 from lmviz.train.initial import first_model
 from lmviz.train.recipe import read_recipe
-from lmviz.workbench import Workbench
 from tests.conftest import ROOT, SAMPLES
 
 
 @pytest.fixture(scope="module")
-def bench() -> Workbench:
-    return Workbench()
+def bench() -> Services:
+    return Services()
 
 
 PROMPT = (0, 13)
@@ -70,34 +71,40 @@ def test_broken_numbers_are_told_every_time(names: lmviz.Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("model", SAMPLES)
-def test_untrained_is_what_the_recipe_starts_from(bench: Workbench, model: str) -> None:
+def test_untrained_is_what_the_recipe_starts_from(bench: Services, model: str) -> None:
     recipe = read_recipe(ROOT / "sample_models" / model / "recipe.toml")
-    trained, untrained = bench.writer(model), bench.writer(model, "untrained")
+    trained, untrained = (
+        bench.generation.writer(read_reference(model)),
+        bench.generation.writer(read_reference(model), "untrained"),
+    )
     first = first_model(recipe.model, trained.config.d_vocab, recipe.training.seed, ROOT / "sample_models" / model)
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, untrained.model.state_dict()[name])
     assert untrained.tokenizer is trained.tokenizer and not untrained.model.training
-    assert bench.writer(model, "untrained") is untrained
+    assert bench.generation.writer(read_reference(model), "untrained") is untrained
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])
-def test_the_workbench_gives_the_outcome_of_the_engine(bench: Workbench, strategy: str) -> None:
-    checkpoint = bench.writer("pokemon")
+def test_the_workbench_gives_the_outcome_of_the_engine(bench: Services, strategy: str) -> None:
+    checkpoint = bench.generation.writer(read_reference("pokemon"))
     settings, greedy = Settings(strategy, n_sequences=3, max_new_tokens=6, seed=2), Settings("greedy")
     asked = [(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]
-    live = bench.drafting.outcomes(asked)
+    live = bench.generation.outcomes(asked)
     ids = (checkpoint.tokenizer.encode(prompt).ids for prompt in (".p", ".l"))
     wanted = tuple(outcome(checkpoint, one, how) for one, how in zip(ids, (settings, greedy), strict=True))
     assert live.finish()[-1]() == wanted
     assert (
         live.progress <= 1
-        and bench.drafting.outcomes([(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]) is live
+        and bench.generation.outcomes([(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]) is live
     )
 
 
-def test_drafts_grow_token_by_token_text_by_text(bench: Workbench) -> None:
-    checkpoint, settings = bench.writer("names"), Settings(n_sequences=2, max_new_tokens=3, seed=1)
-    found = [draft() for draft in _drafts([bench.drafting._ways(checkpoint, ".an", settings)])]
+def test_drafts_grow_token_by_token_text_by_text(bench: Services) -> None:
+    checkpoint, settings = (
+        bench.generation.writer(read_reference("names")),
+        Settings(n_sequences=2, max_new_tokens=3, seed=1),
+    )
+    found = [draft() for draft in _drafts([bench.generation._ways(checkpoint, ".an", settings)])]
     assert found[0] == () and found[-1] == found[-2]
     lengths = [tuple(map(len, drafted[0].new_ids)) for drafted in found[1:-1]]
     assert lengths == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
@@ -105,38 +112,45 @@ def test_drafts_grow_token_by_token_text_by_text(bench: Workbench) -> None:
 
 
 def test_a_search_that_was_made_for_a_comparison_is_not_made_again(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    bench: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint, settings = bench.writer("names"), Settings("beam", max_new_tokens=4)
-    (compared,) = bench.drafting.outcomes([(checkpoint, ".el", settings)]).finish()[-1]()
-    monkeypatch.setattr(drafting, "beam_searches", lambda *_: 1 / 0)
-    last = bench.drafting.searches(checkpoint, ".el", settings).finish()[-1]
+    checkpoint, settings = bench.generation.writer(read_reference("names")), Settings("beam", max_new_tokens=4)
+    (compared,) = bench.generation.outcomes([(checkpoint, ".el", settings)]).finish()[-1]()
+    monkeypatch.setattr(generation, "beam_searches", lambda *_: 1 / 0)
+    last = bench.generation.searches(checkpoint, ".el", settings).finish()[-1]
     assert compared.log_probs == tuple(last.nodes[node].score for node in last.best[:1])
 
 
-def test_a_text_is_written_once_for_all_who_look(bench: Workbench) -> None:
-    checkpoint, settings = bench.writer("names"), Settings(seed=4)
-    assert bench.writing(checkpoint, ".an", settings) is bench.writing(checkpoint, ".an", settings)
-    assert bench.writing(checkpoint, ".an", settings) is not bench.writing(checkpoint, ".an", replace(settings, seed=5))
+def test_a_text_is_written_once_for_all_who_look(bench: Services) -> None:
+    checkpoint, settings = bench.generation.writer(read_reference("names")), Settings(seed=4)
+    assert bench.generation.writing(checkpoint, ".an", settings) is bench.generation.writing(
+        checkpoint, ".an", settings
+    )
+    assert bench.generation.writing(checkpoint, ".an", settings) is not bench.generation.writing(
+        checkpoint, ".an", replace(settings, seed=5)
+    )
 
 
-def test_too_long_a_prompt_is_a_sentence(bench: Workbench) -> None:
+def test_too_long_a_prompt_is_a_sentence(bench: Services) -> None:
     with pytest.raises(UserError, match="4000"):
-        bench.writing(bench.writer("names"), "a" * 4001, Settings())
+        bench.generation.writing(bench.generation.writer(read_reference("names")), "a" * 4001, Settings())
     with pytest.raises(UserError, match="at least one token"):
-        bench.drafting.searches(bench.writer("names"), "", Settings("beam"))
+        bench.generation.searches(bench.generation.writer(read_reference("names")), "", Settings("beam"))
 
 
-def test_a_brought_tokenizer_is_read_once_whatever_the_order_of_its_files(bench: Workbench) -> None:
+def test_a_brought_tokenizer_is_read_once_whatever_the_order_of_its_files(bench: Services) -> None:
     folder = ROOT / "sample_models/simple-llm"
     files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
-    found = bench.tokenizing.read_tokenizer(files)
-    assert bench.tokenizing.read_tokenizer(dict(reversed(files.items()))) is found
-    assert found.tokenizer.encode("The cat").ids == bench.checkpoint("simple-llm").tokenizer.encode("The cat").ids
+    found = bench.tokenizers.read_tokenizer(files)
+    assert bench.tokenizers.read_tokenizer(dict(reversed(files.items()))) is found
+    assert (
+        found.tokenizer.encode("The cat").ids
+        == bench.models.checkpoint(read_reference("simple-llm")).tokenizer.encode("The cat").ids
+    )
     assert found.template is None
 
 
-def test_files_of_other_names_are_never_written(bench: Workbench) -> None:
+def test_files_of_other_names_are_never_written(bench: Services) -> None:
     tokenizer = (ROOT / "sample_models/names/tokenizer.json").read_bytes()
-    found = bench.tokenizing.read_tokenizer({"tokenizer.json": tokenizer, "../../escaped.json": b"{}"})
+    found = bench.tokenizers.read_tokenizer({"tokenizer.json": tokenizer, "../../escaped.json": b"{}"})
     assert found.tokenizer.d_vocab == 27 and not (ROOT.parent / "escaped.json").exists()

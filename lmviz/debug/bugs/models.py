@@ -13,7 +13,7 @@ from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.source import broken_module
-from lmviz.debug.moment import one_by_one
+from lmviz.debug.lesson_step import one_by_one
 from lmviz.debug.patient import ids_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint

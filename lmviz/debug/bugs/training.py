@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.models import RATE, loop_of, untrained
-from lmviz.debug.moment import Moment, moment_of, one_by_one
+from lmviz.debug.lesson_step import LessonStep, one_by_one, step_of_training
 from lmviz.debug.patient import ids_of
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.trace.step import Array, Cell
@@ -70,10 +70,10 @@ def race(checkpoint: Checkpoint, bug: Bug, steps: int = 40) -> Race:
     return Race(tuple(loss for loss, _ in losses), tuple(loss for _, loss in losses), parting)
 
 
-def race_moment(checkpoint: Checkpoint, bug: Bug | None, step: int) -> Moment:
+def race_step(checkpoint: Checkpoint, bug: Bug | None, step: int) -> LessonStep:
     """One of the two trainings before one of its steps; without a bug, the healthy one."""
     runner = _Runner(checkpoint, bug, step)
-    return moment_of(runner.model, runner.training, runner.batch, runner.loss, step)
+    return step_of_training(runner.model, runner.training, runner.batch, runner.loss, step)
 
 
 def _in_data(a: _Runner, b: _Runner) -> Parting | None:

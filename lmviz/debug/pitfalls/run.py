@@ -14,7 +14,7 @@ from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.history import Counted, History, Points, history_of
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.texts import known_tokens, length_in_context
-from lmviz.debug.moment import Moment
+from lmviz.debug.lesson_step import LessonStep
 from lmviz.debug.pitfalls.setup import AROUND, Data, Setup, data_of
 from lmviz.errors import UserError
 from lmviz.generate.readout import NextTokenLoss
@@ -66,7 +66,7 @@ def run(setup: Setup) -> Iterator[Snapshot | Result]:
     yield _result(setup, data, model, seen, diverged)
 
 
-def moment_before(setup: Setup, step: int) -> tuple[Moment, Tokenizer, Card]:
+def step_of_setup(setup: Setup, step: int) -> tuple[LessonStep, Tokenizer, Card]:
     """The training of a pitfall just before one of its steps, and how its texts are read.
 
     Raises:
@@ -84,16 +84,16 @@ def moment_before(setup: Setup, step: int) -> tuple[Moment, Tokenizer, Card]:
     if not 1 <= step <= training.steps or made != step - 1:
         raise UserError("A step from 1 to {most} can be opened; got {step}.", most=made + 1, step=step)
     batch = next(iter(shown))
-    moment = Moment(step, model.train(), batch.inputs, batch.targets, NextTokenLoss, seed=training.seed + step)
-    return moment, data.tokenizer, Card(prompts=data.texts[:1])
+    found = LessonStep(step, model.train(), batch.inputs, batch.targets, NextTokenLoss, seed=training.seed + step)
+    return found, data.tokenizer, Card(prompts=data.texts[:1])
 
 
 def result_of(setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot: None) -> Result:
     """Run it to its end; `watch` sees its steps."""
-    for moment in run(setup):
-        if isinstance(moment, Result):
-            return moment
-        watch(moment)
+    for found in run(setup):
+        if isinstance(found, Result):
+            return found
+        watch(found)
     raise AssertionError("a training ends with its result")
 
 

@@ -13,7 +13,7 @@ from lmviz.ui.chat.view import View
 from lmviz.ui.text import error_text, text
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 
 def page(view: View) -> None:
@@ -32,6 +32,6 @@ def page(view: View) -> None:
             st.error(error_text(view.lang, error))
 
 
-def _read(bench: Workbench, view: View) -> None:
+def _read(bench: Services, view: View) -> None:
     reading.choices(bench, view)
     reading.what_is_read(bench, view)

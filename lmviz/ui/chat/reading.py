@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.reference import Reference
 from lmviz.ui import pieces, state, widgets
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
-from lmviz.ui.choices import listed
+from lmviz.ui.choices import listed, model_name
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, integer, text, visible
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.tokens.chat import Chat
     from lmviz.tokens.template import Template
-    from lmviz.workbench import Workbench
 
 OPEN = '<pre style="white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1rem; margin: 0">'
 HEIGHT = 430  # pixels
 
 
-def choices(bench: Workbench, view: View) -> None:
+def choices(bench: Services, view: View) -> None:
     """Template, tokenizer, and whether the text ends where the assistant begins."""
-    names = [LEARNED, *bench.models(), FILE]
+    names = [LEARNED, *bench.models.sample_names(), FILE]
     with st.container(horizontal=True, vertical_alignment="bottom", key="chat_choices"):
         widgets.selectbox(
             text(view.lang, "chat.template"),
@@ -37,8 +39,8 @@ def choices(bench: Workbench, view: View) -> None:
         )
         widgets.selectbox(
             text(view.lang, "chat.tokenizer"),
-            listed(names, view.tokenizer),
-            format_func=lambda name: _name(view.lang, name),
+            listed(names, str(view.tokenizer)),
+            format_func=lambda name: _name(bench, view.lang, name),
             width=230,
             help=text(view.lang, "chat.tokenizer_help"),
             **state.bound("tokenizer"),
@@ -48,13 +50,13 @@ def choices(bench: Workbench, view: View) -> None:
         own.upload(view.lang, "chat.file")
 
 
-def _name(lang: str, name: str) -> str:
+def _name(bench: Services, lang: str, name: str) -> str:
     if name == FILE:
         return text(lang, "tokenizer.name.file")
-    return text(lang, "chat.tokenizer.learned") if name == LEARNED else name
+    return text(lang, "chat.tokenizer.learned") if name == LEARNED else model_name(bench, lang, read_reference(name))
 
 
-def what_is_read(bench: Workbench, view: View) -> None:
+def what_is_read(bench: Services, view: View) -> None:
     from lmviz.tokens.template import Message, json_given
 
     turns = tuple(Message(role, content, json_given(more)) for role, content, more in view.turns)
@@ -63,15 +65,15 @@ def what_is_read(bench: Workbench, view: View) -> None:
         if found is None:
             return
         tokenizer, of_its_own = found.tokenizer, found.template
-    elif view.tokenizer == LEARNED:
-        tokenizer, of_its_own = bench.tokenizing.chat_tokenizer("\n".join(turn.content for turn in turns)), None
+    elif not isinstance(view.tokenizer, Reference):
+        tokenizer, of_its_own = bench.tokenizers.chat_tokenizer("\n".join(turn.content for turn in turns)), None
     else:
         tokenizer, of_its_own = (
-            bench.tokenizing.tokenizer(view.tokenizer),
-            bench.tokenizing.chat_template(view.tokenizer),
+            bench.tokenizers.tokenizer(view.tokenizer),
+            bench.tokenizers.chat_template(view.tokenizer),
         )
     template = _template(view, of_its_own)
-    chat = bench.tokenizing.chat(tokenizer, turns, template, view.asks, json_given(view.given))
+    chat = bench.tokenizers.chat(tokenizer, turns, template, view.asks, json_given(view.given))
     counts = {"characters": len(chat.text), "tokens": len(chat.tokens), "special": sum(chat.special)}
     written = {name: integer(view.lang, count) for name, count in counts.items()}
     st.markdown(text(view.lang, "chat.counts", n=len(turns), **written))

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lmviz.registry.reference import Reference
+from lmviz.ui.parts import tokenizer_part
 from lmviz.ui.state import Place, choice, flag, part
 from lmviz.ui.text import text
 
@@ -40,7 +42,7 @@ class View(Place):
     template: str = part("chatml", choice(*TEMPLATES))
     source: str = part("", lambda written: written[:TEMPLATE_LIMIT])  # of the template that the visitor writes
     given: str = part("", lambda written: written[:GIVEN_LIMIT])  # tools and variables for the template, in JSON
-    tokenizer: str = part(LEARNED, str)
+    tokenizer: str | Reference = tokenizer_part(LEARNED, "file")
     asks: bool = part(True, flag)  # ends where the assistant's turn begins
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.benches.run import Run
+from lmviz.registry.recording import Recording
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
 from lmviz.ui.step_through.view import View
@@ -18,7 +18,7 @@ from lmviz.walk.stages import Stage
 class Facts:
     """Facts about one stage of one run, for one focus token."""
 
-    def __init__(self, run: Run, view: View, stage: Stage, pos: int) -> None:
+    def __init__(self, run: Recording, view: View, stage: Stage, pos: int) -> None:
         self.run, self.view, self.stage, self.pos = run, view, stage, pos
         self.steps = run.trace[stage.first : stage.last + 1] if stage.first >= 0 else ()
 

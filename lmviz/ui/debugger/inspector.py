@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.benches.run import Run
 from lmviz.explain.line import explained, rest_of, shortest, written
+from lmviz.registry.recording import Recording
+from lmviz.services.services import Services
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, plain_number
 from lmviz.trace.step import Value
 from lmviz.ui.formula import svg
@@ -15,7 +16,6 @@ from lmviz.ui.pictures import parts
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import localised
 from lmviz.ui.worked import equation
-from lmviz.workbench import Workbench
 
 _DOUBLE, _SINGLE = ("float64", "complex128"), ("float32", "complex64")
 TERMS_SENT = 64  # of a long sum, the largest by magnitude
@@ -23,7 +23,7 @@ TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
-def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) -> dict[str, Any] | None:
+def inspector(bench: Services, run: Recording, view: View, other: Recording | None = None) -> dict[str, Any] | None:
     """What is said about the pinned cell; None if no cell is pinned, or its tensor is not in this run."""
     if view.cell is None:
         return None
@@ -35,7 +35,7 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
     array = value.grad if gradient else value.array
     assert array is not None
     found = plain_number(array[cell])
-    why = bench.explain(run, address, cell, gradient)
+    why = run.explain(address, cell, gradient)
     shown: dict[str, Any] = {
         "address": address,
         "name": value.name or address,
@@ -63,11 +63,11 @@ def inspector(bench: Workbench, run: Run, view: View, other: Run | None = None) 
         theirs_there = float(numbers[cell])
         line = equation(view.lang, "{a} − {b}", found - theirs_there, view.digits, a=found, b=theirs_there)
         shown["change"] = {"other": line.numbers["b"], "line": line.text}
-    shown["edited"] = any(edit[:2] in ((address, cell), (address, cell[1:2])) for edit in view.edits) and not gradient
+    shown["edited"] = not gradient and any(edit.address == address and edit.changes(cell) for edit in view.edits)
     return shown
 
 
-def _unrolled(bench: Workbench, run: Run, why: Explanation, gradient: bool) -> list[Explanation]:
+def _unrolled(bench: Services, run: Recording, why: Explanation, gradient: bool) -> list[Explanation]:
     """An explanation, and those of the numbers behind it as long as there is just one to follow: a score is a scaled
     product, and the product a sum. A step that passes its number on unchanged is left out."""
     lines = [why]
@@ -81,7 +81,7 @@ def _unrolled(bench: Workbench, run: Run, why: Explanation, gradient: bool) -> l
     return lines
 
 
-def _behind(bench: Workbench, run: Run, why: Explanation) -> Explanation | None:
+def _behind(bench: Services, run: Recording, why: Explanation) -> Explanation | None:
     """The explanation of the one activation that a number was made from; None if it was made from several."""
     followed = []
     for operand in _operands(why):
@@ -90,7 +90,7 @@ def _behind(bench: Workbench, run: Run, why: Explanation) -> Explanation | None:
             followed.append(operand)
     if len(followed) != 1:
         return None
-    behind = bench.explain(run, followed[0].address, followed[0].cell)
+    behind = run.explain(followed[0].address, followed[0].cell)
     return behind if behind is not None and behind.known else None
 
 
@@ -117,7 +117,7 @@ def agrees(recomputed: complex, recorded: complex, value: Value) -> bool:
     return abs(recomputed - recorded) <= relative * max(abs(recomputed), abs(recorded)) + 1e-6
 
 
-def _line(run: Run, why: Explanation, view: View) -> dict[str, Any]:
+def _line(run: Recording, why: Explanation, view: View) -> dict[str, Any]:
     """One line as it is read: the sign, what it comes to, and the arithmetic, piece by piece: text, numbers, operands
     that can be followed, and a sum of terms."""
     choices = shortest(why, TERMS_SHOWN), shortest(why, TERMS_SENT)

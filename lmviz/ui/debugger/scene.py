@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lmviz.benches.run import Run
+from lmviz.registry.edits import HeadOff
+from lmviz.registry.puzzle import PuzzleModel
+from lmviz.registry.recording import Recording
 from lmviz.trace.step import Step
 from lmviz.ui.debugger import tables, tensors
 from lmviz.ui.debugger.code import code_pane, hidden_pane
@@ -20,12 +22,12 @@ from lmviz.walk.stages import Stage
 
 
 def scene(
-    run: Run,
+    run: Recording,
     view: View,
     cursor: Cursor,
     windows: tensors.Windows,
     pinned: dict[str, Any] | None = None,
-    other: Run | None = None,
+    other: Recording | None = None,
     stopped: str = "",
 ) -> dict[str, Any]:
     """The stage map, the source, the picture, the words, the inspector, the invariants and the bar, at one place.
@@ -67,13 +69,13 @@ def _renamed(found: dict[str, Any] | None, picture: dict[str, Any]) -> dict[str,
     return found | {"name": names.get(found["address"], found["name"])}
 
 
-def focus_position(run: Run, view: View) -> int:
+def focus_position(run: Recording, view: View) -> int:
     """The focus token's position; the last token if none was chosen, or it is not there any more."""
     last = len(run.tokens) - 1
     return view.focus if 0 <= view.focus <= last else last
 
 
-def _lit(run: Run, view: View, cursor: Cursor, step: Step | None) -> Step | None:
+def _lit(run: Recording, view: View, cursor: Cursor, step: Step | None) -> Step | None:
     """The step whose line is lit: that of the pinned cell, where it is of this place; else the place's own."""
     if step is None or view.cell is None or view.cell[0] not in run.trace:
         return step
@@ -82,7 +84,7 @@ def _lit(run: Run, view: View, cursor: Cursor, step: Step | None) -> Step | None
     return pinned if first <= pinned.index <= last else step
 
 
-def _source(run: Run, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> dict[str, Any] | None:
+def _source(run: Recording, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> dict[str, Any] | None:
     if lit is None:
         return None
     if _hidden(run):
@@ -91,13 +93,14 @@ def _source(run: Run, view: View, lit: Step | None, own: Step | None, cursor: Cu
     return code_pane(run.trace, lit.index, span, view.stops)
 
 
-def _hidden(run: Run) -> str:
+def _hidden(run: Recording) -> str:
     """The level of the puzzle that a model is, as "puzzle/3"; empty for other models. Puzzles hide their source, and
     those of level 3 what must hold."""
-    return run.request.model.partition("-")[0] if run.request.model.startswith("puzzle/") else ""
+    model = run.request.model
+    return f"puzzle/{model.level}" if isinstance(model, PuzzleModel) else ""
 
 
-def _span(run: Run, cursor: Cursor, step: Step) -> Any:
+def _span(run: Recording, cursor: Cursor, step: Step) -> Any:
     if cursor.grain == "line":
         return run.walk.lines[cursor.index].span
     return step.span
@@ -106,7 +109,7 @@ def _span(run: Run, cursor: Cursor, step: Step) -> Any:
 # -- the map and the tokens ------------------------------------------------------------------------------------------
 
 
-def stage_map(run: Run, view: View, here: Stage) -> list[dict[str, Any]]:
+def stage_map(run: Recording, view: View, here: Stage) -> list[dict[str, Any]]:
     """All stages in order, with the shape of what each makes."""
     shown = []
     for stage in run.walk.stages:
@@ -125,7 +128,7 @@ def stage_map(run: Run, view: View, here: Stage) -> list[dict[str, Any]]:
     return shown
 
 
-def token_row(run: Run, pos: int) -> list[dict[str, Any]]:
+def token_row(run: Recording, pos: int) -> list[dict[str, Any]]:
     tokens = run.tokens
     return [
         {"text": visible(tokens.pieces[i]), "id": tokens.ids[i], "here": i == pos, "unknown": tokens.unknown[i]}
@@ -136,16 +139,17 @@ def token_row(run: Run, pos: int) -> list[dict[str, Any]]:
 def edit_chips(view: View) -> list[dict[str, Any]]:
     """What was changed by hand, to be seen at all times and taken back one by one."""
     chips = []
-    for address, cell, value in view.edits:
-        head = len(cell) == 1
-        name = address.rpartition(".")[2]
-        words = text(view.lang, "edit.head", name=address, head=cell[0]) if head else ""
-        written = f"{name}[{', '.join(map(str, cell))}] = {number(view.lang, value, view.digits)}"
-        chips.append({"text": words or written, "title": address})
+    for edit in view.edits:
+        if isinstance(edit, HeadOff):
+            words = text(view.lang, "edit.head", name=edit.address, head=edit.head)
+        else:
+            index = ", ".join(map(str, edit.cell))
+            words = f"{edit.address.rpartition('.')[2]}[{index}] = {number(view.lang, edit.value, view.digits)}"
+        chips.append({"text": words, "title": edit.address})
     return chips
 
 
-def watched(run: Run, view: View) -> list[dict[str, Any]]:
+def watched(run: Recording, view: View) -> list[dict[str, Any]]:
     """The watched cells with their values in this run; none where the run lacks the cell."""
     shown = []
     for address, cell in view.watch:
@@ -159,7 +163,13 @@ def watched(run: Run, view: View) -> list[dict[str, Any]]:
 
 
 def _picture(
-    run: Run, view: View, cursor: Cursor, stage: Stage, pos: int, windows: tensors.Windows, other: Run | None
+    run: Recording,
+    view: View,
+    cursor: Cursor,
+    stage: Stage,
+    pos: int,
+    windows: tensors.Windows,
+    other: Recording | None,
 ) -> dict[str, Any]:
     if stage.kind == "tokenizer":
         return tables.tokens(run, other if view.compares else None)
@@ -178,7 +188,7 @@ def _picture(
 _UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what was computed
 
 
-def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, pos: int) -> dict[str, Any]:
+def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None, pos: int) -> dict[str, Any]:
     """Title, sentences and formula of a place."""
     lang = view.lang
     title = text(lang, f"stage.{stage.kind}.title")
@@ -211,7 +221,7 @@ def say(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None, p
     }
 
 
-def strip(run: Run, view: View, stage: Stage) -> list[dict[str, Any]]:
+def strip(run: Recording, view: View, stage: Stage) -> list[dict[str, Any]]:
     """The invariants of the stage, with what was measured."""
     return [
         {
@@ -228,7 +238,7 @@ def _measured(view: View, value: float) -> str:
     return number(view.lang, value, digits)
 
 
-def bar(run: Run, view: View, cursor: Cursor, stage: Stage, step: Step | None) -> dict[str, Any]:
+def bar(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None) -> dict[str, Any]:
     count = run.walk.count(cursor.grain)
     return {
         "grain": cursor.grain,

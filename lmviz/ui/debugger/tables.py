@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.benches.run import Run
+from lmviz.registry.recording import Recording
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import plain
 from lmviz.ui.text import visible
@@ -16,7 +16,7 @@ BARS = 12  # tokens sent as bars; the browser shows as many as fit
 TOKENS_SHOWN = 512
 
 
-def tokens(run: Run, other: Run | None = None) -> dict[str, Any]:
+def tokens(run: Recording, other: Recording | None = None) -> dict[str, Any]:
     """The text and its pieces with their ids; and those of the run that this one is compared with."""
     read = run.tokens
     rows = [
@@ -29,7 +29,7 @@ def tokens(run: Run, other: Run | None = None) -> dict[str, Any]:
     return {"kind": "tokens", "text": read.text[:2000], "rows": rows, "other": there}
 
 
-def bars(run: Run, stage: Stage, pos: int, other: Run | None) -> dict[str, Any]:
+def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> dict[str, Any]:
     """The most likely next tokens after the focus token, with the arithmetic's columns: logit, scaled, probability; and
     the probability in the run that this one is compared with."""
     steps = {step.outputs[0].name: step for step in run.trace[stage.first : stage.last + 1]}
@@ -56,7 +56,7 @@ def bars(run: Run, stage: Stage, pos: int, other: Run | None) -> dict[str, Any]:
     return {"kind": "bars", "rows": rows, "rest": rest, "others": len(row) - len(order), "last": last}
 
 
-def _other_row(run: Run, other: Run | None, address: str, pos: int) -> Array | None:
+def _other_row(run: Recording, other: Recording | None, address: str, pos: int) -> Array | None:
     """The other run's probabilities after the same token: the last one's after the last one."""
     value = other.trace.value(address) if other is not None else None
     if value is None or other is None or other.checkpoint.config.d_vocab != run.checkpoint.config.d_vocab:
@@ -66,12 +66,12 @@ def _other_row(run: Run, other: Run | None, address: str, pos: int) -> Array | N
     return found
 
 
-def has_losses(run: Run, stage: Stage) -> bool:
+def has_losses(run: Recording, stage: Stage) -> bool:
     """Whether a loss was worked out position by position; that of a plain training loop is one call."""
     return any(value.name == "nll" for step in run.trace[stage.first : stage.last + 1] for value in step.outputs)
 
 
-def loss(run: Run, stage: Stage, other: Run | None = None) -> dict[str, Any]:
+def loss(run: Recording, stage: Stage, other: Recording | None = None) -> dict[str, Any]:
     """Input and target side by side at every position, −ln p of each, and their mean; and the same of the run that
     this one is compared with."""
     rows, mean = _losses(run, stage)
@@ -84,13 +84,13 @@ def loss(run: Run, stage: Stage, other: Run | None = None) -> dict[str, Any]:
     return {"kind": "loss", "rows": rows, "mean": mean, "b_mean": b_mean, "cell": cell, "n_texts": n_texts}
 
 
-def _losses_of(other: Run) -> tuple[list[dict[str, Any]], float | str | None]:
+def _losses_of(other: Recording) -> tuple[list[dict[str, Any]], float | str | None]:
     """The same of a run to compare with; nothing if it has no loss by position."""
     stage = next((stage for stage in other.walk.stages if stage.kind == "loss"), None)
     return ([], None) if stage is None or not has_losses(other, stage) else _losses(other, stage)
 
 
-def _losses(run: Run, stage: Stage) -> tuple[list[dict[str, Any]], float | str]:
+def _losses(run: Recording, stage: Stage) -> tuple[list[dict[str, Any]], float | str]:
     named = _named(run, stage)
     counted, log_prob, nll = named["counted"].array[run.row], named["log_prob"].array[run.row], named["nll"]
     chosen = named["chosen"].array[run.row]
@@ -107,5 +107,5 @@ def _losses(run: Run, stage: Stage) -> tuple[list[dict[str, Any]], float | str]:
     return rows, plain(float(named["loss"].array))
 
 
-def _named(run: Run, stage: Stage) -> dict[str, Value]:
+def _named(run: Recording, stage: Stage) -> dict[str, Value]:
     return {value.name: value for step in run.trace[stage.first : stage.last + 1] for value in step.outputs}

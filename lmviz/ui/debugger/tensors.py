@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.benches.run import Run
+from lmviz.registry.edits import HeadOff
+from lmviz.registry.recording import Recording
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import (
     TEXT_AXES,
@@ -36,7 +37,7 @@ Windows = dict[str, tuple[int, int]]
 
 
 def tensors(
-    run: Run, view: View, cursor: Cursor, stage: Stage, pos: int, windows: Windows, other: Run | None
+    run: Recording, view: View, cursor: Cursor, stage: Stage, pos: int, windows: Windows, other: Recording | None
 ) -> list[dict[str, Any]]:
     """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
     frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.walk, cursor)]
@@ -50,7 +51,7 @@ def tensors(
     return [frame.drawn(frame.grid, frame.scale(together)) | _changed(frame, other) for frame in frames]
 
 
-def _changed(frame: _Frame, before: Run) -> dict[str, Any]:
+def _changed(frame: _Frame, before: Recording) -> dict[str, Any]:
     """Marks on the cells that an edit has changed."""
     theirs = before.trace.value(frame.panel.value.address)
     if theirs is None or theirs.shape != frame.panel.value.shape:
@@ -59,7 +60,7 @@ def _changed(frame: _Frame, before: Run) -> dict[str, Any]:
     return {"changed": encoded(changed[frame.place.row :, frame.place.col :][:WINDOW, :WINDOW])}
 
 
-def _three(frame: _Frame, other: Run) -> Iterator[dict[str, Any]]:
+def _three(frame: _Frame, other: Recording) -> Iterator[dict[str, Any]]:
     """A, B, and A − B where both have a cell: of texts of unequal length, at the positions that both have."""
     value = frame.panel.value
     theirs = other.trace.value(value.address)
@@ -90,7 +91,7 @@ class _Frame:
     def __init__(
         self,
         panel: Panel,
-        run: Run,
+        run: Recording,
         view: View,
         pos: int,
         windows: Windows,
@@ -131,7 +132,9 @@ class _Frame:
             "by_hand": self.by_hand,
             "focus": self.pos if shown["row_axis"] in ("pos", "query") else None,
             "heads": _heads(value),
-            "heads_off": [e[1][0] for e in view.edits if len(e[1]) == 1 and e[0] == value.address],
+            "heads_off": [
+                edit.head for edit in view.edits if isinstance(edit, HeadOff) and edit.address == value.address
+            ],
             "grad": view.grad,
             "no_grad": view.grad and value.grad is None,
             "note": text(view.lang, "picture.complex") if value.dtype.startswith("complex") else "",
@@ -158,7 +161,7 @@ def _window(value: Value, lead: tuple[int, ...], grid: Array, pos: int, view: Vi
     return Slice(lead, window_start(min(row, rows - 1), rows), window_start(min(col, cols - 1), cols))
 
 
-def _pinned(value: Value, run: Run, place: Slice, view: View) -> list[int] | None:
+def _pinned(value: Value, run: Recording, place: Slice, view: View) -> list[int] | None:
     """Row and column of the pinned cell, if it is in this slice, or in what this tensor was before it was masked."""
     if view.cell is None or len(view.cell[1]) != len(value.shape):
         return None
@@ -170,7 +173,7 @@ def _pinned(value: Value, run: Run, place: Slice, view: View) -> list[int] | Non
     return list((0, 0, *cell)[-2:])
 
 
-def _before_mask(run: Run, value: Value) -> str:
+def _before_mask(run: Recording, value: Value) -> str:
     if value.address not in run.trace:
         return ""
     step = run.trace[value.address]
@@ -192,7 +195,7 @@ def part_of(panel: Panel) -> str:
 class _Labels:
     """The text at an index of an axis: a token where the axis runs over tokens, else a number."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Recording) -> None:
         self._run = run
 
     def __call__(self, axis: str, index: int) -> str:

@@ -16,9 +16,9 @@ from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import has, integer, text
 
 if TYPE_CHECKING:
-    from lmviz.benches.places import Seen
     from lmviz.debug.doctor.finding import Finding
     from lmviz.debug.sources import Source
+    from lmviz.services.places import Seen
 
 Look = Callable[["Finding"], "Seen | None"]  # where a finding can be seen
 

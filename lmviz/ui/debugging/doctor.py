@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.reference import Reference
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, replay, shell, state, widgets
 from lmviz.ui.debugging import cards, charts, log, words
@@ -19,14 +20,14 @@ from lmviz.ui.training.view import View as Training
 
 if TYPE_CHECKING:
     from lmviz.debug.doctor.history import History
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
 BEAT = 2.0  # seconds between two looks at a running training
 SICK = "bug/no_mask@simple-llm"  # a model to try the doctor on
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
@@ -55,9 +56,9 @@ def _own_folder(view: View) -> None:
         )
 
 
-def _model(bench: Workbench, view: View) -> None:
+def _model(bench: Services, view: View) -> None:
     with st.spinner(text(view.lang, "doctor.examining")):
-        examined = bench.debugging.examine(view.model)
+        examined = bench.doctor.examine(view.model)
     cards.summary(view.lang, examined.findings)
     if not any(finding.holds is False for finding in examined.findings):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -73,20 +74,20 @@ def _model(bench: Workbench, view: View) -> None:
         _drawing(bench, view)
 
 
-def _drawing(bench: Workbench, view: View) -> None:
+def _drawing(bench: Services, view: View) -> None:
     """Temperature and top-k, what they leave to choose from, and what the model writes with them."""
     lang = view.lang
     with st.container(horizontal=True):
         st.number_input(text(lang, "doctor.temperature"), 0.0, 100.0, step=0.1, width=180, **state.bound("temperature"))
         st.number_input(text(lang, "doctor.top_k"), 0, 1_000_000, width=180, **state.bound("top_k"))
-    drawn = bench.debugging.drawn(view.model, view.temperature, view.top_k)
+    drawn = bench.doctor.drawn(view.model, view.temperature, view.top_k)
     st.markdown(text(lang, "doctor.written", text=words.code(drawn.text)))
     finding = drawn.finding
     if why := finding.details["why"]:
         details = {"d_vocab": words.said(lang, float(str(finding.details["d_vocab"])))}
         details["repeats"] = words.said(lang, float(str(finding.details["repeats"])), share=True)
         st.warning(text(lang, f"doctor.sampling.{why}", **details))
-        prompt = bench.first_prompt(view.model)
+        prompt = bench.models.first_prompt(view.model)
         place = Walk(lang=lang, model=view.model, prompt=prompt, step="probabilities",
                      temperature=min(10.0, max(0.01, view.temperature)))  # fmt: skip
         cards.alarm(lang, finding, place)
@@ -94,13 +95,13 @@ def _drawing(bench: Workbench, view: View) -> None:
         st.success(f"**{words.about(lang, finding, 'title')}** · {words.measured(lang, finding)}")
 
 
-def look(bench: Workbench, model: str, prompt: str) -> cards.Look:
+def look(bench: Services, model: Reference, prompt: str) -> cards.Look:
     """From a finding on a model to where it can be seen."""
-    return lambda finding: bench.debugging.seen(model, prompt, finding)
+    return lambda finding: bench.doctor.seen(model, prompt, finding)
 
 
-def _runs(bench: Workbench, view: View) -> None:
-    found = {run.id: run.name for run in bench.runs.all()}
+def _runs(bench: Services, view: View) -> None:
+    found = {run.id: run.name for run in bench.models.runs.all()}
     if not found:
         return
     widgets.selectbox(
@@ -113,9 +114,9 @@ def _runs(bench: Workbench, view: View) -> None:
     )
 
 
-def _run(bench: Workbench, view: View) -> None:
+def _run(bench: Services, view: View) -> None:
     """The curves of a training, looked at again and again while it goes on; when it is over, its model too."""
-    found = {run.id: run for run in bench.runs.all()}
+    found = {run.id: run for run in bench.models.runs.all()}
     if not found:
         st.info(text(view.lang, "doctor.no_runs"))
         shell.link(text(view.lang, "doctor.start"), Training(lang=view.lang), "training")
@@ -123,24 +124,24 @@ def _run(bench: Workbench, view: View) -> None:
     run = found[view.run] if view.run in found else next(iter(found.values()))
     every = replay.pace("doctor", BEAT) if run.is_active else None
     st.fragment(_watched, run_every=every)(bench, run.id, every is not None)
-    if every is None and (model := bench.debugging.last_model(run.id)):
+    if every is None and (model := bench.doctor.last_model(run.id)):
         st.markdown(f"#### {text(view.lang, 'doctor.the_model')}")
         _model(bench, replace(view, model=model))
 
 
-def _watched(bench: Workbench, run: str, goes_on: bool) -> None:
+def _watched(bench: Services, run: str, goes_on: bool) -> None:
     """What the rules say of a run as it is now."""
     with replay.look("doctor"):
         _looked(bench, run, goes_on)
 
 
-def _looked(bench: Workbench, run: str, goes_on: bool) -> None:
+def _looked(bench: Services, run: str, goes_on: bool) -> None:
     view = state.view(View)
     try:
-        now = bench.runs.get(run)
+        now = bench.models.runs.get(run)
         if goes_on and not now.is_active:
             st.rerun()
-        history = bench.debugging.history(run)
+        history = bench.doctor.history(run)
     except UserError as error:  # deleted meanwhile
         st.error(error_text(view.lang, error))
         return
@@ -148,12 +149,12 @@ def _looked(bench: Workbench, run: str, goes_on: bool) -> None:
         at = {"step": integer(view.lang, now.step), "steps": integer(view.lang, now.steps)}
         st.markdown(f":blue[:material/sync:] {text(view.lang, 'doctor.goes_on', **at)}")
     if history.losses:
-        diagnosed(bench, view, history, lambda finding: bench.debugging.seen_in_run(run, finding), goes_on=goes_on)
+        diagnosed(bench, view, history, lambda finding: bench.doctor.seen_in_run(run, finding), goes_on=goes_on)
     else:
         st.info(text(view.lang, "doctor.why_not.too_short"))
 
 
-def _log(bench: Workbench, view: View) -> None:
+def _log(bench: Services, view: View) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         read = log.section(bench, view)
@@ -163,7 +164,7 @@ def _log(bench: Workbench, view: View) -> None:
 
 
 def diagnosed(
-    bench: Workbench,
+    bench: Services,
     view: View,
     history: History,
     look: cards.Look = cards.nowhere,
@@ -177,7 +178,7 @@ def diagnosed(
         goes_on: it still trains, so that its end cannot be judged.
     """
     lang = view.lang
-    findings = [one for one in bench.debugging.diagnose(history) if not (goes_on and one.check in OF_THE_END)]
+    findings = [one for one in bench.doctor.diagnose(history) if not (goes_on and one.check in OF_THE_END)]
     lines: dict[str, Sequence[tuple[int, float]]] = {text(lang, "train.chart.train"): history.losses}
     if history.held_out:
         lines[text(lang, "train.chart.held_out")] = history.held_out

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from lmviz.registry.folder import Folder
+from lmviz.registry.puzzle import PuzzleModel
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
@@ -16,16 +18,16 @@ from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import percent, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Run
     from lmviz.debug.game import Puzzle, Score, Verdict
+    from lmviz.registry.recording import Recording
+    from lmviz.services.services import Services
     from lmviz.walk.stages import Stage
-    from lmviz.workbench import Workbench
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
@@ -40,7 +42,7 @@ def section(bench: Workbench, view: View) -> None:
         _score(view)
     st.caption(text(lang, f"game.rules.{view.level}", **_rules(view.level)))
     with st.spinner(text(lang, "game.preparing")):
-        puzzle = bench.debugging.puzzle(view.seed, view.level)
+        puzzle = bench.game.puzzle(view.seed, view.level)
     now = _round(bench, view, puzzle)
     left, right = st.columns([1, 1], gap="large")
     with left:
@@ -64,7 +66,7 @@ class Round:
         state.go(probes=tuple(self.probes))
 
 
-def _round(bench: Workbench, view: View, puzzle: Puzzle) -> Round:
+def _round(bench: Services, view: View, puzzle: Puzzle) -> Round:
     """The present round: what the session knows of it, or, after a reload, the address bar."""
     from lmviz.debug.game import LEVELS as RULES
     from lmviz.debug.game import PROBES
@@ -78,15 +80,14 @@ def _round(bench: Workbench, view: View, puzzle: Puzzle) -> Round:
     return rounds[key]
 
 
-def _run(bench: Workbench, puzzle: Puzzle) -> Run:
+def _run(bench: Services, puzzle: Puzzle) -> Recording:
     """The broken model on the puzzle's text."""
-    from lmviz.benches.debugging import puzzle_name
-    from lmviz.benches.run import Request
+    from lmviz.registry.recording import Request
 
-    return bench.run(Request(puzzle_name(puzzle), puzzle.prompt))
+    return bench.models.record(Request(PuzzleModel(puzzle.level, puzzle.seed), puzzle.prompt))
 
 
-def _stages(run: Run) -> list[Stage]:
+def _stages(run: Recording) -> list[Stage]:
     """The stages after which a puzzle can be compared with the healthy model."""
     return [stage for stage in run.walk.stages if stage.stop >= 0 and stage.kind not in ("probabilities", "loss")]
 
@@ -113,9 +114,8 @@ def _score(view: View) -> None:
     st.markdown(" · ".join(f"{text(lang, f'game.{name}')} **{number}**" for name, number in labels), width="content")
 
 
-def _look(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
+def _look(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The broken model, and the probes."""
-    from lmviz.benches.debugging import puzzle_name
     from lmviz.debug.game import LEVELS as RULES
 
     lang = view.lang
@@ -123,7 +123,7 @@ def _look(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
     st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
     expected = _expects(lang, _run(bench, puzzle))
     st.markdown(text(lang, "game.expects", text=words.code(puzzle.prompt), found=expected))
-    place = Walk(lang=lang, model=puzzle_name(puzzle), prompt=puzzle.prompt)
+    place = Walk(lang=lang, model=PuzzleModel(puzzle.level, puzzle.seed), prompt=puzzle.prompt)
     shell.link(text(lang, "game.open"), place)
     for said in now.probes:
         st.markdown(f"- {_probed(bench, lang, puzzle, said)}")
@@ -134,14 +134,14 @@ def _look(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
             _probes(bench, view, puzzle, now)
 
 
-def _expects(lang: str, run: Run) -> str:
+def _expects(lang: str, run: Recording) -> str:
     """What the broken model takes for the likeliest next tokens."""
     shares = run.trace["readout.probs"].outputs[0].array[0, -1]
     best = sorted(range(len(shares)), key=lambda i: -float(shares[i]))[:3]
     return ", ".join(f"{words.code(run.piece(i))} {percent(lang, float(shares[i]))}" for i in best)
 
 
-def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
+def _probes(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     from lmviz.debug.game import PROBES
 
     lang, run = view.lang, _run(bench, puzzle)
@@ -160,14 +160,14 @@ def _probes(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
         st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now.ask(stage))
 
 
-def _probed(bench: Workbench, lang: str, puzzle: Puzzle, asked: str | int) -> str:
+def _probed(bench: Services, lang: str, puzzle: Puzzle, asked: str | int) -> str:
     """What a probe found."""
     if isinstance(asked, str):
-        finding = bench.debugging.probe(puzzle, asked)
+        finding = bench.game.probe(puzzle, asked)
         sign = {True: ":green[:material/check:]", False: ":orange[:material/close:]", None: ":gray[:material/help:]"}
         title = words.about(lang, finding, "title")
         return f"{sign[finding.holds]} **{title}** · {words.measured(lang, finding)}"
-    found = bench.debugging.glance(puzzle, asked)
+    found = bench.game.glance(puzzle, asked)
     stage = f"**{words.stage_name(lang, found.stage)}**"
     if found.largest == 0:
         return text(lang, "game.equal", stage=stage)
@@ -176,7 +176,7 @@ def _probed(bench: Workbench, lang: str, puzzle: Puzzle, asked: str | int) -> st
     return text(lang, "game.differs", stage=stage, largest=words.said(lang, found.largest))
 
 
-def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
+def _answer(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     from lmviz.debug.bugs.catalogue import BUGS
 
     lang = view.lang
@@ -206,7 +206,7 @@ def _answer(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
         )
 
 
-def _judge(bench: Workbench, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
+def _judge(bench: Services, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
     """The first answer that names a bug counts."""
     from lmviz.debug.game import counted
 
@@ -217,14 +217,14 @@ def _judge(bench: Workbench, view: View, puzzle: Puzzle, now: Round, place: str 
         state.go(answer=now.answer, score=astuple(told))
 
 
-def _verdict(bench: Workbench, puzzle: Puzzle, now: Round) -> Verdict:
+def _verdict(bench: Services, puzzle: Puzzle, now: Round) -> Verdict:
     from lmviz.debug.game import judge
 
     place, bug = now.answer
-    return judge(puzzle, bench.debugging.fair(puzzle), place, bug, len(now.probes))
+    return judge(puzzle, bench.game.fair(puzzle), place, bug, len(now.probes))
 
 
-def _told(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
+def _told(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The answer, with the edit and the tell."""
     from lmviz.debug.bugs.catalogue import BUGS
 
@@ -234,9 +234,9 @@ def _told(bench: Workbench, view: View, puzzle: Puzzle, now: Round) -> None:
     show = st.success if verdict.bug_right else st.info
     show(text(lang, f"game.{key}", points=verdict.points))
     st.markdown(f"#### {visible(text(lang, f'bug.{bug.name}')).replace('·', ' ')}")
-    fair = [text(lang, f"stage.{kind}.title") for kind in bench.debugging.fair(puzzle)]
+    fair = [text(lang, f"stage.{kind}.title") for kind in bench.game.fair(puzzle)]
     st.markdown(f"{text(lang, 'game.stages', stages=' · '.join(fair))}  \n{text(lang, f'bug.{bug.name}.tell')}")
-    show_diff(bench, view, bug, puzzle.model)
+    show_diff(bench, view, bug, Folder(puzzle.model))
     st.button(
         text(lang, "game.next"),
         icon=":material/skip_next:",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.registry.bug import WithBug, healthy_twin
+from lmviz.registry.reference import Reference
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, matrices, shell, state, widgets
 from lmviz.ui.debugging import cards, charts
@@ -20,13 +22,13 @@ from lmviz.ui.text import integer, text
 
 if TYPE_CHECKING:
     from lmviz.debug.bugs.bug import Bug
+    from lmviz.services.services import Services
     from lmviz.trace.step import Array, Cell
-    from lmviz.workbench import Workbench
 
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     from lmviz.debug.bugs.catalogue import BUGS
 
     lang, bug = view.lang, BUGS[view.bug if view.bug in BUGS else View().bug]
@@ -49,7 +51,7 @@ def section(bench: Workbench, view: View) -> None:
         st.markdown(text(lang, "lab.tell", words=text(lang, f"bug.{bug.name}.tell")))
         show_diff(bench, view, bug, view.model)
         st.caption(cards.linked(lang, (bug.source,)))
-    if why := bench.debugging.why_not(bug, view.model):
+    if why := bench.bugs.why_not(bug, view.model):
         with right:
             st.info(text(lang, f"lab.{why}"))
         return
@@ -69,12 +71,12 @@ def place_name(lang: str, bug: Bug) -> str:
     return text(lang, key)
 
 
-def show_diff(bench: Workbench, view: View, bug: Bug, model: str) -> None:
+def show_diff(bench: Services, view: View, bug: Bug, model: Reference) -> None:
     """The edit: lines that go, lines that come, with their sign and their numbers."""
     from lmviz.debug.bugs.models import architecture
     from lmviz.debug.bugs.source import diff_of
 
-    own = architecture(bench.checkpoint(model))
+    own = architecture(bench.models.checkpoint(model))
     source = own if own in bug.edits else next(iter(bug.edits))
     st.markdown(text(view.lang, "lab.source", file=code(f"{source}.py")))
     found = diff_of(bug, source)
@@ -87,22 +89,21 @@ def show_diff(bench: Workbench, view: View, bug: Bug, model: str) -> None:
     st.html(f'<div class="lm-diff">{lines}</div>')
 
 
-def _first_difference(bench: Workbench, view: View, bug: Bug) -> None:
+def _first_difference(bench: Services, view: View, bug: Bug) -> None:
     """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
-    from lmviz.benches.debugging import bug_name, healthy_name
-    from lmviz.benches.run import Request
+    from lmviz.registry.recording import Request
 
-    lang, prompt = view.lang, view.prompt if view.prompt is not None else bench.first_prompt(view.model)
+    lang, prompt = view.lang, view.prompt if view.prompt is not None else bench.models.first_prompt(view.model)
     st.text_input(text(lang, "top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
-    found = bench.debugging.difference(bug, view.model, prompt)
+    found = bench.bugs.difference(bug, view.model, prompt)
     if found is None:
         st.info(text(lang, "lab.same"))
         return
-    names = healthy_name(bug, view.model), bug_name(bug.name, view.model)
+    two = healthy_twin(bug, view.model), WithBug(bug.name, view.model)
     key = {"value": "lab.first", "shape": "lab.shape"}.get(found.how, "lab.gone")
     st.markdown(text(lang, key, address=code(found.address), largest=said(lang, found.largest)))
     if found.how == "value":
-        ours, theirs = (bench.run(Request(name, prompt)) for name in names)
+        ours, theirs = (bench.models.record(Request(model, prompt)) for model in two)
         value, other = ours.trace.value(found.address), theirs.trace.value(found.address)
         assert value is not None and other is not None
         pieces = ours.tokens.pieces
@@ -111,7 +112,7 @@ def _first_difference(bench: Workbench, view: View, bug: Bug) -> None:
     cell = (found.address, found.cell) if found.how == "value" and found.cell else None
     shell.link(
         text(lang, "lab.open"),
-        Walk(lang=lang, model=names[0], prompt=prompt, step=found.address, by="line", b_model=names[1], cell=cell),
+        Walk(lang=lang, model=two[0], prompt=prompt, step=found.address, by="line", b_model=two[1], cell=cell),
     )
 
 
@@ -140,10 +141,10 @@ def three(
     matrices.show(drawn, view.lang, key="lab.three", height=230, together=True)
 
 
-def _race(bench: Workbench, view: View, bug: Bug) -> None:
+def _race(bench: Services, view: View, bug: Bug) -> None:
     """Both trained from the same weights: the curves, the step at which they part, and the link that opens it."""
     lang = view.lang
-    found = bench.debugging.race(bug, view.model)
+    found = bench.bugs.race(bug, view.model)
     lines = {
         text(lang, "lab.broken"): tuple(enumerate(found.broken, start=1)),
         text(lang, "lab.healthy"): tuple(enumerate(found.healthy, start=1)),
@@ -159,21 +160,19 @@ def _race(bench: Workbench, view: View, bug: Bug) -> None:
     st.markdown(text(lang, f"lab.part.{parting.what}", step=parting.step, **details))
     if parting.cell:
         three(view, parting.ours, parting.theirs, parting.cell)
-    place = cards.walk(lang, seen := bench.debugging.parted(bug, view.model))
+    place = cards.walk(lang, seen := bench.bugs.parted(bug, view.model))
     if place is not None and seen is not None:
         shell.link(text(lang, "lab.open_step", step=integer(lang, seen.step)), place)
 
 
-def _verdict(bench: Workbench, view: View, bug: Bug) -> None:
-    from lmviz.benches.debugging import bug_name
-
+def _verdict(bench: Services, view: View, bug: Bug) -> None:
     lang = view.lang
     st.markdown(f"#### {text(lang, 'lab.verdict')}")
-    findings = bench.debugging.verdict(bug, view.model)
+    findings = bench.bugs.verdict(bug, view.model)
     if not findings:
         st.info(text(lang, "lab.unseen" if bug.seen_by else "lab.invisible"), icon=":material/visibility_off:")
         return
-    name, prompt = bug_name(bug.name, view.model), bench.first_prompt(view.model)
+    broken, prompt = WithBug(bug.name, view.model), bench.models.first_prompt(view.model)
     for finding in sorted(findings, key=lambda f: f.check not in bug.seen_by):
-        seen = bench.debugging.seen(name, prompt, finding)
+        seen = bench.doctor.seen(broken, prompt, finding)
         cards.alarm(lang, finding, cards.walk(lang, seen), seen.step if seen else 0)

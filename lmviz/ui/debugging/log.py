@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lmviz.debug.doctor.log import Log
     from lmviz.debug.logs.roles import Role
     from lmviz.debug.logs.taken import Taken
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 LOG, ROLES = "debug.log", "debug.log.roles"
 MOST_SHOWN = 40  # names
 
 
-def section(bench: Workbench, view: View) -> Log | None:
+def section(bench: Services, view: View) -> Log | None:
     """The box for the log, and below it what was read; None if nothing can be judged."""
     from lmviz.debug.logs.reader import MOST_CHARACTERS
 
@@ -54,25 +54,25 @@ def put(log: str) -> None:
     state.keep(ROLES, {})
 
 
-def _example(bench: Workbench) -> None:
+def _example(bench: Services) -> None:
     """The log of a real training whose learning rate is too high, run here and now."""
     from lmviz.debug.pitfalls.catalogue import PITFALLS
 
-    history = bench.debugging.result(PITFALLS["rate_too_high"].sick).history
+    history = bench.pitfalls.result(PITFALLS["rate_too_high"].sick).history
     st.session_state[LOG] = "\n".join(f"step {step}: loss {loss:.4f}" for step, loss in history.losses)
     put(st.session_state[LOG])
 
 
-def _read(bench: Workbench, view: View) -> Log | None:
+def _read(bench: Services, view: View) -> Log | None:
     lang, log = view.lang, st.session_state[LOG]
     roles: dict[str, Role] = state.remember(ROLES, {})
     try:
-        found = bench.debugging.columns(log, roles)
+        found = bench.doctor.columns(log, roles)
     except UserError as error:
         st.warning(error_text(lang, error))
         return None
     try:
-        read = bench.debugging.log(log, view.d_vocab or None, roles)
+        read = bench.doctor.log(log, view.d_vocab or None, roles)
     except UserError as error:
         st.warning(error_text(lang, error))
         _table(lang, found, is_open=True)

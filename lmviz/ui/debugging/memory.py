@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lmviz.debug.memory.cures import Cure
     from lmviz.debug.memory.estimate import Estimate
     from lmviz.debug.memory.trial import Outcome, Trial
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 MB = 10**6
 D_VOCAB, N_HEADS = 1000, 4
@@ -26,7 +26,7 @@ WIDTHS = (16, 32, 64, 128, 256, 512)
 ASKED = "debug.memory"  # which trials were asked for
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     from lmviz.debug.memory.estimate import estimate
     from lmviz.train.initial import config_of
 
@@ -97,7 +97,7 @@ def _estimated(view: View, found: Estimate) -> None:
         st.caption(text(lang, "memory.legend"))
 
 
-def _measuring(bench: Workbench, view: View, trial: Trial, found: Estimate) -> None:
+def _measuring(bench: Services, view: View, trial: Trial, found: Estimate) -> None:
     lang = view.lang
     asked: set[object] = state.remember(ASKED, set())
     st.button(
@@ -119,7 +119,7 @@ def _measuring(bench: Workbench, view: View, trial: Trial, found: Estimate) -> N
         _ended(view, outcome)
 
 
-def _limited(bench: Workbench, view: View, trial: Trial) -> None:
+def _limited(bench: Services, view: View, trial: Trial) -> None:
     """The same with the budget as a real limit; and, where that fails, the cures."""
     lang = view.lang
     limited = replace(trial, limit=view.budget * MB)
@@ -161,7 +161,7 @@ def _ended(view: View, outcome: Outcome) -> None:
         st.error(text(lang, "memory.killed", message=code(outcome.message)))
 
 
-def _cures(bench: Workbench, view: View, limited: Trial) -> None:
+def _cures(bench: Services, view: View, limited: Trial) -> None:
     from lmviz.debug.memory.cures import cures
 
     lang = view.lang
@@ -194,14 +194,14 @@ def _change(before: Trial, cure: Cure) -> str:
     return ", ".join(f"{was} → {now}" for was, now in pairs if was != now)
 
 
-def _tried(bench: Workbench, lang: str, trial: Trial) -> Outcome:
+def _tried(bench: Services, lang: str, trial: Trial) -> Outcome:
     place = st.empty()
 
     def waiting(before: int) -> None:
         place.caption(text(lang, "pitfall.waiting", n=before))
 
     with st.spinner(text(lang, "memory.trying")):
-        outcome = bench.debugging.try_out(trial, waiting)
+        outcome = bench.pitfalls.try_out(trial, waiting)
     place.empty()
     return outcome
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.registry.lesson_step import PitfallStep
 from lmviz.ui import charts as shared
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import cards, charts, memory, tips
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from lmviz.debug.pitfalls.catalogue import Pitfall
     from lmviz.debug.pitfalls.run import Result
     from lmviz.debug.pitfalls.setup import Setup
+    from lmviz.services.services import Services
     from lmviz.train.loop import Snapshot
-    from lmviz.workbench import Workbench
 
 PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     lang = view.lang
@@ -50,7 +51,7 @@ def section(bench: Workbench, view: View) -> None:
         _family(bench, replace(view, family=family))
 
 
-def _family(bench: Workbench, view: View) -> None:
+def _family(bench: Services, view: View) -> None:
     from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     lang = view.lang
@@ -128,7 +129,7 @@ def _cure(lang: str, name: str, setup: Setup) -> str:
     return text(lang, f"cure.{name}", rate=rate(lang, setup.training.learning_rate))
 
 
-def _shown(bench: Workbench, view: View, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
+def _shown(bench: Services, view: View, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
            right: st.delta_generator.DeltaGenerator) -> None:  # fmt: skip
     """What has run so far: the curves, what it writes, and what the doctor says."""
     lang = view.lang
@@ -149,20 +150,18 @@ def _shown(bench: Workbench, view: View, pitfall: Pitfall, left: st.delta_genera
             _beside(bench, lang, pitfall, results)
 
 
-def _beside(bench: Workbench, lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
+def _beside(bench: Services, lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
     """The same training step of the sick and of the cured training, in the step-through."""
-    from lmviz.benches.moments import PITFALL, Name
-
     step = min(result.history.last_step for result in results.values() if result.history.losses)
-    a, b = (str(Name(PITFALL, step, of)) for of in (pitfall.name, f"{pitfall.name}/{pitfall.cures[0][0]}"))
+    a, b = (PitfallStep(step, 0, pitfall.name, cure) for cure in ("", pitfall.cures[0][0]))
     place = Walk(lang=lang, model=a, b_model=b, step="logits")
     shell.link(text(lang, "pitfall.beside", step=integer(lang, step)), place)
 
 
-def _run(bench: Workbench, lang: str, setup: Setup) -> Result:
+def _run(bench: Services, lang: str, setup: Setup) -> Result:
     """Run a training, with a bar that shows how far it is; one that ran before is there at once."""
-    if bench.debugging.has_run(setup):
-        return bench.debugging.result(setup)
+    if bench.pitfalls.has_run(setup):
+        return bench.pitfalls.result(setup)
     place = st.empty()
     steps = setup.training.steps
 
@@ -174,7 +173,7 @@ def _run(bench: Workbench, lang: str, setup: Setup) -> Result:
             done = text(lang, "pitfall.running", step=integer(lang, snapshot.step), steps=integer(lang, steps))
             place.progress(snapshot.step / steps, done)
 
-    result = bench.debugging.result(setup, watch, waiting)
+    result = bench.pitfalls.result(setup, watch, waiting)
     place.empty()
     return result
 
@@ -237,12 +236,12 @@ def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:
         st.info(text(lang, "pitfall.wrong", words=words), icon=":material/lightbulb:")
 
 
-def _alarms(bench: Workbench, lang: str, pitfall: Pitfall, sick: Result) -> None:
+def _alarms(bench: Services, lang: str, pitfall: Pitfall, sick: Result) -> None:
     told = [finding for finding in sick.findings if finding.holds is False]
     told.sort(key=lambda finding: finding.check not in pitfall.findings)
     st.markdown(f"**{text(lang, 'pitfall.doctor')}**")
     for finding in told[:2]:
-        seen = bench.debugging.seen_in_pitfall(pitfall.name, finding, sick.diverged_at or sick.history.last_step)
+        seen = bench.doctor.seen_in_pitfall(pitfall.name, finding, sick.diverged_at or sick.history.last_step)
         cards.alarm(lang, finding, cards.walk(lang, seen), seen.step)
     if not told:
         st.markdown(text(lang, "pitfall.nothing"))

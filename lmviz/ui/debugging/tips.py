@@ -15,23 +15,23 @@ from lmviz.ui.text import percent, text, visible
 from lmviz.ui.training.view import View as Training
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Run
-    from lmviz.workbench import Workbench
+    from lmviz.registry.recording import Recording
+    from lmviz.services.services import Services
 
 TOP = 5
 MOST_IDS = 64  # shown
 
 
-def section(bench: Workbench, view: View) -> None:
-    from lmviz.benches.run import Request
+def section(bench: Services, view: View) -> None:
+    from lmviz.registry.recording import Request
 
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choices.model(bench, lang, view.model, prompt=None, pos=-1)
-        prompt = view.prompt if view.prompt is not None else bench.first_prompt(view.model)
+        prompt = view.prompt if view.prompt is not None else bench.models.first_prompt(view.model)
         st.text_input(text(lang, "tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
-    run = bench.run(Request(view.model, prompt))
-    shell.notes(lang, run.said)
+    run = bench.models.record(Request(view.model, prompt))
+    shell.notes(lang, run.notes)
     left, middle, right = st.columns(3, gap="medium")
     with left, st.container(border=True):
         _shapes(view, run, prompt)
@@ -42,7 +42,7 @@ def section(bench: Workbench, view: View) -> None:
     _next(view)
 
 
-def _shapes(view: View, run: Run, prompt: str) -> None:
+def _shapes(view: View, run: Recording, prompt: str) -> None:
     lang = view.lang
     st.markdown(f"#### {text(lang, 'tips.shapes')}")
     st.markdown(text(lang, "tips.shapes.say"))
@@ -54,7 +54,7 @@ def _shapes(view: View, run: Run, prompt: str) -> None:
     shell.link(text(lang, "tips.shapes.go"), Walk(lang=lang, model=view.model, prompt=prompt))
 
 
-def _predictions(view: View, run: Run) -> None:
+def _predictions(view: View, run: Recording) -> None:
     """The guide's `inspect_prediction`, after the token that is clicked."""
     import numpy as np
 
@@ -72,14 +72,14 @@ def _predictions(view: View, run: Run) -> None:
     shell.link(text(lang, "tips.shapes.go"), place)
 
 
-def _data(bench: Workbench, view: View, prompt: str) -> None:
+def _data(bench: Services, view: View, prompt: str) -> None:
     """The guide's `check_data`: there and back, with what was lost."""
     from lmviz.train.preview import DROPPED, UNKNOWN, check_data
 
     lang = view.lang
     st.markdown(f"#### {text(lang, 'tips.data')}")
     st.markdown(text(lang, "tips.data.say"))
-    back = check_data(bench.checkpoint(view.model).tokenizer, prompt)
+    back = check_data(bench.models.checkpoint(view.model).tokenizer, prompt)
     marks = {UNKNOWN: (("unknown",), "?"), DROPPED: (("lost",), "×")}
     shown = [pieces.Piece(part, marks=marks.get(fate, ((), ""))[0], sign=marks.get(fate, ((), ""))[1])
              for part, fate in back.parts]  # fmt: skip

@@ -7,6 +7,8 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
+from lmviz.registry.reference import Reference
+from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, choice, flag, part, real, whole
 
 SECTIONS = ("pitfalls", "doctor", "lab", "game", "exercises")
@@ -41,7 +43,7 @@ class View(Place):
     """One visitor's place on the debugging page."""
 
     section: str = part("pitfalls", choice(*SECTIONS))
-    model: str = part("simple-llm", str)
+    model: Reference = model_part("simple-llm")
     # pitfalls
     family: str = part("no_learning", choice(*FAMILIES))
     pitfall: str = part("", str)  # empty: the family's first

@@ -14,10 +14,10 @@ from lmviz.ui.text import number, text, visible
 
 if TYPE_CHECKING:
     from lmviz.embed.answers import AnswerDistances
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "embeddings.answers.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):

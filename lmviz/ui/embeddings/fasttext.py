@@ -14,16 +14,16 @@ from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.live import Live
     from lmviz.embed.fasttext import WordSum
     from lmviz.embed.word2vec import VectorsSnapshot
     from lmviz.embed.words import WordText
-    from lmviz.workbench import Workbench
+    from lmviz.services.live import Live
+    from lmviz.services.services import Services
 
 NEAREST = 6
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     shortest, longest = view.grams
     st.markdown(text(lang, "embeddings.fasttext.say", shortest=shortest, longest=longest))

@@ -14,20 +14,20 @@ from lmviz.ui.step_through.view import View as Steps
 from lmviz.ui.text import code, number, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.embeddings import Worked
-    from lmviz.workbench import Workbench
+    from lmviz.services.embeddings import Worked
+    from lmviz.services.services import Services
 
 HEIGHT = 350
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     st.markdown(text(view.lang, "embeddings.look_up.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(bench, view)
         found = bench.embeddings.look_up(view.model, prompt)
-        pos = tokens.followed(found.run, view)
+        pos = tokens.followed(found.recording, view)
         view = tokens.asked(view, "rows", pos, found.trace["rows"].outputs[0].shape[-1])
-    shell.notes(view.lang, found.run.said)
+    shell.notes(view.lang, found.recording.notes)
     _pictures(found, bench.embeddings.pieces(view.model), view, pos)
     _where_from(found, view, pos)
 
@@ -93,7 +93,7 @@ def _where_from(found: Worked, view: View, pos: int) -> None:
         st.markdown(text(lang, "embeddings.look_up.row", piece=piece, id=found.tokens.ids[row], col=col))
         worked.show(why, lang)
     elif address == "weight":
-        piece = code(visible(found.run.piece(row)))
+        piece = code(visible(found.recording.piece(row)))
         written = number(lang, float(value.array[row, col]), 4)
         st.markdown(text(lang, "embeddings.look_up.weight", piece=piece, id=row, col=col, value=written))
         _step_link(found, view, row, col)

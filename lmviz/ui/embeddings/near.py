@@ -13,12 +13,12 @@ from lmviz.ui.embeddings.view import METRICS, View
 from lmviz.ui.text import code, integer, percent, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.embeddings import TokenMap
     from lmviz.embed.distances import Neighbour
-    from lmviz.workbench import Workbench
+    from lmviz.services.embeddings import TokenMap
+    from lmviz.services.services import Services
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "embeddings.near.say"))
     found = bench.embeddings.token_map(view.model)

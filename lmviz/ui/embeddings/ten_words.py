@@ -15,14 +15,14 @@ from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import code, number, percent, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.live import Live
     from lmviz.embed.ten_words import WordsSnapshot
-    from lmviz.workbench import Workbench
+    from lmviz.services.live import Live
+    from lmviz.services.services import Services
 
 NAMED = 40  # words on the map
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     from lmviz.embed.ten_words import TEXTS, vocabulary
 
     learned = view.words or TEXTS[view.lang]
@@ -41,7 +41,7 @@ def section(bench: Workbench, view: View) -> None:
     replay.watched(live, view.lang, "ten_words", lambda: _drawn(bench, live, words, learned))
 
 
-def _drawn(bench: Workbench, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
+def _drawn(bench: Services, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
     view = state.view(View)
     found = live.look()
     now = found[replay.steps(view.lang, live, "ten_words", [one.step for one in found], view.step)]
@@ -75,7 +75,7 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], v
     matrices.show(given, lang, key="ten_words", on_cell=lambda a, c: state.go(cell=(a, c)), height=410)
 
 
-def _where_from(bench: Workbench, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
+def _where_from(bench: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
     """A random number comes from nowhere else; a learned one from the last step of training."""
     from lmviz.trace.step import fits
 

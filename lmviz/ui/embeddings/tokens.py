@@ -12,18 +12,18 @@ from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.text import plain, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Run
-    from lmviz.workbench import Workbench
+    from lmviz.registry.recording import Recording
+    from lmviz.services.services import Services
 
 MOST_BUTTONS = 40
 
 
-def prompt(bench: Workbench, view: View, open_ended: bool = False) -> str:
+def prompt(bench: Services, view: View, open_ended: bool = False) -> str:
     """The text to read: typed, or the model's own first one; to answer to, one of its own, which leaves most open."""
     name = "opening" if open_ended else "prompt"
     shown: str | None = getattr(view, name)
     if shown is None:
-        shown = bench.embeddings.opening(view.model) if open_ended else bench.first_prompt(view.model)
+        shown = bench.embeddings.opening(view.model) if open_ended else bench.models.first_prompt(view.model)
     st.text_input(
         text(view.lang, "embeddings.prompt"),
         max_chars=TEXT_LIMIT,
@@ -33,7 +33,7 @@ def prompt(bench: Workbench, view: View, open_ended: bool = False) -> str:
     return shown
 
 
-def followed(run: Run, view: View) -> int:
+def followed(run: Recording, view: View) -> int:
     """The position that is followed, chosen among the tokens."""
     n = len(run.tokens)
     pos = min(view.token, n - 1) % n

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lmviz.registry.reference import Reference
+from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, choice, part, real, whole
 from lmviz.ui.state import cell as cell_of
 
@@ -39,7 +41,7 @@ class View(Place):
     """One visitor's place among the embeddings."""
 
     section: str = part("look_up", choice(*SECTIONS))
-    model: str = part("pokemon", str)
+    model: Reference = model_part("pokemon")
     prompt: str | None = part(None, _text)  # None: the model's own first prompt
     opening: str | None = part(None, _text)  # what the model's answers begin with; None: what leaves most open
     token: int = part(-1, whole(-1, 100_000))  # the position that is followed; negative: from the end

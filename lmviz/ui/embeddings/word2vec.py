@@ -15,16 +15,16 @@ from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, percent, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.live import Live
     from lmviz.embed.word2vec import VectorsSnapshot
     from lmviz.embed.words import Example, WordText
-    from lmviz.workbench import Workbench
+    from lmviz.services.live import Live
+    from lmviz.services.services import Services
 
 NEAREST = 5
 SHOWN_EXAMPLES = 4
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, f"embeddings.{view.kind}.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):

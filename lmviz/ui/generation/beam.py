@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
     from lmviz.generate.beam import BeamNode, BeamSearch
     from lmviz.model.checkpoint import Checkpoint
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 HEIGHT = 420
 
 
-def beam(bench: Workbench, view: View) -> None:
+def beam(bench: Services, view: View) -> None:
     """A step redraws only this part."""
-    checkpoint = bench.writer(view.model, view.weights)
-    live = bench.drafting.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
+    checkpoint = bench.generation.writer(view.model, view.weights)
+    live = bench.generation.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
     replay.made(live, view.lang, "beam", lambda found: st.fragment(_search)(bench, checkpoint, found))
 
 
-def _search(bench: Workbench, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
+def _search(bench: Services, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
     view = state.view(View)
     last = len(searches) - 1
     at = min(view.n, last)

@@ -15,18 +15,18 @@ from lmviz.ui.text import number, text
 if TYPE_CHECKING:
     from lmviz.generate.side_by_side import Outcome
     from lmviz.model.checkpoint import Checkpoint
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 
-def compare(bench: Workbench, view: View) -> None:
+def compare(bench: Services, view: View) -> None:
     """One column per way."""
-    checkpoint = bench.writer(view.model, view.weights)
+    checkpoint = bench.generation.writer(view.model, view.weights)
     _keep(view)
     ways = [("greedy", view), ("sample", view), *((f"kept.{i}", _restored(view, k)) for i, k in enumerate(view.kept))]
     ways.append(("beam", view))
     first = view.first(checkpoint)
     asked = [(checkpoint, first, way.settings(checkpoint, _strategy(name))) for name, way in ways]
-    live = bench.drafting.outcomes(asked)
+    live = bench.generation.outcomes(asked)
     replay.made(live, view.lang, "ways", lambda found: _columns(checkpoint, view, ways, found[-1]()))
     said(view, bench, "sample")
 

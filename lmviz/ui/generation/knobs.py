@@ -8,21 +8,21 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import shell, state, widgets
-from lmviz.ui.choices import one_of
+from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
-from lmviz.ui.text import code, integer, text, visible
+from lmviz.ui.text import code, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text that begins anew
 RUNS = 10  # of the trainings, the latest
 
 
-def model_and_prompt(bench: Workbench, view: View) -> None:
-    names = _models(bench, view.lang)
+def model_and_prompt(bench: Services, view: View) -> None:
+    names = with_runs(bench, view.lang, RUNS)
     bound = state.bound("model", prompt=None, stop=None, **START)
-    one_of(text(view.lang, "top.model"), names, view.model, bound, label_visibility="collapsed", width=170)
+    one_of(text(view.lang, "top.model"), names, str(view.model), bound, label_visibility="collapsed", width=170)
     widgets.selectbox(
         text(view.lang, "generation.weights"),
         WEIGHTS,
@@ -32,7 +32,7 @@ def model_and_prompt(bench: Workbench, view: View) -> None:
         **state.bound("weights", **START),
     )
     try:
-        first = view.first(bench.checkpoint(view.model))
+        first = view.first(bench.models.checkpoint(view.model))
     except UserError:
         first = view.prompt or ""
     st.session_state["generation.prompt"] = first
@@ -44,22 +44,6 @@ def model_and_prompt(bench: Workbench, view: View) -> None:
         max_chars=PROMPT_LIMIT,
         on_change=lambda: state.go(prompt=st.session_state["generation.prompt"], **START),
     )
-
-
-def _models(bench: Workbench, lang: str) -> dict[str, str]:
-    """The samples, and the latest trainings as they are now, by the names that open them."""
-    from lmviz.benches.names import moment_name
-
-    names = {name: name for name in bench.models()}
-    try:
-        for run in bench.runs.all()[:RUNS]:
-            if stops := bench.runs.stops(run.id):
-                step = stops[-1].step
-                label = text(lang, "train.model.from_run", name=run.name, step=integer(lang, step))
-                names[moment_name(run.id, step)] = label
-    except UserError:
-        pass  # the training page says what is wrong with the folder of runs
-    return names
 
 
 def knobs(view: View) -> None:
@@ -113,10 +97,10 @@ def _rarer(view: View) -> None:
         )
 
 
-def notes(bench: Workbench, view: View) -> None:
+def notes(bench: Services, view: View) -> None:
     """What becomes of the prompt, and of a token that was to end texts and that the vocabulary lacks."""
-    checkpoint = bench.checkpoint(view.model)
-    shell.notes(view.lang, bench.said(checkpoint, view.first(checkpoint)))
+    checkpoint = bench.models.checkpoint(view.model)
+    shell.notes(view.lang, bench.generation.notes(checkpoint, view.first(checkpoint)))
     if view.stop and checkpoint.tokenizer.id(view.stop) is None:
         shell.note(text(view.lang, "generation.stop_token_missing", token=code(visible(view.stop))))
 

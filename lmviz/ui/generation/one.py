@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from lmviz.generate.generation import Generation, Writing
     from lmviz.generate.token_step import TokenStep
     from lmviz.model.checkpoint import Checkpoint
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
 
 
-def stepping(bench: Workbench, view: View) -> None:
+def stepping(bench: Services, view: View) -> None:
     """The part of the page that a step redraws; while it runs, it redraws itself."""
     running = state.remember("generation.running", False)
     st.fragment(_step, run_every=EVERY if running else None)(bench, running)
 
 
-def _step(bench: Workbench, running: bool) -> None:
+def _step(bench: Services, running: bool) -> None:
     if state.remember("generation.running", False) != running:
         st.rerun()  # the fragment's clock starts or stops
     view = state.view(View)
     try:
-        checkpoint = bench.writer(view.model, view.weights)
-        writing = bench.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
+        checkpoint = bench.generation.writer(view.model, view.weights)
+        writing = bench.generation.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
         if running:
             view = _tick(view, writing)
         with st.spinner(text(view.lang, "replay.making")):

@@ -14,7 +14,7 @@ from lmviz.ui.generation.view import WAYS, View
 from lmviz.ui.text import error_text, text
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 LOOK = Path(__file__).with_name("look.css")
 DRAWN = {"one": one.stepping, "several": several.several, "beam": beam.beam, "compare": compare.compare}
@@ -37,7 +37,7 @@ def page(view: View) -> None:
             st.error(error_text(view.lang, error))
 
 
-def _body(bench: Workbench, view: View) -> None:
+def _body(bench: Services, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
         widgets.segmented_control(
             text(view.lang, "generation.way"),
@@ -51,7 +51,7 @@ def _body(bench: Workbench, view: View) -> None:
     knobs.knobs(view)
     knobs.notes(bench, view)
     DRAWN[view.way](bench, view)
-    if view.prompt and view.prompt != bench.first_prompt(view.model):
+    if view.prompt and view.prompt != bench.models.first_prompt(view.model):
         lesson.done("beginning")
     if view.temperature != View().temperature:
         lesson.done("temperature")

@@ -14,18 +14,18 @@ from lmviz.ui.text import text, visible
 
 if TYPE_CHECKING:
     from lmviz.generate.presets import Preset
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 PROMPT = "prompt "
 UNTRAINED = "names_untrained"
 TOP = 5  # predictions that the guide inspects
 
 
-def presets(bench: Workbench, view: View) -> None:
+def presets(bench: Services, view: View) -> None:
     """A list to choose from: other beginnings for this model, and what changes the whole view."""
     from lmviz.generate.presets import PRESETS
 
-    prompts = bench.checkpoint(view.model).card.prompts
+    prompts = bench.models.checkpoint(view.model).card.prompts
     places = {f"{PROMPT}{prompt}": START | {"prompt": prompt} for prompt in prompts}
     places |= {preset.name: _place(preset) for preset in PRESETS}
     places[UNTRAINED] = places[PRESETS[1].name] | {"both": True}

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lmviz.registry.reference import Reference
+from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, choice, flag, part, real, whole
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ Kept = tuple[float, ...]  # in the order of KEPT
 class View(Place):
     """One visitor's place on the generation page: with it the same text comes again."""
 
-    model: str = part("names", str)
+    model: Reference = model_part("names")
     weights: str = part("trained", choice(*WEIGHTS))
     prompt: str | None = part(None, str)  # None: the model's own first prompt
     way: str = part("one", choice(*WAYS))

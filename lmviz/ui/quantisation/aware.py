@@ -15,15 +15,15 @@ from lmviz.ui.text import integer, number, text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmviz.benches.live import Live
-    from lmviz.benches.quantising import AwareStep, Rival
     from lmviz.quantise.scheme import Scheme
-    from lmviz.workbench import Workbench
+    from lmviz.services.live import Live
+    from lmviz.services.quantisation import AwareStep, Rival
+    from lmviz.services.services import Services
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     st.markdown(text(view.lang, "quantisation.aware.say"))
-    runs = {run.id: run for run in bench.quantising.runs()}
+    runs = {run.id: run for run in bench.quantisation.runs()}
     if runs or view.run:
         trained.choose(runs, view)
     if view.run:
@@ -32,7 +32,7 @@ def section(bench: Workbench, view: View) -> None:
         _here(bench, view)
 
 
-def _here(bench: Workbench, view: View) -> None:
+def _here(bench: Services, view: View) -> None:
     scheme = view.scheme_of(view.format if view.format in INTEGERS else INTEGERS[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choices(view)
@@ -41,11 +41,11 @@ def _here(bench: Workbench, view: View) -> None:
     if measuring.missing(bench, view):
         return
     if view.trains:
-        live = bench.quantising.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
+        live = bench.quantisation.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
         replay.watched(live, view.lang, "aware", lambda: _drawn(bench, live, scheme))
     else:
         with st.spinner(text(view.lang, "quantisation.measuring")):
-            rivals = bench.quantising.rivals(view.model, scheme, None, view.text)
+            rivals = bench.quantisation.rivals(view.model, scheme, None, view.text)
         _before(rivals, scheme, view)
         rivals_table.show(bench, rivals, scheme, view, view.model)
     measuring.on(bench, view, trains=True)
@@ -77,9 +77,9 @@ def _before(rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:
     st.markdown(text(view.lang, "quantisation.aware.before", format=scheme.format.upper(), cost=cost))
 
 
-def _drawn(bench: Workbench, live: Live[AwareStep], scheme: Scheme) -> None:
+def _drawn(bench: Services, live: Live[AwareStep], scheme: Scheme) -> None:
     view, found = state.view(View), live.look()
-    rivals = bench.quantising.rivals(view.model, scheme, found[-1], view.text)
+    rivals = bench.quantisation.rivals(view.model, scheme, found[-1], view.text)
     if found[-1].finished is None:
         st.progress(live.progress, text(view.lang, "replay.at", step=integer(view.lang, found[-1].step)))
     else:

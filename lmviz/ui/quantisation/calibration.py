@@ -13,14 +13,14 @@ from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, View
 from lmviz.ui.text import integer, number, percent, text
 
 if TYPE_CHECKING:
-    from lmviz.benches.quantising import Calibrated
+    from lmviz.services.quantisation import Calibrated
+    from lmviz.services.services import Services
     from lmviz.train.effect import Effect
-    from lmviz.workbench import Workbench
 
 CODES = 2**8  # of what goes into a layer, in eight bits
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "quantisation.calibration.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -46,8 +46,8 @@ def section(bench: Workbench, view: View) -> None:
         return
     scheme = view.scheme_of(_format(view))
     with st.spinner(text(lang, "quantisation.measuring")):
-        found = bench.quantising.calibrated(view.model, scheme, view.calibration, view.outer, view.text)
-        weights = bench.quantising.outcome(view.model, scheme, view.text)
+        found = bench.quantisation.calibrated(view.model, scheme, view.calibration, view.outer, view.text)
+        weights = bench.quantisation.outcome(view.model, scheme, view.text)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         st.markdown(text(lang, "quantisation.ranges", n=found.n_texts, layers=len(found.ranges)))

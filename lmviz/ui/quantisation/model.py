@@ -17,11 +17,11 @@ from lmviz.ui.text import code, integer, number, percent, text, visible
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmviz.benches.quantising import Outcome
-    from lmviz.workbench import Workbench
+    from lmviz.services.quantisation import Outcome
+    from lmviz.services.services import Services
 
 
-def section(bench: Workbench, view: View) -> None:
+def section(bench: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "quantisation.model.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -29,7 +29,7 @@ def section(bench: Workbench, view: View) -> None:
     if measuring.missing(bench, view):
         return
     with st.spinner(text(lang, "quantisation.measuring")):
-        outcomes = [bench.quantising.outcome(view.model, view.scheme_of(name), view.text) for name in FORMATS]
+        outcomes = [bench.quantisation.outcome(view.model, view.scheme_of(name), view.text) for name in FORMATS]
     chosen = outcomes[FORMATS.index(view.format)]
     _sentence(chosen, view)
     left, right = st.columns([3, 2], gap="medium")
@@ -89,10 +89,10 @@ def _table(outcomes: list[Outcome], view: View) -> None:
     worked.table([text(lang, f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
 
 
-def _prompt(bench: Workbench, view: View) -> str:
+def _prompt(bench: Services, view: View) -> str:
     """What both models read, and how they write on."""
     lang = view.lang
-    prompt = bench.first_prompt(view.model) if view.prompt is None else view.prompt
+    prompt = bench.models.first_prompt(view.model) if view.prompt is None else view.prompt
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             text(lang, "quantisation.prompt"), max_chars=TEXT_LIMIT, width=260, **state.bound("prompt", prompt)
@@ -104,10 +104,10 @@ def _prompt(bench: Workbench, view: View) -> str:
     return prompt
 
 
-def _logits(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
+def _logits(bench: Services, chosen: Outcome, view: View, prompt: str) -> None:
     """The scores of all next tokens, before and after, the likeliest first."""
     checkpoints = (chosen.before, chosen.quantised.checkpoint)
-    before, after = (bench.quantising.next_logits(checkpoint, prompt) for checkpoint in checkpoints)
+    before, after = (bench.quantisation.next_logits(checkpoint, prompt) for checkpoint in checkpoints)
     best = np.argsort(-before, kind="stable")
     lines = np.stack([before[best], after[best], (after - before)[best]])
     logits = Matrix(
@@ -123,7 +123,7 @@ def _logits(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
     _worked_out(bench, chosen, view, prompt, best)
 
 
-def _worked_out(bench: Workbench, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
+def _worked_out(bench: Services, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
     """Both scores of the token that was clicked, and their difference."""
     from lmviz.explain import by_hand
 
@@ -133,7 +133,7 @@ def _worked_out(bench: Workbench, chosen: Outcome, view: View, prompt: str, best
         return
     id = int(best[view.logit[1]])
     before, after = (
-        bench.quantising.logit(checkpoint, prompt, id) for checkpoint in (chosen.before, chosen.quantised.checkpoint)
+        bench.quantisation.logit(checkpoint, prompt, id) for checkpoint in (chosen.before, chosen.quantised.checkpoint)
     )
     st.markdown(text(lang, "quantisation.logit", token=code(visible(chosen.before.tokenizer.piece(id)))))
     change = by_hand.total([after.value, -before.value])
@@ -141,11 +141,11 @@ def _worked_out(bench: Workbench, chosen: Outcome, view: View, prompt: str, best
     worked.lines(lines, lang)
 
 
-def _texts(bench: Workbench, chosen: Outcome, view: View, prompt: str) -> None:
+def _texts(bench: Services, chosen: Outcome, view: View, prompt: str) -> None:
     """The same prompt, the same random numbers: what each model writes."""
     lang = view.lang
     before, after = (
-        bench.quantising.texts(view.model, checkpoint, prompt, view.seed, view.temperature)
+        bench.quantisation.texts(view.model, checkpoint, prompt, view.seed, view.temperature)
         for checkpoint in (chosen.before, chosen.quantised.checkpoint)
     )
     rows = [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.registry.reference import Reference
 from lmviz.ui import worked
 from lmviz.ui.quantisation import measuring
 from lmviz.ui.text import integer, number, text, visible
@@ -13,10 +14,10 @@ from lmviz.ui.text import integer, number, text, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmviz.benches.quantising import Rival
     from lmviz.quantise.scheme import Scheme
+    from lmviz.services.quantisation import Rival
+    from lmviz.services.services import Services
     from lmviz.ui.quantisation.view import View
-    from lmviz.workbench import Workbench
 
 TEXTS = 3  # that each model writes
 
@@ -35,10 +36,10 @@ def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: View) -> No
     st.markdown(text(lang, f"quantisation.aware.after.{outcome}", **details))
 
 
-def show(bench: Workbench, rivals: Sequence[Rival], scheme: Scheme, view: View, model: str) -> None:
+def show(bench: Services, rivals: Sequence[Rival], scheme: Scheme, view: View, model: Reference) -> None:
     """Each model: its size, its loss, and what it writes."""
     lang = view.lang
-    prompt = bench.first_prompt(model) if view.prompt is None else view.prompt
+    prompt = bench.models.first_prompt(model) if view.prompt is None else view.prompt
     rows = [
         (
             text(lang, f"quantisation.rival.{one.kind}", format=scheme.format.upper()),
@@ -46,7 +47,7 @@ def show(bench: Workbench, rivals: Sequence[Rival], scheme: Scheme, view: View, 
             number(lang, one.loss, 4),
             " · ".join(
                 visible(written)
-                for written in bench.quantising.texts(model, one.checkpoint, prompt, view.seed, view.temperature)[
+                for written in bench.quantisation.texts(model, one.checkpoint, prompt, view.seed, view.temperature)[
                     :TEXTS
                 ]
             ),

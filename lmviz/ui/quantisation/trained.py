@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.run import RunModel
 from lmviz.ui import shell, state
 from lmviz.ui.choices import one_of
 from lmviz.ui.quantisation import measuring, rivals_table
@@ -19,8 +20,8 @@ from lmviz.ui.training.view import View as Training
 
 if TYPE_CHECKING:
     from lmviz.quantise.scheme import Scheme
+    from lmviz.services.services import Services
     from lmviz.train.store.run_table import Run
-    from lmviz.workbench import Workbench
 
 BEAT = 1.0  # seconds between two looks at a twin that trains
 
@@ -35,11 +36,10 @@ def choose(runs: Mapping[str, Run], view: View) -> None:
 
 def plan(view: View, scheme: Scheme) -> Training:
     """The training page with the same choices filled in."""
-    from lmviz.benches.names import run_and_step
     from lmviz.train.texts import PRESETS
 
-    moment = run_and_step(view.model)
-    known = next((name for name, one in PRESETS.items() if (one.sample, one.of) == (view.model, "all")), OWN)
+    sample = str(view.model)
+    known = next((name for name, one in PRESETS.items() if (one.sample, one.of) == (sample, "all")), OWN)
     settings: dict[str, str | int | float | bool] = {
         "quantisation.format": scheme.format,
         "quantisation.granularity": scheme.granularity,
@@ -51,15 +51,18 @@ def plan(view: View, scheme: Scheme) -> Training:
         "training.schedule": "cosine",
     }
     return Training(
-        lang=view.lang, data=moment[0] if moment else known, start=view.model, changes=tuple(sorted(settings.items()))
+        lang=view.lang,
+        data=view.model.run if isinstance(view.model, RunModel) else known,
+        start=view.model,
+        changes=tuple(sorted(settings.items())),
     )
 
 
-def section(bench: Workbench, run: Run | None, view: View) -> None:
+def section(bench: Services, run: Run | None, view: View) -> None:
     if run is None:
         st.info(text(view.lang, "train.gone"))
         return
-    trains = _trains(bench.quantising.twin(run))
+    trains = _trains(bench.quantisation.twin(run))
     st.fragment(_compared, run_every=BEAT if trains else None)(bench, run, trains)
 
 
@@ -67,13 +70,13 @@ def _trains(twin: Run | None) -> bool:
     return twin is not None and twin.is_active
 
 
-def _compared(bench: Workbench, run: Run, trained: bool) -> None:
+def _compared(bench: Services, run: Run, trained: bool) -> None:
     view = state.view(View)
     try:
-        twin = bench.quantising.twin(run)
+        twin = bench.quantisation.twin(run)
         if trained and not _trains(twin):
             st.rerun()  # the whole page once more, without a clock
-        rivals = bench.quantising.rivals_of(run, twin, view.text)
+        rivals = bench.quantisation.rivals_of(run, twin, view.text)
     except UserError as error:
         st.error(error_text(view.lang, error))
         measuring.choose(view)
@@ -83,16 +86,16 @@ def _compared(bench: Workbench, run: Run, trained: bool) -> None:
         rivals_table.after(rivals, run.recipe.quantisation, run.step, view)
     else:
         _missing(bench, run, twin, view)
-    rivals_table.show(bench, rivals, run.recipe.quantisation, view, _name(bench, run))
+    rivals_table.show(bench, rivals, run.recipe.quantisation, view, _model(bench, run))
     with st.container(horizontal=True):
         beside = (twin.id,) if twin else ()
         shell.link(
             text(view.lang, "quantisation.run.open"), Training(lang=view.lang, run=run.id, beside=beside), "training"
         )
-    measuring.on(bench, view, _name(bench, run))
+    measuring.on(bench, view, _model(bench, run))
 
 
-def _missing(bench: Workbench, run: Run, twin: Run | None, view: View) -> None:
+def _missing(bench: Services, run: Run, twin: Run | None, view: View) -> None:
     """The fair comparison is with a training that is as long and rounds only afterwards."""
     lang = view.lang
     if twin is None:
@@ -108,14 +111,12 @@ def _missing(bench: Workbench, run: Run, twin: Run | None, view: View) -> None:
         st.progress(min(1.0, twin.step / twin.steps), said)
 
 
-def _train_twin(bench: Workbench, run: Run, lang: str) -> None:
+def _train_twin(bench: Services, run: Run, lang: str) -> None:
     try:
-        bench.quantising.train_twin(run, owner.tokens()[-1])
+        bench.quantisation.train_twin(run, owner.tokens()[-1])
     except UserError as error:
         st.toast(error_text(lang, error), icon=":material/error:")
 
 
-def _name(bench: Workbench, run: Run) -> str:
-    from lmviz.benches.names import moment_name
-
-    return moment_name(run.id, bench.runs.ends(run.id)[1])
+def _model(bench: Services, run: Run) -> RunModel:
+    return RunModel(run.id, bench.models.runs.ends(run.id)[1])

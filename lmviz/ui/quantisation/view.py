@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lmviz.registry.reference import Reference
+from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, choice, flag, part, real, whole
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class View(Place):
     """One visitor's place in the quantisation."""
 
     section: str = part("weight", choice(*SECTIONS))
-    model: str = part("names", str)
+    model: Reference = model_part("names")
     weight: str = part("", str)  # a matrix by name; empty: the first of the first block
     cell: tuple[int, int] = part((0, 0), _cell)  # the number that is worked out
     format: str = part("int4", choice(*FORMATS))

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from lmviz.benches.run import PROMPT_LIMIT, Run
 from lmviz.errors import UserError
+from lmviz.registry.edits import CellEdit, HeadOff
+from lmviz.registry.notes import PROMPT_LIMIT
+from lmviz.registry.recording import Recording
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
@@ -20,7 +22,7 @@ TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
 LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
 
 
-def place(run: Run, view: View) -> Cursor:
+def place(run: Recording, view: View) -> Cursor:
     """The place that a view names; the beginning if this run has no such place."""
     if view.step in run.trace and view.step:
         grain: Grain = view.by  # type: ignore[assignment]
@@ -28,7 +30,7 @@ def place(run: Run, view: View) -> Cursor:
     return Cursor("stage", next((stage.index for stage in run.walk.stages if stage.kind == view.step), 0))
 
 
-def on_event(run: Run, event: Event) -> None:
+def on_event(run: Recording, event: Event) -> None:
     """Change the view as an event asks. An event about a run that is no longer shown changes nothing."""
     state.keep("seq", state.remember("seq", 0) + 1)
     handle = _EVENTS.get(str(event.get("type")))
@@ -40,7 +42,7 @@ def on_event(run: Run, event: Event) -> None:
             return
 
 
-def _stand(run: Run, view: View, cursor: Cursor) -> View:
+def _stand(run: Recording, view: View, cursor: Cursor) -> View:
     step = run.walk.step(cursor)
     line = run.walk.outwards(cursor) if cursor.grain == "line" else -1
     return replace(view, step=step.address if step else "", by=cursor.grain, line=line)
@@ -49,7 +51,7 @@ def _stand(run: Run, view: View, cursor: Cursor) -> View:
 # -- moving ----------------------------------------------------------------------------------------------------------
 
 
-def _move(run: Run, view: View, event: Event) -> View:
+def _move(run: Recording, view: View, event: Event) -> View:
     cursor = place(run, view)
     if event.get("play") and (found := next_stop(run.walk, cursor, tuple(map(Breakpoint.parse, view.stops)))):
         onward = run.walk.span(run.walk.move(cursor, "over"))[1]
@@ -60,27 +62,27 @@ def _move(run: Run, view: View, event: Event) -> View:
     return _stand(run, view, cursor)
 
 
-def moved(run: Run, view: View, move: str) -> View:
+def moved(run: Recording, view: View, move: str) -> View:
     """The view after one move."""
     return _move(run, view, {"move": move})
 
 
-def _grain(run: Run, view: View, event: Event) -> View:
+def _grain(run: Recording, view: View, event: Event) -> View:
     step = run.walk.span(place(run, view))[1]
     if step < 0 and event["grain"] == "stage":
         return _stand(run, view, Cursor())
     return _stand(run, view, run.walk.at(max(step, 0), event["grain"]))
 
 
-def _stage(run: Run, view: View, event: Event) -> View:
+def _stage(run: Recording, view: View, event: Event) -> View:
     return _stand(run, view, Cursor("stage", range(len(run.walk.stages))[int(event["index"])]))
 
 
-def _call(run: Run, view: View, event: Event) -> View:
+def _call(run: Recording, view: View, event: Event) -> View:
     return _stand(run, view, run.walk.at(range(len(run.trace))[int(event["last"])], "line"))
 
 
-def _run_on(run: Run, view: View, event: Event) -> View:
+def _run_on(run: Recording, view: View, event: Event) -> View:
     """Run to the next breakpoint; stay if there is none ahead."""
     found = next_stop(run.walk, place(run, view), tuple(map(Breakpoint.parse, view.stops)))
     if found is None:
@@ -93,21 +95,21 @@ def _run_on(run: Run, view: View, event: Event) -> View:
     return _stand(run, view, cursor)
 
 
-def _stop(run: Run, view: View, event: Event) -> View:
+def _stop(run: Recording, view: View, event: Event) -> View:
     """Set a breakpoint, or remove it."""
     stop = str(Breakpoint.parse(str(event["stop"])))
     return replace(view, stops=_toggled(view.stops, stop)[-STOPS:])
 
 
-def _focus(run: Run, view: View, event: Event) -> View:
+def _focus(run: Recording, view: View, event: Event) -> View:
     return replace(view, focus=range(len(run.tokens))[int(event["pos"])])
 
 
-def _head(run: Run, view: View, event: Event) -> View:
+def _head(run: Recording, view: View, event: Event) -> View:
     return replace(view, head=max(0, int(event["head"])))
 
 
-def _window(run: Run, view: View, event: Event) -> View:
+def _window(run: Recording, view: View, event: Event) -> View:
     windows = dict(state.remember("windows", {}))
     windows[str(event["address"])] = (max(0, int(event["row"])), max(0, int(event["col"])))
     state.keep("windows", windows)
@@ -117,28 +119,28 @@ def _window(run: Run, view: View, event: Event) -> View:
 # -- asking ----------------------------------------------------------------------------------------------------------
 
 
-def _pin(run: Run, view: View, event: Event) -> View:
+def _pin(run: Recording, view: View, event: Event) -> View:
     return replace(view, cell=_cell(run, event), trail=())
 
 
-def _unpin(run: Run, view: View, event: Event) -> View:
+def _unpin(run: Recording, view: View, event: Event) -> View:
     return replace(view, cell=None, trail=())
 
 
-def _walk(run: Run, view: View, event: Event) -> View:
+def _walk(run: Recording, view: View, event: Event) -> View:
     """Follow an operand to where it was made: a step's result, or a weight beside the step that uses it."""
     cell = _cell(run, event)
     trail = (*view.trail, view.cell) if view.cell is not None else view.trail
     return _go_to(run, replace(view, cell=cell, trail=trail[-TRAIL:]), cell[0])
 
 
-def _trail(run: Run, view: View, event: Event) -> View:
+def _trail(run: Recording, view: View, event: Event) -> View:
     index = range(len(view.trail))[int(event["index"])]
     cell = view.trail[index]
     return _go_to(run, replace(view, cell=cell, trail=view.trail[:index]), cell[0])
 
 
-def _go_to(run: Run, view: View, address: str) -> View:
+def _go_to(run: Recording, view: View, address: str) -> View:
     """Stand where a tensor can be seen."""
     shown = panels_at(run.walk, place(run, view))
     if any(panel.value.address == address for panel in shown):
@@ -155,64 +157,67 @@ def _go_to(run: Run, view: View, address: str) -> View:
     return _stand(run, view, Cursor("op", user.index)) if user is not None else view
 
 
-def _watch(run: Run, view: View, event: Event) -> View:
+def _watch(run: Recording, view: View, event: Event) -> View:
     return replace(view, watch=_toggled(view.watch, _cell(run, event))[-WATCHES:])
 
 
-def _grad(run: Run, view: View, event: Event) -> View:
+def _grad(run: Recording, view: View, event: Event) -> View:
     return replace(view, grad=bool(event["grad"]))
 
 
 # -- changing --------------------------------------------------------------------------------------------------------
 
 
-def _edit(run: Run, view: View, event: Event) -> View:
+def _edit(run: Recording, view: View, event: Event) -> View:
     """Another number in the place of one; a second edit of the same cell takes the place of the first."""
     address, cell = _cell(run, event)
     largest = LARGEST.get(getattr(run.trace.value(address), "dtype", ""), 0.0)
     if not abs(float(event["value"])) <= largest:
         raise ValueError(event["value"])
-    others = tuple(edit for edit in view.edits if edit[:2] != (address, cell))
-    return replace(view, edits=(*others, (address, cell, float(event["value"])))[-EDITS:])
+    new = CellEdit(address, cell, float(event["value"]))
+    others = (
+        one for one in view.edits if not (isinstance(one, CellEdit) and (one.address, one.cell) == (address, cell))
+    )
+    return replace(view, edits=(*others, new)[-EDITS:])
 
 
-def _head_off(run: Run, view: View, event: Event) -> View:
+def _head_off(run: Recording, view: View, event: Event) -> View:
     address, head = str(event["address"]), int(event["head"])
     value = run.trace.value(address)
     if value is None or "head" not in value.axes or not 0 <= head < value.shape[value.axes.index("head")]:
         raise KeyError(address)
-    return replace(view, edits=_toggled(view.edits, (address, (head,), 0.0)))
+    return replace(view, edits=_toggled(view.edits, HeadOff(address, head)))
 
 
-def _undo(run: Run, view: View, event: Event) -> View:
+def _undo(run: Recording, view: View, event: Event) -> View:
     index = range(len(view.edits))[int(event["index"])]
     return replace(view, edits=view.edits[:index] + view.edits[index + 1 :])
 
 
-def _reset(run: Run, view: View, event: Event) -> View:
+def _reset(run: Recording, view: View, event: Event) -> View:
     return replace(view, edits=(), b_plain=False)
 
 
-def _compare_off(run: Run, view: View, event: Event) -> View:
-    return replace(view, b_model="", b_prompt="", b_plain=False)
+def _compare_off(run: Recording, view: View, event: Event) -> View:
+    return replace(view, b_model=None, b_prompt="", b_plain=False)
 
 
-def _present(run: Run, view: View, event: Event) -> View:
+def _present(run: Recording, view: View, event: Event) -> View:
     return replace(view, present=not view.present)
 
 
-def _append(run: Run, view: View, event: Event) -> View:
+def _append(run: Recording, view: View, event: Event) -> View:
     """The text with one token more: what a model that writes does."""
     tokenizer = run.checkpoint.tokenizer
     ids = [*tokenizer.encode(run.request.prompt).ids, range(run.checkpoint.config.d_vocab)[int(event["id"])]]
     return replace(view, prompt=tokenizer.decode(ids)[:PROMPT_LIMIT], focus=-1, cell=None, trail=(), target="")
 
 
-def _temperature(run: Run, view: View, event: Event) -> View:
+def _temperature(run: Recording, view: View, event: Event) -> View:
     return replace(view, temperature=min(10.0, max(0.01, float(event["temperature"]))))
 
 
-def _target(run: Run, view: View, event: Event) -> View:
+def _target(run: Recording, view: View, event: Event) -> View:
     return replace(view, target=str(event["target"])[:60])
 
 
@@ -220,7 +225,7 @@ def _toggled(things: tuple[Any, ...], thing: Any) -> tuple[Any, ...]:
     return tuple(one for one in things if one != thing) if thing in things else (*things, thing)
 
 
-def _cell(run: Run, event: Event) -> tuple[str, tuple[int, ...]]:
+def _cell(run: Recording, event: Event) -> tuple[str, tuple[int, ...]]:
     """The cell that an event names, if this run has it."""
     address, cell = str(event["address"]), tuple(int(i) for i in event["cell"])
     if not run.has(address, cell):
@@ -230,7 +235,7 @@ def _cell(run: Run, event: Event) -> tuple[str, tuple[int, ...]]:
 
 # what the rest of the page shows too
 _FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "present"))
-_EVENTS: dict[str, Callable[[Run, View, Event], View]] = {
+_EVENTS: dict[str, Callable[[Recording, View, Event], View]] = {
     "move": _move,
     "grain": _grain,
     "stage": _stage,

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import debugger, shell, state
+from lmviz.registry.puzzle import PuzzleModel
+from lmviz.ui import choices, debugger, shell, state
 from lmviz.ui.step_through import time, tools, top
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import code, error_text, plain, shortened, text, visible
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Request, Run
-    from lmviz.workbench import Workbench
+    from lmviz.registry.recording import Recording, Request
+    from lmviz.services.services import Services
 
 
 AHEAD = ("over", "back")  # the moves that the browser draws at once: where they lead is sent along with each scene
@@ -36,7 +37,7 @@ def page(view: View) -> None:
         if view.present:
             st.html(f"<style>{_FOR_A_ROOM}</style>")
         else:
-            top.choices(bench, view)
+            top.row(bench, view)
     with body:
         time.slider(bench, view)
         run = _opened(bench, view)
@@ -47,16 +48,16 @@ def page(view: View) -> None:
             tools.card(bench, run, view)
 
 
-def _opened(bench: Workbench, view: View) -> Run | None:
+def _opened(bench: Services, view: View) -> Recording | None:
     """The run that the view asks for, and what must be said about its input; None if there is none to show."""
     try:
-        run = bench.run(request(bench, view))
+        run = bench.models.record(request(bench, view))
     except UserError as error:
         st.error(error_text(view.lang, error))
         if view.edits:
             st.button(text(view.lang, "note.no_edits"), key="no_edits", on_click=lambda: state.go(edits=()))
         return None
-    shell.notes(view.lang, run.said)
+    shell.notes(view.lang, run.notes)
     if run.trace.failure is not None:
         st.error(text(view.lang, "note.failed", error=plain(str(run.trace.failure))))
     if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.walk.stages):
@@ -66,18 +67,14 @@ def _opened(bench: Workbench, view: View) -> Run | None:
     return run
 
 
-def request(bench: Workbench, view: View) -> Request:
+def request(bench: Services, view: View) -> Request:
     """What the view asks the workbench to run."""
-    from lmviz.benches.run import Edit, Request
+    from lmviz.registry.recording import Request
 
-    edits = tuple(
-        Edit(address, cell, value) if len(cell) != 1 else Edit(address, None, head=cell[0])
-        for address, cell, value in view.edits
-    )
-    return Request(view.model, top.prompt(bench, view), view.target, view.temperature, edits, view.grad)
+    return Request(view.model, top.prompt(bench, view), view.target, view.temperature, view.edits, view.grad)
 
 
-def other_run(bench: Workbench, view: View) -> Run | None:
+def other_run(bench: Services, view: View) -> Recording | None:
     """The run to compare with: the one that was asked for, or the same without its edits.
 
     Raises:
@@ -86,20 +83,22 @@ def other_run(bench: Workbench, view: View) -> Run | None:
     if not view.compares and not view.edits:
         return None
     edits = () if view.b_plain or not view.compares else view.edits
-    is_puzzle = any(name.startswith("puzzle/") for name in (view.model, view.b_model))
-    b_model = "" if is_puzzle else view.b_model  # a healthy model would give the puzzle away
+    is_puzzle = any(isinstance(model, PuzzleModel) for model in (view.model, view.b_model))
+    b_model = None if is_puzzle else view.b_model  # a healthy model would give the puzzle away
     b = replace(view, edits=edits, model=b_model or view.model, prompt=view.b_prompt or view.prompt)
-    return bench.run(request(bench, b))
+    return bench.models.record(request(bench, b))
 
 
-def _compared(bench: Workbench, view: View, other: Run | None) -> str:
+def _compared(bench: Services, view: View, other: Recording | None) -> str:
     """What the other run is, in a few words; empty if there is none."""
     if not view.compares or other is None:
         return ""
     if view.b_plain and not view.b_prompt and not view.b_model:
         return text(view.lang, "compare.with_plain")
     shown = shortened(visible(other.request.prompt or other.tokens.text), 40)
-    return text(view.lang, "compare.with", model=time.label(bench, view.lang, other.request.model), prompt=shown)
+    return text(
+        view.lang, "compare.with", model=choices.model_name(bench, view.lang, other.request.model), prompt=shown
+    )
 
 
 def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
 
 
 @st.fragment
-def _debugger(bench: Workbench) -> None:
+def _debugger(bench: Services) -> None:
     """The debugger. A step runs this function alone."""
     from lmviz.ui.debugger.inspector import inspector
     from lmviz.ui.debugger.scene import scene
@@ -118,7 +117,7 @@ def _debugger(bench: Workbench) -> None:
         st.rerun()
     view = state.view(View)
     try:
-        run = bench.run(request(bench, view))
+        run = bench.models.record(request(bench, view))
     except UserError as error:  # an edit that does not fit any more
         st.error(error_text(view.lang, error))
         return
@@ -138,5 +137,5 @@ def _debugger(bench: Workbench) -> None:
         if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
     }
     drawn |= {"seq": state.remember("seq", 0), "compared": refused or _compared(bench, view, other)}
-    debugger.show(drawn, lambda event: events.on_event(bench.run(request(bench, state.view(View))), event))
+    debugger.show(drawn, lambda event: events.on_event(bench.models.record(request(bench, state.view(View))), event))
     state.write()

@@ -2,73 +2,47 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import choices, state, widgets
+from lmviz.registry.run import RunModel, RunStep
+from lmviz.ui import state, widgets
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, text
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 BEAT = 1.2  # seconds that each time stays while it plays
 PLAYING = "time.playing"
 RUNS_LISTED = 5
 
 
-def is_of_a_run(model: str) -> bool:
-    return model.startswith("runs/")
-
-
-def is_training_step(model: str) -> bool:
-    return model.startswith(("runs/", "moment/")) and "!" in model
-
-
-def recent(bench: Workbench, view: View) -> list[str]:
+def recent(bench: Services, view: View) -> list[RunModel]:
     """The models of the latest trainings, as they were last saved; not of the one that is open at another time."""
-    from lmviz.benches.names import moment_name
-
+    opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
     try:
-        runs = [run.id for run in bench.runs.all()[:RUNS_LISTED] if run.id not in view.model]
-        return [moment_name(run, stops[-1].step) for run in runs if (stops := bench.runs.stops(run))]
+        runs = [run.id for run in bench.models.runs.all()[:RUNS_LISTED] if run.id != opened]
+        return [RunModel(run, stops[-1].step) for run in runs if (stops := bench.models.runs.stops(run))]
     except UserError:
         return []
 
 
-def label(bench: Workbench, lang: str, model: str) -> str:
-    """What the list of models calls one: a run's model by the run's name and the step."""
-    from lmviz.benches.names import run_and_step, training_step
-
-    if not is_of_a_run(model):
-        return choices.name(lang, model)
-    try:
-        if moment := run_and_step(model):
-            return text(lang, "time.model", name=bench.runs.get(moment[0]).name, step=integer(lang, moment[1]))
-        if asked := training_step(model):
-            return text(lang, "time.training_step", name=bench.runs.get(asked[0]).name, step=integer(lang, asked[1]))
-    except UserError:
-        pass
-    return model
-
-
-def slider(bench: Workbench, view: View) -> None:
+def slider(bench: Services, view: View) -> None:
     """Under the top row, for a run's model: its checkpoints, or the texts of a training step's batch."""
-    from lmviz.benches.names import run_and_step, training_step
-
-    try:
-        if moment := run_and_step(view.model):
-            _times(bench, view, *moment)
-        elif asked := training_step(view.model):
-            _texts(bench, view, *asked)
-    except UserError:
-        return  # the page says it where it opens the model
+    with suppress(UserError):  # the page says it where it opens the model
+        match view.model:
+            case RunModel(run, step):
+                _times(bench, view, run, step)
+            case RunStep(run, step, row):
+                _texts(bench, view, run, step, row)
 
 
-def _times(bench: Workbench, view: View, run: str, step: int) -> None:
-    steps = [stop.step for stop in bench.runs.stops(run)]
+def _times(bench: Services, view: View, run: str, step: int) -> None:
+    steps = [stop.step for stop in bench.models.runs.stops(run)]
     if step not in steps or len(steps) < 2:
         return
     if state.remember(PLAYING, False):
@@ -109,22 +83,16 @@ def _times(bench: Workbench, view: View, run: str, step: int) -> None:
 
 def _go(run: str, step: int) -> None:
     """Another time: everything else stays where it is."""
-    from lmviz.benches.names import moment_name
-
-    state.go(model=moment_name(run, step))
+    state.go(model=RunModel(run, step))
 
 
 def _compare(run: str, step: int) -> None:
-    from lmviz.benches.names import moment_name
-
-    state.go(b_model="" if step < 0 else moment_name(run, step))
+    state.go(b_model=None if step < 0 else RunModel(run, step))
 
 
 def _b_step(view: View, run: str) -> int:
-    from lmviz.benches.names import run_and_step
-
-    found = run_and_step(view.b_model)
-    return found[1] if found is not None and found[0] == run else -1
+    other = view.b_model
+    return other.step if isinstance(other, RunModel) and other.run == run else -1
 
 
 def _toggle(run: str, steps: list[int], step: int) -> None:
@@ -135,15 +103,13 @@ def _toggle(run: str, steps: list[int], step: int) -> None:
         _go(run, steps[0])
 
 
-def _beat(bench: Workbench, run: str, steps: list[int]) -> None:
+def _beat(bench: Services, run: str, steps: list[int]) -> None:
     """Called again and again while time plays: go on to the next checkpoint, and stop at the last."""
-    from lmviz.benches.names import run_and_step
-
     if state.take("time.fresh", False):
         return
-    moment = run_and_step(state.view(View).model)
-    later = [step for step in steps if moment and step > moment[1]]
-    if not later or moment is None or moment[0] != run:
+    model = state.view(View).model
+    later = [step for step in steps if isinstance(model, RunModel) and model.run == run and step > model.step]
+    if not later:
         state.keep(PLAYING, False)
     else:
         state.keep("time.fresh", True)
@@ -151,20 +117,18 @@ def _beat(bench: Workbench, run: str, steps: list[int]) -> None:
     st.rerun()
 
 
-def _texts(bench: Workbench, view: View, run: str, step: int, window: int) -> None:
+def _texts(bench: Services, view: View, run: str, step: int, row: int) -> None:
     """Which text of the batch is followed."""
-    from lmviz.benches.names import training_step_name
-
-    n_texts = len(bench.moment(run, step).batch)
+    n_texts = len(bench.training.before(run, step).batch)
     if n_texts < 2:
         return
-    st.session_state["time_window"] = min(window, n_texts - 1)
+    st.session_state["time_window"] = min(row, n_texts - 1)
     st.slider(
         text(view.lang, "time.text"),
         0,
         n_texts - 1,
         key="time_window",
         on_change=lambda: state.go(
-            model=training_step_name(run, step, st.session_state["time_window"]), focus=-1, cell=None, trail=()
+            model=RunStep(run, step, st.session_state["time_window"]), focus=-1, cell=None, trail=()
         ),
     )

@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.reference import Reference
 from lmviz.ui import state, widgets
+from lmviz.ui.choices import listed
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import code, error_text, foreign, integer, number, text
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Run
-    from lmviz.workbench import Workbench
+    from lmviz.registry.recording import Recording
+    from lmviz.services.services import Services
 
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 
 
-def compare(bench: Workbench, view: View) -> None:
+def compare(bench: Services, view: View) -> None:
     """What is different about B."""
     st.caption(text(view.lang, "compare.help"))
     st.text_input(text(view.lang, "compare.prompt"), **state.bound("b_prompt"))
     widgets.selectbox(
         text(view.lang, "compare.model"),
-        ["", *bench.models()],
-        format_func=lambda name: name or text(view.lang, "compare.same_model"),
+        listed(["", *bench.models.sample_names()], str(view.b_model or "")),
+        format_func=lambda written: written or text(view.lang, "compare.same_model"),
         **state.bound("b_model"),
     )
     st.toggle(
@@ -37,7 +39,7 @@ def compare(bench: Workbench, view: View) -> None:
         st.button(
             text(view.lang, "compare.off"),
             key="b_off",
-            on_click=lambda: state.go(b_prompt="", b_model="", b_plain=False),
+            on_click=lambda: state.go(b_prompt="", b_model=None, b_plain=False),
         )
 
 
@@ -116,7 +118,7 @@ def _open_own() -> None:
         open_model(folder)
 
 
-def ledger(run: Run, view: View) -> None:
+def ledger(run: Recording, view: View) -> None:
     """Every tensor of the run in order: address, axes, shape, type, range, size. A row is a door to its step."""
     with st.expander(
         text(view.lang, "tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open"
@@ -161,7 +163,7 @@ def _written(columns: dict[str, list[Any]], lang: str) -> Any:
     return style.format(lambda value: integer(lang, value), subset=whole)
 
 
-def card(bench: Workbench, run: Run, view: View) -> None:
+def card(bench: Services, run: Recording, view: View) -> None:
     """The model's card, in the reader's language if it has one."""
     with st.expander(
         text(view.lang, "card.title"), icon=":material/description:", on_change="rerun", key="card_open"
@@ -169,10 +171,10 @@ def card(bench: Workbench, run: Run, view: View) -> None:
         if not shown.open:  # what is not seen costs every step of the walk a few milliseconds in the browser
             return
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
-        st.caption(f"{code(run.request.model)} · {integer(view.lang, n_parameters)}")
-        st.markdown(foreign(bench.card(run, view.lang).text) or "–")
+        st.caption(f"{code(str(run.request.model))} · {integer(view.lang, n_parameters)}")
+        st.markdown(foreign(bench.models.card(run.checkpoint, view.lang).text) or "–")
 
 
-def open_model(model: str) -> None:
+def open_model(model: Reference) -> None:
     """Another model: what belonged to the old one's run is let go; step and settings stay as far as they fit."""
     state.go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")

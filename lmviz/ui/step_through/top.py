@@ -7,30 +7,33 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state, widgets
+from lmviz.registry.edits import HeadOff
+from lmviz.registry.kinds import read_reference
+from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.choices import listed
+from lmviz.ui.parts import WEIGHTS
 from lmviz.ui.step_through import time, tools
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 PROMPT_LIMIT = 4000
 
 
-def choices(bench: Workbench, view: View) -> None:
+def row(bench: Services, view: View) -> None:
     """The widgets of the row."""
-    models = [*bench.models(), *time.recent(bench, view)]
-    st.session_state["model"] = view.model
+    models = [*bench.models.sample_names(), *map(str, time.recent(bench, view))]
+    st.session_state["model"] = str(view.model)
     widgets.selectbox(
         text(view.lang, "top.model"),
-        listed(models, view.model),
+        listed(models, str(view.model)),
         key="model",
-        format_func=lambda name: time.label(bench, view.lang, name),
+        format_func=lambda written: choices.model_name(bench, view.lang, read_reference(written)),
         label_visibility="collapsed",
         width=170,
-        on_change=lambda: tools.open_model(st.session_state["model"]),
+        on_change=lambda: tools.open_model(read_reference(st.session_state["model"])),
     )
     st.session_state["prompt"] = prompt(bench, view)
     st.text_input(
@@ -39,7 +42,7 @@ def choices(bench: Workbench, view: View) -> None:
         label_visibility="collapsed",
         placeholder=text(view.lang, "top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
-        disabled=time.is_training_step(view.model),
+        disabled=view.model.trains,
         on_change=lambda: read(st.session_state["prompt"]),
     )
     shell.language_choice()
@@ -51,12 +54,12 @@ def choices(bench: Workbench, view: View) -> None:
         tools.settings(view)
 
 
-def prompt(bench: Workbench, view: View) -> str:
+def prompt(bench: Services, view: View) -> str:
     """The text to read: the view's, or the model's own first one."""
     if view.prompt is not None:
         return view.prompt
     try:
-        return bench.first_prompt(view.model)
+        return bench.models.first_prompt(view.model)
     except UserError:
         return ""
 
@@ -64,5 +67,5 @@ def prompt(bench: Workbench, view: View) -> str:
 def read(new: str) -> None:
     """Another text: what was pinned or edited at a position of the old one is let go; edited weights stay edited."""
     view = state.view(View)
-    weights = tuple(edit for edit in view.edits if edit[0].endswith((".weight", ".bias")) or len(edit[1]) == 1)
+    weights = tuple(edit for edit in view.edits if isinstance(edit, HeadOff) or edit.address.endswith(WEIGHTS))
     state.go(prompt=new, focus=-1, cell=None, trail=(), edits=weights)

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
+from lmviz.registry.edits import Edit
+from lmviz.registry.reference import Reference
+from lmviz.ui.parts import edits_part, model_part
 from lmviz.ui.state import Place, choice, distinct, flag, part, real, whole, words
 from lmviz.ui.state import cell as cell_of
 
 GRAINS = ("stage", "line", "op")
-
-Edit = tuple[str, tuple[int, ...], float]  # address, cell, value; a cell of one number is a head that is switched off
-
-
-def _edit(found: Any) -> Edit:
-    address, index, value = found
-    cell = cell_of((address, index))
-    return cell[0], cell[1], real(-3e38, 3e38)(value)  # what a float32 holds
 
 
 @dataclass(frozen=True)
 class View(Place):
     """One visitor's place in the step-through."""
 
-    model: str = part("small-ever", str)
+    model: Reference = model_part("small-ever")
     prompt: str | None = part(None, str)  # None: the model's own first prompt
     step: str = part("", str)  # the address of a step; empty: the tokenizer
     by: str = part("stage", choice(*GRAINS))
@@ -39,10 +33,10 @@ class View(Place):
     temperature: float = part(1.0, real(0.01, 10))
     grad: bool = part(False, flag)
     digits: int = part(2, lambda text: {"2": 2, "4": 4}[text])
-    edits: tuple[Edit, ...] = part((), lambda text: distinct(json.loads(text), 50, _edit))
+    edits: tuple[Edit, ...] = edits_part()
     stops: tuple[str, ...] = part((), lambda text: distinct(json.loads(text), 20, words))  # breakpoints
     watch: tuple[tuple[str, tuple[int, ...]], ...] = part((), lambda text: distinct(json.loads(text), 8, cell_of))
-    b_model: str = part("", str)  # the other run that this one is compared with: where it differs
+    b_model: Reference | None = model_part()  # the other run that this one is compared with: where it differs
     b_prompt: str = part("", str)
     b_plain: bool = part(False, flag)  # without the edits
     present: bool = part(False, flag)

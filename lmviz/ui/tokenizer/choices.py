@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.kinds import read_reference
 from lmviz.ui import state, widgets
-from lmviz.ui.choices import listed
+from lmviz.ui.choices import listed, model_name
 from lmviz.ui.text import text
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
@@ -16,24 +17,24 @@ from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, View
 
 if TYPE_CHECKING:
     from lmviz.model.tokenizer import Tokenizer
+    from lmviz.services.services import Services
     from lmviz.tokens.vocabulary import Vocabulary
-    from lmviz.workbench import Workbench
 
 NEEDS_TEXT = ("pieces", "compare", "trip")
 NEEDS_CORPUS = ("compare", "learn")
 
 
-def tokenizer_and_text(bench: Workbench, view: View) -> None:
+def tokenizer_and_text(bench: Services, view: View) -> None:
     """The row of choices: only what the chosen way of looking needs."""
-    from lmviz.benches.tokenizing import GPT2, LEARNED
+    from lmviz.services.tokenizers import GPT2, LEARNED
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
-            names = [*LEARNED, GPT2, *bench.models(), FILE]
+            names = [*LEARNED, GPT2, *bench.models.sample_names(), FILE]
             widgets.selectbox(
                 text(view.lang, "tokenizer.tokenizer"),
-                listed(names, view.tokenizer),
-                format_func=lambda name: _name(view.lang, name),
+                listed(names, str(view.tokenizer)),
+                format_func=lambda name: _name(bench, view.lang, name),
                 width=250,
                 **state.bound("tokenizer", piece=None),
             )
@@ -49,10 +50,11 @@ def tokenizer_and_text(bench: Workbench, view: View) -> None:
         own.upload(view.lang, "tokenizer.file")
 
 
-def _name(lang: str, name: str) -> str:
-    from lmviz.benches.tokenizing import GPT2, LEARNED
+def _name(bench: Services, lang: str, name: str) -> str:
+    from lmviz.services.tokenizers import GPT2, LEARNED
 
-    return text(lang, f"tokenizer.name.{name}") if name in (*LEARNED, GPT2, FILE) else name
+    is_a_word = name in (*LEARNED, GPT2, FILE)
+    return text(lang, f"tokenizer.name.{name}") if is_a_word else model_name(bench, lang, read_reference(name))
 
 
 def _field(view: View, name: str, now: str, limit: int) -> None:
@@ -78,12 +80,12 @@ def _corpus(view: View) -> None:
     )
 
 
-def chosen(bench: Workbench, view: View) -> tuple[Tokenizer, Vocabulary] | None:
+def chosen(bench: Services, view: View) -> tuple[Tokenizer, Vocabulary] | None:
     """The tokenizer that the view names; None while its file is still to come."""
     if view.tokenizer == FILE:
         found = own.brought(bench, view.lang)
         return None if found is None else (found.tokenizer, found.vocabulary)
     if view.tokenizer == "bpe" and not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
-    tokenizer = bench.tokenizing.tokenizer(view.tokenizer, view.source, view.merges)
-    return tokenizer, bench.tokenizing.vocabulary(tokenizer)
+    tokenizer = bench.tokenizers.tokenizer(view.tokenizer, view.source, view.merges)
+    return tokenizer, bench.tokenizers.vocabulary(tokenizer)

@@ -14,11 +14,11 @@ from lmviz.ui.tokenizer.view import View
 
 if TYPE_CHECKING:
     from lmviz.model.tokenizer import Tokens
+    from lmviz.services.services import Services
     from lmviz.tokens.vocabulary import Vocabulary
-    from lmviz.workbench import Workbench
 
 
-def pieces_of_text(bench: Workbench, view: View) -> None:
+def pieces_of_text(bench: Services, view: View) -> None:
     found = choices.chosen(bench, view)
     if found is None:
         return

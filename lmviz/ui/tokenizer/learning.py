@@ -14,8 +14,8 @@ from lmviz.ui.text import code, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.tokens.learning import Learning
-    from lmviz.workbench import Workbench
 
 PAIRS = 12  # shown of all pairs
 LONGEST_SHOWN = 24  # characters of one of its words
@@ -25,11 +25,11 @@ WORDS = 160  # shown of the text
 LONGEST_WORD = 400  # tokens shown of one of them
 
 
-def merge_by_merge(bench: Workbench, view: View) -> None:
+def merge_by_merge(bench: Services, view: View) -> None:
     """A step redraws only this part."""
     if not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
-    live = bench.tokenizing.learning(view.source, MOST_MERGES)
+    live = bench.tokenizers.learning(view.source, MOST_MERGES)
     replay.made(live, view.lang, "learning", lambda found: st.fragment(_state)(found[-1].learned()), whole=True)
 
 

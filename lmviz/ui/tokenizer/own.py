@@ -11,8 +11,8 @@ from lmviz.ui import state
 from lmviz.ui.text import text
 
 if TYPE_CHECKING:
-    from lmviz.benches.tokenizing import Brought
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
+    from lmviz.services.tokenizers import Brought
 
 FILE = "file"  # its name among the tokenizers
 _KEPT = "tokenizer.files"
@@ -20,7 +20,7 @@ _KEPT = "tokenizer.files"
 
 def upload(lang: str, key: str) -> None:
     """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
-    from lmviz.benches.tokenizing import FILES
+    from lmviz.services.tokenizers import FILES
 
     found = st.file_uploader(
         text(lang, "tokenizer.file"),
@@ -33,9 +33,9 @@ def upload(lang: str, key: str) -> None:
         state.keep(_KEPT, {one.name if one.name in FILES else FILES[0]: one.getvalue() for one in found})
 
 
-def brought(bench: Workbench, lang: str) -> Brought | None:
+def brought(bench: Services, lang: str) -> Brought | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
-    from lmviz.benches.tokenizing import FILES
+    from lmviz.services.tokenizers import FILES
 
     files = state.remember(_KEPT, {})
     if not files:
@@ -43,4 +43,4 @@ def brought(bench: Workbench, lang: str) -> Brought | None:
         return None
     if FILES[0] not in files:
         raise UserError("There is no file {file} in {folder}.", file=FILES[0], folder=", ".join(files))
-    return bench.tokenizing.read_tokenizer(files)
+    return bench.tokenizers.read_tokenizer(files)

@@ -13,7 +13,7 @@ from lmviz.ui.tokenizer import choices, comparing, cutting, learning, returning,
 from lmviz.ui.tokenizer.view import TABS, View
 
 if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
+    from lmviz.services.services import Services
 
 DRAWN = {
     "pieces": cutting.pieces_of_text,
@@ -43,6 +43,6 @@ def page(view: View) -> None:
         st.error(error_text(view.lang, error))
 
 
-def _body(bench: Workbench, view: View) -> None:
+def _body(bench: Services, view: View) -> None:
     choices.tokenizer_and_text(bench, view)
     DRAWN[view.tab](bench, view)

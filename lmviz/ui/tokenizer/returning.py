@@ -13,11 +13,11 @@ from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.view import View
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.tokens.round_trip import Span
-    from lmviz.workbench import Workbench
 
 
-def there_and_back(bench: Workbench, view: View) -> None:
+def there_and_back(bench: Services, view: View) -> None:
     from lmviz.tokens.round_trip import round_trip
 
     found = choices.chosen(bench, view)

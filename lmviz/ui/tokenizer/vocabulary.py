@@ -15,20 +15,20 @@ from lmviz.ui.tokenizer.view import CASES, View
 
 if TYPE_CHECKING:
     from lmviz.model.tokenizer import Tokenizer
+    from lmviz.services.services import Services
     from lmviz.tokens.analysis import Analysis
-    from lmviz.workbench import Workbench
 
 ROWS = 500  # of the list at once
 LONGEST = 24
 WORD_LIMIT = 60
 
 
-def taken_apart(bench: Workbench, view: View) -> None:
+def taken_apart(bench: Services, view: View) -> None:
     found = choices.chosen(bench, view)
     if found is None:
         return
     tokenizer, vocabulary = found
-    analysis = bench.tokenizing.analysis(vocabulary)
+    analysis = bench.tokenizers.analysis(vocabulary)
     left, right = st.columns([1, 1.5], gap="large")
     with left:
         _kinds(view, analysis)

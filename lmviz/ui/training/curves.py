@@ -18,9 +18,9 @@ from lmviz.ui.training import charts
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.train.store.run_table import Run
     from lmviz.train.store.series import Series
-    from lmviz.workbench import Workbench
 
 POINTS = 160  # of one curve, that leave the server
 MEASURED_POINTS = 60
@@ -33,7 +33,7 @@ LABEL = 20  # pixels that a label of a line needs for itself
 ROOM = 1.16  # above the highest of what the chart must show
 
 
-def loss(bench: Workbench, view: View, run: Run) -> None:
+def loss(bench: Services, view: View, run: Run) -> None:
     """Training and held-out loss of the run, and of those beside it, with what counting alone would reach."""
     lang = view.lang
     shown = [run, *_others(bench, view)]
@@ -92,7 +92,7 @@ def _apart(lines: Mapping[str, float], nats: tuple[float, float], log: bool) -> 
     return set(kept)
 
 
-def is_log(bench: Workbench, view: View, run: Run) -> bool:
+def is_log(bench: Services, view: View, run: Run) -> bool:
     """Whether the axis is logarithmic: as chosen, or because the loss went far above where it began."""
     if view.log is not None:
         return view.log
@@ -107,14 +107,14 @@ def _expected(run: Run, numbers: Any) -> float:
     return max(float(numbers[0]), guessing)
 
 
-def jump(bench: Workbench, view: View, run: Run) -> None:
+def jump(bench: Services, view: View, run: Run) -> None:
     """At which step the loss left what it had reached, if it did."""
     from lmviz.train.store.series import jump_of
 
     found = series(bench, run, "loss", POINTS)
     if not len(found) or (found.numbers <= (limit := HIGH * _expected(run, found.numbers))).all():
         return
-    whole = bench.runs.series(run.id, "loss", 10**9)
+    whole = bench.models.runs.series(run.id, "loss", 10**9)
     where = jump_of(whole.steps, whole.numbers, limit)
     if where is None:
         return
@@ -156,11 +156,11 @@ def _add(
     table["label"] += [label] * len(steps)
 
 
-def _others(bench: Workbench, view: View) -> Iterator[Run]:
+def _others(bench: Services, view: View) -> Iterator[Run]:
     for name in view.beside:
         try:
             if name != view.run:
-                yield bench.runs.get(name)
+                yield bench.models.runs.get(name)
         except UserError:
             continue  # deleted meanwhile
 
@@ -185,7 +185,7 @@ def _above(nats: float) -> float:
     return min(step * power for step in (1, 2, 5, 10) if step * power >= nats)
 
 
-def all_curves(bench: Workbench) -> None:
+def all_curves(bench: Services) -> None:
     """Everything else that is measured: small charts."""
     view = state.view(View)
     try:
@@ -194,9 +194,9 @@ def all_curves(bench: Workbench) -> None:
         st.error(error_text(view.lang, error))
 
 
-def _all_curves(bench: Workbench, view: View) -> None:
-    lang, run = view.lang, bench.runs.get(view.run)
-    measured = bench.runs.metrics(run.id)
+def _all_curves(bench: Services, view: View) -> None:
+    lang, run = view.lang, bench.models.runs.get(view.run)
+    measured = bench.models.runs.metrics(run.id)
     groups = {
         "grad_norm": ["grad_norm"],
         "update_ratio": [name for name in measured if name.startswith("update_ratio/")],
@@ -211,7 +211,7 @@ def _all_curves(bench: Workbench, view: View) -> None:
             _small(bench, run, title, metrics, lang)
 
 
-def _small(bench: Workbench, run: Run, title: str, metrics: list[str], lang: str) -> None:
+def _small(bench: Services, run: Run, title: str, metrics: list[str], lang: str) -> None:
     table: dict[str, list[Any]] = {"step": [], "number": [], "line": []}
     lines, log = [], title in ("grad_norm", "update_ratio")
     for metric in metrics:
@@ -227,7 +227,7 @@ def _small(bench: Workbench, run: Run, title: str, metrics: list[str], lang: str
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key=f"curve {title}")
 
 
-def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:
+def series(bench: Services, run: Run, metric: str, n_points: int) -> Series:
     """A metric as few points. What was read before is kept for the session: only new points leave the store."""
     from lmviz.train.store.series import Series, thinned
 
@@ -235,10 +235,10 @@ def series(bench: Workbench, run: Run, metric: str, n_points: int) -> Series:
     key = (run.id, metric, n_points)
     segment, known = kept.get(key, (-1, None))
     if known is None or segment != run.segment or (len(known) and known.steps[-1] > run.step):
-        found = bench.runs.series(run.id, metric, 2 * n_points)
+        found = bench.models.runs.series(run.id, metric, 2 * n_points)
     else:
         after = int(known.steps[-1]) if len(known) else -1
-        new = bench.runs.series(run.id, metric, n_points, after=after)
+        new = bench.models.runs.series(run.id, metric, n_points, after=after)
         steps, numbers = np.concatenate([known.steps, new.steps]), np.concatenate([known.numbers, new.numbers])
         found = Series(steps, numbers, len(steps))
     if len(found) > 2 * n_points:
@@ -265,7 +265,7 @@ def width_of(run: Run) -> int:
     return run.steps // MEANS
 
 
-def mean_loss(bench: Workbench, run: Run) -> Series:
+def mean_loss(bench: Services, run: Run) -> Series:
     """The mean loss of every so many steps; again, only what is new leaves the store."""
     from lmviz.train.store.series import Series, means
 
@@ -273,7 +273,7 @@ def mean_loss(bench: Workbench, run: Run) -> Series:
     segment, known = kept.get(run.id, (-1, None))
     if known is None or segment != run.segment:
         known = Series(np.empty(0, np.int64), np.empty(0), 0)
-    raw = bench.runs.series(run.id, "loss", 10**9, after=int(known.steps[-1]) if len(known) else 0)
+    raw = bench.models.runs.series(run.id, "loss", 10**9, after=int(known.steps[-1]) if len(known) else 0)
     new = means(raw.steps, raw.numbers, width_of(run))
     found = Series(
         np.concatenate([known.steps, new.steps]), np.concatenate([known.numbers, new.numbers]), raw.n_measured

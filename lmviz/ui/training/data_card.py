@@ -18,9 +18,9 @@ from lmviz.ui.training.planned import bound, keep_own_text, own_text
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.train.plan import Plan
     from lmviz.train.recipe import Recipe
-    from lmviz.workbench import Workbench
 
 WINDOWS_SHOWN = 2
 TRIED_LIMIT = 400  # characters of the text for the round trip
@@ -28,7 +28,7 @@ VOCABULARY_SHOWN = 300
 TEXTS_SHOWN = 200
 
 
-def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
+def choices(bench: Services, view: View, recipe: Recipe | None) -> None:
     """The texts, and the tokenizer."""
     from lmviz.train.texts import PRESETS
 
@@ -38,7 +38,7 @@ def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
         text(lang, "train.data.texts"),
         listed(names, view.data),
         format_func=lambda name: _name(bench, lang, name),
-        **state.bound("data", changes=(), start="", window=0),
+        **state.bound("data", changes=(), start=None, window=0),
     )
     if view.data == OWN:
         own(bench, view)
@@ -60,13 +60,13 @@ def choices(bench: Workbench, view: View, recipe: Recipe | None) -> None:
         st.number_input(text(lang, "train.tokenizer.size"), 257, 8192, step=64, **bound(recipe, "tokenizer.d_vocab"))
 
 
-def _name(bench: Workbench, lang: str, name: str) -> str:
+def _name(bench: Services, lang: str, name: str) -> str:
     from lmviz.train.texts import PRESETS
 
     if name in PRESETS or name == OWN:
         return text(lang, f"train.data.{name}")
     try:
-        return text(lang, "train.data.again", name=bench.runs.get(name).name)
+        return text(lang, "train.data.again", name=bench.models.runs.get(name).name)
     except UserError:
         return name
 
@@ -90,7 +90,7 @@ def _typed() -> tuple[str, str]:
     return st.session_state["word first"], st.session_state["word second"]
 
 
-def own(bench: Workbench, view: View) -> None:
+def own(bench: Services, view: View) -> None:
     """A text of one's own: typed, pasted or from a file."""
     from lmviz.train.texts import LARGEST_OWN, own_texts
 

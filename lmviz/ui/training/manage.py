@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.folder import Folder
+from lmviz.registry.run import RunModel
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
@@ -17,16 +19,16 @@ from lmviz.ui.training.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lmviz.services.services import Services
     from lmviz.train.store.run_table import Run
-    from lmviz.workbench import Workbench
 
 MOST_BESIDE = 6
 
 
-def buttons(bench: Workbench, view: View, run: Run) -> None:
+def buttons(bench: Services, view: View, run: Run) -> None:
     """Pause or go on, one step, stop; and the rest behind three dots. For somebody else's run, first whether it is
     meant."""
-    lang, runs = view.lang, bench.runs
+    lang, runs = view.lang, bench.models.runs
     with st.container(horizontal=True, gap="small", width="content"):
         may = owner.may_change(run, lang)
         if run.is_active:
@@ -64,8 +66,8 @@ def attempt(act: Callable[[], object]) -> None:
         st.toast(error_text(state.view(View).lang, error), icon=":material/error:")
 
 
-def _more(bench: Workbench, view: View, run: Run, may: bool) -> None:
-    lang, runs = view.lang, bench.runs
+def _more(bench: Services, view: View, run: Run, may: bool) -> None:
+    lang, runs = view.lang, bench.models.runs
     st.session_state["run_name"] = run.name
     st.text_input(
         text(lang, "train.name"),
@@ -79,7 +81,7 @@ def _more(bench: Workbench, view: View, run: Run, may: bool) -> None:
         key="do duplicate",
         icon=":material/content_copy:",
         help=text(lang, "train.do.duplicate_help"),
-        on_click=lambda: state.go(run="", data=run.id, changes=(), start="", window=0),
+        on_click=lambda: state.go(run="", data=run.id, changes=(), start=None, window=0),
     )
     sure = st.checkbox(text(lang, "train.do.sure"), key=f"sure {run.id}", disabled=not may)
     st.button(
@@ -91,15 +93,15 @@ def _more(bench: Workbench, view: View, run: Run, may: bool) -> None:
     )
 
 
-def _delete(bench: Workbench, run: str) -> None:
-    attempt(lambda: bench.runs.delete(run))
+def _delete(bench: Services, run: str) -> None:
+    attempt(lambda: bench.models.runs.delete(run))
     state.go(run="")
 
 
-def earlier(bench: Workbench, view: View) -> None:
+def earlier(bench: Services, view: View) -> None:
     """The trainings so far, the newest first; a row opens one."""
     lang = view.lang
-    found = bench.runs.all()
+    found = bench.models.runs.all()
     unreadable(bench, lang)
     if not found:
         return
@@ -131,16 +133,16 @@ def earlier(bench: Workbench, view: View) -> None:
         st.rerun()
 
 
-def unreadable(bench: Workbench, lang: str) -> None:
+def unreadable(bench: Services, lang: str) -> None:
     """Entries of the list that make no sense: they are named, and can be deleted."""
-    for one in bench.runs.unreadable():
+    for one in bench.models.runs.unreadable():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning(error_text(lang, one.why))
             st.button(
                 text(lang, "train.do.delete"),
                 key=f"delete {one.id}",
                 icon=":material/delete:",
-                on_click=lambda run=one.id: attempt(lambda: bench.runs.delete(run)),
+                on_click=lambda run=one.id: attempt(lambda: bench.models.runs.delete(run)),
             )
 
 
@@ -148,7 +150,7 @@ def _nats(lang: str, loss: float | None) -> str:
     return "–" if loss is None else number(lang, loss, 4)
 
 
-def compare(bench: Workbench, view: View, run: Run) -> None:
+def compare(bench: Services, view: View, run: Run) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
     from lmviz.train.runs import differences
 
@@ -156,7 +158,7 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
     if run.recipe.quantisation.rounds:
         place = Quantisation(lang=lang, section="aware", run=run.id)
         shell.link(text(lang, "train.compare.rounding"), place, "quantisation")
-    others = {one.id: one for one in bench.runs.all() if one.id != run.id}
+    others = {one.id: one for one in bench.models.runs.all() if one.id != run.id}
     if not others:
         st.caption(text(lang, "train.compare.none"))
         return
@@ -184,14 +186,13 @@ def compare(bench: Workbench, view: View, run: Run) -> None:
     st.markdown("\n".join([heads, "|" + ":--|" * (len(shown) + 1), *lines]))
 
 
-def export(bench: Workbench, view: View, run: Run) -> None:
+def export(bench: Services, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
-    from lmviz.benches.names import moment_name
     from lmviz.train.export import folder_name
     from lmviz.train.recipe import toml_of
 
     lang = view.lang
-    stops = bench.runs.stops(run.id)
+    stops = bench.models.runs.stops(run.id)
     if not stops:
         st.caption(text(lang, "train.export.nothing"))
         return
@@ -207,19 +208,19 @@ def export(bench: Workbench, view: View, run: Run) -> None:
             format_func=lambda step: integer(lang, step),
             on_change=lambda: state.go(step=st.session_state["export_step"]),
         )
-        place = StepThrough(lang=lang, model=moment_name(run.id, step))
+        place = StepThrough(lang=lang, model=RunModel(run.id, step))
         shell.link(text(lang, "train.export.open"), place)
         st.button(
             text(lang, "train.export.start"),
             icon=":material/restart_alt:",
             key="start_here",
             on_click=lambda: state.go(
-                run="", data=run.id, changes=(), start=moment_name(run.id, step), window=0, tab="", step=-1
+                run="", data=run.id, changes=(), start=RunModel(run.id, step), window=0, tab="", step=-1
             ),
         )
         st.download_button(
             text(lang, "train.export.download"),
-            lambda: bench.runs.zipped(run.id, step),
+            lambda: bench.models.runs.zipped(run.id, step),
             file_name=f"{folder_name(run.name, step)}.zip",
             mime="application/zip",
             icon=":material/download:",
@@ -227,9 +228,9 @@ def export(bench: Workbench, view: View, run: Run) -> None:
             key="download",
         )
         if st.button(text(lang, "train.export.folder"), icon=":material/folder:", key="export_folder"):
-            folder = bench.runs.export(run.id, step)
+            folder = bench.models.runs.export(run.id, step)
             st.success(text(lang, "train.export.written", folder=code(str(folder))))
-            shell.link(text(lang, "train.export.open_folder"), StepThrough(lang=lang, model=str(folder)))
+            shell.link(text(lang, "train.export.open_folder"), StepThrough(lang=lang, model=Folder(str(folder))))
     with right:
         st.caption(text(lang, "train.export.recipe"))
-        st.code(toml_of(bench.runs.recipe(run.id))[:20_000], language="toml", height=260)
+        st.code(toml_of(bench.models.runs.recipe(run.id))[:20_000], language="toml", height=260)

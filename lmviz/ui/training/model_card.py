@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lmviz.ui import drawn, state, widgets
-from lmviz.ui.choices import one_of
+from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.text import integer, number, text
 from lmviz.ui.training import words
 from lmviz.ui.training.charts import SERIES
@@ -16,10 +16,10 @@ from lmviz.ui.training.planned import bound
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.train.counts import Config
     from lmviz.train.plan import Plan
     from lmviz.train.recipe import Recipe
-    from lmviz.workbench import Workbench
 
 SIZES = {
     "d_model": (4, 8, 16, 32, 64, 128, 256),
@@ -28,10 +28,11 @@ SIZES = {
     "n_heads": (1, 2, 4, 8),
     "n_ctx": (4, 8, 10, 16, 32, 64, 128),
 }
+RUNS_LISTED = 20  # of the trainings, the latest
 MEGABYTE = 10**6
 
 
-def choices(bench: Workbench, view: View, recipe: Recipe) -> None:
+def choices(bench: Services, view: View, recipe: Recipe) -> None:
     """Architecture, start and sizes. A model to start from brings its sizes with it."""
     lang, fixed = view.lang, bool(view.start)
     widgets.segmented_control(
@@ -103,7 +104,7 @@ def shapes(config: Config) -> list[list[int]]:
     return [[part.times, *part.shape] for part in parts(config)]
 
 
-def more(bench: Workbench, plan: Plan, view: View) -> None:
+def more(bench: Services, plan: Plan, view: View) -> None:
     """Every part with its count, memory, well-known models, and where the numbers start."""
     lang, recipe = view.lang, plan.recipe
     with st.expander(text(lang, "train.model.more"), on_change="rerun", key="model_more") as shown:
@@ -137,22 +138,14 @@ def known(plan: Plan, lang: str) -> None:
     st.html(f'<table class="lt-parts">{lines}</table>')
 
 
-def _start(bench: Workbench, view: View) -> None:
+def _start(bench: Services, view: View) -> None:
     """Random numbers, a sample model, or the last checkpoint of a run."""
-    from lmviz.benches.names import moment_name
-
     lang = view.lang
-    names = {"": text(lang, "train.model.from_scratch"), **{name: name for name in bench.models()}}
-    for run in bench.runs.all()[:20]:
-        if stops := bench.runs.stops(run.id):
-            step = stops[-1].step
-            names[moment_name(run.id, step)] = text(
-                lang, "train.model.from_run", name=run.name, step=integer(lang, step)
-            )
+    names = {"": text(lang, "train.model.from_scratch"), **with_runs(bench, lang, RUNS_LISTED)}
     one_of(
         text(lang, "train.model.start"),
         names,
-        view.start,
+        str(view.start or ""),
         state.bound("start"),
         help=text(lang, "train.model.start_help"),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.run import RunStep
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.step_through.view import View as StepThrough
@@ -16,21 +17,21 @@ from lmviz.ui.training.scenes import SCENES, backwards
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Run
+    from lmviz.registry.recording import Recording
+    from lmviz.services.services import Services
     from lmviz.train.opened import OpenedStep
     from lmviz.train.store.run_table import Run as Training
-    from lmviz.workbench import Workbench
 
 BEAT = 4.0  # seconds that each scene stays in slow motion
 SLOW = "train.slow"
 
 
-def one_step(bench: Workbench, view: View, run: Training) -> None:
+def one_step(bench: Services, view: View, run: Training) -> None:
     """Which step, which text of its batch, which scene; then that scene."""
     st.fragment(_step, run_every=replay.beat(SLOW, BEAT))(bench)
 
 
-def _step(bench: Workbench) -> None:
+def _step(bench: Services) -> None:
     view = state.view(View)
     scene = replay.next_place(SLOW, list(SCENES), view.scene)
     if replay.beat(SLOW, BEAT):
@@ -38,10 +39,10 @@ def _step(bench: Workbench) -> None:
         view = state.view(View)
     lang = view.lang
     try:
-        run = bench.runs.get(view.run)
+        run = bench.models.runs.get(view.run)
         step = view.opened or min(1, run.steps)
         between = _which(view, run, step)
-        opened = bench.opened(run.id, step)
+        opened = bench.training.opened(run.id, step)
         walked = _walked(bench, run, step, view.window)
         with between:
             _moves(view, _stops(opened, walked))
@@ -53,11 +54,10 @@ def _step(bench: Workbench) -> None:
     state.write()
 
 
-def _walked(bench: Workbench, run: Training, step: int, window: int) -> Run:
-    from lmviz.benches.names import training_step_name
-    from lmviz.benches.run import Request
+def _walked(bench: Services, run: Training, step: int, window: int) -> Recording:
+    from lmviz.registry.recording import Request
 
-    return bench.run(Request(training_step_name(run.id, step, window), ""))
+    return bench.models.record(Request(RunStep(run.id, step, window), ""))
 
 
 def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGenerator:
@@ -111,7 +111,7 @@ def _scenes(view: View, opened: OpenedStep) -> None:
     st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
 
 
-def _stops(opened: OpenedStep, walked: Run) -> list[tuple[int, str]]:
+def _stops(opened: OpenedStep, walked: Recording) -> list[tuple[int, str]]:
     """The whole way: every scene, and in the fourth every tensor, from the loss backwards."""
     tensors = list(backwards(walked)) if opened.loss_after is not None else [""]
     return [(1, ""), (2, ""), (3, ""), *((4, address) for address in tensors), (5, "")]
@@ -139,9 +139,8 @@ def _moves(view: View, stops: list[tuple[int, str]]) -> None:
     clicker("one", (lambda: go(at + 1)) if at + 1 < len(stops) else None, (lambda: go(at - 1)) if at else None)
 
 
-def _door(bench: Workbench, view: View, run: Training, step: int, walked: Run) -> None:
+def _door(bench: Services, view: View, run: Training, step: int, walked: Recording) -> None:
     """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
-    from lmviz.benches.names import training_step_name
     from lmviz.debug.first_bad import first_bad
 
     bad = first_bad(walked.trace)
@@ -156,7 +155,7 @@ def _door(bench: Workbench, view: View, run: Training, step: int, walked: Run) -
     row = bad.cell[0] if len(bad.cell) > 1 else walked.row
     place = StepThrough(
         lang=view.lang,
-        model=training_step_name(run.id, step, row),
+        model=RunStep(run.id, step, row),
         step=bad.address,
         by="op",
         cell=(bad.address, bad.cell),

@@ -17,10 +17,10 @@ from lmviz.ui.training.view import OWN, TWO_WORDS, View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lmviz.services.services import Services
     from lmviz.train.plan import Plan
     from lmviz.train.recipe import Recipe
     from lmviz.train.store.run_table import Run
-    from lmviz.workbench import Workbench
 
 MARKS = {
     "queued": "…",
@@ -52,9 +52,9 @@ def page(view: View) -> None:
         shell.language_choice()
 
 
-def _contents(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
-    found = bench.runs.all()
-    bench.runs.warm()
+def _contents(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+    found = bench.models.runs.all()
+    bench.models.runs.warm()
     with row:
         run_choice(found, view)
     if view.run and any(run.id == view.run for run in found):
@@ -80,7 +80,7 @@ def _label(run: Run, lang: str) -> str:
     return label if run.is_active else f"{label} · {integer(lang, run.step)}"
 
 
-def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+def plan(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     """Data, model, optimiser; and Train, in the row on top, so that it is always in sight."""
     lang = view.lang
     left, middle, right = st.columns(3, gap="medium")
@@ -122,7 +122,7 @@ def plan(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -
         st.error(trouble)
 
 
-def _recipe(bench: Workbench, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
+def _recipe(bench: Services, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
     """The recipe of the choices; None, and a sentence, if they cannot be followed."""
     try:
         if view.data == OWN and not own_text(bench, view).strip():
@@ -133,10 +133,10 @@ def _recipe(bench: Workbench, view: View, where: st.delta_generator.DeltaGenerat
         return None
 
 
-def _planned(bench: Workbench, view: View, recipe: Recipe, where: st.delta_generator.DeltaGenerator) -> Plan | None:
+def _planned(bench: Services, view: View, recipe: Recipe, where: st.delta_generator.DeltaGenerator) -> Plan | None:
     """What the recipe comes to; None, and a sentence beside the choices, if it cannot be."""
     try:
-        return bench.plan(recipe, view.start)
+        return bench.training.plan(recipe, view.start)
     except UserError as error:
         where.warning(error_text(view.lang, error))
         return None
@@ -154,11 +154,11 @@ def _go(row: st.delta_generator.DeltaGenerator, lang: str, train: Callable[[], N
     )
 
 
-def start(bench: Workbench, planned: Plan) -> None:
+def start(bench: Services, planned: Plan) -> None:
     """What Train does: put the run into the queue and look at it."""
     view = state.view(View)
     try:
-        run = bench.train(planned.recipe, name_of(bench, planned, view), view.start, owner.tokens()[-1])
+        run = bench.training.train(planned.recipe, name_of(bench, planned, view), view.start, owner.tokens()[-1])
     except UserError as error:
         state.keep("train.trouble", error_text(view.lang, error))
         return
@@ -167,12 +167,12 @@ def start(bench: Workbench, planned: Plan) -> None:
     state.go(run=run, tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
 
 
-def planned_steps(bench: Workbench, view: View) -> int:
+def planned_steps(bench: Services, view: View) -> int:
     """How many steps the recipe makes that the plan began with."""
     return base_recipe(bench, view).training.steps
 
 
-def name_of(bench: Workbench, planned: Plan, view: View) -> str:
+def name_of(bench: Services, planned: Plan, view: View) -> str:
     """The card's title, or what the texts are called, numbered if there is such a run already."""
     from lmviz.train.texts import PRESETS
 
@@ -182,6 +182,6 @@ def name_of(bench: Workbench, planned: Plan, view: View) -> str:
     elif view.data in PRESETS:
         name = text(view.lang, f"train.data.{view.data}.short")
     name = name or text(view.lang, "train.data.own.short")
-    taken = {run.name for run in bench.runs.all()}
+    taken = {run.name for run in bench.models.runs.all()}
     numbers = (f"{name} {n}" for n in range(2, len(taken) + 3))
     return name if name not in taken else next(one for one in numbers if one not in taken)

@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.run import RunModel
 from lmviz.ui import matrices, replay, shell, state, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
@@ -20,10 +21,10 @@ from lmviz.ui.training.curves import table_of
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Run
+    from lmviz.registry.recording import Recording
+    from lmviz.services.services import Services
     from lmviz.trace.step import Array
     from lmviz.train.store.run_table import Run as Training
-    from lmviz.workbench import Workbench
 
 BEAT = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
@@ -32,19 +33,19 @@ HEIGHT = 260
 PLAYING = "train.playing"
 
 
-def time_travel(bench: Workbench, view: View, run: Training) -> None:
+def time_travel(bench: Services, view: View, run: Training) -> None:
     """The slider and what it moves."""
-    if not bench.runs.stops(run.id):
+    if not bench.models.runs.stops(run.id):
         st.caption(text(view.lang, "train.export.nothing"))
         return
     st.fragment(_journey, run_every=replay.beat(PLAYING, BEAT))(bench)
 
 
-def _journey(bench: Workbench) -> None:
+def _journey(bench: Services) -> None:
     view = state.view(View)
     try:
-        run = bench.runs.get(view.run)
-        steps = [stop.step for stop in bench.runs.stops(run.id)]
+        run = bench.models.runs.get(view.run)
+        steps = [stop.step for stop in bench.models.runs.stops(run.id)]
         step = replay.next_place(PLAYING, steps, view.step if view.step in steps else steps[-1])
         if replay.beat(PLAYING, BEAT):
             state.go(step=step)
@@ -59,7 +60,7 @@ def _journey(bench: Workbench) -> None:
     state.write()
 
 
-def _controls(bench: Workbench, view: View, steps: list[int], step: int) -> None:
+def _controls(bench: Services, view: View, steps: list[int], step: int) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
         replay.player(PLAYING, text(lang, "train.time.play"), text(lang, "train.time.pause"))
@@ -92,30 +93,29 @@ def _controls(bench: Workbench, view: View, steps: list[int], step: int) -> None
         )
 
 
-def _run(bench: Workbench, view: View) -> Training:
-    return bench.runs.get(view.run)
+def _run(bench: Services, view: View) -> Training:
+    return bench.models.runs.get(view.run)
 
 
-def first_prompt(bench: Workbench, run: Training) -> str:
+def first_prompt(bench: Services, run: Training) -> str:
     """The card's first prompt, or the beginning of the first text."""
     if run.recipe.card.prompts:
         return run.recipe.card.prompts[0]
-    data = bench.runs.recipe(run.id).data
+    data = bench.models.runs.recipe(run.id).data
     return data.around + data.texts[0][:8]
 
 
-def read_at(bench: Workbench, run: Training, step: int, prompt: str) -> Run:
+def read_at(bench: Services, run: Training, step: int, prompt: str) -> Recording:
     """The text, read by the model as it was after a step."""
-    from lmviz.benches.names import moment_name
-    from lmviz.benches.run import Request
+    from lmviz.registry.recording import Request
 
-    return bench.run(Request(moment_name(run.id, step), prompt))
+    return bench.models.record(Request(RunModel(run.id, step), prompt))
 
 
 # -- the pictures ----------------------------------------------------------------------------------------------------
 
 
-def _pictures(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+def _pictures(bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
     """Predictions and attention, embeddings and one weight, two by two."""
     left, right = st.columns(2, gap="medium")
     with left:
@@ -133,7 +133,9 @@ def _pictures(bench: Workbench, view: View, run: Training, steps: list[int], a: 
     shell.link(text(view.lang, "train.export.open"), place)
 
 
-def predictions(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+def predictions(
+    bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
+) -> None:
     """The probability of each next token; the same tokens in the same order at every time."""
     lang = view.lang
     st.markdown(f"**{text(lang, 'train.time.predictions', prompt=code(visible(a.request.prompt)))}**")
@@ -163,23 +165,23 @@ def _map_spec(lang: str, domain: tuple[float, float, float, float], times: tuple
     return charts.map_chart(words, domain, times, HEIGHT, lang)
 
 
-def _probs(run: Run) -> Array:
+def _probs(run: Recording) -> Array:
     value = run.trace.value("readout.probs")
     assert value is not None
     found: Array = value.array[0, -1]
     return found
 
 
-def _distinct(run: Run, token: int) -> str:
+def _distinct(run: Recording, token: int) -> str:
     """A token's text, told apart from others that look the same."""
     return visible(run.piece(token))
 
 
-def _time(lang: str, run: Run) -> str:
-    return text(lang, "train.time.at", step=integer(lang, int(run.request.model.rpartition("@")[2])))
+def _time(lang: str, run: Recording) -> str:
+    return text(lang, "train.time.at", step=integer(lang, _step_of(run)))
 
 
-def attention(view: View, a: Run, b: Run | None) -> None:
+def attention(view: View, a: Recording, b: Recording | None) -> None:
     """One pattern: who reads whom."""
     lang = view.lang
     patterns = [step.address for step in a.trace if step.address.endswith(".pattern")]
@@ -213,7 +215,7 @@ def attention(view: View, a: Run, b: Run | None) -> None:
     matrices.show(shown, lang, key="time_attention", height=HEIGHT)
 
 
-def _grid(run: Run, address: str, head: int) -> Array:
+def _grid(run: Recording, address: str, head: int) -> Array:
     value = run.trace.value(address)
     assert value is not None
     found: Array = value.array[0, head]
@@ -233,7 +235,7 @@ def _differences(
     ]
 
 
-def embeddings(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+def embeddings(bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
     from lmviz.embed.pca import pca
 
@@ -258,7 +260,7 @@ def embeddings(bench: Workbench, view: View, run: Training, steps: list[int], a:
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_map")
 
 
-def weight(bench: Workbench, view: View, run: Training, steps: list[int], a: Run, b: Run | None) -> None:
+def weight(bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
     """One weight matrix, on a scale that stays the same over time."""
     lang = view.lang
     names = [name for name, tensor in a.checkpoint.model.named_parameters() if tensor.ndim == 2]
@@ -278,12 +280,13 @@ def weight(bench: Workbench, view: View, run: Training, steps: list[int], a: Run
     matrices.show(shown, lang, key="time_matrix", height=HEIGHT)
 
 
-def _weight(bench: Workbench, run: Training, step: int, name: str) -> Array:
-    from lmviz.benches.names import moment_name
+def _weight(bench: Services, run: Training, step: int, name: str) -> Array:
 
-    found: Array = bench.checkpoint(moment_name(run.id, step)).model.get_parameter(name).detach().numpy()
+    found: Array = bench.models.checkpoint(RunModel(run.id, step)).model.get_parameter(name).detach().numpy()
     return found
 
 
-def _step_of(run: Run) -> int:
-    return int(run.request.model.rpartition("@")[2])
+def _step_of(run: Recording) -> int:
+    model = run.request.model
+    assert isinstance(model, RunModel)
+    return model.step

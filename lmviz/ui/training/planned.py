@@ -12,15 +12,15 @@ from lmviz.ui import state
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.train.recipe import Recipe
-    from lmviz.workbench import Workbench
 
 END = "<end>"  # around a text that is cut into words, where a line break would be lost
 OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
 SIZES = ("architecture", "n_ctx", "n_layers", "d_model", "n_heads", "d_mlp", "activation", "tied")
 
 
-def own_text(bench: Workbench, view: View) -> str:
+def own_text(bench: Services, view: View) -> str:
     """What was typed or uploaded: of this session, or, after a reload or behind a link, what was kept.
 
     Raises:
@@ -28,24 +28,24 @@ def own_text(bench: Workbench, view: View) -> str:
     """
     known: tuple[str, str] = state.remember(OWN_TEXT, ("", ""))
     if known[0] != view.own:
-        known = (view.own, bench.runs.kept_text(view.own) if view.own else "")
+        known = (view.own, bench.models.runs.kept_text(view.own) if view.own else "")
         state.keep(OWN_TEXT, known)
     return known[1]
 
 
-def keep_own_text(bench: Workbench, written: str) -> None:
+def keep_own_text(bench: Services, written: str) -> None:
     """Take a text for one's own. It stays in sight even where it cannot be kept.
 
     Raises:
         UserError: it is too large, or there is no room for it.
     """
     state.keep(OWN_TEXT, (state.view(View).own, written))
-    name = bench.runs.keep_text(written) if written.strip() else ""
+    name = bench.models.runs.keep_text(written) if written.strip() else ""
     state.keep(OWN_TEXT, (name, written))
     state.go(own=name, window=0)
 
 
-def base_recipe(bench: Workbench, view: View) -> Recipe:
+def base_recipe(bench: Services, view: View) -> Recipe:
     """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
     from lmviz.train.texts import PRESETS, own_data, preset, two_words
 
@@ -57,10 +57,10 @@ def base_recipe(bench: Workbench, view: View) -> Recipe:
         return replace(recipe, data=own, card=replace(recipe.card, title="", about="", prompts=(), languages=()))
     if view.data in PRESETS:
         return preset(view.data)
-    return bench.runs.recipe(view.data)
+    return bench.models.runs.recipe(view.data)
 
 
-def recipe_of(bench: Workbench, view: View) -> Recipe:
+def recipe_of(bench: Services, view: View) -> Recipe:
     """The recipe as it would be trained now.
 
     Raises:
@@ -70,7 +70,7 @@ def recipe_of(bench: Workbench, view: View) -> Recipe:
     if view.start:
         from lmviz.train.initial import sizes_of
 
-        theirs = sizes_of(bench.checkpoint(view.start).config)
+        theirs = sizes_of(bench.models.checkpoint(view.start).config)
         sizes = {name: getattr(theirs, name) for name in SIZES}
         recipe = replace(recipe, model=replace(recipe.model, **sizes))
     if recipe.model.architecture == "mini_llm" and recipe.model.dropout:

@@ -15,17 +15,17 @@ from lmviz.ui.training import words
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
-    from lmviz.benches.run import Run
+    from lmviz.registry.recording import Recording
+    from lmviz.services.services import Services
     from lmviz.trace.step import Array
     from lmviz.train.opened import OpenedStep
-    from lmviz.workbench import Workbench
 
 HEIGHT = 330
 NEIGHBOURS = 3  # texts of the batch shown in the first scene
 Cell = tuple[int, ...]
 
 
-def sample(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+def sample(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Some texts of the batch: what is read, and below it what is to be predicted."""
     from lmviz.train.preview import aligned
 
@@ -41,7 +41,7 @@ def sample(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> Non
         )
 
 
-def predict(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+def predict(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """The probability of every token at every position; the targets' cells are marked."""
     value = walked.trace.value("readout.probs")
     if value is None:
@@ -73,7 +73,7 @@ def _length(opened: OpenedStep, row: int) -> int:
     return int(counted[-1]) + 1 if len(counted) else opened.batch.inputs.shape[1]
 
 
-def loss(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+def loss(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """−ln p of each target of the text; and how the mean over the whole batch comes to the loss of the step."""
     lang, row = view.lang, walked.row
     n_pos = _length(opened, row)
@@ -104,7 +104,7 @@ def loss(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
     )
 
 
-def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+def gradients(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Backward, stage by stage from the loss: a tensor's value, beside it its gradient; any cell's arithmetic below."""
     lang = view.lang
     if opened.loss_after is None:
@@ -126,27 +126,27 @@ def gradients(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> 
     finite_differences(bench, view, opened)
 
 
-def _chain_rule(bench: Workbench, view: View, walked: Run, chosen: str) -> None:
+def _chain_rule(bench: Services, view: View, walked: Recording, chosen: str) -> None:
     """Where the gradient of the pinned cell comes from, and what torch made of it."""
     lang = view.lang
     if view.cell is None or view.cell[0] != chosen:
         st.caption(text(lang, "train.one.click_gradient"))
         return
     cell = _whole_cell(walked, chosen, view.cell[1])
-    why, recorded = bench.explain(walked, chosen, cell, gradient=True), walked.trace.value(chosen)
+    why, recorded = walked.explain(chosen, cell, gradient=True), walked.trace.value(chosen)
     if why is not None and recorded is not None and recorded.grad is not None:
         worked.show(why, lang, digits=6)
         st.caption(text(lang, "train.one.recorded", value=number(lang, float(recorded.grad[cell]), 6)))
 
 
-def finite_differences(bench: Workbench, view: View, opened: OpenedStep) -> None:
+def finite_differences(bench: Services, view: View, opened: OpenedStep) -> None:
     """The lesson's way to a gradient, as a check of autograd's: move a weight a little, and see what the loss does."""
     lang = view.lang
     with st.expander(text(lang, "train.one.check"), on_change="rerun", key="gradient_check") as shown:
         if not shown.open:
             return
         st.caption(text(lang, "train.one.check_say"))
-        found = bench.checked_gradient(view.run, opened.step)
+        found = bench.training.checked_gradient(view.run, opened.step)
         heads = [text(lang, f"train.one.check.{name}") for name in ("weight", "autograd", "numeric", "difference")]
         lines = [
             (
@@ -174,7 +174,7 @@ def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, sa
     )
 
 
-def backwards(walked: Run) -> dict[str, str]:
+def backwards(walked: Recording) -> dict[str, str]:
     """What each stage of the walk makes, from the loss back, where it has a gradient; with the stage's title."""
     from lmviz.walk.cursor import Cursor
     from lmviz.walk.panels import panels_at
@@ -187,7 +187,7 @@ def backwards(walked: Run) -> dict[str, str]:
     return found
 
 
-def _value_and_gradient(opened: OpenedStep, walked: Run, address: str, pinned: Cell | None) -> list[Matrix]:
+def _value_and_gradient(opened: OpenedStep, walked: Recording, address: str, pinned: Cell | None) -> list[Matrix]:
     """Both drawn alike: a weight, or an activation of the chosen text and the first head."""
     found = walked.trace.value(address)
     assert found is not None
@@ -208,7 +208,7 @@ def _value_and_gradient(opened: OpenedStep, walked: Run, address: str, pinned: C
     return shown
 
 
-def _labels(walked: Run, axis: str) -> Sequence[str]:
+def _labels(walked: Recording, axis: str) -> Sequence[str]:
     """What stands at the rows of an axis: the text's tokens, the vocabulary, or numbers."""
     if axis in ("pos", "query"):
         return walked.tokens.pieces
@@ -226,7 +226,7 @@ def _grid(array: Array | None, row: int | None) -> Array | None:
     return array
 
 
-def _whole_cell(walked: Run, address: str, cell: Cell) -> Cell:
+def _whole_cell(walked: Recording, address: str, cell: Cell) -> Cell:
     """The index of a cell that was clicked in a picture, on all axes of its tensor."""
     value = walked.trace.value(address)
     assert value is not None
@@ -246,7 +246,7 @@ def _pin(address: str, cell: Cell) -> None:
     state.go(look=address, cell=(address, cell))
 
 
-def update(bench: Workbench, view: View, opened: OpenedStep, walked: Run) -> None:
+def update(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """A weight before, its gradient, how far it moved; and the way of any cell written out."""
     from lmviz.trace.step import fits
 
@@ -315,7 +315,7 @@ def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: str) -> None
         )
 
 
-SCENES: Mapping[int, Callable[[Workbench, View, OpenedStep, Run], None]] = {
+SCENES: Mapping[int, Callable[[Services, View, OpenedStep, Recording], None]] = {
     1: sample,
     2: predict,
     3: loss,

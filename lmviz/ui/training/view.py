@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lmviz.registry.reference import Reference
+from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, distinct, flag, part, whole, words
 from lmviz.ui.state import cell as cell_of
 
@@ -45,7 +47,7 @@ class View(Place):
     own: str = part("", str)  # the name that the text of one's own is kept by
     words: tuple[str, str] = part(("Clem", "Creatrice"), _two)  # the two words of one's own
     changes: tuple[Change, ...] = part((), _changes)  # of the recipe that comes with the texts
-    start: str = part("", str)  # the model to start from; empty: numbers drawn at random
+    start: Reference | None = model_part()  # the model to start from; empty: numbers drawn at random
     window: int = part(0, whole(0, 10**7))  # which window of the texts is shown
     run: str = part("", str)  # the run that is watched; empty: the plan
     beside: tuple[str, ...] = part((), _names)  # other runs on its chart

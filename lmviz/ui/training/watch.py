@@ -14,8 +14,8 @@ from lmviz.ui.training import curves, manage, one_step, owner, past, words
 from lmviz.ui.training.view import View
 
 if TYPE_CHECKING:
+    from lmviz.services.services import Services
     from lmviz.train.store.run_table import Run
-    from lmviz.workbench import Workbench
 
 LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
 BEAT = 0.46  # seconds between two looks at a run: twice a second, and no more than that costs the run
@@ -26,9 +26,9 @@ TABS = ("", "curves", "time", "step", "compare", "export")
 WITH_CHART = ("", "compare")
 
 
-def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+def watch(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     """What can be done with the run, what there is to look at, the live part, and what was chosen."""
-    run = bench.runs.get(view.run)
+    run = bench.models.runs.get(view.run)
     state.keep("train.drawn", _drawn(bench, view, run))
     every = replay.pace("train", BEAT) if run.is_active else None
     with row:
@@ -51,12 +51,12 @@ def watch(bench: Workbench, view: View, row: st.delta_generator.DeltaGenerator) 
     below(bench, view, run, every)
 
 
-def _drawn(bench: Workbench, view: View, run: Run) -> tuple[object, ...]:
+def _drawn(bench: Services, view: View, run: Run) -> tuple[object, ...]:
     """What the whole page hangs on: where it changes, the live part alone is not enough."""
     return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active, curves.is_log(bench, view, run)
 
 
-def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
+def below(bench: Services, view: View, run: Run, every: float | None) -> None:
     """What belongs to the chosen tab."""
     try:
         if view.tab == "curves":
@@ -73,7 +73,7 @@ def below(bench: Workbench, view: View, run: Run, every: float | None) -> None:
         st.error(error_text(view.lang, error))
 
 
-def live(bench: Workbench) -> None:
+def live(bench: Services) -> None:
     """Drawn anew a few times a second while the run goes on."""
     view = state.view(View)
     with replay.look("train"):
@@ -83,13 +83,13 @@ def live(bench: Workbench) -> None:
             st.error(error_text(view.lang, error))
 
 
-def _live(bench: Workbench, view: View) -> None:
+def _live(bench: Services, view: View) -> None:
     if not view.run:
         st.rerun()
-    run = bench.runs.get(view.run)
+    run = bench.models.runs.get(view.run)
     if _drawn(bench, view, run) != state.remember("train.drawn", ()):
         st.rerun()
-    bench.runs.warm()  # who waits in the queue goes on, whatever became of the process before
+    bench.models.runs.warm()  # who waits in the queue goes on, whatever became of the process before
     silence(bench, view, run)
     if run.state == "queued":
         st.caption(":material/hourglass_top: " + text(view.lang, "train.queued", place=run.queue_place))
@@ -107,7 +107,7 @@ def _live(bench: Workbench, view: View) -> None:
             progress(view, run)
 
 
-def facts(bench: Workbench, view: View, run: Run) -> str:
+def facts(bench: Services, view: View, run: Run) -> str:
     """The loss, and on which texts: of the whole batch where that is all of them, else what was measured beside it; the
     loss of a few windows says little."""
     lang = view.lang
@@ -144,18 +144,20 @@ def trouble(view: View, run: Run) -> None:
         )
 
 
-def history(bench: Workbench, view: View, run: Run) -> None:
+def history(bench: Services, view: View, run: Run) -> None:
     """What happened to its files: checkpoints that gave way, or were damaged; numbers that the disk lost."""
-    told = [event.why for event in bench.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why]
+    told = [
+        event.why for event in bench.models.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why
+    ]
     for why in told[-EVENTS_SHOWN:]:
         shell.note(error_text(view.lang, why))
-    if lost := bench.runs.damaged(run.id):
+    if lost := bench.models.runs.damaged(run.id):
         shell.note(text(view.lang, "train.damaged", metrics=code(", ".join(sorted(lost)))))
 
 
-def silence(bench: Workbench, view: View, run: Run) -> None:
+def silence(bench: Services, view: View, run: Run) -> None:
     """That its process is not heard any more, and the way to end it."""
-    if run.state != "running" or (seconds := bench.runs.silence(run.id)) < SILENT:
+    if run.state != "running" or (seconds := bench.models.runs.silence(run.id)) < SILENT:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         from lmviz.train.store.life import SILENT as ENDED_AFTER
@@ -164,7 +166,7 @@ def silence(bench: Workbench, view: View, run: Run) -> None:
         if owner.has_said_so(run) and run.wanted is None:  # else the way to end it stands above
             end = text(view.lang, "train.do.end")
             st.button(end, key="end_silent", icon=":material/dangerous:",
-                      on_click=lambda: manage.attempt(lambda: bench.runs.end(run.id)))  # fmt: skip
+                      on_click=lambda: manage.attempt(lambda: bench.models.runs.end(run.id)))  # fmt: skip
 
 
 def progress(view: View, run: Run) -> None:
@@ -179,10 +181,10 @@ def progress(view: View, run: Run) -> None:
     st.progress(min(1.0, run.step / run.steps), text=words_left)
 
 
-def samples(bench: Workbench, view: View, run: Run) -> str:
+def samples(bench: Services, view: View, run: Run) -> str:
     """What the model writes, the newest first, as HTML."""
     lang = view.lang
-    found = bench.runs.samples(run.id)
+    found = bench.models.runs.samples(run.id)
     by_step: dict[int, list[Any]] = {}
     for one in found:
         by_step.setdefault(one.step, []).append(one)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from lmviz.benches.names import run_and_step
 from lmviz.generate.generation import generate_all
 from lmviz.generate.reading import prompt_ids
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.registry.models import Models
+from lmviz.registry.reference import Reference
+from lmviz.registry.run import RunModel, RunStep
 from lmviz.train.recipe import Recipe, read_recipe
-from lmviz.workbench import Workbench
 
 MOST_TOKENS = 24
 
 
-def recipe_of(bench: Workbench, model: str) -> Recipe | None:
+def recipe_of(models: Models, model: Reference) -> Recipe | None:
     """How a model was trained, if that is known. A file of texts that it names lies in the model's folder."""
-    if moment := run_and_step(model):
-        return bench.runs.recipe(moment[0])
-    folder = bench.checkpoint(model).folder
+    if isinstance(model, RunModel | RunStep):
+        return models.runs.recipe(model.run)
+    folder = models.checkpoint(model).folder
     path = folder / "recipe.toml" if folder is not None else None
     return read_recipe(path) if path is not None and path.is_file() else None
 

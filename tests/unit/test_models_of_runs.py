@@ -11,57 +11,52 @@ import numpy as np
 import pytest
 
 import lmviz
-from lmviz.benches.names import moment_name, run_and_step, training_step, training_step_name
-from lmviz.benches.run import Request, tokens_of_row
 from lmviz.debug.first_bad import Bad, first_bad
 from lmviz.errors import UserError
+from lmviz.registry.folder import Folder
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.models import Models
+from lmviz.registry.recording import Request, tokens_of_row
+from lmviz.registry.run import RunModel, RunStep
+from lmviz.services.services import Services
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.texts import preset
-from lmviz.workbench import Workbench
 from tests.conftest import ROOT
 from tests.unit.test_runs import RECIPE, Here
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workbench, str]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Services, str]]:
     """A workbench whose runs are those of a folder with one that is done; it has dropout."""
     folder = tmp_path_factory.mktemp("runs")
     here = Here(folder)
     run = here.start(RECIPE)
     here.work()
-    bench = Workbench(open_runs=lambda: here)
+    bench = Services(Models(open_runs=lambda: here))
     yield bench, run
     here.die()
 
 
-def test_a_name_stands_for_a_run_and_a_step_or_for_no_run() -> None:
-    assert run_and_step(moment_name("0f3a", 20)) == ("0f3a", 20)
-    assert training_step(training_step_name("0f3a", 20, 3)) == ("0f3a", 20, 3)
-    for name in ("pokemon", "runs/../../etc@1", "runs/0f3a", "runs/0f3a@-1", "runs/0f3a@1x", "runs/0f3a!1.2.3"):
-        assert run_and_step(name) is None
-        assert training_step(name) is None
-
-
-def test_a_runs_model_after_a_step_opens_in_the_step_through(trained: tuple[Workbench, str]) -> None:
+def test_a_runs_model_after_a_step_opens_in_the_step_through(trained: tuple[Services, str]) -> None:
     bench, run = trained
-    early, late = (bench.run(Request(moment_name(run, step), ".ev")) for step in (0, 60))
+    early, late = (bench.models.record(Request(RunModel(run, step), ".ev")) for step in (0, 60))
     assert early.tokens.pieces == (".", "e", "v")
     assert early.trace.steps[0].address == late.trace.steps[0].address
     assert not np.array_equal(early.trace["logits"].outputs[0].array, late.trace["logits"].outputs[0].array)
-    assert bench.first_prompt(moment_name(run, 60)) == ".a"
+    assert bench.models.first_prompt(RunModel(run, 60)) == ".a"
     with pytest.raises(UserError, match="no checkpoint of step 3"):
-        bench.run(Request(moment_name(run, 3), "."))
+        bench.models.record(Request(RunModel(run, 3), "."))
     with pytest.raises(UserError, match="no run 0123"):
-        bench.checkpoint("runs/0123@5")
+        bench.models.checkpoint(read_reference("runs/0123@5"))
 
 
 @pytest.mark.parametrize("step", [1, 21, 60])
-def test_a_training_step_is_recorded_as_it_was_made(trained: tuple[Workbench, str], step: int) -> None:
+def test_a_training_step_is_recorded_as_it_was_made(trained: tuple[Services, str], step: int) -> None:
     """Loss and gradients of the recording are the step's own, dropout and all."""
     bench, run = trained
-    opened = bench.opened(run, step)
-    walked = bench.run(Request(training_step_name(run, step, 2), ""))
+    opened = bench.training.opened(run, step)
+    walked = bench.models.record(Request(RunStep(run, step, 2), ""))
     reported = dict(zip(*(part.tolist() for part in _curve(bench, run)), strict=True))
     assert walked.trace.loss == pytest.approx(reported[step], rel=1e-6)
     assert opened.loss == reported[step]
@@ -72,20 +67,20 @@ def test_a_training_step_is_recorded_as_it_was_made(trained: tuple[Workbench, st
     assert walked.row == 2
     assert walked.tokens.ids == tuple(opened.batch.inputs[2].tolist())
     assert walked.trace["logits"].outputs[0].shape[0] == len(opened.batch)
-    why = bench.explain(walked, "blocks.0.x_mid", (2, 1, 3), gradient=True)
+    why = walked.explain("blocks.0.x_mid", (2, 1, 3), gradient=True)
     assert why is not None
     assert why.value == pytest.approx(walked.trace["blocks.0.x_mid"].outputs[0].grad[2, 1, 3], rel=1e-4, abs=1e-8)
 
 
-def _curve(bench: Workbench, run: str) -> tuple[np.ndarray, np.ndarray]:
-    found = bench.runs.series(run, "loss", 10**6)
+def _curve(bench: Services, run: str) -> tuple[np.ndarray, np.ndarray]:
+    found = bench.models.runs.series(run, "loss", 10**6)
     return found.steps, found.numbers
 
 
-def test_the_losses_of_the_positions_make_the_loss_of_the_step(trained: tuple[Workbench, str]) -> None:
+def test_the_losses_of_the_positions_make_the_loss_of_the_step(trained: tuple[Services, str]) -> None:
     bench, run = trained
-    opened = bench.opened(run, 20)
-    walked = bench.run(Request(training_step_name(run, 20), ""))
+    opened = bench.training.opened(run, 20)
+    walked = bench.models.record(Request(RunStep(run, 20), ""))
     probs = walked.trace["readout.probs"].outputs[0].array
     targets = opened.batch.targets.numpy()
     places = np.argwhere(targets >= 0)
@@ -95,12 +90,12 @@ def test_the_losses_of_the_positions_make_the_loss_of_the_step(trained: tuple[Wo
     assert np.isnan(opened.losses[targets < 0]).all()
 
 
-def test_a_gradient_that_is_measured_agrees_with_autograd(trained: tuple[Workbench, str]) -> None:
+def test_a_gradient_that_is_measured_agrees_with_autograd(trained: tuple[Services, str]) -> None:
     bench, run = trained
-    found = bench.checked_gradient(run, 20)
+    found = bench.training.checked_gradient(run, 20)
     assert {one.weight for one in found} >= {"tok_embed.weight", "blocks.0.attn.w_q.weight"}
     assert all(one.relative < 1e-4 or abs(one.autograd) < 1e-9 for one in found)
-    assert bench.checked_gradient(run, 20) == found
+    assert bench.training.checked_gradient(run, 20) == found
 
 
 def test_the_first_bad_tensor_of_a_step_that_could_not_be_made_is_found(tmp_path: Path) -> None:
@@ -108,9 +103,9 @@ def test_the_first_bad_tensor_of_a_step_that_could_not_be_made_is_found(tmp_path
     wild = replace(RECIPE.training, optimizer="sgd", learning_rate=3e37, schedule="constant", warm_up=20, clip=0.0)
     run = here.start(replace(RECIPE, training=wild))
     here.work()
-    bench = Workbench(open_runs=lambda: here)
+    bench = Services(Models(open_runs=lambda: here))
     step = here.get(run).details["step"]
-    walked = bench.run(Request(training_step_name(run, step), ""))
+    walked = bench.models.record(Request(RunStep(run, step), ""))
     bad = first_bad(walked.trace)
     assert bad is not None
     value = walked.trace.value(bad.address)
@@ -123,31 +118,36 @@ def test_the_first_bad_tensor_of_a_step_that_could_not_be_made_is_found(tmp_path
     here.die()
 
 
-def test_a_healthy_step_has_no_bad_tensor(trained: tuple[Workbench, str]) -> None:
+def test_a_healthy_step_has_no_bad_tensor(trained: tuple[Services, str]) -> None:
     bench, run = trained
-    assert first_bad(bench.run(Request(training_step_name(run, 20), "")).trace) is None
+    assert first_bad(bench.models.record(Request(RunStep(run, 20), "")).trace) is None
     assert Bad("x", (0,), is_gradient=False) != Bad("x", (0,), is_gradient=True)
 
 
 def test_a_plan_counts_what_the_lesson_counts() -> None:
-    plan = Workbench().plan(preset("pokemon"))
+    plan = Services().training.plan(preset("pokemon"))
     assert plan.n_parameters == 2832
     assert [part.count for part in plan.parts] == [432, 128, 768, 512, 512, 48, 432]
     assert (len(plan.corpus.train), plan.corpus.train.n_targets, plan.batch_size) == (41, 176, 41)
     wide = replace(preset("pokemon"), model=replace(preset("pokemon").model, d_model=32, d_mlp=64))
-    assert Workbench().plan(wide).n_parameters == 27 * 32 + 8 * 32 + 3 * 32 * 32 + 2 * 32 * 64 + 64 + 32 + 32 * 27
+    assert (
+        Services().training.plan(wide).n_parameters == 27 * 32 + 8 * 32 + 3 * 32 * 32 + 2 * 32 * 64 + 64 + 32 + 32 * 27
+    )
 
 
 def test_a_plan_that_starts_from_a_model_takes_over_its_tokenizer() -> None:
-    bench = Workbench()
+    bench = Services()
     recipe: Recipe = preset("pokemon")
     names = replace(recipe, data=replace(recipe.data, texts=("emma", "zoe")))
-    assert bench.plan(names, "names").corpus.tokenizer.d_vocab == bench.checkpoint("names").config.d_vocab
+    assert (
+        bench.training.plan(names, Folder("names")).corpus.tokenizer.d_vocab
+        == bench.models.checkpoint(read_reference("names")).config.d_vocab
+    )
 
 
 def test_runs_are_those_of_the_folder_that_the_environment_names(runs_folder: Path) -> None:
-    assert isinstance(Workbench().runs, Runs)
-    assert Workbench().runs.folder == runs_folder
+    assert isinstance(Services().models.runs, Runs)
+    assert Services().models.runs.folder == runs_folder
 
 
 def test_a_row_of_a_batch_reads_as_text_and_its_offsets_slice_it() -> None:
@@ -163,13 +163,14 @@ def test_a_run_without_a_checkpoint_is_a_sentence_wherever_its_model_is_asked_fo
     """As one is that never came to write one: its disk was full, or it still waits for its turn."""
     here = Here(tmp_path)
     run = here.start_resting(RECIPE)
-    bench = Workbench(open_runs=lambda: here)
+    bench = Services(Models(open_runs=lambda: here))
+    model = read_reference(name.format(run=run))
     asked = (
-        lambda: bench.checkpoint(name.format(run=run)),
-        lambda: bench.run(Request(name.format(run=run), ".")),
-        lambda: bench.writer(name.format(run=run), "untrained"),
-        lambda: bench.first_prompt(name.format(run=run)),
-        lambda: bench.quantising.rivals_of(here.get(run), None),
+        lambda: bench.models.checkpoint(model),
+        lambda: bench.models.record(Request(model, ".")),
+        lambda: bench.generation.writer(model, "untrained"),
+        lambda: bench.models.first_prompt(model),
+        lambda: bench.quantisation.rivals_of(here.get(run), None),
         lambda: here.export(run, 0),
         lambda: here.zipped(run, 0),
         lambda: here.open_step(run, 1),

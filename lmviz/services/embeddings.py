@@ -11,10 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lmviz.benches.cache import Cache
-from lmviz.benches.live import Live
-from lmviz.benches.run import Request, Run
-from lmviz.benches.texts import recipe_of, written
 from lmviz.embed.answers import AnswerDistances, answer_distances
 from lmviz.embed.distances import Neighbour, neighbours
 from lmviz.embed.fasttext import gram_index
@@ -27,15 +23,18 @@ from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
+from lmviz.registry.models import Models
+from lmviz.registry.recording import Recording, Request
+from lmviz.registry.reference import Reference
+from lmviz.services.live import Live
+from lmviz.services.texts import recipe_of, written
 from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, fits
 from lmviz.train.recipe import TrainingRecipe
 from lmviz.train.update_rules import Update, update
-from lmviz.workbench import Workbench
 
 RECORDINGS_KEPT = 16
-RECORDED_BYTES = 2**28
 MAPS_KEPT = 8
 TRAININGS_KEPT = 12
 WORD_STEPS = 200
@@ -50,7 +49,7 @@ class Worked:
 
     tokens: Tokens
     trace: Trace
-    run: Run  # the whole model on the same text
+    recording: Recording  # the whole model on the same text
 
     def explain(self, address: str, cell: Cell) -> Explanation | None:
         """None for what was given: ids and weights."""
@@ -72,25 +71,25 @@ class TokenMap:
 class Embeddings:
     """Shared by all sessions, safe to use from several threads."""
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-        self._recordings = Cache(RECORDINGS_KEPT, weigh=_bytes, weight_limit=RECORDED_BYTES)
-        self._maps = Cache(MAPS_KEPT)
-        self._vocabularies = Cache(MAPS_KEPT)
-        self._trainings = Cache(TRAININGS_KEPT)
-        self._texts, self._answers = Cache(TRAININGS_KEPT), Cache(2 * TRAININGS_KEPT)
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._recordings = models.cache(RECORDINGS_KEPT)
+        self._maps = models.cache(MAPS_KEPT)
+        self._vocabularies = models.cache(MAPS_KEPT)
+        self._trainings = models.cache(TRAININGS_KEPT)
+        self._texts, self._answers = models.cache(TRAININGS_KEPT), models.cache(2 * TRAININGS_KEPT)
 
-    def look_up(self, model: str, prompt: str) -> Worked:
+    def look_up(self, model: Reference, prompt: str) -> Worked:
         """One-hot × matrix = rows, recorded."""
         return self._worked(
             "look_up", model, prompt, lambda checkpoint: OneHotLookup(_matrix(checkpoint.model)), segments=None
         )
 
-    def add_up(self, model: str, prompt: str) -> Worked:
+    def add_up(self, model: Reference, prompt: str) -> Worked:
         """Token + position as this model adds them, recorded."""
         return self._worked("add_up", model, prompt, embedding_sum, segments=None)
 
-    def add_up_segments(self, model: str, prompt: str, n_first: int, seed: int) -> Worked:
+    def add_up_segments(self, model: Reference, prompt: str, n_first: int, seed: int) -> Worked:
         """Token + position + segment as BERT adds them, untrained, at the sizes of a model."""
 
         def fresh(checkpoint: Checkpoint) -> EmbeddingSum:
@@ -102,63 +101,63 @@ class Embeddings:
     def _worked(
         self,
         kind: str,
-        model: str,
+        model: Reference,
         prompt: str,
         make: Callable[[Checkpoint], nn.Module],
         segments: int | None,
     ) -> Worked:
-        run = self._bench.run(Request(model, prompt))
+        recording = self._models.record(Request(model, prompt))
 
         def recorded() -> Worked:
-            inputs = [run.tokens.ids_tensor]
+            inputs = [recording.tokens.ids_tensor]
             if segments is not None:
-                inputs.append((torch.arange(len(run.tokens)) >= segments).long()[None])
+                inputs.append((torch.arange(len(recording.tokens)) >= segments).long()[None])
             with torch.no_grad():
-                return Worked(run.tokens, record(make(run.checkpoint), *inputs), run)
+                return Worked(recording.tokens, record(make(recording.checkpoint), *inputs), recording)
 
-        return self._recordings.get((kind, id(run.checkpoint), prompt, segments), recorded)
+        return self._recordings.get((kind, recording.checkpoint, prompt, segments), recorded)
 
-    def neighbours(self, model: str, id: int, metric: str, n: int = 8) -> tuple[Neighbour, ...]:
+    def neighbours(self, model: Reference, id: int, metric: str, n: int = 8) -> tuple[Neighbour, ...]:
         return neighbours(self.vectors(model), id, n, metric)
 
-    def vectors(self, model: str) -> NDArray[np.float32]:
+    def vectors(self, model: Reference) -> NDArray[np.float32]:
         """The token embeddings [d_vocab, d_model] of a model."""
-        return _matrix(self._bench.checkpoint(model).model).detach().float().numpy()
+        return _matrix(self._models.checkpoint(model).model).detach().float().numpy()
 
-    def pieces(self, model: str) -> tuple[str, ...]:
+    def pieces(self, model: Reference) -> tuple[str, ...]:
         """The text of every token, by its row in the embedding; `<id>` where the tokenizer has none."""
-        checkpoint = self._bench.checkpoint(model)
+        checkpoint = self._models.checkpoint(model)
         n_rows = len(_matrix(checkpoint.model))
         made = partial(_pieces, checkpoint, n_rows)
-        return self._vocabularies.get((model, id(checkpoint)), lambda: (checkpoint, made()))[1]
+        return self._vocabularies.get(checkpoint, made)
 
-    def token_map(self, model: str) -> TokenMap:
+    def token_map(self, model: Reference) -> TokenMap:
         """Where the tokens lie on the plane on which they spread out most."""
-        checkpoint = self._bench.checkpoint(model)
+        checkpoint = self._models.checkpoint(model)
 
         def made() -> TokenMap:
             vectors = self.vectors(model)
             pieces = self.pieces(model)[:MAPPED]
             return TokenMap(pieces, pca(vectors[: len(pieces)]), len(vectors))
 
-        return self._maps.get((model, id(checkpoint)), lambda: (checkpoint, made()))[1]
+        return self._maps.get(checkpoint, made)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
-    def opening(self, model: str) -> str:
+    def opening(self, model: Reference) -> str:
         """A prompt that leaves most open: what opens every text that the model learned from, or its shortest prompt."""
-        recipe = recipe_of(self._bench, model)
-        prompts = self._bench.checkpoint(model).card.prompts or (self._bench.first_prompt(model),)
+        recipe = recipe_of(self._models, model)
+        prompts = self._models.checkpoint(model).card.prompts or (self._models.first_prompt(model),)
         return (recipe.data.around if recipe else "") or min(prompts, key=len)
 
-    def answers(self, model: str, prompt: str, n: int, temperature: float, seed: int) -> tuple[str, ...]:
+    def answers(self, model: Reference, prompt: str, n: int, temperature: float, seed: int) -> tuple[str, ...]:
         """Several texts that a model writes on from one prompt. At temperature 0 they are all the same."""
-        checkpoint, recipe = self._bench.checkpoint(model), recipe_of(self._bench, model)
+        checkpoint, recipe = self._models.checkpoint(model), recipe_of(self._models, model)
         key = (checkpoint.model, prompt, n, temperature, seed)
         return self._answers.get(key, lambda: written(checkpoint, recipe, prompt, n, temperature, seed))
 
-    def answer_distances(self, model: str, answers: tuple[str, ...], metric: str) -> AnswerDistances:
-        checkpoint = self._bench.checkpoint(model)
+    def answer_distances(self, model: Reference, answers: tuple[str, ...], metric: str) -> AnswerDistances:
+        checkpoint = self._models.checkpoint(model)
         key = (checkpoint.model, answers, metric)
         return self._answers.get(key, lambda: answer_distances(checkpoint, answers, metric))
 
@@ -200,7 +199,3 @@ def _matrix(model: nn.Module) -> Tensor:
 
 def _pieces(checkpoint: Checkpoint, n_rows: int) -> tuple[str, ...]:
     return tuple(checkpoint.tokenizer.piece(id) for id in range(n_rows))
-
-
-def _bytes(worked: Worked) -> int:
-    return sum(segment.recorder.spent for segment in worked.trace.segments)

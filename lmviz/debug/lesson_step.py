@@ -20,7 +20,7 @@ MOST_STEPS = 500  # that are made to get to one
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class LessonStep:
     """A training just before one of its steps."""
 
     step: int  # counted from 1
@@ -63,15 +63,15 @@ def check_step(step: int) -> None:
         raise UserError("A step from 1 to {most} can be opened; got {step}.", most=MOST_STEPS, step=step)
 
 
-def moment_of(
+def step_of_training(
     model: nn.Module,
     training: Iterator[float],
     batch: tuple[Tensor, Tensor],
     loss: Callable[[Tensor], nn.Module],
     step: int,
     repeats: bool = False,
-) -> Moment:
-    """The moment before one step of a training on one batch. The steps up to it are made; it too, for its gradients.
+) -> LessonStep:
+    """One step of a training on one batch. The steps up to it are made; it too, for its gradients.
 
     Args:
         model: what `training` trains in place.
@@ -83,4 +83,4 @@ def moment_of(
     before = copy.deepcopy(model)
     next(steps, None)
     left = {path: weight.grad.clone() for path, weight in model.named_parameters() if weight.grad is not None}
-    return Moment(step, before.train(), *batch, loss, left, SEED + (1 if repeats else step))
+    return LessonStep(step, before.train(), *batch, loss, left, SEED + (1 if repeats else step))

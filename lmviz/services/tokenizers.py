@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lmviz.benches.cache import Cache
-from lmviz.benches.live import Live
 from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
+from lmviz.registry.models import Models
+from lmviz.registry.reference import Reference
+from lmviz.services.live import Live
 from lmviz.tokens.analysis import Analysis, analyse
 from lmviz.tokens.chat import Chat, read_chat
 from lmviz.tokens.gpt2 import NAME, gpt2
 from lmviz.tokens.learning import AT_ONCE, LONGEST_TEXT, Learner, Learning, check_learning, learners
 from lmviz.tokens.template import Message, Template, read_template
 from lmviz.tokens.vocabulary import Vocabulary, vocabulary_of
-
-if TYPE_CHECKING:
-    from lmviz.workbench import Workbench
 
 GPT2 = NAME
 LEARNED = ("bpe", "words", "characters")  # tokenizers that are learned from a text
@@ -46,21 +44,21 @@ class Brought:
     template: Template | None  # of its chats, if it was among the files
 
 
-class Tokenizing:
+class Tokenizers:
     """What the pages of tokenizers and chats can do. Safe to use from several threads."""
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-        self._learnings, self._tokenizers = Cache(TOKENIZERS_KEPT), Cache(TOKENIZERS_KEPT)
-        self._vocabularies, self._analyses = Cache(TOKENIZERS_KEPT), Cache(TOKENIZERS_KEPT)
-        self._chats = Cache(CHATS_KEPT)
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._learnings, self._tokenizers = models.cache(TOKENIZERS_KEPT), models.cache(TOKENIZERS_KEPT)
+        self._vocabularies, self._analyses = models.cache(TOKENIZERS_KEPT), models.cache(TOKENIZERS_KEPT)
+        self._chats = models.cache(CHATS_KEPT)
 
-    def tokenizer(self, name: str, corpus: str = "", n_merges: int = 0) -> Tokenizer:
+    def tokenizer(self, name: str | Reference, corpus: str = "", n_merges: int = 0) -> Tokenizer:
         """A model's tokenizer, GPT-2's own, or one of LEARNED, learned from a text."""
+        if isinstance(name, Reference):
+            return self._models.checkpoint(name).tokenizer
         if name == GPT2:
             return gpt2()
-        if name not in LEARNED:
-            return self._bench.checkpoint(name).tokenizer
         key = (name, corpus, n_merges if name == "bpe" else 0)
         return self._tokenizers.get(key, lambda: self._learned_tokenizer(name, corpus, n_merges))
 
@@ -96,13 +94,13 @@ class Tokenizing:
 
     def analysis(self, vocabulary: Vocabulary) -> Analysis:
         """A vocabulary taken apart."""
-        return self._analyses.get(id(vocabulary), lambda: analyse(vocabulary))  # which holds the vocabulary itself
+        return self._analyses.get(vocabulary, lambda: analyse(vocabulary))
 
     # -- chats -------------------------------------------------------------------------------------------------------
 
-    def chat_template(self, model: str) -> Template | None:
+    def chat_template(self, model: Reference) -> Template | None:
         """The template beside a model's tokenizer; None if it has none."""
-        folder = self._bench.checkpoint(model).folder
+        folder = self._models.checkpoint(model).folder
         return None if folder is None else read_template(folder)
 
     def chat_tokenizer(self, text: str) -> Tokenizer:

@@ -6,16 +6,11 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lmviz.benches.cache import Cache
-from lmviz.benches.live import Live
-from lmviz.benches.names import moment_name
-from lmviz.benches.texts import recipe_of, written
 from lmviz.embed.answers import final_vectors
 from lmviz.errors import UserError
 from lmviz.explain import by_hand
@@ -26,6 +21,11 @@ from lmviz.quantise.calibration import ACTIVATIONS, Range, calibrate, quantise_a
 from lmviz.quantise.models import QuantisedModel, quantise_model
 from lmviz.quantise.quantised import Quantised, quantise
 from lmviz.quantise.scheme import FLOATS, INTEGERS, Scheme
+from lmviz.registry.models import Models
+from lmviz.registry.reference import Reference
+from lmviz.registry.run import RunModel
+from lmviz.services.live import Live
+from lmviz.services.texts import recipe_of, written
 from lmviz.trace.operations.explanation import Explanation
 from lmviz.train.data import Corpus, Windows, batches, read_corpus, read_texts, split, windows
 from lmviz.train.effect import Effect, effect
@@ -33,11 +33,9 @@ from lmviz.train.loop import mean_loss, train
 from lmviz.train.recipe import QuantisationRecipe, Recipe, TrainingRecipe
 from lmviz.train.runs import LONGEST_NAME
 from lmviz.train.store.run_table import Run
-from lmviz.workbench import Workbench
 
 FORMATS = (*FLOATS, *INTEGERS)
 MODELS_KEPT = 12
-MODEL_BYTES = 2**30  # of quantised models
 WIDEST = 128  # tokens of a window on which a model is measured
 TEXTS = 4  # that a model writes to be compared
 CALIBRATION_TEXTS = 20
@@ -104,33 +102,33 @@ class Rival:
     loss: float  # nats per token
 
 
-class Quantising:
+class Quantisation:
     """Shared by all sessions, safe to use from several threads."""
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-        self._models = Cache(MODELS_KEPT, weigh=_bytes, weight_limit=MODEL_BYTES)
-        self._outcomes = Cache(64)
-        self._measured = Cache(8)
-        self._corpora = Cache(4)
-        self._texts = Cache(64)
-        self._calibrated = Cache(32)
-        self._trainings = Cache(TRAININGS_KEPT)
-        self._rivals = Cache(2 * TRAININGS_KEPT, weigh=_rival_bytes, weight_limit=MODEL_BYTES)
-        self._alike = Cache(64)
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._quantised_models = models.cache(MODELS_KEPT)
+        self._outcomes = models.cache(64)
+        self._measured = models.cache(8)
+        self._corpora = models.cache(4)
+        self._texts = models.cache(64)
+        self._calibrated = models.cache(32)
+        self._trainings = models.cache(TRAININGS_KEPT)
+        self._rivals = models.cache(2 * TRAININGS_KEPT)
+        self._alike = models.cache(64)
 
-    def weights(self, model: str) -> dict[str, tuple[int, ...]]:
+    def weights(self, model: Reference) -> dict[str, tuple[int, ...]]:
         """The matrices of a model by name, with their shapes."""
-        named = self._bench.checkpoint(model).model.named_parameters()
+        named = self._models.checkpoint(model).model.named_parameters()
         return {name: tuple(weight.shape) for name, weight in named if weight.ndim == 2}
 
-    def weight(self, model: str, name: str, scheme: Scheme) -> Quantised:
+    def weight(self, model: Reference, name: str, scheme: Scheme) -> Quantised:
         """One matrix of a model in fewer bits."""
-        return quantise(dict(self._bench.checkpoint(model).model.named_parameters())[name], scheme)
+        return quantise(dict(self._models.checkpoint(model).model.named_parameters())[name], scheme)
 
-    def outcome(self, model: str, scheme: Scheme, text: str = "") -> Outcome:
+    def outcome(self, model: Reference, scheme: Scheme, text: str = "") -> Outcome:
         """A whole model in fewer bits, and what that changes on a text."""
-        checkpoint = self._bench.checkpoint(model)
+        checkpoint = self._models.checkpoint(model)
 
         def found() -> Outcome:
             quantised = self._quantised(model, checkpoint, scheme)
@@ -143,24 +141,21 @@ class Quantising:
                 self._full_size(model, checkpoint),
             )
 
-        return self._outcomes.get((model, id(checkpoint), scheme, text), found)
+        return self._outcomes.get((checkpoint, scheme, text), found)
 
-    def _full_size(self, model: str, checkpoint: Checkpoint) -> int:
+    def _full_size(self, model: Reference, checkpoint: Checkpoint) -> int:
         return self._quantised(model, checkpoint, Scheme("fp32")).measured_bytes()
 
-    def _quantised(self, model: str, checkpoint: Checkpoint, scheme: Scheme) -> QuantisedModel:
-        key = (model, id(checkpoint), scheme)
-        _, quantised = self._models.get(key, lambda: (checkpoint, quantise_model(checkpoint, scheme)))
-        found: QuantisedModel = quantised
-        return found
+    def _quantised(self, model: Reference, checkpoint: Checkpoint, scheme: Scheme) -> QuantisedModel:
+        return self._quantised_models.get((checkpoint, scheme), lambda: quantise_model(checkpoint, scheme))
 
-    def has_texts(self, model: str) -> bool:
+    def has_texts(self, model: Reference) -> bool:
         """Whether it is known what a model learned from. If not, one has to be typed to measure on."""
-        return recipe_of(self._bench, model) is not None
+        return recipe_of(self._models, model) is not None
 
-    def measured(self, model: str, text: str = "") -> Measured:
+    def measured(self, model: Reference, text: str = "") -> Measured:
         """What models are compared on: a text of one's own, or what the model's recipe kept back or learned from."""
-        checkpoint = self._bench.checkpoint(model)
+        checkpoint = self._models.checkpoint(model)
 
         def found() -> Measured:
             if text:
@@ -169,7 +164,7 @@ class Quantising:
             chosen = corpus.held_out or corpus.train
             return Measured(_first(chosen, checkpoint), held_out=corpus.held_out is not None, own=False)
 
-        return self._measured.get((model, id(checkpoint), text), found)
+        return self._measured.get((checkpoint, text), found)
 
     def next_logits(self, checkpoint: Checkpoint, prompt: str) -> NDArray[np.float32]:
         """The scores [d_vocab] that a model gives the token after a prompt."""
@@ -185,17 +180,19 @@ class Quantising:
         last = final_vectors(checkpoint, ids)[-1]
         return by_hand.dot(last, checkpoint.model.get_parameter("unembed.weight")[id].detach().double().numpy())
 
-    def texts(self, model: str, checkpoint: Checkpoint, prompt: str, seed: int, temperature: float) -> tuple[str, ...]:
+    def texts(
+        self, model: Reference, checkpoint: Checkpoint, prompt: str, seed: int, temperature: float
+    ) -> tuple[str, ...]:
         """What a model, or what became of it, writes on from a prompt; the same random numbers decide in all."""
-        recipe = recipe_of(self._bench, model)
-        key = (id(checkpoint), prompt, seed, temperature)
-        return self._texts.get(
-            key, lambda: (checkpoint, written(checkpoint, recipe, prompt, TEXTS, temperature, seed))
-        )[1]
+        recipe = recipe_of(self._models, model)
+        key = (checkpoint, prompt, seed, temperature)
+        return self._texts.get(key, lambda: written(checkpoint, recipe, prompt, TEXTS, temperature, seed))
 
     # -- calibration -------------------------------------------------------------------------------------------------
 
-    def calibrated(self, model: str, scheme: Scheme, calibration: str, outer: float, text: str = "") -> Calibrated:
+    def calibrated(
+        self, model: Reference, scheme: Scheme, calibration: str, outer: float, text: str = ""
+    ) -> Calibrated:
         """Activations in 8 bits as well.
 
         Args:
@@ -204,7 +201,7 @@ class Quantising:
                 them, the text that is measured on.
             outer: the share of the measured ranges that is kept.
         """
-        checkpoint = self._bench.checkpoint(model)
+        checkpoint = self._models.checkpoint(model)
 
         def found() -> Calibrated:
             known = self._learned(model)[:CALIBRATION_TEXTS] if self.has_texts(model) else text.splitlines()
@@ -218,20 +215,22 @@ class Quantising:
             )
             return Calibrated(ranges, len(texts), activations, both)
 
-        return self._calibrated.get((model, id(checkpoint), scheme, calibration, outer, text), found)
+        return self._calibrated.get((checkpoint, scheme, calibration, outer, text), found)
 
-    def _learned(self, model: str) -> list[str]:
+    def _learned(self, model: Reference) -> list[str]:
         """The texts that a model learned from; a UserError asks for some where nobody knows."""
         recipe = self._recipe(model)
-        texts = read_texts(recipe.data, self._bench.checkpoint(model).folder or Path())
+        texts = read_texts(recipe.data, self._models.checkpoint(model).folder or Path())
         return split(texts, recipe.data.held_out, recipe.training.seed)[0]
 
     # -- training that knows -----------------------------------------------------------------------------------------
 
-    def aware(self, model: str, scheme: Scheme, steps: int, rate: float, seed: int, text: str = "") -> Live[AwareStep]:
+    def aware(
+        self, model: Reference, scheme: Scheme, steps: int, rate: float, seed: int, text: str = ""
+    ) -> Live[AwareStep]:
         """A model trained on while its weights are rounded at every step (QAT), and as long in FP32, for as long as
         somebody looks."""
-        checkpoint = self._bench.checkpoint(model)
+        checkpoint = self._models.checkpoint(model)
         n_numbers = sum(parameter.numel() for parameter in checkpoint.model.parameters())
         if n_numbers > TRAINED_NUMBERS:
             raise UserError(
@@ -241,13 +240,13 @@ class Quantising:
                 found=n_numbers,
             )
         recipe = TrainingRecipe(steps, rate, schedule="cosine", batch_size=BATCH, seed=seed)
-        key = (model, id(checkpoint), scheme, recipe, text)
+        key = (checkpoint, scheme, recipe, text)
         return self._trainings.get(
             key, lambda: Live(self._aware(model, checkpoint, scheme, recipe, text), steps + 2, steps + 2)
         )
 
     def _aware(
-        self, model: str, checkpoint: Checkpoint, scheme: Scheme, recipe: TrainingRecipe, text: str
+        self, model: Reference, checkpoint: Checkpoint, scheme: Scheme, recipe: TrainingRecipe, text: str
     ) -> Iterator[AwareStep]:
         judged = self.measured(model, text).windows
         learned = self._corpus(model, checkpoint).train if self.has_texts(model) else judged
@@ -265,33 +264,33 @@ class Quantising:
         )
         yield AwareStep(one.step, one.held_out_loss, measured, finished)
 
-    def rivals(self, model: str, scheme: Scheme, last: AwareStep | None = None, text: str = "") -> tuple[Rival, ...]:
+    def rivals(
+        self, model: Reference, scheme: Scheme, last: AwareStep | None = None, text: str = ""
+    ) -> tuple[Rival, ...]:
         """A model in FP32 and rounded; after the last step of `aware`, what both of its trainings made of it too."""
-        checkpoint = self._bench.checkpoint(model)
+        checkpoint = self._models.checkpoint(model)
         aware, other = last.finished if last and last.finished else (None, None)
-        key = (model, id(checkpoint), scheme, id(aware), text)
 
-        def found() -> tuple[tuple[Rival, ...], object]:  # with what the key has by its identity
-            windows = self.measured(model, text).windows
-            return _rivals(scheme, windows, checkpoint, other, aware), (checkpoint, last)
+        def found() -> tuple[Rival, ...]:
+            return _rivals(scheme, self.measured(model, text).windows, checkpoint, other, aware)
 
-        return self._rivals.get(key, found)[0]
+        return self._rivals.get((checkpoint, scheme, aware, text), found)
 
     # -- trainings of the training page ------------------------------------------------------------------------------
 
     def runs(self) -> tuple[Run, ...]:
         """The trainings that round their weights and have a model to show."""
-        return tuple(run for run in self._bench.runs.all() if run.recipe.quantisation.rounds and run.step)
+        return tuple(run for run in self._models.runs.all() if run.recipe.quantisation.rounds and run.step)
 
     def twin(self, run: Run) -> Run | None:
         """The newest training that differs from another in nothing but the rounding: the same texts and beginning."""
-        runs, wanted = self._bench.runs, _unrounded(run.recipe)
+        runs, wanted = self._models.runs, _unrounded(run.recipe)
         alike = (other for other in runs.all() if other.recipe == wanted)
         return next((other for other in alike if other.step == 0 or self._begin_alike(run.id, other.id)), None)
 
     def _begin_alike(self, *two: str) -> bool:
         def found() -> bool:
-            runs = self._bench.runs
+            runs = self._models.runs
             if not all(self._begins(run) for run in two):
                 return False
             texts, others = (runs.recipe(run).data.texts for run in two)
@@ -302,37 +301,38 @@ class Quantising:
 
     def _begins(self, run: str) -> bool:
         """Whether the weights that a run began with are still there: old checkpoints make room."""
-        return any(stop.step == 0 for stop in self._bench.runs.stops(run))
+        return any(stop.step == 0 for stop in self._models.runs.stops(run))
 
     def train_twin(self, run: Run, owner: str = "") -> None:
         """Start the training that differs from another in nothing but the rounding."""
-        runs = self._bench.runs
+        runs = self._models.runs
         runs.duplicate(run.id, f"{run.name} FP32"[:LONGEST_NAME], _unrounded(runs.recipe(run.id)), owner)
 
     def rivals_of(self, run: Run, twin: Run | None, text: str = "") -> tuple[Rival, ...]:
         """What a training with rounding has come to, what its twin had come to at that step, and, if both began with
         a trained model, that one too."""
-        runs = self._bench.runs
+        runs = self._models.runs
         step = runs.ends(run.id)[1]
         known = twin.id if twin and step in {stop.step for stop in runs.stops(twin.id)} else None
-        name = moment_name(run.id, step)
+        model = RunModel(run.id, step)
 
-        def found() -> tuple[tuple[Rival, ...], None]:
+        def found() -> tuple[Rival, ...]:
             began = run.recipe.model.start and self._begins(run.id)
             first = runs.model_at(run.id, 0, is_rounded=False) if began else None
             other = runs.model_at(known, step) if known else None
-            windows = self.measured(name, text).windows
-            return _rivals(run.recipe.quantisation, windows, first, other, self._bench.checkpoint(name)), None
+            windows = self.measured(model, text).windows
+            return _rivals(run.recipe.quantisation, windows, first, other, self._models.checkpoint(model))
 
-        return self._rivals.get((name, known, text), found)[0]
+        return self._rivals.get((model, known, text), found)
 
-    def _corpus(self, model: str, checkpoint: Checkpoint) -> Corpus:
+    def _corpus(self, model: Reference, checkpoint: Checkpoint) -> Corpus:
         recipe = self._recipe(model)
-        key = (model, id(checkpoint))
-        return self._corpora.get(key, lambda: read_corpus(recipe, checkpoint.folder or Path(), checkpoint.tokenizer))
+        return self._corpora.get(
+            checkpoint, lambda: read_corpus(recipe, checkpoint.folder or Path(), checkpoint.tokenizer)
+        )
 
-    def _recipe(self, model: str) -> Recipe:
-        recipe = recipe_of(self._bench, model)
+    def _recipe(self, model: Reference) -> Recipe:
+        recipe = recipe_of(self._models, model)
         if recipe is None:
             raise UserError("This model's folder has no recipe.toml that names a text: type a text to measure on.")
         return recipe
@@ -374,12 +374,3 @@ def _first(found: Windows, checkpoint: Checkpoint) -> Windows:
     n_parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     n_tokens = min(max(2**36 // max(1, n_parameters), 512), 2**14)
     return found[slice(0, max(1, n_tokens // found.inputs.shape[1]))]
-
-
-def _bytes(kept: Any) -> int:
-    found: int = kept[1].n_bytes_before
-    return found
-
-
-def _rival_bytes(kept: tuple[tuple[Rival, ...], object]) -> int:
-    return sum(parameter.nbytes for one in kept[0] for parameter in one.checkpoint.model.parameters())

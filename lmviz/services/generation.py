@@ -1,33 +1,70 @@
-"""Texts that a model writes while a page watches: several at once, or as a search."""
+"""Texts that a model writes while a page watches: one token by token, several at once, or as a search."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
-from lmviz.benches.cache import Cache
-from lmviz.benches.live import Live
-from lmviz.benches.run import check_length
 from lmviz.generate.beam import BeamSearch, beam_searches
 from lmviz.generate.generation import Writing
 from lmviz.generate.reading import prompt_ids
 from lmviz.generate.settings import Settings
 from lmviz.generate.side_by_side import Outcome, of_generations, of_search
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.workbench import Workbench
+from lmviz.registry.models import Models
+from lmviz.registry.notes import Notes, check_length, notes_of_prompt
+from lmviz.registry.reference import Reference
+from lmviz.registry.run import RunModel
+from lmviz.services.live import Live
+from lmviz.train.initial import check_same_sizes, new_model, sizes_of
+from lmviz.train.recipe import read_recipe
 
-KEPT = 16
+KEPT = 16  # searches, and drafts
+WRITINGS_KEPT = 64
+
+TRAINED, UNTRAINED = "trained", "untrained"
 
 Asked = tuple[Checkpoint, str, Settings]  # how to write which prompt on
 Draft = Callable[[], tuple[Outcome, ...]]  # what there is so far, made when it is looked at
 
 
-class Drafting:
+class Generation:
     """Shared by all sessions, safe to use from several threads."""
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-        self._searches, self._drafts, self._found = (Cache(KEPT) for _ in range(3))
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._writings = models.cache(WRITINGS_KEPT)
+        self._searches, self._drafts, self._found = (models.cache(KEPT) for _ in range(3))
+
+    def writer(self, model: Reference, weights: str = TRAINED) -> Checkpoint:
+        """The model, or the same one before its training, with the weights that its recipe's seed draws."""
+        checkpoint = self._models.checkpoint(model)
+        if weights == TRAINED:
+            return checkpoint
+        return self._models.kept((UNTRAINED, checkpoint), lambda: self._untrained(model, checkpoint))
+
+    def _untrained(self, model: Reference, checkpoint: Checkpoint) -> Checkpoint:
+        runs = self._models.runs if isinstance(model, RunModel) else None
+        if isinstance(model, RunModel) and runs is not None and runs.ends(model.run)[0] == 0:
+            return runs.model_at(model.run, 0)
+        return _as_drawn(checkpoint)
+
+    def notes(self, checkpoint: Checkpoint, prompt: str) -> Notes:
+        """What becomes of a prompt: tokens that the vocabulary lacks, or that don't fit into the context."""
+        return notes_of_prompt(checkpoint.tokenizer.encode(prompt), checkpoint.config.n_ctx)
+
+    def writing(self, checkpoint: Checkpoint, prompt: str, settings: Settings, sequence: int = 0) -> Writing:
+        """A text that is written on, token by token, as far as one looks.
+
+        Raises:
+            UserError: the prompt has no token that the model knows, or is too long.
+        """
+        check_length(prompt)
+        ids = prompt_ids(checkpoint.tokenizer, prompt)
+        key = (checkpoint.model, ids, settings, sequence)
+        return self._writings.get(key, lambda: Writing(checkpoint, ids, settings, sequence))
 
     def searches(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> Live[BeamSearch]:
         """A beam search at every step, from the bare prompt to its end.
@@ -69,7 +106,7 @@ class Drafting:
                 yield partial(of_search, checkpoint, search)
             return
         texts = range(_n_texts(settings))
-        writings = [self._bench.writing(checkpoint, prompt, settings, text) for text in texts]
+        writings = [self.writing(checkpoint, prompt, settings, text) for text in texts]
         for n in range(1, settings.max_new_tokens + 1):
             for at, writing in enumerate(writings, start=1):
                 writing.first(n)
@@ -101,3 +138,14 @@ def _so_far(checkpoint: Checkpoint, writings: Sequence[Writing], n: int, at: int
 def _n_texts(settings: Settings) -> int:
     """Greedy texts are all one."""
     return settings.n_sequences if settings.draws else 1
+
+
+def _as_drawn(checkpoint: Checkpoint) -> Checkpoint:
+    """The same architecture and tokenizer, with the weights that the model's recipe starts from."""
+    recipe = None if checkpoint.folder is None else checkpoint.folder / "recipe.toml"
+    sizes, seed = sizes_of(checkpoint.config), 0
+    if recipe is not None and os.path.lexists(recipe):
+        found = read_recipe(recipe)
+        check_same_sizes(found.model, checkpoint)
+        sizes, seed = found.model, found.training.seed
+    return replace(checkpoint, model=new_model(sizes, checkpoint.config.d_vocab, seed).eval())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lmviz.benches.run import Run
+from lmviz.registry.recording import Recording
+from lmviz.registry.reference import Reference
 from lmviz.trace.step import Cell, fits
 
 
@@ -12,24 +13,24 @@ from lmviz.trace.step import Cell, fits
 class Seen:
     """Where a finding can be seen."""
 
-    model: str
+    model: Reference
     prompt: str  # empty for a training step, which brings its texts
     where: str  # the address of a step or of a weight, or the name of a stage
     cell: Cell = ()  # of the tensor that `tensor` names; empty: none
     gradient: bool = False
     step: int = 0  # of a training; 0: a walk through a model
-    b_model: str = ""  # what it is compared with
+    b_model: Reference | None = None  # what it is compared with
     b_prompt: str = ""
     tensor: str = ""  # whose cell is meant; empty: that of the step at `where`
 
 
-def seen_at(run: Run, place: Seen) -> Seen | None:
-    """The place as this run has it: a weight is seen at the step that uses it, with its cell pinned.
+def seen_at(recording: Recording, place: Seen) -> Seen | None:
+    """The place as this recording has it: a weight is seen at the step that uses it, with its cell pinned.
 
-    None if the run has no such step.
+    None if the recording has no such step.
     """
-    trace, address = run.trace, place.where
-    if not place.cell and any(stage.kind == address for stage in run.walk.stages):
+    trace, address = recording.trace, place.where
+    if not place.cell and any(stage.kind == address for stage in recording.walk.stages):
         return place
     value = trace.value(address)
     if value is None:  # a step that failed made nothing; a weight that is not in this run was not used

@@ -1,0 +1,191 @@
+"""A model reading a text, recorded: what is asked for, how it is done, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lmviz.debug.invariants import Check, checks_of
+from lmviz.explain import explain
+from lmviz.explain.backward import explain_gradient
+from lmviz.generate.reading import prompt_tokens
+from lmviz.generate.readout import NextTokenLoss, Readout
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.tokenizer import Tokens
+from lmviz.registry.edits import Edit, functions_of
+from lmviz.registry.notes import Notes, check_length, notes_of_prompt, notes_of_target
+from lmviz.registry.reference import Reference, Registry, TrainingStep
+from lmviz.registry.tokens import last_tokens, tokens_of_row
+from lmviz.trace.operations.explanation import Explanation
+from lmviz.trace.recorder import record
+from lmviz.trace.step import Cell, Trace, Value, fits
+from lmviz.train.data import IGNORED
+from lmviz.walk.cursor import Walk
+from lmviz.walk.stages import LOSS, READOUT, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that a recording depends on."""
+
+    model: Reference
+    prompt: str
+    target: str = ""
+    temperature: float = 1.0
+    edits: tuple[Edit, ...] = ()
+    gradients: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One text taken through one model."""
+
+    request: Request
+    checkpoint: Checkpoint
+    tokens: Tokens  # what the model read: the end of the text, if the text was too long
+    left_out: int  # tokens at the front that did not fit into the context
+    target_id: int | None
+    walk: Walk
+    notes: Notes = ()  # what happened to the input
+    row: int = 0  # which text of the batch the tokens are; all of a training step's texts are recorded together
+
+    @property
+    def trace(self) -> Trace:
+        return self.walk.trace
+
+    def token(self, pos: int) -> str:
+        return self.tokens.pieces[pos]
+
+    def explain(self, address: str, cell: Cell, gradient: bool = False) -> Explanation | None:
+        """Where one number, or its gradient, comes from; None for weights and inputs, which come from nowhere here."""
+        if gradient:
+            return explain_gradient(self.trace, address, cell)
+        if address not in self.trace or self.trace[address].index < 0:
+            return None
+        step = self.trace[address]
+        output = next((i for i, value in enumerate(step.outputs) if value.address == address), 0)
+        return explain(step, cell, output)
+
+    def ledger(self) -> tuple[LedgerRow, ...]:
+        """Every tensor that the run made, in order, with its smallest, mean and largest finite number."""
+        return self._ledger
+
+    @cached_property
+    def _ledger(self) -> tuple[LedgerRow, ...]:
+        return tuple(LedgerRow.of(step.address, value) for step in self.trace for value in step.outputs)
+
+    def has(self, address: str, cell: Cell) -> bool:
+        """Whether a tensor of that address was recorded, and has that cell."""
+        value = self.trace.value(address)
+        return value is not None and fits(cell, value.shape)
+
+    def checks(self, stage: Stage) -> tuple[Check, ...]:
+        """What must hold at a stage, with what was measured."""
+        if stage.index not in self._checks:
+            self._checks[stage.index] = checks_of(self.trace, stage)
+        return self._checks[stage.index]
+
+    @cached_property
+    def _checks(self) -> dict[int, tuple[Check, ...]]:
+        return {}
+
+    def piece(self, token_id: int) -> str:
+        return self.checkpoint.tokenizer.piece(token_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One tensor of a run, described. `step` is the address of the step that made it."""
+
+    step: str
+    address: str
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    low: float
+    mean: float
+    high: float
+    n_bytes: int
+
+    @classmethod
+    def of(cls, step: str, value: Value) -> LedgerRow:
+        array = value.array.astype(np.float64).ravel()
+        numbers = array[np.isfinite(array)]
+        low, mean, high = (numbers.min(), numbers.mean(), numbers.max()) if numbers.size else (np.nan,) * 3
+        extent = (float(low), float(mean), float(high))
+        return cls(step, value.address, value.axes, value.shape, value.dtype, *extent, value.n_bytes)
+
+
+def record_request(request: Request, registry: Registry) -> Recording:
+    """The model reading the text; or, if it is a step of a training, making that step.
+
+    Raises:
+        UserError: the model can't be opened, or there is no text that it can read.
+    """
+    if step := request.model.training_step(registry):
+        return _of_training_step(request, step, registry)
+    return _of_prompt(request, registry)
+
+
+def _of_prompt(request: Request, registry: Registry) -> Recording:
+    checkpoint = registry.checkpoint(request.model)
+    check_length(request.prompt)
+    tokens = prompt_tokens(checkpoint.tokenizer, request.prompt)
+    n_ctx = checkpoint.config.n_ctx
+    left_out = max(0, len(tokens) - n_ctx)
+    read = last_tokens(tokens, n_ctx)
+    targets, target_id = _targets(checkpoint, request, tokens, left_out)
+    judged = tuple(targets[0].tolist()) if request.gradients and targets is not None else ()
+    trace = registry.kept(
+        (checkpoint, request.prompt, request.edits, request.gradients, judged),
+        lambda: _recorded(checkpoint, read, targets, request),
+    )
+    walk = Walk(_read_out(trace, targets, request))
+    notes = (*notes_of_prompt(tokens, n_ctx), *notes_of_target(checkpoint, request.target))
+    return Recording(request, checkpoint, read, left_out, target_id, walk, notes)
+
+
+def _of_training_step(request: Request, step: TrainingStep, registry: Registry) -> Recording:
+    """All texts of a batch together, as one of them sees it."""
+    request, checkpoint = replace(request, gradients=True), registry.checkpoint(request.model)
+    trace = registry.kept((checkpoint.model, request.edits), lambda: step.record(functions_of(request.edits)))
+    walk = Walk(_read_out(trace, step.batch.targets, request))
+    tokens = tokens_of_row(checkpoint, step.batch.inputs, step.row)
+    return Recording(request, checkpoint, tokens, 0, None, walk, row=min(step.row, len(step.batch) - 1))
+
+
+def _targets(
+    checkpoint: Checkpoint, request: Request, tokens: Tokens, left_out: int
+) -> tuple[Tensor | None, int | None]:
+    """What should come next at every position: the text itself, one further, and the target after its end."""
+    following = checkpoint.tokenizer.encode(request.target).ids if request.target else ()
+    target_id = following[0] if following else None
+    ids = [*tokens.ids[left_out + 1 :], IGNORED if target_id is None else target_id]
+    if all(i == IGNORED for i in ids):
+        return None, None
+    return torch.tensor([ids]), target_id
+
+
+def _recorded(checkpoint: Checkpoint, tokens: Tokens, targets: Tensor | None, request: Request) -> Trace:
+    """The model's own steps; with gradients, on to the loss and back."""
+    changes = functions_of(request.edits)
+    if request.gradients and targets is not None:
+        return record(checkpoint.model, tokens.ids_tensor, edits=changes, backward=NextTokenLoss(targets))
+    with torch.no_grad():
+        return record(checkpoint.model, tokens.ids_tensor, edits=changes)
+
+
+def _read_out(trace: Trace, targets: Tensor | None, request: Request) -> Trace:
+    """What follows the model: the temperature and the softmax that read it, then the loss if there is a target."""
+    if trace.failure is not None:
+        return trace
+    logits = trace.output
+    with torch.no_grad():
+        trace = record(Readout(request.temperature), logits, follows=trace, prefix=READOUT)
+        if targets is not None and not request.gradients:
+            trace = record(NextTokenLoss(targets), logits, follows=trace, prefix=LOSS)
+    return trace

@@ -1,0 +1,81 @@
+"""The bug lab: broken models beside healthy ones, where they differ, and what the doctor says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lmviz.debug.bugs.bug import Bug
+from lmviz.debug.bugs.difference import Difference, first_difference, gradient_difference, value_differences
+from lmviz.debug.bugs.models import why_not
+from lmviz.debug.bugs.training import Parting, Race, race
+from lmviz.debug.bugs.verdict import verdict
+from lmviz.debug.doctor.finding import Finding
+from lmviz.debug.threads import one_thread
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.registry.bug import Healthy, WithBug, healthy_twin
+from lmviz.registry.lesson_step import RaceStep
+from lmviz.registry.models import Models
+from lmviz.registry.recording import Request
+from lmviz.registry.reference import Reference
+from lmviz.services.places import Seen, seen_at
+
+
+class BugLab:
+    """Shared by all sessions; safe to use from several threads."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._differences, self._verdicts = models.cache(64), models.cache(64)
+        self._races, self._partings = models.cache(32), models.cache(32)
+
+    def why_not(self, bug: Bug, model: Reference) -> str:
+        return why_not(bug, self._models.checkpoint(model))
+
+    def difference(self, bug: Bug, model: Reference, prompt: str) -> Difference | None:
+        """The first step at which the broken model is not as the healthy one, on this prompt."""
+        return self._differences.get((bug.name, model, prompt), lambda: self._difference(bug, model, prompt))
+
+    def _difference(self, bug: Bug, model: Reference, prompt: str) -> Difference | None:
+        two = (healthy_twin(bug, model), WithBug(bug.name, model))
+        a, b = (self._models.record(Request(one, prompt)).trace for one in two)
+        return first_difference(a, b)
+
+    def race(self, bug: Bug, model: Reference) -> Race:
+        """Two trainings from the same weights, without and with the bug."""
+        base = self._models.checkpoint(model)
+        return self._races.get((bug.name, base.model), lambda: _race(base, bug))
+
+    def parted(self, bug: Bug, model: Reference) -> Seen | None:
+        """The first training step in which the recordings of the two trainings differ, and where."""
+        parting = self.race(bug, model).parting
+        if parting is None:
+            return None
+        return self._partings.get((bug.name, model), lambda: self._parted(bug, model, parting))
+
+    def _parted(self, bug: Bug, model: Reference, parting: Parting) -> Seen | None:
+        for step in (parting.step, parting.step + 1):  # what a step leaves in the weights is seen in the next
+            a, b = (RaceStep(step, 0, racer) for racer in (Healthy(bug.name, model), WithBug(bug.name, model)))
+            ours, theirs = (self._models.record(Request(one, "")) for one in (a, b))
+            if found := next(iter(value_differences(ours.trace, theirs.trace, most=1)), None):
+                return seen_at(ours, Seen(a, "", found.address, found.cell, step=step, b_model=b))
+            if found := gradient_difference(ours.trace, theirs.trace):
+                place = Seen(a, "", found.address, found.cell, gradient=True, step=step, b_model=b)
+                if found.address in ours.trace.weights and parting.what == "gradient":
+                    place = replace(place, where=parting.where, cell=parting.cell)
+                return seen_at(ours, place)
+        return None
+
+    def verdict(self, bug: Bug, model: Reference) -> tuple[Finding, ...]:
+        """What the doctor says of the broken model."""
+
+        def made() -> tuple[Finding, ...]:
+            with one_thread():
+                return verdict(base, bug)
+
+        base = self._models.checkpoint(model)
+        return self._verdicts.get((bug.name, base.model), made)
+
+
+def _race(base: Checkpoint, bug: Bug) -> Race:
+    with one_thread():
+        return race(base, bug)
