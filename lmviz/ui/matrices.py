@@ -136,7 +136,7 @@ def show(
         "words": _words(lang),
         "together": together,
     }
-    _component()(data=data, key=key, on_event_change=changed, height="content")
+    _component()(data=data, key=key, on_event_change=state.unbroken(changed), height="content")
 
 
 def _panel(one: Matrix, moved: tuple[int, int] | None) -> dict[str, Any]:
