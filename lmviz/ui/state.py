@@ -15,6 +15,7 @@ too, and change it through `update`:
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from time import monotonic
@@ -27,8 +28,9 @@ from lmviz.ui.text import DEFAULT, LANGUAGES
 T = TypeVar("T")
 
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
-_REPLACED = "lmviz.replaced"
+_REPLACED, _MOVED = "lmviz.replaced", "lmviz.moved"
 ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
+JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
 
 
 def part(default: Any, read: Callable[[str], Any]) -> Any:
@@ -240,11 +242,23 @@ def bound(name: str, /, shown: Any = None, **and_then: Any) -> dict[str, Any]:
     """`key` and `on_change` for a widget that mirrors one part of the present place; `and_then` changes others too.
 
     `shown` is what the widget shows, where it is not the part itself: a default that is known only now, for example.
+    What a widget showed before it was moved from here is no choice if it comes at once: every message of the browser
+    tells what all widgets show, also one that left before the browser was told.
     """
     kind = st.session_state[_KIND]
     key = f"{kind.__module__}.{kind.__name__}.{name}"
-    st.session_state[key] = getattr(st.session_state[_PLACES][kind], name) if shown is None else shown
-    return {"key": key, "on_change": unbroken(lambda: go(**{name: st.session_state[key]}, **and_then))}
+    value = getattr(st.session_state[_PLACES][kind], name) if shown is None else shown
+    moved: dict[str, tuple[Any, float]] = st.session_state.setdefault(_MOVED, {})
+    if key in st.session_state and st.session_state[key] != value:
+        moved[key] = st.session_state[key], monotonic()
+    st.session_state[key] = value
+
+    def changed() -> None:
+        before, when = moved.get(key, (None, -math.inf))
+        if st.session_state[key] != before or monotonic() - when >= JUST_NOW:
+            go(**{name: st.session_state[key]}, **and_then)
+
+    return {"key": key, "on_change": unbroken(changed)}
 
 
 def write() -> None:

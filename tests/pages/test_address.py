@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -38,6 +41,18 @@ def test_another_link_is_followed_at_once(open_on: Open, monkeypatch: pytest.Mon
     assert go(app, model="names").selectbox(key=MODEL).value == "names"
 
 
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.2, "names"), (60, "pokemon")])
+def test_what_a_widget_showed_before_is_no_choice(
+    open_on: Open, monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: str
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(state, "monotonic", lambda: clock[0])
+    app = go(go(open_on("generation"), model="pokemon"), model="names")
+    clock[0] += seconds
+    app.selectbox(key=MODEL).set_value("pokemon").run()
+    assert app.selectbox(key=MODEL).value == chosen
+
+
 def test_a_press_is_not_broken_off_by_another_event() -> None:
     """As Streamlit does it: whoever touches the session while an event waits is broken off."""
 
@@ -69,3 +84,7 @@ def test_a_press_is_not_broken_off_by_another_event() -> None:
 
     app = AppTest.from_function(page).run()
     assert "whole" in app.session_state and "broken" not in app.session_state
+
+
+def test_no_two_runs_of_one_visitor_are_at_work_at_once(root: Path) -> None:
+    assert tomllib.loads((root / ".streamlit/config.toml").read_text(encoding="utf-8"))["runner"]["fastReruns"] is False
