@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lmviz.trace.entries import Entry, meanings
-from lmviz.trace.operations.axes import UNNAMED, Axes, AxisRule, unnamed
+from lmviz.trace.operations.axes import RESHAPED, UNNAMED, Axes, AxisRule, unnamed
 from lmviz.trace.operations.table import OPERATIONS
 from lmviz.trace.places import Run
 from lmviz.trace.slots import Slot
@@ -65,9 +65,13 @@ def _name_result(entry: Entry, named: Named) -> bool:
 def _name_what_led_to(run: list[Entry], named: Named) -> None:
     made = {slot for entry in run[:-1] for slot in entry.raw.outputs}
     for entry in reversed(run):
+        joins = _rule(entry.raw.op.name) is RESHAPED
         for slot, axes in _operands_from_result(entry, named):
             if slot in made:
-                named[slot] = tuple(b or a for a, b in zip(named[slot], axes, strict=True))
+                beside = [joins and 1 in slot.shape[max(0, i - 1) : i + 2] for i in range(len(slot.shape))]
+                pairs = zip(named[slot], axes, beside, strict=True)
+                # a single head has the size of all heads together, and is not called like them
+                named[slot] = tuple(a or b if is_beside_one else b or a for a, b, is_beside_one in pairs)
 
 
 def _operands_from_result(entry: Entry, named: Named) -> Iterable[tuple[Slot, Axes]]:

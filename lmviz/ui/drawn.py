@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import matrices
+from lmviz.ui import matrices, state
 from lmviz.ui.text import catalogue
 
 UI = Path(__file__).parent
@@ -52,7 +52,8 @@ def show(
         event = getattr(st.session_state.get(key), "event", None)
         if on_event is not None and isinstance(event, dict):
             on_event(event)
+        state.write()  # the event may have left the browser before it knew of the last address
 
     words = _words(lang, f"{folder}.{name}.")
     shown = {**content, "lang": lang, "words": words}
-    _component(folder, name)(data=shown, key=key, on_event_change=changed, height="content")
+    _component(folder, name)(data=shown, key=key, on_event_change=state.unbroken(changed), height="content")

@@ -136,7 +136,7 @@ def show(
         "words": _words(lang),
         "together": together,
     }
-    _component()(data=data, key=key, on_event_change=changed, height="content")
+    _component()(data=data, key=key, on_event_change=state.unbroken(changed), height="content")
 
 
 def _panel(one: Matrix, moved: tuple[int, int] | None) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _panel(one: Matrix, moved: tuple[int, int] | None) -> dict[str, Any]:
         "result": one.result,
         "turned": one.turned,
         "part": one.part,
-        "overview": overview(grid),
+        "overview": overview(grid, place),
         "pinned": None if one.pinned is None else list((0, *one.pinned)[-2:]),
         "focus": one.focus,
         "changed": None if marks is None else encoded(marks),

@@ -144,10 +144,10 @@ def picture(
     }
 
 
-def overview(cells: Array, size: int = 48) -> dict[str, Any] | None:
-    """A coarse look at a slice that is larger than a window: every so-manyth cell, as it is."""
+def overview(cells: Array, place: Slice, size: int = 48) -> dict[str, Any] | None:
+    """A coarse look at a slice of which a window shows a part only: every so-manyth cell, as it is."""
     rows, cols = cells.shape
-    if rows <= WINDOW and cols <= WINDOW:
+    if rows <= WINDOW and cols <= WINDOW and not place.row and not place.col:
         return None
     every = (max(1, -(-rows // size)), max(1, -(-cols // size)))
     sample = cells[:: every[0], :: every[1]]

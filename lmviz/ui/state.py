@@ -15,8 +15,10 @@ too, and change it through `update`:
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from time import monotonic
 from typing import Any, Self, TypeVar
 
 import streamlit as st
@@ -26,6 +28,9 @@ from lmviz.ui.text import DEFAULT, LANGUAGES
 T = TypeVar("T")
 
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
+_REPLACED, _MOVED = "lmviz.replaced", "lmviz.moved"
+ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
+JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
 
 
 def part(
@@ -143,7 +148,7 @@ def here(kind: type[P]) -> P:
 def language() -> str:
     """The reader's language, on any page."""
     bar = st.query_params.to_dict()
-    if bar and bar != st.session_state.get(_WRITTEN):
+    if bar and _is_followed(bar):
         return bar["lang"] if bar.get("lang") in LANGUAGES else DEFAULT
     found: str = st.session_state.get(_LANG, DEFAULT)
     return found
@@ -156,13 +161,60 @@ def view(kind: type[P]) -> P:
     known = places.get(kind)
     elsewhere = st.session_state.get(_KIND) is not kind
     st.session_state[_KIND] = kind
-    if known is None or elsewhere or bar != st.session_state.get(_WRITTEN):
+    if known is None or elsewhere or _is_followed(bar):
         if bar or known is None:
             places[kind], st.session_state[_NOTES] = kind.parse(bar)
         places[kind] = replace(places[kind], lang=lang)
         write()
+    elif bar != st.session_state[_WRITTEN]:
+        write()
     found: P = places[kind]
     return found
+
+
+def _is_followed(bar: dict[str, str]) -> bool:
+    """Whether the reader has moved the address bar.
+
+    What the browser sends before it knows of a new address still has the old one: parts of a page that draw themselves
+    anew, and the second of two quick presses.
+    """
+    if bar == st.session_state.get(_WRITTEN):
+        return False
+    context = _context()
+    if getattr(context, "is_history_navigation", False):  # back, or forward
+        return True
+    if getattr(context, "fragment_ids_this_run", None):  # no link runs a mere part of a page
+        return False
+    replaced, when = st.session_state.get(_REPLACED, (None, 0.0))
+    return bool(bar != replaced or monotonic() - when >= ON_ITS_WAY)
+
+
+def _context() -> Any:
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    return get_script_run_ctx(suppress_warning=True)
+
+
+def unbroken(act: Callable[[], object]) -> Callable[[], None]:
+    """A callback that runs to its end.
+
+    Streamlit breaks one off as soon as it touches the session while another event waits: a press would be lost, or half
+    done, because a picture had something to tell at the same time. The event that waits comes next anyway.
+    """
+
+    def run() -> None:
+        session = getattr(_context(), "session_state", None)
+        breaks_off = getattr(session, "_yield_callback", None)
+        if breaks_off is None:
+            act()
+            return
+        object.__setattr__(session, "_yield_callback", lambda: None)
+        try:
+            act()
+        finally:
+            object.__setattr__(session, "_yield_callback", breaks_off)
+
+    return run
 
 
 def present() -> Place:
@@ -185,34 +237,47 @@ def replace_view(new: Place) -> None:
 
 def go(**changes: Any) -> None:
     """Change the present place and the address bar with it: what the callback of a widget does."""
-    update(**changes)
-    write()
+
+    def gone() -> None:
+        update(**changes)
+        write()
+
+    unbroken(gone)()
 
 
 def bound(name: str, /, shown: Any = None, **and_then: Any) -> dict[str, Any]:
     """`key` and `on_change` for a widget that mirrors one part of the present place; `and_then` changes others too.
 
     `shown` is what the widget shows, where it is not the part itself: a default that is known only now, for example.
+    What a widget showed before it was moved from here is no choice if it comes at once: every message of the browser
+    tells what all widgets show, also one that left before the browser was told.
     """
     kind = st.session_state[_KIND]
     key, how = f"{kind.__module__}.{kind.__name__}.{name}", kind.__dataclass_fields__[name].metadata
     value = getattr(st.session_state[_PLACES][kind], name) if shown is None else shown
-    st.session_state[key] = how["write"](value) if how["as_text"] else value
+    value = how["write"](value) if how["as_text"] else value
+    moved: dict[str, tuple[Any, float]] = st.session_state.setdefault(_MOVED, {})
+    if key in st.session_state and st.session_state[key] != value:
+        moved[key] = st.session_state[key], monotonic()
+    st.session_state[key] = value
 
     def changed() -> None:
-        sent = st.session_state[key]
-        go(**{name: how["read"](sent) if how["as_text"] else sent}, **and_then)
+        sent, (before, when) = st.session_state[key], moved.get(key, (None, -math.inf))
+        if sent != before or monotonic() - when >= JUST_NOW:
+            go(**{name: how["read"](sent) if how["as_text"] else sent}, **and_then)
 
-    return {"key": key, "on_change": changed}
+    return {"key": key, "on_change": unbroken(changed)}
 
 
 def write() -> None:
     """Let the address bar show the present place."""
     place = st.session_state[_PLACES][st.session_state[_KIND]]
     query = place.query()
-    if st.query_params.to_dict() != query:
-        st.query_params.from_dict(query)
+    if (bar := st.query_params.to_dict()) != query:
+        st.session_state[_REPLACED] = bar, monotonic()
     st.session_state[_WRITTEN], st.session_state[_LANG] = query, place.lang
+    if bar != query:  # at the end: it may be broken off
+        st.query_params.from_dict(query)
 
 
 def notes() -> tuple[str, ...]:

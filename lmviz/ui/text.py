@@ -106,6 +106,16 @@ def number(language: str, value: float, digits: int = 2) -> str:
     return integer(language, int(shown)) if shown.lstrip("-").isdigit() else localised(language, shown)
 
 
+def exact(language: str, value: float) -> str:
+    """A number that somebody chose, without zeros that say nothing.
+
+    >>> exact("fr", 0.003), exact("en", 1e-05), exact("en", 100.0)
+    ('0,003', '1e−5', '100')
+    """
+    mantissa, _, power = f"{value:g}".partition("e")
+    return localised(language, f"{mantissa}e{int(power)}" if power else mantissa)
+
+
 def localised(language: str, shown: str) -> str:
     """A number in plain text, as `rounded` gives it, as the language writes it."""
     words = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}

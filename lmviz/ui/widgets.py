@@ -13,6 +13,8 @@ from typing import Any
 
 import streamlit as st
 
+from lmviz.ui import state
+
 Format = Callable[[Any], str]
 _LABELS = "lmviz.labels"
 _MOST_LABELS = 20_000  # of one widget; the oldest are forgotten
@@ -111,7 +113,7 @@ def _one(
 
 def _callback(on_change: Callable[[], object] | None, changed: Callable[[], None]) -> dict[str, Any]:
     """Only a choice that has a callback gets one: in a form there may be none."""
-    return {} if on_change is None else {"on_change": changed}
+    return {} if on_change is None else {"on_change": state.unbroken(changed)}
 
 
 def _told_apart(options: Iterable[Any], format_func: Format) -> dict[Any, str]:

@@ -13,7 +13,7 @@ from lmviz.quantise.scheme import Scheme
 from lmviz.train.data import read_corpus
 from lmviz.train.effect import effect
 from lmviz.train.recipe import read_recipe
-from tests.browser.conftest import idle
+from tests.browser.conftest import idle, until
 from tests.conftest import ROOT
 
 Visit = Callable[..., Page]
@@ -59,3 +59,42 @@ def test_training_for_it_is_watched_to_its_end(visit: Visit) -> None:
     expect(page.locator(".plain tbody tr")).to_have_count(5, timeout=120_000)
     losses = [float(row.locator("td").nth(2).inner_text()) for row in page.locator(".plain tbody tr").all()]
     assert losses[0] < losses[4] < losses[1]  # FP32, trained for it, rounded afterwards
+
+
+def rows_and_columns(page: Page) -> list[tuple[int, int]]:
+    """The first and the last row and column that are shown of the weights."""
+    shown = page.locator("figure[data-address='weight'] .paging span").inner_text()
+    return [(int(first), int(last)) for first, last in re.findall(r"(\d+)–(\d+)", shown)]
+
+
+def turn(page: Page, sign: str) -> bool:
+    """Press a button of the weights' picture, if there is one."""
+    button = page.locator("figure[data-address='weight'] .paging button").filter(has_text=sign)
+    if not button.count():
+        return False
+    before = rows_and_columns(page)
+    button.click()
+    until(page, lambda: rows_and_columns(page) != before)
+    return True
+
+
+def test_every_number_of_a_large_matrix_can_be_read_on_a_phone(visit: Visit) -> None:
+    page = visit("quantisation", width=390, height=844, model="names")
+    seen: set[int] = set()
+    for _ in range(20):
+        first, last = rows_and_columns(page)[1]
+        assert last - first < 8, "the numbers of so many columns are wider than a phone"
+        seen.update(range(first, last + 1))
+        if not turn(page, "▶"):
+            break
+    assert seen == set(range(64))
+
+
+def test_a_picture_that_was_moved_can_be_moved_back(visit: Visit) -> None:
+    page = visit("quantisation", model="names")
+    began = rows_and_columns(page)
+    assert turn(page, "▼")
+    (first, last), columns = rows_and_columns(page)
+    assert first == began[0][1] + 1 and last - first == began[0][1] and columns == began[1]
+    assert turn(page, "▲")
+    assert rows_and_columns(page) == began

@@ -21,7 +21,7 @@ from lmviz.train.store.series import Series
 from lmviz.train.texts import PRESETS, preset
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import LANGUAGES, number, text
-from lmviz.ui.training import model_card
+from lmviz.ui.training import curves, model_card
 from lmviz.ui.training.view import View
 from tests.pages.conftest import Open, complaints, picture, scene
 
@@ -165,6 +165,19 @@ def test_a_loss_that_blew_up_is_in_sight_and_said_to_have_done_so(open_training:
     app.toggle[0].set_value(False).run()
     assert '"type": "log"' not in json.dumps(json.loads(app.get("vega_lite_chart")[0].proto.spec))
     runs.delete(run)
+
+
+def test_the_labels_of_lines_keep_apart_on_the_smallest_chart() -> None:
+    lines = {"uniform": 3.3, "unigram": 2.92, "bigram": 1.72, "floor": 0.34}
+    assert curves._apart(lines, (0.2, 1e14), log=True) == {"uniform"}
+    assert curves._apart(lines, (0.0, 3.8), log=False) == set(lines)
+
+
+@pytest.mark.parametrize(("lang", "least"), [("en", "1e−5"), ("fr", "1e−5")])
+def test_rates_are_written_without_empty_zeros(open_training: Open, lang: str, least: str) -> None:
+    slider = next(one for one in open_training(lang=lang).select_slider if one.key.endswith("learning_rate"))
+    assert slider.options[0] == least
+    assert not any(re.search(r"[.,]\d*0($|e)", one) for one in slider.options)
 
 
 def total(app: AppTest) -> int:
@@ -383,6 +396,17 @@ def test_a_run_that_came_to_no_number_says_so_and_opens_the_step(open_training: 
     app.button(key="open_bad").click().run()
     assert not app.exception
     assert len(app.warning) == 1
+    runs.delete(run)
+
+
+def test_a_number_that_is_older_than_the_run_says_of_which_step_it_is(open_training: Open, runs: Runs) -> None:
+    recipe = short(30)
+    wild = replace(recipe.training, optimizer="sgd", schedule="constant", learning_rate=100.0)
+    run = runs.start(replace(recipe, training=wild), "Wilder")
+    wait(lambda: rests(runs, run))
+    measured = int(runs.series(run, "accuracy", 10).steps[-1])
+    assert measured < runs.get(run).step
+    assert f"Accuracy, step {measured}" in html(open_training(run=run))
     runs.delete(run)
 
 

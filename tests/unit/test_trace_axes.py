@@ -167,6 +167,23 @@ def test_a_comment_names_what_led_up_to_it_in_its_statement() -> None:
     assert axes["joined.matmul"] == ("batch", "head", "pos", "d_head")
 
 
+@pytest.mark.parametrize("join", ["flatten(-2)", "reshape(2, 3, 4)"])
+def test_a_single_head_keeps_its_names_until_the_heads_are_joined(join: str) -> None:
+    def flattened(self: nn.Module, x: Tensor) -> Tensor:
+        z = x.unflatten(-1, (1, 4)).transpose(1, 2)  # [batch, head, pos, d_head]
+        joined = z.transpose(1, 2).flatten(-2)  # [batch, pos, d_model]
+        return joined
+
+    def reshaped(self: nn.Module, x: Tensor) -> Tensor:
+        z = x.unflatten(-1, (1, 4)).transpose(1, 2)  # [batch, head, pos, d_head]
+        joined = z.transpose(1, 2).reshape(2, 3, 4)  # [batch, pos, d_model]
+        return joined
+
+    axes = axes_of(flattened if join.startswith("flatten") else reshaped, torch.ones(2, 3, 4))
+    assert axes["joined.transpose"] == ("batch", "pos", "head", "d_head")
+    assert axes["joined"] == ("batch", "pos", "d_model")
+
+
 def test_what_has_no_comment_takes_names_from_what_is_made_of_it() -> None:
     def forward(self: nn.Module, x: Tensor) -> Tensor:
         y = x * 2

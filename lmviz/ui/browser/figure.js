@@ -1,5 +1,7 @@
 // One tensor with its caption, scale and paging. Hover previews a cell, a click pins it.
 
+const LARGEST = 64; // rows and columns of a window, as in pictures.py
+
 const lookOf = (element, data) => {
   const style = getComputedStyle(element), scale = SCALES[isDark(element) ? "dark" : "light"];
   return {
@@ -132,13 +134,18 @@ const cellText = (cell, axes, state) => cell.map((index, i) => {
   return token ? `‹${token.text}›` : String(index);
 }).join(", ");
 
+// Whether a picture would be crowded if no window had moved: cells keep their size from one window to the next.
+const isCrowded = (raws, width, height) => raws.some((raw) => raw.by_hand && !raw.part_only)
+  && arrange(raws.map((raw) => prepare({ ...raw, window: raw.size.map((n) => Math.min(n, LARGEST)) })), width, height).crowded;
+
 // Tensors in the space that a box has, with the signs between them.
 const drawTensors = (box, panels, state) => {
   zoom = state.data.present ? 1.4 : window.innerWidth >= 1700 ? 1.2 : 1;
-  const raws = panels.map((raw) => ({ ...raw, values: decoded(raw.cells), changedValues: raw.changed ? decoded(raw.changed) : null, whole: raw.window, all: decoded(raw.cells) }));
-  const width = box.clientWidth - 8, height = box.clientHeight - 8 * raws.length;
+  const given = panels.map((raw) => ({ ...raw, values: decoded(raw.cells), changedValues: raw.changed ? decoded(raw.changed) : null, whole: raw.window, all: decoded(raw.cells) }));
+  const width = box.clientWidth - 8, height = box.clientHeight - 8 * given.length;
+  const raws = state.numbers ? given.map((raw) => legible(raw, width, height)) : given;
   let way = arrange(raws.map(prepare), width, height);
-  if (way.crowded) way = squeezed(raws, width, height);
+  if (way.crowded || isCrowded(raws, width, height)) way = squeezed(raws, width, height);
   const look = lookOf(box, state.data);
   for (const line of way.lines) {
     const row = h("div", { class: "line" });

@@ -12,6 +12,7 @@ const start = (root) => {
     const { panels, height, together } = state.data;
     const groups = together && state.size < PHONE ? panels.map((panel) => [panel]) : [panels]; // of one shape: one below the other
     state.box.style.height = `${height * groups.length}px`; // so that the page never shrinks on the way
+    state.numbers = groups.length > 1; // alone in its line, a tensor has room for them
     state.box.replaceChildren();
     for (const group of groups) {
       const box = h("div", { class: "tensors", style: `height:${height}px` });

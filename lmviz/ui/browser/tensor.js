@@ -5,6 +5,7 @@ const MARGIN = 12; // pixels around it
 const PAGING = 26; // pixels below it, where a tensor is larger than a window
 const CAPTION_WIDTH = 138; // pixels that a caption takes at least
 const MIN_NUMBER = 42; // cell width from which numbers fit
+const LOW = 17; // cell height at which they are still read
 const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
 
 // Pixels above the grid, for the labels of the columns: words that are wider than their column stand upright.
@@ -23,13 +24,29 @@ const labelWidth = (panel) => {
 
 // A part of a tensor, around one row of the window: for pictures with more tensors than there is room for.
 const cropped = (raw, middle, nRows, nCols) => {
-  const [rows, cols] = raw.window, n = Math.min(rows, nRows), m = Math.min(cols, nCols);
-  const first = clamp(middle - Math.floor(n / 2), 0, rows - n);
-  const cut = (values) => Float32Array.from({ length: n * m }, (_, i) => values[(first + Math.floor(i / m)) * cols + (i % m)]);
+  const rows = raw.window[0], n = Math.min(rows, nRows);
+  return cut(raw, clamp(middle - Math.floor(n / 2), 0, rows - n), 0, n, nCols);
+};
+
+// The rows and columns of a window from a first one on.
+const cut = (raw, row, col, nRows, nCols) => {
+  const [rows, cols] = raw.window, n = Math.min(rows - row, nRows), m = Math.min(cols - col, nCols);
+  const kept = (values) => Float32Array.from({ length: n * m }, (_, i) => values[(row + Math.floor(i / m)) * cols + col + (i % m)]);
   return {
-    ...raw, window: [n, m], start: [raw.start[0] + first, raw.start[1]], values: cut(raw.values), changedValues: raw.changedValues && cut(raw.changedValues),
-    row_labels: raw.row_labels.slice(first, first + n), col_labels: raw.col_labels.slice(0, m), part_only: n < raw.size[0] || m < raw.size[1],
+    ...raw, window: [n, m], start: [raw.start[0] + row, raw.start[1] + col], values: kept(raw.values), changedValues: raw.changedValues && kept(raw.changedValues),
+    row_labels: raw.row_labels.slice(row, row + n), col_labels: raw.col_labels.slice(col, col + m), part_only: n < raw.size[0] || m < raw.size[1],
   };
+};
+
+// As many cells as their numbers have room for: the page of them that has the pinned cell in it, so that a click moves nothing.
+const legible = (raw, width, height) => {
+  const panel = prepare(raw), [rows, cols] = raw.window;
+  const m = Math.min(cols, Math.max(1, Math.floor((width - labelWidth(panel) - 16) / MIN_NUMBER)));
+  const n = Math.min(rows, Math.max(1, Math.floor((height - CAPTION - MARGIN - PAGING - titleHeight(panel, MIN_NUMBER)) / LOW)));
+  if (n === rows && m === cols) return raw;
+  const place = raw.pinned && !raw.by_hand ? panel.local(raw.pinned) : [0, 0];
+  const inside = place[0] >= 0 && place[1] >= 0 && place[0] < rows && place[1] < cols ? place : [0, 0];
+  return cut(raw, Math.floor(inside[0] / n) * n, Math.floor(inside[1] / m) * m, n, m);
 };
 
 // Too many tensors: inputs above, three rows of each around the focus token; results below, as much of them as fits.
@@ -190,7 +207,7 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
   g.fillStyle = ink;
   g.textAlign = "center";
   g.font = `${clamp(Math.min(tall * 0.6, w / 3.4), 11, 26 * zoom)}px ${look.font}`;
-  const text = panel.integers ? String(Math.round(value)) : written(value, look.digits, look.lang);
+  const text = panel.integers ? String(Math.round(value)).replace("-", "−") : written(value, look.digits, look.lang);
   g.fillText(text, x + (w - gap) / 2, y + tall / 2 + 0.5, w - 4);
 };
 

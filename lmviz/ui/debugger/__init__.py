@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import matrices
+from lmviz.ui import matrices, state
 from lmviz.ui.text import catalogue
 
 BROWSER = Path(__file__).parent / "browser"
@@ -58,4 +58,4 @@ def show(scene: dict[str, Any], on_event: Callable[[Event], None], key: str = "d
         if isinstance(event, dict):
             on_event(event)
 
-    _component()(data=scene | {"words": _words(scene["lang"])}, key=key, on_event_change=changed)
+    _component()(data=scene | {"words": _words(scene["lang"])}, key=key, on_event_change=state.unbroken(changed))

@@ -127,7 +127,7 @@ class _Frame:
             "result": self.panel.is_result,
             "turned": self.panel.turned,
             "part": part_of(self.panel),
-            "overview": overview(grid),
+            "overview": overview(grid, self.place),
             "pinned": _pinned(value, self.run, self.place, view),
             "by_hand": self.by_hand,
             "focus": self.pos if shown["row_axis"] in ("pos", "query") else None,

@@ -10,7 +10,7 @@ from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, rivals_table, schemes, trained
 from lmviz.ui.quantisation.view import INTEGERS, RATES, View
-from lmviz.ui.text import integer, number, text
+from lmviz.ui.text import exact, integer, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def _choices(view: View) -> None:
     widgets.select_slider(
         text(lang, "quantisation.rate"),
         RATES,
-        format_func=lambda rate: number(lang, rate, 4).rstrip("0"),
+        format_func=lambda rate: exact(lang, rate),
         width=150,
         **state.bound("rate", trains=False),
     )

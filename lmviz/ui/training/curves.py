@@ -30,6 +30,7 @@ MEANS = 75  # of a noisy curve, over the whole run
 WRITTEN = {"uniform": "end", "unigram": "under", "bigram": "end", "floor": "over"}  # where its line has its label
 HIGH, FAR = 2.0, 8.0  # times the loss that is expected at most: worth a sentence; too far for a plain axis
 LABEL = 20  # pixels that a label of a line needs for itself
+LOWEST = 270  # pixels of a chart between its edges, on the smallest window
 ROOM = 1.16  # above the highest of what the chart must show
 
 
@@ -79,7 +80,7 @@ def _apart(lines: Mapping[str, float], nats: tuple[float, float], log: bool) -> 
     """The lines whose labels lie neither over each other nor over another line; the higher ones come first."""
     low, high = map(math.log, nats) if log else nats
     heights = {
-        name: HEIGHT * ((math.log(max(line, nats[0])) if log else line) - low) / (high - low)
+        name: LOWEST * ((math.log(max(line, nats[0])) if log else line) - low) / (high - low)
         for name, line in sorted(lines.items(), key=lambda named: -named[1])
     }
     kept: dict[str, float] = {}

@@ -54,7 +54,7 @@ def _button(
         type="primary" if primary else "secondary",
         disabled=disabled,
         help=text(lang, f"train.do.{name}_help") if has(lang, f"train.do.{name}_help") else None,
-        on_click=lambda: attempt(act),
+        on_click=state.unbroken(lambda: attempt(act)),
     )
 
 

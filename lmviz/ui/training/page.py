@@ -150,7 +150,7 @@ def _go(row: st.delta_generator.DeltaGenerator, lang: str, train: Callable[[], N
         type="primary",
         icon=":material/play_arrow:",
         disabled=train is None,
-        on_click=train,
+        on_click=train and state.unbroken(train),
     )
 
 

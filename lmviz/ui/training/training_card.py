@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.ui import state, widgets
 from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
-from lmviz.ui.text import integer, number, text
+from lmviz.ui.text import exact, integer, text
 from lmviz.ui.training.planned import bound, with_change
 from lmviz.ui.training.view import View
 
@@ -37,7 +37,7 @@ def choices(view: View, recipe: Recipe) -> None:
     widgets.select_slider(
         text(lang, "train.learning_rate"),
         sorted({*RATES, rate}),
-        format_func=lambda value: number(lang, value, 5).rstrip("0").rstrip(",.") if value >= 1e-5 else str(value),
+        format_func=lambda value: exact(lang, value),
         help=text(lang, "train.learning_rate.help"),
         **bound(recipe, "training.learning_rate"),
     )

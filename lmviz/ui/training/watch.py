@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import replay, shell, state, widgets
-from lmviz.ui.text import code, error_text, integer, number, percent, text, visible
+from lmviz.ui.text import code, error_text, integer, number, percent, shortened, text, visible
 from lmviz.ui.training import curves, manage, one_step, owner, past, words
 from lmviz.ui.training.view import View
 
@@ -115,18 +115,24 @@ def facts(bench: Services, view: View, run: Run) -> str:
     batch = "–" if run.loss is None else number(lang, run.loss, 3)
     whole = not curves.is_in_batches(run)
     named = [(text(lang, "train.loss" if whole else "train.loss.batch"), batch), (text(lang, "train.step"), step)]
-    loss = run.loss
+    loss, measured = run.loss, run.step
     for metric in () if whole else ("held_out_loss", "measured_loss"):
         found = curves.series(bench, run, metric, curves.MEASURED_POINTS)
         if len(found):
-            loss = float(found.numbers[-1])
-            named.insert(0, (text(lang, f"train.loss.{metric}"), number(lang, loss, 3)))
+            loss, measured = float(found.numbers[-1]), int(found.steps[-1])
+            named.insert(0, (_at(view, run, f"train.loss.{metric}", measured), number(lang, loss, 3)))
     if loss is not None and loss < LARGEST_LOSS:
-        named.append((text(lang, "train.perplexity"), number(lang, math.exp(loss), 2)))
+        named.append((_at(view, run, "train.perplexity", measured), number(lang, math.exp(loss), 2)))
     right = curves.series(bench, run, "accuracy", curves.MEASURED_POINTS)
     if len(right):
-        named.append((text(lang, "train.accuracy"), percent(lang, float(right.numbers[-1]))))
+        named.append((_at(view, run, "train.accuracy", int(right.steps[-1])), percent(lang, float(right.numbers[-1]))))
     return words.facts(named)
+
+
+def _at(view: View, run: Run, key: str, step: int) -> str:
+    """What a number is called; with the step at which it was measured, if the run has gone on since."""
+    name = text(view.lang, key)
+    return name if step == run.step else text(view.lang, "train.measured_at", name=name, step=integer(view.lang, step))
 
 
 def trouble(view: View, run: Run) -> None:
@@ -194,7 +200,7 @@ def samples(bench: Services, view: View, run: Run) -> str:
     shown = [*steps[: SAMPLES_SHOWN - 1], *steps[SAMPLES_SHOWN - 1 :][-1:]]
     lines = "".join(
         f"<b>{integer(lang, step)}</b><span>"
-        + "".join(f"<em>{words.escaped(visible(one.text[:60]))}</em>" for one in by_step[step])
+        + "".join(f"<em>{words.escaped(visible(shortened(one.text)))}</em>" for one in by_step[step])
         + "</span>"
         for step in shown
     )
