@@ -65,7 +65,7 @@ _FUNCTIONS = {
         "softplus": _softplus,
     },
     **{"round": lambda x, n=0: np.rint(x * 10**n) / 10**n, "Re": np.real, "Im": np.imag, "conj": np.conj, "i": 1j},
-    **{"copysign": np.copysign, "logaddexp": np.logaddexp, "heaviside": np.heaviside},
+    **{"copysign": np.copysign, "logaddexp": np.logaddexp, "heaviside": lambda a, b: b if a == 0 else float(a > 0)},
     **{"xlogy": lambda a, b: b if b != b else 0.0 if a == 0 else a * np.log(b)},
     **{"bitand": lambda a, b: int(a) & int(b), "bitor": lambda a, b: int(a) | int(b)},
     **{"bitxor": lambda a, b: int(a) ^ int(b)},
