@@ -29,6 +29,7 @@ class Log:
     axis: Axis  # what the steps of the history are
     n_unmeasured: int  # NaN that stands for "not measured"
     n_left_out: int  # lines after the most that are read
+    n_same: int  # losses of a step of which the log has another one further down
 
 
 def read_log(text: str, d_vocab: int | None = None, roles: Mapping[str, Role] | None = None) -> Log:
@@ -63,6 +64,7 @@ def judged(sheet: Sheet, d_vocab: int | None = None, roles: Mapping[str, Role] |
         course.axis,
         course.n_unmeasured,
         sheet.n_left_out,
+        course.n_same,
     )
 
 

@@ -28,6 +28,7 @@ class Course:
     n_used: int  # lines of which something was used
     unused: tuple[int, ...]  # line numbers of the first of which nothing was
     n_unmeasured: int = 0  # NaN that stands for "not measured"
+    n_same: int = 0  # losses of a step of which a later one stands here
 
 
 def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
@@ -45,8 +46,12 @@ def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
     def points(columns: Iterable[int]) -> Points:
         return _points(records, steps, list(columns))
 
+    losses, columns = points(by_role.get("loss", ())), set(by_role.get("loss", ()))
+    n_losses = sum(
+        any(one.column in columns for one in r.fields) for r, is_used in zip(records, used, strict=True) if is_used
+    )
     return Course(
-        points(by_role.get("loss", ())),
+        losses,
         _without_repeats(points(by_role.get("held_out", ()))),
         points(by_role.get("grad_norm", ())),
         tuple((sheet.columns[c].label, points([c])) for c in by_role.get("other_loss", ())),
@@ -54,6 +59,7 @@ def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
         sum(used),
         tuple(record.line for record, is_used in zip(records, used, strict=True) if not is_used)[:3],
         n_unmeasured,
+        n_losses - len(losses),
     )
 
 
