@@ -25,7 +25,7 @@ from lmviz.train.export import folder_name
 from lmviz.train.limits import Limits
 from lmviz.train.store import database, life, room
 from lmviz.train.store.database import FILE, VERSION, Database
-from lmviz.train.store.files import SUMS, DamagedFile
+from lmviz.train.store.files import SUMS, DamagedFile, sums_of, write_listed
 from lmviz.train.store.life import hold, life_of
 from lmviz.train.store.run_table import Run, add_run, all_runs
 from lmviz.train.store.shelf import bytes_in
@@ -597,3 +597,10 @@ def test_what_a_model_wrote_on_steps_that_were_undone_is_forgotten(runs: Here, m
     runs.work()
     assert not [sample for sample in runs.samples(run) if sample.text == "a ghost"]
     assert {sample.step for sample in runs.samples(run, after=5)} == {10, 12}
+
+
+def test_files_are_listed_before_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "texts.json" / "in the way").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        write_listed(tmp_path, {"recipe.json": b"{}", "texts.json": b"[]"})
+    assert sums_of(tmp_path).keys() == {"recipe.json", "texts.json"}
