@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -301,3 +302,12 @@ def test_a_picture_calls_a_tensor_what_the_source_beside_it_does() -> None:
 )
 def test_the_variables_of_an_expression(text: str, names: tuple[str, ...]) -> None:
     assert variables(text) == names
+
+
+def test_a_run_stops_where_a_nan_of_a_weight_gets_into_the_numbers() -> None:
+    checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
+    with torch.no_grad():
+        checkpoint.model.blocks[0].attn.w_v.weight[0, 0] = math.nan
+        trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(".pik").ids_tensor)
+    first = next(step for step in trace if any(np.isnan(value.array).any() for value in step.outputs))
+    assert stop(Walk(trace), "nan") == first.address
