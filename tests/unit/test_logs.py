@@ -208,6 +208,13 @@ def test_a_loss_without_a_name_after_a_count_can_be_chosen() -> None:
     assert read_log(log, roles={"#1": "loss"}).history.losses == tuple((10 * i, 3 - i / 8) for i in range(5))
 
 
+def test_a_count_that_begins_anew_without_a_word_is_told() -> None:
+    one = "".join(f"step {i}: loss {3 - i / 9:.3f}\n" for i in range(8))
+    assert (read_log(one).n_anew, read_log(2 * one).n_anew, read_log(3 * one).n_anew) == (0, 1, 2)
+    epochs = "".join(f"Epoch {e} step {i}/4: loss {3 - e / 9 - i / 99:.3f}\n" for e in range(3) for i in range(4))
+    assert read_log(epochs).n_anew == read_log(epochs.replace("/4", "")).n_anew == 0
+
+
 def test_losses_that_share_a_step_are_counted() -> None:
     log = read_log("".join(f"[rank{r}] step {s} loss {4 - s + r / 8}\n" for s in (1, 2, 3) for r in range(8)))
     assert (len(log.history.losses), log.n_same) == (3, 21)

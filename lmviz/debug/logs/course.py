@@ -28,6 +28,7 @@ class Course:
     n_used: int  # lines of which something was used
     unused: tuple[int, ...]  # line numbers of the first of which nothing was
     n_unmeasured: int = 0  # NaN that stands for "not measured"
+    n_anew: int = 0  # times that the log's own count begins anew
     n_same: int = 0  # losses of a step of which a later one stands here
 
 
@@ -37,7 +38,7 @@ def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
     for one in sorted(roles, key=lambda one: (sheet.columns[one.column].name.rank, -one.n)):
         by_role.setdefault(one.role, []).append(one.column)
     records, n_unmeasured = _measured(_in_order(sheet, by_role), by_role)
-    steps, axis = steps_of(sheet, records, by_role)
+    steps, axis, n_anew = steps_of(sheet, records, by_role)
     used = [
         any(one.column not in by_role.get("", ()) for one in record.fields) and step is not None
         for record, step in zip(records, steps, strict=True)
@@ -59,6 +60,7 @@ def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
         sum(used),
         tuple(record.line for record, is_used in zip(records, used, strict=True) if not is_used)[:3],
         n_unmeasured,
+        n_anew,
         n_losses - len(losses),
     )
 
