@@ -211,8 +211,15 @@ def test_a_loss_without_a_name_after_a_count_can_be_chosen() -> None:
 def test_a_count_that_begins_anew_without_a_word_is_told() -> None:
     one = "".join(f"step {i}: loss {3 - i / 9:.3f}\n" for i in range(8))
     assert (read_log(one).n_anew, read_log(2 * one).n_anew, read_log(3 * one).n_anew) == (0, 1, 2)
+    nameless = "".join(f"[{e}, {i}] loss: {3 - e / 9 - i / 99:.3f}\n" for e in (1, 2, 3) for i in (10, 20, 30))
+    assert (read_log(nameless).n_anew, read_log(2 * nameless).n_anew) == (0, 1)
     epochs = "".join(f"Epoch {e} step {i}/4: loss {3 - e / 9 - i / 99:.3f}\n" for e in range(3) for i in range(4))
     assert read_log(epochs).n_anew == read_log(epochs.replace("/4", "")).n_anew == 0
+
+
+def test_a_name_behind_a_bracket_is_not_that_of_a_number_in_it() -> None:
+    read = read_log("[1, 10] loss: 3.1\n[1, 20] loss: 2.9\n[1, 30] loss").history
+    assert read.losses == ((10, 3.1), (20, 2.9))
 
 
 def test_losses_that_share_a_step_are_counted() -> None:

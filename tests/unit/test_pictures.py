@@ -40,3 +40,13 @@ def test_bars_say_how_many_tokens_they_leave_out_and_what_those_have() -> None:
     assert shown["others"] == len(left) == len(probs) - BARS
     assert shown["rest"] == pytest.approx(float(left.sum()), abs=1e-6)
     assert [bar["p"] for bar in shown["rows"]] == sorted(probs.tolist(), reverse=True)[:BARS]
+
+
+def test_after_the_last_token_two_texts_are_compared_whatever_their_lengths() -> None:
+    run, other = (Workbench().run(Request("names", text)) for text in ("mar", "kathe"))
+    stage = next(stage for stage in run.walk.stages if stage.kind == "probabilities")
+    theirs = other.trace["readout.probs"].outputs[0].array[0]
+    for pos, row in ((2, theirs[-1]), (1, theirs[1])):
+        assert [bar["b"] for bar in bars(run, stage, pos, other)["rows"]] == [
+            pytest.approx(float(row[bar["id"]])) for bar in bars(run, stage, pos, other)["rows"]
+        ]

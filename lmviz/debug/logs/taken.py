@@ -195,7 +195,7 @@ class _Roles:
             if {outer, inner} & self.chosen.keys() or len(together) < max(2, 0.9 * self.numbers[outer].n):
                 continue
             pairs = [_both(self.sheet.records[r], outer, inner) for r in sorted(together)]
-            is_inside = all(a[0] < b[0] or (a[0] == b[0] and a[1] < b[1]) for a, b in pairwise(pairs))
+            is_inside = all(a < b or (a != b and b == pairs[0]) for a, b in pairwise(pairs))  # or all of it begins anew
             if is_inside and any(a[0] == b[0] for a, b in pairwise(pairs)):
                 self.role[outer], self.role[inner] = "epoch", "step"
                 self.guessed |= {i for i in (outer, inner) if self.sheet.columns[i].place}
