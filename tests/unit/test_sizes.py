@@ -28,7 +28,7 @@ from lmviz.train.__main__ import make
 from lmviz.train.counts import Config
 from lmviz.train.initial import build, first_model, sizes_of
 from lmviz.train.memory import bytes_to_build, check_memory, memory_of
-from lmviz.train.recipe import Recipe, TrainingRecipe, recipe_from, tables_of, toml_of
+from lmviz.train.recipe import Recipe, TrainingRecipe, read_recipe, recipe_from, tables_of, toml_of
 from lmviz.train.store.files import write_listed
 from lmviz.train.texts import preset
 from lmviz.train.work.prepared import prepare, recipe_file
@@ -209,3 +209,12 @@ def test_the_command_that_trains_refuses_in_a_sentence_what_it_cannot_build(tmp_
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("This model needs about")
+
+
+@pytest.mark.parametrize(
+    "deep", ["[a" + ".a" * 5000 + "]", 'x."a"' + ".'b'" * 5000 + " = 1", "data = {a" + " . a" * 5000 + " = 1}"]
+)
+def test_a_recipe_of_keys_within_keys_without_end_is_refused_before_it_is_read(tmp_path: Path, deep: str) -> None:
+    (tmp_path / "recipe.toml").write_text(deep)
+    with pytest.raises(UserError, match=r"keys within keys"):
+        read_recipe(tmp_path / "recipe.toml")

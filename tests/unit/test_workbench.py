@@ -175,6 +175,10 @@ def test_a_cache_keeps_the_most_recent_within_its_limits() -> None:
     cache.get("bb", lambda: calls.append("bb") or "x")
     cache.get("aaa", lambda: calls.append("aaa") or "aaa")
     assert calls == ["aaa"]
+    few = Cache(2)
+    for key in (1, 2, 3):
+        few.get(key, lambda key=key: key)
+    assert [key in few for key in (1, 2, 3)] == [False, True, True]
 
 
 def test_a_failed_making_is_not_cached() -> None:

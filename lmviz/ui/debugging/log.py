@@ -94,6 +94,10 @@ def _told(lang: str, log: Log) -> None:
     said_of = [text(lang, "doctor.read", **n), text(lang, f"doctor.log.axis.{log.axis}")]
     if log.n_unmeasured:
         said_of.append(text(lang, "doctor.log.unmeasured", n=integer(lang, log.n_unmeasured)))
+    if log.n_anew:
+        said_of.append(text(lang, "doctor.log.anew", n=integer(lang, log.n_anew)))
+    if log.n_same:
+        said_of.append(text(lang, "doctor.log.same", n=integer(lang, log.n_same)))
     if log.n_left_out:
         said_of.append(text(lang, "doctor.log.left_out", n=integer(lang, log.n_left_out)))
     st.caption(" ".join(said_of))
