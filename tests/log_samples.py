@@ -678,4 +678,59 @@ SAMPLES: dict[str, Sample] = {
     "cost after": Sample(lines(lambda p: f"Cost after iteration {p.step}: {p.loss:.4f}"), has_val=False),
     "bullet list": Sample(lines(lambda p: f"- step {p.step} → loss = {p.loss:.4f} (lr = 5e-04)"), has_val=False),
     "glued": Sample(lines(lambda p: f"step{p.step}_loss={p.loss:.4f}".replace("_", " ")), has_val=False),
+    "CIFAR10 tutorial": Sample(
+        lines(lambda p: f"[{p.i // 6 + 1}, {(p.i % 6 + 1) * 2000:5d}] loss: {p.loss:.4f}"),
+        step=lambda p: (p.i + 1) * 2000,
+        has_val=False,
+    ),
+    "DCGAN": Sample(
+        lines(lambda p: f"[{p.i // 4}/90][{p.i % 4 * 50}/200]\tLoss_D: {p.loss:.4f}\tD(x): 0.5012\tD(G(z)): 0.4 / 0.3"),
+        step=_per_epoch(4, 50),
+        has_val=False,
+    ),
+    "two bars": Sample(
+        lines(
+            lambda p: (
+                f"Epochs:  30%|##| {p.i // 4}/90 [00:01<00:02, 1.01s/it]\n"
+                f"Batches:  25%|##| {p.i % 4}/4 [00:00<00:00, 3.01it/s, loss={p.loss:.4f}]"
+            )
+        ),
+        step=lambda p: p.i,
+        has_val=False,
+    ),
+    "CSV with a split": Sample(
+        lambda points: (
+            "phase,step,loss\n"
+            + "".join(
+                f"train,{p.step},{p.loss:.4f}\n" + ("" if p.val is None else f"val,{p.step},{p.val:.4f}\n")
+                for p in points
+            )
+        )
+    ),
+    "JSON lines with a split": Sample(
+        lambda points: "".join(
+            json.dumps({"event": "train", "step": p.step, "metrics": {"loss": p.loss}})
+            + "\n"
+            + (
+                ""
+                if p.val is None
+                else json.dumps({"event": "eval", "step": p.step, "metrics": {"loss": p.val}}) + "\n"
+            )
+            for p in points
+        )
+    ),
+    "JAX": Sample(lines(lambda p: f"step {p.step}, loss Array({p.loss:.4f}, dtype=float32)"), has_val=False),
+    "TensorFlow 2": Sample(
+        lines(lambda p: f"Step {p.step} Loss tf.Tensor({p.loss:.4f}, shape=(), dtype=float32)"), has_val=False
+    ),
+    "XGBoost": Sample(
+        lines(
+            lambda p: (
+                f"[{p.step}]\ttrain-mlogloss:{p.loss:.4f}" + ("" if p.val is None else f"\tval-mlogloss:{p.val:.4f}")
+            )
+        )
+    ),
+    "thousands, Swiss": Sample(
+        lines(lambda p: f"step {p.step:,}: loss {p.loss:.4f}".replace(",", "’")), every=500, first=500, has_val=False
+    ),
 }

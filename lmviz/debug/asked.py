@@ -30,6 +30,7 @@ class Asked:
     slopes: Tensor  # [batch, pos, d_vocab], of the loss at `logits`
     logits: Tensor  # [batch, pos, d_vocab]: drawn by a seed
     moved: Tensor  # [batch, pos]: how far a position's slopes move when only another position's logits do
+    even: float = 0.0  # the loss where all logits are alike
 
     @property
     def counted(self) -> Tensor:
@@ -63,7 +64,9 @@ def asked_of(loop: ModuleType, inputs: Tensor, targets: Tensor, d_vocab: int, ou
     counts = even.amin(dim=-1) < -1e-9 * max(1e-30, float(even.abs().max()))
     tokens = torch.where(counts, even.argmin(dim=-1), torch.full_like(inputs, NOTHING))
     slopes = _slopes(loss, logits, output)
-    return Asked(inputs, tokens, slopes, logits, _moved(loss, logits, slopes, output))
+    with seeded(0), torch.no_grad():
+        value = float(loss(as_given(torch.zeros_like(logits), output)).sum())
+    return Asked(inputs, tokens, slopes, logits, _moved(loss, logits, slopes, output), value)
 
 
 def _slopes(loss: torch.nn.Module, logits: Tensor, output: Output) -> Tensor:

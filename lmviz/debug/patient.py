@@ -146,7 +146,8 @@ class Patient:
         return plain_loop.make_pairs(random_texts(self.d_vocab, min(self.n_ctx + 1, 12)), self.n_ctx)
 
     def fresh(self, std: float = 0.02, seed: int = 0) -> nn.Module:
-        """The same model untrained: matrices from N(0, std²), biases 0, scales of norms 1; what is neither stays.
+        """The same model untrained: matrices from N(0, std²), biases 0, scales of norms 1; what is neither stays,
+        if it is not 0.
 
         Radford et al. 2018, 4.1, for N(0, 0.02²).
         """
@@ -167,6 +168,8 @@ def _start(name: str, parameter: nn.Parameter, std: float) -> None:
         nn.init.zeros_(parameter)
     elif name in SCALES or "norm" in name:
         nn.init.ones_(parameter)
+    elif not parameter.any():  # a gate that starts closed (ReZero) would hide all that is behind it
+        nn.init.normal_(parameter, std=std)
 
 
 def patient_of(checkpoint: Checkpoint, texts: Sequence[str] = (), loop: ModuleType = plain_loop) -> Patient:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lmviz.trace.operations.dtypes import BITS, held
+from lmviz.trace.operations.records.arithmetic import heaviside
 from lmviz.trace.operations.records.functions import digamma, erf_inverse
 
 Numbers = Sequence[float]
@@ -80,9 +81,10 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     **{"ln": math.log, "log2": math.log2, "log10": math.log10, "log1p": math.log1p, "expm1": math.expm1},
     **{"√": math.sqrt, "sqrt": math.sqrt, "max": max, "min": min, "abs": abs, "atan2": math.atan2},
     **{"Φ": _normal, "sgn": _sign, "round": _round, "lgamma": math.lgamma},
-    **{"softplus": _softplus, "logaddexp": np.logaddexp, "xlogy": _x_log_y, "heaviside": np.heaviside},
+    **{"softplus": _softplus, "logaddexp": np.logaddexp, "xlogy": _x_log_y, "heaviside": heaviside},
     **{"erfinv": erf_inverse, "digamma": digamma},
     **{"fmod": math.fmod, "fmax": np.fmax, "fmin": np.fmin, "copysign": math.copysign},
+    **{"arg": np.angle, "conj": np.conj},  # of real numbers; lines of complex ones are not read
     **{"bitand": lambda a, b: int(a) & int(b), "bitor": lambda a, b: int(a) | int(b)},
     **{"bitxor": lambda a, b: int(a) ^ int(b)},
     **{dtype: _as(dtype) for dtype in _TYPES},

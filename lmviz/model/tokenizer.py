@@ -228,8 +228,11 @@ class Tokenizer:
         return part if is_whole and own.strip() and part.strip() else own
 
     def _dropped(self, text: str, offsets: Sequence[tuple[int, int]]) -> tuple[tuple[int, str], ...]:
+        taken = "".join(self._spaces_taken)
         gaps = ((start, text[start:end]) for start, end in _gaps(offsets, len(text)))
-        lost = {(start, gap) for start, gap in gaps if not self._spaces_taken.issuperset(gap)}
+        lost = {
+            (start + len(gap) - len(gap.lstrip(taken)), gap.strip(taken)) for start, gap in gaps if gap.strip(taken)
+        }
         if self._spelling.in_bytes or self._spelling.falls_back_to_bytes:  # else a piece shows U+FFFD in its place
             lost |= {(match.start(), match.group()) for match in LONE_SURROGATE.finditer(text)}
         return tuple(sorted(lost))

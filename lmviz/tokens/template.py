@@ -15,6 +15,7 @@ from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, MissingFile, read_json_object, read_text
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
+REASONING = ("reasoning_content", "thinking", "reasoning")  # the first that is given counts, as in `transformers`
 
 SECONDS = 5  # that a template may take
 MEMORY = 512 * MEGABYTE
@@ -133,7 +134,10 @@ def json_given(written: str) -> dict[str, Any]:
 
 
 def _seen(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "content": message.content, **message.more}
+    """A message as a template reads it; what it thought, by the names that templates have for it."""
+    seen = {"role": message.role, "content": message.content, **message.more}
+    thought = next((seen[name] for name in REASONING if seen.get(name) is not None), None)
+    return seen if thought is None else {"thinking": thought, **seen, "reasoning_content": thought}
 
 
 def chatml(messages: Sequence[Message], add_generation_prompt: bool = False) -> str:

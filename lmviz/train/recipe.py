@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tomllib
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -18,6 +19,10 @@ from lmviz.model.tokenizer import check_d_vocab
 from lmviz.quantise.scheme import Scheme
 
 Section = TypeVar("Section")
+
+_DEEP_KEY = re.compile(
+    r"""(?:(?:[\w-]{1,64}+|"[^"\n]{0,64}"|'[^'\n]{0,64}')[ \t]{0,4}+\.[ \t]{0,4}+){24}"""
+)  # a.b.c.d…
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,10 @@ class Recipe:
 def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a TOML file; a UserError names the line, the section or the key that is wrong."""
     try:
-        return recipe_from(tomllib.loads(read_text(Path(path))))
+        written = read_text(Path(path))
+        if _DEEP_KEY.search(written):  # whose reading takes time that grows with the square of its length
+            raise ValueError("it has keys within keys within keys, more than any recipe has")
+        return recipe_from(tomllib.loads(written))
     except UserError:
         raise
     except (ValueError, RecursionError) as error:  # also a number with thousands of digits, or lists in lists in lists

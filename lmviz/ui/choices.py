@@ -31,33 +31,33 @@ def one_of(label: str, names: Mapping[str, str], chosen: str, bound: Mapping[str
     widgets.selectbox(label, listed(names, chosen), format_func=lambda one: names.get(one, one), **look, **bound)
 
 
-def model(bench: Services, lang: str, chosen: Reference, **and_then: Any) -> None:
+def model(services: Services, lang: str, chosen: Reference, **and_then: Any) -> None:
     """The model that a page is about, one at hand or the folder of another; `and_then`
     lets go of what belonged to the one before."""
     widgets.selectbox(
         text(lang, "top.model"),
-        listed(bench.models.sample_names(), str(chosen)),
+        listed(services.models.sample_names(), str(chosen)),
         label_visibility="collapsed",
         width=170 if isinstance(chosen, Folder | RunModel) else 230,
         accept_new_options=True,
-        format_func=lambda written: model_name(bench, lang, read_reference(written)),
+        format_func=lambda written: model_name(services, lang, read_reference(written)),
         **state.bound("model", **and_then),
     )
 
 
-def with_runs(bench: Services, lang: str, most: int) -> dict[str, str]:
+def with_runs(services: Services, lang: str, most: int) -> dict[str, str]:
     """The samples, and the latest trainings as they were last saved, by what opens them: their names on screen."""
-    found: list[Reference] = [Folder(sample) for sample in bench.models.sample_names()]
+    found: list[Reference] = [Folder(sample) for sample in services.models.sample_names()]
     with suppress(UserError):  # the training page says what is wrong with the folder of runs
-        for run in bench.models.runs.all()[:most]:
-            if stops := bench.models.runs.stops(run.id):
+        for run in services.models.runs.all()[:most]:
+            if stops := services.models.runs.stops(run.id):
                 found.append(RunModel(run.id, stops[-1].step))
-    return {str(model): model_name(bench, lang, model) for model in found}
+    return {str(model): model_name(services, lang, model) for model in found}
 
 
-def model_name(bench: Services, lang: str, model: Reference) -> str:
+def model_name(services: Services, lang: str, model: Reference) -> str:
     """What a model is called on screen."""
-    return _in_words(lang, bench.models.title(model))
+    return _in_words(lang, services.models.title(model))
 
 
 def _in_words(lang: str, title: Title) -> str:
@@ -85,9 +85,9 @@ def section(label: str, names: Mapping[str, str], **and_then: Any) -> None:
     )
 
 
-def draw_section(page: str, bench: Services, view: Any) -> None:
-    """Draw the section that is chosen: `section(bench, view)` of the module of that name."""
+def draw_section(page: str, services: Services, view: Any) -> None:
+    """Draw the section that is chosen: `section(services, view)` of the module of that name."""
     try:
-        import_module(f"lmviz.ui.{page}.{view.section}").section(bench, view)
+        import_module(f"lmviz.ui.{page}.{view.section}").section(services, view)
     except UserError as error:
         st.error(error_text(view.lang, error))

@@ -7,6 +7,7 @@ from typing import Any
 
 from lmviz.registry.edits import CellEdit, Edit, HeadOff
 from lmviz.registry.kinds import read_reference
+from lmviz.registry.reference import Reference
 from lmviz.ui.state import cell, distinct, part, real
 
 MOST_EDITS = 50
@@ -19,10 +20,16 @@ def model_part(default: str = "") -> Any:
     """A part that says which model: a `Reference`; without a default, None where there is none."""
     return part(
         read_reference(default) if default else None,
-        lambda text: read_reference(text) if text else None,
+        lambda text: _model(text, is_needed=bool(default)),
         lambda found: "" if found is None else str(found),
         as_text=True,
     )
+
+
+def _model(text: str, is_needed: bool) -> Reference | None:
+    if is_needed and not text:
+        raise ValueError(text)
+    return read_reference(text) if text else None
 
 
 def tokenizer_part(default: str, *words: str) -> Any:

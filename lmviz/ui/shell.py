@@ -130,21 +130,21 @@ def link(label: str, place: Place, page: str = "step_through", icon: str | None 
     st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=query)
 
 
-def workbench(lang: str) -> Services:
+def services(lang: str) -> Services:
     """The models and runs that all sessions share; torch is imported here, after the shell has been painted."""
     with st.spinner(text(lang, "app.loading")):
-        return _workbench()
+        return _services()
 
 
 @st.cache_resource(show_spinner=False)
-def _workbench() -> Services:
+def _services() -> Services:
     from lmviz.services.services import Services
     from lmviz.ui.debugger.formulas import warm_up
 
-    bench = Services()
+    services = Services()
     warm_up()
     freeze_imports()
-    return bench
+    return services
 
 
 def freeze_imports() -> None:

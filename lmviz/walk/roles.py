@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from lmviz.trace.step import Step, Trace, Value
 
-_WEIGHTED = frozenset(("linear", "matmul", "einsum", "conv1d", "addmm", "bmm", "baddbmm", "bilinear"))
+_WEIGHTED = frozenset(("linear", "matmul", "einsum", "conv1d", "addmm", "bmm", "baddbmm", "bilinear", "_grouped_mm"))
 _PRODUCTS = frozenset(("matmul", "einsum", "bmm", "baddbmm"))
 _ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 _ADDING = frozenset(("add", "iadd", "add_"))
+_ADDED = {"linear": "bias", "bilinear": "bias", "conv1d": "bias", "addmm": "input", "baddbmm": "input"}
+_UNCHANGED = frozenset(
+    ("to", "float", "double", "half", "bfloat16", "type_as", "contiguous", "clone", "view", "reshape")
+)
 _DEPTH = 12  # steps between a product and its softmax, or between a projection and a product
 
 
@@ -49,11 +53,11 @@ class Graph:
         """Whether it is a product of what the model was given with weights."""
         if step.op not in _WEIGHTED or step.index not in self._of_data:
             return False
-        return not all(self.is_of_data(value) for value in step.inputs)
+        return not all(self.is_of_data(value) for value in _factors(step))
 
     def is_product(self, step: Step) -> bool:
         """Whether it is a product of two values that both depend on what the model was given."""
-        return step.op in _PRODUCTS and sum(self.is_of_data(value) for value in step.inputs) >= 2
+        return step.op in _PRODUCTS and sum(self.is_of_data(value) for value in _factors(step)) >= 2
 
     def _branch(self, step: Step) -> Step | None:
         """Of a residual addition x + f(x), the step that made f(x): from x, through weights or attention."""
@@ -61,11 +65,19 @@ class Graph:
         if step.op not in _ADDING or len(values) != 2 or values[0].shape != values[1].shape:
             return None
         for onto, branch in (values, values[::-1]):
-            made, streams = self.maker(branch), self._streams.get(onto.address, frozenset((onto.address,)))
+            made, streams = self.maker(branch), self._stream(onto)
             if made is not None and onto.address != branch.address and self._leads_to(branch, streams):
                 self._streams[step.outputs[0].address] = streams | {step.outputs[0].address}
                 return made
         return None
+
+    def _stream(self, value: Value) -> frozenset[str]:
+        """A value with all that it is a sum onto, also as it was before a cast or in another layout."""
+        found = self._streams.get(value.address, frozenset((value.address,)))
+        step = self.maker(value)
+        if step is not None and step.op in _UNCHANGED and self.is_of_data(step.inputs[0]):
+            found |= self._stream(step.inputs[0])
+        return found
 
     def _leads_to(self, branch: Value, streams: frozenset[str]) -> bool:
         """Whether a value was made from one of some others through weights or attention."""
@@ -124,3 +136,9 @@ class Graph:
                     yield made.index
                 elif made.op not in _ATTENDING:
                     yield from self._makers(made, depth - 1)
+
+
+def _factors(step: Step) -> list[Value]:
+    """What a product multiplies, without what is added to it."""
+    added = _ADDED.get(step.op)
+    return [value for value, name in zip(step.inputs, step.arguments, strict=True) if name != added]

@@ -7,8 +7,9 @@ that a model does is hidden.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Literal, get_args
 
 from lmviz.trace.step import Step, Trace
@@ -40,6 +41,9 @@ _NORM_OPS = frozenset(("layer_norm", "rms_norm", "group_norm", "native_layer_nor
 _PRODUCTS = frozenset(("linear", "matmul", "einsum", "addmm"))
 _ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 _MIXING = re.compile("cum|conv|scan|roll|flip|fft|pool|lstm|gru|rnn|shift|pad$")  # what lets positions see each other
+_STATISTICS = frozenset(
+    ("mean", "var", "std", "var_mean", "std_mean", "norm", "linalg_vector_norm", "rsqrt", "normalize")
+)
 Block = tuple[str, int]  # what holds the layers of a stack, and the number of one of them
 
 
@@ -77,7 +81,7 @@ def stages_of(trace: Trace) -> tuple[Stage, ...]:
         last, (stack, number) = stages[-1], block or ("", None)
         stack = stack if len(stacks) > 1 else ""
         same = (last.kind, last.block, last.stack) == (kind, number, stack)
-        first = last.first if same and last.first >= 0 and not _starts_anew(trace, step, last) else step.index
+        first = last.first if same and last.first >= 0 and not _starts_anew(trace, graph, step, last) else step.index
         index = last.index if first < step.index else len(stages)
         stages[index:] = [Stage(index, kind, number, first, step.index, step.index, stack)]
     stages.sort(key=lambda stage: stage.kind == "loss")  # with gradients it is computed before the probabilities
@@ -94,7 +98,7 @@ def _blocks(trace: Trace, graph: Graph) -> list[Block | None]:
 
     A sum in the loop over the layers belongs to the layer that made what is added.
     """
-    places = [_in_block(step) for step in trace]
+    places = [_in_block(trace, step) for step in trace]
     for index, branch in graph.residuals.items():
         places[index] = places[index] or places[branch.index]
     layered = {
@@ -109,9 +113,16 @@ def _blocks(trace: Trace, graph: Graph) -> list[Block | None]:
     return blocks
 
 
-def _in_block(step: Step) -> Block | None:
-    """What holds the layer that a step is in ("blocks"), and its number: the first number in its module's path."""
+def _in_block(trace: Trace, step: Step) -> Block | None:
+    """What holds the layer that a step is in ("blocks"), and its number: the first number in its module's path.
+
+    A part that all layers share, such as an activation, is in the layer that calls it.
+    """
     found = _IN_BLOCK.search(step.module) or _IN_BLOCK.search(step.address.partition("#")[0])
+    call = trace.calls[step.call]
+    while found is None and call.parent is not None:
+        call = trace.calls[call.parent]
+        found = _IN_BLOCK.search(call.module)
     return (found[1], int(found[2])) if found else None
 
 
@@ -152,16 +163,50 @@ def _kinds(trace: Trace, graph: Graph, blocks: list[Block | None]) -> list[Kind]
     for i in range(len(trace) - 2, -1, -1):
         if _COMPUTED in trace[i].module:
             kinds[i] = kinds[i + 1]
-    return _without_false_mlps(trace, graph, kinds)
+    return _by_what_they_do(trace, graph, kinds, blocks)
 
 
-def _without_false_mlps(trace: Trace, graph: Graph, kinds: list[Kind]) -> list[Kind]:
-    """An MLP works on each position by itself: where positions see each other, it is none."""
-    for kind, group in groupby(range(len(kinds)), key=kinds.__getitem__):
+def _by_what_they_do(trace: Trace, graph: Graph, kinds: list[Kind], blocks: list[Block | None]) -> list[Kind]:
+    """An MLP multiplies by weights, each position by itself. Without them it is a norm, if it divides by a statistic;
+    else it belongs to what it is beside: a layout, a factor."""
+    last = max((i for i, block in enumerate(blocks) if block is not None), default=len(kinds))
+    for (kind, block), group in groupby(range(len(kinds)), key=lambda i: (kinds[i], blocks[i])):
         run = list(group)
-        if kind == "mlp" and any(_MIXING.search(trace[i].op) or graph.is_product(trace[i]) for i in run):
-            kinds[run[0] : run[-1] + 1] = ["other"] * len(run)
+        steps = trace[run[0] : run[-1] + 1]
+        if kind == "mlp":
+            beside = (i for i in (run[0] - 1, run[-1] + 1) if 0 <= i < len(kinds) and blocks[i] == block)
+            of_neighbour: Kind = next((kinds[i] for i in beside), "other")
+            found = _of_each_position(graph, steps) or of_neighbour
+            kinds[run[0] : run[-1] + 1] = [found] * len(run)
+            if found == "mlp" and _is_written_norm(graph, before := tuple(_before_weights(graph, steps))):
+                kinds[run[0] : run[0] + len(before)] = ["norm"] * len(before)
+        elif kind == "other" and run[0] > last and _is_written_norm(graph, steps):
+            kinds[run[0] : run[-1] + 1] = ["final_norm"] * len(run)
     return kinds
+
+
+def _of_each_position(graph: Graph, steps: tuple[Step, ...]) -> Kind | None:
+    """What steps of a block do that neither attend nor add to the stream; None: nothing of their own."""
+    if any(_mixes(step) or graph.is_product(step) for step in steps):
+        return "other"
+    if any(map(graph.is_weighted, steps)):
+        return "mlp"
+    return "norm" if _is_written_norm(graph, steps) else None
+
+
+def _before_weights(graph: Graph, steps: tuple[Step, ...]) -> Iterator[Step]:
+    return takewhile(lambda step: not graph.is_weighted(step), steps)
+
+
+def _mixes(step: Step) -> bool:
+    """Whether it lets positions see each other: whole numbers are counts of tokens, or places."""
+    return _MIXING.search(step.op) is not None and any(
+        value.dtype.startswith(("float", "bf")) for value in step.outputs
+    )
+
+
+def _is_written_norm(graph: Graph, steps: tuple[Step, ...]) -> bool:
+    return any(step.op in _STATISTICS for step in steps) and not any(map(graph.is_weighted, steps))
 
 
 def _attention(trace: Trace, graph: Graph) -> dict[int, Kind]:
@@ -216,6 +261,8 @@ def _is_norm(trace: Trace, graph: Graph, step: Step) -> bool:
     return not any(graph.is_weighted(s) or s.index in graph.residuals for s in trace[call.first : call.last + 1])
 
 
-def _starts_anew(trace: Trace, step: Step, stage: Stage) -> bool:
-    """Whether a step of the same kind as the stage before it belongs to another call of the same part."""
-    return stage.kind in ("norm", "final_norm") and trace[stage.first].call != step.call
+def _starts_anew(trace: Trace, graph: Graph, step: Step, stage: Stage) -> bool:
+    """Whether a step of the same kind as the stage before it belongs to another norm."""
+    first = trace[stage.first]
+    of_norms = stage.kind in ("norm", "final_norm") and _is_norm(trace, graph, first) and _is_norm(trace, graph, step)
+    return of_norms and first.call != step.call

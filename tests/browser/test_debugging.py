@@ -51,8 +51,10 @@ def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Brows
 
 
 def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
-    bench = Services()
-    one = puzzle(3, 1, {name: bench.models.checkpoint(read_reference(name)) for name in bench.models.sample_names()})
+    services = Services()
+    one = puzzle(
+        3, 1, {name: services.models.checkpoint(read_reference(name)) for name in services.models.sample_names()}
+    )
     with opened(browser, server, section="game", seed="3") as page:
         page.get_by_role("link", name=text("en", "game.open")).click()
         expect(page.locator(".lm[data-step]")).to_be_visible(timeout=LONG)

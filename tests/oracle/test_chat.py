@@ -81,3 +81,10 @@ def test_tools_calls_and_variables_are_written_as_transformers_writes_them() -> 
         enable_thinking=False,
     )
     assert render(Template(HERMES), said, variables={"tools": TOOLS, "enable_thinking": False}) == theirs
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "thinking", "reasoning"])
+def test_what_a_message_thought_has_the_names_that_templates_read(name: str) -> None:
+    thought = Message("assistant", "4", {name: "2 + 2"})
+    (theirs,), _ = render_jinja_template([[{"role": "assistant", "content": "4", name: "2 + 2"}]], chat_template=MODERN)
+    assert render(Template(MODERN), [thought]) == theirs

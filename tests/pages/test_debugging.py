@@ -128,17 +128,19 @@ def wait(is_so: Callable[[], bool]) -> None:
 
 
 def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(open_on: Open) -> None:
-    bench, plan = Services(), preset("pokemon")
-    fast = bench.training.train(replace(plan, training=replace(plan.training, steps=60, learning_rate=3.0)), "too fast")
-    slow = bench.training.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
+    services, plan = Services(), preset("pokemon")
+    fast = services.training.train(
+        replace(plan, training=replace(plan.training, steps=60, learning_rate=3.0)), "too fast"
+    )
+    slow = services.training.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
     try:
-        wait(lambda: bench.models.runs.get(fast).state == "done" and bench.models.runs.get(slow).step >= 10)
+        wait(lambda: services.models.runs.get(fast).state == "done" and services.models.runs.get(slow).step >= 10)
         app = open_on("debugging", section="doctor", way="run", run=slow)
         assert not complaints(app)
         assert re.search(r"Still training: step [\d,]+ of 100,000", words(app))
         assert text("en", "doctor.the_model") not in words(app)
-        bench.models.runs.stop(slow)
-        wait(lambda: bench.models.runs.get(slow).state not in ("queued", "running"))
+        services.models.runs.stop(slow)
+        wait(lambda: services.models.runs.get(slow).state not in ("queued", "running"))
         app.run()
         assert not app.exception and not app.error
         assert "Still training" not in words(app)
@@ -149,13 +151,13 @@ def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(ope
         assert text("en", "doctor.beats_counting.failed.worse_than_chance") in words(app)
         (link,) = {link.proto.query_string for link in app.get("page_link") if "60" in link.proto.label}
         assert f"runs%2F{fast}%2160.0" in link and "step=loss" in link
-        assert bench.models.record(Request(RunStep(fast, 60), "")).trace.loss == pytest.approx(
-            bench.models.runs.series(fast, "loss").numbers[-1]
+        assert services.models.record(Request(RunStep(fast, 60), "")).trace.loss == pytest.approx(
+            services.models.runs.series(fast, "loss").numbers[-1]
         )
     finally:
-        bench.models.runs.close()
+        services.models.runs.close()
         for run in (fast, slow):
-            bench.models.runs.delete(run)
+            services.models.runs.delete(run)
 
 
 def test_a_step_of_a_race_opens_in_the_step_through_with_both_trainings(open_page: Open) -> None:
@@ -288,8 +290,10 @@ def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open, puz
 
 
 def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
-    bench = Services()
-    one = puzzle(5, 2, {name: bench.models.checkpoint(read_reference(name)) for name in bench.models.sample_names()})
+    services = Services()
+    one = puzzle(
+        5, 2, {name: services.models.checkpoint(read_reference(name)) for name in services.models.sample_names()}
+    )
     app = open_on("debugging", section="game", level="2", seed="5")
     app.button(key="game.ask").click().run()
     assert text("en", "game.probes", n=3) in words(app)

@@ -47,8 +47,10 @@ def stage_address(model: str, index: int) -> str:
     from lmviz.registry.recording import Request
     from lmviz.services.services import Services
 
-    bench = Services()
-    walk = bench.models.record(Request(read_reference(model), bench.models.first_prompt(read_reference(model)))).walk
+    services = Services()
+    walk = services.models.record(
+        Request(read_reference(model), services.models.first_prompt(read_reference(model)))
+    ).walk
     return walk.trace[walk.stages[index].stop].address
 
 

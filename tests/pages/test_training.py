@@ -293,7 +293,7 @@ def test_the_loss_of_a_step_is_the_mean_of_what_is_written_and_the_one_reported(
 
 
 def test_the_mean_loss_of_a_step_says_that_it_is_of_the_whole_batch(open_page: Open, runs: Runs, trained: str) -> None:
-    app = open_page(model=RunStep(trained, 7, 0), step="loss")
+    app = open_page(model=str(RunStep(trained, 7, 0)), step="loss")
     shown = scene(app)["picture"]
     assert shown["n_texts"] == runs.get(trained).facts["n_windows"] > 1
     rows = [float(row["nll"]) for row in shown["rows"] if row["target"] is not None]
@@ -421,7 +421,7 @@ def test_a_new_training_starts_from_a_checkpoint(open_training: Open, runs: Runs
     app = open_training(run=trained, tab="export", step="10")
     app.button(key="start_here").click().run()
     assert not complaints(app)
-    assert in_bar(app, "start") == RunModel(trained, 10)
+    assert in_bar(app, "start") == str(RunModel(trained, 10))
     app.button(key="go").click().run()
     run = run_of(app)
     wait(lambda: rests(runs, run))
@@ -442,22 +442,22 @@ def test_duplicating_takes_the_recipe_into_a_plan(open_training: Open, trained: 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_step_through_moves_through_the_checkpoints_of_a_run(open_page: Open, trained: str, lang: str) -> None:
-    app = open_page(model=RunModel(trained, 5), step="blocks.0.attn.pattern", lang=lang)
+    app = open_page(model=str(RunModel(trained, 5)), step="blocks.0.attn.pattern", lang=lang)
     assert not complaints(app)
     first = scene(app)["picture"]["panels"]
     app.select_slider(key="time").set_value(20).run()
     assert not complaints(app)
-    assert in_bar(app, "model") == RunModel(trained, 20)
+    assert in_bar(app, "model") == str(RunModel(trained, 20))
     assert [one["address"] for one in scene(app)["picture"]["panels"]] == [one["address"] for one in first]
     assert scene(app)["picture"]["panels"] != first
 
 
 def test_a_training_step_opens_in_the_step_through(open_page: Open, trained: str) -> None:
-    app = open_page(model=RunStep(trained, 7, 3), step="loss")
+    app = open_page(model=str(RunStep(trained, 7, 3)), step="loss")
     assert not complaints(app)
     assert len(scene(app)["picture"]["rows"]) == 8
     assert scene(app)["tokens"][0]["text"] == "u"
-    assert StepThrough().model == "small-ever"
+    assert str(StepThrough().model) == "small-ever"
     assert View().data == "pokemon"
 
 

@@ -57,6 +57,41 @@ def test_other_precisions(name: str, dtype: torch.dtype) -> None:
     check_trace(trace, at_most=2) if trace.failure is None else pytest.skip("torch has no such operation")
 
 
+ALONG_AN_AXIS = {
+    **{
+        name: getattr(torch, name) for name in ("sum", "mean", "amax", "amin", "argmax", "argmin", "prod", "all", "any")
+    },
+    **{name: getattr(torch, name) for name in ("max", "min", "median", "mode", "cumsum", "cummax", "sort", "softmax")},
+    **{name: getattr(torch, name) for name in ("squeeze", "unsqueeze", "logsumexp", "nansum", "count_nonzero")},
+    "std": lambda x, dim: x.std(dim, correction=0),
+    "var_mean": lambda x, dim: torch.var_mean(x, dim, correction=0),
+    "kthvalue": lambda x, dim: x.kthvalue(1, dim),
+    "norm": lambda x, dim: (x.norm(dim=dim), torch.linalg.vector_norm(x, dim=dim), F.normalize(x, dim=dim)),
+    "aminmax": lambda x, dim: torch.aminmax(x, dim=dim),
+}
+
+
+@pytest.mark.parametrize("dim", [0, -1])
+@pytest.mark.parametrize("name", ALONG_AN_AXIS)
+def test_a_number_without_axes_has_one_where_an_axis_is_asked_for(name: str, dim: int) -> None:
+    check_trace(record(Small(lambda x: ALONG_AN_AXIS[name](x, dim)), torch.tensor(1.5)))
+
+
+def test_what_torch_makes_of_nan_and_of_minus_zero() -> None:
+    """A comparison with NaN is false, and 0 has a sign."""
+    x = torch.tensor([math.nan, -0.0, 0.0, -2.5, INF])
+    function = lambda x: (  # noqa: E731
+        *(F.threshold(x, 0.1, 20.0), torch.heaviside(x, x.flip(0)), x.signbit(), F.softshrink(x), F.hardshrink(x)),
+        *(F.softplus(x), F.leaky_relu(x), F.elu(x), F.hardsigmoid(x), x.sgn(), x.angle(), x.conj(), x.frac()),
+        *(F.logsigmoid(x), F.celu(x), x.nan_to_num(), x.isclose(x), x.logical_not(), torch.copysign(x, x.flip(0))),
+    )
+    check_trace(record(Small(function), x))
+
+
+def test_a_root_of_a_negative_sum_is_none() -> None:
+    check_trace(record(Small(lambda x: F.lp_pool1d(x, 3.0, 2)), torch.tensor([[[1.0, -3.0, 2.0, 0.5]]])))
+
+
 def test_tensors_without_axes() -> None:
     x = torch.tensor(2.0, dtype=torch.float64)
     check_trace(

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from lmviz.explain import TERMS, Explanation, Operand, Piece
+from lmviz.explain.line import shortest
 from lmviz.trace.operations.explanation import Term, Terms, plain_number, write
 
 _SPELLED = {
@@ -65,7 +66,7 @@ _FUNCTIONS = {
         "softplus": _softplus,
     },
     **{"round": lambda x, n=0: np.rint(x * 10**n) / 10**n, "Re": np.real, "Im": np.imag, "conj": np.conj, "i": 1j},
-    **{"copysign": np.copysign, "logaddexp": np.logaddexp, "heaviside": np.heaviside},
+    **{"copysign": np.copysign, "logaddexp": np.logaddexp, "heaviside": lambda a, b: b if a == 0 else float(a > 0)},
     **{"xlogy": lambda a, b: b if b != b else 0.0 if a == 0 else a * np.log(b)},
     **{"bitand": lambda a, b: int(a) & int(b), "bitor": lambda a, b: int(a) | int(b)},
     **{"bitxor": lambda a, b: int(a) ^ int(b)},
@@ -132,3 +133,11 @@ def test_terms_that_are_made_when_looked_at_are_as_good_as_a_tuple() -> None:
     assert terms[-1].label == "3"
     with pytest.raises(IndexError):
         terms[4]
+
+
+def test_of_a_long_sum_the_largest_terms_are_written_in_their_order() -> None:
+    values = np.array([0.1, -9.0, 0.2, 3.0, -0.3, 8.0, 0.4, -0.5])
+    terms = Terms(values, lambda i: Term(str(i), (float(values[i]),), float(values[i])))
+    why = Explanation("", terms, float(values.sum()))
+    assert shortest(why, 3) == [1, 3, 5]
+    assert shortest(why, 6) == list(range(8))  # hardly more would be left out

@@ -25,13 +25,13 @@ PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits 
 
 
 @cache
-def bench() -> Services:
+def services() -> Services:
     return Services()
 
 
 @cache
 def run(model: str) -> Recording:
-    return bench().models.record(Request(read_reference(model), PROMPTS[model], gradients=True))
+    return services().models.record(Request(read_reference(model), PROMPTS[model], gradients=True))
 
 
 def text_of(pieces: list[dict[str, Any]], is_short: bool) -> str:
@@ -59,7 +59,7 @@ def test_a_line_of_the_inspector_is_true_as_it_is_written(
     cell = tuple(data.draw(st.integers(0, size - 1)) for size in value.shape)
     gradient = value.grad is not None and data.draw(st.booleans())
     view = View(model=read_reference(model), cell=(value.address, cell), grad=gradient, digits=digits, lang=lang)
-    shown = inspector(bench(), found, view)
+    shown = inspector(services(), found, view)
     assert shown is not None
     for line in shown["lines"]:
         for is_short in (True, False):

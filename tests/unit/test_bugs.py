@@ -32,7 +32,7 @@ INVISIBLE = {"k_and_v_swapped", "wrong_gelu"}
 
 
 @pytest.fixture(scope="module")
-def bench() -> Services:
+def services() -> Services:
     return Services()
 
 
@@ -123,19 +123,19 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
 
 @pytest.mark.parametrize("name", BUGS)
 def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(
-    bench: Services, name: str
+    services: Services, name: str
 ) -> None:
-    found = bench.bugs.verdict(BUGS[name], SIMPLE)
+    found = services.bugs.verdict(BUGS[name], SIMPLE)
     seen = {finding.check for finding in found}
     assert set(BUGS[name].seen_by) <= seen
     assert (not seen) == (name in INVISIBLE) == (not BUGS[name].seen_by)
     for finding in found:
-        place = bench.doctor.seen(WithBug(name, SIMPLE), "The cat sits on the", finding)
+        place = services.doctor.seen(WithBug(name, SIMPLE), "The cat sits on the", finding)
         assert place is not None, finding.check
         assert place.step == finding.step
         if place.where == "loss":
             continue
-        run = bench.models.record(Request(place.model, place.prompt))
+        run = services.models.record(Request(place.model, place.prompt))
         assert place.where in run.trace or place.where in {stage.kind for stage in run.walk.stages}
         assert not place.cell or run.trace.value(place.tensor) is not None
 
@@ -152,13 +152,13 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
     ],
 )
 def test_two_trainings_are_opened_at_the_first_number_that_differs(
-    bench: Services, name: str, step: int, where: str, gradient: bool
+    services: Services, name: str, step: int, where: str, gradient: bool
 ) -> None:
-    place = bench.bugs.parted(BUGS[name], SIMPLE)
+    place = services.bugs.parted(BUGS[name], SIMPLE)
     assert place is not None
     assert (place.step, place.tensor, place.gradient) == (step, where, gradient)
     a, b = (
-        bench.models.record(Request(model, "")).trace.value(where)
+        services.models.record(Request(model, "")).trace.value(where)
         for model in (place.model, place.b_model)
         if model is not None
     )
@@ -168,9 +168,9 @@ def test_two_trainings_are_opened_at_the_first_number_that_differs(
     assert apart
 
 
-def test_a_weight_holds_what_the_loop_left_in_it(bench: Services) -> None:
+def test_a_weight_holds_what_the_loop_left_in_it(services: Services) -> None:
     """A gradient that was not zeroed is the sum of this step's and those before: the arithmetic of one step is less."""
-    run = bench.models.record(
+    run = services.models.record(
         Request(read_reference("moment/gradients_afresh!3.0@bug/zero_grad_missing@simple-llm"), "")
     )
     weight = run.trace.value("pos_embed.weight")
@@ -185,9 +185,9 @@ def test_a_weight_holds_what_the_loop_left_in_it(bench: Services) -> None:
     "name",
     ["moment/nonsense!1@names", "moment/race!1@names", "moment/one_batch!999@names", "moment/pitfall!1@x", "moment/"],
 )
-def test_a_moment_that_does_not_exist_is_refused(bench: Services, name: str) -> None:
+def test_a_moment_that_does_not_exist_is_refused(services: Services, name: str) -> None:
     with pytest.raises(UserError):
-        bench.models.record(Request(read_reference(name), ""))
+        services.models.record(Request(read_reference(name), ""))
 
 
 def test_bugs_say_where_they_have_no_place(simple: Checkpoint) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens import template as templates
 from lmviz.tokens.chat import read_chat
 from lmviz.tokens.template import CHATML, Message, Template, chatml, read_template, render
+from tests.conftest import ROOT
 
 CHAT = [Message("system", "You are kind."), Message("user", "Hi"), Message("assistant", "Hello")]
 MARKS = ["<|im_start|>", "<|im_end|>"]
@@ -163,3 +166,11 @@ def test_any_text_may_be_said() -> None:
     odd = [Message("user", '{{ 7 * 7 }} {% raw %} </s> \x00 👋 " \\ \n')]
     assert render(Template("{{ messages[0].content }}"), odd) == odd[0].content
     assert render(Template(CHATML), odd) == chatml(odd)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_the_process_of_a_template_can_write_no_file(tmp_path: Path) -> None:
+    program = "from lmviz.tokens.template_process import _limit_resources as limit; limit(9, 2**33); "
+    program += f"open({str(tmp_path / 'file')!r}, 'w').write('x')"
+    subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT)
+    assert (tmp_path / "file").read_bytes() == b""

@@ -41,3 +41,7 @@ def test_hardly_any_likely_alarm_is_false() -> None:
 def test_nine_of_ten_faults_are_found_by_their_names() -> None:
     found = score(ENTRIES)
     assert found.found >= 0.9 * found.n_broken, found.missed
+
+
+def test_a_gate_that_starts_closed_hides_nothing() -> None:
+    assert "receptive_field" not in alarms("gates that start closed")

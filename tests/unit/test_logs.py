@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
 import re
 import sys
@@ -27,6 +28,7 @@ ASKING = {  # formats whose rows mean nothing without their headings
     "model card", "Trainer's notebook table", "unsloth's notebook table", "Lightning's metrics.csv", "fastai",
     "TensorBoard", "W&B", "trackio", "MLflow", "pandas", "rich's table", "French CSV", "CSV with val",
     "CSV with validation", "CSV with eval_loss", "CSV with test loss", "CSV, last step first", "history of Keras",
+    "CSV with a split",
 }  # fmt: skip
 
 
@@ -176,6 +178,56 @@ def test_nan_is_a_number_that_is_none_only_where_something_was_measured() -> Non
     assert counted.history.losses == ((1, 2.5), (2, 2.4))
 
 
+def test_what_old_programs_on_windows_write_for_nan_is_nan() -> None:
+    losses = read_log(
+        "step 1 loss 2.5\nstep 2 loss 1.#QNAN\nstep 3 loss -1.#IND00\nstep 4 loss 1.#INF\n"
+    ).history.losses
+    assert [math.isnan(loss) for _, loss in losses] == [False, True, True, False] and losses[3][1] == math.inf
+
+
+def test_rows_of_json_are_read_as_rows() -> None:
+    exported = json.dumps([[1.7e9 + i / 7, 10 * i, 3 - i / 5] for i in range(6)])  # by TensorBoard: time, step, value
+    with pytest.raises(UserError, match="which of column 1, column 2, column 3"):
+        read_log(exported)
+    read = read_log(exported, roles={"column 2": "step", "column 3": "loss"})
+    assert read.history.losses == tuple((10 * i, 3 - i / 5) for i in range(6))
+    pairs = read_log("[(0, 3.25), (10, 3.0), (20, 2.75)]")
+    assert pairs.history.losses == ((0, 3.25), (10, 3.0), (20, 2.75)) and all(one.guessed for one in pairs.taken)
+
+
+def test_rows_that_do_not_fit_the_headings_above_them_are_asked_about() -> None:
+    with pytest.raises(UserError, match="which of column 1"):
+        read_log("step,loss\n1,3,2\n2,3,0\n3,2,8\n")
+    assert read_log("My losses\n1,3.2\n2,3.0\n3,2.8\n").history.losses == ((1, 3.2), (2, 3.0), (3, 2.8))
+
+
+def test_a_loss_without_a_name_after_a_count_can_be_chosen() -> None:
+    log = "".join(f"{10 * i:7d}/    200: {3 - i / 8:.4f}\n" for i in range(5))
+    with pytest.raises(UserError, match="#1"):
+        read_log(log)
+    assert read_log(log, roles={"#1": "loss"}).history.losses == tuple((10 * i, 3 - i / 8) for i in range(5))
+
+
+def test_a_count_that_begins_anew_without_a_word_is_told() -> None:
+    one = "".join(f"step {i}: loss {3 - i / 9:.3f}\n" for i in range(8))
+    assert (read_log(one).n_anew, read_log(2 * one).n_anew, read_log(3 * one).n_anew) == (0, 1, 2)
+    nameless = "".join(f"[{e}, {i}] loss: {3 - e / 9 - i / 99:.3f}\n" for e in (1, 2, 3) for i in (10, 20, 30))
+    assert (read_log(nameless).n_anew, read_log(2 * nameless).n_anew) == (0, 1)
+    epochs = "".join(f"Epoch {e} step {i}/4: loss {3 - e / 9 - i / 99:.3f}\n" for e in range(3) for i in range(4))
+    assert read_log(epochs).n_anew == read_log(epochs.replace("/4", "")).n_anew == 0
+
+
+def test_a_name_behind_a_bracket_is_not_that_of_a_number_in_it() -> None:
+    read = read_log("[1, 10] loss: 3.1\n[1, 20] loss: 2.9\n[1, 30] loss").history
+    assert read.losses == ((10, 3.1), (20, 2.9))
+
+
+def test_losses_that_share_a_step_are_counted() -> None:
+    log = read_log("".join(f"[rank{r}] step {s} loss {4 - s + r / 8}\n" for s in (1, 2, 3) for r in range(8)))
+    assert (len(log.history.losses), log.n_same) == (3, 21)
+    assert read_log("step 1 loss 3\nstep 2 loss 2\n").n_same == 0
+
+
 def test_a_bar_that_repeats_its_validation_measures_it_once() -> None:
     log = read_log("\n".join(f"{i}/90 [loss={3 - i / 10:.2f}, val_loss={3 + i // 4:.1f}]" for i in range(1, 13)))
     assert log.history.held_out == ((1, 3.0), (4, 4.0), (8, 5.0), (12, 6.0))
@@ -236,6 +288,8 @@ RUNS = (
     "step1 ", "loss at step ", "x.py:", "1:", "10:", "1/", "1/2/", "2024-", "-", " - ", "---\n", "val ", "loss ", "é",
     "nan ", "loss nan ", " ", "a  ", "1\u00a0", "tensor(", "np.", "} {", "loss[1]", '{"a":1,"loss":2.5}\n', "=", "[1,",
     "step,loss\n1,2.5\n", "epoch" + " " * 3000 + "x", "iter 10: loss 2.31, time 20ms\n", "losses = [1,",
+    "1/2 " * 200 + "\n", "[1, 2000] loss: 2.1\n", "tensor (", "a tensor(", "1.#", "1'000", "[[1,2],", "[(1, 2),",
+    "split,loss\ntrain,2\n", "a,b\n1,2,3\n",
 )  # fmt: skip
 
 

@@ -25,27 +25,27 @@ from tests.conftest import ROOT, SAMPLES
 
 
 @pytest.fixture(scope="module")
-def bench() -> Services:
+def services() -> Services:
     return Services()
 
 
-def test_the_samples_are_listed_the_smallest_first(bench: Services) -> None:
-    assert bench.models.sample_names()[:4] == list(SAMPLES)
+def test_the_samples_are_listed_the_smallest_first(services: Services) -> None:
+    assert services.models.sample_names()[:4] == list(SAMPLES)
 
 
 @pytest.mark.parametrize("model", SAMPLES)
-def test_every_sample_has_a_first_prompt_that_it_can_read(bench: Services, model: str) -> None:
-    run = bench.models.record(Request(read_reference(model), bench.models.first_prompt(read_reference(model))))
+def test_every_sample_has_a_first_prompt_that_it_can_read(services: Services, model: str) -> None:
+    run = services.models.record(Request(read_reference(model), services.models.first_prompt(read_reference(model))))
     assert not run.notes and run.trace.failure is None
 
 
-def test_a_run_is_recorded_once(bench: Services) -> None:
+def test_a_run_is_recorded_once(services: Services) -> None:
     request = Request(read_reference("pokemon"), ".pik")
-    assert bench.models.record(request) is bench.models.record(request)
+    assert services.models.record(request) is services.models.record(request)
 
 
-def test_targets_are_the_text_moved_by_one(bench: Services) -> None:
-    run = bench.models.record(Request(read_reference("pokemon"), ".pik", target="a"))
+def test_targets_are_the_text_moved_by_one(services: Services) -> None:
+    run = services.models.record(Request(read_reference("pokemon"), ".pik", target="a"))
     assert run.target_id == run.checkpoint.tokenizer.encode("a").ids[0]
     nll = run.trace["loss.nll"].outputs[0].array[0]
     logits = run.trace["logits"].outputs[0].array[0].astype(np.float64)
@@ -59,30 +59,32 @@ def test_targets_are_the_text_moved_by_one(bench: Services) -> None:
     assert float(run.trace["loss.loss"].outputs[0].array) == pytest.approx(nll.mean(), rel=1e-5)
 
 
-def test_one_token_alone_has_no_loss(bench: Services) -> None:
-    assert "loss.loss" not in bench.models.record(Request(read_reference("small-ever"), "Clem")).trace
-    assert "loss.loss" in bench.models.record(Request(read_reference("small-ever"), "Clem", target="Creatrice")).trace
+def test_one_token_alone_has_no_loss(services: Services) -> None:
+    assert "loss.loss" not in services.models.record(Request(read_reference("small-ever"), "Clem")).trace
+    assert (
+        "loss.loss" in services.models.record(Request(read_reference("small-ever"), "Clem", target="Creatrice")).trace
+    )
 
 
-def test_the_temperature_divides_the_logits(bench: Services) -> None:
-    trace = bench.models.record(Request(read_reference("pokemon"), ".pik", temperature=0.5)).trace
+def test_the_temperature_divides_the_logits(services: Services) -> None:
+    trace = services.models.record(Request(read_reference("pokemon"), ".pik", temperature=0.5)).trace
     assert trace["readout.scaled"].outputs[0].array == pytest.approx(trace["logits"].outputs[0].array / 0.5, rel=1e-6)
 
 
-def test_a_head_is_switched_off(bench: Services) -> None:
-    run = bench.models.record(Request(read_reference("names"), ".mar", edits=(HeadOff("blocks.0.attn.z", 2),)))
+def test_a_head_is_switched_off(services: Services) -> None:
+    run = services.models.record(Request(read_reference("names"), ".mar", edits=(HeadOff("blocks.0.attn.z", 2),)))
     assert not run.trace["blocks.0.attn.z"].outputs[0].array[:, 2].any()
     assert run.trace["blocks.0.attn.z"].outputs[0].array[:, 1].any()
 
 
-def test_a_weight_is_edited_for_one_run_only(bench: Services) -> None:
-    plain = bench.models.record(Request(read_reference("pokemon"), ".pik")).trace["logits"].outputs[0].array
+def test_a_weight_is_edited_for_one_run_only(services: Services) -> None:
+    plain = services.models.record(Request(read_reference("pokemon"), ".pik")).trace["logits"].outputs[0].array
     edit = CellEdit("tok_embed.weight", (16, 0), 5.0)
-    edited = bench.models.record(Request(read_reference("pokemon"), ".pik", edits=(edit,)))
+    edited = services.models.record(Request(read_reference("pokemon"), ".pik", edits=(edit,)))
     assert edited.trace["tok"].outputs[0].array[0, 1, 0] == 5.0
     assert not np.array_equal(edited.trace["logits"].outputs[0].array, plain)
     again = (
-        bench.models.record(Request(read_reference("pokemon"), ".pik", temperature=0.9))
+        services.models.record(Request(read_reference("pokemon"), ".pik", temperature=0.9))
         .trace["logits"]
         .outputs[0]
         .array
@@ -90,14 +92,14 @@ def test_a_weight_is_edited_for_one_run_only(bench: Services) -> None:
     assert np.array_equal(again, plain)
 
 
-def test_gradients_are_there_when_asked_for(bench: Services) -> None:
-    run = bench.models.record(Request(read_reference("pokemon"), ".pik", gradients=True))
+def test_gradients_are_there_when_asked_for(services: Services) -> None:
+    run = services.models.record(Request(read_reference("pokemon"), ".pik", gradients=True))
     assert run.trace["blocks.0.attn.z"].outputs[0].grad is not None
     assert all(p.grad is None for p in run.checkpoint.model.parameters())
 
 
-def test_the_explained_cell_is_the_recorded_one(bench: Services) -> None:
-    run = bench.models.record(Request(read_reference("pokemon"), ".pik"))
+def test_the_explained_cell_is_the_recorded_one(services: Services) -> None:
+    run = services.models.record(Request(read_reference("pokemon"), ".pik"))
     why = run.explain("blocks.0.attn.scores", (0, 0, 3, 1))
     assert why is not None
     assert why.value == pytest.approx(float(run.trace["blocks.0.attn.scores"].outputs[0].array[0, 0, 3, 1]), rel=1e-5)
@@ -128,53 +130,53 @@ def test_the_explained_cell_is_the_recorded_one(bench: Services) -> None:
         ),
     ],
 )
-def test_what_cannot_be_run_is_a_sentence(bench: Services, request_: Request, message: str) -> None:
+def test_what_cannot_be_run_is_a_sentence(services: Services, request_: Request, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        bench.models.record(request_)
+        services.models.record(request_)
 
 
 def test_a_folder_that_is_no_model_is_a_sentence(
-    bench: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"config\.json"):
-        bench.models.record(Request(read_reference(str(tmp_path)), "a"))
+        services.models.record(Request(read_reference(str(tmp_path)), "a"))
 
 
 @pytest.mark.parametrize("folder", ["/etc", "/", "../../../etc", "/etc/passwd"])
-def test_a_link_does_not_look_around_on_the_machine(bench: Services, folder: str) -> None:
+def test_a_link_does_not_look_around_on_the_machine(services: Services, folder: str) -> None:
     with pytest.raises(UserError, match="must lie below"):
-        bench.models.record(Request(read_reference(folder), "a"))
+        services.models.record(Request(read_reference(folder), "a"))
 
 
 def test_models_open_below_the_folders_that_are_named(
-    bench: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(ROOT / "sample_models/small-ever", tmp_path / "mine")
     (home := tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(home)
     with pytest.raises(UserError, match="must lie below"):
-        bench.models.record(Request(read_reference(str(tmp_path / "mine")), "Clem"))
+        services.models.record(Request(read_reference(str(tmp_path / "mine")), "Clem"))
     monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
-    assert len(bench.models.record(Request(read_reference(str(tmp_path / "mine")), "Clem")).tokens) == 1
+    assert len(services.models.record(Request(read_reference(str(tmp_path / "mine")), "Clem")).tokens) == 1
 
 
 @pytest.mark.parametrize("model", SAMPLES)
-def test_a_card_in_french_has_the_numbers_of_the_english_one(bench: Services, model: str) -> None:
-    run = bench.models.record(Request(read_reference(model), bench.models.first_prompt(read_reference(model))))
-    english, french = (bench.models.card(run.checkpoint, language).text for language in ("en", "fr"))
+def test_a_card_in_french_has_the_numbers_of_the_english_one(services: Services, model: str) -> None:
+    run = services.models.record(Request(read_reference(model), services.models.first_prompt(read_reference(model))))
+    english, french = (services.models.card(run.checkpoint, language).text for language in ("en", "fr"))
     rows = [line for line in english.splitlines() if line.startswith("|") and any(map(str.isdigit, line))]
     theirs = [line for line in french.splitlines() if line.startswith("|") and any(map(str.isdigit, line))]
     digits = [[re.sub(r"\D", "", line) for line in lines] for lines in (rows, theirs)]
     assert english != french and digits[0] == digits[1]
 
 
-def test_a_temperature_or_a_target_does_not_run_the_model_again(bench: Services) -> None:
+def test_a_temperature_or_a_target_does_not_run_the_model_again(services: Services) -> None:
     """A slider on a large model would wait for it."""
     cold, warm, judged = (
-        bench.models.record(Request(read_reference("pokemon"), ".evo", target=target, temperature=temperature))
+        services.models.record(Request(read_reference("pokemon"), ".evo", target=target, temperature=temperature))
         for target, temperature in (("", 0.5), ("", 2.0), ("l", 2.0))
     )
     assert cold.trace.segments[0] is warm.trace.segments[0] is judged.trace.segments[0]
@@ -199,10 +201,10 @@ def test_a_folder_whose_path_only_begins_like_an_allowed_one_is_not_below_it(
         confined(str(tmp_path / "models/link"))
 
 
-def test_a_bias_and_the_scale_of_a_norm_are_edited(bench: Services) -> None:
+def test_a_bias_and_the_scale_of_a_norm_are_edited(services: Services) -> None:
     for address, cell in (("blocks.0.mlp.w_in.bias", (3,)), ("blocks.0.norm_1.weight", (2,))):
         plain, edited = (
-            bench.models.record(Request(read_reference("names"), ".mar", edits=edits))
+            services.models.record(Request(read_reference("names"), ".mar", edits=edits))
             for edits in ((), (CellEdit(address, cell, 2.5),))
         )
         assert edited.trace.weights[address].array[cell] == 2.5

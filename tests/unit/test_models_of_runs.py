@@ -28,36 +28,36 @@ from tests.unit.test_runs import RECIPE, Here
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Services, str]]:
-    """A workbench whose runs are those of a folder with one that is done; it has dropout."""
+    """Services whose runs are those of a folder with one that is done; it has dropout."""
     folder = tmp_path_factory.mktemp("runs")
     here = Here(folder)
     run = here.start(RECIPE)
     here.work()
-    bench = Services(Models(open_runs=lambda: here))
-    yield bench, run
+    services = Services(Models(open_runs=lambda: here))
+    yield services, run
     here.die()
 
 
 def test_a_runs_model_after_a_step_opens_in_the_step_through(trained: tuple[Services, str]) -> None:
-    bench, run = trained
-    early, late = (bench.models.record(Request(RunModel(run, step), ".ev")) for step in (0, 60))
+    services, run = trained
+    early, late = (services.models.record(Request(RunModel(run, step), ".ev")) for step in (0, 60))
     assert early.tokens.pieces == (".", "e", "v")
     assert early.trace.steps[0].address == late.trace.steps[0].address
     assert not np.array_equal(early.trace["logits"].outputs[0].array, late.trace["logits"].outputs[0].array)
-    assert bench.models.first_prompt(RunModel(run, 60)) == ".a"
+    assert services.models.first_prompt(RunModel(run, 60)) == ".a"
     with pytest.raises(UserError, match="no checkpoint of step 3"):
-        bench.models.record(Request(RunModel(run, 3), "."))
+        services.models.record(Request(RunModel(run, 3), "."))
     with pytest.raises(UserError, match="no run 0123"):
-        bench.models.checkpoint(read_reference("runs/0123@5"))
+        services.models.checkpoint(read_reference("runs/0123@5"))
 
 
 @pytest.mark.parametrize("step", [1, 21, 60])
 def test_a_training_step_is_recorded_as_it_was_made(trained: tuple[Services, str], step: int) -> None:
     """Loss and gradients of the recording are the step's own, dropout and all."""
-    bench, run = trained
-    opened = bench.training.opened(run, step)
-    walked = bench.models.record(Request(RunStep(run, step, 2), ""))
-    reported = dict(zip(*(part.tolist() for part in _curve(bench, run)), strict=True))
+    services, run = trained
+    opened = services.training.opened(run, step)
+    walked = services.models.record(Request(RunStep(run, step, 2), ""))
+    reported = dict(zip(*(part.tolist() for part in _curve(services, run)), strict=True))
     assert walked.trace.loss == pytest.approx(reported[step], rel=1e-6)
     assert opened.loss == reported[step]
     for name, gradient in opened.gradients.items():
@@ -72,15 +72,15 @@ def test_a_training_step_is_recorded_as_it_was_made(trained: tuple[Services, str
     assert why.value == pytest.approx(walked.trace["blocks.0.x_mid"].outputs[0].grad[2, 1, 3], rel=1e-4, abs=1e-8)
 
 
-def _curve(bench: Services, run: str) -> tuple[np.ndarray, np.ndarray]:
-    found = bench.models.runs.series(run, "loss", 10**6)
+def _curve(services: Services, run: str) -> tuple[np.ndarray, np.ndarray]:
+    found = services.models.runs.series(run, "loss", 10**6)
     return found.steps, found.numbers
 
 
 def test_the_losses_of_the_positions_make_the_loss_of_the_step(trained: tuple[Services, str]) -> None:
-    bench, run = trained
-    opened = bench.training.opened(run, 20)
-    walked = bench.models.record(Request(RunStep(run, 20), ""))
+    services, run = trained
+    opened = services.training.opened(run, 20)
+    walked = services.models.record(Request(RunStep(run, 20), ""))
     probs = walked.trace["readout.probs"].outputs[0].array
     targets = opened.batch.targets.numpy()
     places = np.argwhere(targets >= 0)
@@ -91,11 +91,11 @@ def test_the_losses_of_the_positions_make_the_loss_of_the_step(trained: tuple[Se
 
 
 def test_a_gradient_that_is_measured_agrees_with_autograd(trained: tuple[Services, str]) -> None:
-    bench, run = trained
-    found = bench.training.checked_gradient(run, 20)
+    services, run = trained
+    found = services.training.checked_gradient(run, 20)
     assert {one.weight for one in found} >= {"tok_embed.weight", "blocks.0.attn.w_q.weight"}
     assert all(one.relative < 1e-4 or abs(one.autograd) < 1e-9 for one in found)
-    assert bench.training.checked_gradient(run, 20) == found
+    assert services.training.checked_gradient(run, 20) == found
 
 
 def test_the_first_bad_tensor_of_a_step_that_could_not_be_made_is_found(tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_the_first_bad_tensor_of_a_step_that_could_not_be_made_is_found(tmp_path
     wild = replace(RECIPE.training, optimizer="sgd", learning_rate=3e37, schedule="constant", warm_up=20, clip=0.0)
     run = here.start(replace(RECIPE, training=wild))
     here.work()
-    bench = Services(Models(open_runs=lambda: here))
+    services = Services(Models(open_runs=lambda: here))
     step = here.get(run).details["step"]
-    walked = bench.models.record(Request(RunStep(run, step), ""))
+    walked = services.models.record(Request(RunStep(run, step), ""))
     bad = first_bad(walked.trace)
     assert bad is not None
     value = walked.trace.value(bad.address)
@@ -119,8 +119,8 @@ def test_the_first_bad_tensor_of_a_step_that_could_not_be_made_is_found(tmp_path
 
 
 def test_a_healthy_step_has_no_bad_tensor(trained: tuple[Services, str]) -> None:
-    bench, run = trained
-    assert first_bad(bench.models.record(Request(RunStep(run, 20), "")).trace) is None
+    services, run = trained
+    assert first_bad(services.models.record(Request(RunStep(run, 20), "")).trace) is None
     assert Bad("x", (0,), is_gradient=False) != Bad("x", (0,), is_gradient=True)
 
 
@@ -136,12 +136,12 @@ def test_a_plan_counts_what_the_lesson_counts() -> None:
 
 
 def test_a_plan_that_starts_from_a_model_takes_over_its_tokenizer() -> None:
-    bench = Services()
+    services = Services()
     recipe: Recipe = preset("pokemon")
     names = replace(recipe, data=replace(recipe.data, texts=("emma", "zoe")))
     assert (
-        bench.training.plan(names, Folder("names")).corpus.tokenizer.d_vocab
-        == bench.models.checkpoint(read_reference("names")).config.d_vocab
+        services.training.plan(names, Folder("names")).corpus.tokenizer.d_vocab
+        == services.models.checkpoint(read_reference("names")).config.d_vocab
     )
 
 
@@ -163,14 +163,14 @@ def test_a_run_without_a_checkpoint_is_a_sentence_wherever_its_model_is_asked_fo
     """As one is that never came to write one: its disk was full, or it still waits for its turn."""
     here = Here(tmp_path)
     run = here.start_resting(RECIPE)
-    bench = Services(Models(open_runs=lambda: here))
+    services = Services(Models(open_runs=lambda: here))
     model = read_reference(name.format(run=run))
     asked = (
-        lambda: bench.models.checkpoint(model),
-        lambda: bench.models.record(Request(model, ".")),
-        lambda: bench.generation.writer(model, "untrained"),
-        lambda: bench.models.first_prompt(model),
-        lambda: bench.quantisation.rivals_of(here.get(run), None),
+        lambda: services.models.checkpoint(model),
+        lambda: services.models.record(Request(model, ".")),
+        lambda: services.generation.writer(model, "untrained"),
+        lambda: services.models.first_prompt(model),
+        lambda: services.quantisation.rivals_of(here.get(run), None),
         lambda: here.export(run, 0),
         lambda: here.zipped(run, 0),
         lambda: here.open_step(run, 1),

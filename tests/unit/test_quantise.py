@@ -265,3 +265,11 @@ def test_a_finished_model_is_plain_and_lies_on_the_steps(names: Checkpoint, tmp_
     assert effect(checkpoint, quantise_model(checkpoint, INT4).checkpoint, windows).largest_change < 1e-4
     save_checkpoint(checkpoint, tmp_path)
     assert torch.equal(load(tmp_path).model(ids), finished(ids))
+
+
+@pytest.mark.parametrize("format", ["int8", "int4"])
+def test_symmetric_codes_are_as_many_on_both_sides_also_of_what_is_clipped(format: str) -> None:
+    scheme = Scheme(format, keep=0.5)
+    assert scheme.lowest == -scheme.highest
+    codes = quantise(torch.linspace(-1, 1, 64).reshape(8, 8), scheme).codes
+    assert (int(codes.min()), int(codes.max())) == (scheme.lowest, scheme.highest)

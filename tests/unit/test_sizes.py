@@ -30,7 +30,7 @@ from lmviz.train.__main__ import make
 from lmviz.train.counts import Config
 from lmviz.train.initial import build, first_model, sizes_of
 from lmviz.train.memory import bytes_to_build, check_memory, memory_of
-from lmviz.train.recipe import Recipe, TrainingRecipe, recipe_from, tables_of, toml_of
+from lmviz.train.recipe import Recipe, TrainingRecipe, read_recipe, recipe_from, tables_of, toml_of
 from lmviz.train.store.files import write_listed
 from lmviz.train.texts import preset
 from lmviz.train.work.prepared import prepare, recipe_file
@@ -81,15 +81,15 @@ def test_the_model_of_24_gigabytes_that_a_link_asks_for_is_refused_by_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LMVIZ_RUNS", str(tmp_path))
-    bench = Services()
+    services = Services()
     recipe = preset("pokemon")
     sizes = replace(recipe.model, d_model=12_000, n_heads=12, d_mlp=48_000, n_layers=4)
     assert 20 * 2**30 < bytes_to_build(MiniLLMConfig(27, 8, 4, 12_000, 12, 48_000)) < 28 * 2**30
     with pytest.raises(UserError, match="A training may need"):
-        bench.training.train(replace(recipe, model=sizes))
+        services.training.train(replace(recipe, model=sizes))
     with pytest.raises(UserError, match="A training may need"):
-        bench.models.runs.start(replace(recipe, model=sizes))
-    assert bench.models.runs.all() == ()
+        services.models.runs.start(replace(recipe, model=sizes))
+    assert services.models.runs.all() == ()
     assert not [path for path in tmp_path.iterdir() if path.is_dir() and path.name != "workers"]
 
 
@@ -160,9 +160,9 @@ def test_a_recipe_beside_a_model_cannot_ask_for_another_size(tmp_path: Path, mon
     save(lmviz.load(SAMPLES / "pokemon"), tmp_path / "m")
     recipe = recipe_from(tables("model", d_model=1600))
     (tmp_path / "m/recipe.toml").write_text(toml_of(recipe), encoding="utf-8")
-    bench = Services()
+    services = Services()
     with pytest.raises(UserError, match="d_model must be 16"):
-        bench.generation.writer(read_reference(str(tmp_path / "m")), "untrained")
+        services.generation.writer(read_reference(str(tmp_path / "m")), "untrained")
 
 
 @pytest.mark.parametrize("config", [MiniLLMConfig(27, 400, 3, 16, 2, 32), GPT2Config(27, 300, 2, 16, 2, 32)])
@@ -210,3 +210,12 @@ def test_the_command_that_trains_refuses_in_a_sentence_what_it_cannot_build(tmp_
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("This model needs about")
+
+
+@pytest.mark.parametrize(
+    "deep", ["[a" + ".a" * 5000 + "]", 'x."a"' + ".'b'" * 5000 + " = 1", "data = {a" + " . a" * 5000 + " = 1}"]
+)
+def test_a_recipe_of_keys_within_keys_without_end_is_refused_before_it_is_read(tmp_path: Path, deep: str) -> None:
+    (tmp_path / "recipe.toml").write_text(deep)
+    with pytest.raises(UserError, match=r"keys within keys"):
+        read_recipe(tmp_path / "recipe.toml")

@@ -218,8 +218,129 @@ def test_two_stacks_of_blocks_have_their_names() -> None:
     assert [stage.block_name for stage in found] == ["encoder.0", "decoder.0"]
 
 
+class WrittenNorm(nn.Module):
+    """No name says what it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.g = nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.g
+
+
+class Habits(Block):
+    """Norms without names, a scaled branch, and a stream that is laid out and cast now and then."""
+
+    def __init__(self, attention: type[nn.Module]) -> None:
+        super().__init__(attention)
+        self.a, self.b, self.gain = WrittenNorm(), WrittenNorm(), nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept, shape = x, x.shape
+        x = kept.to(torch.float64).to(torch.float32) + self.gain * self.attn(self.a(x.to(torch.float32)))
+        x = x.reshape(-1, shape[-1])
+        return (x + self.ff(self.b(x))).view(shape)
+
+
+class Biased(Attention):
+    """Scores are added to a bias in one call with their product, as BLOOM does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, -1)
+        n_pos = x.shape[1]
+        places = torch.arange(n_pos)
+        bias = (-(places[:, None] - places).abs()).float()[None]
+        scores = bias.baddbmm(batch1=q, batch2=k.transpose(1, 2), beta=1.0, alpha=0.35)
+        mask = torch.ones(n_pos, n_pos, dtype=torch.bool).triu(1)
+        return torch.bmm(scores.masked_fill(mask, float("-inf")).softmax(-1), v)
+
+
+@pytest.mark.parametrize("attention", [Attention, Biased])
+def test_layouts_and_factors_are_no_mlp_and_a_norm_needs_no_name(attention: type[nn.Module]) -> None:
+    found = stages(Net([Habits(attention), Habits(attention)]))
+    assert tuple(stage.kind for stage in found) == ("tokenizer", "embeddings", *BLOCK, *BLOCK, "final_norm", "logits")
+
+
+class Cast(Mixing):
+    """Adds onto the stream as it was before a cast that changed nothing (Mamba)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = torch.cumsum(self.mix(self.norm(x.to(torch.float32))), dim=1)
+        return x.to(torch.float32) + mixed
+
+
+def test_a_stream_that_was_cast_is_the_same_stream() -> None:
+    kinds = Counter(stage.kind for stage in stages(Net([Cast(), Cast()])))
+    assert (kinds["residual"], kinds["norm"], kinds["final_norm"]) == (2, 2, 1)
+
+
+class Experts(nn.Module):
+    """Counts how many tokens go to which expert."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.up = nn.Linear(8, 2), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        chosen = self.gate(x).argmax(-1)
+        ends = torch.bincount(chosen.flatten(), minlength=2).cumsum(0)
+        return self.up(x) * (ends[chosen] > 0)[..., None]
+
+
+def test_counting_tokens_lets_no_position_see_another() -> None:
+    block = Block(Attention)
+    block.ff = Experts()
+    assert "mlp" in {stage.kind for stage in stages(Net([block]))}
+
+
+class Body(Net):
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.emb(ids)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class Sliced(nn.Module):
+    """The last positions of what a body gave go on to the head (transformers)."""
+
+    def __init__(self, blocks: list[nn.Module]) -> None:
+        super().__init__()
+        self.body, self.head = Body(blocks), nn.Linear(8, 9)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.head(self.body(ids)[:, slice(-2, None), :])
+
+
+def test_what_is_taken_from_the_last_norm_is_no_second_norm() -> None:
+    kinds = Counter(stage.kind for stage in stages(Sliced([Block(Attention)])))
+    assert (kinds["final_norm"], kinds["logits"]) == (1, 1)
+
+
+class Shares(Mixing):
+    """Its activation is a part that all layers share, and that stands at none of them."""
+
+    act = Gelu()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.cumsum(self.act(self.mix(self.norm(x))), dim=1)
+
+
+def test_a_part_that_layers_share_is_in_the_layer_that_calls_it() -> None:
+    found = stages(Net([Shares(), Shares()]))
+    assert [stage.block for stage in found[2:-2]] == [0] * 3 + [1] * 3
+
+
 def test_every_step_is_in_one_stage() -> None:
-    for model in (Net([Block(Rotary)]), Looped(), TwoStacks(), Net([Mixing()])):
+    for model in (
+        Net([Block(Rotary)]),
+        Looped(),
+        TwoStacks(),
+        Net([Mixing()]),
+        Net([Habits(Biased)]),
+        Sliced([Cast()]),
+    ):
         found = stages(model)[1:]
         assert [stage.first for stage in found[1:]] == [stage.last + 1 for stage in found[:-1]]
         assert found[0].first == 0

@@ -25,7 +25,7 @@ from lmviz.train.export import folder_name
 from lmviz.train.limits import Limits
 from lmviz.train.store import database, life, room
 from lmviz.train.store.database import FILE, VERSION, Database
-from lmviz.train.store.files import SUMS, DamagedFile
+from lmviz.train.store.files import SUMS, DamagedFile, sums_of, write_listed
 from lmviz.train.store.life import hold, life_of
 from lmviz.train.store.run_table import Run, add_run, all_runs
 from lmviz.train.store.shelf import bytes_in
@@ -430,12 +430,13 @@ def test_an_export_onto_a_full_disk_is_a_sentence_and_leaves_nothing(
     done: tuple[Here, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     runs, run = done
+    before = sorted((runs.folder / "exports").glob("*"))  # by other tests
     filling(monkeypatch, writes)
     for folder in (None, tmp_path / "mine"):
         with pytest.raises(UserError, match="no room left on the disk"):
             runs.export(run, 12, folder)
     assert list(tmp_path.iterdir()) == []
-    assert not (runs.folder / "exports").exists() or not list((runs.folder / "exports").iterdir())
+    assert sorted((runs.folder / "exports").glob("*")) == before
     assert zipfile.ZipFile(io.BytesIO(runs.zipped(run, 12))).testzip() is None  # which needs no disk
 
 
@@ -597,3 +598,10 @@ def test_what_a_model_wrote_on_steps_that_were_undone_is_forgotten(runs: Here, m
     runs.work()
     assert not [sample for sample in runs.samples(run) if sample.text == "a ghost"]
     assert {sample.step for sample in runs.samples(run, after=5)} == {10, 12}
+
+
+def test_files_are_listed_before_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "texts.json" / "in the way").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        write_listed(tmp_path, {"recipe.json": b"{}", "texts.json": b"[]"})
+    assert sums_of(tmp_path).keys() == {"recipe.json", "texts.json"}

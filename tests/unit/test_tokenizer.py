@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 import torch
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors
 
 from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
@@ -164,7 +164,7 @@ def test_what_a_normalizer_takes_out_is_reported_and_spaces_are_not() -> None:
     tokens = Tokenizer(backend).encode("cat !! cats")
     assert tokens.pieces == ("cat", "cats")
     assert tokens.unknown == (False, True)
-    assert tokens.dropped == ((3, " !! "),)
+    assert tokens.dropped == ((4, "!!"),)
 
 
 @pytest.mark.parametrize(
@@ -269,3 +269,11 @@ def test_a_file_or_folder_that_is_none_is_named(tmp_path: Path) -> None:
         Tokenizer.from_file(tmp_path / "tokenizer.json")
     with pytest.raises(UserError, match="must be an ordinary file; it is a folder"):
         Tokenizer.from_file(tmp_path)
+
+
+def test_spaces_beside_what_is_lost_are_not_lost() -> None:
+    """A pre-tokenizer that keeps words only loses the comma; the space behind it parts the words."""
+    backend = tokenizers.Tokenizer(models.WordLevel({"hi": 0, "you": 1, "<unk>": 2}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+"), "removed", invert=True)
+    assert Tokenizer(backend).encode("hi, you !").dropped == ((2, ","), (8, "!"))
+    assert Tokenizer(backend).encode("hi , \n you").dropped == ((3, ","),)

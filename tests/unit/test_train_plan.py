@@ -33,6 +33,7 @@ from lmviz.train.recipe import (
     read_recipe,
     toml_of,
 )
+from lmviz.train.sampling import N_TEXTS, samples
 from lmviz.train.texts import LARGEST_OWN, PRESETS, SAMPLES, own_data, own_texts, preset, two_words
 
 CONFIGS = [
@@ -282,3 +283,33 @@ def test_an_end_with_nothing_to_predict_is_not_held_out(own: str, is_kept: bool)
     corpus = read_corpus(recipe, Path())
     assert (corpus.held_out is not None) is is_kept
     assert is_kept or corpus.train.n_targets == len(recipe.data.around + own + recipe.data.around) - 1
+
+
+def test_a_batch_counts_and_not_all_texts_when_memory_is_checked() -> None:
+    small, all_at_once = replace(TRAINING, batch_size=8), replace(TRAINING, batch_size=0)
+    check_memory(CONFIGS[2], small, n_windows=41_000, limit=2**21)
+    with pytest.raises(UserError, match="memory"):
+        check_memory(CONFIGS[2], all_at_once, n_windows=41_000, limit=2**21)
+
+
+class NextLetter(torch.nn.Module):
+    """Says that the next id is the likeliest by far."""
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return 1e4 * torch.nn.functional.one_hot((ids + 1) % 6, 6).float()
+
+
+def test_a_sample_ends_with_what_closes_a_text() -> None:
+    tokenizer = Tokenizer.characters("abc.de")
+    ids = [tokenizer.encode(letter).ids[0] for letter in "abcde."]
+    order = sorted("abcde.")
+    recipe = Recipe(
+        DataRecipe(texts=("abc",), around=order[3]),
+        TokenizerRecipe("characters"),
+        ModelRecipe("gpt2", 8, 1, 4, 1, 8),
+        TRAINING,
+    )
+    assert (
+        sorted(ids) == list(range(6))
+        and samples(NextLetter(), tokenizer, recipe, order[0], 0) == ("".join(order[:4]),) * N_TEXTS
+    )

@@ -50,3 +50,7 @@ def test_no_address_is_an_error(query: dict[str, str]) -> None:
     view, wrong = View.parse(query)
     assert isinstance(view, View) and set(wrong) <= set(query)
     assert View.parse(view.query()) == (view, ())
+
+
+def test_half_a_character_in_an_address_is_left_out_and_named() -> None:
+    assert View.parse({"stops": '["\\ud800"]', "head": "1"}) == (View(head=1), ("stops",))

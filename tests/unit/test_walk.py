@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.quantise.aware import prepare
 from lmviz.quantise.scheme import Scheme
 from lmviz.trace.step import Trace
-from lmviz.walk.breakpoints import Breakpoint, next_stop
+from lmviz.walk.breakpoints import Breakpoint, _has_low_entropy, next_stop
 from lmviz.walk.cursor import Cursor, Walk
 from lmviz.walk.panels import panels_at, variables
 from lmviz.walk.stages import stages_of
@@ -301,3 +302,18 @@ def test_a_picture_calls_a_tensor_what_the_source_beside_it_does() -> None:
 )
 def test_the_variables_of_an_expression(text: str, names: tuple[str, ...]) -> None:
     assert variables(text) == names
+
+
+def test_a_run_stops_where_a_nan_of_a_weight_gets_into_the_numbers() -> None:
+    checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
+    with torch.no_grad():
+        checkpoint.model.blocks[0].attn.w_v.weight[0, 0] = math.nan
+        trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(".pik").ids_tensor)
+    first = next(step for step in trace if any(np.isnan(value.array).any() for value in step.outputs))
+    assert stop(Walk(trace), "nan") == first.address
+
+
+@pytest.mark.parametrize(("limit", "hit"), [("0.1", True), ("0.05", False)])
+def test_one_narrow_row_among_wide_ones_is_enough(limit: str, hit: bool) -> None:
+    rows = np.array([[0.5, 0.5, 0.0], [0.99, 0.01, 0.0], [1.0, 0.0, 0.0]])  # 0.69 and 0.056 nats; the last has one cell
+    assert _has_low_entropy(rows, limit) is hit

@@ -1,4 +1,4 @@
-"""Texts that are written on as far as one looks, and the models that the workbench lets write."""
+"""Texts that are written on as far as one looks, and the models that the services let write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.conftest import ROOT, SAMPLES
 
 
 @pytest.fixture(scope="module")
-def bench() -> Services:
+def services() -> Services:
     return Services()
 
 
@@ -71,40 +71,40 @@ def test_broken_numbers_are_told_every_time(names: lmviz.Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("model", SAMPLES)
-def test_untrained_is_what_the_recipe_starts_from(bench: Services, model: str) -> None:
+def test_untrained_is_what_the_recipe_starts_from(services: Services, model: str) -> None:
     recipe = read_recipe(ROOT / "sample_models" / model / "recipe.toml")
     trained, untrained = (
-        bench.generation.writer(read_reference(model)),
-        bench.generation.writer(read_reference(model), "untrained"),
+        services.generation.writer(read_reference(model)),
+        services.generation.writer(read_reference(model), "untrained"),
     )
     first = first_model(recipe.model, trained.config.d_vocab, recipe.training.seed, ROOT / "sample_models" / model)
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, untrained.model.state_dict()[name])
     assert untrained.tokenizer is trained.tokenizer and not untrained.model.training
-    assert bench.generation.writer(read_reference(model), "untrained") is untrained
+    assert services.generation.writer(read_reference(model), "untrained") is untrained
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])
-def test_the_workbench_gives_the_outcome_of_the_engine(bench: Services, strategy: str) -> None:
-    checkpoint = bench.generation.writer(read_reference("pokemon"))
+def test_the_service_gives_the_outcome_of_the_engine(services: Services, strategy: str) -> None:
+    checkpoint = services.generation.writer(read_reference("pokemon"))
     settings, greedy = Settings(strategy, n_sequences=3, max_new_tokens=6, seed=2), Settings("greedy")
     asked = [(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]
-    live = bench.generation.outcomes(asked)
+    live = services.generation.outcomes(asked)
     ids = (checkpoint.tokenizer.encode(prompt).ids for prompt in (".p", ".l"))
     wanted = tuple(outcome(checkpoint, one, how) for one, how in zip(ids, (settings, greedy), strict=True))
     assert live.finish()[-1]() == wanted
     assert (
         live.progress <= 1
-        and bench.generation.outcomes([(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]) is live
+        and services.generation.outcomes([(checkpoint, ".p", settings), (checkpoint, ".l", greedy)]) is live
     )
 
 
-def test_drafts_grow_token_by_token_text_by_text(bench: Services) -> None:
+def test_drafts_grow_token_by_token_text_by_text(services: Services) -> None:
     checkpoint, settings = (
-        bench.generation.writer(read_reference("names")),
+        services.generation.writer(read_reference("names")),
         Settings(n_sequences=2, max_new_tokens=3, seed=1),
     )
-    found = [draft() for draft in _drafts([bench.generation._ways(checkpoint, ".an", settings)])]
+    found = [draft() for draft in _drafts([services.generation._ways(checkpoint, ".an", settings)])]
     assert found[0] == () and found[-1] == found[-2]
     lengths = [tuple(map(len, drafted[0].new_ids)) for drafted in found[1:-1]]
     assert lengths == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
@@ -112,45 +112,45 @@ def test_drafts_grow_token_by_token_text_by_text(bench: Services) -> None:
 
 
 def test_a_search_that_was_made_for_a_comparison_is_not_made_again(
-    bench: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint, settings = bench.generation.writer(read_reference("names")), Settings("beam", max_new_tokens=4)
-    (compared,) = bench.generation.outcomes([(checkpoint, ".el", settings)]).finish()[-1]()
+    checkpoint, settings = services.generation.writer(read_reference("names")), Settings("beam", max_new_tokens=4)
+    (compared,) = services.generation.outcomes([(checkpoint, ".el", settings)]).finish()[-1]()
     monkeypatch.setattr(generation, "beam_searches", lambda *_: 1 / 0)
-    last = bench.generation.searches(checkpoint, ".el", settings).finish()[-1]
+    last = services.generation.searches(checkpoint, ".el", settings).finish()[-1]
     assert compared.log_probs == tuple(last.nodes[node].score for node in last.best[:1])
 
 
-def test_a_text_is_written_once_for_all_who_look(bench: Services) -> None:
-    checkpoint, settings = bench.generation.writer(read_reference("names")), Settings(seed=4)
-    assert bench.generation.writing(checkpoint, ".an", settings) is bench.generation.writing(
+def test_a_text_is_written_once_for_all_who_look(services: Services) -> None:
+    checkpoint, settings = services.generation.writer(read_reference("names")), Settings(seed=4)
+    assert services.generation.writing(checkpoint, ".an", settings) is services.generation.writing(
         checkpoint, ".an", settings
     )
-    assert bench.generation.writing(checkpoint, ".an", settings) is not bench.generation.writing(
+    assert services.generation.writing(checkpoint, ".an", settings) is not services.generation.writing(
         checkpoint, ".an", replace(settings, seed=5)
     )
 
 
-def test_too_long_a_prompt_is_a_sentence(bench: Services) -> None:
+def test_too_long_a_prompt_is_a_sentence(services: Services) -> None:
     with pytest.raises(UserError, match="4000"):
-        bench.generation.writing(bench.generation.writer(read_reference("names")), "a" * 4001, Settings())
+        services.generation.writing(services.generation.writer(read_reference("names")), "a" * 4001, Settings())
     with pytest.raises(UserError, match="at least one token"):
-        bench.generation.searches(bench.generation.writer(read_reference("names")), "", Settings("beam"))
+        services.generation.searches(services.generation.writer(read_reference("names")), "", Settings("beam"))
 
 
-def test_a_brought_tokenizer_is_read_once_whatever_the_order_of_its_files(bench: Services) -> None:
+def test_a_brought_tokenizer_is_read_once_whatever_the_order_of_its_files(services: Services) -> None:
     folder = ROOT / "sample_models/simple-llm"
     files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
-    found = bench.tokenizers.read_tokenizer(files)
-    assert bench.tokenizers.read_tokenizer(dict(reversed(files.items()))) is found
+    found = services.tokenizers.read_tokenizer(files)
+    assert services.tokenizers.read_tokenizer(dict(reversed(files.items()))) is found
     assert (
         found.tokenizer.encode("The cat").ids
-        == bench.models.checkpoint(read_reference("simple-llm")).tokenizer.encode("The cat").ids
+        == services.models.checkpoint(read_reference("simple-llm")).tokenizer.encode("The cat").ids
     )
     assert found.template is None
 
 
-def test_files_of_other_names_are_never_written(bench: Services) -> None:
+def test_files_of_other_names_are_never_written(services: Services) -> None:
     tokenizer = (ROOT / "sample_models/names/tokenizer.json").read_bytes()
-    found = bench.tokenizers.read_tokenizer({"tokenizer.json": tokenizer, "../../escaped.json": b"{}"})
+    found = services.tokenizers.read_tokenizer({"tokenizer.json": tokenizer, "../../escaped.json": b"{}"})
     assert found.tokenizer.d_vocab == 27 and not (ROOT.parent / "escaped.json").exists()

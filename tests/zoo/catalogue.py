@@ -22,6 +22,7 @@ from tests.zoo import (
     mingpt_like,
     modern,
     nanogpt_like,
+    strangers,
     torch_nn,
     trainings,
 )
@@ -313,10 +314,42 @@ STILL_BROKEN = (
 )  # fmt: skip
 
 
+def _of_strangers(kind: str) -> Callable[[], Patient]:
+    return lambda: patient(strangers.Gpt(kind))
+
+
+STRANGERS_HEALTHY = (
+    _later("gates that start closed", _of_strangers("gates")),
+    _later("loop: smoothed by hand", lambda: _in_loop(Loss=strangers.SmoothedByHand)),
+    _later("loop: a reward for being unsure", lambda: _in_loop(Loss=strangers.Unsure)),
+    _later("loop: in bits", lambda: _in_loop(Loss=strangers.InBits)),
+)
+STRANGERS_BROKEN = (
+    _later("masked at rest only", _of_strangers("masked at rest"), "causality"),
+    _later("clamped off", _of_strangers("clamped off"), "dead_units"),
+    _later("a logarithm of nothing", _of_strangers("logarithm of nothing"), "finite"),
+    _later("loop: squashed first", lambda: _in_loop(Loss=strangers.SquashedFirst), "cross_entropy"),
+    _later("loop: no logarithm", lambda: _in_loop(Loss=strangers.NoLogarithm), "cross_entropy"),
+    _later("loop: a squared distance", lambda: _in_loop(Loss=strangers.SquaredDistance), "cross_entropy"),
+    _later("loop: each token by itself", lambda: _in_loop(Loss=strangers.EachTokenByItself), "cross_entropy"),
+)
+
+
 def _untied() -> nn.Module:
     model = mingpt_like.GPT()
     model.lm_head.weight = nn.Parameter(model.transformer.wte.weight.detach().clone())
     return model.eval()
 
 
-ENTRIES = (*HEALTHY, *BROKEN, *LATER_HEALTHY, *LATER_BROKEN, *MORE_HEALTHY, *MORE_BROKEN, *STILL_HEALTHY, *STILL_BROKEN)
+ENTRIES = (
+    *HEALTHY,
+    *BROKEN,
+    *LATER_HEALTHY,
+    *LATER_BROKEN,
+    *MORE_HEALTHY,
+    *MORE_BROKEN,
+    *STILL_HEALTHY,
+    *STILL_BROKEN,
+    *STRANGERS_HEALTHY,
+    *STRANGERS_BROKEN,
+)

@@ -21,6 +21,7 @@ AS_IT_IS = Lesson(std=0, trains=False)
 WANTED = "loss.wanted"  # the targets, as the plain loop's loss reads them: [text * pos]
 STEPS = 40  # in which gradients that are added up on purpose begin anew; most loops tell after two or three
 MIXED = 1e-6  # of a slope: moved by logits of another position
+LEFT = 0.05  # of the slopes at a position, that a penalty on logits may leave of their sum; the limit is ours
 
 
 def shifted(inputs: Tensor, targets: Tensor) -> Finding:
@@ -93,8 +94,10 @@ def cross_entropy(patient: Patient) -> Finding:
     """The loss is the mean of −ln p(target), position by position. Measured: how far the slope at one position moves
     with the logits of another, in parts of the largest slope.
 
-    Where that is not 0, the axes of the logits have been mixed up on the way to the loss. And the slope of a
-    cross-entropy sums to 0 over the tokens: where only the target has one, the logarithm of a softmax is missing.
+    Where that is not 0, the axes of the logits have been mixed up on the way to the loss. And the slopes of a
+    cross-entropy sum to 0 over the tokens, since a softmax does not see what all logits have in common: where only the
+    target has one, the logarithm of a softmax is missing; where much is left of the sum, another function stands in
+    its place. A loss below 0 lacks the logarithm, or has a wrong sign.
 
     Source: torch.nn.functional.cross_entropy; Goodfellow et al. 2016, 6.2.2.3, for the slope.
     """
@@ -103,11 +106,18 @@ def cross_entropy(patient: Patient) -> Finding:
         return Finding("cross_entropy", False, 0.0, 0.0, "loss", step=1, details={"why": "no_slope"})
     if not asked.counted.any():
         return not_measured("cross_entropy", "too_short")
-    mixed = float(asked.moved.max())
-    slopes = asked.slopes[asked.counted]  # [position, d_vocab]
+    mixed, slopes = float(asked.moved.max()), asked.slopes[asked.counted]  # [position, d_vocab]
     others = slopes.abs().sum(dim=-1) - slopes.abs().amax(dim=-1)
-    why = "mixes_positions" if mixed > MIXED else "no_softmax" if not others.any() and slopes.shape[-1] > 1 else ""
-    return Finding("cross_entropy", not why, mixed, 0.0, "loss", step=1, details={"why": why})
+    left = float((slopes.sum(dim=-1).abs() / slopes.abs().sum(dim=-1).clamp(min=1e-30)).mean())
+    why = (
+        "mixes_positions" if mixed > MIXED
+        else "no_softmax" if not others.any() and slopes.shape[-1] > 1
+        else "not_shares" if left > LEFT and slopes.shape[-1] > 1
+        else "below_zero" if asked.even < 0
+        else ""
+    )  # fmt: skip
+    measured = {"not_shares": left, "below_zero": asked.even}.get(why, mixed)
+    return Finding("cross_entropy", not why, measured, 0.0, "loss", step=1, details={"why": why})
 
 
 def gradients_afresh(patient: Patient) -> Finding:

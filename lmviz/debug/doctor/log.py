@@ -29,6 +29,8 @@ class Log:
     axis: Axis  # what the steps of the history are
     n_unmeasured: int  # NaN that stands for "not measured"
     n_left_out: int  # lines after the most that are read
+    n_anew: int  # times that the log's own count of steps begins anew, and is counted on
+    n_same: int  # losses of a step of which the log has another one further down
 
 
 def read_log(text: str, d_vocab: int | None = None, roles: Mapping[str, Role] | None = None) -> Log:
@@ -63,6 +65,8 @@ def judged(sheet: Sheet, d_vocab: int | None = None, roles: Mapping[str, Role] |
         course.axis,
         course.n_unmeasured,
         sheet.n_left_out,
+        course.n_anew,
+        course.n_same,
     )
 
 

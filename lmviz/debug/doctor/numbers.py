@@ -68,7 +68,7 @@ def _broken(trace: Trace, step: Step, array: Array) -> Array | None:
     given = [value.array for value in step.inputs if value.array.dtype.kind == "f"]
     is_passed_on = any(np.isinf(one).any() for one in given)
     is_put = step.op in MAKING_MASKS or any(isinstance(s, float) and math.isinf(s) for s in step.settings.values())
-    is_log_of_mask = step.op == "log" and all(bool(np.isin(one, (0, 1)).all()) for one in given)
+    is_log_of_mask = step.op == "log" and all(bool(np.isin(one, (0, 1)).all() and one.any()) for one in given)
     infinite: Array = np.isinf(array)
     return None if is_passed_on or is_put or is_log_of_mask else infinite
 
@@ -163,6 +163,11 @@ def dead_units(patient: Patient) -> Finding:
     return Finding("dead_units", share <= 0.5, share, 0.5, address, cell, details=details)
 
 
+def _is_relu(step: Step) -> bool:
+    """However it is written: max(0, x)."""
+    return step.op in ("relu", "relu6") or (step.op in ("clamp", "clamp_min") and step.settings.get("min") == 0)
+
+
 def _off(patient: Patient) -> Iterator[tuple[str, Array]]:
     """For each ReLU, which of its units are 0 at every position of every text."""
     inputs, targets = patient.true_pairs
@@ -170,5 +175,5 @@ def _off(patient: Patient) -> Iterator[tuple[str, Array]]:
         trace = record(patient.at_rest, inputs)
     counted = (targets != -100).numpy()
     for step in trace:
-        if step.op == "relu" and step.outputs[0].array.ndim == 3 and step.outputs[0].shape[:2] == counted.shape:
+        if _is_relu(step) and step.outputs[0].array.ndim == 3 and step.outputs[0].shape[:2] == counted.shape:
             yield step.address, ~(step.outputs[0].array[counted] > 0).any(axis=0)

@@ -57,6 +57,7 @@ class Sheet:
     n_silent: int
     notation: Notation
     n_left_out: int = 0  # lines after the most that are read
+    is_headed: bool = False  # words stand above rows that do not fit them
 
 
 @dataclass
@@ -71,6 +72,8 @@ class Writer:
     n_silent: int = 0
     n_tables: int = 0
     n_left_out: int = 0
+    n_rows: int = 0  # without headings
+    is_headed: bool = False  # words stand above those rows, which do not fit them
     _known: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def column(
@@ -81,8 +84,9 @@ class Writer:
         if key not in self._known:
             if len(self.columns) >= MOST_COLUMNS:
                 return None
-            name = name_of(label[:LONGEST_NAME], context)
-            same = (name.words, name.part, table, place, is_progress)
+            said = name_of(label[:LONGEST_NAME])
+            name = said if said.part or said.role in ("step", "epoch") else name_of(label[:LONGEST_NAME], context)
+            same = (name.words, name.part, table, place, label if is_progress else "")
             if same not in self._known:
                 self._known[same] = len(self.columns)
                 self.columns.append(Column(_labelled(label, context, name), name, table, place, is_progress))

@@ -28,6 +28,8 @@ class Course:
     n_used: int  # lines of which something was used
     unused: tuple[int, ...]  # line numbers of the first of which nothing was
     n_unmeasured: int = 0  # NaN that stands for "not measured"
+    n_anew: int = 0  # times that the log's own count begins anew
+    n_same: int = 0  # losses of a step of which a later one stands here
 
 
 def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
@@ -36,7 +38,7 @@ def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
     for one in sorted(roles, key=lambda one: (sheet.columns[one.column].name.rank, -one.n)):
         by_role.setdefault(one.role, []).append(one.column)
     records, n_unmeasured = _measured(_in_order(sheet, by_role), by_role)
-    steps, axis = steps_of(sheet, records, by_role)
+    steps, axis, n_anew = steps_of(sheet, records, by_role)
     used = [
         any(one.column not in by_role.get("", ()) for one in record.fields) and step is not None
         for record, step in zip(records, steps, strict=True)
@@ -45,8 +47,12 @@ def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
     def points(columns: Iterable[int]) -> Points:
         return _points(records, steps, list(columns))
 
+    losses, columns = points(by_role.get("loss", ())), set(by_role.get("loss", ()))
+    n_losses = sum(
+        any(one.column in columns for one in r.fields) for r, is_used in zip(records, used, strict=True) if is_used
+    )
     return Course(
-        points(by_role.get("loss", ())),
+        losses,
         _without_repeats(points(by_role.get("held_out", ()))),
         points(by_role.get("grad_norm", ())),
         tuple((sheet.columns[c].label, points([c])) for c in by_role.get("other_loss", ())),
@@ -54,6 +60,8 @@ def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
         sum(used),
         tuple(record.line for record, is_used in zip(records, used, strict=True) if not is_used)[:3],
         n_unmeasured,
+        n_anew,
+        n_losses - len(losses),
     )
 
 

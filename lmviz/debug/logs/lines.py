@@ -51,6 +51,8 @@ class _Line:
     last: str = ""  # the name of the number before
     loose: tuple[str, float] | None = None  # a number without a name, which one may follow
     n_vague: int = 0
+    n_progress: int = 0
+    bar: str = ""  # what a progress bar counts
     opened: list[tuple[str, list[str], int]] = field(default_factory=list)  # names that brackets interrupt
     prefixes: list[str] = field(default_factory=list)
 
@@ -75,7 +77,7 @@ class _Line:
 
     def end_words(self) -> None:
         """Words to which no number came: they name the number before them, or say what the line is about."""
-        if self.words and self.loose is not None:
+        if self.words and self.loose is not None and not self.is_closed:
             self.put(self.name, *self.loose)
         elif self.words:
             self.turn_to(part_of(words_of(self.name)))
@@ -90,8 +92,10 @@ class _Line:
         if name:
             self.put(name, written, of)
             self.words, self.is_closed, self.loose = [], False, None
+        elif of and self.bar:
+            self.put(self.bar, written, of)
         elif of:
-            self._keep(self.writer.column("n/N", is_progress=True), written, of)
+            self.progress(written, of)
         elif not self.opened or (self.opened[-1][0] == "[" and not self.last):  # "[100] loss=2.3"
             self.vague(written)
 
@@ -102,7 +106,7 @@ class _Line:
             said = name_of(name)
         if of and said.bare:  # "Test: [0/196]"
             self.turn_to(said.part)
-            self._keep(self.writer.column("n/N", is_progress=True), written, of)
+            self.progress(written, of)
         elif said.role in ("step", "epoch"):
             self.turn_to(said.part)
             self._keep(self.writer.column(name), written, of)
@@ -114,8 +118,14 @@ class _Line:
         if column is not None and (found := read_number(self.writer, column, written, of)) is not None:
             self.fields.append(found)
 
+    def progress(self, written: str, of: float) -> None:
+        """ "[0/25][50/1583]": the first, the second, …"""
+        self.n_progress += 1
+        label = "n/N" if self.n_progress == 1 else f"n/N {self.n_progress}"
+        self._keep(self.writer.column(label, is_progress=True), written, of)
+
     def vague(self, written: str) -> None:
-        if not self.fields or self.n_vague:
+        if self.n_vague + self.n_progress == len(self.fields) or self.n_vague:
             self.n_vague += 1
             if self.n_vague <= _VAGUE:
                 self._keep(self.writer.column(f"#{self.n_vague}", place=self.n_vague), written, 0.0)
@@ -148,6 +158,7 @@ class _Line:
         if not self.opened:
             return
         opened, words, start = self.opened.pop()
+        self.loose = None  # what stands outside a bracket does not name a number in it
         if opened == "{" and self.prefixes:
             self.prefixes.pop()
         if words and self.words:  # "iter time (ms)"
@@ -202,6 +213,8 @@ def _number(line: _Line, tokens: list[re.Match[str]], i: int) -> int:
     if unit is not None:
         if unit in ("k", "K") and name_of(line.name).role == "step":
             line.number(f"{line.writer.notation.value(written) * 1000:.0f}")
+        if unit == "%" and name_of(line.name).role in ("step", "epoch"):  # "Epochs:  33%|##| 1/3"
+            line.bar = line.name
         line.words, line.is_closed, line.loose = [], False, None
         return 1
     if i + 2 < len(tokens) and tokens[i + 1].group() == "/" and tokens[i + 2].lastgroup == "number":

@@ -13,8 +13,8 @@ from lmviz.debug.logs.columns import EXAMPLE, Field, Sheet, Writer, read_number
 from lmviz.debug.logs.cut import without_cut_ends
 from lmviz.debug.logs.lines import read_line
 from lmviz.debug.logs.notation import notation_of
-from lmviz.debug.logs.roles import name_of
-from lmviz.debug.logs.tables import Table, is_rule, read_row, table_at
+from lmviz.debug.logs.roles import Part, name_of, split_of
+from lmviz.debug.logs.tables import Table, are_unlike_headings, is_rule, read_row, table_at
 from lmviz.errors import UserError
 
 MOST_CHARACTERS = 2_000_000
@@ -29,13 +29,15 @@ _ESCAPES = re.compile(
 )
 _BAR = re.compile(r"%\|[^|\n]{0,400}\|")
 _WRAPPED = re.compile(
-    r"\b(?:np\.|numpy\.|torch\.|jnp\.)?(?:tensor|Tensor|float16|float32|float64|bfloat16|Array|DeviceArray|Scalar|float)\("
+    r"(?P<name>(?<=\w ))?\b(?:np\.|numpy\.|torch\.|jnp\.|tf\.)?"
+    r"(?:tensor|Tensor|float16|float32|float64|bfloat16|Array|DeviceArray|Scalar|float)\("
 )
+_NAN_OF_WINDOWS = re.compile(r"\b1\.#(?:(?P<infinite>INF)|QNAN|SNAN|IND)0{0,20}")
 _LIST = re.compile(r"[:=]\s{0,8}\[([\d\s.,eE+\-naN]{8,2000000})")
 _NAME_BEFORE = re.compile(r"\w[\w /.\-]{0,60}['\"]?\s{0,8}$")
 _OBJECT = re.compile(r"\{[^{}]{0,20000}\}")
 _BETWEEN = re.compile(r"\}\s{0,50},?\s{0,50}\{")
-_THIN_SPACE = re.compile(r"(?<=\d)[\u00a0\u202f\u2009](?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u202f\u2009'’](?=\d{3}(?!\d))")
 _DRAWN = str.maketrans(
     {
         **dict.fromkeys("│┃║┆┊▏╎", "|"),
@@ -60,6 +62,7 @@ def read_sheet(text: str) -> Sheet:
             found=len(text),
         )
     plain = _plain(text)
+    plain = _rows_of_json(plain) or plain
     writer = Writer(notation_of(plain))
     found = _objects(plain) or _series(plain)
     if found is not None:
@@ -76,15 +79,32 @@ def read_sheet(text: str) -> Sheet:
         writer.n_silent,
         writer.notation,
         writer.n_left_out,
+        writer.is_headed,
     )
 
 
 def _plain(text: str) -> str:
     """The text without what a terminal or a tensor adds to it, one line a line."""
     plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\b", "\n"))
-    plain = _THIN_SPACE.sub("", _ESCAPES.sub("", plain)).translate(_DRAWN)
-    plain = _WRAPPED.sub("(", _BAR.sub("% ", plain))
+    plain = _THOUSANDS.sub("", _ESCAPES.sub("", plain)).translate(_DRAWN)
+    plain = _WRAPPED.sub(lambda found: "(" if found["name"] is None else "=(", _BAR.sub("% ", plain))
+    plain = _NAN_OF_WINDOWS.sub(lambda found: "inf" if found["infinite"] else "nan", plain)
     return plain.replace("n/a", "none").replace("N/A", "none")
+
+
+def _rows_of_json(text: str) -> str:
+    """[[0, 3.2], [10, 2.9]] as a row in each line; empty if it is something else."""
+    begun = text.lstrip()[:40].replace(" ", "").replace("\n", "")
+    if not begun.startswith(("[[", "[(")):
+        return ""
+    try:
+        found = json.loads(text.replace("(", "[").replace(")", "]"))
+    except (ValueError, RecursionError):
+        return ""
+    rows = found if all(isinstance(row, list) for row in found) else []
+    if any(isinstance(one, list | dict | str) for row in rows for one in row):
+        return ""
+    return "".join("\t".join("-" if one is None else f"{one}" for one in row) + "\n" for row in rows)
 
 
 def _one_object_a_line(text: str) -> str:
@@ -107,6 +127,8 @@ def _read_lines(writer: Writer, lines: list[str]) -> None:
     for i, (number, line) in enumerate(kept):
         if is_rule(line):
             continue
+        if table is None and not writer.n_rows:
+            writer.is_headed = i > 0 and are_unlike_headings(writer, texts[i - 1], line)
         row = read_row(writer, table, line)
         if row is None and (headings := table_at(writer, texts, i)) is not None:
             table = headings
@@ -195,11 +217,13 @@ def _fields(writer: Writer, found: Mapping[str, Any]) -> list[Field]:
     name = next((flat[key] for key in ("name", "metric", "tag", "key") if isinstance(flat.get(key), str)), None)
     if name is not None and "value" in flat:  # {"name": "loss", "value": 2.3}
         flat[name] = flat.pop("value")
-    fields = []
+    parts = (split_of(label, value) for label, value in flat.items() if isinstance(value, str))
+    context: Part = next((part for part in parts if part), "")
+    fields: list[Field] = []
     for label, value in flat.items():
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             continue
-        if (column := writer.column(label)) is None:
+        if (column := writer.column(label, context)) is None:
             continue
         number = read_number(writer, column, value) if isinstance(value, str) else Field(column, _as_float(value))
         fields += [number] if number is not None else []

@@ -25,7 +25,7 @@ _PARTS: dict[str, Part] = {
 _EVALUATED = frozenset(("saving", "dict"))  # what a TensorFlow estimator says before the numbers of an evaluation
 _LOSS = frozenset(
     ("loss", "losses", "vloss", "tloss", "perte", "pertes", "verlust", "perdida", "nll", "xent", "xentropy", "ce",
-     "cel", "crossentropy", "cost", "cout", "bce")
+     "cel", "crossentropy", "cost", "cout", "bce", "logloss", "mlogloss")
 )  # fmt: skip
 _NO_LOSS = frozenset(
     ("scale", "scaler", "ratio", "delta", "diff", "best", "lowest", "min", "max", "minimum", "maximum", "std", "stddev",
@@ -64,6 +64,11 @@ _JOINED = {
 }
 
 
+_SPLITS = frozenset(
+    ("split", "phase", "mode", "stage", "event", "type", "kind", "set", "subset", "part", "dataset", "jeu", "etape")
+)  # what a column is called whose words say which texts the others are about
+
+
 @dataclass(frozen=True)
 class Name:
     """What the words of a name say."""
@@ -99,6 +104,17 @@ def part_of(words: tuple[str, ...]) -> Part:
     if set(words) >= _EVALUATED:
         return "val"
     return next((_PARTS[word] for word in reversed(words) if word in _PARTS), "")
+
+
+def split_of(name: str, written: str) -> Part:
+    """Which texts a row is about, if a column of that name with that word in it says so.
+
+    >>> split_of("phase", "val"), split_of("run", "test")
+    ('val', '')
+    """
+    words = words_of(written[:40])
+    says = bool(words) and _PARTS.keys() >= set(words) and bool(_SPLITS & set(words_of(name)))
+    return part_of(words) if says else ""
 
 
 @lru_cache(maxsize=20_000)

@@ -36,6 +36,7 @@ class _Count:
     gap: int = 1
     offset: int = 0
     epoch: float | None = None
+    n_anew: int = 0  # times it began anew, and nothing in the log says that an epoch ended
 
     def at(self, own: _Own) -> int:
         written = own.written
@@ -43,6 +44,7 @@ class _Count:
             self.start = written
         elif written < self.written and (written <= self.start or self._is_later(own.epoch)):
             whole = own.of if own.of >= self.written else 0
+            self.n_anew += not whole and not self._is_later(own.epoch)
             self.offset = self.offset + whole if whole else self.step + max(1, self.gap) - written
             self.start = written
         elif written > self.written:
@@ -55,18 +57,19 @@ class _Count:
         return epoch is not None and self.epoch is not None and epoch > self.epoch
 
 
-def steps_of(sheet: Sheet, records: Sequence[Record], by_role: ByRole) -> tuple[list[int | None], Axis]:
-    """The step of every record, None where none can be told; and what the steps are."""
+def steps_of(sheet: Sheet, records: Sequence[Record], by_role: ByRole) -> tuple[list[int | None], Axis, int]:
+    """The step of every record, None where none can be told; what the steps are; and how often the log's own count
+    begins anew without a word."""
     losses = next((set(by_role[role]) for role in ("loss", "held_out", "other_loss") if by_role.get(role)), set[int]())
     has_loss = [any(one.column in losses for one in record.fields) for record in records]
-    by_count = _by_count(_owns(sheet, records, has_loss, by_role), has_loss)
+    by_count, n_anew = _by_count(_owns(sheet, records, has_loss, by_role), has_loss)
     by_epoch = _by_epoch(records, by_role.get("epoch", ()))
     n, counts, epochs = sum(has_loss), _apart(has_loss, by_count), _apart(has_loss, by_epoch)
     if counts >= max(min(n, 2), FEWEST * n) and counts >= 0.9 * epochs:
-        return by_count, "step"
+        return by_count, "step", n_anew
     if n and epochs >= 0.9 * n:
-        return by_epoch, "epoch"
-    return _counted(has_loss), "count"
+        return by_epoch, "epoch", 0
+    return _counted(has_loss), "count", 0
 
 
 def _apart(has_loss: Sequence[bool], steps: Sequence[int | None]) -> int:
@@ -120,7 +123,7 @@ def _without_false_start(found: list[_Own | None]) -> list[_Own | None]:
     return found
 
 
-def _by_count(owns: Sequence[_Own | None], has_loss: Sequence[bool]) -> list[int | None]:
+def _by_count(owns: Sequence[_Own | None], has_loss: Sequence[bool]) -> tuple[list[int | None], int]:
     """Steps as the log counts them. A line without one belongs to the step before it.
 
     Where nearly all losses have a step of their own, one without it is no loss of a step: it sums up, or is cut.
@@ -132,7 +135,7 @@ def _by_count(owns: Sequence[_Own | None], has_loss: Sequence[bool]) -> list[int
         if own is not None:
             step = count.at(own) if own.is_main else own.written
         found.append(None if own is None and is_loss and all_have else step)
-    return found
+    return found, count.n_anew
 
 
 def _by_epoch(records: Sequence[Record], epochs: Collection[int]) -> list[int | None]:

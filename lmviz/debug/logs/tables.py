@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lmviz.debug.logs.columns import Field, Writer, read_number
 from lmviz.debug.logs.lines import read_line
 from lmviz.debug.logs.notation import MISSING, cell_pattern
-from lmviz.debug.logs.roles import name_of, words_of
+from lmviz.debug.logs.roles import Part, name_of, split_of, words_of
 
 DELIMITERS = ("\t", "|", ";", ",", "  ", " ")
 MOST_CELLS = 500
@@ -101,25 +101,27 @@ def read_row(writer: Writer, table: Table | None, line: str) -> list[Field] | No
     by_spaces = not table.delimiter.strip() and table.delimiter != "\t"
     if len(cells) != len(table.headings) + table.has_index or not _is_row(writer, cells, by_spaces):
         return None
-    fields = []
+    fields: list[Field | None] = []
     if table.has_index:
         fields.append(_cell(writer, table, "index", cells[0], place=1))
     cells, named_by = cells[table.has_index :], table.named_by
+    parts = (split_of(heading, cell) for heading, cell in zip(table.headings, cells, strict=True))
+    part: Part = next((part for part in parts if part), "")
     for i, (heading, cell) in enumerate(zip(table.headings, cells, strict=True)):
         if named_by is not None and i in named_by:
             if i == named_by[1] and (name := cells[named_by[0]]):
-                fields.append(_cell(writer, table, name, cell))
+                fields.append(_cell(writer, table, name, cell, part=part))
         elif cell.startswith("{"):
             fields.extend(read_line(writer, cell))
         else:
-            fields.append(_cell(writer, table, heading or f"column {i + 1}", cell))
+            fields.append(_cell(writer, table, heading or f"column {i + 1}", cell, part=part))
     return [found for found in fields if found is not None]
 
 
-def _cell(writer: Writer, table: Table, heading: str, cell: str, place: int = 0) -> Field | None:
+def _cell(writer: Writer, table: Table, heading: str, cell: str, place: int = 0, part: Part = "") -> Field | None:
     if cell.lower() in MISSING:
         return None
-    column = writer.column(heading, table=table.number, place=place)
+    column = writer.column(heading, part, table=table.number, place=place)
     return read_number(writer, column, cell) if column is not None else None
 
 
@@ -127,10 +129,24 @@ def _bare_row(writer: Writer, line: str) -> list[Field] | None:
     """Numbers and nothing else: each under its place."""
     if line.lstrip()[:1] not in _BEGINS_A_NUMBER:
         return None
-    cells = next((found for one in _BARE if (found := _numbers(writer, line, one))), [])
+    cells = _bare_cells(writer, line)
+    writer.n_rows += bool(cells)
     columns = [writer.column(f"column {i + 1}", place=i + 1, table=-1) for i in range(len(cells))]
     fields = [read_number(writer, c, cell) for c, cell in zip(columns, cells, strict=True) if c is not None]
     return [one for one in fields if one is not None] or None
+
+
+def are_unlike_headings(writer: Writer, words: str, line: str) -> bool:
+    """Whether words stand above a row of numbers, as headings do, but not as many as there are numbers."""
+    if not line.lstrip()[:1] or line.lstrip()[0] not in _BEGINS_A_NUMBER:
+        return False
+    n = len(_bare_cells(writer, line))
+    headings = [cells for one in _BARE[:-1] if len(cells := cells_of(words, one)) > 1]
+    return n > 0 and any(len(cells) != n and _are_headings(writer, cells) for cells in headings)
+
+
+def _bare_cells(writer: Writer, line: str) -> list[str]:
+    return next((found for one in _BARE if (found := _numbers(writer, line, one))), [])
 
 
 def _numbers(writer: Writer, line: str, delimiter: str) -> list[str]:

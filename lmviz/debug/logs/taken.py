@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lmviz.debug.logs.columns import Sheet
+from lmviz.debug.logs.columns import Record, Sheet
 from lmviz.debug.logs.roles import Part, Role
 
 ENOUGH = 0.2  # of the numbers of the column that has most: a better name with fewer is not preferred
 APART = 0.3  # of the numbers of a count that are different, at least: several lines may be about one step
+MOST_NESTED = 4  # counts without names, one within another, that are looked at
 FEW = 4  # columns without headings, at most, of which one may guess what they are
 _BY_PLACE: tuple[Role, ...] = ("step", "loss", "held_out", "grad_norm")
 
@@ -71,6 +72,12 @@ def taken(sheet: Sheet, chosen: Mapping[str, Role] | None = None) -> tuple[Taken
     )
 
 
+def _both(record: Record, outer: int, inner: int) -> tuple[float, float]:
+    """The numbers of two columns in one record."""
+    values = {one.column: one.value for one in reversed(record.fields)}
+    return values[outer], values[inner]
+
+
 def _numbers(sheet: Sheet) -> list[Numbers]:
     values: list[list[float]] = [[] for _ in sheet.columns]
     records: list[set[int]] = [set() for _ in sheet.columns]
@@ -98,6 +105,7 @@ class _Roles:
         for i, column in enumerate(sheet.columns):
             if not self.role[i] and (column.name.role in ("step", "epoch") or column.is_progress):
                 self.role[i] = column.name.role or "step"
+        self._one_count_within_another()
         self._counts_at_the_beginning()
         for i, role in self.chosen.items():
             self.role[i] = role
@@ -143,7 +151,7 @@ class _Roles:
 
     def _without_headings(self) -> None:
         """Rows of numbers without headings: a count, then losses. Only if that is what they look like."""
-        if "loss" in self.role or "loss" in self.chosen.values():
+        if self.sheet.is_headed or "loss" in self.role or "loss" in self.chosen.values():
             return
         bare = [i for i, column in enumerate(self.sheet.columns) if column.table < 0 and i not in self.chosen]
         numbers = [self.numbers[i] for i in bare]
@@ -174,6 +182,23 @@ class _Roles:
             best = max(found, key=lambda i: len(self.numbers[i].values))
             for i in found:
                 self.role[i] = role if i == best or self._goes_on(i, best) else ""
+
+    def _one_count_within_another(self) -> None:
+        """ "[2, 4000] loss: 1.9", "[1/25][50/1583]": of two counts without names, the first is of epochs if the second
+        grows within each of its values, and begins anew with the next."""
+        unnamed = [
+            i for i, column in enumerate(self.sheet.columns)
+            if (column.place and column.table == 0) or column.is_progress
+        ]  # fmt: skip
+        for outer, inner in pairwise(unnamed[:MOST_NESTED]):
+            together = self.numbers[outer].records & self.numbers[inner].records
+            if {outer, inner} & self.chosen.keys() or len(together) < max(2, 0.9 * self.numbers[outer].n):
+                continue
+            pairs = [_both(self.sheet.records[r], outer, inner) for r in sorted(together)]
+            is_inside = all(a < b or (a != b and b == pairs[0]) for a, b in pairwise(pairs))  # or all of it begins anew
+            if is_inside and any(a[0] == b[0] for a, b in pairwise(pairs)):
+                self.role[outer], self.role[inner] = "epoch", "step"
+                self.guessed |= {i for i in (outer, inner) if self.sheet.columns[i].place}
 
     def _counts_at_the_beginning(self) -> None:
         """A number without a name that begins a line, if it grows and nothing with a name counts these lines."""

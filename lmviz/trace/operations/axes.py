@@ -18,7 +18,7 @@ Forward = Callable[[Sequence[Named], Settings, Shape], Sequence[str]]
 Backward = Callable[[Shape, str, Settings, Named], Sequence[str]]
 OfWeight = Callable[[str, Shape, str, str], Axes]
 
-UNKNOWN_CALL = (IndexError, KeyError, TypeError, ValueError)
+UNKNOWN_CALL = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def unnamed(shape: Shape) -> Axes:
@@ -97,11 +97,14 @@ def _aligned_input(shape: Shape, argument: str, settings: Settings, after: Named
 
 
 def dims_of(settings: Settings, rank: int, name: str = "dim") -> set[int]:
-    """The axes that a setting names, counted from the left; all of them if there is no setting."""
+    """The axes that a setting names, counted from the left; all of them if there is no setting.
+
+    A number that has no axes has one for whoever asks for it: 0, or −1.
+    """
     dim = settings.get(name)
     if dim is None:
         return set(range(rank))
-    return {d % rank for d in (dim if isinstance(dim, list | tuple) else (dim,))}
+    return {d % max(rank, 1) for d in (dim if isinstance(dim, list | tuple) else (dim,))}
 
 
 def _reduced(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Sequence[str]:

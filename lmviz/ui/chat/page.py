@@ -25,13 +25,13 @@ def page(view: View) -> None:
         messages.editor(view)
         messages.given(view)
     with right:
-        bench = shell.workbench(view.lang)
+        services = shell.services(view.lang)
         try:
-            _read(bench, view)
+            _read(services, view)
         except UserError as error:
             st.error(error_text(view.lang, error))
 
 
-def _read(bench: Services, view: View) -> None:
-    reading.choices(bench, view)
-    reading.what_is_read(bench, view)
+def _read(services: Services, view: View) -> None:
+    reading.choices(services, view)
+    reading.what_is_read(services, view)

@@ -26,9 +26,9 @@ OPEN = '<pre style="white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1
 HEIGHT = 430  # pixels
 
 
-def choices(bench: Services, view: View) -> None:
+def choices(services: Services, view: View) -> None:
     """Template, tokenizer, and whether the text ends where the assistant begins."""
-    names = [LEARNED, *bench.models.sample_names(), FILE]
+    names = [LEARNED, *services.models.sample_names(), FILE]
     with st.container(horizontal=True, vertical_alignment="bottom", key="chat_choices"):
         widgets.selectbox(
             text(view.lang, "chat.template"),
@@ -40,7 +40,7 @@ def choices(bench: Services, view: View) -> None:
         widgets.selectbox(
             text(view.lang, "chat.tokenizer"),
             listed(names, str(view.tokenizer)),
-            format_func=lambda name: _name(bench, view.lang, name),
+            format_func=lambda name: _name(services, view.lang, name),
             width=230,
             help=text(view.lang, "chat.tokenizer_help"),
             **state.bound("tokenizer"),
@@ -50,30 +50,30 @@ def choices(bench: Services, view: View) -> None:
         own.upload(view.lang, "chat.file")
 
 
-def _name(bench: Services, lang: str, name: str) -> str:
+def _name(services: Services, lang: str, name: str) -> str:
     if name == FILE:
         return text(lang, "tokenizer.name.file")
-    return text(lang, "chat.tokenizer.learned") if name == LEARNED else model_name(bench, lang, read_reference(name))
+    return text(lang, "chat.tokenizer.learned") if name == LEARNED else model_name(services, lang, read_reference(name))
 
 
-def what_is_read(bench: Services, view: View) -> None:
+def what_is_read(services: Services, view: View) -> None:
     from lmviz.tokens.template import Message, json_given
 
     turns = tuple(Message(role, content, json_given(more)) for role, content, more in view.turns)
     if view.tokenizer == FILE:
-        found = own.brought(bench, view.lang)
+        found = own.brought(services, view.lang)
         if found is None:
             return
         tokenizer, of_its_own = found.tokenizer, found.template
     elif not isinstance(view.tokenizer, Reference):
-        tokenizer, of_its_own = bench.tokenizers.chat_tokenizer("\n".join(turn.content for turn in turns)), None
+        tokenizer, of_its_own = services.tokenizers.chat_tokenizer("\n".join(turn.content for turn in turns)), None
     else:
         tokenizer, of_its_own = (
-            bench.tokenizers.tokenizer(view.tokenizer),
-            bench.tokenizers.chat_template(view.tokenizer),
+            services.tokenizers.tokenizer(view.tokenizer),
+            services.tokenizers.chat_template(view.tokenizer),
         )
     template = _template(view, of_its_own)
-    chat = bench.tokenizers.chat(tokenizer, turns, template, view.asks, json_given(view.given))
+    chat = services.tokenizers.chat(tokenizer, turns, template, view.asks, json_given(view.given))
     counts = {"characters": len(chat.text), "tokens": len(chat.tokens), "special": sum(chat.special)}
     written = {name: integer(view.lang, count) for name, count in counts.items()}
     st.markdown(text(view.lang, "chat.counts", n=len(turns), **written))

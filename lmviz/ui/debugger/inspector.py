@@ -23,7 +23,7 @@ TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
-def inspector(bench: Services, run: Recording, view: View, other: Recording | None = None) -> dict[str, Any] | None:
+def inspector(services: Services, run: Recording, view: View, other: Recording | None = None) -> dict[str, Any] | None:
     """What is said about the pinned cell; None if no cell is pinned, or its tensor is not in this run."""
     if view.cell is None:
         return None
@@ -51,7 +51,7 @@ def inspector(bench: Services, run: Recording, view: View, other: Recording | No
         "formula": "",
     }
     if why is not None and why.known:
-        shown["lines"] = [_line(run, one, view) for one in _unrolled(bench, run, why, gradient)]
+        shown["lines"] = [_line(run, one, view) for one in _unrolled(services, run, why, gradient)]
         shown["formula"] = svg(why.formula)
         shown["recomputed"] = parts(why.value)
         shown["agrees"] = agrees(why.value, found, value)
@@ -67,12 +67,12 @@ def inspector(bench: Services, run: Recording, view: View, other: Recording | No
     return shown
 
 
-def _unrolled(bench: Services, run: Recording, why: Explanation, gradient: bool) -> list[Explanation]:
+def _unrolled(services: Services, run: Recording, why: Explanation, gradient: bool) -> list[Explanation]:
     """An explanation, and those of the numbers behind it as long as there is just one to follow: a score is a scaled
     product, and the product a sum. A step that passes its number on unchanged is left out."""
     lines = [why]
     for _ in range(8):
-        behind = _behind(bench, run, lines[-1]) if not gradient else None
+        behind = _behind(services, run, lines[-1]) if not gradient else None
         if behind is None or len(lines) == LINES:
             break
         if np.isclose(behind.value, lines[-1].value, rtol=1e-5, atol=0):  # float32 beside float64
@@ -81,7 +81,7 @@ def _unrolled(bench: Services, run: Recording, why: Explanation, gradient: bool)
     return lines
 
 
-def _behind(bench: Services, run: Recording, why: Explanation) -> Explanation | None:
+def _behind(services: Services, run: Recording, why: Explanation) -> Explanation | None:
     """The explanation of the one activation that a number was made from; None if it was made from several."""
     followed = []
     for operand in _operands(why):

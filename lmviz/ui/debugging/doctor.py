@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.bug import WithBug
+from lmviz.registry.folder import Folder
+from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, replay, shell, state, widgets
@@ -24,10 +27,10 @@ if TYPE_CHECKING:
 
 OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
 BEAT = 2.0  # seconds between two looks at a running training
-SICK = "bug/no_mask@simple-llm"  # a model to try the doctor on
+SICK = WithBug("no_mask", Folder("simple-llm"))  # a model to try the doctor on
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
@@ -39,11 +42,11 @@ def section(bench: Services, view: View) -> None:
             **state.bound("way"),
         )
         if view.way == "model":
-            choices.model(bench, lang, view.model, prompt=None, target=None)
+            choices.model(services, lang, view.model, prompt=None, target=None)
             _own_folder(view)
         elif view.way == "run":
-            _runs(bench, view)
-    {"model": _model, "run": _run, "log": _log}[view.way](bench, view)
+            _runs(services, view)
+    {"model": _model, "run": _run, "log": _log}[view.way](services, view)
 
 
 def _own_folder(view: View) -> None:
@@ -52,13 +55,13 @@ def _own_folder(view: View) -> None:
             text(view.lang, "doctor.own"),
             help=text(view.lang, "doctor.own_help"),
             key="doctor.own",
-            on_change=lambda: state.go(model=st.session_state["doctor.own"].strip() or view.model, prompt=None),
+            on_change=lambda: _open(st.session_state["doctor.own"]),
         )
 
 
-def _model(bench: Services, view: View) -> None:
+def _model(services: Services, view: View) -> None:
     with st.spinner(text(view.lang, "doctor.examining")):
-        examined = bench.doctor.examine(view.model)
+        examined = services.doctor.examine(view.model)
     cards.summary(view.lang, examined.findings)
     if not any(finding.holds is False for finding in examined.findings):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -69,25 +72,31 @@ def _model(bench: Services, view: View) -> None:
                 key="doctor.sick",
                 on_click=lambda: state.go(way="model", model=SICK, prompt=None),
             )
-    cards.cards(view.lang, examined.findings, look(bench, view.model, examined.prompt))
+    cards.cards(view.lang, examined.findings, look(services, view.model, examined.prompt))
     with st.expander(text(view.lang, "doctor.drawing"), icon=":material/casino:"):
-        _drawing(bench, view)
+        _drawing(services, view)
 
 
-def _drawing(bench: Services, view: View) -> None:
+def _open(written: str) -> None:
+    """A model of the visitor's own, by its folder."""
+    if written.strip():
+        state.go(model=read_reference(written.strip()), prompt=None)
+
+
+def _drawing(services: Services, view: View) -> None:
     """Temperature and top-k, what they leave to choose from, and what the model writes with them."""
     lang = view.lang
     with st.container(horizontal=True):
         st.number_input(text(lang, "doctor.temperature"), 0.0, 100.0, step=0.1, width=180, **state.bound("temperature"))
         st.number_input(text(lang, "doctor.top_k"), 0, 1_000_000, width=180, **state.bound("top_k"))
-    drawn = bench.doctor.drawn(view.model, view.temperature, view.top_k)
+    drawn = services.doctor.drawn(view.model, view.temperature, view.top_k)
     st.markdown(text(lang, "doctor.written", text=words.code(drawn.text)))
     finding = drawn.finding
     if why := finding.details["why"]:
         details = {"d_vocab": words.said(lang, float(str(finding.details["d_vocab"])))}
         details["repeats"] = words.said(lang, float(str(finding.details["repeats"])), share=True)
         st.warning(text(lang, f"doctor.sampling.{why}", **details))
-        prompt = bench.models.first_prompt(view.model)
+        prompt = services.models.first_prompt(view.model)
         place = Walk(lang=lang, model=view.model, prompt=prompt, step="probabilities",
                      temperature=min(10.0, max(0.01, view.temperature)))  # fmt: skip
         cards.alarm(lang, finding, place)
@@ -95,13 +104,13 @@ def _drawing(bench: Services, view: View) -> None:
         st.success(f"**{words.about(lang, finding, 'title')}** · {words.measured(lang, finding)}")
 
 
-def look(bench: Services, model: Reference, prompt: str) -> cards.Look:
+def look(services: Services, model: Reference, prompt: str) -> cards.Look:
     """From a finding on a model to where it can be seen."""
-    return lambda finding: bench.doctor.seen(model, prompt, finding)
+    return lambda finding: services.doctor.seen(model, prompt, finding)
 
 
-def _runs(bench: Services, view: View) -> None:
-    found = {run.id: run.name for run in bench.models.runs.all()}
+def _runs(services: Services, view: View) -> None:
+    found = {run.id: run.name for run in services.models.runs.all()}
     if not found:
         return
     widgets.selectbox(
@@ -114,34 +123,34 @@ def _runs(bench: Services, view: View) -> None:
     )
 
 
-def _run(bench: Services, view: View) -> None:
+def _run(services: Services, view: View) -> None:
     """The curves of a training, looked at again and again while it goes on; when it is over, its model too."""
-    found = {run.id: run for run in bench.models.runs.all()}
+    found = {run.id: run for run in services.models.runs.all()}
     if not found:
         st.info(text(view.lang, "doctor.no_runs"))
         shell.link(text(view.lang, "doctor.start"), Training(lang=view.lang), "training")
         return
     run = found[view.run] if view.run in found else next(iter(found.values()))
     every = replay.pace("doctor", BEAT) if run.is_active else None
-    st.fragment(_watched, run_every=every)(bench, run.id, every is not None)
-    if every is None and (model := bench.doctor.last_model(run.id)):
+    st.fragment(_watched, run_every=every)(services, run.id, every is not None)
+    if every is None and (model := services.doctor.last_model(run.id)):
         st.markdown(f"#### {text(view.lang, 'doctor.the_model')}")
-        _model(bench, replace(view, model=model))
+        _model(services, replace(view, model=model))
 
 
-def _watched(bench: Services, run: str, goes_on: bool) -> None:
+def _watched(services: Services, run: str, goes_on: bool) -> None:
     """What the rules say of a run as it is now."""
     with replay.look("doctor"):
-        _looked(bench, run, goes_on)
+        _looked(services, run, goes_on)
 
 
-def _looked(bench: Services, run: str, goes_on: bool) -> None:
+def _looked(services: Services, run: str, goes_on: bool) -> None:
     view = state.view(View)
     try:
-        now = bench.models.runs.get(run)
+        now = services.models.runs.get(run)
         if goes_on and not now.is_active:
             st.rerun()
-        history = bench.doctor.history(run)
+        history = services.doctor.history(run)
     except UserError as error:  # deleted meanwhile
         st.error(error_text(view.lang, error))
         return
@@ -149,22 +158,24 @@ def _looked(bench: Services, run: str, goes_on: bool) -> None:
         at = {"step": integer(view.lang, now.step), "steps": integer(view.lang, now.steps)}
         st.markdown(f":blue[:material/sync:] {text(view.lang, 'doctor.goes_on', **at)}")
     if history.losses:
-        diagnosed(bench, view, history, lambda finding: bench.doctor.seen_in_run(run, finding), goes_on=goes_on)
+        diagnosed(services, view, history, lambda finding: services.doctor.seen_in_run(run, finding), goes_on=goes_on)
     else:
         st.info(text(view.lang, "doctor.why_not.too_short"))
 
 
-def _log(bench: Services, view: View) -> None:
+def _log(services: Services, view: View) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
-        read = log.section(bench, view)
+        read = log.section(services, view)
     if read is not None:
         with right:
-            diagnosed(bench, view, read.history, axis="doctor.role.epoch" if read.axis == "epoch" else "pitfall.step")
+            diagnosed(
+                services, view, read.history, axis="doctor.role.epoch" if read.axis == "epoch" else "pitfall.step"
+            )
 
 
 def diagnosed(
-    bench: Services,
+    services: Services,
     view: View,
     history: History,
     look: cards.Look = cards.nowhere,
@@ -178,7 +189,7 @@ def diagnosed(
         goes_on: it still trains, so that its end cannot be judged.
     """
     lang = view.lang
-    findings = [one for one in bench.doctor.diagnose(history) if not (goes_on and one.check in OF_THE_END)]
+    findings = [one for one in services.doctor.diagnose(history) if not (goes_on and one.check in OF_THE_END)]
     lines: dict[str, Sequence[tuple[int, float]]] = {text(lang, "train.chart.train"): history.losses}
     if history.held_out:
         lines[text(lang, "train.chart.held_out")] = history.held_out

@@ -21,19 +21,19 @@ DONE, ANSWERED = "debug.done", "debug.answered"
 TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y"}
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     from lmviz.debug.exercises.pitfalls import ASKED, memory_question
     from lmviz.debug.exercises.walk import questions
     from lmviz.registry.recording import Request
 
     lang = view.lang
-    prompt = view.prompt if view.prompt is not None else bench.models.first_prompt(view.model)
+    prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     target = view.target if view.target is not None else TARGETS.get(str(view.model), "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choices.model(bench, lang, view.model, prompt=None, target=None)
+        choices.model(services, lang, view.model, prompt=None, target=None)
         st.text_input(text(lang, "exercise.text"), max_chars=100, width=280, **state.bound("prompt", shown=prompt))
         st.text_input(text(lang, "exercise.target"), max_chars=30, width=150, **state.bound("target", shown=target))
-    run = bench.models.record(Request(view.model, prompt, target))
+    run = services.models.record(Request(view.model, prompt, target))
     pieces = tuple(run.piece(i) for i in range(run.checkpoint.config.d_vocab))
     asked = [*questions(run.trace, run.tokens, pieces), memory_question(run.checkpoint.config, 8)]
     done: set[str] = state.remember(DONE, set())

@@ -27,7 +27,7 @@ SCORE, ROUNDS = "debug.score", "debug.rounds"
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
@@ -42,16 +42,16 @@ def section(bench: Services, view: View) -> None:
         _score(view)
     st.caption(text(lang, f"game.rules.{view.level}", **_rules(view.level)))
     with st.spinner(text(lang, "game.preparing")):
-        puzzle = bench.game.puzzle(view.seed, view.level)
-    now = _round(bench, view, puzzle)
+        puzzle = services.game.puzzle(view.seed, view.level)
+    now = _round(services, view, puzzle)
     left, right = st.columns([1, 1], gap="large")
     with left:
-        _look(bench, view, puzzle, now)
+        _look(services, view, puzzle, now)
     with right:
         if not now.answer:
-            _answer(bench, view, puzzle, now)
+            _answer(services, view, puzzle, now)
         else:
-            _told(bench, view, puzzle, now)
+            _told(services, view, puzzle, now)
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Round:
         state.go(probes=tuple(self.probes))
 
 
-def _round(bench: Services, view: View, puzzle: Puzzle) -> Round:
+def _round(services: Services, view: View, puzzle: Puzzle) -> Round:
     """The present round: what the session knows of it, or, after a reload, the address bar."""
     from lmviz.debug.game import LEVELS as RULES
     from lmviz.debug.game import PROBES
@@ -74,17 +74,17 @@ def _round(bench: Services, view: View, puzzle: Puzzle) -> Round:
     rounds: dict[str, Round] = state.remember(ROUNDS, {})
     key = f"{view.level}-{view.seed}"
     if key not in rounds:
-        known = {*PROBES, *(stage.index for stage in _stages(_run(bench, puzzle)))}
+        known = {*PROBES, *(stage.index for stage in _stages(_run(services, puzzle)))}
         probes = [probe for probe in view.probes if probe in known][: RULES[puzzle.level].probes]
         rounds[key] = Round(probes, view.answer)
     return rounds[key]
 
 
-def _run(bench: Services, puzzle: Puzzle) -> Recording:
+def _run(services: Services, puzzle: Puzzle) -> Recording:
     """The broken model on the puzzle's text."""
     from lmviz.registry.recording import Request
 
-    return bench.models.record(Request(PuzzleModel(puzzle.level, puzzle.seed), puzzle.prompt))
+    return services.models.record(Request(PuzzleModel(puzzle.level, puzzle.seed), puzzle.prompt))
 
 
 def _stages(run: Recording) -> list[Stage]:
@@ -114,24 +114,24 @@ def _score(view: View) -> None:
     st.markdown(" · ".join(f"{text(lang, f'game.{name}')} **{number}**" for name, number in labels), width="content")
 
 
-def _look(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The broken model, and the probes."""
     from lmviz.debug.game import LEVELS as RULES
 
     lang = view.lang
     st.markdown(text(lang, "game.say"))
     st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
-    expected = _expects(lang, _run(bench, puzzle))
+    expected = _expects(lang, _run(services, puzzle))
     st.markdown(text(lang, "game.expects", text=words.code(puzzle.prompt), found=expected))
     place = Walk(lang=lang, model=PuzzleModel(puzzle.level, puzzle.seed), prompt=puzzle.prompt)
     shell.link(text(lang, "game.open"), place)
     for said in now.probes:
-        st.markdown(f"- {_probed(bench, lang, puzzle, said)}")
+        st.markdown(f"- {_probed(services, lang, puzzle, said)}")
     left = RULES[puzzle.level].probes - len(now.probes)
     if not now.answer:
         st.markdown(f"**{text(lang, 'game.probes', n=left)}**")
         if left > 0:
-            _probes(bench, view, puzzle, now)
+            _probes(services, view, puzzle, now)
 
 
 def _expects(lang: str, run: Recording) -> str:
@@ -141,10 +141,10 @@ def _expects(lang: str, run: Recording) -> str:
     return ", ".join(f"{words.code(run.piece(i))} {percent(lang, float(shares[i]))}" for i in best)
 
 
-def _probes(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _probes(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     from lmviz.debug.game import PROBES
 
-    lang, run = view.lang, _run(bench, puzzle)
+    lang, run = view.lang, _run(services, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         check = widgets.selectbox(
             text(lang, "game.check"), PROBES, format_func=lambda name: text(lang, f"doctor.{name}.title"), key="probe"
@@ -160,14 +160,14 @@ def _probes(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
         st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now.ask(stage))
 
 
-def _probed(bench: Services, lang: str, puzzle: Puzzle, asked: str | int) -> str:
+def _probed(services: Services, lang: str, puzzle: Puzzle, asked: str | int) -> str:
     """What a probe found."""
     if isinstance(asked, str):
-        finding = bench.game.probe(puzzle, asked)
+        finding = services.game.probe(puzzle, asked)
         sign = {True: ":green[:material/check:]", False: ":orange[:material/close:]", None: ":gray[:material/help:]"}
         title = words.about(lang, finding, "title")
         return f"{sign[finding.holds]} **{title}** · {words.measured(lang, finding)}"
-    found = bench.game.glance(puzzle, asked)
+    found = services.game.glance(puzzle, asked)
     stage = f"**{words.stage_name(lang, found.stage)}**"
     if found.largest == 0:
         return text(lang, "game.equal", stage=stage)
@@ -176,7 +176,7 @@ def _probed(bench: Services, lang: str, puzzle: Puzzle, asked: str | int) -> str
     return text(lang, "game.differs", stage=stage, largest=words.said(lang, found.largest))
 
 
-def _answer(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     from lmviz.debug.bugs.catalogue import BUGS
 
     lang = view.lang
@@ -202,41 +202,43 @@ def _answer(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
             text(lang, "game.answer"),
             type="primary",
             icon=":material/gavel:",
-            on_click=lambda: _judge(bench, view, puzzle, now, *(widgets.value(ids[part]) for part in ("place", "bug"))),
+            on_click=lambda: _judge(
+                services, view, puzzle, now, *(widgets.value(ids[part]) for part in ("place", "bug"))
+            ),
         )
 
 
-def _judge(bench: Services, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
+def _judge(services: Services, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
     """The first answer that names a bug counts."""
     from lmviz.debug.game import counted
 
     if bug is not None and not now.answer:
         now.answer = place or "", bug
-        told = counted(score(view), _verdict(bench, puzzle, now))
+        told = counted(score(view), _verdict(services, puzzle, now))
         state.keep(SCORE, told)
         state.go(answer=now.answer, score=astuple(told))
 
 
-def _verdict(bench: Services, puzzle: Puzzle, now: Round) -> Verdict:
+def _verdict(services: Services, puzzle: Puzzle, now: Round) -> Verdict:
     from lmviz.debug.game import judge
 
     place, bug = now.answer
-    return judge(puzzle, bench.game.fair(puzzle), place, bug, len(now.probes))
+    return judge(puzzle, services.game.fair(puzzle), place, bug, len(now.probes))
 
 
-def _told(bench: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _told(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The answer, with the edit and the tell."""
     from lmviz.debug.bugs.catalogue import BUGS
 
-    lang, verdict, bug = view.lang, _verdict(bench, puzzle, now), BUGS[puzzle.bug]
+    lang, verdict, bug = view.lang, _verdict(services, puzzle, now), BUGS[puzzle.bug]
     outcome = {(True, True): "both", (False, True): "bug_only", (True, False): "place_only"}
     key = outcome.get((verdict.place_right, verdict.bug_right), "neither")
     show = st.success if verdict.bug_right else st.info
     show(text(lang, f"game.{key}", points=verdict.points))
     st.markdown(f"#### {visible(text(lang, f'bug.{bug.name}')).replace('·', ' ')}")
-    fair = [text(lang, f"stage.{kind}.title") for kind in bench.game.fair(puzzle)]
+    fair = [text(lang, f"stage.{kind}.title") for kind in services.game.fair(puzzle)]
     st.markdown(f"{text(lang, 'game.stages', stages=' · '.join(fair))}  \n{text(lang, f'bug.{bug.name}.tell')}")
-    show_diff(bench, view, bug, Folder(puzzle.model))
+    show_diff(services, view, bug, Folder(puzzle.model))
     st.button(
         text(lang, "game.next"),
         icon=":material/skip_next:",

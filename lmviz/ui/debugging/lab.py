@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     from lmviz.debug.bugs.catalogue import BUGS
 
     lang, bug = view.lang, BUGS[view.bug if view.bug in BUGS else View().bug]
@@ -43,22 +43,22 @@ def section(bench: Services, view: View) -> None:
             label_visibility="collapsed",
             **state.bound("bug", shown=bug.name, prompt=None),
         )
-        choices.model(bench, lang, view.model, prompt=None, target=None)
+        choices.model(services, lang, view.model, prompt=None, target=None)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(text(lang, "lab.say"))
         st.markdown(f"#### {text(lang, f'bug.{bug.name}')}")
         st.markdown(text(lang, "lab.tell", words=text(lang, f"bug.{bug.name}.tell")))
-        show_diff(bench, view, bug, view.model)
+        show_diff(services, view, bug, view.model)
         st.caption(cards.linked(lang, (bug.source,)))
-    if why := bench.bugs.why_not(bug, view.model):
+    if why := services.bugs.why_not(bug, view.model):
         with right:
             st.info(text(lang, f"lab.{why}"))
         return
     with right, st.spinner(text(lang, "lab.breaking")):
-        (_race if bug.retrain else _first_difference)(bench, view, bug)
+        (_race if bug.retrain else _first_difference)(services, view, bug)
     with left, st.spinner(text(lang, "doctor.examining")):
-        _verdict(bench, view, bug)
+        _verdict(services, view, bug)
 
 
 def _label(lang: str, bug: Bug) -> str:
@@ -71,12 +71,12 @@ def place_name(lang: str, bug: Bug) -> str:
     return text(lang, key)
 
 
-def show_diff(bench: Services, view: View, bug: Bug, model: Reference) -> None:
+def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> None:
     """The edit: lines that go, lines that come, with their sign and their numbers."""
     from lmviz.debug.bugs.models import architecture
     from lmviz.debug.bugs.source import diff_of
 
-    own = architecture(bench.models.checkpoint(model))
+    own = architecture(services.models.checkpoint(model))
     source = own if own in bug.edits else next(iter(bug.edits))
     st.markdown(text(view.lang, "lab.source", file=code(f"{source}.py")))
     found = diff_of(bug, source)
@@ -89,13 +89,13 @@ def show_diff(bench: Services, view: View, bug: Bug, model: Reference) -> None:
     st.html(f'<div class="lm-diff">{lines}</div>')
 
 
-def _first_difference(bench: Services, view: View, bug: Bug) -> None:
+def _first_difference(services: Services, view: View, bug: Bug) -> None:
     """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
     from lmviz.registry.recording import Request
 
-    lang, prompt = view.lang, view.prompt if view.prompt is not None else bench.models.first_prompt(view.model)
+    lang, prompt = view.lang, view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     st.text_input(text(lang, "top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
-    found = bench.bugs.difference(bug, view.model, prompt)
+    found = services.bugs.difference(bug, view.model, prompt)
     if found is None:
         st.info(text(lang, "lab.same"))
         return
@@ -103,7 +103,7 @@ def _first_difference(bench: Services, view: View, bug: Bug) -> None:
     key = {"value": "lab.first", "shape": "lab.shape"}.get(found.how, "lab.gone")
     st.markdown(text(lang, key, address=code(found.address), largest=said(lang, found.largest)))
     if found.how == "value":
-        ours, theirs = (bench.models.record(Request(model, prompt)) for model in two)
+        ours, theirs = (services.models.record(Request(model, prompt)) for model in two)
         value, other = ours.trace.value(found.address), theirs.trace.value(found.address)
         assert value is not None and other is not None
         pieces = ours.tokens.pieces
@@ -141,10 +141,10 @@ def three(
     matrices.show(drawn, view.lang, key="lab.three", height=230, together=True)
 
 
-def _race(bench: Services, view: View, bug: Bug) -> None:
+def _race(services: Services, view: View, bug: Bug) -> None:
     """Both trained from the same weights: the curves, the step at which they part, and the link that opens it."""
     lang = view.lang
-    found = bench.bugs.race(bug, view.model)
+    found = services.bugs.race(bug, view.model)
     lines = {
         text(lang, "lab.broken"): tuple(enumerate(found.broken, start=1)),
         text(lang, "lab.healthy"): tuple(enumerate(found.healthy, start=1)),
@@ -160,19 +160,19 @@ def _race(bench: Services, view: View, bug: Bug) -> None:
     st.markdown(text(lang, f"lab.part.{parting.what}", step=parting.step, **details))
     if parting.cell:
         three(view, parting.ours, parting.theirs, parting.cell)
-    place = cards.walk(lang, seen := bench.bugs.parted(bug, view.model))
+    place = cards.walk(lang, seen := services.bugs.parted(bug, view.model))
     if place is not None and seen is not None:
         shell.link(text(lang, "lab.open_step", step=integer(lang, seen.step)), place)
 
 
-def _verdict(bench: Services, view: View, bug: Bug) -> None:
+def _verdict(services: Services, view: View, bug: Bug) -> None:
     lang = view.lang
     st.markdown(f"#### {text(lang, 'lab.verdict')}")
-    findings = bench.bugs.verdict(bug, view.model)
+    findings = services.bugs.verdict(bug, view.model)
     if not findings:
         st.info(text(lang, "lab.unseen" if bug.seen_by else "lab.invisible"), icon=":material/visibility_off:")
         return
-    broken, prompt = WithBug(bug.name, view.model), bench.models.first_prompt(view.model)
+    broken, prompt = WithBug(bug.name, view.model), services.models.first_prompt(view.model)
     for finding in sorted(findings, key=lambda f: f.check not in bug.seen_by):
-        seen = bench.doctor.seen(broken, prompt, finding)
+        seen = services.doctor.seen(broken, prompt, finding)
         cards.alarm(lang, finding, cards.walk(lang, seen), seen.step if seen else 0)

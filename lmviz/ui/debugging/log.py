@@ -25,7 +25,7 @@ LOG, ROLES = "debug.log", "debug.log.roles"
 MOST_SHOWN = 40  # names
 
 
-def section(bench: Services, view: View) -> Log | None:
+def section(services: Services, view: View) -> Log | None:
     """The box for the log, and below it what was read; None if nothing can be judged."""
     from lmviz.debug.logs.reader import MOST_CHARACTERS
 
@@ -43,9 +43,9 @@ def section(bench: Services, view: View) -> Log | None:
     st.number_input(text(lang, "doctor.d_vocab"), 0, 10_000_000, **state.bound("d_vocab"))
     st.button(
         text(lang, "doctor.example"), icon=":material/content_paste:", key="log.example",
-        on_click=lambda: _example(bench),
+        on_click=lambda: _example(services),
     )  # fmt: skip
-    return _read(bench, view) if st.session_state[LOG].strip() else None
+    return _read(services, view) if st.session_state[LOG].strip() else None
 
 
 def put(log: str) -> None:
@@ -54,25 +54,25 @@ def put(log: str) -> None:
     state.keep(ROLES, {})
 
 
-def _example(bench: Services) -> None:
+def _example(services: Services) -> None:
     """The log of a real training whose learning rate is too high, run here and now."""
     from lmviz.debug.pitfalls.catalogue import PITFALLS
 
-    history = bench.pitfalls.result(PITFALLS["rate_too_high"].sick).history
+    history = services.pitfalls.result(PITFALLS["rate_too_high"].sick).history
     st.session_state[LOG] = "\n".join(f"step {step}: loss {loss:.4f}" for step, loss in history.losses)
     put(st.session_state[LOG])
 
 
-def _read(bench: Services, view: View) -> Log | None:
+def _read(services: Services, view: View) -> Log | None:
     lang, log = view.lang, st.session_state[LOG]
     roles: dict[str, Role] = state.remember(ROLES, {})
     try:
-        found = bench.doctor.columns(log, roles)
+        found = services.doctor.columns(log, roles)
     except UserError as error:
         st.warning(error_text(lang, error))
         return None
     try:
-        read = bench.doctor.log(log, view.d_vocab or None, roles)
+        read = services.doctor.log(log, view.d_vocab or None, roles)
     except UserError as error:
         st.warning(error_text(lang, error))
         _table(lang, found, is_open=True)
@@ -94,6 +94,10 @@ def _told(lang: str, log: Log) -> None:
     said_of = [text(lang, "doctor.read", **n), text(lang, f"doctor.log.axis.{log.axis}")]
     if log.n_unmeasured:
         said_of.append(text(lang, "doctor.log.unmeasured", n=integer(lang, log.n_unmeasured)))
+    if log.n_anew:
+        said_of.append(text(lang, "doctor.log.anew", n=integer(lang, log.n_anew)))
+    if log.n_same:
+        said_of.append(text(lang, "doctor.log.same", n=integer(lang, log.n_same)))
     if log.n_left_out:
         said_of.append(text(lang, "doctor.log.left_out", n=integer(lang, log.n_left_out)))
     st.caption(" ".join(said_of))

@@ -26,7 +26,7 @@ WIDTHS = (16, 32, 64, 128, 256, 512)
 ASKED = "debug.memory"  # which trials were asked for
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     from lmviz.debug.memory.estimate import estimate
     from lmviz.train.initial import config_of
 
@@ -40,9 +40,9 @@ def section(bench: Services, view: View) -> None:
     with right:
         _estimated(view, found)
     with left:
-        _measuring(bench, view, trial, found)
+        _measuring(services, view, trial, found)
     with right:
-        _limited(bench, view, trial)
+        _limited(services, view, trial)
 
 
 def _trial(view: View) -> Trial:
@@ -97,7 +97,7 @@ def _estimated(view: View, found: Estimate) -> None:
         st.caption(text(lang, "memory.legend"))
 
 
-def _measuring(bench: Services, view: View, trial: Trial, found: Estimate) -> None:
+def _measuring(services: Services, view: View, trial: Trial, found: Estimate) -> None:
     lang = view.lang
     asked: set[object] = state.remember(ASKED, set())
     st.button(
@@ -110,7 +110,7 @@ def _measuring(bench: Services, view: View, trial: Trial, found: Estimate) -> No
     )
     if trial not in asked:
         return
-    outcome = _tried(bench, lang, trial)
+    outcome = _tried(services, lang, trial)
     if outcome.ended == "finished":
         share = percent(lang, found.total / outcome.peak)
         sizes = {"measured": _mb(lang, outcome.peak), "estimated": _mb(lang, found.total)}
@@ -119,7 +119,7 @@ def _measuring(bench: Services, view: View, trial: Trial, found: Estimate) -> No
         _ended(view, outcome)
 
 
-def _limited(bench: Services, view: View, trial: Trial) -> None:
+def _limited(services: Services, view: View, trial: Trial) -> None:
     """The same with the budget as a real limit; and, where that fails, the cures."""
     lang = view.lang
     limited = replace(trial, limit=view.budget * MB)
@@ -134,10 +134,10 @@ def _limited(bench: Services, view: View, trial: Trial) -> None:
     )
     if limited not in asked:
         return
-    outcome = _tried(bench, lang, limited)
+    outcome = _tried(services, lang, limited)
     _ended(view, outcome)
     if outcome.ended == "out_of_memory":
-        _cures(bench, view, limited)
+        _cures(services, view, limited)
 
 
 def _ended(view: View, outcome: Outcome) -> None:
@@ -161,7 +161,7 @@ def _ended(view: View, outcome: Outcome) -> None:
         st.error(text(lang, "memory.killed", message=code(outcome.message)))
 
 
-def _cures(bench: Services, view: View, limited: Trial) -> None:
+def _cures(services: Services, view: View, limited: Trial) -> None:
     from lmviz.debug.memory.cures import cures
 
     lang = view.lang
@@ -177,7 +177,7 @@ def _cures(bench: Services, view: View, limited: Trial) -> None:
             on_click=lambda cure=cure: asked.add(cure.trial),
         )
         if cure.trial in asked:
-            ended = _tried(bench, lang, cure.trial).ended
+            ended = _tried(services, lang, cure.trial).ended
             if ended == "finished":
                 st.success(text(lang, "memory.cured", cure=words["cure"]), icon=":material/check:")
             else:
@@ -194,14 +194,14 @@ def _change(before: Trial, cure: Cure) -> str:
     return ", ".join(f"{was} → {now}" for was, now in pairs if was != now)
 
 
-def _tried(bench: Services, lang: str, trial: Trial) -> Outcome:
+def _tried(services: Services, lang: str, trial: Trial) -> Outcome:
     place = st.empty()
 
     def waiting(before: int) -> None:
         place.caption(text(lang, "pitfall.waiting", n=before))
 
     with st.spinner(text(lang, "memory.trying")):
-        outcome = bench.pitfalls.try_out(trial, waiting)
+        outcome = services.pitfalls.try_out(trial, waiting)
     place.empty()
     return outcome
 

@@ -29,4 +29,4 @@ def page(view: View) -> None:
         names = {name: text(view.lang, f"debug.{name}") for name in SECTIONS}
         choices.section(text(view.lang, "debug.section"), names)
     with st.container(key="debugging"):
-        choices.draw_section("debugging", shell.workbench(view.lang), view)
+        choices.draw_section("debugging", shell.services(view.lang), view)

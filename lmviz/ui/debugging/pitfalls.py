@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     lang = view.lang
@@ -44,14 +44,14 @@ def section(bench: Services, view: View) -> None:
             **state.bound("family", shown=family, pitfall="", ran=False, cured=False),
         )
     if family == "memory":
-        memory.section(bench, view)
+        memory.section(services, view)
     elif family == "tips":
-        tips.section(bench, view)
+        tips.section(services, view)
     else:
-        _family(bench, replace(view, family=family))
+        _family(services, replace(view, family=family))
 
 
-def _family(bench: Services, view: View) -> None:
+def _family(services: Services, view: View) -> None:
     from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     lang = view.lang
@@ -74,7 +74,7 @@ def _family(bench: Services, view: View) -> None:
             _buttons(view, pitfall)
     with right:
         shown = st.container()
-    _shown(bench, view, pitfall, left, shown)
+    _shown(services, view, pitfall, left, shown)
 
 
 def _story(view: View, pitfall: Pitfall) -> None:
@@ -129,14 +129,14 @@ def _cure(lang: str, name: str, setup: Setup) -> str:
     return text(lang, f"cure.{name}", rate=rate(lang, setup.training.learning_rate))
 
 
-def _shown(bench: Services, view: View, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
+def _shown(services: Services, view: View, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
            right: st.delta_generator.DeltaGenerator) -> None:  # fmt: skip
     """What has run so far: the curves, what it writes, and what the doctor says."""
     lang = view.lang
     sick = {text(lang, "pitfall.sick"): pitfall.sick} if view.ran else {}
     cures = {_cure(lang, name, setup): setup for name, setup in pitfall.cures}
     with right:
-        results = {name: _run(bench, lang, setup) for name, setup in (sick | cures).items()}
+        results = {name: _run(services, lang, setup) for name, setup in (sick | cures).items()}
         _curves(lang, pitfall, results)
         if not view.ran:
             st.caption(text(lang, "pitfall.healthy_first"))
@@ -145,12 +145,12 @@ def _shown(bench: Services, view: View, pitfall: Pitfall, left: st.delta_generat
         if view.ran:
             found = results[text(lang, "pitfall.sick")]
             _judged(lang, pitfall, found)
-            _alarms(bench, lang, pitfall, found)
+            _alarms(services, lang, pitfall, found)
         if view.ran and view.cured:
-            _beside(bench, lang, pitfall, results)
+            _beside(services, lang, pitfall, results)
 
 
-def _beside(bench: Services, lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
+def _beside(services: Services, lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
     """The same training step of the sick and of the cured training, in the step-through."""
     step = min(result.history.last_step for result in results.values() if result.history.losses)
     a, b = (PitfallStep(step, 0, pitfall.name, cure) for cure in ("", pitfall.cures[0][0]))
@@ -158,10 +158,10 @@ def _beside(bench: Services, lang: str, pitfall: Pitfall, results: dict[str, Res
     shell.link(text(lang, "pitfall.beside", step=integer(lang, step)), place)
 
 
-def _run(bench: Services, lang: str, setup: Setup) -> Result:
+def _run(services: Services, lang: str, setup: Setup) -> Result:
     """Run a training, with a bar that shows how far it is; one that ran before is there at once."""
-    if bench.pitfalls.has_run(setup):
-        return bench.pitfalls.result(setup)
+    if services.pitfalls.has_run(setup):
+        return services.pitfalls.result(setup)
     place = st.empty()
     steps = setup.training.steps
 
@@ -173,7 +173,7 @@ def _run(bench: Services, lang: str, setup: Setup) -> Result:
             done = text(lang, "pitfall.running", step=integer(lang, snapshot.step), steps=integer(lang, steps))
             place.progress(snapshot.step / steps, done)
 
-    result = bench.pitfalls.result(setup, watch, waiting)
+    result = services.pitfalls.result(setup, watch, waiting)
     place.empty()
     return result
 
@@ -236,12 +236,12 @@ def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:
         st.info(text(lang, "pitfall.wrong", words=words), icon=":material/lightbulb:")
 
 
-def _alarms(bench: Services, lang: str, pitfall: Pitfall, sick: Result) -> None:
+def _alarms(services: Services, lang: str, pitfall: Pitfall, sick: Result) -> None:
     told = [finding for finding in sick.findings if finding.holds is False]
     told.sort(key=lambda finding: finding.check not in pitfall.findings)
     st.markdown(f"**{text(lang, 'pitfall.doctor')}**")
     for finding in told[:2]:
-        seen = bench.doctor.seen_in_pitfall(pitfall.name, finding, sick.diverged_at or sick.history.last_step)
+        seen = services.doctor.seen_in_pitfall(pitfall.name, finding, sick.diverged_at or sick.history.last_step)
         cards.alarm(lang, finding, cards.walk(lang, seen), seen.step)
     if not told:
         st.markdown(text(lang, "pitfall.nothing"))

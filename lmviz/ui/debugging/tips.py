@@ -22,15 +22,15 @@ TOP = 5
 MOST_IDS = 64  # shown
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     from lmviz.registry.recording import Request
 
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choices.model(bench, lang, view.model, prompt=None, pos=-1)
-        prompt = view.prompt if view.prompt is not None else bench.models.first_prompt(view.model)
+        choices.model(services, lang, view.model, prompt=None, pos=-1)
+        prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
         st.text_input(text(lang, "tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
-    run = bench.models.record(Request(view.model, prompt))
+    run = services.models.record(Request(view.model, prompt))
     shell.notes(lang, run.notes)
     left, middle, right = st.columns(3, gap="medium")
     with left, st.container(border=True):
@@ -38,7 +38,7 @@ def section(bench: Services, view: View) -> None:
     with middle, st.container(border=True):
         _predictions(view, run)
     with right, st.container(border=True):
-        _data(bench, view, prompt)
+        _data(services, view, prompt)
     _next(view)
 
 
@@ -72,14 +72,14 @@ def _predictions(view: View, run: Recording) -> None:
     shell.link(text(lang, "tips.shapes.go"), place)
 
 
-def _data(bench: Services, view: View, prompt: str) -> None:
+def _data(services: Services, view: View, prompt: str) -> None:
     """The guide's `check_data`: there and back, with what was lost."""
     from lmviz.train.preview import DROPPED, UNKNOWN, check_data
 
     lang = view.lang
     st.markdown(f"#### {text(lang, 'tips.data')}")
     st.markdown(text(lang, "tips.data.say"))
-    back = check_data(bench.models.checkpoint(view.model).tokenizer, prompt)
+    back = check_data(services.models.checkpoint(view.model).tokenizer, prompt)
     marks = {UNKNOWN: (("unknown",), "?"), DROPPED: (("lost",), "×")}
     shown = [pieces.Piece(part, marks=marks.get(fate, ((), ""))[0], sign=marks.get(fate, ((), ""))[1])
              for part, fate in back.parts]  # fmt: skip

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from lmviz.services.services import Services
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "embeddings.answers.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        prompt = tokens.prompt(bench, view, open_ended=True)
+        prompt = tokens.prompt(services, view, open_ended=True)
         st.slider(text(lang, "embeddings.answers.n"), 2, MOST_ANSWERS, width=150, **state.bound("n_answers"))
         st.slider(
             text(lang, "embeddings.answers.temperature"),
@@ -41,8 +41,8 @@ def section(bench: Services, view: View) -> None:
         _own(view)
     with st.spinner(text(lang, "replay.making")):
         n, temperature, seed = view.n_answers, view.temperature, view.seed
-        answers = view.answers or bench.embeddings.answers(view.model, prompt, n, temperature, seed)
-        found = bench.embeddings.answer_distances(view.model, answers, view.metric)
+        answers = view.answers or services.embeddings.answers(view.model, prompt, n, temperature, seed)
+        found = services.embeddings.answer_distances(view.model, answers, view.metric)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         _list(answers, found, view)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEAREST = 6
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     shortest, longest = view.grams
     st.markdown(text(lang, "embeddings.fasttext.say", shortest=shortest, longest=longest))
@@ -35,8 +35,8 @@ def section(bench: Services, view: View) -> None:
         _choose_grams(view)
         stories.choose_settings(view)
         stories.choose_story(view)
-    words = bench.embeddings.words(stories.story(view))
-    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view, view.grams))
+    words = services.embeddings.words(stories.story(view))
+    live = services.embeddings.word_vectors(stories.story(view), stories.settings(view, view.grams))
     replay.watched(live, view.lang, "fasttext", lambda: _drawn(live, words))
 
 

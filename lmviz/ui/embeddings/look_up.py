@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 HEIGHT = 350
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     st.markdown(text(view.lang, "embeddings.look_up.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        prompt = tokens.prompt(bench, view)
-        found = bench.embeddings.look_up(view.model, prompt)
+        prompt = tokens.prompt(services, view)
+        found = services.embeddings.look_up(view.model, prompt)
         pos = tokens.followed(found.recording, view)
         view = tokens.asked(view, "rows", pos, found.trace["rows"].outputs[0].shape[-1])
     shell.notes(view.lang, found.recording.notes)
-    _pictures(found, bench.embeddings.pieces(view.model), view, pos)
+    _pictures(found, services.embeddings.pieces(view.model), view, pos)
     _where_from(found, view, pos)
 
 

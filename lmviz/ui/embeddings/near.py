@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from lmviz.services.services import Services
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "embeddings.near.say"))
-    found = bench.embeddings.token_map(view.model)
+    found = services.embeddings.token_map(view.model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         id = _token(found, view)
         widgets.segmented_control(
@@ -31,14 +31,14 @@ def section(bench: Services, view: View) -> None:
             required=True,
             **state.bound("metric"),
         )
-    near = bench.embeddings.neighbours(view.model, id, view.metric)
+    near = services.embeddings.neighbours(view.model, id, view.metric)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _map(found, view, id, near)
     with right:
         piece = code(visible(found.pieces[id]))
         st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=piece))
-        pieces, vectors = bench.embeddings.pieces(view.model), bench.embeddings.vectors(view.model)
+        pieces, vectors = services.embeddings.pieces(view.model), services.embeddings.vectors(view.model)
         others = [apart.Other(one.id, pieces[one.id], one.distance, vectors[one.id]) for one in near]
         apart.listed(found.pieces[id], vectors[id], others, view.metric, lang, view.other)
 

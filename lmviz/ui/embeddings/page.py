@@ -18,11 +18,20 @@ def page(view: View) -> None:
         choices.section(text(view.lang, "embeddings.section"), names, cell=None)
     body = st.container()
     with body:
-        bench = shell.workbench(view.lang)
+        services = shell.services(view.lang)
     if view.section in OF_A_MODEL:
         with row:
             choices.model(
-                bench, view.lang, view.model, prompt=None, opening=None, token=-1, cell=None, id=1, answers=(), second=0
+                services,
+                view.lang,
+                view.model,
+                prompt=None,
+                opening=None,
+                token=-1,
+                cell=None,
+                id=1,
+                answers=(),
+                second=0,
             )
     with body:
-        choices.draw_section("embeddings", bench, view)
+        choices.draw_section("embeddings", services, view)

@@ -21,17 +21,17 @@ HEIGHT = 430
 SIGNS = {"tok": "", "pos": "+", "seg": "+", "x": "=", "x_seg": "="}
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     st.markdown(text(view.lang, "embeddings.sum.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        prompt = tokens.prompt(bench, view)
-        found = bench.embeddings.add_up(view.model, prompt)
+        prompt = tokens.prompt(services, view)
+        found = services.embeddings.add_up(view.model, prompt)
         pos = tokens.followed(found.recording, view)
         address = "x_seg" if 0 < view.second < len(found.tokens) else "x"
         view = tokens.asked(view, address, pos, found.trace["x"].outputs[0].shape[-1])
         _segments_choice(found, view)
     if 0 < view.second < len(found.tokens):
-        found = bench.embeddings.add_up_segments(view.model, prompt, view.second, view.seed)
+        found = services.embeddings.add_up_segments(view.model, prompt, view.second, view.seed)
         st.caption(text(view.lang, "embeddings.sum.untrained"))
     shell.notes(view.lang, found.recording.notes)
     _pictures(found, view, pos)

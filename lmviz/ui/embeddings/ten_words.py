@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAMED = 40  # words on the map
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     from lmviz.embed.ten_words import TEXTS, vocabulary
 
     learned = view.words or TEXTS[view.lang]
@@ -37,11 +37,11 @@ def section(bench: Services, view: View) -> None:
                 height=150,
                 **state.bound("words", learned),
             )
-    live = bench.embeddings.ten_words(learned, view.seed)
-    replay.watched(live, view.lang, "ten_words", lambda: _drawn(bench, live, words, learned))
+    live = services.embeddings.ten_words(learned, view.seed)
+    replay.watched(live, view.lang, "ten_words", lambda: _drawn(services, live, words, learned))
 
 
-def _drawn(bench: Services, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
+def _drawn(services: Services, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
     view = state.view(View)
     found = live.look()
     now = found[replay.steps(view.lang, live, "ten_words", [one.step for one in found], view.step)]
@@ -49,7 +49,7 @@ def _drawn(bench: Services, live: Live[WordsSnapshot], words: tuple[str, ...], l
     left, right = st.columns([1, 1], gap="medium")
     with left:
         _tables(found[0], now, words, view)
-        _where_from(bench, found, now, view)
+        _where_from(services, found, now, view)
     with right:
         _movement(found, now, words, view.lang)
 
@@ -75,7 +75,7 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], v
     matrices.show(given, lang, key="ten_words", on_cell=lambda a, c: state.go(cell=(a, c)), height=410)
 
 
-def _where_from(bench: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
+def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
     """A random number comes from nowhere else; a learned one from the last step of training."""
     from lmviz.trace.step import fits
 
@@ -90,7 +90,7 @@ def _where_from(bench: Services, found: tuple[WordsSnapshot, ...], now: WordsSna
         st.markdown(text(lang, "embeddings.ten_words.drawn", value=value, seed=view.seed))
     elif address == "now" and before is not None:
         st.markdown(text(lang, "embeddings.ten_words.moved", step=now.step))
-        st.latex(worked.equations(bench.embeddings.word_update(before, cell), lang), width="content")
+        st.latex(worked.equations(services.embeddings.word_update(before, cell), lang), width="content")
 
 
 def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: str) -> None:

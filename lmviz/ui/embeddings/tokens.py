@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 MOST_BUTTONS = 40
 
 
-def prompt(bench: Services, view: View, open_ended: bool = False) -> str:
+def prompt(services: Services, view: View, open_ended: bool = False) -> str:
     """The text to read: typed, or the model's own first one; to answer to, one of its own, which leaves most open."""
     name = "opening" if open_ended else "prompt"
     shown: str | None = getattr(view, name)
     if shown is None:
-        shown = bench.embeddings.opening(view.model) if open_ended else bench.models.first_prompt(view.model)
+        shown = services.embeddings.opening(view.model) if open_ended else services.models.first_prompt(view.model)
     st.text_input(
         text(view.lang, "embeddings.prompt"),
         max_chars=TEXT_LIMIT,

@@ -24,17 +24,17 @@ NEAREST = 5
 SHOWN_EXAMPLES = 4
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, f"embeddings.{view.kind}.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         stories.choose_kind(view)
         stories.choose_settings(view)
         stories.choose_story(view)
-        words = bench.embeddings.words(stories.story(view))
+        words = services.embeddings.words(stories.story(view))
         _choose_word(words, view)
     _pairs(words, view)
-    live = bench.embeddings.word_vectors(stories.story(view), stories.settings(view))
+    live = services.embeddings.word_vectors(stories.story(view), stories.settings(view))
     replay.watched(live, view.lang, "word2vec", lambda: _drawn(live, words))
 
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 HEIGHT = 420
 
 
-def beam(bench: Services, view: View) -> None:
+def beam(services: Services, view: View) -> None:
     """A step redraws only this part."""
-    checkpoint = bench.generation.writer(view.model, view.weights)
-    live = bench.generation.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
-    replay.made(live, view.lang, "beam", lambda found: st.fragment(_search)(bench, checkpoint, found))
+    checkpoint = services.generation.writer(view.model, view.weights)
+    live = services.generation.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
+    replay.made(live, view.lang, "beam", lambda found: st.fragment(_search)(services, checkpoint, found))
 
 
-def _search(bench: Services, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
+def _search(services: Services, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
     view = state.view(View)
     last = len(searches) - 1
     at = min(view.n, last)
@@ -42,7 +42,7 @@ def _search(bench: Services, checkpoint: Checkpoint, searches: tuple[BeamSearch,
         drawn.show("generation/tree", _tree(search, checkpoint, view), view.lang, "generation.tree", _clicked)
     with right:
         _words(view, search, checkpoint)
-        said(view, bench, "beam")
+        said(view, services, "beam")
 
 
 def _clicked(event: drawn.Event) -> None:

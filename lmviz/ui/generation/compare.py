@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from lmviz.services.services import Services
 
 
-def compare(bench: Services, view: View) -> None:
+def compare(services: Services, view: View) -> None:
     """One column per way."""
-    checkpoint = bench.generation.writer(view.model, view.weights)
+    checkpoint = services.generation.writer(view.model, view.weights)
     _keep(view)
     ways = [("greedy", view), ("sample", view), *((f"kept.{i}", _restored(view, k)) for i, k in enumerate(view.kept))]
     ways.append(("beam", view))
     first = view.first(checkpoint)
     asked = [(checkpoint, first, way.settings(checkpoint, _strategy(name))) for name, way in ways]
-    live = bench.generation.outcomes(asked)
+    live = services.generation.outcomes(asked)
     replay.made(live, view.lang, "ways", lambda found: _columns(checkpoint, view, ways, found[-1]()))
-    said(view, bench, "sample")
+    said(view, services, "sample")
 
 
 def _strategy(name: str) -> str:

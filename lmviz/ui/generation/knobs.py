@@ -19,8 +19,8 @@ START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text t
 RUNS = 10  # of the trainings, the latest
 
 
-def model_and_prompt(bench: Services, view: View) -> None:
-    names = with_runs(bench, view.lang, RUNS)
+def model_and_prompt(services: Services, view: View) -> None:
+    names = with_runs(services, view.lang, RUNS)
     bound = state.bound("model", prompt=None, stop=None, **START)
     one_of(text(view.lang, "top.model"), names, str(view.model), bound, label_visibility="collapsed", width=170)
     widgets.selectbox(
@@ -32,7 +32,7 @@ def model_and_prompt(bench: Services, view: View) -> None:
         **state.bound("weights", **START),
     )
     try:
-        first = view.first(bench.models.checkpoint(view.model))
+        first = view.first(services.models.checkpoint(view.model))
     except UserError:
         first = view.prompt or ""
     st.session_state["generation.prompt"] = first
@@ -97,10 +97,10 @@ def _rarer(view: View) -> None:
         )
 
 
-def notes(bench: Services, view: View) -> None:
+def notes(services: Services, view: View) -> None:
     """What becomes of the prompt, and of a token that was to end texts and that the vocabulary lacks."""
-    checkpoint = bench.models.checkpoint(view.model)
-    shell.notes(view.lang, bench.generation.notes(checkpoint, view.first(checkpoint)))
+    checkpoint = services.models.checkpoint(view.model)
+    shell.notes(view.lang, services.generation.notes(checkpoint, view.first(checkpoint)))
     if view.stop and checkpoint.tokenizer.id(view.stop) is None:
         shell.note(text(view.lang, "generation.stop_token_missing", token=code(visible(view.stop))))
 

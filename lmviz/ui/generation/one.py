@@ -26,19 +26,19 @@ EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
 
 
-def stepping(bench: Services, view: View) -> None:
+def stepping(services: Services, view: View) -> None:
     """The part of the page that a step redraws; while it runs, it redraws itself."""
     running = state.remember("generation.running", False)
-    st.fragment(_step, run_every=EVERY if running else None)(bench, running)
+    st.fragment(_step, run_every=EVERY if running else None)(services, running)
 
 
-def _step(bench: Services, running: bool) -> None:
+def _step(services: Services, running: bool) -> None:
     if state.remember("generation.running", False) != running:
         st.rerun()  # the fragment's clock starts or stops
     view = state.view(View)
     try:
-        checkpoint = bench.generation.writer(view.model, view.weights)
-        writing = bench.generation.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
+        checkpoint = services.generation.writer(view.model, view.weights)
+        writing = services.generation.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
         if running:
             view = _tick(view, writing)
         with st.spinner(text(view.lang, "replay.making")):

@@ -27,17 +27,17 @@ def page(view: View) -> None:
         row = st.container(horizontal=True, vertical_alignment="center", key="generation_top")
     body = st.container(key="generation_body")
     with body:
-        bench = shell.workbench(view.lang)
+        services = shell.services(view.lang)
     with row:
-        knobs.model_and_prompt(bench, view)
+        knobs.model_and_prompt(services, view)
     with body:
         try:
-            _body(bench, view)
+            _body(services, view)
         except UserError as error:
             st.error(error_text(view.lang, error))
 
 
-def _body(bench: Services, view: View) -> None:
+def _body(services: Services, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
         widgets.segmented_control(
             text(view.lang, "generation.way"),
@@ -47,11 +47,11 @@ def _body(bench: Services, view: View) -> None:
             label_visibility="collapsed",
             **state.bound("way", token=None),
         )
-        presets.presets(bench, view)
+        presets.presets(services, view)
     knobs.knobs(view)
-    knobs.notes(bench, view)
-    DRAWN[view.way](bench, view)
-    if view.prompt and view.prompt != bench.models.first_prompt(view.model):
+    knobs.notes(services, view)
+    DRAWN[view.way](services, view)
+    if view.prompt and view.prompt != services.models.first_prompt(view.model):
         lesson.done("beginning")
     if view.temperature != View().temperature:
         lesson.done("temperature")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from lmviz.registry.folder import Folder
 from lmviz.ui import state, widgets
 from lmviz.ui.generation.knobs import START
 from lmviz.ui.generation.view import View
@@ -21,11 +21,11 @@ UNTRAINED = "names_untrained"
 TOP = 5  # predictions that the guide inspects
 
 
-def presets(bench: Services, view: View) -> None:
+def presets(services: Services, view: View) -> None:
     """A list to choose from: other beginnings for this model, and what changes the whole view."""
     from lmviz.generate.presets import PRESETS
 
-    prompts = bench.models.checkpoint(view.model).card.prompts
+    prompts = services.models.checkpoint(view.model).card.prompts
     places = {f"{PROMPT}{prompt}": START | {"prompt": prompt} for prompt in prompts}
     places |= {preset.name: _place(preset) for preset in PRESETS}
     places[UNTRAINED] = places[PRESETS[1].name] | {"both": True}
@@ -56,15 +56,20 @@ def _label(lang: str, name: str) -> str:
 
 def _place(preset: Preset) -> dict[str, Any]:
     """The view that shows a preset: its settings, all others as they stand."""
-    settings, standard = preset.settings, asdict(View())
+    settings = preset.settings
     kept = ("temperature", "top_k", "top_p", "min_p", "seed")
     changes = {name: getattr(settings, name) for name in kept}
     changes |= {"penalty": settings.repetition_penalty, "ngram": settings.no_repeat_ngram}
-    changes |= {"model": preset.model, "prompt": preset.prompt, "strategy": settings.strategy, "weights": "trained"}
+    changes |= {
+        "model": Folder(preset.model),
+        "prompt": preset.prompt,
+        "strategy": settings.strategy,
+        "weights": "trained",
+    }
     changes |= {"length": settings.max_new_tokens, "stop": preset.stop or None, "both": False}
     changes |= {"way": "several" if settings.n_sequences > 1 else "one", "texts": settings.n_sequences}
     if settings.n_sequences == 1:
-        changes |= {"texts": standard["texts"]}
+        changes |= {"texts": View().texts}
     inspects = preset.name == "inspect_prediction"
     changes |= START | {"top": TOP if inspects else 0, "shown": "shares" if inspects else "scores"}
     return changes | ({"n": 1} if not inspects and settings.n_sequences == 1 else {})

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 MOST_SHARES = 4  # of a mean that are written out
 
 
-def several(bench: Services, view: View) -> None:
+def several(services: Services, view: View) -> None:
     """A list of texts for each set of weights."""
     st.toggle(
         text(view.lang, "generation.both"), help=text(view.lang, "generation.weights_help"), **state.bound("both")
     )
     shown = ("trained", "untrained") if view.both else (view.weights,)
-    checkpoints = [bench.generation.writer(view.model, weights) for weights in shown]
-    live = bench.generation.outcomes([(one, view.first(one), view.settings(one)) for one in checkpoints])
+    checkpoints = [services.generation.writer(view.model, weights) for weights in shown]
+    live = services.generation.outcomes([(one, view.first(one), view.settings(one)) for one in checkpoints])
     replay.made(live, view.lang, "texts", lambda found: _written(view, shown, checkpoints, found[-1]()))
-    said(view, bench)
+    said(view, services)
 
 
 def _written(
@@ -46,12 +46,12 @@ def _written(
             measures(view, outcome.diversity, f"generation.measures.{weights}")
 
 
-def said(view: View, bench: Services, strategy: str = "") -> None:
+def said(view: View, services: Services, strategy: str = "") -> None:
     """What the settings don't do."""
     from lmviz.generate.settings import notes
     from lmviz.ui.generation import table
 
-    checkpoint = bench.models.checkpoint(view.model)
+    checkpoint = services.models.checkpoint(view.model)
     for note in notes(view.settings(checkpoint, strategy), checkpoint.config.d_vocab):
         st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
 

@@ -21,34 +21,34 @@ if TYPE_CHECKING:
     from lmviz.services.services import Services
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     st.markdown(text(view.lang, "quantisation.aware.say"))
-    runs = {run.id: run for run in bench.quantisation.runs()}
+    runs = {run.id: run for run in services.quantisation.runs()}
     if runs or view.run:
         trained.choose(runs, view)
     if view.run:
-        trained.section(bench, runs.get(view.run), view)
+        trained.section(services, runs.get(view.run), view)
     else:
-        _here(bench, view)
+        _here(services, view)
 
 
-def _here(bench: Services, view: View) -> None:
+def _here(services: Services, view: View) -> None:
     scheme = view.scheme_of(view.format if view.format in INTEGERS else INTEGERS[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choices(view)
         shell.link(text(view.lang, "quantisation.aware.there"), trained.plan(view, scheme), "training")
     schemes.note(view)
-    if measuring.missing(bench, view):
+    if measuring.missing(services, view):
         return
     if view.trains:
-        live = bench.quantisation.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
-        replay.watched(live, view.lang, "aware", lambda: _drawn(bench, live, scheme))
+        live = services.quantisation.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
+        replay.watched(live, view.lang, "aware", lambda: _drawn(services, live, scheme))
     else:
         with st.spinner(text(view.lang, "quantisation.measuring")):
-            rivals = bench.quantisation.rivals(view.model, scheme, None, view.text)
+            rivals = services.quantisation.rivals(view.model, scheme, None, view.text)
         _before(rivals, scheme, view)
-        rivals_table.show(bench, rivals, scheme, view, view.model)
-    measuring.on(bench, view, trains=True)
+        rivals_table.show(services, rivals, scheme, view, view.model)
+    measuring.on(services, view, trains=True)
 
 
 def _choices(view: View) -> None:
@@ -77,9 +77,9 @@ def _before(rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:
     st.markdown(text(view.lang, "quantisation.aware.before", format=scheme.format.upper(), cost=cost))
 
 
-def _drawn(bench: Services, live: Live[AwareStep], scheme: Scheme) -> None:
+def _drawn(services: Services, live: Live[AwareStep], scheme: Scheme) -> None:
     view, found = state.view(View), live.look()
-    rivals = bench.quantisation.rivals(view.model, scheme, found[-1], view.text)
+    rivals = services.quantisation.rivals(view.model, scheme, found[-1], view.text)
     if found[-1].finished is None:
         st.progress(live.progress, text(view.lang, "replay.at", step=integer(view.lang, found[-1].step)))
     else:
@@ -88,7 +88,7 @@ def _drawn(bench: Services, live: Live[AwareStep], scheme: Scheme) -> None:
     with left:
         _curves(found, rivals, scheme, view)
     with right:
-        rivals_table.show(bench, rivals, scheme, view, view.model)
+        rivals_table.show(services, rivals, scheme, view, view.model)
 
 
 def _curves(found: tuple[AwareStep, ...], rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:

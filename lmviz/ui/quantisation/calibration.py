@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CODES = 2**8  # of what goes into a layer, in eight bits
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "quantisation.calibration.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -42,19 +42,19 @@ def section(bench: Services, view: View) -> None:
             )
         schemes.choose(view, INTEGERS, keep=False)
     schemes.note(view)
-    if measuring.missing(bench, view):
+    if measuring.missing(services, view):
         return
     scheme = view.scheme_of(_format(view))
     with st.spinner(text(lang, "quantisation.measuring")):
-        found = bench.quantisation.calibrated(view.model, scheme, view.calibration, view.outer, view.text)
-        weights = bench.quantisation.outcome(view.model, scheme, view.text)
+        found = services.quantisation.calibrated(view.model, scheme, view.calibration, view.outer, view.text)
+        weights = services.quantisation.outcome(view.model, scheme, view.text)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         st.markdown(text(lang, "quantisation.ranges", n=found.n_texts, layers=len(found.ranges)))
         _ranges(found, view)
     with right:
         _costs(found, weights.effect, view)
-        measuring.on(bench, view)
+        measuring.on(services, view)
 
 
 def _format(view: View) -> str:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 DIGITS = 4  # of a loss
 
 
-def on(bench: Services, view: View, model: Reference | None = None, trains: bool = False) -> None:
+def on(services: Services, view: View, model: Reference | None = None, trains: bool = False) -> None:
     """What the numbers were measured on, and a door to another text."""
-    lang, found = view.lang, bench.quantisation.measured(model or view.model, view.text)
-    trains_on_it = trains and not bench.quantisation.has_texts(model or view.model)
+    lang, found = view.lang, services.quantisation.measured(model or view.model, view.text)
+    trains_on_it = trains and not services.quantisation.has_texts(model or view.model)
     kind = "own_trained" if trains_on_it else "own" if found.own else "held_out" if found.held_out else "trained"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
@@ -36,14 +36,14 @@ def choose(view: View) -> None:
         _box(view, "quantisation.own_text.help")
 
 
-def missing(bench: Services, view: View) -> bool:
+def missing(services: Services, view: View) -> bool:
     """Whether a text has to be typed, or another one, before anything can be measured: then there is a box for it."""
-    if not view.text and not bench.quantisation.has_texts(view.model):
+    if not view.text and not services.quantisation.has_texts(view.model):
         st.info(text(view.lang, "quantisation.own_text.missing"))
         _box(view, "quantisation.own_text.type")
         return True
     try:
-        bench.quantisation.measured(view.model, view.text)
+        services.quantisation.measured(view.model, view.text)
     except UserError as error:
         if not view.text:
             raise

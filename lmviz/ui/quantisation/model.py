@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from lmviz.services.services import Services
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     lang = view.lang
     st.markdown(text(lang, "quantisation.model.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         schemes.choose(view)
-    if measuring.missing(bench, view):
+    if measuring.missing(services, view):
         return
     with st.spinner(text(lang, "quantisation.measuring")):
-        outcomes = [bench.quantisation.outcome(view.model, view.scheme_of(name), view.text) for name in FORMATS]
+        outcomes = [services.quantisation.outcome(view.model, view.scheme_of(name), view.text) for name in FORMATS]
     chosen = outcomes[FORMATS.index(view.format)]
     _sentence(chosen, view)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _table(outcomes, view)
-        measuring.on(bench, view)
+        measuring.on(services, view)
     with right:
         show(
             charts.sizes(
@@ -50,9 +50,9 @@ def section(bench: Services, view: View) -> None:
             alt=text(lang, "quantisation.sizes.alt"),
         )
         st.caption(text(lang, "quantisation.sizes.say"))
-    prompt = _prompt(bench, view)
-    _logits(bench, chosen, view, prompt)
-    _texts(bench, chosen, view, prompt)
+    prompt = _prompt(services, view)
+    _logits(services, chosen, view, prompt)
+    _texts(services, chosen, view, prompt)
 
 
 def _sentence(chosen: Outcome, view: View) -> None:
@@ -89,10 +89,10 @@ def _table(outcomes: list[Outcome], view: View) -> None:
     worked.table([text(lang, f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
 
 
-def _prompt(bench: Services, view: View) -> str:
+def _prompt(services: Services, view: View) -> str:
     """What both models read, and how they write on."""
     lang = view.lang
-    prompt = bench.models.first_prompt(view.model) if view.prompt is None else view.prompt
+    prompt = services.models.first_prompt(view.model) if view.prompt is None else view.prompt
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             text(lang, "quantisation.prompt"), max_chars=TEXT_LIMIT, width=260, **state.bound("prompt", prompt)
@@ -104,10 +104,10 @@ def _prompt(bench: Services, view: View) -> str:
     return prompt
 
 
-def _logits(bench: Services, chosen: Outcome, view: View, prompt: str) -> None:
+def _logits(services: Services, chosen: Outcome, view: View, prompt: str) -> None:
     """The scores of all next tokens, before and after, the likeliest first."""
     checkpoints = (chosen.before, chosen.quantised.checkpoint)
-    before, after = (bench.quantisation.next_logits(checkpoint, prompt) for checkpoint in checkpoints)
+    before, after = (services.quantisation.next_logits(checkpoint, prompt) for checkpoint in checkpoints)
     best = np.argsort(-before, kind="stable")
     lines = np.stack([before[best], after[best], (after - before)[best]])
     logits = Matrix(
@@ -120,10 +120,10 @@ def _logits(bench: Services, chosen: Outcome, view: View, prompt: str) -> None:
         pinned=view.logit,
     )
     matrices.show([logits], view.lang, key="logits", on_cell=lambda _, at: state.go(logit=at[-2:]), height=190)
-    _worked_out(bench, chosen, view, prompt, best)
+    _worked_out(services, chosen, view, prompt, best)
 
 
-def _worked_out(bench: Services, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
+def _worked_out(services: Services, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
     """Both scores of the token that was clicked, and their difference."""
     from lmviz.explain import by_hand
 
@@ -133,7 +133,8 @@ def _worked_out(bench: Services, chosen: Outcome, view: View, prompt: str, best:
         return
     id = int(best[view.logit[1]])
     before, after = (
-        bench.quantisation.logit(checkpoint, prompt, id) for checkpoint in (chosen.before, chosen.quantised.checkpoint)
+        services.quantisation.logit(checkpoint, prompt, id)
+        for checkpoint in (chosen.before, chosen.quantised.checkpoint)
     )
     st.markdown(text(lang, "quantisation.logit", token=code(visible(chosen.before.tokenizer.piece(id)))))
     change = by_hand.total([after.value, -before.value])
@@ -141,11 +142,11 @@ def _worked_out(bench: Services, chosen: Outcome, view: View, prompt: str, best:
     worked.lines(lines, lang)
 
 
-def _texts(bench: Services, chosen: Outcome, view: View, prompt: str) -> None:
+def _texts(services: Services, chosen: Outcome, view: View, prompt: str) -> None:
     """The same prompt, the same random numbers: what each model writes."""
     lang = view.lang
     before, after = (
-        bench.quantisation.texts(view.model, checkpoint, prompt, view.seed, view.temperature)
+        services.quantisation.texts(view.model, checkpoint, prompt, view.seed, view.temperature)
         for checkpoint in (chosen.before, chosen.quantised.checkpoint)
     )
     rows = [

@@ -16,9 +16,9 @@ def page(view: View) -> None:
         choices.section(text(view.lang, "quantisation.section"), names)
     body = st.container()
     with body:
-        bench = shell.workbench(view.lang)
+        services = shell.services(view.lang)
     with row:
         if not (view.run and view.section == "aware"):  # a training brings its model with it
-            choices.model(bench, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
+            choices.model(services, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
     with body:
-        choices.draw_section("quantisation", bench, view)
+        choices.draw_section("quantisation", services, view)

@@ -36,10 +36,10 @@ def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: View) -> No
     st.markdown(text(lang, f"quantisation.aware.after.{outcome}", **details))
 
 
-def show(bench: Services, rivals: Sequence[Rival], scheme: Scheme, view: View, model: Reference) -> None:
+def show(services: Services, rivals: Sequence[Rival], scheme: Scheme, view: View, model: Reference) -> None:
     """Each model: its size, its loss, and what it writes."""
     lang = view.lang
-    prompt = bench.models.first_prompt(model) if view.prompt is None else view.prompt
+    prompt = services.models.first_prompt(model) if view.prompt is None else view.prompt
     rows = [
         (
             text(lang, f"quantisation.rival.{one.kind}", format=scheme.format.upper()),
@@ -47,7 +47,7 @@ def show(bench: Services, rivals: Sequence[Rival], scheme: Scheme, view: View, m
             number(lang, one.loss, 4),
             " · ".join(
                 visible(written)
-                for written in bench.quantisation.texts(model, one.checkpoint, prompt, view.seed, view.temperature)[
+                for written in services.quantisation.texts(model, one.checkpoint, prompt, view.seed, view.temperature)[
                     :TEXTS
                 ]
             ),

@@ -58,25 +58,25 @@ def plan(view: View, scheme: Scheme) -> Training:
     )
 
 
-def section(bench: Services, run: Run | None, view: View) -> None:
+def section(services: Services, run: Run | None, view: View) -> None:
     if run is None:
         st.info(text(view.lang, "train.gone"))
         return
-    trains = _trains(bench.quantisation.twin(run))
-    st.fragment(_compared, run_every=BEAT if trains else None)(bench, run, trains)
+    trains = _trains(services.quantisation.twin(run))
+    st.fragment(_compared, run_every=BEAT if trains else None)(services, run, trains)
 
 
 def _trains(twin: Run | None) -> bool:
     return twin is not None and twin.is_active
 
 
-def _compared(bench: Services, run: Run, trained: bool) -> None:
+def _compared(services: Services, run: Run, trained: bool) -> None:
     view = state.view(View)
     try:
-        twin = bench.quantisation.twin(run)
+        twin = services.quantisation.twin(run)
         if trained and not _trains(twin):
             st.rerun()  # the whole page once more, without a clock
-        rivals = bench.quantisation.rivals_of(run, twin, view.text)
+        rivals = services.quantisation.rivals_of(run, twin, view.text)
     except UserError as error:
         st.error(error_text(view.lang, error))
         measuring.choose(view)
@@ -85,17 +85,17 @@ def _compared(bench: Services, run: Run, trained: bool) -> None:
     if "trained_ptq" in kinds:
         rivals_table.after(rivals, run.recipe.quantisation, run.step, view)
     else:
-        _missing(bench, run, twin, view)
-    rivals_table.show(bench, rivals, run.recipe.quantisation, view, _model(bench, run))
+        _missing(services, run, twin, view)
+    rivals_table.show(services, rivals, run.recipe.quantisation, view, _model(services, run))
     with st.container(horizontal=True):
         beside = (twin.id,) if twin else ()
         shell.link(
             text(view.lang, "quantisation.run.open"), Training(lang=view.lang, run=run.id, beside=beside), "training"
         )
-    measuring.on(bench, view, _model(bench, run))
+    measuring.on(services, view, _model(services, run))
 
 
-def _missing(bench: Services, run: Run, twin: Run | None, view: View) -> None:
+def _missing(services: Services, run: Run, twin: Run | None, view: View) -> None:
     """The fair comparison is with a training that is as long and rounds only afterwards."""
     lang = view.lang
     if twin is None:
@@ -104,19 +104,19 @@ def _missing(bench: Services, run: Run, twin: Run | None, view: View) -> None:
             text(lang, "quantisation.run.twin"),
             icon=":material/play_arrow:",
             type="primary",
-            on_click=lambda: _train_twin(bench, run, lang),
+            on_click=lambda: _train_twin(services, run, lang),
         )
     else:
         said = text(lang, "quantisation.run.going", step=integer(lang, twin.step), steps=integer(lang, twin.steps))
         st.progress(min(1.0, twin.step / twin.steps), said)
 
 
-def _train_twin(bench: Services, run: Run, lang: str) -> None:
+def _train_twin(services: Services, run: Run, lang: str) -> None:
     try:
-        bench.quantisation.train_twin(run, owner.tokens()[-1])
+        services.quantisation.train_twin(run, owner.tokens()[-1])
     except UserError as error:
         st.toast(error_text(lang, error), icon=":material/error:")
 
 
-def _model(bench: Services, run: Run) -> RunModel:
-    return RunModel(run.id, bench.models.runs.ends(run.id)[1])
+def _model(services: Services, run: Run) -> RunModel:
+    return RunModel(run.id, services.models.runs.ends(run.id)[1])

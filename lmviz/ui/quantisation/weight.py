@@ -23,14 +23,14 @@ HEIGHT = 290
 DIGITS = 4
 
 
-def section(bench: Services, view: View) -> None:
+def section(services: Services, view: View) -> None:
     st.markdown(text(view.lang, "quantisation.weight.say"))
-    shapes = bench.quantisation.weights(view.model)
+    shapes = services.quantisation.weights(view.model)
     name = view.weight if view.weight in shapes else _first(list(shapes))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choose_weight(list(shapes), name, view)
         schemes.choose(view)
-    quantised = bench.quantisation.weight(view.model, name, view.scheme)
+    quantised = services.quantisation.weight(view.model, name, view.scheme)
     n_rows, n_cols = shapes[name]
     cell = (min(view.cell[0], n_rows - 1), min(view.cell[1], n_cols - 1))
     _pictures(quantised, name, view, cell)

@@ -32,26 +32,26 @@ def page(view: View) -> None:
     body = st.container(key="body")
     with body:
         shell.link_notes(view.lang)
-        bench = shell.workbench(view.lang)
+        services = shell.services(view.lang)
     with row:
         if view.present:
             st.html(f"<style>{_FOR_A_ROOM}</style>")
         else:
-            top.row(bench, view)
+            top.row(services, view)
     with body:
-        time.slider(bench, view)
-        run = _opened(bench, view)
+        time.slider(services, view)
+        run = _opened(services, view)
         if run is not None:
             with st.container(key="debugger_frame"):
-                _debugger(bench)
+                _debugger(services)
             tools.ledger(run, view)
-            tools.card(bench, run, view)
+            tools.card(services, run, view)
 
 
-def _opened(bench: Services, view: View) -> Recording | None:
+def _opened(services: Services, view: View) -> Recording | None:
     """The run that the view asks for, and what must be said about its input; None if there is none to show."""
     try:
-        run = bench.models.record(request(bench, view))
+        run = services.models.record(request(services, view))
     except UserError as error:
         st.error(error_text(view.lang, error))
         if view.edits:
@@ -67,14 +67,14 @@ def _opened(bench: Services, view: View) -> Recording | None:
     return run
 
 
-def request(bench: Services, view: View) -> Request:
-    """What the view asks the workbench to run."""
+def request(services: Services, view: View) -> Request:
+    """What the view asks to be recorded."""
     from lmviz.registry.recording import Request
 
-    return Request(view.model, top.prompt(bench, view), view.target, view.temperature, view.edits, view.grad)
+    return Request(view.model, top.prompt(services, view), view.target, view.temperature, view.edits, view.grad)
 
 
-def other_run(bench: Services, view: View) -> Recording | None:
+def other_run(services: Services, view: View) -> Recording | None:
     """The run to compare with: the one that was asked for, or the same without its edits.
 
     Raises:
@@ -86,10 +86,10 @@ def other_run(bench: Services, view: View) -> Recording | None:
     is_puzzle = any(isinstance(model, PuzzleModel) for model in (view.model, view.b_model))
     b_model = None if is_puzzle else view.b_model  # a healthy model would give the puzzle away
     b = replace(view, edits=edits, model=b_model or view.model, prompt=view.b_prompt or view.prompt)
-    return bench.models.record(request(bench, b))
+    return services.models.record(request(services, b))
 
 
-def _compared(bench: Services, view: View, other: Recording | None) -> str:
+def _compared(services: Services, view: View, other: Recording | None) -> str:
     """What the other run is, in a few words; empty if there is none."""
     if not view.compares or other is None:
         return ""
@@ -97,7 +97,7 @@ def _compared(bench: Services, view: View, other: Recording | None) -> str:
         return text(view.lang, "compare.with_plain")
     shown = shortened(visible(other.request.prompt or other.tokens.text), 40)
     return text(
-        view.lang, "compare.with", model=choices.model_name(bench, view.lang, other.request.model), prompt=shown
+        view.lang, "compare.with", model=choices.model_name(services, view.lang, other.request.model), prompt=shown
     )
 
 
@@ -107,7 +107,7 @@ def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
 
 
 @st.fragment
-def _debugger(bench: Services) -> None:
+def _debugger(services: Services) -> None:
     """The debugger. A step runs this function alone."""
     from lmviz.ui.debugger.inspector import inspector
     from lmviz.ui.debugger.scene import scene
@@ -117,7 +117,7 @@ def _debugger(bench: Services) -> None:
         st.rerun()
     view = state.view(View)
     try:
-        run = bench.models.record(request(bench, view))
+        run = services.models.record(request(services, view))
     except UserError as error:  # an edit that does not fit any more
         st.error(error_text(view.lang, error))
         return
@@ -125,17 +125,19 @@ def _debugger(bench: Services) -> None:
     stopped = state.take("stopped", "")
     other, refused = None, ""
     try:
-        other = other_run(bench, view)
+        other = other_run(services, view)
     except UserError as error:
         refused = error_text(view.lang, error)
     windows = state.remember("windows", {})
-    pinned = inspector(bench, run, view, other)
+    pinned = inspector(services, run, view, other)
     drawn = scene(run, view, cursor, windows, pinned, other, stopped)
     drawn["ahead"] = {
         move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other))
         for move in AHEAD
         if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
     }
-    drawn |= {"seq": state.remember("seq", 0), "compared": refused or _compared(bench, view, other)}
-    debugger.show(drawn, lambda event: events.on_event(bench.models.record(request(bench, state.view(View))), event))
+    drawn |= {"seq": state.remember("seq", 0), "compared": refused or _compared(services, view, other)}
+    debugger.show(
+        drawn, lambda event: events.on_event(services.models.record(request(services, state.view(View))), event)
+    )
     state.write()

@@ -21,32 +21,32 @@ PLAYING = "time.playing"
 RUNS_LISTED = 5
 
 
-def recent(bench: Services, view: View) -> list[RunModel]:
+def recent(services: Services, view: View) -> list[RunModel]:
     """The models of the latest trainings, as they were last saved; not of the one that is open at another time."""
     opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
     try:
-        runs = [run.id for run in bench.models.runs.all()[:RUNS_LISTED] if run.id != opened]
-        return [RunModel(run, stops[-1].step) for run in runs if (stops := bench.models.runs.stops(run))]
+        runs = [run.id for run in services.models.runs.all()[:RUNS_LISTED] if run.id != opened]
+        return [RunModel(run, stops[-1].step) for run in runs if (stops := services.models.runs.stops(run))]
     except UserError:
         return []
 
 
-def slider(bench: Services, view: View) -> None:
+def slider(services: Services, view: View) -> None:
     """Under the top row, for a run's model: its checkpoints, or the texts of a training step's batch."""
     with suppress(UserError):  # the page says it where it opens the model
         match view.model:
             case RunModel(run, step):
-                _times(bench, view, run, step)
+                _times(services, view, run, step)
             case RunStep(run, step, row):
-                _texts(bench, view, run, step, row)
+                _texts(services, view, run, step, row)
 
 
-def _times(bench: Services, view: View, run: str, step: int) -> None:
-    steps = [stop.step for stop in bench.models.runs.stops(run)]
+def _times(services: Services, view: View, run: str, step: int) -> None:
+    steps = [stop.step for stop in services.models.runs.stops(run)]
     if step not in steps or len(steps) < 2:
         return
     if state.remember(PLAYING, False):
-        st.fragment(_beat, run_every=BEAT)(bench, run, steps)
+        st.fragment(_beat, run_every=BEAT)(services, run, steps)
     with st.container(horizontal=True, vertical_alignment="center", key="times"):
         playing = bool(state.remember(PLAYING, False))
         st.button(
@@ -103,7 +103,7 @@ def _toggle(run: str, steps: list[int], step: int) -> None:
         _go(run, steps[0])
 
 
-def _beat(bench: Services, run: str, steps: list[int]) -> None:
+def _beat(services: Services, run: str, steps: list[int]) -> None:
     """Called again and again while time plays: go on to the next checkpoint, and stop at the last."""
     if state.take("time.fresh", False):
         return
@@ -117,9 +117,9 @@ def _beat(bench: Services, run: str, steps: list[int]) -> None:
     st.rerun()
 
 
-def _texts(bench: Services, view: View, run: str, step: int, row: int) -> None:
+def _texts(services: Services, view: View, run: str, step: int, row: int) -> None:
     """Which text of the batch is followed."""
-    n_texts = len(bench.training.before(run, step).batch)
+    n_texts = len(services.training.before(run, step).batch)
     if n_texts < 2:
         return
     st.session_state["time_window"] = min(row, n_texts - 1)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 
 
-def compare(bench: Services, view: View) -> None:
+def compare(services: Services, view: View) -> None:
     """What is different about B."""
     st.caption(text(view.lang, "compare.help"))
     st.text_input(text(view.lang, "compare.prompt"), **state.bound("b_prompt"))
     widgets.selectbox(
         text(view.lang, "compare.model"),
-        listed(["", *bench.models.sample_names()], str(view.b_model or "")),
+        listed(["", *services.models.sample_names()], str(view.b_model or "")),
         format_func=lambda written: written or text(view.lang, "compare.same_model"),
         **state.bound("b_model"),
     )
@@ -163,7 +163,7 @@ def _written(columns: dict[str, list[Any]], lang: str) -> Any:
     return style.format(lambda value: integer(lang, value), subset=whole)
 
 
-def card(bench: Services, run: Recording, view: View) -> None:
+def card(services: Services, run: Recording, view: View) -> None:
     """The model's card, in the reader's language if it has one."""
     with st.expander(
         text(view.lang, "card.title"), icon=":material/description:", on_change="rerun", key="card_open"
@@ -172,7 +172,7 @@ def card(bench: Services, run: Recording, view: View) -> None:
             return
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
         st.caption(f"{code(str(run.request.model))} · {integer(view.lang, n_parameters)}")
-        st.markdown(foreign(bench.models.card(run.checkpoint, view.lang).text) or "–")
+        st.markdown(foreign(services.models.card(run.checkpoint, view.lang).text) or "–")
 
 
 def open_model(model: Reference) -> None:

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 PROMPT_LIMIT = 4000
 
 
-def row(bench: Services, view: View) -> None:
+def row(services: Services, view: View) -> None:
     """The widgets of the row."""
-    models = [*bench.models.sample_names(), *map(str, time.recent(bench, view))]
+    models = [*services.models.sample_names(), *map(str, time.recent(services, view))]
     st.session_state["model"] = str(view.model)
     widgets.selectbox(
         text(view.lang, "top.model"),
         listed(models, str(view.model)),
         key="model",
-        format_func=lambda written: choices.model_name(bench, view.lang, read_reference(written)),
+        format_func=lambda written: choices.model_name(services, view.lang, read_reference(written)),
         label_visibility="collapsed",
         width=170,
         on_change=lambda: tools.open_model(read_reference(st.session_state["model"])),
     )
-    st.session_state["prompt"] = prompt(bench, view)
+    st.session_state["prompt"] = prompt(services, view)
     st.text_input(
         text(view.lang, "top.prompt"),
         key="prompt",
@@ -47,19 +47,19 @@ def row(bench: Services, view: View) -> None:
     )
     shell.language_choice()
     with st.popover(text(view.lang, "tools.compare"), icon=":material/compare_arrows:"):
-        tools.compare(bench, view)
+        tools.compare(services, view)
     with st.popover(text(view.lang, "tools.stops"), icon=":material/adjust:"):
         tools.breakpoints(view)
     with st.popover(text(view.lang, "tools.settings"), icon=":material/tune:"):
         tools.settings(view)
 
 
-def prompt(bench: Services, view: View) -> str:
+def prompt(services: Services, view: View) -> str:
     """The text to read: the view's, or the model's own first one."""
     if view.prompt is not None:
         return view.prompt
     try:
-        return bench.models.first_prompt(view.model)
+        return services.models.first_prompt(view.model)
     except UserError:
         return ""
 

@@ -24,17 +24,17 @@ NEEDS_TEXT = ("pieces", "compare", "trip")
 NEEDS_CORPUS = ("compare", "learn")
 
 
-def tokenizer_and_text(bench: Services, view: View) -> None:
+def tokenizer_and_text(services: Services, view: View) -> None:
     """The row of choices: only what the chosen way of looking needs."""
     from lmviz.services.tokenizers import GPT2, LEARNED
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
-            names = [*LEARNED, GPT2, *bench.models.sample_names(), FILE]
+            names = [*LEARNED, GPT2, *services.models.sample_names(), FILE]
             widgets.selectbox(
                 text(view.lang, "tokenizer.tokenizer"),
                 listed(names, str(view.tokenizer)),
-                format_func=lambda name: _name(bench, view.lang, name),
+                format_func=lambda name: _name(services, view.lang, name),
                 width=250,
                 **state.bound("tokenizer", piece=None),
             )
@@ -50,11 +50,11 @@ def tokenizer_and_text(bench: Services, view: View) -> None:
         own.upload(view.lang, "tokenizer.file")
 
 
-def _name(bench: Services, lang: str, name: str) -> str:
+def _name(services: Services, lang: str, name: str) -> str:
     from lmviz.services.tokenizers import GPT2, LEARNED
 
     is_a_word = name in (*LEARNED, GPT2, FILE)
-    return text(lang, f"tokenizer.name.{name}") if is_a_word else model_name(bench, lang, read_reference(name))
+    return text(lang, f"tokenizer.name.{name}") if is_a_word else model_name(services, lang, read_reference(name))
 
 
 def _field(view: View, name: str, now: str, limit: int) -> None:
@@ -80,12 +80,12 @@ def _corpus(view: View) -> None:
     )
 
 
-def chosen(bench: Services, view: View) -> tuple[Tokenizer, Vocabulary] | None:
+def chosen(services: Services, view: View) -> tuple[Tokenizer, Vocabulary] | None:
     """The tokenizer that the view names; None while its file is still to come."""
     if view.tokenizer == FILE:
-        found = own.brought(bench, view.lang)
+        found = own.brought(services, view.lang)
         return None if found is None else (found.tokenizer, found.vocabulary)
     if view.tokenizer == "bpe" and not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
-    tokenizer = bench.tokenizers.tokenizer(view.tokenizer, view.source, view.merges)
-    return tokenizer, bench.tokenizers.vocabulary(tokenizer)
+    tokenizer = services.tokenizers.tokenizer(view.tokenizer, view.source, view.merges)
+    return tokenizer, services.tokenizers.vocabulary(tokenizer)

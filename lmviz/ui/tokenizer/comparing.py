@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 SHOWN = 400  # pieces of each
 
 
-def side_by_side(bench: Services, view: View) -> None:
+def side_by_side(services: Services, view: View) -> None:
     from lmviz.services.tokenizers import LEARNED
     from lmviz.tokens.comparing import cuts
 
     kinds = ("characters", "bpe", "words")
     assert set(kinds) == set(LEARNED)
-    made = cuts(view.cut, {kind: bench.tokenizers.tokenizer(kind, view.source, view.merges) for kind in kinds})
+    made = cuts(view.cut, {kind: services.tokenizers.tokenizer(kind, view.source, view.merges) for kind in kinds})
     for cut, column in zip(made, st.columns(3, gap="medium"), strict=True):
         with column:
             st.markdown(f"##### {text(view.lang, f'tokenizer.name.{cut.kind}')}")
             st.markdown(_facts(view.lang, cut))
-            shown = boxes(cut.tokens, bench.tokenizers.vocabulary(cut.tokenizer))[:SHOWN]
+            shown = boxes(cut.tokens, services.tokenizers.vocabulary(cut.tokenizer))[:SHOWN]
             pieces.show(shown, view.lang, f"tokenizer.compare.{cut.kind}", height=330)
             if n_unknown := sum(cut.tokens.unknown):
                 st.caption(f":orange-badge[?] {text(view.lang, 'tokenizer.unknown', n=n_unknown)}")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lmviz.tokens.vocabulary import Vocabulary
 
 
-def pieces_of_text(bench: Services, view: View) -> None:
-    found = choices.chosen(bench, view)
+def pieces_of_text(services: Services, view: View) -> None:
+    found = choices.chosen(services, view)
     if found is None:
         return
     tokenizer, vocabulary = found

@@ -25,11 +25,11 @@ WORDS = 160  # shown of the text
 LONGEST_WORD = 400  # tokens shown of one of them
 
 
-def merge_by_merge(bench: Services, view: View) -> None:
+def merge_by_merge(services: Services, view: View) -> None:
     """A step redraws only this part."""
     if not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
-    live = bench.tokenizers.learning(view.source, MOST_MERGES)
+    live = services.tokenizers.learning(view.source, MOST_MERGES)
     replay.made(live, view.lang, "learning", lambda found: st.fragment(_state)(found[-1].learned()), whole=True)
 
 

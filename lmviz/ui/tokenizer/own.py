@@ -33,7 +33,7 @@ def upload(lang: str, key: str) -> None:
         state.keep(_KEPT, {one.name if one.name in FILES else FILES[0]: one.getvalue() for one in found})
 
 
-def brought(bench: Services, lang: str) -> Brought | None:
+def brought(services: Services, lang: str) -> Brought | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
     from lmviz.services.tokenizers import FILES
 
@@ -43,4 +43,4 @@ def brought(bench: Services, lang: str) -> Brought | None:
         return None
     if FILES[0] not in files:
         raise UserError("There is no file {file} in {folder}.", file=FILES[0], folder=", ".join(files))
-    return bench.tokenizers.read_tokenizer(files)
+    return services.tokenizers.read_tokenizer(files)

@@ -36,13 +36,13 @@ def page(view: View) -> None:
             width="stretch",
             **state.bound("tab"),
         )
-    bench = shell.workbench(view.lang)
+    services = shell.services(view.lang)
     try:
-        _body(bench, view)
+        _body(services, view)
     except UserError as error:
         st.error(error_text(view.lang, error))
 
 
-def _body(bench: Services, view: View) -> None:
-    choices.tokenizer_and_text(bench, view)
-    DRAWN[view.tab](bench, view)
+def _body(services: Services, view: View) -> None:
+    choices.tokenizer_and_text(services, view)
+    DRAWN[view.tab](services, view)

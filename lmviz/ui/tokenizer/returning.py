@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from lmviz.tokens.round_trip import Span
 
 
-def there_and_back(bench: Services, view: View) -> None:
+def there_and_back(services: Services, view: View) -> None:
     from lmviz.tokens.round_trip import round_trip
 
-    found = choices.chosen(bench, view)
+    found = choices.chosen(services, view)
     if found is None:
         return
     tokenizer, _ = found

@@ -23,12 +23,12 @@ LONGEST = 24
 WORD_LIMIT = 60
 
 
-def taken_apart(bench: Services, view: View) -> None:
-    found = choices.chosen(bench, view)
+def taken_apart(services: Services, view: View) -> None:
+    found = choices.chosen(services, view)
     if found is None:
         return
     tokenizer, vocabulary = found
-    analysis = bench.tokenizers.analysis(vocabulary)
+    analysis = services.tokenizers.analysis(vocabulary)
     left, right = st.columns([1, 1.5], gap="large")
     with left:
         _kinds(view, analysis)

@@ -34,24 +34,24 @@ LOWEST = 270  # pixels of a chart between its edges, on the smallest window
 ROOM = 1.16  # above the highest of what the chart must show
 
 
-def loss(bench: Services, view: View, run: Run) -> None:
+def loss(services: Services, view: View, run: Run) -> None:
     """Training and held-out loss of the run, and of those beside it, with what counting alone would reach."""
     lang = view.lang
-    shown = [run, *_others(bench, view)]
+    shown = [run, *_others(services, view)]
     names = _names(shown)
     table: dict[str, list[Any]] = {"step": [], "nats": [], "run": [], "kind": [], "label": []}
     steps = max(one.steps for one in shown)
     for one in shown:
         for metric, kind, n_points in (("loss", "train", POINTS), ("held_out_loss", "held_out", MEASURED_POINTS)):
-            found = series(bench, one, metric, n_points)
+            found = series(services, one, metric, n_points)
             kind = "raw" if kind == "train" and is_noisy(one) else kind
             _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], kind)
         if is_noisy(one):
-            found = mean_loss(bench, one)
+            found = mean_loss(services, one)
             _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], "mean")
     highest = [table["nats"][0]] if table["nats"] else []
     counted: dict[str, float] = run.facts.get("baselines", {})
-    log = is_log(bench, view, run)
+    log = is_log(services, view, run)
     expected = [value for value in (*highest, *counted.values()) if math.isfinite(value)]
     nats = _domain([*table["nats"], *counted.values()], expected, log)
     labelled = _apart(counted, nats, log)
@@ -93,11 +93,11 @@ def _apart(lines: Mapping[str, float], nats: tuple[float, float], log: bool) -> 
     return set(kept)
 
 
-def is_log(bench: Services, view: View, run: Run) -> bool:
+def is_log(services: Services, view: View, run: Run) -> bool:
     """Whether the axis is logarithmic: as chosen, or because the loss went far above where it began."""
     if view.log is not None:
         return view.log
-    numbers = series(bench, run, "loss", POINTS).numbers
+    numbers = series(services, run, "loss", POINTS).numbers
     finite = numbers[np.isfinite(numbers)]
     return bool(len(finite)) and float(finite.max()) > FAR * _expected(run, finite)
 
@@ -108,14 +108,14 @@ def _expected(run: Run, numbers: Any) -> float:
     return max(float(numbers[0]), guessing)
 
 
-def jump(bench: Services, view: View, run: Run) -> None:
+def jump(services: Services, view: View, run: Run) -> None:
     """At which step the loss left what it had reached, if it did."""
     from lmviz.train.store.series import jump_of
 
-    found = series(bench, run, "loss", POINTS)
+    found = series(services, run, "loss", POINTS)
     if not len(found) or (found.numbers <= (limit := HIGH * _expected(run, found.numbers))).all():
         return
-    whole = bench.models.runs.series(run.id, "loss", 10**9)
+    whole = services.models.runs.series(run.id, "loss", 10**9)
     where = jump_of(whole.steps, whole.numbers, limit)
     if where is None:
         return
@@ -157,11 +157,11 @@ def _add(
     table["label"] += [label] * len(steps)
 
 
-def _others(bench: Services, view: View) -> Iterator[Run]:
+def _others(services: Services, view: View) -> Iterator[Run]:
     for name in view.beside:
         try:
             if name != view.run:
-                yield bench.models.runs.get(name)
+                yield services.models.runs.get(name)
         except UserError:
             continue  # deleted meanwhile
 
@@ -186,18 +186,18 @@ def _above(nats: float) -> float:
     return min(step * power for step in (1, 2, 5, 10) if step * power >= nats)
 
 
-def all_curves(bench: Services) -> None:
+def all_curves(services: Services) -> None:
     """Everything else that is measured: small charts."""
     view = state.view(View)
     try:
-        _all_curves(bench, view)
+        _all_curves(services, view)
     except UserError as error:
         st.error(error_text(view.lang, error))
 
 
-def _all_curves(bench: Services, view: View) -> None:
-    lang, run = view.lang, bench.models.runs.get(view.run)
-    measured = bench.models.runs.metrics(run.id)
+def _all_curves(services: Services, view: View) -> None:
+    lang, run = view.lang, services.models.runs.get(view.run)
+    measured = services.models.runs.metrics(run.id)
     groups = {
         "grad_norm": ["grad_norm"],
         "update_ratio": [name for name in measured if name.startswith("update_ratio/")],
@@ -209,14 +209,14 @@ def _all_curves(bench: Services, view: View) -> None:
     for i, (title, metrics) in enumerate(groups.items()):
         with columns[i % 2]:
             st.markdown(f"**{text(lang, f'train.curve.{title}')}**", help=text(lang, f"train.curve.{title}.help"))
-            _small(bench, run, title, metrics, lang)
+            _small(services, run, title, metrics, lang)
 
 
-def _small(bench: Services, run: Run, title: str, metrics: list[str], lang: str) -> None:
+def _small(services: Services, run: Run, title: str, metrics: list[str], lang: str) -> None:
     table: dict[str, list[Any]] = {"step": [], "number": [], "line": []}
     lines, log = [], title in ("grad_norm", "update_ratio")
     for metric in metrics:
-        found = series(bench, run, metric, SMALL_POINTS)
+        found = series(services, run, metric, SMALL_POINTS)
         line = metric.partition("/")[2] or text(lang, f"train.curve.{title}")
         lines.append(line)
         points = zip(found.steps.tolist(), found.numbers.tolist(), strict=True)
@@ -228,7 +228,7 @@ def _small(bench: Services, run: Run, title: str, metrics: list[str], lang: str)
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key=f"curve {title}")
 
 
-def series(bench: Services, run: Run, metric: str, n_points: int) -> Series:
+def series(services: Services, run: Run, metric: str, n_points: int) -> Series:
     """A metric as few points. What was read before is kept for the session: only new points leave the store."""
     from lmviz.train.store.series import Series, thinned
 
@@ -236,10 +236,10 @@ def series(bench: Services, run: Run, metric: str, n_points: int) -> Series:
     key = (run.id, metric, n_points)
     segment, known = kept.get(key, (-1, None))
     if known is None or segment != run.segment or (len(known) and known.steps[-1] > run.step):
-        found = bench.models.runs.series(run.id, metric, 2 * n_points)
+        found = services.models.runs.series(run.id, metric, 2 * n_points)
     else:
         after = int(known.steps[-1]) if len(known) else -1
-        new = bench.models.runs.series(run.id, metric, n_points, after=after)
+        new = services.models.runs.series(run.id, metric, n_points, after=after)
         steps, numbers = np.concatenate([known.steps, new.steps]), np.concatenate([known.numbers, new.numbers])
         found = Series(steps, numbers, len(steps))
     if len(found) > 2 * n_points:
@@ -266,7 +266,7 @@ def width_of(run: Run) -> int:
     return run.steps // MEANS
 
 
-def mean_loss(bench: Services, run: Run) -> Series:
+def mean_loss(services: Services, run: Run) -> Series:
     """The mean loss of every so many steps; again, only what is new leaves the store."""
     from lmviz.train.store.series import Series, means
 
@@ -274,7 +274,7 @@ def mean_loss(bench: Services, run: Run) -> Series:
     segment, known = kept.get(run.id, (-1, None))
     if known is None or segment != run.segment:
         known = Series(np.empty(0, np.int64), np.empty(0), 0)
-    raw = bench.models.runs.series(run.id, "loss", 10**9, after=int(known.steps[-1]) if len(known) else 0)
+    raw = services.models.runs.series(run.id, "loss", 10**9, after=int(known.steps[-1]) if len(known) else 0)
     new = means(raw.steps, raw.numbers, width_of(run))
     found = Series(
         np.concatenate([known.steps, new.steps]), np.concatenate([known.numbers, new.numbers]), raw.n_measured

@@ -28,7 +28,7 @@ VOCABULARY_SHOWN = 300
 TEXTS_SHOWN = 200
 
 
-def choices(bench: Services, view: View, recipe: Recipe | None) -> None:
+def choices(services: Services, view: View, recipe: Recipe | None) -> None:
     """The texts, and the tokenizer."""
     from lmviz.train.texts import PRESETS
 
@@ -37,11 +37,11 @@ def choices(bench: Services, view: View, recipe: Recipe | None) -> None:
     widgets.selectbox(
         text(lang, "train.data.texts"),
         listed(names, view.data),
-        format_func=lambda name: _name(bench, lang, name),
+        format_func=lambda name: _name(services, lang, name),
         **state.bound("data", changes=(), start=None, window=0),
     )
     if view.data == OWN:
-        own(bench, view)
+        own(services, view)
     if view.data == TWO_WORDS:
         two_words(view)
     if recipe is None:
@@ -60,13 +60,13 @@ def choices(bench: Services, view: View, recipe: Recipe | None) -> None:
         st.number_input(text(lang, "train.tokenizer.size"), 257, 8192, step=64, **bound(recipe, "tokenizer.d_vocab"))
 
 
-def _name(bench: Services, lang: str, name: str) -> str:
+def _name(services: Services, lang: str, name: str) -> str:
     from lmviz.train.texts import PRESETS
 
     if name in PRESETS or name == OWN:
         return text(lang, f"train.data.{name}")
     try:
-        return text(lang, "train.data.again", name=bench.models.runs.get(name).name)
+        return text(lang, "train.data.again", name=services.models.runs.get(name).name)
     except UserError:
         return name
 
@@ -90,26 +90,26 @@ def _typed() -> tuple[str, str]:
     return st.session_state["word first"], st.session_state["word second"]
 
 
-def own(bench: Services, view: View) -> None:
+def own(services: Services, view: View) -> None:
     """A text of one's own: typed, pasted or from a file."""
     from lmviz.train.texts import LARGEST_OWN, own_texts
 
     lang = view.lang
     with contextlib.suppress(UserError):  # the page says that it is gone; the box is empty
-        st.session_state["own_text"] = own_text(bench, view)
+        st.session_state["own_text"] = own_text(services, view)
     st.text_area(
         text(lang, "train.data.own"),
         key="own_text",
         max_chars=LARGEST_OWN,
         height=110,
         placeholder=text(lang, "train.data.own_placeholder"),
-        on_change=lambda: attempt(lambda: keep_own_text(bench, st.session_state["own_text"])),
+        on_change=lambda: attempt(lambda: keep_own_text(services, st.session_state["own_text"])),
     )
     file = st.file_uploader(text(lang, "train.data.file"), ["txt", "md", "csv"], key="own_file", max_upload_size=1)
     if file is not None and state.remember("own_file_id", "") != file.file_id:
         state.keep("own_file_id", file.file_id)
         try:
-            keep_own_text(bench, "\n".join(own_texts(file.getvalue())))
+            keep_own_text(services, "\n".join(own_texts(file.getvalue())))
         except UserError as error:
             st.error(error_text(lang, error))
         else:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 MOST_BESIDE = 6
 
 
-def buttons(bench: Services, view: View, run: Run) -> None:
+def buttons(services: Services, view: View, run: Run) -> None:
     """Pause or go on, one step, stop; and the rest behind three dots. For somebody else's run, first whether it is
     meant."""
-    lang, runs = view.lang, bench.models.runs
+    lang, runs = view.lang, services.models.runs
     with st.container(horizontal=True, gap="small", width="content"):
         may = owner.may_change(run, lang)
         if run.is_active:
@@ -41,7 +41,7 @@ def buttons(bench: Services, view: View, run: Run) -> None:
             _button(lang, "resume", "play_arrow", lambda: runs.resume(run.id), primary=True, disabled=not may)
             _button(lang, "single", "skip_next", lambda: runs.step(run.id), disabled=not may)
         with st.popover(text(lang, "train.more"), icon=":material/more_horiz:", key="run_more"):
-            _more(bench, view, run, may)
+            _more(services, view, run, may)
 
 
 def _button(
@@ -66,8 +66,8 @@ def attempt(act: Callable[[], object]) -> None:
         st.toast(error_text(state.view(View).lang, error), icon=":material/error:")
 
 
-def _more(bench: Services, view: View, run: Run, may: bool) -> None:
-    lang, runs = view.lang, bench.models.runs
+def _more(services: Services, view: View, run: Run, may: bool) -> None:
+    lang, runs = view.lang, services.models.runs
     st.session_state["run_name"] = run.name
     st.text_input(
         text(lang, "train.name"),
@@ -89,20 +89,20 @@ def _more(bench: Services, view: View, run: Run, may: bool) -> None:
         key="do delete",
         icon=":material/delete:",
         disabled=not (sure and may),
-        on_click=lambda: _delete(bench, run.id),
+        on_click=lambda: _delete(services, run.id),
     )
 
 
-def _delete(bench: Services, run: str) -> None:
-    attempt(lambda: bench.models.runs.delete(run))
+def _delete(services: Services, run: str) -> None:
+    attempt(lambda: services.models.runs.delete(run))
     state.go(run="")
 
 
-def earlier(bench: Services, view: View) -> None:
+def earlier(services: Services, view: View) -> None:
     """The trainings so far, the newest first; a row opens one."""
     lang = view.lang
-    found = bench.models.runs.all()
-    unreadable(bench, lang)
+    found = services.models.runs.all()
+    unreadable(services, lang)
     if not found:
         return
     st.markdown(f"**{text(lang, 'train.earlier')}**")
@@ -133,16 +133,16 @@ def earlier(bench: Services, view: View) -> None:
         st.rerun()
 
 
-def unreadable(bench: Services, lang: str) -> None:
+def unreadable(services: Services, lang: str) -> None:
     """Entries of the list that make no sense: they are named, and can be deleted."""
-    for one in bench.models.runs.unreadable():
+    for one in services.models.runs.unreadable():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning(error_text(lang, one.why))
             st.button(
                 text(lang, "train.do.delete"),
                 key=f"delete {one.id}",
                 icon=":material/delete:",
-                on_click=lambda run=one.id: attempt(lambda: bench.models.runs.delete(run)),
+                on_click=lambda run=one.id: attempt(lambda: services.models.runs.delete(run)),
             )
 
 
@@ -150,7 +150,7 @@ def _nats(lang: str, loss: float | None) -> str:
     return "–" if loss is None else number(lang, loss, 4)
 
 
-def compare(bench: Services, view: View, run: Run) -> None:
+def compare(services: Services, view: View, run: Run) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
     from lmviz.train.runs import differences
 
@@ -158,7 +158,7 @@ def compare(bench: Services, view: View, run: Run) -> None:
     if run.recipe.quantisation.rounds:
         place = Quantisation(lang=lang, section="aware", run=run.id)
         shell.link(text(lang, "train.compare.rounding"), place, "quantisation")
-    others = {one.id: one for one in bench.models.runs.all() if one.id != run.id}
+    others = {one.id: one for one in services.models.runs.all() if one.id != run.id}
     if not others:
         st.caption(text(lang, "train.compare.none"))
         return
@@ -186,13 +186,13 @@ def compare(bench: Services, view: View, run: Run) -> None:
     st.markdown("\n".join([heads, "|" + ":--|" * (len(shown) + 1), *lines]))
 
 
-def export(bench: Services, view: View, run: Run) -> None:
+def export(services: Services, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
     from lmviz.train.export import folder_name
     from lmviz.train.recipe import toml_of
 
     lang = view.lang
-    stops = bench.models.runs.stops(run.id)
+    stops = services.models.runs.stops(run.id)
     if not stops:
         st.caption(text(lang, "train.export.nothing"))
         return
@@ -220,7 +220,7 @@ def export(bench: Services, view: View, run: Run) -> None:
         )
         st.download_button(
             text(lang, "train.export.download"),
-            lambda: bench.models.runs.zipped(run.id, step),
+            lambda: services.models.runs.zipped(run.id, step),
             file_name=f"{folder_name(run.name, step)}.zip",
             mime="application/zip",
             icon=":material/download:",
@@ -228,9 +228,9 @@ def export(bench: Services, view: View, run: Run) -> None:
             key="download",
         )
         if st.button(text(lang, "train.export.folder"), icon=":material/folder:", key="export_folder"):
-            folder = bench.models.runs.export(run.id, step)
+            folder = services.models.runs.export(run.id, step)
             st.success(text(lang, "train.export.written", folder=code(str(folder))))
             shell.link(text(lang, "train.export.open_folder"), StepThrough(lang=lang, model=Folder(str(folder))))
     with right:
         st.caption(text(lang, "train.export.recipe"))
-        st.code(toml_of(bench.models.runs.recipe(run.id))[:20_000], language="toml", height=260)
+        st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", height=260)

@@ -32,7 +32,7 @@ RUNS_LISTED = 20  # of the trainings, the latest
 MEGABYTE = 10**6
 
 
-def choices(bench: Services, view: View, recipe: Recipe) -> None:
+def choices(services: Services, view: View, recipe: Recipe) -> None:
     """Architecture, start and sizes. A model to start from brings its sizes with it."""
     lang, fixed = view.lang, bool(view.start)
     widgets.segmented_control(
@@ -104,7 +104,7 @@ def shapes(config: Config) -> list[list[int]]:
     return [[part.times, *part.shape] for part in parts(config)]
 
 
-def more(bench: Services, plan: Plan, view: View) -> None:
+def more(services: Services, plan: Plan, view: View) -> None:
     """Every part with its count, memory, well-known models, and where the numbers start."""
     lang, recipe = view.lang, plan.recipe
     with st.expander(text(lang, "train.model.more"), on_change="rerun", key="model_more") as shown:
@@ -121,7 +121,7 @@ def more(bench: Services, plan: Plan, view: View) -> None:
         )
         known(plan, lang)
         _size(view, recipe, "n_ctx")
-        _start(bench, view)
+        _start(services, view)
 
 
 def known(plan: Plan, lang: str) -> None:
@@ -138,10 +138,10 @@ def known(plan: Plan, lang: str) -> None:
     st.html(f'<table class="lt-parts">{lines}</table>')
 
 
-def _start(bench: Services, view: View) -> None:
+def _start(services: Services, view: View) -> None:
     """Random numbers, a sample model, or the last checkpoint of a run."""
     lang = view.lang
-    names = {"": text(lang, "train.model.from_scratch"), **with_runs(bench, lang, RUNS_LISTED)}
+    names = {"": text(lang, "train.model.from_scratch"), **with_runs(services, lang, RUNS_LISTED)}
     one_of(
         text(lang, "train.model.start"),
         names,

@@ -26,12 +26,12 @@ BEAT = 4.0  # seconds that each scene stays in slow motion
 SLOW = "train.slow"
 
 
-def one_step(bench: Services, view: View, run: Training) -> None:
+def one_step(services: Services, view: View, run: Training) -> None:
     """Which step, which text of its batch, which scene; then that scene."""
-    st.fragment(_step, run_every=replay.beat(SLOW, BEAT))(bench)
+    st.fragment(_step, run_every=replay.beat(SLOW, BEAT))(services)
 
 
-def _step(bench: Services) -> None:
+def _step(services: Services) -> None:
     view = state.view(View)
     scene = replay.next_place(SLOW, list(SCENES), view.scene)
     if replay.beat(SLOW, BEAT):
@@ -39,25 +39,25 @@ def _step(bench: Services) -> None:
         view = state.view(View)
     lang = view.lang
     try:
-        run = bench.models.runs.get(view.run)
+        run = services.models.runs.get(view.run)
         step = view.opened or min(1, run.steps)
         between = _which(view, run, step)
-        opened = bench.training.opened(run.id, step)
-        walked = _walked(bench, run, step, view.window)
+        opened = services.training.opened(run.id, step)
+        walked = _walked(services, run, step, view.window)
         with between:
             _moves(view, _stops(opened, walked))
         _scenes(view, opened)
-        SCENES[view.scene](bench, state.view(View), opened, walked)
-        _door(bench, view, run, step, walked)
+        SCENES[view.scene](services, state.view(View), opened, walked)
+        _door(services, view, run, step, walked)
     except UserError as error:
         st.warning(error_text(lang, error))
     state.write()
 
 
-def _walked(bench: Services, run: Training, step: int, window: int) -> Recording:
+def _walked(services: Services, run: Training, step: int, window: int) -> Recording:
     from lmviz.registry.recording import Request
 
-    return bench.models.record(Request(RunStep(run.id, step, window), ""))
+    return services.models.record(Request(RunStep(run.id, step, window), ""))
 
 
 def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGenerator:
@@ -139,7 +139,7 @@ def _moves(view: View, stops: list[tuple[int, str]]) -> None:
     clicker("one", (lambda: go(at + 1)) if at + 1 < len(stops) else None, (lambda: go(at - 1)) if at else None)
 
 
-def _door(bench: Services, view: View, run: Training, step: int, walked: Recording) -> None:
+def _door(services: Services, view: View, run: Training, step: int, walked: Recording) -> None:
     """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
     from lmviz.debug.first_bad import first_bad
 

@@ -41,9 +41,9 @@ def page(view: View) -> None:
     if parts := state.notes():
         body.info(text(view.lang, "note.link", parts=", ".join(parts)))
     with body:
-        bench = shell.workbench(view.lang)
+        services = shell.services(view.lang)
         try:
-            _contents(bench, view, row)
+            _contents(services, view, row)
         except UserError as error:  # the folder of the runs is full, locked, damaged or not ours to write
             st.error(error_text(view.lang, error))
         owner.ask(view.lang)
@@ -52,19 +52,19 @@ def page(view: View) -> None:
         shell.language_choice()
 
 
-def _contents(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
-    found = bench.models.runs.all()
-    bench.models.runs.warm()
+def _contents(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+    found = services.models.runs.all()
+    services.models.runs.warm()
     with row:
         run_choice(found, view)
     if view.run and any(run.id == view.run for run in found):
         from lmviz.ui.training import watch
 
-        watch.watch(bench, view, row)
+        watch.watch(services, view, row)
         return
     if view.run:
         st.info(text(view.lang, "train.gone"))
-    plan(bench, view, row)
+    plan(services, view, row)
 
 
 def run_choice(found: tuple[Run, ...], view: View) -> None:
@@ -80,16 +80,16 @@ def _label(run: Run, lang: str) -> str:
     return label if run.is_active else f"{label} · {integer(lang, run.step)}"
 
 
-def plan(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+def plan(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     """Data, model, optimiser; and Train, in the row on top, so that it is always in sight."""
     lang = view.lang
     left, middle, right = st.columns(3, gap="medium")
     data, model, training = (column.container(border=True) for column in (left, middle, right))
     for i, (place, name) in enumerate(((data, "data"), (model, "model"), (training, "optimizer")), start=1):
         place.markdown(f"#### {i} · {text(lang, f'train.{name}.title')}")
-    recipe = _recipe(bench, view, data)
+    recipe = _recipe(services, view, data)
     with data:
-        data_card.choices(bench, view, recipe)
+        data_card.choices(services, view, recipe)
     if recipe is None:
         for card in (model, training):
             card.caption(text(lang, "train.waits"))
@@ -97,10 +97,10 @@ def plan(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) ->
         return
     with model:
         above = st.container()
-        model_card.choices(bench, view, recipe)
+        model_card.choices(services, view, recipe)
     with training:
         training_card.choices(view, recipe)
-    planned = _planned(bench, view, recipe, data)
+    planned = _planned(services, view, recipe, data)
     if planned is None:
         _go(row, lang)
         return
@@ -109,34 +109,34 @@ def plan(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) ->
     with above:
         model_card.count(planned, view)
     with model:
-        model_card.more(bench, planned, view)
+        model_card.more(services, planned, view)
     with training:
         training_card.more(planned, view)
-    _go(row, lang, lambda: start(bench, planned))
+    _go(row, lang, lambda: start(services, planned))
     if any(path.startswith("model.") for path, _ in view.changes):
         lesson.done("sizes")
     lesson.exercises(lang, "training", sizes=text(lang, "lesson.sizes.found", n=integer(lang, planned.n_parameters)))
     if view.data != OWN:
-        manage.earlier(bench, view)
+        manage.earlier(services, view)
     if trouble := state.take("train.trouble", None):
         st.error(trouble)
 
 
-def _recipe(bench: Services, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
+def _recipe(services: Services, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
     """The recipe of the choices; None, and a sentence, if they cannot be followed."""
     try:
-        if view.data == OWN and not own_text(bench, view).strip():
+        if view.data == OWN and not own_text(services, view).strip():
             return None  # the empty box says what to do
-        return data_card.with_stride(recipe_of(bench, view), view)
+        return data_card.with_stride(recipe_of(services, view), view)
     except UserError as error:
         where.warning(error_text(view.lang, error))
         return None
 
 
-def _planned(bench: Services, view: View, recipe: Recipe, where: st.delta_generator.DeltaGenerator) -> Plan | None:
+def _planned(services: Services, view: View, recipe: Recipe, where: st.delta_generator.DeltaGenerator) -> Plan | None:
     """What the recipe comes to; None, and a sentence beside the choices, if it cannot be."""
     try:
-        return bench.training.plan(recipe, view.start)
+        return services.training.plan(recipe, view.start)
     except UserError as error:
         where.warning(error_text(view.lang, error))
         return None
@@ -154,25 +154,25 @@ def _go(row: st.delta_generator.DeltaGenerator, lang: str, train: Callable[[], N
     )
 
 
-def start(bench: Services, planned: Plan) -> None:
+def start(services: Services, planned: Plan) -> None:
     """What Train does: put the run into the queue and look at it."""
     view = state.view(View)
     try:
-        run = bench.training.train(planned.recipe, name_of(bench, planned, view), view.start, owner.tokens()[-1])
+        run = services.training.train(planned.recipe, name_of(services, planned, view), view.start, owner.tokens()[-1])
     except UserError as error:
         state.keep("train.trouble", error_text(view.lang, error))
         return
-    if planned.recipe.training.steps > planned_steps(bench, view):
+    if planned.recipe.training.steps > planned_steps(services, view):
         lesson.done("longer")
     state.go(run=run, tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
 
 
-def planned_steps(bench: Services, view: View) -> int:
+def planned_steps(services: Services, view: View) -> int:
     """How many steps the recipe makes that the plan began with."""
-    return base_recipe(bench, view).training.steps
+    return base_recipe(services, view).training.steps
 
 
-def name_of(bench: Services, planned: Plan, view: View) -> str:
+def name_of(services: Services, planned: Plan, view: View) -> str:
     """The card's title, or what the texts are called, numbered if there is such a run already."""
     from lmviz.train.texts import PRESETS
 
@@ -182,6 +182,6 @@ def name_of(bench: Services, planned: Plan, view: View) -> str:
     elif view.data in PRESETS:
         name = text(view.lang, f"train.data.{view.data}.short")
     name = name or text(view.lang, "train.data.own.short")
-    taken = {run.name for run in bench.models.runs.all()}
+    taken = {run.name for run in services.models.runs.all()}
     numbers = (f"{name} {n}" for n in range(2, len(taken) + 3))
     return name if name not in taken else next(one for one in numbers if one not in taken)

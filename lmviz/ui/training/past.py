@@ -33,34 +33,34 @@ HEIGHT = 260
 PLAYING = "train.playing"
 
 
-def time_travel(bench: Services, view: View, run: Training) -> None:
+def time_travel(services: Services, view: View, run: Training) -> None:
     """The slider and what it moves."""
-    if not bench.models.runs.stops(run.id):
+    if not services.models.runs.stops(run.id):
         st.caption(text(view.lang, "train.export.nothing"))
         return
-    st.fragment(_journey, run_every=replay.beat(PLAYING, BEAT))(bench)
+    st.fragment(_journey, run_every=replay.beat(PLAYING, BEAT))(services)
 
 
-def _journey(bench: Services) -> None:
+def _journey(services: Services) -> None:
     view = state.view(View)
     try:
-        run = bench.models.runs.get(view.run)
-        steps = [stop.step for stop in bench.models.runs.stops(run.id)]
+        run = services.models.runs.get(view.run)
+        steps = [stop.step for stop in services.models.runs.stops(run.id)]
         step = replay.next_place(PLAYING, steps, view.step if view.step in steps else steps[-1])
         if replay.beat(PLAYING, BEAT):
             state.go(step=step)
             view = state.view(View)
-        _controls(bench, view, steps, step)
-        prompt = view.prompt if view.prompt is not None else first_prompt(bench, run)
-        a = read_at(bench, run, step, prompt)
-        b = read_at(bench, run, view.b_step, prompt) if view.b_step in steps and view.b_step != step else None
-        _pictures(bench, view, run, steps, a, b)
+        _controls(services, view, steps, step)
+        prompt = view.prompt if view.prompt is not None else first_prompt(services, run)
+        a = read_at(services, run, step, prompt)
+        b = read_at(services, run, view.b_step, prompt) if view.b_step in steps and view.b_step != step else None
+        _pictures(services, view, run, steps, a, b)
     except UserError as error:
         st.error(error_text(view.lang, error))
     state.write()
 
 
-def _controls(bench: Services, view: View, steps: list[int], step: int) -> None:
+def _controls(services: Services, view: View, steps: list[int], step: int) -> None:
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
         replay.player(PLAYING, text(lang, "train.time.play"), text(lang, "train.time.pause"))
@@ -82,7 +82,7 @@ def _controls(bench: Services, view: View, steps: list[int], step: int) -> None:
             on_change=lambda: state.go(b_step=st.session_state["time_b"]),
         )
         st.session_state["time_prompt"] = (
-            view.prompt if view.prompt is not None else first_prompt(bench, _run(bench, view))
+            view.prompt if view.prompt is not None else first_prompt(services, _run(services, view))
         )
         st.text_input(
             text(lang, "train.time.prompt"),
@@ -93,40 +93,42 @@ def _controls(bench: Services, view: View, steps: list[int], step: int) -> None:
         )
 
 
-def _run(bench: Services, view: View) -> Training:
-    return bench.models.runs.get(view.run)
+def _run(services: Services, view: View) -> Training:
+    return services.models.runs.get(view.run)
 
 
-def first_prompt(bench: Services, run: Training) -> str:
+def first_prompt(services: Services, run: Training) -> str:
     """The card's first prompt, or the beginning of the first text."""
     if run.recipe.card.prompts:
         return run.recipe.card.prompts[0]
-    data = bench.models.runs.recipe(run.id).data
+    data = services.models.runs.recipe(run.id).data
     return data.around + data.texts[0][:8]
 
 
-def read_at(bench: Services, run: Training, step: int, prompt: str) -> Recording:
+def read_at(services: Services, run: Training, step: int, prompt: str) -> Recording:
     """The text, read by the model as it was after a step."""
     from lmviz.registry.recording import Request
 
-    return bench.models.record(Request(RunModel(run.id, step), prompt))
+    return services.models.record(Request(RunModel(run.id, step), prompt))
 
 
 # -- the pictures ----------------------------------------------------------------------------------------------------
 
 
-def _pictures(bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
+def _pictures(
+    services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
+) -> None:
     """Predictions and attention, embeddings and one weight, two by two."""
     left, right = st.columns(2, gap="medium")
     with left:
-        predictions(bench, view, run, steps, a, b)
+        predictions(services, view, run, steps, a, b)
     with right:
         attention(view, a, b)
     left, right = st.columns(2, gap="medium")
     with left:
-        embeddings(bench, view, run, steps, a, b)
+        embeddings(services, view, run, steps, a, b)
     with right:
-        weight(bench, view, run, steps, a, b)
+        weight(services, view, run, steps, a, b)
     place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt)
     if b is not None:
         place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt, b_model=b.request.model)
@@ -134,12 +136,12 @@ def _pictures(bench: Services, view: View, run: Training, steps: list[int], a: R
 
 
 def predictions(
-    bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The probability of each next token; the same tokens in the same order at every time."""
     lang = view.lang
     st.markdown(f"**{text(lang, 'train.time.predictions', prompt=code(visible(a.request.prompt)))}**")
-    last = _probs(read_at(bench, run, steps[-1], a.request.prompt))
+    last = _probs(read_at(services, run, steps[-1], a.request.prompt))
     ids = sorted(np.argsort(-last, kind="stable")[:TOKENS_SHOWN].tolist())
     table: dict[str, list[Any]] = {"token": [], "p": [], "time": []}
     for one in (a, b):
@@ -235,21 +237,23 @@ def _differences(
     ]
 
 
-def embeddings(bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
+def embeddings(
+    services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
+) -> None:
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
     from lmviz.embed.pca import pca
 
     lang = view.lang
     st.markdown(f"**{text(lang, 'train.time.embeddings')}**", help=text(lang, "train.time.embeddings_help"))
-    last = _weight(bench, run, steps[-1], "tok_embed.weight")[:MAP_LIMIT]
+    last = _weight(services, run, steps[-1], "tok_embed.weight")[:MAP_LIMIT]
     plane = pca(last)
-    everywhere = np.concatenate([plane.place(_weight(bench, run, s, "tok_embed.weight")[:MAP_LIMIT]) for s in steps])
+    everywhere = np.concatenate([plane.place(_weight(services, run, s, "tok_embed.weight")[:MAP_LIMIT]) for s in steps])
     room = 0.06 * (np.ptp(everywhere, axis=0) + 1e-9)
     (low_x, low_y), (high_x, high_y) = everywhere.min(axis=0) - room, everywhere.max(axis=0) + room
     table: dict[str, list[Any]] = {"x": [], "y": [], "token": [], "id": [], "time": []}
     for one in (a, b):
         if one is not None:
-            points = plane.place(_weight(bench, run, _step_of(one), "tok_embed.weight")[:MAP_LIMIT])
+            points = plane.place(_weight(services, run, _step_of(one), "tok_embed.weight")[:MAP_LIMIT])
             table["x"] += points[:, 0].tolist()
             table["y"] += points[:, 1].tolist()
             table["token"] += [visible(one.piece(i)) for i in range(len(points))]
@@ -260,7 +264,7 @@ def embeddings(bench: Services, view: View, run: Training, steps: list[int], a: 
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_map")
 
 
-def weight(bench: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
+def weight(services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
     """One weight matrix, on a scale that stays the same over time."""
     lang = view.lang
     names = [name for name, tensor in a.checkpoint.model.named_parameters() if tensor.ndim == 2]
@@ -269,8 +273,8 @@ def weight(bench: Services, view: View, run: Training, steps: list[int], a: Reco
         name = widgets.selectbox(
             text(lang, "train.time.weight"), names, key="time_weight", label_visibility="collapsed", width=240
         )
-    grids = [_weight(bench, run, _step_of(one), name) for one in (a, b) if one is not None]
-    peak = max(float(np.abs(_weight(bench, run, step, name)).max()) for step in steps)
+    grids = [_weight(services, run, _step_of(one), name) for one in (a, b) if one is not None]
+    peak = max(float(np.abs(_weight(services, run, step, name)).max()) for step in steps)
     axes = ("id", "d_model") if name.startswith("tok_embed") else ("row", "col")
     rows = [a.piece(i) for i in range(len(grids[0]))] if name.startswith("tok_embed") else ()
     if len(grids) == 1:
@@ -280,9 +284,9 @@ def weight(bench: Services, view: View, run: Training, steps: list[int], a: Reco
     matrices.show(shown, lang, key="time_matrix", height=HEIGHT)
 
 
-def _weight(bench: Services, run: Training, step: int, name: str) -> Array:
+def _weight(services: Services, run: Training, step: int, name: str) -> Array:
 
-    found: Array = bench.models.checkpoint(RunModel(run.id, step)).model.get_parameter(name).detach().numpy()
+    found: Array = services.models.checkpoint(RunModel(run.id, step)).model.get_parameter(name).detach().numpy()
     return found
 
 

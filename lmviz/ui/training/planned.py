@@ -20,7 +20,7 @@ OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is ke
 SIZES = ("architecture", "n_ctx", "n_layers", "d_model", "n_heads", "d_mlp", "activation", "tied")
 
 
-def own_text(bench: Services, view: View) -> str:
+def own_text(services: Services, view: View) -> str:
     """What was typed or uploaded: of this session, or, after a reload or behind a link, what was kept.
 
     Raises:
@@ -28,24 +28,24 @@ def own_text(bench: Services, view: View) -> str:
     """
     known: tuple[str, str] = state.remember(OWN_TEXT, ("", ""))
     if known[0] != view.own:
-        known = (view.own, bench.models.runs.kept_text(view.own) if view.own else "")
+        known = (view.own, services.models.runs.kept_text(view.own) if view.own else "")
         state.keep(OWN_TEXT, known)
     return known[1]
 
 
-def keep_own_text(bench: Services, written: str) -> None:
+def keep_own_text(services: Services, written: str) -> None:
     """Take a text for one's own. It stays in sight even where it cannot be kept.
 
     Raises:
         UserError: it is too large, or there is no room for it.
     """
     state.keep(OWN_TEXT, (state.view(View).own, written))
-    name = bench.models.runs.keep_text(written) if written.strip() else ""
+    name = services.models.runs.keep_text(written) if written.strip() else ""
     state.keep(OWN_TEXT, (name, written))
     state.go(own=name, window=0)
 
 
-def base_recipe(bench: Services, view: View) -> Recipe:
+def base_recipe(services: Services, view: View) -> Recipe:
     """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
     from lmviz.train.texts import PRESETS, own_data, preset, two_words
 
@@ -53,24 +53,24 @@ def base_recipe(bench: Services, view: View) -> Recipe:
         return two_words(*view.words)
     if view.data == OWN:
         recipe = preset("names")
-        own = own_data(own_text(bench, view), n_ctx=recipe.model.n_ctx)
+        own = own_data(own_text(services, view), n_ctx=recipe.model.n_ctx)
         return replace(recipe, data=own, card=replace(recipe.card, title="", about="", prompts=(), languages=()))
     if view.data in PRESETS:
         return preset(view.data)
-    return bench.models.runs.recipe(view.data)
+    return services.models.runs.recipe(view.data)
 
 
-def recipe_of(bench: Services, view: View) -> Recipe:
+def recipe_of(services: Services, view: View) -> Recipe:
     """The recipe as it would be trained now.
 
     Raises:
         UserError: a setting cannot be, or the texts cannot be read.
     """
-    recipe = with_mark(changed(base_recipe(bench, view), view.changes))
+    recipe = with_mark(changed(base_recipe(services, view), view.changes))
     if view.start:
         from lmviz.train.initial import sizes_of
 
-        theirs = sizes_of(bench.models.checkpoint(view.start).config)
+        theirs = sizes_of(services.models.checkpoint(view.start).config)
         sizes = {name: getattr(theirs, name) for name in SIZES}
         recipe = replace(recipe, model=replace(recipe.model, **sizes))
     if recipe.model.architecture == "mini_llm" and recipe.model.dropout:

@@ -25,7 +25,7 @@ NEIGHBOURS = 3  # texts of the batch shown in the first scene
 Cell = tuple[int, ...]
 
 
-def sample(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def sample(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Some texts of the batch: what is read, and below it what is to be predicted."""
     from lmviz.train.preview import aligned
 
@@ -41,7 +41,7 @@ def sample(bench: Services, view: View, opened: OpenedStep, walked: Recording) -
         )
 
 
-def predict(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def predict(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """The probability of every token at every position; the targets' cells are marked."""
     value = walked.trace.value("readout.probs")
     if value is None:
@@ -73,7 +73,7 @@ def _length(opened: OpenedStep, row: int) -> int:
     return int(counted[-1]) + 1 if len(counted) else opened.batch.inputs.shape[1]
 
 
-def loss(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def loss(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """−ln p of each target of the text; and how the mean over the whole batch comes to the loss of the step."""
     lang, row = view.lang, walked.row
     n_pos = _length(opened, row)
@@ -104,7 +104,7 @@ def loss(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> 
     )
 
 
-def gradients(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def gradients(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Backward, stage by stage from the loss: a tensor's value, beside it its gradient; any cell's arithmetic below."""
     lang = view.lang
     if opened.loss_after is None:
@@ -122,11 +122,11 @@ def gradients(bench: Services, view: View, opened: OpenedStep, walked: Recording
     matrices.show(
         shown, lang, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
     )
-    _chain_rule(bench, view, walked, chosen)
-    finite_differences(bench, view, opened)
+    _chain_rule(services, view, walked, chosen)
+    finite_differences(services, view, opened)
 
 
-def _chain_rule(bench: Services, view: View, walked: Recording, chosen: str) -> None:
+def _chain_rule(services: Services, view: View, walked: Recording, chosen: str) -> None:
     """Where the gradient of the pinned cell comes from, and what torch made of it."""
     lang = view.lang
     if view.cell is None or view.cell[0] != chosen:
@@ -139,14 +139,14 @@ def _chain_rule(bench: Services, view: View, walked: Recording, chosen: str) -> 
         st.caption(text(lang, "train.one.recorded", value=number(lang, float(recorded.grad[cell]), 6)))
 
 
-def finite_differences(bench: Services, view: View, opened: OpenedStep) -> None:
+def finite_differences(services: Services, view: View, opened: OpenedStep) -> None:
     """The lesson's way to a gradient, as a check of autograd's: move a weight a little, and see what the loss does."""
     lang = view.lang
     with st.expander(text(lang, "train.one.check"), on_change="rerun", key="gradient_check") as shown:
         if not shown.open:
             return
         st.caption(text(lang, "train.one.check_say"))
-        found = bench.training.checked_gradient(view.run, opened.step)
+        found = services.training.checked_gradient(view.run, opened.step)
         heads = [text(lang, f"train.one.check.{name}") for name in ("weight", "autograd", "numeric", "difference")]
         lines = [
             (
@@ -246,7 +246,7 @@ def _pin(address: str, cell: Cell) -> None:
     state.go(look=address, cell=(address, cell))
 
 
-def update(bench: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def update(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """A weight before, its gradient, how far it moved; and the way of any cell written out."""
     from lmviz.trace.step import fits
 

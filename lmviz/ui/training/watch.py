@@ -26,15 +26,15 @@ TABS = ("", "curves", "time", "step", "compare", "export")
 WITH_CHART = ("", "compare")
 
 
-def watch(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+def watch(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     """What can be done with the run, what there is to look at, the live part, and what was chosen."""
-    run = bench.models.runs.get(view.run)
-    state.keep("train.drawn", _drawn(bench, view, run))
+    run = services.models.runs.get(view.run)
+    state.keep("train.drawn", _drawn(services, view, run))
     every = replay.pace("train", BEAT) if run.is_active else None
     with row:
-        manage.buttons(bench, view, run)
+        manage.buttons(services, view, run)
     trouble(view, run)
-    history(bench, view, run)
+    history(services, view, run)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
             text(view.lang, "train.tabs"),
@@ -46,68 +46,68 @@ def watch(bench: Services, view: View, row: st.delta_generator.DeltaGenerator) -
         )
         if view.tab in WITH_CHART:
             st.space("stretch")
-            st.toggle(text(view.lang, "train.log"), **state.bound("log", shown=curves.is_log(bench, view, run)))
-    st.fragment(live, run_every=every)(bench)
-    below(bench, view, run, every)
+            st.toggle(text(view.lang, "train.log"), **state.bound("log", shown=curves.is_log(services, view, run)))
+    st.fragment(live, run_every=every)(services)
+    below(services, view, run, every)
 
 
-def _drawn(bench: Services, view: View, run: Run) -> tuple[object, ...]:
+def _drawn(services: Services, view: View, run: Run) -> tuple[object, ...]:
     """What the whole page hangs on: where it changes, the live part alone is not enough."""
-    return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active, curves.is_log(bench, view, run)
+    return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active, curves.is_log(services, view, run)
 
 
-def below(bench: Services, view: View, run: Run, every: float | None) -> None:
+def below(services: Services, view: View, run: Run, every: float | None) -> None:
     """What belongs to the chosen tab."""
     try:
         if view.tab == "curves":
-            st.fragment(curves.all_curves, run_every=every and 2 * every)(bench)
+            st.fragment(curves.all_curves, run_every=every and 2 * every)(services)
         elif view.tab == "time":
-            past.time_travel(bench, view, run)
+            past.time_travel(services, view, run)
         elif view.tab == "step":
-            one_step.one_step(bench, view, run)
+            one_step.one_step(services, view, run)
         elif view.tab == "compare":
-            manage.compare(bench, view, run)
+            manage.compare(services, view, run)
         elif view.tab == "export":
-            manage.export(bench, view, run)
+            manage.export(services, view, run)
     except UserError as error:
         st.error(error_text(view.lang, error))
 
 
-def live(bench: Services) -> None:
+def live(services: Services) -> None:
     """Drawn anew a few times a second while the run goes on."""
     view = state.view(View)
     with replay.look("train"):
         try:
-            _live(bench, view)
+            _live(services, view)
         except UserError as error:  # deleted meanwhile, perhaps from another window; or the store is locked
             st.error(error_text(view.lang, error))
 
 
-def _live(bench: Services, view: View) -> None:
+def _live(services: Services, view: View) -> None:
     if not view.run:
         st.rerun()
-    run = bench.models.runs.get(view.run)
-    if _drawn(bench, view, run) != state.remember("train.drawn", ()):
+    run = services.models.runs.get(view.run)
+    if _drawn(services, view, run) != state.remember("train.drawn", ()):
         st.rerun()
-    bench.models.runs.warm()  # who waits in the queue goes on, whatever became of the process before
-    silence(bench, view, run)
+    services.models.runs.warm()  # who waits in the queue goes on, whatever became of the process before
+    silence(services, view, run)
     if run.state == "queued":
         st.caption(":material/hourglass_top: " + text(view.lang, "train.queued", place=run.queue_place))
     if view.tab in WITH_CHART:
         chart, side = st.columns([0.68, 0.32], gap="medium")
         with chart:
-            curves.jump(bench, view, run)
-            curves.loss(bench, view, run)
+            curves.jump(services, view, run)
+            curves.loss(services, view, run)
             progress(view, run)
-        side.html(facts(bench, view, run) + samples(bench, view, run))
+        side.html(facts(services, view, run) + samples(services, view, run))
     elif run.is_active:  # in little room: something else is looked at
         left, right = st.columns([0.25, 0.75], vertical_alignment="center")
-        left.html(facts(bench, view, run))
+        left.html(facts(services, view, run))
         with right:
             progress(view, run)
 
 
-def facts(bench: Services, view: View, run: Run) -> str:
+def facts(services: Services, view: View, run: Run) -> str:
     """The loss, and on which texts: of the whole batch where that is all of them, else what was measured beside it; the
     loss of a few windows says little."""
     lang = view.lang
@@ -117,13 +117,13 @@ def facts(bench: Services, view: View, run: Run) -> str:
     named = [(text(lang, "train.loss" if whole else "train.loss.batch"), batch), (text(lang, "train.step"), step)]
     loss, measured = run.loss, run.step
     for metric in () if whole else ("held_out_loss", "measured_loss"):
-        found = curves.series(bench, run, metric, curves.MEASURED_POINTS)
+        found = curves.series(services, run, metric, curves.MEASURED_POINTS)
         if len(found):
             loss, measured = float(found.numbers[-1]), int(found.steps[-1])
             named.insert(0, (_at(view, run, f"train.loss.{metric}", measured), number(lang, loss, 3)))
     if loss is not None and loss < LARGEST_LOSS:
         named.append((_at(view, run, "train.perplexity", measured), number(lang, math.exp(loss), 2)))
-    right = curves.series(bench, run, "accuracy", curves.MEASURED_POINTS)
+    right = curves.series(services, run, "accuracy", curves.MEASURED_POINTS)
     if len(right):
         named.append((_at(view, run, "train.accuracy", int(right.steps[-1])), percent(lang, float(right.numbers[-1]))))
     return words.facts(named)
@@ -150,20 +150,20 @@ def trouble(view: View, run: Run) -> None:
         )
 
 
-def history(bench: Services, view: View, run: Run) -> None:
+def history(services: Services, view: View, run: Run) -> None:
     """What happened to its files: checkpoints that gave way, or were damaged; numbers that the disk lost."""
     told = [
-        event.why for event in bench.models.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why
+        event.why for event in services.models.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why
     ]
     for why in told[-EVENTS_SHOWN:]:
         shell.note(error_text(view.lang, why))
-    if lost := bench.models.runs.damaged(run.id):
+    if lost := services.models.runs.damaged(run.id):
         shell.note(text(view.lang, "train.damaged", metrics=code(", ".join(sorted(lost)))))
 
 
-def silence(bench: Services, view: View, run: Run) -> None:
+def silence(services: Services, view: View, run: Run) -> None:
     """That its process is not heard any more, and the way to end it."""
-    if run.state != "running" or (seconds := bench.models.runs.silence(run.id)) < SILENT:
+    if run.state != "running" or (seconds := services.models.runs.silence(run.id)) < SILENT:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         from lmviz.train.store.life import SILENT as ENDED_AFTER
@@ -172,7 +172,7 @@ def silence(bench: Services, view: View, run: Run) -> None:
         if owner.has_said_so(run) and run.wanted is None:  # else the way to end it stands above
             end = text(view.lang, "train.do.end")
             st.button(end, key="end_silent", icon=":material/dangerous:",
-                      on_click=lambda: manage.attempt(lambda: bench.models.runs.end(run.id)))  # fmt: skip
+                      on_click=lambda: manage.attempt(lambda: services.models.runs.end(run.id)))  # fmt: skip
 
 
 def progress(view: View, run: Run) -> None:
@@ -187,10 +187,10 @@ def progress(view: View, run: Run) -> None:
     st.progress(min(1.0, run.step / run.steps), text=words_left)
 
 
-def samples(bench: Services, view: View, run: Run) -> str:
+def samples(services: Services, view: View, run: Run) -> str:
     """What the model writes, the newest first, as HTML."""
     lang = view.lang
-    found = bench.models.runs.samples(run.id)
+    found = services.models.runs.samples(run.id)
     by_step: dict[int, list[Any]] = {}
     for one in found:
         by_step.setdefault(one.step, []).append(one)

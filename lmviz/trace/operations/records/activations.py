@@ -218,8 +218,8 @@ OPERATIONS = (
     of_one("hardswish", Function(r"\tfrac{1}{6} @ \min(\max(0, @ + 3), 6)",
         "{x} × min(max({0}, {x} + {3}), {6}) / {6}", lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6,
         lambda x: 0.0 if x <= -3 else 1.0 if x >= 3 else x / 3 + 0.5), "input inplace"),
-    of_one("threshold", Function(r"@ \text{ if } @ > #threshold#", lambda x, edge, other: "{x}" if x > edge else
-        "{value}", lambda x, edge, other: x if x > edge else other, lambda x, edge, other: float(x > edge),
+    of_one("threshold", Function(r"@ \text{ if } @ > #threshold#", lambda x, edge, other: "{value}" if x <= edge else
+        "{x}", lambda x, edge, other: other if x <= edge else x, lambda x, edge, other: float(x > edge),
         settings={"threshold": 0.0, "value": 0.0}), "input threshold value inplace", spellings="_threshold"),
     of_one("logit", Function(r"\ln \frac{@}{1 - @}", lambda x, eps: "ln({x} / ({1} − {x}))" if eps < 0 else
         "ln(min(max({x}, {eps}), {1} − {eps}) / ({1} − min(max({x}, {eps}), {1} − {eps})))", _logit,

@@ -173,6 +173,11 @@ def _x_log_y(a: Any, b: Any) -> Any:
     return np.where(np.isnan(b), np.nan, np.where(a == 0, 0.0, a * np.log(b)))
 
 
+def heaviside(a: Any, b: Any) -> Any:
+    """Where a is 0, b; else 1 above it, and 0 below it or where a is NaN: as torch has it, and not numpy."""
+    return np.where(a == 0, b, np.greater(a, 0).astype(np.float64))
+
+
 def _floor_divide(a: Any, b: Any) -> Any:
     return np.where(b == 0, np.divide(a, b), np.floor_divide(a, b))
 
@@ -248,7 +253,7 @@ OPERATIONS = (
     of_two("logaddexp", Operator(np.logaddexp, r"\ln(e^{@a} + e^{@b})", "logaddexp({a}, {b})",
         (lambda a, b: np.exp(a - np.logaddexp(a, b)), lambda a, b: np.exp(b - np.logaddexp(a, b))))),
     of_two("xlogy", Operator(_x_log_y, r"@a \ln @b", "xlogy({a}, {b})"), spellings="special_xlogy"),
-    of_two("heaviside", Operator(np.heaviside, r"[@a > 0], \text{ at 0: } @b", "heaviside({a}, {b})",
+    of_two("heaviside", Operator(heaviside, r"[@a > 0], \text{ at 0: } @b", "heaviside({a}, {b})",
         second="values"), arguments="input values"),
     of_two("bitwise_left_shift", Operator(np.multiply, r"@a \cdot 2^{@b}", "{a} × {2} ^ ({b})",
         exact=lambda a, b: a << b if 0 <= b < 64 else 0), spellings="lshift rlshift"),

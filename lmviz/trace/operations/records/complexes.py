@@ -84,6 +84,22 @@ def _operation(
     )
 
 
+def _is_real_zero(x: Any) -> bool:
+    """Whether it is 0 or −0, of which torch gives one angle."""
+    return not np.iscomplexobj(x) and x == 0
+
+
+def _is_real_nan(x: Any) -> bool:
+    return not np.iscomplexobj(x) and bool(np.isnan(x))
+
+
+def _sgn(x: Any) -> Any:
+    """Of length 1; of what is no real number 0, as torch has it."""
+    if x == 0 or _is_real_nan(x):
+        return 0.0
+    return x / abs(x) if np.iscomplexobj(x) else np.sign(x)
+
+
 _VIEW_AS_COMPLEX = AxisRule(lambda inputs, settings, shape: inputs[0][1][:-1])
 _VIEW_AS_REAL = AxisRule(lambda inputs, settings, shape: (*inputs[0][1], ""))
 
@@ -95,7 +111,8 @@ OPERATIONS = (
     _operation("real", "input", explain_part, SAME),
     _operation("imag", "input", explain_part, SAME),
     _operation("conj", "input", explain_conjugate, SAME, spellings="conj_physical"),
-    of_one("angle", Function(r"\arg @", "arg({x})", np.angle, lambda x: 0.0), complex=True),
-    of_one("sgn", Function(r"@ / |@|", lambda x: "{0}" if x == 0 else "{x} / |{x}|",
-        lambda x: 0.0 if x == 0 else x / abs(x), lambda x: 0.0), complex=True),
+    of_one("angle", Function(r"\arg @", lambda x: "{0}" if _is_real_zero(x) else "arg({x})",
+        lambda x: 0.0 if _is_real_zero(x) else np.angle(x), lambda x: 0.0), complex=True),
+    of_one("sgn", Function(r"@ / |@|", lambda x: "{0}" if x == 0 or _is_real_nan(x) else
+        "{x} / |{x}|" if np.iscomplexobj(x) else "sgn({x})", _sgn, lambda x: 0.0), complex=True),
 )  # fmt: skip

@@ -206,6 +206,6 @@ OPERATIONS = (
     of_one("isfinite", _is("|{x}| < {inf}", r"[|@| < \infty]", np.isfinite)),
     of_one("isposinf", _is("{x} = {inf}", r"[@ = \infty]", np.isposinf)),
     of_one("isneginf", _is("{x} = {-inf}", r"[@ = -\infty]", np.isneginf)),
-    of_one("signbit", _is("sgn({x}) < {0}", "[@ < 0]", lambda x: x < 0)),
+    of_one("signbit", _is("copysign({1}, {x}) < {0}", r"[@ < 0 \text{ or } @ = -0]", np.signbit)),
     of_one("logical_not", _is("¬ {x}", r"[\lnot @]", lambda x: x == 0)),
 )  # fmt: skip

@@ -107,8 +107,8 @@ def explain_lp_pool(step: Step, cell: Cell) -> Explanation:
         )
 
     total = powers.sum()
-    value = np.sign(total) * abs(total) ** (1 / p) if total > 0 else 0.0
-    written = write("max({0}, {terms}) ^ ({1} / {p})", p=p)
+    value = np.power(total, 1 / p)  # NaN where the sum is below 0, as torch has it
+    written = write("({terms}) ^ ({1} / {p})", p=p)
     formula = rf"{result(step, cell)} = \sqrt[{p:g}]{{\sum_{{{cells.letters}}} {cells.latex()}^{{{p:g}}}}}"
     return Explanation(formula, Terms(powers, term), float(value), written)
 
