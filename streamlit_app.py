@@ -1,8 +1,12 @@
-"""lmviz: the entry point. Page set-up, language, navigation; nothing else."""
+"""lmviz: the entry point. The server, and for every visitor the frame around the pages."""
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from lmviz.ui import shell
+from lmviz.ui import server, shell
 
-shell.frame()
-shell.navigate(st.navigation)
+if get_script_run_ctx(suppress_warning=True) is None:  # nobody visits yet: `streamlit run` asks for the server
+    app = st.App(__file__, lifespan=server.lifespan)
+else:
+    shell.frame()
+    shell.navigate(st.navigation)

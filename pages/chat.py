@@ -1,7 +1,20 @@
 """Messages with roles, as the model really reads them: one text, cut into tokens."""
 
-from lmviz.ui import state
-from lmviz.ui.chat.page import page
-from lmviz.ui.chat.view import View
+import streamlit as st
 
-page(state.here(View))
+from lmviz.ui import shared, shell, state
+from lmviz.ui.chat import messages, reading
+from lmviz.ui.chat.view import View
+from lmviz.ui.text import text
+
+view, services = state.here(View), shared.services()
+
+with shell.top(view):
+    st.markdown(text(view.lang, "chat.title"), width="stretch")
+left, right = st.columns([1, 1.5], gap="large")
+with left:
+    messages.editor(view)
+    messages.given(view)
+with right, shell.sentences(view.lang):
+    reading.choices(services, view)
+    reading.what_is_read(services, view)

@@ -1,7 +1,17 @@
 """The pitfalls of training made visible, a doctor for any model or run, a bug lab, a game and exercises."""
 
-from lmviz.ui import state
-from lmviz.ui.debugging.page import page
+import streamlit as st
+
+from lmviz.ui import choices, shared, shell, state
+from lmviz.ui.debugging import doctor, exercises, game, lab, pitfalls
 from lmviz.ui.debugging.view import View
 
-page(state.here(View))
+SECTIONS = {"pitfalls": pitfalls, "doctor": doctor, "lab": lab, "game": game, "exercises": exercises}
+
+view, services = state.here(View), shared.services()
+
+shell.look("debugging")
+with shell.top(view):
+    choices.section("debug", view.lang, SECTIONS)
+with st.container(key="debugging"), shell.sentences(view.lang):
+    SECTIONS[view.section].section(services, view)

@@ -1,7 +1,21 @@
 """Let a model write on, one token at a time, and see how each was chosen."""
 
-from lmviz.ui import state
-from lmviz.ui.generation.page import page
+from lmviz.ui import lesson, shared, shell, state
+from lmviz.ui.generation import beam, compare, knobs, one, presets, several
 from lmviz.ui.generation.view import View
 
-page(state.here(View))
+WAYS = {"one": one.stepping, "several": several.several, "beam": beam.beam, "compare": compare.compare}
+
+view, services = state.here(View), shared.services()
+
+shell.look("generation")
+with shell.top(view):
+    knobs.model_and_prompt(services, view)
+with shell.sentences(view.lang):
+    with knobs.ways(view.lang, WAYS):
+        presets.presets(services, view)
+    knobs.knobs(view)
+    knobs.notes(services, view)
+    WAYS[view.way](services, view)
+    knobs.tick(services, view)
+    lesson.exercises(view.lang, "generation")

@@ -1,7 +1,16 @@
 """A model in fewer bits: one weight worked out, the whole model, and what fewer bits cost it."""
 
-from lmviz.ui import state
-from lmviz.ui.quantisation.page import page
+from lmviz.ui import choices, shared, shell, state
+from lmviz.ui.quantisation import aware, calibration, model, weight
 from lmviz.ui.quantisation.view import View
 
-page(state.here(View))
+SECTIONS = {"weight": weight, "model": model, "calibration": calibration, "aware": aware}
+
+view, services = state.here(View), shared.services()
+
+with shell.top(view):
+    choices.section("quantisation", view.lang, SECTIONS)
+    if not (view.run and view.section == "aware"):  # a training brings its model with it
+        choices.model(services, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
+with shell.sentences(view.lang):
+    SECTIONS[view.section].section(services, view)

@@ -1,7 +1,21 @@
 """Step through one forward pass, and ask any cell where its number comes from."""
 
-from lmviz.ui import state
-from lmviz.ui.step_through.page import page
+import streamlit as st
+
+from lmviz.ui import shared, shell, state
+from lmviz.ui.step_through import recordings, time, tools, top
+from lmviz.ui.step_through.debugger import debugger
 from lmviz.ui.step_through.view import View
 
-page(state.here(View))
+view, services = state.here(View), shared.services()
+
+with st.container(horizontal=True, vertical_alignment="center", key="top"):
+    top.row(services, view)
+with st.container(key="body"):
+    shell.link_notes(view.lang)
+    time.slider(services, view)
+    if recording := recordings.opened(services, view):
+        with st.container(key="debugger_frame"):
+            debugger(services)
+        tools.ledger(recording, view)
+        tools.card(services, recording, view)

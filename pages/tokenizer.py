@@ -1,7 +1,21 @@
 """How a text becomes tokens: cut it, compare the ways to cut, learn one, and take a vocabulary apart."""
 
-from lmviz.ui import state
-from lmviz.ui.tokenizer.page import page
+from lmviz.ui import shared, shell, state
+from lmviz.ui.tokenizer import choices, comparing, cutting, learning, returning, vocabulary
 from lmviz.ui.tokenizer.view import View
 
-page(state.here(View))
+TABS = {
+    "pieces": cutting.pieces_of_text,
+    "compare": comparing.side_by_side,
+    "learn": learning.merge_by_merge,
+    "trip": returning.there_and_back,
+    "vocabulary": vocabulary.taken_apart,
+}
+
+view, services = state.here(View), shared.services()
+
+with shell.top(view):
+    choices.tabs(view.lang, TABS)
+with shell.sentences(view.lang):
+    choices.tokenizer_and_text(services, view)
+    TABS[view.tab](services, view)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-import streamlit as st
+from typing import Any
 
 from lmviz.errors import UserError
 from lmviz.registry.folder import Folder
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference, Title
 from lmviz.registry.run import RunModel
+from lmviz.services.services import Services
 from lmviz.ui import state, widgets
-from lmviz.ui.text import error_text, has, integer, text
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
+from lmviz.ui.text import has, integer, text
 
 
 def listed(options: Collection[str], chosen: str) -> list[str]:
@@ -72,22 +67,17 @@ def _detail(lang: str, detail: object) -> object:
     return integer(lang, detail) if isinstance(detail, int) else detail
 
 
-def section(label: str, names: Mapping[str, str], **and_then: Any) -> None:
-    """Which section of a page is shown, by their names in the reader's language; `and_then` lets go of what belonged
-    to the one before."""
+def section(words: str, lang: str, names: Iterable[str], **and_then: Any) -> None:
+    """Which section of a page is shown; `and_then` lets go of what belonged to the one before.
+
+    Args:
+        words: how the keys of the sections' names begin in the locale.
+    """
     widgets.segmented_control(
-        label,
+        text(lang, f"{words}.section"),
         list(names),
-        format_func=names.__getitem__,
+        format_func=lambda name: text(lang, f"{words}.{name}"),
         label_visibility="collapsed",
         required=True,
         **state.bound("section", **and_then),
     )
-
-
-def draw_section(page: str, services: Services, view: Any) -> None:
-    """Draw the section that is chosen: `section(services, view)` of the module of that name."""
-    try:
-        import_module(f"lmviz.ui.{page}.{view.section}").section(services, view)
-    except UserError as error:
-        st.error(error_text(view.lang, error))

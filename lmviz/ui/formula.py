@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ziamath import Latex
+
 
 @lru_cache(maxsize=512)
 def svg(latex: str, size: int = 20) -> str:
     """An SVG drawing of a formula in the colour of the text around it; empty if the formula can't be set."""
-    from ziamath import Latex
 
     if not latex:
         return ""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.services.live import Live
 from lmviz.ui import state, widgets
 from lmviz.ui.text import error_text, integer, text
-
-if TYPE_CHECKING:
-    from lmviz.services.live import Live
 
 TICK = 0.3  # seconds between two pictures
 PATIENCE = 0.4  # seconds before there is a bar

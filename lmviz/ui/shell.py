@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import gc
-import threading
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.ui import sources, state, widgets
+from lmviz.ui.server import SHARED
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
 PAGES = Path(__file__).parent.parent.parent / "pages"
@@ -46,13 +44,17 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
   .st-key-top { gap: 0.5rem; }
   .stMainBlockContainer, .block-container { padding: 3.6rem 0.7rem 0.6rem; } }
 """
-_frozen = threading.Lock()
 
 
 def frame() -> None:
     """What comes before anything else on every page."""
     st.set_page_config(page_title="lmviz", page_icon=ICON, layout="wide")
     st.html(f"<style>{_CSS}</style>")
+
+
+def look(page: str) -> None:
+    """The styles of a page's own: `look.css` in its package."""
+    st.html(Path(__file__).parent / page / "look.css")
 
 
 def navigate(navigation: Any) -> None:
@@ -69,6 +71,9 @@ def navigate(navigation: Any) -> None:
         for name, icon in LISTED
     ]
     chosen = navigation(pages, position="top")
+    if SHARED not in sys.modules:  # the shell has been painted: torch is imported now
+        with st.spinner(text(language, "app.loading")):
+            import_module(SHARED)
     chosen.run()
     sources.footer(state.language(), LISTED[pages.index(chosen)][0])
 
@@ -87,6 +92,15 @@ def language_choice() -> None:
         required=True,
         on_change=lambda: state.go(lang=st.session_state["language"] or chosen),
     )
+
+
+@contextmanager
+def sentences(lang: str) -> Iterator[None]:
+    """What can't be shown is said, in the place where it would have been."""
+    try:
+        yield
+    except UserError as error:
+        st.error(error_text(lang, error))
 
 
 @contextmanager
@@ -128,27 +142,3 @@ def link(label: str, place: Place, page: str = "step_through", icon: str | None 
     """A link that opens a page of `LISTED` at a place."""
     query = {"lang": place.lang} | place.query()
     st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=query)
-
-
-def services(lang: str) -> Services:
-    """The models and runs that all sessions share; torch is imported here, after the shell has been painted."""
-    with st.spinner(text(lang, "app.loading")):
-        return _services()
-
-
-@st.cache_resource(show_spinner=False)
-def _services() -> Services:
-    from lmviz.services.services import Services
-    from lmviz.ui.debugger.formulas import warm_up
-
-    services = Services()
-    warm_up()
-    freeze_imports()
-    return services
-
-
-def freeze_imports() -> None:
-    """Take what the heavy imports made out of the collector's sight, once, so that no click waits for a look at it."""
-    if _frozen.acquire(blocking=False):
-        gc.collect()
-        gc.freeze()

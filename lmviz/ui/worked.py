@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.explain.line import explained, line_of, rest_of, shortest, written
+from lmviz.explain.reading import read
+from lmviz.trace.operations.explanation import TERMS, Explanation, Piece, write
+from lmviz.train.update_rules import Update
 from lmviz.ui.text import localised, text
-
-if TYPE_CHECKING:
-    from lmviz.trace.operations.explanation import Explanation, Piece
-    from lmviz.train.update_rules import Update
 
 SHOWN = 6  # terms of a longer sum: the largest
 _NEGATIVE = r"−(?:∞|\d[\d.,\u202f]*(?:e−?\d+)?)"
@@ -61,9 +60,6 @@ class Equation:
 
 def equation(lang: str, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
     """A template's arithmetic, "{before} ÷ {by}", with as many digits as make it true as it is written."""
-    from lmviz.explain.line import line_of, written
-    from lmviz.explain.reading import read
-    from lmviz.trace.operations.explanation import write
 
     pieces = write(template, **numbers)
     formula = read("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
@@ -84,7 +80,6 @@ def compared(lang: str, sign: str, left: float, right: float, digits: int = 2) -
 
 def equations(found: Update, lang: str, digits: int = 6) -> str:
     """The lines as LaTeX: symbol, formula, value; ≈ where the numbers as they are written give another one."""
-    from lmviz.explain.line import written
 
     lines = []
     shown: dict[str, float] = {}  # the number that stands on screen, by its symbol
@@ -107,7 +102,6 @@ def latex_number(lang: str, shown: str) -> str:
 
 def _from_latex(formula: str, known: Mapping[str, float]) -> float:
     """What a formula of symbols gives; its symbols are those of the lines before it."""
-    from lmviz.explain.reading import read
 
     symbols = sorted(known, key=len, reverse=True)
     places = re.compile("|".join(re.escape(symbol) for symbol in symbols))
@@ -133,7 +127,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
 
 
 def _arithmetic(why: Explanation, lang: str, digits: int) -> str:
-    from lmviz.explain.line import explained, shortest
 
     chosen = shortest(why, SHOWN)
     line = explained(why, digits, [chosen])
@@ -161,7 +154,6 @@ def _html(drawn: str) -> None:
 
 
 def _part(piece: Piece, why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
-    from lmviz.trace.operations.explanation import TERMS
 
     return _sum(why, chosen, lang, digits) if piece is TERMS else _plain(piece, lang, digits)
 
@@ -169,7 +161,6 @@ def _part(piece: Piece, why: Explanation, chosen: list[int], lang: str, digits: 
 def _sum(why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
     """The terms in order; of a long sum the largest, and what the others come to. Where some are 0, the others are
     bold."""
-    from lmviz.explain.line import rest_of
 
     values = why.values
     has_zeros = bool((values == 0).any())
@@ -184,7 +175,6 @@ def _sum(why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
 
 
 def _plain(piece: Piece, lang: str, digits: int) -> str:
-    from lmviz.explain.line import written
 
     if isinstance(piece, str):
         return escape(piece)

@@ -11,7 +11,7 @@ import pytest
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
-from lmviz.ui.debugger.scene import scene
+from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import View
 from lmviz.walk.cursor import Cursor, Grain
 from tests.conftest import SAMPLES

@@ -16,7 +16,7 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.trace.step import Value
 from lmviz.ui import worked
-from lmviz.ui.debugger.inspector import inspector
+from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.view import View
 from tests.conftest import SAMPLES
 from tests.written import holds, number, plain

@@ -12,8 +12,8 @@ from lmviz.explain.line import explained
 from lmviz.trace.operations.explanation import Explanation, Operand
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
-from lmviz.ui.debugger.inspector import agrees
 from lmviz.ui.pictures import drawable, encoded, parts
+from lmviz.ui.step_through.inspector import agrees
 
 
 class Rotary(nn.Module):

@@ -8,9 +8,9 @@ import pytest
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.models import Models
 from lmviz.registry.recording import Request
-from lmviz.ui.debugger.tables import BARS, bars
 from lmviz.ui.matrices import Matrix, _panel
 from lmviz.ui.pictures import Slice, domain, picture
+from lmviz.ui.step_through.tables import BARS, bars
 
 NUMBERS = np.arange(200, dtype=np.float32).reshape(2, 100) - 100
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference
+from lmviz.services.services import Services
+from lmviz.tokens.chat import Chat
+from lmviz.tokens.template import CHATML, Message, Template, json_given
 from lmviz.ui import pieces, state, widgets
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
 from lmviz.ui.choices import listed, model_name
@@ -16,11 +18,6 @@ from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, integer, text, visible
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.tokens.chat import Chat
-    from lmviz.tokens.template import Template
 
 OPEN = '<pre style="white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1rem; margin: 0">'
 HEIGHT = 430  # pixels
@@ -57,7 +54,6 @@ def _name(services: Services, lang: str, name: str) -> str:
 
 
 def what_is_read(services: Services, view: View) -> None:
-    from lmviz.tokens.template import Message, json_given
 
     turns = tuple(Message(role, content, json_given(more)) for role, content, more in view.turns)
     if view.tokenizer == FILE:
@@ -92,7 +88,6 @@ def what_is_read(services: Services, view: View) -> None:
 
 def _template(view: View, of_its_own: Template | None) -> Template:
     """The template that is wanted; ChatML, and a word on it, for a tokenizer that brings none."""
-    from lmviz.tokens.template import CHATML, Template
 
     if view.template == "written":
         return Template(_written(view))
@@ -105,7 +100,6 @@ def _template(view: View, of_its_own: Template | None) -> Template:
 
 def _written(view: View) -> str:
     """The visitor's own template; ChatML to begin with."""
-    from lmviz.tokens.template import CHATML
 
     st.session_state["chat.source"] = view.source or CHATML.replace("%}{", "%}\n{")
     st.text_area(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from babel import Locale
 
+from lmviz.debug import sources
+from lmviz.debug.doctor import CHECKS
+from lmviz.debug.doctor.curves import RULES
+from lmviz.debug.doctor.finding import Finding
+from lmviz.debug.sources import Source
+from lmviz.services.places import Seen
 from lmviz.ui import shell
 from lmviz.ui.debugging import words
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import has, integer, text
-
-if TYPE_CHECKING:
-    from lmviz.debug.doctor.finding import Finding
-    from lmviz.debug.sources import Source
-    from lmviz.services.places import Seen
 
 Look = Callable[["Finding"], "Seen | None"]  # where a finding can be seen
 
@@ -145,9 +145,6 @@ class Known:
 
 
 def known(name: str) -> Known:
-    from lmviz.debug import sources
-    from lmviz.debug.doctor import CHECKS
-    from lmviz.debug.doctor.curves import RULES
 
     others = {
         "known_tokens": Known("sure", (sources.SENNRICH.at("1"),)),

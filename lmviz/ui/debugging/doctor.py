@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.debug.doctor.history import History
 from lmviz.errors import UserError
 from lmviz.registry.bug import WithBug
 from lmviz.registry.folder import Folder
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference
+from lmviz.services.services import Services
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, replay, shell, state, widgets
 from lmviz.ui.debugging import cards, charts, log, words
@@ -20,10 +21,6 @@ from lmviz.ui.debugging.view import WAYS, View
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training.view import View as Training
-
-if TYPE_CHECKING:
-    from lmviz.debug.doctor.history import History
-    from lmviz.services.services import Services
 
 OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
 BEAT = 2.0  # seconds between two looks at a running training

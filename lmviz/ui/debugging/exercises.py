@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.debug.exercises.pitfalls import ASKED, memory_question
+from lmviz.debug.exercises.question import Option, Question
+from lmviz.debug.exercises.walk import questions
+from lmviz.debug.pitfalls.catalogue import PITFALLS
+from lmviz.registry.recording import Request
+from lmviz.services.services import Services
 from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import number, percent, text
 
-if TYPE_CHECKING:
-    from lmviz.debug.exercises.question import Option, Question
-    from lmviz.services.services import Services
-
 DONE, ANSWERED = "debug.done", "debug.answered"
 TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y"}
 
 
 def section(services: Services, view: View) -> None:
-    from lmviz.debug.exercises.pitfalls import ASKED, memory_question
-    from lmviz.debug.exercises.walk import questions
-    from lmviz.registry.recording import Request
 
     lang = view.lang
     prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
@@ -102,7 +100,6 @@ def _answered(question: Question, here: str, key: str, answered: dict[str, int],
 
 
 def _pitfall(view: View, name: str, is_done: bool) -> None:
-    from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     lang = view.lang
     tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"

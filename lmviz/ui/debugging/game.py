@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.debug.bugs.catalogue import BUGS
+from lmviz.debug.game import FOR_BUG, FOR_PLACE, PROBES, Puzzle, Score, Verdict, counted, judge
+from lmviz.debug.game import LEVELS as RULES
 from lmviz.registry.folder import Folder
 from lmviz.registry.puzzle import PuzzleModel
+from lmviz.registry.recording import Recording, Request
+from lmviz.services.services import Services
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
 from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import percent, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.debug.game import Puzzle, Score, Verdict
-    from lmviz.registry.recording import Recording
-    from lmviz.services.services import Services
-    from lmviz.walk.stages import Stage
+from lmviz.walk.stages import Stage
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
@@ -68,8 +68,6 @@ class Round:
 
 def _round(services: Services, view: View, puzzle: Puzzle) -> Round:
     """The present round: what the session knows of it, or, after a reload, the address bar."""
-    from lmviz.debug.game import LEVELS as RULES
-    from lmviz.debug.game import PROBES
 
     rounds: dict[str, Round] = state.remember(ROUNDS, {})
     key = f"{view.level}-{view.seed}"
@@ -82,7 +80,6 @@ def _round(services: Services, view: View, puzzle: Puzzle) -> Round:
 
 def _run(services: Services, puzzle: Puzzle) -> Recording:
     """The broken model on the puzzle's text."""
-    from lmviz.registry.recording import Request
 
     return services.models.record(Request(PuzzleModel(puzzle.level, puzzle.seed), puzzle.prompt))
 
@@ -93,15 +90,12 @@ def _stages(run: Recording) -> list[Stage]:
 
 
 def _rules(level: int) -> dict[str, int]:
-    from lmviz.debug.game import FOR_BUG, FOR_PLACE
-    from lmviz.debug.game import LEVELS as RULES
 
     return {"probes": RULES[level].probes, "place": FOR_PLACE, "bug": FOR_BUG * level}
 
 
 def score(view: View) -> Score:
     """The session's score, or, after a reload, that of the address bar."""
-    from lmviz.debug.game import Score
 
     found: Score = state.remember(SCORE, Score(*view.score))
     return found
@@ -116,7 +110,6 @@ def _score(view: View) -> None:
 
 def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The broken model, and the probes."""
-    from lmviz.debug.game import LEVELS as RULES
 
     lang = view.lang
     st.markdown(text(lang, "game.say"))
@@ -142,7 +135,6 @@ def _expects(lang: str, run: Recording) -> str:
 
 
 def _probes(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
-    from lmviz.debug.game import PROBES
 
     lang, run = view.lang, _run(services, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -177,7 +169,6 @@ def _probed(services: Services, lang: str, puzzle: Puzzle, asked: str | int) -> 
 
 
 def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
-    from lmviz.debug.bugs.catalogue import BUGS
 
     lang = view.lang
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
@@ -210,7 +201,6 @@ def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
 
 def _judge(services: Services, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
     """The first answer that names a bug counts."""
-    from lmviz.debug.game import counted
 
     if bug is not None and not now.answer:
         now.answer = place or "", bug
@@ -220,7 +210,6 @@ def _judge(services: Services, view: View, puzzle: Puzzle, now: Round, place: st
 
 
 def _verdict(services: Services, puzzle: Puzzle, now: Round) -> Verdict:
-    from lmviz.debug.game import judge
 
     place, bug = now.answer
     return judge(puzzle, services.game.fair(puzzle), place, bug, len(now.probes))
@@ -228,7 +217,6 @@ def _verdict(services: Services, puzzle: Puzzle, now: Round) -> Verdict:
 
 def _told(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The answer, with the edit and the tell."""
-    from lmviz.debug.bugs.catalogue import BUGS
 
     lang, verdict, bug = view.lang, _verdict(services, puzzle, now), BUGS[puzzle.bug]
     outcome = {(True, True): "both", (False, True): "bug_only", (True, False): "place_only"}

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
+from lmviz.debug.bugs.bug import Bug
+from lmviz.debug.bugs.catalogue import BUGS
+from lmviz.debug.bugs.models import architecture
+from lmviz.debug.bugs.source import diff_of
 from lmviz.registry.bug import WithBug, healthy_twin
+from lmviz.registry.recording import Request
 from lmviz.registry.reference import Reference
+from lmviz.services.services import Services
+from lmviz.trace.step import Array, Cell
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, matrices, shell, state, widgets
 from lmviz.ui.debugging import cards, charts
@@ -20,16 +27,10 @@ from lmviz.ui.pictures import TEXT_AXES
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import integer, text
 
-if TYPE_CHECKING:
-    from lmviz.debug.bugs.bug import Bug
-    from lmviz.services.services import Services
-    from lmviz.trace.step import Array, Cell
-
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
 def section(services: Services, view: View) -> None:
-    from lmviz.debug.bugs.catalogue import BUGS
 
     lang, bug = view.lang, BUGS[view.bug if view.bug in BUGS else View().bug]
     if view.bug not in BUGS:
@@ -73,8 +74,6 @@ def place_name(lang: str, bug: Bug) -> str:
 
 def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> None:
     """The edit: lines that go, lines that come, with their sign and their numbers."""
-    from lmviz.debug.bugs.models import architecture
-    from lmviz.debug.bugs.source import diff_of
 
     own = architecture(services.models.checkpoint(model))
     source = own if own in bug.edits else next(iter(bug.edits))
@@ -91,7 +90,6 @@ def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> Non
 
 def _first_difference(services: Services, view: View, bug: Bug) -> None:
     """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
-    from lmviz.registry.recording import Request
 
     lang, prompt = view.lang, view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     st.text_input(text(lang, "top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
@@ -125,7 +123,6 @@ def three(
     labels: Sequence[Sequence[str]] = ((), ()),
 ) -> None:
     """A, B and A − B on one scale, around the cell where they differ most."""
-    import numpy as np
 
     a, b = (np.atleast_2d(array[cell[:-2]] if array.ndim > 2 else array).astype(np.float64) for array in (a, b))
     with np.errstate(invalid="ignore"):

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import streamlit as st
 
+from lmviz.debug.doctor.log import Log
+from lmviz.debug.logs.reader import MOST_CHARACTERS
+from lmviz.debug.logs.roles import ROLES as ALL
+from lmviz.debug.logs.roles import Role
+from lmviz.debug.logs.taken import Taken
+from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.errors import UserError
+from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import said
 from lmviz.ui.text import code, error_text, integer, shortened, text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lmviz.debug.doctor.log import Log
-    from lmviz.debug.logs.roles import Role
-    from lmviz.debug.logs.taken import Taken
-    from lmviz.services.services import Services
 
 LOG, ROLES = "debug.log", "debug.log.roles"
 MOST_SHOWN = 40  # names
@@ -27,7 +26,6 @@ MOST_SHOWN = 40  # names
 
 def section(services: Services, view: View) -> Log | None:
     """The box for the log, and below it what was read; None if nothing can be judged."""
-    from lmviz.debug.logs.reader import MOST_CHARACTERS
 
     lang = view.lang
     st.markdown(text(lang, "doctor.log_help"))
@@ -56,7 +54,6 @@ def put(log: str) -> None:
 
 def _example(services: Services) -> None:
     """The log of a real training whose learning rate is too high, run here and now."""
-    from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     history = services.pitfalls.result(PITFALLS["rate_too_high"].sick).history
     st.session_state[LOG] = "\n".join(f"step {step}: loss {loss:.4f}" for step, loss in history.losses)
@@ -119,7 +116,6 @@ def _table(lang: str, found: Sequence[Taken], is_open: bool) -> None:
 
 
 def _row(lang: str, one: Taken) -> None:
-    from lmviz.debug.logs.roles import ROLES as ALL
 
     key = f"log.role.{one.label}"
     st.session_state[key] = one.role

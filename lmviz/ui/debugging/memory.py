@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.debug.memory.cures import Cure, cures
+from lmviz.debug.memory.estimate import Estimate, estimate
+from lmviz.debug.memory.trial import MARGIN, Outcome, Trial
+from lmviz.services.services import Services
+from lmviz.train.initial import config_of
+from lmviz.train.recipe import ModelRecipe
 from lmviz.ui import charts as shared
 from lmviz.ui import state, widgets
 from lmviz.ui.debugging import charts
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
 from lmviz.ui.text import integer, number, percent, text
-
-if TYPE_CHECKING:
-    from lmviz.debug.memory.cures import Cure
-    from lmviz.debug.memory.estimate import Estimate
-    from lmviz.debug.memory.trial import Outcome, Trial
-    from lmviz.services.services import Services
 
 MB = 10**6
 D_VOCAB, N_HEADS = 1000, 4
@@ -27,8 +27,6 @@ ASKED = "debug.memory"  # which trials were asked for
 
 
 def section(services: Services, view: View) -> None:
-    from lmviz.debug.memory.estimate import estimate
-    from lmviz.train.initial import config_of
 
     lang, trial = view.lang, _trial(view)
     left, right = st.columns([2, 3], gap="large")
@@ -46,8 +44,6 @@ def section(services: Services, view: View) -> None:
 
 
 def _trial(view: View) -> Trial:
-    from lmviz.debug.memory.trial import Trial
-    from lmviz.train.recipe import ModelRecipe
 
     width = max(width for width in WIDTHS if width <= view.d_model)
     model = ModelRecipe("gpt2", view.length, view.layers, width, N_HEADS, 4 * width)
@@ -141,7 +137,6 @@ def _limited(services: Services, view: View, trial: Trial) -> None:
 
 
 def _ended(view: View, outcome: Outcome) -> None:
-    from lmviz.debug.memory.trial import MARGIN
 
     lang = view.lang
     if outcome.ended == "out_of_memory":
@@ -162,7 +157,6 @@ def _ended(view: View, outcome: Outcome) -> None:
 
 
 def _cures(services: Services, view: View, limited: Trial) -> None:
-    from lmviz.debug.memory.cures import cures
 
     lang = view.lang
     st.markdown(f"**{text(lang, 'memory.cures')}**")

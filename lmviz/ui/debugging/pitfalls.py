@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.debug.exercises.pitfalls import ASKED
+from lmviz.debug.pitfalls.catalogue import PITFALLS, Pitfall
+from lmviz.debug.pitfalls.run import Result
+from lmviz.debug.pitfalls.setup import Setup
 from lmviz.registry.lesson_step import PitfallStep
+from lmviz.services.services import Services
+from lmviz.train.loop import Snapshot
 from lmviz.ui import charts as shared
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import cards, charts, memory, tips
@@ -17,18 +22,10 @@ from lmviz.ui.debugging.words import code, rate, said
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import integer, text
 
-if TYPE_CHECKING:
-    from lmviz.debug.pitfalls.catalogue import Pitfall
-    from lmviz.debug.pitfalls.run import Result
-    from lmviz.debug.pitfalls.setup import Setup
-    from lmviz.services.services import Services
-    from lmviz.train.loop import Snapshot
-
 PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
 
 def section(services: Services, view: View) -> None:
-    from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     lang = view.lang
     family = PITFALLS[view.pitfall].family if view.pitfall in PITFALLS else view.family
@@ -52,7 +49,6 @@ def section(services: Services, view: View) -> None:
 
 
 def _family(services: Services, view: View) -> None:
-    from lmviz.debug.pitfalls.catalogue import PITFALLS
 
     lang = view.lang
     names = [name for name, pitfall in PITFALLS.items() if pitfall.family == view.family]
@@ -88,7 +84,6 @@ def _story(view: View, pitfall: Pitfall) -> None:
 
 def _question(view: View, pitfall: Pitfall) -> None:
     """Predict before it runs. What was said stays, and is judged when it has run."""
-    from lmviz.debug.exercises.pitfalls import ASKED
 
     asked = ASKED[pitfall.name]
     predicted: dict[str, str] = state.remember(PREDICTED, {})
@@ -221,7 +216,6 @@ def _tables(lang: str, results: dict[str, Result]) -> None:
 
 def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:
     """Whether the prediction was right."""
-    from lmviz.debug.exercises.pitfalls import ASKED
 
     said_before = state.remember(PREDICTED, {}).get(pitfall.name)
     if said_before is None:

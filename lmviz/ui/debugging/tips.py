@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import numpy as np
 import streamlit as st
 
+from lmviz.registry.recording import Recording, Request
+from lmviz.services.services import Services
+from lmviz.train.preview import DROPPED, UNKNOWN, check_data
 from lmviz.ui import choices, pieces, shell, state
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
@@ -14,16 +16,11 @@ from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import percent, text, visible
 from lmviz.ui.training.view import View as Training
 
-if TYPE_CHECKING:
-    from lmviz.registry.recording import Recording
-    from lmviz.services.services import Services
-
 TOP = 5
 MOST_IDS = 64  # shown
 
 
 def section(services: Services, view: View) -> None:
-    from lmviz.registry.recording import Request
 
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -56,7 +53,6 @@ def _shapes(view: View, run: Recording, prompt: str) -> None:
 
 def _predictions(view: View, run: Recording) -> None:
     """The guide's `inspect_prediction`, after the token that is clicked."""
-    import numpy as np
 
     lang, last = view.lang, len(run.tokens) - 1
     pos = view.pos if 0 <= view.pos <= last else last
@@ -74,7 +70,6 @@ def _predictions(view: View, run: Recording) -> None:
 
 def _data(services: Services, view: View, prompt: str) -> None:
     """The guide's `check_data`: there and back, with what was lost."""
-    from lmviz.train.preview import DROPPED, UNKNOWN, check_data
 
     lang = view.lang
     st.markdown(f"#### {text(lang, 'tips.data')}")

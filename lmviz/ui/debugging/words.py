@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from lmviz.debug.doctor.finding import Finding
 from lmviz.ui.text import has, integer, number, percent, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.debug.doctor.finding import Finding
-    from lmviz.walk.stages import Stage
+from lmviz.walk.stages import Stage
 
 SHARES = frozenset(
     ("falls", "stays_down", "generalises", "is_done", "dead_units", "saturated_softmax", "known_tokens",

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from lmviz.embed.distances import nearest
+from lmviz.embed.word2vec import VectorsSnapshot
+from lmviz.embed.words import WordText
 from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.charts import bars, said, show
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import code, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.embed.word2vec import VectorsSnapshot
-    from lmviz.embed.words import WordText
 
 NEAREST = 5
 ADDRESS = "analogy"
@@ -24,7 +21,6 @@ ADDRESS = "analogy"
 
 def analogy(now: VectorsSnapshot, words: WordText, view: View) -> None:
     """Three words to choose, the sum as a picture, what is nearest, and any number of the sum worked out."""
-    from lmviz.embed.distances import nearest
 
     lang = view.lang
     if len(words.words) < 4:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.embed.answers import AnswerDistances
+from lmviz.services.services import Services
 from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.embeddings import apart, tokens
 from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEMPERATURES, TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import number, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.embed.answers import AnswerDistances
-    from lmviz.services.services import Services
 
 
 def section(services: Services, view: View) -> None:

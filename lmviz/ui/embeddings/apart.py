@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 from numpy.typing import ArrayLike
 
+from lmviz.explain import by_hand
 from lmviz.ui import state, widgets, worked
 from lmviz.ui.charts import bars, said, show
 from lmviz.ui.text import code, plain, text, visible
@@ -39,7 +40,6 @@ def listed(word: str, vector: ArrayLike, others: Sequence[Other], metric: str, l
 
 def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, lang: str) -> None:
     """The distance between two named vectors, line by line."""
-    from lmviz.explain import by_hand
 
     names = {"a": visible(a[0]), "b": visible(b[0])}
     st.markdown(text(lang, f"embeddings.apart.{metric}", **{key: code(name) for key, name in names.items()}))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.embed.distances import nearest
+from lmviz.embed.fasttext import WordSum, gram_index, word_sum
+from lmviz.embed.word2vec import VectorsSnapshot
+from lmviz.embed.words import WordText
+from lmviz.explain import by_hand
+from lmviz.services.live import Live
+from lmviz.services.services import Services
 from lmviz.ui import matrices, pieces, replay, state, worked
 from lmviz.ui.embeddings import stories
 from lmviz.ui.embeddings.view import LONGEST_GRAM, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.embed.fasttext import WordSum
-    from lmviz.embed.word2vec import VectorsSnapshot
-    from lmviz.embed.words import WordText
-    from lmviz.services.live import Live
-    from lmviz.services.services import Services
 
 NEAREST = 6
 
@@ -59,7 +57,6 @@ def _word(view: View) -> str:
 
 
 def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
-    from lmviz.embed.fasttext import gram_index, word_sum
 
     view = state.view(View)
     found = live.look()
@@ -121,7 +118,6 @@ def _pinned(view: View, address: str) -> tuple[int, ...] | None:
 
 def _where_from(summed: WordSum, view: View) -> None:
     """A number of the sum, or of one of its runs, as the sum of its column."""
-    from lmviz.explain import by_hand
 
     lang, col = view.lang, view.cell[1][-1] if view.cell and view.cell[1] and view.cell[0] in ("parts", "sum") else -1
     if not summed.grams:
@@ -134,7 +130,6 @@ def _where_from(summed: WordSum, view: View) -> None:
 
 
 def _near(summed: WordSum, now: VectorsSnapshot, words: WordText) -> None:
-    from lmviz.embed.distances import nearest
 
     if not summed.grams:
         return

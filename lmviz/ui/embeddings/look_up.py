@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.services.embeddings import Worked
+from lmviz.services.services import Services
 from lmviz.ui import matrices, shell, state, worked
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as Steps
 from lmviz.ui.text import code, number, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.services.embeddings import Worked
-    from lmviz.services.services import Services
 
 HEIGHT = 350
 

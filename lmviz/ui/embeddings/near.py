@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.embed.distances import Neighbour
+from lmviz.services.embeddings import TokenMap
+from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import METRICS, View
 from lmviz.ui.text import code, integer, percent, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.embed.distances import Neighbour
-    from lmviz.services.embeddings import TokenMap
-    from lmviz.services.services import Services
 
 
 def section(services: Services, view: View) -> None:

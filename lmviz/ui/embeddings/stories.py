@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
+from numpy.typing import ArrayLike
 
+from lmviz.embed.distances import Neighbour
+from lmviz.embed.texts import TEXTS
+from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings
+from lmviz.embed.words import WordText
 from lmviz.ui import state, widgets
 from lmviz.ui.embeddings import apart
 from lmviz.ui.embeddings.view import KINDS, TEXT_LIMIT, View
 from lmviz.ui.text import code, integer, text, visible
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from lmviz.embed.distances import Neighbour
-    from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings
-    from lmviz.embed.words import WordText
-
 
 def story(view: View) -> str:
     """The text to learn from: typed, or the one that comes with lmviz in the reader's language."""
-    from lmviz.embed.texts import TEXTS
 
     return view.story or TEXTS[view.lang]
 
@@ -39,7 +35,6 @@ def choose_story(view: View) -> None:
 
 def settings(view: View, grams: tuple[int, int] | None = None) -> Word2VecSettings:
     """How vectors are learned; with n-grams, as FastText does."""
-    from lmviz.embed.word2vec import Word2VecSettings
 
     return Word2VecSettings(
         kind=view.kind,

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.explain import by_hand
+from lmviz.services.embeddings import Worked
+from lmviz.services.services import Services
+from lmviz.trace.operations.explanation import Explanation
 from lmviz.ui import matrices, shell, state, widgets, worked
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import code, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.services.embeddings import Worked
-    from lmviz.services.services import Services
-    from lmviz.trace.operations.explanation import Explanation
 
 HEIGHT = 430
 SIGNS = {"tok": "", "pos": "+", "seg": "+", "x": "=", "x_seg": "="}
@@ -77,7 +74,6 @@ def _pictures(found: Worked, view: View, pos: int) -> None:
 
 def _three(found: Worked, cell: tuple[int, ...]) -> Explanation:
     """Token + position + segment: the three numbers that are in sight."""
-    from lmviz.explain import by_hand
 
     values = (found.trace[name].outputs[0].array for name in ("tok", "pos", "seg"))
     return by_hand.total([float(array[cell[-array.ndim :]]) for array in values])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
 
+from lmviz.embed.distances import distances
+from lmviz.embed.pca import pca
+from lmviz.embed.ten_words import TEXTS, WordsSnapshot, next_words, vocabulary
+from lmviz.services.live import Live
+from lmviz.services.services import Services
+from lmviz.trace.step import fits
 from lmviz.ui import matrices, replay, state, worked
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
@@ -14,16 +18,10 @@ from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import code, number, percent, text, visible
 
-if TYPE_CHECKING:
-    from lmviz.embed.ten_words import WordsSnapshot
-    from lmviz.services.live import Live
-    from lmviz.services.services import Services
-
 NAMED = 40  # words on the map
 
 
 def section(services: Services, view: View) -> None:
-    from lmviz.embed.ten_words import TEXTS, vocabulary
 
     learned = view.words or TEXTS[view.lang]
     words = vocabulary(learned)
@@ -77,7 +75,6 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], v
 
 def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
     """A random number comes from nowhere else; a learned one from the last step of training."""
-    from lmviz.trace.step import fits
 
     lang, (address, cell) = view.lang, view.cell or ("", ())
     cell = cell[-2:]
@@ -95,7 +92,6 @@ def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: Words
 
 def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: str) -> None:
     """The loss, and the way of each word on the plane on which the last vectors spread out most."""
-    from lmviz.embed.pca import pca
 
     steps, losses = [one.step for one in found], [one.loss for one in found]
     show(
@@ -114,8 +110,6 @@ def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple
 
 def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], learned: str, lang: str) -> None:
     """The two words that are closest now, among those that training moves, and what follows each of them."""
-    from lmviz.embed.distances import distances
-    from lmviz.embed.ten_words import next_words
 
     followers: dict[int, list[str]] = {}
     for id, following in next_words(learned):

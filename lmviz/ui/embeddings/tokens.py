@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.registry.recording import Recording
+from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.text import plain, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.registry.recording import Recording
-    from lmviz.services.services import Services
 
 MOST_BUTTONS = 40
 

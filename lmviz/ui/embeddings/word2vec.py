@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.embed.distances import neighbours
+from lmviz.embed.pca import pca
+from lmviz.embed.word2vec import VectorsSnapshot
+from lmviz.embed.words import Example, WordText
+from lmviz.services.live import Live
+from lmviz.services.services import Services
 from lmviz.ui import pieces, replay, state, widgets
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import charts, stories
@@ -13,12 +17,6 @@ from lmviz.ui.embeddings.analogy import analogy
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, percent, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.embed.word2vec import VectorsSnapshot
-    from lmviz.embed.words import Example, WordText
-    from lmviz.services.live import Live
-    from lmviz.services.services import Services
 
 NEAREST = 5
 SHOWN_EXAMPLES = 4
@@ -95,8 +93,6 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
 
 def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: View) -> None:
     """All words on the plane on which the last vectors spread out most."""
-    from lmviz.embed.distances import neighbours
-    from lmviz.embed.pca import pca
 
     chosen = words.words.index(_word(words, view))
     near = {one.id for one in neighbours(now.vectors, chosen, NEAREST, "cosine")}
@@ -111,7 +107,6 @@ def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: Vie
 
 
 def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
-    from lmviz.embed.distances import neighbours
 
     word = _word(words, view)
     id = words.words.index(word)

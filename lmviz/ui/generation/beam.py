@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
+from lmviz.generate.beam import BeamNode, BeamSearch
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.services.services import Services
 from lmviz.ui import drawn, replay, state, worked
 from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import code, number, text, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lmviz.generate.beam import BeamNode, BeamSearch
-    from lmviz.model.checkpoint import Checkpoint
-    from lmviz.services.services import Services
 
 HEIGHT = 420
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.generate.side_by_side import Outcome
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.services.services import Services
 from lmviz.ui import replay, state
 from lmviz.ui.generation.several import measures, said, texts
 from lmviz.ui.generation.view import KEPT, MOST_KEPT, Kept, View
 from lmviz.ui.text import number, text
-
-if TYPE_CHECKING:
-    from lmviz.generate.side_by_side import Outcome
-    from lmviz.model.checkpoint import Checkpoint
-    from lmviz.services.services import Services
 
 
 def compare(services: Services, view: View) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import shell, state, widgets
+from lmviz.services.services import Services
+from lmviz.ui import lesson, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
 from lmviz.ui.text import code, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
 
 START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text that begins anew
 RUNS = 10  # of the trainings, the latest
 
 
 def model_and_prompt(services: Services, view: View) -> None:
+    """Which model, before or after its training, and the text that it writes on."""
     names = with_runs(services, view.lang, RUNS)
     bound = state.bound("model", prompt=None, stop=None, **START)
     one_of(text(view.lang, "top.model"), names, str(view.model), bound, label_visibility="collapsed", width=170)
@@ -44,6 +45,21 @@ def model_and_prompt(services: Services, view: View) -> None:
         max_chars=PROMPT_LIMIT,
         on_change=lambda: state.go(prompt=st.session_state["generation.prompt"], **START),
     )
+
+
+@contextmanager
+def ways(lang: str, names: Iterable[str]) -> Iterator[None]:
+    """How to look at what is written; what is drawn inside stands beside it."""
+    with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
+        widgets.segmented_control(
+            text(lang, "generation.way"),
+            list(names),
+            format_func=lambda way: text(lang, f"generation.way.{way}"),
+            required=True,
+            label_visibility="collapsed",
+            **state.bound("way", token=None),
+        )
+        yield
 
 
 def knobs(view: View) -> None:
@@ -117,3 +133,11 @@ def _number(view: View, name: str, low: float, high: float, step: float, disable
         width=136,
         **state.bound(name),
     )
+
+
+def tick(services: Services, view: View) -> None:
+    """Tick the lesson's exercises that are done with these choices."""
+    if view.prompt and view.prompt != services.models.first_prompt(view.model):
+        lesson.done("beginning")
+    if view.temperature != View().temperature:
+        lesson.done("temperature")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.generate.generation import Generation, Writing
+from lmviz.generate.settings import notes
+from lmviz.generate.token_step import TokenStep
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.services.services import Services
 from lmviz.ui import drawn, pieces, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.generation import table
@@ -15,12 +19,6 @@ from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import COLUMNS, SHOWN, View
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, error_text, integer, number, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.generate.generation import Generation, Writing
-    from lmviz.generate.token_step import TokenStep
-    from lmviz.model.checkpoint import Checkpoint
-    from lmviz.services.services import Services
 
 EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
@@ -242,7 +240,6 @@ def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
 
 def _notes(view: View, generation: Generation, step: TokenStep) -> None:
     """What slid out of the context, what the settings don't do, why the text ends, and which of several it is."""
-    from lmviz.generate.settings import notes
 
     if step.n_cut:
         st.caption(text(view.lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.generate.presets import PRESETS, Preset
 from lmviz.registry.folder import Folder
+from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.generation.knobs import START
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import text, visible
-
-if TYPE_CHECKING:
-    from lmviz.generate.presets import Preset
-    from lmviz.services.services import Services
 
 PROMPT = "prompt "
 UNTRAINED = "names_untrained"
@@ -23,7 +21,6 @@ TOP = 5  # predictions that the guide inspects
 
 def presets(services: Services, view: View) -> None:
     """A list to choose from: other beginnings for this model, and what changes the whole view."""
-    from lmviz.generate.presets import PRESETS
 
     prompts = services.models.checkpoint(view.model).card.prompts
     places = {f"{PROMPT}{prompt}": START | {"prompt": prompt} for prompt in prompts}

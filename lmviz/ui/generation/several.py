@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
+from lmviz.generate.measures import MEASURES, Counts, Diversity
+from lmviz.generate.settings import notes
+from lmviz.generate.side_by_side import Outcome
+from lmviz.model.checkpoint import Checkpoint
+from lmviz.services.services import Services
 from lmviz.ui import drawn, replay, state
+from lmviz.ui.generation import table
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import number, text, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lmviz.generate.measures import Counts, Diversity
-    from lmviz.generate.side_by_side import Outcome
-    from lmviz.model.checkpoint import Checkpoint
-    from lmviz.services.services import Services
 
 MOST_SHARES = 4  # of a mean that are written out
 
@@ -48,8 +47,6 @@ def _written(
 
 def said(view: View, services: Services, strategy: str = "") -> None:
     """What the settings don't do."""
-    from lmviz.generate.settings import notes
-    from lmviz.ui.generation import table
 
     checkpoint = services.models.checkpoint(view.model)
     for note in notes(view.settings(checkpoint, strategy), checkpoint.config.d_vocab):
@@ -88,7 +85,6 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
 def measures(view: View, diversity: Diversity, key: str, brief: bool = False) -> None:
     """How varied, in shares from 0 to 1, each with a word on what it counts, and the counts; if brief, only under the
     pointer."""
-    from lmviz.generate.measures import MEASURES
 
     rows = []
     for name in MEASURES:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lmviz.errors import UserError
+from lmviz.generate.columns import Column
+from lmviz.generate.draw import Draw
+from lmviz.generate.settings import Note
+from lmviz.generate.token_step import TokenStep
+from lmviz.model.tokenizer import Tokenizer
 from lmviz.ui.text import code, error_text, integer, number, text, visible
-
-if TYPE_CHECKING:
-    from lmviz.generate.columns import Column
-    from lmviz.generate.draw import Draw
-    from lmviz.generate.settings import Note
-    from lmviz.generate.token_step import TokenStep
-    from lmviz.model.tokenizer import Tokenizer
 
 ROWS = 60  # of the table at once
 MOST_SHARES = 60  # on the bar; the others are one

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.explain import by_hand
+from lmviz.generate.account import Account, Entry, account, share_in
+from lmviz.generate.token_step import TokenStep
+from lmviz.model.checkpoint import Checkpoint
 from lmviz.ui import shell, worked
 from lmviz.ui.generation.view import View
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import code, number, text, visible
 
-if TYPE_CHECKING:
-    from lmviz.generate.account import Account, Entry
-    from lmviz.generate.token_step import TokenStep
-    from lmviz.model.checkpoint import Checkpoint
-
 
 def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Where one token's probability comes from, and a door to where its logit comes from."""
-    from lmviz.generate.account import account
 
     if view.column:
         _in_column(view, checkpoint, step, id)
@@ -38,8 +34,6 @@ def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
 
 def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Where one cell of the table comes from: what the filter did to the score, and the share that is left to it."""
-    from lmviz.explain import by_hand
-    from lmviz.generate.account import share_in
 
     lang, found = view.lang, share_in(step, id, view.column)
     token, column = visible(checkpoint.tokenizer.piece(id)), text(lang, f"generation.column.{view.column}")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lmviz.generate.settings import Settings
+from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, choice, flag, part, real, whole
-
-if TYPE_CHECKING:
-    from lmviz.generate.settings import Settings
-    from lmviz.model.checkpoint import Checkpoint
 
 WAYS = ("one", "several", "beam", "compare")
 STRATEGIES = ("sample", "greedy")
@@ -68,7 +66,6 @@ class View(Place):
         Raises:
             UserError: one of the numbers is impossible.
         """
-        from lmviz.generate.settings import Settings
 
         return Settings(
             strategy=strategy or self.strategy,

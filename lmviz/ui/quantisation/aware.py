@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import streamlit as st
 
+from lmviz.quantise.scheme import Scheme
+from lmviz.services.live import Live
+from lmviz.services.quantisation import AwareStep, Rival
+from lmviz.services.services import Services
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, rivals_table, schemes, trained
 from lmviz.ui.quantisation.view import INTEGERS, RATES, View
 from lmviz.ui.text import exact, integer, text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lmviz.quantise.scheme import Scheme
-    from lmviz.services.live import Live
-    from lmviz.services.quantisation import AwareStep, Rival
-    from lmviz.services.services import Services
 
 
 def section(services: Services, view: View) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.services.quantisation import Calibrated
+from lmviz.services.services import Services
+from lmviz.train.effect import Effect
 from lmviz.ui import state, worked
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, View
 from lmviz.ui.text import integer, number, percent, text
-
-if TYPE_CHECKING:
-    from lmviz.services.quantisation import Calibrated
-    from lmviz.services.services import Services
-    from lmviz.train.effect import Effect
 
 CODES = 2**8  # of what goes into a layer, in eight bits
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.registry.reference import Reference
+from lmviz.services.services import Services
 from lmviz.ui import state
 from lmviz.ui.quantisation.view import TEXT_LIMIT, View
 from lmviz.ui.text import error_text, integer, number, text
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
 
 DIGITS = 4  # of a loss
 

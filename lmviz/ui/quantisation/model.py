@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
+from lmviz.explain import by_hand
+from lmviz.services.quantisation import Outcome
+from lmviz.services.services import Services
 from lmviz.ui import matrices, state, worked
 from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import FORMATS, TEMPERATURES, TEXT_LIMIT, View
 from lmviz.ui.text import code, integer, number, percent, text, visible
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lmviz.services.quantisation import Outcome
-    from lmviz.services.services import Services
 
 
 def section(services: Services, view: View) -> None:
@@ -125,7 +121,6 @@ def _logits(services: Services, chosen: Outcome, view: View, prompt: str) -> Non
 
 def _worked_out(services: Services, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
     """Both scores of the token that was clicked, and their difference."""
-    from lmviz.explain import by_hand
 
     lang = view.lang
     if view.logit is None or view.logit[1] >= len(best):

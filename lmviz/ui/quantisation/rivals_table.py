@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import streamlit as st
 
+from lmviz.quantise.scheme import Scheme
 from lmviz.registry.reference import Reference
+from lmviz.services.quantisation import Rival
+from lmviz.services.services import Services
 from lmviz.ui import worked
 from lmviz.ui.quantisation import measuring
+from lmviz.ui.quantisation.view import View
 from lmviz.ui.text import integer, number, text, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lmviz.quantise.scheme import Scheme
-    from lmviz.services.quantisation import Rival
-    from lmviz.services.services import Services
-    from lmviz.ui.quantisation.view import View
 
 TEXTS = 3  # that each model writes
 

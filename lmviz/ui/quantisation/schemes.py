@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.quantise.scheme import Scheme
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, View
 from lmviz.ui.text import text
-
-if TYPE_CHECKING:
-    from lmviz.quantise.scheme import Scheme
 
 
 def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **and_then: Any) -> None:

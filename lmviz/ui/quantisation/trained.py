@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.quantise.scheme import Scheme
 from lmviz.registry.run import RunModel
+from lmviz.services.services import Services
+from lmviz.train.store.run_table import Run
+from lmviz.train.texts import PRESETS
 from lmviz.ui import shell, state
 from lmviz.ui.choices import one_of
 from lmviz.ui.quantisation import measuring, rivals_table
@@ -17,11 +20,6 @@ from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training import owner
 from lmviz.ui.training.view import OWN
 from lmviz.ui.training.view import View as Training
-
-if TYPE_CHECKING:
-    from lmviz.quantise.scheme import Scheme
-    from lmviz.services.services import Services
-    from lmviz.train.store.run_table import Run
 
 BEAT = 1.0  # seconds between two looks at a twin that trains
 
@@ -36,7 +34,6 @@ def choose(runs: Mapping[str, Run], view: View) -> None:
 
 def plan(view: View, scheme: Scheme) -> Training:
     """The training page with the same choices filled in."""
-    from lmviz.train.texts import PRESETS
 
     sample = str(view.model)
     known = next((name for name, one in PRESETS.items() if (one.sample, one.of) == (sample, "all")), OWN)

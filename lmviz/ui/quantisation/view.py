@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from lmviz.quantise.scheme import Scheme
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, choice, flag, part, real, whole
-
-if TYPE_CHECKING:
-    from lmviz.quantise.scheme import Scheme
 
 SECTIONS = ("weight", "model", "calibration", "aware")
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4")
@@ -65,7 +62,6 @@ class View(Place):
 
     def scheme_of(self, format: str) -> Scheme:
         """The scheme with the visitor's choices, in a format."""
-        from lmviz.quantise.scheme import Scheme
 
         if format not in INTEGERS:
             return Scheme(format)

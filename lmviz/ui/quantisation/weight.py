@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from lmviz.quantise.quantised import Quantised
+from lmviz.quantise.scheme import FLOATS
+from lmviz.quantise.working import error_map, float_bits, work_out
+from lmviz.services.services import Services
 from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, schemes
 from lmviz.ui.quantisation.view import View
 from lmviz.ui.text import number, text
-
-if TYPE_CHECKING:
-    from lmviz.quantise.quantised import Quantised
-    from lmviz.services.services import Services
 
 HEIGHT = 290
 DIGITS = 4
@@ -52,7 +51,6 @@ def _choose_weight(names: list[str], name: str, view: View) -> None:
 
 
 def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]) -> None:
-    from lmviz.quantise.working import error_map
 
     lang, original, axes = view.lang, quantised.original.numpy(), ("d_out", "d_in")
     given = [Matrix(original, "weight", axes, part="weight", pinned=cell)]
@@ -74,7 +72,6 @@ def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None
 
 
 def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
-    from lmviz.quantise.working import work_out
 
     lang, found, scheme = view.lang, work_out(quantised, cell), quantised.scheme
 
@@ -105,8 +102,6 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
 
 def _bits(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     """The same number in every format of floating point, bit by bit."""
-    from lmviz.quantise.scheme import FLOATS
-    from lmviz.quantise.working import float_bits
 
     lang, weight = view.lang, float(quantised.original[cell])
     rows = []

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.registry.run import RunModel, RunStep
+from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, text
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
 
 BEAT = 1.2  # seconds that each time stays while it plays
 PLAYING = "time.playing"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.recording import Recording
 from lmviz.registry.reference import Reference
+from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import code, error_text, foreign, integer, number, text
-
-if TYPE_CHECKING:
-    from lmviz.registry.recording import Recording
-    from lmviz.services.services import Services
+from lmviz.walk.breakpoints import Breakpoint
 
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 
@@ -77,7 +77,6 @@ def breakpoints(view: View) -> None:
 
 
 def _add_stop(view: View, written: str) -> None:
-    from lmviz.walk.breakpoints import Breakpoint
 
     try:
         stop = str(Breakpoint.parse(written.replace(",", ".")))
@@ -155,7 +154,6 @@ def ledger(run: Recording, view: View) -> None:
 
 def _written(columns: dict[str, list[Any]], lang: str) -> Any:
     """A table whose numbers read as the page's language writes them, and sort as numbers."""
-    import pandas as pd
 
     real = [name for name, values in columns.items() if any(isinstance(value, float) for value in values)]
     whole = [name for name, values in columns.items() if all(isinstance(value, int) for value in values)]

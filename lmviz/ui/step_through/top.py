@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.kinds import read_reference
+from lmviz.services.services import Services
 from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.parts import WEIGHTS
@@ -16,14 +15,20 @@ from lmviz.ui.step_through import time, tools
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
 
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-
 PROMPT_LIMIT = 4000
 
 
+_FOR_A_ROOM = """
+header.stAppHeader, .st-key-top { display: none !important; }
+.stMainBlockContainer { padding-top: 0.8rem !important; }
+"""
+
+
 def row(services: Services, view: View) -> None:
-    """The widgets of the row."""
+    """Model, text, language, and what is compared, stopped at and set; nothing of it in front of a room."""
+    if view.present:
+        st.html(f"<style>{_FOR_A_ROOM}</style>")
+        return
     models = [*services.models.sample_names(), *map(str, time.recent(services, view))]
     st.session_state["model"] = str(view.model)
     widgets.selectbox(

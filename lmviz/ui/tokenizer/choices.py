@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.model.tokenizer import Tokenizer
 from lmviz.registry.kinds import read_reference
+from lmviz.services.services import Services
+from lmviz.services.tokenizers import GPT2, LEARNED
+from lmviz.tokens.vocabulary import Vocabulary
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed, model_name
 from lmviz.ui.text import text
@@ -15,18 +19,25 @@ from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
 from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, View
 
-if TYPE_CHECKING:
-    from lmviz.model.tokenizer import Tokenizer
-    from lmviz.services.services import Services
-    from lmviz.tokens.vocabulary import Vocabulary
-
 NEEDS_TEXT = ("pieces", "compare", "trip")
 NEEDS_CORPUS = ("compare", "learn")
 
 
+def tabs(lang: str, names: Iterable[str]) -> None:
+    """The ways to look at a tokenizer."""
+    widgets.segmented_control(
+        text(lang, "tokenizer.tab"),
+        list(names),
+        format_func=lambda tab: text(lang, f"tokenizer.tab.{tab}"),
+        required=True,
+        label_visibility="collapsed",
+        width="stretch",
+        **state.bound("tab"),
+    )
+
+
 def tokenizer_and_text(services: Services, view: View) -> None:
     """The row of choices: only what the chosen way of looking needs."""
-    from lmviz.services.tokenizers import GPT2, LEARNED
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
@@ -51,7 +62,6 @@ def tokenizer_and_text(services: Services, view: View) -> None:
 
 
 def _name(services: Services, lang: str, name: str) -> str:
-    from lmviz.services.tokenizers import GPT2, LEARNED
 
     is_a_word = name in (*LEARNED, GPT2, FILE)
     return text(lang, f"tokenizer.name.{name}") if is_a_word else model_name(services, lang, read_reference(name))

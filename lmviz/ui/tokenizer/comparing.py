@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.services.services import Services
+from lmviz.services.tokenizers import LEARNED
+from lmviz.tokens.comparing import Cut, cuts
 from lmviz.ui import pieces, worked
 from lmviz.ui.text import integer, number, text
 from lmviz.ui.tokenizer.cutting import boxes
 from lmviz.ui.tokenizer.view import View
 
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.tokens.comparing import Cut
-
 SHOWN = 400  # pieces of each
 
 
 def side_by_side(services: Services, view: View) -> None:
-    from lmviz.services.tokenizers import LEARNED
-    from lmviz.tokens.comparing import cuts
 
     kinds = ("characters", "bpe", "words")
     assert set(kinds) == set(LEARNED)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.model.tokenizer import Tokens
+from lmviz.services.services import Services
+from lmviz.tokens.vocabulary import Vocabulary
 from lmviz.ui import pieces, state
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, integer, text, visible
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.view import View
-
-if TYPE_CHECKING:
-    from lmviz.model.tokenizer import Tokens
-    from lmviz.services.services import Services
-    from lmviz.tokens.vocabulary import Vocabulary
 
 
 def pieces_of_text(services: Services, view: View) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.services.services import Services
+from lmviz.tokens.learning import Learning
 from lmviz.ui import drawn, replay, state, worked
 from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.text import code, integer, number, text, visible
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.tokens.learning import Learning
 
 PAIRS = 12  # shown of all pairs
 LONGEST_SHOWN = 24  # characters of one of its words

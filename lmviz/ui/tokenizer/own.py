@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.services.services import Services
+from lmviz.services.tokenizers import FILES, Brought
 from lmviz.ui import state
 from lmviz.ui.text import text
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.services.tokenizers import Brought
 
 FILE = "file"  # its name among the tokenizers
 _KEPT = "tokenizer.files"
@@ -20,7 +16,6 @@ _KEPT = "tokenizer.files"
 
 def upload(lang: str, key: str) -> None:
     """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
-    from lmviz.services.tokenizers import FILES
 
     found = st.file_uploader(
         text(lang, "tokenizer.file"),
@@ -35,7 +30,6 @@ def upload(lang: str, key: str) -> None:
 
 def brought(services: Services, lang: str) -> Brought | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
-    from lmviz.services.tokenizers import FILES
 
     files = state.remember(_KEPT, {})
     if not files:

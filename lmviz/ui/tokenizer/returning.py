@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.services.services import Services
+from lmviz.tokens.round_trip import Span, round_trip
 from lmviz.ui import pieces
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import text
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.view import View
 
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.tokens.round_trip import Span
-
 
 def there_and_back(services: Services, view: View) -> None:
-    from lmviz.tokens.round_trip import round_trip
 
     found = choices.chosen(services, view)
     if found is None:

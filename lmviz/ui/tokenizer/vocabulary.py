@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.model.tokenizer import Tokenizer
+from lmviz.services.services import Services
+from lmviz.tokens.analysis import KINDS, Analysis, variants
 from lmviz.ui import drawn, pieces, state, widgets
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import integer, text, visible
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.cutting import hexadecimal
 from lmviz.ui.tokenizer.view import CASES, View
-
-if TYPE_CHECKING:
-    from lmviz.model.tokenizer import Tokenizer
-    from lmviz.services.services import Services
-    from lmviz.tokens.analysis import Analysis
 
 ROWS = 500  # of the list at once
 LONGEST = 24
@@ -58,7 +56,6 @@ def _kinds(view: View, analysis: Analysis) -> None:
 
 def _list(view: View, analysis: Analysis) -> None:
     """The tokens of the chosen kind, case and spelling."""
-    from lmviz.tokens.analysis import KINDS
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.selectbox(
@@ -108,7 +105,6 @@ def _capitals(view: View, analysis: Analysis) -> None:
 
 def _word(view: View, tokenizer: Tokenizer) -> None:
     """One word in small and capital letters, after a space, with signs around it."""
-    from lmviz.tokens.analysis import variants
 
     st.markdown(f"**{text(view.lang, 'tokenizer.word')}**")
     st.text_input(

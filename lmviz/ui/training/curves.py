@@ -6,21 +6,20 @@ import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.services.services import Services
+from lmviz.train.store.run_table import Run
+from lmviz.train.store.series import Series, jump_of, means, thinned
 from lmviz.ui import shell, state
 from lmviz.ui.text import error_text, integer, number, text
 from lmviz.ui.training import charts
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.train.store.run_table import Run
-    from lmviz.train.store.series import Series
 
 POINTS = 160  # of one curve, that leave the server
 MEASURED_POINTS = 60
@@ -110,7 +109,6 @@ def _expected(run: Run, numbers: Any) -> float:
 
 def jump(services: Services, view: View, run: Run) -> None:
     """At which step the loss left what it had reached, if it did."""
-    from lmviz.train.store.series import jump_of
 
     found = series(services, run, "loss", POINTS)
     if not len(found) or (found.numbers <= (limit := HIGH * _expected(run, found.numbers))).all():
@@ -230,7 +228,6 @@ def _small(services: Services, run: Run, title: str, metrics: list[str], lang: s
 
 def series(services: Services, run: Run, metric: str, n_points: int) -> Series:
     """A metric as few points. What was read before is kept for the session: only new points leave the store."""
-    from lmviz.train.store.series import Series, thinned
 
     kept: dict[Any, tuple[int, Series]] = state.remember("train.curves", {})
     key = (run.id, metric, n_points)
@@ -268,7 +265,6 @@ def width_of(run: Run) -> int:
 
 def mean_loss(services: Services, run: Run) -> Series:
     """The mean loss of every so many steps; again, only what is new leaves the store."""
-    from lmviz.train.store.series import Series, means
 
     kept: dict[Any, tuple[int, Series]] = state.remember("train.means", {})
     segment, known = kept.get(run.id, (-1, None))
@@ -287,6 +283,5 @@ def mean_loss(services: Services, run: Run) -> Series:
 
 def table_of(table: dict[str, list[Any]]) -> Any:
     """The form in which Streamlit takes a table without looking at its cells one by one."""
-    import pyarrow as pa
 
     return pa.table(table)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.services.services import Services
+from lmviz.train.plan import Plan
+from lmviz.train.preview import aligned, check_data
+from lmviz.train.recipe import Recipe
+from lmviz.train.texts import LARGEST_OWN, PRESETS, own_texts
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.text import code, error_text, integer, text, visible
@@ -16,11 +20,6 @@ from lmviz.ui.training import words
 from lmviz.ui.training.manage import attempt
 from lmviz.ui.training.planned import bound, keep_own_text, own_text
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.train.plan import Plan
-    from lmviz.train.recipe import Recipe
 
 WINDOWS_SHOWN = 2
 TRIED_LIMIT = 400  # characters of the text for the round trip
@@ -30,7 +29,6 @@ TEXTS_SHOWN = 200
 
 def choices(services: Services, view: View, recipe: Recipe | None) -> None:
     """The texts, and the tokenizer."""
-    from lmviz.train.texts import PRESETS
 
     lang = view.lang
     names = [*PRESETS, OWN]
@@ -61,7 +59,6 @@ def choices(services: Services, view: View, recipe: Recipe | None) -> None:
 
 
 def _name(services: Services, lang: str, name: str) -> str:
-    from lmviz.train.texts import PRESETS
 
     if name in PRESETS or name == OWN:
         return text(lang, f"train.data.{name}")
@@ -92,7 +89,6 @@ def _typed() -> tuple[str, str]:
 
 def own(services: Services, view: View) -> None:
     """A text of one's own: typed, pasted or from a file."""
-    from lmviz.train.texts import LARGEST_OWN, own_texts
 
     lang = view.lang
     with contextlib.suppress(UserError):  # the page says that it is gone; the box is empty
@@ -118,7 +114,6 @@ def own(services: Services, view: View) -> None:
 
 def preview(plan: Plan, view: View) -> None:
     """Some windows as two rows, the target of every position under it; below, what can be changed about them."""
-    from lmviz.train.preview import aligned
 
     lang, corpus = view.lang, plan.corpus
     n_windows = len(corpus.train)
@@ -189,7 +184,6 @@ def _line(written: str) -> str:
 
 def round_trip(plan: Plan, lang: str, tried: str) -> None:
     """The guide's check of data: a text into ids and back, and what was lost on the way."""
-    from lmviz.train.preview import check_data
 
     if not tried:
         return

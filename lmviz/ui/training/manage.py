@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.registry.folder import Folder
 from lmviz.registry.run import RunModel
+from lmviz.services.services import Services
+from lmviz.train.export import folder_name
+from lmviz.train.recipe import toml_of
+from lmviz.train.runs import differences
+from lmviz.train.store.run_table import Run
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import code, error_text, has, integer, number, plain, text, visible
 from lmviz.ui.training import owner
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lmviz.services.services import Services
-    from lmviz.train.store.run_table import Run
 
 MOST_BESIDE = 6
 
@@ -152,7 +151,6 @@ def _nats(lang: str, loss: float | None) -> str:
 
 def compare(services: Services, view: View, run: Run) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
-    from lmviz.train.runs import differences
 
     lang = view.lang
     if run.recipe.quantisation.rounds:
@@ -188,8 +186,6 @@ def compare(services: Services, view: View, run: Run) -> None:
 
 def export(services: Services, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
-    from lmviz.train.export import folder_name
-    from lmviz.train.recipe import toml_of
 
     lang = view.lang
     stops = services.models.runs.stops(run.id)

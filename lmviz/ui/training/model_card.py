@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from lmviz.services.services import Services
+from lmviz.train.counts import COMPARED, KNOWN_MODELS, Config, parts
+from lmviz.train.plan import Plan
+from lmviz.train.recipe import Recipe
 from lmviz.ui import drawn, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.text import integer, number, text
@@ -14,12 +18,6 @@ from lmviz.ui.training import words
 from lmviz.ui.training.charts import SERIES
 from lmviz.ui.training.planned import bound
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.train.counts import Config
-    from lmviz.train.plan import Plan
-    from lmviz.train.recipe import Recipe
 
 SIZES = {
     "d_model": (4, 8, 16, 32, 64, 128, 256),
@@ -85,7 +83,6 @@ def count(plan: Plan, view: View) -> None:
 
 def _beside(plan: Plan, lang: str) -> str:
     """How many times larger GPT-2 and ChatGPT are."""
-    from lmviz.train.counts import COMPARED
 
     small, large = (_short(lang, one.n_parameters / plan.n_parameters) for one in COMPARED)
     return text(lang, "train.model.beside", small=small, large=large)
@@ -99,7 +96,6 @@ def with_size(config: Config, name: str, size: int) -> Config:
 
 def shapes(config: Config) -> list[list[int]]:
     """For each part, how many tensors it has and the shape of them."""
-    from lmviz.train.counts import parts
 
     return [[part.times, *part.shape] for part in parts(config)]
 
@@ -126,7 +122,6 @@ def more(services: Services, plan: Plan, view: View) -> None:
 
 def known(plan: Plan, lang: str) -> None:
     """The model beside some that people have heard of."""
-    from lmviz.train.counts import KNOWN_MODELS
 
     lines = "".join(
         f'<tr title="{words.escaped(one.source)}"><td>{words.escaped(one.name)} ({one.year})</td>'

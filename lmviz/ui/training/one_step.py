@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.debug.first_bad import first_bad
 from lmviz.errors import UserError
+from lmviz.registry.recording import Recording, Request
 from lmviz.registry.run import RunStep
+from lmviz.services.services import Services
+from lmviz.train.opened import OpenedStep
+from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.step_through.view import View as StepThrough
 from lmviz.ui.text import error_text, integer, number, text
 from lmviz.ui.training.scenes import SCENES, backwards
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from lmviz.registry.recording import Recording
-    from lmviz.services.services import Services
-    from lmviz.train.opened import OpenedStep
-    from lmviz.train.store.run_table import Run as Training
 
 BEAT = 4.0  # seconds that each scene stays in slow motion
 SLOW = "train.slow"
@@ -55,7 +53,6 @@ def _step(services: Services) -> None:
 
 
 def _walked(services: Services, run: Training, step: int, window: int) -> Recording:
-    from lmviz.registry.recording import Request
 
     return services.models.record(Request(RunStep(run.id, step, window), ""))
 
@@ -141,7 +138,6 @@ def _moves(view: View, stops: list[tuple[int, str]]) -> None:
 
 def _door(services: Services, view: View, run: Training, step: int, walked: Recording) -> None:
     """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
-    from lmviz.debug.first_bad import first_bad
 
     bad = first_bad(walked.trace)
     if bad is None:

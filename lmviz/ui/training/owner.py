@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import streamlit as st
 
+from lmviz.train.store.run_table import Run
 from lmviz.ui import drawn, state
 from lmviz.ui.text import plain, text
-
-if TYPE_CHECKING:
-    from lmviz.train.store.run_table import Run
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 _TOKENS = "owner.tokens"

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from lmviz.embed.pca import pca
 from lmviz.errors import UserError
+from lmviz.registry.recording import Recording, Request
 from lmviz.registry.run import RunModel
+from lmviz.services.services import Services
+from lmviz.trace.step import Array
+from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import matrices, replay, shell, state, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
@@ -19,12 +24,6 @@ from lmviz.ui.text import code, error_text, integer, text, visible
 from lmviz.ui.training import charts
 from lmviz.ui.training.curves import table_of
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from lmviz.registry.recording import Recording
-    from lmviz.services.services import Services
-    from lmviz.trace.step import Array
-    from lmviz.train.store.run_table import Run as Training
 
 BEAT = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
@@ -107,7 +106,6 @@ def first_prompt(services: Services, run: Training) -> str:
 
 def read_at(services: Services, run: Training, step: int, prompt: str) -> Recording:
     """The text, read by the model as it was after a step."""
-    from lmviz.registry.recording import Request
 
     return services.models.record(Request(RunModel(run.id, step), prompt))
 
@@ -241,7 +239,6 @@ def embeddings(
     services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
-    from lmviz.embed.pca import pca
 
     lang = view.lang
     st.markdown(f"**{text(lang, 'train.time.embeddings')}**", help=text(lang, "train.time.embeddings_help"))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.services.services import Services
+from lmviz.train.recipe import Recipe
+from lmviz.train.texts import PRESETS, own_data, preset, two_words
 from lmviz.ui import state
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.train.recipe import Recipe
 
 END = "<end>"  # around a text that is cut into words, where a line break would be lost
 OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
@@ -47,7 +46,6 @@ def keep_own_text(services: Services, written: str) -> None:
 
 def base_recipe(services: Services, view: View) -> Recipe:
     """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
-    from lmviz.train.texts import PRESETS, own_data, preset, two_words
 
     if view.data == TWO_WORDS:
         return two_words(*view.words)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from lmviz.registry.recording import Recording
+from lmviz.services.services import Services
+from lmviz.trace.step import Array, fits
+from lmviz.train.opened import OpenedStep
+from lmviz.train.preview import aligned
 from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import number, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from lmviz.registry.recording import Recording
-    from lmviz.services.services import Services
-    from lmviz.trace.step import Array
-    from lmviz.train.opened import OpenedStep
+from lmviz.walk.cursor import Cursor
+from lmviz.walk.panels import panels_at
 
 HEIGHT = 330
 NEIGHBOURS = 3  # texts of the batch shown in the first scene
@@ -27,7 +27,6 @@ Cell = tuple[int, ...]
 
 def sample(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Some texts of the batch: what is read, and below it what is to be predicted."""
-    from lmviz.train.preview import aligned
 
     lang = view.lang
     for one in aligned(opened.batch, walked.checkpoint.tokenizer, walked.row, NEIGHBOURS):
@@ -176,8 +175,6 @@ def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, sa
 
 def backwards(walked: Recording) -> dict[str, str]:
     """What each stage of the walk makes, from the loss back, where it has a gradient; with the stage's title."""
-    from lmviz.walk.cursor import Cursor
-    from lmviz.walk.panels import panels_at
 
     found = {}
     for stage in reversed(walked.walk.stages):
@@ -248,7 +245,6 @@ def _pin(address: str, cell: Cell) -> None:
 
 def update(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """A weight before, its gradient, how far it moved; and the way of any cell written out."""
-    from lmviz.trace.step import fits
 
     lang = view.lang
     if opened.loss_after is None:

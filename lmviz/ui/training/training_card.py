@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from lmviz.train.plan import Plan
+from lmviz.train.recipe import Recipe
 from lmviz.ui import state, widgets
 from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
 from lmviz.ui.text import exact, integer, text
 from lmviz.ui.training.planned import bound, with_change
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from lmviz.train.plan import Plan
-    from lmviz.train.recipe import Recipe
 
 RATES = [round(digit * 10.0**power, 6) for power in range(-5, 1) for digit in (1, 2, 3, 5)] + [10.0, 100.0]
 STEPS = [10, 50, 100, 200, 500, 600, 1000, 1500, 2000, 3000, 5000, 10_000, 20_000, 50_000, 100_000]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.services.services import Services
+from lmviz.train.store.run_table import Run
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.text import code, error_text, integer, number, percent, shortened, text, visible
 from lmviz.ui.training import curves, manage, one_step, owner, past, words
 from lmviz.ui.training.view import View
-
-if TYPE_CHECKING:
-    from lmviz.services.services import Services
-    from lmviz.train.store.run_table import Run
 
 LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
 BEAT = 0.46  # seconds between two looks at a run: twice a second, and no more than that costs the run

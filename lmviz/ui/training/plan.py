@@ -1,83 +1,21 @@
-"""The whole page: a plan of three parts and Train; or a run, live, with what can be done with it."""
+"""The plan of a training: data, model, optimiser, and the button that starts it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import lesson, shell, state
-from lmviz.ui.choices import one_of
+from lmviz.services.services import Services
+from lmviz.train.plan import Plan
+from lmviz.train.recipe import Recipe
+from lmviz.train.texts import PRESETS
+from lmviz.ui import lesson, state
 from lmviz.ui.text import error_text, integer, text
-from lmviz.ui.training import data_card, manage, model_card, owner, training_card, words
+from lmviz.ui.training import data_card, manage, model_card, owner, training_card
 from lmviz.ui.training.planned import base_recipe, own_text, recipe_of
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lmviz.services.services import Services
-    from lmviz.train.plan import Plan
-    from lmviz.train.recipe import Recipe
-    from lmviz.train.store.run_table import Run
-
-MARKS = {
-    "queued": "…",
-    "running": "▶",
-    "paused": "⏸",
-    "done": "✓",
-    "stopped": "■",
-    "interrupted": "⚠",
-    "failed": "✕",
-}
-
-
-def page(view: View) -> None:
-    """Draw the page. The shell is painted before torch is imported."""
-    st.html(f"<style>{words.CSS}</style>")
-    row = st.container(horizontal=True, vertical_alignment="center", key="top")
-    body = st.container(key="body")
-    if parts := state.notes():
-        body.info(text(view.lang, "note.link", parts=", ".join(parts)))
-    with body:
-        services = shell.services(view.lang)
-        try:
-            _contents(services, view, row)
-        except UserError as error:  # the folder of the runs is full, locked, damaged or not ours to write
-            st.error(error_text(view.lang, error))
-        owner.ask(view.lang)
-    with row:
-        st.space("stretch")
-        shell.language_choice()
-
-
-def _contents(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
-    found = services.models.runs.all()
-    services.models.runs.warm()
-    with row:
-        run_choice(found, view)
-    if view.run and any(run.id == view.run for run in found):
-        from lmviz.ui.training import watch
-
-        watch.watch(services, view, row)
-        return
-    if view.run:
-        st.info(text(view.lang, "train.gone"))
-    plan(services, view, row)
-
-
-def run_choice(found: tuple[Run, ...], view: View) -> None:
-    """The plan of a new training, or one of the runs."""
-    names = {"": text(view.lang, "train.new")} | {run.id: _label(run, view.lang) for run in found}
-    bound = state.bound("run", tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
-    one_of(text(view.lang, "train.choose"), names, view.run, bound, label_visibility="collapsed", width=320)
-
-
-def _label(run: Run, lang: str) -> str:
-    """State and name, and the step at which it stands still: while it moves, the list is not drawn anew."""
-    label = f"{MARKS[run.state]} {run.name}"
-    return label if run.is_active else f"{label} · {integer(lang, run.step)}"
 
 
 def plan(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
@@ -174,7 +112,6 @@ def planned_steps(services: Services, view: View) -> int:
 
 def name_of(services: Services, planned: Plan, view: View) -> str:
     """The card's title, or what the texts are called, numbered if there is such a run already."""
-    from lmviz.train.texts import PRESETS
 
     name = planned.recipe.card.title
     if view.data == TWO_WORDS:

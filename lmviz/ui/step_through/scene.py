@@ -9,12 +9,12 @@ from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
 from lmviz.trace.step import Step
-from lmviz.ui.debugger import tables, tensors
-from lmviz.ui.debugger.code import code_pane, hidden_pane
-from lmviz.ui.debugger.facts import Facts
-from lmviz.ui.debugger.formulas import FORMULAS
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
+from lmviz.ui.step_through import tables, tensors
+from lmviz.ui.step_through.code import code_pane, hidden_pane
+from lmviz.ui.step_through.facts import Facts
+from lmviz.ui.step_through.formulas import FORMULAS
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import has, long_text, number, text, visible
 from lmviz.walk.cursor import Cursor

@@ -1,0 +1,29 @@
+"""The one set of services that all sessions share. Importing this file imports torch and all that pages need."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import streamlit as st
+
+from lmviz.services.services import Services
+from lmviz.ui.step_through.formulas import warm_up
+
+_frozen = threading.Lock()
+
+
+@st.cache_resource(show_spinner=False)
+def services() -> Services:
+    """The models and runs of this server, made when somebody first asks."""
+    found = Services()
+    warm_up()
+    freeze_imports()
+    return found
+
+
+def freeze_imports() -> None:
+    """Take what the heavy imports made out of the collector's sight, once, so that no click waits for a look at it."""
+    if _frozen.acquire(blocking=False):
+        gc.collect()
+        gc.freeze()

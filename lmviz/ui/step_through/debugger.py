@@ -1,0 +1,58 @@
+"""The debugger itself: scenes that the browser draws, and what is done in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.services.services import Services
+from lmviz.ui import state
+from lmviz.ui.step_through import component, events
+from lmviz.ui.step_through.inspector import inspector
+from lmviz.ui.step_through.recordings import compared, other_run, request
+from lmviz.ui.step_through.scene import scene
+from lmviz.ui.step_through.view import View
+from lmviz.ui.text import error_text
+
+AHEAD = ("over", "back")  # the moves that the browser draws at once: where they lead is sent along with each scene
+
+
+def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+    """What a scene shows otherwise than another: the browser knows the rest."""
+    return {name: part for name, part in there.items() if part != here[name]}
+
+
+@st.fragment
+def debugger(services: Services) -> None:
+    """The debugger. A step runs this function alone."""
+
+    if state.take("whole", False):
+        st.rerun()
+    view = state.view(View)
+    try:
+        run = services.models.record(request(services, view))
+    except UserError as error:  # an edit that does not fit any more
+        st.error(error_text(view.lang, error))
+        return
+    cursor = events.place(run, view)
+    stopped = state.take("stopped", "")
+    other, refused = None, ""
+    try:
+        other = other_run(services, view)
+    except UserError as error:
+        refused = error_text(view.lang, error)
+    windows = state.remember("windows", {})
+    pinned = inspector(services, run, view, other)
+    drawn = scene(run, view, cursor, windows, pinned, other, stopped)
+    drawn["ahead"] = {
+        move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other))
+        for move in AHEAD
+        if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
+    }
+    drawn |= {"seq": state.remember("seq", 0), "compared": refused or compared(services, view, other)}
+    component.show(
+        drawn, lambda event: events.on_event(services.models.record(request(services, state.view(View))), event)
+    )
+    state.write()

@@ -1,0 +1,68 @@
+"""The recordings that a view asks for: that which is walked, and the one that it is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.registry.puzzle import PuzzleModel
+from lmviz.registry.recording import Recording, Request
+from lmviz.services.services import Services
+from lmviz.ui import choices, shell, state
+from lmviz.ui.step_through import top
+from lmviz.ui.step_through.view import View
+from lmviz.ui.text import code, error_text, plain, shortened, text, visible
+
+
+def opened(services: Services, view: View) -> Recording | None:
+    """The run that the view asks for, and what must be said about its input; None if there is none to show."""
+    try:
+        run = services.models.record(request(services, view))
+    except UserError as error:
+        st.error(error_text(view.lang, error))
+        if view.edits:
+            st.button(text(view.lang, "note.no_edits"), key="no_edits", on_click=lambda: state.go(edits=()))
+        return None
+    shell.notes(view.lang, run.notes)
+    if run.trace.failure is not None:
+        st.error(text(view.lang, "note.failed", error=plain(str(run.trace.failure))))
+    if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.walk.stages):
+        st.info(text(view.lang, "note.no_step", step=code(visible(view.step))))
+    if view.cell is not None and not run.has(*view.cell):
+        st.info(text(view.lang, "note.no_cell", cell=code(f"{visible(view.cell[0])}{list(view.cell[1])}")))
+    return run
+
+
+def request(services: Services, view: View) -> Request:
+    """What the view asks to be recorded."""
+
+    return Request(view.model, top.prompt(services, view), view.target, view.temperature, view.edits, view.grad)
+
+
+def other_run(services: Services, view: View) -> Recording | None:
+    """The run to compare with: the one that was asked for, or the same without its edits.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    if not view.compares and not view.edits:
+        return None
+    edits = () if view.b_plain or not view.compares else view.edits
+    is_puzzle = any(isinstance(model, PuzzleModel) for model in (view.model, view.b_model))
+    b_model = None if is_puzzle else view.b_model  # a healthy model would give the puzzle away
+    b = replace(view, edits=edits, model=b_model or view.model, prompt=view.b_prompt or view.prompt)
+    return services.models.record(request(services, b))
+
+
+def compared(services: Services, view: View, other: Recording | None) -> str:
+    """What the other run is, in a few words; empty if there is none."""
+    if not view.compares or other is None:
+        return ""
+    if view.b_plain and not view.b_prompt and not view.b_model:
+        return text(view.lang, "compare.with_plain")
+    shown = shortened(visible(other.request.prompt or other.tokens.text), 40)
+    return text(
+        view.lang, "compare.with", model=choices.model_name(services, view.lang, other.request.model), prompt=shown
+    )
