@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -102,11 +103,12 @@ def write_for_a_while(folder: Path, n_flushes: int) -> None:
         append(db, writer, range(20 * flush + 1, 20 * flush + 21))
 
 
-def read_for_a_while(store: Database, n_steps: int) -> int:
+def read_for_a_while(store: Database, n_steps: int, is_written: Callable[[], bool]) -> int:
     """Read until all is there; returns how many different lengths were seen on the way."""
     lengths = {0}
     while max(lengths) < n_steps:
-        points = read(store)
+        goes_on, points = is_written(), read(store)
+        assert goes_on or len(points) == n_steps, "the writer has ended too early"
         assert points == [(step, step / 2) for step in range(1, len(points) + 1)]
         assert len(points) >= max(lengths)
         lengths.add(len(points))
@@ -117,7 +119,7 @@ def test_two_readers_and_a_writer_do_not_wait_for_each_other_or_see_half_of_anyt
     writer = SPAWN.Process(target=write_for_a_while, args=(tmp_path, 200), daemon=True)
     writer.start()
     with ThreadPoolExecutor(2) as threads:
-        readers = [threads.submit(read_for_a_while, Database(tmp_path), 20 * 200) for _ in range(2)]
+        readers = [threads.submit(read_for_a_while, Database(tmp_path), 20 * 200, writer.is_alive) for _ in range(2)]
         assert all(reader.result(timeout=60) >= 3 for reader in readers)
     writer.join()
     assert writer.exitcode == 0
