@@ -39,3 +39,11 @@ class UserError(ValueError):
         super().__init__(Sentence().format(sentence, **details))
         self.sentence = sentence
         self.details = details
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes it goes with its details, not with the text that they were filled into."""
+        return _again, (type(self), self.sentence, self.details)
+
+
+def _again(kind: type[UserError], sentence: str, details: dict[str, object]) -> UserError:
+    return kind(sentence, **details)

@@ -15,8 +15,8 @@ from lmviz.debug.doctor.history import Counted, History, Points
 from lmviz.debug.doctor.lessons import WANTED
 from lmviz.debug.doctor.log import Log, judged
 from lmviz.debug.doctor.outputs import sampling
+from lmviz.debug.logs.apart import read_apart
 from lmviz.debug.logs.columns import Sheet
-from lmviz.debug.logs.reader import read_sheet
 from lmviz.debug.logs.roles import Role
 from lmviz.debug.logs.taken import Taken, taken
 from lmviz.debug.threads import one_thread
@@ -197,7 +197,7 @@ class Doctor:
         return self._logs.get(key, lambda: judged(self._sheet(log), d_vocab, roles))
 
     def _sheet(self, log: str) -> Sheet:
-        return self._sheets.get(log, lambda: read_sheet(log))
+        return self._sheets.get(log, lambda: read_apart(log))
 
 
 def _true_loss(history: History, measured: Points) -> float | None:

@@ -16,6 +16,7 @@ import pytest
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.history import Points
 from lmviz.debug.doctor.log import read_log
+from lmviz.debug.logs import apart
 from lmviz.debug.logs.lines import MOST_PIECES, read_line, token_pattern
 from lmviz.debug.logs.notation import Notation, cell_pattern, notation_of
 from lmviz.debug.logs.reader import MOST_CHARACTERS, MOST_LINES, read_sheet
@@ -377,3 +378,24 @@ def test_the_mean_of_an_epoch_is_no_loss_of_a_step_but_must_be_a_number() -> Non
 def test_a_short_log_has_the_alarm_that_it_should_have_and_no_other(text: str, alarm: str, quiet: str) -> None:
     found = {finding.check for finding in diagnose(read_log(text).history) if finding.holds is False}
     assert found == ({alarm} if alarm else set()) and quiet not in found
+
+
+def test_a_long_log_is_read_in_a_process_of_its_own_to_the_same_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one visitor pastes must not hold up the others."""
+    log = "".join(f"step {step} loss {4 - step / 9000:.4f}\n" for step in range(1, 5000))
+    assert len(log) > apart.LONG
+    wanted = read_sheet(log)
+    monkeypatch.setattr(apart, "read_sheet", None)  # not here
+    assert apart.read_apart(log) == wanted
+
+
+def test_what_is_wrong_with_a_long_log_is_told_from_there() -> None:
+    with pytest.raises(UserError, match="can have 2000000 characters") as caught:
+        apart.read_apart("{x} " * (MOST_CHARACTERS // 4 + 1))
+    assert caught.value.details == {"limit": MOST_CHARACTERS, "found": MOST_CHARACTERS + 4}
+
+
+def test_reading_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "SECONDS", 0.01)
+    with pytest.raises(UserError, match="was stopped after"):
+        apart.read_apart("loss 1\n" * apart.LONG)
