@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from lmviz.bundle import SAMPLES
 from lmviz.errors import UserError
 from lmviz.model.card import Card, read_card
 from lmviz.model.files import read_json_object, write_whole
@@ -64,7 +65,8 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | N
     """Open a folder as Hugging Face lays it out, for inference: the model is in eval mode.
 
     Args:
-        folder: has config.json, tokenizer.json and model.safetensors (or its shards), and perhaps README.md.
+        folder: has config.json, tokenizer.json and model.safetensors (or its shards), and perhaps README.md; or the
+            name of a sample model.
         dtype: what the weights are converted to, whatever they are on disk.
         memory: bytes that the model may take at most; default: what this machine can give.
 
@@ -73,7 +75,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | N
             the weights on disk agree with it, no weight is read before its size is known to fit into memory, and
             nothing is ever unpickled.
     """
-    folder = Path(folder)
+    folder = _found(folder)
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise UserError("There is no folder {folder}.", folder=folder)
     config_json = read_json_object(folder / "config.json")
@@ -95,6 +97,12 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | N
     model = _model(architecture.build, config, slots, stored, dtype)
     weight_dtype = DTYPES[stored[next(iter(slots))].dtype]
     return Checkpoint(model, tokenizer, config, read_card(folder / "README.md"), folder, weight_dtype)
+
+
+def _found(folder: str | Path) -> Path:
+    """A folder where it is, or, by its name alone, a sample model."""
+    is_name = isinstance(folder, str) and os.path.basename(folder) == folder and not os.path.isdir(folder)
+    return SAMPLES / folder if is_name and os.path.isdir(SAMPLES / folder) else Path(folder)
 
 
 def save(checkpoint: Checkpoint, folder: str | Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TypeVar
 
+from lmviz.bundle import SAMPLES
 from lmviz.model.card import Card, read_card
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.model.samples import SAMPLES
 from lmviz.registry.cache import Budget, Cache
 from lmviz.registry.holdings import holdings
 from lmviz.registry.recording import Recording, Request, record_request

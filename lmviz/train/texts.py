@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lmviz.bundle import SAMPLES
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE
 from lmviz.train.data import read_texts
 from lmviz.train.recipe import DataRecipe, Recipe, read_recipe
 
-SAMPLES = Path(__file__).parents[2] / "sample_models"
 LONGEST_WORD = 30
 LARGEST_OWN = MEGABYTE  # of UTF-8
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from lmviz.bundle import PAGES
 from lmviz.errors import UserError
 from lmviz.ui import sources, state, widgets
 from lmviz.ui.server import SHARED
@@ -18,7 +19,6 @@ from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
-PAGES = Path(__file__).parent.parent.parent / "pages"
 LISTED = (  # the pages in their order; the first opens at once
     ("step_through", ":material/footprint:"),
     ("training", ":material/trending_down:"),

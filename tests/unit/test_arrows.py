@@ -10,25 +10,28 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"errors", "chance", "digits"}
+MODEL = {"errors", "chance", "digits", "bundle"}
 ENGINE = MODEL | {"model", "trace", "explain", "walk", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
     "errors": {"digits"},
     "chance": set(),
     "digits": set(),
-    "model": {"errors", "model"},
+    "bundle": set(),
+    "model": {"errors", "bundle", "model"},
     "trace": {"errors", "chance", "trace"},
     "explain": {"errors", "digits", "trace", "explain"},
     "walk": {"errors", "trace", "walk"},
     "generate": {"errors", "model", "generate"},
     "tokens": {"errors", "model", "tokens"},
     "embed": {"errors", "chance", "model", "embed"},
-    "train": {"errors", "chance", "model", "quantise", "train"},
+    "train": {"errors", "chance", "bundle", "model", "quantise", "train"},
     "quantise": {"errors", "model", "quantise"},
     "debug": ENGINE | {"debug"},
     "registry": ENGINE | {"debug", "registry"},
     "services": ENGINE | {"debug", "registry", "services"},
     "ui": ENGINE | {"debug", "registry", "services", "ui"},
+    "cli": {"bundle"},
+    "__main__": {"cli"},
     "pages": {"ui"},
     "streamlit_app": {"ui"},
 }
