@@ -12,6 +12,6 @@ view, services = state.here(View), shared.services()
 
 shell.look("debugging")
 with shell.top(view):
-    choices.section("debug", view.lang, SECTIONS)
+    choices.section("debug.", view.lang, SECTIONS)
 with st.container(key="debugging"), shell.sentences(view.lang):
     SECTIONS[view.section].section(services, view)

@@ -9,7 +9,7 @@ SECTIONS = {"weight": weight, "model": model, "calibration": calibration, "aware
 view, services = state.here(View), shared.services()
 
 with shell.top(view):
-    choices.section("quantisation", view.lang, SECTIONS)
+    choices.section("quantisation.", view.lang, SECTIONS)
     if not (view.run and view.section == "aware"):  # a training brings its model with it
         choices.model(services, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
 with shell.sentences(view.lang):

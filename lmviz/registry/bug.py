@@ -45,7 +45,7 @@ class WithBug(_OfABug):
 
     WORD: ClassVar[str] = "bug"
 
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         with one_thread():
             return broken(registry.checkpoint(self.base), bug_named(self.bug))
 
@@ -60,7 +60,7 @@ class Healthy(_OfABug):
 
     WORD: ClassVar[str] = "cured"
 
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         with one_thread():
             return healthy(registry.checkpoint(self.base), bug_named(self.bug))
 

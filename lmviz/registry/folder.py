@@ -29,7 +29,7 @@ class Folder(Reference):
     def __str__(self) -> str:
         return self.name
 
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         return load(self.path(registry), memory=MODEL_LIMIT)
 
     def version(self, registry: Registry) -> Hashable:

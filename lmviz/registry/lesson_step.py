@@ -74,7 +74,7 @@ class _Step(Reference):
 
         return registry.kept((type(self), self._lesson(), self.step, self.version(registry)), made)
 
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         return self._opened(registry).checkpoint
 
     def version(self, registry: Registry) -> Hashable:

@@ -60,7 +60,7 @@ class Models:
         Raises:
             UserError: there is no such model, or it can't be opened.
         """
-        return self.kept((reference, reference.version(self)), lambda: reference.open(self))
+        return self.kept((reference, reference.version(self)), lambda: reference.load(self))
 
     def record(self, request: Request) -> Recording:
         """The model reading the text, from the cache if it did so before.

@@ -40,7 +40,7 @@ class PuzzleModel(Reference):
 
         return registry.kept(self, made)
 
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         return registry.checkpoint(self._hidden(registry))
 
     def version(self, registry: Registry) -> Hashable:

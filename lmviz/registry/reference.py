@@ -92,12 +92,12 @@ class Reference(ABC):
         """As a link writes it: `read` reads it back."""
 
     @abstractmethod
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         """The model, ready to run."""
 
     @abstractmethod
     def version(self, registry: Registry) -> Hashable:
-        """Another value whenever `open` would give another model."""
+        """Another value whenever `load` would give another model."""
 
     def first_prompt(self, registry: Registry) -> str:
         """A text for whoever has typed none."""

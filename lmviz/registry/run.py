@@ -35,7 +35,7 @@ class RunModel(Reference):
     def __str__(self) -> str:
         return f"runs/{self.run}@{self.step}"
 
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         return registry.runs.model_at(self.run, self.step)
 
     def version(self, registry: Registry) -> Hashable:
@@ -64,7 +64,7 @@ class RunStep(Reference):
     def __str__(self) -> str:
         return f"runs/{self.run}!{self.step}.{self.row}"
 
-    def open(self, registry: Registry) -> Checkpoint:
+    def load(self, registry: Registry) -> Checkpoint:
         last = registry.checkpoint(RunModel(self.run, registry.runs.ends(self.run)[0]))
         return Checkpoint(self.before(registry).model, last.tokenizer, last.config, last.card)
 

@@ -71,12 +71,12 @@ def section(words: str, lang: str, names: Iterable[str], **and_then: Any) -> Non
     """Which section of a page is shown; `and_then` lets go of what belonged to the one before.
 
     Args:
-        words: how the keys of the sections' names begin in the locale.
+        words: how the keys of the sections' names begin in the locale, "debug." say.
     """
     widgets.segmented_control(
-        text(lang, f"{words}.section"),
+        text(lang, f"{words}section"),
         list(names),
-        format_func=lambda name: text(lang, f"{words}.{name}"),
+        format_func=lambda name: text(lang, f"{words}{name}"),
         label_visibility="collapsed",
         required=True,
         **state.bound("section", **and_then),

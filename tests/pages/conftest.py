@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,12 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def main_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that runs headless puts itself in the place of `__main__`, which every new process would then run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture

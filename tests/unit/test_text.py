@@ -177,10 +177,10 @@ def test_blanks_in_tokens_can_be_seen() -> None:
 
 
 def test_every_key_is_used_somewhere() -> None:
-    files = [*(ROOT / "lmviz").rglob("*.py"), *(ROOT / "lmviz").rglob("*.js")]
+    files = [*(ROOT / "lmviz").rglob("*.py"), *(ROOT / "lmviz").rglob("*.js"), *(ROOT / "pages").glob("*.py")]
     source = "".join(path.read_text(encoding="utf-8") for path in files)
     written = set(re.findall(r"[`\"']([a-z_0-9.]+)[`\"']", source))
-    begun = tuple(re.findall(r"[`\"']([a-z_0-9.]+\.)(?:\$?\{|[\"'] \+)", source))  # as in f"stage.{kind}"
+    begun = tuple(re.findall(r"[`\"']([a-z_0-9.]+\.)(?:\$?\{|[\"'](?: \+|, ))", source))  # as in f"stage.{kind}"
     keys = {key.removesuffix(".one") for key in catalogue("en") if is_key(key)}
     assert {key for key in keys - written if not key.startswith(begun)} == set()
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmviz.registry.edits import CellEdit, HeadOff
+from lmviz.registry.kinds import read_reference
 from lmviz.ui.step_through.view import View
 
 CELLS = st.tuples(st.text(max_size=20), st.lists(st.integers(0, 99), max_size=4).map(tuple))
 VIEWS = st.builds(
     View,
     lang=st.sampled_from(["en", "fr"]),
-    model=st.text(max_size=20),
+    model=st.text(min_size=1, max_size=20).map(read_reference),
     prompt=st.none() | st.text(max_size=40),
     step=st.text(max_size=30),
     by=st.sampled_from(["stage", "line", "op"]),
@@ -24,7 +26,8 @@ VIEWS = st.builds(
     grad=st.booleans(),
     digits=st.sampled_from([2, 4]),
     edits=st.lists(
-        st.tuples(st.text(max_size=9), st.lists(st.integers(0, 9), max_size=3).map(tuple), st.floats(-9, 9)),
+        st.builds(CellEdit, st.text(max_size=9), st.lists(st.integers(0, 9), max_size=3).map(tuple), st.floats(-9, 9))
+        | st.builds(HeadOff, st.text(max_size=9), st.integers(0, 9)),
         max_size=3,
         unique=True,
     ).map(tuple),
