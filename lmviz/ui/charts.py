@@ -9,13 +9,11 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from lmviz.ui.text import number
+from lmviz.ui.text import number, number_signs, percent_sign
 
 PLAIN, CHOSEN, FAINT = "#2f7fe0", "#d6600c", "#8a93a0"  # safe for colour-blind eyes, light and dark
 FONT = 14
 SOLID = [0, 0]  # no dash. [1, 0] looks the same and takes a browser ten times as long: it cuts a line into pixels
-
-FRENCH = {"decimal": ",", "thousands": "\u202f", "grouping": [3], "currency": ["", "\u202f€"], "percent": "\u202f%"}
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -30,7 +28,12 @@ def show(chart: AnyChart, lang: str, key: str | None = None, alt: str | None = N
 
 def localised(spec: dict[str, Any], lang: str) -> dict[str, Any]:
     """The same chart, whose numbers are written as the language does, on its axes and where the pointer is."""
-    return spec if lang != "fr" else {**spec, "config": {**spec.get("config", {}), "locale": {"number": FRENCH}}}
+    decimal, thousands = number_signs(lang)
+    written = {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
+    return {
+        **spec,
+        "config": {**spec.get("config", {}), "locale": {"number": written | {"percent": percent_sign(lang)}}},
+    }
 
 
 def rows(**columns: Sequence[Any]) -> alt.Data:

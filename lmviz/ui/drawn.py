@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from lmviz.ui import matrices, state
-from lmviz.ui.text import catalogue
+from lmviz.ui.text import words
 
 UI = Path(__file__).parent
 Event = Mapping[str, Any]
@@ -35,7 +35,7 @@ def _component(folder: str, name: str) -> Any:
 
 @lru_cache
 def _words(language: str, prefix: str) -> dict[str, str]:
-    return {key: words for key, words in catalogue(language).items() if key.startswith(prefix)}
+    return words(language, prefix)
 
 
 def show(

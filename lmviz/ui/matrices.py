@@ -26,7 +26,7 @@ import streamlit as st
 from lmviz.trace.step import Array
 from lmviz.ui import state
 from lmviz.ui.pictures import WINDOW, Slice, domain, encoded, overview, picture
-from lmviz.ui.text import catalogue, visible
+from lmviz.ui.text import visible, words
 
 BROWSER = Path(__file__).parent / "browser"
 SHARED = ("dom.js", "colour.js", "tensor.js", "figure.js")
@@ -97,7 +97,7 @@ def _component() -> Any:
 
 @lru_cache
 def _words(language: str) -> dict[str, str]:
-    return {key: words for key, words in catalogue(language).items() if key.startswith("picture.")}
+    return words(language, "picture.")
 
 
 def show(

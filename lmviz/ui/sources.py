@@ -34,6 +34,7 @@ FOLLOWED: dict[str, tuple[Source, ...]] = {
 
 
 def footer(lang: str, page: str) -> None:
-    """One line: what the page follows, with links."""
-    shown = (f"[{one.name}]({one.url})" if one.url else f"*{one.name}*" for one in FOLLOWED[page])
-    st.caption(text(lang, "app.follows", sources=" · ".join(shown)))
+    """One line: what the page follows, with links; none where nobody has said."""
+    shown = [f"[{one.name}]({one.url})" if one.url else f"*{one.name}*" for one in FOLLOWED.get(page, ())]
+    if shown:
+        st.caption(text(lang, "app.follows", sources=" · ".join(shown)))

@@ -1,6 +1,7 @@
 """Words and numbers in the reader's language. The only reader of locale/: a folder per language, a catalogue per page.
 
-English errors are their own keys, so only the other languages have catalogues of errors.
+A language is a folder and nothing else; what it has no words for is said in English. English errors are their own keys,
+so only the other languages have catalogues of errors. How numbers and plurals are written comes from Babel.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from babel import Locale
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, get_decimal_symbol, get_group_symbol
 
 from lmviz.digits import rounded
 from lmviz.errors import Sentence, UserError
@@ -24,8 +26,9 @@ TAG = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 LOCALE = Path(__file__).parent.parent / "locale"
-LANGUAGES = {"en": "English", "fr": "Français"}
 DEFAULT = "en"
+LANGUAGES = (DEFAULT, *sorted(path.name for path in LOCALE.iterdir() if path.is_dir() and path.name != DEFAULT))
+NARROW = "\u202f"  # the space between a number and its sign
 SHORT = 8  # characters of a number that an error repeats as it came
 
 
@@ -40,19 +43,38 @@ def catalogue(language: str) -> dict[str, str]:
     return texts
 
 
-def text(language: str, key: str, **details: object) -> str:
-    """The text of a key, with its details filled in; with `n=1`, or "1", the text of `key.one`, if there is one.
+def words(language: str, *beginnings: str) -> dict[str, str]:
+    """The texts whose keys begin so, for a picture that writes them itself; English where the language has none."""
+    known = catalogue(DEFAULT) | catalogue(language)
+    return {key: said for key, said in known.items() if key.startswith(beginnings)}
 
-    In French 0 is singular too, where that text says the number.
+
+def text(language: str, key: str, **details: object) -> str:
+    """The text of a key, with its details filled in; English where the language has none.
+
+    With a count `n` it is the text of `key.one`, say, if there is one for the plural form that the language has for it.
+    In French that is so for 0 too, but only where that text says the number.
     """
-    texts, one, n = catalogue(language), f"{key}.one", str(details.get("n"))
-    if one in texts and (n == "1" or (n == "0" and language == "fr" and "{n}" in texts[one])):
-        key = one
+    texts = catalogue(language) if key in catalogue(language) else catalogue(DEFAULT)
+    form = f"{key}.{_plural(language, str(details.get('n')))}"
+    if form in texts and (details["n"] not in (0, "0") or "{n}" in texts[form]):
+        key = form
     return texts[key].format(**details) if key in texts else key
 
 
+@lru_cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(language)
+
+
+@lru_cache(4096)
+def _plural(language: str, n: str) -> str:
+    """The plural form of a count, by CLDR: "one", "few", "other" …"""
+    return str(_locale(language).plural_form(int(n))) if n.isdecimal() else "other"
+
+
 def has(language: str, key: str) -> bool:
-    return key in catalogue(language)
+    return key in catalogue(language) or key in catalogue(DEFAULT)
 
 
 def error_text(language: str, error: UserError) -> str:
@@ -122,16 +144,27 @@ def localised(language: str, shown: str) -> str:
     return words.get(shown, _separated(language, shown).replace("-", "−"))
 
 
+def percent_sign(language: str) -> str:
+    """The sign, with the space before it where the language has one."""
+    pattern = str(_locale(language).percent_formats[None].pattern)
+    return f"{NARROW}%" if pattern.rstrip("%")[-1:].isspace() else "%"
+
+
 def percent(language: str, share: float) -> str:
     """A probability or a share: 24.4%, 24,4 %. Never "0.0%" for what is not zero."""
-    sign = "\u202f%" if language == "fr" else "%"
+    sign = percent_sign(language)
     if 0 < share < 0.0005:
-        return f"< {_separated(language, '0.1')}{sign}" if language == "fr" else f"<0.1{sign}"
+        return f"<{' ' if sign.startswith(NARROW) else ''}{_separated(language, '0.1')}{sign}"
     return number(language, 100 * share, 1) + sign if math.isfinite(share) else number(language, share)
 
 
 def _separated(language: str, plain: str) -> str:
-    return plain.replace(".", ",") if language == "fr" else plain
+    return plain.replace(".", str(get_decimal_symbol(_locale(language))))
+
+
+def number_signs(language: str) -> tuple[str, str]:
+    """How a language separates decimals and thousands."""
+    return str(get_decimal_symbol(_locale(language))), str(get_group_symbol(_locale(language)))
 
 
 def integer(language: str, value: int) -> str:
@@ -144,8 +177,8 @@ def integer(language: str, value: int) -> str:
 @lru_cache
 def long_text(language: str, kind: str) -> str:
     """The long explanation of a stage, in Markdown; empty if there is none."""
-    path = LOCALE / language / "stages" / f"{kind}.md"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    paths = (LOCALE / one / "stages" / f"{kind}.md" for one in (language, DEFAULT))
+    return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
 
 
 def visible(piece: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lmviz.debug.doctor.finding import Finding
-from lmviz.ui.text import has, integer, number, percent, text, visible
+from lmviz.ui.text import has, integer, localised, number, percent, text, visible
 from lmviz.walk.stages import Stage
 
 SHARES = frozenset(
@@ -30,7 +30,7 @@ def said(lang: str, value: float, share: bool = False) -> str:
 def rate(lang: str, value: float) -> str:
     """A learning rate without a power of ten: 0.0000001, 0.001, 3."""
     plain = f"{value:.12f}".rstrip("0").rstrip(".")
-    return plain.replace(".", ",") if lang == "fr" else plain
+    return localised(lang, plain)
 
 
 def measured(lang: str, finding: Finding) -> str:

@@ -14,13 +14,13 @@ from lmviz.embed.words import WordText
 from lmviz.ui import state, widgets
 from lmviz.ui.embeddings import apart
 from lmviz.ui.embeddings.view import KINDS, TEXT_LIMIT, View
-from lmviz.ui.text import code, integer, text, visible
+from lmviz.ui.text import DEFAULT, code, integer, text, visible
 
 
 def story(view: View) -> str:
     """The text to learn from: typed, or the one that comes with lmviz in the reader's language."""
 
-    return view.story or TEXTS[view.lang]
+    return view.story or TEXTS.get(view.lang, TEXTS[DEFAULT])
 
 
 def choose_story(view: View) -> None:

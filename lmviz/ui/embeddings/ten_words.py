@@ -16,14 +16,14 @@ from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import code, number, percent, text, visible
+from lmviz.ui.text import DEFAULT, code, number, percent, text, visible
 
 NAMED = 40  # words on the map
 
 
 def section(services: Services, view: View) -> None:
 
-    learned = view.words or TEXTS[view.lang]
+    learned = view.words or TEXTS.get(view.lang, TEXTS[DEFAULT])
     words = vocabulary(learned)
     st.markdown(text(view.lang, "embeddings.ten_words.say", n=len(words)))
     with st.container(horizontal=True, vertical_alignment="bottom"):

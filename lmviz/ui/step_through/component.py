@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from lmviz.ui import matrices, state
-from lmviz.ui.text import catalogue
+from lmviz.ui.text import words
 
 BROWSER = Path(__file__).parent / "browser"
 SCRIPTS = ("picture.js", "panes.js", "main.js")
@@ -47,7 +47,7 @@ def _component() -> Any:
 
 @lru_cache
 def _words(language: str) -> dict[str, str]:
-    return {key: words for key, words in catalogue(language).items() if key.startswith(_WORDS)}
+    return words(language, *_WORDS)
 
 
 def show(scene: dict[str, Any], on_event: Callable[[Event], None], key: str = "debugger") -> None:
