@@ -16,7 +16,7 @@ from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import error_text, integer, number, text
+from lmviz.ui.text import error_text, exact, integer, number, text
 from lmviz.ui.training.scenes import SCENES, backwards
 from lmviz.ui.training.view import View
 
@@ -102,7 +102,7 @@ def _scenes(view: View, opened: OpenedStep) -> None:
         "targets": integer(lang, opened.batch.n_targets),
         "loss": number(lang, opened.loss, 4),
         "norm": number(lang, opened.grad_norm, 4),
-        "rate": number(lang, opened.rate, 5),
+        "rate": exact(lang, opened.rate),
         "n": len(opened.batch),
     }
     st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
