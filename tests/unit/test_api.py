@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,3 +43,11 @@ def test_explain_stays_a_function_whatever_is_imported() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         lmviz.nonsense  # noqa: B018
+
+
+def test_the_reference_has_every_public_name_and_no_other(root: Path) -> None:
+    listed = re.findall(r"^::: (.+)$", (root / "docs/api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(path.rpartition(".")[2] for path in listed) == sorted(lmviz.__all__)
+    for path in listed:
+        home, _, name = path.rpartition(".")
+        assert getattr(import_module(home), name) is getattr(lmviz, name)
