@@ -153,7 +153,7 @@ class ForeignTokenizer:
 
     def _start(self) -> None:
         self._end()
-        _make_room()
+        _free_space()
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(PROGRAM)],
             stdin=subprocess.PIPE,
@@ -185,7 +185,7 @@ def _used(tokenizer: ForeignTokenizer) -> None:
         _alive.move_to_end(id(tokenizer))
 
 
-def _make_room() -> None:
+def _free_space() -> None:
     """End the process that has been idle for longest, if there are as many as there may be."""
     with _alive_lock:
         for key, found in list(_alive.items()):

@@ -23,12 +23,12 @@ from lmviz.train.recipe import Recipe, tables_of
 from lmviz.train.store import run_table
 from lmviz.train.store.database import Database
 from lmviz.train.store.files import DiskFull, sentences, write_listed
-from lmviz.train.store.room import CHECKPOINTS, check_room, kept, make_room, shelf_of
 from lmviz.train.store.run_table import Event, Run, Unreadable
 from lmviz.train.store.series import Series, damaged, metrics_of, read_series
+from lmviz.train.store.space import CHECKPOINTS, check_space, checkpoints_of, free_space, kept
 from lmviz.train.time_travel import BeforeStep
 from lmviz.train.work.prepared import read_run_recipe, recipe_file
-from lmviz.train.work.staff import Staff
+from lmviz.train.work.trainer_pool import TrainerPool
 
 FOLDER = "LMVIZ_RUNS"  # the environment variable that names the folder of all runs
 START = "start"  # the folder, in a run's own, of the model that it starts from
@@ -76,17 +76,17 @@ class Runs:
         self.folder = Path(folder or os.environ.get(FOLDER) or "runs").expanduser().absolute()
         self.limits = limits or Limits()
         self._database = Database(self.folder)
-        self._staff = Staff(self._database, self.limits)
+        self._trainers = TrainerPool(self._database, self.limits)
         for path in self.folder.glob(f"{GONE}*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def warm(self) -> None:
         """Have a trainer ready, so that the next run starts at once. For a page to call whenever it is drawn."""
-        self._staff.see_to_it()
+        self._trainers.ensure_one()
 
     def close(self) -> None:
         """End the trainers started here; what they were at is saved, and interrupted. Without it they go on."""
-        self._staff.dismiss()
+        self._trainers.close()
 
     # -- a run's life ------------------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Runs:
         files = {**recipe_file(tables_of(recipe)), **{f"{START}/{file}": content for file, content in start.items()}}
         with sentences(self.folder):
             with self._database.connected() as db:
-                make_room(db, self.folder, run, sum(map(len, files.values())), self.limits.n_bytes)
+                free_space(db, self.folder, run, sum(map(len, files.values())), self.limits.n_bytes)
             try:
                 (self.folder / run / CHECKPOINTS).mkdir(parents=True)
                 write_listed(self.folder / run, files)
@@ -125,7 +125,7 @@ class Runs:
             except BaseException:
                 shutil.rmtree(self.folder / run, ignore_errors=True)
                 raise
-        self._staff.see_to_it()
+        self._trainers.ensure_one()
         return run
 
     def duplicate(self, run: str, name: str = "", recipe: Recipe | None = None, owner: str = "") -> str:
@@ -152,11 +152,11 @@ class Runs:
 
     def end(self, run: str) -> None:
         """End the process that trains it at once, whatever it does; the run goes on from its last checkpoint."""
-        self._staff.end(self.get(run).id)
+        self._trainers.end(self.get(run).id)
 
     def silence(self, run: str) -> float:
         """For how many seconds the process that trains it has not been heard; 0 if there is none."""
-        return self._staff.silence(run)
+        return self._trainers.silence(run)
 
     def rename(self, run: str, name: str) -> None:
         with self._database.writing() as db:
@@ -186,7 +186,7 @@ class Runs:
             found = run_table.run_of(db, run)
             db.execute("DELETE FROM pins WHERE run = ? AND step = ?", (found.id, step))
             if is_pinned:
-                shelf_of(self.folder, found.id).check(step)
+                checkpoints_of(self.folder, found.id).check(step)
                 db.execute("INSERT INTO pins VALUES (?, ?)", (found.id, step))
 
     # -- a text that is not trained on yet ---------------------------------------------------------------------------
@@ -194,7 +194,7 @@ class Runs:
     def keep_text(self, text: str) -> str:
         """Keep a person's own text for a while; returns the name that `kept_text` knows it by."""
         with sentences(self.folder):
-            check_room(self.folder, len(text.encode("utf-8", "replace")), self.limits.n_bytes)
+            check_space(self.folder, len(text.encode("utf-8", "replace")), self.limits.n_bytes)
             return drafts.keep(self.folder, text)
 
     def kept_text(self, name: str) -> str:
@@ -204,7 +204,7 @@ class Runs:
 
     def all(self) -> tuple[Run, ...]:
         """Every run as it is now, the newest first; those that cannot be read are left out: see `unreadable`."""
-        self._staff.bury()
+        self._trainers.mark_dead()
         with self._database.reading() as db:
             return run_table.all_runs(db)[0]
 
@@ -263,10 +263,11 @@ class Runs:
     def stops(self, run: str) -> tuple[Stop, ...]:
         """The steps whose checkpoints there are."""
         with self._reading(run) as db:
-            shelf, best = shelf_of(self.folder, run), run_table.run_of(db, run).best_step
-            safe, pins = kept(db, shelf, run), run_table.pins_of(db, run)
+            checkpoints, best = checkpoints_of(self.folder, run), run_table.run_of(db, run).best_step
+            safe, pins = kept(db, checkpoints, run), run_table.pins_of(db, run)
         return tuple(
-            Stop(one.step, one.n_bytes, one.step in safe, one.step in pins, one.step == best) for one in shelf.saved()
+            Stop(one.step, one.n_bytes, one.step in safe, one.step in pins, one.step == best)
+            for one in checkpoints.saved()
         )
 
     def ends(self, run: str) -> tuple[int, int]:
@@ -308,7 +309,7 @@ class Runs:
                 return export.write_folder(files, Path(folder))
         folder = self.folder / "exports" / f"{export.folder_name(checkpoint.card.title, step)}-{run}"
         with sentences(self.folder):
-            check_room(self.folder, sum(map(len, files.values())), self.limits.n_bytes)
+            check_space(self.folder, sum(map(len, files.values())), self.limits.n_bytes)
             return export.write_folder(files, folder)
 
     def zipped(self, run: str, step: int) -> bytes:
@@ -333,7 +334,7 @@ class Runs:
         with self._database.writing() as db:
             found = run_table.run_of(db, run)
             run_table.queue(db, found, None if n_steps is None else found.step + n_steps)
-        self._staff.see_to_it()
+        self._trainers.ensure_one()
 
     def _halt(self, run: str, wanted: str) -> None:
         with self._database.writing() as db:

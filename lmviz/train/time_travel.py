@@ -22,9 +22,9 @@ from lmviz.train.initial import build
 from lmviz.train.loop import make_optimizer, train
 from lmviz.train.recipe import Recipe
 from lmviz.train.state import restore, tensors_of
+from lmviz.train.store.checkpoints import Checkpoints
 from lmviz.train.store.files import DamagedFile
-from lmviz.train.store.room import shelf_of
-from lmviz.train.store.shelf import Shelf
+from lmviz.train.store.space import checkpoints_of
 from lmviz.train.work.prepared import TOKENIZER, read_run_recipe, read_run_tokenizer
 
 MOST_REPLAYED = 200  # steps made again to get from a checkpoint to the step that was asked for
@@ -67,7 +67,7 @@ def model_at(
     Args:
         is_rounded: as it is used, if its training was quantisation-aware; else with the weights behind the rounding.
     """
-    tensors = shelf_of(root, run).get(step)
+    tensors = checkpoints_of(root, run).get(step)
     with seeded(0):
         model = build(replace(recipe.model, dropout=0.0), d_vocab)
     restore(model, tensors)
@@ -87,8 +87,8 @@ def before_step(root: Path, run: str, step: int, d_vocab: int) -> BeforeStep:
         UserError: the nearest checkpoint is more than MOST_REPLAYED steps away; the sentence names it.
     """
     recipe, corpus = corpus_of(root, run)
-    shelf, training = shelf_of(root, run), recipe.training
-    before = [saved.step for saved in shelf.saved() if saved.step < step]
+    checkpoints, training = checkpoints_of(root, run), recipe.training
+    before = [saved.step for saved in checkpoints.saved() if saved.step < step]
     if not 1 <= step <= training.steps or not before or step - 1 - before[-1] > MOST_REPLAYED:
         raise UserError(
             "A step opens up to {most} steps after a checkpoint; step {step} is not there: take the one after {near}.",
@@ -99,18 +99,20 @@ def before_step(root: Path, run: str, step: int, d_vocab: int) -> BeforeStep:
     with seeded(0):
         model = prepare(build(recipe.model, d_vocab), recipe.quantisation)
     optimizer = make_optimizer(model, training)
-    done = _restore_last(shelf, [one for one in before if step - 1 - one <= MOST_REPLAYED], model, optimizer)
+    done = _restore_last(checkpoints, [one for one in before if step - 1 - one <= MOST_REPLAYED], model, optimizer)
     stream = batches_of(corpus.train, training, done=done)
     _make(step - 1 - done, train(model, stream, training, optimizer=optimizer, done=done))
     return BeforeStep(step, model.train(), tensors_of(model, optimizer), next(stream), training.seed + step)
 
 
-def _restore_last(shelf: Shelf, steps: Sequence[int], model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _restore_last(
+    checkpoints: Checkpoints, steps: Sequence[int], model: nn.Module, optimizer: torch.optim.Optimizer
+) -> int:
     """The last of some checkpoints that is whole: from whichever one starts, the same numbers come out."""
     damage = None
     for step in reversed(steps):
         try:
-            restore(model, shelf.get(step), optimizer)
+            restore(model, checkpoints.get(step), optimizer)
         except DamagedFile as error:
             damage = damage or error
         else:
@@ -122,7 +124,7 @@ def _restore_last(shelf: Shelf, steps: Sequence[int], model: nn.Module, optimize
 def before_bad_step(root: Path, run: str, d_vocab: int) -> BeforeStep:
     """The run before the step that could not be made, with the batch that it could not be made with."""
     recipe = read_run_recipe(root / run)
-    step, tensors = shelf_of(root, run).bad_step()
+    step, tensors = checkpoints_of(root, run).bad_step()
     batch = Windows(tensors.pop("inputs"), tensors.pop("targets"))
     with seeded(0):
         model = prepare(build(recipe.model, d_vocab), recipe.quantisation)

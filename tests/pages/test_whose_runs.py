@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lmviz.train.store import life
-from lmviz.train.store.life import hold, life_of
+from lmviz.train.store.liveness import hold, lock_of
 from lmviz.ui.text import LANGUAGES, text
 from lmviz.ui.training import owner
 from tests.pages.conftest import Open, errors, go, picture
@@ -152,11 +152,11 @@ def test_a_process_that_is_not_heard_is_said_and_can_be_ended(
 ) -> None:
     monkeypatch.setattr(life, "SILENT", 10**6)
     run = runs.start_resting(SHORT, "silent")
-    with hold(life_of(runs.folder, "mute")):
+    with hold(lock_of(runs.folder, "mute")):
         with runs._database.writing() as db:
             db.execute("INSERT INTO workers (id, pid, run) VALUES ('mute', 0, ?)", (run,))
             db.execute("UPDATE runs SET state = 'running', worker = 'mute', wanted = 'pause' WHERE id = ?", (run,))
-        os.utime(life_of(runs.folder, "mute"), (5, 5))
+        os.utime(lock_of(runs.folder, "mute"), (5, 5))
         app = training(open_page, run=run)
         assert not app.warning
         assert not app.button(key="do end").disabled  # it was told to pause, and has not yet done so

@@ -36,11 +36,11 @@ from lmviz.train.recipe import (
     TrainingRecipe,
 )
 from lmviz.train.runs import Runs, differences
-from lmviz.train.store import room, run_table
+from lmviz.train.store import run_table, space
 from lmviz.train.store.database import transaction
-from lmviz.train.store.life import hold, life_of
+from lmviz.train.store.liveness import hold, lock_of
 from lmviz.train.store.run_table import claim
-from lmviz.train.work import journal, keeper
+from lmviz.train.work import checkpoint_writer, measurements
 from lmviz.train.work.trainer import LOOK_EVERY, train_run
 
 NAMES = ("arcanin", "bulbizarre", "carapuce", "dracaufeu", "ectoplasma", "evoli", "felinferno", "gardevoir", "goupix")
@@ -68,8 +68,8 @@ class Here(Runs):
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         super().__init__(folder, limits or Limits(at_once=1))
-        self._staff._start = lambda: None
-        self._life = hold(life_of(self.folder, "here"))
+        self._trainers._start = lambda: None
+        self._life = hold(lock_of(self.folder, "here"))
         OPENED.append(self)
         with self._database.writing() as db:
             db.execute("INSERT OR IGNORE INTO workers (id, pid) VALUES ('here', 0)")
@@ -128,15 +128,15 @@ def expected(recipe: Recipe = RECIPE) -> list[Snapshot]:
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, step: int, flush_every: float = 0.0) -> None:
     """Let the trainer die, without a word to anyone, once it has noted so many steps."""
-    note = journal.Journal.note
+    note = measurements.Measurements.note
 
-    def dying(self: journal.Journal, snapshot: Snapshot) -> None:
+    def dying(self: measurements.Measurements, snapshot: Snapshot) -> None:
         note(self, snapshot)
         if snapshot.step == step:
             raise KeyboardInterrupt  # passes all that tidies up
 
-    monkeypatch.setattr(journal, "FLUSH_EVERY", flush_every)
-    monkeypatch.setattr(journal.Journal, "note", dying)
+    monkeypatch.setattr(measurements, "FLUSH_EVERY", flush_every)
+    monkeypatch.setattr(measurements.Measurements, "note", dying)
 
 
 def test_a_run_gives_the_curve_of_the_generator_and_of_the_command(trained: tuple[Here, str]) -> None:
@@ -360,7 +360,7 @@ def test_a_run_that_fails_says_why_and_can_be_resumed(runs: Here) -> None:
 def test_a_mistake_of_ours_fails_one_run_and_is_told(
     runs: Here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(journal.Journal, "measure", lambda *_: 1 / 0)
+    monkeypatch.setattr(measurements.Measurements, "measure", lambda *_: 1 / 0)
     run = runs.start(RECIPE)
     runs.work()
     assert runs.get(run).failure == "The training failed: ZeroDivisionError('division by zero')."
@@ -414,7 +414,7 @@ def test_a_folder_that_may_take_no_more_thins_first_and_then_fails_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The list of runs is left out here: how long its journal grows depends on how quick this machine is.
-    monkeypatch.setattr(room, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
+    monkeypatch.setattr(space, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
     roomy = Here(tmp_path, Limits(at_once=1, n_bytes=80_000))
     run = roomy.start(RECIPE)
     roomy.work()
@@ -450,11 +450,11 @@ def test_a_store_that_is_locked_for_a_while_costs_a_run_nothing(runs: Here, monk
     from lmviz.train.store import database
 
     monkeypatch.setattr(database, "PATIENCE", 0.001)
-    monkeypatch.setattr(journal, "FLUSH_EVERY", 0.0)
+    monkeypatch.setattr(measurements, "FLUSH_EVERY", 0.0)
     run = runs.start(RECIPE)
-    flush, refused = journal.Journal.flush, []
+    flush, refused = measurements.Measurements.flush, []
 
-    def locked_now_and_then(self: journal.Journal, **progress: object) -> object:
+    def locked_now_and_then(self: measurements.Measurements, **progress: object) -> object:
         if self.step % 3 != 2 or self.step in refused:
             return flush(self, **progress)
         refused.append(self.step)
@@ -465,7 +465,7 @@ def test_a_store_that_is_locked_for_a_while_costs_a_run_nothing(runs: Here, monk
         return answer
 
     with monkeypatch.context() as patch, closing(runs._database.connect()) as lock:
-        patch.setattr(journal.Journal, "flush", locked_now_and_then)
+        patch.setattr(measurements.Measurements, "flush", locked_now_and_then)
         runs.work()
     assert len(refused) > 10
     assert runs.get(run).state == "done"
@@ -475,14 +475,14 @@ def test_a_store_that_is_locked_for_a_while_costs_a_run_nothing(runs: Here, monk
 def test_a_run_that_is_deleted_while_it_trains_is_left_and_leaves_nothing(
     runs: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note = journal.Journal.note
+    note = measurements.Measurements.note
 
-    def deleting(self: journal.Journal, snapshot: Snapshot) -> None:
+    def deleting(self: measurements.Measurements, snapshot: Snapshot) -> None:
         note(self, snapshot)
         if snapshot.step == 20:
             runs.delete(run)
 
-    monkeypatch.setattr(journal.Journal, "note", deleting)
+    monkeypatch.setattr(measurements.Measurements, "note", deleting)
     run = runs.start(RECIPE)
     runs.work()
     assert runs.all() == ()
@@ -631,8 +631,8 @@ def test_the_folder_is_the_one_that_the_environment_names(tmp_path: Path, monkey
 
 def test_saving_is_no_more_often_than_it_may_be(monkeypatch: pytest.MonkeyPatch, runs: Here) -> None:
     """Every step is due, and yet only the milestones and the last stay on disk."""
-    monkeypatch.setattr(keeper, "SAVE_EVERY", 0.0)
-    monkeypatch.setattr(keeper, "SAVING_SHARE", 1e9)
+    monkeypatch.setattr(checkpoint_writer, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(checkpoint_writer, "SAVING_SHARE", 1e9)
     run = runs.start(RECIPE)
     runs.work()
     kept = {0, 1, 2, 5, 10, 20, 50, 60, runs.get(run).best_step}

@@ -22,12 +22,12 @@ from lmviz.errors import UserError
 from lmviz.model import files as model_files
 from lmviz.model.files import write_whole
 from lmviz.train import drafts
-from lmviz.train.store import database, files, room
+from lmviz.train.store import database, files, space
+from lmviz.train.store.checkpoints import Checkpoints, Saved, crowded, is_milestone, next_milestone, passing
 from lmviz.train.store.database import FILE, Database, transaction
 from lmviz.train.store.files import read_tensors, tensors_as_bytes
-from lmviz.train.store.room import make_room, shelf_of
 from lmviz.train.store.series import CHUNK, Writer, means, read_series, thinned
-from lmviz.train.store.shelf import Saved, Shelf, crowded, is_milestone, next_milestone, passing
+from lmviz.train.store.space import checkpoints_of, free_space
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -246,41 +246,41 @@ def test_a_checkpoint_that_is_no_milestone_is_kept_only_for_a_reason() -> None:
 
 
 @pytest.fixture
-def shelf(store: Database) -> Shelf:
-    shelf = shelf_of(store.folder, "a")
-    shelf.folder.mkdir(parents=True)
-    return shelf
+def checkpoints(store: Database) -> Checkpoints:
+    checkpoints = checkpoints_of(store.folder, "a")
+    checkpoints.folder.mkdir(parents=True)
+    return checkpoints
 
 
-def test_a_shelf_knows_what_lies_on_it(shelf: Shelf) -> None:
+def test_a_shelf_knows_what_lies_on_it(checkpoints: Checkpoints) -> None:
     for step in (0, 20, 3):
-        shelf.put(step, {"weight/a": torch.full((2,), float(step))})
-    (shelf.folder / "step-000000009.safetensors.unfinished").write_bytes(b"half")
-    (shelf.folder / "notes.txt").write_text("mine")
-    assert [saved.step for saved in shelf.saved()] == [0, 3, 20]
-    assert shelf.get(3)["weight/a"].tolist() == [3.0, 3.0]
+        checkpoints.put(step, {"weight/a": torch.full((2,), float(step))})
+    (checkpoints.folder / "step-000000009.safetensors.unfinished").write_bytes(b"half")
+    (checkpoints.folder / "notes.txt").write_text("mine")
+    assert [saved.step for saved in checkpoints.saved()] == [0, 3, 20]
+    assert checkpoints.get(3)["weight/a"].tolist() == [3.0, 3.0]
     with pytest.raises(UserError, match="no checkpoint of step 9; there are 0, 3, 20"):
-        shelf.get(9)
-    shelf.tidy()
-    shelf.drop([0, 1])
-    assert sorted(path.name.partition(".")[0] for path in shelf.folder.iterdir()) == [
+        checkpoints.get(9)
+    checkpoints.tidy()
+    checkpoints.drop([0, 1])
+    assert sorted(path.name.partition(".")[0] for path in checkpoints.folder.iterdir()) == [
         "notes",
         "step-000000003",
         "step-000000020",
     ]
 
 
-def test_a_shelf_does_not_bring_back_a_run_that_was_deleted(shelf: Shelf) -> None:
-    shelf.folder.rmdir()
+def test_a_shelf_does_not_bring_back_a_run_that_was_deleted(checkpoints: Checkpoints) -> None:
+    checkpoints.folder.rmdir()
     with pytest.raises(FileNotFoundError):
-        shelf.put(1, {"a": torch.ones(1)})
+        checkpoints.put(1, {"a": torch.ones(1)})
 
 
 def add_run(store: Database, run: str, best: int, pin: int) -> None:
-    shelf = shelf_of(store.folder, run)
-    shelf.folder.mkdir(parents=True, exist_ok=True)
+    checkpoints = checkpoints_of(store.folder, run)
+    checkpoints.folder.mkdir(parents=True, exist_ok=True)
     for step in (0, 1, 2, 5, 10):
-        shelf.put(step, {"a": torch.zeros(10_000)})
+        checkpoints.put(step, {"a": torch.zeros(10_000)})
     with store.writing() as db:
         db.execute("INSERT INTO pins VALUES (?, ?)", (run, pin))
         db.execute(
@@ -292,28 +292,28 @@ def add_run(store: Database, run: str, best: int, pin: int) -> None:
 @pytest.fixture
 def only_checkpoints_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long SQLite's journal grows depends on how quick this machine is."""
-    monkeypatch.setattr(room, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
+    monkeypatch.setattr(space, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
 
 
 @pytest.mark.usefixtures("only_checkpoints_count")
 def test_room_is_made_in_ones_own_run_first_then_in_others_and_never_from_what_is_kept(store: Database) -> None:
     add_run(store, "a", best=2, pin=1)
     add_run(store, "b", best=5, pin=0)
-    size = shelf_of(store.folder, "a").saved()[0].n_bytes
+    size = checkpoints_of(store.folder, "a").saved()[0].n_bytes
 
     def steps(run: str) -> list[int]:
-        return [saved.step for saved in shelf_of(store.folder, run).saved()]
+        return [saved.step for saved in checkpoints_of(store.folder, run).saved()]
 
     with closing(store.connect()) as db:
-        full = room.bytes_in(store.folder)
-        make_room(db, store.folder, "b", size, limit=full + size)
+        full = space.bytes_in(store.folder)
+        free_space(db, store.folder, "b", size, limit=full + size)
         assert (steps("a"), steps("b")) == ([0, 1, 2, 5, 10], [0, 1, 2, 5, 10])
-        make_room(db, store.folder, "b", size, limit=full)
+        free_space(db, store.folder, "b", size, limit=full)
         assert (steps("a"), steps("b")) == ([0, 1, 2, 5, 10], [0, 2, 5, 10])
-        make_room(db, store.folder, "b", 3 * size, limit=full - size)
+        free_space(db, store.folder, "b", 3 * size, limit=full - size)
         assert (steps("a"), steps("b")) == ([1, 2, 10], [0, 5, 10])
         with pytest.raises(UserError, match="nothing left to thin: delete runs or pins"):
-            make_room(db, store.folder, "b", size, limit=size)
+            free_space(db, store.folder, "b", size, limit=size)
     assert (steps("a"), steps("b")) == ([1, 2, 10], [0, 5, 10])
 
 
@@ -338,7 +338,7 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path: Path, m
     monkeypatch.setattr(model_files, "put", lambda *asked: (done.append("written"), put(*asked))[1])
     monkeypatch.setattr(os, "fsync", lambda fd: (done.append(f"{name_of(fd)} synced"), sync(fd))[1])
     monkeypatch.setattr(Path, "replace", lambda *asked: (done.append("named"), replace_(*asked))[1])
-    Shelf(tmp_path).put(1, {"a": torch.ones(3)})
+    Checkpoints(tmp_path).put(1, {"a": torch.ones(3)})
     assert done == ["written", "content synced", "named", "folder synced"]
 
 

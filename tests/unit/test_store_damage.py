@@ -23,12 +23,12 @@ from lmviz.train import drafts
 from lmviz.train import runs as runs_module
 from lmviz.train.export import folder_name
 from lmviz.train.limits import Limits
-from lmviz.train.store import database, life, room
+from lmviz.train.store import database, liveness, space
+from lmviz.train.store.checkpoints import bytes_in
 from lmviz.train.store.database import FILE, VERSION, Database
 from lmviz.train.store.files import SUMS, DamagedFile, sums_of, write_listed
-from lmviz.train.store.life import hold, life_of
+from lmviz.train.store.liveness import hold, lock_of
 from lmviz.train.store.run_table import Run, add_run, all_runs
-from lmviz.train.store.shelf import bytes_in
 from tests.unit.test_runs import RECIPE, Here, expected
 
 SHORT = replace(RECIPE, training=replace(RECIPE.training, steps=12))
@@ -117,9 +117,9 @@ def test_of_two_files_of_one_step_the_later_counts_and_the_other_goes_with_the_n
     os.utime(older, (0, 0))
     assert runs.model_at(run, 2)
     assert [stop.step for stop in runs.stops(run)] == [0, 1, 2]
-    shelf = room.shelf_of(runs.folder, run)
-    shelf.put(2, shelf.get(2))
-    assert [one.name for one in shelf.folder.glob("step-000000002.*")] == [path.name]
+    checkpoints = space.checkpoints_of(runs.folder, run)
+    checkpoints.put(2, checkpoints.get(2))
+    assert [one.name for one in checkpoints.folder.glob("step-000000002.*")] == [path.name]
 
 
 # -- all other files ---------------------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def test_a_store_in_which_an_older_lmviz_trains_is_left_alone(version_1: tuple[P
     with closing(sqlite3.connect(folder / FILE)) as db:
         db.execute("INSERT INTO workers VALUES ('w', 1, NULL)")
         db.commit()
-    with hold(life_of(folder, "w")), pytest.raises(UserError, match="An older lmviz is training in"):
+    with hold(lock_of(folder, "w")), pytest.raises(UserError, match="An older lmviz is training in"):
         Database(folder)
     with closing(sqlite3.connect(folder / FILE)) as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == 1
@@ -499,7 +499,7 @@ def test_the_limit_of_the_folder_holds_for_all_that_is_written(
     }
     before = bytes_in(runs.folder)
     monkeypatch.setattr(runs, "limits", Limits(n_bytes=before + 100))
-    monkeypatch.setattr(room, "kept", lambda *_: range(100))  # nothing can give way
+    monkeypatch.setattr(space, "kept", lambda *_: range(100))  # nothing can give way
     with pytest.raises(UserError, match=r"The runs may take \d+ bytes and have taken all of it"):
         deeds[do]()
     assert bytes_in(runs.folder) == before
@@ -507,7 +507,7 @@ def test_the_limit_of_the_folder_holds_for_all_that_is_written(
 
 @pytest.fixture
 def only_checkpoints_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
+    monkeypatch.setattr(space, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
 
 
 @pytest.mark.usefixtures("only_checkpoints_count")
@@ -519,9 +519,9 @@ def test_whose_checkpoints_are_thinned_is_told_why_and_strangers_come_last(runs:
     new = runs.start(SHORT, "new", owner="a")
     size = runs.stops(mine)[-1].n_bytes
     with closing(runs._database.connect()) as db:
-        room.make_room(db, runs.folder, new, size, limit=room.bytes_in(runs.folder))
+        space.free_space(db, runs.folder, new, size, limit=space.bytes_in(runs.folder))
         assert ("thinned" in kinds(runs, mine), "thinned" in kinds(runs, strange)) == (True, False)
-        room.make_room(db, runs.folder, new, 5 * size, limit=room.bytes_in(runs.folder))
+        space.free_space(db, runs.folder, new, 5 * size, limit=space.bytes_in(runs.folder))
     assert "thinned" in kinds(runs, strange)
     for run in (mine, strange):
         lost = {0, 1, 2, 5, 10} - {stop.step for stop in runs.stops(run)}
@@ -536,11 +536,11 @@ def test_how_long_a_trainer_is_silent_is_told_by_the_clock_of_who_looks(
 ) -> None:
     """A machine that slept, or a clock that was set, makes nobody silent."""
     now = [100.0]
-    monkeypatch.setattr(life.time, "monotonic", lambda: now[0])
-    path = life_of(tmp_path, "w")
+    monkeypatch.setattr(liveness.time, "monotonic", lambda: now[0])
+    path = lock_of(tmp_path, "w")
     with hold(path):
         os.utime(path, (5, 5))  # long ago
-        silence = life.Silence(tmp_path)
+        silence = liveness.Silence(tmp_path)
         assert silence.look(["w"]) == {"w": 0.0}
         now[0] += 20
         assert silence.look(["w"]) == {"w": 20.0}

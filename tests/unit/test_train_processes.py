@@ -23,9 +23,9 @@ from lmviz.train.loop import train
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.store import database
-from lmviz.train.store.life import end, hold, life_of
+from lmviz.train.store.liveness import end, hold, lock_of
 from lmviz.train.texts import preset
-from lmviz.train.work import staff
+from lmviz.train.work import trainer_pool
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds after which something has gone wrong, however slow the machine
@@ -153,7 +153,7 @@ def test_a_trainer_that_was_stopped_is_ended_and_holds_up_nobody(runs: Runs, mon
         runs.pause(first)
     wait(lambda: runs.silence(first) > 1.5)
     assert state(runs, first) == "running"
-    monkeypatch.setattr(staff, "SILENT", 2.0)
+    monkeypatch.setattr(trainer_pool, "SILENT", 2.0)
     wait(lambda: state(runs, first) == "interrupted")
     assert "Its process did not answer for" in (runs.get(first).failure or "")
     wait(lambda: state(runs, second) == "done")
@@ -178,7 +178,7 @@ def test_a_trainer_that_hangs_can_be_ended_by_hand_and_does_not_hold_up_closing(
     wait(lambda: state(runs, run) == "running")
     for trainer in trainers(runs):
         os.kill(trainer, signal.SIGSTOP)
-    monkeypatch.setattr(staff, "CLOSING", 0.5)
+    monkeypatch.setattr(trainer_pool, "CLOSING", 0.5)
     stopped = trainers(runs)
     runs.close()
     assert not any(map(alive, stopped))
@@ -188,9 +188,9 @@ HANGING = """
 import sys, time
 from pathlib import Path
 from lmviz.train.store.database import Database
-from lmviz.train.store.life import hold, life_of
+from lmviz.train.store.liveness import hold, lock_of
 root, worker = Path(sys.argv[1]), sys.argv[2]
-held = hold(life_of(root, worker))
+held = hold(lock_of(root, worker))
 import os
 db = Database(root).connect()
 db.execute("INSERT INTO workers (id, pid, run) VALUES (?, ?, ?)", (worker, os.getpid(), sys.argv[3]))
@@ -205,7 +205,7 @@ def test_a_trainer_that_hangs_while_it_writes_locks_the_store_only_until_it_is_e
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Runs(tmp_path, Limits(at_once=1))
-    monkeypatch.setattr(first._staff, "_start", lambda: None)
+    monkeypatch.setattr(first._trainers, "_start", lambda: None)
     run = first.start(recipe(5))
     asked = [sys.executable, "-c", HANGING, str(tmp_path), "0f3a12bc", run]
     hanging = subprocess.Popen(asked, stdout=subprocess.PIPE, cwd=ROOT)
@@ -213,11 +213,11 @@ def test_a_trainer_that_hangs_while_it_writes_locks_the_store_only_until_it_is_e
     assert hanging.stdout.readline() == b"ready\n"
     monkeypatch.setattr(database, "PATIENCE", 0.05)
     runs = Runs(tmp_path, Limits(at_once=1))  # opens all the same,
-    monkeypatch.setattr(runs._staff, "_start", lambda: None)
+    monkeypatch.setattr(runs._trainers, "_start", lambda: None)
     assert [found.state for found in runs.all()] == ["running"]  # and can be looked at
     with pytest.raises(UserError, match="locked by another program"):
         runs.rename(run, "new")
-    monkeypatch.setattr(staff, "SILENT", 0.1)
+    monkeypatch.setattr(trainer_pool, "SILENT", 0.1)
     wait(lambda: state(runs, run) == "interrupted")
     runs.rename(run, "new")
     hanging.wait()
@@ -240,12 +240,12 @@ def test_there_is_one_trainer_to_spare_and_never_one_more(
 ) -> None:
     """Runs of a few steps wait for no other, so that all trainers can be at work at once."""
     runs, started = Runs(tmp_path, Limits(at_once=at_once)), []
-    monkeypatch.setattr(runs._staff, "_start", lambda: started.append(1))
+    monkeypatch.setattr(runs._trainers, "_start", lambda: started.append(1))
     with contextlib.ExitStack() as held:
         for n in range(at_once + 1):
             runs.warm()
             assert len(started) == n + 1
-            held.enter_context(hold(life_of(tmp_path, f"w{n}")))
+            held.enter_context(hold(lock_of(tmp_path, f"w{n}")))
             with runs._database.writing() as db:
                 db.execute("INSERT INTO workers (id, pid, run) VALUES (?, 0, NULL)", (f"w{n}",))
             runs.warm()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lmviz.errors import UserError
 from lmviz.train.store.files import sentences
-from lmviz.train.store.life import is_held, life_of
+from lmviz.train.store.liveness import is_held, lock_of
 
 FILE = "runs.sqlite"
 VERSION = 2
@@ -182,7 +182,7 @@ def _execute_all(db: sqlite3.Connection, script: str) -> None:
 
 def _check_idle(db: sqlite3.Connection, folder: Path) -> None:
     """Trainers of an older lmviz would write into tables that are no longer theirs."""
-    if any(is_held(life_of(folder, row["id"])) for row in db.execute("SELECT id FROM workers").fetchall()):
+    if any(is_held(lock_of(folder, row["id"])) for row in db.execute("SELECT id FROM workers").fetchall()):
         raise UserError(
             "An older lmviz is training in {folder}: let it come to its end, or end it, before this one takes over.",
             folder=folder,

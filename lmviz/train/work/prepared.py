@@ -24,8 +24,8 @@ from lmviz.train.memory import check_memory
 from lmviz.train.recipe import Recipe, stored_recipe
 from lmviz.train.sampling import first_words
 from lmviz.train.state import restore
+from lmviz.train.store.checkpoints import Checkpoints
 from lmviz.train.store.files import DamagedFile, check_listed, read_listed, write_listed
-from lmviz.train.store.shelf import Shelf
 
 RECIPE = "recipe.json"
 TOKENIZER = "tokenizer.json"
@@ -54,7 +54,7 @@ class Prepared:
         return "measured_loss" if self.corpus.held_out is None else "held_out_loss"
 
 
-def prepare(folder: Path, shelf: Shelf, logged: int, memory: int) -> Prepared:
+def prepare(folder: Path, checkpoints: Checkpoints, logged: int, memory: int) -> Prepared:
     """Read a run's folder, and its newest checkpoint that is whole and not ahead of what was logged.
 
     Raises:
@@ -71,8 +71,8 @@ def prepare(folder: Path, shelf: Shelf, logged: int, memory: int) -> Prepared:
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, folder)
     model = aware.prepare(model, recipe.quantisation)
     optimizer = make_optimizer(model, recipe.training)
-    shelf.tidy()
-    step, damage = _restore_newest(shelf, logged, model, optimizer)
+    checkpoints.tidy()
+    step, damage = _restore_newest(checkpoints, logged, model, optimizer)
     windows = corpus.held_out or corpus.train
     share = MEASURING_SHARE if corpus.held_out else NAMING_SHARE
     every = math.ceil(min(len(windows), MOST_MEASURED) / (3 * share * _batch_size(recipe, corpus)))
@@ -96,18 +96,18 @@ def read_run_tokenizer(folder: Path) -> Tokenizer | None:
 
 
 def _restore_newest(
-    shelf: Shelf, logged: int, model: GPT2 | MiniLLM, optimizer: torch.optim.Optimizer
+    checkpoints: Checkpoints, logged: int, model: GPT2 | MiniLLM, optimizer: torch.optim.Optimizer
 ) -> tuple[int, tuple[UserError, ...]]:
     """The newest checkpoint that is whole; those that a failing disk has damaged are passed over, named, and dropped:
     their steps are made again."""
     damaged: list[int] = []
-    for step in [saved.step for saved in reversed(shelf.saved()) if saved.step <= logged]:
+    for step in [saved.step for saved in reversed(checkpoints.saved()) if saved.step <= logged]:
         try:
-            restore(model, shelf.get(step), optimizer)
+            restore(model, checkpoints.get(step), optimizer)
         except UserError as error:
             damaged.append(step)
             if isinstance(error, DamagedFile):
-                shelf.drop([step])
+                checkpoints.drop([step])
         else:
             return step, _passed_over(damaged, step)
     return 0, _passed_over(damaged, 0)

@@ -17,14 +17,14 @@ from lmviz.train.limits import Limits
 from lmviz.train.loop import loss_and_accuracy, train
 from lmviz.train.sampling import samples
 from lmviz.train.state import tensors_of
+from lmviz.train.store.checkpoints import is_milestone, next_milestone
 from lmviz.train.store.database import transaction
 from lmviz.train.store.files import sentences
-from lmviz.train.store.room import shelf_of
 from lmviz.train.store.run_table import DONE, FAILED, INTERRUPTED, PAUSED, STOPPED, Gone, release
 from lmviz.train.store.series import read_series
-from lmviz.train.store.shelf import is_milestone, next_milestone
-from lmviz.train.work.journal import Journal
-from lmviz.train.work.keeper import Best, Keeper
+from lmviz.train.store.space import checkpoints_of
+from lmviz.train.work.checkpoint_writer import Best, CheckpointWriter
+from lmviz.train.work.measurements import Measurements
 from lmviz.train.work.prepared import prepare
 
 ACCURACY = "accuracy"  # on the texts that the loss is measured on
@@ -70,20 +70,20 @@ class Trainer:
         self.wanted: str | None = None
         self.spent: float = row["seconds"]  # on training, before now
         self.began = time.monotonic()
-        self.shelf = shelf_of(root, run)
-        self.made = prepare(root / run, self.shelf, row["step"], limits.memory)
+        self.checkpoints = checkpoints_of(root, run)
+        self.made = prepare(root / run, self.checkpoints, row["step"], limits.memory)
         self.steps = self.made.recipe.training.steps
-        self.journal = Journal(db, run, worker, self.made.step)
-        self.keeper = Keeper(db, root, run, limits.n_bytes, self._best_so_far(db, run))
+        self.measurements = Measurements(db, run, worker, self.made.step)
+        self.writer = CheckpointWriter(db, root, run, limits.n_bytes, self._best_so_far(db, run))
         self.saved: int | None = self.made.step or None
 
     @property
     def step(self) -> int:
-        return self.journal.step
+        return self.measurements.step
 
     def go(self, is_told_to_quit: Callable[[], bool]) -> str:
         """Train; returns the state that the run is in afterwards."""
-        self.journal.begin(self.made.damage)
+        self.measurements.begin(self.made.damage)
         self._flush(facts=json.dumps(self.made.facts))
         if self.step == 0:
             self._take_stock()
@@ -93,7 +93,7 @@ class Trainer:
         except Diverged as error:
             self._close()
             state = {**tensors_of(self.made.model, self.made.optimizer), "inputs": error.batch.inputs}
-            self.shelf.put_bad_step(error.step, {**state, "targets": error.batch.targets})
+            self.checkpoints.put_bad_step(error.step, {**state, "targets": error.batch.targets})
             raise
         self._close()
         if self.step == self.steps:
@@ -105,7 +105,7 @@ class Trainer:
     def _best_so_far(self, db: sqlite3.Connection, run: str) -> tuple[int, float] | None:
         """From what was measured and not from the table of runs, which hears of it a little later, or never."""
         measured = read_series(db, run, self.made.metric, 2**31, (0, self.made.step))
-        there = {saved.step for saved in self.shelf.saved()}
+        there = {saved.step for saved in self.checkpoints.saved()}
         points = zip(measured.steps.tolist(), measured.numbers.tolist(), strict=True)
         known = [(step, loss) for step, loss in points if step in there and math.isfinite(loss)]
         return min(known, key=lambda point: point[1], default=None)
@@ -119,7 +119,7 @@ class Trainer:
         steps = train(made.model, stream, training, optimizer=made.optimizer, done=self.step, look_every=LOOK_EVERY)
         event, alarm = self._next_event(), self._alarm()
         for snapshot in steps:
-            self.journal.note(snapshot)
+            self.measurements.note(snapshot)
             if snapshot.step >= event or time.monotonic() >= alarm:
                 self._look_up_from_work()
                 if self._is_to_halt() or is_told_to_quit():
@@ -137,7 +137,7 @@ class Trainer:
         return min(next_milestone(self.step), (self.step // every + 1) * every, self.until or self.steps, self.steps)
 
     def _alarm(self) -> float:
-        return min(self.journal.due, self.keeper.due)
+        return min(self.measurements.due, self.writer.due)
 
     def _is_stop_of_time_travel(self) -> bool:
         return is_milestone(self.step) or self.step == self.steps
@@ -147,27 +147,29 @@ class Trainer:
         if is_stop or self.step % self.made.measure_every == 0:
             self._take_stock()
         now = time.monotonic()
-        if is_stop or now >= self.keeper.due:
+        if is_stop or now >= self.writer.due:
             self._save()
-        elif now >= self.journal.due:
+        elif now >= self.measurements.due:
             self._flush()
 
     def _take_stock(self) -> None:
         """Measure the loss; where time travel stops, write samples too."""
         made = self.made
         loss, accuracy = loss_and_accuracy(made.model, made.measured)
-        self.journal.measure(made.metric, loss)
-        self.journal.measure(ACCURACY, accuracy)
-        if self.keeper.is_better(loss):
-            self.keeper.remember(Best(self.step, loss, tensors_of(made.model, made.optimizer)))
+        self.measurements.measure(made.metric, loss)
+        self.measurements.measure(ACCURACY, accuracy)
+        if self.writer.is_better(loss):
+            self.writer.remember(Best(self.step, loss, tensors_of(made.model, made.optimizer)))
         if self._is_stop_of_time_travel():
             seed = made.recipe.training.seed + self.step
-            self.journal.sample(made.prompt, samples(made.model, made.corpus.tokenizer, made.recipe, made.prompt, seed))
+            self.measurements.sample(
+                made.prompt, samples(made.model, made.corpus.tokenizer, made.recipe, made.prompt, seed)
+            )
 
     def _flush(self, **progress: object) -> bool:
         """Write the numbers, and hear what is wanted. False if the store is locked: then they wait."""
         seconds = self.spent + time.monotonic() - self.began
-        orders = self.journal.flush(seconds=seconds, **self.keeper.best, **progress)
+        orders = self.measurements.flush(seconds=seconds, **self.writer.best, **progress)
         if orders is None:
             return False
         self.wanted, self.until = orders
@@ -176,12 +178,12 @@ class Trainer:
     def _save(self) -> None:
         """The numbers first, then a checkpoint that goes on from them: who resumes finds all of them up to there."""
         if self._flush():
-            self.keeper.save(self.step, tensors_of(self.made.model, self.made.optimizer))
+            self.writer.save(self.step, tensors_of(self.made.model, self.made.optimizer))
             self.saved = self.step
 
     def _close(self) -> None:
         while self.saved != self.step:
-            self._save()  # again, while the store is locked; the journal loses patience with it in the end
-        self.keeper.close()
+            self._save()  # again, while the store is locked; the measurements loses patience with it in the end
+        self.writer.close()
         self._flush()
-        self.keeper.sweep()
+        self.writer.sweep()

@@ -19,10 +19,10 @@ from lmviz.train.limits import Limits
 from lmviz.train.loop import train
 from lmviz.train.recipe import ModelRecipe, TrainingRecipe
 from lmviz.train.store.database import Database, transaction
-from lmviz.train.store.life import Silence, beat, hold, life_of, log_of
+from lmviz.train.store.liveness import Silence, beat, hold, lock_of, log_of
 from lmviz.train.store.run_table import claim
-from lmviz.train.work.staff import bury
 from lmviz.train.work.trainer import train_run
+from lmviz.train.work.trainer_pool import mark_dead
 
 POLITENESS = 10  # of 19: whatever a page does comes first
 LOOK_EVERY = 0.02  # seconds, for new work
@@ -35,8 +35,8 @@ def work(root: Path, worker: str, limits: Limits) -> None:
     signal.signal(signal.SIGTERM, lambda *_: quitting.set())  # a run under way is saved first
     torch.set_num_threads(1)  # quicker for models this small; one core stays free; and the same sums on every machine
     alone = _alone()
-    with hold(life_of(root, worker)):
-        beat(life_of(root, worker))
+    with hold(lock_of(root, worker)):
+        beat(lock_of(root, worker))
         _warm_up()
         if hasattr(os, "nice"):
             os.nice(POLITENESS)
@@ -50,7 +50,7 @@ def work(root: Path, worker: str, limits: Limits) -> None:
         finally:
             with contextlib.suppress(sqlite3.Error), transaction(db):
                 db.execute("DELETE FROM workers WHERE id = ?", (worker,))
-    life_of(root, worker).unlink(missing_ok=True)
+    lock_of(root, worker).unlink(missing_ok=True)
     if log_of(root, worker).is_file() and not log_of(root, worker).stat().st_size:
         log_of(root, worker).unlink()
 
@@ -83,7 +83,7 @@ def _next_run(
         changed = db.execute("PRAGMA data_version").fetchone()[0]
         if changed != seen or now - looked > BURY_EVERY:
             seen, looked = changed, now
-            bury(db, root, silence)
+            mark_dead(db, root, silence)
             if run := _claim(db, worker, limits.at_once):
                 return run
             if alone.is_set() or now - idle_since > 60 * limits.idle_minutes:

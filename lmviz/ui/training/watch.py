@@ -164,7 +164,7 @@ def silence(services: Services, view: View, run: Run) -> None:
     if run.state != "running" or (seconds := services.models.runs.silence(run.id)) < SILENT:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        from lmviz.train.store.life import SILENT as ENDED_AFTER
+        from lmviz.train.store.liveness import SILENT as ENDED_AFTER
 
         st.warning(text(view.lang, "train.silent", n=round(seconds), limit=round(ENDED_AFTER)))
         if owner.has_said_so(run) and run.wanted is None:  # else the way to end it stands above

@@ -27,7 +27,7 @@ BEAT = 1.0  # seconds between two touches
 SILENT = 30.0  # seconds without one after which a trainer counts as hanging
 
 
-def life_of(root: Path, worker: str) -> Path:
+def lock_of(root: Path, worker: str) -> Path:
     """The file that a trainer holds."""
     return root / WORKERS / f"{worker}.lock"
 
@@ -86,7 +86,7 @@ class Silence:
         """Seconds of silence by trainer."""
         now = time.monotonic()
         with self._lock:
-            latest = {worker: _touched(life_of(self._root, worker)) for worker in workers}
+            latest = {worker: _touched(lock_of(self._root, worker)) for worker in workers}
             known = self._seen
             self._seen = {
                 worker: known[worker] if known.get(worker, (None,))[0] == touched else (touched, now)

@@ -7,24 +7,24 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lmviz.errors import UserError
+from lmviz.train.store.checkpoints import Checkpoints, bytes_in, crowded
 from lmviz.train.store.database import transaction
 from lmviz.train.store.run_table import note, pins_of
-from lmviz.train.store.shelf import Shelf, bytes_in, crowded
 
 CHECKPOINTS = "checkpoints"
 
 
-def shelf_of(root: Path, run: str) -> Shelf:
-    return Shelf(root / run / CHECKPOINTS)
+def checkpoints_of(root: Path, run: str) -> Checkpoints:
+    return Checkpoints(root / run / CHECKPOINTS)
 
 
-def check_room(root: Path, n_bytes: int, limit: int) -> None:
+def check_space(root: Path, n_bytes: int, limit: int) -> None:
     """A UserError if so many bytes more would be above the limit. Nothing gives way."""
     if bytes_in(root) + n_bytes > limit:
         raise _full(limit)
 
 
-def make_room(
+def free_space(
     db: sqlite3.Connection, root: Path, run: str, n_bytes: int, limit: int, stay: Collection[int] = ()
 ) -> None:
     """Drop checkpoints until `n_bytes` more fit below the limit, and tell every run that loses some.
@@ -39,23 +39,23 @@ def make_room(
     if missing <= 0:
         return
     for owner in (run, *_others(db, run)):
-        shelf = shelf_of(root, owner)
-        saved = {one.step: one.n_bytes for one in shelf.saved()}
-        safe = {*kept(db, shelf, owner), *(stay if owner == run else ())}
-        if dropped := crowded(shelf.saved(), safe, missing):
+        checkpoints = checkpoints_of(root, owner)
+        saved = {one.step: one.n_bytes for one in checkpoints.saved()}
+        safe = {*kept(db, checkpoints, owner), *(stay if owner == run else ())}
+        if dropped := crowded(checkpoints.saved(), safe, missing):
             with transaction(db):  # first the word, then the deed
                 _tell(db, owner, run, dropped)
-            shelf.drop(dropped)
+            checkpoints.drop(dropped)
             missing -= sum(saved[step] for step in dropped)
         if missing <= 0:
             return
     raise _full(limit)
 
 
-def kept(db: sqlite3.Connection, shelf: Shelf, run: str) -> Collection[int]:
+def kept(db: sqlite3.Connection, checkpoints: Checkpoints, run: str) -> Collection[int]:
     """The steps of a run whose checkpoints stay: the last, the best and those that are pinned."""
     row = db.execute("SELECT best_step FROM runs WHERE id = ?", (run,)).fetchone()
-    last = [saved.step for saved in shelf.saved()][-1:]
+    last = [saved.step for saved in checkpoints.saved()][-1:]
     return {*last, *pins_of(db, run), *([row["best_step"]] if row and row["best_step"] is not None else ())}
 
 

@@ -39,7 +39,7 @@ def next_milestone(step: int) -> int:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor > step)
 
 
-class Shelf:
+class Checkpoints:
     """The checkpoints of one run. Readers may look while a trainer writes: a file is there whole or not at all.
 
     The folder is never made here, so that a trainer cannot bring back a run that was deleted.

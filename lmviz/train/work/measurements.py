@@ -18,7 +18,7 @@ FLUSH_EVERY = 0.4  # seconds
 PATIENCE = 60.0  # seconds of a locked store before a run gives up
 
 
-class Journal:
+class Measurements:
     """The measurements of one run, on their way to the store."""
 
     def __init__(self, db: sqlite3.Connection, run: str, worker: str, step: int) -> None:

@@ -18,7 +18,7 @@ from lmviz.errors import UserError
 from lmviz.train.limits import Limits
 from lmviz.train.store.database import Database, transaction
 from lmviz.train.store.files import sentences
-from lmviz.train.store.life import SILENT, Silence, end, is_held, life_of, log_of
+from lmviz.train.store.liveness import SILENT, Silence, end, is_held, lock_of, log_of
 from lmviz.train.store.run_table import interrupt
 
 PACKAGES = Path(__file__).parents[3]  # where `import lmviz` finds us, wherever the app was started
@@ -28,10 +28,10 @@ CLOSING = 20.0  # seconds that a trainer may take to save its run when it is tol
 SOON = 5.0  # seconds of silence after which it is not asked first
 
 
-def bury(db: sqlite3.Connection, root: Path, silence: Silence) -> Set[str]:
+def mark_dead(db: sqlite3.Connection, root: Path, silence: Silence) -> Set[str]:
     """Notice trainers that died, end those that hang, and mark what they were at as interrupted. Returns them."""
     pids = {row["id"]: row["pid"] for row in db.execute("SELECT id, pid FROM workers").fetchall()}
-    dead: dict[str, UserError | None] = {worker: None for worker in pids if not is_held(life_of(root, worker))}
+    dead: dict[str, UserError | None] = {worker: None for worker in pids if not is_held(lock_of(root, worker))}
     for worker, seconds in silence.look(pids).items():
         if worker not in dead and seconds > SILENT:
             end(worker, pids[worker])  # before anything is written: it may have been stopped while it wrote
@@ -44,18 +44,18 @@ def bury(db: sqlite3.Connection, root: Path, silence: Silence) -> Set[str]:
         with transaction(db):
             interrupt(db, dead)
         for worker in dead:
-            life_of(root, worker).unlink(missing_ok=True)
+            lock_of(root, worker).unlink(missing_ok=True)
     return dead.keys()
 
 
 def _wait_for_the_end(root: Path, workers: Iterable[str]) -> None:
     """A process that was ended lets go of all that it held, a moment later."""
     until = time.monotonic() + SOON
-    while any(is_held(life_of(root, worker)) for worker in workers) and time.monotonic() < until:
+    while any(is_held(lock_of(root, worker)) for worker in workers) and time.monotonic() < until:
         time.sleep(0.01)
 
 
-class Staff:
+class TrainerPool:
     """Starts trainers. They belong to themselves: when the app ends, those at work go on."""
 
     def __init__(self, database: Database, limits: Limits) -> None:
@@ -64,22 +64,22 @@ class Staff:
         self._silence = Silence(self._root)
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
-    def see_to_it(self) -> None:
+    def ensure_one(self) -> None:
         """Have one trainer warm and free, beside those at work. Cheap to call often."""
         with self._lock:
-            self._bury()
+            self._mark_dead()
             self._start_one()
 
-    def bury(self) -> None:
+    def mark_dead(self) -> None:
         """Notice trainers that died or hang: their runs are interrupted, and can be resumed; whoever waits in the queue
         gets another trainer."""
         with self._lock:
-            if self._bury():
+            if self._mark_dead():
                 self._start_one()
 
-    def _bury(self) -> Set[str]:
+    def _mark_dead(self) -> Set[str]:
         with self._database.connected() as db:
-            dead = bury(db, self._root, self._silence)
+            dead = mark_dead(db, self._root, self._silence)
         for worker in dead & self._started.keys():
             self._started[worker].kill()
             self._started.pop(worker).communicate()
@@ -113,9 +113,9 @@ class Staff:
                 else:
                     end(worker, pid)
         _wait_for_the_end(self._root, [worker for worker, _ in rows])
-        self.bury()
+        self.mark_dead()
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """End the trainers that were started here. A run under way is saved, and is then interrupted."""
         with self._lock:
             silent = self._silence.look(self._started)

@@ -13,8 +13,8 @@ from pathlib import Path
 from torch import Tensor
 
 from lmviz.train.state import is_finite
-from lmviz.train.store.room import kept, make_room, shelf_of
-from lmviz.train.store.shelf import Shelf, passing
+from lmviz.train.store.checkpoints import Checkpoints, passing
+from lmviz.train.store.space import checkpoints_of, free_space, kept
 
 SAVE_EVERY = 5.0  # seconds: what a killed trainer loses at most,
 SAVING_SHARE = 0.02  # unless saving is slow: it gets this part of the time
@@ -31,7 +31,7 @@ class Best:
     tensors: Tensors | None = None
 
 
-class Keeper:
+class CheckpointWriter:
     """Keeps the checkpoints of one run: time travel's, the last and the best."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Keeper:
         best: the step with the lowest loss so far, and that loss, where a run goes on; its checkpoint is on disk.
         """
         self._db, self._root, self._run, self._n_bytes = db, root, run, n_bytes
-        self._shelf = shelf_of(root, run)
+        self._checkpoints = checkpoints_of(root, run)
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[float] | None = None
         self._best = Best(*best) if best else None
@@ -73,8 +73,8 @@ class Keeper:
             self._best = Best(self._best.step, self._best.loss)
         if (self._best is None or step != self._best.step) and is_finite(tensors):
             new[step] = tensors
-        self._make_room(sum(tensor.nbytes for tensors in new.values() for tensor in tensors.values()))
-        self._writing = self._thread.submit(_write, self._shelf, new, {*self._kept(), *new})
+        self._free_space(sum(tensor.nbytes for tensors in new.values() for tensor in tensors.values()))
+        self._writing = self._thread.submit(_write, self._checkpoints, new, {*self._kept(), *new})
         self.due = time.monotonic() + SAVE_EVERY
 
     def close(self) -> None:
@@ -84,14 +84,14 @@ class Keeper:
 
     def sweep(self) -> None:
         """Drop what a run that rests does not need."""
-        self._shelf.drop(passing(self._shelf.saved(), self._kept()))
+        self._checkpoints.drop(passing(self._checkpoints.saved(), self._kept()))
 
     def _kept(self) -> Collection[int]:
         """Our own best counts too: it may be on disk before the table of runs has heard of it."""
-        return {*kept(self._db, self._shelf, self._run), *([self._best.step] if self._best else ())}
+        return {*kept(self._db, self._checkpoints, self._run), *([self._best.step] if self._best else ())}
 
-    def _make_room(self, n_bytes: int) -> None:
-        make_room(self._db, self._root, self._run, n_bytes, self._n_bytes, self._kept())
+    def _free_space(self, n_bytes: int) -> None:
+        free_space(self._db, self._root, self._run, n_bytes, self._n_bytes, self._kept())
 
     def _is_written(self) -> bool:
         return self._writing is None or self._writing.done()
@@ -103,10 +103,10 @@ class Keeper:
             self._writing = None
 
 
-def _write(shelf: Shelf, new: Mapping[int, Tensors], stay: Collection[int]) -> float:
+def _write(checkpoints: Checkpoints, new: Mapping[int, Tensors], stay: Collection[int]) -> float:
     """Returns the seconds that it took."""
     began = time.monotonic()
     for step, tensors in new.items():
-        shelf.put(step, tensors)
-    shelf.drop(passing(shelf.saved(), stay))
+        checkpoints.put(step, tensors)
+    checkpoints.drop(passing(checkpoints.saved(), stay))
     return time.monotonic() - began
