@@ -28,6 +28,7 @@ from lmviz.train.store.database import FILE, Database, transaction
 from lmviz.train.store.files import read_tensors, tensors_as_bytes
 from lmviz.train.store.series import CHUNK, Writer, means, read_series, thinned
 from lmviz.train.store.space import checkpoints_of, free_space
+from lmviz.train.work.checkpoint_writer import CheckpointWriter
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -361,3 +362,12 @@ def test_only_so_many_drafts_are_kept_and_the_oldest_make_room(tmp_path: Path) -
     for gone in names[:4]:
         with pytest.raises(UserError, match="not kept any more"):
             drafts.kept(tmp_path, gone)
+
+
+def test_weights_that_are_not_finite_are_no_checkpoint(store: Database) -> None:
+    with closing(store.connect()) as db:
+        writer = CheckpointWriter(db, store.folder, "a", n_bytes=10**6)
+        writer.save(1, {"w": torch.ones(3)})
+        writer.save(2, {"w": torch.tensor([1.0, math.nan, 1.0])})
+        writer.close()
+    assert [one.step for one in checkpoints_of(store.folder, "a").saved()] == [1]
