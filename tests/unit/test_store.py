@@ -365,6 +365,7 @@ def test_only_so_many_drafts_are_kept_and_the_oldest_make_room(tmp_path: Path) -
 
 
 def test_weights_that_are_not_finite_are_no_checkpoint(store: Database) -> None:
+    checkpoints_of(store.folder, "a").folder.mkdir(parents=True)
     with closing(store.connect()) as db:
         writer = CheckpointWriter(db, store.folder, "a", n_bytes=10**6)
         writer.save(1, {"w": torch.ones(3)})
