@@ -8,17 +8,24 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
-SHARED = "lmviz.ui.shared"  # with it come torch and the services
-PAGES = ("step_through.debugger", "training.watch", "training.plan", "generation.one", "debugging.pitfalls")
+PARTS = ("shared", "step_through.debugger", "training.watch", "training.plan", "generation.one", "debugging.pitfalls")
+_imported = threading.Event()
 
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """Begin to import when the server starts; it answers meanwhile."""
-    threading.Thread(target=_import_all, daemon=True).start()
+    threading.Thread(target=import_pages, daemon=True).start()
     yield
 
 
-def _import_all() -> None:
-    for name in (SHARED, *(f"lmviz.ui.{page}" for page in PAGES)):
-        import_module(name)
+def import_pages() -> None:
+    """Import torch, the services and the pages; whoever comes second waits for whoever came first."""
+    for part in PARTS:
+        import_module(f"lmviz.ui.{part}")
+    _imported.set()
+
+
+def is_imported() -> bool:
+    """Whether there is nothing left to wait for."""
+    return _imported.is_set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ import streamlit as st
 
 from lmviz.bundle import PAGES
 from lmviz.errors import UserError
-from lmviz.ui import sources, state, widgets
-from lmviz.ui.server import SHARED
+from lmviz.ui import server, sources, state, widgets
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
 
@@ -71,9 +68,9 @@ def navigate(navigation: Any) -> None:
         for name, icon in LISTED
     ]
     chosen = navigation(pages, position="top")
-    if SHARED not in sys.modules:  # the shell has been painted: torch is imported now
+    if not server.is_imported():  # the shell has been painted: there is time for torch now
         with st.spinner(text(language, "app.loading")):
-            import_module(SHARED)
+            server.import_pages()
     chosen.run()
     sources.footer(state.language(), LISTED[pages.index(chosen)][0])
 
