@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lmviz.model.architecture import Architecture
+from lmviz.model.architectures import record_of
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
@@ -14,7 +16,7 @@ from lmviz.ui.pictures import plain
 from lmviz.ui.step_through import tables, tensors
 from lmviz.ui.step_through.code import code_pane, hidden_pane
 from lmviz.ui.step_through.facts import Facts
-from lmviz.ui.step_through.formulas import FORMULAS
+from lmviz.ui.step_through.formulas import formula_of
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import has, long_text, number, text, visible
 from lmviz.walk.cursor import Cursor
@@ -197,12 +199,14 @@ def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | N
     if cursor.grain == "stage" or step is None:
         facts = Facts(run, view, stage, pos)
         details = facts.all()
-        sentences = " ".join(text(lang, key, **details) for key in (facts.key, *facts.also))
+        record = record_of(run.checkpoint.config)
+        first = of_architecture(lang, facts.key, record)
+        sentences = " ".join(text(lang, key, **details) for key in (first, *facts.also))
         return {
             "title": title,
             "text": sentences,
-            "more": long_text(lang, stage.kind),
-            "formula": svg(FORMULAS.get(stage.kind, "")),
+            "more": (record and long_text(lang, f"{stage.kind}.{record.name}")) or long_text(lang, stage.kind),
+            "formula": svg(formula_of(stage.kind, record)),
             "hint": text(lang, "say.hint") if stage.index == 0 else "",
         }
     key = f"op.{step.op}"
@@ -219,6 +223,12 @@ def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | N
         "opened": text(lang, "say.opened", fused=run.trace[step.opened].address) if step.opened is not None else "",
         "error": step.error,
     }
+
+
+def of_architecture(lang: str, key: str, record: Architecture[Any] | None) -> str:
+    """The sentence for models of one architecture, where there is one of its own."""
+    own = key if record is None else f"{key}.{record.name}"
+    return own if has(lang, own) else key
 
 
 def strip(run: Recording, view: View, stage: Stage) -> list[dict[str, Any]]:

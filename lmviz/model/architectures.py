@@ -1,0 +1,38 @@
+"""The architectures that lmviz knows, from the simplest on: each is one record beside its lesson."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from lmviz.model import gpt2_record, mini_llm_record
+from lmviz.model.architecture import Architecture, Config
+
+ARCHITECTURES: dict[str, Architecture[Any]] = {
+    record.name: record
+    for record in (
+        mini_llm_record.RECORD,
+        gpt2_record.RECORD,
+    )
+}
+NAMES = tuple(sorted(ARCHITECTURES))
+
+
+def architecture_of(config: Config) -> Architecture[Any]:
+    """The record of the architecture whose sizes these are."""
+    found = record_of(config)
+    if found is None:
+        raise LookupError(f"no architecture has sizes of type {type(config).__name__}; there are {', '.join(NAMES)}.")
+    return found
+
+
+def record_of(config: object) -> Architecture[Any] | None:
+    """The same; None for a model that is of none of the architectures that we know."""
+    return next((record for record in ARCHITECTURES.values() if type(config) is record.config), None)
+
+
+def config_in(model: nn.Module) -> Config:
+    """The sizes that a model of ours was built from."""
+    config: Any = model.cfg
+    return config  # type: ignore[no-any-return]
