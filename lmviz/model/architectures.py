@@ -6,16 +6,15 @@ from typing import Any
 
 from torch import nn
 
-from lmviz.model import gpt2_record, mini_llm_record
 from lmviz.model.architecture import Architecture, Config
+from lmviz.model.gpt2_record import RECORD as GPT2
+from lmviz.model.mini_llm_record import RECORD as MINI_LLM
 
-ARCHITECTURES: dict[str, Architecture[Any]] = {
-    record.name: record
-    for record in (
-        mini_llm_record.RECORD,
-        gpt2_record.RECORD,
-    )
-}
+_LISTED: tuple[Architecture[Any], ...] = (
+    MINI_LLM,
+    GPT2,
+)
+ARCHITECTURES = {record.name: record for record in _LISTED}
 NAMES = tuple(sorted(ARCHITECTURES))
 
 

@@ -39,8 +39,9 @@ from lmviz.train.recipe import (
 from lmviz.train.texts import preset
 from lmviz.ui.text import has
 from tests.conftest import ROOT
+from tests.unit.test_extend import RECIPES, carry_out
 
-THIRD = ROOT / "tests/third_architecture"
+USED = ROOT / "tests/use_of_an_architecture.py"
 MODEL = ROOT / "lmviz/model"
 RECORDS = sorted(ARCHITECTURES)
 SIZES: dict[str, Any] = {"n_ctx": 20, "n_layers": 3, "d_model": 24, "n_heads": 2, "d_mlp": 40}
@@ -244,21 +245,10 @@ def test_knowing_of_an_architecture_is_seen(tmp_path: Path, source: str) -> None
 
 @pytest.fixture(scope="module")
 def copy_with_a_third(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package with an architecture more: its lesson, its record, and its place in the list."""
+    """The package with one architecture more, as docs/extend.md adds it."""
     folder = tmp_path_factory.mktemp("third")
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "lmviz", folder / "lmviz", ignore=ignored)
-    for name in ("tiny.py", "tiny_record.py"):
-        shutil.copy(THIRD / name, folder / "lmviz/model")
-    listed = folder / "lmviz/model/architectures.py"
-    written = listed.read_text(encoding="utf-8")
-    for old, new in (
-        ("import gpt2_record, mini_llm_record", "import gpt2_record, mini_llm_record, tiny_record"),
-        ("        gpt2_record.RECORD,\n", "        gpt2_record.RECORD,\n        tiny_record.RECORD,\n"),
-    ):
-        assert written.count(old) == 1
-        written = written.replace(old, new)
-    listed.write_text(written, encoding="utf-8")
+    shutil.copytree(ROOT / "lmviz", folder / "lmviz", ignore=shutil.ignore_patterns("__pycache__"))
+    carry_out(RECIPES["An architecture"], folder)
     return folder
 
 
@@ -267,7 +257,7 @@ def test_a_third_architecture_is_a_lesson_a_record_and_a_line(
     copy_with_a_third: Path, tmp_path: Path, tied: str
 ) -> None:
     done = subprocess.run(
-        [sys.executable, str(THIRD / "use.py"), tied],
+        [sys.executable, str(USED), tied],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(copy_with_a_third), "LMVIZ_MODELS": str(tmp_path)},
         capture_output=True,
