@@ -31,7 +31,7 @@ from lmviz.model.weights import (
     tensors_as_file,
 )
 
-LARGEST_N_CTX = 16_384  # the causal mask has n_ctx * n_ctx cells: 256 MB here
+LARGEST_N_CTX = 16_384  # the causal mask has n_ctx * n_ctx cells: 268 MB here
 
 NO_CARD = Card()
 

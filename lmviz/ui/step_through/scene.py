@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lmviz.debug.game import LEVELS, Level
 from lmviz.model.architecture import Architecture
 from lmviz.model.architectures import record_of
 from lmviz.registry.edits import HeadOff
@@ -45,6 +46,7 @@ def scene(
     lit = _lit(run, view, cursor, step)
     pos = focus_position(run, view)
     picture = _picture(run, view, cursor, stage, pos, windows, other)
+    level = _level(run)
     return {
         "lang": view.lang,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
@@ -58,7 +60,7 @@ def scene(
         "say": say(run, view, cursor, stage, step, pos),
         "inspector": _renamed(pinned, picture),
         "watch": watched(run, view),
-        "strip": strip(run, view, stage) if not _hidden(run).endswith("3") else [],
+        "strip": strip(run, view, stage) if level is None or level.invariants else [],
         "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
     }
 
@@ -89,17 +91,16 @@ def _lit(run: Recording, view: View, cursor: Cursor, step: Step | None) -> Step 
 def _source(run: Recording, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> dict[str, Any] | None:
     if lit is None:
         return None
-    if _hidden(run):
+    if _level(run) is not None:
         return hidden_pane(run.trace, lit.index, text(view.lang, "game.hidden"))
     span = lit.span if own is None else _span(run, cursor, lit)
     return code_pane(run.trace, lit.index, span, view.stops)
 
 
-def _hidden(run: Recording) -> str:
-    """The level of the puzzle that a model is, as "puzzle/3"; empty for other models. Puzzles hide their source, and
-    those of level 3 what must hold."""
+def _level(run: Recording) -> Level | None:
+    """How hard a puzzle the model is; None for other models. Puzzles hide their source, and hard ones what must hold."""
     model = run.request.model
-    return f"puzzle/{model.level}" if isinstance(model, PuzzleModel) else ""
+    return LEVELS[model.level] if isinstance(model, PuzzleModel) else None
 
 
 def _span(run: Recording, cursor: Cursor, step: Step) -> Any:

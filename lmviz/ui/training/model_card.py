@@ -9,6 +9,7 @@ import streamlit as st
 
 from lmviz.model.architecture import Config
 from lmviz.model.architectures import ARCHITECTURES
+from lmviz.model.files import MEGABYTE
 from lmviz.services.services import Services
 from lmviz.train.counts import COMPARED, KNOWN_MODELS, parts
 from lmviz.train.plan import Plan
@@ -29,7 +30,6 @@ SIZES = {
     "n_ctx": (4, 8, 10, 16, 32, 64, 128),
 }
 RUNS_LISTED = 20  # of the trainings, the latest
-MEGABYTE = 10**6
 
 
 def choices(services: Services, view: View, recipe: Recipe) -> None:
