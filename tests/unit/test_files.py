@@ -248,7 +248,7 @@ def test_there_is_no_other_door() -> None:
     assert not found
 
 
-UNIT = re.compile(r"\b([KMG]i?B|\w*BYTES?)\b")
+UNIT = re.compile(r"\b([KMG]I?B|\w*(KILO|MEGA|GIGA|KIBI|MEBI|GIBI)BYTES?)\b")
 
 
 def test_a_megabyte_is_one_constant() -> None:

@@ -98,7 +98,7 @@ def _source(run: Recording, view: View, lit: Step | None, own: Step | None, curs
 
 
 def _level(run: Recording) -> Level | None:
-    """How hard a puzzle the model is; None for other models. Puzzles hide their source, and hard ones what must hold."""
+    """How hard a puzzle the model is; None for other models. Puzzles hide their source, hard ones also what must hold."""
     model = run.request.model
     return LEVELS[model.level] if isinstance(model, PuzzleModel) else None
 
