@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmviz.trace.step import Array, Cell, Step, Trace
+from lmviz.debug.bad_numbers import bad_values
+from lmviz.trace.step import Array, Cell, Trace
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,9 @@ def first_bad(trace: Trace) -> Bad | None:
 
 
 def _forward(trace: Trace) -> Iterator[Bad]:
-    for step in trace:
-        for value in step.outputs:
-            if (cell := _first(_wrong(step, value.array))) is not None:
-                yield Bad(value.address, cell, is_gradient=False)
+    for _, value, bad in bad_values(trace, trace):
+        if (cell := _first(bad)) is not None:
+            yield Bad(value.address, cell, is_gradient=False)
 
 
 def _backward(trace: Trace) -> Iterator[Bad]:
@@ -36,13 +36,6 @@ def _backward(trace: Trace) -> Iterator[Bad]:
         for value in step.outputs:
             if value.grad is not None and (cell := _first(~np.isfinite(value.grad))) is not None:
                 yield Bad(value.address, cell, is_gradient=True)
-
-
-def _wrong(step: Step, array: Array) -> Array:
-    if array.dtype.kind != "f":
-        return np.zeros(array.shape, bool)
-    wrong: Array = np.isnan(array) | (np.isposinf(array) if step.op == "masked_fill" else np.isinf(array))
-    return wrong
 
 
 def _first(wrong: Array) -> Cell | None:

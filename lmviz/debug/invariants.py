@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmviz.debug.bad_numbers import bad_values
 from lmviz.trace.step import Array, Step, Trace
 from lmviz.walk.stages import Stage
 
@@ -29,7 +30,8 @@ def checks_of(trace: Trace, stage: Stage) -> tuple[Check, ...]:
     steps = trace[stage.first : stage.last + 1]
     found: list[Check] = []
     with np.errstate(all="ignore"):  # ∞ − ∞ is NaN, which no check calls right
-        for check in (finite, *_BY_KIND.get(stage.kind, ())):
+        found.extend(finite(trace, steps))
+        for check in _BY_KIND.get(stage.kind, ()):
             found.extend(check(steps))
     found.extend(written_out_agrees(trace, steps))
     return tuple(found)
@@ -48,15 +50,9 @@ def written_out_agrees(trace: Trace, steps: Iterable[Step]) -> Iterable[Check]:
                 yield Check("written_out", off, off <= 10 * _tolerance(step) * scale)
 
 
-def finite(steps: Iterable[Step]) -> Iterable[Check]:
-    """No NaN anywhere, and no infinity but the −∞ of a mask. Measured: how many there are."""
-    bad = 0
-    for step in steps:
-        masking = step.op in ("masked_fill", "where", "add", "getitem") or step.address.rpartition(".")[2] == "masked"
-        for value in step.outputs:
-            if value.dtype.startswith(("float", "bfloat")):
-                array = value.array
-                bad += int(np.isnan(array).sum() + (np.isposinf(array) if masking else np.isinf(array)).sum())
+def finite(trace: Trace, steps: Iterable[Step]) -> Iterable[Check]:
+    """No NaN anywhere, and no infinity but a mask's. Measured: how many there are."""
+    bad = sum(int(where.sum()) for _, _, where in bad_values(trace, steps))
     yield Check("finite", bad, bad == 0)
 
 

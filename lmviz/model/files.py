@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from lmviz.errors import UserError
 
-MEGABYTE = 2**20
+MEGABYTE = 10**6  # bytes, on screen too
 CHUNK = MEGABYTE  # bytes asked of the disk at once
 SECONDS = 20  # that a disk may take to give a whole file
 UNFINISHED = ".unfinished"  # after the name of a file that is being written

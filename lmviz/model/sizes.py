@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Size
 
@@ -20,6 +21,14 @@ def check_sizes(**sizes: object) -> None:
         limit = LARGEST_OF.get(name, LARGEST)
         if size > limit:
             raise UserError("{name} must be {limit} at most; got {size}.", name=name, limit=limit, size=size)
+
+
+def size_in(config_json: dict[str, Any], name: str) -> int:
+    """One size of a model's config.json; a UserError if it is none."""
+    size = config_json.get(name)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise UserError("{name} in config.json must be a whole number, 1 or more; got {size!r}.", name=name, size=size)
+    return size
 
 
 def check_heads(d_model: int, n_heads: int) -> None:

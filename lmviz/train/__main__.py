@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from lmviz.errors import UserError
+from lmviz.model.architectures import config_in
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint, save
 from lmviz.quantise.aware import finish, prepare
@@ -51,7 +52,7 @@ def make(path: Path, out: Path) -> Checkpoint:
     model = finish(prepared, model)
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
     card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)
-    checkpoint = Checkpoint(model.eval(), corpus.tokenizer, model.cfg, card, out)
+    checkpoint = Checkpoint(model.eval(), corpus.tokenizer, config_in(model), card, out)
     save(checkpoint, out)
     if out.resolve() != path.parent.resolve():
         for name in filter(None, (path.name, recipe.data.file)):

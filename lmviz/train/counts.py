@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from lmviz.model.gpt2 import GPT2Config
-from lmviz.model.mini_llm import MiniLLMConfig
-
-Config = GPT2Config | MiniLLMConfig
-
-
-@dataclass(frozen=True)
-class Part:
-    """Weights of one kind: so many tensors of one shape."""
-
-    name: str  # tok_embed, pos_embed, w_qkv, w_o, w_in, w_out, biases, norms, unembed
-    times: int
-    shape: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        return self.times * math.prod(self.shape)
+from lmviz.model.architecture import Config, Part
+from lmviz.model.architectures import architecture_of
 
 
 @dataclass(frozen=True)
@@ -49,22 +33,7 @@ COMPARED = (KNOWN_MODELS[0], KNOWN_MODELS[-1])  # that a new model is compared w
 
 def parts(config: Config) -> tuple[Part, ...]:
     """All weights of a model, each in one part, as the lesson counts them. A tied unembedding is no part of its own."""
-    d_model, d_mlp, d_vocab, n_layers = config.d_model, config.d_mlp, config.d_vocab, config.n_layers
-    embeddings = (Part("tok_embed", 1, (d_vocab, d_model)), Part("pos_embed", 1, (config.n_ctx, d_model)))
-    qkv = Part("w_qkv", 3 * n_layers, (d_model, d_model))
-    mlp = (Part("w_in", n_layers, (d_model, d_mlp)), Part("w_out", n_layers, (d_mlp, d_model)))
-    unembed = Part("unembed", 1, (d_model, d_vocab))
-    if isinstance(config, MiniLLMConfig):
-        return (*embeddings, qkv, *mlp, Part("biases", n_layers, (d_mlp + d_model,)), unembed)
-    return (
-        *embeddings,
-        qkv,
-        Part("w_o", n_layers, (d_model, d_model)),
-        *mlp,
-        Part("biases", n_layers, (4 * d_model + d_mlp + d_model,)),  # of q, k, v, o; of w_in; of w_out
-        Part("norms", 2 * (2 * n_layers + 1), (d_model,)),  # a scale and a shift; two norms a block, one at the end
-        *(() if config.tied else (unembed,)),
-    )
+    return architecture_of(config).parts(config)
 
 
 def n_parameters(config: Config) -> int:

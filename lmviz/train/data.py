@@ -18,7 +18,7 @@ from lmviz.train.recipe import DataRecipe, Recipe, TokenizerRecipe, TrainingReci
 
 IGNORED = -100  # a target that no loss counts: F.cross_entropy's own value for it
 LARGEST_FILE = 64 * MEGABYTE
-LARGEST_WINDOWS = 2**23  # tokens in all windows together: 128 MB of inputs and targets
+LARGEST_WINDOWS = 2**23  # tokens in all windows together: 134 MB of inputs and targets
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ import json
 import os
 from dataclasses import dataclass, field
 
-GIGABYTE = 2**30
+from lmviz.model.files import MEGABYTE
+
+GIGABYTE = 1000 * MEGABYTE
 
 
 def _all_cores_but_one() -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lmviz.errors import UserError
-from lmviz.model.mini_llm import MiniLLMConfig
-from lmviz.train.counts import Config, n_parameters
+from lmviz.model.architecture import Config
+from lmviz.model.architectures import architecture_of
+from lmviz.train.counts import n_parameters
 from lmviz.train.recipe import TrainingRecipe
 
 FLOAT = 4  # bytes
@@ -32,9 +33,8 @@ def memory_of(config: Config, optimizer: str, batch_size: int, n_pos: int | None
     """The memory of one training step.
 
     Weights, gradients and each of the optimiser's memories are 4 bytes a parameter. Activations are counted in our
-    models' code: for each of batch * pos positions, d_model numbers for everything of the residual stream's width that
-    a backward pass reads again, d_mlp for the hidden layer before and after its activation, n_heads * pos for the
-    pattern, and d_vocab for the probabilities. Within about a tenth of what autograd keeps.
+    models' code, for each of batch * pos positions: the record of the architecture says which numbers a backward pass
+    reads again. Within about a tenth of what autograd keeps.
 
     Args:
         n_pos: positions per window; default: the whole context.
@@ -64,15 +64,13 @@ def check_memory(config: Config, training: TrainingRecipe, n_windows: int, limit
 
 
 def _beside_weights(config: Config) -> int:
-    """The masks that say which query may see which key, n_ctx * n_ctx bytes in every layer, and Python's objects."""
-    return config.n_layers * (config.n_ctx**2 + PER_LAYER)
+    """What is worked out and not learned (the masks that say which query may see which key), and Python's objects."""
+    tables = architecture_of(config).tables(config)
+    return sum(table.copies * table.n_bytes for table in tables) + config.n_layers * PER_LAYER
 
 
 def _per_position(config: Config, n_pos: int) -> int:
     """Numbers that autograd keeps for each position of each text."""
-    d_model, d_mlp, pattern = config.d_model, config.d_mlp, config.n_heads * n_pos
-    if isinstance(config, MiniLLMConfig):  # x, q, k, v, x_mid; hidden; pattern. Then x, and the log-probabilities
-        return config.n_layers * (5 * d_model + d_mlp + pattern) + d_model + config.d_vocab
-    # Two norms (centred, normed and what they give), q, k, v, joined; pre, hidden; pattern; and two masks of dropout
-    block = (10 + 2 * bool(config.dropout)) * d_model + 2 * d_mlp + pattern
-    return config.n_layers * block + 3 * d_model + config.d_vocab
+    record = architecture_of(config)
+    block = sum(kept.count for kept in record.kept_by_block(config, n_pos))
+    return config.n_layers * block + sum(kept.count for kept in record.kept_around(config))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmviz.model.architecture import Config, Part
 from lmviz.model.tokenizer import Tokenizer
-from lmviz.train.counts import Config, Part, parts
+from lmviz.train.counts import parts
 from lmviz.train.data import Corpus, read_corpus, split
 from lmviz.train.initial import config_of
 from lmviz.train.memory import Memory, check_memory, memory_of

@@ -7,12 +7,13 @@ import json
 import re
 import tomllib
 from collections.abc import Hashable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from lmviz.errors import UserError
+from lmviz.model.architectures import ARCHITECTURES, NAMES
 from lmviz.model.files import read_text
 from lmviz.model.sizes import check_above_zero, check_choice, check_fraction, check_sizes
 from lmviz.model.tokenizer import check_d_vocab
@@ -65,7 +66,7 @@ class TokenizerRecipe:
 class ModelRecipe:
     """Architecture and sizes; the size of the vocabulary comes from the tokenizer."""
 
-    architecture: str  # "gpt2", "mini_llm"
+    architecture: str  # one of lmviz.model.architectures
     n_ctx: int
     n_layers: int
     d_model: int
@@ -76,14 +77,67 @@ class ModelRecipe:
     dropout: float = 0.0
     initial_std: float = 0.02  # of the weights before training, around 0
     start: str = ""  # folder of a model of these sizes, seen from the recipe's, to go on from; empty: from scratch
+    own: tuple[tuple[str, Any], ...] = ()  # by name, what no other architecture has; in TOML, keys like all others
 
     def __post_init__(self) -> None:
-        check_choice("architecture", self.architecture, ("gpt2", "mini_llm"))
+        check_choice("architecture", self.architecture, NAMES)
         check_above_zero(initial_std=self.initial_std)
-        if self.architecture == "mini_llm" and self.dropout:
+        for name in _lacking(self):
             raise UserError(
-                "A mini_llm has no dropout: leave it at 0, or take gpt2; got {dropout}.", dropout=self.dropout
+                "A {architecture} has no {name}: leave it at {fixed}, or take {others}; got {value}.",
+                architecture=self.architecture,
+                name=name,
+                fixed=fixed_at(self.architecture, name),
+                others=", ".join(other for other in NAMES if name in ARCHITECTURES[other].settings),
+                value=getattr(self, name),
             )
+
+
+SHARED = tuple(
+    field.name for field in fields(ModelRecipe) if field.name not in ("architecture", "initial_std", "start", "own")
+)
+
+
+def own_settings(architecture: str) -> dict[str, Any]:
+    """The types of the settings that an architecture has and no recipe knows of; the texts decide d_vocab."""
+    return {
+        name: kind
+        for name, kind in ARCHITECTURES[architecture].settings.items()
+        if name not in SHARED and name != "d_vocab"
+    }
+
+
+def lacks(architecture: str, name: str) -> bool:
+    """Whether a setting that recipes have means nothing to an architecture."""
+    return name in _usual() and name not in ARCHITECTURES[architecture].settings
+
+
+def fixed_at(architecture: str, name: str) -> Any:
+    """What an architecture has in place of a setting, or else what the setting is when nobody sets it."""
+    return ARCHITECTURES[architecture].fixed.get(name, _usual()[name])
+
+
+def of_architecture(recipe: ModelRecipe, architecture: str) -> ModelRecipe:
+    """The same sizes in another architecture, without the settings that it lacks."""
+    lacking: dict[str, Any] = {name: usual for name, usual in _usual().items() if lacks(architecture, name)}
+    own = tuple((name, value) for name, value in recipe.own if name in own_settings(architecture))
+    return replace(recipe, architecture=architecture, own=own, **lacking)
+
+
+def _lacking(recipe: ModelRecipe) -> list[str]:
+    """The settings that are set, and that the architecture lacks."""
+    record = ARCHITECTURES[recipe.architecture]
+    return [
+        name
+        for name, usual in _usual().items()
+        if lacks(record.name, name) and getattr(recipe, name) not in (usual, record.fixed.get(name, usual))
+    ]
+
+
+@lru_cache
+def _usual() -> dict[str, Any]:
+    """What the shared settings are that a recipe need not say."""
+    return {one.name: one.default for one in fields(ModelRecipe) if one.name in SHARED and one.default is not MISSING}
 
 
 @dataclass(frozen=True)
@@ -167,12 +221,22 @@ def stored_recipe(tables: Mapping[str, Any]) -> Recipe:
     """A recipe that a run was stored with. What it does not say is as it was before it could be said."""
     training = tables.get("training")
     known = {"batches": "full"} | training if isinstance(training, dict) else training
-    return recipe_from({**tables, "training": known})
+    model = tables.get("model")
+    return recipe_from({**tables, "training": known, "model": _stored_model(model)})
+
+
+def _stored_model(table: object) -> object:
+    """Without the settings that its architecture lacks: they were once passed over."""
+    if not isinstance(table, dict) or table.get("architecture") not in NAMES:
+        return table
+    passed_over = [name for name in ("activation", "tied") if lacks(table["architecture"], name)]
+    return {key: value for key, value in table.items() if key not in passed_over}
 
 
 def tables_of(recipe: Recipe) -> dict[str, Any]:
     """What `recipe_from` reads back as the same recipe, in types that JSON and TOML have."""
     tables = asdict(recipe)
+    tables["model"] |= dict(tables["model"].pop("own"))
     return {
         name: {key: list(value) if isinstance(value, tuple) else value for key, value in table.items()}
         for name, table in tables.items()
@@ -184,7 +248,8 @@ def toml_of(recipe: Recipe) -> str:
     sections = []
     for name, table in tables_of(recipe).items():
         known = {field.name: field.default for field in fields(type(getattr(recipe, name)))}
-        given = {key: value for key, value in table.items() if getattr(getattr(recipe, name), key) != known[key]}
+        section = getattr(recipe, name)
+        given = {key: value for key, value in table.items() if key not in known or getattr(section, key) != known[key]}
         if given:
             sections.append("\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in given.items())]))
     return "\n\n".join(sections) + "\n"
@@ -204,10 +269,19 @@ def _types(kind: Hashable) -> dict[str, Any]:
 def _section(kind: type[Section], name: str, table: object) -> Section:
     if not isinstance(table, dict):
         raise UserError("{name} must be a section, [{name}], of the recipe.", name=name)
-    types = _types(kind)  # type: ignore[arg-type]
+    own = _own_types(table) if kind is ModelRecipe else {}
+    types = {key: found for key, found in _types(kind).items() if key != "own"} | own  # type: ignore[arg-type]
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
     _check_keys(f"[{name}]", table, types, required)
-    return kind(**{key: _checked(f"{key} in [{name}]", value, types[key]) for key, value in table.items()})
+    values = {key: _checked(f"{key} in [{name}]", value, types[key]) for key, value in table.items()}
+    found = {"own": tuple(sorted((key, values.pop(key)) for key in own if key in values))} if own else {}
+    return kind(**values, **found)
+
+
+def _own_types(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the settings that the architecture in this section has for itself."""
+    architecture = table.get("architecture")
+    return own_settings(architecture) if isinstance(architecture, str) and architecture in NAMES else {}
 
 
 def _check_keys(where: str, table: Mapping[str, Any], known: Mapping[str, Any], required: set[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import nn
 
+from lmviz.model.architectures import ARCHITECTURES
 from lmviz.train.baselines import baselines, counted_loss
 from lmviz.train.data import Corpus, Windows
 from lmviz.train.loop import mean_loss
@@ -16,21 +17,6 @@ from lmviz.train.recipe import Recipe
 from lmviz.train.sampling import first_words, samples
 
 FEW_TOKENS = 8  # a vocabulary so small that the card says what comes after each of its tokens
-USE = {
-    "gpt2": """\
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained(".")
-model = AutoModelForCausalLM.from_pretrained(".")
-ids = tokenizer({prompt}, return_tensors="pt").input_ids
-print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
-    "mini_llm": """\
-import lmviz
-
-checkpoint = lmviz.load(".")
-ids = checkpoint.tokenizer.encode({prompt}).ids_tensor
-print(checkpoint.tokenizer.piece(int(checkpoint.model(ids)[0, -1].argmax())))""",
-}
 PUBLISH = """\
 pip install huggingface_hub
 hf auth login
@@ -45,6 +31,7 @@ def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str, st
         step: how many steps the model has made, if not all of the recipe's.
     """
     prompt = first_words(recipe, corpus.tokenizer)
+    use = ARCHITECTURES[recipe.model.architecture].use
     parts = [
         f"# {recipe.card.title}",
         *filter(None, [recipe.card.about.strip()]),
@@ -58,8 +45,8 @@ def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str, st
         _table(("after", "next", "how sure"), next_tokens(recipe, corpus, model)),
         *_written(recipe, corpus, model, prompt),
         "## Use it",
-        _USE_IT[recipe.model.architecture],
-        f"```python\n{USE[recipe.model.architecture].format(prompt=json.dumps(prompt, ensure_ascii=False))}\n```",
+        use.heading,
+        f"```python\n{use.code.format(prompt=json.dumps(prompt, ensure_ascii=False))}\n```",
         "## Publish it",
         "In this folder; YOUR-NAME is your account at huggingface.co:",
         f"```\n{PUBLISH.format(name=f'YOUR-NAME/{slug(recipe.card.title)}')}\n```",
@@ -99,12 +86,6 @@ def _held_out(windows: Windows, corpus: Corpus, model: nn.Module) -> Iterator[st
         ("triples counted on the others", f"{counted_loss(corpus.train, windows, 2, d_vocab):.4f}"),
     )
     yield _table(("texts held out", "nats"), rows)
-
-
-_USE_IT = {
-    "gpt2": "In this folder, with `pip install transformers`:",
-    "mini_llm": "`transformers` does not know this architecture; lmviz opens it. In this folder:",
-}
 
 
 @torch.no_grad()

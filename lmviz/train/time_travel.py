@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lmviz.chance import seeded
 from lmviz.errors import UserError
+from lmviz.model.architectures import config_in
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.files import MissingFile
@@ -75,7 +76,7 @@ def model_at(
         model = finish(prepare(model, recipe.quantisation), model)
     tokenizer = _tokenizer(root / run)
     card = Card(title=name, languages=recipe.card.languages, prompts=recipe.card.prompts)
-    return Checkpoint(model.eval(), tokenizer, model.cfg, card)
+    return Checkpoint(model.eval(), tokenizer, config_in(model), card)
 
 
 def before_step(root: Path, run: str, step: int, d_vocab: int) -> BeforeStep:

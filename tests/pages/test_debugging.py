@@ -15,7 +15,7 @@ from lmviz.debug.doctor import CHECKS
 from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.exercises.pitfalls import ASKED
 from lmviz.debug.exercises.walk import questions
-from lmviz.debug.game import puzzle
+from lmviz.debug.game import LEVELS, puzzle
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Request
@@ -275,6 +275,13 @@ def test_a_puzzle_hides_its_source_and_at_level_3_what_must_hold(open_page: Open
     assert drawn["source"]["lines"] == []
     assert drawn["source"]["why"] == text("en", "game.hidden")
     assert bool(drawn["strip"]) is shows
+
+
+def test_a_level_decides_by_its_own_rule_whether_a_puzzle_shows_what_must_hold(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LEVELS, 1, replace(LEVELS[1], invariants=False))
+    assert not scene(open_page(model="puzzle/1-7", step="softmax"))["strip"]
 
 
 @pytest.mark.parametrize("puzzle_first", [True, False])

@@ -218,6 +218,14 @@ def test_a_link_brings_back_the_plan_and_what_makes_no_sense_in_it_is_said(open_
     assert len(complaints(app)) == 1
 
 
+def test_another_architecture_leaves_behind_the_settings_that_it_lacks(open_training: Open) -> None:
+    for start in ({}, {"start": "pokemon"}):
+        app = open_training(data="names", changes='{"model.architecture":"mini_llm","model.dropout":0.1}', **start)
+        assert not complaints(app)
+    app = open_training(data="names", changes='{"model.dropout":0.1}', start="pokemon")
+    assert not complaints(app)
+
+
 def test_ones_own_text_is_cut_and_trained(open_training: Open, runs: Runs) -> None:
     app = open_training(data="own")
     assert not complaints(app)  # nothing typed yet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import socket
 import sys
@@ -247,8 +248,24 @@ def test_there_is_no_other_door() -> None:
     assert not found
 
 
+UNIT = re.compile(r"\b([KMG]I?B|\w*(KILO|MEGA|GIGA|KIBI|MEBI|GIBI)BYTES?)\b")
+
+
+def test_a_megabyte_is_one_constant() -> None:
+    """On screen it is a million bytes; whatever else has the word in its name comes of it."""
+    found = {}
+    for path in sorted((ROOT / "lmviz").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and UNIT.search(ast.unparse(node.targets[0])):
+                found[path.relative_to(ROOT).as_posix()] = ast.unparse(node)
+    assert found == {
+        "lmviz/model/files.py": "MEGABYTE = 10 ** 6",
+        "lmviz/train/limits.py": "GIGABYTE = 1000 * MEGABYTE",
+    }
+
+
 def test_a_tokenizer_file_may_be_as_large_as_the_largest_in_use(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_bytes(b" " * (64 * MEGABYTE + 1))
-    with pytest.raises(UserError, match="at most 67108864 bytes; it has 67108865"):
+    with pytest.raises(UserError, match="at most 64000000 bytes; it has 64000001"):
         Tokenizer.from_file(path)

@@ -413,7 +413,7 @@ def test_a_full_disk_fails_the_run_with_a_sentence_and_leaves_what_was_there(
 def test_a_folder_that_may_take_no_more_thins_first_and_then_fails_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The list of runs is left out here: how long its journal grows depends on how quick this machine is.
+    # The list of runs is left out here: how long its measurements grows depends on how quick this machine is.
     monkeypatch.setattr(space, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
     roomy = Here(tmp_path, Limits(at_once=1, n_bytes=80_000))
     run = roomy.start(RECIPE)

@@ -292,7 +292,7 @@ def add_run(store: Database, run: str, best: int, pin: int) -> None:
 
 @pytest.fixture
 def only_checkpoints_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long SQLite's journal grows depends on how quick this machine is."""
+    """How long SQLite's measurements grows depends on how quick this machine is."""
     monkeypatch.setattr(space, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
 
 

@@ -8,24 +8,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lmviz.debug.sources import Source
+from lmviz.model.architectures import ARCHITECTURES
+from lmviz.model.source_edits import Edit
 from lmviz.walk.stages import Kind
 
 Place = Kind | Literal["training"]
+LOOP = "plain_loop"  # the source of the training loop
 Mark = Literal[" ", "-", "+", "…"]
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """Text that stands in a source, whole lines or a part of one, and what takes its place."""
-
-    old: str
-    new: str
-    times: int = 1  # how often `old` stands there
-
-
-@dataclass(frozen=True, slots=True)
 class Bug:
-    """One mistake that people make.
+    """One mistake that people make: in a model, where the record of an architecture says how, or in the training loop.
 
     `seen_by` names the checks of the doctor that find it in a model that is otherwise healthy; empty: the doctor cannot
     see it, and says so.
@@ -33,7 +27,6 @@ class Bug:
 
     name: str
     place: Place  # the stage that it breaks; "training": the loop
-    edits: Mapping[str, tuple[Edit, ...]]  # by source: "gpt2", "mini_llm", "plain_loop"
     seen_by: tuple[str, ...]
     source: Source  # who met it, or which equation it breaks
     level: int = 1  # of the game: 1 easy to see, 3 hard
@@ -42,10 +35,18 @@ class Bug:
     needs_dropout: float = 0.0  # the healthy model must have it too
     needs_tie: bool = False
     retrain: bool = False  # its effect is on the weights: both models are trained anew, from the same seed
+    loop: tuple[Edit, ...] = ()  # of the source of the training loop
 
     @property
     def in_loop(self) -> bool:
-        return "plain_loop" in self.edits
+        return bool(self.loop)
+
+    @property
+    def edits(self) -> Mapping[str, tuple[Edit, ...]]:
+        """By source: the name of an architecture, or LOOP."""
+        if self.loop:
+            return {LOOP: self.loop}
+        return {name: record.edits[self.name] for name, record in ARCHITECTURES.items() if self.name in record.edits}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,23 @@ from torch import nn
 
 from lmviz.chance import seeded
 from lmviz.debug import plain_loop
-from lmviz.debug.bugs.bug import Bug
+from lmviz.debug.bugs.bug import LOOP, Bug
 from lmviz.debug.bugs.source import broken_module
 from lmviz.debug.lesson_step import one_by_one
 from lmviz.debug.patient import ids_of
 from lmviz.errors import UserError
+from lmviz.model.architectures import ARCHITECTURES, architecture_of
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.model.gpt2 import GPT2Config
 from lmviz.train.initial import new_model, sizes_of
 
 STEPS, RATE, SEED = 60, 0.01, 0  # of the short training that shows bugs whose effect is on the weights
 LARGEST = 2_000_000  # parameters of a model that is trained for a bug
-ARCHITECTURES = {"GPT2": "gpt2", "MiniLLM": "mini_llm"}
 
 
 def architecture(checkpoint: Checkpoint) -> str:
     """Which of the sources a model was made from; empty if none of those that bugs are written for."""
-    return ARCHITECTURES.get(type(checkpoint.model).__name__, "")
+    made = type(checkpoint.model).__name__
+    return next((name for name, record in ARCHITECTURES.items() if record.model.__name__ == made), "")
 
 
 def why_not(bug: Bug, checkpoint: Checkpoint) -> str:
@@ -39,7 +39,7 @@ def why_not(bug: Bug, checkpoint: Checkpoint) -> str:
         return "too_few_heads"
     if config.n_layers < bug.least_layers:
         return "too_few_layers"
-    if bug.needs_tie and not (isinstance(config, GPT2Config) and config.tied):
+    if bug.needs_tie and not architecture_of(config).ties(config):
         return "not_tied"
     if bug.retrain and sum(p.numel() for p in checkpoint.model.parameters()) > LARGEST:
         return "too_large"
@@ -64,7 +64,7 @@ def broken(checkpoint: Checkpoint, bug: Bug) -> Checkpoint:
 
 def loop_of(bug: Bug | None) -> ModuleType:
     """The training loop with the bug in it, if that is where the bug is."""
-    return broken_module(bug, "plain_loop") if bug is not None and bug.in_loop else plain_loop
+    return broken_module(bug, LOOP) if bug is not None and bug.in_loop else plain_loop
 
 
 def untrained(checkpoint: Checkpoint, bug: Bug | None = None) -> nn.Module:
@@ -106,7 +106,7 @@ def _kind(checkpoint: Checkpoint, bug: Bug | None) -> Any:
     kind = type(checkpoint.model)
     if bug is None or bug.in_loop:
         return kind
-    return getattr(broken_module(bug, ARCHITECTURES[kind.__name__]), kind.__name__)
+    return getattr(broken_module(bug, architecture(checkpoint)), kind.__name__)
 
 
 def _of_weights(kind: Any, config: Any, source: nn.Module) -> nn.Module:

@@ -10,9 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from lmviz.debug.bugs.bug import Bug, DiffLine, apply, diff
+from lmviz.debug import plain_loop
+from lmviz.debug.bugs.bug import LOOP, Bug, DiffLine, apply, diff
+from lmviz.model.architectures import ARCHITECTURES
 
-SOURCES = {"gpt2": "lmviz.model.gpt2", "mini_llm": "lmviz.model.mini_llm", "plain_loop": "lmviz.debug.plain_loop"}
+SOURCES = {name: record.model.__module__ for name, record in ARCHITECTURES.items()} | {LOOP: plain_loop.__name__}
 _one_at_a_time = threading.Lock()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 
+from lmviz.debug.bad_numbers import bad_values
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.patient import Patient
 from lmviz.trace.recorder import record
@@ -18,20 +18,11 @@ STRAIGHT = frozenset(
     ("add", "sub", "mul", "div", "neg", "dropout", "view", "reshape", "contiguous", "to", "type_as", "float", "clone",
      "detach", "unsqueeze", "squeeze", "identity", "flatten", "unflatten")
 )  # fmt: skip  # steps that leave an activation what it is but for a factor, a shift or its shape
-# what puts infinities into a mask on purpose; others that make one of finite numbers have overflown
-MAKING_MASKS = frozenset(
-    ("masked_fill", "where", "full", "full_like", "new_full", "fill", "tensor", "as_tensor", "new_tensor", "setitem",
-     "index_put", "copy", "scatter", "triu", "tril", "zeros", "ones")
-)  # fmt: skip
-NOT_FILLED = frozenset(("empty", "empty_like", "new_empty", "empty_strided"))
-CLEANING = frozenset(("nan_to_num", "masked_fill", "where", "isnan", "isfinite", "isinf"))
 STATISTICS = frozenset(("mean", "var", "std", "var_mean", "std_mean", "norm", "sum"))
 
 
 def finite(patient: Patient) -> Finding:
     """No NaN anywhere and no infinity but a mask's. Measured: how many, in the first tensor that has any.
-
-    An infinity is a mask's if it was put there; one that comes of finite numbers is an overflow.
 
     Source: Goldberg 1991, 2.2, on how a NaN spreads; nanoGPT #215.
     """
@@ -40,13 +31,10 @@ def finite(patient: Patient) -> Finding:
         if bad:
             cell = tuple(int(i) for i in (~weight.isfinite()).nonzero()[0])
             return Finding("finite", False, bad, 0, path, cell, details={"why": "weight"})
-    for step in patient.trace:
-        for value in step.outputs:
-            wrong = _broken(patient.trace, step, value.array) if value.array.dtype.kind == "f" else None
-            if wrong is not None and wrong.any():
-                cell = tuple(int(i) for i in np.argwhere(wrong)[0])
-                details = {"why": _why(step, value.array)}
-                return Finding("finite", False, int(wrong.sum()), 0, value.address, cell, details=details)
+    for step, value, wrong in bad_values(patient.trace, patient.trace):
+        cell = tuple(int(i) for i in np.argwhere(wrong)[0])
+        details = {"why": _why(step, value.array)}
+        return Finding("finite", False, int(wrong.sum()), 0, value.address, cell, details=details)
     return Finding("finite", True, 0, 0)
 
 
@@ -56,28 +44,6 @@ def _why(step: Step, array: Array) -> str:
         return "overflow"
     rows = step.inputs[0].array if step.inputs and step.op in ("softmax", "scaled_dot_product_attention") else None
     return "empty_row" if rows is not None and np.isneginf(rows).all(axis=-1).any() else "nan"
-
-
-def _broken(trace: Trace, step: Step, array: Array) -> Array | None:
-    """Where a step has made a NaN, or an infinity out of finite numbers."""
-    if step.op in NOT_FILLED or bool(np.isfinite(array).all()):
-        return None
-    nan: Array = np.isnan(array)
-    if nan.any():
-        return None if _is_cleaned(trace, step) else nan
-    given = [value.array for value in step.inputs if value.array.dtype.kind == "f"]
-    is_passed_on = any(np.isinf(one).any() for one in given)
-    is_put = step.op in MAKING_MASKS or any(isinstance(s, float) and math.isinf(s) for s in step.settings.values())
-    is_log_of_mask = step.op == "log" and all(bool(np.isin(one, (0, 1)).all() and one.any()) for one in given)
-    infinite: Array = np.isinf(array)
-    return None if is_passed_on or is_put or is_log_of_mask else infinite
-
-
-def _is_cleaned(trace: Trace, step: Step) -> bool:
-    """Whether all that reads a step's result takes its NaN away."""
-    made = {value.address for value in step.outputs}
-    readers = [later for later in trace[step.index + 1 :] if any(value.address in made for value in later.inputs)]
-    return bool(readers) and all(reader.op in CLEANING for reader in readers)
 
 
 def norm(patient: Patient) -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lmviz.debug.exercises.question import Question, mixed
 from lmviz.debug.memory.estimate import estimate
 from lmviz.debug.pitfalls.run import Result
-from lmviz.train.counts import Config
+from lmviz.model.architecture import Config
 
 MOVES = ("rises", "still", "slow", "falls")  # what a loss can do
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmviz.model.mini_llm import MiniLLMConfig
-from lmviz.train.counts import Config, n_parameters
+from lmviz.model.architecture import Config, Kept
+from lmviz.model.architectures import architecture_of
+from lmviz.train.counts import n_parameters
 from lmviz.train.memory import FLOAT, REMEMBERED, memory_of
 
 
@@ -44,30 +45,24 @@ def estimate(config: Config, optimizer: str, batch_size: int, n_pos: int | None 
     n_pos = n_pos or config.n_ctx
     memory = memory_of(config, optimizer, batch_size, n_pos)
     n, b, t, moments = n_parameters(config), batch_size, n_pos, REMEMBERED[optimizer]
-    blocks, block, in_numbers = _block(config, b, t)
-    ends = memory.activations - blocks * config.n_layers
-    d, v = config.d_model, config.d_vocab
-    width = 1 if isinstance(config, MiniLLMConfig) else 3
-    around = ("", "") if width == 1 else ("3", "3 \\cdot ")
+    record, v = architecture_of(config), config.d_vocab
+    in_block, around = record.kept_by_block(config, n_pos), record.kept_around(config)
     return Estimate(
         (
             Part("weights", memory.weights, r"4 \cdot N", rf"4 \cdot {n}"),
             Part("gradients", memory.gradients, r"4 \cdot N", rf"4 \cdot {n}"),
             Part("optimizer", memory.optimizer, rf"{moments} \cdot 4 \cdot N", rf"{moments} \cdot 4 \cdot {n}"),
-            Part("block", blocks, block, in_numbers, config.n_layers),
-            Part("ends", ends, rf"4BT({around[0]}d + V)", rf"4 \cdot {b} \cdot {t} \cdot ({around[1]}{d} + {v})"),
+            _activations("block", in_block, b, t, config.n_layers),
+            _activations("ends", around, b, t),
             Part("working", 2 * FLOAT * b * t * v, "4BT(2V)", rf"4 \cdot {b} \cdot {t} \cdot 2 \cdot {v}"),
         )
     )
 
 
-def _block(config: Config, b: int, t: int) -> tuple[int, str, str]:
-    """The activations of one block: bytes, formula, and formula with numbers."""
-    d, m, h = config.d_model, config.d_mlp, config.n_heads
-    if isinstance(config, MiniLLMConfig):
-        wide, mlp, inside = 5, 1, ("5d + m + HT", rf"5 \cdot {d} + {m} + {h} \cdot {t}")
-    else:
-        wide, mlp = 12 if config.dropout else 10, 2
-        inside = (rf"{wide}d + 2m + HT", rf"{wide} \cdot {d} + 2 \cdot {m} + {h} \cdot {t}")
-    size = FLOAT * b * t * (wide * d + mlp * m + h * t)
-    return size, f"4BT({inside[0]})", rf"4 \cdot {b} \cdot {t} \cdot ({inside[1]})"
+def _activations(name: str, kept: tuple[Kept, ...], b: int, t: int, times: int = 1) -> Part:
+    """What the forward pass keeps of so many numbers for each position."""
+    symbols = " + ".join(f"{one.times if one.times > 1 else ''}{one.symbol}" for one in kept)
+    factors = [[*([str(one.times)] if one.times > 1 else []), *map(str, one.sizes)] for one in kept]
+    numbers = " + ".join(r" \cdot ".join(one) for one in factors)
+    size = FLOAT * b * t * sum(one.count for one in kept)
+    return Part(name, size, f"4BT({symbols})", rf"4 \cdot {b} \cdot {t} \cdot ({numbers})", times)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE
 from lmviz.train.recipe import ModelRecipe
 
 TIME_LIMIT = 120.0  # seconds
-MEGABYTE = 10**6
 LARGEST = 4096 * MEGABYTE  # of a limit
 MARGIN = 48 * MEGABYTE  # on top of a limit: address space that Python and torch take for themselves while they work
 _HOME = Path(__file__).parents[3]

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from lmviz.errors import UserError
+from lmviz.model.architectures import config_in
 from lmviz.model.files import MissingFile, json_object
-from lmviz.model.gpt2 import GPT2
-from lmviz.model.mini_llm import MiniLLM
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.quantise import aware
 from lmviz.train.baselines import baselines
@@ -40,7 +40,7 @@ class Prepared:
 
     recipe: Recipe
     corpus: Corpus
-    model: GPT2 | MiniLLM
+    model: nn.Module
     optimizer: torch.optim.Optimizer
     step: int  # that they have made
     measured: Windows  # some of the windows held out, or, if there are none, of those trained on
@@ -96,7 +96,7 @@ def read_run_tokenizer(folder: Path) -> Tokenizer | None:
 
 
 def _restore_newest(
-    checkpoints: Checkpoints, logged: int, model: GPT2 | MiniLLM, optimizer: torch.optim.Optimizer
+    checkpoints: Checkpoints, logged: int, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, tuple[UserError, ...]]:
     """The newest checkpoint that is whole; those that a failing disk has damaged are passed over, named, and dropped:
     their steps are made again."""
@@ -142,10 +142,10 @@ def _round_up(number: int) -> int:
     return next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= number)
 
 
-def _facts(recipe: Recipe, corpus: Corpus, model: GPT2 | MiniLLM, prompt: str) -> dict[str, object]:
+def _facts(recipe: Recipe, corpus: Corpus, model: nn.Module, prompt: str) -> dict[str, object]:
     return {
         "n_parameters": sum(weight.numel() for weight in model.parameters()),
-        "d_vocab": model.cfg.d_vocab,
+        "d_vocab": config_in(model).d_vocab,
         "n_windows": len(corpus.train),
         "n_targets": corpus.train.n_targets,
         "n_held_out": corpus.held_out.n_targets if corpus.held_out else 0,

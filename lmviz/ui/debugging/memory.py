@@ -10,6 +10,7 @@ import streamlit as st
 from lmviz.debug.memory.cures import Cure, cures
 from lmviz.debug.memory.estimate import Estimate, estimate
 from lmviz.debug.memory.trial import MARGIN, Outcome, Trial
+from lmviz.model.files import MEGABYTE
 from lmviz.services.services import Services
 from lmviz.train.initial import config_of
 from lmviz.train.recipe import ModelRecipe
@@ -20,7 +21,6 @@ from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
 from lmviz.ui.text import integer, number, percent, text
 
-MB = 10**6
 D_VOCAB, N_HEADS = 1000, 4
 WIDTHS = (16, 32, 64, 128, 256, 512)
 ASKED = "debug.memory"  # which trials were asked for
@@ -77,12 +77,12 @@ def _near(view: View, name: str, steps: tuple[int, ...] = ()) -> dict[str, Any]:
 
 def _estimated(view: View, found: Estimate) -> None:
     lang = view.lang
-    fits = found.total <= view.budget * MB
+    fits = found.total <= view.budget * MEGABYTE
     icon = ":green[:material/check_circle:]" if fits else ":orange[:material/error:]"
     total = text(lang, "memory.total", total=_mb(lang, found.total), budget=integer(lang, view.budget))
     st.markdown(f"{icon} {total}. {text(lang, 'memory.fits' if fits else 'memory.too_much')}")
     names = [text(lang, f"memory.{part.name}") for part in found.parts]
-    sizes = [part.n_bytes * part.times / MB for part in found.parts]
+    sizes = [part.n_bytes * part.times / MEGABYTE for part in found.parts]
     shared.show(charts.parts(names, sizes, view.budget, text(lang, "memory.mb"), height=210), "memory.parts")
     with st.expander(text(lang, "memory.formula"), icon=":material/function:"):
         for part, name in zip(found.parts, names, strict=True):
@@ -102,7 +102,7 @@ def _measuring(services: Services, view: View, trial: Trial, found: Estimate) ->
         help=text(lang, "memory.measure_help"),
         key="memory.measure",
         on_click=lambda: asked.add(trial),
-        disabled=found.total > 1024 * MB,
+        disabled=found.total > 1024 * MEGABYTE,
     )
     if trial not in asked:
         return
@@ -118,7 +118,7 @@ def _measuring(services: Services, view: View, trial: Trial, found: Estimate) ->
 def _limited(services: Services, view: View, trial: Trial) -> None:
     """The same with the budget as a real limit; and, where that fails, the cures."""
     lang = view.lang
-    limited = replace(trial, limit=view.budget * MB)
+    limited = replace(trial, limit=view.budget * MEGABYTE)
     asked: set[object] = state.remember(ASKED, set())
     st.button(
         text(lang, "memory.try", budget=integer(lang, view.budget)),
@@ -206,4 +206,4 @@ def _latex(count: int) -> str:
 
 
 def _mb(lang: str, n_bytes: int) -> str:
-    return number(lang, n_bytes / MB, 1)
+    return number(lang, n_bytes / MEGABYTE, 1)

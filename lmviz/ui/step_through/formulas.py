@@ -1,9 +1,12 @@
-"""The formula of each stage, as the papers write it."""
+"""The formula of each stage, as the papers write it. What an architecture computes otherwise stands in its record."""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
+from lmviz.model.architecture import Architecture
+from lmviz.model.architectures import ARCHITECTURES
 from lmviz.ui.formula import svg
 from lmviz.walk.stages import Kind
 
@@ -23,6 +26,12 @@ FORMULAS: dict[Kind, str] = {
 }
 
 
+def formula_of(kind: Kind, record: Architecture[Any] | None) -> str:
+    """The formula of a stage in a model of this architecture."""
+    return (record.formulas if record is not None else {}).get(kind, FORMULAS.get(kind, ""))
+
+
 def warm_up() -> None:
     """Draw the formulas in the background, so that no first step waits for one."""
-    threading.Thread(target=lambda: [svg(latex) for latex in FORMULAS.values()], daemon=True).start()
+    own = [latex for record in ARCHITECTURES.values() for latex in record.formulas.values()]
+    threading.Thread(target=lambda: [svg(latex) for latex in (*FORMULAS.values(), *own)], daemon=True).start()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lmviz.debug.game import LEVELS, Level
+from lmviz.model.architecture import Architecture
+from lmviz.model.architectures import record_of
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
@@ -14,7 +17,7 @@ from lmviz.ui.pictures import plain
 from lmviz.ui.step_through import tables, tensors
 from lmviz.ui.step_through.code import code_pane, hidden_pane
 from lmviz.ui.step_through.facts import Facts
-from lmviz.ui.step_through.formulas import FORMULAS
+from lmviz.ui.step_through.formulas import formula_of
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import has, long_text, number, text, visible
 from lmviz.walk.cursor import Cursor
@@ -43,6 +46,7 @@ def scene(
     lit = _lit(run, view, cursor, step)
     pos = focus_position(run, view)
     picture = _picture(run, view, cursor, stage, pos, windows, other)
+    level = _level(run)
     return {
         "lang": view.lang,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
@@ -56,7 +60,7 @@ def scene(
         "say": say(run, view, cursor, stage, step, pos),
         "inspector": _renamed(pinned, picture),
         "watch": watched(run, view),
-        "strip": strip(run, view, stage) if not _hidden(run).endswith("3") else [],
+        "strip": strip(run, view, stage) if level is None or level.invariants else [],
         "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
     }
 
@@ -87,17 +91,16 @@ def _lit(run: Recording, view: View, cursor: Cursor, step: Step | None) -> Step 
 def _source(run: Recording, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> dict[str, Any] | None:
     if lit is None:
         return None
-    if _hidden(run):
+    if _level(run) is not None:
         return hidden_pane(run.trace, lit.index, text(view.lang, "game.hidden"))
     span = lit.span if own is None else _span(run, cursor, lit)
     return code_pane(run.trace, lit.index, span, view.stops)
 
 
-def _hidden(run: Recording) -> str:
-    """The level of the puzzle that a model is, as "puzzle/3"; empty for other models. Puzzles hide their source, and
-    those of level 3 what must hold."""
+def _level(run: Recording) -> Level | None:
+    """How hard a puzzle the model is; None for other models. Puzzles hide their source, hard ones also what must hold."""
     model = run.request.model
-    return f"puzzle/{model.level}" if isinstance(model, PuzzleModel) else ""
+    return LEVELS[model.level] if isinstance(model, PuzzleModel) else None
 
 
 def _span(run: Recording, cursor: Cursor, step: Step) -> Any:
@@ -197,12 +200,14 @@ def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | N
     if cursor.grain == "stage" or step is None:
         facts = Facts(run, view, stage, pos)
         details = facts.all()
-        sentences = " ".join(text(lang, key, **details) for key in (facts.key, *facts.also))
+        record = record_of(run.checkpoint.config)
+        first = of_architecture(lang, facts.key, record)
+        sentences = " ".join(text(lang, key, **details) for key in (first, *facts.also))
         return {
             "title": title,
             "text": sentences,
-            "more": long_text(lang, stage.kind),
-            "formula": svg(FORMULAS.get(stage.kind, "")),
+            "more": (record and long_text(lang, f"{stage.kind}.{record.name}")) or long_text(lang, stage.kind),
+            "formula": svg(formula_of(stage.kind, record)),
             "hint": text(lang, "say.hint") if stage.index == 0 else "",
         }
     key = f"op.{step.op}"
@@ -219,6 +224,12 @@ def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | N
         "opened": text(lang, "say.opened", fused=run.trace[step.opened].address) if step.opened is not None else "",
         "error": step.error,
     }
+
+
+def of_architecture(lang: str, key: str, record: Architecture[Any] | None) -> str:
+    """The sentence for models of one architecture, where there is one of its own."""
+    own = key if record is None else f"{key}.{record.name}"
+    return own if has(lang, own) else key
 
 
 def strip(run: Recording, view: View, stage: Stage) -> list[dict[str, Any]]:

@@ -7,8 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from lmviz.model.architecture import Config
+from lmviz.model.architectures import ARCHITECTURES
+from lmviz.model.files import MEGABYTE
 from lmviz.services.services import Services
-from lmviz.train.counts import COMPARED, KNOWN_MODELS, Config, parts
+from lmviz.train.counts import COMPARED, KNOWN_MODELS, parts
 from lmviz.train.plan import Plan
 from lmviz.train.recipe import Recipe
 from lmviz.ui import drawn, state, widgets
@@ -27,7 +30,6 @@ SIZES = {
     "n_ctx": (4, 8, 10, 16, 32, 64, 128),
 }
 RUNS_LISTED = 20  # of the trainings, the latest
-MEGABYTE = 10**6
 
 
 def choices(services: Services, view: View, recipe: Recipe) -> None:
@@ -35,7 +37,7 @@ def choices(services: Services, view: View, recipe: Recipe) -> None:
     lang, fixed = view.lang, bool(view.start)
     widgets.segmented_control(
         text(lang, "train.model.architecture"),
-        ["mini_llm", "gpt2"],
+        list(ARCHITECTURES),
         format_func=lambda name: text(lang, f"train.model.{name}"),
         required=True,
         disabled=fixed,

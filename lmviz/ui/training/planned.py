@@ -8,15 +8,16 @@ from typing import Any
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.model.architectures import ARCHITECTURES
 from lmviz.services.services import Services
-from lmviz.train.recipe import Recipe
+from lmviz.train.initial import sizes_of
+from lmviz.train.recipe import ModelRecipe, Recipe, lacks, of_architecture, own_settings
 from lmviz.train.texts import PRESETS, own_data, preset, two_words
 from lmviz.ui import state
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 END = "<end>"  # around a text that is cut into words, where a line break would be lost
 OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
-SIZES = ("architecture", "n_ctx", "n_layers", "d_model", "n_heads", "d_mlp", "activation", "tied")
 
 
 def own_text(services: Services, view: View) -> str:
@@ -66,13 +67,10 @@ def recipe_of(services: Services, view: View) -> Recipe:
     """
     recipe = with_mark(changed(base_recipe(services, view), view.changes))
     if view.start:
-        from lmviz.train.initial import sizes_of
-
         theirs = sizes_of(services.models.checkpoint(view.start).config)
-        sizes = {name: getattr(theirs, name) for name in SIZES}
-        recipe = replace(recipe, model=replace(recipe.model, **sizes))
-    if recipe.model.architecture == "mini_llm" and recipe.model.dropout:
-        recipe = replace(recipe, model=replace(recipe.model, dropout=0.0))
+        ours = of_architecture(recipe.model, theirs.architecture)
+        kept = {name: getattr(ours, name) for name in ("dropout", "initial_std", "start")}
+        recipe = replace(recipe, model=replace(theirs, **kept))
     return recipe
 
 
@@ -89,15 +87,33 @@ def changed(recipe: Recipe, changes: tuple[tuple[str, Any], ...]) -> Recipe:
     for path, value in changes:
         section, _, name = path.partition(".")
         known = getattr(recipe, section, None)
-        if known is None or name not in {field.name for field in fields(known)} or name in ("texts", "file", "start"):
+        kind = None if known is None else _kinds(known).get(name)
+        if kind is None:
             raise UserError("A recipe has no setting {name}.", name=path)
-        kind = type(getattr(known, name))
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
             raise UserError("{name} in a recipe cannot be {value}.", name=path, value=value)
-        recipe = replace(recipe, **{section: replace(known, **{name: value})})
+        recipe = replace(recipe, **{section: _with(known, name, value)})
     return recipe
+
+
+def _kinds(section: Any) -> dict[str, type]:
+    """The types of what can be changed in a section."""
+    kinds = {field.name: type(getattr(section, field.name)) for field in fields(section)}
+    own = own_settings(section.architecture) if isinstance(section, ModelRecipe) else {}
+    return {name: kind for name, kind in (kinds | own).items() if name not in ("texts", "file", "start", "own")}
+
+
+def _with(section: Any, name: str, value: Any) -> Any:
+    """A section with one setting changed; what the architecture of a model lacks stays as it is."""
+    if not isinstance(section, ModelRecipe):
+        return replace(section, **{name: value})
+    if name == "architecture" and value in ARCHITECTURES:
+        return of_architecture(section, value)
+    if name in own_settings(section.architecture):
+        return replace(section, own=tuple(sorted({**dict(section.own), name: value}.items())))
+    return section if lacks(section.architecture, name) else replace(section, **{name: value})
 
 
 def with_change(view: View, path: str, value: Any) -> tuple[tuple[str, Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lmviz.train.plan import Plan
-from lmviz.train.recipe import Recipe
+from lmviz.train.recipe import Recipe, lacks
 from lmviz.ui import state, widgets
 from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
@@ -143,7 +143,7 @@ def more(plan: Plan, view: View) -> None:
                 0.0,
                 0.9,
                 step=0.1,
-                disabled=recipe.model.architecture == "mini_llm",
+                disabled=lacks(recipe.model.architecture, "dropout"),
                 help=text(lang, "train.dropout.help"),
                 **bound(recipe, "model.dropout"),
             )

@@ -1,0 +1,234 @@
+"""All that lmviz knows of GPT-2 beside its lesson, in gpt2.py: on disk it has Hugging Face's names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from lmviz.errors import UserError
+from lmviz.model.architecture import Architecture, Kept, Part, Table, Use
+from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.model.sizes import size_in
+from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit
+from lmviz.model.weights import Slot, StoredTensor
+
+EMBEDDING, UNEMBEDDING = "transformer.wte.weight", "lm_head.weight"
+ACTIVATIONS = {  # Hugging Face's name -> ours; the first of each is what we write
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu": "gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+
+
+# A folder -------------------------------------------------------------------------------------------------------------
+
+
+def _read_config(config_json: dict[str, Any]) -> GPT2Config:
+    _refuse_variants(config_json)
+    d_model = size_in(config_json, "n_embd")
+    activation = config_json.get("activation_function", "gelu_new")
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise UserError(
+            "activation_function in config.json must be one of {known}; got {activation!r}.",
+            known=", ".join(ACTIVATIONS),
+            activation=activation,
+        )
+    return GPT2Config(
+        d_vocab=size_in(config_json, "vocab_size"),
+        n_ctx=size_in(config_json, "n_positions"),
+        n_layers=size_in(config_json, "n_layer"),
+        d_model=d_model,
+        n_heads=size_in(config_json, "n_head"),
+        d_mlp=4 * d_model if config_json.get("n_inner") is None else size_in(config_json, "n_inner"),
+        activation=ACTIVATIONS[activation],
+        norm_eps=config_json.get("layer_norm_epsilon", 1e-5),
+        tied=config_json.get("tie_word_embeddings", True) is not False,
+    )
+
+
+def _refuse_variants(config_json: dict[str, Any]) -> None:
+    """Variants of GPT-2 that compute something else, whose numbers we would get wrong."""
+    variants = {
+        "scale_attn_weights": config_json.get("scale_attn_weights", True) is False,
+        "scale_attn_by_inverse_layer_idx": config_json.get("scale_attn_by_inverse_layer_idx") is True
+        and config_json.get("n_layer") != 1,  # the first layer is scaled by 1
+        "add_cross_attention": config_json.get("add_cross_attention") is True,
+    }
+    for name, is_on in variants.items():
+        if is_on:
+            raise UserError(
+                "config.json sets {name}={setting}, a variant of GPT-2 that is not supported.",
+                name=name,
+                setting=config_json[name],
+            )
+
+
+def _write_config(config: GPT2Config) -> dict[str, Any]:
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "vocab_size": config.d_vocab,
+        "n_positions": config.n_ctx,
+        "n_layer": config.n_layers,
+        "n_embd": config.d_model,
+        "n_head": config.n_heads,
+        "n_inner": config.d_mlp,
+        "activation_function": next(name for name, ours in ACTIVATIONS.items() if ours == config.activation),
+        "layer_norm_epsilon": config.norm_eps,
+        "tie_word_embeddings": config.tied,
+        "resid_pdrop": config.dropout,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+
+
+def _slots(config: GPT2Config) -> dict[str, Slot]:
+    d_model, d_mlp = config.d_model, config.d_mlp
+    slots = {
+        EMBEDDING: Slot(("tok_embed.weight",), (config.d_vocab, d_model)),
+        "transformer.wpe.weight": Slot(("pos_embed.weight",), (config.n_ctx, d_model)),
+        **_norm_slots("transformer.ln_f", "norm_final", d_model),
+    }
+    for layer in range(config.n_layers):
+        theirs, ours = f"transformer.h.{layer}", f"blocks.{layer}"
+        slots |= {
+            **_norm_slots(f"{theirs}.ln_1", f"{ours}.norm_1", d_model),
+            **_linear_slots(f"{theirs}.attn.c_attn", ours, ("attn.w_q", "attn.w_k", "attn.w_v"), d_model, 3 * d_model),
+            **_linear_slots(f"{theirs}.attn.c_proj", ours, ("attn.w_o",), d_model, d_model),
+            **_norm_slots(f"{theirs}.ln_2", f"{ours}.norm_2", d_model),
+            **_linear_slots(f"{theirs}.mlp.c_fc", ours, ("mlp.w_in",), d_model, d_mlp),
+            **_linear_slots(f"{theirs}.mlp.c_proj", ours, ("mlp.w_out",), d_mlp, d_model),
+        }
+    if not config.tied:
+        slots[UNEMBEDDING] = Slot(("unembed.weight",), (config.d_vocab, d_model))
+    return slots
+
+
+def _norm_slots(theirs: str, ours: str, d_model: int) -> dict[str, Slot]:
+    return {f"{theirs}.{part}": Slot((f"{ours}.{part}",), (d_model,)) for part in ("weight", "bias")}
+
+
+def _linear_slots(theirs: str, block: str, names: tuple[str, ...], d_in: int, d_out: int) -> dict[str, Slot]:
+    weights, biases = (tuple(f"{block}.{name}.{part}" for name in names) for part in ("weight", "bias"))
+    return {
+        f"{theirs}.weight": Slot(weights, (d_in, d_out), transposed=True),
+        f"{theirs}.bias": Slot(biases, (d_out,)),
+    }
+
+
+def _rename(name: str) -> str | None:
+    """Old files lack the prefix, and hold the causal mask of each block as if it were a weight."""
+    if name.endswith((".attn.bias", ".attn.masked_bias")):
+        return None
+    return name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
+
+
+def _settle(config: GPT2Config, stored: dict[str, StoredTensor]) -> GPT2Config:
+    """A tied unembedding that is on disk all the same is left out of `stored`; if it differs, the config is wrong.
+
+    `transformers` decides so too.
+    """
+    if not config.tied or not {UNEMBEDDING, EMBEDDING} <= stored.keys():
+        return config
+    if torch.equal(*(stored[name].read().float() for name in (UNEMBEDDING, EMBEDDING))):
+        del stored[UNEMBEDDING]
+        return config
+    return replace(config, tied=False)
+
+
+def _ties(config: GPT2Config) -> dict[str, str]:
+    return {"unembed.weight": "tok_embed.weight"} if config.tied else {}
+
+
+def _tables(config: GPT2Config) -> tuple[Table, ...]:
+    """Which query may see which key."""
+    n_ctx = config.n_ctx
+    return (Table("causal", n_ctx**2, config.n_layers, lambda: torch.ones(n_ctx, n_ctx, dtype=torch.bool).tril()),)
+
+
+# Counts and memory ----------------------------------------------------------------------------------------------------
+
+
+def _parts(config: GPT2Config) -> tuple[Part, ...]:
+    """A tied unembedding is no part of its own."""
+    d_model, d_mlp, d_vocab, n_layers = config.d_model, config.d_mlp, config.d_vocab, config.n_layers
+    return (
+        Part("tok_embed", 1, (d_vocab, d_model)),
+        Part("pos_embed", 1, (config.n_ctx, d_model)),
+        Part("w_qkv", 3 * n_layers, (d_model, d_model)),
+        Part("w_o", n_layers, (d_model, d_model)),
+        Part("w_in", n_layers, (d_model, d_mlp)),
+        Part("w_out", n_layers, (d_mlp, d_model)),
+        Part("biases", n_layers, (4 * d_model + d_mlp + d_model,)),  # of q, k, v, o; of w_in; of w_out
+        Part("norms", 2 * (2 * n_layers + 1), (d_model,)),  # a scale and a shift; two norms a block, one at the end
+        *(() if config.tied else (Part("unembed", 1, (d_model, d_vocab)),)),
+    )
+
+
+def _kept_by_block(config: GPT2Config, n_pos: int) -> tuple[Kept, ...]:
+    """Two norms (centred, normed and what they give), q, k, v, joined; pre, hidden; pattern; two masks of dropout."""
+    return (
+        Kept(12 if config.dropout else 10, "d", (config.d_model,)),
+        Kept(2, "m", (config.d_mlp,)),
+        Kept(1, "HT", (config.n_heads, n_pos)),
+    )
+
+
+def _kept_around(config: GPT2Config) -> tuple[Kept, ...]:
+    """The last norm (centred, normed and what it gives), and the log-probabilities."""
+    return Kept(3, "d", (config.d_model,)), Kept(1, "V", (config.d_vocab,))
+
+
+RECORD = Architecture(
+    name="gpt2",
+    config=GPT2Config,
+    model=GPT2,
+    read_config=_read_config,
+    write_config=_write_config,
+    slots=_slots,
+    parts=_parts,
+    kept_by_block=_kept_by_block,
+    kept_around=_kept_around,
+    use=Use(
+        "In this folder, with `pip install transformers`:",
+        """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+model = AutoModelForCausalLM.from_pretrained(".")
+ids = tokenizer({prompt}, return_tensors="pt").input_ids
+print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
+    ),
+    norm="layer",
+    rename=_rename,
+    settle=_settle,
+    ties=_ties,
+    tables=_tables,
+    edits={
+        **LEARNED_POSITIONS,
+        **ATTENTION,
+        **RESIDUALS,
+        "norm_axis": (Edit("x.mean(dim=-1", "x.mean(dim=1"), Edit(".pow(2).mean(dim=-1", ".pow(2).mean(dim=1")),
+        "no_final_norm": (Edit("final = self.norm_final(x)", "final = x"),),
+        "residual_from_norm": (
+            Edit(
+                "        attn_out = self.attn(self.norm_1(x))  # [batch, pos, d_model]\n        x_mid = x + attn_out",
+                "        x = self.norm_1(x)  # [batch, pos, d_model]\n"
+                "        attn_out = self.attn(x)  # [batch, pos, d_model]\n        x_mid = x + attn_out",
+            ),
+        ),
+        "wrong_gelu": (Edit("hidden = self.activation(pre)", "hidden = pre * torch.sigmoid(1.702 * pre)"),),
+        "no_activation": (Edit("hidden = self.activation(pre)", "hidden = pre"),),
+        "softmax_in_model": (Edit("logits = self.unembed(final)", "logits = F.softmax(self.unembed(final), dim=-1)"),),
+        "untied": (Edit("        if cfg.tied:\n            self.unembed.weight = self.tok_embed.weight\n", ""),),
+        "dropout_in_evaluation": (Edit("self.cfg.dropout, self.training)", "self.cfg.dropout)", times=2),),
+    },
+)
