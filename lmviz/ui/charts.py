@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from lmviz.ui.text import number, number_signs, percent_sign
+from lmviz.ui.text import Language, number, number_signs, percent_sign
 
 PLAIN, CHOSEN, FAINT = "#2f7fe0", "#d6600c", "#8a93a0"  # safe for colour-blind eyes, light and dark
 FONT = 14
@@ -18,7 +18,7 @@ SOLID = [0, 0]  # no dash. [1, 0] looks the same and takes a browser ten times a
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
-def show(chart: AnyChart, lang: str, key: str | None = None, alt: str | None = None) -> None:
+def show(chart: AnyChart, lang: Language, key: str | None = None, alt: str | None = None) -> None:
     """One look for all: large enough to read from the back of a room, numbers as the language writes them."""
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, symbolSize=120, orient="top", title=None
@@ -26,7 +26,7 @@ def show(chart: AnyChart, lang: str, key: str | None = None, alt: str | None = N
     st.vega_lite_chart(localised(styled.to_dict(), lang), width="stretch", key=key, alt=alt)
 
 
-def localised(spec: dict[str, Any], lang: str) -> dict[str, Any]:
+def localised(spec: dict[str, Any], lang: Language) -> dict[str, Any]:
     """The same chart, whose numbers are written as the language does, on its axes and where the pointer is."""
     decimal, thousands = number_signs(lang)
     written = {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
@@ -42,7 +42,7 @@ def rows(**columns: Sequence[Any]) -> alt.Data:
     return alt.Data(values=[dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
 
 
-def bars(names: Sequence[str], values: Sequence[float], lang: str, height: int = 26) -> AnyChart:
+def bars(names: Sequence[str], values: Sequence[float], lang: Language, height: int = 26) -> AnyChart:
     """One bar for each name, in the order given, its number at its end."""
     written = [number(lang, value, 3) for value in values]
     order = list(range(len(names)))
@@ -55,7 +55,7 @@ def bars(names: Sequence[str], values: Sequence[float], lang: str, height: int =
     return alt.layer(bar, ends).properties(height=height * max(1, len(order)))
 
 
-def said(names: Sequence[str], values: Sequence[float], lang: str) -> str:
+def said(names: Sequence[str], values: Sequence[float], lang: Language) -> str:
     """The same bars for who cannot see them."""
     return ", ".join(f"{name} {number(lang, value, 3)}" for name, value in zip(names, values, strict=True))
 

@@ -13,7 +13,7 @@ from lmviz.registry.reference import Reference, Title
 from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
-from lmviz.ui.text import has, integer, text
+from lmviz.ui.text import Language, has, integer, text
 
 
 def listed(options: Collection[str], chosen: str) -> list[str]:
@@ -26,7 +26,7 @@ def one_of(label: str, names: Mapping[str, str], chosen: str, bound: Mapping[str
     widgets.selectbox(label, listed(names, chosen), format_func=lambda one: names.get(one, one), **look, **bound)
 
 
-def model(services: Services, lang: str, chosen: Reference, **and_then: Any) -> None:
+def model(services: Services, lang: Language, chosen: Reference, **and_then: Any) -> None:
     """The model that a page is about, one at hand or the folder of another; `and_then`
     lets go of what belonged to the one before."""
     widgets.selectbox(
@@ -40,7 +40,7 @@ def model(services: Services, lang: str, chosen: Reference, **and_then: Any) -> 
     )
 
 
-def with_runs(services: Services, lang: str, most: int) -> dict[str, str]:
+def with_runs(services: Services, lang: Language, most: int) -> dict[str, str]:
     """The samples, and the latest trainings as they were last saved, by what opens them: their names on screen."""
     found: list[Reference] = [Folder(sample) for sample in services.models.sample_names()]
     with suppress(UserError):  # the training page says what is wrong with the folder of runs
@@ -50,24 +50,24 @@ def with_runs(services: Services, lang: str, most: int) -> dict[str, str]:
     return {str(model): model_name(services, lang, model) for model in found}
 
 
-def model_name(services: Services, lang: str, model: Reference) -> str:
+def model_name(services: Services, lang: Language, model: Reference) -> str:
     """What a model is called on screen."""
     return _in_words(lang, services.models.title(model))
 
 
-def _in_words(lang: str, title: Title) -> str:
+def _in_words(lang: Language, title: Title) -> str:
     if not title.sentence or not has(lang, title.sentence):
         return title.plain
     return text(lang, title.sentence, **{key: _detail(lang, detail) for key, detail in title.details.items()})
 
 
-def _detail(lang: str, detail: object) -> object:
+def _detail(lang: Language, detail: object) -> object:
     if isinstance(detail, Title):
         return _in_words(lang, detail)
     return integer(lang, detail) if isinstance(detail, int) else detail
 
 
-def section(words: str, lang: str, names: Iterable[str], **and_then: Any) -> None:
+def section(words: str, lang: Language, names: Iterable[str], **and_then: Any) -> None:
     """Which section of a page is shown; `and_then` lets go of what belonged to the one before.
 
     Args:

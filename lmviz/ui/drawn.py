@@ -1,7 +1,7 @@
 """Pictures of a page's own, drawn in the browser by a script of that page: text as pieces, a table, a tree.
 
-A script is a folder's `browser/NAME.js` with a function `draw(root, data, send)`; `NAME.css` is its look, if there is
-one. It has the small helpers of `dom.js` and `colour.js`. Text reaches the page as text nodes only.
+A script is a folder's `browser/NAME.js`, which exports `drawn(draw)` of its function `draw(root, data, send)`; its
+look is `NAME.css`, if there is one. Text reaches the page as text nodes only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import streamlit as st
 
 from lmviz.ui import matrices, state
-from lmviz.ui.text import words
+from lmviz.ui.scripts import bundle
+from lmviz.ui.text import Language, words
 
 UI = Path(__file__).parent
 Event = Mapping[str, Any]
@@ -23,25 +24,23 @@ Event = Mapping[str, Any]
 @lru_cache
 def _component(folder: str, name: str) -> Any:
     script, look = (UI / folder / "browser" / f"{name}.{kind}" for kind in ("js", "css"))
-    shared = (UI / "browser" / one for one in ("dom.js", "colour.js"))
-    scripts = (*shared, script, UI / "browser" / "drawn.js")
     return st.components.v2.component(
         f"lmviz.{folder}.{name}",
         html='<div class="lm"></div>',
         css=matrices.look() + (look.read_text(encoding="utf-8") if look.is_file() else ""),
-        js="\n".join(path.read_text(encoding="utf-8") for path in scripts),
+        js=bundle(script),
     )
 
 
 @lru_cache
-def _words(language: str, prefix: str) -> dict[str, str]:
+def _words(language: Language, prefix: str) -> dict[str, str]:
     return words(language, prefix)
 
 
 def show(
     picture: str,
     content: Mapping[str, Any],
-    lang: str,
+    lang: Language,
     key: str,
     on_event: Callable[[Event], None] | None = None,
 ) -> None:

@@ -9,7 +9,7 @@ from lmviz.ui import shell, state
 from lmviz.ui.embeddings.view import View as Embeddings
 from lmviz.ui.generation.view import View as Generation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import text
+from lmviz.ui.text import Language, text
 from lmviz.ui.training.view import View as Training
 
 EXERCISES = ("sizes", "longer", "beginning", "temperature")
@@ -22,7 +22,7 @@ def done(*names: str) -> None:
     known.update(names)
 
 
-def exercises(lang: str, here: str, **details: str) -> None:
+def exercises(lang: Language, here: str, **details: str) -> None:
     """The exercises with their ticks, how many are done, and where the ideas of the lessons before are.
 
     Args:
@@ -47,7 +47,7 @@ def exercises(lang: str, here: str, **details: str) -> None:
                 shell.link(text(lang, f"lesson.idea.{idea}"), place, page)
 
 
-def _exercise(lang: str, here: str, name: str, is_done: bool, found: str) -> None:
+def _exercise(lang: Language, here: str, name: str, is_done: bool, found: str) -> None:
     tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"
     st.markdown(f"{tick} {text(lang, f'lesson.{name}')}" + (f"  \n{found}" if is_done and found else ""))
     page, place = _WHERE[name]
@@ -65,7 +65,7 @@ _WHERE: dict[str, tuple[str, state.Place]] = {
 }
 
 
-def _ideas(lang: str) -> tuple[tuple[str, str, state.Place], ...]:
+def _ideas(lang: Language) -> tuple[tuple[str, str, state.Place], ...]:
     """The ideas of the lessons before, each with the view that shows it."""
     return (
         ("predict", "step_through", StepThrough(lang=lang, model=POKEMON, step="probabilities")),

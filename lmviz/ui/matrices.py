@@ -24,21 +24,17 @@ import numpy as np
 import streamlit as st
 
 from lmviz.trace.step import Array
-from lmviz.ui import state
-from lmviz.ui.pictures import WINDOW, Slice, domain, encoded, overview, picture
-from lmviz.ui.text import visible, words
+from lmviz.ui import compared, state
+from lmviz.ui.panel_types import Matrices, TensorPanel
+from lmviz.ui.pictures import WINDOW, Slice, domain, overview, panel, window_of
+from lmviz.ui.scripts import bundle
+from lmviz.ui.text import Language, visible, words
 
 BROWSER = Path(__file__).parent / "browser"
-SHARED = ("dom.js", "colour.js", "tensor.js", "figure.js")
 _FRAME = """<div class="lm"><div class="pictures"></div><div class="tip" hidden></div>
 <div class="live" aria-live="polite"></div></div>"""
 
 OnCell = Callable[[str, tuple[int, ...]], None]
-
-
-def scripts() -> str:
-    """What every component that draws tensors shares."""
-    return "\n".join((BROWSER / name).read_text(encoding="utf-8") for name in SHARED)
 
 
 def look() -> str:
@@ -75,6 +71,7 @@ class Matrix:
     changed: Array | None = None
     address: str = ""  # what a click reports; the name, if empty
     turned: bool = False  # drawn with its rows to the right
+    mark: str = ""  # what is said beside the name: "A", "B", "A − B"
 
     @property
     def role(self) -> str:
@@ -91,18 +88,17 @@ class Matrix:
 
 @lru_cache(maxsize=1)
 def _component() -> Any:
-    script = scripts() + (BROWSER / "matrices.js").read_text(encoding="utf-8")
-    return st.components.v2.component("lmviz.matrices", html=_FRAME, css=look(), js=script)
+    return st.components.v2.component("lmviz.matrices", html=_FRAME, css=look(), js=bundle(BROWSER / "matrices.js"))
 
 
 @lru_cache
-def _words(language: str) -> dict[str, str]:
+def _words(language: Language) -> dict[str, str]:
     return words(language, "picture.")
 
 
 def show(
     given: Sequence[Matrix],
-    lang: str,
+    lang: Language,
     key: str,
     on_cell: OnCell | None = None,
     height: int = 300,
@@ -128,7 +124,7 @@ def show(
             on_cell(address, cell)
 
     panels = [_panel(one, windows.get("" if together else one.address or one.name)) for one in given]
-    data = {
+    data: Matrices = {
         "panels": panels,
         "lang": lang,
         "digits": digits,
@@ -139,34 +135,76 @@ def show(
     _component()(data=data, key=key, on_event_change=state.unbroken(changed), height="content")
 
 
-def _panel(one: Matrix, moved: tuple[int, int] | None) -> dict[str, Any]:
+def three(
+    both: Sequence[Array],
+    names: Sequence[str],
+    axes: tuple[str, ...],
+    labels: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    part: str = "activation",
+    peak: float = 0.0,
+    pinned: tuple[int, ...] | None = None,
+) -> list[Matrix]:
+    """A, B and A − B, [rows, cols] each, on one colour scale.
+
+    Args:
+        names: how the three are called, one for each or one for all.
+        labels: what stands at the rows and at the columns.
+        peak: where the colour scale ends at least.
+    """
+    sides = compared.three(*both)
+    end = max(peak, domain([side.cells for side in sides]))
+    called = list(names) if len(names) == len(sides) else [*names] * len(sides)
+    marks = ["" if len(names) == len(sides) else side.mark for side in sides]
+    return [
+        Matrix(
+            side.cells.astype(np.float32),
+            name,
+            axes,
+            *labels,
+            sign=side.sign,
+            part=part,
+            result=side.result,
+            peak=end,
+            pinned=pinned,
+            mark=mark,
+            address=mark,
+        )
+        for side, name, mark in zip(sides, called, marks, strict=True)
+    ]
+
+
+def _panel(one: Matrix, moved: tuple[int, int] | None) -> TensorPanel:
     """`moved` is where the visitor has moved the window."""
     start = moved or (0, 0)
     grid = one.array if one.array.ndim == 2 else one.array.reshape(1, -1)
     place = Slice((), min(start[0], max(0, grid.shape[0] - 1)), min(start[1], max(0, grid.shape[1] - 1)))
     window = grid[place.row :, place.col :][:WINDOW, :WINDOW]
-    scale = ("share", 1.0) if one.share else ("signed", domain([window]) if one.peak is None else one.peak)
-    names = {"row": one.rows, "col": one.cols}
-    shown = picture(one, grid, place, lambda axis, index: str(index), scale)
-    for side, labels in names.items():
-        if labels:
-            first = shown["start"][side == "col"]
-            count = len(shown[f"{side}_labels"])
-            shown[f"{side}_labels"] = [visible(label) for label in labels[first : first + count]]
+    peak = domain([window]) if one.peak is None else one.peak
+    shown = window_of(one, grid, place, _numbered, ("share", 1.0) if one.share else ("signed", peak))
+    shown["address"] = one.address or one.name
+    if one.rows:
+        shown["row_labels"] = _labelled(one.rows, place.row, window.shape[0])
+    if one.cols:
+        shown["col_labels"] = _labelled(one.cols, place.col, window.shape[1])
     marks = None if one.changed is None else np.atleast_2d(one.changed)[place.row :, place.col :][:WINDOW, :WINDOW]
-    return shown | {
-        "address": one.address or one.name,
-        "sign": one.sign,
-        "result": one.result,
-        "turned": one.turned,
-        "part": one.part,
-        "overview": overview(grid, place),
-        "pinned": None if one.pinned is None else list((0, *one.pinned)[-2:]),
-        "focus": one.focus,
-        "changed": None if marks is None else encoded(marks),
-        "heads": 0,
-        "heads_off": [],
-        "by_hand": moved is not None,
-        "grad": False,
-        "no_grad": False,
-    }
+    return panel(
+        shown,
+        sign=one.sign,
+        result=one.result,
+        turned=one.turned,
+        part=one.part,
+        mark=one.mark,
+        overview=overview(grid, place),
+        pinned=None if one.pinned is None else list((0, *one.pinned)[-2:]),
+        focus=one.focus,
+        changed=marks,
+        by_hand=moved is not None,
+    )
+
+
+def _numbered(axis: str, index: int) -> str:
+    return str(index)
+
+
+def _labelled(labels: Sequence[str], first: int, count: int) -> list[str]:
+    return [visible(label) for label in labels[first : first + count]]

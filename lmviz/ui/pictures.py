@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from lmviz.trace.step import Array, Cell, Value
+from lmviz.ui.panel_types import AnyNumber, ColourScale, Complex, Overview, Real, TensorPanel, Window
 
 TEXT_AXES = ("pos", "query", "key")  # axes that run over the text
 WINDOW = 64  # cells at most, each way, that leave the server for one picture
@@ -59,7 +60,7 @@ def encoded(cells: Array) -> str:
     return base64.b64encode(np.ascontiguousarray(cells, dtype="<f4").tobytes()).decode()
 
 
-def plain(value: float) -> float | str:
+def plain(value: float) -> Real:
     """A number as JSON can hold it: NaN and the infinities become the words that JavaScript reads as such."""
     number = float(value)
     if np.isfinite(number):
@@ -67,9 +68,9 @@ def plain(value: float) -> float | str:
     return "NaN" if np.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def parts(value: complex) -> float | str | dict[str, float | str]:
+def parts(value: complex) -> AnyNumber:
     """The same for a number that may be complex: it has two parts then."""
-    return {"re": plain(value.real), "im": plain(value.imag)} if isinstance(value, complex) else plain(value)
+    return Complex(re=plain(value.real), im=plain(value.imag)) if isinstance(value, complex) else plain(value)
 
 
 def domain(arrays: Sequence[Array]) -> float:
@@ -104,13 +105,13 @@ class Named(Protocol):
     def dtype(self) -> str: ...
 
 
-def picture(
+def window_of(
     value: Named,
     cells: Array,
     place: Slice,
     label: Callable[[str, int], str],
-    scale: tuple[str, float],
-) -> dict[str, Any]:
+    scale: tuple[ColourScale, float],
+) -> Window:
     """One tensor's window, ready to be drawn.
 
     Args:
@@ -144,7 +145,50 @@ def picture(
     }
 
 
-def overview(cells: Array, place: Slice, size: int = 48) -> dict[str, Any] | None:
+def panel(
+    window: Window,
+    *,
+    part: str,
+    overview: Overview | None,
+    name: str = "",
+    sign: str = "",
+    result: bool = False,
+    turned: bool = False,
+    mark: str = "",
+    note: str = "",
+    pinned: list[int] | None = None,
+    focus: int | None = None,
+    by_hand: bool = False,
+    heads: int = 0,
+    heads_off: Sequence[int] = (),
+    grad: bool = False,
+    no_grad: bool = False,
+    changed: Array | None = None,
+) -> TensorPanel:
+    """A window with the marks on it; `TensorPanel` says what each is. `changed` is [rows, cols] of the window."""
+    drawn = TensorPanel(
+        **window,
+        sign=sign,
+        result=result,
+        turned=turned,
+        part=part,
+        mark=mark,
+        note=note,
+        overview=overview,
+        pinned=pinned,
+        focus=focus,
+        by_hand=by_hand,
+        heads=heads,
+        heads_off=list(heads_off),
+        grad=grad,
+        no_grad=no_grad,
+        changed=None if changed is None else encoded(changed),
+    )
+    drawn["name"] = name or window["name"]
+    return drawn
+
+
+def overview(cells: Array, place: Slice, size: int = 48) -> Overview | None:
     """A coarse look at a slice of which a window shows a part only: every so-manyth cell, as it is."""
     rows, cols = cells.shape
     if rows <= WINDOW and cols <= WINDOW and not place.row and not place.col:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lmviz.ui import drawn
-from lmviz.ui.text import visible
+from lmviz.ui.text import Language, visible
+from lmviz.ui.tokenizer.pictures_types import PieceBox, Pieces
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Piece:
 
 def show(
     pieces: Sequence[Piece],
-    lang: str,
+    lang: Language,
     key: str,
     on_piece: Callable[[int], None] | None = None,
     chosen: int | None = None,
@@ -52,7 +52,7 @@ def show(
         if on_piece is not None and isinstance(event.get("key"), int):
             on_piece(event["key"])
 
-    content = {
+    content: Pieces = {
         "pieces": [_written(piece) for piece in pieces],
         "clicks": on_piece is not None,
         "chosen": chosen,
@@ -63,12 +63,28 @@ def show(
     drawn.show("tokenizer/pieces", content, lang, key, clicked)
 
 
-def _written(piece: Piece) -> dict[str, Any]:
-    shown: dict[str, Any] = {"text": visible(piece.text)}
-    for name in ("below", "share", "hue", "key"):
-        if (value := getattr(piece, name)) is not None:
-            shown[name] = value
-    for name in ("marks", "sign", "title", "breaks"):
-        if value := getattr(piece, name):
-            shown[name] = list(value) if name == "marks" else value
-    return shown
+def _written(piece: Piece) -> PieceBox:
+    shown: PieceBox = {"text": visible(piece.text)}
+    if piece.below is not None:
+        shown["below"] = piece.below
+    if piece.share is not None:
+        shown["share"] = piece.share
+    if piece.hue is not None:
+        shown["hue"] = piece.hue
+    if piece.key is not None:
+        shown["key"] = piece.key
+    return shown | _marks(piece)
+
+
+def _marks(piece: Piece) -> PieceBox:
+    """What most pieces have not: nothing is sent of it."""
+    marks: PieceBox = {"text": visible(piece.text)}
+    if piece.marks:
+        marks["marks"] = list(piece.marks)
+    if piece.sign:
+        marks["sign"] = piece.sign
+    if piece.title:
+        marks["title"] = piece.title
+    if piece.breaks:
+        marks["breaks"] = True
+    return marks

@@ -12,7 +12,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.services.live import Live
 from lmviz.ui import state, widgets
-from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.text import Language, error_text, integer, text
 
 TICK = 0.3  # seconds between two pictures
 PATIENCE = 0.4  # seconds before there is a bar
@@ -20,7 +20,7 @@ PICTURES = 40  # of a whole replay
 SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
 
 
-def watched(live: Live[Any], lang: str, name: str, draw: Callable[[], None]) -> None:
+def watched(live: Live[Any], lang: Language, name: str, draw: Callable[[], None]) -> None:
     """Call `draw` again and again for as long as something moves; once, if nothing does.
 
     A UserError that the training raised is told in its place.
@@ -42,7 +42,7 @@ def watched(live: Live[Any], lang: str, name: str, draw: Callable[[], None]) -> 
     st.fragment(drawn, run_every=TICK if timed else None)()
 
 
-def made(live: Live[Any], lang: str, name: str, draw: Callable[[Any], None], whole: bool = False) -> None:
+def made(live: Live[Any], lang: Language, name: str, draw: Callable[[Any], None], whole: bool = False) -> None:
     """Call `draw` with what there is of something, again and again until it is all there, and a bar above it.
 
     What is quick is drawn once, without a bar. A click on what is drawn meanwhile draws the whole page anew.
@@ -73,7 +73,7 @@ def made(live: Live[Any], lang: str, name: str, draw: Callable[[Any], None], who
     watched(live, lang, name, drawn)
 
 
-def steps(lang: str, live: Live[Any], name: str, known: Sequence[int], chosen: int) -> int:
+def steps(lang: Language, live: Live[Any], name: str, known: Sequence[int], chosen: int) -> int:
     """Which of the known steps is looked at, as an index: the chosen one, the newest, or the next of a replay."""
     last = len(known) - 1
     at = known.index(chosen) if chosen in known else last
@@ -97,7 +97,7 @@ def steps(lang: str, live: Live[Any], name: str, known: Sequence[int], chosen: i
     return at
 
 
-def _play(lang: str, plays: str, known: Sequence[int], at: int) -> None:
+def _play(lang: Language, plays: str, known: Sequence[int], at: int) -> None:
     def pressed() -> None:
         state.keep(plays, not state.remember(plays, False))
         if at == len(known) - 1:

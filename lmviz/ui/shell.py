@@ -13,7 +13,7 @@ from lmviz.bundle import PAGES
 from lmviz.errors import UserError
 from lmviz.ui import server, sources, state, widgets
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, error_text, shortened, text, visible
+from lmviz.ui.text import LANGUAGES, Language, error_text, shortened, text, visible
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
 LISTED = (  # the pages in their order; the first opens at once
@@ -92,7 +92,7 @@ def language_choice() -> None:
 
 
 @contextmanager
-def sentences(lang: str) -> Iterator[None]:
+def sentences(lang: Language) -> Iterator[None]:
     """What can't be shown is said, in the place where it would have been."""
     try:
         yield
@@ -111,18 +111,18 @@ def top(place: Place) -> Iterator[Any]:
     link_notes(place.lang)
 
 
-def link_notes(lang: str) -> None:
+def link_notes(lang: Language) -> None:
     """What was wrong with the link that was followed."""
     if parts := state.notes():
         left_out(lang, *parts)
 
 
-def left_out(lang: str, *parts: str) -> None:
+def left_out(lang: Language, *parts: str) -> None:
     """Some parts of a link make no sense."""
     st.info(text(lang, "note.link", parts=", ".join(parts)))
 
 
-def notes(lang: str, said: Iterable[tuple[str, dict[str, object]]]) -> None:
+def notes(lang: Language, said: Iterable[tuple[str, dict[str, object]]]) -> None:
     """What happened to a text on its way into a model: sentences and their details."""
     for sentence, details in said:
         shown = {

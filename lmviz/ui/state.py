@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 
 import streamlit as st
 
-from lmviz.ui.text import DEFAULT, LANGUAGES
+from lmviz.ui.text import DEFAULT, LANGUAGES, Language
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ def _within(value: float, low: float, high: float) -> float:
 class Place:
     """One visitor's place on a page, in plain types."""
 
-    lang: str = part(DEFAULT, choice(*LANGUAGES))
+    lang: Language = part(DEFAULT, choice(*LANGUAGES))
 
     def query(self) -> dict[str, str]:
         """The place as the address bar shows it."""
@@ -145,12 +145,12 @@ def here(kind: type[P]) -> P:
     return view(kind)
 
 
-def language() -> str:
+def language() -> Language:
     """The reader's language, on any page."""
     bar = st.query_params.to_dict()
     if bar and _is_followed(bar):
-        return bar["lang"] if bar.get("lang") in LANGUAGES else DEFAULT
-    found: str = st.session_state.get(_LANG, DEFAULT)
+        return Language(bar["lang"]) if bar.get("lang") in LANGUAGES else DEFAULT
+    found: Language = st.session_state.get(_LANG, DEFAULT)
     return found
 
 

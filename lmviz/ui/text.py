@@ -10,6 +10,7 @@ import math
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import NewType
 
 from babel import Locale
 from babel.messages.pofile import read_po
@@ -26,14 +27,16 @@ TAG = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 LOCALE = Path(__file__).parent.parent / "locale"
-DEFAULT = "en"
-LANGUAGES = (DEFAULT, *sorted(path.name for path in LOCALE.iterdir() if path.is_dir() and path.name != DEFAULT))
+Language = NewType("Language", str)  # a folder of locale/: no key, and no other text, may be given for it
+DEFAULT = Language("en")
+_FOLDERS = sorted(path.name for path in LOCALE.iterdir() if path.is_dir())
+LANGUAGES = (DEFAULT, *(Language(name) for name in _FOLDERS if name != DEFAULT))
 NARROW = "\u202f"  # the space between a number and its sign
 SHORT = 8  # characters of a number that an error repeats as it came
 
 
 @lru_cache
-def catalogue(language: str) -> dict[str, str]:
+def catalogue(language: Language) -> dict[str, str]:
     """Every text of one language by its key."""
     texts: dict[str, str] = {}
     for path in sorted((LOCALE / language).glob("*.po")):
@@ -43,13 +46,13 @@ def catalogue(language: str) -> dict[str, str]:
     return texts
 
 
-def words(language: str, *beginnings: str) -> dict[str, str]:
+def words(language: Language, *beginnings: str) -> dict[str, str]:
     """The texts whose keys begin so, for a picture that writes them itself; English where the language has none."""
     known = catalogue(DEFAULT) | catalogue(language)
     return {key: said for key, said in known.items() if key.startswith(beginnings)}
 
 
-def text(language: str, key: str, **details: object) -> str:
+def text(language: Language, key: str, **details: object) -> str:
     """The text of a key, with its details filled in; English where the language has none.
 
     With a count `n` it is the text of `key.one`, say, if there is one for the plural form that the language has for it.
@@ -63,21 +66,21 @@ def text(language: str, key: str, **details: object) -> str:
 
 
 @lru_cache
-def _locale(language: str) -> Locale:
+def _locale(language: Language) -> Locale:
     return Locale.parse(language)
 
 
 @lru_cache(4096)
-def _plural(language: str, n: str) -> str:
+def _plural(language: Language, n: str) -> str:
     """The plural form of a count, by CLDR: "one", "few", "other" …"""
     return str(_locale(language).plural_form(int(n))) if n.isdecimal() else "other"
 
 
-def has(language: str, key: str) -> bool:
+def has(language: Language, key: str) -> bool:
     return key in catalogue(language) or key in catalogue(DEFAULT)
 
 
-def error_text(language: str, error: UserError) -> str:
+def error_text(language: Language, error: UserError) -> str:
     """The sentence of an error in the reader's language; in English where it has not been translated.
 
     It is Markdown, in which none of the details can act as Markdown.
@@ -89,7 +92,7 @@ class _Plain(Sentence):
     """Fills in details as they are written, whatever they would mean in Markdown; long counts with their thousands
     set apart."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: Language) -> None:
         self.language = language
 
     def format_field(self, value: object, format_spec: str) -> str:
@@ -121,14 +124,14 @@ def foreign(markdown: str) -> str:
     return "".join(parts).replace("![", "!\u2060[")  # a word joiner, which is not seen: also in what looks like code
 
 
-def number(language: str, value: float, digits: int = 2) -> str:
+def number(language: Language, value: float, digits: int = 2) -> str:
     """A number as the language writes it, with a true minus sign: −0.08, −0,08. Never "0.00" for what is not zero; of
     any size."""
     shown = rounded(value, digits)
     return integer(language, int(shown)) if shown.lstrip("-").isdigit() else localised(language, shown)
 
 
-def exact(language: str, value: float) -> str:
+def exact(language: Language, value: float) -> str:
     """A number that somebody chose, without zeros that say nothing.
 
     >>> exact("fr", 0.003), exact("en", 1e-05), exact("en", 100.0)
@@ -138,19 +141,19 @@ def exact(language: str, value: float) -> str:
     return localised(language, f"{mantissa}e{int(power)}" if power else mantissa)
 
 
-def localised(language: str, shown: str) -> str:
+def localised(language: Language, shown: str) -> str:
     """A number in plain text, as `rounded` gives it, as the language writes it."""
     words = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}
     return words.get(shown, _separated(language, shown).replace("-", "−"))
 
 
-def percent_sign(language: str) -> str:
+def percent_sign(language: Language) -> str:
     """The sign, with the space before it where the language has one."""
     pattern = str(_locale(language).percent_formats[None].pattern)
     return f"{NARROW}%" if pattern.rstrip("%")[-1:].isspace() else "%"
 
 
-def percent(language: str, share: float) -> str:
+def percent(language: Language, share: float) -> str:
     """A probability or a share: 24.4%, 24,4 %. Never "0.0%" for what is not zero."""
     sign = percent_sign(language)
     if 0 < share < 0.0005:
@@ -158,16 +161,16 @@ def percent(language: str, share: float) -> str:
     return number(language, 100 * share, 1) + sign if math.isfinite(share) else number(language, share)
 
 
-def _separated(language: str, plain: str) -> str:
+def _separated(language: Language, plain: str) -> str:
     return plain.replace(".", str(get_decimal_symbol(_locale(language))))
 
 
-def number_signs(language: str) -> tuple[str, str]:
+def number_signs(language: Language) -> tuple[str, str]:
     """How a language separates decimals and thousands."""
     return str(get_decimal_symbol(_locale(language))), str(get_group_symbol(_locale(language)))
 
 
-def integer(language: str, value: int) -> str:
+def integer(language: Language, value: int) -> str:
     """A count with its thousands set apart: 2,832, 2 832; with a power of ten where it is very long."""
     if abs(value) >= 10**15:
         return localised(language, rounded(value, 2))
@@ -175,7 +178,7 @@ def integer(language: str, value: int) -> str:
 
 
 @lru_cache
-def long_text(language: str, kind: str) -> str:
+def long_text(language: Language, kind: str) -> str:
     """The long explanation of a stage, in Markdown; empty if there is none."""
     paths = (LOCALE / one / "stages" / f"{kind}.md" for one in (language, DEFAULT))
     return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")

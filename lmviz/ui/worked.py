@@ -11,18 +11,20 @@ from pathlib import Path
 
 import streamlit as st
 
-from lmviz.explain.line import explained, line_of, rest_of, shortest, written
+from lmviz.explain.line import line_of, shortest, written
 from lmviz.explain.reading import read
-from lmviz.trace.operations.explanation import TERMS, Explanation, Piece, write
+from lmviz.trace.operations.explanation import Explanation, write
 from lmviz.train.update_rules import Update
-from lmviz.ui.text import localised, text
+from lmviz.ui import arithmetic
+from lmviz.ui.arithmetic import is_held
+from lmviz.ui.arithmetic_types import Piece
+from lmviz.ui.text import Language, localised, text
 
 SHOWN = 6  # terms of a longer sum: the largest
-_NEGATIVE = r"−(?:∞|\d[\d.,\u202f]*(?:e−?\d+)?)"
 LOOK = Path(__file__).parent / "browser" / "worked.css"
 
 
-def show(why: Explanation, lang: str, digits: int = 4) -> None:
+def show(why: Explanation, lang: Language, digits: int = 4) -> None:
     """The formula, and below it the same with numbers."""
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         if why.formula:
@@ -30,7 +32,7 @@ def show(why: Explanation, lang: str, digits: int = 4) -> None:
         _html(f'<div class="worked">{_arithmetic(why, lang, digits)}</div>')
 
 
-def lines(named: Sequence[tuple[str, Explanation]], lang: str, digits: int = 4) -> None:
+def lines(named: Sequence[tuple[str, Explanation]], lang: Language, digits: int = 4) -> None:
     """Several explanations, one below the other, each with its name: the last one uses what the others found."""
     steps([(name, _arithmetic(why, lang, digits)) for name, why in named])
 
@@ -58,7 +60,7 @@ class Equation:
         return f"{escape(self.left)} {self.sign} <b>{escape(self.result)}</b>"
 
 
-def equation(lang: str, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
+def equation(lang: Language, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
     """A template's arithmetic, "{before} ÷ {by}", with as many digits as make it true as it is written."""
 
     pieces = write(template, **numbers)
@@ -66,19 +68,26 @@ def equation(lang: str, template: str, result: float, digits: int = 4, **numbers
     given = [float(piece) for piece in pieces if not isinstance(piece, str)]  # type: ignore[arg-type]
     line = line_of([(formula, given)], result, digits)
     shown = {name: localised(lang, written(value, line.digits)) for name, value in numbers.items()}
-    left = "".join(
+    written_out = [
         piece if isinstance(piece, str) else localised(lang, written(float(piece), line.digits))  # type: ignore[arg-type]
         for piece in pieces
-    )
-    return Equation(held(left), line.sign, localised(lang, line.result), shown)
+    ]
+    around = ["", *written_out, ""]
+    left = "".join(_bracketed(one, is_held(around[i], one, around[i + 2])) for i, one in enumerate(written_out))
+    return Equation(left, line.sign, localised(lang, line.result), shown)
 
 
-def compared(lang: str, sign: str, left: float, right: float, digits: int = 2) -> str:
+def compared(lang: Language, sign: str, left: float, right: float, digits: int = 2) -> str:
     """Two numbers and the sign between them, with as many digits as make it true."""
     return equation(lang, f"{{left}} {sign} {{right}}", 1.0, digits, left=left, right=right).left
 
 
-def equations(found: Update, lang: str, digits: int = 6) -> str:
+def update(found: Update, lang: Language) -> None:
+    """The lines of an optimiser's rule for one weight, each with its symbol."""
+    st.latex(equations(found, lang), width="content")
+
+
+def equations(found: Update, lang: Language, digits: int = 6) -> str:
     """The lines as LaTeX: symbol, formula, value; ≈ where the numbers as they are written give another one."""
 
     lines = []
@@ -93,7 +102,7 @@ def equations(found: Update, lang: str, digits: int = 6) -> str:
     return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
 
 
-def latex_number(lang: str, shown: str) -> str:
+def latex_number(lang: Language, shown: str) -> str:
     """A number in plain text as LaTeX: 1.2 · 10⁻⁷, and never an e, which would be Euler's."""
     mantissa, _, power = shown.partition("e")
     plain = localised(lang, mantissa).replace(",", "{,}").replace("−", "-").replace("∞", r"\infty")
@@ -126,18 +135,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
     _html(f'<div class="wide"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
-def _arithmetic(why: Explanation, lang: str, digits: int) -> str:
+def _arithmetic(why: Explanation, lang: Language, digits: int) -> str:
 
-    chosen = shortest(why, SHOWN)
-    line = explained(why, digits, [chosen])
-    text = "".join(_part(piece, why, chosen, lang, line.digits) for piece in why.written)
-    return f"{held(text)} {line.sign} <b>{localised(lang, line.result)}</b>"
-
-
-def held(arithmetic: str) -> str:
-    """The same with every negative number that follows a sign, or is squared, in brackets: −1.87 × (−0.29)."""
-    after = rf"([+−×÷/^]\s?(?:<b>)?)({_NEGATIVE})"
-    return re.sub(rf"(?<!e)({_NEGATIVE})(?=²)", r"(\1)", re.sub(after, r"\1(\2)", arithmetic))
+    line = arithmetic.line(why, lang, digits, SHOWN, SHOWN)
+    text = "".join(_part(piece, why, lang) for piece in line["pieces"])
+    return f"{text} {line['sign']} <b>{line['value']}</b>"
 
 
 def _breaking(cell: str) -> str:
@@ -153,30 +155,32 @@ def _html(drawn: str) -> None:
     st.html(_look() + drawn)
 
 
-def _part(piece: Piece, why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
+def _part(piece: Piece, why: Explanation, lang: Language) -> str:
 
-    return _sum(why, chosen, lang, digits) if piece is TERMS else _plain(piece, lang, digits)
+    return _sum(piece, why, lang) if "terms" in piece else _plain(piece)
 
 
-def _sum(why: Explanation, chosen: list[int], lang: str, digits: int) -> str:
+def _sum(piece: Piece, why: Explanation, lang: Language) -> str:
     """The terms in order; of a long sum the largest, and what the others come to. Where some are 0, the others are
     bold."""
 
     values = why.values
     has_zeros = bool((values == 0).any())
     shown = []
-    for i in chosen:
-        term = "".join(_plain(piece, lang, digits) for piece in why.terms[i].pieces)
-        shown.append(f"<b>{term}</b>" if values[i] and has_zeros else term)
-    if n_left := len(values) - len(chosen):
-        rest = _plain(rest_of(why, chosen), lang, digits)
-        shown.append(f'{rest} <span class="dots">{escape(text(lang, "inspect.rest", n=n_left))}</span>')
+    for term, index in zip(piece["terms"], shortest(why, SHOWN), strict=True):
+        written = "".join(_plain(one) for one in term["pieces"])
+        shown.append(f"<b>{written}</b>" if values[index] and has_zeros else written)
+    rest = piece["rest"][0]
+    if rest["n"]:
+        others = escape(text(lang, "inspect.rest", n=rest["n"]))
+        shown.append(f'{_bracketed(rest["shown"], rest["held"])} <span class="dots">{others}</span>')
     return " + ".join(shown) or "0"
 
 
-def _plain(piece: Piece, lang: str, digits: int) -> str:
+def _plain(piece: Piece) -> str:
 
-    if isinstance(piece, str):
-        return escape(piece)
-    value = float(getattr(piece, "value", piece))  # type: ignore[arg-type]
-    return escape(localised(lang, written(value, digits)))
+    return escape(piece["text"] if "text" in piece else _bracketed(piece["shown"], piece.get("held", False)))
+
+
+def _bracketed(shown: str, held: bool) -> str:
+    return f"({shown})" if held else shown

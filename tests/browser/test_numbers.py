@@ -5,29 +5,47 @@ from __future__ import annotations
 import json
 import random
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from lmviz.ui.text import number
+from lmviz.digits import rounded
+from lmviz.ui.scripts import bundle
+from lmviz.ui.text import localised, number, percent
 from tests.conftest import ROOT
 
+LANGUAGES = ("en", "fr", "de", "pt")  # ours, and some that somebody may add
 ODD = (0.0, -0.0, 0.125, -0.125, 0.0004, 9.999e-5, 0.00009995, 999999.995, 1e6, 1e21, 5e-324, 1.7e308, 2.5, -0.004999)
 
 
 def test_a_number_is_written_by_the_browser_as_by_python(browser: Browser) -> None:
     drawn = random.Random(0)
     values = [*ODD, *(drawn.choice((-1, 1)) * 10 ** drawn.uniform(-12, 12) for _ in range(1000))]
-    script = (ROOT / "lmviz/ui/browser/dom.js").read_text(encoding="utf-8")
     page = browser.new_page()
-    for lang in ("en", "fr"):
-        for digits in (1, 2, 4, 6):
-            call = f"{script}; return {json.dumps(values)}.map((value) => written(value, {digits}, '{lang}'))"
-            found = page.evaluate(f"() => {{ {call} }}")
-            assert found == [number(lang, value, digits) for value in values]
+    for lang in LANGUAGES:
+        for digits in (0, 1, 2, 4, 6):
+            found = _mapped(page, f"written(value, {digits}, '{lang}')", values)
+            assert found == [localised(lang, rounded(value, digits)) for value in values]
+            if digits:  # Python's sentences set the thousands of a whole number apart
+                assert found == [number(lang, value, digits) for value in values]
     page.close()
 
 
+def test_a_share_is_written_by_the_browser_as_by_python(browser: Browser) -> None:
+    drawn = random.Random(1)
+    shares = [0.0, 0.0004, 0.0005, 0.99951, 1.0, *(10 ** drawn.uniform(-9, 0) for _ in range(500))]
+    page = browser.new_page()
+    for lang in LANGUAGES:
+        assert _mapped(page, f"percent(value, '{lang}')", shares) == [percent(lang, share) for share in shares]
+    page.close()
+
+
+def _mapped(page: Page, call: str, values: list[float]) -> list[str]:
+    script = bundle(ROOT / "lmviz/ui/browser/numbers.js")
+    found: list[str] = page.evaluate(f"() => {{ {script}; return {json.dumps(values)}.map((value) => {call}); }}")
+    return found
+
+
 def test_a_share_is_coloured_by_one_hue_and_a_signed_number_by_its_sign(browser: Browser) -> None:
-    scripts = "".join((ROOT / f"lmviz/ui/browser/{name}.js").read_text(encoding="utf-8") for name in ("dom", "colour"))
+    scripts = bundle(ROOT / "lmviz/ui/browser/colour.js")
     asked = [[0, "share"], [1, "share"], [-2, "signed"], [0, "signed"], [2, "signed"]]
     page = browser.new_page()
     for theme in ("light", "dark"):

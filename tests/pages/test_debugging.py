@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -351,3 +352,14 @@ def test_exercises_are_ticked_when_the_tensors_agree(open_on: Open) -> None:
     key = f"ask.pokemon|.pik|a|{second.name}.{second.about}"
     app.radio(key=key).set_value((second.answer + 1) % len(second.options)).run()
     assert text("en", "exercise.wrong", answer="27") in words(app)
+
+
+CHARTS = ({"family": "memory"}, {"section": "lab", "bug": "climbs", "model": "names"})
+
+
+@pytest.mark.parametrize("query", CHARTS, ids=lambda query: list(query.values())[-1])
+def test_a_french_chart_has_french_numbers(open_on: Open, query: dict[str, str]) -> None:
+    charts = open_on("debugging", lang="fr", **query).get("vega_lite_chart")
+    assert charts
+    for chart in charts:
+        assert json.loads(chart.proto.spec)["config"]["locale"]["number"]["decimal"] == ","

@@ -36,14 +36,19 @@ def run(model: str) -> Recording:
 
 def text_of(pieces: list[dict[str, Any]], is_short: bool) -> str:
     """A line's pieces one after the other, as the browser writes them."""
-    return "".join(piece.get("text") or piece.get("shown") or sum_of(piece, is_short) for piece in pieces)
+    return "".join(piece.get("text") or number_of(piece) or sum_of(piece, is_short) for piece in pieces)
+
+
+def number_of(piece: dict[str, Any]) -> str:
+    shown = str(piece.get("shown", ""))
+    return f"({shown})" if piece.get("held") else shown
 
 
 def sum_of(piece: dict[str, Any], is_short: bool) -> str:
     chosen = piece["short"] if is_short else range(len(piece["terms"]))
     rest = piece["rest"][0 if is_short else 1]
     terms = [text_of(piece["terms"][i]["pieces"], is_short) for i in chosen]
-    return " + ".join([*terms, *([rest["shown"]] if rest["n"] else [])]) or "0"
+    return " + ".join([*terms, *([number_of(rest)] if rest["n"] else [])]) or "0"
 
 
 @pytest.mark.parametrize("model", SAMPLES)

@@ -9,7 +9,7 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.models import Models
 from lmviz.registry.recording import Request
 from lmviz.ui.matrices import Matrix, _panel
-from lmviz.ui.pictures import Slice, domain, picture
+from lmviz.ui.pictures import Slice, domain, window_of
 from lmviz.ui.step_through.tables import BARS, bars
 
 NUMBERS = np.arange(200, dtype=np.float32).reshape(2, 100) - 100
@@ -23,7 +23,7 @@ def test_the_end_of_a_scale_is_the_largest_size_whatever_its_sign() -> None:
 
 def test_a_window_has_the_labels_of_its_own_cells() -> None:
     value = Matrix(NUMBERS, "x", ("pos", "d_model"), address="x")
-    shown = picture(value, NUMBERS, Slice((), 1, 90), lambda axis, index: f"{axis} {index}", ("signed", 100.0))
+    shown = window_of(value, NUMBERS, Slice((), 1, 90), lambda axis, index: f"{axis} {index}", ("signed", 100.0))
     assert (shown["row_labels"], shown["window"]) == (["pos 1"], [1, 10])
     assert (shown["col_labels"][0], shown["col_labels"][-1]) == ("d_model 90", "d_model 99")
 

@@ -193,3 +193,12 @@ def test_a_long_count_in_an_error_has_its_thousands_set_apart(language: str, lim
 
 def test_one_is_singular_written_as_a_number_too() -> None:
     assert text("fr", "generation.left", n="1", total="27") == "1 token sur 27 peut venir."
+
+
+def test_what_is_called_a_language_is_one_and_no_other_text() -> None:
+    """So that mypy finds a key that is given for a language."""
+    for path in SOURCES:
+        if "ui" in path.parts:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.arg) and node.arg in ("lang", "language") and node.annotation is not None:
+                    assert ast.unparse(node.annotation) == "Language", f"{path.name}:{node.lineno}"

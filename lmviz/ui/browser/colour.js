@@ -1,23 +1,51 @@
 // Two scales, safe for colour-blind eyes: blue – neutral – orange for signed numbers, one hue for shares.
 
-const SCALES = {
-  light: { low: [33, 94, 168], middle: [250, 250, 248], high: [214, 96, 12], share: [92, 36, 132], ink: "#1c2430", faint: "#8a93a0" },
-  dark: { low: [96, 165, 250], middle: [28, 32, 40], high: [251, 146, 60], share: [196, 148, 255], ink: "#eef1f5", faint: "#8c95a3" },
+// @ts-check
+
+/** @import { Shades } from "./client.d.ts" */
+/** @import { TensorPanel } from "./panel.d.ts" */
+
+import { clamp } from "./numbers.js";
+
+/** @type {{ light: Shades, dark: Shades }} */
+export const SCALES = {
+  light: {
+    low: [33, 94, 168],
+    middle: [250, 250, 248],
+    high: [214, 96, 12],
+    share: [92, 36, 132],
+    ink: "#1c2430",
+    faint: "#8a93a0",
+  },
+  dark: {
+    low: [96, 165, 250],
+    middle: [28, 32, 40],
+    high: [251, 146, 60],
+    share: [196, 148, 255],
+    ink: "#eef1f5",
+    faint: "#8c95a3",
+  },
 };
 
-const isDark = (element) => {
+/** @type {(element: Element) => boolean} */
+export const isDark = (element) => {
   const channels = (getComputedStyle(element).getPropertyValue("--st-background-color") || "#fff").trim();
   const hex = channels.startsWith("#") ? channels.slice(1).replace(/^(.)(.)(.)$/, "$1$1$2$2$3$3") : null;
-  const [r, g, b] = hex ? [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) : channels.match(/\d+/g).map(Number);
+  const [r, g, b] = hex
+    ? [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16))
+    : (channels.match(/\d+/g) ?? []).map(Number);
   return 0.299 * r + 0.587 * g + 0.114 * b < 128;
 };
 
-const mix = (a, b, share) => a.map((channel, i) => Math.round(channel + (b[i] - channel) * share));
+/** @type {(a: number[], b: number[], share: number) => number[]} */
+export const mix = (a, b, share) => a.map((channel, i) => Math.round(channel + (b[i] - channel) * share));
 
-const colourOf = (value, panel, scale) => {
+/** @type {(value: number, panel: Pick<TensorPanel, "scale" | "peak">, scale: Shades) => number[]} */
+export const colourOf = (value, panel, scale) => {
   if (panel.scale === "share") return mix(scale.middle, scale.share, clamp(value, 0, 1));
   const share = panel.peak > 0 ? clamp(value / panel.peak, -1, 1) : 0;
   return share < 0 ? mix(scale.middle, scale.low, -share) : mix(scale.middle, scale.high, share);
 };
 
-const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#10161f" : "#ffffff");
+/** @type {(colour: number[]) => string} */
+export const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#10161f" : "#ffffff");

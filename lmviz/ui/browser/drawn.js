@@ -1,38 +1,83 @@
-// A picture on a page of widgets. Python says what is in it; `draw` (root, data, send) writes it, `send` says what was clicked.
+// A picture on a page of widgets. Python says what is in it; `draw` writes it, and `send` says what was clicked.
 
+// @ts-check
+
+/** @import { Given, Send, Spoken } from "./client.d.ts" */
+
+import { isDark } from "./colour.js";
+import { part, parts } from "./dom.js";
+
+/**
+ * @template Data
+ * @typedef {object} Mounted
+ * @property {(data: Data, trigger: Given<Data>["setTriggerValue"]) => void} show
+ * @property {() => void} stop
+ */
+
+/** @type {WeakMap<Element, Mounted<any>>} */
 const mounted = new WeakMap();
 
-const mount = (root) => {
-  const state = { root };
-  state.redraw = () => {
-    if (!state.data) return;
-    root.classList.toggle("dark", isDark(root));
-    const kept = [...root.querySelectorAll("[data-scroll]")].map((box) => [box.dataset.scroll, box.scrollTop, box.scrollLeft]);
-    draw(root, state.data, (event) => state.trigger("event", event));
-    for (const [name, top, left] of kept) {
-      const box = root.querySelector(`[data-scroll="${name}"]`);
-      if (box) Object.assign(box, { scrollTop: top, scrollLeft: left });
-    }
-    if (typeof settle === "function") settle(root, state.data);
-  };
-  state.themes = new MutationObserver(state.redraw);
-  state.themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
-  return state;
+// Boxes that scroll keep their place when what is in them is drawn anew.
+/** @type {(root: HTMLElement, redraw: () => void) => void} */
+const keepingPlaces = (root, redraw) => {
+  const kept = parts(root, "[data-scroll]").map((box) => ({
+    name: box.dataset.scroll,
+    scrollTop: box.scrollTop,
+    scrollLeft: box.scrollLeft,
+  }));
+  redraw();
+  for (const { name, ...place } of kept) {
+    const box = root.querySelector(`[data-scroll="${name}"]`);
+    if (box) Object.assign(box, place);
+  }
 };
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".lm");
-  let state = mounted.get(root);
-  if (!state) mounted.set(root, (state = mount(root)));
-  Object.assign(state, { trigger: setTriggerValue, data });
-  root.lang = data.lang;
-  const now = JSON.stringify(data);
-  if (now !== state.drawn) {
-    state.drawn = now;
-    state.redraw();
-  }
-  return () => {
-    state.themes.disconnect();
-    mounted.delete(root);
+/**
+ * A component of Streamlit that draws with `draw`; `settle` is called when all is in its place.
+ *
+ * @template {Spoken} Data
+ * @param {(root: HTMLElement, data: Data, send: Send) => void} draw
+ * @param {(root: HTMLElement, data: Data) => void} [settle]
+ */
+export const drawn = (draw, settle) => {
+  /** @type {(root: HTMLElement) => Mounted<Data>} */
+  const mount = (root) => {
+    /** @type {Data | null} */
+    let shown = null;
+    let written = "";
+    /** @type {Given<Data>["setTriggerValue"]} */
+    let send = () => {};
+    const redraw = () => {
+      if (!shown) return;
+      const data = shown;
+      root.classList.toggle("dark", isDark(root));
+      keepingPlaces(root, () => draw(root, data, (event) => send("event", event)));
+      if (settle) settle(root, data);
+    };
+    const themes = new MutationObserver(redraw);
+    themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
+    return {
+      show: (data, trigger) => {
+        [shown, send] = [data, trigger];
+        root.lang = data.lang;
+        const now = JSON.stringify(data);
+        if (now === written) return;
+        written = now;
+        redraw();
+      },
+      stop: () => themes.disconnect(),
+    };
   };
-}
+
+  /** @type {(given: Given<Data>) => () => void} */
+  return ({ data, parentElement, setTriggerValue }) => {
+    const root = part(parentElement, ".lm");
+    const state = mounted.get(root) ?? mount(root);
+    mounted.set(root, state);
+    state.show(data, setTriggerValue);
+    return () => {
+      state.stop();
+      mounted.delete(root);
+    };
+  };
+};

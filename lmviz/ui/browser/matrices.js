@@ -1,45 +1,92 @@
 // Tensors side by side on a page of widgets. Python decides what is shown; this draws it, and says what was clicked.
 
-const states = new WeakMap();
+// @ts-check
+
+/** @import { Given, TensorPage } from "./client.d.ts" */
+/** @import { Matrices } from "./panel.d.ts" */
+
+import { isDark } from "./colour.js";
+import { h, part } from "./dom.js";
+import { drawTensors } from "./figure.js";
+
 const PHONE = 560; // pixels
 
-const start = (root) => {
-  const state = { root, box: root.querySelector(".pictures"), tip: root.querySelector(".tip"), live: root.querySelector(".live") };
-  state.send = (event) => state.trigger("event", event.type === "pin" ? { type: "cell", address: event.address, cell: event.cell } : event);
-  state.draw = () => {
-    if (!state.data) return;
-    state.size = state.box.clientWidth;
-    const { panels, height, together } = state.data;
-    const groups = together && state.size < PHONE ? panels.map((panel) => [panel]) : [panels]; // of one shape: one below the other
-    state.box.style.height = `${height * groups.length}px`; // so that the page never shrinks on the way
-    state.numbers = groups.length > 1; // alone in its line, a tensor has room for them
-    state.box.replaceChildren();
-    for (const group of groups) {
-      const box = h("div", { class: "tensors", style: `height:${height}px` });
-      state.box.append(box);
-      drawTensors(box, group, state);
-    }
-  };
-  state.observer = new ResizeObserver(() => { if (state.box.clientWidth !== state.size) state.draw(); });
-  state.observer.observe(state.box);
-  state.themes = new MutationObserver(() => { root.classList.toggle("dark", isDark(root)); state.draw(); });
-  state.themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
-  return state;
+/**
+ * @typedef {object} Mounted
+ * @property {(data: Matrices, trigger: Given<Matrices>["setTriggerValue"]) => void} show
+ * @property {() => void} stop
+ */
+
+/** @type {WeakMap<Element, Mounted>} */
+const mounted = new WeakMap();
+
+// Tensors of one shape lie one below the other on a phone, where each then has room for its numbers.
+/** @type {(box: HTMLElement, data: Matrices, page: TensorPage) => void} */
+const drawAll = (box, data, page) => {
+  const groups = data.together && box.clientWidth < PHONE ? data.panels.map((panel) => [panel]) : [data.panels];
+  box.style.height = `${data.height * groups.length}px`; // so that the page never shrinks on the way
+  page.numbers = groups.length > 1;
+  box.replaceChildren();
+  for (const group of groups) {
+    const line = h("div", { class: "tensors", style: `height:${data.height}px` });
+    box.append(line);
+    drawTensors(line, group, page);
+  }
 };
 
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  const root = parentElement.querySelector(".lm");
-  let state = states.get(root);
-  if (!state) states.set(root, (state = start(root)));
-  Object.assign(state, { trigger: setTriggerValue, data: { ...data, tokens: [] }, words: data.words });
-  root.classList.toggle("dark", isDark(root));
-  root.lang = data.lang;
-  const now = JSON.stringify(data);
-  if (now !== state.drawn) { state.drawn = now; state.draw(); }
+/** @type {(root: HTMLElement) => Mounted} */
+const mount = (root) => {
+  const box = part(root, ".pictures");
+  /** @type {Matrices | null} */
+  let shown = null;
+  let written = "";
+  let width = 0;
+  /** @type {Given<Matrices>["setTriggerValue"]} */
+  let trigger = () => {};
+  /** @type {TensorPage["send"]} */
+  const send = (event) =>
+    trigger("event", event.type === "pin" ? { type: "cell", address: event.address, cell: event.cell } : event);
+  const draw = () => {
+    if (!shown) return;
+    width = box.clientWidth;
+    const { words } = shown;
+    const page = { root, tip: part(root, ".tip"), live: part(root, ".live"), words, send };
+    drawAll(box, shown, { ...page, data: { ...shown, tokens: [] } });
+  };
+  const observer = new ResizeObserver(() => {
+    if (box.clientWidth !== width) draw();
+  });
+  observer.observe(box);
+  const themes = new MutationObserver(() => {
+    root.classList.toggle("dark", isDark(root));
+    draw();
+  });
+  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
+  return {
+    show: (data, setTriggerValue) => {
+      [shown, trigger] = [data, setTriggerValue];
+      root.classList.toggle("dark", isDark(root));
+      root.lang = data.lang;
+      const now = JSON.stringify(data);
+      if (now === written) return;
+      written = now;
+      draw();
+    },
+    stop: () => {
+      observer.disconnect();
+      themes.disconnect();
+    },
+  };
+};
+
+/** @type {(given: Given<Matrices>) => () => void} */
+export default function matrices({ data, parentElement, setTriggerValue }) {
+  const root = part(parentElement, ".lm");
+  const state = mounted.get(root) ?? mount(root);
+  mounted.set(root, state);
+  state.show(data, setTriggerValue);
   return () => {
-    state.observer.disconnect();
-    state.themes.disconnect();
-    states.delete(root);
+    state.stop();
+    mounted.delete(root);
   };
 }

@@ -15,7 +15,7 @@ from lmviz.ui import pieces, state, widgets
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
 from lmviz.ui.choices import listed, model_name
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, integer, text, visible
+from lmviz.ui.text import Language, code, integer, text, visible
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
 
@@ -47,7 +47,7 @@ def choices(services: Services, view: View) -> None:
         own.upload(view.lang, "chat.file")
 
 
-def _name(services: Services, lang: str, name: str) -> str:
+def _name(services: Services, lang: Language, name: str) -> str:
     if name == FILE:
         return text(lang, "tokenizer.name.file")
     return text(lang, "chat.tokenizer.learned") if name == LEARNED else model_name(services, lang, read_reference(name))

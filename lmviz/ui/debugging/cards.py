@@ -18,12 +18,12 @@ from lmviz.services.places import Seen
 from lmviz.ui import shell
 from lmviz.ui.debugging import words
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import has, integer, text
+from lmviz.ui.text import Language, has, integer, text
 
 Look = Callable[["Finding"], "Seen | None"]  # where a finding can be seen
 
 
-def walk(lang: str, seen: Seen | None) -> Walk | None:
+def walk(lang: Language, seen: Seen | None) -> Walk | None:
     """The step-through at a place."""
     if seen is None:
         return None
@@ -45,7 +45,7 @@ def nowhere(finding: Finding) -> Seen | None:
     return None
 
 
-def summary(lang: str, findings: Sequence[Finding]) -> None:
+def summary(lang: Language, findings: Sequence[Finding]) -> None:
     """How many of each, in one line."""
     alarms = sum(finding.holds is False for finding in findings)
     skipped = sum(finding.holds is None for finding in findings)
@@ -55,7 +55,7 @@ def summary(lang: str, findings: Sequence[Finding]) -> None:
     st.markdown(f"{icon} {line}")
 
 
-def _counted(lang: str, key: str, n: int) -> str:
+def _counted(lang: Language, key: str, n: int) -> str:
     """A count in the number that the language has for it: in French none is one, too."""
     is_one = Locale.parse(lang).plural_form(n) == "one" and has(lang, f"{key}.one")
     return text(lang, f"{key}.one" if is_one else key, n=n)
@@ -68,7 +68,7 @@ def lettered(alarms: Sequence[Finding]) -> dict[str, str]:
 
 
 def cards(
-    lang: str, findings: Sequence[Finding], look: Look = nowhere, letters: Mapping[str, str] | None = None
+    lang: Language, findings: Sequence[Finding], look: Look = nowhere, letters: Mapping[str, str] | None = None
 ) -> None:
     """The alarms side by side, then the rest.
 
@@ -93,7 +93,7 @@ def cards(
             _list(lang, skipped, ":gray[:material/help:]")
 
 
-def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0, letter: str = "") -> None:
+def alarm(lang: Language, finding: Finding, place: Walk | None = None, step: int = 0, letter: str = "") -> None:
     """One alarm: measured, what it means, how to mend it, how sure, when false, and where to look.
 
     Args:
@@ -121,13 +121,13 @@ def alarm(lang: str, finding: Finding, place: Walk | None = None, step: int = 0,
             st.caption(linked(lang, check.sources))
 
 
-def linked(lang: str, found: Iterable[Source]) -> str:
+def linked(lang: Language, found: Iterable[Source]) -> str:
     """Sources by their names, each a link to where it can be read."""
     names = " · ".join(f"[{one.name}]({one.url})" for one in found)
     return text(lang, "doctor.source", source=names)
 
 
-def _list(lang: str, findings: Sequence[Finding], sign: str) -> None:
+def _list(lang: Language, findings: Sequence[Finding], sign: str) -> None:
     columns = st.columns(2, gap="large")
     half = -(-len(findings) // 2)
     for i, finding in enumerate(findings):

@@ -16,7 +16,7 @@ from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import number, percent, text
+from lmviz.ui.text import Language, number, percent, text
 
 DONE, ANSWERED = "debug.done", "debug.answered"
 TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y"}
@@ -52,7 +52,7 @@ def section(services: Services, view: View) -> None:
             _pitfall(view, name, f"pitfall.{name}" in done)
 
 
-def _progress(lang: str, done: int, all_: int) -> None:
+def _progress(lang: Language, done: int, all_: int) -> None:
     st.progress(done / all_, text(lang, "exercise.progress", done=done, all=all_))
     if done == all_:
         st.success(text(lang, "exercise.all_done"), icon=":material/trophy:")
@@ -115,7 +115,7 @@ def _pitfall(view: View, name: str, is_done: bool) -> None:
         )
 
 
-def _details(lang: str, question: Question) -> dict[str, str]:
+def _details(lang: Language, question: Question) -> dict[str, str]:
     """The numbers and names of a question, as the sentence has them."""
     shown = {}
     for name, value in question.details.items():
@@ -128,7 +128,7 @@ def _details(lang: str, question: Question) -> dict[str, str]:
     return shown
 
 
-def _option(lang: str, option: Option, kind: str, pieces: Sequence[str]) -> str:
+def _option(lang: Language, option: Option, kind: str, pieces: Sequence[str]) -> str:
     """An answer as it is written; a position by its number and its token."""
     if kind == "position" and isinstance(option, int):
         return f"{option + 1} {code(pieces[option])}"

@@ -20,7 +20,7 @@ from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
 from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import percent, text, visible
+from lmviz.ui.text import Language, percent, text, visible
 from lmviz.walk.stages import Stage
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
@@ -127,7 +127,7 @@ def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
             _probes(services, view, puzzle, now)
 
 
-def _expects(lang: str, run: Recording) -> str:
+def _expects(lang: Language, run: Recording) -> str:
     """What the broken model takes for the likeliest next tokens."""
     shares = run.trace["readout.probs"].outputs[0].array[0, -1]
     best = sorted(range(len(shares)), key=lambda i: -float(shares[i]))[:3]
@@ -152,7 +152,7 @@ def _probes(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
         st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now.ask(stage))
 
 
-def _probed(services: Services, lang: str, puzzle: Puzzle, asked: str | int) -> str:
+def _probed(services: Services, lang: Language, puzzle: Puzzle, asked: str | int) -> str:
     """What a probe found."""
     if isinstance(asked, str):
         finding = services.game.probe(puzzle, asked)

@@ -22,10 +22,9 @@ from lmviz.ui import choices, matrices, shell, state, widgets
 from lmviz.ui.debugging import cards, charts
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
-from lmviz.ui.matrices import Matrix
 from lmviz.ui.pictures import TEXT_AXES
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import integer, text
+from lmviz.ui.text import Language, integer, text
 
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
@@ -62,11 +61,11 @@ def section(services: Services, view: View) -> None:
         _verdict(services, view, bug)
 
 
-def _label(lang: str, bug: Bug) -> str:
+def _label(lang: Language, bug: Bug) -> str:
     return f"{place_name(lang, bug)} · {text(lang, f'bug.{bug.name}')}"
 
 
-def place_name(lang: str, bug: Bug) -> str:
+def place_name(lang: Language, bug: Bug) -> str:
     """The stage that a bug breaks."""
     key = "debug.training_stage" if bug.place == "training" else f"stage.{bug.place}.title"
     return text(lang, key)
@@ -105,8 +104,9 @@ def _first_difference(services: Services, view: View, bug: Bug) -> None:
         value, other = ours.trace.value(found.address), theirs.trace.value(found.address)
         assert value is not None and other is not None
         pieces = ours.tokens.pieces
-        labels = [pieces if axis in TEXT_AXES else () for axis in ("", "", *value.axes)[-2:]]
-        three(view, value.array, other.array, found.cell, ("", *value.axes)[-2:], labels)
+        axes = ("", *value.axes)[-2:]
+        rows, cols = (pieces if axis in TEXT_AXES else () for axis in ("", "", *value.axes)[-2:])
+        three(view, value.array, other.array, found.cell, axes, (rows, cols))
     cell = (found.address, found.cell) if found.how == "value" and found.cell else None
     shell.link(
         text(lang, "lab.open"),
@@ -120,21 +120,13 @@ def three(
     b: Array,
     cell: Cell,
     axes: tuple[str, ...] = ("", ""),
-    labels: Sequence[Sequence[str]] = ((), ()),
+    labels: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> None:
     """A, B and A − B on one scale, around the cell where they differ most."""
 
-    a, b = (np.atleast_2d(array[cell[:-2]] if array.ndim > 2 else array).astype(np.float64) for array in (a, b))
-    with np.errstate(invalid="ignore"):
-        apart = np.where(a == b, 0.0, a - b)
-    finite = np.abs(np.concatenate([a, b, apart], axis=None))
-    peak = float(finite[np.isfinite(finite)].max(initial=1e-6))
-    grids = [grid.astype(np.float32) for grid in (a, b, apart)]
+    a, b = (np.atleast_2d(array[cell[:-2]] if array.ndim > 2 else array) for array in (a, b))
     names = [text(view.lang, f"lab.{name}") for name in ("healthy", "broken", "difference")]
-    drawn = [
-        Matrix(grid, name, axes, labels[0], labels[1], sign, peak=peak, result=sign == "=", pinned=cell[-2:])
-        for grid, name, sign in zip(grids, names, ("", "−", "="), strict=True)
-    ]
+    drawn = matrices.three((a, b), names, axes, labels, peak=1e-6, pinned=cell[-2:])
     matrices.show(drawn, view.lang, key="lab.three", height=230, together=True)
 
 

@@ -18,7 +18,7 @@ from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import said
-from lmviz.ui.text import code, error_text, integer, shortened, text
+from lmviz.ui.text import Language, code, error_text, integer, shortened, text
 
 LOG, ROLES = "debug.log", "debug.log.roles"
 MOST_SHOWN = 40  # names
@@ -85,7 +85,7 @@ def _read(services: Services, view: View) -> Log | None:
     return read
 
 
-def _told(lang: str, log: Log) -> None:
+def _told(lang: Language, log: Log) -> None:
     """How much was read, where, and what was not."""
     n = {"n": integer(lang, log.n_read), "skipped": integer(lang, log.n_skipped)}
     said_of = [text(lang, "doctor.read", **n), text(lang, f"doctor.log.axis.{log.axis}")]
@@ -102,7 +102,7 @@ def _told(lang: str, log: Log) -> None:
         st.caption(text(lang, "doctor.log.skipped", line=integer(lang, line), words=code(shortened(example, 120))))
 
 
-def _table(lang: str, found: Sequence[Taken], is_open: bool) -> None:
+def _table(lang: Language, found: Sequence[Taken], is_open: bool) -> None:
     """Every name in the log with its numbers and its role, which can be changed."""
     shown = sorted((one for one in found if one.n), key=lambda one: (not one.role, -one.n, one.column))
     if not shown:
@@ -115,7 +115,7 @@ def _table(lang: str, found: Sequence[Taken], is_open: bool) -> None:
             st.caption(text(lang, "doctor.log.more", n=integer(lang, len(shown) - MOST_SHOWN)))
 
 
-def _row(lang: str, one: Taken) -> None:
+def _row(lang: Language, one: Taken) -> None:
 
     key = f"log.role.{one.label}"
     st.session_state[key] = one.role
@@ -133,7 +133,7 @@ def _row(lang: str, one: Taken) -> None:
         )
 
 
-def _name(lang: str, one: Taken) -> str:
+def _name(lang: Language, one: Taken) -> str:
     """How the log calls it; of a number without a name, where it stands."""
     if (place := re.fullmatch(r"(column |#)(\d+)", one.label)) is None:
         return code(shortened(one.label))
@@ -144,5 +144,5 @@ def _choose(label: str, role: Role) -> None:
     state.keep(ROLES, {**state.remember(ROLES, {}), label: role})
 
 
-def _role(lang: str, role: Role) -> str:
+def _role(lang: Language, role: Role) -> str:
     return text(lang, f"doctor.role.{role or 'nothing'}")

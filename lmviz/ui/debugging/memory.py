@@ -19,7 +19,7 @@ from lmviz.ui import state, widgets
 from lmviz.ui.debugging import charts
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
-from lmviz.ui.text import integer, number, percent, text
+from lmviz.ui.text import Language, integer, number, percent, text
 
 D_VOCAB, N_HEADS = 1000, 4
 WIDTHS = (16, 32, 64, 128, 256, 512)
@@ -83,7 +83,7 @@ def _estimated(view: View, found: Estimate) -> None:
     st.markdown(f"{icon} {total}. {text(lang, 'memory.fits' if fits else 'memory.too_much')}")
     names = [text(lang, f"memory.{part.name}") for part in found.parts]
     sizes = [part.n_bytes * part.times / MEGABYTE for part in found.parts]
-    shared.show(charts.parts(names, sizes, view.budget, text(lang, "memory.mb"), height=210), "memory.parts")
+    shared.show(charts.parts(names, sizes, view.budget, text(lang, "memory.mb"), height=210), lang, "memory.parts")
     with st.expander(text(lang, "memory.formula"), icon=":material/function:"):
         for part, name in zip(found.parts, names, strict=True):
             times = f" {text(lang, 'memory.times', n=part.times)}" if part.times > 1 else ""
@@ -188,7 +188,7 @@ def _change(before: Trial, cure: Cure) -> str:
     return ", ".join(f"{was} → {now}" for was, now in pairs if was != now)
 
 
-def _tried(services: Services, lang: str, trial: Trial) -> Outcome:
+def _tried(services: Services, lang: Language, trial: Trial) -> Outcome:
     place = st.empty()
 
     def waiting(before: int) -> None:
@@ -205,5 +205,5 @@ def _latex(count: int) -> str:
     return f"{count:,}".replace(",", r"\,")
 
 
-def _mb(lang: str, n_bytes: int) -> str:
+def _mb(lang: Language, n_bytes: int) -> str:
     return number(lang, n_bytes / MEGABYTE, 1)

@@ -20,7 +20,7 @@ from lmviz.ui.debugging import cards, charts, memory, tips
 from lmviz.ui.debugging.view import FAMILIES, View
 from lmviz.ui.debugging.words import code, rate, said
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import integer, text
+from lmviz.ui.text import Language, integer, text
 
 PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
@@ -120,7 +120,7 @@ def _buttons(view: View, pitfall: Pitfall) -> None:
         )
 
 
-def _cure(lang: str, name: str, setup: Setup) -> str:
+def _cure(lang: Language, name: str, setup: Setup) -> str:
     return text(lang, f"cure.{name}", rate=rate(lang, setup.training.learning_rate))
 
 
@@ -145,7 +145,7 @@ def _shown(services: Services, view: View, pitfall: Pitfall, left: st.delta_gene
             _beside(services, lang, pitfall, results)
 
 
-def _beside(services: Services, lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
+def _beside(services: Services, lang: Language, pitfall: Pitfall, results: dict[str, Result]) -> None:
     """The same training step of the sick and of the cured training, in the step-through."""
     step = min(result.history.last_step for result in results.values() if result.history.losses)
     a, b = (PitfallStep(step, 0, pitfall.name, cure) for cure in ("", pitfall.cures[0][0]))
@@ -153,7 +153,7 @@ def _beside(services: Services, lang: str, pitfall: Pitfall, results: dict[str, 
     shell.link(text(lang, "pitfall.beside", step=integer(lang, step)), place)
 
 
-def _run(services: Services, lang: str, setup: Setup) -> Result:
+def _run(services: Services, lang: Language, setup: Setup) -> Result:
     """Run a training, with a bar that shows how far it is; one that ran before is there at once."""
     if services.pitfalls.has_run(setup):
         return services.pitfalls.result(setup)
@@ -173,7 +173,7 @@ def _run(services: Services, lang: str, setup: Setup) -> Result:
     return result
 
 
-def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
+def _curves(lang: Language, pitfall: Pitfall, results: dict[str, Result]) -> None:
     levels = {}
     if pitfall.sick.vocabulary == "own":
         whole = list(results.values())[-1].baselines  # of the texts that the cured training has
@@ -193,7 +193,7 @@ def _curves(lang: str, pitfall: Pitfall, results: dict[str, Result]) -> None:
             st.warning(text(lang, "pitfall.broke", name=name, step=integer(lang, result.diverged_at)))
 
 
-def _tables(lang: str, results: dict[str, Result]) -> None:
+def _tables(lang: Language, results: dict[str, Result]) -> None:
     """Side by side: what each writes, its losses, and how much of it is copied."""
     if not results:
         return
@@ -214,7 +214,7 @@ def _tables(lang: str, results: dict[str, Result]) -> None:
             st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:
+def _judged(lang: Language, pitfall: Pitfall, sick: Result) -> None:
     """Whether the prediction was right."""
 
     said_before = state.remember(PREDICTED, {}).get(pitfall.name)
@@ -230,7 +230,7 @@ def _judged(lang: str, pitfall: Pitfall, sick: Result) -> None:
         st.info(text(lang, "pitfall.wrong", words=words), icon=":material/lightbulb:")
 
 
-def _alarms(services: Services, lang: str, pitfall: Pitfall, sick: Result) -> None:
+def _alarms(services: Services, lang: Language, pitfall: Pitfall, sick: Result) -> None:
     told = [finding for finding in sick.findings if finding.holds is False]
     told.sort(key=lambda finding: finding.check not in pitfall.findings)
     st.markdown(f"**{text(lang, 'pitfall.doctor')}**")
@@ -241,7 +241,7 @@ def _alarms(services: Services, lang: str, pitfall: Pitfall, sick: Result) -> No
         st.markdown(text(lang, "pitfall.nothing"))
 
 
-def _loss(lang: str, loss: float) -> str:
+def _loss(lang: Language, loss: float) -> str:
     return said(lang, loss) if math.isfinite(loss) else "NaN"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lmviz.debug.doctor.finding import Finding
-from lmviz.ui.text import has, integer, localised, number, percent, text, visible
+from lmviz.ui.text import Language, has, integer, localised, number, percent, text, visible
 from lmviz.walk.stages import Stage
 
 SHARES = frozenset(
@@ -14,7 +14,7 @@ SHARES = frozenset(
 )  # fmt: skip
 
 
-def said(lang: str, value: float, share: bool = False) -> str:
+def said(lang: Language, value: float, share: bool = False) -> str:
     """A measured number: a count as one, a share in percent, else with as many digits as tell something."""
     if share and math.isfinite(value):
         return percent(lang, value)
@@ -27,13 +27,13 @@ def said(lang: str, value: float, share: bool = False) -> str:
     return number(lang, value, 3 if abs(value) >= 0.001 else 1)
 
 
-def rate(lang: str, value: float) -> str:
+def rate(lang: Language, value: float) -> str:
     """A learning rate without a power of ten: 0.0000001, 0.001, 3."""
     plain = f"{value:.12f}".rstrip("0").rstrip(".")
     return localised(lang, plain)
 
 
-def measured(lang: str, finding: Finding) -> str:
+def measured(lang: Language, finding: Finding) -> str:
     """What a check measured, in a sentence; or why it could not."""
     if finding.holds is None:
         return text(lang, f"doctor.why_not.{finding.why_not}")
@@ -46,7 +46,7 @@ def measured(lang: str, finding: Finding) -> str:
     return text(lang, key, **(details | numbers))
 
 
-def about(lang: str, finding: Finding, what: str) -> str:
+def about(lang: Language, finding: Finding, what: str) -> str:
     """Another of a check's sentences: its title, what it means, how to mend it, when it is a false alarm."""
     general = f"doctor.{finding.check}.{what}"
     keys = (f"{general}.{finding.details.get('why', '')}", general)  # some can say more exactly what is wrong
@@ -54,7 +54,7 @@ def about(lang: str, finding: Finding, what: str) -> str:
     return text(lang, key, **{name: _detail(lang, value) for name, value in finding.details.items()}) if key else ""
 
 
-def stage_name(lang: str, stage: Stage) -> str:
+def stage_name(lang: Language, stage: Stage) -> str:
     name = text(lang, f"stage.{stage.kind}.title")
     return text(lang, "debug.block", stage=name, block=stage.block_name) if stage.block_name else name
 
@@ -64,7 +64,7 @@ def code(words: object) -> str:
     return f"`{visible(str(words)).replace('`', 'ˋ')}`"
 
 
-def _detail(lang: str, value: object) -> str:
+def _detail(lang: Language, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return code(value)
     return said(lang, value)

@@ -13,7 +13,7 @@ from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.charts import bars, said, show
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import code, text, visible
+from lmviz.ui.text import Language, code, text, visible
 
 NEAREST = 5
 ADDRESS = "analogy"
@@ -57,7 +57,7 @@ def _chosen(words: WordText, view: View) -> tuple[str, ...]:
     return next(found for found in candidates if len(found) == 3 and set(found) <= set(words.words))
 
 
-def _choices(words: WordText, chosen: tuple[str, ...], lang: str) -> None:
+def _choices(words: WordText, chosen: tuple[str, ...], lang: Language) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for place, word in enumerate(chosen):
             key = f"embeddings.analogy.{place}"
@@ -73,7 +73,7 @@ def _choices(words: WordText, chosen: tuple[str, ...], lang: str) -> None:
             )
 
 
-def _column(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], col: int, lang: str) -> None:
+def _column(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], col: int, lang: Language) -> None:
     numbers = {"a": float(a[col]), "b": float(b[col]), "c": float(c[col])}
     result = numbers["b"] - numbers["a"] + numbers["c"]
     line = worked.equation(lang, "{b} − {a} + {c}", result, 4, **numbers)

@@ -10,7 +10,7 @@ from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.embeddings import apart, tokens
 from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEMPERATURES, TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import number, text, visible
+from lmviz.ui.text import Language, number, text, visible
 
 
 def section(services: Services, view: View) -> None:
@@ -88,7 +88,7 @@ def _asked(view: View, n: int) -> tuple[int, ...]:
     return asked if len(asked) == 2 and max(asked) < n else ()
 
 
-def _between(answers: tuple[str, ...], found: AnswerDistances, asked: tuple[int, ...], lang: str) -> None:
+def _between(answers: tuple[str, ...], found: AnswerDistances, asked: tuple[int, ...], lang: Language) -> None:
     names = [str(i + 1) for i in range(len(answers))]
     given = [
         Matrix(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from lmviz.explain import by_hand
 from lmviz.ui import state, widgets, worked
 from lmviz.ui.charts import bars, said, show
-from lmviz.ui.text import code, plain, text, visible
+from lmviz.ui.text import Language, code, plain, text, visible
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Other:
     vector: Any  # [d]
 
 
-def listed(word: str, vector: ArrayLike, others: Sequence[Other], metric: str, lang: str, asked: int | None) -> None:
+def listed(
+    word: str, vector: ArrayLike, others: Sequence[Other], metric: str, lang: Language, asked: int | None
+) -> None:
     """The nearest first, a bar each; below, the arithmetic of the one whose id is asked for."""
     names, apart = [visible(one.name) for one in others], [one.distance for one in others]
     show(bars(names, apart, lang), lang, alt=said(names, apart, lang))
@@ -38,7 +40,7 @@ def listed(word: str, vector: ArrayLike, others: Sequence[Other], metric: str, l
         between((word, vector), (found[asked].name, found[asked].vector), metric, lang)
 
 
-def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, lang: str) -> None:
+def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, lang: Language) -> None:
     """The distance between two named vectors, line by line."""
 
     names = {"a": visible(a[0]), "b": visible(b[0])}

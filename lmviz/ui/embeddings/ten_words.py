@@ -16,7 +16,7 @@ from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import DEFAULT, code, number, percent, text, visible
+from lmviz.ui.text import DEFAULT, Language, code, number, percent, text, visible
 
 NAMED = 40  # words on the map
 
@@ -87,10 +87,10 @@ def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: Words
         st.markdown(text(lang, "embeddings.ten_words.drawn", value=value, seed=view.seed))
     elif address == "now" and before is not None:
         st.markdown(text(lang, "embeddings.ten_words.moved", step=now.step))
-        st.latex(worked.equations(services.embeddings.word_update(before, cell), lang), width="content")
+        worked.update(services.embeddings.word_update(before, cell), lang)
 
 
-def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: str) -> None:
+def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: Language) -> None:
     """The loss, and the way of each word on the plane on which the last vectors spread out most."""
 
     steps, losses = [one.step for one in found], [one.loss for one in found]
@@ -108,7 +108,7 @@ def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple
     st.caption(text(lang, "embeddings.ten_words.map", share=kept))
 
 
-def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], learned: str, lang: str) -> None:
+def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], learned: str, lang: Language) -> None:
     """The two words that are closest now, among those that training moves, and what follows each of them."""
 
     followers: dict[int, list[str]] = {}

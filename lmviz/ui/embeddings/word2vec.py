@@ -16,7 +16,7 @@ from lmviz.ui.embeddings import charts, stories
 from lmviz.ui.embeddings.analogy import analogy
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, percent, text, visible
+from lmviz.ui.text import Language, code, percent, text, visible
 
 NEAREST = 5
 SHOWN_EXAMPLES = 4
@@ -113,7 +113,7 @@ def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
     stories.show_near(word, now.vectors[id], neighbours(now.vectors, id, NEAREST, "cosine"), words, now)
 
 
-def _step_examples(now: VectorsSnapshot, words: WordText, lang: str) -> None:
+def _step_examples(now: VectorsSnapshot, words: WordText, lang: Language) -> None:
     """Some of the examples that the last step before this picture learned from."""
     if not now.examples:
         return
@@ -125,7 +125,7 @@ def _step_examples(now: VectorsSnapshot, words: WordText, lang: str) -> None:
     st.caption(text(lang, "embeddings.step_examples", step=now.step, n=len(now.examples), examples=learned))
 
 
-def _example(example: Example, negatives: tuple[int, ...], words: WordText, lang: str) -> str:
+def _example(example: Example, negatives: tuple[int, ...], words: WordText, lang: Language) -> str:
     inputs = " + ".join(words.words[id] for id in example.inputs)
     against = ", ".join(words.words[id] for id in negatives)
     learned = code(f"{inputs} → {words.words[example.target]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -12,9 +11,10 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
 from lmviz.ui import drawn, replay, state, worked
 from lmviz.ui.clicker import MOVES, walk
+from lmviz.ui.generation.pictures_types import Node, Tree
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import code, number, text, visible
+from lmviz.ui.text import Language, code, number, text, visible
 
 HEIGHT = 420
 
@@ -48,7 +48,7 @@ def _clicked(event: drawn.Event) -> None:
         state.go(token=None if state.view(View).token == node else node)
 
 
-def _tree(search: BeamSearch, checkpoint: Checkpoint, view: View) -> dict[str, Any]:
+def _tree(search: BeamSearch, checkpoint: Checkpoint, view: View) -> Tree:
     """Every candidate that was looked at, by step, the best first; the path to the one that is looked at is marked."""
     dead, gone = set(search.dead_ends), {node for node, _ in search.displaced}
     looked = view.token if view.token is not None and 0 <= view.token < len(search.nodes) else search.best[0]
@@ -71,7 +71,7 @@ def _path(search: BeamSearch, index: int) -> set[int]:
     return path
 
 
-def _node(node: BeamNode, checkpoint: Checkpoint, lang: str, dead: bool, displaced: bool) -> dict[str, Any]:
+def _node(node: BeamNode, checkpoint: Checkpoint, lang: Language, dead: bool, displaced: bool) -> Node:
     fate = "dead" if dead else "displaced" if displaced else node.fate
     return {
         "index": node.index,
@@ -101,7 +101,7 @@ def _words(view: View, search: BeamSearch, checkpoint: Checkpoint) -> None:
         _ranked("running", search.running, search, checkpoint, lang)
 
 
-def _ranked(kind: str, texts: Sequence[int], search: BeamSearch, checkpoint: Checkpoint, lang: str) -> None:
+def _ranked(kind: str, texts: Sequence[int], search: BeamSearch, checkpoint: Checkpoint, lang: Language) -> None:
     """The texts that are finished, or that go on, with their scores."""
     st.markdown(f"**{text(lang, f'generation.beam.{kind}')}**")
     for place, index in enumerate(texts[: search.settings.n_beams], start=1):

@@ -13,7 +13,7 @@ from lmviz.services.services import Services
 from lmviz.ui import lesson, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
-from lmviz.ui.text import code, text, visible
+from lmviz.ui.text import Language, code, text, visible
 
 START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text that begins anew
 RUNS = 10  # of the trainings, the latest
@@ -48,7 +48,7 @@ def model_and_prompt(services: Services, view: View) -> None:
 
 
 @contextmanager
-def ways(lang: str, names: Iterable[str]) -> Iterator[None]:
+def ways(lang: Language, names: Iterable[str]) -> Iterator[None]:
     """How to look at what is written; what is drawn inside stands beside it."""
     with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
         widgets.segmented_control(

@@ -15,10 +15,11 @@ from lmviz.services.services import Services
 from lmviz.ui import drawn, pieces, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.generation import table
+from lmviz.ui.generation.pictures_types import Shown
 from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import COLUMNS, SHOWN, View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, error_text, integer, number, text, visible
+from lmviz.ui.text import Language, code, error_text, integer, number, text, visible
 
 EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
@@ -73,7 +74,8 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
     left, right = st.container(key="generation_step").columns([2.3, 1], gap="medium")
     with left:
         start = state.remember("generation.start", 0)
-        look = table.Look(view.lang, coming, start, find, view.token, view.column, view.shown, view.top)
+        shown: Shown = "shares" if view.shown == "shares" else "scores"
+        look = table.Look(view.lang, coming, start, find, view.token, view.column, shown, view.top)
         content = table.picture(step, checkpoint.tokenizer, look)
         drawn.show("generation/step", content, view.lang, "generation.step", _clicked)
     with right:
@@ -152,7 +154,7 @@ def _open(index: int) -> None:
     state.go(at=index, token=None)
 
 
-def _percent(share: float, lang: str) -> str:
+def _percent(share: float, lang: Language) -> str:
     shown = number(lang, 100 * share, 0 if share >= 0.0995 or share == 0 else 1 if share >= 0.001 else 3)
     return text(lang, "generation.percent", share=shown)
 

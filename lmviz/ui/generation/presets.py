@@ -12,7 +12,7 @@ from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.generation.knobs import START
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import text, visible
+from lmviz.ui.text import Language, text, visible
 
 PROMPT = "prompt "
 UNTRAINED = "names_untrained"
@@ -45,7 +45,7 @@ def presets(services: Services, view: View) -> None:
     )
 
 
-def _label(lang: str, name: str) -> str:
+def _label(lang: Language, name: str) -> str:
     if name.startswith(PROMPT):
         return text(lang, "generation.preset.prompt", prompt=visible(name.removeprefix(PROMPT)))
     return text(lang, f"generation.preset.{name}")

@@ -14,6 +14,7 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
 from lmviz.ui import drawn, replay, state
 from lmviz.ui.generation import table
+from lmviz.ui.generation.pictures_types import Measure, Measures, WrittenText, WrittenTexts
 from lmviz.ui.generation.view import View
 from lmviz.ui.text import number, text, visible
 
@@ -62,7 +63,7 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
     tokenizer = checkpoint.tokenizer
     given = tokenizer.decode(tokenizer.encode(view.first(checkpoint)).ids)
     finals = outcome.finals or (None,) * len(outcome.texts)
-    rows = [
+    rows: list[WrittenText] = [
         {
             "given": visible(given),
             "new": visible(whole[len(given) :] if whole.startswith(given) else tokenizer.decode(new)),
@@ -79,14 +80,15 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
         if open_text is not None and isinstance(event.get("at"), int) and 0 <= event["at"] < len(rows):
             open_text(event["at"])
 
-    drawn.show("generation/texts", {"rows": rows, "clicks": open_text is not None}, view.lang, key, clicked)
+    content: WrittenTexts = {"rows": rows, "clicks": open_text is not None}
+    drawn.show("generation/texts", content, view.lang, key, clicked)
 
 
 def measures(view: View, diversity: Diversity, key: str, brief: bool = False) -> None:
     """How varied, in shares from 0 to 1, each with a word on what it counts, and the counts; if brief, only under the
     pointer."""
 
-    rows = []
+    rows: list[Measure] = []
     for name in MEASURES:
         share: float | None = getattr(diversity, name)
         rows.append(
@@ -98,7 +100,8 @@ def measures(view: View, diversity: Diversity, key: str, brief: bool = False) ->
                 "counts": _counted(getattr(diversity, f"{name}_of")),
             }
         )
-    drawn.show("generation/measures", {"rows": rows, "brief": brief}, view.lang, key)
+    content: Measures = {"rows": rows, "brief": brief}
+    drawn.show("generation/measures", content, view.lang, key)
 
 
 def _counted(counts: Counts) -> str:

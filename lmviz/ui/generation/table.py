@@ -13,7 +13,9 @@ from lmviz.generate.draw import Draw
 from lmviz.generate.settings import Note
 from lmviz.generate.token_step import TokenStep
 from lmviz.model.tokenizer import Tokenizer
-from lmviz.ui.text import code, error_text, integer, number, text, visible
+from lmviz.ui.generation import pictures_types
+from lmviz.ui.generation.pictures_types import DrawBar, FilterColumn, Share
+from lmviz.ui.text import Language, code, error_text, integer, number, text, visible
 
 ROWS = 60  # of the table at once
 MOST_SHARES = 60  # on the bar; the others are one
@@ -23,17 +25,17 @@ MOST_SHARES = 60  # on the bar; the others are one
 class Look:
     """What a visitor wants to see of a step."""
 
-    lang: str
+    lang: Language
     coming: bool = False  # its token is not drawn yet
     start: int = 0  # the first row
     find: str = ""  # only tokens with this text
     row: int | None = None  # the token that is looked at
     column: str = ""  # the column in which it is; empty: all of them
-    shown: str = "scores"
+    shown: pictures_types.Shown = "scores"
     top: int = 0  # only so many rows; 0: all
 
 
-def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
+def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> pictures_types.TokenStep:
     """The bar, the columns and a page of rows."""
     columns = step.columns()
     scores = np.stack([column.scores for column in columns])  # [column, d_vocab]
@@ -80,7 +82,7 @@ def _finite(values: Any) -> list[float | None]:
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values]
 
 
-def _column(column: Column, lang: str) -> dict[str, Any]:
+def _column(column: Column, lang: Language) -> FilterColumn:
     return {
         "name": column.name,
         "title": text(lang, f"generation.column.{column.name}"),
@@ -90,7 +92,7 @@ def _column(column: Column, lang: str) -> dict[str, Any]:
     }
 
 
-def bar(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
+def bar(step: TokenStep, tokenizer: Tokenizer, look: Look) -> DrawBar:
     """The shares from 0 to 1, the likeliest token first. Where nothing is drawn, the whole bar is one token's."""
     draw = step.draw()
     if draw is None:
@@ -98,7 +100,8 @@ def bar(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
         order = np.argsort(-probs, kind="stable")[:MOST_SHARES]
         ends = probs[order].astype(np.float64).cumsum() if np.isfinite(probs).all() else np.zeros(0)
         shares = _shares(order[: len(ends)], ends, step.chosen, tokenizer)
-        return {"shares": shares, "others": 0, "number": None, "chosen": None if look.coming else step.chosen}
+        chosen = None if look.coming else step.chosen
+        return {"shares": shares, "others": 0, "reached": 1.0, "number": None, "chosen": chosen}
     shares = _shares(draw.order, draw.ends, draw.chosen, tokenizer)
     return {
         "shares": shares,
@@ -109,7 +112,7 @@ def bar(step: TokenStep, tokenizer: Tokenizer, look: Look) -> dict[str, Any]:
     }
 
 
-def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> list[dict[str, Any]]:
+def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> list[Share]:
     starts = np.concatenate([[0.0], ends[:-1]]) if len(ends) else ends
     return [
         {"id": int(id), "text": visible(tokenizer.piece(int(id))), "start": float(start), "end": float(end)}
@@ -118,7 +121,7 @@ def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> 
     ]
 
 
-def said(note: Note, lang: str) -> str:
+def said(note: Note, lang: Language) -> str:
     """A note in the reader's language, its numbers too."""
     sentence, details = note
     if "names" in details:
@@ -128,13 +131,13 @@ def said(note: Note, lang: str) -> str:
     return error_text(lang, UserError(sentence, **written))
 
 
-def _written(value: object, lang: str) -> object:
+def _written(value: object, lang: Language) -> object:
     if isinstance(value, float):
         return number(lang, value, 2 if abs(value) >= 0.1 else 4)
     return integer(lang, value) if isinstance(value, int) else value
 
 
-def share_of(draw: Draw, lang: str, tokenizer: Tokenizer) -> str:
+def share_of(draw: Draw, lang: Language, tokenizer: Tokenizer) -> str:
     """The draw in a sentence."""
     start, end = draw.share
     return text(

@@ -11,7 +11,7 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.ui import shell, worked
 from lmviz.ui.generation.view import View
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import code, number, text, visible
+from lmviz.ui.text import Language, code, number, text, visible
 
 
 def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
@@ -59,7 +59,7 @@ _ARITHMETIC = {"divide": "{before} ÷ {by}", "multiply": "{before} × {by}"}
 _HELD = {"top_k": ("≥", "<"), "min_p": ("≥", "<"), "top_p": ("<", "≥")}  # against its limit, if it stays and if not
 
 
-def _line(lang: str, entry: Entry) -> str:
+def _line(lang: Language, entry: Entry) -> str:
     key = f"generation.token.{entry.name}.{entry.deed}"
     if entry.deed in _ARITHMETIC:
         line = worked.equation(lang, _ARITHMETIC[entry.deed], entry.after, 2, before=entry.before, by=entry.by).bold
@@ -70,7 +70,7 @@ def _line(lang: str, entry: Entry) -> str:
     return text(lang, key, after=number(lang, entry.after))
 
 
-def _share(lang: str, found: Account, n_kept: int) -> str:
+def _share(lang: Language, found: Account, n_kept: int) -> str:
     if found.cut_by:
         return text(lang, "generation.token.out")
     values = {"score": found.score, "highest": found.highest, "total": found.total}

@@ -9,7 +9,7 @@ from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.ui import state
 from lmviz.ui.quantisation.view import TEXT_LIMIT, View
-from lmviz.ui.text import error_text, integer, number, text
+from lmviz.ui.text import Language, error_text, integer, number, text
 
 DIGITS = 4  # of a loss
 
@@ -53,7 +53,7 @@ def _box(view: View, label: str) -> None:
     st.text_area(text(view.lang, label), max_chars=TEXT_LIMIT, height=200, **state.bound("text", trains=False))
 
 
-def signed(lang: str, cost: float) -> str:
+def signed(lang: Language, cost: float) -> str:
     """A difference with its sign."""
     written = number(lang, cost, DIGITS)
     return f"+{written}" if cost > 0 else written

@@ -10,7 +10,7 @@ import streamlit as st
 from lmviz.quantise.scheme import Scheme
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, View
-from lmviz.ui.text import text
+from lmviz.ui.text import Language, text
 
 
 def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **and_then: Any) -> None:
@@ -40,7 +40,9 @@ def note(view: View) -> None:
         shell.note(text(view.lang, "quantisation.only_integers", **details))
 
 
-def scheme_choice(lang: str, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]) -> None:
+def scheme_choice(
+    lang: Language, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]
+) -> None:
     """The format, and what is left to choose then: floats have no scale."""
     widgets.segmented_control(
         text(lang, "quantisation.format"), formats, format_func=str.upper, required=True, **bound("format")

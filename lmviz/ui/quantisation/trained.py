@@ -16,7 +16,7 @@ from lmviz.ui import shell, state
 from lmviz.ui.choices import one_of
 from lmviz.ui.quantisation import measuring, rivals_table
 from lmviz.ui.quantisation.view import View
-from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.text import Language, error_text, integer, text
 from lmviz.ui.training import owner
 from lmviz.ui.training.view import OWN
 from lmviz.ui.training.view import View as Training
@@ -108,7 +108,7 @@ def _missing(services: Services, run: Run, twin: Run | None, view: View) -> None
         st.progress(min(1.0, twin.step / twin.steps), said)
 
 
-def _train_twin(services: Services, run: Run, lang: str) -> None:
+def _train_twin(services: Services, run: Run, lang: Language) -> None:
     try:
         services.quantisation.train_twin(run, owner.tokens()[-1])
     except UserError as error:

@@ -7,15 +7,15 @@ import keyword
 import tokenize
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from lmviz.trace.source import Listing, SourceSpan, listing
 from lmviz.trace.step import Trace
+from lmviz.ui.step_through.scene_types import Call, Source
 
 Mark = tuple[int, int, str]  # start, end, class
 
 
-def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...]) -> dict[str, Any]:
+def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...]) -> Source:
     """The listing of a step's function, the expression to mark in it, its breakpoints, and the calls around it."""
     shown = listing(span)
     file = f"line {Path(shown.file).name}:"
@@ -23,23 +23,35 @@ def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...])
         "file": Path(shown.file).name,
         "function": shown.function,
         "first": shown.first,
-        "lines": [{"text": line, "marks": marks} for line, marks in zip(shown.lines, _coloured(shown), strict=True)],
+        "lines": [
+            {"text": line, "marks": list(marks)} for line, marks in zip(shown.lines, _coloured(shown), strict=True)
+        ],
         "lit": {"lines": list(span.lines), "columns": list(span.columns)} if shown.lines else None,
         "stops": [
             int(stop.removeprefix(file)) for stop in stops if stop.startswith(file) and stop[len(file) :].isdigit()
         ],
         "stack": call_stack(trace, step),
+        "why": "",
     }
 
 
-def hidden_pane(trace: Trace, step: int, words: str) -> dict[str, Any]:
+def hidden_pane(trace: Trace, step: int, words: str) -> Source:
     """A pane that says why it shows no source."""
-    return {"lines": [], "lit": None, "why": words, "stack": call_stack(trace, step)}
+    return {
+        "file": "",
+        "function": "",
+        "first": 0,
+        "lines": [],
+        "lit": None,
+        "stops": [],
+        "stack": call_stack(trace, step),
+        "why": words,
+    }
 
 
-def call_stack(trace: Trace, step: int) -> list[dict[str, Any]]:
+def call_stack(trace: Trace, step: int) -> list[Call]:
     """The calls that were running at a step, the outermost first."""
-    stack: list[dict[str, Any]] = []
+    stack: list[Call] = []
     index: int | None = trace[step].call
     while index is not None:
         call = trace.calls[index]

@@ -12,11 +12,12 @@ from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import matrices, state
-from lmviz.ui.text import words
+from lmviz.ui import matrices, state, text
+from lmviz.ui.scripts import bundle
+from lmviz.ui.step_through.scene_types import Scene
+from lmviz.ui.text import Language
 
 BROWSER = Path(__file__).parent / "browser"
-SCRIPTS = ("picture.js", "panes.js", "main.js")
 _WORDS = (
     "bar.",
     "bars.",
@@ -41,16 +42,17 @@ def _component() -> Any:
         "lmviz.debugger",
         html=(BROWSER / "frame.html").read_text(encoding="utf-8"),
         css=matrices.look() + (BROWSER / "look.css").read_text(encoding="utf-8"),
-        js="\n".join([matrices.scripts(), *((BROWSER / name).read_text(encoding="utf-8") for name in SCRIPTS)]),
+        js=bundle(BROWSER / "main.js"),
     )
 
 
 @lru_cache
-def _words(language: str) -> dict[str, str]:
-    return words(language, *_WORDS)
+def words(language: Language) -> dict[str, str]:
+    """What the browser says by itself."""
+    return text.words(language, *_WORDS)
 
 
-def show(scene: dict[str, Any], on_event: Callable[[Event], None], key: str = "debugger") -> None:
+def show(scene: Scene, on_event: Callable[[Event], None], key: str = "debugger") -> None:
     """Draw a scene; call `on_event` with what the visitor did next, before the fragment runs again."""
 
     def changed() -> None:
@@ -58,4 +60,4 @@ def show(scene: dict[str, Any], on_event: Callable[[Event], None], key: str = "d
         if isinstance(event, dict):
             on_event(event)
 
-    _component()(data=scene | {"words": _words(scene["lang"])}, key=key, on_event_change=state.unbroken(changed))
+    _component()(data=scene, key=key, on_event_change=state.unbroken(changed))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from lmviz.errors import UserError
@@ -13,15 +11,19 @@ from lmviz.ui.step_through import component, events
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import compared, other_run, request
 from lmviz.ui.step_through.scene import scene
+from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place, Scene
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import error_text
 
-AHEAD = ("over", "back")  # the moves that the browser draws at once: where they lead is sent along with each scene
+AHEAD: tuple[ButtonMove, ...] = (
+    "over",
+    "back",
+)  # the moves that the browser draws at once: where they lead is sent along with each scene
 
 
-def _difference(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+def _difference(here: Place, there: Place) -> Changes:
     """What a scene shows otherwise than another: the browser knows the rest."""
-    return {name: part for name, part in there.items() if part != here[name]}
+    return {name: part for name, part in there.items() if part != here.get(name)}
 
 
 @st.fragment
@@ -46,13 +48,19 @@ def debugger(services: Services) -> None:
     windows = state.remember("windows", {})
     pinned = inspector(services, run, view, other)
     drawn = scene(run, view, cursor, windows, pinned, other, stopped)
-    drawn["ahead"] = {
+    ahead: Ahead = {
         move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other))
         for move in AHEAD
         if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
     }
-    drawn |= {"seq": state.remember("seq", 0), "compared": refused or compared(services, view, other)}
+    whole = Scene(
+        **drawn,
+        ahead=ahead,
+        seq=state.remember("seq", 0),
+        compared=refused or compared(services, view, other),
+        words=component.words(view.lang),
+    )
     component.show(
-        drawn, lambda event: events.on_event(services.models.record(request(services, state.view(View))), event)
+        whole, lambda event: events.on_event(services.models.record(request(services, state.view(View))), event)
     )
     state.write()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, number, percent, visible
 from lmviz.walk.stages import Stage
 
+Details = dict[str, str | int]  # what a sentence is filled in with
+
 
 class Facts:
     """Facts about one stage of one run, for one focus token."""
@@ -22,9 +23,9 @@ class Facts:
         self.run, self.view, self.stage, self.pos = run, view, stage, pos
         self.steps = run.trace[stage.first : stage.last + 1] if stage.first >= 0 else ()
 
-    def all(self) -> dict[str, Any]:
+    def all(self) -> Details:
         config = self.run.checkpoint.config
-        known: dict[str, Any] = {
+        known: Details = {
             "token": visible(self.run.token(self.pos)),
             "pos": self.pos,
             "n": len(self.run.tokens),
@@ -103,30 +104,33 @@ class Facts:
 
     # -- by kind -----------------------------------------------------------------------------------------------------
 
-    def norm(self) -> dict[str, Any]:
+    def norm(self) -> Details:
         x = self.row(self.steps[0].inputs[0]).astype(np.float64)
         return {"mean": self.number(x.mean(), 4), "variance": self.number(x.var())}
 
-    def scores(self) -> dict[str, Any]:
+    def scores(self) -> Details:
         row = self.row(self.steps[-1].outputs[0])
         row = np.where(np.isnan(row), -np.inf, row)
         best = int(row.argmax()) if row.size else 0
         return {"best": visible(self._token(best)), "score": self.number(row[best])}
 
-    def softmax(self) -> dict[str, Any]:
+    def softmax(self) -> Details:
         row = self._shares()
         best = int(np.nan_to_num(row).argmax())
-        share = {"best": visible(self._token(best)), "share": self.percent(row[best])}
-        return share | {"sum": self.number(row.sum())}
+        return {
+            "best": visible(self._token(best)),
+            "share": self.percent(row[best]),
+            "sum": self.number(row.sum()),
+        }
 
-    def mix(self) -> dict[str, Any]:
+    def mix(self) -> Details:
         """The value that the focus token takes most of, at the chosen head."""
         product = self.step("matmul")
         row = self.row(product.inputs[0]) if product else np.zeros(1)
         best = int(np.nan_to_num(row).argmax())
         return {"best": visible(self._token(best)), "share": self.number(row[best])}
 
-    def gradient(self) -> dict[str, Any]:
+    def gradient(self) -> Details:
         """The cell of what is shown of the stage's result that the loss is most sensitive to; a cell that the mask
         hides takes no part."""
         value, grad = self.steps[-1].outputs[0], self._grad()
@@ -154,23 +158,23 @@ class Facts:
     def _token(self, pos: int) -> str:
         return self.run.token(min(pos, len(self.run.tokens) - 1))
 
-    def residual(self) -> dict[str, Any]:
+    def residual(self) -> Details:
         before, added = (self.row(value).astype(np.float64) for value in self.steps[-1].inputs[:2])
         after = self.row(self.steps[-1].outputs[0]).astype(np.float64)
         lengths = (float(np.linalg.norm(vector)) for vector in (before, added, after))
-        return dict(zip(("before", "added", "after"), map(self.number, lengths), strict=True))
+        return {name: self.number(length) for name, length in zip(("before", "added", "after"), lengths, strict=True)}
 
-    def mlp(self) -> dict[str, Any]:
+    def mlp(self) -> Details:
         activation = next((s for s in self.steps if s.op in ("gelu", "relu", "silu", "tanh") and s.outputs), None)
         row = self.row(activation.outputs[0]) if activation else np.zeros(0)
         return {"active": self.integer(int((row > 0).sum())), "function": activation.op if activation else ""}
 
-    def logits(self) -> dict[str, Any]:
+    def logits(self) -> Details:
         row = self.row(self.steps[-1].outputs[0])
         best = int(np.nan_to_num(row, nan=-np.inf).argmax())
         return {"best": visible(self.run.piece(best)), "score": self.number(row[best])}
 
-    def probabilities(self) -> dict[str, Any]:
+    def probabilities(self) -> Details:
         row = self.row(self.steps[-1].outputs[0])
         best = int(np.nan_to_num(row).argmax())
         return {
@@ -179,14 +183,14 @@ class Facts:
             "temperature": self.number(self.run.request.temperature),
         }
 
-    def loss(self) -> dict[str, Any]:
+    def loss(self) -> Details:
         counted = next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
         n = int(counted.outputs[0].array.sum()) if counted else 0
         loss = self.number(float(self.steps[-1].outputs[0].array))
         return {"loss": loss, "counted": n, "n": n, "temperature": self.number(self.run.request.temperature)}
 
 
-_BY_KIND: dict[str, Callable[[Facts], dict[str, Any]]] = {
+_BY_KIND: dict[str, Callable[[Facts], Details]] = {
     "norm": Facts.norm,
     "final_norm": Facts.norm,
     "scores": Facts.scores,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from lmviz.explain.line import explained, rest_of, shortest, written
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
-from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, plain_number
-from lmviz.trace.step import Value
+from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, plain_number
+from lmviz.trace.step import Cell, Value
+from lmviz.ui.arithmetic import line
+from lmviz.ui.arithmetic_types import Line
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import parts
+from lmviz.ui.step_through.scene_types import Change, Inspection, Visited
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import localised
 from lmviz.ui.worked import equation
 
 _DOUBLE, _SINGLE = ("float64", "complex128"), ("float32", "complex64")
@@ -23,7 +22,7 @@ TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
-def inspector(services: Services, run: Recording, view: View, other: Recording | None = None) -> dict[str, Any] | None:
+def inspector(services: Services, run: Recording, view: View, other: Recording | None = None) -> Inspection | None:
     """What is said about the pinned cell; None if no cell is pinned, or its tensor is not in this run."""
     if view.cell is None:
         return None
@@ -36,7 +35,9 @@ def inspector(services: Services, run: Recording, view: View, other: Recording |
     assert array is not None
     found = plain_number(array[cell])
     why = run.explain(address, cell, gradient)
-    shown: dict[str, Any] = {
+    known = why if why is not None and why.known else None
+    there = None if other is None else _there(other, address, cell, gradient)
+    return {
         "address": address,
         "name": value.name or address,
         "cell": list(cell),
@@ -46,25 +47,35 @@ def inspector(services: Services, run: Recording, view: View, other: Recording |
         "whole": not gradient and not value.dtype.startswith(("float", "bfloat", "complex")),
         "gradient": gradient,
         "role": "constant" if address in dict(run.checkpoint.model.named_buffers()) else value.role,
-        "trail": [{"address": a, "cell": list(c), "name": a.rpartition(".")[2]} for a, c in view.trail],
-        "lines": [],
-        "formula": "",
+        "trail": [Visited(address=a, cell=list(c), name=a.rpartition(".")[2]) for a, c in view.trail],
+        "lines": [] if known is None else _lines(_unrolled(services, run, known, gradient), view),
+        "formula": "" if known is None else svg(known.formula),
+        "recomputed": None if known is None else parts(known.value),
+        "agrees": None if known is None else agrees(known.value, found, value),
+        "by_torch": known is not None and known.by_torch,
+        "other": None if there is None else parts(there),
+        "change": _change(view, found, there),
+        "edited": not gradient and any(edit.address == address and edit.changes(cell) for edit in view.edits),
     }
-    if why is not None and why.known:
-        shown["lines"] = [_line(run, one, view) for one in _unrolled(services, run, why, gradient)]
-        shown["formula"] = svg(why.formula)
-        shown["recomputed"] = parts(why.value)
-        shown["agrees"] = agrees(why.value, found, value)
-        shown["by_torch"] = why.by_torch
-    theirs = other.trace.value(address) if other is not None and other.has(address, cell) else None
-    numbers = None if theirs is None else theirs.grad if gradient else theirs.array
-    shown["other"] = None if numbers is None else parts(plain_number(numbers[cell]))
-    if numbers is not None and not isinstance(found, complex):
-        theirs_there = float(numbers[cell])
-        line = equation(view.lang, "{a} − {b}", found - theirs_there, view.digits, a=found, b=theirs_there)
-        shown["change"] = {"other": line.numbers["b"], "line": line.text}
-    shown["edited"] = not gradient and any(edit.address == address and edit.changes(cell) for edit in view.edits)
-    return shown
+
+
+def _lines(whys: list[Explanation], view: View) -> list[Line]:
+    return [line(why, view.lang, view.digits, TERMS_SHOWN, TERMS_SENT) for why in whys]
+
+
+def _there(other: Recording, address: str, cell: Cell, gradient: bool) -> complex | None:
+    """The same cell of the run to compare with, if it has one."""
+    value = other.trace.value(address) if other.has(address, cell) else None
+    array = None if value is None else value.grad if gradient else value.array
+    return None if array is None else plain_number(array[cell])
+
+
+def _change(view: View, here: complex, there: complex | None) -> Change | None:
+    """The arithmetic of the difference; None for complex numbers, and where there is nothing to compare with."""
+    if there is None or isinstance(here, complex) or isinstance(there, complex):
+        return None
+    apart = equation(view.lang, "{a} − {b}", here - there, view.digits, a=here, b=there)
+    return {"other": apart.numbers["b"], "line": apart.text}
 
 
 def _unrolled(services: Services, run: Recording, why: Explanation, gradient: bool) -> list[Explanation]:
@@ -115,31 +126,3 @@ def agrees(recomputed: complex, recorded: complex, value: Value) -> bool:
         return agrees(a.real, b.real, value) and agrees(a.imag, b.imag, value)
     relative = 1e-9 if value.dtype in _DOUBLE else 2e-5 if value.dtype in _SINGLE else 2e-2
     return abs(recomputed - recorded) <= relative * max(abs(recomputed), abs(recorded)) + 1e-6
-
-
-def _line(run: Recording, why: Explanation, view: View) -> dict[str, Any]:
-    """One line as it is read: the sign, what it comes to, and the arithmetic, piece by piece: text, numbers, operands
-    that can be followed, and a sum of terms."""
-    choices = shortest(why, TERMS_SHOWN), shortest(why, TERMS_SENT)
-    line = explained(why, view.digits, choices)
-
-    def number(value: complex) -> str:
-        return localised(view.lang, written(value, line.digits))
-
-    def piece(one: Piece) -> dict[str, Any]:
-        if isinstance(one, str):
-            return {"text": one}
-        if isinstance(one, Operand):
-            place = {"name": one.name, "address": one.address, "cell": list(one.cell), "gradient": one.gradient}
-            return {"number": parts(one.value), "shown": number(one.value), **place}
-        assert isinstance(one, float | int | complex)
-        return {"number": parts(one), "shown": number(one)}
-
-    def total() -> dict[str, Any]:
-        short, sent = choices
-        terms = [{"pieces": [piece(one) for one in why.terms[i].pieces]} for i in sent]
-        left = [{"shown": number(rest_of(why, chosen)), "n": len(why.terms) - len(chosen)} for chosen in choices]
-        return {"terms": terms, "short": [sent.index(i) for i in short], "rest": left}
-
-    pieces = [total() if one is TERMS else piece(one) for one in why.written]
-    return {"value": localised(view.lang, line.result), "sign": line.sign, "pieces": pieces}

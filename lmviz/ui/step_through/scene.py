@@ -11,6 +11,7 @@ from lmviz.model.architectures import record_of
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
+from lmviz.trace.source import SourceSpan
 from lmviz.trace.step import Step
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
@@ -18,10 +19,26 @@ from lmviz.ui.step_through import tables, tensors
 from lmviz.ui.step_through.code import code_pane, hidden_pane
 from lmviz.ui.step_through.facts import Facts
 from lmviz.ui.step_through.formulas import formula_of
+from lmviz.ui.step_through.scene_types import (
+    Bar,
+    ButtonMove,
+    Check,
+    EditChip,
+    Inspection,
+    Picture,
+    Place,
+    Source,
+    StageStop,
+    Token,
+    Watched,
+    Words,
+)
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import has, long_text, number, text, visible
+from lmviz.ui.text import Language, has, long_text, number, text, visible
 from lmviz.walk.cursor import Cursor
 from lmviz.walk.stages import Stage
+
+MOVES: tuple[ButtonMove, ...] = ("first", "back", "over", "into", "out", "last")
 
 
 def scene(
@@ -29,10 +46,10 @@ def scene(
     view: View,
     cursor: Cursor,
     windows: tensors.Windows,
-    pinned: dict[str, Any] | None = None,
+    pinned: Inspection | None = None,
     other: Recording | None = None,
     stopped: str = "",
-) -> dict[str, Any]:
+) -> Place:
     """The stage map, the source, the picture, the words, the inspector, the invariants and the bar, at one place.
 
     Args:
@@ -61,16 +78,18 @@ def scene(
         "inspector": _renamed(pinned, picture),
         "watch": watched(run, view),
         "strip": strip(run, view, stage) if level is None or level.invariants else [],
-        "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
+        "bar": bar(run, view, cursor, stage, step, stopped),
     }
 
 
-def _renamed(found: dict[str, Any] | None, picture: dict[str, Any]) -> dict[str, Any] | None:
+def _renamed(found: Inspection | None, picture: Picture) -> Inspection | None:
     """What is said about a cell, with the name that its tensor has in the picture."""
-    if found is None:
-        return None
-    names = {panel["address"]: panel["name"] for panel in picture.get("panels", ())}
-    return found | {"name": names.get(found["address"], found["name"])}
+    if found is None or picture["kind"] != "tensors":
+        return found
+    names = {panel["address"]: panel["name"] for panel in picture["panels"]}
+    renamed = found.copy()
+    renamed["name"] = names.get(found["address"], found["name"])
+    return renamed
 
 
 def focus_position(run: Recording, view: View) -> int:
@@ -88,7 +107,7 @@ def _lit(run: Recording, view: View, cursor: Cursor, step: Step | None) -> Step 
     return pinned if first <= pinned.index <= last else step
 
 
-def _source(run: Recording, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> dict[str, Any] | None:
+def _source(run: Recording, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> Source | None:
     if lit is None:
         return None
     if _level(run) is not None:
@@ -98,12 +117,12 @@ def _source(run: Recording, view: View, lit: Step | None, own: Step | None, curs
 
 
 def _level(run: Recording) -> Level | None:
-    """How hard a puzzle the model is; None for other models. Puzzles hide their source, hard ones also what must hold."""
+    """How hard a puzzle the model is; None for other models. Puzzles hide their source; hard ones more."""
     model = run.request.model
     return LEVELS[model.level] if isinstance(model, PuzzleModel) else None
 
 
-def _span(run: Recording, cursor: Cursor, step: Step) -> Any:
+def _span(run: Recording, cursor: Cursor, step: Step) -> SourceSpan:
     if cursor.grain == "line":
         return run.walk.lines[cursor.index].span
     return step.span
@@ -112,9 +131,9 @@ def _span(run: Recording, cursor: Cursor, step: Step) -> Any:
 # -- the map and the tokens ------------------------------------------------------------------------------------------
 
 
-def stage_map(run: Recording, view: View, here: Stage) -> list[dict[str, Any]]:
+def stage_map(run: Recording, view: View, here: Stage) -> list[StageStop]:
     """All stages in order, with the shape of what each makes."""
-    shown = []
+    shown: list[StageStop] = []
     for stage in run.walk.stages:
         value = run.trace[stage.stop].outputs[0] if stage.stop >= 0 and run.trace[stage.stop].outputs else None
         shape = list(value.shape) if value is not None else [len(run.tokens)]
@@ -131,7 +150,7 @@ def stage_map(run: Recording, view: View, here: Stage) -> list[dict[str, Any]]:
     return shown
 
 
-def token_row(run: Recording, pos: int) -> list[dict[str, Any]]:
+def token_row(run: Recording, pos: int) -> list[Token]:
     tokens = run.tokens
     return [
         {"text": visible(tokens.pieces[i]), "id": tokens.ids[i], "here": i == pos, "unknown": tokens.unknown[i]}
@@ -139,9 +158,9 @@ def token_row(run: Recording, pos: int) -> list[dict[str, Any]]:
     ]
 
 
-def edit_chips(view: View) -> list[dict[str, Any]]:
+def edit_chips(view: View) -> list[EditChip]:
     """What was changed by hand, to be seen at all times and taken back one by one."""
-    chips = []
+    chips: list[EditChip] = []
     for edit in view.edits:
         if isinstance(edit, HeadOff):
             words = text(view.lang, "edit.head", name=edit.address, head=edit.head)
@@ -152,9 +171,9 @@ def edit_chips(view: View) -> list[dict[str, Any]]:
     return chips
 
 
-def watched(run: Recording, view: View) -> list[dict[str, Any]]:
+def watched(run: Recording, view: View) -> list[Watched]:
     """The watched cells with their values in this run; none where the run lacks the cell."""
-    shown = []
+    shown: list[Watched] = []
     for address, cell in view.watch:
         value = run.trace.value(address) if run.has(address, cell) else None
         found = None if value is None else plain(value.array[cell])
@@ -173,15 +192,14 @@ def _picture(
     pos: int,
     windows: tensors.Windows,
     other: Recording | None,
-) -> dict[str, Any]:
+) -> Picture:
     if stage.kind == "tokenizer":
         return tables.tokens(run, other if view.compares else None)
     whole = cursor.grain == "stage" and not view.grad
     if whole and stage.kind == "probabilities":
-        asked = {"temperature": run.request.temperature, "target": run.request.target}
-        return tables.bars(run, stage, pos, other) | asked
+        return tables.bars(run, stage, pos, other)
     if whole and stage.kind == "loss" and tables.has_losses(run, stage):
-        return tables.loss(run, stage, other) | {"target": run.request.target}
+        return tables.loss(run, stage, other)
     return {"kind": "tensors", "panels": tensors.tensors(run, view, cursor, stage, pos, windows, other)}
 
 
@@ -191,7 +209,7 @@ def _picture(
 _UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what was computed
 
 
-def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None, pos: int) -> dict[str, Any]:
+def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None, pos: int) -> Words:
     """Title, sentences and formula of a place."""
     lang = view.lang
     title = text(lang, f"stage.{stage.kind}.title")
@@ -209,6 +227,10 @@ def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | N
             "more": (record and long_text(lang, f"{stage.kind}.{record.name}")) or long_text(lang, stage.kind),
             "formula": svg(formula_of(stage.kind, record)),
             "hint": text(lang, "say.hint") if stage.index == 0 else "",
+            "settings": "",
+            "under": "",
+            "opened": "",
+            "error": "",
         }
     key = f"op.{step.op}"
     sentences = text(lang, key) if has(lang, key) else text(lang, "op.other", op=step.op)
@@ -226,13 +248,13 @@ def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | N
     }
 
 
-def of_architecture(lang: str, key: str, record: Architecture[Any] | None) -> str:
+def of_architecture(lang: Language, key: str, record: Architecture[Any] | None) -> str:
     """The sentence for models of one architecture, where there is one of its own."""
     own = key if record is None else f"{key}.{record.name}"
     return own if has(lang, own) else key
 
 
-def strip(run: Recording, view: View, stage: Stage) -> list[dict[str, Any]]:
+def strip(run: Recording, view: View, stage: Stage) -> list[Check]:
     """The invariants of the stage, with what was measured."""
     return [
         {
@@ -249,18 +271,17 @@ def _measured(view: View, value: float) -> str:
     return number(view.lang, value, digits)
 
 
-def bar(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None) -> dict[str, Any]:
+def bar(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None, stopped: str) -> Bar:
     count = run.walk.count(cursor.grain)
     return {
         "grain": cursor.grain,
         "index": cursor.index,
         "count": count,
         "at": text(view.lang, f"bar.at.{cursor.grain}", index=cursor.index + 1, count=count),
-        "moves": {
-            move: run.walk.move(cursor, move) != cursor for move in ("first", "back", "over", "into", "out", "last")
-        },
+        "moves": {move: run.walk.move(cursor, move) != cursor for move in MOVES},
         "address": step.address if step else "",
         "breakpoints": len(view.stops),
         "grad": view.grad,
         "can_grad": any(other.kind == "loss" for other in run.walk.stages),
+        "stopped": stopped,
     }

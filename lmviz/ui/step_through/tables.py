@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from lmviz.registry.recording import Recording
 from lmviz.trace.step import Array, Value
+from lmviz.ui.panel_types import Real
 from lmviz.ui.pictures import plain
+from lmviz.ui.step_through.scene_types import (
+    LossRow,
+    LossTable,
+    NextToken,
+    NextTokens,
+    OtherLoss,
+    TokenRow,
+    TokenSheet,
+)
 from lmviz.ui.text import visible
 from lmviz.walk.stages import Stage
 
@@ -16,11 +24,11 @@ BARS = 12  # tokens sent as bars; the browser shows as many as fit
 TOKENS_SHOWN = 512
 
 
-def tokens(run: Recording, other: Recording | None = None) -> dict[str, Any]:
+def tokens(run: Recording, other: Recording | None = None) -> TokenSheet:
     """The text and its pieces with their ids; and those of the run that this one is compared with."""
     read = run.tokens
     rows = [
-        {"text": visible(piece), "id": token_id, "span": list(span), "unknown": unknown}
+        TokenRow(text=visible(piece), id=token_id, span=list(span), unknown=unknown)
         for piece, token_id, span, unknown in zip(
             read.pieces[:TOKENS_SHOWN], read.ids, read.offsets, read.unknown, strict=False
         )
@@ -29,7 +37,7 @@ def tokens(run: Recording, other: Recording | None = None) -> dict[str, Any]:
     return {"kind": "tokens", "text": read.text[:2000], "rows": rows, "other": there}
 
 
-def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> dict[str, Any]:
+def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> NextTokens:
     """The most likely next tokens after the focus token, with the arithmetic's columns: logit, scaled, probability; and
     the probability in the run that this one is compared with."""
     steps = {step.outputs[0].name: step for step in run.trace[stage.first : stage.last + 1]}
@@ -38,7 +46,7 @@ def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> dic
     row = probs.array[run.row, pos].astype(np.float64)
     theirs = _other_row(run, other, probs.address, pos)
     order = np.argsort(-np.nan_to_num(row), kind="stable")[:BARS]
-    rows = [
+    rows: list[NextToken] = [
         {
             "text": visible(run.piece(int(i))),
             "id": int(i),
@@ -46,14 +54,22 @@ def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> dic
             "scaled": plain(scaled.array[run.row, pos, i]),
             "p": plain(row[i]),
             "b": None if theirs is None else plain(theirs[i]),
-            "cells": [[v.address, [run.row, pos, int(i)]] for v in (logits, scaled, probs)],
+            "cells": [(v.address, [run.row, pos, int(i)]) for v in (logits, scaled, probs)],
             "target": int(i) == (run.tokens.ids[pos + 1] if pos + 1 < len(run.tokens) else run.target_id),
         }
         for i in order
     ]
     rest = plain(np.maximum(0.0, 1 - row[order].sum()))  # NaN stays NaN
     last = pos == len(run.tokens) - 1
-    return {"kind": "bars", "rows": rows, "rest": rest, "others": len(row) - len(order), "last": last}
+    return {
+        "kind": "bars",
+        "rows": rows,
+        "rest": rest,
+        "others": len(row) - len(order),
+        "last": last,
+        "temperature": run.request.temperature,
+        "target": run.request.target,
+    }
 
 
 def _other_row(run: Recording, other: Recording | None, address: str, pos: int) -> Array | None:
@@ -71,36 +87,45 @@ def has_losses(run: Recording, stage: Stage) -> bool:
     return any(value.name == "nll" for step in run.trace[stage.first : stage.last + 1] for value in step.outputs)
 
 
-def loss(run: Recording, stage: Stage, other: Recording | None = None) -> dict[str, Any]:
+def loss(run: Recording, stage: Stage, other: Recording | None = None) -> LossTable:
     """Input and target side by side at every position, −ln p of each, and their mean; and the same of the run that
     this one is compared with."""
     rows, mean = _losses(run, stage)
     b_rows, b_mean = ([], None) if other is None else _losses_of(other)
     for i, row in enumerate(rows):
-        row["b"] = b_rows[i] if i < len(b_rows) and b_rows[i]["target"] is not None else None
+        if i < len(b_rows) and b_rows[i]["target"] is not None:
+            row["b"] = OtherLoss(input=b_rows[i]["input"], target=b_rows[i]["target"], nll=b_rows[i]["nll"])
     value = _named(run, stage)["loss"]
     n_texts = len(_named(run, stage)["nll"].array)  # whose mean it is: of all texts of a training step's batch
-    cell = [value.address, []]
-    return {"kind": "loss", "rows": rows, "mean": mean, "b_mean": b_mean, "cell": cell, "n_texts": n_texts}
+    return {
+        "kind": "loss",
+        "rows": rows,
+        "mean": mean,
+        "b_mean": b_mean,
+        "cell": (value.address, []),
+        "n_texts": n_texts,
+        "target": run.request.target,
+    }
 
 
-def _losses_of(other: Recording) -> tuple[list[dict[str, Any]], float | str | None]:
+def _losses_of(other: Recording) -> tuple[list[LossRow], Real | None]:
     """The same of a run to compare with; nothing if it has no loss by position."""
     stage = next((stage for stage in other.walk.stages if stage.kind == "loss"), None)
     return ([], None) if stage is None or not has_losses(other, stage) else _losses(other, stage)
 
 
-def _losses(run: Recording, stage: Stage) -> tuple[list[dict[str, Any]], float | str]:
+def _losses(run: Recording, stage: Stage) -> tuple[list[LossRow], Real]:
     named = _named(run, stage)
     counted, log_prob, nll = named["counted"].array[run.row], named["log_prob"].array[run.row], named["nll"]
     chosen = named["chosen"].array[run.row]
-    rows = [
+    rows: list[LossRow] = [
         {
             "input": visible(run.token(i)),
             "target": visible(run.piece(int(chosen[i]))) if counted[i] else None,
             "p": plain(float(np.exp(log_prob[i]))),
             "nll": plain(nll.array[run.row, i]),
-            "cell": [nll.address, [run.row, i]],
+            "cell": (nll.address, [run.row, i]),
+            "b": None,
         }
         for i in range(min(len(run.tokens), TOKENS_SHOWN))
     ]

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.recording import Recording
 from lmviz.trace.step import Array, Value
+from lmviz.ui import compared
+from lmviz.ui.panel_types import ColourScale, TensorPanel
 from lmviz.ui.pictures import (
     TEXT_AXES,
     WINDOW,
     Slice,
     domain,
     drawable,
-    encoded,
     is_share,
     lead_of,
     matrix,
     overview,
-    picture,
+    panel,
+    window_of,
     window_start,
 )
 from lmviz.ui.step_through.view import View
@@ -38,7 +39,7 @@ Windows = dict[str, tuple[int, int]]
 
 def tensors(
     run: Recording, view: View, cursor: Cursor, stage: Stage, pos: int, windows: Windows, other: Recording | None
-) -> list[dict[str, Any]]:
+) -> list[TensorPanel]:
     """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
     frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.walk, cursor)]
     added = stage.kind in _ADDED and cursor.grain == "stage"
@@ -48,34 +49,30 @@ def tensors(
     if view.compares:
         results = [frame for frame in frames if frame.panel.is_result]
         return [drawn for frame in results for drawn in _three(frame, other)]
-    return [frame.drawn(frame.grid, frame.scale(together)) | _changed(frame, other) for frame in frames]
+    return [frame.drawn(frame.grid, frame.scale(together), changed=_changed(frame, other)) for frame in frames]
 
 
-def _changed(frame: _Frame, before: Recording) -> dict[str, Any]:
-    """Marks on the cells that an edit has changed."""
+def _changed(frame: _Frame, before: Recording) -> Array | None:
+    """Which cells of the window an edit has changed; None if that cannot be said."""
     theirs = before.trace.value(frame.panel.value.address)
     if theirs is None or theirs.shape != frame.panel.value.shape:
-        return {}
-    changed = ~np.isclose(frame.grid, frame.grid_of(theirs), rtol=1e-6, atol=1e-9, equal_nan=True)
-    return {"changed": encoded(changed[frame.place.row :, frame.place.col :][:WINDOW, :WINDOW])}
+        return None
+    changed: Array = ~np.isclose(frame.grid, frame.grid_of(theirs), rtol=1e-6, atol=1e-9, equal_nan=True)
+    return frame.window_of(changed)
 
 
-def _three(frame: _Frame, other: Recording) -> Iterator[dict[str, Any]]:
+def _three(frame: _Frame, other: Recording) -> Iterator[TensorPanel]:
     """A, B, and A − B where both have a cell: of texts of unequal length, at the positions that both have."""
     value = frame.panel.value
     theirs = other.trace.value(value.address)
     if theirs is None or not _comparable(value, theirs):
-        yield frame.drawn(frame.grid, frame.scale(None)) | {"note": text(frame.view.lang, "compare.shapes")}
+        yield frame.drawn(frame.grid, frame.scale(None), note=text(frame.view.lang, "compare.shapes"))
         return
     b = _Frame(replace(frame.panel, value=theirs), other, frame.view, min(frame.pos, len(other.tokens) - 1), {}, frame)
-    rows, cols = (min(sizes) for sizes in zip(frame.grid.shape, b.grid.shape, strict=True))
-    ours, others = frame.grid[:rows, :cols], b.grid[:rows, :cols]
-    with np.errstate(invalid="ignore"):
-        difference = np.where(ours == others, 0.0, ours - others).astype(np.float32)
-    both = _Frame(frame.panel, frame.run, frame.view, frame.pos, {}, frame, difference)
-    peak = domain([frame.window, b.window, both.window])
-    for one, mark, sign in ((frame, "A", ""), (b, "B", "−"), (both, "A − B", "=")):
-        yield one.drawn(one.grid, ("signed", peak)) | {"mark": mark, "sign": sign}
+    sides = compared.three(frame.grid, b.grid)
+    peak = domain([frame.window_of(side.cells) for side in sides])
+    for side in sides:
+        yield (b if side.mark == "B" else frame).drawn(side.cells, ("signed", peak), side)
 
 
 def _comparable(a: Value, b: Value) -> bool:
@@ -96,12 +93,11 @@ class _Frame:
         pos: int,
         windows: Windows,
         beside: _Frame | None = None,  # shows the same window as this one
-        grid: Array | None = None,
     ) -> None:
         self.panel, self.run, self.view, self.pos = panel, run, view, pos
         value = panel.value
         self.lead = lead_of(value.shape, value.axes, view.head, run.row)
-        self.grid = self.grid_of(value) if grid is None else grid
+        self.grid = self.grid_of(value)
         self.by_hand = value.address in windows
         self.place: Slice = _window(value, self.lead, self.grid, pos, view, windows) if beside is None else beside.place
         self.window = self.window_of(self.grid)
@@ -113,32 +109,40 @@ class _Frame:
         window: Array = grid[self.place.row :, self.place.col :][:WINDOW, :WINDOW]
         return window
 
-    def scale(self, together: float | None) -> tuple[str, float]:
+    def scale(self, together: float | None) -> tuple[ColourScale, float]:
         if is_share(self.panel.value) and not self.view.grad:
             return "share", 1.0
         return "signed", domain([self.window]) if together is None else together
 
-    def drawn(self, grid: Array, scale: tuple[str, float]) -> dict[str, Any]:
+    def drawn(
+        self,
+        grid: Array,
+        scale: tuple[ColourScale, float],
+        side: compared.Side | None = None,
+        changed: Array | None = None,
+        note: str = "",
+    ) -> TensorPanel:
         value, view = self.panel.value, self.view
-        shown = picture(value, grid, self.place, _Labels(self.run), scale)
-        return shown | {
-            "name": self.panel.name,
-            "sign": self.panel.sign,
-            "result": self.panel.is_result,
-            "turned": self.panel.turned,
-            "part": part_of(self.panel),
-            "overview": overview(grid, self.place),
-            "pinned": _pinned(value, self.run, self.place, view),
-            "by_hand": self.by_hand,
-            "focus": self.pos if shown["row_axis"] in ("pos", "query") else None,
-            "heads": _heads(value),
-            "heads_off": [
-                edit.head for edit in view.edits if isinstance(edit, HeadOff) and edit.address == value.address
-            ],
-            "grad": view.grad,
-            "no_grad": view.grad and value.grad is None,
-            "note": text(view.lang, "picture.complex") if value.dtype.startswith("complex") else "",
-        }
+        window = window_of(value, grid, self.place, _Labels(self.run), scale)
+        return panel(
+            window,
+            name=self.panel.name,
+            sign=self.panel.sign if side is None else side.sign,
+            result=self.panel.is_result,
+            turned=self.panel.turned,
+            part=part_of(self.panel),
+            mark="" if side is None else side.mark,
+            note=note or (text(view.lang, "picture.complex") if value.dtype.startswith("complex") else ""),
+            overview=overview(grid, self.place),
+            pinned=_pinned(value, self.run, self.place, view),
+            by_hand=self.by_hand,
+            focus=self.pos if window["row_axis"] in ("pos", "query") else None,
+            heads=_heads(value),
+            heads_off=[edit.head for edit in view.edits if isinstance(edit, HeadOff) and edit.address == value.address],
+            grad=view.grad,
+            no_grad=view.grad and value.grad is None,
+            changed=changed,
+        )
 
 
 def _cells(value: Value, view: View) -> Array:

@@ -14,7 +14,7 @@ from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import code, error_text, foreign, integer, number, text
+from lmviz.ui.text import Language, code, error_text, foreign, integer, number, text
 from lmviz.walk.breakpoints import Breakpoint
 
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
@@ -152,7 +152,7 @@ def ledger(run: Recording, view: View) -> None:
             st.rerun()
 
 
-def _written(columns: dict[str, list[Any]], lang: str) -> Any:
+def _written(columns: dict[str, list[Any]], lang: Language) -> Any:
     """A table whose numbers read as the page's language writes them, and sort as numbers."""
 
     real = [name for name, values in columns.items() if any(isinstance(value, float) for value in values)]

@@ -14,7 +14,7 @@ from lmviz.services.tokenizers import GPT2, LEARNED
 from lmviz.tokens.vocabulary import Vocabulary
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed, model_name
-from lmviz.ui.text import text
+from lmviz.ui.text import Language, text
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
 from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, View
@@ -23,7 +23,7 @@ NEEDS_TEXT = ("pieces", "compare", "trip")
 NEEDS_CORPUS = ("compare", "learn")
 
 
-def tabs(lang: str, names: Iterable[str]) -> None:
+def tabs(lang: Language, names: Iterable[str]) -> None:
     """The ways to look at a tokenizer."""
     widgets.segmented_control(
         text(lang, "tokenizer.tab"),
@@ -61,7 +61,7 @@ def tokenizer_and_text(services: Services, view: View) -> None:
         own.upload(view.lang, "tokenizer.file")
 
 
-def _name(services: Services, lang: str, name: str) -> str:
+def _name(services: Services, lang: Language, name: str) -> str:
 
     is_a_word = name in (*LEARNED, GPT2, FILE)
     return text(lang, f"tokenizer.name.{name}") if is_a_word else model_name(services, lang, read_reference(name))

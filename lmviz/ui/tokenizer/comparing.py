@@ -8,7 +8,7 @@ from lmviz.services.services import Services
 from lmviz.services.tokenizers import LEARNED
 from lmviz.tokens.comparing import Cut, cuts
 from lmviz.ui import pieces, worked
-from lmviz.ui.text import integer, number, text
+from lmviz.ui.text import Language, integer, number, text
 from lmviz.ui.tokenizer.cutting import boxes
 from lmviz.ui.tokenizer.view import View
 
@@ -35,7 +35,7 @@ def side_by_side(services: Services, view: View) -> None:
     st.caption(text(view.lang, "tokenizer.compare_help"))
 
 
-def _facts(lang: str, cut: Cut) -> str:
+def _facts(lang: Language, cut: Cut) -> str:
     """Its numbers."""
     n = len(cut.tokens)
     line = worked.equation(lang, "{n} × {ln}", cut.nats, 2, n=n, ln=cut.ln_d_vocab)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -13,6 +12,7 @@ from lmviz.tokens.learning import Learning
 from lmviz.ui import drawn, replay, state, worked
 from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.text import code, integer, number, text, visible
+from lmviz.ui.tokenizer.pictures_types import CutWord, CutWords, Pair, Pairs
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
 PAIRS = 12  # shown of all pairs
@@ -41,7 +41,7 @@ def _state(learning: Learning) -> None:
     left, right = st.columns([1, 1.9], gap="large")
     with left:
         st.markdown(_next_sentence(view, learning, at))
-        content = {"pairs": _pairs(learning, at), "asked": view.pair}
+        content: Pairs = {"pairs": _pairs(learning, at), "asked": view.pair}
         drawn.show("tokenizer/pairs", content, view.lang, "tokenizer.pairs", _asked)
     with right:
         st.markdown(_done_sentence(view, learning, at))
@@ -54,7 +54,7 @@ def _shown(learning: Learning, id: int) -> str:
     return visible(learning.tokens[id].decode("utf-8", "backslashreplace"))
 
 
-def _pairs(learning: Learning, at: int) -> list[dict[str, Any]]:
+def _pairs(learning: Learning, at: int) -> list[Pair]:
     """The most frequent pairs; the first is the one that is merged next."""
     return [
         {"left": _shown(learning, left), "right": _shown(learning, right), "count": count}
@@ -89,10 +89,10 @@ def _whole(learning: Learning, word: int) -> str:
     return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
 
 
-def _words(learning: Learning, at: int) -> dict[str, Any]:
+def _words(learning: Learning, at: int) -> CutWords:
     """The beginning of the text as it is cut now; what the last merge made is marked."""
     made = learning.merges[at - 1].token if at else None
-    words = [
+    words: list[CutWord] = [
         {"pieces": [{"text": _shown(learning, id), "new": id == made} for id in word[:LONGEST_WORD]]}
         for word in learning.text(at, WORDS)
     ]
@@ -110,14 +110,15 @@ def _new_word(view: View, learning: Learning, at: int) -> None:
     )
     word = view.word or text(view.lang, "tokenizer.new_word_example")
     steps = learning.steps(word.encode("utf-8", "replace"), at)
-    words = [
+    words: list[CutWord] = [
         {
             "pieces": [{"text": _shown(learning, id), "new": is_next} for id, is_next in _next_merge(ids, pair)],
             "then": pair is not None,
         }
         for ids, pair in steps
     ]
-    drawn.show("tokenizer/words", {"text": words, "more": 0}, view.lang, "tokenizer.new_word_cut")
+    content: CutWords = {"text": words, "more": 0}
+    drawn.show("tokenizer/words", content, view.lang, "tokenizer.new_word_cut")
 
 
 def _next_merge(ids: Sequence[int], pair: tuple[int, int] | None) -> list[tuple[int, bool]]:

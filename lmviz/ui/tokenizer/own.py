@@ -8,13 +8,13 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.services.tokenizers import FILES, Brought
 from lmviz.ui import state
-from lmviz.ui.text import text
+from lmviz.ui.text import Language, text
 
 FILE = "file"  # its name among the tokenizers
 _KEPT = "tokenizer.files"
 
 
-def upload(lang: str, key: str) -> None:
+def upload(lang: Language, key: str) -> None:
     """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
 
     found = st.file_uploader(
@@ -28,7 +28,7 @@ def upload(lang: str, key: str) -> None:
         state.keep(_KEPT, {one.name if one.name in FILES else FILES[0]: one.getvalue() for one in found})
 
 
-def brought(services: Services, lang: str) -> Brought | None:
+def brought(services: Services, lang: Language) -> Brought | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
 
     files = state.remember(_KEPT, {})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from lmviz.model.tokenizer import Tokenizer
@@ -14,6 +12,7 @@ from lmviz.ui.pieces import Piece
 from lmviz.ui.text import integer, text, visible
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.cutting import hexadecimal
+from lmviz.ui.tokenizer.pictures_types import Kind, Kinds, Variant, Variants
 from lmviz.ui.tokenizer.view import CASES, View
 
 ROWS = 500  # of the list at once
@@ -39,7 +38,7 @@ def _kinds(view: View, analysis: Analysis) -> None:
     """How many of each kind; a click chooses one."""
     total = len(analysis.texts)
     st.markdown(text(view.lang, "tokenizer.d_vocab", n=integer(view.lang, total)))
-    rows = [
+    rows: list[Kind] = [
         {"name": kind, "title": text(view.lang, f"tokenizer.kind.{kind}"), "count": count}
         for kind, count in analysis.counts().items()
         if count
@@ -50,7 +49,7 @@ def _kinds(view: View, analysis: Analysis) -> None:
         if any(row["name"] == kind for row in rows):
             state.go(kind="" if state.view(View).kind == kind else kind)
 
-    content = {"rows": rows, "chosen": view.kind, "total": total}
+    content: Kinds = {"rows": rows, "chosen": view.kind, "total": total}
     drawn.show("tokenizer/kinds", content, view.lang, "tokenizer.kinds", choose)
 
 
@@ -115,7 +114,7 @@ def _word(view: View, tokenizer: Tokenizer) -> None:
         **state.bound("word"),
     )
     word = view.word or text(view.lang, "tokenizer.word_example")
-    rows: list[dict[str, Any]] = [
+    rows: list[Variant] = [
         {
             "text": visible(variant.text),
             "pieces": [
@@ -126,4 +125,5 @@ def _word(view: View, tokenizer: Tokenizer) -> None:
         }
         for variant in variants(tokenizer, word)
     ]
-    drawn.show("tokenizer/variants", {"rows": rows}, view.lang, "tokenizer.variants")
+    content: Variants = {"rows": rows}
+    drawn.show("tokenizer/variants", content, view.lang, "tokenizer.variants")

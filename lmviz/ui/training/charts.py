@@ -12,6 +12,7 @@ from typing import Any
 import altair as alt
 
 from lmviz.ui.charts import FONT, SOLID, localised
+from lmviz.ui.text import Language
 
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
@@ -33,7 +34,7 @@ def loss_chart(
     nats: tuple[float, float],
     log: bool,
     height: int,
-    lang: str,
+    lang: Language,
     tips: bool,
 ) -> dict[str, Any]:
     """Loss over steps, with horizontal lines for what counting alone would reach.
@@ -112,7 +113,7 @@ def loss_chart(
 
 
 def small_chart(
-    words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int, lang: str
+    words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int, lang: Language
 ) -> dict[str, Any]:
     """One measurement over steps, from a table of `step`, `number`, `line`. Several lines have a legend."""
     colour = alt.Color(
@@ -144,7 +145,7 @@ def small_chart(
 
 
 def bar_chart(
-    words: Mapping[str, str], tokens: Sequence[str], times: Sequence[str], height: int, lang: str
+    words: Mapping[str, str], tokens: Sequence[str], times: Sequence[str], height: int, lang: Language
 ) -> dict[str, Any]:
     """Probabilities from 0 to 1, a bar a token, at one time or at two beside each other: a table of `token`, `p`,
     `time`."""
@@ -172,7 +173,7 @@ def map_chart(
     domain: tuple[float, float, float, float],
     times: Sequence[str],
     height: int,
-    lang: str,
+    lang: Language,
 ) -> dict[str, Any]:
     """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`, `time`.
 
@@ -208,7 +209,7 @@ def _times(times: Sequence[str]) -> Any:
     return alt.Color("time:N", scale=scale, legend=legend)
 
 
-def _plain(chart: Any, lang: str) -> dict[str, Any]:
+def _plain(chart: Any, lang: Language) -> dict[str, Any]:
     """The specification without its data, which Streamlit puts beside it."""
     fonts = {"labelFontSize": FONT, "titleFontSize": FONT}
     spec: dict[str, Any] = chart.configure_axis(**fonts).configure_legend(**fonts).to_dict()

@@ -17,7 +17,7 @@ from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
 from lmviz.train.store.series import Series, jump_of, means, thinned
 from lmviz.ui import shell, state
-from lmviz.ui.text import error_text, integer, number, text
+from lmviz.ui.text import Language, error_text, integer, number, text
 from lmviz.ui.training import charts
 from lmviz.ui.training.view import View
 
@@ -124,7 +124,7 @@ def jump(services: Services, view: View, run: Run) -> None:
 
 @lru_cache(maxsize=64)
 def _loss_spec(
-    lang: str,
+    lang: Language,
     runs: tuple[str, ...],
     kinds: tuple[str, ...],
     steps: int,
@@ -140,7 +140,7 @@ def _loss_spec(
 
 
 @lru_cache(maxsize=64)
-def _small_spec(lang: str, lines: tuple[str, ...], steps: int, log: bool) -> dict[str, Any]:
+def _small_spec(lang: Language, lines: tuple[str, ...], steps: int, log: bool) -> dict[str, Any]:
     words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
     return charts.small_chart(words, lines, steps, log, SMALL_HEIGHT, lang)
 
@@ -210,7 +210,7 @@ def _all_curves(services: Services, view: View) -> None:
             _small(services, run, title, metrics, lang)
 
 
-def _small(services: Services, run: Run, title: str, metrics: list[str], lang: str) -> None:
+def _small(services: Services, run: Run, title: str, metrics: list[str], lang: Language) -> None:
     table: dict[str, list[Any]] = {"step": [], "number": [], "line": []}
     lines, log = [], title in ("grad_norm", "update_ratio")
     for metric in metrics:

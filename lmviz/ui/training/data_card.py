@@ -15,7 +15,7 @@ from lmviz.train.recipe import Recipe
 from lmviz.train.texts import LARGEST_OWN, PRESETS, own_texts
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
-from lmviz.ui.text import code, error_text, integer, text, visible
+from lmviz.ui.text import Language, code, error_text, integer, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.manage import attempt
 from lmviz.ui.training.planned import bound, keep_own_text, own_text
@@ -58,7 +58,7 @@ def choices(services: Services, view: View, recipe: Recipe | None) -> None:
         st.number_input(text(lang, "train.tokenizer.size"), 257, 8192, step=64, **bound(recipe, "tokenizer.d_vocab"))
 
 
-def _name(services: Services, lang: str, name: str) -> str:
+def _name(services: Services, lang: Language, name: str) -> str:
 
     if name in PRESETS or name == OWN:
         return text(lang, f"train.data.{name}")
@@ -182,7 +182,7 @@ def _line(written: str) -> str:
     return f"<div>{words.escaped(visible(written[:TRIED_LIMIT]))}</div>"
 
 
-def round_trip(plan: Plan, lang: str, tried: str) -> None:
+def round_trip(plan: Plan, lang: Language, tried: str) -> None:
     """The guide's check of data: a text into ids and back, and what was lost on the way."""
 
     if not tried:

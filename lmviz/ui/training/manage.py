@@ -17,7 +17,7 @@ from lmviz.train.store.run_table import Run
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import code, error_text, has, integer, number, plain, text, visible
+from lmviz.ui.text import Language, code, error_text, has, integer, number, plain, text, visible
 from lmviz.ui.training import owner
 from lmviz.ui.training.view import View
 
@@ -44,7 +44,7 @@ def buttons(services: Services, view: View, run: Run) -> None:
 
 
 def _button(
-    lang: str, name: str, icon: str, act: Callable[[], object], primary: bool = False, disabled: bool = False
+    lang: Language, name: str, icon: str, act: Callable[[], object], primary: bool = False, disabled: bool = False
 ) -> None:
     st.button(
         text(lang, f"train.do.{name}"),
@@ -132,7 +132,7 @@ def earlier(services: Services, view: View) -> None:
         st.rerun()
 
 
-def unreadable(services: Services, lang: str) -> None:
+def unreadable(services: Services, lang: Language) -> None:
     """Entries of the list that make no sense: they are named, and can be deleted."""
     for one in services.models.runs.unreadable():
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -145,7 +145,7 @@ def unreadable(services: Services, lang: str) -> None:
             )
 
 
-def _nats(lang: str, loss: float | None) -> str:
+def _nats(lang: Language, loss: float | None) -> str:
     return "–" if loss is None else number(lang, loss, 4)
 
 

@@ -16,9 +16,10 @@ from lmviz.train.plan import Plan
 from lmviz.train.recipe import Recipe
 from lmviz.ui import drawn, state, widgets
 from lmviz.ui.choices import one_of, with_runs
-from lmviz.ui.text import integer, number, text
+from lmviz.ui.text import Language, integer, number, text
 from lmviz.ui.training import words
 from lmviz.ui.training.charts import SERIES
+from lmviz.ui.training.pictures_types import Sizes
 from lmviz.ui.training.planned import bound
 from lmviz.ui.training.view import View
 
@@ -71,7 +72,7 @@ def _size(view: View, recipe: Recipe, name: str) -> None:
 def count(plan: Plan, view: View) -> None:
     """The number of parameters and what they are for, now and for every place of every slider: the browser follows a
     slider while it is dragged."""
-    shown = {
+    shown: Sizes = {
         "names": [text(view.lang, f"train.part.{part.name}") for part in plan.parts],
         "colours": [SERIES[i % len(SERIES)] for i in range(len(plan.parts))],
         "parts": shapes(plan.config),
@@ -83,7 +84,7 @@ def count(plan: Plan, view: View) -> None:
     st.caption(_beside(plan, view.lang))
 
 
-def _beside(plan: Plan, lang: str) -> str:
+def _beside(plan: Plan, lang: Language) -> str:
     """How many times larger GPT-2 and ChatGPT are."""
 
     small, large = (_short(lang, one.n_parameters / plan.n_parameters) for one in COMPARED)
@@ -122,7 +123,7 @@ def more(services: Services, plan: Plan, view: View) -> None:
         _start(services, view)
 
 
-def known(plan: Plan, lang: str) -> None:
+def known(plan: Plan, lang: Language) -> None:
     """The model beside some that people have heard of."""
 
     lines = "".join(
@@ -148,7 +149,7 @@ def _start(services: Services, view: View) -> None:
     )
 
 
-def _short(lang: str, count: float) -> str:
+def _short(lang: Language, count: float) -> str:
     """A large count in words: 124 million."""
     for unit, size in (("billion", 1e9), ("million", 1e6)):
         if count >= size:
@@ -157,5 +158,5 @@ def _short(lang: str, count: float) -> str:
     return integer(lang, round(count))
 
 
-def _megabytes(lang: str, n_bytes: int) -> str:
+def _megabytes(lang: Language, n_bytes: int) -> str:
     return number(lang, n_bytes / MEGABYTE, 1 if n_bytes >= MEGABYTE else 2)

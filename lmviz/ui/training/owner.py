@@ -9,17 +9,19 @@ import streamlit as st
 
 from lmviz.train.store.run_table import Run
 from lmviz.ui import drawn, state
-from lmviz.ui.text import plain, text
+from lmviz.ui.text import Language, plain, text
+from lmviz.ui.training.pictures_types import Owner
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 _TOKENS = "owner.tokens"
 
 
-def ask(lang: str) -> None:
+def ask(lang: Language) -> None:
     """Let the browser say who it is; one that does not know yet keeps the number that this session has drawn."""
     with st.container(key="owner"):  # of which nothing is seen
         known = tokens()
-        drawn.show("training/owner", {"fresh": known[-1], "known": known}, lang, "owner_of_runs", _told)
+        content: Owner = {"fresh": known[-1], "known": list(known)}
+        drawn.show("training/owner", content, lang, "owner_of_runs", _told)
 
 
 def tokens() -> tuple[str, ...]:
@@ -51,7 +53,7 @@ def _key(run: Run) -> str:
     return f"theirs {run.id}"
 
 
-def may_change(run: Run, lang: str) -> bool:
+def may_change(run: Run, lang: Language) -> bool:
     """Whether this visitor may stop, rename or delete a run; of somebody else's, only after saying that it is meant."""
     if is_mine(run):
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
@@ -20,7 +19,7 @@ from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import matrices, replay, shell, state, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import code, error_text, integer, text, visible
+from lmviz.ui.text import Language, code, error_text, integer, text, visible
 from lmviz.ui.training import charts
 from lmviz.ui.training.curves import table_of
 from lmviz.ui.training.view import View
@@ -154,13 +153,13 @@ def predictions(
 
 
 @lru_cache(maxsize=64)
-def _bar_spec(lang: str, tokens: tuple[str, ...], times: tuple[str, ...]) -> dict[str, Any]:
+def _bar_spec(lang: Language, tokens: tuple[str, ...], times: tuple[str, ...]) -> dict[str, Any]:
     words = {name: text(lang, f"train.chart.{name}") for name in ("token", "p", "time")}
     return charts.bar_chart(words, tokens, times, HEIGHT, lang)
 
 
 @lru_cache(maxsize=64)
-def _map_spec(lang: str, domain: tuple[float, float, float, float], times: tuple[str, ...]) -> dict[str, Any]:
+def _map_spec(lang: Language, domain: tuple[float, float, float, float], times: tuple[str, ...]) -> dict[str, Any]:
     words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token", "time")}
     return charts.map_chart(words, domain, times, HEIGHT, lang)
 
@@ -177,7 +176,7 @@ def _distinct(run: Recording, token: int) -> str:
     return visible(run.piece(token))
 
 
-def _time(lang: str, run: Recording) -> str:
+def _time(lang: Language, run: Recording) -> str:
     return text(lang, "train.time.at", step=integer(lang, _step_of(run)))
 
 
@@ -211,8 +210,8 @@ def attention(view: View, a: Recording, b: Recording | None) -> None:
     if len(grids) == 1:
         shown = [Matrix(grids[0], "pattern", ("query", "key"), pieces, pieces, part="pattern", share=True, result=True)]
     else:
-        shown = _differences(grids, ("query", "key"), 1.0, pieces, pieces, "pattern")
-    matrices.show(shown, lang, key="time_attention", height=HEIGHT)
+        shown = matrices.three(grids, ("pattern",), ("query", "key"), (pieces, pieces), part="pattern", peak=1.0)
+    matrices.show(shown, lang, key="time_attention", height=HEIGHT, together=True)
 
 
 def _grid(run: Recording, address: str, head: int) -> Array:
@@ -220,19 +219,6 @@ def _grid(run: Recording, address: str, head: int) -> Array:
     assert value is not None
     found: Array = value.array[0, head]
     return found
-
-
-def _differences(
-    grids: Sequence[Array], axes: tuple[str, ...], peak: float, rows: Sequence[str], cols: Sequence[str], part: str
-) -> list[Matrix]:
-    """A, B and A − B on one scale."""
-    a, b = grids
-    peak = max(peak, float(np.abs(a - b).max()))
-    named = ((a, "A", ""), (b, "B", "−"), (a - b, "A − B", "="))
-    return [
-        Matrix(grid, name, axes, rows, cols, sign, part, result=name == "A − B", peak=peak)
-        for grid, name, sign in named
-    ]
 
 
 def embeddings(
@@ -277,8 +263,8 @@ def weight(services: Services, view: View, run: Training, steps: list[int], a: R
     if len(grids) == 1:
         shown = [Matrix(grids[0], name, axes, rows, part="weight", peak=peak, result=True)]
     else:
-        shown = _differences(grids, axes, peak, rows, (), "weight")
-    matrices.show(shown, lang, key="time_matrix", height=HEIGHT)
+        shown = matrices.three(grids, (name,), axes, (rows, ()), part="weight", peak=peak)
+    matrices.show(shown, lang, key="time_matrix", height=HEIGHT, together=True)
 
 
 def _weight(services: Services, run: Training, step: int, name: str) -> Array:

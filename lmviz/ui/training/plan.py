@@ -12,7 +12,7 @@ from lmviz.train.plan import Plan
 from lmviz.train.recipe import Recipe
 from lmviz.train.texts import PRESETS
 from lmviz.ui import lesson, state
-from lmviz.ui.text import error_text, integer, text
+from lmviz.ui.text import Language, error_text, integer, text
 from lmviz.ui.training import data_card, manage, model_card, owner, training_card
 from lmviz.ui.training.planned import base_recipe, own_text, recipe_of
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
@@ -80,7 +80,7 @@ def _planned(services: Services, view: View, recipe: Recipe, where: st.delta_gen
         return None
 
 
-def _go(row: st.delta_generator.DeltaGenerator, lang: str, train: Callable[[], None] | None = None) -> None:
+def _go(row: st.delta_generator.DeltaGenerator, lang: Language, train: Callable[[], None] | None = None) -> None:
     """The button that trains. It stays in sight where there is nothing to train yet."""
     row.button(
         text(lang, "train.go"),

@@ -8,7 +8,7 @@ from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
 from lmviz.ui import state
 from lmviz.ui.choices import one_of
-from lmviz.ui.text import integer, text
+from lmviz.ui.text import Language, integer, text
 from lmviz.ui.training.view import View
 
 MARKS = {
@@ -43,7 +43,7 @@ def _choice(found: tuple[Run, ...], view: View) -> None:
     one_of(text(view.lang, "train.choose"), names, view.run, bound, label_visibility="collapsed", width=320)
 
 
-def _label(run: Run, lang: str) -> str:
+def _label(run: Run, lang: Language) -> str:
     """State and name, and the step at which it stands still: while it moves, the list is not drawn anew."""
     label = f"{MARKS[run.state]} {run.name}"
     return label if run.is_active else f"{label} · {integer(lang, run.step)}"

@@ -14,7 +14,7 @@ from lmviz.train.opened import OpenedStep
 from lmviz.train.preview import aligned
 from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import number, text, visible
+from lmviz.ui.text import Language, number, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.view import View
 from lmviz.walk.cursor import Cursor
@@ -159,7 +159,7 @@ def finite_differences(services: Services, view: View, opened: OpenedStep) -> No
         st.html(words.table(heads, lines))
 
 
-def _choose(lang: str, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
+def _choose(lang: Language, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
     st.session_state[key] = chosen if chosen in options else None
     widgets.selectbox(
         text(lang, label),
@@ -292,13 +292,13 @@ def update(services: Services, view: View, opened: OpenedStep, walked: Recording
     _written_out(opened, chosen, cell, lang)
 
 
-def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: str) -> None:
+def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: Language) -> None:
     """Every line of the rule for one weight, and what torch's optimiser made of it."""
     found = opened.update(weight, cell)
     place = f"{weight}[{', '.join(map(str, cell))}]"
     left, right = st.columns([0.6, 0.4], vertical_alignment="center")
     with left:
-        st.latex(worked.equations(found, lang), width="content")
+        worked.update(found, lang)
     with right:
         torch_value = float(opened.after[weight][cell])
         st.html(

@@ -9,7 +9,7 @@ from lmviz.train.recipe import Recipe, lacks
 from lmviz.ui import state, widgets
 from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
-from lmviz.ui.text import exact, integer, text
+from lmviz.ui.text import Language, exact, integer, text
 from lmviz.ui.training.planned import bound, with_change
 from lmviz.ui.training.view import View
 
@@ -48,7 +48,7 @@ def choices(view: View, recipe: Recipe) -> None:
         st.caption(":material/compress: " + text(lang, "train.rounding.on", format=recipe.quantisation.format.upper()))
 
 
-def rounding(recipe: Recipe, lang: str) -> None:
+def rounding(recipe: Recipe, lang: Language) -> None:
     """Quantisation-aware training: in how many bits the model reads its matrices while it learns."""
     st.caption(text(lang, "train.rounding.say"))
     schemes.scheme_choice(
@@ -59,7 +59,7 @@ def rounding(recipe: Recipe, lang: str) -> None:
     )
 
 
-def _epochs(plan: Plan, lang: str) -> None:
+def _epochs(plan: Plan, lang: Language) -> None:
     """The steps as passes over the texts. One that is not whole is shown with its fraction."""
     key, steps = "epochs", plan.recipe.training.steps
     n_batches = -(-len(plan.corpus.train) // plan.batch_size)

@@ -1,127 +1,230 @@
 // The step-through in the browser. Python decides what is shown; this draws it, and says what was clicked or pressed.
 
-const KEYS = {
-  ArrowRight: "over", ArrowLeft: "back", ArrowDown: "into", ArrowUp: "out",
-  PageDown: "next_stage", PageUp: "previous_stage", Home: "first", End: "last",
-};
+// @ts-check
+
+/** @import { Given } from "../../browser/client.d.ts" */
+/** @import { Move, Scene } from "./scene.d.ts" */
+/** @import { Draw, Section, State } from "./state.d.ts" */
+
+import { isDark } from "../../browser/colour.js";
+import { later, part, parts } from "../../browser/dom.js";
+import { drawBar } from "./bar.js";
+import { drawInspector, panelsOf } from "./inspector.js";
+import { onKey } from "./keyboard.js";
+import { drawMap, drawTokens } from "./map.js";
+import { drawPicture } from "./picture.js";
+import { drawSource } from "./source.js";
+import { drawStrip, drawWatch, drawWords } from "./words.js";
+
 const PLAY_EVERY = 1400; // milliseconds
+const SLOW = 400; // milliseconds without an answer from where on one sees that it is waited for
+const LOST = 8000; // milliseconds after which an answer is not waited for any more: it must not freeze the page
+const PHONE = 820; // pixels of a window in which the panes lie one below the other
+
+// How each section is drawn, and from what: it is drawn anew only when that has changed.
+/** @type {[Section, Draw, (data: Scene) => unknown][]} */
+const SECTIONS = [
+  ["map", drawMap, (data) => data.map],
+  ["tokens", drawTokens, (data) => [data.tokens, data.edits, data.compared]],
+  ["source", drawSource, (data) => data.source],
+  ["picture", drawPicture, (data) => [data.picture, data.digits, data.tokens]],
+  ["words", drawWords, (data) => data.say],
+  ["watch", drawWatch, (data) => [data.watch, data.digits]],
+  ["inspect", drawInspector, (data) => [data.inspector, data.compared, data.watch, data.digits, shapes(data)]],
+  ["strip", drawStrip, (data) => data.strip],
+  ["bar", drawBar, (data) => data.bar],
+];
+
+/** @type {(data: Scene) => [string, number[]][]} */
+const shapes = (data) => panelsOf(data.picture).map((panel) => [panel.address, panel.shape]);
+
+/** @type {WeakMap<Element, State>} */
 const states = new WeakMap();
 
-const SECTIONS = {
-  map: [drawMap, (data) => data.map], tokens: [drawTokens, (data) => [data.tokens, data.edits, data.compared]], source: [drawSource, (data) => data.source],
-  picture: [drawPicture, (data) => [data.picture, data.digits, data.tokens]], words: [drawWords, (data) => data.say],
-  watch: [drawWatch, (data) => [data.watch, data.digits]],
-  inspect: [drawInspector, (data) => [data.inspector, data.compared, data.watch, data.digits, (data.picture.panels || []).map((panel) => [panel.address, panel.shape])]],
-  strip: [drawStrip, (data) => data.strip], bar: [drawBar, (data) => data.bar],
-};
-
-const start = (root) => {
-  const state = { root, open: new Set(), drawn: {}, queue: [], busy: false, playing: null };
-  state.boxes = Object.fromEntries(Object.keys(SECTIONS).map((name) => [name, root.querySelector(`.${name}`)]));
-  state.tip = root.querySelector(".tip");
-  state.live = root.querySelector(".live");
-  state.send = (event) => {
-    if (state.busy) return state.queue.push(event);
-    state.busy = true;
-    state.slow = setTimeout(() => root.classList.add("waiting"), 400);
-    state.waiting = setTimeout(() => { state.busy = false; }, 8000); // a lost answer must not freeze the page
-    state.trigger("event", event);
+/** @type {(root: HTMLElement, data: Scene, trigger: State["trigger"]) => State} */
+const start = (root, data, trigger) => {
+  const boxes = /** @type {State["boxes"]} */ (
+    Object.fromEntries(SECTIONS.map(([name]) => [name, part(root, `.${name}`)]))
+  );
+  /** @type {State} */
+  const state = {
+    root,
+    boxes,
+    data,
+    trigger,
+    words: data.words,
+    tip: part(root, ".tip"),
+    live: part(root, ".live"),
+    open: new Set(),
+    drawn: {},
+    queue: [],
+    busy: false,
+    playing: null,
+    slow: undefined,
+    waiting: undefined,
+    send: (event) => {
+      if (state.busy) state.queue.push(event);
+      else sendNow(state, event);
+    },
+    move: (move) => go(state, move),
+    play: () => togglePlaying(state),
+    stop: () => {},
   };
-  state.move = (move) => {
-    const last = state.queue[state.queue.length - 1];
-    if (state.busy && last && last.move === move) last.times += 1;
-    else {
-      const ahead = !state.busy && state.data.ahead && state.data.ahead[move];
-      state.send({ type: "move", move, times: 1 });
-      if (ahead) show(state, { ...state.data, ...ahead, ahead: null, seq: state.data.seq + 1 }); // the answer will be the same
-    }
-  };
-  state.play = () => {
-    if (state.playing) clearInterval(state.playing);
-    state.playing = state.playing ? null : setInterval(() => {
-      if (!state.data.bar.moves.over || state.data.bar.stopped) return state.play();
-      if (!state.busy) state.send({ type: "move", move: "over", times: 1, play: true });
-    }, PLAY_EVERY);
-    drawBar(state.boxes.bar, state);
-  };
-  state.key = (event) => {
-    const target = event.composedPath()[0], tag = target.tagName;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || target.isContentEditable) return;
-    const clicker = event.key === "PageDown" || event.key === "PageUp"; // no field needs them
-    if (!clicker && (["INPUT", "TEXTAREA", "SELECT"].includes(tag) || (target.closest && target.closest("[role=listbox],[role=dialog],[role=radiogroup],[role=slider],[role=tablist]")))) return;
-    if (event.key === " " && tag !== "BUTTON" && tag !== "SUMMARY") state.play();
-    else if (event.key === "Escape" && state.data.present) state.send({ type: "present" });
-    else if (KEYS[event.key]) {
-      if (state.playing) state.play();
-      state.move(KEYS[event.key]);
-    } else return;
-    event.preventDefault();
-  };
-  document.addEventListener("keydown", state.key);
-  state.fit = () => {
-    const top = root.getBoundingClientRect().top + (document.querySelector("section.stMain") || document.documentElement).scrollTop;
-    root.style.setProperty("--lm-height", `${Math.max(520, window.innerHeight - top - 10)}px`);
-  };
-  state.observer = new ResizeObserver(() => {
-    const { clientWidth: w, clientHeight: t } = state.boxes.picture, size = `${w}x${t}`;
-    if (state.data && size !== state.size) { state.size = size; drawPicture(state.boxes.picture, state); }
-  });
-  state.observer.observe(state.boxes.picture);
-  window.addEventListener("resize", state.fit);
-  state.dress = () => root.classList.toggle("dark", isDark(root));
-  state.themes = new MutationObserver(() => { state.dress(); if (state.data) drawPicture(state.boxes.picture, state); });
-  state.themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
+  state.stop = listen(state);
   return state;
 };
 
-// What tells a control from the others of its pane, so that the keyboard's focus outlives a redraw.
-const nameOf = (element) => element.dataset.move || element.dataset.stage || element.getAttribute("aria-label") || element.textContent;
-
-const show = (state, data) => {
-  const first = !state.data, { root } = state;
-  const row = !first && state.data.run !== data.run && document.activeElement && document.activeElement.closest(".st-key-top");
-  if (row) document.activeElement.blur(); // the choice is made: the arrow keys walk again
-  state.data = data;
-  state.words = data.words || state.words;
-  root.classList.toggle("present", data.present);
-  if (root.lang !== data.lang) root.lang = data.lang;
-  if (first) state.dress();
-  if (first) state.fit();
-  for (const [name, [draw, part]] of Object.entries(SECTIONS)) {
-    const now = JSON.stringify([part(data), data.lang, root.className]);
-    if (state.drawn[name] === now) continue;
-    state.drawn[name] = now;
-    state.boxes[name].setAttribute("aria-label", state.words[`pane.${name}`] || "");
-    const focused = root.getRootNode().activeElement, held = focused && state.boxes[name].contains(focused) && nameOf(focused);
-    draw(state.boxes[name], state);
-    const again = held && [...state.boxes[name].querySelectorAll(focused.tagName)].find((one) => nameOf(one) === held);
-    if (again && !again.disabled) again.focus({ preventScroll: true });
-  }
-  const pinned = data.inspector && `${data.inspector.address}[${data.inspector.cell}]`;
-  if (!first && pinned && pinned !== state.pinned && window.innerWidth <= 820) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
-  state.pinned = pinned;
-  root.dataset.step = `${data.bar.grain}:${data.bar.index}`;
-  root.dataset.seq = data.seq;
+/** @type {(state: State, event: State["queue"][number]) => void} */
+const sendNow = (state, event) => {
+  state.busy = true;
+  state.slow = setTimeout(() => state.root.classList.add("waiting"), SLOW);
+  state.waiting = setTimeout(() => {
+    state.busy = false;
+  }, LOST);
+  state.trigger("event", event);
 };
 
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  const root = parentElement.querySelector(".lm");
-  let state = states.get(root);
-  if (!state) states.set(root, (state = start(root)));
+// A move: drawn at once where Python has sent along what comes; the answer will be the same.
+/** @type {(state: State, move: Move) => void} */
+const go = (state, move) => {
+  const last = state.queue.at(-1);
+  if (state.busy && last?.type === "move" && last.move === move) {
+    last.times += 1;
+    return;
+  }
+  const ahead = state.busy ? undefined : state.data.ahead[move];
+  state.send({ type: "move", move, times: 1 });
+  if (ahead) show(state, { ...state.data, ...ahead, ahead: {}, seq: state.data.seq + 1 });
+};
+
+/** @type {(state: State) => void} */
+const togglePlaying = (state) => {
+  if (state.playing) clearInterval(state.playing);
+  const beat = () => {
+    if (!state.data.bar.moves.over || state.data.bar.stopped) togglePlaying(state);
+    else if (!state.busy) state.send({ type: "move", move: "over", times: 1, play: true });
+  };
+  state.playing = state.playing ? null : setInterval(beat, PLAY_EVERY);
+  drawBar(state.boxes.bar, state);
+};
+
+// The root takes the height that the window has left for it.
+/** @type {(root: HTMLElement) => void} */
+const fit = (root) => {
+  const page = document.querySelector("section.stMain") || document.documentElement;
+  const top = root.getBoundingClientRect().top + page.scrollTop;
+  root.style.setProperty("--lm-height", `${Math.max(520, window.innerHeight - top - 10)}px`);
+};
+
+/** @type {(state: State) => () => void} */
+const listen = (state) => {
+  const { root } = state;
+  const box = state.boxes.picture;
+  /** @type {(event: KeyboardEvent) => void} */
+  const key = (event) => onKey(state, event);
+  const refit = () => fit(root);
+  const observer = new ResizeObserver(() => {
+    const size = `${box.clientWidth}x${box.clientHeight}`;
+    if (size === state.size) return;
+    state.size = size;
+    drawPicture(box, state);
+  });
+  const themes = new MutationObserver(() => {
+    root.classList.toggle("dark", isDark(root));
+    drawPicture(box, state);
+  });
+  document.addEventListener("keydown", key);
+  window.addEventListener("resize", refit);
+  observer.observe(box);
+  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
+  return () => {
+    document.removeEventListener("keydown", key);
+    window.removeEventListener("resize", refit);
+    observer.disconnect();
+    themes.disconnect();
+  };
+};
+
+// What tells a control from the others of its pane, so that the keyboard's focus outlives a redraw.
+/** @type {(element: HTMLElement) => string | null} */
+const nameOf = (element) =>
+  element.dataset.move || element.dataset.stage || element.getAttribute("aria-label") || element.textContent;
+
+/** @type {(root: HTMLElement) => HTMLElement | null} */
+const focusedIn = (root) => {
+  const tree = /** @type {Document | ShadowRoot} */ (root.getRootNode());
+  return /** @type {HTMLElement | null} */ (tree.activeElement);
+};
+
+// Draw a section; what had the focus in it has it again.
+/** @type {(name: Section, draw: Draw, state: State) => void} */
+const redraw = (name, draw, state) => {
+  const box = state.boxes[name];
+  box.setAttribute("aria-label", state.words[`pane.${name}`] || "");
+  const focused = focusedIn(state.root);
+  const held = focused && box.contains(focused) ? nameOf(focused) : null;
+  draw(box, state);
+  if (!focused || !held) return;
+  const again = parts(box, focused.tagName).find((one) => nameOf(one) === held);
+  if (again && !("disabled" in again && again.disabled)) again.focus({ preventScroll: true });
+};
+
+// A choice in the top row is made: the arrow keys walk again.
+const leaveTopRow = () => {
+  const active = /** @type {HTMLElement | null} */ (document.activeElement);
+  if (active?.closest(".st-key-top")) active.blur();
+};
+
+/** @type {(state: State, data: Scene) => void} */
+const show = (state, data) => {
+  const { root } = state;
+  if (state.data.run !== data.run) leaveTopRow();
+  state.data = data;
+  state.words = data.words;
+  root.classList.toggle("present", data.present);
+  if (root.lang !== data.lang) root.lang = data.lang;
+  for (const [name, draw, from] of SECTIONS) {
+    const now = JSON.stringify([from(data), data.lang, root.className]);
+    if (state.drawn[name] === now) continue;
+    state.drawn[name] = now;
+    redraw(name, draw, state);
+  }
+  root.dataset.step = `${data.bar.grain}:${data.bar.index}`;
+  root.dataset.seq = String(data.seq);
+};
+
+// On a phone the arithmetic is below the picture: it comes into sight when another cell is pinned.
+/** @type {(state: State, isFirst: boolean) => void} */
+const lookAtPinned = (state, isFirst) => {
+  const { inspector } = state.data;
+  const pinned = inspector && `${inspector.address}[${inspector.cell}]`;
+  const isNew = pinned && pinned !== state.pinned && !isFirst;
+  if (isNew && window.innerWidth <= PHONE) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
+  state.pinned = pinned;
+};
+
+/** @type {(given: Given<Scene>) => () => void} */
+export default function stepThrough({ data, parentElement, setTriggerValue }) {
+  const root = part(parentElement, ".lm");
+  const known = states.get(root);
+  const state = known ?? start(root, data, setTriggerValue);
+  states.set(root, state);
   state.trigger = setTriggerValue;
   clearTimeout(state.waiting);
   clearTimeout(state.slow);
   root.classList.remove("waiting");
   state.busy = false;
+  if (!known) {
+    root.classList.toggle("dark", isDark(root));
+    fit(root);
+  }
   show(state, data);
-  root.dataset.answered = data.seq;
-  if (state.queue.length) state.send(state.queue.shift());
+  lookAtPinned(state, !known);
+  root.dataset.answered = String(data.seq);
+  const next = state.queue.shift();
+  if (next) state.send(next);
   return () => {
-    document.removeEventListener("keydown", state.key);
-    window.removeEventListener("resize", state.fit);
-    state.observer.disconnect();
-    state.themes.disconnect();
+    state.stop();
     if (state.playing) clearInterval(state.playing);
     states.delete(root);
   };

@@ -1,0 +1,113 @@
+// What the browser makes of what Python sends: types that only the browser's own code has.
+
+import type { PanelEvent, TensorPanel } from "./panel.d.ts";
+
+/** What may stand in an element; what is false or null is left out. */
+export type Child = string | Node | null | undefined | false | Child[];
+
+export interface Attributes {
+  [event: `on${string}`]: (event: any) => unknown;
+  [name: string]: unknown;
+}
+
+/** The colours of a theme: [red, green, blue], and two as CSS. */
+export interface Shades {
+  low: number[];
+  middle: number[];
+  high: number[];
+  share: number[];
+  ink: string;
+  faint: string;
+}
+
+/** How tensors are drawn on a page: its colours, fonts, digits and language. */
+export interface Look {
+  scale: Shades;
+  digits: number;
+  lang: string;
+  hatch: CanvasPattern;
+  accent: string;
+  font: string;
+  mono: string;
+}
+
+/** A tensor whose numbers have been read; maybe only a part of its window. */
+export interface ReadPanel extends TensorPanel {
+  values: Float32Array; // of `window`, row by row
+  changedValues: Float32Array | null;
+  whole: number[]; // rows and columns that were sent
+  all: Float32Array; // the numbers that were sent
+  part_only?: boolean;
+}
+
+/** A tensor as it lies on screen: rows and columns are those that one sees. */
+export interface Panel extends ReadPanel {
+  rows: number;
+  cols: number;
+  rowLabels: string[];
+  colLabels: string[];
+  rowAxis: string;
+  colAxis: string;
+  focusLocal: number | null;
+  at: (row: number, col: number) => number;
+  isChanged: (row: number, col: number) => boolean;
+  source: (row: number, col: number) => number[]; // the place in the whole slice
+  local: (place: number[]) => number[]; // and back
+  cell: (row: number, col: number) => number[];
+}
+
+/** Width and height of a cell in pixels. */
+export interface Size {
+  w: number;
+  h: number;
+}
+
+/** Where the cells of a drawing begin, and their size. */
+export interface Grid extends Size {
+  left: number;
+  top: number;
+}
+
+/** The sizes of cells with which panels fill their space, and how good that is. */
+export interface Sizes {
+  sizes: Map<Panel, Size>;
+  score: number;
+  crowded: boolean;
+}
+
+/** Panels in lines, with their sizes. */
+export interface Arrangement extends Sizes {
+  lines: Panel[][];
+}
+
+/** What a page has that shows tensors. */
+export interface TensorPage {
+  root: HTMLElement;
+  tip: HTMLElement;
+  live: HTMLElement;
+  words: Record<string, string>;
+  numbers?: boolean; // whether cells are so large that numbers fit, as many as have room
+  data: {
+    lang: string;
+    digits: number;
+    present?: boolean;
+    tokens: { text: string }[];
+    inspector?: { address: string; cell: number[] } | null;
+  };
+  send: (event: PanelEvent) => void;
+}
+
+/** What Streamlit gives to a component. */
+export interface Given<Data> {
+  data: Data;
+  parentElement: HTMLElement;
+  setTriggerValue: (name: string, value: unknown) => void;
+}
+
+/** What every picture of a page of widgets has beside its own data. */
+export interface Spoken {
+  lang: string;
+  words: Record<string, string>;
+}
+
+export type Send = (event: Record<string, unknown>) => void;

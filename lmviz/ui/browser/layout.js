@@ -1,0 +1,171 @@
+// How large cells are, so that the tensors of a picture fill the space they have.
+
+// @ts-check
+
+/** @import { Arrangement, Panel, ReadPanel, Size, Sizes } from "./client.d.ts" */
+
+import { clamp } from "./numbers.js";
+import { cropped, cut, prepare } from "./window.js";
+
+const CAPTION = 44; // pixels above the canvas, for the name, the scale and the shape
+const MARGIN = 12; // pixels around it
+const PAGING = 26; // pixels below it, where a tensor is larger than a window
+export const CAPTION_WIDTH = 138; // pixels that a caption takes at least
+export const MIN_NUMBER = 42; // cell width from which numbers fit
+const LOW = 17; // cell height at which they are still read
+
+const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
+
+// How much larger everything is drawn for a room.
+export const display = { zoom: 1 };
+
+/** @type {(axis: string) => boolean} */
+export const tokenAxis = (axis) => ["pos", "query", "key", "d_vocab", "id"].includes(axis);
+
+// Pixels above the grid, for the labels of the columns: words that are wider than their column stand upright.
+/** @type {(panel: Panel, w: number) => boolean} */
+export const stands = (panel, w) =>
+  tokenAxis(panel.colAxis) &&
+  w * 1.1 < 9 * display.zoom * Math.min(7, Math.max(0, ...panel.colLabels.map((label) => [...label].length)));
+
+/** @type {(panel: Panel, w: number) => number} */
+export const titleHeight = (panel, w) =>
+  stands(panel, w)
+    ? 9 + 9 * display.zoom * Math.min(7, Math.max(...panel.colLabels.map((label) => [...label].length)))
+    : 20 * display.zoom;
+
+// Pixels for the choice of a head, and for paging.
+/** @type {(panel: Panel) => number} */
+const belowHeight = (panel) =>
+  (panel.overview || panel.part_only ? PAGING : 0) + (panel.heads && panel.result ? 26 : 0);
+
+/** @type {(panel: Panel) => number} */
+export const labelWidth = (panel) => {
+  const longest = Math.max(0, ...panel.rowLabels.map((label) => [...label].length));
+  return panel.rowAxis ? clamp(longest * 9 * display.zoom + 12, 24, 92 * display.zoom) : 10;
+};
+
+// As many cells as their numbers have room for: the page of them that has the pinned cell in it, so that a click moves
+// nothing.
+/** @type {(raw: ReadPanel, width: number, height: number) => ReadPanel} */
+export const legible = (raw, width, height) => {
+  const panel = prepare(raw);
+  const [rows, cols] = raw.window;
+  const m = Math.min(cols, Math.max(1, Math.floor((width - labelWidth(panel) - 16) / MIN_NUMBER)));
+  const n = Math.min(
+    rows,
+    Math.max(1, Math.floor((height - CAPTION - MARGIN - PAGING - titleHeight(panel, MIN_NUMBER)) / LOW)),
+  );
+  if (n === rows && m === cols) return raw;
+  const place = raw.pinned && !raw.by_hand ? panel.local(raw.pinned) : [0, 0];
+  const inside = place[0] >= 0 && place[1] >= 0 && place[0] < rows && place[1] < cols ? place : [0, 0];
+  return cut(raw, Math.floor(inside[0] / n) * n, Math.floor(inside[1] / m) * m, n, m);
+};
+
+// Too many tensors: inputs above, three rows of each around the focus token; results below, as much of them as fits.
+const FEW = 3;
+const NARROW = 9; // rows of an input, and pixels a cell, in a crowded picture
+
+/** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
+export const squeezed = (raws, width, height) => {
+  const lines = [raws.filter((raw) => !raw.result), raws.filter((raw) => raw.result)].filter((line) => line.length);
+  const above = 20 + CAPTION + PAGING + 20;
+  const first = lines.length > 1 ? above + FEW * 14 : 0;
+  const panels = lines.map((line, i) =>
+    line.map((raw) => {
+      const down =
+        i === 0 && lines.length > 1
+          ? FEW
+          : Math.max(FEW, Math.floor((height - first - above - (raw.heads ? 26 : 0)) / NARROW));
+      const across = Math.max(4, Math.floor((width / line.length - 74) / NARROW));
+      const middle = raw.by_hand ? 0 : (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
+      return prepare(raw.turned ? cropped(raw, middle, across, down) : cropped(raw, middle, down, across));
+    }),
+  );
+  return { lines: panels, ...sized(panels, width, panels.length > 1 ? [first, height - first] : [height], 1) };
+};
+
+const SMALLER = [1, 0.8, 0.6, 0.45, 0.32, 0.22]; // how much smaller the cells of inputs may be than those of results
+
+// Cell sizes with which the panels fill the space they have: in one line, inputs above results, one by one, or in pairs.
+/** @type {(panels: Panel[], width: number, height: number) => Arrangement} */
+export const arrange = (panels, width, height) => {
+  const results = panels.filter((panel) => panel.result);
+  const inputs = panels.filter((panel) => !panel.result);
+  const ways = [
+    [panels],
+    ...(inputs.length && results.length ? [[inputs, results]] : []),
+    ...(panels.length > 2 ? [panels.map((panel) => [panel])] : []),
+    ...(panels.length > 3 ? [[panels.slice(0, 2), panels.slice(2)]] : []),
+  ];
+  const smaller = panels.length > 1 ? SMALLER : [1];
+  const found = ways.flatMap((lines) =>
+    smaller.map((small) => ({ lines, ...sized(lines, width, shares(lines, width, height), small) })),
+  );
+  return found.reduce((best, one) => (one.score > best.score * 1.04 ? one : best));
+};
+
+// How the height is shared among lines: what stands around the cells first, the rest by their rows.
+/** @type {(lines: Panel[][], width: number, height: number) => number[]} */
+const shares = (lines, width, height) => {
+  const around = lines.map((line) =>
+    Math.max(
+      ...line.map(
+        (panel) => CAPTION + MARGIN + belowHeight(panel) + titleHeight(panel, width / line.length / panel.cols),
+      ),
+    ),
+  );
+  const rows = lines.map((line) =>
+    Math.max(...line.map((panel) => Math.min(panel.rows, 24) * (panel.result ? 26 : panel.turned ? 9 : 13))),
+  );
+  const [taken, all] = [around, rows].map((parts) => parts.reduce((sum, one) => sum + one, 0));
+  return lines.map((_, i) => around[i] + (Math.max(0, height - taken) * rows[i]) / all);
+};
+
+/** @type {(lines: Panel[][], width: number, heights: number[], small: number) => Sizes} */
+const sized = (lines, width, heights, small) => {
+  /** @type {Map<Panel, Size>} */
+  const sizes = new Map();
+  const grown = clamp(width / 900, 1, 1.5) * display.zoom;
+  let score = 0;
+  let fits = 1;
+  let crowded = false;
+  lines.forEach((line, i) => {
+    /** @type {(panel: Panel) => number} */
+    const scaled = (panel) => (panel.result ? 1 : small);
+    const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? 28 : 0), 0);
+    let unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
+    const lost = line.reduce(
+      (sum, panel) =>
+        sum + Math.max(0, CAPTION_WIDTH * display.zoom - labelWidth(panel) - panel.cols * unit * scaled(panel)),
+      0,
+    );
+    unit *= Math.max(0.2, (width - fixed - lost) / (width - fixed)); // a caption is wider than a narrow picture
+    for (const panel of line) {
+      const w = Math.min(unit * scaled(panel), MOST.w * grown);
+      const room = (heights[i] - titleHeight(panel, w) - CAPTION - MARGIN - belowHeight(panel)) / panel.rows;
+      const tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
+      sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
+      const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
+      score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
+      if (w < 3 || tall < 4) {
+        fits *= 0.02;
+        crowded = true;
+      } else if (tall < (tokenAxis(panel.rowAxis) ? 12 : 7)) fits *= 0.6; // the labels of its rows would not all be there
+      if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
+    }
+  });
+  return { sizes, score: score * fits, crowded };
+};
+
+const LARGEST = 64; // rows and columns of a window, as in pictures.py
+
+// Whether a picture would be crowded if no window had moved: cells keep their size from one window to the next.
+/** @type {(raws: ReadPanel[], width: number, height: number) => boolean} */
+export const isCrowded = (raws, width, height) =>
+  raws.some((raw) => raw.by_hand && !raw.part_only) &&
+  arrange(
+    raws.map((raw) => prepare({ ...raw, window: raw.size.map((n) => Math.min(n, LARGEST)) })),
+    width,
+    height,
+  ).crowded;

@@ -1,0 +1,78 @@
+// Numbers as text, by the rule of lmviz/digits.py, and numbers that came as text.
+
+// @ts-check
+
+/** @import { AnyNumber, Complex, Real } from "./panel.d.ts" */
+
+// A number in plain text, by the rule of lmviz/digits.py: so many decimals, and so many significant digits at least.
+/** @type {(value: number, digits: number) => string} */
+export const rounded = (value, digits) => {
+  const size = Math.abs(value);
+  const power = size ? Number(size.toExponential().split("e")[1]) : 0;
+  const short = () => value.toExponential(Math.max(digits, 1) - 1).replace("e+", "e");
+  if (size && (power >= 6 || power < -4)) return short();
+  const plain = value.toFixed(size && digits ? Math.max(digits, digits - 1 - power) : digits);
+  if (Math.abs(Number(plain)) >= 1e6) return short();
+  return Number(plain) === 0 ? plain.replace("-", "") : plain;
+};
+
+// A complex number, which comes as its two parts: (1.50 − 2.00 i).
+/** @type {(value: Complex, digits: number, lang: string) => string} */
+export const complex = ({ re, im }, digits, lang) => {
+  const size = written(Math.abs(Number(im)), digits, lang);
+  return `(${written(re, digits, lang)} ${Number(im) < 0 ? "−" : "+"} ${size} i)`;
+};
+
+// The same as the reader's language writes it, with a true minus sign.
+/** @type {(given: AnyNumber | string, digits: number, lang: string) => string} */
+export const written = (given, digits, lang) => {
+  if (given && typeof given === "object") return complex(given, digits, lang);
+  const value = Number(given); // JSON has no NaN and no infinity: they come as words
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const plain = rounded(value, digits);
+  return plain.replace(".", signs(lang).decimal).replace(/-/g, "−");
+};
+
+// A share as a percentage: 24.4%, 24,4 %; never "0.0%" for what is not zero.
+/** @type {(share: Real, lang: string) => string} */
+export const percent = (share, lang) => {
+  const value = Number(share);
+  return value > 0 && value < 0.0005
+    ? lessThan(0.1, 1, lang)
+    : `${written(100 * value, 1, lang)}${signs(lang).percent}`;
+};
+
+// A percentage that is too small to be written: <0.1%, < 0,1 %.
+/** @type {(percentage: number, digits: number, lang: string) => string} */
+export const lessThan = (percentage, digits, lang) => {
+  const { percent } = signs(lang);
+  return `<${percent.length > 1 ? " " : ""}${percentage.toFixed(digits).replace(".", signs(lang).decimal)}${percent}`;
+};
+
+/** @typedef {{ decimal: string, percent: string }} Signs */
+
+/** @type {Map<string, Signs>} */
+const known = new Map();
+
+// A language's decimal sign, and its percent sign with the narrow space before it where the language has one.
+/** @type {(lang: string) => Signs} */
+export const signs = (lang) => {
+  const found = known.get(lang);
+  if (found) return found;
+  const parts = new Intl.NumberFormat(lang, { style: "percent", minimumFractionDigits: 1 }).formatToParts(0.5);
+  const decimal = parts.find((part) => part.type === "decimal")?.value ?? ".";
+  const isApart = parts.some((part) => part.type === "literal");
+  const made = { decimal, percent: isApart ? "\u202f%" : "%" };
+  known.set(lang, made);
+  return made;
+};
+
+/** @type {(base64: string) => Float32Array} */
+export const decoded = (base64) => {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+};
+
+/** @type {(value: number, low: number, high: number) => number} */
+export const clamp = (value, low, high) => Math.max(low, Math.min(high, value));

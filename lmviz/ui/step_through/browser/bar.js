@@ -1,0 +1,116 @@
+// The bar at the bottom: the moves of a debugger.
+
+// @ts-check
+
+/** @import { Attributes } from "../../browser/client.d.ts" */
+/** @import { ButtonMove, Grain } from "./scene.d.ts" */
+/** @import { Draw, State } from "./state.d.ts" */
+
+import { h } from "../../browser/dom.js";
+
+/** @type {Record<ButtonMove, string>} */
+const MOVES = { first: "Home", back: "←", over: "→", into: "↓", out: "↑", last: "End" }; // and the key for each
+
+/** @type {Grain[]} */
+const GRAINS = ["stage", "line", "op"];
+
+const ICONS = {
+  first: "M6 5v14M19 5 9 12l10 7z",
+  back: "M17 5 6 12l11 7z",
+  over: "M7 5l11 7-11 7z",
+  last: "M18 5v14M5 5l10 7-10 7z",
+  into: "M5 6h6a4 4 0 0 1 4 4v8M10.500 14 15 19l4.500-5",
+  out: "M5 18h6a4 4 0 0 0 4-4V6M10.500 10 15 5l4.500 5",
+  run: "M3.500 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0M12 5l9 7-9 7z",
+  play: "M5 5l6 7-6 7zM13 5l6 7-6 7z",
+  pause: "M7 5v14M16 5v14",
+};
+
+/** @type {(name: keyof typeof ICONS) => HTMLElement} */
+const icon = (name) => {
+  const fill = ["into", "out"].includes(name) ? "none" : "currentColor";
+  const line = 'stroke="currentColor" stroke-width="2.200" stroke-linejoin="round" stroke-linecap="round"';
+  const path = `<path d="${ICONS[name]}"/>`;
+  const html = `<svg viewBox="0 0 24 24" width="22" height="22" fill="${fill}" ${line}>${path}</svg>`;
+  return h("span", { class: "icon", "aria-hidden": "true", html });
+};
+
+/** @type {(move: string, label: string, key: string, name: keyof typeof ICONS, more: Attributes) => HTMLElement} */
+const moveButton = (move, label, key, name, more) => {
+  const title = key ? `${label} (${key})` : label;
+  const look = move === "over" ? "move primary" : "move";
+  const attributes = { class: look, "data-move": move, title, "aria-label": label, ...more };
+  return h("button", attributes, icon(name), h("em", {}, label));
+};
+
+/** @type {(state: State) => HTMLElement[]} */
+const moves = (state) =>
+  Object.entries(MOVES).map(([name, key]) => {
+    const move = /** @type {ButtonMove} */ (name);
+    const more = { disabled: !state.data.bar.moves[move], onclick: () => state.move(move) };
+    return moveButton(move, state.words[`bar.${move}`], key, move, more);
+  });
+
+/** @type {(state: State) => HTMLElement[]} */
+const running = (state) => {
+  const { words } = state;
+  const playing = state.playing ? "pause" : "play";
+  const run = { disabled: !state.data.bar.breakpoints, onclick: () => state.send({ type: "run" }) };
+  const play = { "aria-pressed": String(!!state.playing), onclick: () => state.play() };
+  return [
+    moveButton("run", words["bar.run"], "", "run", run),
+    moveButton("play", words[`bar.${playing}`], "␣", playing, play),
+  ];
+};
+
+// A choice of which one is on.
+/** @type {(label: string, name: string, buttons: HTMLElement[]) => HTMLElement} */
+const choice = (label, name, buttons) => h("div", { class: name, role: "group", "aria-label": label }, buttons);
+
+/** @type {(state: State) => HTMLElement} */
+const grains = ({ data, words, send }) =>
+  choice(
+    words["bar.grain"],
+    "grain",
+    GRAINS.map((grain) => {
+      const pressed = String(data.bar.grain === grain);
+      return h(
+        "button",
+        { "aria-pressed": pressed, onclick: () => send({ type: "grain", grain }) },
+        words[`bar.grain.${grain}`],
+      );
+    }),
+  );
+
+/** @type {(state: State) => HTMLElement} */
+const kinds = ({ data: { bar }, words, send }) => {
+  /** @type {(name: string, grad: boolean) => HTMLElement} */
+  const kind = (name, grad) => {
+    const lacking = grad && !bar.can_grad;
+    const state = { "aria-pressed": String(grad === bar.grad), disabled: lacking && !bar.grad };
+    const title = lacking ? words["bar.needs_target"] : "";
+    return h("button", { ...state, title, onclick: () => send({ type: "grad", grad }) }, words[`bar.${name}`]);
+  };
+  return choice(words["bar.kind"], "grain kind", [kind("value", false), kind("gradient", true)]);
+};
+
+/** @type {(state: State) => HTMLElement} */
+const endOfShow = ({ words, send }) => {
+  const label = words["bar.present_off"];
+  const attributes = { class: "move", "data-move": "present", title: `${label} (Esc)` };
+  return h("button", { ...attributes, onclick: () => send({ type: "present" }) }, "✕ ", h("em", {}, label));
+};
+
+/** @type {Draw} */
+export const drawBar = (box, state) => {
+  const { stopped, at } = state.data.bar;
+  const halt = stopped ? h("b", { class: "halt" }, `${stopped} `) : null;
+  box.replaceChildren(
+    ...moves(state),
+    ...running(state),
+    kinds(state),
+    ...(state.data.present ? [endOfShow(state)] : []),
+    grains(state),
+    h("span", { class: "at", "aria-live": "polite" }, halt, at),
+  );
+};

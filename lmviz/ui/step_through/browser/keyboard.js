@@ -1,0 +1,44 @@
+// The keys of a debugger, and those of a clicker.
+
+// @ts-check
+
+/** @import { Move } from "./scene.d.ts" */
+/** @import { State } from "./state.d.ts" */
+
+/** @type {Record<string, Move>} */
+const KEYS = {
+  ArrowRight: "over",
+  ArrowLeft: "back",
+  ArrowDown: "into",
+  ArrowUp: "out",
+  PageDown: "next_stage",
+  PageUp: "previous_stage",
+  Home: "first",
+  End: "last",
+};
+const CLICKER = ["PageDown", "PageUp"]; // no field needs them
+const FIELDS = ["INPUT", "TEXTAREA", "SELECT"];
+const WIDGETS = "[role=listbox],[role=dialog],[role=radiogroup],[role=slider],[role=tablist]"; // have arrows of their own
+const PRESSED = ["BUTTON", "SUMMARY"]; // by the space bar
+
+// Whether a key means something else where it was pressed.
+/** @type {(event: KeyboardEvent, target: HTMLElement) => boolean} */
+const isTaken = (event, target) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || target.isContentEditable) return true;
+  if (CLICKER.includes(event.key)) return false;
+  return FIELDS.includes(target.tagName) || !!target.closest?.(WIDGETS);
+};
+
+/** @type {(state: State, event: KeyboardEvent) => void} */
+export const onKey = (state, event) => {
+  const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
+  if (isTaken(event, target)) return;
+  const move = KEYS[event.key];
+  if (event.key === " " && !PRESSED.includes(target.tagName)) state.play();
+  else if (event.key === "Escape" && state.data.present) state.send({ type: "present" });
+  else if (move) {
+    if (state.playing) state.play();
+    state.move(move);
+  } else return;
+  event.preventDefault();
+};

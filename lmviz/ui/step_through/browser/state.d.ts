@@ -1,0 +1,30 @@
+// The state of the step-through in the browser, between one scene and the next.
+
+import type { TensorPage } from "../../browser/client.d.ts";
+import type { Event, Move, Scene } from "./scene.d.ts";
+
+export type Section = "map" | "tokens" | "source" | "picture" | "words" | "watch" | "inspect" | "strip" | "bar";
+
+export interface State extends TensorPage {
+  data: Scene;
+  boxes: Record<Section, HTMLElement>;
+  open: Set<string | null>; // blocks of the map
+  drawn: Partial<Record<Section, string>>; // what each section was drawn from
+  queue: Event[]; // what waits for an answer to an earlier event
+  busy: boolean;
+  playing: Timer | null;
+  slow: Timer | undefined;
+  waiting: Timer | undefined;
+  more?: boolean; // whether the long explanation is open
+  size?: string;
+  pinned?: string | null;
+  send: (event: Event) => void;
+  move: (move: Move) => void;
+  play: () => void;
+  trigger: (name: string, value: unknown) => void;
+  stop: () => void; // lets go of what was listened to
+}
+
+type Timer = ReturnType<typeof setTimeout>;
+
+export type Draw = (box: HTMLElement, state: State) => void;
