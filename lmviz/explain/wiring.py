@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.trace.recurrent import SHARED
+from lmviz.trace.fused.recurrent import SHARED
 from lmviz.trace.step import Array, Cell, Step, Trace, Value
 
 

@@ -20,12 +20,12 @@ from lmviz.registry.edits import Edit, functions_of
 from lmviz.registry.notes import Notes, check_length, notes_of_prompt, notes_of_target
 from lmviz.registry.reference import Reference, Registry, TrainingStep
 from lmviz.registry.tokens import last_tokens, tokens_of_row
+from lmviz.stages.navigation import Walk
+from lmviz.stages.stages import LOSS, READOUT, Stage
 from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value, fits
 from lmviz.train.data import IGNORED
-from lmviz.walk.cursor import Walk
-from lmviz.walk.stages import LOSS, READOUT, Stage
 
 
 @dataclass(frozen=True, slots=True)

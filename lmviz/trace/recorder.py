@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
-from lmviz.trace.ambient import Ambient
-from lmviz.trace.build import Segment, after, build
-from lmviz.trace.edits import Edit
-from lmviz.trace.gradients import gradients_on, settle_gradients
-from lmviz.trace.mode import BUDGET, Recorder
+from lmviz.trace.assembly.build import Segment, after, build
+from lmviz.trace.assembly.targets import Targets, targets_of
+from lmviz.trace.capture.edits import Edit
+from lmviz.trace.capture.mode import BUDGET, Recorder
+from lmviz.trace.capture.torch_modes import Ambient
+from lmviz.trace.replay.gradients import gradients_on, settle_gradients
 from lmviz.trace.step import Trace
-from lmviz.trace.targets import Targets, targets_of
 
 _NO_TARGETS = Targets()
 

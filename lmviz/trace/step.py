@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lmviz.trace.source import SourceSpan
+from lmviz.trace.source.sites import SourceSpan
 
 Array = NDArray[Any]
 Cell = tuple[int, ...]

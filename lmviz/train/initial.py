@@ -7,12 +7,12 @@ from pathlib import Path
 
 from torch import nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.machine import check_free
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
+from lmviz.random_state import seeded
 from lmviz.train.memory import bytes_to_build
 from lmviz.train.recipe import ModelRecipe
 

@@ -11,9 +11,9 @@ import pytest
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
+from lmviz.stages.navigation import Cursor, Grain
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import View
-from lmviz.walk.cursor import Cursor, Grain
 from tests.conftest import SAMPLES
 
 PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}

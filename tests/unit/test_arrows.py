@@ -10,21 +10,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"errors", "chance", "digits", "bundle"}
-ENGINE = MODEL | {"model", "trace", "explain", "walk", "generate", "tokens", "embed", "quantise", "train"}
+MODEL = {"errors", "random_state", "digits", "bundle"}
+ENGINE = MODEL | {"model", "trace", "explain", "stages", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
     "errors": {"digits"},
-    "chance": set(),
+    "random_state": set(),
     "digits": set(),
     "bundle": set(),
     "model": {"errors", "bundle", "model"},
-    "trace": {"errors", "chance", "trace"},
+    "trace": {"errors", "random_state", "trace"},
     "explain": {"errors", "digits", "trace", "explain"},
-    "walk": {"errors", "trace", "walk"},
+    "stages": {"errors", "trace", "stages"},
     "generate": {"errors", "model", "generate"},
     "tokens": {"errors", "model", "tokens"},
-    "embed": {"errors", "chance", "model", "embed"},
-    "train": {"errors", "chance", "bundle", "model", "quantise", "train"},
+    "embed": {"errors", "random_state", "model", "embed"},
+    "train": {"errors", "random_state", "bundle", "model", "quantise", "train"},
     "quantise": {"errors", "model", "quantise"},
     "debug": ENGINE | {"debug"},
     "registry": ENGINE | {"debug", "registry"},

@@ -21,8 +21,8 @@ from lmviz.registry.bug import WithBug
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
+from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Trace
-from lmviz.walk.stages import stages_of
 from tests.conftest import ROOT
 
 IN_MODEL = [name for name, bug in BUGS.items() if not bug.in_loop]

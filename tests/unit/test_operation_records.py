@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lmviz.trace.capture.torch_functions import op_of
 from lmviz.trace.operations import records
 from lmviz.trace.operations.operation import Operation, names_of
 from lmviz.trace.operations.table import FAMILIES, OPERATIONS, SPELLINGS, by_name
-from lmviz.trace.ops import op_of
 from lmviz.ui.text import LANGUAGES, catalogue
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.gpt2 import GPT2, GPT2Config
-from lmviz.trace.raw import slots_in
+from lmviz.trace.capture.raw import slots_in
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.explain import explain, explain_gradient
-from lmviz.trace.opened import POSITIONS
 from lmviz.trace.recorder import record
+from lmviz.trace.replay.fused_calls import POSITIONS
 from lmviz.trace.step import Step, Trace
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")

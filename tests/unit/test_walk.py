@@ -15,11 +15,11 @@ from lmviz.errors import UserError
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.quantise.aware import prepare
 from lmviz.quantise.scheme import Scheme
+from lmviz.stages.breakpoints import Breakpoint, _has_low_entropy, next_stop
+from lmviz.stages.navigation import Cursor, Walk
+from lmviz.stages.panels import panels_at, variables
+from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Trace
-from lmviz.walk.breakpoints import Breakpoint, _has_low_entropy, next_stop
-from lmviz.walk.cursor import Cursor, Walk
-from lmviz.walk.panels import panels_at, variables
-from lmviz.walk.stages import stages_of
 from tests.conftest import ROOT, SAMPLES
 
 

@@ -15,13 +15,13 @@ from lmviz.registry.folder import Folder
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
+from lmviz.stages.stages import Stage
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
 from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
 from lmviz.ui.step_through.view import View as Walk
 from lmviz.ui.text import percent, text, visible
-from lmviz.walk.stages import Stage
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle

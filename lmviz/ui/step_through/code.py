@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lmviz.trace.source import Listing, SourceSpan, listing
+from lmviz.trace.source.sites import Listing, SourceSpan, listing
 from lmviz.trace.step import Trace
 
 Mark = tuple[int, int, str]  # start, end, class

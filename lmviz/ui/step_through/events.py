@@ -10,12 +10,12 @@ from lmviz.errors import UserError
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.registry.recording import Recording
+from lmviz.stages.breakpoints import Breakpoint, next_stop
+from lmviz.stages.navigation import Cursor, Grain
+from lmviz.stages.panels import panels_at
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
-from lmviz.walk.breakpoints import Breakpoint, next_stop
-from lmviz.walk.cursor import Cursor, Grain
-from lmviz.walk.panels import panels_at
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from lmviz.stages.stages import Kind
 from lmviz.ui.formula import svg
-from lmviz.walk.stages import Kind
 
 FORMULAS: dict[Kind, str] = {
     "embeddings": r"x = E_{\mathrm{token}}[\mathrm{id}] + E_{\mathrm{pos}}[\mathrm{pos}]",

@@ -8,6 +8,8 @@ from typing import Any
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
+from lmviz.stages.navigation import Cursor
+from lmviz.stages.stages import Stage
 from lmviz.trace.step import Step
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
@@ -17,8 +19,6 @@ from lmviz.ui.step_through.facts import Facts
 from lmviz.ui.step_through.formulas import FORMULAS
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import has, long_text, number, text, visible
-from lmviz.walk.cursor import Cursor
-from lmviz.walk.stages import Stage
 
 
 def scene(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from lmviz.registry.recording import Recording
+from lmviz.stages.stages import Stage
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import plain
 from lmviz.ui.text import visible
-from lmviz.walk.stages import Stage
 
 BARS = 12  # tokens sent as bars; the browser shows as many as fit
 TOKENS_SHOWN = 512

@@ -10,6 +10,9 @@ import numpy as np
 
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.recording import Recording
+from lmviz.stages.navigation import Cursor
+from lmviz.stages.panels import Panel, panels_at
+from lmviz.stages.stages import Stage
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import (
     TEXT_AXES,
@@ -27,9 +30,6 @@ from lmviz.ui.pictures import (
 )
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text, visible
-from lmviz.walk.cursor import Cursor
-from lmviz.walk.panels import Panel, panels_at
-from lmviz.walk.stages import Stage
 
 _ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
 

@@ -9,6 +9,8 @@ import streamlit as st
 
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
+from lmviz.stages.navigation import Cursor
+from lmviz.stages.panels import panels_at
 from lmviz.trace.step import Array, fits
 from lmviz.train.opened import OpenedStep
 from lmviz.train.preview import aligned
@@ -17,8 +19,6 @@ from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import number, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.view import View
-from lmviz.walk.cursor import Cursor
-from lmviz.walk.panels import panels_at
 
 HEIGHT = 330
 NEIGHBOURS = 3  # texts of the batch shown in the first scene

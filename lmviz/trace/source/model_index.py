@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.compiled import is_compiled, path_inside
+from lmviz.trace.source.compiled import is_compiled, path_inside
 
 
 class Survey:

@@ -11,22 +11,22 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.ambient import Ambient
-from lmviz.trace.axis_names import name_axes
-from lmviz.trace.compiled import check_has_source, uncompiled
-from lmviz.trace.edits import Edit, Place
-from lmviz.trace.entries import Entry, entries_of
-from lmviz.trace.inputs import named_tensors
-from lmviz.trace.mode import Recorder
-from lmviz.trace.naming import Naming
+from lmviz.trace.assembly.axis_names import name_axes
+from lmviz.trace.assembly.entries import Entry, entries_of
+from lmviz.trace.assembly.inputs import named_tensors
+from lmviz.trace.assembly.naming import Naming
+from lmviz.trace.assembly.places import Places, Run
+from lmviz.trace.capture.edits import Edit, Place
+from lmviz.trace.capture.handles import Slot
+from lmviz.trace.capture.mode import Recorder
+from lmviz.trace.capture.torch_modes import Ambient
 from lmviz.trace.operations.axes import Axes, unnamed
-from lmviz.trace.places import Places, Run
-from lmviz.trace.reader import Reader
-from lmviz.trace.replay import Replayer
-from lmviz.trace.slots import Slot
-from lmviz.trace.source import SourceSpan, site
+from lmviz.trace.replay.reader import Reader
+from lmviz.trace.replay.replayer import Replayer
+from lmviz.trace.source.compiled import check_has_source, uncompiled
+from lmviz.trace.source.model_index import Survey, join
+from lmviz.trace.source.sites import SourceSpan, site
 from lmviz.trace.step import Cells, ModuleCall, Role, Statement, Step, Story, Trace, Value
-from lmviz.trace.survey import Survey, join
 
 _building = threading.Lock()
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from lmviz.trace.raw import Activation, RawCall, RawStep
-from lmviz.trace.source import Site, SourceSpan, site
-from lmviz.trace.survey import Survey
+from lmviz.trace.capture.raw import Activation, RawCall, RawStep
+from lmviz.trace.source.model_index import Survey
+from lmviz.trace.source.sites import Site, SourceSpan, site
 
 _PART_OF_A_STATEMENT = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
 _TORCH_PLUMBING = ("torch/overrides.py", "torch/nn/functional.py", "torch/_tensor.py", "torch/functional.py")

@@ -9,14 +9,10 @@ source and shown beside the real call, whose output stands; the two must agree t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from lmviz.trace.recurrent import RECURRENT
 
 
 def scaled_dot_product_attention(
@@ -216,15 +212,3 @@ def transformer_encoder_layer(
     else:
         output = F.layer_norm(normed + mlp_out, (embed_dim,), norm2_weight, norm2_bias, eps)  # [batch, pos, d_model]
     return output
-
-
-OPENED: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
-        scaled_dot_product_attention,
-        multi_head_attention_forward,
-        native_multi_head_attention,
-        transformer_encoder_layer,
-        *RECURRENT,
-    )
-}

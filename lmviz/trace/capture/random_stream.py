@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmviz.chance import drawing_from
+from lmviz.random_state import drawing_from
 
 
 class Chance:

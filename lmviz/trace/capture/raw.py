@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.ops import Op
-from lmviz.trace.slots import Slot, map_nested
+from lmviz.trace.capture.handles import Slot, map_nested
+from lmviz.trace.capture.torch_functions import Op
 
 
 class RawCall:

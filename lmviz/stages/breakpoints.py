@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from lmviz.errors import UserError
+from lmviz.stages.navigation import Cursor, Walk
+from lmviz.stages.stages import KINDS
 from lmviz.trace.step import Array, Step
-from lmviz.walk.cursor import Cursor, Walk
-from lmviz.walk.stages import KINDS
 
 BreakKind = Literal["address", "line", "stage", "nan", "above", "entropy"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from lmviz.stages.navigation import Cursor, Walk
+from lmviz.stages.stages import Kind
 from lmviz.trace.operations.table import sign_of
 from lmviz.trace.step import Step, Trace, Value
-from lmviz.walk.cursor import Cursor, Walk
-from lmviz.walk.stages import Kind
 
 Part = Literal["weight", "activation", "q", "k", "v", "input", "constant"]
 

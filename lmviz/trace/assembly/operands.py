@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from lmviz.trace.raw import RawStep
-from lmviz.trace.slots import Slot, map_nested
+from lmviz.trace.capture.handles import Slot, map_nested
+from lmviz.trace.capture.raw import RawStep
 from lmviz.trace.step import InputRef
 
 _KEYWORDS = {"axis": "dim", "keepdims": "keepdim", "tensor": "input"}

@@ -11,11 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.trace.ambient import Ambient
-from lmviz.trace.edits import Edit, Place
-from lmviz.trace.mode import Recorder
-from lmviz.trace.raw import RawCall, slots_in
-from lmviz.trace.slots import Slot, map_nested, sample_of
+from lmviz.trace.capture.edits import Edit, Place
+from lmviz.trace.capture.handles import Slot, map_nested, sample_of
+from lmviz.trace.capture.mode import Recorder
+from lmviz.trace.capture.raw import RawCall, slots_in
+from lmviz.trace.capture.torch_modes import Ambient
 
 WINDOW = 24  # steps on each side of the wanted one that a replay keeps too, since the next wish is near
 REPLAYS_KEPT = 2

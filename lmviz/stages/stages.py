@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 from typing import Literal, get_args
 
+from lmviz.stages.roles import Attention, Graph
 from lmviz.trace.step import Step, Trace
-from lmviz.walk.roles import Attention, Graph
 
 Kind = Literal[
     "tokenizer",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lmviz.trace.entries import Entry, meanings
+from lmviz.trace.assembly.entries import Entry, meanings
+from lmviz.trace.assembly.places import Run
+from lmviz.trace.capture.handles import Slot
 from lmviz.trace.operations.axes import RESHAPED, UNNAMED, Axes, AxisRule, unnamed
 from lmviz.trace.operations.table import OPERATIONS
-from lmviz.trace.places import Run
-from lmviz.trace.slots import Slot
 
 Named = dict[Slot, Axes]
 

@@ -9,8 +9,8 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from lmviz.trace.mode import Recorder
-from lmviz.trace.raw import slots_in
+from lmviz.trace.capture.mode import Recorder
+from lmviz.trace.capture.raw import slots_in
 from lmviz.trace.step import Trace
 
 _NUMBERS = count()

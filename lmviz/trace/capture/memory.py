@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch._C import _functorch
 from torch.autograd.graph import get_gradient_edge
 
-from lmviz.trace.raw import RawCall, RawStep
-from lmviz.trace.slots import ATOMS, Slot, map_nested, place_of, sample_of, storage_of, tensors_in, version_of
+from lmviz.trace.capture.handles import ATOMS, Slot, map_nested, place_of, sample_of, storage_of, tensors_in, version_of
+from lmviz.trace.capture.raw import RawCall, RawStep
 
 
 class Memory:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
-from lmviz.trace.build import Segment, after, build
-from lmviz.trace.compiled import path_inside
-from lmviz.trace.edits import Edit, Place, edited
-from lmviz.trace.inputs import named_tensors
-from lmviz.trace.mode import Recorder
-from lmviz.trace.raw import slots_in
+from lmviz.trace.assembly.build import Segment, after, build
+from lmviz.trace.assembly.inputs import named_tensors
+from lmviz.trace.capture.edits import Edit, Place, edited
+from lmviz.trace.capture.mode import Recorder
+from lmviz.trace.capture.raw import slots_in
+from lmviz.trace.source.compiled import path_inside
+from lmviz.trace.source.model_index import join
 from lmviz.trace.step import Trace
-from lmviz.trace.survey import join
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from lmviz.stages.stages import Stage, stage_at, stages_of
 from lmviz.trace.step import Statement, Step, Trace
-from lmviz.walk.stages import Stage, stage_at, stages_of
 
 Grain = Literal["stage", "line", "op"]
 Move = Literal["over", "back", "into", "out", "first", "last", "next_stage", "previous_stage"]

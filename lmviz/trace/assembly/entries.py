@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lmviz.trace.ambient import Ambient
-from lmviz.trace.opened import OPENED_SOURCE, OpenedCall, opened
-from lmviz.trace.operands import Operands
-from lmviz.trace.places import Expression, Places
-from lmviz.trace.raw import RawStep
-from lmviz.trace.reader import Reader
+from lmviz.trace.assembly.operands import Operands
+from lmviz.trace.assembly.places import Expression, Places
+from lmviz.trace.capture.raw import RawStep
+from lmviz.trace.capture.torch_modes import Ambient
+from lmviz.trace.replay.fused_calls import OPENED_SOURCE, OpenedCall, opened
+from lmviz.trace.replay.reader import Reader
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from types import CodeType, FrameType
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function
 
-from lmviz.trace.raw import Activation, RawCall
+from lmviz.trace.capture.raw import Activation, RawCall
 
 _CALL = nn.Module._call_impl.__code__
 _WRAPPED_CALL = nn.Module._wrapped_call_impl.__code__

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
 
-from lmviz.trace.syntax import Function, Position, Syntax, position_of, syntax_of, version_with
+from lmviz.trace.source.syntax import Function, Position, Syntax, position_of, syntax_of, version_with
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lmviz.trace.entries import Entry, meanings
-from lmviz.trace.places import Expression
+from lmviz.trace.assembly.entries import Entry, meanings
+from lmviz.trace.assembly.places import Expression
+from lmviz.trace.source.model_index import Survey, join
 from lmviz.trace.step import Value
-from lmviz.trace.survey import Survey, join
 
 
 class Naming:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from lmviz.trace.replay import Replayer
-from lmviz.trace.slots import Slot, to_array
+from lmviz.trace.capture.handles import Slot, to_array
+from lmviz.trace.replay.replayer import Replayer
 from lmviz.trace.step import Array
 
 

@@ -6,7 +6,7 @@ import threading
 
 import torch
 
-from lmviz.chance import seeded
+from lmviz.random_state import seeded
 
 
 def drawn(seed: int) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.slots import tensors_in
+from lmviz.trace.capture.handles import tensors_in
 
 
 def named_tensors(

@@ -17,15 +17,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.chance import Chance
-from lmviz.trace.edits import Edit, Place, edited
-from lmviz.trace.fastpath import WatchingMode
-from lmviz.trace.fused import OPENED
-from lmviz.trace.memory import Memory
-from lmviz.trace.ops import Op, op_of
-from lmviz.trace.raw import Activation, RawCall, RawStep
-from lmviz.trace.slots import ATOMS, Slot, map_nested, size_of, states_of, tensors_in
-from lmviz.trace.stack import Stack
+from lmviz.trace.capture.edits import Edit, Place, edited
+from lmviz.trace.capture.fastpath import WatchingMode
+from lmviz.trace.capture.handles import ATOMS, Slot, map_nested, size_of, states_of, tensors_in
+from lmviz.trace.capture.memory import Memory
+from lmviz.trace.capture.random_stream import Chance
+from lmviz.trace.capture.raw import Activation, RawCall, RawStep
+from lmviz.trace.capture.stack import Stack
+from lmviz.trace.capture.torch_functions import Op, op_of
+from lmviz.trace.fused.table import OPENED
 
 BUDGET = 192 * 2**20
 

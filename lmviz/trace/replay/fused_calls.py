@@ -11,17 +11,17 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from lmviz.trace.ambient import Ambient
-from lmviz.trace.edits import Edit, Place
-from lmviz.trace.fused import OPENED
-from lmviz.trace.gradients import gradients_on, settle_gradients
-from lmviz.trace.mode import Recorder
-from lmviz.trace.raw import RawStep, slots_in
-from lmviz.trace.reader import Reader
-from lmviz.trace.recurrent import SHARED, gru, is_packed, lstm, positions, rnn_relu, rnn_tanh
-from lmviz.trace.slots import Slot, map_nested, tensors_in, to_array
+from lmviz.trace.capture.edits import Edit, Place
+from lmviz.trace.capture.handles import Slot, map_nested, tensors_in, to_array
+from lmviz.trace.capture.mode import Recorder
+from lmviz.trace.capture.raw import RawStep, slots_in
+from lmviz.trace.capture.torch_modes import Ambient
+from lmviz.trace.fused.recurrent import SHARED, gru, is_packed, lstm, positions, rnn_relu, rnn_tanh
+from lmviz.trace.fused.table import OPENED
+from lmviz.trace.replay.gradients import gradients_on, settle_gradients
+from lmviz.trace.replay.reader import Reader
+from lmviz.trace.source.model_index import Survey
 from lmviz.trace.step import Array
-from lmviz.trace.survey import Survey
 
 RUNS_KEPT = 2
 POSITIONS = 256  # of a recurrent network, over all layers and directions: a longer one is shown as one step
