@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-import torch.overrides
-from torch._C import _pop_torch_function_stack, _push_on_torch_function_stack
 from torch.overrides import TorchFunctionMode, has_torch_function
+
+from lmviz.trace import torch_private
 
 _ASKING = frozenset(("torch.nn.modules.activation", "torch.nn.modules.transformer"))
 
@@ -29,18 +29,18 @@ class WatchingMode(TorchFunctionMode):
     def __enter__(self) -> WatchingMode:
         with WatchingMode._lock:
             WatchingMode._running += 1
-            torch.overrides.has_torch_function = _has_torch_function
-        _push_on_torch_function_stack(self)
+            torch_private.answer_has_torch_function(_has_torch_function)
+        torch_private.push_mode(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _pop_torch_function_stack()
+        torch_private.pop_mode()
         with WatchingMode._lock:
             WatchingMode._running -= 1
             if not WatchingMode._running:
-                torch.overrides.has_torch_function = has_torch_function
+                torch_private.answer_has_torch_function(None)
 
 
 def _has_torch_function(args: Iterable[Any]) -> bool:
@@ -50,7 +50,7 @@ def _has_torch_function(args: Iterable[Any]) -> bool:
 
 
 def _without_watchers(arguments: Iterable[Any]) -> bool:
-    if not isinstance(torch.overrides._get_current_function_mode(), WatchingMode):
+    if not isinstance(torch_private.current_mode(), WatchingMode):
         return has_torch_function(arguments)
-    with torch.overrides._pop_mode_temporarily():
+    with torch_private.without_current_mode():
         return _without_watchers(arguments)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch._C import _functorch
 
 from lmviz.errors import UserError
+from lmviz.trace import torch_private
 from lmviz.trace.step import Array
 
 ATOMS = frozenset(
@@ -67,7 +67,7 @@ class Slot:
         """The tensor itself, as long as somebody holds it."""
         tensor = self._tensor()
         if tensor is not None:
-            tensor._fix_weakref()  # type: ignore[attr-defined]  # torch may have been its only holder
+            torch_private.keep_alive(tensor)
         return tensor
 
     @property
@@ -85,7 +85,7 @@ class Slot:
             raise UserError(
                 "This tensor was changed after it was recorded, so the recorded numbers are gone: record again."
             )
-        if _functorch.is_functorch_wrapped_tensor(self.kept):
+        if torch_private.is_inside_func(self.kept):
             raise UserError("This tensor existed only inside torch.func (vmap or grad), so its numbers can't be shown.")
         return self.kept.detach()
 
@@ -96,13 +96,13 @@ class Slot:
 
 def version_of(tensor: Tensor) -> int:
     """How often a tensor was written to; tensors made in inference mode don't count, and can't be told apart."""
-    return 0 if tensor.is_inference() else int(tensor._version)
+    return 0 if tensor.is_inference() else torch_private.version_of(tensor)
 
 
 def states_of(tensors: list[Tensor]) -> tuple[list[int], list[int]]:
     """The versions of tensors, and where they lie."""
     try:
-        return [tensor._version for tensor in tensors], [*map(Tensor.data_ptr, tensors)]
+        return torch_private.versions_of(tensors), [*map(Tensor.data_ptr, tensors)]
     except RuntimeError:  # some have no version, or no place
         return [*map(version_of, tensors)], [*map(place_of, tensors)]
 

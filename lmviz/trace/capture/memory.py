@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._C import _functorch
 from torch.autograd.graph import get_gradient_edge
 
 from lmviz.trace.capture.handles import ATOMS, Slot, map_nested, place_of, sample_of, storage_of, tensors_in, version_of
 from lmviz.trace.capture.raw import RawCall, RawStep
+from lmviz.trace.torch_private import is_inside_func
 
 
 class Memory:
@@ -85,7 +85,7 @@ class Memory:
             slot.sample = sample_of(tensor)
 
     def _keep_in(self, slot: Slot, tensor: Tensor) -> None:
-        slot.kept = tensor if _functorch.is_functorch_wrapped_tensor(tensor) else tensor.detach()
+        slot.kept = tensor if is_inside_func(tensor) else tensor.detach()
         if self._gradients and tensor.requires_grad:
             slot.edge = get_gradient_edge(tensor)
         place, _ = storage_of(tensor)

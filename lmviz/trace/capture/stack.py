@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from types import CodeType, FrameType
 
-from torch import Tensor, nn
-from torch.overrides import handle_torch_function
+from torch import Tensor
 
 from lmviz.trace.capture.raw import Activation, RawCall
-
-_CALL = nn.Module._call_impl.__code__
-_WRAPPED_CALL = nn.Module._wrapped_call_impl.__code__
-_HAND_OVER = handle_torch_function.__code__
+from lmviz.trace.torch_private import CALL_CODE, HAND_OVER_CODE, WRAPPED_CALL_CODE
 
 
 class Stack:
@@ -30,7 +26,7 @@ class Stack:
 
     def enter(self, frame: FrameType) -> Activation:
         """The activation of a frame that a torch call came from; what has returned meanwhile is let go."""
-        if frame.f_code is _HAND_OVER:  # from F.softmax, say, whose own frame is as little of the model's
+        if frame.f_code is HAND_OVER_CODE:  # from F.softmax, say, whose own frame is as little of the model's
             frame = frame.f_back.f_back  # type: ignore[union-attr, assignment]
         activation = self._running.get(frame)
         if activation is not None:
@@ -55,12 +51,12 @@ class Stack:
         call, lasti = up.call, above.f_lasti
         for frame in reversed(new):
             code = frame.f_code
-            if code is _WRAPPED_CALL:  # its locals are those of `_CALL` before any hook, few, and quick to read
+            if code is WRAPPED_CALL_CODE:  # it has few locals, which are quick to read
                 local = frame.f_locals
                 call = RawCall(local["self"], local["args"], local["kwargs"], up, lasti)
                 call.random = self.random
                 self.calls.append(call)
-            elif code is not _CALL:
+            elif code is not CALL_CODE:
                 up = running[frame] = Activation(frame, code, up, lasti, call)
                 lasti = frame.f_lasti
         if call is not up.call:  # `forward` is not a Python function: torch was called by the call itself

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from lmviz.trace import torch_private
 from lmviz.trace.operations.operation import Operation, names_of
 from lmviz.trace.operations.table import SPELLINGS
 
@@ -170,27 +171,20 @@ def _unlisted(func: Callable[..., Any], name: str, plain: str, in_place: bool) -
 
 def _declared(func: Callable[..., Any], name: str) -> tuple[str, ...]:
     """The names that torch itself gives to the positional arguments of an operation that is not listed."""
-    packet = func if isinstance(func, torch._ops.OpOverloadPacket) else getattr(torch.ops.aten, name, None)
     if inspect.isfunction(func):
         return tuple("input" if argument == "self" else argument for argument in inspect.signature(func).parameters)
-    if not isinstance(packet, torch._ops.OpOverloadPacket):
-        return ()
-    arguments = getattr(packet, packet.overloads()[0])._schema.arguments
+    overload = torch_private.overload_of(func) or next(iter(torch_private.overloads_of(name)), None)
+    arguments = [] if overload is None else torch_private.declared_arguments(overload)
     return tuple("input" if a.name == "self" else a.name for a in arguments if not a.kwarg_only)
 
 
 def _written(func: Callable[..., Any]) -> tuple[int, ...]:
     """What an operation of `torch.ops` declares that it overwrites."""
-    if isinstance(func, torch._ops.OpOverloadPacket):
-        func = getattr(func, func.overloads()[0])
-    if not isinstance(func, torch._ops.OpOverload):
-        return ()
-    arguments = enumerate(func._schema.arguments)
+    overload = torch_private.overload_of(func)
+    arguments = enumerate([] if overload is None else torch_private.declared_arguments(overload))
     return tuple(i for i, a in arguments if a.alias_info is not None and a.alias_info.is_write and not a.kwarg_only)
 
 
 def _is_seeded(name: str) -> bool:
     """Whether torch's table of operations says that this one draws random numbers."""
-    packet = getattr(torch.ops.aten, name, None)
-    overloads = packet.overloads() if isinstance(packet, torch._ops.OpOverloadPacket) else ()
-    return any(torch.Tag.nondeterministic_seeded in getattr(packet, overload).tags for overload in overloads)
+    return any(torch.Tag.nondeterministic_seeded in overload.tags for overload in torch_private.overloads_of(name))

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import torch
 
+from lmviz.trace.torch_private import is_autocast_on
+
 _DEVICES = ("cpu", "cuda")
 
 
@@ -19,7 +21,7 @@ class Ambient(NamedTuple):
 
     @classmethod
     def now(cls) -> Ambient:
-        on = [d for d in _DEVICES if torch.is_autocast_enabled(d)] if torch._C._is_any_autocast_enabled() else []
+        on = [d for d in _DEVICES if torch.is_autocast_enabled(d)] if is_autocast_on() else []
         autocast = tuple((device, torch.get_autocast_dtype(device)) for device in on)
         return cls(torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocast)
 

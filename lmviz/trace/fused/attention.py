@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lmviz.trace.torch_private import safe_softmax
+
 
 def scaled_dot_product_attention(
     query: Tensor,
@@ -42,7 +44,7 @@ def scaled_dot_product_attention(
     if attn_mask is None:
         pattern = F.softmax(masked, dim=-1)  # [batch, head, query, key]
     else:
-        pattern = torch._safe_softmax(masked, dim=-1)  # [batch, head, query, key], 0 where a row is masked as a whole
+        pattern = safe_softmax(masked, dim=-1)  # [batch, head, query, key], 0 where a row is masked as a whole
     used = F.dropout(pattern, dropout_p) if dropout_p else pattern
     output = used @ value  # [batch, head, query, d_head]
     return output
@@ -122,7 +124,7 @@ def multi_head_attention_forward(
     if need_weights:
         pattern = F.softmax(masked, dim=-1)  # [batch, head, query, key]
     else:
-        pattern = torch._safe_softmax(masked, dim=-1)  # [batch, head, query, key], 0 where a row is masked as a whole
+        pattern = safe_softmax(masked, dim=-1)  # [batch, head, query, key], 0 where a row is masked as a whole
     used = F.dropout(pattern, dropout_p) if training and dropout_p else pattern
     z = used @ v  # [batch, head, pos, d_head]
     joined = z.permute(2, 0, 1, 3).flatten(-2)  # [pos, batch, d_model]

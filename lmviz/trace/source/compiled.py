@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -11,26 +10,20 @@ import torch
 from torch import nn
 
 from lmviz.errors import UserError
-
-_WRAPPED = "_orig_mod"  # what torch.compile calls the model inside
+from lmviz.trace import torch_private
 
 
 def uncompiled() -> AbstractContextManager[Any]:
     """A context in which what torch.compile made runs as Python, call by call."""
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled
+    if not torch_private.is_compiler_loaded():
         return nullcontext()
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
     return stance
 
 
-def is_compiled(module: nn.Module) -> bool:
-    """Whether it is nothing but torch.compile's cover of the module inside."""
-    return type(module).__module__.startswith("torch._dynamo") and _WRAPPED in module._modules
-
-
 def path_inside(path: str) -> str:
     """The path of a module or weight as it was before compiling."""
-    return ".".join(part for part in path.split(".") if part != _WRAPPED)
+    return ".".join(part for part in path.split(".") if part != torch_private.COMPILED_INSIDE)
 
 
 def check_has_source(model: nn.Module | Callable[..., Any]) -> None:

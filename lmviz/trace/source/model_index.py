@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.source.compiled import is_compiled, path_inside
+from lmviz.trace.source.compiled import path_inside
+from lmviz.trace.torch_private import is_cover
 
 
 class Survey:
@@ -29,7 +30,7 @@ class Survey:
             return
         for path, module in model.named_modules():
             self.paths.setdefault(id(module), join(prefix, path_inside(path)))
-            if not is_compiled(module):
+            if not is_cover(module):
                 self._note_source(module)
         for named in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
             for path, tensor in named:
