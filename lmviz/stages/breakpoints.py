@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from lmviz.errors import UserError
-from lmviz.stages.navigation import Cursor, Walk
+from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.stages import KINDS
 from lmviz.trace.step import Array, Step
 
@@ -50,25 +50,27 @@ class Breakpoint:
         return cls(kind, argument)  # type: ignore[arg-type]
 
 
-def next_stop(walk: Walk, cursor: Cursor, breakpoints: tuple[Breakpoint, ...]) -> tuple[Cursor, Breakpoint] | None:
+def next_stop(
+    navigator: Navigator, location: Location, breakpoints: tuple[Breakpoint, ...]
+) -> tuple[Location, Breakpoint] | None:
     """The first place behind the cursor that a breakpoint names, and which one; None if the run ends first."""
-    for index in range(walk.span(cursor)[1] + 1, len(walk.trace)):
+    for index in range(navigator.span(location)[1] + 1, len(navigator.trace)):
         for breakpoint in breakpoints:
-            if hits(walk, walk.trace[index], breakpoint):
-                return Cursor("op", index), breakpoint
+            if hits(navigator, navigator.trace[index], breakpoint):
+                return Location("op", index), breakpoint
     return None
 
 
-def hits(walk: Walk, step: Step, breakpoint: Breakpoint) -> bool:
+def hits(navigator: Navigator, step: Step, breakpoint: Breakpoint) -> bool:
     kind, argument = breakpoint.kind, breakpoint.argument
     if kind == "address":
         return step.address == argument
     if kind == "line":
-        statement = walk.trace.statements[step.statement]
+        statement = navigator.trace.statements[step.statement]
         here = f"{Path(statement.span.file).name}:{statement.span.lines[0]}"
         return here == argument and step.index == statement.last
     if kind == "stage":
-        return any(stage.kind == argument and stage.first == step.index for stage in walk.stages)
+        return any(stage.kind == argument and stage.first == step.index for stage in navigator.stages)
     if kind == "nan" and any(value.role != "weight" and _has_nan(value.array, "") for value in step.inputs):
         return False  # it was there before
     return any(

@@ -19,7 +19,7 @@ Move = Literal["over", "back", "into", "out", "first", "last", "next_stage", "pr
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class Location:
     """A place in a walk: the index of a stage, a statement or a step."""
 
     grain: Grain = "stage"
@@ -27,7 +27,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class Navigator:
     """A trace with its stages, as something to move about in."""
 
     trace: Trace
@@ -42,93 +42,95 @@ class Walk:
         made = [s for s in self.trace.statements if s.last >= 0]
         return tuple(sorted(made, key=lambda s: (s.last, -s.first, -s.index)))
 
-    def stage(self, cursor: Cursor) -> Stage:
-        return self.stages[cursor.index] if cursor.grain == "stage" else stage_at(self.stages, self.span(cursor)[1])
+    def stage(self, location: Location) -> Stage:
+        return (
+            self.stages[location.index] if location.grain == "stage" else stage_at(self.stages, self.span(location)[1])
+        )
 
-    def span(self, cursor: Cursor) -> tuple[int, int]:
+    def span(self, location: Location) -> tuple[int, int]:
         """The first and the last step of a place; (-1, -1) before the model runs."""
-        if cursor.grain == "stage":
-            stage = self.stages[cursor.index]
+        if location.grain == "stage":
+            stage = self.stages[location.index]
             return stage.first, stage.last
-        if cursor.grain == "line":
-            line = self.lines[cursor.index]
+        if location.grain == "line":
+            line = self.lines[location.index]
             return line.first, line.last
-        return cursor.index, cursor.index
+        return location.index, location.index
 
-    def step(self, cursor: Cursor) -> Step | None:
+    def step(self, location: Location) -> Step | None:
         """The step whose result a place is about."""
-        last = self.stages[cursor.index].stop if cursor.grain == "stage" else self.span(cursor)[1]
+        last = self.stages[location.index].stop if location.grain == "stage" else self.span(location)[1]
         return self.trace[last] if last >= 0 else None
 
     def count(self, grain: Grain) -> int:
         return {"stage": len(self.stages), "line": len(self.lines), "op": len(self.trace)}[grain]
 
-    def at(self, step: int, grain: Grain, outwards: int = 0) -> Cursor:
+    def at(self, step: int, grain: Grain, outwards: int = 0) -> Location:
         """The place of a step at a grain. Several lines can end with one step, a call's last and its caller's: of those
         the innermost, or the one so many calls further out."""
         if step < 0:
-            return Cursor()
+            return Location()
         if grain == "stage":
-            return Cursor("stage", stage_at(self.stages, step).index)
+            return Location("stage", stage_at(self.stages, step).index)
         if grain == "line":
             statement = self.trace[step].statement
             innermost = next(i for i, line in enumerate(self.lines) if line.index == statement)
             ending = [i for i, line in enumerate(self.lines) if line.last == step and i >= innermost]
-            return Cursor("line", ending[min(outwards, len(ending) - 1)] if ending else innermost)
-        return Cursor("op", step)
+            return Location("line", ending[min(outwards, len(ending) - 1)] if ending else innermost)
+        return Location("op", step)
 
-    def outwards(self, cursor: Cursor) -> int:
+    def outwards(self, location: Location) -> int:
         """How many lines that end with the same step lie inside this one."""
-        last = self.lines[cursor.index].last
-        return sum(line.last == last for line in self.lines[: cursor.index])
+        last = self.lines[location.index].last
+        return sum(line.last == last for line in self.lines[: location.index])
 
-    def move(self, cursor: Cursor, move: Move) -> Cursor:
+    def move(self, location: Location, move: Move) -> Location:
         """Where a move leads; the same place if it leads nowhere."""
-        return _MOVES[move](self, cursor)
+        return _MOVES[move](self, location)
 
     # -- the moves ---------------------------------------------------------------------------------------------------
 
-    def _over(self, cursor: Cursor) -> Cursor:
-        if cursor.grain != "line":
-            return Cursor(cursor.grain, min(cursor.index + 1, self.count(cursor.grain) - 1))
-        depth = self._depth(cursor.index)
-        later = range(cursor.index + 1, len(self.lines))
-        return Cursor("line", next((i for i in later if self._depth(i) <= depth), cursor.index))
+    def _over(self, location: Location) -> Location:
+        if location.grain != "line":
+            return Location(location.grain, min(location.index + 1, self.count(location.grain) - 1))
+        depth = self._depth(location.index)
+        later = range(location.index + 1, len(self.lines))
+        return Location("line", next((i for i in later if self._depth(i) <= depth), location.index))
 
-    def _back(self, cursor: Cursor) -> Cursor:
-        if cursor.grain != "line":
-            return Cursor(cursor.grain, max(cursor.index - 1, 0))
-        depth = self._depth(cursor.index)
-        earlier = range(cursor.index - 1, -1, -1)
-        return Cursor("line", next((i for i in earlier if self._depth(i) <= depth), max(cursor.index - 1, 0)))
+    def _back(self, location: Location) -> Location:
+        if location.grain != "line":
+            return Location(location.grain, max(location.index - 1, 0))
+        depth = self._depth(location.index)
+        earlier = range(location.index - 1, -1, -1)
+        return Location("line", next((i for i in earlier if self._depth(i) <= depth), max(location.index - 1, 0)))
 
-    def _into(self, cursor: Cursor) -> Cursor:
+    def _into(self, location: Location) -> Location:
         """From a stage to its first line; from a line to the first of a call it made, else to its first operation."""
-        first, last = self.span(cursor)
-        if first < 0 or cursor.grain == "op":
-            return cursor
+        first, last = self.span(location)
+        if first < 0 or location.grain == "op":
+            return location
         inside = [i for i, line in enumerate(self.lines) if first <= line.first and line.last <= last]
-        if cursor.grain == "stage":
-            return Cursor("line", inside[0]) if inside else Cursor("op", first)
-        here = self.lines[cursor.index].index
+        if location.grain == "stage":
+            return Location("line", inside[0]) if inside else Location("op", first)
+        here = self.lines[location.index].index
         called = [i for i in inside if self.trace.calls[self.lines[i].call].statement == here]
-        return Cursor("line", called[0]) if called else Cursor("op", first)
+        return Location("line", called[0]) if called else Location("op", first)
 
-    def _out(self, cursor: Cursor) -> Cursor:
+    def _out(self, location: Location) -> Location:
         """From an operation to its line; from a line to the line that made the call; from there to the stage."""
-        if cursor.grain == "stage":
-            return cursor
-        if cursor.grain == "op":
-            return self.at(cursor.index, "line")
-        caller = self.trace.calls[self.lines[cursor.index].call].statement
+        if location.grain == "stage":
+            return location
+        if location.grain == "op":
+            return self.at(location.index, "line")
+        caller = self.trace.calls[self.lines[location.index].call].statement
         above = next((i for i, line in enumerate(self.lines) if line.index == caller), None)
-        return Cursor("line", above) if above is not None else self.at(self.lines[cursor.index].last, "stage")
+        return Location("line", above) if above is not None else self.at(self.lines[location.index].last, "stage")
 
-    def _next_stage(self, cursor: Cursor) -> Cursor:
-        return Cursor("stage", min(self.stage(cursor).index + 1, len(self.stages) - 1))
+    def _next_stage(self, location: Location) -> Location:
+        return Location("stage", min(self.stage(location).index + 1, len(self.stages) - 1))
 
-    def _previous_stage(self, cursor: Cursor) -> Cursor:
-        return Cursor("stage", max(self.stage(cursor).index - 1, 0))
+    def _previous_stage(self, location: Location) -> Location:
+        return Location("stage", max(self.stage(location).index - 1, 0))
 
     def _depth(self, line: int) -> int:
         depth, call = 0, self.trace.calls[self.lines[line].call]
@@ -138,12 +140,12 @@ class Walk:
 
 
 _MOVES = {
-    "over": Walk._over,
-    "back": Walk._back,
-    "into": Walk._into,
-    "out": Walk._out,
-    "first": lambda walk, cursor: Cursor(cursor.grain, 0),
-    "last": lambda walk, cursor: Cursor(cursor.grain, walk.count(cursor.grain) - 1),
-    "next_stage": Walk._next_stage,
-    "previous_stage": Walk._previous_stage,
+    "over": Navigator._over,
+    "back": Navigator._back,
+    "into": Navigator._into,
+    "out": Navigator._out,
+    "first": lambda navigator, location: Location(location.grain, 0),
+    "last": lambda navigator, location: Location(location.grain, navigator.count(location.grain) - 1),
+    "next_stage": Navigator._next_stage,
+    "previous_stage": Navigator._previous_stage,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from lmviz.stages.navigation import Cursor, Walk
+from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.stages import Kind
 from lmviz.trace.operations.table import sign_of
 from lmviz.trace.step import Step, Trace, Value
@@ -34,24 +34,24 @@ class Panel:
     turned: bool = False
 
 
-def panels_at(walk: Walk, cursor: Cursor) -> tuple[Panel, ...]:
+def panels_at(navigator: Navigator, location: Location) -> tuple[Panel, ...]:
     """The tensors of a place, in reading order: inputs, then results."""
-    first, last = walk.span(cursor)
+    first, last = navigator.span(location)
     if first < 0:
         return ()
-    steps = walk.trace[first : last + 1]
-    if cursor.grain == "op":
+    steps = navigator.trace[first : last + 1]
+    if location.grain == "op":
         return _of_step(steps[0])
-    kind = walk.stage(cursor).kind
-    n_results = RESULTS.get(kind, 1) if cursor.grain == "stage" else 1
-    results = _named_results(walk.trace, steps, n_results)
-    if cursor.grain == "stage" and kind in ("scores", "mix") and (product := _product(steps)) is not None:
+    kind = navigator.stage(location).kind
+    n_results = RESULTS.get(kind, 1) if location.grain == "stage" else 1
+    results = _named_results(navigator.trace, steps, n_results)
+    if location.grain == "stage" and kind in ("scores", "mix") and (product := _product(steps)) is not None:
         return (*product, *(_made(value, "→") for value in results))
     sources = _sources(steps)[-3:]
-    if cursor.grain == "stage" and kind == "embeddings" and len(results) == 3:
+    if location.grain == "stage" and kind == "embeddings" and len(results) == 3:
         tok, pos, x = results
         return Panel(tok, tok.name), Panel(pos, pos.name, "+"), _made(x, "=")
-    sign = STAGE_SIGNS.get(kind, ",") if cursor.grain == "stage" else sign_of(steps[-1].op)
+    sign = STAGE_SIGNS.get(kind, ",") if location.grain == "stage" else sign_of(steps[-1].op)
     shown = [Panel(value, name, sign if i else "") for i, (value, name) in enumerate(sources)]
     shown += [_made(value, "→" if i == 0 or kind != "qkv" else ",") for i, value in enumerate(results)]
     return tuple(shown)

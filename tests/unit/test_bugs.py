@@ -136,7 +136,7 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
         if place.where == "loss":
             continue
         run = services.models.record(Request(place.model, place.prompt))
-        assert place.where in run.trace or place.where in {stage.kind for stage in run.walk.stages}
+        assert place.where in run.trace or place.where in {stage.kind for stage in run.navigator.stages}
         assert not place.cell or run.trace.value(place.tensor) is not None
 
 

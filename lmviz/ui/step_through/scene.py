@@ -8,7 +8,7 @@ from typing import Any
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
-from lmviz.stages.navigation import Cursor
+from lmviz.stages.navigation import Location
 from lmviz.stages.stages import Stage
 from lmviz.trace.step import Step
 from lmviz.ui.formula import svg
@@ -24,7 +24,7 @@ from lmviz.ui.text import has, long_text, number, text, visible
 def scene(
     run: Recording,
     view: View,
-    cursor: Cursor,
+    location: Location,
     windows: tensors.Windows,
     pinned: dict[str, Any] | None = None,
     other: Recording | None = None,
@@ -38,11 +38,11 @@ def scene(
         other: the run that this one is compared with.
         stopped: the breakpoint at which a run has just stopped.
     """
-    stage = run.walk.stage(cursor)
-    step = run.walk.step(cursor)
-    lit = _lit(run, view, cursor, step)
+    stage = run.navigator.stage(location)
+    step = run.navigator.step(location)
+    lit = _lit(run, view, location, step)
     pos = focus_position(run, view)
-    picture = _picture(run, view, cursor, stage, pos, windows, other)
+    picture = _picture(run, view, location, stage, pos, windows, other)
     return {
         "lang": view.lang,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
@@ -51,13 +51,13 @@ def scene(
         "map": stage_map(run, view, stage),
         "tokens": token_row(run, pos),
         "edits": edit_chips(view),
-        "source": _source(run, view, lit, step if lit is step else None, cursor),
+        "source": _source(run, view, lit, step if lit is step else None, location),
         "picture": picture,
-        "say": say(run, view, cursor, stage, step, pos),
+        "say": say(run, view, location, stage, step, pos),
         "inspector": _renamed(pinned, picture),
         "watch": watched(run, view),
         "strip": strip(run, view, stage) if not _hidden(run).endswith("3") else [],
-        "bar": bar(run, view, cursor, stage, step) | {"stopped": stopped},
+        "bar": bar(run, view, location, stage, step) | {"stopped": stopped},
     }
 
 
@@ -75,21 +75,23 @@ def focus_position(run: Recording, view: View) -> int:
     return view.focus if 0 <= view.focus <= last else last
 
 
-def _lit(run: Recording, view: View, cursor: Cursor, step: Step | None) -> Step | None:
+def _lit(run: Recording, view: View, location: Location, step: Step | None) -> Step | None:
     """The step whose line is lit: that of the pinned cell, where it is of this place; else the place's own."""
     if step is None or view.cell is None or view.cell[0] not in run.trace:
         return step
-    first, last = run.walk.span(cursor)
+    first, last = run.navigator.span(location)
     pinned = run.trace[view.cell[0]]
     return pinned if first <= pinned.index <= last else step
 
 
-def _source(run: Recording, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> dict[str, Any] | None:
+def _source(
+    run: Recording, view: View, lit: Step | None, own: Step | None, location: Location
+) -> dict[str, Any] | None:
     if lit is None:
         return None
     if _hidden(run):
         return hidden_pane(run.trace, lit.index, text(view.lang, "game.hidden"))
-    span = lit.span if own is None else _span(run, cursor, lit)
+    span = lit.span if own is None else _span(run, location, lit)
     return code_pane(run.trace, lit.index, span, view.stops)
 
 
@@ -100,9 +102,9 @@ def _hidden(run: Recording) -> str:
     return f"puzzle/{model.level}" if isinstance(model, PuzzleModel) else ""
 
 
-def _span(run: Recording, cursor: Cursor, step: Step) -> Any:
-    if cursor.grain == "line":
-        return run.walk.lines[cursor.index].span
+def _span(run: Recording, location: Location, step: Step) -> Any:
+    if location.grain == "line":
+        return run.navigator.lines[location.index].span
     return step.span
 
 
@@ -112,7 +114,7 @@ def _span(run: Recording, cursor: Cursor, step: Step) -> Any:
 def stage_map(run: Recording, view: View, here: Stage) -> list[dict[str, Any]]:
     """All stages in order, with the shape of what each makes."""
     shown = []
-    for stage in run.walk.stages:
+    for stage in run.navigator.stages:
         value = run.trace[stage.stop].outputs[0] if stage.stop >= 0 and run.trace[stage.stop].outputs else None
         shape = list(value.shape) if value is not None else [len(run.tokens)]
         shown.append(
@@ -165,7 +167,7 @@ def watched(run: Recording, view: View) -> list[dict[str, Any]]:
 def _picture(
     run: Recording,
     view: View,
-    cursor: Cursor,
+    location: Location,
     stage: Stage,
     pos: int,
     windows: tensors.Windows,
@@ -173,13 +175,13 @@ def _picture(
 ) -> dict[str, Any]:
     if stage.kind == "tokenizer":
         return tables.tokens(run, other if view.compares else None)
-    whole = cursor.grain == "stage" and not view.grad
+    whole = location.grain == "stage" and not view.grad
     if whole and stage.kind == "probabilities":
         asked = {"temperature": run.request.temperature, "target": run.request.target}
         return tables.bars(run, stage, pos, other) | asked
     if whole and stage.kind == "loss" and tables.has_losses(run, stage):
         return tables.loss(run, stage, other) | {"target": run.request.target}
-    return {"kind": "tensors", "panels": tensors.tensors(run, view, cursor, stage, pos, windows, other)}
+    return {"kind": "tensors", "panels": tensors.tensors(run, view, location, stage, pos, windows, other)}
 
 
 # -- the words -------------------------------------------------------------------------------------------------------
@@ -188,13 +190,13 @@ def _picture(
 _UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what was computed
 
 
-def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None, pos: int) -> dict[str, Any]:
+def say(run: Recording, view: View, location: Location, stage: Stage, step: Step | None, pos: int) -> dict[str, Any]:
     """Title, sentences and formula of a place."""
     lang = view.lang
     title = text(lang, f"stage.{stage.kind}.title")
     if stage.block_name:
         title = text(lang, "say.in_block", title=title, block=stage.block_name)
-    if cursor.grain == "stage" or step is None:
+    if location.grain == "stage" or step is None:
         facts = Facts(run, view, stage, pos)
         details = facts.all()
         sentences = " ".join(text(lang, key, **details) for key in (facts.key, *facts.also))
@@ -238,18 +240,19 @@ def _measured(view: View, value: float) -> str:
     return number(view.lang, value, digits)
 
 
-def bar(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None) -> dict[str, Any]:
-    count = run.walk.count(cursor.grain)
+def bar(run: Recording, view: View, location: Location, stage: Stage, step: Step | None) -> dict[str, Any]:
+    count = run.navigator.count(location.grain)
     return {
-        "grain": cursor.grain,
-        "index": cursor.index,
+        "grain": location.grain,
+        "index": location.index,
         "count": count,
-        "at": text(view.lang, f"bar.at.{cursor.grain}", index=cursor.index + 1, count=count),
+        "at": text(view.lang, f"bar.at.{location.grain}", index=location.index + 1, count=count),
         "moves": {
-            move: run.walk.move(cursor, move) != cursor for move in ("first", "back", "over", "into", "out", "last")
+            move: run.navigator.move(location, move) != location
+            for move in ("first", "back", "over", "into", "out", "last")
         },
         "address": step.address if step else "",
         "breakpoints": len(view.stops),
         "grad": view.grad,
-        "can_grad": any(other.kind == "loss" for other in run.walk.stages),
+        "can_grad": any(other.kind == "loss" for other in run.navigator.stages),
     }

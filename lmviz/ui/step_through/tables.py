@@ -86,7 +86,7 @@ def loss(run: Recording, stage: Stage, other: Recording | None = None) -> dict[s
 
 def _losses_of(other: Recording) -> tuple[list[dict[str, Any]], float | str | None]:
     """The same of a run to compare with; nothing if it has no loss by position."""
-    stage = next((stage for stage in other.walk.stages if stage.kind == "loss"), None)
+    stage = next((stage for stage in other.navigator.stages if stage.kind == "loss"), None)
     return ([], None) if stage is None or not has_losses(other, stage) else _losses(other, stage)
 
 

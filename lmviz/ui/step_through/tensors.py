@@ -10,7 +10,7 @@ import numpy as np
 
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.recording import Recording
-from lmviz.stages.navigation import Cursor
+from lmviz.stages.navigation import Location
 from lmviz.stages.panels import Panel, panels_at
 from lmviz.stages.stages import Stage
 from lmviz.trace.step import Array, Value
@@ -37,11 +37,11 @@ Windows = dict[str, tuple[int, int]]
 
 
 def tensors(
-    run: Recording, view: View, cursor: Cursor, stage: Stage, pos: int, windows: Windows, other: Recording | None
+    run: Recording, view: View, location: Location, stage: Stage, pos: int, windows: Windows, other: Recording | None
 ) -> list[dict[str, Any]]:
     """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
-    frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.walk, cursor)]
-    added = stage.kind in _ADDED and cursor.grain == "stage"
+    frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.navigator, location)]
+    added = stage.kind in _ADDED and location.grain == "stage"
     together = domain([frame.window for frame in frames]) if added else None
     if other is None:
         return [frame.drawn(frame.grid, frame.scale(together)) for frame in frames]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
-from lmviz.stages.navigation import Cursor
+from lmviz.stages.navigation import Location
 from lmviz.stages.panels import panels_at
 from lmviz.trace.step import Array, fits
 from lmviz.train.opened import OpenedStep
@@ -177,8 +177,8 @@ def backwards(walked: Recording) -> dict[str, str]:
     """What each stage of the walk makes, from the loss back, where it has a gradient; with the stage's title."""
 
     found = {}
-    for stage in reversed(walked.walk.stages):
-        for panel in reversed(panels_at(walked.walk, Cursor("stage", stage.index))):
+    for stage in reversed(walked.navigator.stages):
+        for panel in reversed(panels_at(walked.navigator, Location("stage", stage.index))):
             if panel.is_result and panel.value.grad is not None:
                 found[panel.value.address] = f"stage.{stage.kind}.title"
     return found

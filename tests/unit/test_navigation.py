@@ -16,27 +16,27 @@ from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.quantise.aware import prepare
 from lmviz.quantise.scheme import Scheme
 from lmviz.stages.breakpoints import Breakpoint, _has_low_entropy, next_stop
-from lmviz.stages.navigation import Cursor, Walk
+from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.panels import panels_at, variables
 from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Trace
 from tests.conftest import ROOT, SAMPLES
 
 
-def walk_of(model: str, text: str) -> Walk:
+def navigator_of(model: str, text: str) -> Navigator:
     checkpoint = lmviz.load(ROOT / "sample_models" / model)
     with torch.no_grad():
-        return Walk(lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(text).ids_tensor))
+        return Navigator(lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(text).ids_tensor))
 
 
 @pytest.fixture(scope="module")
-def pokemon() -> Walk:
-    return walk_of("pokemon", ".pik")
+def pokemon() -> Navigator:
+    return navigator_of("pokemon", ".pik")
 
 
 @pytest.fixture(scope="module")
-def names() -> Walk:
-    return walk_of("names", ".mar")
+def names() -> Navigator:
+    return navigator_of("names", ".mar")
 
 
 def kinds(trace: Trace) -> list[str]:
@@ -46,18 +46,18 @@ def kinds(trace: Trace) -> list[str]:
 GPT2_BLOCK = ["norm", "qkv", "scores", "softmax", "mix", "residual", "norm", "mlp", "residual"]
 
 
-def test_gpt2_is_walked_in_the_order_of_the_design(names: Walk) -> None:
+def test_gpt2_is_walked_in_the_order_of_the_design(names: Navigator) -> None:
     assert kinds(names.trace) == ["tokenizer", "embeddings", *GPT2_BLOCK * 3, "final_norm", "logits"]
 
 
-def test_the_mini_llm_has_no_norms(pokemon: Walk) -> None:
+def test_the_mini_llm_has_no_norms(pokemon: Navigator) -> None:
     block = ["qkv", "scores", "softmax", "mix", "residual", "mlp", "residual"]
     assert kinds(pokemon.trace) == ["tokenizer", "embeddings", *block, "logits"]
 
 
 @pytest.mark.parametrize("model", ["pokemon", "names"])
 def test_weights_that_are_rounded_whenever_they_are_read_make_no_stages_of_their_own(model: str) -> None:
-    plain = walk_of(model, ".mar")
+    plain = navigator_of(model, ".mar")
     checkpoint = lmviz.load(ROOT / "sample_models" / model)
     prepared = prepare(checkpoint.model, Scheme("int4"))
     with torch.no_grad():
@@ -68,9 +68,9 @@ def test_weights_that_are_rounded_whenever_they_are_read_make_no_stages_of_their
 
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_step_is_in_exactly_one_stage(model: str) -> None:
-    walk = walk_of(model, "Clem" if model == "small-ever" else ".a" if model != "simple-llm" else "The cat")
-    covered = [i for stage in walk.stages[1:] for i in range(stage.first, stage.last + 1)]
-    assert covered == list(range(len(walk.trace)))
+    navigator = navigator_of(model, "Clem" if model == "small-ever" else ".a" if model != "simple-llm" else "The cat")
+    covered = [i for stage in navigator.stages[1:] for i in range(stage.first, stage.last + 1)]
+    assert covered == list(range(len(navigator.trace)))
 
 
 class Fused(nn.Module):
@@ -122,19 +122,19 @@ def test_a_model_of_another_kind_is_shown_as_plain_steps() -> None:
 # -- moving ----------------------------------------------------------------------------------------------------------
 
 
-def line(walk: Walk, cursor: Cursor) -> str:
-    return walk.lines[cursor.index].span.text
+def line(navigator: Navigator, location: Location) -> str:
+    return navigator.lines[location.index].span.text
 
 
-def test_over_by_stage_visits_every_stage_once(names: Walk) -> None:
-    cursor, seen = Cursor(), [0]
-    while (after := names.move(cursor, "over")) != cursor:
-        cursor = after
-        seen.append(cursor.index)
+def test_over_by_stage_visits_every_stage_once(names: Navigator) -> None:
+    location, seen = Location(), [0]
+    while (after := names.move(location, "over")) != location:
+        location = after
+        seen.append(location.index)
     assert seen == list(range(len(names.stages)))
 
 
-def test_over_by_line_does_not_enter_calls_and_into_does(pokemon: Walk) -> None:
+def test_over_by_line_does_not_enter_calls_and_into_does(pokemon: Navigator) -> None:
     at = pokemon.at(pokemon.trace["x"].index, "line")
     over = pokemon.move(at, "over")
     assert line(pokemon, over) == "x = block(x)"
@@ -143,58 +143,58 @@ def test_over_by_line_does_not_enter_calls_and_into_does(pokemon: Walk) -> None:
     assert line(pokemon, pokemon.move(into, "into")).startswith("q = self.w_q(x)")
 
 
-def test_the_last_line_of_a_call_leads_back_to_its_caller(pokemon: Walk) -> None:
+def test_the_last_line_of_a_call_leads_back_to_its_caller(pokemon: Navigator) -> None:
     last = pokemon.at(pokemon.trace["blocks.0.attn.joined"].index, "line")
     assert line(pokemon, pokemon.move(last, "over")) == "attn_out = self.attn(x)"
 
 
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_line_is_found_again_by_its_step(model: str) -> None:
-    walk = walk_of(model, "Clem" if model == "small-ever" else ".a" if model != "simple-llm" else "The cat")
-    for index, one in enumerate(walk.lines):
-        cursor = Cursor("line", index)
-        assert walk.at(one.last, "line", walk.outwards(cursor)) == cursor
+    navigator = navigator_of(model, "Clem" if model == "small-ever" else ".a" if model != "simple-llm" else "The cat")
+    for index, one in enumerate(navigator.lines):
+        location = Location("line", index)
+        assert navigator.at(one.last, "line", navigator.outwards(location)) == location
 
 
-def test_over_by_line_reaches_the_end(names: Walk) -> None:
-    cursor, seen = names.at(0, "line"), 1
-    while (after := names.move(cursor, "over")) != cursor:
-        cursor, seen = after, seen + 1
-    assert line(names, cursor) == "logits = self.unembed(final)" and seen == 8
+def test_over_by_line_reaches_the_end(names: Navigator) -> None:
+    location, seen = names.at(0, "line"), 1
+    while (after := names.move(location, "over")) != location:
+        location, seen = after, seen + 1
+    assert line(names, location) == "logits = self.unembed(final)" and seen == 8
 
 
-def test_out_climbs_from_an_operation_to_the_stage(pokemon: Walk) -> None:
-    cursor = Cursor("op", pokemon.trace["blocks.0.attn.scores.matmul"].index)
-    cursor = pokemon.move(cursor, "out")
-    assert line(pokemon, cursor).startswith("scores = q @ k")
+def test_out_climbs_from_an_operation_to_the_stage(pokemon: Navigator) -> None:
+    location = Location("op", pokemon.trace["blocks.0.attn.scores.matmul"].index)
+    location = pokemon.move(location, "out")
+    assert line(pokemon, location).startswith("scores = q @ k")
     for expected in ("attn_out = self.attn(x)", "x = block(x)"):
-        cursor = pokemon.move(cursor, "out")
-        assert line(pokemon, cursor) == expected
-    assert pokemon.move(cursor, "out").grain == "stage"
+        location = pokemon.move(location, "out")
+        assert line(pokemon, location) == expected
+    assert pokemon.move(location, "out").grain == "stage"
 
 
-def test_back_undoes_over_among_operations(pokemon: Walk) -> None:
+def test_back_undoes_over_among_operations(pokemon: Navigator) -> None:
     for index in range(len(pokemon.trace) - 1):
-        cursor = Cursor("op", index)
-        assert pokemon.move(pokemon.move(cursor, "over"), "back") == cursor
+        location = Location("op", index)
+        assert pokemon.move(pokemon.move(location, "over"), "back") == location
 
 
 @pytest.mark.parametrize("grain", ["stage", "line", "op"])
-def test_no_move_leaves_the_walk(pokemon: Walk, grain: str) -> None:
+def test_no_move_leaves_the_walk(pokemon: Navigator, grain: str) -> None:
     for index in range(pokemon.count(grain)):  # type: ignore[arg-type]
         for move in ("over", "back", "into", "out", "first", "last", "next_stage", "previous_stage"):
-            after = pokemon.move(Cursor(grain, index), move)  # type: ignore[arg-type]
+            after = pokemon.move(Location(grain, index), move)  # type: ignore[arg-type]
             assert 0 <= after.index < pokemon.count(after.grain)
 
 
 # -- what there is to see --------------------------------------------------------------------------------------------
 
 
-def names_at(walk: Walk, kind: str) -> list[str]:
-    stage = next(stage for stage in walk.stages if stage.kind == kind)
+def names_at(navigator: Navigator, kind: str) -> list[str]:
+    stage = next(stage for stage in navigator.stages if stage.kind == kind)
     return [
         panel.sign + panel.value.name + ("ᵀ" if panel.turned else "")
-        for panel in panels_at(walk, Cursor("stage", stage.index))
+        for panel in panels_at(navigator, Location("stage", stage.index))
     ]
 
 
@@ -211,24 +211,24 @@ def names_at(walk: Walk, kind: str) -> list[str]:
         ("logits", ["x_out", "→logits"]),
     ],
 )
-def test_a_stage_shows_what_goes_in_and_what_comes_out(pokemon: Walk, kind: str, shown: list[str]) -> None:
+def test_a_stage_shows_what_goes_in_and_what_comes_out(pokemon: Navigator, kind: str, shown: list[str]) -> None:
     assert names_at(pokemon, kind) == shown
 
 
-def test_an_operation_shows_its_weights(pokemon: Walk) -> None:
-    panels = panels_at(pokemon, Cursor("op", pokemon.trace["blocks.0.mlp.pre"].index))
+def test_an_operation_shows_its_weights(pokemon: Navigator) -> None:
+    panels = panels_at(pokemon, Location("op", pokemon.trace["blocks.0.mlp.pre"].index))
     assert [panel.value.role for panel in panels] == ["activation", "weight", "weight", "activation"]
 
 
 # -- breakpoints -----------------------------------------------------------------------------------------------------
 
 
-def stop(walk: Walk, *written: str, start: int = 0) -> str | None:
-    found = next_stop(walk, Cursor("op", start), tuple(map(Breakpoint.parse, written)))
-    return walk.trace[found[0].index].address if found else None
+def stop(navigator: Navigator, *written: str, start: int = 0) -> str | None:
+    found = next_stop(navigator, Location("op", start), tuple(map(Breakpoint.parse, written)))
+    return navigator.trace[found[0].index].address if found else None
 
 
-def test_a_run_stops_at_an_address_a_line_and_a_stage(pokemon: Walk) -> None:
+def test_a_run_stops_at_an_address_a_line_and_a_stage(pokemon: Navigator) -> None:
     span = pokemon.trace["blocks.0.attn.z"].span
     assert stop(pokemon, "address blocks.0.x_mid") == "blocks.0.x_mid"
     assert stop(pokemon, f"line mini_llm.py:{span.lines[0]}") == "blocks.0.attn.z"
@@ -236,7 +236,7 @@ def test_a_run_stops_at_an_address_a_line_and_a_stage(pokemon: Walk) -> None:
     assert stop(pokemon, "address nowhere") is None
 
 
-def test_a_run_stops_where_a_value_exceeds_a_limit(pokemon: Walk) -> None:
+def test_a_run_stops_where_a_value_exceeds_a_limit(pokemon: Navigator) -> None:
     largest = max(abs(float(v.array.max())) for s in pokemon.trace for v in s.outputs if v.dtype == "float32")
     first = stop(pokemon, f"above {largest / 2}")
     assert first is not None and abs(pokemon.trace[first].outputs[0].array).max() > largest / 2
@@ -247,10 +247,10 @@ def test_a_large_negative_number_is_above_the_limit_too() -> None:
     checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
     ids = checkpoint.tokenizer.encode(".pik").ids_tensor
     trace = lmviz.record(checkpoint.model, ids, edits={"blocks.0.attn.z": lambda z: -z.abs() - 900})
-    assert stop(Walk(trace), "above 800") == "blocks.0.attn.z"
+    assert stop(Navigator(trace), "above 800") == "blocks.0.attn.z"
 
 
-def test_a_run_stops_where_a_distribution_is_narrow(pokemon: Walk) -> None:
+def test_a_run_stops_where_a_distribution_is_narrow(pokemon: Navigator) -> None:
     assert stop(pokemon, f"entropy {math.log(4) + 0.01}") == "blocks.0.attn.pattern"
     assert stop(pokemon, "entropy 0") is None
 
@@ -259,10 +259,10 @@ def test_a_run_stops_at_the_first_nan() -> None:
     checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
     ids = checkpoint.tokenizer.encode(".pik").ids_tensor
     trace = lmviz.record(checkpoint.model, ids, edits={"blocks.0.attn.z": lambda z: z * math.nan})
-    walk = Walk(trace)
-    assert stop(walk, "nan") == "blocks.0.attn.z"
+    navigator = Navigator(trace)
+    assert stop(navigator, "nan") == "blocks.0.attn.z"
     assert (
-        next_stop(walk, Cursor("op", trace["blocks.0.attn.z"].index), (Breakpoint("nan"),)) is None
+        next_stop(navigator, Location("op", trace["blocks.0.attn.z"].index), (Breakpoint("nan"),)) is None
     )  # it only spreads
 
 
@@ -282,10 +282,10 @@ def test_dropout_after_attention_belongs_to_it() -> None:
 
 
 def test_a_picture_calls_a_tensor_what_the_source_beside_it_does() -> None:
-    walk = walk_of("simple-llm", "The cat sits on the")
-    logits = next(stage for stage in walk.stages if stage.kind == "logits")
-    source, result = panels_at(walk, Cursor("stage", logits.index))
-    assert walk.trace["logits"].span.text == "self.unembed(final)"
+    navigator = navigator_of("simple-llm", "The cat sits on the")
+    logits = next(stage for stage in navigator.stages if stage.kind == "logits")
+    source, result = panels_at(navigator, Location("stage", logits.index))
+    assert navigator.trace["logits"].span.text == "self.unembed(final)"
     assert (source.name, source.value.name, result.name) == ("final", "scaled", "logits")
 
 
@@ -310,7 +310,7 @@ def test_a_run_stops_where_a_nan_of_a_weight_gets_into_the_numbers() -> None:
         checkpoint.model.blocks[0].attn.w_v.weight[0, 0] = math.nan
         trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(".pik").ids_tensor)
     first = next(step for step in trace if any(np.isnan(value.array).any() for value in step.outputs))
-    assert stop(Walk(trace), "nan") == first.address
+    assert stop(Navigator(trace), "nan") == first.address
 
 
 @pytest.mark.parametrize(("limit", "hit"), [("0.1", True), ("0.05", False)])
