@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmviz.stages.stages import Stage
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Trace
 
 TOLERANCE = 1e-5  # of float32 sums; half precision gets more

@@ -21,7 +21,7 @@ from lmviz.registry.notes import Notes, check_length, notes_of_prompt, notes_of_
 from lmviz.registry.reference import Reference, Registry, TrainingStep
 from lmviz.registry.tokens import last_tokens, tokens_of_row
 from lmviz.stages.navigation import Navigator
-from lmviz.stages.stages import LOSS, READOUT, Stage
+from lmviz.stages.stage import LOSS, READOUT, Stage
 from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value, fits

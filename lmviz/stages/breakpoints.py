@@ -10,7 +10,7 @@ import numpy as np
 
 from lmviz.errors import UserError
 from lmviz.stages.navigation import Location, Navigator
-from lmviz.stages.stages import KINDS
+from lmviz.stages.stage import KINDS
 from lmviz.trace.step import Array, Step
 
 BreakKind = Literal["address", "line", "stage", "nan", "above", "entropy"]
@@ -53,29 +53,39 @@ class Breakpoint:
 def next_stop(
     navigator: Navigator, location: Location, breakpoints: tuple[Breakpoint, ...]
 ) -> tuple[Location, Breakpoint] | None:
-    """The first place behind the cursor that a breakpoint names, and which one; None if the run ends first."""
+    """The first place behind a location that a breakpoint names, and which one; None if the run ends first."""
     for index in range(navigator.span(location)[1] + 1, len(navigator.trace)):
         for breakpoint in breakpoints:
-            if hits(navigator, navigator.trace[index], breakpoint):
+            if _hits(navigator, navigator.trace[index], breakpoint):
                 return Location("op", index), breakpoint
     return None
 
 
-def hits(navigator: Navigator, step: Step, breakpoint: Breakpoint) -> bool:
+def _hits(navigator: Navigator, step: Step, breakpoint: Breakpoint) -> bool:
     kind, argument = breakpoint.kind, breakpoint.argument
-    if kind == "address":
-        return step.address == argument
-    if kind == "line":
-        statement = navigator.trace.statements[step.statement]
-        here = f"{Path(statement.span.file).name}:{statement.span.lines[0]}"
-        return here == argument and step.index == statement.last
-    if kind == "stage":
-        return any(stage.kind == argument and stage.first == step.index for stage in navigator.stages)
+    if kind in _PLACES:
+        return _PLACES[kind](navigator, step, argument)
     if kind == "nan" and any(value.role != "weight" and _has_nan(value.array, "") for value in step.inputs):
         return False  # it was there before
-    return any(
-        _CONDITIONS[kind](value.array, argument) for value in step.outputs if value.dtype.startswith(("float", "bf"))
-    )
+    floats = (value for value in step.outputs if value.dtype.startswith(("float", "bf")))
+    return any(_CONDITIONS[kind](value.array, argument) for value in floats)
+
+
+def _is_address(navigator: Navigator, step: Step, address: str) -> bool:
+    return step.address == address
+
+
+def _ends_line(navigator: Navigator, step: Step, line: str) -> bool:
+    """Whether it is the last step of a line ("gpt2.py:85")."""
+    statement = navigator.trace.statements[step.statement]
+    return step.index == statement.last and f"{Path(statement.span.file).name}:{statement.span.lines[0]}" == line
+
+
+def _begins_stage(navigator: Navigator, step: Step, kind: str) -> bool:
+    return any(stage.kind == kind and stage.first == step.index for stage in navigator.stages)
+
+
+_PLACES = {"address": _is_address, "line": _ends_line, "stage": _begins_stage}
 
 
 def _has_nan(array: Array, argument: str) -> bool:

@@ -9,7 +9,7 @@ from lmviz.trace.step import Step, Trace, Value
 
 _WEIGHTED = frozenset(("linear", "matmul", "einsum", "conv1d", "addmm", "bmm", "baddbmm", "bilinear", "_grouped_mm"))
 _PRODUCTS = frozenset(("matmul", "einsum", "bmm", "baddbmm"))
-_ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
+ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 _ADDING = frozenset(("add", "iadd", "add_"))
 _ADDED = {"linear": "bias", "bilinear": "bias", "conv1d": "bias", "addmm": "input", "baddbmm": "input"}
 _UNCHANGED = frozenset(
@@ -27,7 +27,7 @@ class Attention:
     makers: frozenset[int]  # the products with weights that made q, k and v
 
 
-class Graph:
+class DataFlow:
     """Which value of a trace was made from which."""
 
     def __init__(self, trace: Trace) -> None:
@@ -93,7 +93,7 @@ class Graph:
             if step is None or step.index < earliest or (step.index, through) in seen:
                 continue
             seen.add((step.index, through))
-            through = through or self.is_weighted(step) or step.op in _ATTENDING
+            through = through or self.is_weighted(step) or step.op in ATTENDING
             todo += [(behind, through) for behind in step.inputs if behind.address]
         return False
 
@@ -120,7 +120,7 @@ class Graph:
     def _product_behind(self, value: Value, depth: int) -> Step | None:
         """The product of queries and keys from which scores came, through scaling and masking."""
         step = self.maker(value)
-        if depth == 0 or step is None or self.is_weighted(step) or step.op in _ATTENDING:
+        if depth == 0 or step is None or self.is_weighted(step) or step.op in ATTENDING:
             return None
         if self.is_product(step):
             return step
@@ -134,7 +134,7 @@ class Graph:
             if depth and made is not None and made.index in self._of_data and made.index not in self.residuals:
                 if self.is_weighted(made):
                     yield made.index
-                elif made.op not in _ATTENDING:
+                elif made.op not in ATTENDING:
                     yield from self._makers(made, depth - 1)
 
 

@@ -1,6 +1,6 @@
 """Where one stands in a trace, and the moves of a debugger: over, into, out, back.
 
-One walks at one of three grains. By "stage" a move goes from one named stop to the next; by "line", from one statement
+One moves at one of three grains. By "stage" a move goes from one named stop to the next; by "line", from one statement
 to the next one that runs in the same call, or back to the caller when the call ends; by "op", from one torch call to
 the next. *Into* goes to a finer grain at the same place, *out* to a coarser one.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from lmviz.stages.stages import Stage, stage_at, stages_of
+from lmviz.stages.stage import Stage
+from lmviz.stages.stages import stage_at, stages_of
 from lmviz.trace.step import Statement, Step, Trace
 
 Grain = Literal["stage", "line", "op"]
@@ -20,7 +21,7 @@ Move = Literal["over", "back", "into", "out", "first", "last", "next_stage", "pr
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a walk: the index of a stage, a statement or a step."""
+    """A place in a trace: the index of a stage, a statement or a step."""
 
     grain: Grain = "stage"
     index: int = 0
@@ -43,9 +44,9 @@ class Navigator:
         return tuple(sorted(made, key=lambda s: (s.last, -s.first, -s.index)))
 
     def stage(self, location: Location) -> Stage:
-        return (
-            self.stages[location.index] if location.grain == "stage" else stage_at(self.stages, self.span(location)[1])
-        )
+        if location.grain == "stage":
+            return self.stages[location.index]
+        return stage_at(self.stages, self.span(location)[1])
 
     def span(self, location: Location) -> tuple[int, int]:
         """The first and the last step of a place; (-1, -1) before the model runs."""

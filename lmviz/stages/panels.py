@@ -8,16 +8,16 @@ from functools import lru_cache
 from typing import Literal
 
 from lmviz.stages.navigation import Location, Navigator
-from lmviz.stages.stages import Kind
+from lmviz.stages.stage import Kind
 from lmviz.trace.operations.table import sign_of
-from lmviz.trace.step import Step, Trace, Value
+from lmviz.trace.step import Step, Value
 
 Part = Literal["weight", "activation", "q", "k", "v", "input", "constant"]
 
 # How many of a stage's named results are shown, the last of which is what the stage is for.
-RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}
+_RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}
 _NAMESPACES = ("self", "F", "torch", "nn", "math")  # what stands before a dot and is no tensor
-STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
+_STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,19 @@ def panels_at(navigator: Navigator, location: Location) -> tuple[Panel, ...]:
     steps = navigator.trace[first : last + 1]
     if location.grain == "op":
         return _of_step(steps[0])
-    kind = navigator.stage(location).kind
-    n_results = RESULTS.get(kind, 1) if location.grain == "stage" else 1
-    results = _named_results(navigator.trace, steps, n_results)
-    if location.grain == "stage" and kind in ("scores", "mix") and (product := _product(steps)) is not None:
-        return (*product, *(_made(value, "→") for value in results))
-    sources = _sources(steps)[-3:]
-    if location.grain == "stage" and kind == "embeddings" and len(results) == 3:
-        tok, pos, x = results
+    if location.grain == "line":
+        return (*_sources(steps, sign_of(steps[-1].op)), *_results(steps, 1))
+    return _of_stage(navigator.stage(location).kind, steps)
+
+
+def _of_stage(kind: Kind, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
+    results = _results(steps, _RESULTS.get(kind, 1), "," if kind == "qkv" else "→")
+    if kind in ("scores", "mix") and (product := _product(steps)) is not None:
+        return (*product, *results)
+    if kind == "embeddings" and len(results) == 3:
+        tok, pos, x = (panel.value for panel in results)
         return Panel(tok, tok.name), Panel(pos, pos.name, "+"), _made(x, "=")
-    sign = STAGE_SIGNS.get(kind, ",") if location.grain == "stage" else sign_of(steps[-1].op)
-    shown = [Panel(value, name, sign if i else "") for i, (value, name) in enumerate(sources)]
-    shown += [_made(value, "→" if i == 0 or kind != "qkv" else ",") for i, value in enumerate(results)]
-    return tuple(shown)
+    return (*_sources(steps, _STAGE_SIGNS.get(kind, ",")), *results)
 
 
 def _made(value: Value, sign: str) -> Panel:
@@ -84,26 +84,26 @@ def _of_step(step: Step) -> tuple[Panel, ...]:
     return (*inputs, *(_made(value, "→" if i == 0 else ",") for i, value in enumerate(step.outputs)))
 
 
-def _named_results(trace: Trace, steps: tuple[Step, ...], count: int) -> list[Value]:
-    """The last `count` results that the source gives a name, one for each statement."""
+def _results(steps: tuple[Step, ...], count: int, sign: str = "→") -> tuple[Panel, ...]:
+    """The last `count` results that the source gives a name, one for each statement; a sign stands between them."""
     named: dict[int, Value] = {}
     for step in steps:
         if step.outputs and step.opened is None:
             named[step.statement] = step.outputs[-1]
     if not named:
         named = {step.index: step.outputs[-1] for step in steps if step.outputs}
-    return list(named.values())[-count:]
+    return tuple(_made(value, sign if i else "→") for i, value in enumerate([*named.values()][-count:]))
 
 
-def _sources(steps: tuple[Step, ...]) -> list[tuple[Value, str]]:
-    """The activations and inputs from outside that some steps use, each once, in the order of use; and their names."""
+def _sources(steps: tuple[Step, ...], sign: str) -> tuple[Panel, ...]:
+    """The last three activations and inputs from outside that some steps use, each once, in the order of use."""
     made = {value.address for step in steps for value in step.outputs}
     found: dict[str, tuple[Value, str]] = {}
     for step in steps:
         for i, value in enumerate(step.inputs):
             if value.role in ("activation", "input") and value.address not in made:
                 found.setdefault(value.address, (value, _called(step, i)))
-    return list(found.values())
+    return tuple(Panel(value, name, sign if i else "") for i, (value, name) in enumerate([*found.values()][-3:]))
 
 
 def _called(step: Step, index: int) -> str:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lmviz.stages.stages import Stage, stages_of
+from lmviz.stages.stage import Stage
+from lmviz.stages.stages import stages_of
 from lmviz.trace.recorder import record
 
 IDS = torch.tensor([[1, 2, 3, 4]])

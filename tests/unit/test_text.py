@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lmviz.errors import UserError
-from lmviz.stages.stages import KINDS
+from lmviz.stages.stage import KINDS
 from lmviz.ui.text import LANGUAGES, LOCALE, catalogue, error_text, has, integer, number, text, visible
 
 ROOT = Path(__file__).parents[2]

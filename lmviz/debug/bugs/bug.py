@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lmviz.debug.sources import Source
-from lmviz.stages.stages import Kind
+from lmviz.stages.stage import Kind
 
 Place = Kind | Literal["training"]
 Mark = Literal[" ", "-", "+", "…"]

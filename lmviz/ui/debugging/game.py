@@ -15,7 +15,7 @@ from lmviz.registry.folder import Folder
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
-from lmviz.stages.stages import Stage
+from lmviz.stages.stage import Stage
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lmviz.debug.doctor.finding import Finding
-from lmviz.stages.stages import Stage
+from lmviz.stages.stage import Stage
 from lmviz.ui.text import has, integer, localised, number, percent, text, visible
 
 SHARES = frozenset(

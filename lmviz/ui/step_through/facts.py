@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.registry.recording import Recording
-from lmviz.stages.stages import Stage
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
 from lmviz.ui.step_through.view import View

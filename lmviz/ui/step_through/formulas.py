@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from lmviz.stages.stages import Kind
+from lmviz.stages.stage import Kind
 from lmviz.ui.formula import svg
 
 FORMULAS: dict[Kind, str] = {

@@ -9,7 +9,7 @@ from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
-from lmviz.stages.stages import Stage
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Step
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.registry.recording import Recording
-from lmviz.stages.stages import Stage
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import plain
 from lmviz.ui.text import visible

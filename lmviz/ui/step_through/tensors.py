@@ -12,7 +12,7 @@ from lmviz.registry.edits import HeadOff
 from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
 from lmviz.stages.panels import Panel, panels_at
-from lmviz.stages.stages import Stage
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Value
 from lmviz.ui.pictures import (
     TEXT_AXES,

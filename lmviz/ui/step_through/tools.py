@@ -61,7 +61,7 @@ def breakpoints(view: View) -> None:
     )
     argument = ""
     if kind == "stage":
-        from lmviz.stages.stages import KINDS
+        from lmviz.stages.stage import KINDS
 
         argument = widgets.selectbox(
             text(view.lang, "stops.argument.stage"),
