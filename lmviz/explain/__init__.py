@@ -8,10 +8,10 @@ import numpy as np
 
 from lmviz.errors import UserError
 from lmviz.explain.backward import explain_gradient
-from lmviz.explain.held import as_held
-from lmviz.explain.wiring import cell_of_view
+from lmviz.explain.casting import cast_explanation
+from lmviz.explain.value_uses import cell_of_view
+from lmviz.trace.operations.arguments import UNKNOWN_SPELLING, check_cell, shown, tensor
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, Term, plain_number
-from lmviz.trace.operations.given import UNKNOWN_SPELLING, check_cell, shown, tensor
 from lmviz.trace.operations.latex import result, symbol
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.table import OPERATIONS
@@ -42,7 +42,7 @@ def explain(step: Step, cell: Cell, output: int = 0) -> Explanation:
             if output and not record.several:
                 return unknown(step, cell, output)
             why = record.explain(step, cell, output) if record.several else record.explain(step, cell)
-            return as_held(why, value.dtype)
+            return cast_explanation(why, value.dtype)
     except UserError:
         raise
     except UNKNOWN_SPELLING:
@@ -55,7 +55,7 @@ def _changed(step: Step, cell: Cell, output: int, before: Value, record: Operati
     `cache[:, :n].copy_(k)` has changed `cache` too: where the view lies, as that; elsewhere it is as it was.
     """
     if record.updates is not None and before in step.inputs:
-        return as_held(record.updates(step, cell, before), before.dtype)
+        return cast_explanation(record.updates(step, cell, before), before.dtype)
     whole, view = step.outputs[output].array, step.outputs[0].array
     if not np.may_share_memory(whole, view):
         return unknown(step, cell, output)

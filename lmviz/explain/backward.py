@@ -9,11 +9,11 @@ from itertools import accumulate
 import numpy as np
 
 from lmviz.errors import UserError
-from lmviz.explain.held import as_held
-from lmviz.explain.wiring import loss_of, made_inside, one_with, uses_of, written_out
+from lmviz.explain.casting import cast_explanation
+from lmviz.explain.value_uses import loss_of, made_inside, one_with, uses_of, written_out
+from lmviz.trace.operations.arguments import UNKNOWN_SPELLING, cell_at, check_cell, inputs, place_of
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Operand, Term, Terms, plain_number
-from lmviz.trace.operations.given import UNKNOWN_SPELLING, cell_at, check_cell, inputs, place_of
 from lmviz.trace.operations.latex import symbol
 from lmviz.trace.operations.slopes import Ints, Slopes, Use, constant
 from lmviz.trace.operations.table import OPERATIONS
@@ -78,7 +78,9 @@ def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
         return Explanation(left, (), gradient, (gradient,), known=False)
     formula = " + ".join(_latex(flow, symbol(value.name, *cell)) for flow in flows) or "0"
     by_torch = any(flow.slopes.by_torch for flow in flows)
-    return as_held(Explanation(f"{left} = {formula}", terms, float(terms.values.sum()), by_torch=by_torch), value.dtype)
+    return cast_explanation(
+        Explanation(f"{left} = {formula}", terms, float(terms.values.sum()), by_torch=by_torch), value.dtype
+    )
 
 
 def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
@@ -98,7 +100,7 @@ def _slopes(use: Use) -> Slopes:
     """How an output changes with a number: from the operation's record, or as torch has it if there is none."""
     if any(value.ragged for value in (*use.step.inputs, *use.step.outputs)):
         raise NotImplementedError("rows of unequal length")
-    if any(part.is_complex for part in use.given) or use.step.outputs[use.output].dtype.startswith("complex"):
+    if any(part.is_complex for part in use.inputs) or use.step.outputs[use.output].dtype.startswith("complex"):
         raise NotImplementedError("the slope of a complex number")
     record = OPERATIONS.get(use.step.op)
     return slopes_of_torch(use) if record is None else record.slopes(use)

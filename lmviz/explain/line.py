@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.digits import LARGE, rounded, whole
-from lmviz.explain.reading import Formula, Unreadable, read
+from lmviz.explain.arithmetic import Formula, NotArithmetic, read
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, plain_number
 
 FEW = 4  # numbers of a line that may become long
@@ -102,7 +102,7 @@ def reading(why: Explanation, chosen: Sequence[int], rest: complex) -> Reading:
         return None, numbers
     try:
         return read("".join(text)), numbers
-    except Unreadable:
+    except NotArithmetic:
         return None, numbers
 
 

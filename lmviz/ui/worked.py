@@ -11,8 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from lmviz.explain.arithmetic import read
 from lmviz.explain.line import explained, line_of, rest_of, shortest, written
-from lmviz.explain.reading import read
 from lmviz.trace.operations.explanation import TERMS, Explanation, Piece, write
 from lmviz.train.update_rules import Update
 from lmviz.ui.text import localised, text

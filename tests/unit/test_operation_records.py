@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lmviz.trace.capture.torch_functions import op_of
+from lmviz.trace.capture.torch_functions import torch_function_of
 from lmviz.trace.operations import records
 from lmviz.trace.operations.operation import Operation, names_of
 from lmviz.trace.operations.table import FAMILIES, OPERATIONS, SPELLINGS, by_name
@@ -61,7 +61,7 @@ _OF_C = ("pack_padded_sequence", "pad_packed_sequence", "native_multi_head_atten
 
 
 def test_a_function_and_a_method_of_one_name_may_be_two_operations() -> None:
-    unfolded, seen = op_of(F.unfold), op_of(torch.Tensor.unfold)
+    unfolded, seen = torch_function_of(F.unfold), torch_function_of(torch.Tensor.unfold)
     assert unfolded is not None and seen is not None
     assert (unfolded.name, seen.name) == ("im2col", "unfold")
     assert (unfolded.arguments[1], seen.arguments[1]) == ("kernel_size", "dimension")
@@ -69,7 +69,7 @@ def test_a_function_and_a_method_of_one_name_may_be_two_operations() -> None:
 
 def test_a_draw_is_not_taken_for_logic() -> None:
     """`__rand__` is an "and" the other way round; torch.rand is not."""
-    drawn, logic = op_of(torch.rand), op_of(torch.Tensor.__rand__)
+    drawn, logic = torch_function_of(torch.rand), torch_function_of(torch.Tensor.__rand__)
     assert drawn is not None and logic is not None
     assert (drawn.name, logic.name) == ("rand", "bitwise_and")
 

@@ -15,18 +15,18 @@ from lmviz.trace.assembly.axis_names import name_axes
 from lmviz.trace.assembly.entries import Entry, entries_of
 from lmviz.trace.assembly.inputs import named_tensors
 from lmviz.trace.assembly.naming import Naming
-from lmviz.trace.assembly.places import Places, Run
+from lmviz.trace.assembly.places import Places, StatementRun
 from lmviz.trace.capture.edits import Edit, Place
-from lmviz.trace.capture.handles import Slot
+from lmviz.trace.capture.handles import TensorHandle
 from lmviz.trace.capture.mode import Recorder
-from lmviz.trace.capture.torch_modes import Ambient
+from lmviz.trace.capture.torch_modes import TorchModes
 from lmviz.trace.operations.axes import Axes, unnamed
 from lmviz.trace.replay.reader import Reader
 from lmviz.trace.replay.replayer import Replayer
 from lmviz.trace.source.compiled import check_has_source, uncompiled
-from lmviz.trace.source.model_index import Survey, join
+from lmviz.trace.source.model_index import ModelIndex, join
 from lmviz.trace.source.sites import SourceSpan, site
-from lmviz.trace.step import Cells, ModuleCall, Role, Statement, Step, Story, Trace, Value
+from lmviz.trace.step import Cells, Contents, ModuleCall, Role, Statement, Step, Trace, Value
 
 _building = threading.Lock()
 
@@ -38,7 +38,7 @@ class Segment:
     recorder: Recorder
     model: nn.Module | Callable[..., Any]
     prefix: str
-    ambient: Ambient
+    modes: TorchModes
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     edits: Mapping[Place, Edit] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Segment:
             return self.model(*self.args, **self.kwargs)
 
     def replayer(self) -> Replayer:
-        return Replayer(self.recorder, self.run, self.ambient, self.edits, self.substitutes)
+        return Replayer(self.recorder, self.run, self.modes, self.edits, self.substitutes)
 
     def with_recorder(self, recorder: Recorder) -> Segment:
         return replace(self, recorder=recorder)
@@ -61,7 +61,7 @@ class Segment:
 def after(earlier: tuple[Segment, ...]) -> dict[str, Any]:
     """What a recorder must know of the recordings that it continues: where to count on, and their tensors."""
     first = sum(len(segment.recorder.steps) for segment in earlier)
-    return {"first": first, "known": [slot for segment in earlier for slot in segment.recorder.memory.slots]}
+    return {"first": first, "known": [handle for segment in earlier for handle in segment.recorder.memory.handles]}
 
 
 def build(segments: tuple[Segment, ...]) -> Trace:
@@ -69,27 +69,27 @@ def build(segments: tuple[Segment, ...]) -> Trace:
     last = segments[-1]
     failures = [s.recorder.exception for s in segments if s.recorder.exception is not None]
     loss = next((s.loss for s in reversed(segments) if s.loss is not None), None)  # what follows it has none of its own
-    return Trace(partial(_story, segments), last.result, failures[0] if failures else None, loss, segments)
+    return Trace(partial(_contents, segments), last.result, failures[0] if failures else None, loss, segments)
 
 
-def _story(segments: tuple[Segment, ...]) -> Story:
+def _contents(segments: tuple[Segment, ...]) -> Contents:
     with _building:
         builder = _Builder(Reader(segment.replayer() for segment in segments))
         for segment in segments:
-            builder.survey.add(segment.model, segment.prefix, segment.substitutes)
+            builder.model_index.add(segment.model, segment.prefix, segment.substitutes)
         for segment in segments:
             builder.add(segment)
-        return builder.story(segments)
+        return builder.contents(segments)
 
 
 class _Builder:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self.survey = Survey()
-        self.places = Places(self.survey)
-        self.naming = Naming(self.survey)
-        self.axes: dict[Slot, Axes] = {}
-        self.values: dict[Slot, Value] = {}
+        self.model_index = ModelIndex()
+        self.places = Places(self.model_index)
+        self.naming = Naming(self.model_index)
+        self.axes: dict[TensorHandle, Axes] = {}
+        self.values: dict[TensorHandle, Value] = {}
         self.inputs: list[Value] = []
         self.input_names: dict[int, tuple[str, str]] = {}  # id of a tensor -> the argument that it was given as
         self.steps: list[Step] = []
@@ -97,24 +97,23 @@ class _Builder:
         self.modules: dict[str, tuple[int, int]] = {}
 
     def add(self, segment: Segment) -> None:
-        """Tell one recording."""
+        """Make the steps of one recording."""
         self.places.prefix = segment.prefix
-        entries = entries_of(segment.recorder.steps, self.places, segment.ambient, self.reader)
+        entries = entries_of(segment.recorder.steps, self.places, segment.modes, self.reader)
         name_axes(entries, self.axes)
         named = named_tensors(segment.model, segment.args, segment.kwargs)
         given = {name: segment.substitutes.get(id(tensor), tensor) for name, tensor in named.items()}
         self.input_names = {id(tensor): (name, join(segment.prefix, name)) for name, tensor in given.items()}
         for entry in entries:
-            self._tell(entry, segment.prefix if entry.fused is None else entry.fused.address)
+            self._add_step(entry, segment.prefix if entry.fused is None else entry.fused.address)
         self._note_modules(segment, entries)
 
-    def _tell(self, entry: Entry, prefix: str) -> None:
+    def _add_step(self, entry: Entry, prefix: str) -> None:
         raw, expression, operands = entry.raw, entry.expression, entry.operands
         entry.index = len(self.steps)
-        inputs = tuple(self._operand(slot) for slot in operands.slots)
+        inputs = tuple(self._operand(handle) for handle in operands.handles)
         outputs = self._outputs(entry, prefix)
-        told = entry if entry.fused is None else entry.fused  # for where it stands in the tree
-        run = told.expression.run
+        run = (entry.fused or entry).expression.run  # what is inside a fused call stands where that stands
         self.steps.append(
             Step(
                 index=entry.index,
@@ -143,54 +142,56 @@ class _Builder:
     def _outputs(self, entry: Entry, prefix: str) -> tuple[Value, ...]:
         names = iter(self.naming.outputs(entry, prefix))
         made = []
-        for slot in entry.raw.outputs:
-            old = slot.before
+        for handle in entry.raw.outputs:
+            old = handle.before
             name, address = next(names) if old is None else self.naming.overwritten(self.values.get(old))
             home = self.reader if entry.fused is None or entry.fused.opened is None else entry.fused.opened
-            is_edited = (slot.output,) in entry.raw.edits
-            value = self._value(slot, name, address, "activation", home.cells(slot), is_edited)
-            self.values[slot] = value if old is None else replace(value, before=self.values.get(old))
-            made.append(self.values[slot])
+            is_edited = (handle.output,) in entry.raw.edits
+            value = self._value(handle, name, address, "activation", home.cells(handle), is_edited)
+            self.values[handle] = value if old is None else replace(value, before=self.values.get(old))
+            made.append(self.values[handle])
         return tuple(made)
 
-    def _operand(self, slot: Slot) -> Value:
+    def _operand(self, handle: TensorHandle) -> Value:
         """The value behind an operand; weights, inputs and constants are named when they are first met."""
-        value = self.values.get(slot)
+        value = self.values.get(handle)
         if value is None:
-            name, address, role = self._who_is(id(slot.alive()))
-            value = self.values[slot] = self._value(slot, name, address, role, self.reader.cells(slot))
+            name, address, role = self._identify(id(handle.alive()))
+            value = self.values[handle] = self._value(handle, name, address, role, self.reader.cells(handle))
             if role == "input":
                 self.inputs.append(value)
         return value
 
-    def _who_is(self, identity: int) -> tuple[str, str, Role]:
+    def _identify(self, identity: int) -> tuple[str, str, Role]:
         """Name, address and role of a tensor that no step has made."""
-        if identity in self.survey.weights:
-            path = self.survey.weights[identity]
+        if identity in self.model_index.weights:
+            path = self.model_index.weights[identity]
             return path.rpartition(".")[2], path, "weight"
         if identity in self.input_names:
             return *self.input_names[identity], "input"
         return "", "", "constant"
 
-    def _value(self, slot: Slot, name: str, address: str, role: Role, cells: Cells, edited: bool = False) -> Value:
-        axes, dtype = self.axes.get(slot) or unnamed(slot.shape), str(slot.dtype).removeprefix("torch.")
-        return Value(name, address, role, axes, tuple(slot.shape), dtype, cells, edited, ragged=slot.nested)
+    def _value(
+        self, handle: TensorHandle, name: str, address: str, role: Role, cells: Cells, edited: bool = False
+    ) -> Value:
+        axes, dtype = self.axes.get(handle) or unnamed(handle.shape), str(handle.dtype).removeprefix("torch.")
+        return Value(name, address, role, axes, tuple(handle.shape), dtype, cells, edited, ragged=handle.nested)
 
     def _note_modules(self, segment: Segment, entries: list[Entry]) -> None:
         """A module's path stands for the last step of its first call."""
         index_of = {entry.raw.index: entry.index for entry in entries if entry.fused is None}
         for call in segment.recorder.calls:
-            path = self.survey.path_of(call.module, segment.prefix)
+            path = self.model_index.path_of(call.module, segment.prefix)
             if path and path not in self.modules and 0 <= call.first <= call.last:
                 self.modules[path] = (index_of[call.last], 0)
 
-    def story(self, segments: tuple[Segment, ...]) -> Story:
+    def contents(self, segments: tuple[Segment, ...]) -> Contents:
         self._widen()
         runs, calls = self.places.runs, self.places.calls
         weights = {v.address: v for v in self.values.values() if v.address and v.role == "weight"}
         failed = next((s.recorder for s in segments if s.recorder.exception is not None), None)
         raised = None if failed is None else failed.failed_at
-        return Story(
+        return Contents(
             steps=tuple(self.steps),
             statements=tuple(_statement(run) for run in runs),
             calls=tuple(
@@ -230,13 +231,13 @@ class _Builder:
         """The innermost shown expression that an exception came through."""
         found, traceback = None, error.__traceback__ if error is not None else None
         while traceback is not None:
-            if self.survey.shows(traceback.tb_frame.f_code):
+            if self.model_index.shows(traceback.tb_frame.f_code):
                 found = site(traceback.tb_frame.f_code, traceback.tb_lasti).span
             traceback = traceback.tb_next
         return found
 
 
-def _statement(run: Run) -> Statement:
+def _statement(run: StatementRun) -> Statement:
     return Statement(run.index, run.span, run.call, run.first, run.last, _index(run.parent))
 
 
@@ -244,5 +245,5 @@ def _returned(fused: Entry, step: int) -> int | None:
     return None if fused.opened is None else fused.opened.returned.get(step)
 
 
-def _index(run: Run | None) -> int | None:
+def _index(run: StatementRun | None) -> int | None:
     return None if run is None else run.index

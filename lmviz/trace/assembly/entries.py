@@ -1,4 +1,4 @@
-"""The calls of a recording in the order in which they are told, what is inside a fused one behind it."""
+"""The calls of a recording in the order of its steps, what is inside a fused one behind it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lmviz.trace.assembly.operands import Operands
 from lmviz.trace.assembly.places import Expression, Places
 from lmviz.trace.capture.raw import RawStep
-from lmviz.trace.capture.torch_modes import Ambient
+from lmviz.trace.capture.torch_modes import TorchModes
 from lmviz.trace.replay.fused_calls import OPENED_SOURCE, OpenedCall, opened
 from lmviz.trace.replay.reader import Reader
 
@@ -27,11 +27,11 @@ class Entry:
     address: str = ""
 
 
-def entries_of(steps: list[RawStep], places: Places, ambient: Ambient, reader: Reader) -> list[Entry]:
+def entries_of(steps: list[RawStep], places: Places, modes: TorchModes, reader: Reader) -> list[Entry]:
     """All calls, those inside fused ones behind the fused one."""
     entries: list[Entry] = []
     for raw in steps:
-        entry = Entry(raw, places.place(raw), Operands(raw), (raw.index,), opened=opened(raw, ambient, reader))
+        entry = Entry(raw, places.place(raw), Operands(raw), (raw.index,), opened=opened(raw, modes, reader))
         entries.append(entry)
         if entry.opened is not None:
             inner = Places(OPENED_SOURCE)
@@ -40,7 +40,7 @@ def entries_of(steps: list[RawStep], places: Places, ambient: Ambient, reader: R
     return entries
 
 
-def meanings(entry: Entry) -> Iterator[Expression]:
+def expressions_for(entry: Entry) -> Iterator[Expression]:
     """The expressions that have this call's result as their value: its own, and those that called what returns it."""
     expression: Expression | None = entry.expression
     while expression is not None and expression.last is entry.raw:

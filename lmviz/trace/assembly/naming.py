@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lmviz.trace.assembly.entries import Entry, meanings
+from lmviz.trace.assembly.entries import Entry, expressions_for
 from lmviz.trace.assembly.places import Expression
-from lmviz.trace.source.model_index import Survey, join
+from lmviz.trace.source.model_index import ModelIndex, join
 from lmviz.trace.step import Value
 
 
 class Naming:
     """Gives out addresses. What passes an address for the second time has it with "#2"."""
 
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
+    def __init__(self, model_index: ModelIndex) -> None:
+        self._model_index = model_index
         self._used: Counter[str] = Counter()
         self.aliases: dict[str, tuple[int, int]] = {}  # further names of what a step made: step and output
 
@@ -27,7 +27,7 @@ class Naming:
         names = self._names(entry)
         base = self._base(entry, names, prefix)
         entry.address = self.unique(base)
-        made = [slot for slot in entry.raw.outputs if slot.before is None]
+        made = [handle for handle in entry.raw.outputs if handle.before is None]
         if len(made) > 1 and len(names) == len(made):
             own = [name or entry.raw.op.name for name in names]
             home = base.rpartition(".")[0]
@@ -44,7 +44,7 @@ class Naming:
 
     def note_aliases(self, entry: Entry, prefix: str) -> None:
         """`x = block(x)`: the name here of what the block has called otherwise."""
-        for expression in [*meanings(entry)][1:]:
+        for expression in [*expressions_for(entry)][1:]:
             names, outputs = expression.site.names, entry.raw.outputs
             if names and (len(names) == 1 or len(names) == len(outputs)):
                 home = self._home(expression, prefix)
@@ -55,7 +55,7 @@ class Naming:
         expression = entry.expression
         if expression.last is not entry.raw or (expression.inside and expression.in_torch):
             return ()
-        names, n_made = expression.site.names, sum(slot.before is None for slot in entry.raw.outputs)
+        names, n_made = expression.site.names, sum(handle.before is None for handle in entry.raw.outputs)
         return names if len(names) in (1, n_made) else ()
 
     def _base(self, entry: Entry, names: tuple[str, ...], prefix: str) -> str:
@@ -64,9 +64,9 @@ class Naming:
         if names and any(names):
             return join(self._home(expression, prefix), next(name for name in names if name))
         if expression.inside is not None and expression.inside.module is not None:
-            inside = self._survey.path_of(expression.inside.module, prefix)
+            inside = self._model_index.path_of(expression.inside.module, prefix)
             return inside if inside and expression.last is entry.raw else join(inside, op)
         return join(self._home(expression, prefix), join(expression.site.target, op))
 
     def _home(self, expression: Expression, prefix: str) -> str:
-        return self._survey.path_of(expression.call.module, prefix)
+        return self._model_index.path_of(expression.call.module, prefix)

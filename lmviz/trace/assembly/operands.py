@@ -8,42 +8,42 @@ from typing import Any
 
 import torch
 
-from lmviz.trace.capture.handles import Slot, map_nested
+from lmviz.trace.capture.handles import TensorHandle, map_nested
 from lmviz.trace.capture.raw import RawStep
 from lmviz.trace.step import InputRef
 
 _KEYWORDS = {"axis": "dim", "keepdims": "keepdim", "tensor": "input"}
-_BY_TYPE = {torch.dtype: "dtype", torch.device: "device", Slot: "other"}  # x.to(torch.float16), x.to(y)
+_BY_TYPE = {torch.dtype: "dtype", torch.device: "device", TensorHandle: "other"}  # x.to(torch.float16), x.to(y)
 _OUT_OF_SIGHT = frozenset(("_stacklevel",))
 
 
 class Operands:
-    """The tensors (`slots`), their argument names and the settings of one call; defaults are filled in."""
+    """The tensors (`handles`), their argument names and the settings of one call; defaults are filled in."""
 
-    __slots__ = ("names", "settings", "slots")
+    __slots__ = ("handles", "names", "settings")
 
     def __init__(self, step: RawStep) -> None:
-        self.slots: list[Slot] = []
+        self.handles: list[TensorHandle] = []
         self.names: list[str] = []
         self.settings: dict[str, Any] = dict(step.op.defaults)
         for name, value in _named(step):
             self._note(name, value)
 
     def _note(self, name: str, value: Any) -> None:
-        if isinstance(value, Slot):
-            self.slots.append(value)
+        if isinstance(value, TensorHandle):
+            self.handles.append(value)
             self.names.append(name)
-        elif isinstance(value, list | tuple) and value and all(isinstance(item, Slot) for item in value):
+        elif isinstance(value, list | tuple) and value and all(isinstance(item, TensorHandle) for item in value):
             for i, item in enumerate(value):
                 self._note(f"{name}.{i}", item)
         elif name not in _OUT_OF_SIGHT:
-            self.settings[name] = map_nested(value, Slot, partial(self._reference, name))
+            self.settings[name] = map_nested(value, TensorHandle, partial(self._reference, name))
 
-    def _reference(self, name: str, slot: Slot) -> InputRef:
+    def _reference(self, name: str, handle: TensorHandle) -> InputRef:
         """A tensor inside a setting, as in `x[:, mask]`."""
-        self.slots.append(slot)
-        self.names.append(f"{name}.{len(self.slots) - 1}")
-        return InputRef(len(self.slots) - 1)
+        self.handles.append(handle)
+        self.names.append(f"{name}.{len(self.handles) - 1}")
+        return InputRef(len(self.handles) - 1)
 
 
 def _named(step: RawStep) -> Iterable[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from lmviz.trace.capture.raw import Activation, RawCall, RawStep
-from lmviz.trace.source.model_index import Survey
+from lmviz.trace.source.model_index import ModelIndex
 from lmviz.trace.source.sites import Site, SourceSpan, site
 
 _PART_OF_A_STATEMENT = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
@@ -20,25 +20,25 @@ _NOWHERE = SourceSpan("", "", (0, 0), (0, 0))
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class ShownCall:
     """A call of a module that has a source of its own to step through, or has such calls inside."""
 
     path: str
     module: nn.Module | None
     above: int | None  # index of the call around it
-    made_by: Run | None
+    made_by: StatementRun | None
     first: int = -1
     last: int = -1
 
 
 @dataclass(slots=True, eq=False)
-class Run:
+class StatementRun:
     """One run of one statement."""
 
     index: int
     span: SourceSpan
     call: int  # index of its module call
-    parent: Run | None  # the statement that called the function that this one is in
+    parent: StatementRun | None  # the statement that called the function that this one is in
     lasti: int  # the instruction that it has come to, and the function that it has called from there
     called: Activation | None
     first: int = -1
@@ -50,7 +50,7 @@ class Expression:
     """One evaluation of one expression: all the torch calls that it made, in functions that are not shown too."""
 
     site: Site
-    run: Run
+    run: StatementRun
     call: RawCall  # the module call whose source it is in
     inside: RawCall | None  # the call of a module that it made
     parent: Expression | None  # the expression that called the function that this one is in
@@ -72,13 +72,13 @@ class _View:
 class Places:
     """Finds the places of steps, which must come in the order of the run."""
 
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
+    def __init__(self, model_index: ModelIndex) -> None:
+        self._model_index = model_index
         self.prefix = ""  # of the recording that is being placed
-        self.runs: list[Run] = []
-        self.calls: list[Call] = []
+        self.runs: list[StatementRun] = []
+        self.calls: list[ShownCall] = []
         self._views: dict[Activation, _View | None] = {}
-        self._running: dict[Activation, Run] = {}
+        self._running: dict[Activation, StatementRun] = {}
         self._evaluated: dict[Activation, Expression] = {}
         self._callers: dict[Activation, Expression | None] = {}
         self._numbers: dict[RawCall, int] = {}
@@ -97,7 +97,7 @@ class Places:
         """How an activation is seen; None if nothing above it is shown."""
         if activation not in self._views:
             up, view = activation.up, None
-            if self._survey.shows(activation.code):
+            if self._model_index.shows(activation.code):
                 view = _View(activation)
             elif up is not None and (above := self._view(up)) is not None:
                 view = above if above.lasti is not None else _View(up, activation.lasti, activation)
@@ -130,19 +130,23 @@ class Places:
         ):
             return old
         inside = None if called is None or called.call is activation.call else called.call
-        in_torch = self._survey.is_torch(activation.code)
+        in_torch = self._model_index.is_torch(activation.code)
         new = Expression(here, run, activation.call, inside, self._caller(activation), lasti, called, in_torch)
         self._evaluated[activation] = new
         return new
 
-    def _run(self, activation: Activation, lasti: int, called: Activation | None, here: Site) -> Run:
+    def _run(self, activation: Activation, lasti: int, called: Activation | None, here: Site) -> StatementRun:
         """The run of a statement that an instruction belongs to: the one in progress, or a new one.
 
         Within a run, instructions only go forward. One that comes again was called by a loop, unless it is still in
         the same function that it has called.
         """
         repeats = here.repeats
-        while activation.code.co_name in _PART_OF_A_STATEMENT and (up := activation.up) and self._survey.shows(up.code):
+        while (
+            activation.code.co_name in _PART_OF_A_STATEMENT
+            and (up := activation.up)
+            and self._model_index.shows(up.code)
+        ):
             activation, lasti, called = up, activation.lasti, activation
         run = self._running.get(activation)
         if run is not None and run.span is here.statement:
@@ -152,7 +156,7 @@ class Places:
                 return run
         caller = self._caller(activation)
         call = self._number(activation.call, caller)
-        run = Run(len(self.runs), here.statement, call, caller.run if caller else None, lasti, called)
+        run = StatementRun(len(self.runs), here.statement, call, caller.run if caller else None, lasti, called)
         self.runs.append(run)
         self._running[activation] = run
         return run
@@ -165,8 +169,8 @@ class Places:
             if call.parent is not None:
                 above = made_by.call if made_by else self._number(call.parent, caller)
             self._numbers[call] = len(self.calls)
-            path = self._survey.path_of(call.module, self.prefix)
-            self.calls.append(Call(path, call.module, above, made_by))
+            path = self._model_index.path_of(call.module, self.prefix)
+            self.calls.append(ShownCall(path, call.module, above, made_by))
         return self._numbers[call]
 
 

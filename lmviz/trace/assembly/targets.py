@@ -13,7 +13,7 @@ from lmviz.trace.assembly.build import Segment, after, build
 from lmviz.trace.assembly.inputs import named_tensors
 from lmviz.trace.capture.edits import Edit, Place, edited
 from lmviz.trace.capture.mode import Recorder
-from lmviz.trace.capture.raw import slots_in
+from lmviz.trace.capture.raw import handles_in
 from lmviz.trace.source.compiled import path_inside
 from lmviz.trace.source.model_index import join
 from lmviz.trace.step import Trace
@@ -34,11 +34,11 @@ def targets_of(edits: Mapping[str, Edit], segment: Segment, earlier: tuple[Segme
     wanted = {name: edit for name, edit in edits.items() if name not in own}
     if not wanted:
         return Targets({}, tensors)
-    survey = Recorder(budget=0, seed=segment.recorder.seed, substitutes=tensors, **after(earlier))
-    survey.run(segment.run)
-    plan = build((*earlier, segment.with_recorder(survey)))
-    steps = {_place(plan, address, survey.first): edit for address, edit in wanted.items()}
-    _undo(survey)
+    first_run = Recorder(budget=0, seed=segment.recorder.seed, substitutes=tensors, **after(earlier))
+    first_run.run(segment.run)
+    plan = build((*earlier, segment.with_recorder(first_run)))
+    steps = {_place(plan, address, first_run.first): edit for address, edit in wanted.items()}
+    _undo(first_run)
     return Targets(steps, tensors)
 
 
@@ -63,11 +63,11 @@ def _place(plan: Trace, address: str, first: int) -> Place:
     return place
 
 
-def _undo(survey: Recorder) -> None:
+def _undo(first_run: Recorder) -> None:
     """Give the model's own tensors back what the extra run has overwritten: running averages, say."""
-    for step in survey.steps:
-        for slot in slots_in((step.args, step.kwargs)):
-            tensor = slot.alive()
-            if slot.step < 0 and slot.overwritten and tensor is not None:
+    for step in first_run.steps:
+        for handle in handles_in((step.args, step.kwargs)):
+            tensor = handle.alive()
+            if handle.step < 0 and handle.overwritten and tensor is not None:
                 with torch.no_grad():
-                    tensor.copy_(slot.tensor())
+                    tensor.copy_(handle.tensor())

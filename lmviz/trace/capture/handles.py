@@ -1,7 +1,7 @@
-"""Tensors as a recording knows them: each seen once, each with the moment that it was made.
+"""Handles: tensors as a recording knows them, each with the step that made it.
 
-A slot holds its tensor as long as the budget allows. Past that it holds only what identifies the tensor while the model
-still uses it; its numbers are then computed again when somebody asks for them.
+A handle holds its tensor as long as the budget allows. Past that it holds only what identifies the tensor while the
+model still uses it; its numbers are then computed again when somebody asks for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ATOMS = frozenset(
 )
 
 
-class Slot:
+class TensorHandle:
     """One tensor, from the call that made it to the call that overwrites it."""
 
     __slots__ = (
@@ -57,7 +57,7 @@ class Slot:
         self.kept: Tensor | None = None
         self.sample: tuple[str, ...] = ()  # a few of the numbers that were not kept
         self.overwritten = False  # what is kept is a copy, since the tensor itself has other numbers now
-        self.before: Slot | None = None  # what it was, if a call in place has changed it through another tensor
+        self.before: TensorHandle | None = None  # what it was, if a call in place has changed it through another tensor
         self.met = step  # the step that came by it first: in that case a later one than made it
         self.edge: Any = None  # where its gradient passes, while there is a graph
         self.edge_number = -1  # the same for all that passes there
@@ -90,7 +90,7 @@ class Slot:
         return self.kept.detach()
 
     def is_of(self, tensor: Tensor) -> bool:
-        """Whether this is a slot of `tensor`, and no call in place has changed it since."""
+        """Whether this is a handle of `tensor`, and no call in place has changed it since."""
         return self._tensor() is tensor and not self.overwritten
 
 

@@ -9,19 +9,31 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
-from lmviz.trace.capture.handles import ATOMS, Slot, map_nested, place_of, sample_of, storage_of, tensors_in, version_of
+from lmviz.trace.capture.handles import (
+    ATOMS,
+    TensorHandle,
+    map_nested,
+    place_of,
+    sample_of,
+    storage_of,
+    tensors_in,
+    version_of,
+)
 from lmviz.trace.capture.raw import RawCall, RawStep
 from lmviz.trace.torch_private import is_inside_func
 
 
 class Memory:
-    """The slots of one recording. `budget` bytes for what steps make, and as many for what module calls were given."""
+    """The handles of one recording.
+
+    `budget` bytes are for what steps make, and as many for what module calls were given.
+    """
 
     def __init__(
         self,
         budget: int,
         gradients: bool = False,
-        known: Iterable[Slot] = (),
+        known: Iterable[TensorHandle] = (),
         keep: range | None = None,
     ) -> None:
         self.budget, self.spent, self.spent_on_calls = budget, 0, 0
@@ -29,32 +41,37 @@ class Memory:
         self._noted: dict[int, tuple[int, int]] = {}  # of operands, by identity: version and place at the end
         self._gradients = gradients
         self._keep = keep  # of a replay: the steps that it was run for
-        self._slots: dict[int, Slot] = {id(t): slot for slot in known if (t := slot.alive()) is not None}
-        self._sharing: dict[int, list[Slot]] = {}  # where numbers lie -> the slots that keep them
+        self._handles: dict[int, TensorHandle] = {
+            id(t): handle for handle in known if (t := handle.alive()) is not None
+        }
+        self._sharing: dict[int, list[TensorHandle]] = {}  # where numbers lie -> the handles that keep them
         self._overwriting: dict[int, RawStep] = {}  # where numbers lie -> the last step that wrote there
 
     @property
-    def slots(self) -> tuple[Slot, ...]:
+    def handles(self) -> tuple[TensorHandle, ...]:
         """The tensors as they are now."""
-        return tuple(self._slots.values())
+        return tuple(self._handles.values())
 
-    # -- slots -------------------------------------------------------------------------------------------------------
+    # -- handles -------------------------------------------------------------------------------------------------------
 
     def hold(self, value: Any) -> Any:
-        """The slot of a tensor; anything else as it is, down to the tensors in it."""
+        """The handle of a tensor; anything else as it is, down to the tensors in it."""
         if isinstance(value, Tensor):
-            return self.slot_of(value)
-        return value if type(value) in ATOMS else map_nested(value, Tensor, self.slot_of)
+            return self.handle_of(value)
+        return value if type(value) in ATOMS else map_nested(value, Tensor, self.handle_of)
 
-    def slot_of(self, tensor: Tensor) -> Slot:
-        """The slot of a tensor as it is now. What no step has made is a weight, an input or a constant, and is kept."""
-        slot = self._slots.get(id(tensor))
+    def handle_of(self, tensor: Tensor) -> TensorHandle:
+        """The handle of a tensor as it is now.
+
+        What no step has made is a weight, an input or a constant, and is kept.
+        """
+        handle = self._handles.get(id(tensor))
         version, place = self._state(tensor)
-        if slot is not None and slot.is_of(tensor) and slot.version == version:
-            return slot
-        new = self._slots[id(tensor)] = Slot(tensor, version)
-        if slot is not None and slot.alive() is tensor and (writer := self._overwriting.get(storage_of(tensor)[0])):
-            new.before, new.step, new.output, new.met = slot, writer.index, len(writer.outputs), self.now
+        if handle is not None and handle.is_of(tensor) and handle.version == version:
+            return handle
+        new = self._handles[id(tensor)] = TensorHandle(tensor, version)
+        if handle is not None and handle.alive() is tensor and (writer := self._overwriting.get(storage_of(tensor)[0])):
+            new.before, new.step, new.output, new.met = handle, writer.index, len(writer.outputs), self.now
             writer.outputs = (*writer.outputs, new)  # overwritten through another tensor
         if new.step >= 0:
             self._keep_if_it_fits(new, tensor)
@@ -71,26 +88,28 @@ class Memory:
         return self._noted.get(id(tensor)) or (version_of(tensor), place_of(tensor))
 
     def make(self, step: RawStep, tensors: list[Tensor]) -> None:
-        """New slots for what a step has made, kept as far as the budget goes."""
-        step.outputs = tuple(Slot(tensor, self._state(tensor)[0], step.index, i) for i, tensor in enumerate(tensors))
-        for slot, tensor in zip(step.outputs, tensors, strict=True):
-            self._slots[id(tensor)] = slot
+        """New handles for what a step has made, kept as far as the budget goes."""
+        step.outputs = tuple(
+            TensorHandle(tensor, self._state(tensor)[0], step.index, i) for i, tensor in enumerate(tensors)
+        )
+        for handle, tensor in zip(step.outputs, tensors, strict=True):
+            self._handles[id(tensor)] = handle
             if self._keep is None or step.index in self._keep:
-                self._keep_if_it_fits(slot, tensor)
+                self._keep_if_it_fits(handle, tensor)
 
-    def _keep_if_it_fits(self, slot: Slot, tensor: Tensor) -> None:
+    def _keep_if_it_fits(self, handle: TensorHandle, tensor: Tensor) -> None:
         if self._gradients or self._afford(tensor):
-            self._keep_in(slot, tensor)
+            self._keep_in(handle, tensor)
         else:
-            slot.sample = sample_of(tensor)
+            handle.sample = sample_of(tensor)
 
-    def _keep_in(self, slot: Slot, tensor: Tensor) -> None:
-        slot.kept = tensor if is_inside_func(tensor) else tensor.detach()
+    def _keep_in(self, handle: TensorHandle, tensor: Tensor) -> None:
+        handle.kept = tensor if is_inside_func(tensor) else tensor.detach()
         if self._gradients and tensor.requires_grad:
-            slot.edge = get_gradient_edge(tensor)
+            handle.edge = get_gradient_edge(tensor)
         place, _ = storage_of(tensor)
         if place:
-            self._sharing.setdefault(place, []).append(slot)
+            self._sharing.setdefault(place, []).append(handle)
 
     def _afford(self, tensor: Tensor) -> bool:
         size = self._price(tensor)
@@ -113,13 +132,13 @@ class Memory:
         if self._keep is not None:  # a replay is not replayed
             call.args = call.kwargs = None
             return
-        missing = {slot: t for t in tensors_in(given) if (slot := self.slot_of(t)).kept is None}
+        missing = {handle: t for t in tensors_in(given) if (handle := self.handle_of(t)).kept is None}
         price = sum(self._price(tensor) for tensor in missing.values())
         if _is_leaf(call.module) or self.spent_on_calls + price > self.budget:
             return
         self.spent_on_calls += price
-        for slot, tensor in missing.items():
-            self._keep_in(slot, tensor)
+        for handle, tensor in missing.items():
+            self._keep_in(handle, tensor)
 
     # -- operations in place -----------------------------------------------------------------------------------------
 
@@ -129,11 +148,11 @@ class Memory:
             place, size = storage_of(tensor)
             sharing = self._sharing.pop(place, [])
             fits = self._gradients or self.spent + size <= self.budget
-            for slot in sharing:
-                slot.overwritten = True
-                if not fits and slot.step >= 0 and slot.kept is not None:
-                    slot.sample, slot.kept = sample_of(slot.kept), None
-            if any(slot.kept is not None for slot in sharing):
+            for handle in sharing:
+                handle.overwritten = True
+                if not fits and handle.step >= 0 and handle.kept is not None:
+                    handle.sample, handle.kept = sample_of(handle.kept), None
+            if any(handle.kept is not None for handle in sharing):
                 self.spent += size
                 _copy(sharing)
 
@@ -141,20 +160,20 @@ class Memory:
         self._overwriting.update({storage_of(tensor)[0]: step for tensor in targets})
 
 
-def _copy(slots: list[Slot]) -> None:
-    """Give slots that share memory a common copy of it, which nobody writes to."""
+def _copy(handles: list[TensorHandle]) -> None:
+    """Give handles that share memory a common copy of it, which nobody writes to."""
     storage: torch.UntypedStorage | None = None
-    for slot in slots:
-        kept = slot.kept
+    for handle in handles:
+        kept = handle.kept
         if kept is None:
             continue
         if kept.layout is not torch.strided or kept.is_conj() or kept.is_neg() or kept.is_nested:
-            slot.kept = kept.clone()
+            handle.kept = kept.clone()
         else:
             storage = kept.untyped_storage().clone() if storage is None else storage
             empty = torch.empty(0, dtype=kept.dtype, device=kept.device)
-            slot.kept = empty.set_(storage, kept.storage_offset(), kept.shape, kept.stride())
-        slot.version = version_of(slot.kept)
+            handle.kept = empty.set_(storage, kept.storage_offset(), kept.shape, kept.stride())
+        handle.version = version_of(handle.kept)
 
 
 def _is_leaf(module: nn.Module | None) -> bool:

@@ -2,7 +2,7 @@
 
 While the model runs, a call costs a look at the Python frame it came from and one tuple. Tensors that are at hand
 anyway need no bookkeeping; it begins when something would be lost without it: an operation in place, a budget used up.
-Names, source and axes are worked out later still (`build.py`).
+Names, source and axes are found later still (`assembly/`).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from torch import Tensor, nn
 
 from lmviz.trace.capture.edits import Edit, Place, edited
 from lmviz.trace.capture.fastpath import WatchingMode
-from lmviz.trace.capture.handles import ATOMS, Slot, map_nested, size_of, states_of, tensors_in
+from lmviz.trace.capture.handles import ATOMS, TensorHandle, map_nested, size_of, states_of, tensors_in
 from lmviz.trace.capture.memory import Memory
-from lmviz.trace.capture.random_stream import Chance
+from lmviz.trace.capture.random_stream import RandomStream
 from lmviz.trace.capture.raw import Activation, RawCall, RawStep
 from lmviz.trace.capture.stack import Stack
-from lmviz.trace.capture.torch_functions import Op, op_of
+from lmviz.trace.capture.torch_functions import TorchFunction, torch_function_of
 from lmviz.trace.fused.table import OPENED
 
 BUDGET = 192 * 2**20
 
-_OPS: dict[Any, Op | None] = {}
+_FUNCTIONS: dict[Any, TorchFunction | None] = {}
 _TENSORS = frozenset((Tensor, nn.Parameter))
 _KNOWN = _TENSORS | ATOMS | {slice}
 
@@ -37,7 +37,7 @@ _KNOWN = _TENSORS | ATOMS | {slice}
 _RAISED = (Exception, GeneratorExit)  # ends a recording; what asks the whole program to stop passes through
 
 
-class _Enough(BaseException):
+class _ReplayIsDone(BaseException):
     """Ends a replay when it has come far enough; no model handles it by accident."""
 
 
@@ -52,7 +52,7 @@ class Recorder(WatchingMode):
         gradients: bool = False,
         edits: Mapping[Place, Edit] | None = None,
         substitutes: Mapping[int, Tensor] | None = None,
-        known: Iterable[Slot] = (),
+        known: Iterable[TensorHandle] = (),
         first: int = 0,
         keep: range | None = None,
         random_state: Tensor | None = None,
@@ -63,15 +63,17 @@ class Recorder(WatchingMode):
         self._known, self._keep, self._random_state = known, keep, random_state
         self._edits = _by_step(edits) if edits else {}
         self._substitutes = substitutes
-        self._swapped: dict[int, Tensor] = {}  # id of a substitute -> the model's own tensor
+        self._substituted: dict[int, Tensor] = {}  # id of a substitute -> the model's own tensor
         self._steps: list[RawStep] = []
         self._pending: list[Any] = []  # calls to settle, end to end; one list is quicker than one of tuples
-        self._room = budget  # bytes that may still be made before memory is looked at; views are counted in full
+        self._bytes_left = budget  # bytes that may still be made before memory is looked at; views are counted in full
         self._at_once = gradients or bool(edits) or bool(substitutes) or keep is not None  # nothing stays pending
-        self._sealed: tuple[list[Tensor], list[int], list[int]] | None = None  # tensors, and how they were at the end
-        self._settling = threading.RLock()
+        self._at_the_end: tuple[list[Tensor], list[int], list[int]] | None = (
+            None  # tensors, and how they were at the end
+        )
+        self._lock_pending = threading.RLock()
         self._last_error: tuple[BaseException, int] | None = None  # what a torch call raised, and its step
-        self._unfit: BaseException | None = None  # what an edit raised
+        self._edit_error: BaseException | None = None  # what an edit raised
 
     def run(self, function: Callable[[], Any]) -> Any:
         """`function()` under this recorder; an exception ends the recording and is kept in `exception`."""
@@ -79,14 +81,14 @@ class Recorder(WatchingMode):
         try:
             with self:
                 result = _run(function)
-        except _Enough:
+        except _ReplayIsDone:
             pass
         except _RAISED as error:
-            if error is self._unfit:
+            if error is self._edit_error:
                 raise
             self.exception = _without_locals(error)
         finally:
-            self._seal()
+            self._end()
         return result
 
     @cached_property
@@ -94,8 +96,8 @@ class Recorder(WatchingMode):
         return Memory(self.budget, self.gradients, self._known, self._keep)
 
     @cached_property
-    def _chance(self) -> Chance:
-        return Chance(self.seed, self._random_state)
+    def _random_stream(self) -> RandomStream:
+        return RandomStream(self.seed, self._random_state)
 
     @property
     def failed_at(self) -> int | None:
@@ -106,15 +108,15 @@ class Recorder(WatchingMode):
     @property
     def steps(self) -> list[RawStep]:
         """The steps so far. The first look at them pays for their bookkeeping."""
-        with self._settling:
-            self._settle()
+        with self._lock_pending:
+            self._add_pending()
         return self._steps
 
     @property
     def spent(self) -> int:
         """The bytes of what steps made and the recording keeps."""
-        with self._settling:
-            self._settle()
+        with self._lock_pending:
+            self._add_pending()
         return self.memory.spent
 
     @property
@@ -127,12 +129,12 @@ class Recorder(WatchingMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         try:
-            op = _OPS[func]
+            op = _FUNCTIONS[func]
         except KeyError:
-            op = _OPS[func] = op_of(func)
+            op = _FUNCTIONS[func] = torch_function_of(func)
         if op is None:  # it makes no tensor
             if self._substitutes:
-                args, kwargs = self._swap(args, kwargs)
+                args, kwargs = self._substitute(args, kwargs)
             return func(*args, **kwargs) if kwargs else func(*args)
         frame = _getframe(1)
         activation = self.stack.top
@@ -148,27 +150,33 @@ class Recorder(WatchingMode):
             self._raised(self._begin(op, args, kwargs, activation, lasti), error)
             raise
         try:
-            self._room -= out.nbytes
+            self._bytes_left -= out.nbytes
         except (AttributeError, RuntimeError):  # not a tensor; not a plain one
             made = tensors_in(out)
             if not made:
                 return out
-            self._room -= sum(map(size_of, made))
+            self._bytes_left -= sum(map(size_of, made))
         if op.lists and (list in map(type, args) or (kwargs and not _KNOWN.issuperset(map(type, kwargs.values())))):
             args, kwargs = map_nested((args, kwargs), Tensor, _same)  # with lists that nobody else can change
         self._pending += (op, args, kwargs, out, activation, lasti)
-        if self._room < 0:
-            self._tighten()
+        if self._bytes_left < 0:
+            self._check_budget()
         return out
 
     def _watch(
-        self, func: Callable[..., Any], op: Op, args: Any, kwargs: dict[str, Any], activation: Activation, lasti: int
+        self,
+        func: Callable[..., Any],
+        op: TorchFunction,
+        args: Any,
+        kwargs: dict[str, Any],
+        activation: Activation,
+        lasti: int,
     ) -> Any:
         """A call that overwrites, draws, may be edited, or comes when memory is short: it is settled as it happens."""
         if self._keep is not None and self._steps and self._steps[-1].index >= self._keep[-1]:
-            raise _Enough
+            raise _ReplayIsDone
         if self._substitutes:
-            args, kwargs = self._swap(args, kwargs)
+            args, kwargs = self._substitute(args, kwargs)
         step = self._begin(op, args, kwargs, activation, lasti)
         written = tensors_in(op.overwritten(args, kwargs))
         self.memory.before_overwriting(written)
@@ -184,14 +192,14 @@ class Recorder(WatchingMode):
             self.memory.make(step, made)
             self.memory.after_overwriting(written, step)
             self._add(step)
-        return map_nested(out, Tensor, self._swap_back) if self._swapped else out
+        return map_nested(out, Tensor, self._put_back) if self._substituted else out
 
     def _draw(self, step: RawStep, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-        step.random = self._chance.state
+        step.random = self._random_stream.state
         try:
-            return self._chance.draw(func, args, kwargs)
+            return self._random_stream.draw(func, args, kwargs)
         finally:
-            self.stack.random = self._chance.state
+            self.stack.random = self._random_stream.state
 
     def _edit(self, step: RawStep, out: Any, written: list[Tensor], args: Any, kwargs: dict[str, Any]) -> Any:
         """What a call made, with the edits of its outputs, and with those of the steps inside a fused call."""
@@ -210,43 +218,43 @@ class Recorder(WatchingMode):
                 if (edit := step.edits.get((i,))) is not None:
                     new[id(tensor)] = edited(edit, new.get(id(tensor), tensor), self.gradients)
         except _RAISED as error:
-            self._unfit = error
+            self._edit_error = error
             raise
         for tensor in written:
             if id(tensor) in new:  # whoever else looks at this memory must see the edit too
                 tensor.copy_(new.pop(id(tensor)))
         return map_nested(out, Tensor, lambda tensor: new.get(id(tensor), tensor)) if new else out
 
-    def _swap(self, args: Any, kwargs: Any) -> Any:
+    def _substitute(self, args: Any, kwargs: Any) -> Any:
         """Arguments with edited weights in the place of the model's own."""
 
         def swap(tensor: Tensor) -> Tensor:
             new = substitutes.get(id(tensor), tensor)
             if new is not tensor:
-                self._swapped[id(new)] = tensor
+                self._substituted[id(new)] = tensor
             return new
 
         substitutes = self._substitutes or {}
         return map_nested((args, kwargs or {}), Tensor, swap)
 
-    def _swap_back(self, tensor: Tensor) -> Tensor:
+    def _put_back(self, tensor: Tensor) -> Tensor:
         """After `self.count += 1` a module must have its own tensor, and not the one in its place."""
-        return self._swapped.get(id(tensor), tensor)
+        return self._substituted.get(id(tensor), tensor)
 
     def _raised(self, step: RawStep, error: BaseException) -> None:
         step.error = f"{type(error).__name__}: {error}"
         self._add(step)
         self._last_error = (error, step.index)
 
-    def _tighten(self) -> None:
+    def _check_budget(self) -> None:
         """The budget is used up, or seems so until views are told from copies: then settle at once what is to come."""
-        self._settle()
-        self._room = self.budget - self.memory.spent
-        self._at_once = self._room < self.budget // 4
+        self._add_pending()
+        self._bytes_left = self.budget - self.memory.spent
+        self._at_once = self._bytes_left < self.budget // 4
 
     # -- bookkeeping -------------------------------------------------------------------------------------------------
 
-    def _seal(self) -> None:
+    def _end(self) -> None:
         """End the recording: note how every tensor is now, so that a later change in place can't pass for it."""
         self.stack.leave()
         values = [*self._pending[3::6], *chain.from_iterable(self._pending[1::6])]
@@ -257,26 +265,28 @@ class Recorder(WatchingMode):
         tensors = [*compress(values, map(_TENSORS.__contains__, kinds))]
         if not _KNOWN.issuperset(kinds):
             tensors += tensors_in([value for value in values if type(value) not in _KNOWN])
-        self._sealed = tensors, *states_of(tensors)
+        self._at_the_end = tensors, *states_of(tensors)
         for call in self.calls:
             if call.first < 0 and not self._pending:
                 call.args = call.kwargs = None
 
-    def _settle(self) -> None:
+    def _add_pending(self) -> None:
         """Turn what is pending into steps, whose tensors are kept as far as the budget goes."""
         pending, self._pending = self._pending, []
-        if self._sealed is not None:
-            self.memory.note(*self._sealed)
-            self._sealed = None
+        if self._at_the_end is not None:
+            self.memory.note(*self._at_the_end)
+            self._at_the_end = None
         for op, args, kwargs, made, activation, lasti in zip(*[iter(pending)] * 6, strict=True):
             step = self._begin(op, args, kwargs, activation, lasti)
             self.memory.make(step, tensors_in(made))
             self._add(step)
 
-    def _begin(self, op: Op, args: Any, kwargs: dict[str, Any] | None, activation: Activation, lasti: int) -> RawStep:
+    def _begin(
+        self, op: TorchFunction, args: Any, kwargs: dict[str, Any] | None, activation: Activation, lasti: int
+    ) -> RawStep:
         """The next step, with its operands as they are now, after what is pending."""
         if self._pending:
-            self._settle()
+            self._add_pending()
         index = self.first + len(self._steps)
         self.memory.now = index
         self._open(activation.call, index)

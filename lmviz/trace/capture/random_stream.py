@@ -11,7 +11,7 @@ from torch import Tensor
 from lmviz.random_state import drawing_from
 
 
-class Chance:
+class RandomStream:
     """A stream of random numbers that starts at a seed; or that goes on from a state."""
 
     def __init__(self, seed: int, state: Tensor | None = None) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmviz.trace.capture.handles import Slot, map_nested
-from lmviz.trace.capture.torch_functions import Op
+from lmviz.trace.capture.handles import TensorHandle, map_nested
+from lmviz.trace.capture.torch_functions import TorchFunction
 
 
 class RawCall:
@@ -18,7 +18,7 @@ class RawCall:
 
     def __init__(self, module: nn.Module | None, args: Any, kwargs: Any, caller: Activation | None, lasti: int) -> None:
         self.module = module
-        self.args, self.kwargs = args, kwargs  # tensors at first, slots once they were looked at
+        self.args, self.kwargs = args, kwargs  # tensors at first, handles once they were looked at
         self.caller, self.lasti = caller, lasti  # the function, and its instruction, that made the call
         self.parent: RawCall | None = None if caller is None else caller.call
         self.first, self.last = -1, -1  # its steps, those of the calls inside included
@@ -45,23 +45,25 @@ class Activation:
 
 
 class RawStep:
-    """One torch call as it happened; tensors are replaced by their slots."""
+    """One torch call as it happened; tensors are replaced by their handles."""
 
     __slots__ = ("activation", "args", "edits", "error", "index", "kwargs", "lasti", "op", "outputs", "random")
 
-    def __init__(self, index: int, op: Op, args: Any, kwargs: Any, activation: Activation, lasti: int) -> None:
+    def __init__(
+        self, index: int, op: TorchFunction, args: Any, kwargs: Any, activation: Activation, lasti: int
+    ) -> None:
         self.index = index
         self.op = op
         self.args, self.kwargs = args, kwargs
         self.activation, self.lasti = activation, lasti
-        self.outputs: tuple[Slot, ...] = ()
+        self.outputs: tuple[TensorHandle, ...] = ()
         self.error = ""
         self.random: Tensor | None = None  # the state of the random stream before a call that drew from it
         self.edits: dict[tuple[int, ...], Any] = {}  # the edits that were applied to what it made
 
 
-def slots_in(value: Any) -> list[Slot]:
-    """All slots in a call's arguments, in order."""
-    found: list[Slot] = []
-    map_nested(value, Slot, found.append)
+def handles_in(value: Any) -> list[TensorHandle]:
+    """All handles in a call's arguments, in order."""
+    found: list[TensorHandle] = []
+    map_nested(value, TensorHandle, found.append)
     return found

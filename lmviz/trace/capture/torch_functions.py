@@ -34,7 +34,7 @@ _RANDOM = frozenset(  # written in Python, so torch's own table of operations do
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Op:
+class TorchFunction:
     """What a recorder must know of one torch function.
 
     `in_place` overwrites its first argument; `reverse` was called with its operands the other way round (`1 - x`);
@@ -56,7 +56,7 @@ class Op:
     otherwise: tuple[int, tuple[str, ...]] = (-1, ())  # if there are tensors at this position, these are the arguments
 
     def names(self, args: tuple[Any, ...]) -> tuple[str, ...]:
-        """The names of a call's positional arguments, be they tensors or slots."""
+        """The names of a call's positional arguments, be they tensors or handles."""
         position, names = self.otherwise
         return names if names and len(args) > position and not _is_plain(args[position]) else self.arguments
 
@@ -103,7 +103,7 @@ def _is_plain(value: Any) -> bool:
     return inner is None or isinstance(inner, int | float | str)
 
 
-def op_of(func: Callable[..., Any]) -> Op | None:
+def torch_function_of(func: Callable[..., Any]) -> TorchFunction | None:
     """The operation that a torch function stands for; None for what only reads about a tensor (shape, dtype)."""
     name: str = getattr(func, "__name__", "") or type(func).__name__
     if name == "__get__":
@@ -131,7 +131,7 @@ def _record_of(func: Callable[..., Any], name: str, plain: str) -> tuple[str, Op
     return None
 
 
-def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
+def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> TorchFunction:
     found = _record_of(func, name, plain)
     if found is None:
         return _unlisted(func, name, plain, in_place)
@@ -141,7 +141,7 @@ def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
         names = ("input", "condition", "other")
     random = record.random or name in _RANDOM or _is_seeded(name)
     condition, overwritten = record.writes
-    return Op(
+    return TorchFunction(
         record.name,
         names,
         record.variadic,
@@ -156,9 +156,9 @@ def _op(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
     )
 
 
-def _unlisted(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> Op:
+def _unlisted(func: Callable[..., Any], name: str, plain: str, in_place: bool) -> TorchFunction:
     names, random, writes = _declared(func, name), name in _RANDOM or _is_seeded(name), _written(func)
-    return Op(
+    return TorchFunction(
         plain,
         names,
         in_place=in_place,

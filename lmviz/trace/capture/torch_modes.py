@@ -12,7 +12,7 @@ from lmviz.trace.torch_private import is_autocast_on
 _DEVICES = ("cpu", "cuda")
 
 
-class Ambient(NamedTuple):
+class TorchModes(NamedTuple):
     """Whether gradients, inference mode and autocast were on, in the thread that asked."""
 
     gradients: bool
@@ -20,12 +20,12 @@ class Ambient(NamedTuple):
     autocast: tuple[tuple[str, torch.dtype], ...]
 
     @classmethod
-    def now(cls) -> Ambient:
+    def current(cls) -> TorchModes:
         on = [d for d in _DEVICES if torch.is_autocast_enabled(d)] if is_autocast_on() else []
         autocast = tuple((device, torch.get_autocast_dtype(device)) for device in on)
         return cls(torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocast)
 
-    def again(self) -> ExitStack:
+    def restored(self) -> ExitStack:
         """A context in which all is as it was."""
         stack = ExitStack()
         stack.enter_context(torch.inference_mode(self.inference))

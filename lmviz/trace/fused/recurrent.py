@@ -20,29 +20,29 @@ Cell = Callable[[Tensor, State, Sequence[Any]], State]
 
 def lstm(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """What `nn.LSTM` computes (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
-    run = Run.of(arguments)
-    output, (h_n, c_n) = run.through(lstm_position)
+    network = RecurrentNetwork.of(arguments)
+    output, (h_n, c_n) = network.run_layers(lstm_position)
     return output, h_n, c_n
 
 
 def gru(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.GRU` computes (Cho et al. 2014, with the reset after the product, as torch has it)."""
-    run = Run.of(arguments)
-    output, (h_n,) = run.through(gru_position)
+    network = RecurrentNetwork.of(arguments)
+    output, (h_n,) = network.run_layers(gru_position)
     return output, h_n
 
 
 def rnn_tanh(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.RNN` computes (Elman 1990)."""
-    run = Run.of(arguments)
-    output, (h_n,) = run.through(tanh_position)
+    network = RecurrentNetwork.of(arguments)
+    output, (h_n,) = network.run_layers(tanh_position)
     return output, h_n
 
 
 def rnn_relu(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.RNN` computes with `nonlinearity="relu"`."""
-    run = Run.of(arguments)
-    output, (h_n,) = run.through(relu_position)
+    network = RecurrentNetwork.of(arguments)
+    output, (h_n,) = network.run_layers(relu_position)
     return output, h_n
 
 
@@ -94,7 +94,7 @@ def relu_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
 
 
 @dataclass(frozen=True)
-class Run:
+class RecurrentNetwork:
     """The arguments of a recurrent network, in order; `batch_sizes` says how many texts reach each position."""
 
     input: Tensor
@@ -109,7 +109,7 @@ class Run:
     batch_first: bool = False
 
     @classmethod
-    def of(cls, arguments: Sequence[Any]) -> Run:
+    def of(cls, arguments: Sequence[Any]) -> RecurrentNetwork:
         """Texts of unequal length come packed: one row behind the other, and how many texts reach each position."""
         if is_packed(arguments):
             data, batch_sizes, hx, *rest = arguments
@@ -125,7 +125,7 @@ class Run:
         w_hr = rest[-1] if len(rest) % 2 else None
         return w_ih, b_ih, (w_hh, b_hh, w_hr)
 
-    def through(self, cell: Cell) -> tuple[Tensor, list[Tensor]]:
+    def run_layers(self, cell: Cell) -> tuple[Tensor, list[Tensor]]:
         """Layer by layer, each in one direction or in both."""
         x = self.input.transpose(0, 1) if self.batch_first else self.input  # [pos, batch, d_model]
         last: list[State] = []
@@ -134,14 +134,14 @@ class Run:
                 x = F.dropout(x, self.dropout)
             made = []
             for direction in range(2 if self.bidirectional else 1):
-                output, state = self.along(cell, x, len(last), backwards=direction == 1)
+                output, state = self._run_layer(cell, x, len(last), backwards=direction == 1)
                 made.append(output)
                 last.append(state)
             x = torch.cat(made, dim=-1) if self.bidirectional else made[0]
         output = x.transpose(0, 1) if self.batch_first else x
         return output, [torch.stack(parts) for parts in zip(*last, strict=True)]
 
-    def along(self, cell: Cell, x: Tensor, place: int, backwards: bool) -> tuple[Tensor, State]:
+    def _run_layer(self, cell: Cell, x: Tensor, place: int, backwards: bool) -> tuple[Tensor, State]:
         """One layer in one direction: what it says at every position, and its last state."""
         w_ih, b_ih, weights = self.weights(place)
         read = F.linear(x, w_ih, b_ih)  # what each position's input gives
@@ -182,7 +182,7 @@ def is_packed(arguments: Sequence[Any]) -> bool:
 def positions(arguments: Sequence[Any]) -> int:
     """How often a cell is run, over all positions, layers and directions; 1 for a cell alone.
 
-    Only the sizes of what is given are read, so slots will do.
+    Only the sizes of what is given are read, so handles will do.
     """
     if isinstance(arguments[-1], bool):
         shape = arguments[1].shape if is_packed(arguments) else arguments[0].shape

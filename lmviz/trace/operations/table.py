@@ -17,6 +17,7 @@ from lmviz.trace.operations.records import (
     complexes,
     conversion,
     convolution,
+    creation,
     cumulative,
     einsum,
     fourier,
@@ -26,7 +27,6 @@ from lmviz.trace.operations.records import (
     joining,
     lengths,
     lookup,
-    made,
     normalising,
     order,
     pair_losses,
@@ -44,7 +44,7 @@ from lmviz.trace.operations.records import (
 
 FAMILIES = (
     *(activations, arithmetic, attention, choice, class_losses, comparing, complexes, conversion, convolution),
-    *(cumulative, einsum, fourier, functions, fused_layers, indexing, joining, lengths, lookup, made, normalising),
+    *(cumulative, einsum, fourier, functions, fused_layers, indexing, joining, lengths, lookup, creation, normalising),
     *(order, pair_losses, pooling, products, recurrent, reduce, resampling, row_losses, scatter, softmax, views),
     windows,
 )

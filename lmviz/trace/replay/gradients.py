@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.trace.capture.mode import Recorder
-from lmviz.trace.capture.raw import slots_in
+from lmviz.trace.capture.raw import handles_in
 from lmviz.trace.step import Trace
 
 _NUMBERS = count()
@@ -24,7 +24,7 @@ def gradients_on() -> ExitStack:
     return stack
 
 
-def settle_gradients(
+def compute_gradients(
     recorders: Sequence[Recorder], results: Sequence[Tensor], reached: Sequence[Tensor | None]
 ) -> None:
     """Give every recorded tensor its gradient, from those that reached the results, and let the graph go.
@@ -33,22 +33,24 @@ def settle_gradients(
         RuntimeError: autograd can't, because a number that it needs was overwritten, for one.
     """
     steps = [step for recorder in recorders for step in recorder.steps]
-    slots = dict.fromkeys(slot for step in steps for slot in (*slots_in((step.args, step.kwargs)), *step.outputs))
-    wanted = [slot for slot in slots if slot.edge is not None]
+    handles = dict.fromkeys(
+        handle for step in steps for handle in (*handles_in((step.args, step.kwargs)), *step.outputs)
+    )
+    wanted = [handle for handle in handles if handle.edge is not None]
     sources = [(t, grad) for t, grad in zip(results, reached, strict=False) if t.requires_grad and grad is not None]
     numbers: dict[tuple[int, int], int] = {}
-    for slot in wanted:
-        slot.edge_number = numbers.setdefault((id(slot.edge.node), slot.edge.output_nr), next(_NUMBERS))
+    for handle in wanted:
+        handle.edge_number = numbers.setdefault((id(handle.edge.node), handle.edge.output_nr), next(_NUMBERS))
     try:
         if wanted and sources:
             tensors, grads = zip(*sources, strict=True)
-            edges = [slot.edge for slot in wanted]
+            edges = [handle.edge for handle in wanted]
             found = torch.autograd.grad(tensors, edges, grads, allow_unused=True)
-            for slot, grad in zip(wanted, found, strict=True):
-                slot.grad = grad
+            for handle, grad in zip(wanted, found, strict=True):
+                handle.grad = grad
     finally:
-        for slot in wanted:
-            slot.edge = None
+        for handle in wanted:
+            handle.edge = None
 
 
 def put_gradients(trace: Trace, model: nn.Module, gradients: Mapping[str, Tensor]) -> None:
@@ -58,6 +60,6 @@ def put_gradients(trace: Trace, model: nn.Module, gradients: Mapping[str, Tensor
     """
     weights = {id(weight): gradients[path] for path, weight in model.named_parameters() if path in gradients}
     for segment in trace.segments:
-        for slot in segment.recorder.memory.slots:
-            if id(slot.alive()) in weights:
-                slot.grad = weights[id(slot.alive())]
+        for handle in segment.recorder.memory.handles:
+            if id(handle.alive()) in weights:
+                handle.grad = weights[id(handle.alive())]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from lmviz.trace.capture.handles import Slot, to_array
+from lmviz.trace.capture.handles import TensorHandle, to_array
 from lmviz.trace.replay.replayer import Replayer
 from lmviz.trace.step import Array
 
@@ -17,31 +17,31 @@ class Reader:
     def __init__(self, replayers: Iterable[Replayer]) -> None:
         self._replayers = [*replayers]
 
-    def tensor(self, slot: Slot) -> Tensor:
-        """A slot's numbers, computed again if they were not kept."""
-        if slot.kept is None:
+    def tensor(self, handle: TensorHandle) -> Tensor:
+        """A handle's numbers, computed again if they were not kept."""
+        if handle.kept is None:
             for replayer in self._replayers:
-                if replayer.covers(slot.step):
-                    return replayer.tensor(slot)
-        return slot.tensor()
+                if replayer.covers(handle.step):
+                    return replayer.tensor(handle)
+        return handle.tensor()
 
-    def cells(self, slot: Slot) -> Stored:
-        return Stored(self, slot)
+    def cells(self, handle: TensorHandle) -> StoredArray:
+        return StoredArray(self, handle)
 
 
-class Stored:
-    """The numbers of one slot. (A slot does not know its reader, so that a trace goes when its last user does.)"""
+class StoredArray:
+    """The numbers of one handle. (A handle does not know its reader, so that a trace goes when its last user does.)"""
 
-    __slots__ = ("_reader", "_slot")
+    __slots__ = ("_handle", "_reader")
 
-    def __init__(self, reader: Reader, slot: Slot) -> None:
-        self._reader, self._slot = reader, slot
+    def __init__(self, reader: Reader, handle: TensorHandle) -> None:
+        self._reader, self._handle = reader, handle
 
     def read(self) -> Array:
-        return to_array(self._reader.tensor(self._slot))
+        return to_array(self._reader.tensor(self._handle))
 
     def read_grad(self) -> Array | None:
-        return None if self._slot.grad is None else to_array(self._slot.grad.detach())
+        return None if self._handle.grad is None else to_array(self._handle.grad.detach())
 
     def read_edge(self) -> int:
-        return self._slot.edge_number
+        return self._handle.edge_number

@@ -14,7 +14,7 @@ from lmviz.trace.source.compiled import path_inside
 from lmviz.trace.torch_private import is_cover
 
 
-class Survey:
+class ModelIndex:
     """Names for what a recording meets, by identity."""
 
     def __init__(self) -> None:

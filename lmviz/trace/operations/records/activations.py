@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, inputs, option, required_argument
 from lmviz.trace.operations.axes import RESIZED, SAME
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import Given, inputs, needed, option
 from lmviz.trace.operations.group import axes_of
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
@@ -85,7 +85,7 @@ def explain_rrelu(step: Step, cell: Cell) -> Explanation:
     Source:
         Xu et al. 2015, 2.4.
     """
-    x = needed(step, "input")
+    x = required_argument(step, "input")
     if step.settings.get("training"):
         raise NotImplementedError("what rrelu draws")
     slope = (option(step, "lower", 1 / 8) + option(step, "upper", 1 / 3)) / 2
@@ -98,7 +98,7 @@ def explain_rrelu(step: Step, cell: Cell) -> Explanation:
 # -- functions of one number and a weight, or of two numbers of one tensor -------------------------------------------
 
 
-def _weight_under(x: Given, weight: Given, cell: Cell) -> Cell:
+def _weight_under(x: Argument, weight: Argument, cell: Cell) -> Cell:
     """The weight of a prelu: one for all, or one for each channel, the second axis."""
     return (cell[1] if weight.array.size > 1 else 0,) * weight.array.ndim
 
@@ -109,7 +109,7 @@ def explain_prelu(step: Step, cell: Cell) -> Explanation:
     Source:
         He et al. 2015, eq. 1.
     """
-    x, weight = needed(step, "input"), needed(step, "weight")
+    x, weight = required_argument(step, "input"), required_argument(step, "weight")
     at = _weight_under(x, weight, cell)
     number, slope = x.number(cell), weight.number(at)
     value = number if number > 0 else number * slope
@@ -120,7 +120,7 @@ def explain_prelu(step: Step, cell: Cell) -> Explanation:
 
 
 def slopes_prelu(use: Use) -> Slopes:
-    x, weight = needed(use.step, "input"), needed(use.step, "weight")
+    x, weight = required_argument(use.step, "input"), required_argument(use.step, "weight")
     if use.argument == "input":
         slope = 1.0 if x.number(use.cell) > 0 else float(weight.number(_weight_under(x, weight, use.cell)))
         return constant(np.array([use.place]), slope)
@@ -131,7 +131,7 @@ def slopes_prelu(use: Use) -> Slopes:
     return Slopes(cells, np.minimum(x.row(...).reshape(-1)[cells], 0.0))
 
 
-def halves(step: Step, cell: Cell) -> tuple[Given, Cell, Cell]:
+def halves(step: Step, cell: Cell) -> tuple[Argument, Cell, Cell]:
     """What a gated linear unit multiplies: a cell of the first half along `dim`, and one of the second."""
     x = inputs(step)[0]
     (axis,) = axes_of(step.settings.get("dim", -1), x.array.ndim)
@@ -152,7 +152,7 @@ def explain_glu(step: Step, cell: Cell) -> Explanation:
 
 
 def slopes_glu(use: Use) -> Slopes:
-    x = use.given[0]
+    x = use.inputs[0]
     (axis,) = axes_of(use.step.settings.get("dim", -1), x.array.ndim)
     half = x.shape[axis] // 2
     cell = tuple(i % half if a == axis else i for a, i in enumerate(use.cell))

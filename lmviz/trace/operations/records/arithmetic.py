@@ -10,22 +10,22 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, plain, product, required_argument
 from lmviz.trace.operations.axes import BROADCAST
 from lmviz.trace.operations.derivative import slopes_of_torch
-from lmviz.trace.operations.dtypes import BITS, held
+from lmviz.trace.operations.dtypes import BITS, cast
 from lmviz.trace.operations.explanation import Explanation, plain_number, write
-from lmviz.trace.operations.given import Given, needed, plain, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
-from lmviz.trace.operations.slopes import Slopes, Use, constant, meets, numbers, recorded, under
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant, numbers, recorded, under
 from lmviz.trace.step import Cell, Step
 
 Two = Callable[[Any, Any], Any]
 
 
-def both(step: Step, cell: Cell, second: str = "other") -> tuple[tuple[Given, Cell], tuple[Given, Cell]]:
+def both(step: Step, cell: Cell, second: str = "other") -> tuple[tuple[Argument, Cell], tuple[Argument, Cell]]:
     """The two sides of an operator, each with its cell under `cell` of the result."""
-    a, b = needed(step, "input", 1), needed(step, second, 2)
+    a, b = required_argument(step, "input", 1), required_argument(step, second, 2)
     return (a, a.under(cell)), (b, b.under(cell))
 
 
@@ -52,23 +52,23 @@ def explain_mul(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (product("", a, b),), a[0].exact(a[1]) * b[0].exact(b[1]))
 
 
-def scale(step: Step) -> list[tuple[Given, Cell]]:
+def scale(step: Step) -> list[tuple[Argument, Cell]]:
     """`alpha`, by which `other` is multiplied, as a factor; none if it is 1."""
     alpha = step.settings.get("alpha", 1)
     return [] if alpha == 1 else [(plain(alpha), ())]
 
 
-def _factor(alpha: list[tuple[Given, Cell]]) -> str:
+def _factor(alpha: list[tuple[Argument, Cell]]) -> str:
     return "".join(rf"{part.latex()} \cdot " for part, _ in alpha)
 
 
-def _times(alpha: list[tuple[Given, Cell]], number: Any) -> Any:
+def _times(alpha: list[tuple[Argument, Cell]], number: Any) -> Any:
     return math.prod([part.exact(()) for part, _ in alpha], start=number)
 
 
 def slopes_same(use: Use) -> Slopes:
     """What is added goes on unchanged, times `alpha` if it is the second; what is taken away, with the other sign."""
-    cells, _ = meets(use)
+    cells, _ = broadcast_cells(use)
     if use.argument != "other":
         return constant(cells)
     alpha = float(_times(scale(use.step), 1.0))
@@ -77,8 +77,8 @@ def slopes_same(use: Use) -> Slopes:
 
 def slopes_mul(use: Use) -> Slopes:
     """Each factor's slope is the other factor."""
-    cells, out = meets(use)
-    other = needed(use.step, "input" if use.argument == "other" else "other")
+    cells, out = broadcast_cells(use)
+    other = required_argument(use.step, "input" if use.argument == "other" else "other")
     return recorded(cells, other, under(out, other.shape))
 
 
@@ -117,20 +117,20 @@ def explain_operator(operator: Operator, step: Step, cell: Cell) -> Explanation:
     return Explanation(f"{result(step, cell)} = {formula}", (), value, written)
 
 
-def _as_typed(number: Given, step: Step, rounds: str) -> Given:
+def _as_typed(number: Argument, step: Step, rounds: str) -> Argument:
     """A plain number as it counts beside a tensor of floats."""
     kind = step.inputs[0].dtype
     if not number.plain or not kind.startswith(("float", "bfloat")) or kind == "float64":
         return number
-    return plain(np.float32(number.array) if rounds == "single" or kind == "float32" else held(number.number(()), kind))
+    return plain(np.float32(number.array) if rounds == "single" or kind == "float32" else cast(number.number(()), kind))
 
 
 def slopes_operator(operator: Operator, use: Use) -> Slopes:
     """The slope of a function of two numbers on the side that was used."""
     if operator.slopes is None:
         return slopes_of_torch(use)
-    cells, out = meets(use)
-    a, b = (numbers(needed(use.step, name), out, len(cells)) for name in ("input", operator.second))
+    cells, out = broadcast_cells(use)
+    a, b = (numbers(required_argument(use.step, name), out, len(cells)) for name in ("input", operator.second))
     left, right = operator.slopes
     slopes = left(a, b) if use.argument == "input" else right(a, b)
     return Slopes(cells, np.broadcast_to(slopes, cells.shape).astype(np.float64))
@@ -197,7 +197,7 @@ def _toward_zero(step: Step) -> Operator:
     """A division that cuts off what is behind the point; the quotient is rounded to its type before that."""
 
     def value(a: Any, b: Any) -> Any:
-        quotient: Any = held(np.divide(a, b), step.outputs[0].dtype)
+        quotient: Any = cast(np.divide(a, b), step.outputs[0].dtype)
         return np.trunc(np.float32(quotient) if step.outputs[0].dtype == "float32" else quotient)
 
     return Operator(

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lmviz.trace.operations.arguments import Argument, argument_of, cell_at, option, place_of, required_argument
 from lmviz.trace.operations.axes import UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import Given, cell_at, given, needed, option, place_of
 from lmviz.trace.operations.latex import result, symbol
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.slopes import Slopes, Use, constant
@@ -28,7 +28,7 @@ class Losses:
     share is 1 times the class's weight; less for each when a target is spread over several classes; 0 if ignored.
     """
 
-    x: Given
+    x: Argument
     rows: Array  # the input, [pos, class]
     classes: NDArray[np.intp]  # that the target names, [pos, named]
     shares: Floats  # of each of them, [pos, named]
@@ -61,7 +61,7 @@ class Losses:
 
 
 def read_losses(step: Step) -> Losses:
-    x, target, weight = needed(step, "input"), needed(step, "target"), given(step, "weight")
+    x, target, weight = required_argument(step, "input"), required_argument(step, "target"), argument_of(step, "weight")
     rows = by_class(x.array)
     n, is_log = rows.shape[1], step.op == "nll_loss"
     weights = np.ones(n) if weight is None else weight.row(...)
@@ -159,7 +159,7 @@ def slopes_class_loss(use: Use) -> Slopes:
     if use.argument != "input":
         raise NotImplementedError("the slope of a target")
     losses = read_losses(use.step)
-    shape = use.given[0].shape
+    shape = use.inputs[0].shape
     own = use.cell[1] if len(shape) > 1 else use.cell[0]
     others, sizes = (use.cell[:1] + use.cell[2:], shape[:1] + shape[2:]) if len(shape) > 1 else ((), ())
     pos = place_of(others, sizes)
@@ -181,7 +181,7 @@ def explain_multi_margin(step: Step, cell: Cell) -> Explanation:
     Source:
         Weston and Watkins 1999, as torch averages it.
     """
-    x, target, weight = needed(step, "input"), needed(step, "target"), given(step, "weight")
+    x, target, weight = required_argument(step, "input"), required_argument(step, "target"), argument_of(step, "weight")
     rows, margin, p = np.atleast_2d(x.row(...)), option(step, "margin", 1.0), option(step, "p", 1.0)
     ids = np.atleast_1d(target.array).astype(np.intp)
     own = np.take_along_axis(rows, ids[:, None], 1)
@@ -197,7 +197,10 @@ def explain_multilabel_margin(step: Step, cell: Cell) -> Explanation:
 
     A target is a list of classes; what comes after a -1 does not count.
     """
-    x, target = np.atleast_2d(needed(step, "input").row(...)), np.atleast_2d(needed(step, "target").array)
+    x, target = (
+        np.atleast_2d(required_argument(step, "input").row(...)),
+        np.atleast_2d(required_argument(step, "target").array),
+    )
     each = np.zeros(len(x))
     for n, (row, ids) in enumerate(zip(x, target, strict=True)):
         own = [int(c) for c in ids[: int(np.argmax(ids < 0)) if (ids < 0).any() else len(ids)]]

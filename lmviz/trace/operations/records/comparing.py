@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import option, required_argument
 from lmviz.trace.operations.axes import BROADCAST
 from lmviz.trace.operations.dtypes import BITS
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import needed, option
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.arithmetic import Operator, both, explain_operator, of_two
@@ -48,7 +48,7 @@ def _bits(name: str, logic: Callable[[Any, Any], Any], sign: str, of_bits: Calla
 
 def explain_bitwise_not(step: Step, cell: Cell) -> Explanation:
     """True becomes false; an integer n becomes -n - 1."""
-    x = needed(step, "input", 1)
+    x = required_argument(step, "input", 1)
     at, number = x.piece(cell), x.exact(cell)
     formula = rf"{result(step, cell)} = \lnot {x.latex(*cell)}"
     if x.array.dtype == bool:

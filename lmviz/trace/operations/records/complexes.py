@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, required_argument, shown
 from lmviz.trace.operations.axes import BROADCAST, SAME, AxisRule
 from lmviz.trace.operations.explanation import Explanation, plain_number, write
-from lmviz.trace.operations.given import inputs, needed, shown
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.functions import Function, of_one
@@ -23,7 +23,7 @@ def explain_joined(step: Step, cell: Cell) -> Explanation:
         x = inputs(step)[0]
         (a, a_at), (b, b_at) = (x, (*cell, 0)), (x, (*cell, 1))
     else:
-        a, b = needed(step, "real"), needed(step, "imag")
+        a, b = required_argument(step, "real"), required_argument(step, "imag")
         a_at, b_at = a.under(cell), b.under(cell)
     value = complex(a.number(a_at), b.number(b_at))
     formula = f"{result(step, cell)} = {a.latex(*a_at)} + {b.latex(*b_at)} i"
@@ -54,7 +54,7 @@ def _part(step: Step, at: Cell, cell: Cell, real: bool) -> Explanation:
 
 def explain_polar(step: Step, cell: Cell) -> Explanation:
     """abs × (cos(angle) + i sin(angle))."""
-    size, angle = needed(step, "abs"), needed(step, "angle")
+    size, angle = required_argument(step, "abs"), required_argument(step, "angle")
     r_at, at = size.under(cell), angle.under(cell)
     value = complex(size.number(r_at) * np.exp(1j * angle.number(at)))
     formula = rf"{result(step, cell)} = {size.latex(*r_at)} \, e^{{i \, {angle.latex(*at)}}}"

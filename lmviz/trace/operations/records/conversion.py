@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, required_argument, shown
 from lmviz.trace.operations.axes import SAME
 from lmviz.trace.operations.dtypes import BITS
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import inputs, needed, shown
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, moves, setting
 from lmviz.trace.operations.operation import Operation
-from lmviz.trace.operations.slopes import Slopes, Use, constant, meets, no_slopes
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant, no_slopes
 from lmviz.trace.step import Cell, Step
 
 _TYPES = "float half double bfloat16 long int bool short byte char cfloat cdouble chalf"
@@ -38,14 +38,14 @@ def slopes_to(use: Use) -> Slopes:
 
 def explain_copy(step: Step, cell: Cell) -> Explanation:
     """`x.copy_(src)`: the source's number, repeated where the source is smaller, in x's own type."""
-    src = needed(step, "src")
+    src = required_argument(step, "src")
     at = src.under(cell)
     return shown(result(step, cell), src, at)
 
 
 def slopes_copy(use: Use) -> Slopes:
     """What was overwritten goes nowhere."""
-    return constant(meets(use)[0]) if use.argument == "src" else no_slopes(use)
+    return constant(broadcast_cells(use)[0]) if use.argument == "src" else no_slopes(use)
 
 
 def _filled(name: str, arguments: str, spellings: str = "") -> Operation:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, product, required_argument
 from lmviz.trace.operations.axes import AxisRule, Named, Settings, Shape
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Terms, write
-from lmviz.trace.operations.given import Given, given, needed, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import setting
 from lmviz.trace.operations.operation import Operation
@@ -62,7 +62,7 @@ def explain_convolution(step: Step, cell: Cell) -> Explanation:
     Source:
         Dumoulin and Visin 2016, 2.
     """
-    x, weight = needed(step, "input"), needed(step, "weight")
+    x, weight = required_argument(step, "input"), required_argument(step, "weight")
     n = weight.array.ndim - 2
     kernel = kernel_of(step, weight.shape[2:])
     lead, out, place = cell[: -n - 1], cell[-n - 1], cell[-n:]
@@ -90,7 +90,7 @@ def explain_transposed(step: Step, cell: Cell) -> Explanation:
     Source:
         Dumoulin and Visin 2016, 4.
     """
-    x, weight = needed(step, "input"), needed(step, "weight")
+    x, weight = required_argument(step, "input"), required_argument(step, "weight")
     n = weight.array.ndim - 2
     kernel = kernel_of(step, weight.shape[2:])
     lead, out, place = cell[: -n - 1], cell[-n - 1], cell[-n:]
@@ -107,20 +107,22 @@ def explain_transposed(step: Step, cell: Cell) -> Explanation:
 
 def _backward(kernel: Kernel, place: Cell, inside: Cell) -> Cell | None:
     """The input cell that reaches a place with a cell of its kernel; None if the stride passes it by."""
-    reached = []
+    broadcast_ranges = []
     for axis, (p, k) in enumerate(zip(place, inside, strict=True)):
         i, rest = divmod(p + kernel.padding[axis] - k * kernel.dilation[axis], kernel.stride[axis])
         if rest:
             return None
-        reached.append(i)
-    return tuple(reached)
+        broadcast_ranges.append(i)
+    return tuple(broadcast_ranges)
 
 
 def _is_in(cell: Cell, shape: Sequence[int]) -> bool:
     return all(0 <= i < size for i, size in zip(cell, shape, strict=True))
 
 
-def _sum(step: Step, cell: Cell, x: Given, weight: Given, found: list[tuple[Cell, Cell]], out: int) -> Explanation:
+def _sum(
+    step: Step, cell: Cell, x: Argument, weight: Argument, found: list[tuple[Cell, Cell]], out: int
+) -> Explanation:
     """The products of some cells of the input and of the kernel, and the bias."""
     products = x.row(_together([a for a, _ in found], x)) * weight.row(_together([b for _, b in found], weight))
     terms = Terms(
@@ -130,14 +132,14 @@ def _sum(step: Step, cell: Cell, x: Given, weight: Given, found: list[tuple[Cell
         products.sum(),
         rf"{result(step, cell)} = \sum_{{c,k}} {x.latex('c', 'k')} \cdot {weight.latex('c', 'k')}",
     )
-    bias = given(step, "bias")
+    bias = argument_of(step, "bias")
     if bias is None:
         return Explanation(formula, terms, value)
     written = write("{terms} + {b}", b=bias.piece((out,)))
     return Explanation(f"{formula} + {bias.latex(out)}", terms, value + bias.number((out,)), written)
 
 
-def _together(cells: list[Cell], part: Given) -> tuple[Ints, ...]:
+def _together(cells: list[Cell], part: Argument) -> tuple[Ints, ...]:
     """Some cells as one index."""
     return tuple(np.array(cells, np.intp).reshape(len(cells), part.array.ndim).T)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, option, plain, product
 from lmviz.trace.operations.axes import RESIZED, SAME, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, write
-from lmviz.trace.operations.given import inputs, option, plain, product
 from lmviz.trace.operations.group import Group, axes_of, group
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation

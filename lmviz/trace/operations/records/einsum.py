@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, cell_at, inputs, option, product, required_argument
 from lmviz.trace.operations.axes import UNNAMED, AxisRule, Named, Settings, Shape
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, write
-from lmviz.trace.operations.given import Given, cell_at, given, inputs, needed, option, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.products import exact_sum
-from lmviz.trace.operations.slopes import Slopes, Use, constant, flat, meets, mesh
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant, flat, mesh
 from lmviz.trace.step import Cell, Step
 
 Labels = tuple[str, ...]
@@ -26,11 +26,11 @@ Labels = tuple[str, ...]
 class Einsum:
     """An equation read against its operands. `...` has become letters of its own, "0" for its last axis."""
 
-    operands: tuple[Given, ...]
+    operands: tuple[Argument, ...]
     labels: tuple[Labels, ...]  # of each operand's axes
     output: Labels
     sizes: dict[str, int]
-    added: Given | None = None  # a bias, which is added under each cell of the output
+    added: Argument | None = None  # a bias, which is added under each cell of the output
 
     @property
     def summed(self) -> Labels:
@@ -56,8 +56,8 @@ def read_einsum(step: Step) -> Einsum:
         raise NotImplementedError("einsum without letters")
     operands = tuple(inputs(step))
     left, arrow, right = equation.replace(" ", "").partition("->")
-    given = zip(left.split(","), operands, strict=True)
-    labels = tuple(_spelled(part, operand.array.ndim) for part, operand in given)
+    written = zip(left.split(","), operands, strict=True)
+    labels = tuple(_spelled(part, operand.array.ndim) for part, operand in written)
     sizes: dict[str, int] = {}
     for row, operand in zip(labels, operands, strict=True):
         for label, size in zip(row, operand.shape, strict=True):
@@ -102,7 +102,7 @@ def explain_einsum(read: Reader, step: Step, cell: Cell) -> Explanation:
     return found if this.added is None else _added(found, this.added, cell)
 
 
-def _added(found: Explanation, added: Given, cell: Cell) -> Explanation:
+def _added(found: Explanation, added: Argument, cell: Cell) -> Explanation:
     at = added.under(cell)
     written = write("{terms} + {b}", b=added.piece(at))
     return Explanation(f"{found.formula} + {added.latex(*at)}", found.terms, found.value + added.exact(at), written)
@@ -112,9 +112,9 @@ def slopes_einsum(read: Reader, use: Use) -> Slopes:
     """The product of the other operands, summed over the letters that neither the output nor this operand has."""
     this = read(use.step)
     if this.added is not None and use.n >= len(this.operands):
-        cells, _ = meets(use)
+        cells, _ = broadcast_cells(use)
         return constant(cells)
-    own = zip(this.labels[use.n], use.cell, use.given[use.n].shape, strict=True)
+    own = zip(this.labels[use.n], use.cell, use.inputs[use.n].shape, strict=True)
     letters = [(label, i) for label, i, size in own if size == this.sizes[label]]  # the others are repeated
     fixed = dict(letters)
     if any(fixed[label] != i for label, i in letters):  # off a diagonal
@@ -165,10 +165,10 @@ def read_tensordot(step: Step) -> Einsum:
 
 def read_bilinear(step: Step) -> Einsum:
     """bilinear: input1[..., i] × weight[o, i, j] × input2[..., j], and a bias[o]."""
-    a, b, weight = (needed(step, name) for name in ("input1", "input2", "weight"))
+    a, b, weight = (required_argument(step, name) for name in ("input1", "input2", "weight"))
     lead = _letters(a.array.ndim - 1)
     labels = ([*lead, "i"], [*lead, "j"], ["o", "i", "j"])
-    return contraction((a, b, weight), labels, [*lead, "o"], given(step, "bias"))
+    return contraction((a, b, weight), labels, [*lead, "o"], argument_of(step, "bias"))
 
 
 def read_vdot(step: Step) -> Einsum:
@@ -190,7 +190,7 @@ def read_vecdot(step: Step) -> Einsum:
 
 
 def contraction(
-    operands: Sequence[Given], labels: Sequence[Sequence[str]], output: Sequence[str], added: Given | None = None
+    operands: Sequence[Argument], labels: Sequence[Sequence[str]], output: Sequence[str], added: Argument | None = None
 ) -> Einsum:
     """A sum of products from the labels of its operands' axes."""
     sizes: dict[str, int] = {}

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, inputs, plain, product
 from lmviz.trace.operations.axes import LIKE_INPUT, UNNAMED, AxisRule, Named, Settings, Shape
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Terms
-from lmviz.trace.operations.given import Given, given, inputs, plain, product
 from lmviz.trace.operations.group import axes_of
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import Places, setting, view
@@ -18,7 +18,7 @@ from lmviz.trace.operations.operation import Operation
 from lmviz.trace.step import Cell, Step
 
 
-def transformed_axes(step: Step, x: Given) -> tuple[int, ...]:
+def transformed_axes(step: Step, x: Argument) -> tuple[int, ...]:
     """The axes that a transform goes along: the last, the last two, or all of them, unless it says which."""
     dim: Any = setting(step, "dim", setting(step, "dims"))
     if dim is None:
@@ -87,7 +87,7 @@ def explain_frames(step: Step, cell: Cell) -> Explanation:
 
 def _window(step: Step, n_fft: int) -> Any:
     """The weights of a frame, in its middle if they are fewer."""
-    given_window = given(step, "window")
+    given_window = argument_of(step, "window")
     length = int(setting(step, "win_length", n_fft))
     weights = np.ones(length) if given_window is None else given_window.row(...)
     before = (n_fft - length) // 2

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import argument_of, inputs, option
 from lmviz.trace.operations.axes import SAME
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, plain_number, write
-from lmviz.trace.operations.given import given, inputs, option
 from lmviz.trace.operations.latex import numeral, result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.slopes import Slopes, Use, constant
@@ -54,17 +54,17 @@ def explain_function(function: Function, step: Step, cell: Cell) -> Explanation:
 
 def slopes_function(function: Function, use: Use) -> Slopes:
     """The derivative of a function of one number, at that number."""
-    if use.given[use.n].is_complex:
+    if use.inputs[use.n].is_complex:
         raise NotImplementedError("the slope of a complex number")
     if function.slope is None:
         return slopes_of_torch(use)
-    x, settings = use.given[use.n].number(use.cell), settings_of(function, use.step)
+    x, settings = use.inputs[use.n].number(use.cell), settings_of(function, use.step)
     return constant(np.array([use.place]), float(function.slope(x, *settings.values())))
 
 
 def settings_of(function: Function, step: Step) -> dict[str, float]:
     for name in function.settings:
-        if (found := given(step, name)) is not None and not found.plain:
+        if (found := argument_of(step, name)) is not None and not found.plain:
             raise NotImplementedError(f"{step.op} with a tensor as {name!r}")
     return {name: option(step, name, otherwise) for name, otherwise in function.settings.items()}
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, option, required_argument
 from lmviz.trace.operations.axes import LIKE_INPUT, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import Given, given, needed, option
 from lmviz.trace.operations.latex import result, symbol
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.activations import normal_share
@@ -57,7 +57,7 @@ def _linear(x: Floats, weight: Floats, bias: Any) -> Floats:
 
 def _rows(step: Step, name: str) -> Any:
     """A tensor's numbers in float64; None if it was not given."""
-    found = given(step, name)
+    found = argument_of(step, name)
     return None if found is None else found.row(...)
 
 
@@ -69,7 +69,7 @@ def attended(step: Step) -> Attended:
     drops = option(step, "dropout_p", 0.0) and step.settings.get("training")
     if drops or step.operand("static_k") is not None:
         raise NotImplementedError("attention with dropout, or with keys of its own")
-    q, k, v = (_batched(needed(step, name).row(...)) for name in ("query", "key", "value"))
+    q, k, v = (_batched(required_argument(step, name).row(...)) for name in ("query", "key", "value"))
     q, k, v = _projected(step, q, k, v)
     if (bias_k := _rows(step, "bias_k")) is not None:
         k = np.concatenate([k, np.broadcast_to(bias_k, (len(k), 1, k.shape[-1]))], 1)
@@ -102,7 +102,7 @@ def _projected(step: Step, q: Floats, k: Floats, v: Floats) -> tuple[Floats, Flo
 def _masks(step: Step, n_query: int, n_key: int, n_heads: int) -> Any:
     """What is added to the scores: -inf where a mask hides, the mask's own numbers where it has some."""
     added: Any = 0.0
-    mask, padding = given(step, "attn_mask"), given(step, "key_padding_mask")
+    mask, padding = argument_of(step, "attn_mask"), argument_of(step, "key_padding_mask")
     causal = step.settings.get("is_causal") and padding is None and not step.settings.get("need_weights", True)
     if causal:
         added = np.where(np.tril(np.ones((n_query, n_key), bool)), 0.0, -np.inf)
@@ -114,7 +114,7 @@ def _masks(step: Step, n_query: int, n_key: int, n_heads: int) -> Any:
     return added
 
 
-def _as_added(mask: Given) -> Floats:
+def _as_added(mask: Argument) -> Floats:
     return np.where(mask.array, -np.inf, 0.0) if mask.array.dtype == bool else mask.row(...)
 
 
@@ -141,7 +141,7 @@ def explain_multi_head(step: Step, cell: Cell, output: int = 0) -> Explanation:
 
 def explain_native(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The same for the fast path, which is batch first and attends to itself."""
-    found = _attends_to_itself(step, needed(step, "query").row(...))
+    found = _attends_to_itself(step, required_argument(step, "query").row(...))
     if output == 1:
         return _weight(step, cell, cell, found.pattern)
     return _projection(step, cell, found.joined[cell[:-1]], "out_proj_weight", "out_proj_bias")
@@ -155,7 +155,7 @@ def _attends_to_itself(step: Step, x: Floats) -> Attended:
 
 
 def _fast_mask(step: Step) -> Any:
-    mask = given(step, "mask")
+    mask = argument_of(step, "mask")
     if mask is None:
         return 0.0
     hidden = mask.array.astype(bool)
@@ -164,7 +164,7 @@ def _fast_mask(step: Step) -> Any:
 
 def _projection(step: Step, cell: Cell, row: Floats, weight_name: str, bias_name: str) -> Explanation:
     """The dot product of a row that was computed on the way and a row of a weight, plus its bias."""
-    weight, bias, out = needed(step, weight_name), given(step, bias_name), cell[-1]
+    weight, bias, out = required_argument(step, weight_name), argument_of(step, bias_name), cell[-1]
     column = weight.row((out, slice(None)))
     products = row * column
 
@@ -203,7 +203,7 @@ def explain_encoder_layer(step: Step, cell: Cell) -> Explanation:
 
     The last sum is written out: the stream, and what the MLP adds to it; or that, normalised.
     """
-    x = needed(step, "src").row(...)
+    x = required_argument(step, "src").row(...)
     first = bool(step.settings.get("norm_first"))
     read = _normed(step, x, 1) if first else x
     attended_to = _attends_to_itself(step, read)
@@ -221,7 +221,7 @@ def explain_encoder_layer(step: Step, cell: Cell) -> Explanation:
 
 def _last_norm(step: Step, cell: Cell, total: Floats, left: str) -> Explanation:
     row, eps = total[cell[:-1]], option(step, "eps", 1e-5)
-    weight, bias, i = needed(step, "norm2_weight"), needed(step, "norm2_bias"), (cell[-1],)
+    weight, bias, i = required_argument(step, "norm2_weight"), required_argument(step, "norm2_bias"), (cell[-1],)
     mean, scale = float(row.mean()), float(np.sqrt(row.var() + eps))
     value = (row[cell[-1]] - mean) / scale * weight.number(i) + bias.number(i)
     written = write("({x} − {m}) / {s} × {w} + {b}", x=float(row[cell[-1]]), m=mean, s=scale, w=weight.piece(i),

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, cell_at, cell_under, inputs, option, product, required_argument
 from lmviz.trace.operations.axes import REDUCED, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import Given, cell_at, cell_under, inputs, needed, option, product
 from lmviz.trace.operations.group import Group, axes_of, group
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
@@ -74,7 +74,7 @@ def _nonzero(left: str, cells: Group) -> Explanation:
 
 
 def _apart(
-    step: Step, cell: Cell, a: tuple[Given, list[Cell]], b: tuple[Given, list[Cell]], p: float, eps: float
+    step: Step, cell: Cell, a: tuple[Argument, list[Cell]], b: tuple[Argument, list[Cell]], p: float, eps: float
 ) -> Explanation:
     """The p-norm of the difference of two rows, to each number of which `eps` is added."""
     (x, x_cells), (y, y_cells) = a, b
@@ -100,7 +100,7 @@ def _apart(
 
 def explain_cdist(step: Step, cell: Cell) -> Explanation:
     """The distance from a row of x1 to a row of x2."""
-    x, y = needed(step, "x1"), needed(step, "x2")
+    x, y = required_argument(step, "x1"), required_argument(step, "x2")
     *batch, row, col = cell
     i, j = (*cell_under(tuple(batch), x.shape[:-2]), row), (*cell_under(tuple(batch), y.shape[:-2]), col)
     every = range(x.shape[-1])
@@ -109,7 +109,7 @@ def explain_cdist(step: Step, cell: Cell) -> Explanation:
 
 def explain_pairwise(step: Step, cell: Cell) -> Explanation:
     """The distance from each row of x1 to the row of x2 at the same place."""
-    x, y = needed(step, "x1"), needed(step, "x2")
+    x, y = required_argument(step, "x1"), required_argument(step, "x2")
     lead = cell[:-1] if step.settings.get("keepdim") else cell
     rows = [
         (part, [(*cell_under(lead, part.shape[:-1]), k % part.shape[-1]) for k in range(max(x.shape[-1], y.shape[-1]))])
@@ -145,7 +145,7 @@ def explain_dist(step: Step, cell: Cell) -> Explanation:
 
 def explain_cosine(step: Step, cell: Cell) -> Explanation:
     """a · b over the product of their lengths, each at least eps."""
-    x, y = needed(step, "x1"), needed(step, "x2")
+    x, y = required_argument(step, "x1"), required_argument(step, "x2")
     shape = np.broadcast_shapes(x.shape, y.shape)
     (axis,), eps = axes_of(step.settings.get("dim", 1), len(shape)), option(step, "eps", 1e-8)
     places = [(*cell[:axis], k, *cell[axis:]) for k in range(shape[axis])]

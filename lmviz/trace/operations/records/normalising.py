@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, option, required_argument, tensor
 from lmviz.trace.operations.axes import SAME
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Operand, Piece, Term, Terms, write
-from lmviz.trace.operations.given import Given, given, needed, option, tensor
 from lmviz.trace.operations.group import Group, axes_of, group
 from lmviz.trace.operations.latex import numeral, result
 from lmviz.trace.operations.operation import Operation
@@ -39,13 +39,13 @@ class Normed:
 
 def normed_row(step: Step, cell: Cell) -> Normed:
     """The numbers that a cell was normalised with. Without `eps`, rms_norm takes the precision of its input's type."""
-    row = _row(step, needed(step, "input"), cell)
+    row = _row(step, required_argument(step, "input"), cell)
     eps = option(step, "eps", _EPSILON[step.inputs[0].dtype] if step.op == "rms_norm" else 1e-5)
     mean = row.numbers.mean() if step.op in _CENTRED else np.float64(0)
     return Normed(row, mean, np.sqrt(((row.numbers - mean) ** 2).mean() + eps), eps)
 
 
-def _row(step: Step, x: Given, cell: Cell) -> Group:
+def _row(step: Step, x: Argument, cell: Cell) -> Group:
     """layer_norm and rms_norm go over the last axes, batch_norm over all but the channels (the second axis),
     instance_norm over all behind them, group_norm over some channels and all behind them."""
     ndim = x.array.ndim
@@ -61,9 +61,9 @@ def _row(step: Step, x: Given, cell: Cell) -> Group:
     return group(x, axes if step.op == "instance_norm" else (0, *axes), cell)
 
 
-def weights_at(step: Step, cell: Cell) -> list[tuple[str, Given, Cell]]:
+def weights_at(step: Step, cell: Cell) -> list[tuple[str, Argument, Cell]]:
     """The scale and the shift of a cell, if the step has them: one for each place in the row, or for each channel."""
-    found = [(name, given(step, name)) for name in ("weight", "bias")]
+    found = [(name, argument_of(step, name)) for name in ("weight", "bias")]
     by_channel = step.op in ("group_norm", "batch_norm", "instance_norm")
     return [
         (name, part, (cell[1],) if by_channel else cell[len(cell) - part.array.ndim :])
@@ -81,7 +81,7 @@ def explain_norm(step: Step, cell: Cell) -> Explanation:
     Source:
         Ba et al. 2016, eq. 4; Zhang and Sennrich 2019, eq. 4; Wu and He 2018, eq. 1 and 7; Ioffe and Szegedy 2015.
     """
-    this, x, centred = normed_row(step, cell), needed(step, "input"), step.op in _CENTRED
+    this, x, centred = normed_row(step, cell), required_argument(step, "input"), step.op in _CENTRED
     value = (x.number(cell) - this.mean) / this.scale
     named: dict[str, Piece] = {"x": x.piece(cell), "mean": float(this.mean), "n": float(len(this.row)), "eps": this.eps}
     terms = squares(this.row, float(this.mean)) if centred else own_squares(this.row)
@@ -96,7 +96,7 @@ def _scaled(
     step: Step, cell: Cell, value: Any, how: tuple[str, str, str], named: dict[str, Piece], terms: Terms
 ) -> Explanation:
     template, square, above = how
-    x = needed(step, "input").latex(*cell)
+    x = required_argument(step, "input").latex(*cell)
     formula = rf"\frac{{{above.replace('@', x)}}}{{\sqrt{{\tfrac{{1}}{{n}} \sum_i {square} + \varepsilon}}}}"
     return _shifted(step, cell, value, template, formula, named, terms)
 
@@ -114,7 +114,7 @@ def _shifted(
 
 
 def own_squares(row: Group) -> Terms:
-    template = "|{x}| ^ {2}" if row.given.is_complex else "({x}) ^ {2}"
+    template = "|{x}| ^ {2}" if row.tensor.is_complex else "({x}) ^ {2}"
 
     def term(i: int) -> Term:
         x = row.operand(i)
@@ -134,7 +134,7 @@ def explain_tracked_norm(step: Step, cell: Cell) -> Explanation:
     """
     if uses_batch(step):
         return explain_norm(step, cell)
-    x, mean, variance = (needed(step, name) for name in ("input", "running_mean", "running_var"))
+    x, mean, variance = (required_argument(step, name) for name in ("input", "running_mean", "running_var"))
     at, eps = (cell[1],), option(step, "eps", 1e-5)
     value = (x.number(cell) - mean.number(at)) / np.sqrt(variance.number(at) + eps)
     formula = rf"\frac{{{x.latex(*cell)} - {mean.latex(*at)}}}{{\sqrt{{{variance.latex(*at)} + {numeral(eps)}}}}}"
@@ -154,7 +154,7 @@ def explain_kept(step: Step, cell: Cell, before: Value) -> Explanation:
     momentum = step.settings.get("momentum", 0.1)
     if momentum is None or step.op != "batch_norm":
         raise NotImplementedError("an average over all batches so far")
-    x, old, share = needed(step, "input"), tensor(before), float(momentum)  # type: ignore[arg-type]
+    x, old, share = required_argument(step, "input"), tensor(before), float(momentum)  # type: ignore[arg-type]
     row = group(x, (0, *range(2, x.array.ndim)), (0, cell[0], *(0 for _ in x.shape[2:])))
     of_mean = before is step.operand("running_mean")
     n = float(len(row)) if of_mean else float(len(row) - 1)
@@ -173,7 +173,7 @@ def slopes_norm(use: Use) -> Slopes:
 
     rms_norm lacks the 1/n. A weight's slope is the normed number at each position; a bias's is 1.
     """
-    x = needed(use.step, "input")
+    x = required_argument(use.step, "input")
     if use.argument != "input":
         lead = mesh(*map(range, x.shape[: x.array.ndim - len(use.cell)]))
         cells = flat([*lead, *(np.full(len(lead[0]) if lead else 1, i) for i in use.cell)], use.shape)
@@ -190,7 +190,7 @@ def slopes_norm(use: Use) -> Slopes:
 
 def _normed(use: Use, cells: Ints) -> Floats:
     """The normed numbers, before weight and bias, at some cells."""
-    x = needed(use.step, "input").row(...)
+    x = required_argument(use.step, "input").row(...)
     axes = tuple(range(x.ndim - len(use.cell), x.ndim))
     this = normed_row(use.step, tuple(0 for _ in x.shape))
     mean = x.mean(axis=axes, keepdims=True) if use.step.op == "layer_norm" else np.float64(0)
@@ -210,7 +210,7 @@ def slopes_tracked_norm(use: Use) -> Slopes:
 
 def explain_normalize(step: Step, cell: Cell) -> Explanation:
     """x / max(length of its row, eps), where the length is the p-norm along `dim`."""
-    x, p, eps = needed(step, "input"), option(step, "p", 2.0), option(step, "eps", 1e-12)
+    x, p, eps = required_argument(step, "input"), option(step, "p", 2.0), option(step, "eps", 1e-12)
     row = group(x, axes_of(step.settings.get("dim", 1), x.array.ndim), cell)
     powers = np.abs(row.numbers) ** p
     length = np.maximum(powers.sum() ** (1 / p), eps)
@@ -241,7 +241,7 @@ def explain_local_response(step: Step, cell: Cell) -> Explanation:
     Source:
         Krizhevsky et al. 2012, 3.3; torch takes the mean, not the sum, of the squares.
     """
-    x, size = needed(step, "input"), int(option(step, "size", 1))
+    x, size = required_argument(step, "input"), int(option(step, "size", 1))
     alpha, beta, k = option(step, "alpha", 1e-4), option(step, "beta", 0.75), option(step, "k", 1.0)
     first = cell[1] - size // 2
     near = slice(max(first, 0), min(first + size, x.shape[1]))

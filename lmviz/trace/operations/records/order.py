@@ -6,15 +6,15 @@ from functools import partial
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, cell_at, inputs, option, place_of, shown
 from lmviz.trace.operations.axes import LIKE_INPUT, REDUCED, RESIZED, SAME, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, write
-from lmviz.trace.operations.given import Given, cell_at, given, inputs, option, place_of, shown
 from lmviz.trace.operations.group import Group, axes_of, group, group_of
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.reduce import result_cell
-from lmviz.trace.operations.slopes import Slopes, Use, constant, meets, no_slopes, numbers, one
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant, no_slopes, numbers, one
 from lmviz.trace.step import Cell, Step
 
 # -- the largest and the smallest ------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def as_torch_chose(cells: Group, place: int, chosen: int) -> int:
 def number_or_place(left: str, cells: Group, place: int, wants_place: bool) -> Explanation:
     """A number of a row; or where it stands: along several axes, counted through them."""
     if not wants_place:
-        return shown(left, cells.given, cells.cell(place))
+        return shown(left, cells.tensor, cells.cell(place))
     return Explanation(left, (), place, write("{x} → {i}", x=cells.operand(place), i=float(place)))
 
 
@@ -65,7 +65,7 @@ def slopes_extreme(use: Use) -> Slopes:
     """Only the largest number counts; equal ones have equal shares."""
     cells, cell = result_cell(use)
     best = cells.numbers.max() if "max" in use.step.op else cells.numbers.min()
-    won = use.given[0].number(use.cell) == best
+    won = use.inputs[0].number(use.cell) == best
     return one(use, cell, float(won) / float((cells.numbers == best).sum()))
 
 
@@ -73,7 +73,7 @@ def slopes_max(use: Use) -> Slopes:
     """max and min: along an axis one number is taken; of all numbers, or of two tensors, equal ones share."""
     if len(use.step.inputs) == 1:
         return slopes_chosen(use) if len(use.step.outputs) == 2 else slopes_extreme(use)
-    (cells, out), own, other = meets(use), use.given[use.n], use.given[1 - use.n]
+    (cells, out), own, other = broadcast_cells(use), use.inputs[use.n], use.inputs[1 - use.n]
     mine, theirs = numbers(own, out, len(cells)), numbers(other, out, len(cells))
     won = mine > theirs if use.step.op == "max" else mine < theirs
     return Slopes(cells, np.where(mine == theirs, 0.5, won).astype(np.float64))
@@ -83,7 +83,7 @@ def slopes_chosen(use: Use) -> Slopes:
     """A number goes where the recorded places, the second output, say that it was taken."""
     if use.output == 1:
         return no_slopes(use)
-    x, taken = use.given[0], use.step.outputs[1].array
+    x, taken = use.inputs[0], use.step.outputs[1].array
     if not x.shape:
         return constant(np.zeros(1, np.intp))
     dim = int(option(use.step, "dim", -1))
@@ -157,7 +157,7 @@ def slopes_ranked(use: Use) -> Slopes:
 
 def explain_quantile(step: Step, cell: Cell) -> Explanation:
     """Between two numbers of a row, at the place that a share q lies below: lower + part of the way to the upper."""
-    q = given(step, "q")
+    q = argument_of(step, "q")
     if q is None or step.settings.get("interpolation", "linear") != "linear":
         raise NotImplementedError("a quantile that does not interpolate")
     share, cell_of_row = (float(q.number(cell[:1])), cell[1:]) if q.shape else (float(q.number(())), cell)
@@ -165,7 +165,7 @@ def explain_quantile(step: Step, cell: Cell) -> Explanation:
     row = cells.numbers
     left = rf"{result(step, cell)} = \operatorname{{quantile}}_{{{share:g}}} {cells.latex()}"
     if step.op == "quantile" and np.isnan(row).any():
-        return shown(left, cells.given, cells.cell(int(np.flatnonzero(np.isnan(row))[0])))
+        return shown(left, cells.tensor, cells.cell(int(np.flatnonzero(np.isnan(row))[0])))
     order = np.argsort(row, kind="stable")[: int((~np.isnan(row)).sum())]
     rank = share * (len(order) - 1)
     low, high = (cells.operand(int(order[i])) for i in (int(np.floor(rank)), int(np.ceil(rank))))
@@ -181,7 +181,7 @@ def explain_searchsorted(step: Step, cell: Cell) -> Explanation:
     """How many of the sorted numbers are smaller than x; with `right`, how many are not larger."""
     is_bucketize = step.op == "bucketize"
     names = ("boundaries", "input") if is_bucketize else ("sorted_sequence", "input")
-    edges, x = (given(step, name) for name in names)
+    edges, x = (argument_of(step, name) for name in names)
     if edges is None or x is None or step.operand("sorter") is not None:
         raise NotImplementedError("a search with a sorter")
     right = bool(step.settings.get("right")) or step.settings.get("side") == "right"
@@ -199,7 +199,7 @@ def explain_searchsorted(step: Step, cell: Cell) -> Explanation:
 
 def explain_isin(step: Step, cell: Cell) -> Explanation:
     """1 if the number is one of those asked for."""
-    x, wanted = given(step, "elements"), given(step, "test_elements")
+    x, wanted = argument_of(step, "elements"), argument_of(step, "test_elements")
     if x is None or wanted is None:
         raise NotImplementedError("isin without its two arguments")
     at, every = x.under(cell), wanted.row(...).reshape(-1)
@@ -210,7 +210,7 @@ def explain_isin(step: Step, cell: Cell) -> Explanation:
 
 def explain_unique(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The numbers that occur, in order; then, if asked for, which of them each number is, and how often each occurs."""
-    x: Given = inputs(step)[0]
+    x: Argument = inputs(step)[0]
     if step.settings.get("dim") is not None:
         raise NotImplementedError("rows that are unique")
     if step.op == "unique_consecutive":
@@ -229,7 +229,7 @@ def explain_unique(step: Step, cell: Cell, output: int = 0) -> Explanation:
     return Explanation(f"{left}{count}", (), count, write("{x} → {n}", x=float(found[cell[0]]), n=float(count)))
 
 
-def _run_of(step: Step, x: Given, cell: Cell, output: int) -> Explanation:
+def _run_of(step: Step, x: Argument, cell: Cell, output: int) -> Explanation:
     """Equal numbers that follow each other, once; then, if asked for, the run of each number, and how long runs are."""
     row = x.array.reshape(-1)
     starts = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]])[: len(row)])

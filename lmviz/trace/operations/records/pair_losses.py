@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, cell_at, option, required_argument
 from lmviz.trace.operations.axes import UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, write
-from lmviz.trace.operations.given import Given, cell_at, given, needed, option
 from lmviz.trace.operations.latex import result, symbol
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.class_losses import reduced, reduction_of
-from lmviz.trace.operations.slopes import Slopes, Use, constant, meets
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant
 from lmviz.trace.step import Cell, Step
 
 Chosen = Callable[..., str]
@@ -45,7 +45,7 @@ def explain_pair_loss(loss: PairLoss, step: Step, cell: Cell) -> Explanation:
     shape = np.broadcast_shapes(*(part.shape for part in parts))
     settings = {name: option(step, name, otherwise) for name, otherwise in loss.settings.items()}
     each = loss.value(*(np.broadcast_to(part.row(...), shape) for part in parts), *settings.values())
-    weight = given(step, "weight")
+    weight = argument_of(step, "weight")
     if weight is not None:
         each = each * np.broadcast_to(weight.row(...), shape)
 
@@ -68,13 +68,13 @@ def explain_pair_loss(loss: PairLoss, step: Step, cell: Cell) -> Explanation:
     )
 
 
-def _parts(loss: PairLoss, step: Step) -> list[Given]:
-    return [needed(step, name) for name in loss.arguments]
+def _parts(loss: PairLoss, step: Step) -> list[Argument]:
+    return [required_argument(step, name) for name in loss.arguments]
 
 
 def _divisor(step: Step, size: int) -> float:
     """What a mean divides by: how many places there are; or how much they count, for squares and distances."""
-    weight = given(step, "weight")
+    weight = argument_of(step, "weight")
     if weight is not None and step.op in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"):
         shape = np.broadcast_shapes(weight.shape, *(value.shape for value in step.inputs))
         return float(np.broadcast_to(weight.row(...), shape).sum())
@@ -87,14 +87,14 @@ def slopes_pair_loss(loss: PairLoss, use: Use) -> Slopes:
     """The slope at the one place, over how many there are for a mean."""
     parts = _parts(loss, use.step)
     of_first = loss.slope is not None and use.argument == loss.arguments[0]
-    if not of_first or given(use.step, "weight") is not None or len({part.shape for part in parts}) > 1:
+    if not of_first or argument_of(use.step, "weight") is not None or len({part.shape for part in parts}) > 1:
         return slopes_of_torch(use)
     assert loss.slope is not None
     settings = [option(use.step, name, otherwise) for name, otherwise in loss.settings.items()]
     slope = float(loss.slope(*(part.number(use.cell) for part in parts), *settings))
     reduction = reduction_of(use.step)
     if reduction == "none":
-        return constant(meets(use)[0], slope)
+        return constant(broadcast_cells(use)[0], slope)
     return constant(np.array([0]), slope if reduction == "sum" else slope / _divisor(use.step, parts[0].array.size))
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, inputs, option, place_of
 from lmviz.trace.operations.axes import RESIZED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, write
-from lmviz.trace.operations.given import Given, inputs, option, place_of
 from lmviz.trace.operations.group import Group
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import setting
@@ -33,14 +33,14 @@ def window_of(step: Step, cell: Cell) -> Group:
     return Group(x, (*cell[:-n], *spans), tuple(range(x.array.ndim - n, x.array.ndim)))
 
 
-def _adaptive(step: Step, x: Given, place: Cell) -> list[slice]:
+def _adaptive(step: Step, x: Argument, place: Cell) -> list[slice]:
     """As many windows as asked for, of sizes as equal as can be."""
     n = len(place)
     sizes = zip(place, x.shape[-n:], step.outputs[0].shape[-n:], strict=True)
     return [slice(i * size // count, -(-(i + 1) * size // count)) for i, size, count in sizes]
 
 
-def _strided(step: Step, x: Given, place: Cell) -> list[slice]:
+def _strided(step: Step, x: Argument, place: Cell) -> list[slice]:
     n = len(place)
     kernel, dilation = per_axis(step, "kernel_size", 1, n), per_axis(step, "dilation", 1, n)
     stride, padding = per_axis(step, "stride", kernel, n), per_axis(step, "padding", 0, n)
@@ -58,9 +58,9 @@ def explain_max_pool(step: Step, cell: Cell, output: int = 0) -> Explanation:
     left = rf"{result(step, cell, output)} = \max_{{{cells.letters}}} {cells.latex()}"
     at = cells.cell(place)
     if output == 1:
-        i = place_of(at[-n:], cells.given.shape[-n:])
+        i = place_of(at[-n:], cells.tensor.shape[-n:])
         return Explanation(left, (), i, write("{x} → {i}", x=cells.operand(place), i=float(i)))
-    return Explanation(left, (), cells.given.exact(at), (cells.operand(place),))
+    return Explanation(left, (), cells.tensor.exact(at), (cells.operand(place),))
 
 
 def slopes_max_pool(use: Use) -> Slopes:
@@ -85,7 +85,7 @@ def _divisor(step: Step, cells: Group, cell: Cell) -> int:
     n = axes_pooled(step)
     kernel, padding = per_axis(step, "kernel_size", 1, n), per_axis(step, "padding", 0, n)
     stride, count = per_axis(step, "stride", kernel, n), 1
-    for i, size, k, s, p in zip(cell[-n:], cells.given.shape[-n:], kernel, stride, padding, strict=True):
+    for i, size, k, s, p in zip(cell[-n:], cells.tensor.shape[-n:], kernel, stride, padding, strict=True):
         count *= min(i * s - p + k, size + p) - (i * s - p)
     return count
 

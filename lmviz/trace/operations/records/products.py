@@ -7,13 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import (
+    Argument,
+    argument_of,
+    cell_under,
+    inputs,
+    option,
+    product,
+    required_argument,
+)
 from lmviz.trace.operations.axes import BROADCAST, UNNAMED, Axes, AxisRule, Named, Settings, Shape, unnamed
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Terms, write
-from lmviz.trace.operations.given import Given, cell_under, given, inputs, needed, option, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
-from lmviz.trace.operations.slopes import Slopes, Use, constant, flat, mesh, reached, recorded, under
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_ranges, constant, flat, mesh, recorded, under
 from lmviz.trace.step import Cell, Step
 
 
@@ -40,7 +48,7 @@ def explain_matmul(step: Step, cell: Cell) -> Explanation:
 Pattern = tuple[int | slice, ...]  # a cell with slice(None) in place of one index
 
 
-def rows_of(a: Given, b: Given, cell: Cell) -> tuple[Pattern, Pattern]:
+def rows_of(a: Argument, b: Argument, cell: Cell) -> tuple[Pattern, Pattern]:
     """Where the two vectors stand whose dot product is `cell` of a @ b."""
     rest = list(cell)
     col = [rest.pop()] if b.array.ndim > 1 else []
@@ -59,7 +67,7 @@ def lettered(pattern: Pattern, letter: str = "i") -> tuple[object, ...]:
     return tuple(letter if isinstance(index, slice) else index for index in pattern)
 
 
-def dot(name: str, a: Given, left: Pattern, b: Given, right: Pattern) -> Explanation:
+def dot(name: str, a: Argument, left: Pattern, b: Argument, right: Pattern) -> Explanation:
     """The dot product of a row of `a` and a row of `b`."""
     x, y = a.row(left), b.row(right)
     products = x * y
@@ -68,7 +76,7 @@ def dot(name: str, a: Given, left: Pattern, b: Given, right: Pattern) -> Explana
     return Explanation(formula, terms, exact_sum([(a, left), (b, right)], products))
 
 
-def exact_sum(factors: Sequence[tuple[Given, Any]], products: Any) -> Any:
+def exact_sum(factors: Sequence[tuple[Argument, Any]], products: Any) -> Any:
     """The sum of some products: in full where all factors are whole numbers."""
     if not all(part.is_whole for part, _ in factors):
         return products.sum()
@@ -77,15 +85,15 @@ def exact_sum(factors: Sequence[tuple[Given, Any]], products: Any) -> Any:
 
 
 def slopes_matmul(use: Use) -> Slopes:
-    a, b = use.given
+    a, b = use.inputs
     return _slopes_product(use, a, b, left=use.n == 0)
 
 
-def _slopes_product(use: Use, a: Given, b: Given, left: bool) -> Slopes:
+def _slopes_product(use: Use, a: Argument, b: Argument, left: bool) -> Slopes:
     """a[row, i] goes to the whole row of a @ b, each time multiplied by b[i, col]; b[i, col] to the whole column."""
     n_rows, n_cols = min(a.array.ndim, 2) - 1, min(b.array.ndim, 2) - 1
     n_batch = len(use.shape) - n_rows - n_cols
-    batch = reached(use.cell[:-2], (a if left else b).shape[:-2], use.shape[:n_batch])
+    batch = broadcast_ranges(use.cell[:-2], (a if left else b).shape[:-2], use.shape[:n_batch])
     rows, cols = use.shape[n_batch : n_batch + n_rows], use.shape[n_batch + n_rows :]
     if left:
         out = mesh(*batch, *([i] for i in use.cell[-2:-1]), *map(range, cols))
@@ -106,7 +114,7 @@ def explain_linear(step: Step, cell: Cell) -> Explanation:
         step: a "linear" step with input [..., inner], weight [out, inner] (or [inner]) and bias [out] or None.
         cell: index into the output [..., out].
     """
-    x, weight, bias = needed(step, "input"), needed(step, "weight"), given(step, "bias")
+    x, weight, bias = required_argument(step, "input"), required_argument(step, "weight"), argument_of(step, "bias")
     outer, out = (cell[:-1], cell[-1:]) if weight.array.ndim == 2 else (cell, ())
     found = dot(result(step, cell), x, (*outer, slice(None)), weight, (*out, slice(None)))
     if bias is None:
@@ -118,7 +126,7 @@ def explain_linear(step: Step, cell: Cell) -> Explanation:
 
 def slopes_linear(use: Use) -> Slopes:
     """input[..., i] meets weight[o, i] for every o; weight[o, i] meets input[..., i] at every position."""
-    x, weight = needed(use.step, "input"), needed(use.step, "weight")
+    x, weight = required_argument(use.step, "input"), required_argument(use.step, "weight")
     cell, outs = use.cell, use.shape[-1:] if weight.array.ndim == 2 else ()
     if use.argument == "input":
         out = mesh(*([i] for i in cell[:-1]), *map(range, outs))
@@ -135,7 +143,7 @@ def slopes_linear(use: Use) -> Slopes:
 
 def explain_added_product(step: Step, cell: Cell) -> Explanation:
     """beta * input + alpha * (a @ b): a and b are matrices, batches of them, or b a vector."""
-    start, a, b = (needed(step, name) for name in factors_of(step))
+    start, a, b = (required_argument(step, name) for name in factors_of(step))
     beta: Any = step.settings.get("beta", 1)
     alpha: Any = step.settings.get("alpha", 1)
     at = start.under(cell)
@@ -160,11 +168,13 @@ def factors_of(step: Step) -> tuple[str, str, str]:
 def slopes_added_product(use: Use) -> Slopes:
     """beta for what is added; alpha times the slopes of the product."""
     if use.argument == "input":
-        cells = flat(mesh(*reached(use.cell, use.given[use.n].shape, use.shape)), use.shape)
+        cells = flat(mesh(*broadcast_ranges(use.cell, use.inputs[use.n].shape, use.shape)), use.shape)
         return constant(cells, option(use.step, "beta", 1.0))
     alpha = option(use.step, "alpha", 1.0)
     _, left, right = factors_of(use.step)
-    found = _slopes_product(use, needed(use.step, left), needed(use.step, right), left=use.argument == left)
+    found = _slopes_product(
+        use, required_argument(use.step, left), required_argument(use.step, right), left=use.argument == left
+    )
     return found if alpha == 1 else Slopes(found.cells, alpha * found.values)
 
 
@@ -181,17 +191,17 @@ def slopes_outer(use: Use) -> Slopes:
     """a[row] goes to its row, times b[col]; b[col] to its column."""
     row, col = ([use.cell[0]], range(use.shape[1])) if use.n == 0 else (range(use.shape[0]), [use.cell[0]])
     out = mesh(row, col)
-    return recorded(flat(out, use.shape), use.given[1 - use.n], [out[1 - use.n]])
+    return recorded(flat(out, use.shape), use.inputs[1 - use.n], [out[1 - use.n]])
 
 
 def explain_added_products(step: Step, cell: Cell) -> Explanation:
     """addbmm: beta * input + alpha * (the sum over the batch of batch1 @ batch2); addr adds one outer product."""
-    start, beta, alpha = needed(step, "input"), option(step, "beta", 1.0), option(step, "alpha", 1.0)
+    start, beta, alpha = required_argument(step, "input"), option(step, "beta", 1.0), option(step, "alpha", 1.0)
     if step.op == "addr":
-        a, b = needed(step, "vec1"), needed(step, "vec2")
+        a, b = required_argument(step, "vec1"), required_argument(step, "vec2")
         cells: list[tuple[Cell, Cell]] = [(cell[:1], cell[1:])]
     else:
-        a, b = needed(step, "batch1"), needed(step, "batch2")
+        a, b = required_argument(step, "batch1"), required_argument(step, "batch2")
         row, col = cell
         cells = [((n, row, k), (n, k, col)) for n in range(a.shape[0]) for k in range(a.shape[2])]
     at = start.under(cell)

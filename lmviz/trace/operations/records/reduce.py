@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, option, product
 from lmviz.trace.operations.axes import REDUCED, UNNAMED
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, plain_number, write
-from lmviz.trace.operations.given import inputs, option, product
 from lmviz.trace.operations.group import Group, axes_of, group, group_of
 from lmviz.trace.operations.latex import numeral, result
 from lmviz.trace.operations.operation import Operation
@@ -19,17 +19,17 @@ from lmviz.trace.step import Cell, Step
 
 def terms_of(cells: Group, count: int) -> Terms:
     """The first numbers of a group, as they are."""
-    return Terms(cells.numbers[:count], lambda i: product(cells.label(i), (cells.given, cells.cell(i))))
+    return Terms(cells.numbers[:count], lambda i: product(cells.label(i), (cells.tensor, cells.cell(i))))
 
 
 def total(cells: Group, count: int | None = None) -> Any:
     """The sum of the first numbers of a group, or of all: in full where they are whole."""
-    return sum(cells.exact[:count]) if cells.given.is_whole else cells.numbers[:count].sum()
+    return sum(cells.exact[:count]) if cells.tensor.is_whole else cells.numbers[:count].sum()
 
 
 def result_cell(use: Use) -> tuple[Group, Cell]:
     """The group that a number belongs to, and the cell that the group becomes."""
-    x = use.given[0]
+    x = use.inputs[0]
     axes = axes_of(use.step.settings.get("dim"), x.array.ndim)
     kept = len(use.shape) == x.array.ndim
     if kept:
@@ -72,7 +72,7 @@ def explain_sum_of_numbers(step: Step, cell: Cell) -> Explanation:
     cells = group_of(step, cell)
     found = np.flatnonzero(~np.isnan(cells.numbers))
     numbers = cells.numbers[found]
-    terms = Terms(numbers, lambda i: product(cells.label(int(found[i])), (cells.given, cells.cell(int(found[i])))))
+    terms = Terms(numbers, lambda i: product(cells.label(int(found[i])), (cells.tensor, cells.cell(int(found[i])))))
     formula = rf"{result(step, cell)} = \sum_{{{cells.letters}}} {cells.latex()}"
     if step.op == "nansum":
         return Explanation(formula, terms, float(numbers.sum()))
@@ -82,7 +82,7 @@ def explain_sum_of_numbers(step: Step, cell: Cell) -> Explanation:
 
 def slopes_sum_of_numbers(use: Use) -> Slopes:
     cells, cell = result_cell(use)
-    counts = ~np.isnan(use.given[0].number(use.cell))
+    counts = ~np.isnan(use.inputs[0].number(use.cell))
     share = 1.0 if use.step.op == "nansum" else 1 / float((~np.isnan(cells.numbers)).sum())
     return one(use, cell, float(counts) * share)
 
@@ -145,7 +145,7 @@ def slopes_var(use: Use) -> Slopes:
         return slopes_mean(use)
     cells, cell = result_cell(use)
     row, n = cells.numbers, np.float64(max(len(cells) - correction_of(use.step), 0))
-    slope = 2 * (use.given[0].number(use.cell) - row.mean()) / n
+    slope = 2 * (use.inputs[0].number(use.cell) - row.mean()) / n
     if use.step.op.startswith("std"):
         slope = slope / (2 * np.sqrt(((row - row.mean()) ** 2).sum() / n))
     return one(use, cell, float(slope))
@@ -176,7 +176,7 @@ def factors(cells: Group, count: int) -> Term:
 def slopes_prod(use: Use) -> Slopes:
     """The product of all the others."""
     cells, cell = result_cell(use)
-    others = np.ones(use.given[0].shape, bool)
+    others = np.ones(use.inputs[0].shape, bool)
     others[use.cell] = False
     return one(use, cell, float(cells.numbers[others[cells.pattern].reshape(-1)].prod()))
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, inputs, plain, product, required_argument
 from lmviz.trace.operations.axes import RESIZED, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, write
-from lmviz.trace.operations.given import Given, inputs, needed, plain, product
 from lmviz.trace.operations.group import Group
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import setting
@@ -25,7 +25,7 @@ Weights = list[tuple[int, float]]  # cells along one axis, and how much each cou
 _CUBIC = -0.75  # Keys 1981, with the a that torch takes
 
 
-def weighted(step: Step, cell: Cell, x: Given, lead: Cell, axes: Sequence[Weights]) -> Explanation:
+def weighted(step: Step, cell: Cell, x: Argument, lead: Cell, axes: Sequence[Weights]) -> Explanation:
     """The sum of the cells that some weights along each axis name, each times the product of its weights."""
     found = []
     for parts in every(*axes):
@@ -114,7 +114,7 @@ def _keys(x: float) -> float:
     return ((_CUBIC * x - 5 * _CUBIC) * x + 8 * _CUBIC) * x - 4 * _CUBIC
 
 
-def _area(step: Step, x: Given, cell: Cell) -> Explanation:
+def _area(step: Step, x: Argument, cell: Cell) -> Explanation:
     """The mean of the cells that a cell of the result covers, at least in part."""
     sizes = zip(cell[2:], x.shape[2:], step.outputs[0].shape[2:], strict=True)
     spans = [slice(i * n // m, -(-(i + 1) * n // m)) for i, n, m in sizes]
@@ -137,7 +137,7 @@ def explain_grid_sample(step: Step, cell: Cell) -> Explanation:
     Source:
         Jaderberg et al. 2015, eq. 3 to 5.
     """
-    x, grid = needed(step, "input"), needed(step, "grid")
+    x, grid = required_argument(step, "input"), required_argument(step, "grid")
     n = x.array.ndim - 2
     mode, border = str(setting(step, "mode", "bilinear")), str(setting(step, "padding_mode", "zeros"))
     if mode not in ("bilinear", "nearest"):
@@ -180,7 +180,7 @@ def explain_affine_grid(step: Step, cell: Cell) -> Explanation:
     Source:
         Jaderberg et al. 2015, eq. 1.
     """
-    theta, *place, which = needed(step, "theta"), *cell[1:]
+    theta, *place, which = required_argument(step, "theta"), *cell[1:]
     shape, align = step.outputs[0].shape[1:-1], bool(setting(step, "align_corners", False))
     middles = [_evenly(i, size, align) for i, size in zip(place, shape, strict=True)]
     at = [*reversed(middles), 1.0]

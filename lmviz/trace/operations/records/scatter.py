@@ -9,10 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import (
+    Argument,
+    argument_of,
+    cell_at,
+    inputs,
+    option,
+    place_of,
+    plain,
+    product,
+    required_argument,
+    shown,
+)
 from lmviz.trace.operations.axes import SAME, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Number, Term, plain_number, write
-from lmviz.trace.operations.given import Given, cell_at, given, inputs, needed, option, place_of, plain, product, shown
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import setting
 from lmviz.trace.operations.operation import Operation
@@ -26,7 +37,7 @@ from lmviz.trace.step import Cell, Step
 class Sent:
     """What is sent into a tensor: the n-th number is at `cells[n]` of the source, and goes to place `targets[n]`."""
 
-    source: Given
+    source: Argument
     cells: Ints  # counted through the source
     targets: Ints  # counted through the output
 
@@ -40,8 +51,8 @@ Routes = Callable[[Step], Sent]
 
 def scattered(step: Step) -> Sent:
     """src[i, j] goes to [index[i, j], j] if the axis is the first; the index may be smaller than the source."""
-    index, shape = needed(step, "index").array, step.outputs[0].shape
-    src = given(step, "src") or given(step, "value")
+    index, shape = required_argument(step, "index").array, step.outputs[0].shape
+    src = argument_of(step, "src") or argument_of(step, "value")
     if src is None:
         raise NotImplementedError("scatter without a source")
     if index.ndim == 0:
@@ -54,7 +65,7 @@ def scattered(step: Step) -> Sent:
 
 def indexed(step: Step) -> Sent:
     """source[i, j] goes to [index[i], j] if the axis is the first."""
-    src, index = needed(step, "source"), needed(step, "index").array.reshape(-1)
+    src, index = required_argument(step, "source"), required_argument(step, "index").array.reshape(-1)
     if not src.shape:
         return Sent(src, np.zeros(1, np.intp), np.zeros(1, np.intp))
     axis, grid = int(setting(step, "dim")) % len(src.shape), _grid(src.shape)
@@ -82,7 +93,7 @@ def explain_scatter(step: Step, cell: Cell) -> Explanation:
         return _met(step, cell, scattered(step), {"add": "sum", "multiply": "prod"}[how], with_own=True)
     sent = scattered(step)
     arrived = sent.arriving(place_of(cell, step.outputs[0].shape))
-    source, at = (sent.source, arrived[-1]) if arrived else (needed(step, "input"), cell)
+    source, at = (sent.source, arrived[-1]) if arrived else (required_argument(step, "input"), cell)
     return shown(result(step, cell), source, at)
 
 
@@ -104,7 +115,7 @@ def slopes_scatter(use: Use) -> Slopes:
 
 def explain_added(routes: Routes, step: Step, cell: Cell) -> Explanation:
     """What stood in a cell, plus all that was sent to it, times `alpha`."""
-    x, sent, alpha = needed(step, "input"), routes(step), step.settings.get("alpha", 1)
+    x, sent, alpha = required_argument(step, "input"), routes(step), step.settings.get("alpha", 1)
     factor = [] if alpha == 1 else [(plain(alpha), ())]
     arrived = sent.arriving(place_of(cell, step.outputs[0].shape))
     terms = (product(x.name, (x, cell)), *(product(_label(at), *factor, (sent.source, at)) for at in arrived))
@@ -129,7 +140,7 @@ def explain_reduced(routes: Routes, step: Step, cell: Cell) -> Explanation:
 
 
 def _met(step: Step, cell: Cell, sent: Sent, how: str, with_own: bool) -> Explanation:
-    x = needed(step, "input")
+    x = required_argument(step, "input")
     arrived = sent.arriving(place_of(cell, step.outputs[0].shape))
     if not arrived:
         return shown(result(step, cell), x, cell)
@@ -169,7 +180,7 @@ def _label(cell: Cell) -> str:
 
 def explain_bincount(step: Step, cell: Cell) -> Explanation:
     """How many of the numbers are this one; or the sum of their weights."""
-    x, weights = inputs(step)[0], given(step, "weights")
+    x, weights = inputs(step)[0], argument_of(step, "weights")
     found = np.flatnonzero(x.array == cell[0])
     formula = rf"{result(step, cell)} = \sum_i [{x.latex('i')} = {cell[0]}]"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs
 from lmviz.trace.operations.axes import REDUCED, SAME
 from lmviz.trace.operations.explanation import Explanation, Floats, Operand, Term, Terms, write
-from lmviz.trace.operations.given import inputs
 from lmviz.trace.operations.group import Group, axes_of, group, group_of
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
@@ -59,8 +59,8 @@ def explain_softmax(step: Step, cell: Cell) -> Explanation:
         return Explanation(f"{result(step, cell)} = 0", (), 0.0, (0.0,))
     terms, total = exponentials(cells, m)
     value = np.exp(number(x) - number(m)) / total
-    formula = rf"\frac{{e^{{{cells.given.latex(*cell)} - m}}}}{{\sum_{{{cells.letters}}} e^{{{cells.latex()} - m}}}}"
-    shift = rf", \quad m = {cells.given.latex(*m.cell)}"
+    formula = rf"\frac{{e^{{{cells.tensor.latex(*cell)} - m}}}}{{\sum_{{{cells.letters}}} e^{{{cells.latex()} - m}}}}"
+    shift = rf", \quad m = {cells.tensor.latex(*m.cell)}"
     return Explanation(f"{result(step, cell)} = {formula}{shift}", terms, float(value), write(_SHARE, x=x, m=m))
 
 
@@ -73,7 +73,9 @@ def explain_log_softmax(step: Step, cell: Cell) -> Explanation:
     x, m = cells.operand(own), largest(cells)
     terms, total = exponentials(cells, m)
     value = number(x) - number(m) - np.log(total)
-    formula = rf"{result(step, cell)} = {cells.given.latex(*cell)} - \ln \sum_{{{cells.letters}}} e^{{{cells.latex()}}}"
+    formula = (
+        rf"{result(step, cell)} = {cells.tensor.latex(*cell)} - \ln \sum_{{{cells.letters}}} e^{{{cells.latex()}}}"
+    )
     return Explanation(formula, terms, float(value), write("{x} − {m} − ln({terms})", x=x, m=m))
 
 
@@ -99,7 +101,7 @@ def explain_softmin(step: Step, cell: Cell) -> Explanation:
 
     terms = Terms(np.exp(number(m) - cells.numbers), term)
     value = np.exp(number(m) - number(x)) / terms.values.sum()
-    formula = rf"\frac{{e^{{-{cells.given.latex(*cell)}}}}}{{\sum_{{{cells.letters}}} e^{{-{cells.latex()}}}}}"
+    formula = rf"\frac{{e^{{-{cells.tensor.latex(*cell)}}}}}{{\sum_{{{cells.letters}}} e^{{-{cells.latex()}}}}}"
     written = write("exp({m} − {x}) / ({terms})", x=x, m=m)
     return Explanation(f"{result(step, cell)} = {formula}", terms, float(value), written)
 
@@ -126,7 +128,7 @@ def slopes_softmax(use: Use) -> Slopes:
 
 def slopes_logsumexp(use: Use) -> Slopes:
     cells, cell = result_cell(use)
-    return one(use, cell, float(np.exp(use.given[0].number(use.cell) - _log_sum(cells.numbers))))
+    return one(use, cell, float(np.exp(use.inputs[0].number(use.cell) - _log_sum(cells.numbers))))
 
 
 def _log_sum(row: Floats) -> np.float64:

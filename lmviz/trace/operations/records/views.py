@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs
 from lmviz.trace.operations.axes import (
     BROADCAST,
     LIKE_INPUT,
@@ -25,7 +26,6 @@ from lmviz.trace.operations.axes import (
     reshape_back,
 )
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import inputs
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, explain_moved, moves, part, setting, sizes, view
 from lmviz.trace.step import Cell, Step

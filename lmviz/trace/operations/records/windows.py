@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, place_of, product
 from lmviz.trace.operations.axes import LIKE_INPUT, RESIZED, UNNAMED
 from lmviz.trace.operations.explanation import Explanation, Terms
-from lmviz.trace.operations.given import inputs, place_of, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, moves, setting, sizes
 from lmviz.trace.operations.operation import Operation

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lmviz.trace.operations.dtypes import BITS, held
+from lmviz.trace.operations.dtypes import BITS, cast
 from lmviz.trace.operations.records.arithmetic import heaviside
 from lmviz.trace.operations.records.functions import digamma, erf_inverse
 
@@ -20,7 +20,7 @@ Numbers = Sequence[float]
 Formula = Callable[[Numbers], float]
 
 
-class Unreadable(Exception):
+class NotArithmetic(Exception):
     """The text is not arithmetic that is known here."""
 
 
@@ -69,7 +69,7 @@ def _x_log_y(x: float, y: float) -> float:
 
 def _as(dtype: str) -> Callable[[float], float]:
     """A number as a type of torch's holds it: whole numbers wrap around."""
-    return lambda x: held(int(x) if dtype in BITS else x, dtype).real
+    return lambda x: cast(int(x) if dtype in BITS else x, dtype).real
 
 
 _TYPES = ("bool", "float16", "bfloat16", "float32", *BITS)
@@ -109,7 +109,7 @@ def read(text: str) -> Formula:
     parser = _Parser(text[before:], n_before)
     formula = parser.comparison()
     if parser.kind is not None:
-        raise Unreadable(text)
+        raise NotArithmetic(text)
     return formula
 
 
@@ -123,7 +123,7 @@ class _Parser:
         while at < len(text):
             match = _TOKEN.match(text, at)
             if match is None:
-                raise Unreadable(text)
+                raise NotArithmetic(text)
             self.tokens.append(match.group(1))
             at = match.end()
         self.at, self.place = 0, n_before
@@ -140,7 +140,7 @@ class _Parser:
 
     def need(self, wanted: str) -> None:
         if self.take(wanted) is None:
-            raise Unreadable(f"{wanted} expected")
+            raise NotArithmetic(f"{wanted} expected")
 
     def comparison(self) -> Formula:
         left = self.sum()
@@ -179,7 +179,7 @@ class _Parser:
     def atom(self) -> Formula:
         token = self.kind
         if token is None:
-            raise Unreadable("the end came too soon")
+            raise NotArithmetic("the end came too soon")
         self.at += 1
         if token == "\0":
             place = self.place
@@ -198,7 +198,7 @@ class _Parser:
                 arguments.append(self.comparison())
             self.need(")")
             return _applied(_safe(FUNCTIONS[token]), arguments)
-        raise Unreadable(token)
+        raise NotArithmetic(token)
 
 
 def _constant(value: float) -> Formula:

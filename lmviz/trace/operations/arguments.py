@@ -17,7 +17,7 @@ UNKNOWN_SPELLING = (NotImplementedError, LookupError, TypeError, ValueError, Att
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class Argument:
     """One argument of a step: a tensor's numbers, [*shape], or a plain number, then with shape []."""
 
     name: str
@@ -69,7 +69,7 @@ class Given:
         return numeral(plain_number(self.array)) if self.plain else symbol(self.name, *indices)
 
 
-def given(step: Step, argument: str) -> Given | None:
+def argument_of(step: Step, argument: str) -> Argument | None:
     """What a step was given as `argument`; None if nothing was."""
     operand = step.operand(argument)
     if operand is None:
@@ -77,21 +77,21 @@ def given(step: Step, argument: str) -> Given | None:
     return tensor(operand, argument) if isinstance(operand, Value) else plain(operand)
 
 
-def needed(step: Step, argument: str, position: int = 0) -> Given:
+def required_argument(step: Step, argument: str, position: int = 0) -> Argument:
     """What a step was given as `argument`, which it can't do without; operations not listed number their arguments."""
-    found = given(step, argument) or given(step, f"argument_{position}")
+    found = argument_of(step, argument) or argument_of(step, f"argument_{position}")
     if found is None:
         raise NotImplementedError(f"{step.op} without {argument!r}")
     return found
 
 
-def tensor(value: Value, argument: str = "") -> Given:
-    return Given(value.name or argument, value.address, value.array)
+def tensor(value: Value, argument: str = "") -> Argument:
+    return Argument(value.name or argument, value.address, value.array)
 
 
-def plain(number: object) -> Given:
+def plain(number: object) -> Argument:
     """A number that the source writes out."""
-    return Given("", "", np.asarray(number), plain=True)
+    return Argument("", "", np.asarray(number), plain=True)
 
 
 def option(step: Step, name: str, otherwise: float) -> float:
@@ -100,7 +100,7 @@ def option(step: Step, name: str, otherwise: float) -> float:
     return otherwise if value is None else float(value)
 
 
-def inputs(step: Step) -> list[Given]:
+def inputs(step: Step) -> list[Argument]:
     """The tensors that a step was given, in order."""
     return [tensor(value, argument) for value, argument in zip(step.inputs, step.arguments, strict=True)]
 
@@ -133,13 +133,13 @@ def check_cell(cell: Cell, shape: tuple[int, ...], address: str) -> None:
         )
 
 
-def product(label: object, *factors: tuple[Given, Cell]) -> Term:
+def product(label: object, *factors: tuple[Argument, Cell]) -> Term:
     """The term that multiplies one cell of each tensor."""
     numbers = tuple(plain_number(part.array[cell]) for part, cell in factors)
     operands = tuple(part.at(cell) for part, cell in factors)
     return Term(str(label), numbers, plain_number(np.prod(numbers)), operands)
 
 
-def shown(left: str, part: Given, cell: Cell) -> Explanation:
+def shown(left: str, part: Argument, cell: Cell) -> Explanation:
     """The explanation of a number that is simply another one."""
     return Explanation(f"{left} = {part.latex(*cell)}", (), part.exact(cell), (part.piece(cell),))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lmviz.trace.operations.dtypes import as_float, held, is_out_of_reach
+from lmviz.trace.operations.dtypes import as_float, cast, is_out_of_range
 from lmviz.trace.operations.explanation import Explanation, Number, Piece
 
 
-def as_held(why: Explanation, dtype: str) -> Explanation:
+def cast_explanation(why: Explanation, dtype: str) -> Explanation:
     """An explanation with its value as a type holds it.
 
     Where that is another number, the type is written around it, as in int8(100 + 100) = -56. For a float that no whole
     number of the type comes near there is no such rule: what the processor made of it is written behind it.
     """
-    value, worth = held(why.value, dtype), as_float(why.value) if isinstance(why.value, int) else why.value
+    value, worth = cast(why.value, dtype), as_float(why.value) if isinstance(why.value, int) else why.value
     if value == worth or (value != value and worth != worth):
         return replace(why, value=value)
-    by_processor = not isinstance(why.value, int) and is_out_of_reach(why.value, dtype)
+    by_processor = not isinstance(why.value, int) and is_out_of_range(why.value, dtype)
     return replace(why, value=value, written=_followed(why, value) if by_processor else _around(why, dtype))
 
 
