@@ -16,8 +16,8 @@ from lmviz.trace.operations.dtypes import BITS, cast
 from lmviz.trace.operations.records.arithmetic import heaviside
 from lmviz.trace.operations.records.functions import digamma, erf_inverse
 
-Numbers = Sequence[float]
-Formula = Callable[[Numbers], float]
+_Numbers = Sequence[float]
+Formula = Callable[[_Numbers], float]
 
 
 class NotArithmetic(Exception):
@@ -74,7 +74,7 @@ def _as(dtype: str) -> Callable[[float], float]:
 
 _TYPES = ("bool", "float16", "bfloat16", "float32", *BITS)
 
-FUNCTIONS: dict[str, Callable[..., float]] = {
+_FUNCTIONS: dict[str, Callable[..., float]] = {
     **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc")},
     **{name: getattr(math, name) for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
     **{"trunc": np.trunc, "ceil": np.ceil, "floor": np.floor},
@@ -191,13 +191,13 @@ class _Parser:
             inside = self.comparison()
             self.need(closing)
             return _applied(_AROUND.get(token), [inside])
-        if token in FUNCTIONS:
+        if token in _FUNCTIONS:
             self.need("(")
             arguments = [self.comparison()]
             while self.take(","):
                 arguments.append(self.comparison())
             self.need(")")
-            return _applied(_safe(FUNCTIONS[token]), arguments)
+            return _applied(_safe(_FUNCTIONS[token]), arguments)
         raise NotArithmetic(token)
 
 

@@ -23,7 +23,7 @@ __all__ = ["explain_gradient"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Flow:
+class _Flow:
     """What one use of a number adds to its gradient: each gradient there times the slope."""
 
     output: Value
@@ -83,7 +83,7 @@ def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
     )
 
 
-def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
+def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[_Flow]:
     """Every use of a number whose result the loss depends on."""
     fused, inside, own = written_out(trace).get(value.address), made_inside(trace), one_with(trace, value)
     if fused is not None and fused.grad is not None:
@@ -106,9 +106,9 @@ def _slopes(use: Use) -> Slopes:
     return slopes_of_torch(use) if record is None else record.slopes(use)
 
 
-def _flow(output: Value, slopes: Slopes) -> Iterator[Flow]:
+def _flow(output: Value, slopes: Slopes) -> Iterator[_Flow]:
     if len(slopes.cells):
-        yield Flow(output, slopes, _gradients(output, slopes.cells))
+        yield _Flow(output, slopes, _gradients(output, slopes.cells))
 
 
 def _gradients(output: Value, cells: Ints) -> Floats:
@@ -119,7 +119,7 @@ def _gradients(output: Value, cells: Ints) -> Floats:
     return there.astype(np.float64)
 
 
-def _terms(flows: list[Flow]) -> Terms:
+def _terms(flows: list[_Flow]) -> Terms:
     ends = list(accumulate(len(flow.slopes.cells) for flow in flows))
 
     def term(i: int) -> Term:
@@ -129,7 +129,7 @@ def _terms(flows: list[Flow]) -> Terms:
     return Terms(np.concatenate([flow.parts for flow in flows] or [np.zeros(0)]), term)
 
 
-def _latex(flow: Flow, number: str) -> str:
+def _latex(flow: _Flow, number: str) -> str:
     several = len(flow.slopes.cells) > 1
     indices = ("c",) if several else cell_at(int(flow.slopes.cells[0]), flow.output.shape)
     out = symbol(flow.output.name, *indices)

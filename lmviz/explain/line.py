@@ -14,10 +14,10 @@ from lmviz.explain.arithmetic import Formula, NotArithmetic, read
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, plain_number
 
 FEW = 4  # numbers of a line that may become long
-MORE, MOST = 3, 9  # how many lengths of the operands are tried, in a line of many numbers and of few, before it has ≈
-SHORT = 8  # characters of a number that is written as it is: 0.5, 0.044715
+_MORE, _MOST = 3, 9  # how many lengths of the operands are tried, in a line of many numbers and of few, before it has ≈
+_SHORT = 8  # characters of a number that is written as it is: 0.5, 0.044715
 
-Reading = tuple[Formula | None, Sequence[float]]
+_Reading = tuple[Formula | None, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Line:
         return "=" if self.is_exact else "≈"
 
 
-def line_of(readings: Sequence[Reading], result: complex, digits: int) -> Line:
+def line_of(readings: Sequence[_Reading], result: complex, digits: int) -> Line:
     """As few digits for the operands as make a line true, in each of the ways in which it may be written.
 
     Args:
@@ -43,7 +43,7 @@ def line_of(readings: Sequence[Reading], result: complex, digits: int) -> Line:
     """
     target = written(result, digits)
 
-    def holds(reading: Reading, more: int) -> bool:
+    def holds(reading: _Reading, more: int) -> bool:
         formula, numbers = reading
         if formula is None:
             return False
@@ -51,7 +51,7 @@ def line_of(readings: Sequence[Reading], result: complex, digits: int) -> Line:
         return target in (rounded(found, digits), written(found, digits))
 
     is_short = all(len(numbers) <= FEW for _, numbers in readings)
-    for more in range(MOST if is_short else MORE):
+    for more in range(_MOST if is_short else _MORE):
         if all(holds(reading, more) for reading in readings):
             return Line(digits + more, target, True)
     return Line(digits, target, False)
@@ -66,12 +66,12 @@ def written(value: complex, digits: int) -> str:
         if value == int(value) and abs(value) < 10**LARGE:
             return whole(value)
         exact = repr(float(value))
-        if len(exact) <= SHORT and "e" not in exact:
+        if len(exact) <= _SHORT and "e" not in exact:
             return exact
     return rounded(value, digits)
 
 
-def reading(why: Explanation, chosen: Sequence[int], rest: complex) -> Reading:
+def reading(why: Explanation, chosen: Sequence[int], rest: complex) -> _Reading:
     """What works an explanation's line out, and the numbers in it; of its sum, only the chosen terms are written, and
     what the others come to. Nobody reads complex numbers back here: a line of them has ≈."""
     text: list[str] = []

@@ -10,7 +10,7 @@ from lmviz.stages.stage import LOSS, READOUT
 from lmviz.trace.step import Step, Trace
 
 Block = tuple[str, int]  # what holds the layers of a stack, and the number of one of them
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _NUMBERED = re.compile(r"^(.*?)(?:^|\.)(\d+)(?:\.|$)")  # what holds the layers, and the number of one
 _COMPUTED = ".parametrizations."  # in the path of what computes a weight each time that it is read: fake quantisation
@@ -28,7 +28,7 @@ def blocks_of(trace: Trace, flow: DataFlow) -> list[Block | None]:
     return like_what_reads_it(trace, [place if place and place[0] in stacks else None for place in places])
 
 
-def like_what_reads_it(trace: Trace, of_steps: list[T]) -> list[T]:
+def like_what_reads_it(trace: Trace, of_steps: list[_T]) -> list[_T]:
     """The same, where a step that computes a weight has what the step has that reads the weight."""
     found = list(of_steps)
     for i in range(len(found) - 2, -1, -1):

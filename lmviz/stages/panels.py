@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.stage import Kind
 from lmviz.trace.operations.table import sign_of
 from lmviz.trace.step import Step, Value
-
-Part = Literal["weight", "activation", "q", "k", "v", "input", "constant"]
 
 # How many of a stage's named results are shown, the last of which is what the stage is for.
 _RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}

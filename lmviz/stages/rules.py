@@ -22,17 +22,17 @@ from lmviz.trace.step import Step, Trace
 
 _PRODUCTS = frozenset(("linear", "matmul", "einsum", "addmm"))
 _MIXING = re.compile("cum|conv|scan|roll|flip|fft|pool|lstm|gru|rnn|shift|pad$")  # what lets positions see each other
-Subject = TypeVar("Subject")
+_Subject = TypeVar("_Subject")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule(Generic[Subject]):
+class Rule(Generic[_Subject]):
     """Where it `holds`, the stage is of this `kind`; `looks_at` says what it decides by."""
 
     name: str
     kind: Kind
     looks_at: str
-    holds: Callable[[Subject], bool]
+    holds: Callable[[_Subject], bool]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,14 +10,14 @@ from lmviz.trace.capture.handles import TensorHandle
 from lmviz.trace.operations.axes import RESHAPED, UNNAMED, Axes, AxisRule, unnamed
 from lmviz.trace.operations.table import OPERATIONS
 
-Named = dict[TensorHandle, Axes]
+_Named = dict[TensorHandle, Axes]
 
 
 def _rule(op: str) -> AxisRule:
     return OPERATIONS[op].axes if op in OPERATIONS else UNNAMED
 
 
-def name_axes(entries: list[Entry], named: Named) -> None:
+def name_axes(entries: list[Entry], named: _Named) -> None:
     """Fill `named` for all tensors of these calls.
 
     A comment names the result of its statement, and inside the statement what leads up to it; its names go on to the
@@ -38,7 +38,7 @@ def name_axes(entries: list[Entry], named: Named) -> None:
         _name_weights(entry, named)
 
 
-def fits(axes: Axes, handle: TensorHandle) -> bool:
+def _fits(axes: Axes, handle: TensorHandle) -> bool:
     """A shape comment that does not fit its tensor is not believed: rank, numbers, and one size for one name."""
     if not axes or len(axes) != len(handle.shape):
         return False
@@ -49,20 +49,20 @@ def fits(axes: Axes, handle: TensorHandle) -> bool:
     )
 
 
-def _name_result(entry: Entry, named: Named) -> bool:
+def _name_result(entry: Entry, named: _Named) -> bool:
     """Name what a call made; whether a comment did."""
     operands, commented = entry.operands, False
     comments = [e.site.axes for e in expressions_for(entry) if e.site.axes and (e.site.names or e.site.returned)]
     known = [(handle.shape, named.get(handle) or unnamed(handle.shape)) for handle in operands.handles]
     rule = _rule(entry.raw.op.name)
     for handle in entry.raw.outputs:
-        axes = next((axes for axes in comments if fits(axes, handle)), ())
+        axes = next((axes for axes in comments if _fits(axes, handle)), ())
         commented = commented or bool(axes)
         named[handle] = axes or rule.after(known, operands.settings, handle.shape)
     return commented
 
 
-def _name_what_led_to(run: list[Entry], named: Named) -> None:
+def _name_what_led_to(run: list[Entry], named: _Named) -> None:
     made = {handle for entry in run[:-1] for handle in entry.raw.outputs}
     for entry in reversed(run):
         joins = _rule(entry.raw.op.name) is RESHAPED
@@ -74,7 +74,7 @@ def _name_what_led_to(run: list[Entry], named: Named) -> None:
                 named[handle] = tuple(a or b if is_beside_one else b or a for a, b, is_beside_one in pairs)
 
 
-def _operands_from_result(entry: Entry, named: Named) -> Iterable[tuple[TensorHandle, Axes]]:
+def _operands_from_result(entry: Entry, named: _Named) -> Iterable[tuple[TensorHandle, Axes]]:
     """What the result's axis names say about the operands'."""
     if not entry.raw.outputs or not any(after := named[entry.raw.outputs[0]]):
         return
@@ -86,7 +86,7 @@ def _operands_from_result(entry: Entry, named: Named) -> Iterable[tuple[TensorHa
             yield handle, axes
 
 
-def _name_weights(entry: Entry, named: Named) -> None:
+def _name_weights(entry: Entry, named: _Named) -> None:
     operands, rule = entry.operands, _rule(entry.raw.op.name)
     before = named.get(operands.handles[0], ()) if operands.handles else ()
     after = named[entry.raw.outputs[0]] if entry.raw.outputs else ()

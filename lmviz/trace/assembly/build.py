@@ -51,7 +51,7 @@ class Segment:
         with uncompiled():
             return self.model(*self.args, **self.kwargs)
 
-    def replayer(self) -> Replayer:
+    def _replayer(self) -> Replayer:
         return Replayer(self.recorder, self.run, self.modes, self.edits, self.substitutes)
 
     def with_recorder(self, recorder: Recorder) -> Segment:
@@ -74,7 +74,7 @@ def build(segments: tuple[Segment, ...]) -> Trace:
 
 def _contents(segments: tuple[Segment, ...]) -> Contents:
     with _building:
-        builder = _Builder(Reader(segment.replayer() for segment in segments))
+        builder = _Builder(Reader(segment._replayer() for segment in segments))
         for segment in segments:
             builder.model_index.add(segment.model, segment.prefix, segment.substitutes)
         for segment in segments:

@@ -48,7 +48,7 @@ class TensorHandle:
     def __init__(self, tensor: Tensor, version: int, step: int = -1, output: int = 0) -> None:
         self._tensor = weakref.ref(tensor)
         self.version = version
-        self.shape = shape_of(tensor)
+        self.shape = _shape_of(tensor)
         self.dtype = tensor.dtype
         self.nested = tensor.is_nested  # a batch of sequences of unequal length
         self.requires_grad = tensor.requires_grad
@@ -107,7 +107,7 @@ def states_of(tensors: list[Tensor]) -> tuple[list[int], list[int]]:
         return [*map(version_of, tensors)], [*map(place_of, tensors)]
 
 
-def shape_of(tensor: Tensor) -> torch.Size:
+def _shape_of(tensor: Tensor) -> torch.Size:
     """The shape; for a batch of sequences of unequal length (a nested tensor), that of the smallest box around them.
 
     A nested tensor that torch makes for its own bookkeeping has no lengths, and so no box.

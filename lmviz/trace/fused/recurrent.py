@@ -21,28 +21,28 @@ Cell = Callable[[Tensor, State, Sequence[Any]], State]
 def lstm(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """What `nn.LSTM` computes (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n, c_n) = network.run_layers(lstm_position)
+    output, (h_n, c_n) = network._run_layers(lstm_position)
     return output, h_n, c_n
 
 
 def gru(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.GRU` computes (Cho et al. 2014, with the reset after the product, as torch has it)."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n,) = network.run_layers(gru_position)
+    output, (h_n,) = network._run_layers(gru_position)
     return output, h_n
 
 
 def rnn_tanh(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.RNN` computes (Elman 1990)."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n,) = network.run_layers(tanh_position)
+    output, (h_n,) = network._run_layers(tanh_position)
     return output, h_n
 
 
 def rnn_relu(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.RNN` computes with `nonlinearity="relu"`."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n,) = network.run_layers(relu_position)
+    output, (h_n,) = network._run_layers(relu_position)
     return output, h_n
 
 
@@ -125,7 +125,7 @@ class RecurrentNetwork:
         w_hr = rest[-1] if len(rest) % 2 else None
         return w_ih, b_ih, (w_hh, b_hh, w_hr)
 
-    def run_layers(self, cell: Cell) -> tuple[Tensor, list[Tensor]]:
+    def _run_layers(self, cell: Cell) -> tuple[Tensor, list[Tensor]]:
         """Layer by layer, each in one direction or in both."""
         x = self.input.transpose(0, 1) if self.batch_first else self.input  # [pos, batch, d_model]
         last: list[State] = []

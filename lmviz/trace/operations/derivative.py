@@ -14,7 +14,7 @@ from torch import Tensor
 from lmviz.trace.operations.slopes import Slopes, Use
 from lmviz.trace.step import InputRef, Step
 
-CELLS = 4096  # of an output, where the derivative has to be asked for cell by cell
+_CELLS = 4096  # of an output, where the derivative has to be asked for cell by cell
 
 _HOMES = (F, torch, torch.Tensor, torch.ops.aten)
 _FAMILIES = {"linalg_": torch.linalg, "fft_": torch.fft, "special_": torch.special}
@@ -67,7 +67,7 @@ def _forward(call: Callable[[Tensor], Tensor], at: Tensor, use: Use) -> Tensor:
 def _backward(call: Callable[[Tensor], Tensor], at: Tensor, use: Use) -> Tensor:
     """Cell by cell of the output, for operations that torch can only go through backwards."""
     made, back, *_ = torch.func.vjp(call, at)
-    if made.numel() > CELLS:
+    if made.numel() > _CELLS:
         raise NotImplementedError(f"the slopes of {use.step.op}, over so many cells")
     rows = torch.eye(made.numel(), dtype=made.dtype).reshape(-1, *made.shape)
     return torch.stack([back(row)[0][use.cell] for row in rows])

@@ -23,7 +23,7 @@ from lmviz.trace.replay.reader import Reader
 from lmviz.trace.source.model_index import ModelIndex
 from lmviz.trace.step import Array
 
-RUNS_KEPT = 2
+_RUNS_KEPT = 2
 MAX_POSITIONS = 256  # of a recurrent network, over all layers and directions: a longer one is shown as one step
 
 OPENED_SOURCE = ModelIndex()
@@ -58,11 +58,11 @@ class OpenedCall:
     def _inner_edits(self) -> dict[Place, Edit]:
         return {place: edit for place, edit in self._fused.edits.items() if len(place) == 2}
 
-    def cells(self, handle: TensorHandle) -> InnerArray:
-        return InnerArray(self, *self.places[handle])
+    def cells(self, handle: TensorHandle) -> _InnerArray:
+        return _InnerArray(self, *self.places[handle])
 
     @property
-    def has_grad(self) -> bool:
+    def _has_grad(self) -> bool:
         return any(handle.grad is not None for handle in self._fused.outputs)
 
     def run(self, gradients: bool) -> Recorder:
@@ -89,7 +89,7 @@ class OpenedCall:
         return tensor.clone().requires_grad_() if gradients and tensor.is_floating_point() else tensor
 
 
-class InnerArray:
+class _InnerArray:
     """The numbers of one tensor inside a fused call."""
 
     __slots__ = ("_call", "_output", "_step")
@@ -102,7 +102,7 @@ class InnerArray:
 
     def read_grad(self) -> Array | None:
         """From the gradients that reached the fused call's outputs."""
-        if not self._call.has_grad:
+        if not self._call._has_grad:
             return None
         grad = _run_of(self._call, gradients=True).steps[self._step].outputs[self._output].grad
         return None if grad is None else to_array(grad)
@@ -123,7 +123,7 @@ def _run_of(call: OpenedCall, gradients: bool) -> Recorder:
         if gradients not in runs:
             runs[gradients] = call.run(gradients)
         _recent[call] = runs
-        for old in [*_recent][:-RUNS_KEPT]:
+        for old in [*_recent][:-_RUNS_KEPT]:
             del _recent[old]
         return runs[gradients]
 

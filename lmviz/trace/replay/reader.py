@@ -25,11 +25,11 @@ class Reader:
                     return replayer.tensor(handle)
         return handle.tensor()
 
-    def cells(self, handle: TensorHandle) -> StoredArray:
-        return StoredArray(self, handle)
+    def cells(self, handle: TensorHandle) -> _StoredArray:
+        return _StoredArray(self, handle)
 
 
-class StoredArray:
+class _StoredArray:
     """The numbers of one handle. (A handle does not know its reader, so that a trace goes when its last user does.)"""
 
     __slots__ = ("_handle", "_reader")

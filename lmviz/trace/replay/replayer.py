@@ -17,8 +17,8 @@ from lmviz.trace.capture.mode import Recorder
 from lmviz.trace.capture.raw import RawCall, handles_in
 from lmviz.trace.capture.torch_modes import TorchModes
 
-WINDOW = 24  # steps on each side of the wanted one that a replay keeps too, since the next wish is near
-REPLAYS_KEPT = 2
+_WINDOW = 24  # steps on each side of the wanted one that a replay keeps too, since the next wish is near
+_REPLAYS_KEPT = 2
 _EMPTY = frozenset("empty empty_like empty_strided empty_permuted new_empty new_empty_strided".split())
 
 
@@ -52,7 +52,7 @@ class Replayer:
             replay = self._replay(handle)
             self._recent.pop(replay.first, None)
             self._recent[replay.first] = replay
-            while len(self._recent) > REPLAYS_KEPT:
+            while len(self._recent) > _REPLAYS_KEPT:
                 self._recent.popitem(last=False)
             tensor = _kept(replay, handle)
         if self._recorder.steps[handle.step - self._recorder.first].op.name in _EMPTY:
@@ -67,7 +67,7 @@ class Replayer:
     def _replay(self, handle: TensorHandle) -> Recorder:
         call = self._innermost(handle)
         size = max(1, handle.dtype.itemsize * handle.shape.numel())
-        window = min(WINDOW, self._recorder.budget // (8 * size))
+        window = min(_WINDOW, self._recorder.budget // (8 * size))
         end = max(handle.met, min(handle.step + window, call.last))
         replay = Recorder(
             budget=1 << 62,

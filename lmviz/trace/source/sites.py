@@ -61,7 +61,7 @@ _STORING = ("STORE_SUBSCR", "UNPACK_SEQUENCE", "UNPACK_EX")
 _sites: dict[int, tuple[CodeType, dict[int, Site]]] = {}  # by identity: comparing code objects is slow
 
 
-def sites_of(code: CodeType) -> dict[int, Site]:
+def _sites_of(code: CodeType) -> dict[int, Site]:
     """The sites of a function's instructions that are known so far; `site` adds to it."""
     known = _sites.get(id(code))
     if known is None:
@@ -73,7 +73,7 @@ def sites_of(code: CodeType) -> dict[int, Site]:
 
 def site(code: CodeType, lasti: int) -> Site:
     """What the source says about the instruction at byte `lasti` of `code`."""
-    known = sites_of(code)
+    known = _sites_of(code)
     if lasti not in known:
         known[lasti] = _site(code, lasti)
     return known[lasti]
@@ -92,10 +92,10 @@ def _site(code: CodeType, lasti: int) -> Site:
     if node is None or statement is None:
         return Site(nowhere, nowhere)
     if dis.opname[code.co_code[lasti]] in _STORING:  # the instruction is the assignment, and has its left side's place
-        names = stored_names(node)
+        names = _stored_names(node)
         whole: ast.expr | ast.stmt = statement
     else:
-        names, whole = assigned_names(node, syntax.parent), node
+        names, whole = _assigned_names(node, syntax.parent), node
     named = syntax.parent.get(statement) if isinstance(statement, ast.Lambda) else statement  # double = lambda x: 2 * x
     extent, targets = _extent(statement), _targets(named)
     return Site(
@@ -152,12 +152,12 @@ def _names(target: ast.AST) -> tuple[str, ...]:
     return (target.attr,) if isinstance(target, ast.Attribute) else ()
 
 
-def stored_names(target: ast.AST) -> tuple[str, ...]:
+def _stored_names(target: ast.AST) -> tuple[str, ...]:
     """The names that an assignment gives new values to: ("x",) for `x[i] = …`, ("q", "k") for `q, k = …`."""
-    return stored_names(target.value) if isinstance(target, ast.Subscript) else _names(target)
+    return _stored_names(target.value) if isinstance(target, ast.Subscript) else _names(target)
 
 
-def assigned_names(node: ast.AST, parent: Mapping[ast.AST, ast.AST]) -> tuple[str, ...]:
+def _assigned_names(node: ast.AST, parent: Mapping[ast.AST, ast.AST]) -> tuple[str, ...]:
     """What a value is assigned to: ("q",) for `q = node`, ("q", "k") for `q, k = node`, () for a part of more."""
     if isinstance(node, ast.AugAssign):  # x += 1: the instruction is the statement
         return _targets(node)
@@ -167,7 +167,7 @@ def assigned_names(node: ast.AST, parent: Mapping[ast.AST, ast.AST]) -> tuple[st
     if isinstance(above, ast.NamedExpr):
         return _names(above.target)
     if isinstance(above, ast.IfExp) and node is not above.test:
-        return assigned_names(above, parent)
+        return _assigned_names(above, parent)
     if isinstance(above, ast.Tuple):  # q, k = f(x), g(x)
         targets = getattr(parent.get(above), "targets", [None])
         if isinstance(targets[0], ast.Tuple) and len(targets[0].elts) == len(above.elts):
@@ -182,7 +182,7 @@ def _changed_names(node: ast.AST) -> tuple[str, ...]:
     out = next((keyword.value for keyword in node.keywords if keyword.arg == "out"), None)
     if out is None and isinstance(node.func, ast.Attribute) and node.func.attr.endswith("_"):
         out = node.func.value
-    return () if out is None else stored_names(out)
+    return () if out is None else _stored_names(out)
 
 
 def _is_all(node: ast.AST, parent: Mapping[ast.AST, ast.AST]) -> bool:

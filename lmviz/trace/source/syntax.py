@@ -135,7 +135,7 @@ def syntax_of(code: CodeType) -> Syntax | None:
     """The file that `code` was compiled from; None if there is none, or if it was edited since."""
     with _reading:
         versions = _files.setdefault(code.co_filename, [])
-        known = next((syntax for syntax in versions if is_from(code, syntax)), None)
+        known = next((syntax for syntax in versions if _is_from(code, syntax)), None)
         if known is not None:
             return known
         linecache.checkcache(code.co_filename)
@@ -144,10 +144,10 @@ def syntax_of(code: CodeType) -> Syntax | None:
             return None
         syntax = Syntax(code.co_filename, lines)
         versions[:] = [syntax, *versions[: _VERSIONS_KEPT - 1]]
-        return syntax if is_from(code, syntax) else None
+        return syntax if _is_from(code, syntax) else None
 
 
-def is_from(code: CodeType, syntax: Syntax) -> bool:
+def _is_from(code: CodeType, syntax: Syntax) -> bool:
     """Whether a file's text is the source of `code`.
 
     Test runners rewrite the `assert`s of a function, and mark it; such code has the file's names, and more.

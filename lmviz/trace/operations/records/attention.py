@@ -15,7 +15,7 @@ from lmviz.trace.operations.operation import Operation
 from lmviz.trace.step import Cell, Step
 
 
-def explain_attention(step: Step, cell: Cell) -> Explanation:
+def _explain_attention(step: Step, cell: Cell) -> Explanation:
     """One number of what a query takes from the values: the sum over keys of pattern × value.
 
     Args:
@@ -29,7 +29,7 @@ def explain_attention(step: Step, cell: Cell) -> Explanation:
         raise NotImplementedError("attention with dropout")
     value = required_argument(step, "value")
     col, batch = cell[-1], _shared(step, value, cell[:-2])
-    pattern = pattern_row(step, cell[:-1])
+    pattern = _pattern_row(step, cell[:-1])
     numbers = value.row((*batch, slice(None), col))
 
     def term(i: int) -> Term:
@@ -41,7 +41,7 @@ def explain_attention(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, Terms(pattern * numbers, term), float((pattern * numbers).sum()))
 
 
-def pattern_row(step: Step, at: Cell) -> Floats:
+def _pattern_row(step: Step, at: Cell) -> Floats:
     """How much the query at `at` [*batch, query] looks at each key: softmax(scale * q·k + mask), [key]."""
     query, key, mask = required_argument(step, "query"), required_argument(step, "key"), argument_of(step, "attn_mask")
     factor = option(step, "scale", 1 / math.sqrt(query.shape[-1]))
@@ -73,7 +73,7 @@ OPERATIONS = (
         name="scaled_dot_product_attention",
         arguments="query key value attn_mask dropout_p is_causal scale enable_gqa",
         axes=AxisRule(lambda inputs, settings, shape: (*inputs[0][1][:-1], inputs[2][1][-1])),
-        explain=explain_attention,
+        explain=_explain_attention,
         slopes=slopes_of_torch,
         random=True,
     ),

@@ -17,7 +17,7 @@ from lmviz.trace.step import Cell, Step
 _TYPES = "float half double bfloat16 long int bool short byte char cfloat cdouble chalf"
 
 
-def explain_to(step: Step, cell: Cell) -> Explanation:
+def _explain_to(step: Step, cell: Cell) -> Explanation:
     """The same number in another type: whole numbers lose what is behind the point, booleans are 1 unless it was 0."""
     x, kind = inputs(step)[0], step.outputs[0].dtype
     left, number = result(step, cell), x.number(cell)
@@ -32,18 +32,18 @@ def explain_to(step: Step, cell: Cell) -> Explanation:
     return shown(left, x, cell)
 
 
-def slopes_to(use: Use) -> Slopes:
+def _slopes_to(use: Use) -> Slopes:
     return no_slopes(use) if use.n else constant(np.array([use.place]))
 
 
-def explain_copy(step: Step, cell: Cell) -> Explanation:
+def _explain_copy(step: Step, cell: Cell) -> Explanation:
     """`x.copy_(src)`: the source's number, repeated where the source is smaller, in x's own type."""
     src = required_argument(step, "src")
     at = src.under(cell)
     return shown(result(step, cell), src, at)
 
 
-def slopes_copy(use: Use) -> Slopes:
+def _slopes_copy(use: Use) -> Slopes:
     """What was overwritten goes nowhere."""
     return constant(broadcast_cells(use)[0]) if use.argument == "src" else no_slopes(use)
 
@@ -61,9 +61,9 @@ def _filled(name: str, arguments: str, spellings: str = "") -> Operation:
 
 
 OPERATIONS = (
-    Operation(name="to", spellings=f"{_TYPES} type type_as cpu cuda", arguments="input", axes=SAME, explain=explain_to,
-        slopes=slopes_to, complex=True),
-    Operation(name="copy", arguments="input src", axes=SAME, explain=explain_copy, slopes=slopes_copy, complex=True),
+    Operation(name="to", spellings=f"{_TYPES} type type_as cpu cuda", arguments="input", axes=SAME, explain=_explain_to,
+        slopes=_slopes_to, complex=True),
+    Operation(name="copy", arguments="input src", axes=SAME, explain=_explain_copy, slopes=_slopes_copy, complex=True),
     _filled("fill", "input value", "constant"),
     _filled("zero", "input"),
 )  # fmt: skip

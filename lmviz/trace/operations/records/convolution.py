@@ -21,7 +21,7 @@ from lmviz.trace.step import Cell, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class _Kernel:
     """How a convolution goes over the axes of its input, one number for each of them."""
 
     stride: tuple[int, ...]
@@ -30,7 +30,7 @@ class Kernel:
     groups: int
 
 
-def kernel_of(step: Step, sizes: Sequence[int]) -> Kernel:
+def _kernel_of(step: Step, sizes: Sequence[int]) -> _Kernel:
     """Args: `sizes`, how many cells the kernel has along each axis."""
     n = len(sizes)
     dilation, padding = per_axis(step, "dilation", 1, n), step.settings.get("padding", 0)
@@ -38,7 +38,7 @@ def kernel_of(step: Step, sizes: Sequence[int]) -> Kernel:
         before = tuple(d * (size - 1) // 2 for d, size in zip(dilation, sizes, strict=True))
     else:
         before = (0,) * n if padding == "valid" else per_axis(step, "padding", 0, n)
-    return Kernel(per_axis(step, "stride", 1, n), before, dilation, int(setting(step, "groups", 1)))
+    return _Kernel(per_axis(step, "stride", 1, n), before, dilation, int(setting(step, "groups", 1)))
 
 
 def per_axis(step: Step, name: str, otherwise: Any, n: int) -> tuple[int, ...]:
@@ -49,7 +49,7 @@ def per_axis(step: Step, name: str, otherwise: Any, n: int) -> tuple[int, ...]:
     return tuple(values) if len(values) == n else tuple(values * n)
 
 
-def explain_convolution(step: Step, cell: Cell) -> Explanation:
+def _explain_convolution(step: Step, cell: Cell) -> Explanation:
     """The sum over channels and kernel cells of input × weight, plus the bias of the output's channel.
 
     Args:
@@ -64,7 +64,7 @@ def explain_convolution(step: Step, cell: Cell) -> Explanation:
     """
     x, weight = required_argument(step, "input"), required_argument(step, "weight")
     n = weight.array.ndim - 2
-    kernel = kernel_of(step, weight.shape[2:])
+    kernel = _kernel_of(step, weight.shape[2:])
     lead, out, place = cell[: -n - 1], cell[-n - 1], cell[-n:]
     per_group = weight.shape[1]
     first = out // (weight.shape[0] // kernel.groups) * per_group
@@ -76,11 +76,11 @@ def explain_convolution(step: Step, cell: Cell) -> Explanation:
     return _sum(step, cell, x, weight, found, out)
 
 
-def _forward(kernel: Kernel, axis: int, place: int, inside: int) -> int:
+def _forward(kernel: _Kernel, axis: int, place: int, inside: int) -> int:
     return place * kernel.stride[axis] - kernel.padding[axis] + inside * kernel.dilation[axis]
 
 
-def explain_transposed(step: Step, cell: Cell) -> Explanation:
+def _explain_transposed(step: Step, cell: Cell) -> Explanation:
     """The sum over all input cells whose window, laid over the output, covers this cell.
 
     Args:
@@ -92,7 +92,7 @@ def explain_transposed(step: Step, cell: Cell) -> Explanation:
     """
     x, weight = required_argument(step, "input"), required_argument(step, "weight")
     n = weight.array.ndim - 2
-    kernel = kernel_of(step, weight.shape[2:])
+    kernel = _kernel_of(step, weight.shape[2:])
     lead, out, place = cell[: -n - 1], cell[-n - 1], cell[-n:]
     per_group = weight.shape[0] // kernel.groups
     which, own = divmod(out, weight.shape[1])
@@ -105,7 +105,7 @@ def explain_transposed(step: Step, cell: Cell) -> Explanation:
     return _sum(step, cell, x, weight, found, out)
 
 
-def _backward(kernel: Kernel, place: Cell, inside: Cell) -> Cell | None:
+def _backward(kernel: _Kernel, place: Cell, inside: Cell) -> Cell | None:
     """The input cell that reaches a place with a cell of its kernel; None if the stride passes it by."""
     broadcast_ranges = []
     for axis, (p, k) in enumerate(zip(place, inside, strict=True)):
@@ -182,7 +182,7 @@ def _all() -> Iterator[Operation]:
             name=f"conv{n}d",
             arguments="input weight bias stride[] padding[] dilation[] groups",
             axes=AxisRule(_kept_axes),
-            explain=explain_convolution,
+            explain=_explain_convolution,
             slopes=slopes_of_torch,
             sign="∗",
             complex=True,
@@ -191,7 +191,7 @@ def _all() -> Iterator[Operation]:
             name=f"conv_transpose{n}d",
             arguments="input weight bias stride[] padding[] output_padding[] groups dilation[]",
             axes=AxisRule(_kept_axes),
-            explain=explain_transposed,
+            explain=_explain_transposed,
             slopes=slopes_of_torch,
             sign="∗",
             complex=True,

@@ -16,7 +16,7 @@ from lmviz.trace.operations.slopes import no_slopes
 from lmviz.trace.step import Cell, Step
 
 
-def explain_arange(step: Step, cell: Cell) -> Explanation:
+def _explain_arange(step: Step, cell: Cell) -> Explanation:
     """start + i * step; with one number given, it is the end."""
     numbers: Any = step.settings
     start = numbers.get("start", 0) if "end" in numbers else 0
@@ -26,7 +26,7 @@ def explain_arange(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), start + cell[0] * stride, written)
 
 
-def explain_linspace(step: Step, cell: Cell) -> Explanation:
+def _explain_linspace(step: Step, cell: Cell) -> Explanation:
     """From start to end in equal parts, both included; logspace has a power of its base there."""
     numbers: Any = step.settings
     start, end, steps = float(numbers["start"]), float(numbers["end"]), int(numbers.get("steps", 100))
@@ -40,7 +40,7 @@ def explain_linspace(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), base**value, written)
 
 
-def explain_constant(number: float | None, step: Step, cell: Cell) -> Explanation:
+def _explain_constant(number: float | None, step: Step, cell: Cell) -> Explanation:
     """What the source says: 0, 1, or the number to fill with."""
     value: Any = step.settings.get("fill_value") if number is None else number
     if value is None:
@@ -50,7 +50,7 @@ def explain_constant(number: float | None, step: Step, cell: Cell) -> Explanatio
     )
 
 
-def explain_listed(step: Step, cell: Cell) -> Explanation:
+def _explain_listed(step: Step, cell: Cell) -> Explanation:
     """A number of a list that the source writes out, or that plain Python had."""
     found: Any = step.settings.get("value")
     if found is None or len(step.inputs) > (step.op == "new_tensor"):
@@ -60,14 +60,14 @@ def explain_listed(step: Step, cell: Cell) -> Explanation:
     return Explanation(f"{result(step, cell)} = {numeral(plain_number(found))}", (), found, (plain_number(found),))
 
 
-def explain_eye(step: Step, cell: Cell) -> Explanation:
+def _explain_eye(step: Step, cell: Cell) -> Explanation:
     """1 on the diagonal, 0 beside it."""
     row, col = cell
     written = write("[{i} = {j}]", i=float(row), j=float(col))
     return Explanation(f"{result(step, cell)} = [{row} = {col}]", (), float(row == col), written)
 
 
-def explain_triangle_places(step: Step, cell: Cell) -> Explanation:
+def _explain_triangle_places(step: Step, cell: Cell) -> Explanation:
     """tril_indices and triu_indices: the rows and the columns of a triangle's cells, row by row."""
     size = int(step.settings["row"]), int(step.settings.get("col") or step.settings["row"])  # type: ignore[call-overload]
     offset: Any = step.settings.get("offset", 0)
@@ -76,7 +76,7 @@ def explain_triangle_places(step: Step, cell: Cell) -> Explanation:
     return Explanation(f"{result(step, cell)} = {value}", (), value, (float(value),))
 
 
-def explain_window(step: Step, cell: Cell) -> Explanation:
+def _explain_window(step: Step, cell: Cell) -> Explanation:
     """hann_window, hamming_window: a - b cos(2 pi i / n), with n one less for a window that is not periodic."""
     n = int(step.settings["window_length"])  # type: ignore[call-overload]
     default = (0.5, 0.5) if step.op == "hann_window" else (0.54, 0.46)
@@ -91,7 +91,7 @@ def explain_window(step: Step, cell: Cell) -> Explanation:
 
 def _constant(name: str, arguments: str, number: float | None, **more: Any) -> Operation:
     made: dict[str, Any] = {"axes": UNNAMED, "complex": True} | more
-    explain = partial(explain_constant, number)
+    explain = partial(_explain_constant, number)
     return Operation(name=name, arguments=arguments, explain=explain, slopes=no_slopes, **made)
 
 
@@ -100,9 +100,9 @@ def _made(name: str, arguments: str, explain: Callable[..., Explanation], axes: 
 
 
 OPERATIONS = (
-    _made("arange", "start end step", explain_arange, AxisRule(lambda inputs, settings, shape: ("pos",))),
-    _made("linspace", "start end steps", explain_linspace),
-    _made("logspace", "start end steps base", explain_linspace),
+    _made("arange", "start end step", _explain_arange, AxisRule(lambda inputs, settings, shape: ("pos",))),
+    _made("linspace", "start end steps", _explain_linspace),
+    _made("logspace", "start end steps base", _explain_linspace),
     _constant("zeros", "*size", 0.0),
     _constant("ones", "*size", 1.0),
     _constant("full", "size[] fill_value", None),
@@ -112,12 +112,12 @@ OPERATIONS = (
     _constant("new_zeros", "input *size", 0.0),
     _constant("new_ones", "input *size", 1.0),
     _constant("new_full", "input size[] fill_value", None),
-    Operation(name="tensor", spellings="as_tensor", arguments="value[]", axes=UNNAMED, explain=explain_listed,
+    Operation(name="tensor", spellings="as_tensor", arguments="value[]", axes=UNNAMED, explain=_explain_listed,
         slopes=no_slopes, complex=True),
-    _made("new_tensor", "input value[]", explain_listed),
-    _made("eye", "n m", explain_eye),
-    _made("tril_indices", "row col offset", explain_triangle_places),
-    _made("triu_indices", "row col offset", explain_triangle_places),
-    _made("hann_window", "window_length periodic", explain_window),
-    _made("hamming_window", "window_length periodic alpha beta", explain_window),
+    _made("new_tensor", "input value[]", _explain_listed),
+    _made("eye", "n m", _explain_eye),
+    _made("tril_indices", "row col offset", _explain_triangle_places),
+    _made("triu_indices", "row col offset", _explain_triangle_places),
+    _made("hann_window", "window_length periodic", _explain_window),
+    _made("hamming_window", "window_length periodic alpha beta", _explain_window),
 )  # fmt: skip

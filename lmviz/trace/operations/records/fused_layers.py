@@ -22,14 +22,14 @@ from lmviz.trace.step import Cell, Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attended:
+class _Attended:
     """What heads took together: `joined` [batch, pos, d_model], with the patterns [batch, head, query, key]."""
 
     joined: Floats
     pattern: Floats
 
 
-def attend(q: Floats, k: Floats, v: Floats, n_heads: int, added: Any = 0.0, blind_is_0: bool = False) -> Attended:
+def _attend(q: Floats, k: Floats, v: Floats, n_heads: int, added: Any = 0.0, blind_is_0: bool = False) -> _Attended:
     """softmax(q kᵀ / √d_head + added) v, head by head; q [batch, query, d_model], k and v [batch, key, d_model].
 
     Source:
@@ -42,7 +42,7 @@ def attend(q: Floats, k: Floats, v: Floats, n_heads: int, added: Any = 0.0, blin
     total = exps.sum(axis=-1, keepdims=True)
     pattern = exps / np.where((total == 0) & blind_is_0, 1.0, total)
     z = pattern @ v
-    return Attended(z.swapaxes(1, 2).reshape(z.shape[0], z.shape[2], -1), pattern)
+    return _Attended(z.swapaxes(1, 2).reshape(z.shape[0], z.shape[2], -1), pattern)
 
 
 def _heads(x: Floats, n_heads: int) -> Floats:
@@ -64,7 +64,7 @@ def _rows(step: Step, name: str) -> Any:
 # -- nn.MultiheadAttention -------------------------------------------------------------------------------------------
 
 
-def attended(step: Step) -> Attended:
+def _attended(step: Step) -> _Attended:
     """What a multi_head_attention_forward comes to before its output projection, batch first."""
     drops = option(step, "dropout_p", 0.0) and step.settings.get("training")
     if drops or step.operand("static_k") is not None:
@@ -78,7 +78,7 @@ def attended(step: Step) -> Attended:
         k, v = (np.concatenate([part, np.zeros_like(part[:, :1])], 1) for part in (k, v))
     n_heads = int(option(step, "num_heads", 1))
     added = _masks(step, q.shape[1], k.shape[1], n_heads)
-    return attend(q, k, v, n_heads, added, blind_is_0=not step.settings.get("need_weights", True))
+    return _attend(q, k, v, n_heads, added, blind_is_0=not step.settings.get("need_weights", True))
 
 
 def _batched(x: Floats) -> Floats:
@@ -123,7 +123,7 @@ def _widened(mask: Floats, n_key: int) -> Floats:
     return np.pad(mask, [(0, 0)] * (mask.ndim - 1) + [(0, n_key - mask.shape[-1])])
 
 
-def explain_multi_head(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_multi_head(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The output projection of what the heads took together; or, as the second output, a weight of the pattern.
 
     Args:
@@ -132,14 +132,14 @@ def explain_multi_head(step: Step, cell: Cell, output: int = 0) -> Explanation:
     Source:
         Vaswani et al. 2017, 3.2.2.
     """
-    found, is_batch = attended(step), len(step.inputs[0].shape) == 3
+    found, is_batch = _attended(step), len(step.inputs[0].shape) == 3
     if output == 1:
         return _weight(step, cell if is_batch else (0, *cell), cell, found.pattern)
     pos, batch = (cell[0], cell[1]) if is_batch else (cell[0], 0)
     return _projection(step, cell, found.joined[batch, pos], "out_proj_weight", "out_proj_bias")
 
 
-def explain_native(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_native(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The same for the fast path, which is batch first and attends to itself."""
     found = _attends_to_itself(step, required_argument(step, "query").row(...))
     if output == 1:
@@ -147,11 +147,11 @@ def explain_native(step: Step, cell: Cell, output: int = 0) -> Explanation:
     return _projection(step, cell, found.joined[cell[:-1]], "out_proj_weight", "out_proj_bias")
 
 
-def _attends_to_itself(step: Step, x: Floats) -> Attended:
+def _attends_to_itself(step: Step, x: Floats) -> _Attended:
     n_heads, width = int(option(step, "num_heads", 1)), x.shape[-1]
     weight, bias = _rows(step, "in_proj_weight"), _rows(step, "in_proj_bias")
     q, k, v = (_linear(x, weight[i * width : (i + 1) * width], bias[i * width : (i + 1) * width]) for i in range(3))
-    return attend(q, k, v, n_heads, _fast_mask(step))
+    return _attend(q, k, v, n_heads, _fast_mask(step))
 
 
 def _fast_mask(step: Step) -> Any:
@@ -198,7 +198,7 @@ def _weight(step: Step, at: Cell, cell: Cell, pattern: Floats) -> Explanation:
 # -- nn.TransformerEncoderLayer --------------------------------------------------------------------------------------
 
 
-def explain_encoder_layer(step: Step, cell: Cell) -> Explanation:
+def _explain_encoder_layer(step: Step, cell: Cell) -> Explanation:
     """What an encoder layer adds to the stream: attention, then an MLP, with a norm before or after each.
 
     The last sum is written out: the stream, and what the MLP adds to it; or that, normalised.
@@ -253,7 +253,7 @@ OPERATIONS = (
         "use_separate_proj_weight q_proj_weight k_proj_weight v_proj_weight static_k static_v average_attn_weights "
         "is_causal",
         axes=UNNAMED,
-        explain=explain_multi_head,
+        explain=_explain_multi_head,
         slopes=slopes_of_torch,
         several=True,
         random=True,
@@ -263,7 +263,7 @@ OPERATIONS = (
         spellings="_native_multi_head_attention",
         arguments=f"query key value {_SELF} mask need_weights average_attn_weights mask_type",
         axes=UNNAMED,
-        explain=explain_native,
+        explain=_explain_native,
         slopes=slopes_of_torch,
         several=True,
     ),
@@ -273,7 +273,7 @@ OPERATIONS = (
         arguments=f"src {_SELF} use_gelu norm_first eps norm1_weight norm1_bias norm2_weight norm2_bias linear1_weight "
         "linear1_bias linear2_weight linear2_bias mask mask_type",
         axes=LIKE_INPUT,
-        explain=explain_encoder_layer,
+        explain=_explain_encoder_layer,
         slopes=slopes_of_torch,
     ),
 )

@@ -55,7 +55,7 @@ def _masked_select(step: Step, at: Places) -> Any:
 _GATHER = Moving(lambda step, at, output: _gather(step, at[0]))
 
 
-def explain_gather(step: Step, cell: Cell) -> Explanation:
+def _explain_gather(step: Step, cell: Cell) -> Explanation:
     """input[..., index[cell], ...]: along one axis the index says where, along the others the cell does."""
     x, at = _GATHER.source(step, cell)
     index, axis = required_argument(step, "index"), int(option(step, "dim", 0))
@@ -105,7 +105,7 @@ def _indices(step: Step) -> Any:
 _INDEX_PUT = Moving(_index_put, ("input", "values"))
 
 
-def explain_index_put(step: Step, cell: Cell) -> Explanation:
+def _explain_index_put(step: Step, cell: Cell) -> Explanation:
     """A cell of the values where the index reached, else what was there; with `accumulate`, both, and all that met."""
     if not setting(step, "accumulate", False):
         return explain_moved(_INDEX_PUT, step, cell)
@@ -118,7 +118,7 @@ def explain_index_put(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, terms, x.exact(cell) + sum(values.exact(i) for i in met))
 
 
-def slopes_index_put(use: Use) -> Slopes:
+def _slopes_index_put(use: Use) -> Slopes:
     return slopes_of_torch(use) if setting(use.step, "accumulate", False) else slopes_moved(_INDEX_PUT, use)
 
 
@@ -182,7 +182,7 @@ def explain_nonzero(step: Step, cell: Cell, output: int = 0) -> Explanation:
 
 OPERATIONS = (
     view("getitem", "input index[]", lambda step, at: numpy_index(step, at), AxisRule(_getitem_axes)),
-    Operation(name="gather", arguments="input dim index", explain=explain_gather, complex=True,
+    Operation(name="gather", arguments="input dim index", explain=_explain_gather, complex=True,
         axes=AxisRule(lambda inputs, settings, shape: inputs[-1][1]),
         slopes=view("gather", "", _gather, UNNAMED).slopes),
     view("index_select", "input dim index", _index_select, PARTS),
@@ -190,8 +190,8 @@ OPERATIONS = (
     view("take", "input index", lambda step, at: np.take(at, _index(step)), UNNAMED),
     view("masked_select", "input mask", _masked_select, UNNAMED),
     moves("setitem", "input index[] value", Moving(_setitem, ("input", "value"), _value), SAME, sign="←"),
-    moves("index_put", "input indices[] values accumulate", _INDEX_PUT, SAME, explain=explain_index_put,
-        slopes=slopes_index_put),
+    moves("index_put", "input indices[] values accumulate", _INDEX_PUT, SAME, explain=_explain_index_put,
+        slopes=_slopes_index_put),
     moves("index_copy", "input dim index source", Moving(_index_copy, ("input", "source")), SAME),
     moves("index_fill", "input dim index value", Moving(_index_fill, ("input", "value"), _value), SAME),
     moves("masked_scatter", "input mask source", Moving(_masked_scatter, ("input", "source")), SAME),

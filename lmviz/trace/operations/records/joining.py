@@ -95,7 +95,7 @@ def _pack(step: Step, at: list[Places], output: int) -> Places:
     return np.concatenate([row[: int((lengths > pos).sum())] for pos, row in enumerate(rows)])
 
 
-def explain_packed(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_packed(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """A number of a text; or, as the second output, how many texts reach a position."""
     if output == 0:
         return explain_moved(_PACK, step, cell, output)
@@ -114,7 +114,7 @@ def _unpack(step: Step, at: list[Places], output: int) -> Places:
     return made
 
 
-def explain_unpacked(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_unpacked(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """A number of a text, or of the padding behind it; or, as the second output, how long a text is."""
     if output == 0:
         return explain_moved(_UNPACK, step, cell, output)
@@ -151,9 +151,9 @@ OPERATIONS = (
     moves("pad_sequence", "sequences[] batch_first padding_value padding_side",
         Moving(lambda step, at, output: _pad_sequence(step, at), ("sequences",), _filled)),
     moves("pack_padded_sequence", "input lengths batch_first", _PACK, spellings="_pack_padded_sequence", several=True,
-        explain=explain_packed),
+        explain=_explain_packed),
     moves("pad_packed_sequence", "input batch_sizes batch_first padding_value total_length", _UNPACK,
-        spellings="_pad_packed_sequence", several=True, explain=explain_unpacked),
+        spellings="_pad_packed_sequence", several=True, explain=_explain_unpacked),
     moves("meshgrid", "*tensors", Moving(_meshgrid, ("tensors",)), several=True),
     moves("broadcast_tensors", "*tensors", Moving(_broadcast, ("tensors",)), several=True),
     moves("cartesian_prod", "*tensors", _joined(_cartesian)),

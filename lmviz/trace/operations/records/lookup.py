@@ -16,7 +16,7 @@ from lmviz.trace.operations.slopes import Slopes, Use, constant, no_slopes
 from lmviz.trace.step import Cell, Step, Value
 
 
-def explain_embedding(step: Step, cell: Cell) -> Explanation:
+def _explain_embedding(step: Step, cell: Cell) -> Explanation:
     """weight[id, j]: the j-th number of the row that the id at this position asks for.
 
     With `max_norm`, a row that is longer is first shortened to that length.
@@ -44,7 +44,7 @@ def _shortened(step: Step, weight: Argument, row: int) -> float:
     return float(limit) / (length + 1e-7) if length > float(limit) else 1.0  # type: ignore[arg-type]
 
 
-def explain_shortened(step: Step, cell: Cell, before: Value) -> Explanation:
+def _explain_shortened(step: Step, cell: Cell, before: Value) -> Explanation:
     """The table after `max_norm`: rows that were asked for are no longer than that, the others are as they were."""
     table, ids = tensor(before), required_argument(step, "input").array
     factor = _shortened(step, table, cell[0]) if (ids == cell[0]).any() else 1.0
@@ -53,7 +53,7 @@ def explain_shortened(step: Step, cell: Cell, before: Value) -> Explanation:
     return Explanation(table.latex(*cell), (), float(value), write(template, w=table.piece(cell), factor=factor))
 
 
-def slopes_embedding(use: Use) -> Slopes:
+def _slopes_embedding(use: Use) -> Slopes:
     """A row of the table goes to every position whose id asks for it, except the padding row, which does not learn.
 
     With `scale_grad_by_freq`, divided by how many these are. `max_norm` has shortened the row before.
@@ -67,7 +67,7 @@ def slopes_embedding(use: Use) -> Slopes:
     return constant(places * use.shape[-1] + column, share)
 
 
-def explain_one_hot(step: Step, cell: Cell) -> Explanation:
+def _explain_one_hot(step: Step, cell: Cell) -> Explanation:
     """1 where the last index is the id, else 0."""
     ids = required_argument(step, "input")
     value = float(ids.exact(cell[:-1]) == cell[-1])
@@ -78,7 +78,7 @@ def explain_one_hot(step: Step, cell: Cell) -> Explanation:
 # -- bags ------------------------------------------------------------------------------------------------------------
 
 
-def explain_embedding_bag(step: Step, cell: Cell) -> Explanation:
+def _explain_embedding_bag(step: Step, cell: Cell) -> Explanation:
     """The sum (mean, largest) of a column over the rows that the ids of one bag ask for; an empty bag gives 0."""
     if step.settings.get("max_norm") is not None:
         raise NotImplementedError("a bag of rows that are shortened")
@@ -139,29 +139,29 @@ OPERATIONS = (
         name="embedding",
         arguments="input weight padding_idx max_norm norm_type scale_grad_by_freq sparse",
         axes=AxisRule(_one_more, _ids_back, _table),
-        explain=explain_embedding,
-        slopes=slopes_embedding,
+        explain=_explain_embedding,
+        slopes=_slopes_embedding,
         sign="[ ]",
         complex=True,
         writes=("max_norm", "weight"),
-        updates=explain_shortened,
+        updates=_explain_shortened,
     ),
     Operation(
         name="embedding_bag",
         arguments="input weight offsets max_norm norm_type scale_grad_by_freq mode sparse per_sample_weights "
         "include_last_offset padding_idx",
         axes=AxisRule(of_weight=_table),
-        explain=explain_embedding_bag,
+        explain=_explain_embedding_bag,
         slopes=slopes_of_torch,
         sign="[ ]",
         writes=("max_norm", "weight"),
-        updates=explain_shortened,
+        updates=_explain_shortened,
     ),
     Operation(
         name="one_hot",
         arguments="input num_classes",
         axes=AxisRule(_one_more),
-        explain=explain_one_hot,
+        explain=_explain_one_hot,
         slopes=no_slopes,
     ),
 )

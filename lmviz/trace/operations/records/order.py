@@ -20,7 +20,7 @@ from lmviz.trace.step import Cell, Step
 # -- the largest and the smallest ------------------------------------------------------------------------------------
 
 
-def explain_extreme(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_extreme(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The largest (smallest) number along `dim`, and, as the second output of max and min, where it stands."""
     if len(step.inputs) == 2:  # x.max(y): the larger of each pair
         return _of_two(step, cell)
@@ -61,7 +61,7 @@ def _of_two(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), float(function(a.number(a_at), b.number(b_at))), written)
 
 
-def slopes_extreme(use: Use) -> Slopes:
+def _slopes_extreme(use: Use) -> Slopes:
     """Only the largest number counts; equal ones have equal shares."""
     cells, cell = result_cell(use)
     best = cells.numbers.max() if "max" in use.step.op else cells.numbers.min()
@@ -69,10 +69,10 @@ def slopes_extreme(use: Use) -> Slopes:
     return one(use, cell, float(won) / float((cells.numbers == best).sum()))
 
 
-def slopes_max(use: Use) -> Slopes:
+def _slopes_max(use: Use) -> Slopes:
     """max and min: along an axis one number is taken; of all numbers, or of two tensors, equal ones share."""
     if len(use.step.inputs) == 1:
-        return slopes_chosen(use) if len(use.step.outputs) == 2 else slopes_extreme(use)
+        return slopes_chosen(use) if len(use.step.outputs) == 2 else _slopes_extreme(use)
     (cells, out), own, other = broadcast_cells(use), use.inputs[use.n], use.inputs[1 - use.n]
     mine, theirs = numbers(own, out, len(cells)), numbers(other, out, len(cells))
     won = mine > theirs if use.step.op == "max" else mine < theirs
@@ -95,7 +95,7 @@ def slopes_chosen(use: Use) -> Slopes:
 # -- in order --------------------------------------------------------------------------------------------------------
 
 
-def explain_order(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_order(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """topk and sort: the number of a given rank along `dim`, or (second output, and argsort) where it stands.
 
     What comes first of equal numbers, or of all with `sorted=False`, is torch's choice: it is read off its places.
@@ -114,7 +114,7 @@ def explain_order(step: Step, cell: Cell, output: int = 0) -> Explanation:
     return number_or_place(left, cells, place, output == 1 or step.op == "argsort")
 
 
-def explain_ranked(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_ranked(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """kthvalue, median, nanmedian, mode: one number of a row by its rank, and where it stands.
 
     Of an even number of numbers, torch's median is the lower one of the two in the middle; the mode is the smallest of
@@ -150,12 +150,12 @@ def _ranked(step: Step, row: Floats) -> int:
     return int(order[max(count - 1, 0) // 2])
 
 
-def slopes_ranked(use: Use) -> Slopes:
+def _slopes_ranked(use: Use) -> Slopes:
     """The number that was taken counts; where no place says which, torch's own derivative does."""
     return slopes_chosen(use) if len(use.step.outputs) == 2 else slopes_of_torch(use)
 
 
-def explain_quantile(step: Step, cell: Cell) -> Explanation:
+def _explain_quantile(step: Step, cell: Cell) -> Explanation:
     """Between two numbers of a row, at the place that a share q lies below: lower + part of the way to the upper."""
     q = argument_of(step, "q")
     if q is None or step.settings.get("interpolation", "linear") != "linear":
@@ -177,7 +177,7 @@ def explain_quantile(step: Step, cell: Cell) -> Explanation:
 # -- where a number belongs ------------------------------------------------------------------------------------------
 
 
-def explain_searchsorted(step: Step, cell: Cell) -> Explanation:
+def _explain_searchsorted(step: Step, cell: Cell) -> Explanation:
     """How many of the sorted numbers are smaller than x; with `right`, how many are not larger."""
     is_bucketize = step.op == "bucketize"
     names = ("boundaries", "input") if is_bucketize else ("sorted_sequence", "input")
@@ -197,7 +197,7 @@ def explain_searchsorted(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), count, written)
 
 
-def explain_isin(step: Step, cell: Cell) -> Explanation:
+def _explain_isin(step: Step, cell: Cell) -> Explanation:
     """1 if the number is one of those asked for."""
     x, wanted = argument_of(step, "elements"), argument_of(step, "test_elements")
     if x is None or wanted is None:
@@ -208,7 +208,7 @@ def explain_isin(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), float(found), write("{x} → {i}", x=x.piece(at), i=float(found)))
 
 
-def explain_unique(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_unique(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The numbers that occur, in order; then, if asked for, which of them each number is, and how often each occurs."""
     x: Argument = inputs(step)[0]
     if step.settings.get("dim") is not None:
@@ -245,40 +245,40 @@ def _run_of(step: Step, x: Argument, cell: Cell, output: int) -> Explanation:
     return Explanation(f"{left} = {count}", (), count, write("{x} → {n}", x=x.piece(at), n=float(count)))
 
 
-_EXTREME = partial(Operation, arguments="input dim[] keepdim", axes=REDUCED, explain=explain_extreme)
-_RANKED = partial(Operation, axes=REDUCED, explain=explain_ranked, slopes=slopes_ranked, several=True)
+_EXTREME = partial(Operation, arguments="input dim[] keepdim", axes=REDUCED, explain=_explain_extreme)
+_RANKED = partial(Operation, axes=REDUCED, explain=_explain_ranked, slopes=_slopes_ranked, several=True)
 
 OPERATIONS = (
-    _EXTREME(name="max", otherwise=(1, "input other"), slopes=slopes_max, several=True),
-    _EXTREME(name="min", otherwise=(1, "input other"), slopes=slopes_max, several=True),
-    _EXTREME(name="amax", slopes=slopes_extreme),
-    _EXTREME(name="amin", slopes=slopes_extreme),
+    _EXTREME(name="max", otherwise=(1, "input other"), slopes=_slopes_max, several=True),
+    _EXTREME(name="min", otherwise=(1, "input other"), slopes=_slopes_max, several=True),
+    _EXTREME(name="amax", slopes=_slopes_extreme),
+    _EXTREME(name="amin", slopes=_slopes_extreme),
     _EXTREME(name="argmax", slopes=no_slopes),
     _EXTREME(name="argmin", slopes=no_slopes),
     _EXTREME(name="aminmax", slopes=slopes_of_torch, several=True),
-    Operation(name="topk", arguments="input k dim largest sorted", axes=RESIZED, explain=explain_order,
+    Operation(name="topk", arguments="input k dim largest sorted", axes=RESIZED, explain=_explain_order,
         slopes=slopes_chosen, several=True),
-    Operation(name="sort", arguments="input dim descending", axes=SAME, explain=explain_order, slopes=slopes_chosen,
+    Operation(name="sort", arguments="input dim descending", axes=SAME, explain=_explain_order, slopes=slopes_chosen,
         several=True),
-    Operation(name="argsort", arguments="input dim descending stable", axes=LIKE_INPUT, explain=explain_order,
+    Operation(name="argsort", arguments="input dim descending stable", axes=LIKE_INPUT, explain=_explain_order,
         slopes=no_slopes),
-    Operation(name="msort", arguments="input", axes=SAME, explain=explain_order, slopes=slopes_of_torch),
+    Operation(name="msort", arguments="input", axes=SAME, explain=_explain_order, slopes=slopes_of_torch),
     _RANKED(name="kthvalue", arguments="input k dim keepdim"),
     _RANKED(name="median", arguments="input dim keepdim"),
     _RANKED(name="nanmedian", arguments="input dim keepdim"),
     _RANKED(name="mode", arguments="input dim keepdim"),
-    Operation(name="quantile", arguments="input q dim keepdim", axes=UNNAMED, explain=explain_quantile,
+    Operation(name="quantile", arguments="input q dim keepdim", axes=UNNAMED, explain=_explain_quantile,
         slopes=slopes_of_torch),
-    Operation(name="nanquantile", arguments="input q dim keepdim", axes=UNNAMED, explain=explain_quantile,
+    Operation(name="nanquantile", arguments="input q dim keepdim", axes=UNNAMED, explain=_explain_quantile,
         slopes=slopes_of_torch),
-    Operation(name="searchsorted", arguments="sorted_sequence input", axes=UNNAMED, explain=explain_searchsorted,
+    Operation(name="searchsorted", arguments="sorted_sequence input", axes=UNNAMED, explain=_explain_searchsorted,
         slopes=no_slopes),
-    Operation(name="bucketize", arguments="input boundaries", axes=LIKE_INPUT, explain=explain_searchsorted,
+    Operation(name="bucketize", arguments="input boundaries", axes=LIKE_INPUT, explain=_explain_searchsorted,
         slopes=no_slopes),
-    Operation(name="isin", arguments="elements test_elements", axes=LIKE_INPUT, explain=explain_isin,
+    Operation(name="isin", arguments="elements test_elements", axes=LIKE_INPUT, explain=_explain_isin,
         slopes=no_slopes),
     Operation(name="unique", arguments="input sorted return_inverse return_counts dim", axes=UNNAMED,
-        explain=explain_unique, slopes=no_slopes, several=True),
+        explain=_explain_unique, slopes=no_slopes, several=True),
     Operation(name="unique_consecutive", arguments="input return_inverse return_counts dim", axes=UNNAMED,
-        explain=explain_unique, slopes=no_slopes, several=True),
+        explain=_explain_unique, slopes=no_slopes, several=True),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from lmviz.trace.step import Cell, Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weights:
+class _Weights:
     """Of one layer in one direction; what a call has not is None."""
 
     w_ih: Floats
@@ -40,7 +40,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PositionState:
+class _PositionState:
     """One position of one layer in one direction, [batch, d_hidden] each, with what made it."""
 
     h: Floats
@@ -48,12 +48,12 @@ class PositionState:
     parts: dict[str, Floats]
 
 
-def sigmoid(x: Floats) -> Floats:
+def _sigmoid(x: Floats) -> Floats:
     found: Floats = np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
     return found
 
 
-def _next_state(kind: str, x: Floats, h: Floats, c: Floats | None, weights: Weights) -> PositionState:
+def _next_state(kind: str, x: Floats, h: Floats, c: Floats | None, weights: _Weights) -> _PositionState:
     """From the state before a position to that after it.
 
     Source:
@@ -63,22 +63,22 @@ def _next_state(kind: str, x: Floats, h: Floats, c: Floats | None, weights: Weig
     if kind.startswith("lstm"):
         i, f, g, o = np.split(from_input + from_hidden, 4, axis=-1)
         assert c is not None
-        made = {"i": sigmoid(i), "f": sigmoid(f), "g": np.tanh(g), "o": sigmoid(o), "before": c}
+        made = {"i": _sigmoid(i), "f": _sigmoid(f), "g": np.tanh(g), "o": _sigmoid(o), "before": c}
         after = made["f"] * c + made["i"] * made["g"]
         hidden = made["o"] * np.tanh(after)
         out = hidden if weights.w_hr is None else hidden @ weights.w_hr.row(...).T
-        return PositionState(out, after, {**made, "hidden": hidden})
+        return _PositionState(out, after, {**made, "hidden": hidden})
     if kind.startswith("gru"):
         (r_x, z_x, n_x), (r_h, z_h, n_h) = np.split(from_input, 3, axis=-1), np.split(from_hidden, 3, axis=-1)
-        z, n = sigmoid(z_x + z_h), np.tanh(n_x + sigmoid(r_x + r_h) * n_h)
-        return PositionState((1 - z) * n + z * h, None, {"z": z, "n": n, "before": h})
+        z, n = _sigmoid(z_x + z_h), np.tanh(n_x + _sigmoid(r_x + r_h) * n_h)
+        return _PositionState((1 - z) * n + z * h, None, {"z": z, "n": n, "before": h})
     total = from_input + from_hidden
-    return PositionState(
+    return _PositionState(
         np.maximum(total, 0.0) if "relu" in kind else np.tanh(total), None, {"x": from_input, "h": from_hidden}
     )
 
 
-def _explain_state(left: str, kind: str, state: PositionState, at: Cell, weights: Weights, of_c: bool) -> Explanation:
+def _explain_state(left: str, kind: str, state: _PositionState, at: Cell, weights: _Weights, of_c: bool) -> Explanation:
     """One number of a state after a position: from the gates, and from the state before."""
     names: tuple[str, ...]
     if of_c:
@@ -100,7 +100,7 @@ def _explain_state(left: str, kind: str, state: PositionState, at: Cell, weights
     return Explanation(f"{left} = {formula}", (), value, write(template, **numbers))
 
 
-def _projected(left: str, state: PositionState, at: Cell, w_hr: Argument) -> Explanation:
+def _projected(left: str, state: _PositionState, at: Cell, w_hr: Argument) -> Explanation:
     """A projection of the hidden state: W_hr (o tanh c)."""
     hidden, row = state.parts["hidden"][at[:-1]], w_hr.row((at[-1], slice(None)))
     products = hidden * row
@@ -116,21 +116,21 @@ def _projected(left: str, state: PositionState, at: Cell, w_hr: Argument) -> Exp
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class _Layer:
     """One layer in one direction: its moments by position, and how many texts reach each."""
 
-    weights: Weights
-    states_by_position: list[PositionState]
+    weights: _Weights
+    states_by_position: list[_PositionState]
     sizes: list[int]
     backwards: bool
 
-    def last(self, text: int) -> PositionState:
+    def last(self, text: int) -> _PositionState:
         """Of a text: the moment that ended it."""
         broadcast_ranges = [pos for pos, size in enumerate(self.sizes) if text < size]
         return self.states_by_position[broadcast_ranges[0] if self.backwards else broadcast_ranges[-1]]
 
 
-class Network:
+class _Network:
     """A whole call, run position by position."""
 
     def __init__(self, step: Step) -> None:
@@ -139,7 +139,7 @@ class Network:
             raise NotImplementedError("a recurrent network with dropout")
         self.sizes, rows = _rows(step)
         self.directions = 2 if step.settings.get("bidirectional") else 1
-        self.layers: list[Layer] = []
+        self.layers: list[_Layer] = []
         states = _states(step)
         for _ in range(int(_setting(step, "num_layers"))):
             first = len(self.layers)
@@ -152,7 +152,7 @@ class Network:
                 np.concatenate([layer.states_by_position[pos].h for layer in made], axis=-1) for pos in range(len(rows))
             ]
 
-    def _layer(self, rows: list[Floats], started: tuple[Floats, ...], weights: Weights, backwards: bool) -> Layer:
+    def _layer(self, rows: list[Floats], started: tuple[Floats, ...], weights: _Weights, backwards: bool) -> _Layer:
         h, c = started[0], started[1] if len(started) > 1 else None
         found: list[Any] = [None] * len(rows)
         for pos in reversed(range(len(rows))) if backwards else range(len(rows)):
@@ -161,7 +161,7 @@ class Network:
             found[pos] = state
             h = np.concatenate([state.h, h[size:]])
             c = None if c is None or state.c is None else np.concatenate([state.c, c[size:]])
-        return Layer(weights, found, self.sizes, backwards)
+        return _Layer(weights, found, self.sizes, backwards)
 
 
 def _setting(step: Step, name: str) -> Any:
@@ -185,23 +185,23 @@ def _states(step: Step) -> tuple[Floats, ...]:
     return tuple(part.row(...) for name, part in named if name.partition(".")[0] == "hx")
 
 
-def _weights(step: Step, place: int, directions: int) -> Weights:
+def _weights(step: Step, place: int, directions: int) -> _Weights:
     named = zip(step.arguments, inputs(step), strict=True)
     every = [part for name, part in named if name.partition(".")[0] == "params"]
     count = len(every) // (int(_setting(step, "num_layers")) * directions)
     w_ih, w_hh, *rest = every[place * count : (place + 1) * count]
     b_ih, b_hh = (part.row(...) for part in rest[:2]) if step.settings.get("has_biases") else (None, None)
-    return Weights(w_ih.row(...), w_hh.row(...), b_ih, b_hh, rest[-1] if len(rest) % 2 else None)
+    return _Weights(w_ih.row(...), w_hh.row(...), b_ih, b_hh, rest[-1] if len(rest) % 2 else None)
 
 
-def explain_recurrent(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_recurrent(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """A number of what a recurrent network says at a position; or of its last state, h and, for an LSTM, c.
 
     Args:
         step: an "lstm", "gru", "rnn_tanh" or "rnn_relu" step with input [pos, batch, d_model] (or batch first, or
             packed) and hx [layer·direction, batch, d_hidden].
     """
-    network, left = Network(step), result(step, cell, output)
+    network, left = _Network(step), result(step, cell, output)
     if output:
         layer = network.layers[cell[0]]
         return _explain_state(left, step.op, layer.last(cell[1]), cell[1:], layer.weights, of_c=output == 2)
@@ -213,7 +213,7 @@ def explain_recurrent(step: Step, cell: Cell, output: int = 0) -> Explanation:
     )
 
 
-def _position(step: Step, network: Network, cell: Cell) -> tuple[int, int]:
+def _position(step: Step, network: _Network, cell: Cell) -> tuple[int, int]:
     """The position, and the text, that a cell of the output belongs to."""
     if argument_of(step, "batch_sizes") is not None:
         ends = np.cumsum(network.sizes)
@@ -222,12 +222,12 @@ def _position(step: Step, network: Network, cell: Cell) -> tuple[int, int]:
     return (cell[1], cell[0]) if step.settings.get("batch_first") else (cell[0], cell[1])
 
 
-def explain_cell(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_cell(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The same for a cell alone: lstm_cell, gru_cell, rnn_tanh_cell, rnn_relu_cell."""
     rows: list[Any] = [
         None if (part := argument_of(step, name)) is None else part.row(...) for name in _CELL.split()[2:]
     ]
-    weights = Weights(*rows)
+    weights = _Weights(*rows)
     states = _states(step)
     x = required_argument(step, "input").row(...)
     state = _next_state(step.op, x, states[0], states[1] if len(states) > 1 else None, weights)
@@ -245,7 +245,7 @@ def _records() -> Iterator[Operation]:
             arguments=f"input hx[] params[] {_SETTINGS} batch_first",
             otherwise=(3, f"input batch_sizes hx params {_SETTINGS}"),
             axes=UNNAMED,
-            explain=explain_recurrent,
+            explain=_explain_recurrent,
             slopes=slopes_of_torch,
             several=True,
             random=True,
@@ -254,7 +254,7 @@ def _records() -> Iterator[Operation]:
             name=f"{name}_cell",
             arguments=_CELL.replace("hx", "hx[]"),
             axes=UNNAMED,
-            explain=explain_cell,
+            explain=_explain_cell,
             slopes=slopes_of_torch,
             several=True,
         )

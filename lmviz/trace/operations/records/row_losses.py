@@ -17,7 +17,7 @@ from lmviz.trace.operations.records.class_losses import reduced, reduction_of
 from lmviz.trace.step import Cell, Step
 
 
-def explain_triplet(step: Step, cell: Cell) -> Explanation:
+def _explain_triplet(step: Step, cell: Cell) -> Explanation:
     """max(0, distance to the positive - distance to the negative + margin), row by row.
 
     Source:
@@ -41,7 +41,7 @@ def _distance(x: Floats, y: Floats, p: float, eps: float) -> Any:
     return (np.abs(x - y + eps) ** p).sum(axis=-1) ** (1 / p)
 
 
-def explain_cosine_embedding(step: Step, cell: Cell) -> Explanation:
+def _explain_cosine_embedding(step: Step, cell: Cell) -> Explanation:
     """1 - cos where the target is 1; max(0, cos - margin) where it is -1."""
     a, b, target = (required_argument(step, name).row(...) for name in ("input1", "input2", "target"))
     margin, tiny = option(step, "margin", 0.0), 1e-12  # torch's own, so that no length is 0
@@ -57,7 +57,7 @@ def explain_cosine_embedding(step: Step, cell: Cell) -> Explanation:
     return reduced(step, cell, rf"{result(step, cell)} = \sum_n (1 - \cos_n)", each, term)
 
 
-def explain_multilabel_soft_margin(step: Step, cell: Cell) -> Explanation:
+def _explain_multilabel_soft_margin(step: Step, cell: Cell) -> Explanation:
     """For each row, the mean over its classes of y ln(1 + e^-x) + (1 - y) ln(1 + e^x)."""
     x, y = required_argument(step, "input").row(...), required_argument(step, "target").row(...)
     weight: Any = 1.0 if step.operand("weight") is None else required_argument(step, "weight").row(...)
@@ -70,7 +70,7 @@ def explain_multilabel_soft_margin(step: Step, cell: Cell) -> Explanation:
 # -- alignments ------------------------------------------------------------------------------------------------------
 
 
-def explain_ctc(step: Step, cell: Cell) -> Explanation:
+def _explain_ctc(step: Step, cell: Cell) -> Explanation:
     """-ln of the probability of a target, summed over all ways to spread it, with blanks, over the input's positions.
 
     The mean divides each by the length of its target first.
@@ -139,8 +139,8 @@ def _loss(name: str, arguments: str, explain: Any) -> Operation:
 _OLD = "size_average reduce reduction"
 
 OPERATIONS = (
-    _loss("triplet_margin_loss", f"anchor positive negative margin p eps swap {_OLD}", explain_triplet),
-    _loss("cosine_embedding_loss", f"input1 input2 target margin {_OLD}", explain_cosine_embedding),
-    _loss("multilabel_soft_margin_loss", f"input target weight {_OLD}", explain_multilabel_soft_margin),
-    _loss("ctc_loss", "log_probs targets input_lengths[] target_lengths[] blank reduction zero_infinity", explain_ctc),
+    _loss("triplet_margin_loss", f"anchor positive negative margin p eps swap {_OLD}", _explain_triplet),
+    _loss("cosine_embedding_loss", f"input1 input2 target margin {_OLD}", _explain_cosine_embedding),
+    _loss("multilabel_soft_margin_loss", f"input target weight {_OLD}", _explain_multilabel_soft_margin),
+    _loss("ctc_loss", "log_probs targets input_lengths[] target_lengths[] blank reduction zero_infinity", _explain_ctc),
 )
