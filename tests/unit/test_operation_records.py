@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import pkgutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from lmviz.trace.capture.torch_functions import torch_function_of
 from lmviz.trace.operations import records
 from lmviz.trace.operations.operation import Operation, names_of
-from lmviz.trace.operations.table import FAMILIES, OPERATIONS, SPELLINGS, by_name
+from lmviz.trace.operations.table import FAMILIES, OPERATIONS, SPELLINGS, _families, by_name
 from lmviz.ui.text import LANGUAGES, catalogue
 
 
@@ -32,9 +33,16 @@ def test_a_record_without_a_part_cannot_be_made() -> None:
             Operation(**{name: value for name, value in parts.items() if name != part})
 
 
-def test_every_file_of_records_is_in_the_table() -> None:
-    listed = {family.__name__.rpartition(".")[2] for family in FAMILIES}
-    assert {module.name for module in pkgutil.iter_modules(records.__path__)} == listed
+def test_a_new_file_of_records_is_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else has to name it."""
+    source = "from lmviz.trace.operations.table import OPERATIONS as all\nOPERATIONS = (all['softmax'],)\n"
+    (tmp_path / "new_family.py").write_text(source)
+    monkeypatch.setattr(records, "__path__", [*records.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{records.__name__}.new_family", raising=False)
+    found = {family.__name__.rpartition(".")[2]: family for family in _families()}
+    assert (OPERATIONS["softmax"],) == found["new_family"].OPERATIONS
+    assert found.keys() - {"new_family"} == {family.__name__.rpartition(".")[2] for family in FAMILIES}
+    del sys.modules[f"{records.__name__}.new_family"]
 
 
 def test_two_records_of_one_spelling_are_refused() -> None:
