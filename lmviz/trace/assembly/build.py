@@ -15,7 +15,7 @@ from lmviz.trace.assembly.axis_names import name_axes
 from lmviz.trace.assembly.entries import Entry, entries_of
 from lmviz.trace.assembly.inputs import named_tensors
 from lmviz.trace.assembly.naming import Naming
-from lmviz.trace.assembly.places import Places, StatementRun
+from lmviz.trace.assembly.places import Places, ShownCall, StatementRun
 from lmviz.trace.capture.edits import Edit, Place
 from lmviz.trace.capture.handles import TensorHandle
 from lmviz.trace.capture.mode import Recorder
@@ -109,7 +109,7 @@ class _Builder:
         self._note_modules(segment, entries)
 
     def _add_step(self, entry: Entry, prefix: str) -> None:
-        raw, expression, operands = entry.raw, entry.expression, entry.operands
+        raw, operands, fused = entry.raw, entry.operands, entry.fused
         entry.index = len(self.steps)
         inputs = tuple(self._operand(handle) for handle in operands.handles)
         outputs = self._outputs(entry, prefix)
@@ -120,15 +120,15 @@ class _Builder:
                 op=raw.op.name,
                 module=self.places.calls[run.call].path,
                 address=entry.address,
-                span=expression.site.span,
+                span=entry.expression.site.span,
                 inputs=inputs,
                 settings=MappingProxyType(operands.settings),
                 outputs=outputs,
                 arguments=tuple(operands.names),
                 statement=run.index,
                 call=run.call,
-                opened=None if entry.fused is None else entry.fused.index,
-                returned=None if entry.fused is None else _returned(entry.fused, raw.index),
+                opened=None if fused is None else fused.index,
+                returned=None if fused is None else _returned(fused, raw.index),
                 in_place=raw.op.overwrites_first(raw.args, raw.kwargs),
                 error=raw.error,
                 edited=bool(raw.edits),
@@ -187,25 +187,13 @@ class _Builder:
 
     def contents(self, segments: tuple[Segment, ...]) -> Contents:
         self._widen()
-        runs, calls = self.places.runs, self.places.calls
         weights = {v.address: v for v in self.values.values() if v.address and v.role == "weight"}
         failed = next((s.recorder for s in segments if s.recorder.exception is not None), None)
         raised = None if failed is None else failed.failed_at
         return Contents(
             steps=tuple(self.steps),
-            statements=tuple(_statement(run) for run in runs),
-            calls=tuple(
-                ModuleCall(
-                    i,
-                    c.path,
-                    "" if c.module is None else type(c.module).__name__,
-                    c.above,
-                    _index(c.made_by),
-                    c.first,
-                    c.last,
-                )
-                for i, c in enumerate(calls)
-            ),
+            statements=tuple(_statement(run) for run in self.places.runs),
+            calls=tuple(_module_call(i, call) for i, call in enumerate(self.places.calls)),
             inputs=tuple(self.inputs),
             weights=MappingProxyType(weights),
             failed_at=None if raised is None else self.origins.index((raised,)),
@@ -239,6 +227,11 @@ class _Builder:
 
 def _statement(run: StatementRun) -> Statement:
     return Statement(run.index, run.span, run.call, run.first, run.last, _index(run.parent))
+
+
+def _module_call(index: int, call: ShownCall) -> ModuleCall:
+    class_name = "" if call.module is None else type(call.module).__name__
+    return ModuleCall(index, call.path, class_name, call.above, _index(call.made_by), call.first, call.last)
 
 
 def _returned(fused: Entry, step: int) -> int | None:

@@ -20,7 +20,7 @@ _NOWHERE = SourceSpan("", "", (0, 0), (0, 0))
 
 
 @dataclass(slots=True, eq=False)
-class _ShownCall:
+class ShownCall:
     """A call of a module that has a source of its own to step through, or has such calls inside."""
 
     path: str
@@ -76,7 +76,7 @@ class Places:
         self._model_index = model_index
         self.prefix = ""  # of the recording that is being placed
         self.runs: list[StatementRun] = []
-        self.calls: list[_ShownCall] = []
+        self.calls: list[ShownCall] = []
         self._views: dict[Activation, _View | None] = {}
         self._running: dict[Activation, StatementRun] = {}
         self._evaluated: dict[Activation, Expression] = {}
@@ -170,7 +170,7 @@ class Places:
                 above = made_by.call if made_by else self._number(call.parent, caller)
             self._numbers[call] = len(self.calls)
             path = self._model_index.path_of(call.module, self.prefix)
-            self.calls.append(_ShownCall(path, call.module, above, made_by))
+            self.calls.append(ShownCall(path, call.module, above, made_by))
         return self._numbers[call]
 
 

@@ -29,7 +29,16 @@ from lmviz.trace.fused.table import OPENED
 
 BUDGET = 192 * 2**20
 
-_FUNCTIONS: dict[Any, TorchFunction | None] = {}
+
+class _TorchFunctions(dict[Any, TorchFunction | None]):
+    """What is known of each torch function, worked out when it is first called."""
+
+    def __missing__(self, func: Any) -> TorchFunction | None:
+        found = self[func] = torch_function_of(func)
+        return found
+
+
+_FUNCTIONS = _TorchFunctions()
 _TENSORS = frozenset((Tensor, nn.Parameter))
 _KNOWN = _TENSORS | ATOMS | {slice}
 
@@ -68,10 +77,10 @@ class Recorder(WatchingMode):
         self._pending: list[Any] = []  # calls to settle, end to end; one list is quicker than one of tuples
         self._bytes_left = budget  # bytes that may still be made before memory is looked at; views are counted in full
         self._at_once = gradients or bool(edits) or bool(substitutes) or keep is not None  # nothing stays pending
-        self._at_the_end: tuple[list[Tensor], list[int], list[int]] | None = (
+        self._state_at_end: tuple[list[Tensor], list[int], list[int]] | None = (
             None  # tensors, and how they were at the end
         )
-        self._lock_pending = threading.RLock()
+        self._pending_lock = threading.RLock()
         self._last_error: tuple[BaseException, int] | None = None  # what a torch call raised, and its step
         self._edit_error: BaseException | None = None  # what an edit raised
 
@@ -108,14 +117,14 @@ class Recorder(WatchingMode):
     @property
     def steps(self) -> list[RawStep]:
         """The steps so far. The first look at them pays for their bookkeeping."""
-        with self._lock_pending:
+        with self._pending_lock:
             self._add_pending()
         return self._steps
 
     @property
     def spent(self) -> int:
         """The bytes of what steps made and the recording keeps."""
-        with self._lock_pending:
+        with self._pending_lock:
             self._add_pending()
         return self.memory.spent
 
@@ -128,10 +137,8 @@ class Recorder(WatchingMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        try:
-            op = _FUNCTIONS[func]
-        except KeyError:
-            op = _FUNCTIONS[func] = torch_function_of(func)
+        # Every call of the model comes through here: what is not needed each time is done elsewhere.
+        op = _FUNCTIONS[func]
         if op is None:  # it makes no tensor
             if self._substitutes:
                 args, kwargs = self._substitute(args, kwargs)
@@ -152,11 +159,10 @@ class Recorder(WatchingMode):
         try:
             self._bytes_left -= out.nbytes
         except (AttributeError, RuntimeError):  # not a tensor; not a plain one
-            made = tensors_in(out)
-            if not made:
+            if not (made := tensors_in(out)):
                 return out
             self._bytes_left -= sum(map(size_of, made))
-        if op.lists and (list in map(type, args) or (kwargs and not _KNOWN.issuperset(map(type, kwargs.values())))):
+        if op.lists and _may_hold_lists(args, kwargs):
             args, kwargs = map_nested((args, kwargs), Tensor, _same)  # with lists that nobody else can change
         self._pending += (op, args, kwargs, out, activation, lasti)
         if self._bytes_left < 0:
@@ -205,18 +211,8 @@ class Recorder(WatchingMode):
         """What a call made, with the edits of its outputs, and with those of the steps inside a fused call."""
         step.edits = self._edits[step.index]
         made = tensors_in(written if out is None else out)
-        new: dict[int, Tensor] = {}
         try:
-            inside: dict[Place, Edit] = {place: edit for place, edit in step.edits.items() if len(place) == 2}
-            if inside:
-                opened = Recorder(budget=0, edits=inside, random_state=step.random)
-                results = tensors_in(opened.run(lambda: OPENED[step.op.name](*args, **kwargs)))
-                if opened.exception is not None:
-                    raise opened.exception
-                new = {id(old): result.reshape(old.shape) for old, result in zip(made, results, strict=False)}
-            for i, tensor in enumerate(made):
-                if (edit := step.edits.get((i,))) is not None:
-                    new[id(tensor)] = edited(edit, new.get(id(tensor), tensor), self.gradients)
+            new = self._edited(step, made, args, kwargs)
         except _RAISED as error:
             self._edit_error = error
             raise
@@ -224,6 +220,21 @@ class Recorder(WatchingMode):
             if id(tensor) in new:  # whoever else looks at this memory must see the edit too
                 tensor.copy_(new.pop(id(tensor)))
         return map_nested(out, Tensor, lambda tensor: new.get(id(tensor), tensor)) if new else out
+
+    def _edited(self, step: RawStep, made: list[Tensor], args: Any, kwargs: dict[str, Any]) -> dict[int, Tensor]:
+        """What takes the place of the tensors that a call made, by their ids."""
+        new: dict[int, Tensor] = {}
+        inside: dict[Place, Edit] = {place: edit for place, edit in step.edits.items() if len(place) == 2}
+        if inside:
+            opened = Recorder(budget=0, edits=inside, random_state=step.random)
+            results = tensors_in(opened.run(lambda: OPENED[step.op.name](*args, **kwargs)))
+            if opened.exception is not None:
+                raise opened.exception
+            new = {id(old): result.reshape(old.shape) for old, result in zip(made, results, strict=False)}
+        for i, tensor in enumerate(made):
+            if (edit := step.edits.get((i,))) is not None:
+                new[id(tensor)] = edited(edit, new.get(id(tensor), tensor), self.gradients)
+        return new
 
     def _substitute(self, args: Any, kwargs: Any) -> Any:
         """Arguments with edited weights in the place of the model's own."""
@@ -265,7 +276,7 @@ class Recorder(WatchingMode):
         tensors = [*compress(values, map(_TENSORS.__contains__, kinds))]
         if not _KNOWN.issuperset(kinds):
             tensors += tensors_in([value for value in values if type(value) not in _KNOWN])
-        self._at_the_end = tensors, *states_of(tensors)
+        self._state_at_end = tensors, *states_of(tensors)
         for call in self.calls:
             if call.first < 0 and not self._pending:
                 call.args = call.kwargs = None
@@ -273,9 +284,9 @@ class Recorder(WatchingMode):
     def _add_pending(self) -> None:
         """Turn what is pending into steps, whose tensors are kept as far as the budget goes."""
         pending, self._pending = self._pending, []
-        if self._at_the_end is not None:
-            self.memory.note(*self._at_the_end)
-            self._at_the_end = None
+        if self._state_at_end is not None:
+            self.memory.note(*self._state_at_end)
+            self._state_at_end = None
         for op, args, kwargs, made, activation, lasti in zip(*[iter(pending)] * 6, strict=True):
             step = self._begin(op, args, kwargs, activation, lasti)
             self.memory.make(step, tensors_in(made))
@@ -310,6 +321,10 @@ class Recorder(WatchingMode):
 
 def _same(tensor: Tensor) -> Tensor:
     return tensor
+
+
+def _may_hold_lists(args: Any, kwargs: dict[str, Any] | None) -> bool:
+    return list in map(type, args) or bool(kwargs and not _KNOWN.issuperset(map(type, kwargs.values())))
 
 
 def _by_step(edits: Mapping[Place, Edit]) -> dict[int, dict[Place, Edit]]:

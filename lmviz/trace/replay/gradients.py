@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
 
 import torch
 from torch import Tensor, nn
 
+from lmviz.trace.capture.handles import TensorHandle
 from lmviz.trace.capture.mode import Recorder
 from lmviz.trace.capture.raw import handles_in
 from lmviz.trace.step import Trace
@@ -32,25 +33,31 @@ def compute_gradients(
     Raises:
         RuntimeError: autograd can't, because a number that it needs was overwritten, for one.
     """
-    steps = [step for recorder in recorders for step in recorder.steps]
-    handles = dict.fromkeys(
-        handle for step in steps for handle in (*handles_in((step.args, step.kwargs)), *step.outputs)
-    )
-    wanted = [handle for handle in handles if handle.edge is not None]
+    wanted = [handle for handle in _handles_of(recorders) if handle.edge is not None]
     sources = [(t, grad) for t, grad in zip(results, reached, strict=False) if t.requires_grad and grad is not None]
-    numbers: dict[tuple[int, int], int] = {}
-    for handle in wanted:
-        handle.edge_number = numbers.setdefault((id(handle.edge.node), handle.edge.output_nr), next(_NUMBERS))
+    _number_edges(wanted)
     try:
         if wanted and sources:
             tensors, grads = zip(*sources, strict=True)
-            edges = [handle.edge for handle in wanted]
-            found = torch.autograd.grad(tensors, edges, grads, allow_unused=True)
+            found = torch.autograd.grad(tensors, [handle.edge for handle in wanted], grads, allow_unused=True)
             for handle, grad in zip(wanted, found, strict=True):
                 handle.grad = grad
     finally:
         for handle in wanted:
             handle.edge = None
+
+
+def _handles_of(recorders: Sequence[Recorder]) -> Iterable[TensorHandle]:
+    """All that the recorded steps used or made, each once."""
+    steps = [step for recorder in recorders for step in recorder.steps]
+    return dict.fromkeys(handle for s in steps for handle in (*handles_in((s.args, s.kwargs)), *s.outputs))
+
+
+def _number_edges(handles: Iterable[TensorHandle]) -> None:
+    """One number for all tensors whose gradient comes along the same edge of the graph."""
+    numbers: dict[tuple[int, int], int] = {}
+    for handle in handles:
+        handle.edge_number = numbers.setdefault((id(handle.edge.node), handle.edge.output_nr), next(_NUMBERS))
 
 
 def put_gradients(trace: Trace, model: nn.Module, gradients: Mapping[str, Tensor]) -> None:

@@ -80,33 +80,45 @@ def site(code: CodeType, lasti: int) -> Site:
 
 
 def _site(code: CodeType, lasti: int) -> Site:
-    first, last, start, end = _positions(code)[lasti // 2]
-    line = first or code.co_firstlineno
+    position = _positions(code)[lasti // 2]
     function = _COMPREHENSION.sub("", code.co_qualname)
-    nowhere = SourceSpan("", code.co_filename, (line, last or line), (0, 0), function)
     syntax = syntax_of(code)
-    if syntax is None or first is None or last is None or start is None or end is None:
+    node = None if syntax is None or None in position else syntax.find(position)  # type: ignore[arg-type]
+    statement = None if syntax is None or node is None else _statement(syntax, node)
+    if syntax is None or node is None or statement is None:
+        line = position[0] or code.co_firstlineno
+        nowhere = SourceSpan("", code.co_filename, (line, position[1] or line), (0, 0), function)
         return Site(nowhere, nowhere)
-    node = syntax.find((first, last, start, end))
-    statement = None if node is None else _statement(syntax, node)
-    if node is None or statement is None:
-        return Site(nowhere, nowhere)
-    if dis.opname[code.co_code[lasti]] in _STORING:  # the instruction is the assignment, and has its left side's place
-        names = _stored_names(node)
-        whole: ast.expr | ast.stmt = statement
-    else:
-        names, whole = _assigned_names(node, syntax.parent), node
-    named = syntax.parent.get(statement) if isinstance(statement, ast.Lambda) else statement  # double = lambda x: 2 * x
-    extent, targets = _extent(statement), _targets(named)
+    is_assignment = dis.opname[code.co_code[lasti]] in _STORING  # it has the place of the assignment's left side
+    names = _stored_names(node) if is_assignment else _assigned_names(node, syntax.parent)
+    whole = statement if is_assignment else node
     return Site(
         _span(syntax, _extent(whole), code.co_filename, function),
-        _span(syntax, extent, code.co_filename, function),
+        _span(syntax, _extent(statement), code.co_filename, function),
         names,
-        targets[0] if len(targets) == 1 else "",
-        (syntax.axes.get(extent[1]) or syntax.axes.get(extent[0], ())) if _is_all(node, syntax.parent) else (),
+        _target(syntax, statement),
+        _shape_comment(syntax, node, statement),
         _is_returned(node, names, syntax),
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id),
+        _may_repeat(node),
     )
+
+
+def _target(syntax: Syntax, statement: ast.AST) -> str:
+    """The one name that a statement assigns; "" for none, or several."""
+    named = syntax.parent.get(statement) if isinstance(statement, ast.Lambda) else statement  # double = lambda x: 2 * x
+    targets = _targets(named)
+    return targets[0] if len(targets) == 1 else ""
+
+
+def _shape_comment(syntax: Syntax, node: ast.AST, statement: ast.expr | ast.stmt) -> tuple[str, ...]:
+    """The axes that the comment behind a statement names, if it means this very node."""
+    first, last, *_ = _extent(statement)
+    return (syntax.axes.get(last) or syntax.axes.get(first, ())) if _is_all(node, syntax.parent) else ()
+
+
+def _may_repeat(node: ast.AST) -> bool:
+    """Whether one instruction may call torch several times: a built-in function does, as in sum(tensors)."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id)
 
 
 @lru_cache(maxsize=4096)
