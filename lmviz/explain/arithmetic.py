@@ -94,13 +94,13 @@ _TOKEN = re.compile(r"\s*(\0|\d+\.?\d*(?:e[-−]?\d+)?|[A-Za-z√Φ][A-Za-z0-9]*
 _FOUND = re.compile(r".*(?:→|\]\s*=(?!.*\])|:\s)")  # before that stands where a number was found, not how it was made
 
 
-def read(text: str) -> Formula:
+def parse(text: str) -> Formula:
     """The formula that a text stands for; \\0 marks the place of each number that is given later.
 
     Raises:
-        Unreadable: it has a sign, a name or an order that is not known.
+        NotArithmetic: it has a sign, a name or an order that is not known.
 
-    >>> read("exp(\\0 − \\0) / 2")([1.0, 1.0])
+    >>> parse("exp(\\0 − \\0) / 2")([1.0, 1.0])
     0.5
     """
     found = _FOUND.match(text)
