@@ -58,7 +58,7 @@ class TensorHandle:
         self.sample: tuple[str, ...] = ()  # a few of the numbers that were not kept
         self.overwritten = False  # what is kept is a copy, since the tensor itself has other numbers now
         self.before: TensorHandle | None = None  # what it was, if a call in place has changed it through another tensor
-        self.met = step  # the step that came by it first: in that case a later one than made it
+        self.met = step  # the step that used it first: in that case later than the one that made it
         self.edge: Any = None  # where its gradient passes, while there is a graph
         self.edge_number = -1  # the same for all that passes there
         self.grad: Tensor | None = None
@@ -72,7 +72,7 @@ class TensorHandle:
 
     @property
     def unchanged(self) -> bool:
-        """Whether its numbers are at hand, and are still those of the recording."""
+        """Whether its numbers are kept, and are still those of the recording."""
         return self.kept is not None and version_of(self.kept) == self.version
 
     def tensor(self) -> Tensor:

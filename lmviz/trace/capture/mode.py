@@ -258,7 +258,7 @@ class Recorder(WatchingMode):
         self._last_error = (error, step.index)
 
     def _check_budget(self) -> None:
-        """The budget is used up, or seems so until views are told from copies: then settle at once what is to come."""
+        """The budget is used up, or seems so, since views were counted in full: if so, add later calls at once."""
         self._add_pending()
         self._bytes_left = self.budget - self.memory.spent
         self._at_once = self._bytes_left < self.budget // 4

@@ -26,7 +26,7 @@ class RawCall:
 
 
 class Activation:
-    """One run of a Python function, in whose course torch was called.
+    """One run of a Python function that called torch.
 
     The instruction at which it was entered (`lasti`, in the function `up`) can't change while it runs, so an activation
     and its own current instruction say where a torch call stands, all the way up.

@@ -36,7 +36,7 @@ class Operation:
     slopes: Rule  # how the result changes with one number of what went in
     sign: str = ","  # what is written before its second tensor in a picture
     several: bool = False  # whether it may have several outputs: `explain` is then told which
-    complex: bool = False  # whether `explain` can reckon with complex numbers
+    complex: bool = False  # whether `explain` can compute with complex numbers
     random: bool = False  # whether it may draw from a generator
     writes: tuple[str, str] = ("", "")  # when this argument is true, those are overwritten
     updates: _Updater | None = None  # the arithmetic behind a cell of what it overwrites so

@@ -120,7 +120,7 @@ def _again(call: RawCall) -> Callable[[], Any]:
 
 
 def _kept(replay: Recorder, handle: TensorHandle) -> Tensor | None:
-    """A handle's tensor in a replay, if that came by and kept it."""
+    """A handle's tensor in a replay, if that computed and kept it."""
     step = handle.step - replay.first
     if not 0 <= step < len(replay.steps) or handle.output >= len(replay.steps[step].outputs):
         return None

@@ -58,17 +58,25 @@ def _read_einsum(step: Step) -> _Einsum:
     left, arrow, right = equation.replace(" ", "").partition("->")
     written = zip(left.split(","), operands, strict=True)
     labels = tuple(_spelled(part, operand.array.ndim) for part, operand in written)
+    return _Einsum(operands, labels, _output(labels, right if arrow else None), _sizes(operands, labels))
+
+
+def _sizes(operands: Sequence[Argument], labels: Sequence[_Labels]) -> dict[str, int]:
+    """The size of each letter; an axis of size 1 is repeated."""
     sizes: dict[str, int] = {}
     for row, operand in zip(labels, operands, strict=True):
         for label, size in zip(row, operand.shape, strict=True):
             sizes[label] = size if sizes.get(label, 1) == 1 else sizes[label]
-    dots = sorted((label for label in sizes if label.isdigit()), key=int, reverse=True)
-    if arrow:
-        output = tuple(p for part in right.replace("...", ".") for p in (dots if part == "." else [part]))
-    else:
-        met = [label for row in labels for label in row]
-        output = (*dots, *sorted(label for label in sizes if met.count(label) == 1 and not label.isdigit()))
-    return _Einsum(operands, labels, output, sizes)
+    return sizes
+
+
+def _output(labels: Sequence[_Labels], written: str | None) -> _Labels:
+    """The letters of the result: as written behind the arrow, or else those that occur once, in their order."""
+    every = [label for row in labels for label in row]
+    dots = sorted({label for label in every if label.isdigit()}, key=int, reverse=True)
+    if written is None:
+        return (*dots, *sorted(label for label in every if every.count(label) == 1 and not label.isdigit()))
+    return tuple(label for part in written.replace("...", ".") for label in (dots if part == "." else [part]))
 
 
 def _spelled(part: str, ndim: int) -> _Labels:
