@@ -137,6 +137,33 @@ def test_every_rule_has_its_case_and_the_last_holds_for_all() -> None:
     assert last == "anything else"
 
 
+class LooksUpLater(WithoutNames):
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.layers[0](self.emb(ids))
+        return torch.relu(x) + self.emb(ids)
+
+
+def test_a_lookup_behind_the_blocks_is_no_embedding_of_the_text() -> None:
+    found = facts(LooksUpLater)
+    steps = [step for step in found.trace if step.op == "embedding"]
+    assert [kinds_of(found)[step.index] for step in steps] == ["embeddings", "other"]
+
+
+def test_a_weight_that_is_computed_belongs_to_what_reads_it() -> None:
+    model = gpt2()
+    torch.nn.utils.parametrizations.weight_norm(model.lm_head)
+    found = Facts(record(model, IDS))
+    kinds = {kinds_of(found)[step.index] for step in found.trace if step.module.startswith("lm_head.parametrizations")}
+    assert kinds == {"logits"}
+
+
+def test_a_norm_that_is_written_out_before_an_mlp_is_apart_from_it() -> None:
+    found = facts(WithoutNames)
+    kinds = kinds_of(found)
+    assert kinds[found.trace["layers.0.second"].index] == "norm"
+    assert kinds[found.trace["layers.0.ff"].index] == "mlp"
+
+
 def _kinds(trace: Trace) -> set[str]:
     return set(kinds_of(Facts(trace)))
 
