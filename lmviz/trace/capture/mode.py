@@ -29,16 +29,7 @@ from lmviz.trace.fused.table import OPENED
 
 BUDGET = 192 * 2**20
 
-
-class _TorchFunctions(dict[Any, TorchFunction | None]):
-    """What is known of each torch function, worked out when it is first called."""
-
-    def __missing__(self, func: Any) -> TorchFunction | None:
-        found = self[func] = torch_function_of(func)
-        return found
-
-
-_FUNCTIONS = _TorchFunctions()
+_FUNCTIONS: dict[Any, TorchFunction | None] = {}
 _TENSORS = frozenset((Tensor, nn.Parameter))
 _KNOWN = _TENSORS | ATOMS | {slice}
 
@@ -138,7 +129,10 @@ class Recorder(WatchingMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         # Every call of the model comes through here: what is not needed each time is done elsewhere.
-        op = _FUNCTIONS[func]
+        try:
+            op = _FUNCTIONS[func]
+        except KeyError:
+            op = _FUNCTIONS[func] = torch_function_of(func)
         if op is None:  # it makes no tensor
             if self._substitutes:
                 args, kwargs = self._substitute(args, kwargs)
