@@ -65,7 +65,7 @@ class Recorder(WatchingMode):
         self._substitutes = substitutes
         self._substituted: dict[int, Tensor] = {}  # id of a substitute -> the model's own tensor
         self._steps: list[RawStep] = []
-        self._pending: list[Any] = []  # calls to settle, end to end; one list is quicker than one of tuples
+        self._pending: list[Any] = []  # calls to add, end to end; one list is quicker than one of tuples
         self._bytes_left = budget  # bytes that may still be made before memory is looked at; views are counted in full
         self._at_once = gradients or bool(edits) or bool(substitutes) or keep is not None  # nothing stays pending
         self._state_at_end: tuple[list[Tensor], list[int], list[int]] | None = (
@@ -172,7 +172,7 @@ class Recorder(WatchingMode):
         activation: Activation,
         lasti: int,
     ) -> Any:
-        """A call that overwrites, draws, may be edited, or comes when memory is short: it is settled as it happens."""
+        """A call that overwrites, draws, may be edited, or comes when memory is short: its step is added at once."""
         if self._keep is not None and self._steps and self._steps[-1].index >= self._keep[-1]:
             raise _ReplayIsDone
         if self._substitutes:
