@@ -4,8 +4,8 @@
 
 Time: plain forwards, forwards under a mode that only passes each call on, and recordings take turns, ABCCBA, so that a
 busy machine slows all alike. Printed are the medians, the median ratio of neighbours, the same ratio for the empty
-mode (what torch itself takes for telling anyone of a call), and what the first look at a trace takes, when its story
-(names, source, axes) is worked out. Memory: each side has a fresh process of its own; measured is the peak of its
+mode (what torch itself takes for telling anyone of a call), and what the first look at a trace takes, when its steps
+(names, source, axes) are assembled. Memory: each side has a fresh process of its own; measured is the peak of its
 resident memory (VmHWM, which only Linux has) from the moment before the call to the moment when its result is there.
 """
 

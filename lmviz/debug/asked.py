@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmviz.chance import seeded
+from lmviz.random_state import seeded
 
 NOTHING = -100  # asked of a position that does not count
 Output = Literal["logits", "log_probs", "probs"]

@@ -19,9 +19,10 @@ from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.patient import patient_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.stages.stage import KINDS, Stage
+from lmviz.stages.stages import stage_at, stages_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
-from lmviz.walk.stages import KINDS, Stage, stage_at, stages_of
 
 LARGEST_SEED = 999_999
 N_CHOICES = 5

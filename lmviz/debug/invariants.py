@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmviz.debug.bad_numbers import bad_values
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Trace
-from lmviz.walk.stages import Stage
 
 TOLERANCE = 1e-5  # of float32 sums; half precision gets more
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
-from lmviz.trace.gradients import put_gradients
+from lmviz.random_state import seeded
 from lmviz.trace.recorder import record
+from lmviz.trace.replay.gradients import put_gradients
 from lmviz.trace.step import Trace
 
 SEED = 0

@@ -11,13 +11,13 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.debug.asked import Asked, Output, asked_of, output_of
 from lmviz.debug.copies import copy_of
 from lmviz.debug.reading import Reading, reading_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.random_state import seeded
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 from lmviz.train.data import read_texts

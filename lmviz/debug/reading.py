@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
+from lmviz.random_state import seeded
 
 Kind = Literal["whole", "with_targets", "prefixes", "pos_first"]
 _ATTACHED = "lmviz_reading"

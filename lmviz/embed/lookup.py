@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.random_state import seeded
 
 
 class OneHotLookup(nn.Module):

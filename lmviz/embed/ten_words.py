@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
+from lmviz.random_state import seeded
 
 TEXT = """the cat sits on the mat
 the dog sits on the rug

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.embed.fasttext import gram_index
 from lmviz.embed.words import Example, WordText, cbow_examples, skip_gram_examples
 from lmviz.errors import UserError
+from lmviz.random_state import seeded
 
 KINDS = ("skip-gram", "cbow")
 LONGEST_GRAM = 20  # characters

@@ -8,10 +8,10 @@ import numpy as np
 
 from lmviz.errors import UserError
 from lmviz.explain.backward import explain_gradient
-from lmviz.explain.held import as_held
-from lmviz.explain.wiring import cell_of_view
+from lmviz.explain.casting import cast_explanation
+from lmviz.explain.value_uses import cell_of_view
+from lmviz.trace.operations.arguments import UNKNOWN_SPELLING, check_cell, shown, tensor
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, Term, plain_number
-from lmviz.trace.operations.given import UNKNOWN_SPELLING, check_cell, shown, tensor
 from lmviz.trace.operations.latex import result, symbol
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.table import OPERATIONS
@@ -31,22 +31,22 @@ def explain(step: Step, cell: Cell, output: int = 0) -> Explanation:
     Raises:
         UserError: the step has no such output, or the output no such cell.
     """
-    check(step, cell, output)
+    _check(step, cell, output)
     value, record = step.outputs[output], OPERATIONS.get(step.op)
     if record is None or not _is_within(step, record):
-        return unknown(step, cell, output)
+        return _unknown(step, cell, output)
     try:
         with np.errstate(all="ignore"):
             if value.before is not None:
                 return _changed(step, cell, output, value.before, record)
             if output and not record.several:
-                return unknown(step, cell, output)
+                return _unknown(step, cell, output)
             why = record.explain(step, cell, output) if record.several else record.explain(step, cell)
-            return as_held(why, value.dtype)
+            return cast_explanation(why, value.dtype)
     except UserError:
         raise
     except UNKNOWN_SPELLING:
-        return unknown(step, cell, output)
+        return _unknown(step, cell, output)
 
 
 def _changed(step: Step, cell: Cell, output: int, before: Value, record: Operation) -> Explanation:
@@ -55,10 +55,10 @@ def _changed(step: Step, cell: Cell, output: int, before: Value, record: Operati
     `cache[:, :n].copy_(k)` has changed `cache` too: where the view lies, as that; elsewhere it is as it was.
     """
     if record.updates is not None and before in step.inputs:
-        return as_held(record.updates(step, cell, before), before.dtype)
+        return cast_explanation(record.updates(step, cell, before), before.dtype)
     whole, view = step.outputs[output].array, step.outputs[0].array
     if not np.may_share_memory(whole, view):
-        return unknown(step, cell, output)
+        return _unknown(step, cell, output)
     left, seen = result(step, cell, output), cell_of_view(view, whole, cell)
     if seen is None:
         return shown(left, tensor(before), cell)
@@ -75,14 +75,14 @@ def _is_within(step: Step, record: Operation) -> bool:
     return record.complex or not (has_complex or any(isinstance(value, complex) for value in step.settings.values()))
 
 
-def unknown(step: Step, cell: Cell, output: int) -> Explanation:
+def _unknown(step: Step, cell: Cell, output: int) -> Explanation:
     """The recorded number, for what we can't explain."""
     value = plain_number(step.outputs[output].array[cell])
     formula = f"{result(step, cell, output)} = {symbol(step.op)}(\\ldots)"
     return Explanation(formula, (), value, (value,), known=False)
 
 
-def check(step: Step, cell: Cell, output: int) -> None:
+def _check(step: Step, cell: Cell, output: int) -> None:
     if not 0 <= output < len(step.outputs):
         raise UserError(
             "The output must be one of the {count} that {address} has, counted from 0; got {output}.",

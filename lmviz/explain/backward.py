@@ -9,11 +9,11 @@ from itertools import accumulate
 import numpy as np
 
 from lmviz.errors import UserError
-from lmviz.explain.held import as_held
-from lmviz.explain.wiring import loss_of, made_inside, one_with, uses_of, written_out
+from lmviz.explain.casting import cast_explanation
+from lmviz.explain.value_uses import loss_of, made_inside, one_with, uses_of, written_out
+from lmviz.trace.operations.arguments import UNKNOWN_SPELLING, cell_at, check_cell, inputs, place_of
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Operand, Term, Terms, plain_number
-from lmviz.trace.operations.given import UNKNOWN_SPELLING, cell_at, check_cell, inputs, place_of
 from lmviz.trace.operations.latex import symbol
 from lmviz.trace.operations.slopes import Ints, Slopes, Use, constant
 from lmviz.trace.operations.table import OPERATIONS
@@ -23,7 +23,7 @@ __all__ = ["explain_gradient"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Flow:
+class _Flow:
     """What one use of a number adds to its gradient: each gradient there times the slope."""
 
     output: Value
@@ -78,10 +78,12 @@ def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
         return Explanation(left, (), gradient, (gradient,), known=False)
     formula = " + ".join(_latex(flow, symbol(value.name, *cell)) for flow in flows) or "0"
     by_torch = any(flow.slopes.by_torch for flow in flows)
-    return as_held(Explanation(f"{left} = {formula}", terms, float(terms.values.sum()), by_torch=by_torch), value.dtype)
+    return cast_explanation(
+        Explanation(f"{left} = {formula}", terms, float(terms.values.sum()), by_torch=by_torch), value.dtype
+    )
 
 
-def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[Flow]:
+def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[_Flow]:
     """Every use of a number whose result the loss depends on."""
     fused, inside, own = written_out(trace).get(value.address), made_inside(trace), one_with(trace, value)
     if fused is not None and fused.grad is not None:
@@ -98,15 +100,15 @@ def _slopes(use: Use) -> Slopes:
     """How an output changes with a number: from the operation's record, or as torch has it if there is none."""
     if any(value.ragged for value in (*use.step.inputs, *use.step.outputs)):
         raise NotImplementedError("rows of unequal length")
-    if any(part.is_complex for part in use.given) or use.step.outputs[use.output].dtype.startswith("complex"):
+    if any(part.is_complex for part in use.inputs) or use.step.outputs[use.output].dtype.startswith("complex"):
         raise NotImplementedError("the slope of a complex number")
     record = OPERATIONS.get(use.step.op)
     return slopes_of_torch(use) if record is None else record.slopes(use)
 
 
-def _flow(output: Value, slopes: Slopes) -> Iterator[Flow]:
+def _flow(output: Value, slopes: Slopes) -> Iterator[_Flow]:
     if len(slopes.cells):
-        yield Flow(output, slopes, _gradients(output, slopes.cells))
+        yield _Flow(output, slopes, _gradients(output, slopes.cells))
 
 
 def _gradients(output: Value, cells: Ints) -> Floats:
@@ -117,7 +119,7 @@ def _gradients(output: Value, cells: Ints) -> Floats:
     return there.astype(np.float64)
 
 
-def _terms(flows: list[Flow]) -> Terms:
+def _terms(flows: list[_Flow]) -> Terms:
     ends = list(accumulate(len(flow.slopes.cells) for flow in flows))
 
     def term(i: int) -> Term:
@@ -127,7 +129,7 @@ def _terms(flows: list[Flow]) -> Terms:
     return Terms(np.concatenate([flow.parts for flow in flows] or [np.zeros(0)]), term)
 
 
-def _latex(flow: Flow, number: str) -> str:
+def _latex(flow: _Flow, number: str) -> str:
     several = len(flow.slopes.cells) > 1
     indices = ("c",) if several else cell_at(int(flow.slopes.cells[0]), flow.output.shape)
     out = symbol(flow.output.name, *indices)

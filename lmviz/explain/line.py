@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lmviz.digits import LARGE, rounded, whole
-from lmviz.explain.reading import Formula, Unreadable, read
+from lmviz.explain.arithmetic import Formula, NotArithmetic, parse
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece, plain_number
 
 FEW = 4  # numbers of a line that may become long
-MORE, MOST = 3, 9  # how many lengths of the operands are tried, in a line of many numbers and of few, before it has ≈
-SHORT = 8  # characters of a number that is written as it is: 0.5, 0.044715
+_MORE, _MOST = 3, 9  # how many lengths of the operands are tried, in a line of many numbers and of few, before it has ≈
+_SHORT = 8  # characters of a number that is written as it is: 0.5, 0.044715
 
-Reading = tuple[Formula | None, Sequence[float]]
+_ParsedLine = tuple[Formula | None, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +33,26 @@ class Line:
         return "=" if self.is_exact else "≈"
 
 
-def line_of(readings: Sequence[Reading], result: complex, digits: int) -> Line:
+def line_of(lines: Sequence[_ParsedLine], result: complex, digits: int) -> Line:
     """As few digits for the operands as make a line true, in each of the ways in which it may be written.
 
     Args:
-        readings: what works it out in each way, or None if nobody can, and the numbers that stand in it.
+        lines: what works it out in each way, or None if nobody can, and the numbers that stand in it.
         result: what it comes to.
         digits: of the result.
     """
     target = written(result, digits)
 
-    def holds(reading: Reading, more: int) -> bool:
-        formula, numbers = reading
+    def holds(line: _ParsedLine, more: int) -> bool:
+        formula, numbers = line
         if formula is None:
             return False
         found = formula([float(written(number, digits + more)) for number in numbers])
         return target in (rounded(found, digits), written(found, digits))
 
-    is_short = all(len(numbers) <= FEW for _, numbers in readings)
-    for more in range(MOST if is_short else MORE):
-        if all(holds(reading, more) for reading in readings):
+    is_short = all(len(numbers) <= FEW for _, numbers in lines)
+    for more in range(_MOST if is_short else _MORE):
+        if all(holds(line, more) for line in lines):
             return Line(digits + more, target, True)
     return Line(digits, target, False)
 
@@ -66,44 +66,46 @@ def written(value: complex, digits: int) -> str:
         if value == int(value) and abs(value) < 10**LARGE:
             return whole(value)
         exact = repr(float(value))
-        if len(exact) <= SHORT and "e" not in exact:
+        if len(exact) <= _SHORT and "e" not in exact:
             return exact
     return rounded(value, digits)
 
 
-def reading(why: Explanation, chosen: Sequence[int], rest: complex) -> Reading:
-    """What works an explanation's line out, and the numbers in it; of its sum, only the chosen terms are written, and
-    what the others come to. Nobody reads complex numbers back here: a line of them has ≈."""
-    text: list[str] = []
-    numbers: list[Any] = []
+def parse_line(why: Explanation, chosen: Sequence[int], rest: complex) -> _ParsedLine:
+    """What works an explanation's line out, and the numbers in it.
 
-    def add(piece: Piece) -> None:
-        if isinstance(piece, str):
-            text.append(piece)
-        else:
-            text.append("\0")
-            numbers.append(piece.value if isinstance(piece, Operand) else piece)
-
-    for part in why.written:
-        if part is TERMS:
-            for place, index in enumerate(chosen):
-                if place:
-                    text.append(" + ")
-                for piece in why.terms[index].pieces:
-                    add(piece)
-            if len(chosen) < len(why.terms):
-                text.append(" + ")
-                add(rest)
-            elif not chosen:
-                text.append("0")
-        else:
-            add(part)
+    Of its sum only the chosen terms are written, and what the others come to. Complex numbers are not read back: a line
+    of them has ≈.
+    """
+    pieces = [*_pieces(why, chosen, rest)]
+    numbers: list[Any] = [p.value if isinstance(p, Operand) else p for p in pieces if not isinstance(p, str)]
     if any(isinstance(number, complex) for number in numbers):
         return None, numbers
     try:
-        return read("".join(text)), numbers
-    except Unreadable:
+        return parse("".join(piece if isinstance(piece, str) else "\0" for piece in pieces)), numbers
+    except NotArithmetic:
         return None, numbers
+
+
+def _pieces(why: Explanation, chosen: Sequence[int], rest: complex) -> Iterator[Piece]:
+    """The line as it is written: text, and numbers between."""
+    for part in why.written:
+        if part is TERMS:
+            yield from _sum(why, chosen, rest)
+        else:
+            yield part
+
+
+def _sum(why: Explanation, chosen: Sequence[int], rest: complex) -> Iterator[Piece]:
+    for place, index in enumerate(chosen):
+        if place:
+            yield " + "
+        yield from why.terms[index].pieces
+    if len(chosen) < len(why.terms):
+        yield " + "
+        yield rest
+    elif not chosen:
+        yield "0"
 
 
 def shortest(why: Explanation, most: int) -> list[int]:
@@ -123,4 +125,4 @@ def rest_of(why: Explanation, chosen: Sequence[int]) -> complex:
 
 def explained(why: Explanation, digits: int, choices: Sequence[Sequence[int]]) -> Line:
     """The line of an explanation, true whichever of some choices of its terms is written."""
-    return line_of([reading(why, chosen, rest_of(why, chosen)) for chosen in choices], why.value, digits)
+    return line_of([parse_line(why, chosen, rest_of(why, chosen)) for chosen in choices], why.value, digits)

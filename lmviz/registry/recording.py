@@ -20,12 +20,12 @@ from lmviz.registry.edits import Edit, functions_of
 from lmviz.registry.notes import Notes, check_length, notes_of_prompt, notes_of_target
 from lmviz.registry.reference import Reference, Registry, TrainingStep
 from lmviz.registry.tokens import last_tokens, tokens_of_row
+from lmviz.stages.navigation import Navigator
+from lmviz.stages.stage import LOSS, READOUT, Stage
 from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value, fits
 from lmviz.train.data import IGNORED
-from lmviz.walk.cursor import Walk
-from lmviz.walk.stages import LOSS, READOUT, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class Recording:
     tokens: Tokens  # what the model read: the end of the text, if the text was too long
     left_out: int  # tokens at the front that did not fit into the context
     target_id: int | None
-    walk: Walk
+    navigator: Navigator
     notes: Notes = ()  # what happened to the input
     row: int = 0  # which text of the batch the tokens are; all of a training step's texts are recorded together
 
     @property
     def trace(self) -> Trace:
-        return self.walk.trace
+        return self.navigator.trace
 
     def token(self, pos: int) -> str:
         return self.tokens.pieces[pos]
@@ -144,18 +144,18 @@ def _of_prompt(request: Request, registry: Registry) -> Recording:
         (checkpoint, request.prompt, request.edits, request.gradients, judged),
         lambda: _recorded(checkpoint, read, targets, request),
     )
-    walk = Walk(_read_out(trace, targets, request))
+    navigator = Navigator(_read_out(trace, targets, request))
     notes = (*notes_of_prompt(tokens, n_ctx), *notes_of_target(checkpoint, request.target))
-    return Recording(request, checkpoint, read, left_out, target_id, walk, notes)
+    return Recording(request, checkpoint, read, left_out, target_id, navigator, notes)
 
 
 def _of_training_step(request: Request, step: TrainingStep, registry: Registry) -> Recording:
     """All texts of a batch together, as one of them sees it."""
     request, checkpoint = replace(request, gradients=True), registry.checkpoint(request.model)
     trace = registry.kept((checkpoint.model, request.edits), lambda: step.record(functions_of(request.edits)))
-    walk = Walk(_read_out(trace, step.batch.targets, request))
+    navigator = Navigator(_read_out(trace, step.batch.targets, request))
     tokens = tokens_of_row(checkpoint, step.batch.inputs, step.row)
-    return Recording(request, checkpoint, tokens, 0, None, walk, row=min(step.row, len(step.batch) - 1))
+    return Recording(request, checkpoint, tokens, 0, None, navigator, row=min(step.row, len(step.batch) - 1))
 
 
 def _targets(

@@ -30,7 +30,7 @@ def seen_at(recording: Recording, place: Seen) -> Seen | None:
     None if the recording has no such step.
     """
     trace, address = recording.trace, place.where
-    if not place.cell and any(stage.kind == address for stage in recording.walk.stages):
+    if not place.cell and any(stage.kind == address for stage in recording.navigator.stages):
         return place
     value = trace.value(address)
     if value is None:  # a step that failed made nothing; a weight that is not in this run was not used

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
-from lmviz.trace.ambient import Ambient
-from lmviz.trace.build import Segment, after, build
-from lmviz.trace.edits import Edit
-from lmviz.trace.gradients import gradients_on, settle_gradients
-from lmviz.trace.mode import BUDGET, Recorder
+from lmviz.trace.assembly.build import Segment, after, build
+from lmviz.trace.assembly.targets import Targets, targets_of
+from lmviz.trace.capture.edits import Edit
+from lmviz.trace.capture.mode import BUDGET, Recorder
+from lmviz.trace.capture.torch_modes import TorchModes
+from lmviz.trace.replay.gradients import compute_gradients, gradients_on
 from lmviz.trace.step import Trace
-from lmviz.trace.targets import Targets, targets_of
 
 _NO_TARGETS = Targets()
 
@@ -59,7 +59,7 @@ def record(
     """
     earlier = () if follows is None else follows.segments
     with gradients_on() if backward is not None else nullcontext():
-        given = (model, prefix, Ambient.now(), inputs, kwargs)
+        given = (model, prefix, TorchModes.current(), inputs, kwargs)
         targets = targets_of(edits, Segment(Recorder(seed=seed), *given), earlier) if edits else _NO_TARGETS
         recorder = Recorder(
             budget=budget,
@@ -88,8 +88,8 @@ def _loss_of(segment: Segment, backward: Callable[[Any], Tensor], earlier: tuple
         raise UserError("backward must return one number, the loss, as a tensor; it returned {found}.", found=found)
     total = [] if value is None else [value.sum()]
     try:
-        settle_gradients([model, loss], total, [torch.ones_like(t) for t in total])
+        compute_gradients([model, loss], total, [torch.ones_like(t) for t in total])
     except RuntimeError as error:
         loss.exception = error.with_traceback(None)  # its frames would hold every tensor
     number = None if value is None else float(value.detach())
-    return (Segment(loss, backward, "loss", segment.ambient, (segment.result,), result=segment.result, loss=number),)
+    return (Segment(loss, backward, "loss", segment.modes, (segment.result,), result=segment.result, loss=number),)

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lmviz.trace.source import SourceSpan
+from lmviz.trace.source.sites import SourceSpan
 
 Array = NDArray[Any]
 Cell = tuple[int, ...]
@@ -38,7 +38,7 @@ class Cells(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """One tensor at one moment.
+    """One tensor, as it was at one step.
 
     `address` says where it was made: a step's address, a weight's path in the model, or an argument's name; it is empty
     for a constant. `axes` holds one name for each axis, empty where the source names none.
@@ -160,8 +160,8 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Story:
-    """Everything that a trace tells, once it was worked out."""
+class Contents:
+    """All that a trace consists of, once it was assembled."""
 
     steps: tuple[Step, ...]
     statements: tuple[Statement, ...]
@@ -188,57 +188,57 @@ class Trace(Sequence[Step]):
 
     An address that the run passed several times is its first time; `"x#2"` is the second. A module's path stands for
     the last step of its first call, and the name that a result is given later, as in `x = block(x)`, for the step that
-    made it. Recording is quick because the story is worked out when it is first asked for.
+    made it. Recording is quick because the steps are assembled when they are first asked for.
     """
 
     def __init__(
         self,
-        tell: Callable[[], Story],
+        assemble: Callable[[], Contents],
         result: Any = None,
         failure: BaseException | None = None,
         loss: float | None = None,
         segments: tuple[Any, ...] = (),
     ) -> None:
-        self._tell = tell
+        self._assemble = assemble
         self._result = result
         self._exception = failure
         self.loss = loss  # in nats, if `backward=` was given
         self.segments = segments  # what `record(follows=)` continues
 
     @cached_property
-    def _story(self) -> Story:
-        return self._tell()
+    def _contents(self) -> Contents:
+        return self._assemble()
 
     @cached_property
     def _by_address(self) -> dict[str, tuple[int, int]]:
-        return self._story.by_address()
+        return self._contents.by_address()
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return self._story.steps
+        return self._contents.steps
 
     @property
     def statements(self) -> tuple[Statement, ...]:
-        return self._story.statements
+        return self._contents.statements
 
     @property
     def calls(self) -> tuple[ModuleCall, ...]:
-        return self._story.calls
+        return self._contents.calls
 
     @property
     def inputs(self) -> tuple[Value, ...]:
-        return self._story.inputs
+        return self._contents.inputs
 
     @property
     def weights(self) -> Mapping[str, Value]:
         """The weights that the run used, by their path in the model."""
-        return self._story.weights
+        return self._contents.weights
 
     @property
     def failure(self) -> Failure | None:
         if self._exception is None:
             return None
-        return Failure(self._story.failed_at, self._exception, self._story.failed_in)
+        return Failure(self._contents.failed_at, self._exception, self._contents.failed_in)
 
     @property
     def output(self) -> Any:
@@ -279,7 +279,7 @@ class Trace(Sequence[Step]):
     def origin(self, address: str) -> tuple[int, ...] | None:
         """Where the recorder met the value with this address, for edits; None if there is none."""
         step, output = self._by_address.get(address, (-1, 0))
-        return None if step < 0 else (*self._story.origins[step], output)
+        return None if step < 0 else (*self._contents.origins[step], output)
 
     def value(self, address: str) -> Value | None:
         """The value that an address names: an output of a step, a weight or an input; None if there is none."""

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
+from lmviz.random_state import seeded
 from lmviz.train.data import IGNORED, Windows
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.architecture import Config
 from lmviz.model.architectures import ARCHITECTURES, architecture_of
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.machine import check_free
+from lmviz.random_state import seeded
 from lmviz.train.memory import bytes_to_build
 from lmviz.train.recipe import SHARED, ModelRecipe, own_settings
 

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.quantise.aware import weights_of
+from lmviz.random_state import seeded
 from lmviz.train.data import IGNORED, Windows
 from lmviz.train.gradient import Diverged, Gradient
 from lmviz.train.loop import make_optimizer, set_learning_rate

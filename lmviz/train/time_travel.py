@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
 from lmviz.model.architectures import config_in
 from lmviz.model.card import Card
@@ -18,6 +17,7 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.files import MissingFile
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.quantise.aware import finish, prepare
+from lmviz.random_state import seeded
 from lmviz.train.data import Corpus, Windows, batches_of, read_corpus
 from lmviz.train.initial import build
 from lmviz.train.loop import make_optimizer, train

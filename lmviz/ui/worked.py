@@ -11,8 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from lmviz.explain.arithmetic import parse
 from lmviz.explain.line import line_of, shortest, written
-from lmviz.explain.reading import read
 from lmviz.trace.operations.explanation import Explanation, write
 from lmviz.train.update_rules import Update
 from lmviz.ui import arithmetic
@@ -64,7 +64,7 @@ def equation(lang: Language, template: str, result: float, digits: int = 4, **nu
     """A template's arithmetic, "{before} ÷ {by}", with as many digits as make it true as it is written."""
 
     pieces = write(template, **numbers)
-    formula = read("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
+    formula = parse("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
     given = [float(piece) for piece in pieces if not isinstance(piece, str)]  # type: ignore[arg-type]
     line = line_of([(formula, given)], result, digits)
     shown = {name: localised(lang, written(value, line.digits)) for name, value in numbers.items()}
@@ -116,7 +116,7 @@ def _from_latex(formula: str, known: Mapping[str, float]) -> float:
     places = re.compile("|".join(re.escape(symbol) for symbol in symbols))
     text = re.sub(r"\\sqrt\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", r"√(\1)", formula).replace(r"\cdot", "×")
     numbers = [known[symbol] for symbol in places.findall(text)]
-    return read(places.sub("\0", text).replace("{", "").replace("}", ""))(numbers)
+    return parse(places.sub("\0", text).replace("{", "").replace("}", ""))(numbers)
 
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:

@@ -11,9 +11,9 @@ import pytest
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
+from lmviz.stages.navigation import Grain, Location
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import View
-from lmviz.walk.cursor import Cursor, Grain
 from tests.conftest import SAMPLES
 
 PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
@@ -29,19 +29,19 @@ def run(model: str) -> Recording:
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_place_is_drawn(model: str, grain: Grain, grad: bool) -> None:
     found = run(model)
-    for index in range(found.walk.count(grain)):
-        drawn = scene(found, View(model=read_reference(model), grad=grad), Cursor(grain, index), {})
+    for index in range(found.navigator.count(grain)):
+        drawn = scene(found, View(model=read_reference(model), grad=grad), Location(grain, index), {})
         assert drawn["say"]["title"]
 
 
 @pytest.mark.parametrize("head", range(4))
 def test_the_cell_that_the_loss_reacts_most_to_is_of_the_head_that_is_named_and_not_masked(head: int) -> None:
     found = run("names")
-    for stage in found.walk.stages:
+    for stage in found.navigator.stages:
         if stage.kind not in ("scores", "softmax"):
             continue
         drawn = scene(
-            found, View(model=read_reference("names"), grad=True, head=head), Cursor("stage", stage.index), {}
+            found, View(model=read_reference("names"), grad=True, head=head), Location("stage", stage.index), {}
         )
         named = re.search(r"In head (\d), .* to \w+\[([\d, ]+)\]", drawn["say"]["text"])
         assert named is not None
@@ -56,24 +56,24 @@ def test_the_cell_that_the_loss_reacts_most_to_is_of_the_head_that_is_named_and_
 
 def test_the_line_that_is_lit_made_the_pinned_cell() -> None:
     found = run("pokemon")
-    (stage,) = [stage for stage in found.walk.stages if stage.kind == "scores"]
+    (stage,) = [stage for stage in found.navigator.stages if stage.kind == "scores"]
     for address in ("blocks.0.attn.scores", "blocks.0.attn.masked"):
         view = View(model=read_reference("pokemon"), cell=(address, (0, 0, 3, 1)))
-        source = scene(found, view, Cursor("stage", stage.index), {})["source"]
+        source = scene(found, view, Location("stage", stage.index), {})["source"]
         line = source["lines"][source["lit"]["lines"][0] - source["first"]]["text"]
         assert address.rpartition(".")[2] in line.partition("=")[0] or "masked_fill" in line
     elsewhere = View(model=read_reference("pokemon"), cell=("blocks.0.attn.q", (0, 0, 3, 1)))
-    own = scene(found, View(model=read_reference("pokemon")), Cursor("stage", stage.index), {})["source"]["lit"]
-    assert scene(found, elsewhere, Cursor("stage", stage.index), {})["source"]["lit"] == own
+    own = scene(found, View(model=read_reference("pokemon")), Location("stage", stage.index), {})["source"]["lit"]
+    assert scene(found, elsewhere, Location("stage", stage.index), {})["source"]["lit"] == own
 
 
 @pytest.mark.parametrize("address", ["blocks.0.attn.pattern", "blocks.0.attn.q", "blocks.0.x_mid"])
 def test_a_b_and_their_difference_are_drawn_on_one_scale(address: str) -> None:
     found, other = run("pokemon"), Services().models.record(Request(read_reference("pokemon"), ".evo", gradients=True))
-    stages = found.walk.stages
+    stages = found.navigator.stages
     stage = next(stage for stage in stages if stage.first <= found.trace[address].index <= stage.last)
     view = View(model=read_reference("pokemon"), b_prompt=".evo")
-    panels = scene(found, view, Cursor("stage", stage.index), {}, None, other)["picture"]["panels"]
+    panels = scene(found, view, Location("stage", stage.index), {}, None, other)["picture"]["panels"]
     scales = {(panel["scale"], panel["peak"]) for panel in panels if panel["address"] == address}
     assert {panel["mark"] for panel in panels} == {"A", "B", "A − B"}
     assert len(scales) == 1
@@ -82,8 +82,8 @@ def test_a_b_and_their_difference_are_drawn_on_one_scale(address: str) -> None:
 def test_probabilities_have_the_scale_of_shares_and_scores_that_of_signed_numbers() -> None:
     found = run("pokemon")
     for kind, name, scale in (("softmax", "pattern", "share"), ("scores", "masked", "signed")):
-        (stage,) = [stage for stage in found.walk.stages if stage.kind == kind]
-        panels = scene(found, View(model=read_reference("pokemon")), Cursor("stage", stage.index), {})["picture"][
+        (stage,) = [stage for stage in found.navigator.stages if stage.kind == kind]
+        panels = scene(found, View(model=read_reference("pokemon")), Location("stage", stage.index), {})["picture"][
             "panels"
         ]
         (panel,) = [panel for panel in panels if panel["address"].endswith(f".{name}")]

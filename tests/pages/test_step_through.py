@@ -50,7 +50,7 @@ def stage_address(model: str, index: int) -> str:
     services = Services()
     walk = services.models.record(
         Request(read_reference(model), services.models.first_prompt(read_reference(model)))
-    ).walk
+    ).navigator
     return walk.trace[walk.stages[index].stop].address
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmviz.explain import explain
-from lmviz.trace.operations.dtypes import BITS, held
+from lmviz.trace.operations.dtypes import BITS, cast
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 from tests.property.test_explain_zoo import Small, check_trace
@@ -62,7 +62,7 @@ def check_values(trace: Trace) -> None:
 def test_a_float_in_another_type(dtype: str, number: float) -> None:
     kind = getattr(torch, dtype)
     single = torch.tensor([number], dtype=torch.float32)
-    assert same(held(float(single[0]), dtype), float(single.to(kind).to(torch.float64)[0]))
+    assert same(cast(float(single[0]), dtype), float(single.to(kind).to(torch.float64)[0]))
 
 
 @pytest.mark.parametrize("dtype", [*WHOLE, "float16", "bfloat16", "float32"])
@@ -70,7 +70,7 @@ def test_a_float_in_another_type(dtype: str, number: float) -> None:
 @given(number=INTS)
 def test_a_whole_number_in_another_type(dtype: str, number: int) -> None:
     made = torch.tensor([number]).to(getattr(torch, dtype))
-    assert held(number, dtype) == pytest.approx(float(made.double()[0]), rel=1e-7)
+    assert cast(number, dtype) == pytest.approx(float(made.double()[0]), rel=1e-7)
 
 
 @pytest.mark.parametrize("operation", ["add", "sub", "mul", "floor_divide", "remainder", "maximum", "bitwise_xor"])

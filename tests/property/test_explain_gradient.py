@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lmviz.explain import explain_gradient
+from lmviz.trace.capture.handles import tensors_in
 from lmviz.trace.recorder import record
-from lmviz.trace.slots import tensors_in
 from lmviz.trace.step import Trace, Value
 from tests.property.test_explain_written import worked_out
 from tests.property.test_explain_zoo import TOLERANCE, ZOO, Small, is_recorded, tensors

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lmviz.explain import Explanation, explain, explain_gradient
-from lmviz.explain.line import FEW, explained, reading
+from lmviz.explain.line import FEW, explained, parse_line
 from lmviz.trace.operations.explanation import plain_number
 from lmviz.trace.operations.table import OPERATIONS, SPELLINGS
 from lmviz.trace.recorder import record
@@ -51,7 +51,7 @@ def check_output(trace: Trace, step: Step, output: int) -> None:
 def check_readable(why: Explanation) -> None:
     """The line that a page writes can be read back, and gives the value; of complex numbers it is written with ≈."""
     every = range(len(why.terms))
-    formula, numbers = reading(why, every, 0.0)
+    formula, numbers = parse_line(why, every, 0.0)
     if formula is not None:
         assert same(formula(numbers), why.value, 1e-9, size_of(why)), why
     has_complex = any(isinstance(number, complex) for number in (why.value, *numbers))

@@ -10,21 +10,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"errors", "chance", "digits", "bundle"}
-ENGINE = MODEL | {"model", "trace", "explain", "walk", "generate", "tokens", "embed", "quantise", "train"}
+MODEL = {"errors", "random_state", "digits", "bundle"}
+ENGINE = MODEL | {"model", "trace", "explain", "stages", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
     "errors": {"digits"},
-    "chance": set(),
+    "random_state": set(),
     "digits": set(),
     "bundle": set(),
     "model": {"errors", "bundle", "model"},
-    "trace": {"errors", "chance", "trace"},
+    "trace": {"errors", "random_state", "trace"},
     "explain": {"errors", "digits", "trace", "explain"},
-    "walk": {"errors", "trace", "walk"},
+    "stages": {"errors", "trace", "stages"},
     "generate": {"errors", "model", "generate"},
     "tokens": {"errors", "model", "tokens"},
-    "embed": {"errors", "chance", "model", "embed"},
-    "train": {"errors", "chance", "bundle", "model", "quantise", "train"},
+    "embed": {"errors", "random_state", "model", "embed"},
+    "train": {"errors", "random_state", "bundle", "model", "quantise", "train"},
     "quantise": {"errors", "model", "quantise"},
     "debug": ENGINE | {"debug"},
     "registry": ENGINE | {"debug", "registry"},
@@ -114,3 +114,40 @@ def test_importing_lmviz_does_not_import_torch() -> None:
 
     code = "import sys, lmviz; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+_TORCH = {"torch", "nn", "F", "Tensor"}
+_PRIVATE_OF_TENSORS = {"_version", "_schema", "_fix_weakref", "_modules", "_parameters", "_buffers"}
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _private_to_torch(tree: ast.AST) -> Iterator[str]:
+    """The private names of torch that a file uses: imported, or read from a module, a class or a tensor of torch."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "torch":
+            yield from (f"{node.module}.{n.name}" for n in node.names if any(map(_is_private, node.module.split("."))))
+            yield from (f"{node.module}.{n.name}" for n in node.names if _is_private(n.name))
+        elif isinstance(node, ast.Import):
+            yield from (n.name for n in node.names if n.name.startswith("torch._"))
+        elif isinstance(node, ast.Attribute):
+            whole = ast.unparse(node)
+            of_torch = whole.split(".")[0] in _TORCH and "(" not in whole and any(map(_is_private, whole.split(".")))
+            if of_torch or node.attr in _PRIVATE_OF_TENSORS:
+                yield whole
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("torch._"):
+            yield node.value
+
+
+@pytest.mark.parametrize("part", ["trace", "explain", "stages"])
+def test_what_is_private_to_torch_is_in_one_file(part: str) -> None:
+    """So that a new version of torch is one file's work."""
+    found = {
+        str(path.relative_to(ROOT)): sorted(names)
+        for path in (ROOT / "lmviz" / part).rglob("*.py")
+        if (names := set(_private_to_torch(ast.parse(path.read_text(encoding="utf-8")))))
+    }
+    assert found.keys() <= {"lmviz/trace/torch_private.py"}, found
+    assert part != "trace" or found

@@ -17,8 +17,8 @@ from lmviz.debug.doctor.numbers import finite
 from lmviz.debug.first_bad import first_bad
 from lmviz.debug.invariants import checks_of
 from lmviz.debug.patient import Patient
+from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Trace
-from lmviz.walk.stages import stages_of
 
 N = 5
 INF, LOWEST = math.inf, torch.finfo(torch.float32).min

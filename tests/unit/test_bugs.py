@@ -21,8 +21,8 @@ from lmviz.registry.bug import WithBug
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
+from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Trace
-from lmviz.walk.stages import stages_of
 from tests.conftest import ROOT
 
 IN_MODEL = [name for name, bug in BUGS.items() if not bug.in_loop]
@@ -136,7 +136,7 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
         if place.where == "loss":
             continue
         run = services.models.record(Request(place.model, place.prompt))
-        assert place.where in run.trace or place.where in {stage.kind for stage in run.walk.stages}
+        assert place.where in run.trace or place.where in {stage.kind for stage in run.navigator.stages}
         assert not place.cell or run.trace.value(place.tensor) is not None
 
 

@@ -9,7 +9,7 @@ import torch
 
 import lmviz
 from lmviz.debug.invariants import Check, checks_of
-from lmviz.walk.stages import stages_of
+from lmviz.stages.stages import stages_of
 from tests.conftest import ROOT, SAMPLES
 
 Change = Callable[[torch.Tensor], torch.Tensor]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import pkgutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from lmviz.trace.capture.torch_functions import torch_function_of
 from lmviz.trace.operations import records
 from lmviz.trace.operations.operation import Operation, names_of
-from lmviz.trace.operations.table import FAMILIES, OPERATIONS, SPELLINGS, by_name
-from lmviz.trace.ops import op_of
+from lmviz.trace.operations.table import FAMILIES, OPERATIONS, SPELLINGS, _families, by_name
 from lmviz.ui.text import LANGUAGES, catalogue
 
 
@@ -32,9 +33,16 @@ def test_a_record_without_a_part_cannot_be_made() -> None:
             Operation(**{name: value for name, value in parts.items() if name != part})
 
 
-def test_every_file_of_records_is_in_the_table() -> None:
-    listed = {family.__name__.rpartition(".")[2] for family in FAMILIES}
-    assert {module.name for module in pkgutil.iter_modules(records.__path__)} == listed
+def test_a_new_file_of_records_is_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else has to name it."""
+    source = "from lmviz.trace.operations.table import OPERATIONS as all\nOPERATIONS = (all['softmax'],)\n"
+    (tmp_path / "new_family.py").write_text(source)
+    monkeypatch.setattr(records, "__path__", [*records.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{records.__name__}.new_family", raising=False)
+    found = {family.__name__.rpartition(".")[2]: family for family in _families()}
+    assert (OPERATIONS["softmax"],) == found["new_family"].OPERATIONS
+    assert found.keys() - {"new_family"} == {family.__name__.rpartition(".")[2] for family in FAMILIES}
+    del sys.modules[f"{records.__name__}.new_family"]
 
 
 def test_two_records_of_one_spelling_are_refused() -> None:
@@ -61,7 +69,7 @@ _OF_C = ("pack_padded_sequence", "pad_packed_sequence", "native_multi_head_atten
 
 
 def test_a_function_and_a_method_of_one_name_may_be_two_operations() -> None:
-    unfolded, seen = op_of(F.unfold), op_of(torch.Tensor.unfold)
+    unfolded, seen = torch_function_of(F.unfold), torch_function_of(torch.Tensor.unfold)
     assert unfolded is not None and seen is not None
     assert (unfolded.name, seen.name) == ("im2col", "unfold")
     assert (unfolded.arguments[1], seen.arguments[1]) == ("kernel_size", "dimension")
@@ -69,7 +77,7 @@ def test_a_function_and_a_method_of_one_name_may_be_two_operations() -> None:
 
 def test_a_draw_is_not_taken_for_logic() -> None:
     """`__rand__` is an "and" the other way round; torch.rand is not."""
-    drawn, logic = op_of(torch.rand), op_of(torch.Tensor.__rand__)
+    drawn, logic = torch_function_of(torch.rand), torch_function_of(torch.Tensor.__rand__)
     assert drawn is not None and logic is not None
     assert (drawn.name, logic.name) == ("rand", "bitwise_and")
 

@@ -36,7 +36,7 @@ def test_only_shares_are_drawn_from_0_to_1(share: bool, scale: tuple[str, float]
 
 def test_bars_say_how_many_tokens_they_leave_out_and_what_those_have() -> None:
     run = Models().record(Request(read_reference("names"), "mar"))
-    stage = next(stage for stage in run.walk.stages if stage.kind == "probabilities")
+    stage = next(stage for stage in run.navigator.stages if stage.kind == "probabilities")
     shown, probs = bars(run, stage, 2, None), run.trace["readout.probs"].outputs[0].array[0, 2]
     left = np.sort(probs)[:-BARS]
     assert shown["others"] == len(left) == len(probs) - BARS
@@ -46,7 +46,7 @@ def test_bars_say_how_many_tokens_they_leave_out_and_what_those_have() -> None:
 
 def test_after_the_last_token_two_texts_are_compared_whatever_their_lengths() -> None:
     run, other = (Models().record(Request(read_reference("names"), text)) for text in ("mar", "kathe"))
-    stage = next(stage for stage in run.walk.stages if stage.kind == "probabilities")
+    stage = next(stage for stage in run.navigator.stages if stage.kind == "probabilities")
     theirs = other.trace["readout.probs"].outputs[0].array[0]
     for pos, row in ((2, theirs[-1]), (1, theirs[1])):
         assert [bar["b"] for bar in bars(run, stage, pos, other)["rows"]] == [

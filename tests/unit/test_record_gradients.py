@@ -229,7 +229,7 @@ def test_what_led_to_one_of_several_edited_outputs_only_has_the_gradient_of_the_
 
 def test_the_graph_is_let_go(model: GPT2) -> None:
     trace = record(model, IDS, backward=loss_of)
-    slots = [slot for segment in trace.segments for slot in segment.recorder.memory.slots]
+    slots = [slot for segment in trace.segments for slot in segment.recorder.memory.handles]
     assert slots
     assert all(slot.edge is None for slot in slots)
     assert not any(slot.kept.requires_grad for slot in slots if slot.kept is not None)

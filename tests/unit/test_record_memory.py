@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.gpt2 import GPT2, GPT2Config
-from lmviz.trace.raw import slots_in
+from lmviz.trace.capture.raw import handles_in
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 
@@ -247,7 +247,7 @@ MB = 2**20
 def test_memory_is_bounded_whatever_the_depth(n: int) -> None:
     with torch.no_grad():
         recorder = record(Deep(n), torch.ones(MB // 4), budget=5 * MB).segments[0].recorder
-    kept = [slot.kept for step in recorder.steps for slot in (*slots_in((step.args, step.kwargs)), *step.outputs)]
+    kept = [slot.kept for step in recorder.steps for slot in (*handles_in((step.args, step.kwargs)), *step.outputs)]
     storages = {tensor.untyped_storage().data_ptr() for tensor in kept if tensor is not None}
     assert len(storages) <= 5 + 5 + 1, "as many for steps as for the inputs of calls, and the model's own input"
     assert recorder.spent <= 5 * MB

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.explain import explain, explain_gradient
-from lmviz.trace.opened import POSITIONS
 from lmviz.trace.recorder import record
+from lmviz.trace.replay.fused_calls import MAX_POSITIONS
 from lmviz.trace.step import Step, Trace
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
@@ -110,7 +110,7 @@ def test_dropout_between_layers_is_that_of_the_call() -> None:
 
 def test_a_very_long_text_is_one_step() -> None:
     network = nn.GRU(1, 1, num_layers=2)
-    for n_pos, is_open in ((POSITIONS // 2, True), (POSITIONS // 2 + 1, False)):
+    for n_pos, is_open in ((MAX_POSITIONS // 2, True), (MAX_POSITIONS // 2 + 1, False)):
         trace = record(network, torch.ones(n_pos, 1, 1))
         assert any(step.opened is not None for step in trace) == is_open
         call = next(step for step in trace if step.op == "gru")

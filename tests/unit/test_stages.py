@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lmviz.stages.stage import Stage
+from lmviz.stages.stages import stages_of
 from lmviz.trace.recorder import record
-from lmviz.walk.stages import Stage, stages_of
 
 IDS = torch.tensor([[1, 2, 3, 4]])
 

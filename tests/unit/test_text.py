@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from lmviz.errors import UserError
+from lmviz.stages.stage import KINDS
 from lmviz.ui.text import LANGUAGES, LOCALE, catalogue, error_text, has, integer, number, text, visible
-from lmviz.walk.stages import KINDS
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "lmviz").rglob("*.py"))

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.trace.recorder import record
+from lmviz.trace.source.syntax import Syntax
 from lmviz.trace.step import Trace, Value
-from lmviz.trace.syntax import Syntax
 
 
 def axes_of(forward: Callable[..., Any], *inputs: Tensor) -> dict[str, tuple[str, ...]]:

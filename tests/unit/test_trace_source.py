@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.trace.recorder import record
-from lmviz.trace.source import listing
+from lmviz.trace.source.sites import listing
+from lmviz.trace.source.syntax import axes_in
 from lmviz.trace.step import Step, Trace
-from lmviz.trace.syntax import axes_in
 
 X = torch.arange(6.0).reshape(2, 3)
 

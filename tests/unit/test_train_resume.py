@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from lmviz.chance import seeded
 from lmviz.errors import UserError
+from lmviz.random_state import seeded
 from lmviz.train.data import Windows, batches, windows
 from lmviz.train.gradient import Diverged
 from lmviz.train.groups import Groups, group_of

@@ -10,7 +10,7 @@ from typing import Literal
 from lmviz.debug.sources import Source
 from lmviz.model.architectures import ARCHITECTURES
 from lmviz.model.source_edits import Edit
-from lmviz.walk.stages import Kind
+from lmviz.stages.stage import Kind
 
 Place = Kind | Literal["training"]
 LOOP = "plain_loop"  # the source of the training loop

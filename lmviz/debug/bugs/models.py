@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import nn
 
-from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.debug.bugs.bug import LOOP, Bug
 from lmviz.debug.bugs.source import broken_module
@@ -18,6 +17,7 @@ from lmviz.debug.patient import ids_of
 from lmviz.errors import UserError
 from lmviz.model.architectures import ARCHITECTURES, architecture_of
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.random_state import seeded
 from lmviz.train.initial import new_model, sizes_of
 
 STEPS, RATE, SEED = 60, 0.01, 0  # of the short training that shows bugs whose effect is on the weights

@@ -10,7 +10,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from lmviz.chance import seeded
 from lmviz.debug import plain_loop
 from lmviz.debug.asked import Asked, asked_of, nats
 from lmviz.debug.copies import copy_of
@@ -20,6 +19,7 @@ from lmviz.debug.doctor.outputs import double_softmax
 from lmviz.debug.doctor.sight import receptive_field
 from lmviz.debug.lesson import Lesson
 from lmviz.debug.patient import Patient, random_texts
+from lmviz.random_state import seeded
 from lmviz.train.baselines import baselines
 from lmviz.train.data import Windows
 

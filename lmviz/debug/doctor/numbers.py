@@ -10,9 +10,9 @@ import torch
 from lmviz.debug.bad_numbers import bad_values
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.patient import Patient
+from lmviz.stages.stages import stages_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Array, Step, Trace
-from lmviz.walk.stages import stages_of
 
 STRAIGHT = frozenset(
     ("add", "sub", "mul", "div", "neg", "dropout", "view", "reshape", "contiguous", "to", "type_as", "float", "clone",

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmviz.chance import seeded
 from lmviz.debug.asked import NOTHING, Asked, alike, nats
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.patient import Patient
 from lmviz.generate.settings import Settings
+from lmviz.random_state import seeded
 from lmviz.train.baselines import double_softmax_floor
 
 DRAWING = frozenset(("dropout", "bernoulli", "rand", "rand_like", "randn", "randn_like", "multinomial"))

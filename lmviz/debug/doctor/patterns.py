@@ -9,8 +9,8 @@ import numpy as np
 
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
 from lmviz.debug.patient import Patient
+from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Array, Step, Trace, Value
-from lmviz.walk.stages import stages_of
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-5}
 HALF = 2e-2  # of sums of numbers with 8 or 11 bits

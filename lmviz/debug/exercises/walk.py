@@ -9,8 +9,9 @@ import numpy as np
 
 from lmviz.debug.exercises.question import Question, mixed, numbers_near
 from lmviz.model.tokenizer import Tokens
+from lmviz.stages.stage import Stage
+from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Step, Trace, Value
-from lmviz.walk.stages import Stage, stages_of
 
 LEAST = 0.05  # nats: below that a loss is 0 to two digits, and nothing is to be worked out
 

@@ -1,7 +1,7 @@
 """Names for the axes of a result from those of what it was made from, and the other way round.
 
 Only what an operation's meaning settles is named; an axis that nothing names stays "". A rule that does not know a call
-may raise any of `UNKNOWN_CALL`, or return names that do not fit: the axes then stay unnamed.
+may raise any of `_UNKNOWN_CALL`, or return names that do not fit: the axes then stay unnamed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ Axes = tuple[str, ...]
 Shape = Sequence[int]
 Named = tuple[Shape, Axes]
 Settings = Mapping[str, Any]
-Forward = Callable[[Sequence[Named], Settings, Shape], Sequence[str]]
-Backward = Callable[[Shape, str, Settings, Named], Sequence[str]]
-OfWeight = Callable[[str, Shape, str, str], Axes]
+_Forward = Callable[[Sequence[Named], Settings, Shape], Sequence[str]]
+_Backward = Callable[[Shape, str, Settings, Named], Sequence[str]]
+_OfWeight = Callable[[str, Shape, str, str], Axes]
 
-UNKNOWN_CALL = (ArithmeticError, LookupError, TypeError, ValueError)
+_UNKNOWN_CALL = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def unnamed(shape: Shape) -> Axes:
@@ -44,15 +44,15 @@ def _vector_of_outputs(argument: str, shape: Shape, last_in: str, last_out: str)
 class AxisRule:
     """How the axes of a call are named. The inputs of `forward` are its tensors, in order."""
 
-    forward: Forward = _nothing  # (inputs, settings, shape of the result) -> names of the result
-    backward: Backward = _nothing_back  # (shape, argument, settings, result) -> names of that argument
-    of_weight: OfWeight = _vector_of_outputs  # (argument, shape, last axis of the first input, of the result)
+    forward: _Forward = _nothing  # (inputs, settings, shape of the result) -> names of the result
+    backward: _Backward = _nothing_back  # (shape, argument, settings, result) -> names of that argument
+    of_weight: _OfWeight = _vector_of_outputs  # (argument, shape, last axis of the first input, of the result)
 
     def after(self, inputs: Sequence[Named], settings: Settings, shape: Shape) -> Axes:
         """The axis names of the result, as far as those of the inputs settle them."""
         try:
             axes = tuple(self.forward(inputs, settings, shape))
-        except UNKNOWN_CALL:
+        except _UNKNOWN_CALL:
             axes = ()
         return axes if len(axes) == len(shape) else unnamed(shape)
 
@@ -60,7 +60,7 @@ class AxisRule:
         """The axis names of the operand given as `argument`, as far as those of the result settle them."""
         try:
             axes = tuple(self.backward(shape, argument, settings, after))
-        except UNKNOWN_CALL:
+        except _UNKNOWN_CALL:
             axes = ()
         return axes if len(axes) == len(shape) else unnamed(shape)
 
@@ -68,7 +68,7 @@ class AxisRule:
 # -- rules that many operations share --------------------------------------------------------------------------------
 
 
-def same(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Axes:
+def _same(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Axes:
     return inputs[0][1]
 
 
@@ -82,7 +82,7 @@ def broadcast(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Axes
     return tuple(names)
 
 
-def aligned(shape: Shape, argument: str, settings: Settings, after: Named) -> Sequence[str]:
+def _aligned(shape: Shape, argument: str, settings: Settings, after: Named) -> Sequence[str]:
     """Of operands that are broadcast, aligned at the right; an operand's axis of size 1 is everybody's."""
     out_shape, axes = after
     names = [""] * len(shape)
@@ -93,7 +93,7 @@ def aligned(shape: Shape, argument: str, settings: Settings, after: Named) -> Se
 
 
 def _aligned_input(shape: Shape, argument: str, settings: Settings, after: Named) -> Sequence[str]:
-    return aligned(shape, argument, settings, after) if argument in ("input", "mask") else ()
+    return _aligned(shape, argument, settings, after) if argument in ("input", "mask") else ()
 
 
 def dims_of(settings: Settings, rank: int, name: str = "dim") -> set[int]:
@@ -123,7 +123,7 @@ def _reduced_back(shape: Shape, argument: str, settings: Settings, after: Named)
     return ["" if i in gone else next(left) for i in range(len(shape))]
 
 
-def reshaped(named: Named, shape: Shape) -> Sequence[str]:
+def _reshaped(named: Named, shape: Shape) -> Sequence[str]:
     """After a view: axes at the left and at the right whose sizes are unchanged keep their names."""
     in_shape, axes = named
     names = [""] * len(shape)
@@ -139,11 +139,11 @@ def reshaped(named: Named, shape: Shape) -> Sequence[str]:
 
 
 def _reshape(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Sequence[str]:
-    return reshaped(inputs[0], shape)
+    return _reshaped(inputs[0], shape)
 
 
 def reshape_back(shape: Shape, argument: str, settings: Settings, after: Named) -> Sequence[str]:
-    return reshaped(after, shape)
+    return _reshaped(after, shape)
 
 
 def _resized(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Sequence[str]:
@@ -157,10 +157,10 @@ def _without_dim(inputs: Sequence[Named], settings: Settings, shape: Shape) -> S
 
 
 UNNAMED = AxisRule()
-SAME = AxisRule(same, _aligned_input)  # the result is like the first input
-LIKE_INPUT = AxisRule(same)  # so too, but what goes in is not named after the result
-PARTS = AxisRule(same, lambda shape, argument, settings, after: after[1])  # along one axis, more or fewer of the same
-BROADCAST = AxisRule(broadcast, aligned)
+SAME = AxisRule(_same, _aligned_input)  # the result is like the first input
+LIKE_INPUT = AxisRule(_same)  # so too, but what goes in is not named after the result
+PARTS = AxisRule(_same, lambda shape, argument, settings, after: after[1])  # along one axis, more or fewer of the same
+BROADCAST = AxisRule(broadcast, _aligned)
 REDUCED = AxisRule(_reduced, _reduced_back)
 RESHAPED = AxisRule(_reshape, reshape_back)
 RESIZED = AxisRule(_resized)

@@ -14,7 +14,7 @@ from torch import Tensor
 from lmviz.trace.operations.slopes import Slopes, Use
 from lmviz.trace.step import InputRef, Step
 
-CELLS = 4096  # of an output, where the derivative has to be asked for cell by cell
+_CELLS = 4096  # of an output, where the derivative has to be asked for cell by cell
 
 _HOMES = (F, torch, torch.Tensor, torch.ops.aten)
 _FAMILIES = {"linalg_": torch.linalg, "fft_": torch.fft, "special_": torch.special}
@@ -50,8 +50,8 @@ def _outputs_of(use: Use, inputs: list[Tensor]) -> Callable[[Tensor], Tensor]:
         raise NotImplementedError(f"a slope with respect to {use.argument}")
 
     def output(tensor: Tensor) -> Tensor:
-        given = [tensor if n == use.n else other for n, other in enumerate(inputs)]
-        made = _again(use.step, given)
+        tensors = [tensor if n == use.n else other for n, other in enumerate(inputs)]
+        made = _again(use.step, tensors)
         return made if isinstance(made, Tensor) else made[use.output]
 
     return output
@@ -67,7 +67,7 @@ def _forward(call: Callable[[Tensor], Tensor], at: Tensor, use: Use) -> Tensor:
 def _backward(call: Callable[[Tensor], Tensor], at: Tensor, use: Use) -> Tensor:
     """Cell by cell of the output, for operations that torch can only go through backwards."""
     made, back, *_ = torch.func.vjp(call, at)
-    if made.numel() > CELLS:
+    if made.numel() > _CELLS:
         raise NotImplementedError(f"the slopes of {use.step.op}, over so many cells")
     rows = torch.eye(made.numel(), dtype=made.dtype).reshape(-1, *made.shape)
     return torch.stack([back(row)[0][use.cell] for row in rows])
@@ -75,10 +75,10 @@ def _backward(call: Callable[[Tensor], Tensor], at: Tensor, use: Use) -> Tensor:
 
 def _again(step: Step, tensors: list[Tensor]) -> Any:
     """The call of a step, made again with other tensors in the place of its own."""
-    given = _arguments(step, tensors)
-    first, rest = next(iter(given.values())), dict([*given.items()][1:])
+    arguments = _arguments(step, tensors)
+    first, rest = next(iter(arguments.values())), dict([*arguments.items()][1:])
     for function in _functions(step.op):
-        for args, kwargs in (([first], rest), ([*given.values()], {}), ([], given)):
+        for args, kwargs in (([first], rest), ([*arguments.values()], {}), ([], arguments)):
             try:
                 return function(*args, **kwargs)
             except TypeError:
@@ -95,13 +95,13 @@ def _functions(op: str) -> Iterator[Callable[..., Any]]:
 
 def _arguments(step: Step, tensors: list[Tensor]) -> dict[str, Any]:
     """What a step was given, by name: its tensors and its settings, lists put together again."""
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for name, tensor in zip(step.arguments, tensors, strict=True):
         base, _, place = name.partition(".")
         if not place:
-            given[name] = tensor
+            arguments[name] = tensor
         elif base not in step.settings:
-            given.setdefault(base, []).append(tensor)
+            arguments.setdefault(base, []).append(tensor)
     for name, value in step.settings.items():
-        given[name] = tensors[value.n] if isinstance(value, InputRef) else value
-    return given
+        arguments[name] = tensors[value.n] if isinstance(value, InputRef) else value
+    return arguments

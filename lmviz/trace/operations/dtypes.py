@@ -18,7 +18,7 @@ _PARTS = {"complex64": "float32", "complex32": "float16", "complex128": "float64
 _FLOAT8 = {"float8_e4m3fn": (4, 7), "float8_e5m2": (5, 15)}  # bits of the exponent, and what is taken off it
 
 
-def held(value: Any, dtype: str) -> Number:
+def cast(value: Any, dtype: str) -> Number:
     """A number as a type of torch's holds it: a Python int, a float or a complex number becomes a float or a complex.
 
     A float that no whole number of the type equals is cut off behind the point; if it is too large, or NaN, the result
@@ -37,7 +37,7 @@ def held(value: Any, dtype: str) -> Number:
     return float(_rounded(as_float(value), dtype))
 
 
-def is_out_of_reach(value: complex, dtype: str) -> bool:
+def is_out_of_range(value: complex, dtype: str) -> bool:
     """Whether a float is too large for a type of whole numbers, or is none, so that a processor has its own way."""
     if dtype not in BITS:
         return False

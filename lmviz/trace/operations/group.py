@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, cell_at, inputs, place_of
 from lmviz.trace.operations.explanation import Floats, Operand, plain_number
-from lmviz.trace.operations.given import Given, cell_at, inputs, place_of
 from lmviz.trace.step import Cell, Step
 
 _LETTERS = "ijklmnopqrstuvwxyz"
@@ -19,18 +19,18 @@ _LETTERS = "ijklmnopqrstuvwxyz"
 class Group:
     """The cells of a tensor that become one number, in the order of their index."""
 
-    given: Given
+    tensor: Argument
     pattern: tuple[int | slice, ...]  # an index that takes them all; slices go one by one
     axes: tuple[int, ...]
 
     @property
     def numbers(self) -> Floats:
-        return self.given.row(self.pattern).reshape(-1)
+        return self.tensor.row(self.pattern).reshape(-1)
 
     @property
     def exact(self) -> list[Any]:
         """The numbers, whole ones in full, however large."""
-        return [*map(int, self.given.array[self.pattern].reshape(-1))] if self.given.is_whole else [*self.numbers]
+        return [*map(int, self.tensor.array[self.pattern].reshape(-1))] if self.tensor.is_whole else [*self.numbers]
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ class Group:
     def _indices(self, axis: int) -> range:
         index = self.pattern[axis]
         assert isinstance(index, slice)
-        return range(*index.indices(self.given.shape[axis]))
+        return range(*index.indices(self.tensor.shape[axis]))
 
     def __len__(self) -> int:
         return int(np.prod(self.sizes, dtype=np.int64))
@@ -63,12 +63,12 @@ class Group:
 
     def operand(self, i: int) -> Operand:
         cell = self.cell(i)
-        return Operand(self.given.name, self.given.address, cell, plain_number(self.given.array[cell]))
+        return Operand(self.tensor.name, self.tensor.address, cell, plain_number(self.tensor.array[cell]))
 
     def latex(self) -> str:
         """The group's general member: `x_{0,3,i}`."""
         letter = iter(_LETTERS)
-        return self.given.latex(*(next(letter) if isinstance(index, slice) else index for index in self.pattern))
+        return self.tensor.latex(*(next(letter) if isinstance(index, slice) else index for index in self.pattern))
 
     @property
     def letters(self) -> str:
@@ -83,13 +83,13 @@ def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(int(axis) % max(ndim, 1) for axis in (dim if isinstance(dim, Iterable) else (dim,)))[:ndim])
 
 
-def group(given: Given, axes: tuple[int, ...], cell: Cell) -> Group:
+def group(tensor: Argument, axes: tuple[int, ...], cell: Cell) -> Group:
     """What becomes `cell` of the result; axes that were summed away may be kept with size 1, or be gone."""
     kept = iter(cell)
-    ndim = given.array.ndim
+    ndim = tensor.array.ndim
     if len(cell) == ndim:
-        return Group(given, tuple(slice(None) if a in axes else i for a, i in enumerate(cell)), axes)
-    return Group(given, tuple(slice(None) if a in axes else next(kept) for a in range(ndim)), axes)
+        return Group(tensor, tuple(slice(None) if a in axes else i for a, i in enumerate(cell)), axes)
+    return Group(tensor, tuple(slice(None) if a in axes else next(kept) for a in range(ndim)), axes)
 
 
 def group_of(step: Step, cell: Cell) -> Group:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lmviz.trace.step import InputRef, Step
 
 
-def index_of(step: Step) -> tuple[Any, ...]:
+def _index_of(step: Step) -> tuple[Any, ...]:
     """The index of a getitem or setitem step, tensors filled in, one item for each part."""
     if "index" in step.arguments:
         return (step.inputs[step.arguments.index("index")].array,)
@@ -60,7 +60,7 @@ def assign(step: Step, x: NDArray[Any], value: NDArray[Any]) -> None:
 
 def _in_two(step: Step, ndim: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """An index as two, one after the other: the plain numbers, then everything else."""
-    items = [int(i) if isinstance(i, np.ndarray) and i.ndim == 0 and i.dtype != bool else i for i in index_of(step)]
+    items = [int(i) if isinstance(i, np.ndarray) and i.ndim == 0 and i.dtype != bool else i for i in _index_of(step)]
     items = _spelled_out(tuple(items), ndim)
     numbers: list[Any] = []
     for item in items:

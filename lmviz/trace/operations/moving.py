@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmviz.trace.operations.arguments import Argument, cell_at, inputs, plain, shown
 from lmviz.trace.operations.axes import UNNAMED, AxisRule
 from lmviz.trace.operations.explanation import Explanation
-from lmviz.trace.operations.given import Given, cell_at, inputs, plain, shown
 from lmviz.trace.operations.latex import numeral, result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.slopes import Ints, Slopes, Use, constant, flat, mesh
@@ -55,7 +55,7 @@ class Moving:
         ]
         return self.arrange(step, numbered, output)
 
-    def source(self, step: Step, cell: Cell, output: int = 0) -> tuple[Given, Cell]:
+    def source(self, step: Step, cell: Cell, output: int = 0) -> tuple[Argument, Cell]:
         """The input, and its cell, that a cell of the result is; a plain number if the cell is filled."""
         every = inputs(step)
         tensors = [every[n] for n in self.moved(step)]
@@ -70,7 +70,7 @@ class Moving:
             place -= tensor.array.size
         raise AssertionError("a view showed a cell that no input has")
 
-    def _in_memory(self, step: Step, tensors: list[Given], cell: Cell, output: int) -> int | None:
+    def _in_memory(self, step: Step, tensors: list[Argument], cell: Cell, output: int) -> int | None:
         """Where a cell is, if numpy only looks at the same memory in another way: then nothing has to be numbered."""
         if self.sources or self.fill is not None:
             return None
@@ -98,7 +98,7 @@ def slopes_moved(moving: Moving, use: Use) -> Slopes:
         return constant(np.zeros(0, np.intp))
     if not moving.sources and 0 not in use.shape and (cells := _axis_by_axis(moving, use)) is not None:
         return constant(cells)
-    start = sum(use.given[n].array.size for n in moved if n < use.n)
+    start = sum(use.inputs[n].array.size for n in moved if n < use.n)
     return constant(np.flatnonzero(moving.places(use.step, use.output) == start + use.place))
 
 

@@ -10,8 +10,8 @@ from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.operations.slopes import Rule
 from lmviz.trace.step import Cell, Step, Value
 
-Updater = Callable[[Step, Cell, Value], Explanation]  # of (step, cell, the argument as it was)
-Explainer = Callable[..., Explanation]  # of (step, cell), or of (step, cell, output) for what has several outputs
+_Updater = Callable[[Step, Cell, Value], Explanation]  # of (step, cell, the argument as it was)
+_Explainer = Callable[..., Explanation]  # of (step, cell), or of (step, cell, output) for what has several outputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +32,14 @@ class Operation:
     otherwise: tuple[int, str] = (-1, "")  # if there are tensors at this position, these are the arguments
     defaults: Mapping[str, object] = field(default_factory=dict)  # settings that a call may leave out
     axes: AxisRule  # the names of the result's axes, from those of what went in, and the other way round
-    explain: Explainer  # the arithmetic behind a cell of the result
+    explain: _Explainer  # the arithmetic behind a cell of the result
     slopes: Rule  # how the result changes with one number of what went in
     sign: str = ","  # what is written before its second tensor in a picture
     several: bool = False  # whether it may have several outputs: `explain` is then told which
-    complex: bool = False  # whether `explain` can reckon with complex numbers
+    complex: bool = False  # whether `explain` can compute with complex numbers
     random: bool = False  # whether it may draw from a generator
     writes: tuple[str, str] = ("", "")  # when this argument is true, those are overwritten
-    updates: Updater | None = None  # the arithmetic behind a cell of what it overwrites so
+    updates: _Updater | None = None  # the arithmetic behind a cell of what it overwrites so
 
     @property
     def variadic(self) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lmviz.trace.operations.arguments import Argument, cell_at, place_of
 from lmviz.trace.operations.explanation import Floats, Operand
-from lmviz.trace.operations.given import Given, cell_at, place_of
 from lmviz.trace.step import Cell, Step
 
 Ints = NDArray[np.intp]
@@ -20,7 +20,7 @@ class Use:
     """One place that a number goes: it stands at `cell` of the `n`-th input of a step, and acts on an output."""
 
     step: Step
-    given: Sequence[Given]  # the step's inputs
+    inputs: Sequence[Argument]  # of the step
     n: int
     cell: Cell
     output: int = 0
@@ -48,7 +48,7 @@ class Slopes:
 
     cells: Ints  # [n], counted through the output
     values: Floats  # [n]
-    factor: Given | None = None
+    factor: Argument | None = None
     at: Ints | None = None  # [n], counted through the factor
     by_torch: bool = False  # no formula is written for them: they are torch's own derivative
 
@@ -71,7 +71,7 @@ def constant(cells: Ints, slope: float = 1.0) -> Slopes:
     return Slopes(cells, np.full(len(cells), slope))
 
 
-def recorded(cells: Ints, factor: Given, index: Sequence[Ints]) -> Slopes:
+def recorded(cells: Ints, factor: Argument, index: Sequence[Ints]) -> Slopes:
     """Slopes that are cells of a tensor, or a plain number."""
     if not factor.shape:
         return Slopes(cells, np.full(len(cells), float(factor.array)), factor, np.zeros_like(cells))
@@ -88,7 +88,7 @@ def mesh(*ranges: Sequence[int] | Ints) -> list[Ints]:
     return [axis.reshape(-1) for axis in np.meshgrid(*map(np.asarray, ranges), indexing="ij")]
 
 
-def reached(cell: Cell, shape: tuple[int, ...], out: tuple[int, ...]) -> list[Sequence[int]]:
+def broadcast_ranges(cell: Cell, shape: tuple[int, ...], out: tuple[int, ...]) -> list[Sequence[int]]:
     """Along each axis of an output, where a cell of a tensor that is broadcast to it goes."""
     new = len(out) - len(shape)
     return [range(size) for size in out[:new]] + [
@@ -102,13 +102,13 @@ def under(index: Sequence[Ints], shape: tuple[int, ...]) -> list[Ints]:
     return [np.zeros_like(i) if size == 1 else i for i, size in zip(own, shape, strict=True)]
 
 
-def meets(use: Use) -> tuple[Ints, list[Ints]]:
+def broadcast_cells(use: Use) -> tuple[Ints, list[Ints]]:
     """The output cells that a number is broadcast to: counted through, and by axis."""
-    out = mesh(*reached(use.cell, use.given[use.n].shape, use.shape))
+    out = mesh(*broadcast_ranges(use.cell, use.inputs[use.n].shape, use.shape))
     return flat(out, use.shape), out
 
 
-def numbers(part: Given, index: list[Ints], count: int) -> Floats:
+def numbers(part: Argument, index: list[Ints], count: int) -> Floats:
     """What an argument has at some cells of the output, [count]."""
     found: Floats = np.broadcast_to(part.row(tuple(under(index, part.shape))), count)
     return found

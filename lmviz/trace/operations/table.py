@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from itertools import chain
-from types import MappingProxyType
+from pkgutil import iter_modules
+from types import MappingProxyType, ModuleType
 
+from lmviz.trace.operations import records
 from lmviz.trace.operations.operation import Operation
-from lmviz.trace.operations.records import (
-    activations,
-    arithmetic,
-    attention,
-    choice,
-    class_losses,
-    comparing,
-    complexes,
-    conversion,
-    convolution,
-    cumulative,
-    einsum,
-    fourier,
-    functions,
-    fused_layers,
-    indexing,
-    joining,
-    lengths,
-    lookup,
-    made,
-    normalising,
-    order,
-    pair_losses,
-    pooling,
-    products,
-    recurrent,
-    reduce,
-    resampling,
-    row_losses,
-    scatter,
-    softmax,
-    views,
-    windows,
-)
 
-FAMILIES = (
-    *(activations, arithmetic, attention, choice, class_losses, comparing, complexes, conversion, convolution),
-    *(cumulative, einsum, fourier, functions, fused_layers, indexing, joining, lengths, lookup, made, normalising),
-    *(order, pair_losses, pooling, products, recurrent, reduce, resampling, row_losses, scatter, softmax, views),
-    windows,
-)
+
+def _families() -> tuple[ModuleType, ...]:
+    """The files of `records/`, in the order of their names: a new one need not be listed."""
+    names = sorted(module.name for module in iter_modules(records.__path__))
+    return tuple(import_module(f"{records.__name__}.{name}") for name in names)
 
 
 def by_name(records: Iterable[Operation]) -> dict[str, Operation]:
@@ -61,6 +29,7 @@ def by_name(records: Iterable[Operation]) -> dict[str, Operation]:
     return found
 
 
+FAMILIES = _families()
 _RECORDS = tuple(chain.from_iterable(family.OPERATIONS for family in FAMILIES))
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({record.name: record for record in _RECORDS})
 SPELLINGS: Mapping[str, Operation] = MappingProxyType(by_name(_RECORDS))

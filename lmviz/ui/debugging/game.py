@@ -15,13 +15,13 @@ from lmviz.registry.folder import Folder
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
+from lmviz.stages.stage import Stage
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
 from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
-from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.step_through.view import View as StepThroughView
 from lmviz.ui.text import Language, percent, text, visible
-from lmviz.walk.stages import Stage
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
@@ -86,7 +86,7 @@ def _run(services: Services, puzzle: Puzzle) -> Recording:
 
 def _stages(run: Recording) -> list[Stage]:
     """The stages after which a puzzle can be compared with the healthy model."""
-    return [stage for stage in run.walk.stages if stage.stop >= 0 and stage.kind not in ("probabilities", "loss")]
+    return [stage for stage in run.navigator.stages if stage.stop >= 0 and stage.kind not in ("probabilities", "loss")]
 
 
 def _rules(level: int) -> dict[str, int]:
@@ -116,7 +116,7 @@ def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
     expected = _expects(lang, _run(services, puzzle))
     st.markdown(text(lang, "game.expects", text=words.code(puzzle.prompt), found=expected))
-    place = Walk(lang=lang, model=PuzzleModel(puzzle.level, puzzle.seed), prompt=puzzle.prompt)
+    place = StepThroughView(lang=lang, model=PuzzleModel(puzzle.level, puzzle.seed), prompt=puzzle.prompt)
     shell.link(text(lang, "game.open"), place)
     for said in now.probes:
         st.markdown(f"- {_probed(services, lang, puzzle, said)}")
@@ -146,7 +146,7 @@ def _probes(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
         stage = widgets.selectbox(
             text(lang, "game.glance"),
             [stage.index for stage in _stages(run)],
-            format_func=lambda index: words.stage_name(lang, run.walk.stages[index]),
+            format_func=lambda index: words.stage_name(lang, run.navigator.stages[index]),
             key="glance",
         )
         st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now.ask(stage))

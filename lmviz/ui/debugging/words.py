@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from lmviz.debug.doctor.finding import Finding
+from lmviz.stages.stage import Stage
 from lmviz.ui.text import Language, has, integer, localised, number, percent, text, visible
-from lmviz.walk.stages import Stage
 
 SHARES = frozenset(
     ("falls", "stays_down", "generalises", "is_done", "dead_units", "saturated_softmax", "known_tokens",

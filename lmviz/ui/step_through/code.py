@@ -8,7 +8,7 @@ import tokenize
 from functools import lru_cache
 from pathlib import Path
 
-from lmviz.trace.source import Listing, SourceSpan, listing
+from lmviz.trace.source.sites import Listing, SourceSpan, listing
 from lmviz.trace.step import Trace
 from lmviz.ui.step_through.scene_types import Call, Source
 

@@ -38,7 +38,7 @@ def debugger(services: Services) -> None:
     except UserError as error:  # an edit that does not fit any more
         st.error(error_text(view.lang, error))
         return
-    cursor = events.place(run, view)
+    location = events.place(run, view)
     stopped = state.take("stopped", "")
     other, refused = None, ""
     try:
@@ -47,7 +47,7 @@ def debugger(services: Services) -> None:
         refused = error_text(view.lang, error)
     windows = state.remember("windows", {})
     pinned = inspector(services, run, view, other)
-    drawn = scene(run, view, cursor, windows, pinned, other, stopped)
+    drawn = scene(run, view, location, windows, pinned, other, stopped)
     ahead: Ahead = {
         move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other))
         for move in AHEAD

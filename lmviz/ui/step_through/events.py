@@ -10,24 +10,24 @@ from lmviz.errors import UserError
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.registry.recording import Recording
+from lmviz.stages.breakpoints import Breakpoint, next_stop
+from lmviz.stages.navigation import Grain, Location
+from lmviz.stages.panels import panels_at
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
-from lmviz.walk.breakpoints import Breakpoint, next_stop
-from lmviz.walk.cursor import Cursor, Grain
-from lmviz.walk.panels import panels_at
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
 LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
 
 
-def place(run: Recording, view: View) -> Cursor:
+def place(run: Recording, view: View) -> Location:
     """The place that a view names; the beginning if this run has no such place."""
     if view.step in run.trace and view.step:
         grain: Grain = view.by  # type: ignore[assignment]
-        return run.walk.at(run.trace[view.step].index, grain, max(view.line, 0))
-    return Cursor("stage", next((stage.index for stage in run.walk.stages if stage.kind == view.step), 0))
+        return run.navigator.at(run.trace[view.step].index, grain, max(view.line, 0))
+    return Location("stage", next((stage.index for stage in run.navigator.stages if stage.kind == view.step), 0))
 
 
 def on_event(run: Recording, event: Event) -> None:
@@ -42,24 +42,24 @@ def on_event(run: Recording, event: Event) -> None:
             return
 
 
-def _stand(run: Recording, view: View, cursor: Cursor) -> View:
-    step = run.walk.step(cursor)
-    line = run.walk.outwards(cursor) if cursor.grain == "line" else -1
-    return replace(view, step=step.address if step else "", by=cursor.grain, line=line)
+def _stand(run: Recording, view: View, location: Location) -> View:
+    step = run.navigator.step(location)
+    line = run.navigator.outwards(location) if location.grain == "line" else -1
+    return replace(view, step=step.address if step else "", by=location.grain, line=line)
 
 
 # -- moving ----------------------------------------------------------------------------------------------------------
 
 
 def _move(run: Recording, view: View, event: Event) -> View:
-    cursor = place(run, view)
-    if event.get("play") and (found := next_stop(run.walk, cursor, tuple(map(Breakpoint.parse, view.stops)))):
-        onward = run.walk.span(run.walk.move(cursor, "over"))[1]
+    location = place(run, view)
+    if event.get("play") and (found := next_stop(run.navigator, location, tuple(map(Breakpoint.parse, view.stops)))):
+        onward = run.navigator.span(run.navigator.move(location, "over"))[1]
         if found[0].index <= onward:
             return _run_on(run, view, event)
     for _ in range(min(int(event.get("times", 1)), 200)):
-        cursor = run.walk.move(cursor, event["move"])
-    return _stand(run, view, cursor)
+        location = run.navigator.move(location, event["move"])
+    return _stand(run, view, location)
 
 
 def moved(run: Recording, view: View, move: str) -> View:
@@ -68,31 +68,31 @@ def moved(run: Recording, view: View, move: str) -> View:
 
 
 def _grain(run: Recording, view: View, event: Event) -> View:
-    step = run.walk.span(place(run, view))[1]
+    step = run.navigator.span(place(run, view))[1]
     if step < 0 and event["grain"] == "stage":
-        return _stand(run, view, Cursor())
-    return _stand(run, view, run.walk.at(max(step, 0), event["grain"]))
+        return _stand(run, view, Location())
+    return _stand(run, view, run.navigator.at(max(step, 0), event["grain"]))
 
 
 def _stage(run: Recording, view: View, event: Event) -> View:
-    return _stand(run, view, Cursor("stage", range(len(run.walk.stages))[int(event["index"])]))
+    return _stand(run, view, Location("stage", range(len(run.navigator.stages))[int(event["index"])]))
 
 
 def _call(run: Recording, view: View, event: Event) -> View:
-    return _stand(run, view, run.walk.at(range(len(run.trace))[int(event["last"])], "line"))
+    return _stand(run, view, run.navigator.at(range(len(run.trace))[int(event["last"])], "line"))
 
 
 def _run_on(run: Recording, view: View, event: Event) -> View:
     """Run to the next breakpoint; stay if there is none ahead."""
-    found = next_stop(run.walk, place(run, view), tuple(map(Breakpoint.parse, view.stops)))
+    found = next_stop(run.navigator, place(run, view), tuple(map(Breakpoint.parse, view.stops)))
     if found is None:
         state.keep("stopped", text(view.lang, "stops.none"))
         return view
-    cursor, stop = found
+    location, stop = found
     state.keep("stopped", f"● {stop}")
     if stop.kind in ("line", "stage"):
-        cursor = run.walk.at(cursor.index, stop.kind)
-    return _stand(run, view, cursor)
+        location = run.navigator.at(location.index, stop.kind)
+    return _stand(run, view, location)
 
 
 def _stop(run: Recording, view: View, event: Event) -> View:
@@ -142,19 +142,19 @@ def _trail(run: Recording, view: View, event: Event) -> View:
 
 def _go_to(run: Recording, view: View, address: str) -> View:
     """Stand where a tensor can be seen."""
-    shown = panels_at(run.walk, place(run, view))
+    shown = panels_at(run.navigator, place(run, view))
     if any(panel.value.address == address for panel in shown):
         return view
     if address in run.trace:
         step = run.trace[address].index
-        stage = run.walk.at(step, "stage")
-        in_stage = any(panel.value.address == address and panel.is_result for panel in panels_at(run.walk, stage))
+        stage = run.navigator.at(step, "stage")
+        in_stage = any(panel.value.address == address and panel.is_result for panel in panels_at(run.navigator, stage))
         stays = stage == place(run, view)  # a number on the way to what is shown: its arithmetic is beside the picture
-        return _stand(run, view, stage if in_stage or stays else Cursor("op", step))
+        return _stand(run, view, stage if in_stage or stays else Location("op", step))
     asked = run.trace[view.trail[-1][0]] if view.trail and view.trail[-1][0] in run.trace else None
     users = [step for step in run.trace if any(value.address == address for value in step.inputs)]
     user = asked if asked in users else next(iter(users), None)
-    return _stand(run, view, Cursor("op", user.index)) if user is not None else view
+    return _stand(run, view, Location("op", user.index)) if user is not None else view
 
 
 def _watch(run: Recording, view: View, event: Event) -> View:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from lmviz.registry.recording import Recording
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import integer, number, percent, visible
-from lmviz.walk.stages import Stage
 
 Details = dict[str, str | int]  # what a sentence is filled in with
 

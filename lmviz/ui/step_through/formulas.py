@@ -7,8 +7,8 @@ from typing import Any
 
 from lmviz.model.architecture import Architecture
 from lmviz.model.architectures import ARCHITECTURES
+from lmviz.stages.stage import Kind
 from lmviz.ui.formula import svg
-from lmviz.walk.stages import Kind
 
 FORMULAS: dict[Kind, str] = {
     "embeddings": r"x = E_{\mathrm{token}}[\mathrm{id}] + E_{\mathrm{pos}}[\mathrm{pos}]",

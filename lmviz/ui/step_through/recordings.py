@@ -28,7 +28,7 @@ def opened(services: Services, view: View) -> Recording | None:
     shell.notes(view.lang, run.notes)
     if run.trace.failure is not None:
         st.error(text(view.lang, "note.failed", error=plain(str(run.trace.failure))))
-    if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.walk.stages):
+    if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.navigator.stages):
         st.info(text(view.lang, "note.no_step", step=code(visible(view.step))))
     if view.cell is not None and not run.has(*view.cell):
         st.info(text(view.lang, "note.no_cell", cell=code(f"{visible(view.cell[0])}{list(view.cell[1])}")))

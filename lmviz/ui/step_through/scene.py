@@ -11,7 +11,9 @@ from lmviz.model.architectures import record_of
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
-from lmviz.trace.source import SourceSpan
+from lmviz.stages.navigation import Location
+from lmviz.stages.stage import Stage
+from lmviz.trace.source.sites import SourceSpan
 from lmviz.trace.step import Step
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
@@ -35,8 +37,6 @@ from lmviz.ui.step_through.scene_types import (
 )
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import Language, has, long_text, number, text, visible
-from lmviz.walk.cursor import Cursor
-from lmviz.walk.stages import Stage
 
 MOVES: tuple[ButtonMove, ...] = ("first", "back", "over", "into", "out", "last")
 
@@ -44,7 +44,7 @@ MOVES: tuple[ButtonMove, ...] = ("first", "back", "over", "into", "out", "last")
 def scene(
     run: Recording,
     view: View,
-    cursor: Cursor,
+    location: Location,
     windows: tensors.Windows,
     pinned: Inspection | None = None,
     other: Recording | None = None,
@@ -58,11 +58,11 @@ def scene(
         other: the run that this one is compared with.
         stopped: the breakpoint at which a run has just stopped.
     """
-    stage = run.walk.stage(cursor)
-    step = run.walk.step(cursor)
-    lit = _lit(run, view, cursor, step)
+    stage = run.navigator.stage(location)
+    step = run.navigator.step(location)
+    lit = _lit(run, view, location, step)
     pos = focus_position(run, view)
-    picture = _picture(run, view, cursor, stage, pos, windows, other)
+    picture = _picture(run, view, location, stage, pos, windows, other)
     level = _level(run)
     return {
         "lang": view.lang,
@@ -72,13 +72,13 @@ def scene(
         "map": stage_map(run, view, stage),
         "tokens": token_row(run, pos),
         "edits": edit_chips(view),
-        "source": _source(run, view, lit, step if lit is step else None, cursor),
+        "source": _source(run, view, lit, step if lit is step else None, location),
         "picture": picture,
-        "say": say(run, view, cursor, stage, step, pos),
+        "say": say(run, view, location, stage, step, pos),
         "inspector": _renamed(pinned, picture),
         "watch": watched(run, view),
         "strip": strip(run, view, stage) if level is None or level.invariants else [],
-        "bar": bar(run, view, cursor, stage, step, stopped),
+        "bar": bar(run, view, location, stage, step, stopped),
     }
 
 
@@ -98,21 +98,21 @@ def focus_position(run: Recording, view: View) -> int:
     return view.focus if 0 <= view.focus <= last else last
 
 
-def _lit(run: Recording, view: View, cursor: Cursor, step: Step | None) -> Step | None:
+def _lit(run: Recording, view: View, location: Location, step: Step | None) -> Step | None:
     """The step whose line is lit: that of the pinned cell, where it is of this place; else the place's own."""
     if step is None or view.cell is None or view.cell[0] not in run.trace:
         return step
-    first, last = run.walk.span(cursor)
+    first, last = run.navigator.span(location)
     pinned = run.trace[view.cell[0]]
     return pinned if first <= pinned.index <= last else step
 
 
-def _source(run: Recording, view: View, lit: Step | None, own: Step | None, cursor: Cursor) -> Source | None:
+def _source(run: Recording, view: View, lit: Step | None, own: Step | None, location: Location) -> Source | None:
     if lit is None:
         return None
     if _level(run) is not None:
         return hidden_pane(run.trace, lit.index, text(view.lang, "game.hidden"))
-    span = lit.span if own is None else _span(run, cursor, lit)
+    span = lit.span if own is None else _span(run, location, lit)
     return code_pane(run.trace, lit.index, span, view.stops)
 
 
@@ -122,9 +122,9 @@ def _level(run: Recording) -> Level | None:
     return LEVELS[model.level] if isinstance(model, PuzzleModel) else None
 
 
-def _span(run: Recording, cursor: Cursor, step: Step) -> SourceSpan:
-    if cursor.grain == "line":
-        return run.walk.lines[cursor.index].span
+def _span(run: Recording, location: Location, step: Step) -> SourceSpan:
+    if location.grain == "line":
+        return run.navigator.lines[location.index].span
     return step.span
 
 
@@ -134,7 +134,7 @@ def _span(run: Recording, cursor: Cursor, step: Step) -> SourceSpan:
 def stage_map(run: Recording, view: View, here: Stage) -> list[StageStop]:
     """All stages in order, with the shape of what each makes."""
     shown: list[StageStop] = []
-    for stage in run.walk.stages:
+    for stage in run.navigator.stages:
         value = run.trace[stage.stop].outputs[0] if stage.stop >= 0 and run.trace[stage.stop].outputs else None
         shape = list(value.shape) if value is not None else [len(run.tokens)]
         shown.append(
@@ -187,7 +187,7 @@ def watched(run: Recording, view: View) -> list[Watched]:
 def _picture(
     run: Recording,
     view: View,
-    cursor: Cursor,
+    location: Location,
     stage: Stage,
     pos: int,
     windows: tensors.Windows,
@@ -195,12 +195,12 @@ def _picture(
 ) -> Picture:
     if stage.kind == "tokenizer":
         return tables.tokens(run, other if view.compares else None)
-    whole = cursor.grain == "stage" and not view.grad
+    whole = location.grain == "stage" and not view.grad
     if whole and stage.kind == "probabilities":
         return tables.bars(run, stage, pos, other)
     if whole and stage.kind == "loss" and tables.has_losses(run, stage):
         return tables.loss(run, stage, other)
-    return {"kind": "tensors", "panels": tensors.tensors(run, view, cursor, stage, pos, windows, other)}
+    return {"kind": "tensors", "panels": tensors.tensors(run, view, location, stage, pos, windows, other)}
 
 
 # -- the words -------------------------------------------------------------------------------------------------------
@@ -209,13 +209,13 @@ def _picture(
 _UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what was computed
 
 
-def say(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None, pos: int) -> Words:
+def say(run: Recording, view: View, location: Location, stage: Stage, step: Step | None, pos: int) -> Words:
     """Title, sentences and formula of a place."""
     lang = view.lang
     title = text(lang, f"stage.{stage.kind}.title")
     if stage.block_name:
         title = text(lang, "say.in_block", title=title, block=stage.block_name)
-    if cursor.grain == "stage" or step is None:
+    if location.grain == "stage" or step is None:
         facts = Facts(run, view, stage, pos)
         details = facts.all()
         record = record_of(run.checkpoint.config)
@@ -271,17 +271,17 @@ def _measured(view: View, value: float) -> str:
     return number(view.lang, value, digits)
 
 
-def bar(run: Recording, view: View, cursor: Cursor, stage: Stage, step: Step | None, stopped: str) -> Bar:
-    count = run.walk.count(cursor.grain)
+def bar(run: Recording, view: View, location: Location, stage: Stage, step: Step | None, stopped: str) -> Bar:
+    count = run.navigator.count(location.grain)
     return {
-        "grain": cursor.grain,
-        "index": cursor.index,
+        "grain": location.grain,
+        "index": location.index,
         "count": count,
-        "at": text(view.lang, f"bar.at.{cursor.grain}", index=cursor.index + 1, count=count),
-        "moves": {move: run.walk.move(cursor, move) != cursor for move in MOVES},
+        "at": text(view.lang, f"bar.at.{location.grain}", index=location.index + 1, count=count),
+        "moves": {move: run.navigator.move(location, move) != location for move in MOVES},
         "address": step.address if step else "",
         "breakpoints": len(view.stops),
         "grad": view.grad,
-        "can_grad": any(other.kind == "loss" for other in run.walk.stages),
+        "can_grad": any(other.kind == "loss" for other in run.navigator.stages),
         "stopped": stopped,
     }

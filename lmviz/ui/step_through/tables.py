@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.registry.recording import Recording
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Value
 from lmviz.ui.panel_types import Real
 from lmviz.ui.pictures import plain
@@ -18,7 +19,6 @@ from lmviz.ui.step_through.scene_types import (
     TokenSheet,
 )
 from lmviz.ui.text import visible
-from lmviz.walk.stages import Stage
 
 BARS = 12  # tokens sent as bars; the browser shows as many as fit
 TOKENS_SHOWN = 512
@@ -110,7 +110,7 @@ def loss(run: Recording, stage: Stage, other: Recording | None = None) -> LossTa
 
 def _losses_of(other: Recording) -> tuple[list[LossRow], Real | None]:
     """The same of a run to compare with; nothing if it has no loss by position."""
-    stage = next((stage for stage in other.walk.stages if stage.kind == "loss"), None)
+    stage = next((stage for stage in other.navigator.stages if stage.kind == "loss"), None)
     return ([], None) if stage is None or not has_losses(other, stage) else _losses(other, stage)
 
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.recording import Recording
+from lmviz.stages.navigation import Location
+from lmviz.stages.panels import Panel, panels_at
+from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Value
 from lmviz.ui import compared
 from lmviz.ui.panel_types import ColourScale, TensorPanel
@@ -28,9 +31,6 @@ from lmviz.ui.pictures import (
 )
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text, visible
-from lmviz.walk.cursor import Cursor
-from lmviz.walk.panels import Panel, panels_at
-from lmviz.walk.stages import Stage
 
 _ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
 
@@ -38,11 +38,11 @@ Windows = dict[str, tuple[int, int]]
 
 
 def tensors(
-    run: Recording, view: View, cursor: Cursor, stage: Stage, pos: int, windows: Windows, other: Recording | None
+    run: Recording, view: View, location: Location, stage: Stage, pos: int, windows: Windows, other: Recording | None
 ) -> list[TensorPanel]:
     """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
-    frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.walk, cursor)]
-    added = stage.kind in _ADDED and cursor.grain == "stage"
+    frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.navigator, location)]
+    added = stage.kind in _ADDED and location.grain == "stage"
     together = domain([frame.window for frame in frames]) if added else None
     if other is None:
         return [frame.drawn(frame.grid, frame.scale(together)) for frame in frames]

@@ -11,11 +11,11 @@ from lmviz.errors import UserError
 from lmviz.registry.recording import Recording
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
+from lmviz.stages.breakpoints import Breakpoint
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import Language, code, error_text, foreign, integer, number, text
-from lmviz.walk.breakpoints import Breakpoint
 
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 
@@ -61,7 +61,7 @@ def breakpoints(view: View) -> None:
     )
     argument = ""
     if kind == "stage":
-        from lmviz.walk.stages import KINDS
+        from lmviz.stages.stage import KINDS
 
         argument = widgets.selectbox(
             text(view.lang, "stops.argument.stage"),

@@ -9,6 +9,8 @@ import streamlit as st
 
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
+from lmviz.stages.navigation import Location
+from lmviz.stages.panels import panels_at
 from lmviz.trace.step import Array, fits
 from lmviz.train.opened import OpenedStep
 from lmviz.train.preview import aligned
@@ -17,8 +19,6 @@ from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import Language, number, text, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.view import View
-from lmviz.walk.cursor import Cursor
-from lmviz.walk.panels import panels_at
 
 HEIGHT = 330
 NEIGHBOURS = 3  # texts of the batch shown in the first scene
@@ -177,8 +177,8 @@ def backwards(walked: Recording) -> dict[str, str]:
     """What each stage of the walk makes, from the loss back, where it has a gradient; with the stage's title."""
 
     found = {}
-    for stage in reversed(walked.walk.stages):
-        for panel in reversed(panels_at(walked.walk, Cursor("stage", stage.index))):
+    for stage in reversed(walked.navigator.stages):
+        for panel in reversed(panels_at(walked.navigator, Location("stage", stage.index))):
             if panel.is_result and panel.value.grad is not None:
                 found[panel.value.address] = f"stage.{stage.kind}.title"
     return found

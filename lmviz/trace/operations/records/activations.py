@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, inputs, option, required_argument
 from lmviz.trace.operations.axes import RESIZED, SAME
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import Given, inputs, needed, option
 from lmviz.trace.operations.group import axes_of
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
@@ -30,17 +30,17 @@ _CUBIC = 0.044715
 _SELU = {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}  # Klambauer et al. 2017
 
 
-def sigmoid(x: Number) -> Number:
+def _sigmoid(x: Number) -> Number:
     """1 / (1 + e^-x), without overflow on either side."""
     e = np.exp(-np.abs(x))
     return Number(1 / (1 + e) if x >= 0 else e / (1 + e))
 
 
 def _sigmoid_slope(x: Number) -> Number:
-    return Number(sigmoid(x) * sigmoid(-x))
+    return Number(_sigmoid(x) * _sigmoid(-x))
 
 
-def softplus(x: Number) -> Number:
+def _softplus(x: Number) -> Number:
     """ln(1 + e^x), without overflow."""
     return Number(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
 
@@ -79,13 +79,13 @@ def _gelu(step: Step) -> Function:
     return _GELU_TANH if step.settings.get("approximate") == "tanh" else _GELU
 
 
-def explain_rrelu(step: Step, cell: Cell) -> Explanation:
+def _explain_rrelu(step: Step, cell: Cell) -> Explanation:
     """What is below zero times the middle of two slopes; in training the slope is drawn for each number.
 
     Source:
         Xu et al. 2015, 2.4.
     """
-    x = needed(step, "input")
+    x = required_argument(step, "input")
     if step.settings.get("training"):
         raise NotImplementedError("what rrelu draws")
     slope = (option(step, "lower", 1 / 8) + option(step, "upper", 1 / 3)) / 2
@@ -98,18 +98,18 @@ def explain_rrelu(step: Step, cell: Cell) -> Explanation:
 # -- functions of one number and a weight, or of two numbers of one tensor -------------------------------------------
 
 
-def _weight_under(x: Given, weight: Given, cell: Cell) -> Cell:
+def _weight_under(x: Argument, weight: Argument, cell: Cell) -> Cell:
     """The weight of a prelu: one for all, or one for each channel, the second axis."""
     return (cell[1] if weight.array.size > 1 else 0,) * weight.array.ndim
 
 
-def explain_prelu(step: Step, cell: Cell) -> Explanation:
+def _explain_prelu(step: Step, cell: Cell) -> Explanation:
     """x where it is positive, else weight × x; there may be one weight for each channel (the second axis).
 
     Source:
         He et al. 2015, eq. 1.
     """
-    x, weight = needed(step, "input"), needed(step, "weight")
+    x, weight = required_argument(step, "input"), required_argument(step, "weight")
     at = _weight_under(x, weight, cell)
     number, slope = x.number(cell), weight.number(at)
     value = number if number > 0 else number * slope
@@ -119,8 +119,8 @@ def explain_prelu(step: Step, cell: Cell) -> Explanation:
     return Explanation(f"{result(step, cell)} = {formula}", (), float(value), written)
 
 
-def slopes_prelu(use: Use) -> Slopes:
-    x, weight = needed(use.step, "input"), needed(use.step, "weight")
+def _slopes_prelu(use: Use) -> Slopes:
+    x, weight = required_argument(use.step, "input"), required_argument(use.step, "weight")
     if use.argument == "input":
         slope = 1.0 if x.number(use.cell) > 0 else float(weight.number(_weight_under(x, weight, use.cell)))
         return constant(np.array([use.place]), slope)
@@ -131,7 +131,7 @@ def slopes_prelu(use: Use) -> Slopes:
     return Slopes(cells, np.minimum(x.row(...).reshape(-1)[cells], 0.0))
 
 
-def halves(step: Step, cell: Cell) -> tuple[Given, Cell, Cell]:
+def _halves(step: Step, cell: Cell) -> tuple[Argument, Cell, Cell]:
     """What a gated linear unit multiplies: a cell of the first half along `dim`, and one of the second."""
     x = inputs(step)[0]
     (axis,) = axes_of(step.settings.get("dim", -1), x.array.ndim)
@@ -139,26 +139,26 @@ def halves(step: Step, cell: Cell) -> tuple[Given, Cell, Cell]:
     return x, cell, gate
 
 
-def explain_glu(step: Step, cell: Cell) -> Explanation:
+def _explain_glu(step: Step, cell: Cell) -> Explanation:
     """One half of the input times the sigmoid of the other half.
 
     Source:
         Dauphin et al. 2017, eq. 1.
     """
-    x, a, b = halves(step, cell)
+    x, a, b = _halves(step, cell)
     formula = rf"{result(step, cell)} = \frac{{{x.latex(*a)}}}{{1 + e^{{-{x.latex(*b)}}}}}"
-    value = x.number(a) * sigmoid(x.number(b))
+    value = x.number(a) * _sigmoid(x.number(b))
     return Explanation(formula, (), float(value), write("{a} / ({1} + exp(−({b})))", a=x.piece(a), b=x.piece(b)))
 
 
-def slopes_glu(use: Use) -> Slopes:
-    x = use.given[0]
+def _slopes_glu(use: Use) -> Slopes:
+    x = use.inputs[0]
     (axis,) = axes_of(use.step.settings.get("dim", -1), x.array.ndim)
     half = x.shape[axis] // 2
     cell = tuple(i % half if a == axis else i for a, i in enumerate(use.cell))
-    _, a, b = halves(use.step, cell)
+    _, a, b = _halves(use.step, cell)
     gate = x.number(b)
-    slope = sigmoid(gate) if use.cell[axis] < half else x.number(a) * _sigmoid_slope(gate)
+    slope = _sigmoid(gate) if use.cell[axis] < half else x.number(a) * _sigmoid_slope(gate)
     return constant(flat([np.array([i]) for i in cell], use.shape), float(slope))
 
 
@@ -187,18 +187,19 @@ OPERATIONS = (
         "max({0}, {x}) + {alpha} × expm1(min({0}, {x}) / {alpha})",
         lambda x, alpha: x if x > 0 else alpha * np.expm1(x / alpha),
         lambda x, alpha: 1.0 if x > 0 else np.exp(x / alpha), settings=_ALPHA), "input alpha inplace"),
-    of_one("silu", Function(r"\frac{@}{1 + e^{-@}}", "{x} / ({1} + exp(−({x})))", lambda x: x * sigmoid(x),
-        lambda x: sigmoid(x) * (1 + x * sigmoid(-x))), "input inplace"),
-    of_one("mish", Function(r"@ \tanh(\ln(1 + e^{@}))", "{x} × tanh(softplus({x}))", lambda x: x * np.tanh(softplus(x)),
-        lambda x: np.tanh(softplus(x)) + x * sigmoid(x) * (1 - np.tanh(softplus(x)) ** 2)), "input inplace"),
-    of_one("sigmoid", Function(r"\frac{1}{1 + e^{-@}}", "{1} / ({1} + exp(−({x})))", sigmoid, _sigmoid_slope),
+    of_one("silu", Function(r"\frac{@}{1 + e^{-@}}", "{x} / ({1} + exp(−({x})))", lambda x: x * _sigmoid(x),
+        lambda x: _sigmoid(x) * (1 + x * _sigmoid(-x))), "input inplace"),
+    of_one("mish", Function(r"@ \tanh(\ln(1 + e^{@}))", "{x} × tanh(softplus({x}))",
+        lambda x: x * np.tanh(_softplus(x)),
+        lambda x: np.tanh(_softplus(x)) + x * _sigmoid(x) * (1 - np.tanh(_softplus(x)) ** 2)), "input inplace"),
+    of_one("sigmoid", Function(r"\frac{1}{1 + e^{-@}}", "{1} / ({1} + exp(−({x})))", _sigmoid, _sigmoid_slope),
         spellings="special_expit"),
-    of_one("logsigmoid", Function(r"-\ln(1 + e^{-@})", "−softplus(−({x}))", lambda x: -softplus(-x),
-        lambda x: sigmoid(-x)), spellings="log_sigmoid"),
+    of_one("logsigmoid", Function(r"-\ln(1 + e^{-@})", "−softplus(−({x}))", lambda x: -_softplus(-x),
+        lambda x: _sigmoid(-x)), spellings="log_sigmoid"),
     of_one("softplus", Function(r"\frac{1}{#beta#} \ln(1 + e^{#beta# @})",
         lambda x, beta, threshold: "{x}" if x * beta > threshold else "softplus({beta} × {x}) / {beta}",
-        lambda x, beta, threshold: x if x * beta > threshold else softplus(x * beta) / beta,
-        lambda x, beta, threshold: 1.0 if x * beta > threshold else sigmoid(x * beta),
+        lambda x, beta, threshold: x if x * beta > threshold else _softplus(x * beta) / beta,
+        lambda x, beta, threshold: 1.0 if x * beta > threshold else _sigmoid(x * beta),
         settings={"beta": 1.0, "threshold": 20.0}), "input beta threshold"),
     of_one("softsign", Function(r"\frac{@}{1 + |@|}", "{x} / ({1} + |{x}|)", lambda x: x / (1 + np.abs(x)),
         lambda x: 1 / (1 + np.abs(x)) ** 2)),
@@ -232,8 +233,8 @@ OPERATIONS = (
         explain=lambda step, cell: explain_function(_gelu(step), step, cell),
         slopes=lambda use: slopes_function(_gelu(use.step), use),
     ),
-    Operation(name="rrelu", arguments="input lower upper training inplace", axes=SAME, explain=explain_rrelu,
+    Operation(name="rrelu", arguments="input lower upper training inplace", axes=SAME, explain=_explain_rrelu,
         slopes=slopes_of_torch, random=True),
-    Operation(name="prelu", arguments="input weight", axes=SAME, explain=explain_prelu, slopes=slopes_prelu),
-    Operation(name="glu", arguments="input dim", axes=RESIZED, explain=explain_glu, slopes=slopes_glu),
+    Operation(name="prelu", arguments="input weight", axes=SAME, explain=_explain_prelu, slopes=_slopes_prelu),
+    Operation(name="glu", arguments="input dim", axes=RESIZED, explain=_explain_glu, slopes=_slopes_glu),
 )  # fmt: skip

@@ -10,75 +10,75 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, plain, product, required_argument
 from lmviz.trace.operations.axes import BROADCAST
 from lmviz.trace.operations.derivative import slopes_of_torch
-from lmviz.trace.operations.dtypes import BITS, held
+from lmviz.trace.operations.dtypes import BITS, cast
 from lmviz.trace.operations.explanation import Explanation, plain_number, write
-from lmviz.trace.operations.given import Given, needed, plain, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
-from lmviz.trace.operations.slopes import Slopes, Use, constant, meets, numbers, recorded, under
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant, numbers, recorded, under
 from lmviz.trace.step import Cell, Step
 
-Two = Callable[[Any, Any], Any]
+_Two = Callable[[Any, Any], Any]
 
 
-def both(step: Step, cell: Cell, second: str = "other") -> tuple[tuple[Given, Cell], tuple[Given, Cell]]:
+def both(step: Step, cell: Cell, second: str = "other") -> tuple[tuple[Argument, Cell], tuple[Argument, Cell]]:
     """The two sides of an operator, each with its cell under `cell` of the result."""
-    a, b = needed(step, "input", 1), needed(step, second, 2)
+    a, b = required_argument(step, "input", 1), required_argument(step, second, 2)
     return (a, a.under(cell)), (b, b.under(cell))
 
 
-def explain_add(step: Step, cell: Cell) -> Explanation:
+def _explain_add(step: Step, cell: Cell) -> Explanation:
     """input + alpha * other."""
-    (a, a_at), (b, b_at), alpha = *both(step, cell), scale(step)
+    (a, a_at), (b, b_at), alpha = *both(step, cell), _scale(step)
     terms = product(a.name, (a, a_at)), product(b.name, *alpha, (b, b_at))
     formula = f"{result(step, cell)} = {a.latex(*a_at)} + {_factor(alpha)}{b.latex(*b_at)}"
     return Explanation(formula, terms, a.exact(a_at) + _times(alpha, b.exact(b_at)))
 
 
-def explain_sub(step: Step, cell: Cell) -> Explanation:
+def _explain_sub(step: Step, cell: Cell) -> Explanation:
     """input - alpha * other."""
-    (a, a_at), (b, b_at), alpha = *both(step, cell), scale(step)
+    (a, a_at), (b, b_at), alpha = *both(step, cell), _scale(step)
     formula = f"{result(step, cell)} = {a.latex(*a_at)} - {_factor(alpha)}{b.latex(*b_at)}"
     written = (a.piece(a_at), " − ", *product(b.name, *alpha, (b, b_at)).pieces)
     return Explanation(formula, (), a.exact(a_at) - _times(alpha, b.exact(b_at)), written)
 
 
-def explain_mul(step: Step, cell: Cell) -> Explanation:
+def _explain_mul(step: Step, cell: Cell) -> Explanation:
     """input * other."""
     a, b = both(step, cell)
     formula = rf"{result(step, cell)} = {a[0].latex(*a[1])} \cdot {b[0].latex(*b[1])}"
     return Explanation(formula, (product("", a, b),), a[0].exact(a[1]) * b[0].exact(b[1]))
 
 
-def scale(step: Step) -> list[tuple[Given, Cell]]:
+def _scale(step: Step) -> list[tuple[Argument, Cell]]:
     """`alpha`, by which `other` is multiplied, as a factor; none if it is 1."""
     alpha = step.settings.get("alpha", 1)
     return [] if alpha == 1 else [(plain(alpha), ())]
 
 
-def _factor(alpha: list[tuple[Given, Cell]]) -> str:
+def _factor(alpha: list[tuple[Argument, Cell]]) -> str:
     return "".join(rf"{part.latex()} \cdot " for part, _ in alpha)
 
 
-def _times(alpha: list[tuple[Given, Cell]], number: Any) -> Any:
+def _times(alpha: list[tuple[Argument, Cell]], number: Any) -> Any:
     return math.prod([part.exact(()) for part, _ in alpha], start=number)
 
 
-def slopes_same(use: Use) -> Slopes:
+def _slopes_same(use: Use) -> Slopes:
     """What is added goes on unchanged, times `alpha` if it is the second; what is taken away, with the other sign."""
-    cells, _ = meets(use)
+    cells, _ = broadcast_cells(use)
     if use.argument != "other":
         return constant(cells)
-    alpha = float(_times(scale(use.step), 1.0))
+    alpha = float(_times(_scale(use.step), 1.0))
     return constant(cells, -alpha if use.step.op == "sub" else alpha)
 
 
-def slopes_mul(use: Use) -> Slopes:
+def _slopes_mul(use: Use) -> Slopes:
     """Each factor's slope is the other factor."""
-    cells, out = meets(use)
-    other = needed(use.step, "input" if use.argument == "other" else "other")
+    cells, out = broadcast_cells(use)
+    other = required_argument(use.step, "input" if use.argument == "other" else "other")
     return recorded(cells, other, under(out, other.shape))
 
 
@@ -92,11 +92,11 @@ class Operator:
     `exact` takes whole numbers as Python has them, where the result is a whole number too.
     """
 
-    value: Two
+    value: _Two
     formula: str  # with @a and @b for the operands
     written: str
-    slopes: tuple[Two, Two] | None = None  # None: torch's own derivative
-    exact: Two | None = None
+    slopes: tuple[_Two, _Two] | None = None  # None: torch's own derivative
+    exact: _Two | None = None
     second: str = "other"  # what torch calls the second argument
     # Where it jumps, a number of the source counts as torch rounds it: to the "own" type of the tensor beside it, in
     # which 0.1 is 0.1001 beside a bfloat16, or to "single" precision, in which half precision is worked out.
@@ -117,20 +117,20 @@ def explain_operator(operator: Operator, step: Step, cell: Cell) -> Explanation:
     return Explanation(f"{result(step, cell)} = {formula}", (), value, written)
 
 
-def _as_typed(number: Given, step: Step, rounds: str) -> Given:
+def _as_typed(number: Argument, step: Step, rounds: str) -> Argument:
     """A plain number as it counts beside a tensor of floats."""
     kind = step.inputs[0].dtype
     if not number.plain or not kind.startswith(("float", "bfloat")) or kind == "float64":
         return number
-    return plain(np.float32(number.array) if rounds == "single" or kind == "float32" else held(number.number(()), kind))
+    return plain(np.float32(number.array) if rounds == "single" or kind == "float32" else cast(number.number(()), kind))
 
 
-def slopes_operator(operator: Operator, use: Use) -> Slopes:
+def _slopes_operator(operator: Operator, use: Use) -> Slopes:
     """The slope of a function of two numbers on the side that was used."""
     if operator.slopes is None:
         return slopes_of_torch(use)
-    cells, out = meets(use)
-    a, b = (numbers(needed(use.step, name), out, len(cells)) for name in ("input", operator.second))
+    cells, out = broadcast_cells(use)
+    a, b = (numbers(required_argument(use.step, name), out, len(cells)) for name in ("input", operator.second))
     left, right = operator.slopes
     slopes = left(a, b) if use.argument == "input" else right(a, b)
     return Slopes(cells, np.broadcast_to(slopes, cells.shape).astype(np.float64))
@@ -142,7 +142,7 @@ def of_two(name: str, operator: Operator, **more: Any) -> Operation:
         "arguments": "input other",
         "axes": BROADCAST,
         "explain": partial(explain_operator, operator),
-        "slopes": partial(slopes_operator, operator),
+        "slopes": partial(_slopes_operator, operator),
     }
     return Operation(name=name, **(made | more))
 
@@ -197,7 +197,7 @@ def _toward_zero(step: Step) -> Operator:
     """A division that cuts off what is behind the point; the quotient is rounded to its type before that."""
 
     def value(a: Any, b: Any) -> Any:
-        quotient: Any = held(np.divide(a, b), step.outputs[0].dtype)
+        quotient: Any = cast(np.divide(a, b), step.outputs[0].dtype)
         return np.trunc(np.float32(quotient) if step.outputs[0].dtype == "float32" else quotient)
 
     return Operator(
@@ -215,24 +215,24 @@ def _division(step: Step) -> Operator:
     return _DIV if mode is None else _FLOOR_DIV if mode == "floor" else _toward_zero(step)
 
 
-def explain_div(step: Step, cell: Cell) -> Explanation:
+def _explain_div(step: Step, cell: Cell) -> Explanation:
     """input / other; with `rounding_mode`, the whole number below it, or the one towards 0."""
     return explain_operator(_division(step), step, cell)
 
 
-def slopes_div(use: Use) -> Slopes:
-    return slopes_operator(_division(use.step), use)
+def _slopes_div(use: Use) -> Slopes:
+    return _slopes_operator(_division(use.step), use)
 
 
 OPERATIONS = (
     Operation(name="add", spellings="radd special_add", arguments="input other alpha", sign="+", complex=True,
-        axes=BROADCAST, explain=explain_add, slopes=slopes_same),
+        axes=BROADCAST, explain=_explain_add, slopes=_slopes_same),
     Operation(name="sub", spellings="rsub subtract", arguments="input other alpha", sign="−", complex=True,
-        axes=BROADCAST, explain=explain_sub, slopes=slopes_same),
+        axes=BROADCAST, explain=_explain_sub, slopes=_slopes_same),
     Operation(name="mul", spellings="rmul multiply", arguments="input other", sign="×", complex=True,
-        axes=BROADCAST, explain=explain_mul, slopes=slopes_mul),
+        axes=BROADCAST, explain=_explain_mul, slopes=_slopes_mul),
     Operation(name="div", spellings="rdiv truediv rtruediv divide true_divide", arguments="input other", sign="÷",
-        complex=True, axes=BROADCAST, explain=explain_div, slopes=slopes_div),
+        complex=True, axes=BROADCAST, explain=_explain_div, slopes=_slopes_div),
     of_two("pow", Operator(_power, "{@a}^{@b}", "({a}) ^ ({b})", (_base, _exponent), _whole_power),
         spellings="rpow float_power", sign="^", complex=True),
     of_two("floor_divide", _FLOOR_DIV, spellings="floordiv rfloordiv"),

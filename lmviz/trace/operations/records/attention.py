@@ -6,16 +6,16 @@ import math
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, cell_under, option, required_argument
 from lmviz.trace.operations.axes import AxisRule
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms
-from lmviz.trace.operations.given import Given, cell_under, given, needed, option
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.step import Cell, Step
 
 
-def explain_attention(step: Step, cell: Cell) -> Explanation:
+def _explain_attention(step: Step, cell: Cell) -> Explanation:
     """One number of what a query takes from the values: the sum over keys of pattern × value.
 
     Args:
@@ -27,9 +27,9 @@ def explain_attention(step: Step, cell: Cell) -> Explanation:
     """
     if step.settings.get("dropout_p"):
         raise NotImplementedError("attention with dropout")
-    value = needed(step, "value")
+    value = required_argument(step, "value")
     col, batch = cell[-1], _shared(step, value, cell[:-2])
-    pattern = pattern_row(step, cell[:-1])
+    pattern = _pattern_row(step, cell[:-1])
     numbers = value.row((*batch, slice(None), col))
 
     def term(i: int) -> Term:
@@ -41,9 +41,9 @@ def explain_attention(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, Terms(pattern * numbers, term), float((pattern * numbers).sum()))
 
 
-def pattern_row(step: Step, at: Cell) -> Floats:
+def _pattern_row(step: Step, at: Cell) -> Floats:
     """How much the query at `at` [*batch, query] looks at each key: softmax(scale * q·k + mask), [key]."""
-    query, key, mask = needed(step, "query"), needed(step, "key"), given(step, "attn_mask")
+    query, key, mask = required_argument(step, "query"), required_argument(step, "key"), argument_of(step, "attn_mask")
     factor = option(step, "scale", 1 / math.sqrt(query.shape[-1]))
     q = query.row((*query.under((*at, 0))[:-1], slice(None)))
     keys = key.row((*_shared(step, key, at[:-1]), slice(None), slice(None)))
@@ -60,11 +60,11 @@ def pattern_row(step: Step, at: Cell) -> Floats:
     return pattern
 
 
-def _shared(step: Step, part: Given, batch: Cell) -> Cell:
+def _shared(step: Step, part: Argument, batch: Cell) -> Cell:
     """Where a key or value stands for a query's batch indices; with `enable_gqa`, several heads share one."""
     sizes = part.shape[:-2]
     if step.settings.get("enable_gqa"):
-        batch = (*batch[:-1], batch[-1] // (needed(step, "query").shape[-3] // sizes[-1]))
+        batch = (*batch[:-1], batch[-1] // (required_argument(step, "query").shape[-3] // sizes[-1]))
     return cell_under(batch, sizes)
 
 
@@ -73,7 +73,7 @@ OPERATIONS = (
         name="scaled_dot_product_attention",
         arguments="query key value attn_mask dropout_p is_causal scale enable_gqa",
         axes=AxisRule(lambda inputs, settings, shape: (*inputs[0][1][:-1], inputs[2][1][-1])),
-        explain=explain_attention,
+        explain=_explain_attention,
         slopes=slopes_of_torch,
         random=True,
     ),

@@ -8,27 +8,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lmviz.trace.operations.arguments import Argument, argument_of, cell_at, option, place_of, required_argument
 from lmviz.trace.operations.axes import UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import Given, cell_at, given, needed, option, place_of
 from lmviz.trace.operations.latex import result, symbol
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.slopes import Slopes, Use, constant
 from lmviz.trace.step import Array, Cell, Step
 
-BLOCK = 1 << 16  # numbers that are worked on at once
+_BLOCK = 1 << 16  # numbers that are worked on at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Losses:
+class _Losses:
     """A loss over classes: at each position, the sum of share × surprise over the classes that the target names.
 
     The surprise of a class is -ln of its probability (cross_entropy), or what the input says it is (nll_loss). Its
     share is 1 times the class's weight; less for each when a target is spread over several classes; 0 if ignored.
     """
 
-    x: Given
+    x: Argument
     rows: Array  # the input, [pos, class]
     classes: NDArray[np.intp]  # that the target names, [pos, named]
     shares: Floats  # of each of them, [pos, named]
@@ -40,8 +40,8 @@ class Losses:
         rows = self.rows[which]
         if self.is_log:
             return np.zeros(len(rows))
-        size = max(1, BLOCK // rows.shape[1])
-        blocks = [log_sum_exp(rows[i : i + size].astype(np.float64)) for i in range(0, len(rows), size)]
+        size = max(1, _BLOCK // rows.shape[1])
+        blocks = [_log_sum_exp(rows[i : i + size].astype(np.float64)) for i in range(0, len(rows), size)]
         return np.concatenate(blocks or [np.zeros(0)])
 
     def each(self, which: slice = slice(None)) -> Floats:
@@ -60,27 +60,27 @@ class Losses:
         return (first, target, *rest)
 
 
-def read_losses(step: Step) -> Losses:
-    x, target, weight = needed(step, "input"), needed(step, "target"), given(step, "weight")
-    rows = by_class(x.array)
+def _read_losses(step: Step) -> _Losses:
+    x, target, weight = required_argument(step, "input"), required_argument(step, "target"), argument_of(step, "weight")
+    rows = _by_class(x.array)
     n, is_log = rows.shape[1], step.op == "nll_loss"
     weights = np.ones(n) if weight is None else weight.row(...)
     every = np.broadcast_to(np.arange(n), rows.shape)
     epsilon = option(step, "label_smoothing", 0.0)
     if target.array.dtype.kind == "f":
-        shares = _smoothed(by_class(target.row(...)), epsilon)
-        return Losses(x, rows, every, shares * weights, float(len(rows)), is_log)
+        shares = _smoothed(_by_class(target.row(...)), epsilon)
+        return _Losses(x, rows, every, shares * weights, float(len(rows)), is_log)
     ids = target.array.reshape(-1).astype(np.intp)
     counted = ids != step.settings.get("ignore_index", -100)
     ids = np.where(counted, ids, 0)
     divisor = float((weights[ids] * counted).sum())
     if epsilon:
         shares = _smoothed((every == ids[:, None]).astype(np.float64), epsilon) * weights * counted[:, None]
-        return Losses(x, rows, every, shares, divisor, is_log)
-    return Losses(x, rows, ids[:, None], (weights[ids] * counted)[:, None], divisor, is_log)
+        return _Losses(x, rows, every, shares, divisor, is_log)
+    return _Losses(x, rows, ids[:, None], (weights[ids] * counted)[:, None], divisor, is_log)
 
 
-def by_class(array: Array) -> Array:
+def _by_class(array: Array) -> Array:
     """[pos, class], wherever the class axis was."""
     if array.ndim < 2:
         return array.reshape(1, -1)
@@ -88,7 +88,7 @@ def by_class(array: Array) -> Array:
     return moved.reshape(-1, array.shape[1])
 
 
-def log_sum_exp(numbers: Floats) -> Floats:
+def _log_sum_exp(numbers: Floats) -> Floats:
     m = numbers.max(axis=1, keepdims=True)
     sums: Floats = np.log(np.exp(numbers - m).sum(axis=1)) + m[:, 0]
     return sums
@@ -100,7 +100,7 @@ def _smoothed(shares: Floats, epsilon: float) -> Floats:
     return smooth
 
 
-def explain_class_loss(step: Step, cell: Cell) -> Explanation:
+def _explain_class_loss(step: Step, cell: Cell) -> Explanation:
     """The loss in nats: the surprise -ln p of each position's target, averaged, summed, or one by one.
 
     Args:
@@ -110,7 +110,7 @@ def explain_class_loss(step: Step, cell: Cell) -> Explanation:
     Returns:
         One term for each position; without reduction, one for each class that the target gives a share.
     """
-    losses = read_losses(step)
+    losses = _read_losses(step)
     reduction = reduction_of(step)
     left, latex = f"{result(step, cell)} = ", _latex(step)
     if reduction == "none":
@@ -131,13 +131,13 @@ def _latex(step: Step) -> str:
     return rf"\left(\ln \sum_i e^{{{every}}} - {x}\right)" if step.op == "cross_entropy" else f"-{x}"
 
 
-def _position(losses: Losses, pos: int, value: float) -> Term:
+def _position(losses: _Losses, pos: int, value: float) -> Term:
     """One position's loss: written out if one class has the whole share, else as it is."""
     shares = _shares(losses, pos)
     return replace(shares[0], label=str(pos)) if len(shares) == 1 else Term(str(pos), (value,), value)
 
 
-def _shares(losses: Losses, pos: int) -> Terms:
+def _shares(losses: _Losses, pos: int) -> Terms:
     """One term for each class that has a share at a position."""
     (named,) = losses.shares[pos].nonzero()
     log_sum = float(losses.log_sums(slice(pos, pos + 1))[0])
@@ -145,7 +145,7 @@ def _shares(losses: Losses, pos: int) -> Terms:
     return Terms(losses.shares[pos, named] * surprises, lambda i: _share(losses, pos, int(named[i]), log_sum))
 
 
-def _share(losses: Losses, pos: int, n: int, log_sum: float) -> Term:
+def _share(losses: _Losses, pos: int, n: int, log_sum: float) -> Term:
     """share × (ln of the row's sum of e^x - x)."""
     at = losses.cell(pos, int(losses.classes[pos, n]))
     x, share = losses.x.at(at), float(losses.shares[pos, n])
@@ -154,12 +154,12 @@ def _share(losses: Losses, pos: int, n: int, log_sum: float) -> Term:
     return Term(str(losses.classes[pos, n]), (share, surprise), share * surprise, (None, None), written)
 
 
-def slopes_class_loss(use: Use) -> Slopes:
+def _slopes_class_loss(use: Use) -> Slopes:
     """softmax - share, for each position and class (nll_loss: -share), over the number of positions for a mean."""
     if use.argument != "input":
         raise NotImplementedError("the slope of a target")
-    losses = read_losses(use.step)
-    shape = use.given[0].shape
+    losses = _read_losses(use.step)
+    shape = use.inputs[0].shape
     own = use.cell[1] if len(shape) > 1 else use.cell[0]
     others, sizes = (use.cell[:1] + use.cell[2:], shape[:1] + shape[2:]) if len(shape) > 1 else ((), ())
     pos = place_of(others, sizes)
@@ -175,13 +175,13 @@ def slopes_class_loss(use: Use) -> Slopes:
 # -- margins ---------------------------------------------------------------------------------------------------------
 
 
-def explain_multi_margin(step: Step, cell: Cell) -> Explanation:
+def _explain_multi_margin(step: Step, cell: Cell) -> Explanation:
     """For each position: how far every other class comes within `margin` of the target's number, over the classes.
 
     Source:
         Weston and Watkins 1999, as torch averages it.
     """
-    x, target, weight = needed(step, "input"), needed(step, "target"), given(step, "weight")
+    x, target, weight = required_argument(step, "input"), required_argument(step, "target"), argument_of(step, "weight")
     rows, margin, p = np.atleast_2d(x.row(...)), option(step, "margin", 1.0), option(step, "p", 1.0)
     ids = np.atleast_1d(target.array).astype(np.intp)
     own = np.take_along_axis(rows, ids[:, None], 1)
@@ -192,12 +192,15 @@ def explain_multi_margin(step: Step, cell: Cell) -> Explanation:
     return reduced(step, cell, formula, each, lambda n: Term(str(n), (float(each[n]),), float(each[n])))
 
 
-def explain_multilabel_margin(step: Step, cell: Cell) -> Explanation:
+def _explain_multilabel_margin(step: Step, cell: Cell) -> Explanation:
     """For each row: how far every other class comes within 1 of each of its targets, over the classes.
 
     A target is a list of classes; what comes after a -1 does not count.
     """
-    x, target = np.atleast_2d(needed(step, "input").row(...)), np.atleast_2d(needed(step, "target").array)
+    x, target = (
+        np.atleast_2d(required_argument(step, "input").row(...)),
+        np.atleast_2d(required_argument(step, "target").array),
+    )
     each = np.zeros(len(x))
     for n, (row, ids) in enumerate(zip(x, target, strict=True)):
         own = [int(c) for c in ids[: int(np.argmax(ids < 0)) if (ids < 0).any() else len(ids)]]
@@ -240,29 +243,29 @@ OPERATIONS = (
         arguments=f"{_CLASSES} label_smoothing",
         defaults={"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0},
         axes=UNNAMED,
-        explain=explain_class_loss,
-        slopes=slopes_class_loss,
+        explain=_explain_class_loss,
+        slopes=_slopes_class_loss,
     ),
     Operation(
         name="nll_loss",
         arguments=_CLASSES,
         defaults={"ignore_index": -100, "reduction": "mean"},
         axes=UNNAMED,
-        explain=explain_class_loss,
-        slopes=slopes_class_loss,
+        explain=_explain_class_loss,
+        slopes=_slopes_class_loss,
     ),
     Operation(
         name="multi_margin_loss",
         arguments="input target p margin weight size_average reduce reduction",
         axes=UNNAMED,
-        explain=explain_multi_margin,
+        explain=_explain_multi_margin,
         slopes=slopes_of_torch,
     ),
     Operation(
         name="multilabel_margin_loss",
         arguments="input target size_average reduce reduction",
         axes=UNNAMED,
-        explain=explain_multilabel_margin,
+        explain=_explain_multilabel_margin,
         slopes=slopes_of_torch,
     ),
 )

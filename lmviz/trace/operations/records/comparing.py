@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import option, required_argument
 from lmviz.trace.operations.axes import BROADCAST
 from lmviz.trace.operations.dtypes import BITS
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import needed, option
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.arithmetic import Operator, both, explain_operator, of_two
@@ -24,7 +24,9 @@ def _compared(name: str, sign: str, latex: str, value: Callable[[Any, Any], Any]
     return of_two(name, operator, slopes=no_slopes, **more)
 
 
-def explain_bits(logic: Operator, name: str, of_bits: Callable[[int, int], int], step: Step, cell: Cell) -> Explanation:
+def _explain_bits(
+    logic: Operator, name: str, of_bits: Callable[[int, int], int], step: Step, cell: Cell
+) -> Explanation:
     """Logic on booleans; on whole numbers, the same for each of their bits."""
     if step.outputs[0].dtype not in BITS:
         return explain_operator(logic, step, cell)
@@ -41,14 +43,14 @@ def _bits(name: str, logic: Callable[[Any, Any], Any], sign: str, of_bits: Calla
         spellings=f"{name} __r{name}__",
         arguments="input other",
         axes=BROADCAST,
-        explain=partial(explain_bits, operator, f"bit{name}", of_bits),
+        explain=partial(_explain_bits, operator, f"bit{name}", of_bits),
         slopes=no_slopes,
     )
 
 
-def explain_bitwise_not(step: Step, cell: Cell) -> Explanation:
+def _explain_bitwise_not(step: Step, cell: Cell) -> Explanation:
     """True becomes false; an integer n becomes -n - 1."""
-    x = needed(step, "input", 1)
+    x = required_argument(step, "input", 1)
     at, number = x.piece(cell), x.exact(cell)
     formula = rf"{result(step, cell)} = \lnot {x.latex(*cell)}"
     if x.array.dtype == bool:
@@ -56,7 +58,7 @@ def explain_bitwise_not(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), -number - 1, write("−({x}) − {1}", x=at))
 
 
-def explain_isclose(step: Step, cell: Cell) -> Explanation:
+def _explain_isclose(step: Step, cell: Cell) -> Explanation:
     """Whether two numbers are apart by at most atol + rtol × |other|."""
     (a, a_at), (b, b_at) = both(step, cell)
     x, y, rtol, atol = a.number(a_at), b.number(b_at), option(step, "rtol", 1e-5), option(step, "atol", 1e-8)
@@ -84,8 +86,8 @@ OPERATIONS = (
     _bits("and", np.logical_and, "∧", lambda a, b: a & b),
     _bits("or", np.logical_or, "∨", lambda a, b: a | b),
     _bits("xor", np.logical_xor, "≠", lambda a, b: a ^ b),
-    Operation(name="bitwise_not", spellings="invert", arguments="input", axes=BROADCAST, explain=explain_bitwise_not,
+    Operation(name="bitwise_not", spellings="invert", arguments="input", axes=BROADCAST, explain=_explain_bitwise_not,
         slopes=no_slopes),
-    Operation(name="isclose", arguments="input other rtol atol equal_nan", axes=BROADCAST, explain=explain_isclose,
+    Operation(name="isclose", arguments="input other rtol atol equal_nan", axes=BROADCAST, explain=_explain_isclose,
         slopes=no_slopes),
 )  # fmt: skip

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, required_argument, shown
 from lmviz.trace.operations.axes import SAME
 from lmviz.trace.operations.dtypes import BITS
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import inputs, needed, shown
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, moves, setting
 from lmviz.trace.operations.operation import Operation
-from lmviz.trace.operations.slopes import Slopes, Use, constant, meets, no_slopes
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant, no_slopes
 from lmviz.trace.step import Cell, Step
 
 _TYPES = "float half double bfloat16 long int bool short byte char cfloat cdouble chalf"
 
 
-def explain_to(step: Step, cell: Cell) -> Explanation:
+def _explain_to(step: Step, cell: Cell) -> Explanation:
     """The same number in another type: whole numbers lose what is behind the point, booleans are 1 unless it was 0."""
     x, kind = inputs(step)[0], step.outputs[0].dtype
     left, number = result(step, cell), x.number(cell)
@@ -32,20 +32,20 @@ def explain_to(step: Step, cell: Cell) -> Explanation:
     return shown(left, x, cell)
 
 
-def slopes_to(use: Use) -> Slopes:
+def _slopes_to(use: Use) -> Slopes:
     return no_slopes(use) if use.n else constant(np.array([use.place]))
 
 
-def explain_copy(step: Step, cell: Cell) -> Explanation:
+def _explain_copy(step: Step, cell: Cell) -> Explanation:
     """`x.copy_(src)`: the source's number, repeated where the source is smaller, in x's own type."""
-    src = needed(step, "src")
+    src = required_argument(step, "src")
     at = src.under(cell)
     return shown(result(step, cell), src, at)
 
 
-def slopes_copy(use: Use) -> Slopes:
+def _slopes_copy(use: Use) -> Slopes:
     """What was overwritten goes nowhere."""
-    return constant(meets(use)[0]) if use.argument == "src" else no_slopes(use)
+    return constant(broadcast_cells(use)[0]) if use.argument == "src" else no_slopes(use)
 
 
 def _filled(name: str, arguments: str, spellings: str = "") -> Operation:
@@ -61,9 +61,9 @@ def _filled(name: str, arguments: str, spellings: str = "") -> Operation:
 
 
 OPERATIONS = (
-    Operation(name="to", spellings=f"{_TYPES} type type_as cpu cuda", arguments="input", axes=SAME, explain=explain_to,
-        slopes=slopes_to, complex=True),
-    Operation(name="copy", arguments="input src", axes=SAME, explain=explain_copy, slopes=slopes_copy, complex=True),
+    Operation(name="to", spellings=f"{_TYPES} type type_as cpu cuda", arguments="input", axes=SAME, explain=_explain_to,
+        slopes=_slopes_to, complex=True),
+    Operation(name="copy", arguments="input src", axes=SAME, explain=_explain_copy, slopes=_slopes_copy, complex=True),
     _filled("fill", "input value", "constant"),
     _filled("zero", "input"),
 )  # fmt: skip

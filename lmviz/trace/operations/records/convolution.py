@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, product, required_argument
 from lmviz.trace.operations.axes import AxisRule, Named, Settings, Shape
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Terms, write
-from lmviz.trace.operations.given import Given, given, needed, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import setting
 from lmviz.trace.operations.operation import Operation
@@ -21,7 +21,7 @@ from lmviz.trace.step import Cell, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class _Kernel:
     """How a convolution goes over the axes of its input, one number for each of them."""
 
     stride: tuple[int, ...]
@@ -30,7 +30,7 @@ class Kernel:
     groups: int
 
 
-def kernel_of(step: Step, sizes: Sequence[int]) -> Kernel:
+def _kernel_of(step: Step, sizes: Sequence[int]) -> _Kernel:
     """Args: `sizes`, how many cells the kernel has along each axis."""
     n = len(sizes)
     dilation, padding = per_axis(step, "dilation", 1, n), step.settings.get("padding", 0)
@@ -38,7 +38,7 @@ def kernel_of(step: Step, sizes: Sequence[int]) -> Kernel:
         before = tuple(d * (size - 1) // 2 for d, size in zip(dilation, sizes, strict=True))
     else:
         before = (0,) * n if padding == "valid" else per_axis(step, "padding", 0, n)
-    return Kernel(per_axis(step, "stride", 1, n), before, dilation, int(setting(step, "groups", 1)))
+    return _Kernel(per_axis(step, "stride", 1, n), before, dilation, int(setting(step, "groups", 1)))
 
 
 def per_axis(step: Step, name: str, otherwise: Any, n: int) -> tuple[int, ...]:
@@ -49,7 +49,7 @@ def per_axis(step: Step, name: str, otherwise: Any, n: int) -> tuple[int, ...]:
     return tuple(values) if len(values) == n else tuple(values * n)
 
 
-def explain_convolution(step: Step, cell: Cell) -> Explanation:
+def _explain_convolution(step: Step, cell: Cell) -> Explanation:
     """The sum over channels and kernel cells of input × weight, plus the bias of the output's channel.
 
     Args:
@@ -62,9 +62,9 @@ def explain_convolution(step: Step, cell: Cell) -> Explanation:
     Source:
         Dumoulin and Visin 2016, 2.
     """
-    x, weight = needed(step, "input"), needed(step, "weight")
+    x, weight = required_argument(step, "input"), required_argument(step, "weight")
     n = weight.array.ndim - 2
-    kernel = kernel_of(step, weight.shape[2:])
+    kernel = _kernel_of(step, weight.shape[2:])
     lead, out, place = cell[: -n - 1], cell[-n - 1], cell[-n:]
     per_group = weight.shape[1]
     first = out // (weight.shape[0] // kernel.groups) * per_group
@@ -76,11 +76,11 @@ def explain_convolution(step: Step, cell: Cell) -> Explanation:
     return _sum(step, cell, x, weight, found, out)
 
 
-def _forward(kernel: Kernel, axis: int, place: int, inside: int) -> int:
+def _forward(kernel: _Kernel, axis: int, place: int, inside: int) -> int:
     return place * kernel.stride[axis] - kernel.padding[axis] + inside * kernel.dilation[axis]
 
 
-def explain_transposed(step: Step, cell: Cell) -> Explanation:
+def _explain_transposed(step: Step, cell: Cell) -> Explanation:
     """The sum over all input cells whose window, laid over the output, covers this cell.
 
     Args:
@@ -90,9 +90,9 @@ def explain_transposed(step: Step, cell: Cell) -> Explanation:
     Source:
         Dumoulin and Visin 2016, 4.
     """
-    x, weight = needed(step, "input"), needed(step, "weight")
+    x, weight = required_argument(step, "input"), required_argument(step, "weight")
     n = weight.array.ndim - 2
-    kernel = kernel_of(step, weight.shape[2:])
+    kernel = _kernel_of(step, weight.shape[2:])
     lead, out, place = cell[: -n - 1], cell[-n - 1], cell[-n:]
     per_group = weight.shape[0] // kernel.groups
     which, own = divmod(out, weight.shape[1])
@@ -105,22 +105,24 @@ def explain_transposed(step: Step, cell: Cell) -> Explanation:
     return _sum(step, cell, x, weight, found, out)
 
 
-def _backward(kernel: Kernel, place: Cell, inside: Cell) -> Cell | None:
+def _backward(kernel: _Kernel, place: Cell, inside: Cell) -> Cell | None:
     """The input cell that reaches a place with a cell of its kernel; None if the stride passes it by."""
-    reached = []
+    broadcast_ranges = []
     for axis, (p, k) in enumerate(zip(place, inside, strict=True)):
         i, rest = divmod(p + kernel.padding[axis] - k * kernel.dilation[axis], kernel.stride[axis])
         if rest:
             return None
-        reached.append(i)
-    return tuple(reached)
+        broadcast_ranges.append(i)
+    return tuple(broadcast_ranges)
 
 
 def _is_in(cell: Cell, shape: Sequence[int]) -> bool:
     return all(0 <= i < size for i, size in zip(cell, shape, strict=True))
 
 
-def _sum(step: Step, cell: Cell, x: Given, weight: Given, found: list[tuple[Cell, Cell]], out: int) -> Explanation:
+def _sum(
+    step: Step, cell: Cell, x: Argument, weight: Argument, found: list[tuple[Cell, Cell]], out: int
+) -> Explanation:
     """The products of some cells of the input and of the kernel, and the bias."""
     products = x.row(_together([a for a, _ in found], x)) * weight.row(_together([b for _, b in found], weight))
     terms = Terms(
@@ -130,14 +132,14 @@ def _sum(step: Step, cell: Cell, x: Given, weight: Given, found: list[tuple[Cell
         products.sum(),
         rf"{result(step, cell)} = \sum_{{c,k}} {x.latex('c', 'k')} \cdot {weight.latex('c', 'k')}",
     )
-    bias = given(step, "bias")
+    bias = argument_of(step, "bias")
     if bias is None:
         return Explanation(formula, terms, value)
     written = write("{terms} + {b}", b=bias.piece((out,)))
     return Explanation(f"{formula} + {bias.latex(out)}", terms, value + bias.number((out,)), written)
 
 
-def _together(cells: list[Cell], part: Given) -> tuple[Ints, ...]:
+def _together(cells: list[Cell], part: Argument) -> tuple[Ints, ...]:
     """Some cells as one index."""
     return tuple(np.array(cells, np.intp).reshape(len(cells), part.array.ndim).T)
 
@@ -180,7 +182,7 @@ def _all() -> Iterator[Operation]:
             name=f"conv{n}d",
             arguments="input weight bias stride[] padding[] dilation[] groups",
             axes=AxisRule(_kept_axes),
-            explain=explain_convolution,
+            explain=_explain_convolution,
             slopes=slopes_of_torch,
             sign="∗",
             complex=True,
@@ -189,7 +191,7 @@ def _all() -> Iterator[Operation]:
             name=f"conv_transpose{n}d",
             arguments="input weight bias stride[] padding[] output_padding[] groups dilation[]",
             axes=AxisRule(_kept_axes),
-            explain=explain_transposed,
+            explain=_explain_transposed,
             slopes=slopes_of_torch,
             sign="∗",
             complex=True,

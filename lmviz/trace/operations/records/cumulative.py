@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, option, plain, product
 from lmviz.trace.operations.axes import RESIZED, SAME, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, write
-from lmviz.trace.operations.given import inputs, option, plain, product
 from lmviz.trace.operations.group import Group, axes_of, group
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
@@ -20,21 +20,21 @@ from lmviz.trace.operations.slopes import Slopes, Use, along, constant
 from lmviz.trace.step import Cell, Step
 
 
-def row_to(step: Step, cell: Cell) -> tuple[Group, int]:
+def _row_to(step: Step, cell: Cell) -> tuple[Group, int]:
     """The row that a cell is in, and how many of its numbers come up to and with it."""
     x = inputs(step)[0]
     cells = group(x, axes_of(step.settings.get("dim", -1), x.array.ndim), cell)
     return cells, (cell[cells.axes[0]] if cell else 0) + 1
 
 
-def explain_cumsum(step: Step, cell: Cell) -> Explanation:
+def _explain_cumsum(step: Step, cell: Cell) -> Explanation:
     """The sum of all numbers along `dim` up to and including this one."""
-    cells, count = row_to(step, cell)
+    cells, count = _row_to(step, cell)
     formula = rf"{result(step, cell)} = \sum_{{i=0}}^{{{count - 1}}} {cells.latex()}"
     return Explanation(formula, terms_of(cells, count), total(cells, count))
 
 
-def slopes_cumsum(use: Use) -> Slopes:
+def _slopes_cumsum(use: Use) -> Slopes:
     """A number is in every sum from its own place on."""
     if not use.cell:
         return constant(np.zeros(1, np.intp))
@@ -42,16 +42,16 @@ def slopes_cumsum(use: Use) -> Slopes:
     return constant(along(use, axis)[use.cell[axis] :])
 
 
-def explain_cumprod(step: Step, cell: Cell) -> Explanation:
+def _explain_cumprod(step: Step, cell: Cell) -> Explanation:
     """The product of all numbers along `dim` up to and including this one."""
-    cells, count = row_to(step, cell)
+    cells, count = _row_to(step, cell)
     formula = rf"{result(step, cell)} = \prod_{{i=0}}^{{{count - 1}}} {cells.latex()}"
     return Explanation(formula, (factors(cells, count),), math.prod(cells.exact[:count]))
 
 
-def explain_logcumsumexp(step: Step, cell: Cell) -> Explanation:
+def _explain_logcumsumexp(step: Step, cell: Cell) -> Explanation:
     """ln of the sum of e^x up to and including this one: m + ln(sum of e^(x_i - m)), with m the largest of them."""
-    cells, count = row_to(step, cell)
+    cells, count = _row_to(step, cell)
     numbers = cells.numbers[:count]
     best = cells.operand(int(np.argmax(numbers)))
     m: Any = best if np.isfinite(best.value) else 0.0
@@ -68,9 +68,9 @@ def explain_logcumsumexp(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, terms, float(value), write("{m} + ln({terms})", m=m))
 
 
-def explain_cumulative_extreme(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_cumulative_extreme(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """cummax and cummin: the largest (smallest) number so far, and, as the second output, where it stands."""
-    cells, count = row_to(step, cell)
+    cells, count = _row_to(step, cell)
     sign = 1 if step.op == "cummax" else -1
     numbers = cells.numbers[:count]
     place = as_torch_chose(cells, winner(numbers, sign), int(step.outputs[1].array[cell]))
@@ -78,7 +78,7 @@ def explain_cumulative_extreme(step: Step, cell: Cell, output: int = 0) -> Expla
     return number_or_place(left, cells, place, output == 1)
 
 
-def explain_diff(step: Step, cell: Cell) -> Explanation:
+def _explain_diff(step: Step, cell: Cell) -> Explanation:
     """What a number is more than the one before it along `dim`."""
     if option(step, "n", 1) != 1 or len(step.inputs) > 1:
         raise NotImplementedError("differences of differences")
@@ -92,7 +92,7 @@ def explain_diff(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), value, write("{a} − {b}", a=x.piece(after), b=x.piece(cell)))
 
 
-def slopes_diff(use: Use) -> Slopes:
+def _slopes_diff(use: Use) -> Slopes:
     """+1 where the number is taken from, -1 where it is taken off."""
     (axis,) = axes_of(use.step.settings.get("dim", -1), len(use.cell))
     found = {}
@@ -103,7 +103,7 @@ def slopes_diff(use: Use) -> Slopes:
     return Slopes(np.array([*found], np.intp), np.array([*found.values()], np.float64))
 
 
-def explain_trapezoid(step: Step, cell: Cell) -> Explanation:
+def _explain_trapezoid(step: Step, cell: Cell) -> Explanation:
     """The area under a line through some points: the means of neighbours, times how far apart they are."""
     y = inputs(step)[0]
     if len(step.inputs) > 1:
@@ -118,16 +118,16 @@ def explain_trapezoid(step: Step, cell: Cell) -> Explanation:
 
 
 OPERATIONS = (
-    Operation(name="cumsum", arguments="input dim", axes=SAME, explain=explain_cumsum, slopes=slopes_cumsum),
-    Operation(name="cumprod", arguments="input dim", axes=SAME, explain=explain_cumprod, slopes=slopes_of_torch),
-    Operation(name="logcumsumexp", arguments="input dim", axes=SAME, explain=explain_logcumsumexp,
+    Operation(name="cumsum", arguments="input dim", axes=SAME, explain=_explain_cumsum, slopes=_slopes_cumsum),
+    Operation(name="cumprod", arguments="input dim", axes=SAME, explain=_explain_cumprod, slopes=slopes_of_torch),
+    Operation(name="logcumsumexp", arguments="input dim", axes=SAME, explain=_explain_logcumsumexp,
         slopes=slopes_of_torch),
     *(
-        Operation(name=name, arguments="input dim", axes=SAME, explain=explain_cumulative_extreme,
+        Operation(name=name, arguments="input dim", axes=SAME, explain=_explain_cumulative_extreme,
             slopes=slopes_chosen, several=True)
         for name in ("cummax", "cummin")
     ),
-    Operation(name="trapezoid", spellings="trapz", arguments="y x dim", axes=UNNAMED, explain=explain_trapezoid,
+    Operation(name="trapezoid", spellings="trapz", arguments="y x dim", axes=UNNAMED, explain=_explain_trapezoid,
         slopes=slopes_of_torch),
-    Operation(name="diff", arguments="input n dim", axes=RESIZED, explain=explain_diff, slopes=slopes_diff),
+    Operation(name="diff", arguments="input n dim", axes=RESIZED, explain=_explain_diff, slopes=_slopes_diff),
 )  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, inputs, plain, product
 from lmviz.trace.operations.axes import LIKE_INPUT, UNNAMED, AxisRule, Named, Settings, Shape
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Terms
-from lmviz.trace.operations.given import Given, given, inputs, plain, product
 from lmviz.trace.operations.group import axes_of
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import Places, setting, view
@@ -18,7 +18,7 @@ from lmviz.trace.operations.operation import Operation
 from lmviz.trace.step import Cell, Step
 
 
-def transformed_axes(step: Step, x: Given) -> tuple[int, ...]:
+def _transformed_axes(step: Step, x: Argument) -> tuple[int, ...]:
     """The axes that a transform goes along: the last, the last two, or all of them, unless it says which."""
     dim: Any = setting(step, "dim", setting(step, "dims"))
     if dim is None:
@@ -27,7 +27,7 @@ def transformed_axes(step: Step, x: Given) -> tuple[int, ...]:
     return axes_of(dim, x.array.ndim)
 
 
-def explain_transform(step: Step, cell: Cell) -> Explanation:
+def _explain_transform(step: Step, cell: Cell) -> Explanation:
     """The sum over j of x_j e^(-2 pi i j k / n) along each axis; with the other sign, over n, for the way back.
 
     Args:
@@ -39,7 +39,7 @@ def explain_transform(step: Step, cell: Cell) -> Explanation:
     x = inputs(step)[0]
     if setting(step, "s") is not None or setting(step, "norm") not in (None, "backward"):
         raise NotImplementedError("a transform of another length or scale")
-    axes, back = transformed_axes(step, x), "ifft" in step.op
+    axes, back = _transformed_axes(step, x), "ifft" in step.op
     sizes = [int(setting(step, "n") or x.shape[axis]) for axis in axes]
     grid = np.indices([min(n, x.shape[axis]) for n, axis in zip(sizes, axes, strict=True)]).reshape(len(axes), -1)
     turns = sum(j * cell[axis] / n for j, axis, n in zip(grid, axes, sizes, strict=True))
@@ -58,7 +58,7 @@ def explain_transform(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, Terms(values, term), complex(values.sum()))
 
 
-def explain_frames(step: Step, cell: Cell) -> Explanation:
+def _explain_frames(step: Step, cell: Cell) -> Explanation:
     """stft: the transform of one frame of a sound, each number times its weight in the window.
 
     Args:
@@ -87,7 +87,7 @@ def explain_frames(step: Step, cell: Cell) -> Explanation:
 
 def _window(step: Step, n_fft: int) -> Any:
     """The weights of a frame, in its middle if they are fewer."""
-    given_window = given(step, "window")
+    given_window = argument_of(step, "window")
     length = int(setting(step, "win_length", n_fft))
     weights = np.ones(length) if given_window is None else given_window.row(...)
     before = (n_fft - length) // 2
@@ -106,12 +106,12 @@ def _padded(step: Step, place: int, size: int) -> int | None:
     return -place if place < 0 else 2 * (size - 1) - place
 
 
-def explain_back_to_real(step: Step, cell: Cell) -> Explanation:
+def _explain_back_to_real(step: Step, cell: Cell) -> Explanation:
     """irfft: the real parts of the half of a spectrum that is there, those in its middle twice for the other half."""
     x = inputs(step)[0]
     if setting(step, "norm") not in (None, "backward"):
         raise NotImplementedError("a transform of another scale")
-    (axis,) = transformed_axes(step, x)
+    (axis,) = _transformed_axes(step, x)
     n = int(setting(step, "n") or 2 * (x.shape[axis] - 1))
     j = np.arange(min(x.shape[axis], n // 2 + 1))
     twice = np.where((j == 0) | (2 * j == n), 1.0, 2.0)
@@ -154,7 +154,7 @@ def _all() -> Iterator[Operation]:
             name=f"fft_{name}",
             arguments=f"input {length} dim[] norm",
             axes=_untransformed({"2": 2, "n": None}.get(name[-1], 1)),
-            explain=explain_transform,
+            explain=_explain_transform,
             slopes=slopes_of_torch,
             complex=True,
         )
@@ -162,7 +162,7 @@ def _all() -> Iterator[Operation]:
         name="fft_irfft",
         arguments="input n dim norm",
         axes=_untransformed(1),
-        explain=explain_back_to_real,
+        explain=_explain_back_to_real,
         slopes=slopes_of_torch,
         complex=True,
     )
@@ -170,7 +170,7 @@ def _all() -> Iterator[Operation]:
         name="stft",
         arguments="input n_fft hop_length win_length window center pad_mode normalized onesided return_complex",
         axes=UNNAMED,
-        explain=explain_frames,
+        explain=_explain_frames,
         slopes=slopes_of_torch,
         complex=True,
     )

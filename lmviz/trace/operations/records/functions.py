@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import argument_of, inputs, option
 from lmviz.trace.operations.axes import SAME
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, plain_number, write
-from lmviz.trace.operations.given import given, inputs, option
 from lmviz.trace.operations.latex import numeral, result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.slopes import Slopes, Use, constant
 from lmviz.trace.step import Cell, Step
 
 Number = np.float64
-Scalar = Callable[..., Any]  # of x, and of the settings that the function has
+_Scalar = Callable[..., Any]  # of x, and of the settings that the function has
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class Function:
 
     formula: str
     written: str | Callable[..., str]
-    value: Scalar
-    slope: Scalar | None = None  # None: torch's own derivative
+    value: _Scalar
+    slope: _Scalar | None = None  # None: torch's own derivative
     whole: bool = False  # whether it makes whole numbers of whole numbers, and is to be given them in full
     settings: Mapping[str, float] = field(default_factory=dict)  # what they are if the call does not say
 
 
 def explain_function(function: Function, step: Step, cell: Cell) -> Explanation:
     """A function of the one number that stands at the same cell of the input."""
-    x, settings = inputs(step)[0], settings_of(function, step)
+    x, settings = inputs(step)[0], _settings_of(function, step)
     number = x.exact(cell) if function.whole else x.number(cell)
     template = function.written if isinstance(function.written, str) else function.written(number, *settings.values())
     formula = function.formula.replace("@", x.latex(*cell))
@@ -54,17 +54,17 @@ def explain_function(function: Function, step: Step, cell: Cell) -> Explanation:
 
 def slopes_function(function: Function, use: Use) -> Slopes:
     """The derivative of a function of one number, at that number."""
-    if use.given[use.n].is_complex:
+    if use.inputs[use.n].is_complex:
         raise NotImplementedError("the slope of a complex number")
     if function.slope is None:
         return slopes_of_torch(use)
-    x, settings = use.given[use.n].number(use.cell), settings_of(function, use.step)
+    x, settings = use.inputs[use.n].number(use.cell), _settings_of(function, use.step)
     return constant(np.array([use.place]), float(function.slope(x, *settings.values())))
 
 
-def settings_of(function: Function, step: Step) -> dict[str, float]:
+def _settings_of(function: Function, step: Step) -> dict[str, float]:
     for name in function.settings:
-        if (found := given(step, name)) is not None and not found.plain:
+        if (found := argument_of(step, name)) is not None and not found.plain:
             raise NotImplementedError(f"{step.op} with a tensor as {name!r}")
     return {name: option(step, name, otherwise) for name, otherwise in function.settings.items()}
 
@@ -133,7 +133,7 @@ def _sinc(x: Number) -> Number:
 _SINC = f"sin({{{math.pi}}} × {{x}}) / ({{{math.pi}}} × {{x}})"
 
 
-def _is(sign: str, latex: str, value: Scalar) -> Function:
+def _is(sign: str, latex: str, value: _Scalar) -> Function:
     """A question, whose answer is 1 or 0."""
     return Function(latex, f"[{sign}]", lambda x: Number(value(x)), _zero)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, option, required_argument
 from lmviz.trace.operations.axes import LIKE_INPUT, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import Given, given, needed, option
 from lmviz.trace.operations.latex import result, symbol
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.activations import normal_share
@@ -22,14 +22,14 @@ from lmviz.trace.step import Cell, Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attended:
+class _Attended:
     """What heads took together: `joined` [batch, pos, d_model], with the patterns [batch, head, query, key]."""
 
     joined: Floats
     pattern: Floats
 
 
-def attend(q: Floats, k: Floats, v: Floats, n_heads: int, added: Any = 0.0, blind_is_0: bool = False) -> Attended:
+def _attend(q: Floats, k: Floats, v: Floats, n_heads: int, added: Any = 0.0, blind_is_0: bool = False) -> _Attended:
     """softmax(q kᵀ / √d_head + added) v, head by head; q [batch, query, d_model], k and v [batch, key, d_model].
 
     Source:
@@ -42,7 +42,7 @@ def attend(q: Floats, k: Floats, v: Floats, n_heads: int, added: Any = 0.0, blin
     total = exps.sum(axis=-1, keepdims=True)
     pattern = exps / np.where((total == 0) & blind_is_0, 1.0, total)
     z = pattern @ v
-    return Attended(z.swapaxes(1, 2).reshape(z.shape[0], z.shape[2], -1), pattern)
+    return _Attended(z.swapaxes(1, 2).reshape(z.shape[0], z.shape[2], -1), pattern)
 
 
 def _heads(x: Floats, n_heads: int) -> Floats:
@@ -57,19 +57,19 @@ def _linear(x: Floats, weight: Floats, bias: Any) -> Floats:
 
 def _rows(step: Step, name: str) -> Any:
     """A tensor's numbers in float64; None if it was not given."""
-    found = given(step, name)
+    found = argument_of(step, name)
     return None if found is None else found.row(...)
 
 
 # -- nn.MultiheadAttention -------------------------------------------------------------------------------------------
 
 
-def attended(step: Step) -> Attended:
+def _attended(step: Step) -> _Attended:
     """What a multi_head_attention_forward comes to before its output projection, batch first."""
     drops = option(step, "dropout_p", 0.0) and step.settings.get("training")
     if drops or step.operand("static_k") is not None:
         raise NotImplementedError("attention with dropout, or with keys of its own")
-    q, k, v = (_batched(needed(step, name).row(...)) for name in ("query", "key", "value"))
+    q, k, v = (_batched(required_argument(step, name).row(...)) for name in ("query", "key", "value"))
     q, k, v = _projected(step, q, k, v)
     if (bias_k := _rows(step, "bias_k")) is not None:
         k = np.concatenate([k, np.broadcast_to(bias_k, (len(k), 1, k.shape[-1]))], 1)
@@ -78,7 +78,7 @@ def attended(step: Step) -> Attended:
         k, v = (np.concatenate([part, np.zeros_like(part[:, :1])], 1) for part in (k, v))
     n_heads = int(option(step, "num_heads", 1))
     added = _masks(step, q.shape[1], k.shape[1], n_heads)
-    return attend(q, k, v, n_heads, added, blind_is_0=not step.settings.get("need_weights", True))
+    return _attend(q, k, v, n_heads, added, blind_is_0=not step.settings.get("need_weights", True))
 
 
 def _batched(x: Floats) -> Floats:
@@ -102,7 +102,7 @@ def _projected(step: Step, q: Floats, k: Floats, v: Floats) -> tuple[Floats, Flo
 def _masks(step: Step, n_query: int, n_key: int, n_heads: int) -> Any:
     """What is added to the scores: -inf where a mask hides, the mask's own numbers where it has some."""
     added: Any = 0.0
-    mask, padding = given(step, "attn_mask"), given(step, "key_padding_mask")
+    mask, padding = argument_of(step, "attn_mask"), argument_of(step, "key_padding_mask")
     causal = step.settings.get("is_causal") and padding is None and not step.settings.get("need_weights", True)
     if causal:
         added = np.where(np.tril(np.ones((n_query, n_key), bool)), 0.0, -np.inf)
@@ -114,7 +114,7 @@ def _masks(step: Step, n_query: int, n_key: int, n_heads: int) -> Any:
     return added
 
 
-def _as_added(mask: Given) -> Floats:
+def _as_added(mask: Argument) -> Floats:
     return np.where(mask.array, -np.inf, 0.0) if mask.array.dtype == bool else mask.row(...)
 
 
@@ -123,7 +123,7 @@ def _widened(mask: Floats, n_key: int) -> Floats:
     return np.pad(mask, [(0, 0)] * (mask.ndim - 1) + [(0, n_key - mask.shape[-1])])
 
 
-def explain_multi_head(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_multi_head(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The output projection of what the heads took together; or, as the second output, a weight of the pattern.
 
     Args:
@@ -132,30 +132,30 @@ def explain_multi_head(step: Step, cell: Cell, output: int = 0) -> Explanation:
     Source:
         Vaswani et al. 2017, 3.2.2.
     """
-    found, is_batch = attended(step), len(step.inputs[0].shape) == 3
+    found, is_batch = _attended(step), len(step.inputs[0].shape) == 3
     if output == 1:
         return _weight(step, cell if is_batch else (0, *cell), cell, found.pattern)
     pos, batch = (cell[0], cell[1]) if is_batch else (cell[0], 0)
     return _projection(step, cell, found.joined[batch, pos], "out_proj_weight", "out_proj_bias")
 
 
-def explain_native(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_native(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The same for the fast path, which is batch first and attends to itself."""
-    found = _attends_to_itself(step, needed(step, "query").row(...))
+    found = _attends_to_itself(step, required_argument(step, "query").row(...))
     if output == 1:
         return _weight(step, cell, cell, found.pattern)
     return _projection(step, cell, found.joined[cell[:-1]], "out_proj_weight", "out_proj_bias")
 
 
-def _attends_to_itself(step: Step, x: Floats) -> Attended:
+def _attends_to_itself(step: Step, x: Floats) -> _Attended:
     n_heads, width = int(option(step, "num_heads", 1)), x.shape[-1]
     weight, bias = _rows(step, "in_proj_weight"), _rows(step, "in_proj_bias")
     q, k, v = (_linear(x, weight[i * width : (i + 1) * width], bias[i * width : (i + 1) * width]) for i in range(3))
-    return attend(q, k, v, n_heads, _fast_mask(step))
+    return _attend(q, k, v, n_heads, _fast_mask(step))
 
 
 def _fast_mask(step: Step) -> Any:
-    mask = given(step, "mask")
+    mask = argument_of(step, "mask")
     if mask is None:
         return 0.0
     hidden = mask.array.astype(bool)
@@ -164,7 +164,7 @@ def _fast_mask(step: Step) -> Any:
 
 def _projection(step: Step, cell: Cell, row: Floats, weight_name: str, bias_name: str) -> Explanation:
     """The dot product of a row that was computed on the way and a row of a weight, plus its bias."""
-    weight, bias, out = needed(step, weight_name), given(step, bias_name), cell[-1]
+    weight, bias, out = required_argument(step, weight_name), argument_of(step, bias_name), cell[-1]
     column = weight.row((out, slice(None)))
     products = row * column
 
@@ -198,12 +198,12 @@ def _weight(step: Step, at: Cell, cell: Cell, pattern: Floats) -> Explanation:
 # -- nn.TransformerEncoderLayer --------------------------------------------------------------------------------------
 
 
-def explain_encoder_layer(step: Step, cell: Cell) -> Explanation:
+def _explain_encoder_layer(step: Step, cell: Cell) -> Explanation:
     """What an encoder layer adds to the stream: attention, then an MLP, with a norm before or after each.
 
     The last sum is written out: the stream, and what the MLP adds to it; or that, normalised.
     """
-    x = needed(step, "src").row(...)
+    x = required_argument(step, "src").row(...)
     first = bool(step.settings.get("norm_first"))
     read = _normed(step, x, 1) if first else x
     attended_to = _attends_to_itself(step, read)
@@ -221,7 +221,7 @@ def explain_encoder_layer(step: Step, cell: Cell) -> Explanation:
 
 def _last_norm(step: Step, cell: Cell, total: Floats, left: str) -> Explanation:
     row, eps = total[cell[:-1]], option(step, "eps", 1e-5)
-    weight, bias, i = needed(step, "norm2_weight"), needed(step, "norm2_bias"), (cell[-1],)
+    weight, bias, i = required_argument(step, "norm2_weight"), required_argument(step, "norm2_bias"), (cell[-1],)
     mean, scale = float(row.mean()), float(np.sqrt(row.var() + eps))
     value = (row[cell[-1]] - mean) / scale * weight.number(i) + bias.number(i)
     written = write("({x} − {m}) / {s} × {w} + {b}", x=float(row[cell[-1]]), m=mean, s=scale, w=weight.piece(i),
@@ -253,7 +253,7 @@ OPERATIONS = (
         "use_separate_proj_weight q_proj_weight k_proj_weight v_proj_weight static_k static_v average_attn_weights "
         "is_causal",
         axes=UNNAMED,
-        explain=explain_multi_head,
+        explain=_explain_multi_head,
         slopes=slopes_of_torch,
         several=True,
         random=True,
@@ -263,7 +263,7 @@ OPERATIONS = (
         spellings="_native_multi_head_attention",
         arguments=f"query key value {_SELF} mask need_weights average_attn_weights mask_type",
         axes=UNNAMED,
-        explain=explain_native,
+        explain=_explain_native,
         slopes=slopes_of_torch,
         several=True,
     ),
@@ -273,7 +273,7 @@ OPERATIONS = (
         arguments=f"src {_SELF} use_gelu norm_first eps norm1_weight norm1_bias norm2_weight norm2_bias linear1_weight "
         "linear1_bias linear2_weight linear2_bias mask mask_type",
         axes=LIKE_INPUT,
-        explain=explain_encoder_layer,
+        explain=_explain_encoder_layer,
         slopes=slopes_of_torch,
     ),
 )

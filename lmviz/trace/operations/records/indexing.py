@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import cell_at, inputs, option, place_of, product, required_argument
 from lmviz.trace.operations.axes import PARTS, SAME, UNNAMED, AxisRule, Named, Settings, Shape
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import cell_at, inputs, needed, option, place_of, product
 from lmviz.trace.operations.index import assign, numpy_index
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, explain_moved, moves, setting, slopes_moved, view
@@ -22,7 +22,7 @@ from lmviz.trace.step import Cell, Step
 
 
 def _index(step: Step, argument: str = "index") -> Any:
-    return needed(step, argument).array
+    return required_argument(step, argument).array
 
 
 def _gather(step: Step, at: Places) -> Any:
@@ -47,7 +47,7 @@ def _index_select(step: Step, at: Places) -> Any:
 
 
 def _masked_select(step: Step, at: Places) -> Any:
-    mask = needed(step, "mask").array
+    mask = required_argument(step, "mask").array
     shape = np.broadcast_shapes(at.shape, mask.shape)
     return np.broadcast_to(at, shape)[np.broadcast_to(mask, shape)]
 
@@ -55,10 +55,10 @@ def _masked_select(step: Step, at: Places) -> Any:
 _GATHER = Moving(lambda step, at, output: _gather(step, at[0]))
 
 
-def explain_gather(step: Step, cell: Cell) -> Explanation:
+def _explain_gather(step: Step, cell: Cell) -> Explanation:
     """input[..., index[cell], ...]: along one axis the index says where, along the others the cell does."""
     x, at = _GATHER.source(step, cell)
-    index, axis = needed(step, "index"), int(option(step, "dim", 0))
+    index, axis = required_argument(step, "index"), int(option(step, "dim", 0))
     places = [str(i) for i in at]
     if places:
         places[axis] = "{i}"
@@ -105,11 +105,11 @@ def _indices(step: Step) -> Any:
 _INDEX_PUT = Moving(_index_put, ("input", "values"))
 
 
-def explain_index_put(step: Step, cell: Cell) -> Explanation:
+def _explain_index_put(step: Step, cell: Cell) -> Explanation:
     """A cell of the values where the index reached, else what was there; with `accumulate`, both, and all that met."""
     if not setting(step, "accumulate", False):
         return explain_moved(_INDEX_PUT, step, cell)
-    x, values = needed(step, "input"), needed(step, "values")
+    x, values = required_argument(step, "input"), required_argument(step, "values")
     at = np.arange(x.array.size).reshape(x.shape)[_indices(step)]
     sent = np.broadcast_to(np.arange(values.array.size).reshape(values.shape), at.shape)
     met = [cell_at(int(i), values.shape) for i in sent[at == place_of(cell, x.shape)]]
@@ -118,7 +118,7 @@ def explain_index_put(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, terms, x.exact(cell) + sum(values.exact(i) for i in met))
 
 
-def slopes_index_put(use: Use) -> Slopes:
+def _slopes_index_put(use: Use) -> Slopes:
     return slopes_of_torch(use) if setting(use.step, "accumulate", False) else slopes_moved(_INDEX_PUT, use)
 
 
@@ -136,7 +136,7 @@ def _index_fill(step: Step, at: list[Places], output: int) -> Places:
 
 def _masked_scatter(step: Step, at: list[Places], output: int) -> Places:
     """The source's numbers, one after the other, wherever the mask is true."""
-    mask = np.broadcast_to(needed(step, "mask").array, step.outputs[0].shape)
+    mask = np.broadcast_to(required_argument(step, "mask").array, step.outputs[0].shape)
     made = np.broadcast_to(at[0], mask.shape).copy()
     made[mask] = at[1].reshape(-1)[: int(mask.sum())]
     return made
@@ -182,7 +182,7 @@ def explain_nonzero(step: Step, cell: Cell, output: int = 0) -> Explanation:
 
 OPERATIONS = (
     view("getitem", "input index[]", lambda step, at: numpy_index(step, at), AxisRule(_getitem_axes)),
-    Operation(name="gather", arguments="input dim index", explain=explain_gather, complex=True,
+    Operation(name="gather", arguments="input dim index", explain=_explain_gather, complex=True,
         axes=AxisRule(lambda inputs, settings, shape: inputs[-1][1]),
         slopes=view("gather", "", _gather, UNNAMED).slopes),
     view("index_select", "input dim index", _index_select, PARTS),
@@ -190,8 +190,8 @@ OPERATIONS = (
     view("take", "input index", lambda step, at: np.take(at, _index(step)), UNNAMED),
     view("masked_select", "input mask", _masked_select, UNNAMED),
     moves("setitem", "input index[] value", Moving(_setitem, ("input", "value"), _value), SAME, sign="←"),
-    moves("index_put", "input indices[] values accumulate", _INDEX_PUT, SAME, explain=explain_index_put,
-        slopes=slopes_index_put),
+    moves("index_put", "input indices[] values accumulate", _INDEX_PUT, SAME, explain=_explain_index_put,
+        slopes=_slopes_index_put),
     moves("index_copy", "input dim index source", Moving(_index_copy, ("input", "source")), SAME),
     moves("index_fill", "input dim index value", Moving(_index_fill, ("input", "value"), _value), SAME),
     moves("masked_scatter", "input mask source", Moving(_masked_scatter, ("input", "source")), SAME),

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import required_argument
 from lmviz.trace.operations.axes import PARTS, UNNAMED, WITHOUT_DIM, AxisRule, Named, Settings, Shape
 from lmviz.trace.operations.explanation import Explanation
-from lmviz.trace.operations.given import needed
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, explain_moved, moves, part, setting
 from lmviz.trace.step import Cell, Step
@@ -91,15 +91,15 @@ def _stack_axes(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Se
 def _pack(step: Step, at: list[Places], output: int) -> Places:
     """Position by position, the texts that are long enough."""
     rows = at[0].swapaxes(0, 1) if setting(step, "batch_first", False) else at[0]
-    lengths = needed(step, "lengths").array
+    lengths = required_argument(step, "lengths").array
     return np.concatenate([row[: int((lengths > pos).sum())] for pos, row in enumerate(rows)])
 
 
-def explain_packed(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_packed(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """A number of a text; or, as the second output, how many texts reach a position."""
     if output == 0:
         return explain_moved(_PACK, step, cell, output)
-    lengths = needed(step, "lengths")
+    lengths = required_argument(step, "lengths")
     count = int((lengths.array > cell[0]).sum())
     return Explanation(rf"{result(step, cell, 1)} = \sum_i [n_i > {cell[0]}]", (), count, (float(count),))
 
@@ -108,17 +108,17 @@ def _unpack(step: Step, at: list[Places], output: int) -> Places:
     made = np.full(step.outputs[0].shape, FILLED)
     rows = made.swapaxes(0, 1) if setting(step, "batch_first", False) else made
     start = 0
-    for pos, size in enumerate(int(n) for n in needed(step, "batch_sizes").array):
+    for pos, size in enumerate(int(n) for n in required_argument(step, "batch_sizes").array):
         rows[pos, :size] = at[0][start : start + size]
         start += size
     return made
 
 
-def explain_unpacked(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_unpacked(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """A number of a text, or of the padding behind it; or, as the second output, how long a text is."""
     if output == 0:
         return explain_moved(_UNPACK, step, cell, output)
-    length = int((needed(step, "batch_sizes").array > cell[0]).sum())
+    length = int((required_argument(step, "batch_sizes").array > cell[0]).sum())
     return Explanation(rf"{result(step, cell, 1)} = \sum_t [n_t > {cell[0]}]", (), length, (float(length),))
 
 
@@ -151,9 +151,9 @@ OPERATIONS = (
     moves("pad_sequence", "sequences[] batch_first padding_value padding_side",
         Moving(lambda step, at, output: _pad_sequence(step, at), ("sequences",), _filled)),
     moves("pack_padded_sequence", "input lengths batch_first", _PACK, spellings="_pack_padded_sequence", several=True,
-        explain=explain_packed),
+        explain=_explain_packed),
     moves("pad_packed_sequence", "input batch_sizes batch_first padding_value total_length", _UNPACK,
-        spellings="_pad_packed_sequence", several=True, explain=explain_unpacked),
+        spellings="_pad_packed_sequence", several=True, explain=_explain_unpacked),
     moves("meshgrid", "*tensors", Moving(_meshgrid, ("tensors",)), several=True),
     moves("broadcast_tensors", "*tensors", Moving(_broadcast, ("tensors",)), several=True),
     moves("cartesian_prod", "*tensors", _joined(_cartesian)),

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, cell_at, cell_under, inputs, option, product, required_argument
 from lmviz.trace.operations.axes import REDUCED, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import Given, cell_at, cell_under, inputs, needed, option, product
 from lmviz.trace.operations.group import Group, axes_of, group
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
@@ -17,18 +17,18 @@ from lmviz.trace.operations.records.normalising import power_terms
 from lmviz.trace.operations.records.order import winner
 from lmviz.trace.step import Cell, Step
 
-ROOTS = {1.0: "{terms}", 2.0: "√({terms})"}
+_ROOTS = {1.0: "{terms}", 2.0: "√({terms})"}
 
 
-def rooted(p: float) -> str:
+def _rooted(p: float) -> str:
     """How the p-th root of the sum of the terms is written."""
-    return ROOTS.get(p, f"({{terms}}) ^ ({{1}} / {{{p}}})")
+    return _ROOTS.get(p, f"({{terms}}) ^ ({{1}} / {{{p}}})")
 
 
 # -- of one row ------------------------------------------------------------------------------------------------------
 
 
-def explain_length(step: Step, cell: Cell) -> Explanation:
+def _explain_length(step: Step, cell: Cell) -> Explanation:
     """The p-norm of the numbers along `dim`: the p-th root of the sum of |x|^p; their largest |x| for p = ∞."""
     x = inputs(step)[0]
     axes = axes_of(_dims(step), x.array.ndim)
@@ -41,7 +41,7 @@ def explain_length(step: Step, cell: Cell) -> Explanation:
     if p == 0:
         return _nonzero(left, cells)
     value = (sizes**p).sum() ** (1 / p)
-    return Explanation(left, power_terms(cells, p), float(value), write(rooted(p)))
+    return Explanation(left, power_terms(cells, p), float(value), write(_rooted(p)))
 
 
 def _dims(step: Step) -> Any:
@@ -74,7 +74,7 @@ def _nonzero(left: str, cells: Group) -> Explanation:
 
 
 def _apart(
-    step: Step, cell: Cell, a: tuple[Given, list[Cell]], b: tuple[Given, list[Cell]], p: float, eps: float
+    step: Step, cell: Cell, a: tuple[Argument, list[Cell]], b: tuple[Argument, list[Cell]], p: float, eps: float
 ) -> Explanation:
     """The p-norm of the difference of two rows, to each number of which `eps` is added."""
     (x, x_cells), (y, y_cells) = a, b
@@ -95,21 +95,21 @@ def _apart(
 
     if p == 0:
         return Explanation(formula, Terms(powers, term), float(powers.sum()))
-    return Explanation(formula, Terms(powers, term), float(powers.sum() ** (1 / p)), write(rooted(p)))
+    return Explanation(formula, Terms(powers, term), float(powers.sum() ** (1 / p)), write(_rooted(p)))
 
 
-def explain_cdist(step: Step, cell: Cell) -> Explanation:
+def _explain_cdist(step: Step, cell: Cell) -> Explanation:
     """The distance from a row of x1 to a row of x2."""
-    x, y = needed(step, "x1"), needed(step, "x2")
+    x, y = required_argument(step, "x1"), required_argument(step, "x2")
     *batch, row, col = cell
     i, j = (*cell_under(tuple(batch), x.shape[:-2]), row), (*cell_under(tuple(batch), y.shape[:-2]), col)
     every = range(x.shape[-1])
     return _apart(step, cell, (x, [(*i, k) for k in every]), (y, [(*j, k) for k in every]), option(step, "p", 2.0), 0.0)
 
 
-def explain_pairwise(step: Step, cell: Cell) -> Explanation:
+def _explain_pairwise(step: Step, cell: Cell) -> Explanation:
     """The distance from each row of x1 to the row of x2 at the same place."""
-    x, y = needed(step, "x1"), needed(step, "x2")
+    x, y = required_argument(step, "x1"), required_argument(step, "x2")
     lead = cell[:-1] if step.settings.get("keepdim") else cell
     rows = [
         (part, [(*cell_under(lead, part.shape[:-1]), k % part.shape[-1]) for k in range(max(x.shape[-1], y.shape[-1]))])
@@ -118,7 +118,7 @@ def explain_pairwise(step: Step, cell: Cell) -> Explanation:
     return _apart(step, cell, rows[0], rows[1], option(step, "p", 2.0), option(step, "eps", 1e-6))
 
 
-def explain_pdist(step: Step, cell: Cell) -> Explanation:
+def _explain_pdist(step: Step, cell: Cell) -> Explanation:
     """The distance between two rows of one tensor; each pair once, in order."""
     x = inputs(step)[0]
     i, j = (int(side[cell[0]]) for side in np.triu_indices(x.shape[0], 1))
@@ -128,7 +128,7 @@ def explain_pdist(step: Step, cell: Cell) -> Explanation:
     return _apart(step, cell, (x, first), (x, second), option(step, "p", 2.0), 0.0)
 
 
-def explain_dist(step: Step, cell: Cell) -> Explanation:
+def _explain_dist(step: Step, cell: Cell) -> Explanation:
     """The p-norm of the difference of two whole tensors."""
     x, y = inputs(step)
     shape = np.broadcast_shapes(x.shape, y.shape)
@@ -143,9 +143,9 @@ def explain_dist(step: Step, cell: Cell) -> Explanation:
     )
 
 
-def explain_cosine(step: Step, cell: Cell) -> Explanation:
+def _explain_cosine(step: Step, cell: Cell) -> Explanation:
     """a · b over the product of their lengths, each at least eps."""
-    x, y = needed(step, "x1"), needed(step, "x2")
+    x, y = required_argument(step, "x1"), required_argument(step, "x2")
     shape = np.broadcast_shapes(x.shape, y.shape)
     (axis,), eps = axes_of(step.settings.get("dim", 1), len(shape)), option(step, "eps", 1e-8)
     places = [(*cell[:axis], k, *cell[axis:]) for k in range(shape[axis])]
@@ -164,15 +164,15 @@ def _of_two(name: str, arguments: str, explain: Any) -> Operation:
 
 
 OPERATIONS = (
-    Operation(name="norm", arguments="input p dim[] keepdim out dtype", axes=REDUCED, explain=explain_length,
+    Operation(name="norm", arguments="input p dim[] keepdim out dtype", axes=REDUCED, explain=_explain_length,
         slopes=slopes_of_torch, complex=True),
-    Operation(name="linalg_norm", arguments="input ord dim[] keepdim", axes=REDUCED, explain=explain_length,
+    Operation(name="linalg_norm", arguments="input ord dim[] keepdim", axes=REDUCED, explain=_explain_length,
         slopes=slopes_of_torch, complex=True),
-    Operation(name="linalg_vector_norm", arguments="input ord dim[] keepdim", axes=REDUCED, explain=explain_length,
+    Operation(name="linalg_vector_norm", arguments="input ord dim[] keepdim", axes=REDUCED, explain=_explain_length,
         slopes=slopes_of_torch, complex=True),
-    _of_two("cdist", "x1 x2 p compute_mode", explain_cdist),
-    _of_two("pairwise_distance", "x1 x2 p eps keepdim", explain_pairwise),
-    _of_two("dist", "input other p", explain_dist),
-    _of_two("pdist", "input p", explain_pdist),
-    _of_two("cosine_similarity", "x1 x2 dim eps", explain_cosine),
+    _of_two("cdist", "x1 x2 p compute_mode", _explain_cdist),
+    _of_two("pairwise_distance", "x1 x2 p eps keepdim", _explain_pairwise),
+    _of_two("dist", "input other p", _explain_dist),
+    _of_two("pdist", "input p", _explain_pdist),
+    _of_two("cosine_similarity", "x1 x2 dim eps", _explain_cosine),
 )  # fmt: skip

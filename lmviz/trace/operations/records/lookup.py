@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, option, product, required_argument, shown, tensor
 from lmviz.trace.operations.axes import Axes, AxisRule, Named, Settings, Shape, unnamed
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, write
-from lmviz.trace.operations.given import Given, given, needed, option, product, shown, tensor
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.slopes import Slopes, Use, constant, no_slopes
 from lmviz.trace.step import Cell, Step, Value
 
 
-def explain_embedding(step: Step, cell: Cell) -> Explanation:
+def _explain_embedding(step: Step, cell: Cell) -> Explanation:
     """weight[id, j]: the j-th number of the row that the id at this position asks for.
 
     With `max_norm`, a row that is longer is first shortened to that length.
@@ -25,7 +25,7 @@ def explain_embedding(step: Step, cell: Cell) -> Explanation:
         step: an "embedding" step with input (ids) [...] and weight [id, d].
         cell: index into the output [..., d].
     """
-    ids, weight = needed(step, "input"), needed(step, "weight")
+    ids, weight = required_argument(step, "input"), required_argument(step, "weight")
     at = (int(ids.exact(cell[:-1])), cell[-1])
     formula = f"{result(step, cell)} = {weight.latex(ids.latex(*cell[:-1]), cell[-1])}"
     looked_up = f"{weight.name}[{{id}}, {cell[-1]}] = {{w}}"
@@ -35,7 +35,7 @@ def explain_embedding(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), weight.exact(at) * factor if factor != 1 else weight.exact(at), written)
 
 
-def _shortened(step: Step, weight: Given, row: int) -> float:
+def _shortened(step: Step, weight: Argument, row: int) -> float:
     """What the numbers of a row are multiplied by, so that it is no longer than `max_norm`."""
     limit = step.settings.get("max_norm")
     if limit is None:
@@ -44,21 +44,21 @@ def _shortened(step: Step, weight: Given, row: int) -> float:
     return float(limit) / (length + 1e-7) if length > float(limit) else 1.0  # type: ignore[arg-type]
 
 
-def explain_shortened(step: Step, cell: Cell, before: Value) -> Explanation:
+def _explain_shortened(step: Step, cell: Cell, before: Value) -> Explanation:
     """The table after `max_norm`: rows that were asked for are no longer than that, the others are as they were."""
-    table, ids = tensor(before), needed(step, "input").array
+    table, ids = tensor(before), required_argument(step, "input").array
     factor = _shortened(step, table, cell[0]) if (ids == cell[0]).any() else 1.0
     value = table.number(cell) * factor
     template = "{w}" if factor == 1 else "{w} × {factor}"
     return Explanation(table.latex(*cell), (), float(value), write(template, w=table.piece(cell), factor=factor))
 
 
-def slopes_embedding(use: Use) -> Slopes:
+def _slopes_embedding(use: Use) -> Slopes:
     """A row of the table goes to every position whose id asks for it, except the padding row, which does not learn.
 
     With `scale_grad_by_freq`, divided by how many these are. `max_norm` has shortened the row before.
     """
-    ids, settings = needed(use.step, "input").array, use.step.settings
+    ids, settings = required_argument(use.step, "input").array, use.step.settings
     if use.argument != "weight" or use.cell[0] == settings.get("padding_idx"):
         return constant(np.zeros(0, np.intp))
     row, column = use.cell
@@ -67,9 +67,9 @@ def slopes_embedding(use: Use) -> Slopes:
     return constant(places * use.shape[-1] + column, share)
 
 
-def explain_one_hot(step: Step, cell: Cell) -> Explanation:
+def _explain_one_hot(step: Step, cell: Cell) -> Explanation:
     """1 where the last index is the id, else 0."""
-    ids = needed(step, "input")
+    ids = required_argument(step, "input")
     value = float(ids.exact(cell[:-1]) == cell[-1])
     written = write("[{id} = {j}]", id=ids.piece(cell[:-1]), j=float(cell[-1]))
     return Explanation(rf"{result(step, cell)} = [{ids.latex(*cell[:-1])} = {cell[-1]}]", (), value, written)
@@ -78,11 +78,11 @@ def explain_one_hot(step: Step, cell: Cell) -> Explanation:
 # -- bags ------------------------------------------------------------------------------------------------------------
 
 
-def explain_embedding_bag(step: Step, cell: Cell) -> Explanation:
+def _explain_embedding_bag(step: Step, cell: Cell) -> Explanation:
     """The sum (mean, largest) of a column over the rows that the ids of one bag ask for; an empty bag gives 0."""
     if step.settings.get("max_norm") is not None:
         raise NotImplementedError("a bag of rows that are shortened")
-    weight, mode = needed(step, "weight"), str(step.settings.get("mode", "mean"))
+    weight, mode = required_argument(step, "weight"), str(step.settings.get("mode", "mean"))
     bag, column = cell
     rows = _bag(step, bag)
     left = result(step, cell)
@@ -100,15 +100,15 @@ def explain_embedding_bag(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, terms, total / len(rows), write("({terms}) / {n}", n=float(len(rows))))
 
 
-def _of_bag(step: Step, weight: Given, at: Cell, place: Cell) -> Term:
-    each = given(step, "per_sample_weights")
+def _of_bag(step: Step, weight: Argument, at: Cell, place: Cell) -> Term:
+    each = argument_of(step, "per_sample_weights")
     factors = [(weight, at)] if each is None else [(each, place), (weight, at)]
     return product(",".join(map(str, place)), *factors)
 
 
 def _bag(step: Step, bag: int) -> list[tuple[int, Cell]]:
     """The rows that a bag asks for, each with the cell of its id; padding is left out."""
-    ids, offsets = needed(step, "input"), given(step, "offsets")
+    ids, offsets = required_argument(step, "input"), argument_of(step, "offsets")
     if offsets is None:
         places: list[Cell] = [(bag, i) for i in range(ids.shape[1])]
     else:
@@ -139,29 +139,29 @@ OPERATIONS = (
         name="embedding",
         arguments="input weight padding_idx max_norm norm_type scale_grad_by_freq sparse",
         axes=AxisRule(_one_more, _ids_back, _table),
-        explain=explain_embedding,
-        slopes=slopes_embedding,
+        explain=_explain_embedding,
+        slopes=_slopes_embedding,
         sign="[ ]",
         complex=True,
         writes=("max_norm", "weight"),
-        updates=explain_shortened,
+        updates=_explain_shortened,
     ),
     Operation(
         name="embedding_bag",
         arguments="input weight offsets max_norm norm_type scale_grad_by_freq mode sparse per_sample_weights "
         "include_last_offset padding_idx",
         axes=AxisRule(of_weight=_table),
-        explain=explain_embedding_bag,
+        explain=_explain_embedding_bag,
         slopes=slopes_of_torch,
         sign="[ ]",
         writes=("max_norm", "weight"),
-        updates=explain_shortened,
+        updates=_explain_shortened,
     ),
     Operation(
         name="one_hot",
         arguments="input num_classes",
         axes=AxisRule(_one_more),
-        explain=explain_one_hot,
+        explain=_explain_one_hot,
         slopes=no_slopes,
     ),
 )

@@ -6,21 +6,21 @@ from functools import partial
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, cell_at, inputs, option, place_of, shown
 from lmviz.trace.operations.axes import LIKE_INPUT, REDUCED, RESIZED, SAME, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, write
-from lmviz.trace.operations.given import Given, cell_at, given, inputs, option, place_of, shown
 from lmviz.trace.operations.group import Group, axes_of, group, group_of
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.reduce import result_cell
-from lmviz.trace.operations.slopes import Slopes, Use, constant, meets, no_slopes, numbers, one
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_cells, constant, no_slopes, numbers, one
 from lmviz.trace.step import Cell, Step
 
 # -- the largest and the smallest ------------------------------------------------------------------------------------
 
 
-def explain_extreme(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_extreme(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The largest (smallest) number along `dim`, and, as the second output of max and min, where it stands."""
     if len(step.inputs) == 2:  # x.max(y): the larger of each pair
         return _of_two(step, cell)
@@ -49,7 +49,7 @@ def as_torch_chose(cells: Group, place: int, chosen: int) -> int:
 def number_or_place(left: str, cells: Group, place: int, wants_place: bool) -> Explanation:
     """A number of a row; or where it stands: along several axes, counted through them."""
     if not wants_place:
-        return shown(left, cells.given, cells.cell(place))
+        return shown(left, cells.tensor, cells.cell(place))
     return Explanation(left, (), place, write("{x} → {i}", x=cells.operand(place), i=float(place)))
 
 
@@ -61,19 +61,19 @@ def _of_two(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), float(function(a.number(a_at), b.number(b_at))), written)
 
 
-def slopes_extreme(use: Use) -> Slopes:
+def _slopes_extreme(use: Use) -> Slopes:
     """Only the largest number counts; equal ones have equal shares."""
     cells, cell = result_cell(use)
     best = cells.numbers.max() if "max" in use.step.op else cells.numbers.min()
-    won = use.given[0].number(use.cell) == best
+    won = use.inputs[0].number(use.cell) == best
     return one(use, cell, float(won) / float((cells.numbers == best).sum()))
 
 
-def slopes_max(use: Use) -> Slopes:
+def _slopes_max(use: Use) -> Slopes:
     """max and min: along an axis one number is taken; of all numbers, or of two tensors, equal ones share."""
     if len(use.step.inputs) == 1:
-        return slopes_chosen(use) if len(use.step.outputs) == 2 else slopes_extreme(use)
-    (cells, out), own, other = meets(use), use.given[use.n], use.given[1 - use.n]
+        return slopes_chosen(use) if len(use.step.outputs) == 2 else _slopes_extreme(use)
+    (cells, out), own, other = broadcast_cells(use), use.inputs[use.n], use.inputs[1 - use.n]
     mine, theirs = numbers(own, out, len(cells)), numbers(other, out, len(cells))
     won = mine > theirs if use.step.op == "max" else mine < theirs
     return Slopes(cells, np.where(mine == theirs, 0.5, won).astype(np.float64))
@@ -83,7 +83,7 @@ def slopes_chosen(use: Use) -> Slopes:
     """A number goes where the recorded places, the second output, say that it was taken."""
     if use.output == 1:
         return no_slopes(use)
-    x, taken = use.given[0], use.step.outputs[1].array
+    x, taken = use.inputs[0], use.step.outputs[1].array
     if not x.shape:
         return constant(np.zeros(1, np.intp))
     dim = int(option(use.step, "dim", -1))
@@ -95,7 +95,7 @@ def slopes_chosen(use: Use) -> Slopes:
 # -- in order --------------------------------------------------------------------------------------------------------
 
 
-def explain_order(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_order(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """topk and sort: the number of a given rank along `dim`, or (second output, and argsort) where it stands.
 
     What comes first of equal numbers, or of all with `sorted=False`, is torch's choice: it is read off its places.
@@ -114,7 +114,7 @@ def explain_order(step: Step, cell: Cell, output: int = 0) -> Explanation:
     return number_or_place(left, cells, place, output == 1 or step.op == "argsort")
 
 
-def explain_ranked(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_ranked(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """kthvalue, median, nanmedian, mode: one number of a row by its rank, and where it stands.
 
     Of an even number of numbers, torch's median is the lower one of the two in the middle; the mode is the smallest of
@@ -150,14 +150,14 @@ def _ranked(step: Step, row: Floats) -> int:
     return int(order[max(count - 1, 0) // 2])
 
 
-def slopes_ranked(use: Use) -> Slopes:
+def _slopes_ranked(use: Use) -> Slopes:
     """The number that was taken counts; where no place says which, torch's own derivative does."""
     return slopes_chosen(use) if len(use.step.outputs) == 2 else slopes_of_torch(use)
 
 
-def explain_quantile(step: Step, cell: Cell) -> Explanation:
+def _explain_quantile(step: Step, cell: Cell) -> Explanation:
     """Between two numbers of a row, at the place that a share q lies below: lower + part of the way to the upper."""
-    q = given(step, "q")
+    q = argument_of(step, "q")
     if q is None or step.settings.get("interpolation", "linear") != "linear":
         raise NotImplementedError("a quantile that does not interpolate")
     share, cell_of_row = (float(q.number(cell[:1])), cell[1:]) if q.shape else (float(q.number(())), cell)
@@ -165,7 +165,7 @@ def explain_quantile(step: Step, cell: Cell) -> Explanation:
     row = cells.numbers
     left = rf"{result(step, cell)} = \operatorname{{quantile}}_{{{share:g}}} {cells.latex()}"
     if step.op == "quantile" and np.isnan(row).any():
-        return shown(left, cells.given, cells.cell(int(np.flatnonzero(np.isnan(row))[0])))
+        return shown(left, cells.tensor, cells.cell(int(np.flatnonzero(np.isnan(row))[0])))
     order = np.argsort(row, kind="stable")[: int((~np.isnan(row)).sum())]
     rank = share * (len(order) - 1)
     low, high = (cells.operand(int(order[i])) for i in (int(np.floor(rank)), int(np.ceil(rank))))
@@ -177,11 +177,11 @@ def explain_quantile(step: Step, cell: Cell) -> Explanation:
 # -- where a number belongs ------------------------------------------------------------------------------------------
 
 
-def explain_searchsorted(step: Step, cell: Cell) -> Explanation:
+def _explain_searchsorted(step: Step, cell: Cell) -> Explanation:
     """How many of the sorted numbers are smaller than x; with `right`, how many are not larger."""
     is_bucketize = step.op == "bucketize"
     names = ("boundaries", "input") if is_bucketize else ("sorted_sequence", "input")
-    edges, x = (given(step, name) for name in names)
+    edges, x = (argument_of(step, name) for name in names)
     if edges is None or x is None or step.operand("sorter") is not None:
         raise NotImplementedError("a search with a sorter")
     right = bool(step.settings.get("right")) or step.settings.get("side") == "right"
@@ -197,9 +197,9 @@ def explain_searchsorted(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), count, written)
 
 
-def explain_isin(step: Step, cell: Cell) -> Explanation:
+def _explain_isin(step: Step, cell: Cell) -> Explanation:
     """1 if the number is one of those asked for."""
-    x, wanted = given(step, "elements"), given(step, "test_elements")
+    x, wanted = argument_of(step, "elements"), argument_of(step, "test_elements")
     if x is None or wanted is None:
         raise NotImplementedError("isin without its two arguments")
     at, every = x.under(cell), wanted.row(...).reshape(-1)
@@ -208,9 +208,9 @@ def explain_isin(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (), float(found), write("{x} → {i}", x=x.piece(at), i=float(found)))
 
 
-def explain_unique(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_unique(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The numbers that occur, in order; then, if asked for, which of them each number is, and how often each occurs."""
-    x: Given = inputs(step)[0]
+    x: Argument = inputs(step)[0]
     if step.settings.get("dim") is not None:
         raise NotImplementedError("rows that are unique")
     if step.op == "unique_consecutive":
@@ -229,7 +229,7 @@ def explain_unique(step: Step, cell: Cell, output: int = 0) -> Explanation:
     return Explanation(f"{left}{count}", (), count, write("{x} → {n}", x=float(found[cell[0]]), n=float(count)))
 
 
-def _run_of(step: Step, x: Given, cell: Cell, output: int) -> Explanation:
+def _run_of(step: Step, x: Argument, cell: Cell, output: int) -> Explanation:
     """Equal numbers that follow each other, once; then, if asked for, the run of each number, and how long runs are."""
     row = x.array.reshape(-1)
     starts = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]])[: len(row)])
@@ -245,40 +245,40 @@ def _run_of(step: Step, x: Given, cell: Cell, output: int) -> Explanation:
     return Explanation(f"{left} = {count}", (), count, write("{x} → {n}", x=x.piece(at), n=float(count)))
 
 
-_EXTREME = partial(Operation, arguments="input dim[] keepdim", axes=REDUCED, explain=explain_extreme)
-_RANKED = partial(Operation, axes=REDUCED, explain=explain_ranked, slopes=slopes_ranked, several=True)
+_EXTREME = partial(Operation, arguments="input dim[] keepdim", axes=REDUCED, explain=_explain_extreme)
+_RANKED = partial(Operation, axes=REDUCED, explain=_explain_ranked, slopes=_slopes_ranked, several=True)
 
 OPERATIONS = (
-    _EXTREME(name="max", otherwise=(1, "input other"), slopes=slopes_max, several=True),
-    _EXTREME(name="min", otherwise=(1, "input other"), slopes=slopes_max, several=True),
-    _EXTREME(name="amax", slopes=slopes_extreme),
-    _EXTREME(name="amin", slopes=slopes_extreme),
+    _EXTREME(name="max", otherwise=(1, "input other"), slopes=_slopes_max, several=True),
+    _EXTREME(name="min", otherwise=(1, "input other"), slopes=_slopes_max, several=True),
+    _EXTREME(name="amax", slopes=_slopes_extreme),
+    _EXTREME(name="amin", slopes=_slopes_extreme),
     _EXTREME(name="argmax", slopes=no_slopes),
     _EXTREME(name="argmin", slopes=no_slopes),
     _EXTREME(name="aminmax", slopes=slopes_of_torch, several=True),
-    Operation(name="topk", arguments="input k dim largest sorted", axes=RESIZED, explain=explain_order,
+    Operation(name="topk", arguments="input k dim largest sorted", axes=RESIZED, explain=_explain_order,
         slopes=slopes_chosen, several=True),
-    Operation(name="sort", arguments="input dim descending", axes=SAME, explain=explain_order, slopes=slopes_chosen,
+    Operation(name="sort", arguments="input dim descending", axes=SAME, explain=_explain_order, slopes=slopes_chosen,
         several=True),
-    Operation(name="argsort", arguments="input dim descending stable", axes=LIKE_INPUT, explain=explain_order,
+    Operation(name="argsort", arguments="input dim descending stable", axes=LIKE_INPUT, explain=_explain_order,
         slopes=no_slopes),
-    Operation(name="msort", arguments="input", axes=SAME, explain=explain_order, slopes=slopes_of_torch),
+    Operation(name="msort", arguments="input", axes=SAME, explain=_explain_order, slopes=slopes_of_torch),
     _RANKED(name="kthvalue", arguments="input k dim keepdim"),
     _RANKED(name="median", arguments="input dim keepdim"),
     _RANKED(name="nanmedian", arguments="input dim keepdim"),
     _RANKED(name="mode", arguments="input dim keepdim"),
-    Operation(name="quantile", arguments="input q dim keepdim", axes=UNNAMED, explain=explain_quantile,
+    Operation(name="quantile", arguments="input q dim keepdim", axes=UNNAMED, explain=_explain_quantile,
         slopes=slopes_of_torch),
-    Operation(name="nanquantile", arguments="input q dim keepdim", axes=UNNAMED, explain=explain_quantile,
+    Operation(name="nanquantile", arguments="input q dim keepdim", axes=UNNAMED, explain=_explain_quantile,
         slopes=slopes_of_torch),
-    Operation(name="searchsorted", arguments="sorted_sequence input", axes=UNNAMED, explain=explain_searchsorted,
+    Operation(name="searchsorted", arguments="sorted_sequence input", axes=UNNAMED, explain=_explain_searchsorted,
         slopes=no_slopes),
-    Operation(name="bucketize", arguments="input boundaries", axes=LIKE_INPUT, explain=explain_searchsorted,
+    Operation(name="bucketize", arguments="input boundaries", axes=LIKE_INPUT, explain=_explain_searchsorted,
         slopes=no_slopes),
-    Operation(name="isin", arguments="elements test_elements", axes=LIKE_INPUT, explain=explain_isin,
+    Operation(name="isin", arguments="elements test_elements", axes=LIKE_INPUT, explain=_explain_isin,
         slopes=no_slopes),
     Operation(name="unique", arguments="input sorted return_inverse return_counts dim", axes=UNNAMED,
-        explain=explain_unique, slopes=no_slopes, several=True),
+        explain=_explain_unique, slopes=no_slopes, several=True),
     Operation(name="unique_consecutive", arguments="input return_inverse return_counts dim", axes=UNNAMED,
-        explain=explain_unique, slopes=no_slopes, several=True),
+        explain=_explain_unique, slopes=no_slopes, several=True),
 )  # fmt: skip

@@ -7,17 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import (
+    Argument,
+    argument_of,
+    cell_under,
+    inputs,
+    option,
+    product,
+    required_argument,
+)
 from lmviz.trace.operations.axes import BROADCAST, UNNAMED, Axes, AxisRule, Named, Settings, Shape, unnamed
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Terms, write
-from lmviz.trace.operations.given import Given, cell_under, given, inputs, needed, option, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
-from lmviz.trace.operations.slopes import Slopes, Use, constant, flat, mesh, reached, recorded, under
+from lmviz.trace.operations.slopes import Slopes, Use, broadcast_ranges, constant, flat, mesh, recorded, under
 from lmviz.trace.step import Cell, Step
 
 
-def explain_matmul(step: Step, cell: Cell) -> Explanation:
+def _explain_matmul(step: Step, cell: Cell) -> Explanation:
     """The dot product behind one cell of `a @ b`, term by term.
 
     Args:
@@ -33,14 +41,14 @@ def explain_matmul(step: Step, cell: Cell) -> Explanation:
         Vaswani et al. 2017, eq. 1, for the products q @ kᵀ and pattern @ v.
     """
     a, b = inputs(step)
-    left, right = rows_of(a, b, cell)
-    return dot(result(step, cell), a, left, b, right)
+    left, right = _rows_of(a, b, cell)
+    return _dot(result(step, cell), a, left, b, right)
 
 
-Pattern = tuple[int | slice, ...]  # a cell with slice(None) in place of one index
+_Pattern = tuple[int | slice, ...]  # a cell with slice(None) in place of one index
 
 
-def rows_of(a: Given, b: Given, cell: Cell) -> tuple[Pattern, Pattern]:
+def _rows_of(a: Argument, b: Argument, cell: Cell) -> tuple[_Pattern, _Pattern]:
     """Where the two vectors stand whose dot product is `cell` of a @ b."""
     rest = list(cell)
     col = [rest.pop()] if b.array.ndim > 1 else []
@@ -50,25 +58,25 @@ def rows_of(a: Given, b: Given, cell: Cell) -> tuple[Pattern, Pattern]:
     return (*left, *row, slice(None)), (*right, slice(None), *col)
 
 
-def filled(pattern: Pattern, i: int) -> Cell:
+def _filled(pattern: _Pattern, i: int) -> Cell:
     """The cell of a pattern whose open index is i."""
     return tuple(i if isinstance(index, slice) else index for index in pattern)
 
 
-def lettered(pattern: Pattern, letter: str = "i") -> tuple[object, ...]:
+def _lettered(pattern: _Pattern, letter: str = "i") -> tuple[object, ...]:
     return tuple(letter if isinstance(index, slice) else index for index in pattern)
 
 
-def dot(name: str, a: Given, left: Pattern, b: Given, right: Pattern) -> Explanation:
+def _dot(name: str, a: Argument, left: _Pattern, b: Argument, right: _Pattern) -> Explanation:
     """The dot product of a row of `a` and a row of `b`."""
     x, y = a.row(left), b.row(right)
     products = x * y
-    terms = Terms(products, lambda i: product(i, (a, filled(left, i)), (b, filled(right, i))))
-    formula = rf"{name} = \sum_{{i}} {a.latex(*lettered(left))} \cdot {b.latex(*lettered(right))}"
+    terms = Terms(products, lambda i: product(i, (a, _filled(left, i)), (b, _filled(right, i))))
+    formula = rf"{name} = \sum_{{i}} {a.latex(*_lettered(left))} \cdot {b.latex(*_lettered(right))}"
     return Explanation(formula, terms, exact_sum([(a, left), (b, right)], products))
 
 
-def exact_sum(factors: Sequence[tuple[Given, Any]], products: Any) -> Any:
+def exact_sum(factors: Sequence[tuple[Argument, Any]], products: Any) -> Any:
     """The sum of some products: in full where all factors are whole numbers."""
     if not all(part.is_whole for part, _ in factors):
         return products.sum()
@@ -76,16 +84,16 @@ def exact_sum(factors: Sequence[tuple[Given, Any]], products: Any) -> Any:
     return int(np.sum(np.prod(np.broadcast_arrays(*columns), axis=0)))
 
 
-def slopes_matmul(use: Use) -> Slopes:
-    a, b = use.given
+def _slopes_matmul(use: Use) -> Slopes:
+    a, b = use.inputs
     return _slopes_product(use, a, b, left=use.n == 0)
 
 
-def _slopes_product(use: Use, a: Given, b: Given, left: bool) -> Slopes:
+def _slopes_product(use: Use, a: Argument, b: Argument, left: bool) -> Slopes:
     """a[row, i] goes to the whole row of a @ b, each time multiplied by b[i, col]; b[i, col] to the whole column."""
     n_rows, n_cols = min(a.array.ndim, 2) - 1, min(b.array.ndim, 2) - 1
     n_batch = len(use.shape) - n_rows - n_cols
-    batch = reached(use.cell[:-2], (a if left else b).shape[:-2], use.shape[:n_batch])
+    batch = broadcast_ranges(use.cell[:-2], (a if left else b).shape[:-2], use.shape[:n_batch])
     rows, cols = use.shape[n_batch : n_batch + n_rows], use.shape[n_batch + n_rows :]
     if left:
         out = mesh(*batch, *([i] for i in use.cell[-2:-1]), *map(range, cols))
@@ -99,16 +107,16 @@ def _slopes_product(use: Use, a: Given, b: Given, left: bool) -> Slopes:
     )
 
 
-def explain_linear(step: Step, cell: Cell) -> Explanation:
+def _explain_linear(step: Step, cell: Cell) -> Explanation:
     """One output of a linear layer: the sum over i of input[..., i] * weight[out, i], plus bias[out] if there is one.
 
     Args:
         step: a "linear" step with input [..., inner], weight [out, inner] (or [inner]) and bias [out] or None.
         cell: index into the output [..., out].
     """
-    x, weight, bias = needed(step, "input"), needed(step, "weight"), given(step, "bias")
+    x, weight, bias = required_argument(step, "input"), required_argument(step, "weight"), argument_of(step, "bias")
     outer, out = (cell[:-1], cell[-1:]) if weight.array.ndim == 2 else (cell, ())
-    found = dot(result(step, cell), x, (*outer, slice(None)), weight, (*out, slice(None)))
+    found = _dot(result(step, cell), x, (*outer, slice(None)), weight, (*out, slice(None)))
     if bias is None:
         return found
     at = bias.under(out)
@@ -116,9 +124,9 @@ def explain_linear(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, found.terms, value, write("{terms} + {bias}", bias=bias.piece(at)))
 
 
-def slopes_linear(use: Use) -> Slopes:
+def _slopes_linear(use: Use) -> Slopes:
     """input[..., i] meets weight[o, i] for every o; weight[o, i] meets input[..., i] at every position."""
-    x, weight = needed(use.step, "input"), needed(use.step, "weight")
+    x, weight = required_argument(use.step, "input"), required_argument(use.step, "weight")
     cell, outs = use.cell, use.shape[-1:] if weight.array.ndim == 2 else ()
     if use.argument == "input":
         out = mesh(*([i] for i in cell[:-1]), *map(range, outs))
@@ -133,14 +141,14 @@ def slopes_linear(use: Use) -> Slopes:
     return recorded(cells, x, [*out[: len(lead)], np.full_like(cells, cell[-1])])
 
 
-def explain_added_product(step: Step, cell: Cell) -> Explanation:
+def _explain_added_product(step: Step, cell: Cell) -> Explanation:
     """beta * input + alpha * (a @ b): a and b are matrices, batches of them, or b a vector."""
-    start, a, b = (needed(step, name) for name in factors_of(step))
+    start, a, b = (required_argument(step, name) for name in _factors_of(step))
     beta: Any = step.settings.get("beta", 1)
     alpha: Any = step.settings.get("alpha", 1)
     at = start.under(cell)
-    left, right = rows_of(a, b, cell)
-    found = dot(result(step, cell), a, left, b, right)
+    left, right = _rows_of(a, b, cell)
+    found = _dot(result(step, cell), a, left, b, right)
     value = (beta * start.exact(at) if beta else 0) + alpha * found.value
     if beta == 1 and alpha == 1:
         written = write("{terms} + {s}", s=start.piece(at))
@@ -153,22 +161,24 @@ def explain_added_product(step: Step, cell: Cell) -> Explanation:
 _FACTORS = {"addmm": ("mat1", "mat2"), "baddbmm": ("batch1", "batch2"), "addmv": ("mat", "vec")}
 
 
-def factors_of(step: Step) -> tuple[str, str, str]:
+def _factors_of(step: Step) -> tuple[str, str, str]:
     return ("input", *_FACTORS[step.op])
 
 
-def slopes_added_product(use: Use) -> Slopes:
+def _slopes_added_product(use: Use) -> Slopes:
     """beta for what is added; alpha times the slopes of the product."""
     if use.argument == "input":
-        cells = flat(mesh(*reached(use.cell, use.given[use.n].shape, use.shape)), use.shape)
+        cells = flat(mesh(*broadcast_ranges(use.cell, use.inputs[use.n].shape, use.shape)), use.shape)
         return constant(cells, option(use.step, "beta", 1.0))
     alpha = option(use.step, "alpha", 1.0)
-    _, left, right = factors_of(use.step)
-    found = _slopes_product(use, needed(use.step, left), needed(use.step, right), left=use.argument == left)
+    _, left, right = _factors_of(use.step)
+    found = _slopes_product(
+        use, required_argument(use.step, left), required_argument(use.step, right), left=use.argument == left
+    )
     return found if alpha == 1 else Slopes(found.cells, alpha * found.values)
 
 
-def explain_outer(step: Step, cell: Cell) -> Explanation:
+def _explain_outer(step: Step, cell: Cell) -> Explanation:
     """a[row] * b[col], for vectors a [rows] and b [cols]."""
     a, b = inputs(step)
     row, col = cell
@@ -177,21 +187,21 @@ def explain_outer(step: Step, cell: Cell) -> Explanation:
     return Explanation(rf"{result(step, cell)} = {a.latex(row)} \cdot {b.latex(col)}", (term,), value)
 
 
-def slopes_outer(use: Use) -> Slopes:
+def _slopes_outer(use: Use) -> Slopes:
     """a[row] goes to its row, times b[col]; b[col] to its column."""
     row, col = ([use.cell[0]], range(use.shape[1])) if use.n == 0 else (range(use.shape[0]), [use.cell[0]])
     out = mesh(row, col)
-    return recorded(flat(out, use.shape), use.given[1 - use.n], [out[1 - use.n]])
+    return recorded(flat(out, use.shape), use.inputs[1 - use.n], [out[1 - use.n]])
 
 
-def explain_added_products(step: Step, cell: Cell) -> Explanation:
+def _explain_added_products(step: Step, cell: Cell) -> Explanation:
     """addbmm: beta * input + alpha * (the sum over the batch of batch1 @ batch2); addr adds one outer product."""
-    start, beta, alpha = needed(step, "input"), option(step, "beta", 1.0), option(step, "alpha", 1.0)
+    start, beta, alpha = required_argument(step, "input"), option(step, "beta", 1.0), option(step, "alpha", 1.0)
     if step.op == "addr":
-        a, b = needed(step, "vec1"), needed(step, "vec2")
+        a, b = required_argument(step, "vec1"), required_argument(step, "vec2")
         cells: list[tuple[Cell, Cell]] = [(cell[:1], cell[1:])]
     else:
-        a, b = needed(step, "batch1"), needed(step, "batch2")
+        a, b = required_argument(step, "batch1"), required_argument(step, "batch2")
         row, col = cell
         cells = [((n, row, k), (n, k, col)) for n in range(a.shape[0]) for k in range(a.shape[2])]
     at = start.under(cell)
@@ -204,7 +214,7 @@ def explain_added_products(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, terms, value, written)
 
 
-def explain_kron(step: Step, cell: Cell) -> Explanation:
+def _explain_kron(step: Step, cell: Cell) -> Explanation:
     """Every number of the first matrix times the whole second one."""
     a, b = inputs(step)
     ndim = len(cell)
@@ -215,7 +225,7 @@ def explain_kron(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, (product("", (a, i), (b, j)),), a.exact(i) * b.exact(j))
 
 
-def explain_cross(step: Step, cell: Cell) -> Explanation:
+def _explain_cross(step: Step, cell: Cell) -> Explanation:
     """a × b of vectors of three: a_1 b_2 - a_2 b_1, and so on in turns."""
     a, b = inputs(step)
     axis = _axis_of_three(step)
@@ -271,8 +281,8 @@ OPERATIONS = (
         spellings="rmatmul bmm mm mv dot",
         arguments="input other",
         axes=AxisRule(_matmul_axes, _matmul_axes_back),
-        explain=explain_matmul,
-        slopes=slopes_matmul,
+        explain=_explain_matmul,
+        slopes=_slopes_matmul,
         sign="@",
         complex=True,
     ),
@@ -280,8 +290,8 @@ OPERATIONS = (
         name="linear",
         arguments="input weight bias",
         axes=AxisRule(_linear_axes, _linear_axes_back, _linear_weight_axes),
-        explain=explain_linear,
-        slopes=slopes_linear,
+        explain=_explain_linear,
+        slopes=_slopes_linear,
         sign="@",
         complex=True,
     ),
@@ -290,8 +300,8 @@ OPERATIONS = (
             name=name,
             arguments=f"input {factors}",
             axes=UNNAMED,
-            explain=explain_added_product,
-            slopes=slopes_added_product,
+            explain=_explain_added_product,
+            slopes=_slopes_added_product,
         )
         for name, factors in (("addmm", "mat1 mat2"), ("baddbmm", "batch1 batch2"), ("addmv", "mat vec"))
     ),
@@ -300,8 +310,8 @@ OPERATIONS = (
         spellings="ger",
         arguments="input vec2",
         axes=UNNAMED,
-        explain=explain_outer,
-        slopes=slopes_outer,
+        explain=_explain_outer,
+        slopes=_slopes_outer,
         sign="×",
         complex=True,
     ),
@@ -309,21 +319,21 @@ OPERATIONS = (
         name="addbmm",
         arguments="input batch1 batch2",
         axes=UNNAMED,
-        explain=explain_added_products,
+        explain=_explain_added_products,
         slopes=slopes_of_torch,
     ),
     Operation(
-        name="addr", arguments="input vec1 vec2", axes=UNNAMED, explain=explain_added_products, slopes=slopes_of_torch
+        name="addr", arguments="input vec1 vec2", axes=UNNAMED, explain=_explain_added_products, slopes=slopes_of_torch
     ),
     Operation(
-        name="kron", arguments="input other", axes=UNNAMED, explain=explain_kron, slopes=slopes_of_torch, complex=True
+        name="kron", arguments="input other", axes=UNNAMED, explain=_explain_kron, slopes=slopes_of_torch, complex=True
     ),
     *(
         Operation(
             name=name,
             arguments="input other dim",
             axes=BROADCAST,
-            explain=explain_cross,
+            explain=_explain_cross,
             slopes=slopes_of_torch,
             sign="×",
             complex=True,

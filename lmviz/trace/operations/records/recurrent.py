@@ -11,36 +11,36 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, argument_of, inputs, required_argument
 from lmviz.trace.operations.axes import UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import Given, given, inputs, needed
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.step import Cell, Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weights:
+class _Weights:
     """Of one layer in one direction; what a call has not is None."""
 
     w_ih: Floats
     w_hh: Floats
     b_ih: Floats | None = None
     b_hh: Floats | None = None
-    w_hr: Given | None = None
+    w_hr: Argument | None = None
 
-    def read(self, x: Floats) -> Floats:
+    def from_input(self, x: Floats) -> Floats:
         found: Floats = x @ self.w_ih.T + (0.0 if self.b_ih is None else self.b_ih)
         return found
 
-    def kept(self, h: Floats) -> Floats:
+    def from_hidden(self, h: Floats) -> Floats:
         found: Floats = h @ self.w_hh.T + (0.0 if self.b_hh is None else self.b_hh)
         return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moment:
+class _PositionState:
     """One position of one layer in one direction, [batch, d_hidden] each, with what made it."""
 
     h: Floats
@@ -48,44 +48,46 @@ class Moment:
     parts: dict[str, Floats]
 
 
-def sigmoid(x: Floats) -> Floats:
+def _sigmoid(x: Floats) -> Floats:
     found: Floats = np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
     return found
 
 
-def next_moment(kind: str, x: Floats, h: Floats, c: Floats | None, weights: Weights) -> Moment:
+def _next_state(kind: str, x: Floats, h: Floats, c: Floats | None, weights: _Weights) -> _PositionState:
     """From the state before a position to that after it.
 
     Source:
         Hochreiter and Schmidhuber 1997 and Gers et al. 2000 (lstm); Cho et al. 2014 (gru); Elman 1990 (rnn).
     """
-    read, kept = weights.read(x), weights.kept(h)
+    from_input, from_hidden = weights.from_input(x), weights.from_hidden(h)
     if kind.startswith("lstm"):
-        i, f, g, o = np.split(read + kept, 4, axis=-1)
+        i, f, g, o = np.split(from_input + from_hidden, 4, axis=-1)
         assert c is not None
-        made = {"i": sigmoid(i), "f": sigmoid(f), "g": np.tanh(g), "o": sigmoid(o), "before": c}
+        made = {"i": _sigmoid(i), "f": _sigmoid(f), "g": np.tanh(g), "o": _sigmoid(o), "before": c}
         after = made["f"] * c + made["i"] * made["g"]
         hidden = made["o"] * np.tanh(after)
         out = hidden if weights.w_hr is None else hidden @ weights.w_hr.row(...).T
-        return Moment(out, after, {**made, "hidden": hidden})
+        return _PositionState(out, after, {**made, "hidden": hidden})
     if kind.startswith("gru"):
-        (r_x, z_x, n_x), (r_h, z_h, n_h) = np.split(read, 3, axis=-1), np.split(kept, 3, axis=-1)
-        z, n = sigmoid(z_x + z_h), np.tanh(n_x + sigmoid(r_x + r_h) * n_h)
-        return Moment((1 - z) * n + z * h, None, {"z": z, "n": n, "before": h})
-    total = read + kept
-    return Moment(np.maximum(total, 0.0) if "relu" in kind else np.tanh(total), None, {"x": read, "h": kept})
+        (r_x, z_x, n_x), (r_h, z_h, n_h) = np.split(from_input, 3, axis=-1), np.split(from_hidden, 3, axis=-1)
+        z, n = _sigmoid(z_x + z_h), np.tanh(n_x + _sigmoid(r_x + r_h) * n_h)
+        return _PositionState((1 - z) * n + z * h, None, {"z": z, "n": n, "before": h})
+    total = from_input + from_hidden
+    return _PositionState(
+        np.maximum(total, 0.0) if "relu" in kind else np.tanh(total), None, {"x": from_input, "h": from_hidden}
+    )
 
 
-def explain_moment(left: str, kind: str, moment: Moment, at: Cell, weights: Weights, of_c: bool) -> Explanation:
+def _explain_state(left: str, kind: str, state: _PositionState, at: Cell, weights: _Weights, of_c: bool) -> Explanation:
     """One number of a state after a position: from the gates, and from the state before."""
     names: tuple[str, ...]
     if of_c:
         names, template, formula = ("f", "before", "i", "g"), "{f} × {before} + {i} × {g}", "f c + i g"
     elif kind.startswith("lstm") and weights.w_hr is not None:
-        return _projected(left, moment, at, weights.w_hr)
+        return _projected(left, state, at, weights.w_hr)
     elif kind.startswith("lstm"):
-        assert moment.c is not None
-        o, c = float(moment.parts["o"][at]), float(moment.c[at])
+        assert state.c is not None
+        o, c = float(state.parts["o"][at]), float(state.c[at])
         return Explanation(rf"{left} = o \tanh c", (), o * float(np.tanh(c)), write("{o} × tanh({c})", o=o, c=c))
     elif kind.startswith("gru"):
         names, formula = ("z", "n", "before"), "(1 - z) n + z h"
@@ -93,14 +95,14 @@ def explain_moment(left: str, kind: str, moment: Moment, at: Cell, weights: Weig
     else:
         bend = "max({0}, {x} + {h})" if "relu" in kind else "tanh({x} + {h})"
         names, template, formula = ("x", "h"), bend, r"\mathrm{bend}(W x + U h)"
-    value = float((moment.c if of_c and moment.c is not None else moment.h)[at])
-    numbers = {name: float(moment.parts[name][at]) for name in names}
+    value = float((state.c if of_c and state.c is not None else state.h)[at])
+    numbers = {name: float(state.parts[name][at]) for name in names}
     return Explanation(f"{left} = {formula}", (), value, write(template, **numbers))
 
 
-def _projected(left: str, moment: Moment, at: Cell, w_hr: Given) -> Explanation:
+def _projected(left: str, state: _PositionState, at: Cell, w_hr: Argument) -> Explanation:
     """A projection of the hidden state: W_hr (o tanh c)."""
-    hidden, row = moment.parts["hidden"][at[:-1]], w_hr.row((at[-1], slice(None)))
+    hidden, row = state.parts["hidden"][at[:-1]], w_hr.row((at[-1], slice(None)))
     products = hidden * row
 
     def term(i: int) -> Term:
@@ -114,21 +116,21 @@ def _projected(left: str, moment: Moment, at: Cell, w_hr: Given) -> Explanation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class _Layer:
     """One layer in one direction: its moments by position, and how many texts reach each."""
 
-    weights: Weights
-    moments: list[Moment]
+    weights: _Weights
+    states_by_position: list[_PositionState]
     sizes: list[int]
     backwards: bool
 
-    def last(self, text: int) -> Moment:
+    def last(self, text: int) -> _PositionState:
         """Of a text: the moment that ended it."""
-        reached = [pos for pos, size in enumerate(self.sizes) if text < size]
-        return self.moments[reached[0] if self.backwards else reached[-1]]
+        broadcast_ranges = [pos for pos, size in enumerate(self.sizes) if text < size]
+        return self.states_by_position[broadcast_ranges[0] if self.backwards else broadcast_ranges[-1]]
 
 
-class Network:
+class _Network:
     """A whole call, run position by position."""
 
     def __init__(self, step: Step) -> None:
@@ -137,7 +139,7 @@ class Network:
             raise NotImplementedError("a recurrent network with dropout")
         self.sizes, rows = _rows(step)
         self.directions = 2 if step.settings.get("bidirectional") else 1
-        self.layers: list[Layer] = []
+        self.layers: list[_Layer] = []
         states = _states(step)
         for _ in range(int(_setting(step, "num_layers"))):
             first = len(self.layers)
@@ -146,18 +148,20 @@ class Network:
                 started = tuple(state[place] for state in states)
                 self.layers.append(self._layer(rows, started, _weights(step, place, self.directions), direction == 1))
             made = self.layers[first:]
-            rows = [np.concatenate([layer.moments[pos].h for layer in made], axis=-1) for pos in range(len(rows))]
+            rows = [
+                np.concatenate([layer.states_by_position[pos].h for layer in made], axis=-1) for pos in range(len(rows))
+            ]
 
-    def _layer(self, rows: list[Floats], started: tuple[Floats, ...], weights: Weights, backwards: bool) -> Layer:
+    def _layer(self, rows: list[Floats], started: tuple[Floats, ...], weights: _Weights, backwards: bool) -> _Layer:
         h, c = started[0], started[1] if len(started) > 1 else None
         found: list[Any] = [None] * len(rows)
         for pos in reversed(range(len(rows))) if backwards else range(len(rows)):
             size = self.sizes[pos]
-            moment = next_moment(self.kind, rows[pos], h[:size], None if c is None else c[:size], weights)
-            found[pos] = moment
-            h = np.concatenate([moment.h, h[size:]])
-            c = None if c is None or moment.c is None else np.concatenate([moment.c, c[size:]])
-        return Layer(weights, found, self.sizes, backwards)
+            state = _next_state(self.kind, rows[pos], h[:size], None if c is None else c[:size], weights)
+            found[pos] = state
+            h = np.concatenate([state.h, h[size:]])
+            c = None if c is None or state.c is None else np.concatenate([state.c, c[size:]])
+        return _Layer(weights, found, self.sizes, backwards)
 
 
 def _setting(step: Step, name: str) -> Any:
@@ -167,7 +171,7 @@ def _setting(step: Step, name: str) -> Any:
 
 def _rows(step: Step) -> tuple[list[int], list[Floats]]:
     """How many texts reach each position, and what is read there, [batch, d_model]."""
-    x, packed = needed(step, "input").row(...), given(step, "batch_sizes")
+    x, packed = required_argument(step, "input").row(...), argument_of(step, "batch_sizes")
     if packed is not None:
         sizes = [int(n) for n in packed.array]
         return sizes, np.split(x, np.cumsum(sizes)[:-1])
@@ -181,49 +185,53 @@ def _states(step: Step) -> tuple[Floats, ...]:
     return tuple(part.row(...) for name, part in named if name.partition(".")[0] == "hx")
 
 
-def _weights(step: Step, place: int, directions: int) -> Weights:
+def _weights(step: Step, place: int, directions: int) -> _Weights:
     named = zip(step.arguments, inputs(step), strict=True)
     every = [part for name, part in named if name.partition(".")[0] == "params"]
     count = len(every) // (int(_setting(step, "num_layers")) * directions)
     w_ih, w_hh, *rest = every[place * count : (place + 1) * count]
     b_ih, b_hh = (part.row(...) for part in rest[:2]) if step.settings.get("has_biases") else (None, None)
-    return Weights(w_ih.row(...), w_hh.row(...), b_ih, b_hh, rest[-1] if len(rest) % 2 else None)
+    return _Weights(w_ih.row(...), w_hh.row(...), b_ih, b_hh, rest[-1] if len(rest) % 2 else None)
 
 
-def explain_recurrent(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_recurrent(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """A number of what a recurrent network says at a position; or of its last state, h and, for an LSTM, c.
 
     Args:
         step: an "lstm", "gru", "rnn_tanh" or "rnn_relu" step with input [pos, batch, d_model] (or batch first, or
             packed) and hx [layer·direction, batch, d_hidden].
     """
-    network, left = Network(step), result(step, cell, output)
+    network, left = _Network(step), result(step, cell, output)
     if output:
         layer = network.layers[cell[0]]
-        return explain_moment(left, step.op, layer.last(cell[1]), cell[1:], layer.weights, of_c=output == 2)
+        return _explain_state(left, step.op, layer.last(cell[1]), cell[1:], layer.weights, of_c=output == 2)
     pos, text = _position(step, network, cell)
     last = network.layers[-network.directions :]
-    which, k = divmod(cell[-1], last[0].moments[0].h.shape[-1])
-    return explain_moment(left, step.op, last[which].moments[pos], (text, k), last[which].weights, of_c=False)
+    which, k = divmod(cell[-1], last[0].states_by_position[0].h.shape[-1])
+    return _explain_state(
+        left, step.op, last[which].states_by_position[pos], (text, k), last[which].weights, of_c=False
+    )
 
 
-def _position(step: Step, network: Network, cell: Cell) -> tuple[int, int]:
+def _position(step: Step, network: _Network, cell: Cell) -> tuple[int, int]:
     """The position, and the text, that a cell of the output belongs to."""
-    if given(step, "batch_sizes") is not None:
+    if argument_of(step, "batch_sizes") is not None:
         ends = np.cumsum(network.sizes)
         pos = int(np.searchsorted(ends, cell[0], side="right"))
         return pos, cell[0] - (int(ends[pos - 1]) if pos else 0)
     return (cell[1], cell[0]) if step.settings.get("batch_first") else (cell[0], cell[1])
 
 
-def explain_cell(step: Step, cell: Cell, output: int = 0) -> Explanation:
+def _explain_cell(step: Step, cell: Cell, output: int = 0) -> Explanation:
     """The same for a cell alone: lstm_cell, gru_cell, rnn_tanh_cell, rnn_relu_cell."""
-    rows: list[Any] = [None if (part := given(step, name)) is None else part.row(...) for name in _CELL.split()[2:]]
-    weights = Weights(*rows)
+    rows: list[Any] = [
+        None if (part := argument_of(step, name)) is None else part.row(...) for name in _CELL.split()[2:]
+    ]
+    weights = _Weights(*rows)
     states = _states(step)
-    x = needed(step, "input").row(...)
-    moment = next_moment(step.op, x, states[0], states[1] if len(states) > 1 else None, weights)
-    return explain_moment(result(step, cell, output), step.op, moment, cell, weights, of_c=output == 1)
+    x = required_argument(step, "input").row(...)
+    state = _next_state(step.op, x, states[0], states[1] if len(states) > 1 else None, weights)
+    return _explain_state(result(step, cell, output), step.op, state, cell, weights, of_c=output == 1)
 
 
 _CELL = "input hx w_ih w_hh b_ih b_hh"
@@ -237,7 +245,7 @@ def _records() -> Iterator[Operation]:
             arguments=f"input hx[] params[] {_SETTINGS} batch_first",
             otherwise=(3, f"input batch_sizes hx params {_SETTINGS}"),
             axes=UNNAMED,
-            explain=explain_recurrent,
+            explain=_explain_recurrent,
             slopes=slopes_of_torch,
             several=True,
             random=True,
@@ -246,7 +254,7 @@ def _records() -> Iterator[Operation]:
             name=f"{name}_cell",
             arguments=_CELL.replace("hx", "hx[]"),
             axes=UNNAMED,
-            explain=explain_cell,
+            explain=_explain_cell,
             slopes=slopes_of_torch,
             several=True,
         )

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import Argument, inputs, plain, product, required_argument
 from lmviz.trace.operations.axes import RESIZED, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, write
-from lmviz.trace.operations.given import Given, inputs, needed, plain, product
 from lmviz.trace.operations.group import Group
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import setting
@@ -20,12 +20,12 @@ from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.reduce import terms_of
 from lmviz.trace.step import Cell, Step
 
-Weights = list[tuple[int, float]]  # cells along one axis, and how much each counts; -1 is outside
+_Weights = list[tuple[int, float]]  # cells along one axis, and how much each counts; -1 is outside
 
 _CUBIC = -0.75  # Keys 1981, with the a that torch takes
 
 
-def weighted(step: Step, cell: Cell, x: Given, lead: Cell, axes: Sequence[Weights]) -> Explanation:
+def _weighted(step: Step, cell: Cell, x: Argument, lead: Cell, axes: Sequence[_Weights]) -> Explanation:
     """The sum of the cells that some weights along each axis name, each times the product of its weights."""
     found = []
     for parts in every(*axes):
@@ -44,7 +44,7 @@ def weighted(step: Step, cell: Cell, x: Given, lead: Cell, axes: Sequence[Weight
 # -- interpolate -----------------------------------------------------------------------------------------------------
 
 
-def explain_interpolate(step: Step, cell: Cell) -> Explanation:
+def _explain_interpolate(step: Step, cell: Cell) -> Explanation:
     """A number between cells: the nearest one, or those around it, weighted by how near they are.
 
     Source:
@@ -69,7 +69,7 @@ def explain_interpolate(step: Step, cell: Cell) -> Explanation:
         )
         for axis, i in enumerate(place)
     ]
-    return weighted(step, cell, x, lead, axes)
+    return _weighted(step, cell, x, lead, axes)
 
 
 def _scale(step: Step, axis: int) -> float:
@@ -81,7 +81,7 @@ def _scale(step: Step, axis: int) -> float:
     return 1 / float(factor[axis] if isinstance(factor, list | tuple) else factor)
 
 
-def _nearest(i: int, n_in: int, n_out: int, scale: float, align: bool, half: float = 0.0) -> Weights:
+def _nearest(i: int, n_in: int, n_out: int, scale: float, align: bool, half: float = 0.0) -> _Weights:
     at = int(np.floor(np.float32(np.float32(i + half) * np.float32(scale))))
     return [(min(at, n_in - 1), 1.0)]
 
@@ -93,14 +93,14 @@ def _source(i: int, n_in: int, n_out: int, scale: float, align: bool) -> float:
     return (i + 0.5) * scale - 0.5
 
 
-def _linear(i: int, n_in: int, n_out: int, scale: float, align: bool) -> Weights:
+def _linear(i: int, n_in: int, n_out: int, scale: float, align: bool) -> _Weights:
     at = max(_source(i, n_in, n_out, scale, align), 0.0)
     low = min(int(at), n_in - 1)
     part = min(at - low, 1.0)
     return [(low, 1 - part), (min(low + 1, n_in - 1), part)]
 
 
-def _cubic(i: int, n_in: int, n_out: int, scale: float, align: bool) -> Weights:
+def _cubic(i: int, n_in: int, n_out: int, scale: float, align: bool) -> _Weights:
     at = _source(i, n_in, n_out, scale, align)
     low = int(np.floor(at))
     return [(min(max(low + k, 0), n_in - 1), _keys(at - low - k)) for k in (-1, 0, 1, 2)]
@@ -114,7 +114,7 @@ def _keys(x: float) -> float:
     return ((_CUBIC * x - 5 * _CUBIC) * x + 8 * _CUBIC) * x - 4 * _CUBIC
 
 
-def _area(step: Step, x: Given, cell: Cell) -> Explanation:
+def _area(step: Step, x: Argument, cell: Cell) -> Explanation:
     """The mean of the cells that a cell of the result covers, at least in part."""
     sizes = zip(cell[2:], x.shape[2:], step.outputs[0].shape[2:], strict=True)
     spans = [slice(i * n // m, -(-(i + 1) * n // m)) for i, n, m in sizes]
@@ -127,7 +127,7 @@ def _area(step: Step, x: Given, cell: Cell) -> Explanation:
 # -- sampling at places that the model says --------------------------------------------------------------------------
 
 
-def explain_grid_sample(step: Step, cell: Cell) -> Explanation:
+def _explain_grid_sample(step: Step, cell: Cell) -> Explanation:
     """The input at a place that the grid names, -1 to 1 along each axis, between the cells around it.
 
     Args:
@@ -137,7 +137,7 @@ def explain_grid_sample(step: Step, cell: Cell) -> Explanation:
     Source:
         Jaderberg et al. 2015, eq. 3 to 5.
     """
-    x, grid = needed(step, "input"), needed(step, "grid")
+    x, grid = required_argument(step, "input"), required_argument(step, "grid")
     n = x.array.ndim - 2
     mode, border = str(setting(step, "mode", "bilinear")), str(setting(step, "padding_mode", "zeros"))
     if mode not in ("bilinear", "nearest"):
@@ -145,10 +145,10 @@ def explain_grid_sample(step: Step, cell: Cell) -> Explanation:
     place = grid.row((cell[0], *cell[2:], slice(None)))[::-1]
     align = bool(setting(step, "align_corners", False))
     axes = [_sampled(float(place[a]), x.shape[a + 2], mode, border, align) for a in range(n)]
-    return weighted(step, cell, x, cell[:2], axes)
+    return _weighted(step, cell, x, cell[:2], axes)
 
 
-def _sampled(place: float, size: int, mode: str, border: str, align: bool) -> Weights:
+def _sampled(place: float, size: int, mode: str, border: str, align: bool) -> _Weights:
     at = (place + 1) / 2 * (size - 1) if align else ((place + 1) * size - 1) / 2
     if border == "border":
         at = min(max(at, 0.0), size - 1.0)
@@ -174,13 +174,13 @@ def _reflected(at: float, size: int, align: bool) -> float:
     return min(max(back, 0.0), size - 1.0)
 
 
-def explain_affine_grid(step: Step, cell: Cell) -> Explanation:
+def _explain_affine_grid(step: Step, cell: Cell) -> Explanation:
     """theta @ (x, y, 1): where a cell of an image lies after turning, scaling and shifting it.
 
     Source:
         Jaderberg et al. 2015, eq. 1.
     """
-    theta, *place, which = needed(step, "theta"), *cell[1:]
+    theta, *place, which = required_argument(step, "theta"), *cell[1:]
     shape, align = step.outputs[0].shape[1:-1], bool(setting(step, "align_corners", False))
     middles = [_evenly(i, size, align) for i, size in zip(place, shape, strict=True)]
     at = [*reversed(middles), 1.0]
@@ -204,21 +204,21 @@ OPERATIONS = (
         spellings="upsample upsample_nearest upsample_bilinear",
         arguments="input size[] scale_factor[] mode align_corners recompute_scale_factor antialias",
         axes=RESIZED,
-        explain=explain_interpolate,
+        explain=_explain_interpolate,
         slopes=slopes_of_torch,
     ),
     Operation(
         name="grid_sample",
         arguments="input grid mode padding_mode align_corners",
         axes=UNNAMED,
-        explain=explain_grid_sample,
+        explain=_explain_grid_sample,
         slopes=slopes_of_torch,
     ),
     Operation(
         name="affine_grid",
         arguments="theta size[] align_corners",
         axes=UNNAMED,
-        explain=explain_affine_grid,
+        explain=_explain_affine_grid,
         slopes=slopes_of_torch,
     ),
 )

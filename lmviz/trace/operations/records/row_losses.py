@@ -7,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import option, required_argument
 from lmviz.trace.operations.axes import UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Term, Terms, write
-from lmviz.trace.operations.given import needed, option
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.operation import Operation
 from lmviz.trace.operations.records.class_losses import reduced, reduction_of
 from lmviz.trace.step import Cell, Step
 
 
-def explain_triplet(step: Step, cell: Cell) -> Explanation:
+def _explain_triplet(step: Step, cell: Cell) -> Explanation:
     """max(0, distance to the positive - distance to the negative + margin), row by row.
 
     Source:
         Balntas et al. 2016, as torch averages it; `swap` is its 3.1.
     """
-    anchor, positive, negative = (needed(step, name).row(...) for name in ("anchor", "positive", "negative"))
+    anchor, positive, negative = (required_argument(step, name).row(...) for name in ("anchor", "positive", "negative"))
     p, eps, margin = option(step, "p", 2.0), option(step, "eps", 1e-6), option(step, "margin", 1.0)
     near, far = _distance(anchor, positive, p, eps), _distance(anchor, negative, p, eps)
     if step.settings.get("swap"):
@@ -41,9 +41,9 @@ def _distance(x: Floats, y: Floats, p: float, eps: float) -> Any:
     return (np.abs(x - y + eps) ** p).sum(axis=-1) ** (1 / p)
 
 
-def explain_cosine_embedding(step: Step, cell: Cell) -> Explanation:
+def _explain_cosine_embedding(step: Step, cell: Cell) -> Explanation:
     """1 - cos where the target is 1; max(0, cos - margin) where it is -1."""
-    a, b, target = (needed(step, name).row(...) for name in ("input1", "input2", "target"))
+    a, b, target = (required_argument(step, name).row(...) for name in ("input1", "input2", "target"))
     margin, tiny = option(step, "margin", 0.0), 1e-12  # torch's own, so that no length is 0
     cosines = (a * b).sum(-1) / np.sqrt(((a * a).sum(-1) + tiny) * ((b * b).sum(-1) + tiny))
     each = np.where(target == 1, 1 - cosines, np.where(target == -1, np.maximum(cosines - margin, 0.0), 0.0))
@@ -57,10 +57,10 @@ def explain_cosine_embedding(step: Step, cell: Cell) -> Explanation:
     return reduced(step, cell, rf"{result(step, cell)} = \sum_n (1 - \cos_n)", each, term)
 
 
-def explain_multilabel_soft_margin(step: Step, cell: Cell) -> Explanation:
+def _explain_multilabel_soft_margin(step: Step, cell: Cell) -> Explanation:
     """For each row, the mean over its classes of y ln(1 + e^-x) + (1 - y) ln(1 + e^x)."""
-    x, y = needed(step, "input").row(...), needed(step, "target").row(...)
-    weight: Any = 1.0 if step.operand("weight") is None else needed(step, "weight").row(...)
+    x, y = required_argument(step, "input").row(...), required_argument(step, "target").row(...)
+    weight: Any = 1.0 if step.operand("weight") is None else required_argument(step, "weight").row(...)
     each = (weight * (y * np.logaddexp(0.0, -x) + (1 - y) * np.logaddexp(0.0, x))).mean(axis=-1)
     formula = rf"{result(step, cell)} = \frac{{1}}{{C}} \sum_i y_i \ln(1 + e^{{-x_i}}) + (1 - y_i) \ln(1 + e^{{x_i}})"
     flat = np.asarray(each).reshape(-1)
@@ -70,7 +70,7 @@ def explain_multilabel_soft_margin(step: Step, cell: Cell) -> Explanation:
 # -- alignments ------------------------------------------------------------------------------------------------------
 
 
-def explain_ctc(step: Step, cell: Cell) -> Explanation:
+def _explain_ctc(step: Step, cell: Cell) -> Explanation:
     """-ln of the probability of a target, summed over all ways to spread it, with blanks, over the input's positions.
 
     The mean divides each by the length of its target first.
@@ -78,7 +78,7 @@ def explain_ctc(step: Step, cell: Cell) -> Explanation:
     Source:
         Graves et al. 2006, eq. 6 to 8.
     """
-    log_probs, targets = needed(step, "log_probs").row(...), needed(step, "targets").array
+    log_probs, targets = required_argument(step, "log_probs").row(...), required_argument(step, "targets").array
     log_probs = log_probs[:, None] if log_probs.ndim == 2 else log_probs
     lengths, wanted = (_lengths(step, name) for name in ("input_lengths", "target_lengths"))
     rows = _targets(targets, wanted)
@@ -103,7 +103,7 @@ def explain_ctc(step: Step, cell: Cell) -> Explanation:
 
 def _lengths(step: Step, name: str) -> list[int]:
     found = step.operand(name)
-    numbers: Any = found if isinstance(found, list | tuple | int) else needed(step, name).array.reshape(-1)
+    numbers: Any = found if isinstance(found, list | tuple | int) else required_argument(step, name).array.reshape(-1)
     return [int(n) for n in ([numbers] if isinstance(numbers, int) else numbers)]
 
 
@@ -139,8 +139,8 @@ def _loss(name: str, arguments: str, explain: Any) -> Operation:
 _OLD = "size_average reduce reduction"
 
 OPERATIONS = (
-    _loss("triplet_margin_loss", f"anchor positive negative margin p eps swap {_OLD}", explain_triplet),
-    _loss("cosine_embedding_loss", f"input1 input2 target margin {_OLD}", explain_cosine_embedding),
-    _loss("multilabel_soft_margin_loss", f"input target weight {_OLD}", explain_multilabel_soft_margin),
-    _loss("ctc_loss", "log_probs targets input_lengths[] target_lengths[] blank reduction zero_infinity", explain_ctc),
+    _loss("triplet_margin_loss", f"anchor positive negative margin p eps swap {_OLD}", _explain_triplet),
+    _loss("cosine_embedding_loss", f"input1 input2 target margin {_OLD}", _explain_cosine_embedding),
+    _loss("multilabel_soft_margin_loss", f"input target weight {_OLD}", _explain_multilabel_soft_margin),
+    _loss("ctc_loss", "log_probs targets input_lengths[] target_lengths[] blank reduction zero_infinity", _explain_ctc),
 )

@@ -9,10 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import (
+    Argument,
+    argument_of,
+    cell_at,
+    inputs,
+    option,
+    place_of,
+    plain,
+    product,
+    required_argument,
+    shown,
+)
 from lmviz.trace.operations.axes import SAME, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Number, Term, plain_number, write
-from lmviz.trace.operations.given import Given, cell_at, given, inputs, needed, option, place_of, plain, product, shown
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import setting
 from lmviz.trace.operations.operation import Operation
@@ -23,10 +34,10 @@ from lmviz.trace.step import Cell, Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sent:
+class _Sent:
     """What is sent into a tensor: the n-th number is at `cells[n]` of the source, and goes to place `targets[n]`."""
 
-    source: Given
+    source: Argument
     cells: Ints  # counted through the source
     targets: Ints  # counted through the output
 
@@ -35,32 +46,32 @@ class Sent:
         return [cell_at(int(i), self.source.shape) for i in self.cells[self.targets == place]]
 
 
-Routes = Callable[[Step], Sent]
+_Routes = Callable[[Step], _Sent]
 
 
-def scattered(step: Step) -> Sent:
+def _scattered(step: Step) -> _Sent:
     """src[i, j] goes to [index[i, j], j] if the axis is the first; the index may be smaller than the source."""
-    index, shape = needed(step, "index").array, step.outputs[0].shape
-    src = given(step, "src") or given(step, "value")
+    index, shape = required_argument(step, "index").array, step.outputs[0].shape
+    src = argument_of(step, "src") or argument_of(step, "value")
     if src is None:
         raise NotImplementedError("scatter without a source")
     if index.ndim == 0:
-        return Sent(src, np.zeros(1, np.intp), np.zeros(1, np.intp))
+        return _Sent(src, np.zeros(1, np.intp), np.zeros(1, np.intp))
     axis, grid = int(setting(step, "dim")) % index.ndim, _grid(index.shape)
     cells = np.zeros(index.size, np.intp) if not src.shape else _flat(grid, src.shape)
     grid[axis] = index
-    return Sent(src, cells, _flat(grid, shape))
+    return _Sent(src, cells, _flat(grid, shape))
 
 
-def indexed(step: Step) -> Sent:
+def _indexed(step: Step) -> _Sent:
     """source[i, j] goes to [index[i], j] if the axis is the first."""
-    src, index = needed(step, "source"), needed(step, "index").array.reshape(-1)
+    src, index = required_argument(step, "source"), required_argument(step, "index").array.reshape(-1)
     if not src.shape:
-        return Sent(src, np.zeros(1, np.intp), np.zeros(1, np.intp))
+        return _Sent(src, np.zeros(1, np.intp), np.zeros(1, np.intp))
     axis, grid = int(setting(step, "dim")) % len(src.shape), _grid(src.shape)
     cells = _flat(grid, src.shape)
     grid[axis] = index[grid[axis]]
-    return Sent(src, cells, _flat(grid, step.outputs[0].shape))
+    return _Sent(src, cells, _flat(grid, step.outputs[0].shape))
 
 
 def _grid(shape: tuple[int, ...]) -> list[Any]:
@@ -76,20 +87,20 @@ def _flat(grid: list[Any], shape: tuple[int, ...]) -> Ints:
 # -- the last one stays ----------------------------------------------------------------------------------------------
 
 
-def explain_scatter(step: Step, cell: Cell) -> Explanation:
+def _explain_scatter(step: Step, cell: Cell) -> Explanation:
     """The last number that was sent to a cell; where none was, what stood there."""
     if (how := setting(step, "reduce")) is not None:
-        return _met(step, cell, scattered(step), {"add": "sum", "multiply": "prod"}[how], with_own=True)
-    sent = scattered(step)
+        return _met(step, cell, _scattered(step), {"add": "sum", "multiply": "prod"}[how], with_own=True)
+    sent = _scattered(step)
     arrived = sent.arriving(place_of(cell, step.outputs[0].shape))
-    source, at = (sent.source, arrived[-1]) if arrived else (needed(step, "input"), cell)
+    source, at = (sent.source, arrived[-1]) if arrived else (required_argument(step, "input"), cell)
     return shown(result(step, cell), source, at)
 
 
-def slopes_scatter(use: Use) -> Slopes:
+def _slopes_scatter(use: Use) -> Slopes:
     if setting(use.step, "reduce") is not None:
         raise NotImplementedError("the slope of a scatter that reduces")
-    sent = scattered(use.step)
+    sent = _scattered(use.step)
     if use.argument == "input":
         return constant(np.zeros(0, np.intp) if use.place in sent.targets else np.array([use.place]))
     if use.argument not in ("src", "value"):
@@ -102,9 +113,9 @@ def slopes_scatter(use: Use) -> Slopes:
 # -- all that meet count ---------------------------------------------------------------------------------------------
 
 
-def explain_added(routes: Routes, step: Step, cell: Cell) -> Explanation:
+def _explain_added(routes: _Routes, step: Step, cell: Cell) -> Explanation:
     """What stood in a cell, plus all that was sent to it, times `alpha`."""
-    x, sent, alpha = needed(step, "input"), routes(step), step.settings.get("alpha", 1)
+    x, sent, alpha = required_argument(step, "input"), routes(step), step.settings.get("alpha", 1)
     factor = [] if alpha == 1 else [(plain(alpha), ())]
     arrived = sent.arriving(place_of(cell, step.outputs[0].shape))
     terms = (product(x.name, (x, cell)), *(product(_label(at), *factor, (sent.source, at)) for at in arrived))
@@ -113,7 +124,7 @@ def explain_added(routes: Routes, step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, terms, value)
 
 
-def slopes_added(routes: Routes, use: Use) -> Slopes:
+def _slopes_added(routes: _Routes, use: Use) -> Slopes:
     """A number is added where it is sent, times `alpha`."""
     if use.argument == "input":
         return constant(np.array([use.place]))
@@ -123,13 +134,13 @@ def slopes_added(routes: Routes, use: Use) -> Slopes:
     return constant(sent.targets[sent.cells == use.place], option(use.step, "alpha", 1.0))
 
 
-def explain_reduced(routes: Routes, step: Step, cell: Cell) -> Explanation:
+def _explain_reduced(routes: _Routes, step: Step, cell: Cell) -> Explanation:
     """All that was sent to a cell, with what stood there unless `include_self` is False, made into one number."""
     return _met(step, cell, routes(step), str(setting(step, "reduce")), bool(setting(step, "include_self", True)))
 
 
-def _met(step: Step, cell: Cell, sent: Sent, how: str, with_own: bool) -> Explanation:
-    x = needed(step, "input")
+def _met(step: Step, cell: Cell, sent: _Sent, how: str, with_own: bool) -> Explanation:
+    x = required_argument(step, "input")
     arrived = sent.arriving(place_of(cell, step.outputs[0].shape))
     if not arrived:
         return shown(result(step, cell), x, cell)
@@ -167,9 +178,9 @@ def _label(cell: Cell) -> str:
 # -- how often -------------------------------------------------------------------------------------------------------
 
 
-def explain_bincount(step: Step, cell: Cell) -> Explanation:
+def _explain_bincount(step: Step, cell: Cell) -> Explanation:
     """How many of the numbers are this one; or the sum of their weights."""
-    x, weights = inputs(step)[0], given(step, "weights")
+    x, weights = inputs(step)[0], argument_of(step, "weights")
     found = np.flatnonzero(x.array == cell[0])
     formula = rf"{result(step, cell)} = \sum_i [{x.latex('i')} = {cell[0]}]"
 
@@ -183,7 +194,7 @@ def explain_bincount(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, tuple(term(int(i)) for i in found), value)
 
 
-def explain_histc(step: Step, cell: Cell) -> Explanation:
+def _explain_histc(step: Step, cell: Cell) -> Explanation:
     """How many numbers lie in one of the equal parts between `min` and `max`; the last part has its end too."""
     x, bins = inputs(step)[0], int(option(step, "bins", 100))
     low, high = option(step, "min", 0.0), option(step, "max", 0.0)
@@ -200,17 +211,17 @@ def explain_histc(step: Step, cell: Cell) -> Explanation:
 
 
 OPERATIONS = (
-    Operation(name="scatter", arguments="input dim index src reduce", axes=SAME, explain=explain_scatter,
-        slopes=slopes_scatter),
+    Operation(name="scatter", arguments="input dim index src reduce", axes=SAME, explain=_explain_scatter,
+        slopes=_slopes_scatter),
     Operation(name="scatter_add", arguments="input dim index src", axes=SAME,
-        explain=partial(explain_added, scattered), slopes=partial(slopes_added, scattered)),
+        explain=partial(_explain_added, _scattered), slopes=partial(_slopes_added, _scattered)),
     Operation(name="index_add", arguments="input dim index source alpha", axes=SAME,
-        explain=partial(explain_added, indexed), slopes=partial(slopes_added, indexed)),
+        explain=partial(_explain_added, _indexed), slopes=partial(_slopes_added, _indexed)),
     Operation(name="scatter_reduce", arguments="input dim index src reduce include_self", axes=SAME,
-        explain=partial(explain_reduced, scattered), slopes=slopes_of_torch),
+        explain=partial(_explain_reduced, _scattered), slopes=slopes_of_torch),
     Operation(name="index_reduce", arguments="input dim index source reduce include_self", axes=SAME,
-        explain=partial(explain_reduced, indexed), slopes=slopes_of_torch),
-    Operation(name="bincount", arguments="input weights minlength", axes=UNNAMED, explain=explain_bincount,
+        explain=partial(_explain_reduced, _indexed), slopes=slopes_of_torch),
+    Operation(name="bincount", arguments="input weights minlength", axes=UNNAMED, explain=_explain_bincount,
         slopes=no_slopes),
-    Operation(name="histc", arguments="input bins min max", axes=UNNAMED, explain=explain_histc, slopes=no_slopes),
+    Operation(name="histc", arguments="input bins min max", axes=UNNAMED, explain=_explain_histc, slopes=no_slopes),
 )  # fmt: skip

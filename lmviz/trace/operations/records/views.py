@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs
 from lmviz.trace.operations.axes import (
     BROADCAST,
     LIKE_INPUT,
@@ -25,7 +26,6 @@ from lmviz.trace.operations.axes import (
     reshape_back,
 )
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.trace.operations.given import inputs
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, explain_moved, moves, part, setting, sizes, view
 from lmviz.trace.step import Cell, Step
@@ -120,7 +120,7 @@ def _repeat_interleave(step: Step, at: Places) -> Places:
     return np.repeat(at, repeats if repeats.size > 1 else int(repeats.reshape(-1)[0]), setting(step, "dim"))
 
 
-def explain_repeated(step: Step, cell: Cell) -> Explanation:
+def _explain_repeated(step: Step, cell: Cell) -> Explanation:
     """Each number as often as asked for; of counts alone, the place of each count, as often as it says."""
     if len(step.inputs) > 1 or step.settings.get("repeats") is not None:
         return explain_moved(Moving(lambda step, at, output: _repeat_interleave(step, at[0])), step, cell)
@@ -246,7 +246,7 @@ OPERATIONS = (
     view("broadcast_to", "input size[]", _expand, BROADCAST),
     view("repeat", "input *repeats", _tile, RESIZED),
     view("tile", "input *dims", _tile, RESIZED),
-    view("repeat_interleave", "input repeats dim", _repeat_interleave, RESIZED, explain=explain_repeated),
+    view("repeat_interleave", "input repeats dim", _repeat_interleave, RESIZED, explain=_explain_repeated),
     view("roll", "input shifts[] dims[]", _roll, SAME),
     view("flip", "input *dims", lambda step, at: np.flip(at, sizes(step, "dims")), SAME),
     view("fliplr", "input", lambda step, at: np.flip(at, 1), SAME),

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lmviz.trace.operations.arguments import inputs, place_of, product
 from lmviz.trace.operations.axes import LIKE_INPUT, RESIZED, UNNAMED
 from lmviz.trace.operations.explanation import Explanation, Terms
-from lmviz.trace.operations.given import inputs, place_of, product
 from lmviz.trace.operations.latex import result
 from lmviz.trace.operations.moving import FILLED, Moving, Places, moves, setting, sizes
 from lmviz.trace.operations.operation import Operation
@@ -48,7 +48,7 @@ def _unpool(step: Step, at: list[Places], output: int) -> Places:
     return flat.reshape(made.shape)
 
 
-def explain_fold(step: Step, cell: Cell) -> Explanation:
+def _explain_fold(step: Step, cell: Cell) -> Explanation:
     """The sum of all numbers that the windows lay on a cell."""
     (x,) = inputs(step)
     found = np.argwhere(folded_places(step) == place_of(cell, step.outputs[0].shape))
@@ -57,7 +57,7 @@ def explain_fold(step: Step, cell: Cell) -> Explanation:
     return Explanation(rf"{result(step, cell)} = \sum_i {x.latex('i')}", terms, numbers.sum())
 
 
-def slopes_fold(use: Use) -> Slopes:
+def _slopes_fold(use: Use) -> Slopes:
     place = int(folded_places(use.step)[use.cell])
     return constant(np.array([place] if place >= 0 else [], np.intp))
 
@@ -73,7 +73,7 @@ OPERATIONS = (
         spellings="functional.unfold"),
     Operation(name="fold", spellings="col2im",
         arguments="input output_size[] kernel_size[] dilation[] padding[] stride[]",
-        axes=UNNAMED, explain=explain_fold, slopes=slopes_fold),
+        axes=UNNAMED, explain=_explain_fold, slopes=_slopes_fold),
     *(
         moves(f"max_unpool{n}d", "input indices kernel_size[] stride[] padding[] output_size[]",
             Moving(_unpool, fill=_zero), LIKE_INPUT)

@@ -1,0 +1,131 @@
+"""What there is to see at a place: the tensors that go in, and those that come out."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lmviz.stages.navigation import Location, Navigator
+from lmviz.stages.stage import Kind
+from lmviz.trace.operations.table import sign_of
+from lmviz.trace.step import Step, Value
+
+# How many of a stage's named results are shown, the last of which is what the stage is for.
+_RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}
+_NAMESPACES = ("self", "F", "torch", "nn", "math")  # what stands before a dot and is no tensor
+_STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One tensor of a picture. `sign` is written before it; `turned` shows its last two axes the other way round.
+
+    `name` is what the source calls it where it is used: a block's `scaled` is the `x` of the attention that reads it.
+    """
+
+    value: Value
+    name: str
+    sign: str = ""
+    is_result: bool = False
+    turned: bool = False
+
+
+def panels_at(navigator: Navigator, location: Location) -> tuple[Panel, ...]:
+    """The tensors of a place, in reading order: inputs, then results."""
+    first, last = navigator.span(location)
+    if first < 0:
+        return ()
+    steps = navigator.trace[first : last + 1]
+    if location.grain == "op":
+        return _of_step(steps[0])
+    if location.grain == "line":
+        return (*_sources(steps, sign_of(steps[-1].op)), *_results(steps, 1))
+    return _of_stage(navigator.stage(location).kind, steps)
+
+
+def _of_stage(kind: Kind, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
+    results = _results(steps, _RESULTS.get(kind, 1), "," if kind == "qkv" else "→")
+    if kind in ("scores", "mix") and (product := _product(steps)) is not None:
+        return (*product, *results)
+    if kind == "embeddings" and len(results) == 3:
+        tok, pos, x = (panel.value for panel in results)
+        return Panel(tok, tok.name), Panel(pos, pos.name, "+"), _made(x, "=")
+    return (*_sources(steps, _STAGE_SIGNS.get(kind, ",")), *results)
+
+
+def _made(value: Value, sign: str) -> Panel:
+    return Panel(value, value.name, sign, is_result=True)
+
+
+def _product(steps: tuple[Step, ...]) -> tuple[Panel, Panel] | None:
+    """The two sides of the first product, in order; one that was only turned for it is shown as its source, turned."""
+    made = {value.address: step for step in steps for value in step.outputs}
+    for step in steps:
+        if step.op == "matmul" and len(step.inputs) == 2:
+            left, right = step.inputs
+            turning = made.get(right.address)
+            turned = turning is not None and turning.op in ("transpose", "mT")
+            right = turning.inputs[0] if turning is not None and turned else right
+            return Panel(left, left.name), Panel(right, right.name, "@", turned=turned)
+    return None
+
+
+def _of_step(step: Step) -> tuple[Panel, ...]:
+    sign = sign_of(step.op)
+    turned = [step.op == "linear" and argument == "weight" for argument in step.arguments]
+    inputs = [
+        Panel(value, _called(step, i), ("" if i == 0 else "+" if argument == "bias" else sign), turned=turned[i])
+        for i, (value, argument) in enumerate(zip(step.inputs, step.arguments, strict=True))
+    ]
+    return (*inputs, *(_made(value, "→" if i == 0 else ",") for i, value in enumerate(step.outputs)))
+
+
+def _results(steps: tuple[Step, ...], count: int, sign: str = "→") -> tuple[Panel, ...]:
+    """The last `count` results that the source gives a name, one for each statement; a sign stands between them."""
+    named: dict[int, Value] = {}
+    for step in steps:
+        if step.outputs and step.opened is None:
+            named[step.statement] = step.outputs[-1]
+    if not named:
+        named = {step.index: step.outputs[-1] for step in steps if step.outputs}
+    return tuple(_made(value, sign if i else "→") for i, value in enumerate([*named.values()][-count:]))
+
+
+def _sources(steps: tuple[Step, ...], sign: str) -> tuple[Panel, ...]:
+    """The last three activations and inputs from outside that some steps use, each once, in the order of use."""
+    made = {value.address for step in steps for value in step.outputs}
+    found: dict[str, tuple[Value, str]] = {}
+    for step in steps:
+        for i, value in enumerate(step.inputs):
+            if value.role in ("activation", "input") and value.address not in made:
+                found.setdefault(value.address, (value, _called(step, i)))
+    return tuple(Panel(value, name, sign if i else "") for i, (value, name) in enumerate([*found.values()][-3:]))
+
+
+def _called(step: Step, index: int) -> str:
+    """What the expression of a step calls one of its inputs; the value's own name where it is no plain variable."""
+    names = variables(step.span.text)
+    plain = step.inputs[index].role in ("activation", "input") and step.opened is None
+    return (names[index] if plain and index < len(names) else "") or step.inputs[index].name
+
+
+@lru_cache(maxsize=4096)
+def variables(text: str) -> tuple[str, ...]:
+    """The variables that an expression computes with, in order; empty strings for operands that are something else.
+
+    >>> variables("self.w_q(x)"), variables("tok + pos"), variables("x.softmax(-1)")
+    (('x',), ('tok', 'pos'), ('x', ''))
+    """
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    operands: list[ast.expr] = []
+    if isinstance(node, ast.BinOp):
+        operands = [node.left, node.right]
+    elif isinstance(node, ast.Call):
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        is_method = isinstance(owner, ast.Name) and owner.id not in _NAMESPACES
+        operands = [owner, *node.args] if is_method and owner is not None else node.args
+    return tuple(operand.id if isinstance(operand, ast.Name) else "" for operand in operands)

@@ -1,0 +1,1 @@
+"""From what was noted to a `Trace`: names, addresses, axes, and the tree of calls and statements."""

@@ -1,0 +1,1 @@
+"""Fused calls written out: what attention or a recurrent network computes at once, line by line."""
