@@ -80,7 +80,7 @@ assert formula == "4BT(2d + 4m + 2Hh + 2h + HT)", formula
 models = Models()
 run = models.record(Request(read_reference(str(made.resolve())), "hanna"))
 assert run.trace["blocks.1.pattern"].outputs[0].shape == (1, 3, 5, 5)
-checks = [check for stage in run.walk.stages for check in run.checks(stage)]
+checks = [check for stage in run.navigator.stages for check in run.checks(stage)]
 assert {check.name for check in checks if not check.holds} == set(), checks
 with torch.no_grad():
     assert not torch.equal(broken(checkpoint, BUGS["no_scale"]).model(ids), checkpoint.model(ids))
