@@ -356,8 +356,10 @@ def test_two_times_are_compared(open_training: Open, trained: str) -> None:
     app = open_training(run=trained, tab="time", step="20", b_step="0")
     assert not complaints(app)
     shown = [json.loads(one.proto.json) for one in app.get("bidi_component")]
-    names = [[panel["name"] for panel in one["panels"]] for one in shown if "panels" in one]
-    assert names == [["A", "B", "A − B"]] * 2
+    compared = [one["panels"] for one in shown if "panels" in one]
+    assert [[panel["mark"] for panel in panels] for panels in compared] == [["A", "B", "A − B"]] * 2
+    assert [{panel["name"] for panel in panels} for panels in compared] == [{"pattern"}, {"tok_embed.weight"}]
+    assert [len({panel["peak"] for panel in panels}) for panels in compared] == [1, 1]
 
 
 def test_a_run_is_paused_stepped_resumed_renamed_and_deleted(open_training: Open, runs: Runs) -> None:

@@ -80,7 +80,6 @@ def _node(node: BeamNode, checkpoint: Checkpoint, lang: Language, dead: bool, di
         "rank": node.rank,
         "text": "" if node.token is None else visible(checkpoint.tokenizer.piece(node.token)),
         "score": number(lang, node.score),
-        "final": None if node.final is None else number(lang, node.final),
         "fate": fate,
         "title": text(lang, f"generation.fate.{fate}"),
     }

@@ -25,7 +25,6 @@ class Measures(TypedDict):
 class WrittenText(TypedDict):
     given: str
     new: str
-    n: int
     log_prob: float
     final: float | None
     same_as: int  # the first text with the same new tokens
@@ -46,7 +45,6 @@ class Node(TypedDict):
     rank: int
     text: str
     score: str
-    final: str | None
     fate: str
     title: str
 

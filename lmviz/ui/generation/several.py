@@ -67,7 +67,6 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
         {
             "given": visible(given),
             "new": visible(whole[len(given) :] if whole.startswith(given) else tokenizer.decode(new)),
-            "n": len(new),
             "log_prob": log_prob,
             "final": final,
             "same_as": outcome.new_ids.index(new),

@@ -10,7 +10,6 @@ from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, plai
 from lmviz.trace.step import Cell, Value
 from lmviz.ui.arithmetic import line
 from lmviz.ui.arithmetic_types import Line
-from lmviz.ui.formula import svg
 from lmviz.ui.pictures import parts
 from lmviz.ui.step_through.scene_types import Change, Inspection, Visited
 from lmviz.ui.step_through.view import View
@@ -47,9 +46,8 @@ def inspector(services: Services, run: Recording, view: View, other: Recording |
         "whole": not gradient and not value.dtype.startswith(("float", "bfloat", "complex")),
         "gradient": gradient,
         "role": "constant" if address in dict(run.checkpoint.model.named_buffers()) else value.role,
-        "trail": [Visited(address=a, cell=list(c), name=a.rpartition(".")[2]) for a, c in view.trail],
+        "trail": [Visited(cell=list(c), name=a.rpartition(".")[2]) for a, c in view.trail],
         "lines": [] if known is None else _lines(_unrolled(services, run, known, gradient), view),
-        "formula": "" if known is None else svg(known.formula),
         "recomputed": None if known is None else parts(known.value),
         "agrees": None if known is None else agrees(known.value, found, value),
         "by_torch": known is not None and known.by_torch,

@@ -78,7 +78,7 @@ def scene(
         "inspector": _renamed(pinned, picture),
         "watch": watched(run, view),
         "strip": strip(run, view, stage) if level is None or level.invariants else [],
-        "bar": bar(run, view, location, stage, step, stopped),
+        "bar": bar(run, view, location, stopped),
     }
 
 
@@ -271,15 +271,13 @@ def _measured(view: View, value: float) -> str:
     return number(view.lang, value, digits)
 
 
-def bar(run: Recording, view: View, location: Location, stage: Stage, step: Step | None, stopped: str) -> Bar:
+def bar(run: Recording, view: View, location: Location, stopped: str) -> Bar:
     count = run.navigator.count(location.grain)
     return {
         "grain": location.grain,
         "index": location.index,
-        "count": count,
         "at": text(view.lang, f"bar.at.{location.grain}", index=location.index + 1, count=count),
         "moves": {move: run.navigator.move(location, move) != location for move in MOVES},
-        "address": step.address if step else "",
         "breakpoints": len(view.stops),
         "grad": view.grad,
         "can_grad": any(other.kind == "loss" for other in run.navigator.stages),

@@ -24,7 +24,7 @@ class StageStop(TypedDict):
 
     index: int
     block: str | None
-    kind: str
+    kind: str  # the stage, in every language
     label: str
     shape: str
     here: bool
@@ -63,10 +63,8 @@ class Bar(TypedDict):
 
     grain: Grain
     index: int
-    count: int
     at: str
     moves: dict[ButtonMove, bool]
-    address: str
     breakpoints: int
     grad: bool
     can_grad: bool
@@ -124,7 +122,6 @@ class Words(TypedDict):
 class Visited(TypedDict):
     """A cell on the way to the pinned one."""
 
-    address: str
     cell: list[int]
     name: str
 
@@ -150,7 +147,6 @@ class Inspection(TypedDict):
     role: str
     trail: list[Visited]
     lines: list[Line]
-    formula: str
     recomputed: AnyNumber | None  # None: nothing was recomputed
     agrees: bool | None
     by_torch: bool

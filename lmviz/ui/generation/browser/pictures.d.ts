@@ -20,7 +20,6 @@ export interface Measures {
 export interface WrittenText {
   given: string;
   new: string;
-  n: number;
   log_prob: number;
   final: number | null;
   same_as: number;
@@ -40,7 +39,6 @@ export interface Node {
   rank: number;
   text: string;
   score: string;
-  final: string | null;
   fate: string;
   title: string;
 }

@@ -53,10 +53,8 @@ export interface Check {
 export interface Bar {
   grain: "stage" | "line" | "op";
   index: number;
-  count: number;
   at: string;
   moves: Record<"over" | "back" | "into" | "out" | "first" | "last", boolean>;
-  address: string;
   breakpoints: number;
   grad: boolean;
   can_grad: boolean;
@@ -107,7 +105,6 @@ export interface Words {
 
 /** A cell on the way to the pinned one. */
 export interface Visited {
-  address: string;
   cell: number[];
   name: string;
 }
@@ -131,7 +128,6 @@ export interface Inspection {
   role: string;
   trail: Visited[];
   lines: Line[];
-  formula: string;
   recomputed: number | "NaN" | "Infinity" | "-Infinity" | Complex | null;
   agrees: boolean | null;
   by_torch: boolean;
