@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lmviz.train.store import life
+from lmviz.train.store import liveness
 from lmviz.train.store.liveness import hold, lock_of
 from lmviz.ui.text import LANGUAGES, text
 from lmviz.ui.training import owner
@@ -150,7 +150,7 @@ def test_an_entry_that_cannot_be_read_is_named_and_can_be_deleted(open_page: Ope
 def test_a_process_that_is_not_heard_is_said_and_can_be_ended(
     open_page: Open, runs: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(life, "SILENT", 10**6)
+    monkeypatch.setattr(liveness, "SILENT", 10**6)
     run = runs.start_resting(SHORT, "silent")
     with hold(lock_of(runs.folder, "mute")):
         with runs._database.writing() as db:
@@ -163,7 +163,7 @@ def test_a_process_that_is_not_heard_is_said_and_can_be_ended(
         with runs._database.writing() as db:
             db.execute("UPDATE runs SET wanted = NULL WHERE id = ?", (run,))
         real = time.monotonic
-        monkeypatch.setattr(life.time, "monotonic", lambda: real() + 12)
+        monkeypatch.setattr(liveness.time, "monotonic", lambda: real() + 12)
         app.run()
         assert ["has not answered for 1" in one.value for one in app.warning] == [True]
         assert app.button(key="end_silent")
