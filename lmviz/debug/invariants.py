@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmviz.debug.bad_numbers import bad_values
+from lmviz.model.architecture import Norm
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Trace
 
@@ -23,8 +24,12 @@ class Check:
     holds: bool
 
 
-def checks_of(trace: Trace, stage: Stage) -> tuple[Check, ...]:
-    """The invariants of a stage, measured on all of its tensors."""
+def checks_of(trace: Trace, stage: Stage, norm: Norm | None = None) -> tuple[Check, ...]:
+    """The invariants of a stage, measured on all of its tensors.
+
+    Args:
+        norm: what the norms of the architecture do; None: what their steps look like.
+    """
     if stage.first < 0:
         return ()
     steps = trace[stage.first : stage.last + 1]
@@ -33,6 +38,8 @@ def checks_of(trace: Trace, stage: Stage) -> tuple[Check, ...]:
         found.extend(finite(trace, steps))
         for check in _BY_KIND.get(stage.kind, ()):
             found.extend(check(steps))
+        if stage.kind in ("norm", "final_norm"):
+            found.extend(norm_holds(steps, norm))
     found.extend(written_out_agrees(trace, steps))
     return tuple(found)
 
@@ -87,42 +94,67 @@ def sum_of_its_parts(steps: Iterable[Step]) -> Iterable[Check]:
             yield Check("sum_of_parts", off, off <= _tolerance(step) * scale)
 
 
-def mean_zero_variance_one(steps: Iterable[Step]) -> Iterable[Check]:
-    """Before its learned scale, a normed position has mean 0 and variance v / (v + eps), which is just under 1."""
-    normed = _normed(list(steps))
+def norm_holds(steps: Iterable[Step], norm: Norm | None = None) -> Iterable[Check]:
+    """Before its learned scale, a normed position has mean 0 and variance v / (v + eps), which is just under 1; where
+    the norm does not centre (Zhang and Sennrich 2019), its mean square is that.
+
+    Args:
+        norm: what the architecture says; None: it is read off the steps.
+    """
+    steps = list(steps)
+    norm = norm or ("rms" if _only_scales(steps) else "layer")
+    normed = None if norm == "none" else _normed(steps, norm)
     if normed is None:
         return
-    array, eps_share, step = normed
-    means, variances = array.mean(axis=-1), array.var(axis=-1)
-    mean = float(means.flat[np.abs(means).argmax()])
-    variance = float(variances.flat[np.abs(variances - eps_share).argmax()])
-    expected = float(eps_share.flat[np.abs(variances - eps_share).argmax()])
-    yield Check("mean_zero", mean, abs(mean) <= 100 * _tolerance(step))
-    yield Check("variance_one", variance, abs(variance - expected) <= 100 * _tolerance(step))
+    array, share, step = normed
+    spread, name = (array.var(axis=-1), "variance_one") if norm == "layer" else (_mean_square(array), "mean_square_one")
+    if norm == "layer":
+        means = array.mean(axis=-1)
+        mean = float(means.flat[np.abs(means).argmax()])
+        yield Check("mean_zero", mean, abs(mean) <= 100 * _tolerance(step))
+    worst = np.abs(spread - share).argmax()
+    found, expected = float(spread.flat[worst]), float(share.flat[worst])
+    yield Check(name, found, abs(found - expected) <= 100 * _tolerance(step))
 
 
-def _normed(steps: list[Step]) -> tuple[Array, Array, Step] | None:
-    """The normed numbers before scale and shift, and the variance that they should have."""
+def _only_scales(steps: list[Step]) -> bool:
+    """Whether a norm takes no mean away."""
+    ops = {step.op for step in steps}
+    return "rms_norm" in ops or not ops & {"layer_norm", "sub"}
+
+
+def _mean_square(array: Array) -> Array:
+    found: Array = np.square(array).mean(axis=-1)
+    return found
+
+
+def _normed(steps: list[Step], norm: Norm) -> tuple[Array, Array, Step] | None:
+    """The normed numbers before scale and shift, and the variance, or the mean square, that they should have."""
+    spread_of: Callable[[Array], Array] = (lambda x: x.var(axis=-1)) if norm == "layer" else _mean_square
     for step in steps:
-        if step.op == "layer_norm":
+        if step.op in ("layer_norm", "rms_norm"):
             x = step.inputs[0].array.astype(np.float64)
-            variance = x.var(axis=-1)
             eps = step.settings.get("eps", 1e-5)
-            share = variance / (variance + float(eps if isinstance(eps, int | float) else 1e-5))
+            least = (
+                np.finfo(step.outputs[0].array.dtype).eps if eps is None else 1e-5
+            )  # torch's own, where none is said
             out = step.outputs[0].array.astype(np.float64)
             for name, undo in (("bias", np.subtract), ("weight", np.divide)):
                 operand = step.operand(name)
                 out = undo(out, operand.array) if hasattr(operand, "array") else out
-            return out, share, step
+            return out, _share(spread_of(x), float(eps if isinstance(eps, int | float) else least)), step
     found = next((step for step in steps if step.outputs and step.outputs[0].name == "normed"), None)
-    centred = found.inputs[0] if found is not None and found.inputs else None
-    if found is None or centred is None:
+    given = found.inputs[0] if found is not None and found.inputs else None
+    if found is None or given is None:
         return None
     eps_added = [step.settings.get("other") for step in steps if step.op == "add" and len(step.inputs) == 1]
     eps = float(next((e for e in eps_added if isinstance(e, int | float)), 0.0))
-    variance = centred.array.astype(np.float64).var(axis=-1)
-    share = np.divide(variance, variance + eps, out=np.zeros_like(variance), where=variance + eps > 0)
-    return found.outputs[0].array.astype(np.float64), share, found
+    return found.outputs[0].array.astype(np.float64), _share(spread_of(given.array.astype(np.float64)), eps), found
+
+
+def _share(spread: Array, eps: float) -> Array:
+    """What is left of 1 where eps was added to what is divided by."""
+    return np.divide(spread, spread + eps, out=np.zeros_like(spread), where=spread + eps > 0)
 
 
 def _tolerance(step: Step) -> float:
@@ -136,6 +168,4 @@ _BY_KIND: dict[str, tuple[_Measure, ...]] = {
     "probabilities": (rows_sum_to_one,),
     "residual": (sum_of_its_parts,),
     "embeddings": (sum_of_its_parts,),
-    "norm": (mean_zero_variance_one,),
-    "final_norm": (mean_zero_variance_one,),
 }

@@ -58,25 +58,13 @@ def ngrams(text: Sequence[int], size: int) -> list[Ngram]:
     return [tuple(text[start : start + size]) for start in range(len(text) - size + 1)]
 
 
-def distinct(texts: Sequence[Sequence[int]], size: int) -> float | None:
-    """Different n-grams over all n-grams, all texts together: distinct-n (Li et al. 2016, 5)."""
-    return _mean(_distinct(texts, size))
-
-
 def repetition(text: Sequence[int], size: int) -> float | None:
     """The share of n-grams that came before in the same text: seq-rep-n (Welleck et al. 2020, 6)."""
     return _mean(_repetition(text, size))
 
 
-def overlap(texts: Sequence[Sequence[int]], size: int) -> float | None:
-    """How alike the texts are: shared over all different n-grams (Jaccard 1912), a mean over the pairs of texts.
-
-    1 if all texts are made of the same n-grams, 0 if no two share any. Pairs without n-grams don't count.
-    """
-    return _mean(_overlap(texts, size))
-
-
 def _distinct(texts: Sequence[Sequence[int]], size: int) -> Counts:
+    """Different n-grams out of all n-grams, all texts together: distinct-n (Li et al. 2016, 5)."""
     found = [ngram for text in texts for ngram in ngrams(text, size)]
     return ((len(set(found)), len(found)),) if found else ()
 
@@ -87,6 +75,7 @@ def _repetition(text: Sequence[int], size: int) -> Counts:
 
 
 def _overlap(texts: Sequence[Sequence[int]], size: int) -> Counts:
+    """For every two texts, the n-grams that both have out of those that either has (Jaccard 1912), if there are any."""
     sets = [set(ngrams(text, size)) for text in texts]
     return tuple((len(a & b), len(a | b)) for a, b in combinations(sets, 2) if a | b)
 

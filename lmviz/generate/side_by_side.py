@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lmviz.generate.beam import BeamSearch, beam_search
-from lmviz.generate.generation import Generation, generate_all
+from lmviz.generate.beam import BeamSearch
+from lmviz.generate.generation import Generation
 from lmviz.generate.measures import Diversity, diversity
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
@@ -22,17 +22,6 @@ class Outcome:
     log_probs: tuple[float, ...]  # ln of the probability of the new tokens together, in nats
     diversity: Diversity
     finals: tuple[float | None, ...] = ()  # of a beam search: the scores by which its texts are ranked
-
-
-def side_by_side(checkpoint: Checkpoint, prompt: Sequence[int], choices: Sequence[Settings]) -> tuple[Outcome, ...]:
-    """One outcome for each choice. Those with the same seed are drawn with the same random numbers."""
-    return tuple(outcome(checkpoint, prompt, settings) for settings in choices)
-
-
-def outcome(checkpoint: Checkpoint, prompt: Sequence[int], settings: Settings) -> Outcome:
-    if settings.strategy == "beam":
-        return of_search(checkpoint, beam_search(checkpoint, prompt, settings))
-    return of_generations(checkpoint, generate_all(checkpoint, prompt, settings))
 
 
 def of_generations(checkpoint: Checkpoint, generations: Sequence[Generation]) -> Outcome:

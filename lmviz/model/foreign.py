@@ -117,9 +117,6 @@ class ForeignTokenizer:
     def id_to_token(self, id: int) -> str | None:
         return self._tokens.get(id)
 
-    def token_to_id(self, token: str) -> int | None:
-        return self.vocabulary.get(token)
-
     def to_str(self, pretty: bool = True) -> str:
         return str(self._ask({"do": "write"}, OPENING)["text"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save
-from torch import Size, Tensor
+from torch import Tensor
 
 from lmviz.quantise.scheme import Scheme
 
@@ -17,14 +17,6 @@ def pack(codes: Tensor, scheme: Scheme) -> Tensor:
         return counted
     pairs = F.pad(counted, (0, len(counted) % 2)).reshape(-1, 2)
     return pairs[:, 0] | pairs[:, 1] << 4
-
-
-def unpack(packed: Tensor, shape: Size, scheme: Scheme) -> Tensor:
-    """The codes (int16) that were packed."""
-    counted = packed
-    if scheme.n_bits == 4:
-        counted = torch.stack([packed & 15, packed >> 4], dim=1).flatten()
-    return counted[: shape.numel()].to(torch.int16).reshape(shape) + scheme.lowest
 
 
 def bytes_on_disk(tensors: dict[str, Tensor]) -> int:

@@ -14,6 +14,7 @@ from lmviz.explain import explain
 from lmviz.explain.backward import explain_gradient
 from lmviz.generate.reading import prompt_tokens
 from lmviz.generate.readout import NextTokenLoss, Readout
+from lmviz.model.architectures import record_of
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
 from lmviz.registry.edits import Edit, functions_of
@@ -86,7 +87,8 @@ class Recording:
     def checks(self, stage: Stage) -> tuple[Check, ...]:
         """What must hold at a stage, with what was measured."""
         if stage.index not in self._checks:
-            self._checks[stage.index] = checks_of(self.trace, stage)
+            record = record_of(self.checkpoint.config)
+            self._checks[stage.index] = checks_of(self.trace, stage, record.norm if record is not None else None)
         return self._checks[stage.index]
 
     @cached_property

@@ -20,7 +20,7 @@ from lmviz.quantise.aware import finish, prepare
 from lmviz.quantise.calibration import ACTIVATIONS, Range, calibrate, quantise_activations
 from lmviz.quantise.models import QuantisedModel, quantise_model
 from lmviz.quantise.quantised import Quantised, quantise
-from lmviz.quantise.scheme import FLOATS, INTEGERS, Scheme
+from lmviz.quantise.scheme import Scheme
 from lmviz.registry.models import Models
 from lmviz.registry.reference import Reference
 from lmviz.registry.run import RunModel
@@ -34,7 +34,6 @@ from lmviz.train.recipe import QuantisationRecipe, Recipe, TrainingRecipe
 from lmviz.train.runs import LONGEST_NAME
 from lmviz.train.store.run_table import Run
 
-FORMATS = (*FLOATS, *INTEGERS)
 MODELS_KEPT = 12
 WIDEST = 128  # tokens of a window on which a model is measured
 TEXTS = 4  # that a model writes to be compared

@@ -48,23 +48,6 @@ class Cut:
         return n_read / len(self.tokens) if len(self.tokens) else 0.0
 
 
-def compare(text: str, learned_from: str | None = None, d_vocab: int = 300) -> tuple[Cut, ...]:
-    """The text cut into characters, words and byte pairs (of at most `d_vocab` tokens).
-
-    Args:
-        learned_from: the text that the vocabularies come from; None: the text itself.
-    """
-    source = text if learned_from is None else learned_from
-    return cuts(
-        text,
-        {
-            "characters": Tokenizer.characters(source),
-            "words": Tokenizer.words(source),
-            "bpe": Tokenizer.bpe(source, d_vocab),
-        },
-    )
-
-
 def cuts(text: str, tokenizers: Mapping[str, Tokenizer]) -> tuple[Cut, ...]:
     """The text cut by each of some tokenizers."""
     return tuple(Cut(kind, tokenizer, tokenizer.encode(text)) for kind, tokenizer in tokenizers.items())

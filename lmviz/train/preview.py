@@ -45,11 +45,6 @@ def check_data(tokenizer: Tokenizer, text: str) -> RoundTrip:
     return RoundTrip(tokens, tokenizer.decode(tokens.ids), tuple(_parts(tokens)))
 
 
-def vocabulary(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """The text of every token, by its id."""
-    return tuple(tokenizer.piece(id) for id in range(tokenizer.d_vocab))
-
-
 def _aligned(inputs: list[int], targets: list[int], tokenizer: Tokenizer) -> Aligned:
     counted = [pos for pos, target in enumerate(targets) if target != IGNORED]
     n_pos = counted[-1] + 1 if counted else len(inputs)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmviz.quantise.packing import pack, unpack
+from lmviz.quantise.packing import pack
 from lmviz.quantise.quantised import quantise
 from lmviz.quantise.scheme import Scheme
 from lmviz.quantise.working import error_map, work_out
@@ -24,6 +24,14 @@ SCHEMES = st.builds(
     granularity=st.sampled_from(["tensor", "channel", "group"]),
     group_size=st.integers(1, 12),
 )
+
+
+def unpack(packed: torch.Tensor, shape: torch.Size, scheme: Scheme) -> torch.Tensor:
+    """The codes (int16) that were packed."""
+    counted = packed
+    if scheme.n_bits == 4:
+        counted = torch.stack([packed & 15, packed >> 4], dim=1).flatten()
+    return counted[: shape.numel()].to(torch.int16).reshape(shape) + scheme.lowest
 
 
 @given(MATRICES, SCHEMES)

@@ -16,7 +16,7 @@ from lmviz.generate.beam import KEPT, BeamSearch, beam_search, beam_searches
 from lmviz.generate.draw import draw
 from lmviz.generate.filters import keep_top_p
 from lmviz.generate.generation import generate, generate_all, repeats, token_steps
-from lmviz.generate.measures import MEASURES, distinct, diversity, overlap, repetition
+from lmviz.generate.measures import MEASURES, diversity, repetition
 from lmviz.generate.presets import (
     NAME_EDGE,
     PRESETS,
@@ -28,12 +28,12 @@ from lmviz.generate.presets import (
 )
 from lmviz.generate.reading import next_logits, prompt_ids
 from lmviz.generate.settings import Settings, notes
-from lmviz.generate.side_by_side import side_by_side
 from lmviz.generate.token_step import next_token
 from lmviz.model.checkpoint import Checkpoint, load
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.tokenizer import Tokenizer
 from tests.conftest import ROOT
+from tests.outcomes import outcome
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 
@@ -265,9 +265,8 @@ def test_beams_find_what_greedy_misses(names: Checkpoint) -> None:
     edge = names.tokenizer.id(".")
     assert edge is not None
     settings = Settings("beam", stop=(edge,), n_beams=4, max_new_tokens=10)
-    greedy, beam = side_by_side(
-        names, [edge], [replace(settings, strategy="greedy"), replace(settings, length_penalty=0)]
-    )
+    choices = (replace(settings, strategy="greedy"), replace(settings, length_penalty=0))
+    greedy, beam = (outcome(names, [edge], choice) for choice in choices)
     assert beam.log_probs[0] > greedy.log_probs[0]
 
 
@@ -337,10 +336,10 @@ def test_what_was_finished_and_gave_way_is_told(names: Checkpoint) -> None:
 
 
 def test_measures_by_hand() -> None:
-    assert distinct([[1, 2, 1], [1, 3]], 1) == 3 / 5
-    assert distinct([[1, 2, 1], [1, 3]], 2) == 1
-    assert repetition([1, 2, 1, 2, 1, 3], 2) == 1 - 3 / 5
-    assert overlap([[1, 2, 3], [1, 2, 4], [5, 6]], 2) == pytest.approx((1 / 3 + 0 + 0) / 3)
+    assert diversity([[1, 2, 1], [1, 3]]).distinct_1 == 3 / 5
+    assert diversity([[1, 2, 1], [1, 3]]).distinct_2 == 1
+    assert diversity([[1, 2, 1, 2, 1, 3]]).repetition == repetition([1, 2, 1, 2, 1, 3], 2) == 2 / 5
+    assert diversity([[1, 2, 3], [1, 2, 4], [5, 6]]).overlap == pytest.approx((1 / 3 + 0 + 0) / 3)
     assert diversity([[1, 2, 3], [1, 2, 4], [5, 6]]).overlap_of == ((1, 3), (0, 3), (0, 3))
 
 
@@ -352,7 +351,7 @@ def test_measures_of_nothing_are_none() -> None:
 
 def test_a_hot_model_is_more_varied_than_a_cold_one(names: Checkpoint) -> None:
     choices = [Settings(temperature=temperature, n_sequences=8, stop=(0,)) for temperature in (0.2, 2.0)]
-    cold, hot = side_by_side(names, [0], choices)
+    cold, hot = (outcome(names, [0], choice) for choice in choices)
     assert len(cold.texts) == 8
     assert (cold.diversity.distinct_2 or 1) < (hot.diversity.distinct_2 or 0)
     assert (cold.diversity.overlap or 0) > (hot.diversity.overlap or 1)

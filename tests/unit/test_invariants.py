@@ -9,6 +9,7 @@ import torch
 
 import lmviz
 from lmviz.debug.invariants import Check, checks_of
+from lmviz.model.architecture import Norm
 from lmviz.stages.stages import stages_of
 from tests.conftest import ROOT, SAMPLES
 
@@ -78,6 +79,57 @@ def test_one_wrong_number_in_any_row_of_any_head_is_measured(row: int, head: int
 def test_the_measured_value_is_the_tensors_own() -> None:
     found = checks("names", ".mar", blocks__0__attn__pattern=lambda p: p * 0.5)
     assert min(check.measured for check in found if check.name == "rows_sum_to_one") == pytest.approx(0.5)
+
+
+class _RMSNorm(torch.nn.Module):
+    """A norm that does not centre: written out under the name that our lessons use, or torch's own."""
+
+    def __init__(self, written_out: bool) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([0.5, 1.0, 2.0, 4.0]))
+        self.written_out = written_out
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.written_out:
+            return torch.nn.functional.rms_norm(x, (4,), self.weight)
+        mean_square = x.pow(2).mean(dim=-1, keepdim=True)
+        normed = x / torch.sqrt(mean_square + 1e-6)
+        return normed * self.weight
+
+
+class _Normed(torch.nn.Module):
+    def __init__(self, written_out: bool) -> None:
+        super().__init__()
+        self.norm_1 = _RMSNorm(written_out)
+        self.out = torch.nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.norm_1(x))
+
+
+@pytest.mark.parametrize("norm", [None, "rms"])
+@pytest.mark.parametrize("written_out", [True, False])
+def test_a_norm_that_does_not_centre_has_mean_square_one(written_out: bool, norm: Norm | None) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 3, 4) + 5
+
+    def found(**edits: Change) -> dict[str, Check]:
+        trace = lmviz.record(_Normed(written_out), x, edits=edits)
+        return {check.name: check for stage in stages_of(trace) for check in checks_of(trace, stage, norm)}
+
+    assert found()["mean_square_one"].holds
+    assert not {"mean_zero", "variance_one"} & found().keys()
+    where = "norm_1.normed" if written_out else "norm_1"
+    assert not found(**{where: lambda normed: normed * 1.1})["mean_square_one"].holds
+
+
+def test_what_a_norm_must_do_is_what_the_architecture_says() -> None:
+    checkpoint = lmviz.load(ROOT / "sample_models/names")
+    with torch.no_grad():
+        trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(".mar").ids_tensor)
+    (norm, *_) = (stage for stage in stages_of(trace) if stage.kind == "norm")
+    for says, names in (("layer", {"mean_zero", "variance_one"}), ("rms", {"mean_square_one"}), ("none", set())):
+        assert {check.name for check in checks_of(trace, norm, says)} - {"finite"} == names  # type: ignore[arg-type]
 
 
 class _Attends(torch.nn.Module):

@@ -14,7 +14,7 @@ from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens import learning as learning_module
 from lmviz.tokens.analysis import CASES, KINDS, analyse, variants
-from lmviz.tokens.comparing import compare, cuts
+from lmviz.tokens.comparing import Cut, cuts
 from lmviz.tokens.gpt2 import gpt2
 from lmviz.tokens.learning import AT_ONCE, BYTES, LONGEST_TEXT, MOST_MERGES, learn, learners
 from lmviz.tokens.pairs import merged, pairs_of
@@ -157,8 +157,15 @@ def test_lone_surrogates_are_left_out() -> None:
 # -- comparing ---------------------------------------------------------------------------------------------------------
 
 
+def compare(text: str, learned_from: str) -> tuple[Cut, ...]:
+    """A text cut into characters, words and byte pairs that come from another."""
+    bpe = Tokenizer.bpe(learned_from, 300)
+    tokenizers = {"characters": Tokenizer.characters(learned_from), "words": Tokenizer.words(learned_from), "bpe": bpe}
+    return cuts(text, tokenizers)
+
+
 def test_fewer_tokens_cost_a_larger_vocabulary() -> None:
-    characters, words, bpe = compare(TEXT * 4, d_vocab=300)
+    characters, words, bpe = compare(TEXT * 4, TEXT * 4)
     assert len(characters.tokens) > len(bpe.tokens) >= len(words.tokens)
     assert characters.d_vocab == len(set(TEXT))
     assert characters.ln_d_vocab == math.log(characters.d_vocab)
@@ -167,7 +174,7 @@ def test_fewer_tokens_cost_a_larger_vocabulary() -> None:
 
 
 def test_another_text_than_the_one_learned_from_shows_what_is_lost() -> None:
-    characters, words, bpe = compare("a cat!", learned_from="the cat")
+    characters, words, bpe = compare("a cat!", "the cat")
     assert [text for _, text in characters.tokens.dropped] == ["!"]
     assert list(words.tokens.unknown) == [True, True]
     assert not any(bpe.tokens.unknown)

@@ -21,7 +21,7 @@ from lmviz.train.data import LARGEST_WINDOWS, read_corpus, split, windows
 from lmviz.train.gradient import loss_of
 from lmviz.train.initial import first_model, new_model, sizes_of
 from lmviz.train.memory import check_memory, memory_of
-from lmviz.train.preview import aligned, check_data, vocabulary
+from lmviz.train.preview import aligned, check_data
 from lmviz.train.progress import bar, clock
 from lmviz.train.recipe import (
     DataRecipe,
@@ -219,7 +219,6 @@ def test_a_round_trip_marks_what_was_lost() -> None:
     assert words.decoded == "the <unk> cat"
     assert check_data(Tokenizer.bpe("abc", 256), "né?").is_exact
     assert check_data(Tokenizer.characters("abc"), "").parts == ()
-    assert vocabulary(Tokenizer.characters("ba", ("<unk>",))) == ("a", "b", "<unk>")
 
 
 def test_the_floor_under_a_double_softmax_is_what_a_perfect_model_gets_through_it() -> None:

@@ -12,7 +12,6 @@ import lmviz
 from lmviz.errors import UserError
 from lmviz.generate.generation import Writing, generate
 from lmviz.generate.settings import Settings
-from lmviz.generate.side_by_side import outcome
 from lmviz.registry.kinds import read_reference
 from lmviz.services import generation
 from lmviz.services.generation import _drafts
@@ -21,6 +20,7 @@ from lmviz.services.tokenizers import FILES
 from lmviz.train.initial import first_model
 from lmviz.train.recipe import read_recipe
 from tests.conftest import ROOT, SAMPLES
+from tests.outcomes import outcome
 
 
 @pytest.fixture(scope="module")
