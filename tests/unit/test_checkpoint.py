@@ -166,7 +166,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "config is a list": (write("config.json", b"[1]"), r"config\.json must hold a JSON object, \{\.\.\.\}; .* list"),
     "config is nested": (write("config.json", b"[" * 100_000), r"config\.json must be JSON"),
     "config is binary": (write("config.json", b"\xff"), r"config\.json must be text in UTF-8; byte 0"),
-    "config is huge": (write("config.json", b" " * (2**20 + 1)), r"config\.json must be at most 1048576 bytes"),
+    "config is huge": (write("config.json", b" " * (10**6 + 1)), r"config\.json must be at most 1000000 bytes"),
     "unknown architecture": (edit_config(model_type="bert"), "must be one of gpt2, mini_llm.*; got 'bert'"),
     "architecture is a list": (edit_config(model_type=["gpt2"]), "model_type in config.json must be one of"),
     "size is a word": (edit_config(n_embd="6"), "n_embd in config.json must be a whole number, 1 or more; got '6'"),
@@ -208,7 +208,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: Tokenizer.characters("abcdefgh").save(folder / "tokenizer.json"),
         "below the model's d_vocab of 4; they go up to 7",
     ),
-    "card is huge": (write("README.md", b"x" * (2**20 + 1)), r"README\.md must be at most"),
+    "card is huge": (write("README.md", b"x" * (10**6 + 1)), r"README\.md must be at most"),
 }
 
 

@@ -240,7 +240,7 @@ class Scale(nn.Module):
         return bigger / 2
 
 
-MB = 2**20
+MB = 10**6
 
 
 @pytest.mark.parametrize("n", [4, 40])

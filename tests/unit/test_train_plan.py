@@ -171,7 +171,7 @@ def test_ones_own_text_is_a_text_a_line_or_one_in_all() -> None:
         (b"", "two tokens or more"),
         (b" \n \n", "two tokens or more"),
         (b"caf\xe9", "must be in UTF-8; byte 3 is not"),
-        (b"a" * (LARGEST_OWN + 1), "can have 1048576 bytes at most; this one has 1048577"),
+        (b"a" * (LARGEST_OWN + 1), "can have 1000000 bytes at most; this one has 1000001"),
     ],
 )
 def test_ones_own_text_that_cannot_be_trained_on_is_refused(written: bytes, sentence: str) -> None:
