@@ -226,8 +226,8 @@ OWN = {  # files that come with lmviz or that it wrote itself
     "lmviz/tokens/gpt2.py",
     "lmviz/debug/memory/__main__.py",
     "lmviz/train/store/files.py",
-    "lmviz/train/store/life.py",
-    "lmviz/train/work/staff.py",
+    "lmviz/train/store/liveness.py",
+    "lmviz/train/work/trainer_pool.py",
 }
 OPENING = {"open", "read_text", "read_bytes", "readlines", "fdopen"}
 
