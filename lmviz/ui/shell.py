@@ -70,7 +70,7 @@ def navigate(navigation: Any) -> None:
     chosen = navigation(pages, position="top")
     if not server.is_imported():  # the shell has been painted: there is time for torch now
         with st.spinner(text(language, "app.loading")):
-            server.import_pages()
+            server.import_shared()
     chosen.run()
     sources.footer(state.language(), LISTED[pages.index(chosen)][0])
 
