@@ -31,7 +31,11 @@ def target(source: Path) -> Path:
 def declarations(source: Path) -> str:
     """The text of the declarations that belong to a Python file."""
     own = _declared(source)
-    written = [_interface(value) if is_typeddict(value) else _alias(name, value) for name, value in own.items()]
+    bases = _bases(source)
+    written = [
+        _interface(value, bases.get(name, [])) if is_typeddict(value) else _alias(name, value)
+        for name, value in own.items()
+    ]
     head = HEAD.format(source=source.relative_to(ROOT).as_posix())
     return "\n".join([head, *_imports(source, set(own), "".join(written)), *written])
 
@@ -67,12 +71,24 @@ def _alias(name: str, value: object) -> str:
     return f"export type {name} = {_written(value)};\n"
 
 
-def _interface(declared: Any) -> str:
+def _interface(declared: Any, bases: list[Any]) -> str:
+    inherited = {key for base in bases for key in get_type_hints(base)}
     hints = get_type_hints(declared, include_extras=True)
-    keys = "".join(f"  {_key(key, hint)};\n" for key, hint in hints.items())
+    keys = "".join(f"  {_key(key, hint)};\n" for key, hint in hints.items() if key not in inherited)
+    extends = f" extends {', '.join(base.__name__ for base in bases)}" if bases else ""
     doc = (declared.__doc__ or "").strip().partition("\n")[0]
     comment = f"/** {doc} */\n" if doc and not doc.startswith("dict(") else ""
-    return f"{comment}export interface {declared.__name__} {{\n{keys}}}\n"
+    return f"{comment}export interface {declared.__name__}{extends} {{\n{keys}}}\n"
+
+
+def _bases(source: Path) -> dict[str, list[Any]]:
+    """The TypedDicts that each class of a file extends; the classes themselves have forgotten it."""
+    known, found = vars(_module(source)), {}
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            bases = [known[base.id] for base in node.bases if isinstance(base, ast.Name)]
+            found[node.name] = [base for base in bases if is_typeddict(base)]
+    return found
 
 
 def _key(key: str, hint: Any) -> str:

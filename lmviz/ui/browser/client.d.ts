@@ -104,6 +104,12 @@ export interface Given<Data> {
   setTriggerValue: (name: string, value: unknown) => void;
 }
 
+/** What is set up in an element: it shows what is sent, until it leaves the page. */
+export interface Mounted<Data> {
+  show: (data: Data, trigger: Given<Data>["setTriggerValue"]) => void;
+  stop: () => void;
+}
+
 /** What every picture of a page of widgets has beside its own data. */
 export interface Spoken {
   lang: string;

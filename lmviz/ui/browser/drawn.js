@@ -2,20 +2,11 @@
 
 // @ts-check
 
-/** @import { Given, Send, Spoken } from "./client.d.ts" */
+/** @import { Given, Mounted, Send, Spoken } from "./client.d.ts" */
 
 import { isDark } from "./colour.js";
-import { part, parts } from "./dom.js";
-
-/**
- * @template Data
- * @typedef {object} Mounted
- * @property {(data: Data, trigger: Given<Data>["setTriggerValue"]) => void} show
- * @property {() => void} stop
- */
-
-/** @type {WeakMap<Element, Mounted<any>>} */
-const mounted = new WeakMap();
+import { parts } from "./dom.js";
+import { component } from "./mounted.js";
 
 // Boxes that scroll keep their place when what is in them is drawn anew.
 /** @type {(root: HTMLElement, redraw: () => void) => void} */
@@ -69,15 +60,5 @@ export const drawn = (draw, settle) => {
     };
   };
 
-  /** @type {(given: Given<Data>) => () => void} */
-  return ({ data, parentElement, setTriggerValue }) => {
-    const root = part(parentElement, ".lm");
-    const state = mounted.get(root) ?? mount(root);
-    mounted.set(root, state);
-    state.show(data, setTriggerValue);
-    return () => {
-      state.stop();
-      mounted.delete(root);
-    };
-  };
+  return component(mount);
 };

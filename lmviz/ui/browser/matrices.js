@@ -2,23 +2,15 @@
 
 // @ts-check
 
-/** @import { Given, TensorPage } from "./client.d.ts" */
+/** @import { Given, Mounted, TensorPage } from "./client.d.ts" */
 /** @import { Matrices } from "./panel.d.ts" */
 
 import { isDark } from "./colour.js";
 import { h, part } from "./dom.js";
 import { drawTensors } from "./figure.js";
+import { component } from "./mounted.js";
 
 const PHONE = 560; // pixels
-
-/**
- * @typedef {object} Mounted
- * @property {(data: Matrices, trigger: Given<Matrices>["setTriggerValue"]) => void} show
- * @property {() => void} stop
- */
-
-/** @type {WeakMap<Element, Mounted>} */
-const mounted = new WeakMap();
 
 // Tensors of one shape lie one below the other on a phone, where each then has room for its numbers.
 /** @type {(box: HTMLElement, data: Matrices, page: TensorPage) => void} */
@@ -34,7 +26,7 @@ const drawAll = (box, data, page) => {
   }
 };
 
-/** @type {(root: HTMLElement) => Mounted} */
+/** @type {(root: HTMLElement) => Mounted<Matrices>} */
 const mount = (root) => {
   const box = part(root, ".pictures");
   /** @type {Matrices | null} */
@@ -79,14 +71,4 @@ const mount = (root) => {
   };
 };
 
-/** @type {(given: Given<Matrices>) => () => void} */
-export default function matrices({ data, parentElement, setTriggerValue }) {
-  const root = part(parentElement, ".lm");
-  const state = mounted.get(root) ?? mount(root);
-  mounted.set(root, state);
-  state.show(data, setTriggerValue);
-  return () => {
-    state.stop();
-    mounted.delete(root);
-  };
-}
+export default component(mount);

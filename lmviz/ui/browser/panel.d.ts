@@ -43,25 +43,7 @@ export interface Window {
 }
 
 /** One tensor of a picture, with the marks on it. */
-export interface TensorPanel {
-  address: string;
-  name: string;
-  role: string;
-  axes: string[];
-  shape: number[];
-  dtype: string;
-  lead: number[];
-  size: number[];
-  start: number[];
-  window: number[];
-  cells: string;
-  integers: boolean;
-  row_axis: string;
-  col_axis: string;
-  row_labels: string[];
-  col_labels: string[];
-  scale: "share" | "signed";
-  peak: number;
+export interface TensorPanel extends Window {
   sign: string;
   result: boolean;
   turned: boolean;

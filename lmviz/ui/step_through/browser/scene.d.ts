@@ -230,21 +230,7 @@ export type Changes = Partial<Place>;
 export type Ahead = Partial<Record<Move, Changes>>;
 
 /** A place, with what the browser needs to draw the next one before it is told. */
-export interface Scene {
-  lang: string;
-  run: string;
-  digits: number;
-  present: boolean;
-  map: StageStop[];
-  tokens: Token[];
-  edits: EditChip[];
-  source: Source | null;
-  picture: TensorPicture | TokenSheet | NextTokens | LossTable;
-  say: Words;
-  inspector: Inspection | null;
-  watch: Watched[];
-  strip: Check[];
-  bar: Bar;
+export interface Scene extends Place {
   ahead: Partial<Record<Move, Changes>>;
   seq: number;
   compared: string;
