@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -26,6 +24,7 @@ from lmviz.train.texts import preset
 from lmviz.ui.text import LANGUAGES, has, text
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, cells_of, complaints, go, picture, scene
+from tests.waiting import until
 
 OURS = r"\b(doctor|bug|lab|game|pitfall|memory|exercise|tips|debug|cure|answer)\.[a-z_]+"
 PLACES = [
@@ -121,13 +120,6 @@ def test_a_temperature_that_leaves_no_choice_or_only_noise_is_told(
     assert (text("en", "doctor.sampling.failed") in words(app)) is alarm
 
 
-def wait(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not is_so():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(open_on: Open) -> None:
     services, plan = Services(), preset("pokemon")
     fast = services.training.train(
@@ -135,13 +127,13 @@ def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(ope
     )
     slow = services.training.train(replace(plan, training=replace(plan.training, steps=100_000)), "slow")
     try:
-        wait(lambda: services.models.runs.get(fast).state == "done" and services.models.runs.get(slow).step >= 10)
+        until(lambda: services.models.runs.get(fast).state == "done" and services.models.runs.get(slow).step >= 10)
         app = open_on("debugging", section="doctor", way="run", run=slow)
         assert not complaints(app)
         assert re.search(r"Still training: step [\d,]+ of 100,000", words(app))
         assert text("en", "doctor.the_model") not in words(app)
         services.models.runs.stop(slow)
-        wait(lambda: services.models.runs.get(slow).state not in ("queued", "running"))
+        until(lambda: services.models.runs.get(slow).state not in ("queued", "running"))
         app.run()
         assert not app.exception and not app.error
         assert "Still training" not in words(app)

@@ -19,7 +19,7 @@ from lmviz.train.runs import Runs
 from lmviz.train.texts import preset
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, errors
-from tests.pages.waiting import until_rests
+from tests.waiting import until_rests
 
 LINKS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "kept_links.json").read_text(encoding="utf-8"))
 STEPS = 6  # of the run that links name

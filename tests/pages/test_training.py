@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -24,8 +23,7 @@ from lmviz.ui.text import LANGUAGES, number, text
 from lmviz.ui.training import curves, model_card
 from lmviz.ui.training.view import View
 from tests.pages.conftest import Open, complaints, picture, scene
-
-PATIENCE = 120.0  # seconds
+from tests.waiting import rests, until, until_rests
 
 
 def html(app: AppTest) -> str:
@@ -55,17 +53,6 @@ def runs() -> Iterator[Runs]:
     runs.close()
 
 
-def wait(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def rests(runs: Runs, run: str) -> bool:
-    return next(one.state for one in runs.all() if one.id == run) not in ("queued", "running")
-
-
 def short(steps: int = 20) -> Recipe:
     recipe = preset("pokemon")
     return replace(recipe, training=replace(recipe.training, steps=steps))
@@ -75,7 +62,7 @@ def short(steps: int = 20) -> Recipe:
 def trained(runs: Runs) -> str:
     """A short run that is done; tests that use it change nothing."""
     run = runs.start(short(), "Twenty")
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     return run
 
 
@@ -104,7 +91,7 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
     assert cells == [list(".bulbiza"), list("bulbizar")]
     app.button(key="go").click().run()
     run = run_of(app)
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     app.run()
     assert not complaints(app)
     assert runs.get(run).state == "done"
@@ -152,7 +139,7 @@ def test_a_loss_that_blew_up_is_in_sight_and_said_to_have_done_so(open_training:
     run = runs.start(
         replace(recipe, training=replace(recipe.training, learning_rate=20.0, schedule="constant")), "Boom"
     )
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     curve = runs.series(run, "loss", 10**6)
     losses = dict(zip_of(curve))
     app = open_training(run=run, lang=lang)
@@ -236,7 +223,7 @@ def test_ones_own_text_is_cut_and_trained(open_training: Open, runs: Runs) -> No
     app.select_slider(key="recipe training.steps").set_value(10).run()
     app.button(key="go").click().run()
     run = run_of(app)
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     assert runs.get(run).state == "done"
     assert runs.recipe(run).data.texts[1] == "le chien dort"
     runs.delete(run)
@@ -266,7 +253,7 @@ def test_a_run_can_start_from_a_sample_model(open_training: Open, runs: Runs) ->
     assert app.select_slider(key="recipe model.d_model").disabled
     app.button(key="go").click().run()
     run = run_of(app)
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     assert (runs.get(run).state, runs.get(run).recipe.model.d_model) == ("done", 64)
     runs.delete(run)
 
@@ -364,19 +351,19 @@ def test_two_times_are_compared(open_training: Open, trained: str) -> None:
 
 def test_a_run_is_paused_stepped_resumed_renamed_and_deleted(open_training: Open, runs: Runs) -> None:
     run = runs.start(short(10**6), "Long")
-    wait(lambda: runs.get(run).step > 0)
+    until(lambda: runs.get(run).step > 0)
     app = open_training(run=run)
     app.button(key="do pause").click().run()
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     at = runs.get(run).step
     app.run().button(key="do single").click().run()
-    wait(lambda: runs.get(run).step == at + 1 and rests(runs, run))
+    until(lambda: runs.get(run).step == at + 1 and rests(runs, run))
     app.run().text_input(key="run_name").set_value("Mine").run()
     assert runs.get(run).name == "Mine"
     app.button(key="do resume").click().run()
-    wait(lambda: runs.get(run).step > at + 1)
+    until(lambda: runs.get(run).step > at + 1)
     app.run().button(key="do stop").click().run()
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     assert runs.get(run).state == "stopped"
     app.run().checkbox(key=f"sure {run}").check().run().button(key="do delete").click().run()
     assert run not in {one.id for one in runs.all()}
@@ -385,7 +372,7 @@ def test_a_run_is_paused_stepped_resumed_renamed_and_deleted(open_training: Open
 
 def test_a_run_that_waits_says_its_place(open_training: Open, runs: Runs) -> None:
     busy = [runs.start(short(10**6), f"Busy {i}") for i in range(runs.limits.at_once)]
-    wait(lambda: all(runs.get(one).state == "running" for one in busy))
+    until(lambda: all(runs.get(one).state == "running" for one in busy))
     waiting = [runs.start(short(), f"Waits {i}") for i in range(2)]
     app = open_training(run=waiting[1])
     assert text("en", "train.queued", place=2) in said(app)
@@ -398,7 +385,7 @@ def test_a_run_that_came_to_no_number_says_so_and_opens_the_step(open_training: 
     recipe = short()
     wild = replace(recipe.training, optimizer="sgd", schedule="constant", learning_rate=1e38)
     run = runs.start(replace(recipe, training=wild), "Wild")
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     step = runs.get(run).details["step"]
     app = open_training(run=run)
     assert len(app.error) == 1
@@ -413,7 +400,7 @@ def test_a_number_that_is_older_than_the_run_says_of_which_step_it_is(open_train
     recipe = short(30)
     wild = replace(recipe.training, optimizer="sgd", schedule="constant", learning_rate=100.0)
     run = runs.start(replace(recipe, training=wild), "Wilder")
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     measured = int(runs.series(run, "accuracy", 10).steps[-1])
     assert measured < runs.get(run).step
     assert f"Accuracy, step {measured}" in html(open_training(run=run))
@@ -434,7 +421,7 @@ def test_a_new_training_starts_from_a_checkpoint(open_training: Open, runs: Runs
     assert in_bar(app, "start") == str(RunModel(trained, 10))
     app.button(key="go").click().run()
     run = run_of(app)
-    wait(lambda: rests(runs, run))
+    until_rests(runs, run)
     first, before = runs.model_at(run, 0).model, runs.model_at(trained, 10).model
     assert all(bool((a == b).all()) for a, b in zip(first.parameters(), before.parameters(), strict=True))
     runs.delete(run)

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +25,9 @@ from lmviz.train.store import database
 from lmviz.train.store.liveness import end, hold, lock_of
 from lmviz.train.texts import preset
 from lmviz.train.work import trainer_pool
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0  # seconds after which something has gone wrong, however slow the machine
 
 
 @pytest.fixture
@@ -49,13 +48,6 @@ def expected(recipe: Recipe) -> list[float]:
     model = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)
     stream = batches_of(corpus.train, recipe.training)
     return [snapshot.loss for snapshot in train(model, stream, recipe.training)]
-
-
-def wait(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def trainer_of(runs: Runs, run: str) -> int:
@@ -92,12 +84,12 @@ def test_a_trainer_that_is_killed_again_and_again_gives_the_curve_of_one_that_wa
     asked = recipe(1800)
     run = runs.start(asked)
     for step in (3, 700):
-        wait(lambda step=step: runs.get(run).step >= step)
+        until(lambda step=step: runs.get(run).step >= step)
         os.kill(trainer_of(runs, run), signal.SIGKILL)
-        wait(lambda: state(runs, run) == "interrupted")
+        until(lambda: state(runs, run) == "interrupted")
         check_files(runs, run)
         runs.resume(run)
-    wait(lambda: state(runs, run) == "done")
+    until(lambda: state(runs, run) == "done")
     assert curve(runs, run) == expected(asked)
     assert runs.get(run).best_step in {stop.step for stop in runs.stops(run)}
 
@@ -117,26 +109,26 @@ def test_a_run_outlives_the_server_that_started_it_and_its_trainer_then_goes(tmp
     assert server.stdout is not None
     run = server.stdout.readline().decode().strip()
     other = Runs(folder, Limits(at_once=1))
-    wait(lambda: other.get(run).step > 0)
+    until(lambda: other.get(run).step > 0)
     server.kill()
     server.wait()
     server.stdout.close()
-    wait(lambda: state(other, run) == "done")
+    until(lambda: state(other, run) == "done")
     assert curve(other, run) == expected(recipe(400))
-    wait(lambda: not trainers(other))
+    until(lambda: not trainers(other))
     other.close()
 
 
 def test_what_does_not_fit_waits_its_turn_and_a_paused_run_makes_room(runs: Runs) -> None:
     first, second = runs.start(recipe(10**6), "first"), runs.start(recipe(20), "second")
-    wait(lambda: state(runs, first) == "running")
+    until(lambda: state(runs, first) == "running")
     assert runs.get(second).queue_place == 1
     runs.pause(first)
-    wait(lambda: state(runs, second) == "done")
+    until(lambda: state(runs, second) == "done")
     assert state(runs, first) == "paused"
     at = runs.get(first).step
     runs.step(first)
-    wait(lambda: state(runs, first) == "paused" and runs.get(first).step == at + 1)
+    until(lambda: state(runs, first) == "paused" and runs.get(first).step == at + 1)
     runs.delete(first)
     assert [found.id for found in runs.all()] == [second]
 
@@ -146,20 +138,20 @@ def test_a_trainer_that_was_stopped_is_ended_and_holds_up_nobody(runs: Runs, mon
     """It holds its lock and never answers: its run is interrupted, the queue goes on, and no number is lost."""
     asked = recipe(500)
     first, second = runs.start(asked, "first"), runs.start(recipe(20), "second")
-    wait(lambda: runs.get(first).step > 0)
+    until(lambda: runs.get(first).step > 0)
     stopped = trainer_of(runs, first)
     os.kill(stopped, signal.SIGSTOP)
     with contextlib.suppress(UserError):  # it may have been stopped while it wrote, and then locks the store
         runs.pause(first)
-    wait(lambda: runs.silence(first) > 1.5)
+    until(lambda: runs.silence(first) > 1.5)
     assert state(runs, first) == "running"
     monkeypatch.setattr(trainer_pool, "SILENT", 2.0)
-    wait(lambda: state(runs, first) == "interrupted")
+    until(lambda: state(runs, first) == "interrupted")
     assert "Its process did not answer for" in (runs.get(first).failure or "")
-    wait(lambda: state(runs, second) == "done")
+    until(lambda: state(runs, second) == "done")
     assert not alive(stopped)
     runs.resume(first)
-    wait(lambda: state(runs, first) == "done")
+    until(lambda: state(runs, first) == "done")
     assert curve(runs, first) == expected(asked)
 
 
@@ -168,14 +160,14 @@ def test_a_trainer_that_hangs_can_be_ended_by_hand_and_does_not_hold_up_closing(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = runs.start(recipe(10**6))
-    wait(lambda: runs.get(run).step > 0)
+    until(lambda: runs.get(run).step > 0)
     os.kill(trainer_of(runs, run), signal.SIGSTOP)
     other = Runs(runs.folder, Limits(at_once=1))  # which did not start that trainer
     other.end(run)
     assert state(other, run) == "interrupted"
     other.close()
     runs.resume(run)
-    wait(lambda: state(runs, run) == "running")
+    until(lambda: state(runs, run) == "running")
     for trainer in trainers(runs):
         os.kill(trainer, signal.SIGSTOP)
     monkeypatch.setattr(trainer_pool, "CLOSING", 0.5)
@@ -218,7 +210,7 @@ def test_a_trainer_that_hangs_while_it_writes_locks_the_store_only_until_it_is_e
     with pytest.raises(UserError, match="locked by another program"):
         runs.rename(run, "new")
     monkeypatch.setattr(trainer_pool, "SILENT", 0.1)
-    wait(lambda: state(runs, run) == "interrupted")
+    until(lambda: state(runs, run) == "interrupted")
     runs.rename(run, "new")
     hanging.wait()
     hanging.stdout.close()

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from lmviz.train.runs import Runs
 
-PATIENCE = 120.0  # seconds
+PATIENCE = 120.0  # seconds after which something has gone wrong, however slow the machine
 
 
 def until(is_so: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def rests(runs: Runs, run: str) -> bool:
