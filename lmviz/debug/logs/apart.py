@@ -8,15 +8,14 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
+from lmviz.bundle import PACKAGES
 from lmviz.debug.logs.columns import Sheet
 from lmviz.debug.logs.reader import read_sheet
 from lmviz.errors import UserError
 
 LONG = 50_000  # characters from which on a process pays
 SECONDS = 60.0  # that it may take
-_HOME = Path(__file__).parents[3]
 
 
 def read_apart(log: str) -> Sheet:
@@ -33,7 +32,7 @@ def read_apart(log: str) -> Sheet:
             input=log.encode("utf-8", "surrogatepass"),
             capture_output=True,
             timeout=SECONDS,
-            cwd=_HOME,
+            cwd=PACKAGES,
             check=True,
         )
     except subprocess.TimeoutExpired as error:

@@ -7,9 +7,9 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from lmviz.bundle import PACKAGES
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE
 from lmviz.train.recipe import ModelRecipe
@@ -17,7 +17,6 @@ from lmviz.train.recipe import ModelRecipe
 TIME_LIMIT = 120.0  # seconds
 LARGEST = 4096 * MEGABYTE  # of a limit
 MARGIN = 48 * MEGABYTE  # on top of a limit: address space that Python and torch take for themselves while they work
-_HOME = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def try_out(trial: Trial, time_limit: float = TIME_LIMIT) -> Outcome:
     command = [sys.executable, "-m", "lmviz.debug.memory", json.dumps(asdict(trial))]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=time_limit, cwd=_HOME, env=_environment(), check=False
+            command, capture_output=True, text=True, timeout=time_limit, cwd=PACKAGES, env=_environment(), check=False
         )
     except subprocess.TimeoutExpired:
         return Outcome("timed_out")

@@ -14,15 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
+from lmviz.bundle import PACKAGES
 from lmviz.errors import UserError
 from lmviz.train.limits import Limits
 from lmviz.train.store.database import Database, transaction
 from lmviz.train.store.files import sentences
 from lmviz.train.store.liveness import SILENT, Silence, end, is_held, lock_of, log_of
 from lmviz.train.store.run_table import interrupt
-
-PACKAGES = Path(__file__).parents[3]  # where `import lmviz` finds us, wherever the app was started
-
 
 CLOSING = 20.0  # seconds that a trainer may take to save its run when it is told to go
 SOON = 5.0  # seconds of silence after which it is not asked first
