@@ -9,6 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_type_hints
 
+import torch
 from torch import Tensor, nn
 
 from lmviz.model.source_edits import Edit
@@ -75,6 +76,12 @@ class Table:
     n_bytes: int
     copies: int  # that the model makes when it is built; a model that is loaded shares one
     make: Callable[[], Tensor]
+
+
+def causal_mask(config: Config) -> tuple[Table, ...]:
+    """Which query may see which key, [query, key]: for modules that hold it as `causal`."""
+    n_ctx = config.n_ctx
+    return (Table("causal", n_ctx**2, config.n_layers, lambda: torch.ones(n_ctx, n_ctx, dtype=torch.bool).tril()),)
 
 
 @dataclass(frozen=True, slots=True)

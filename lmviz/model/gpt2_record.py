@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lmviz.errors import UserError
-from lmviz.model.architecture import Architecture, Kept, Part, Table, Use
+from lmviz.model.architecture import Architecture, Kept, Part, Use, causal_mask
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.sizes import size_in
 from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit
@@ -148,12 +148,6 @@ def _ties(config: GPT2Config) -> dict[str, str]:
     return {"unembed.weight": "tok_embed.weight"} if config.tied else {}
 
 
-def _tables(config: GPT2Config) -> tuple[Table, ...]:
-    """Which query may see which key."""
-    n_ctx = config.n_ctx
-    return (Table("causal", n_ctx**2, config.n_layers, lambda: torch.ones(n_ctx, n_ctx, dtype=torch.bool).tril()),)
-
-
 # Counts and memory ----------------------------------------------------------------------------------------------------
 
 
@@ -211,7 +205,7 @@ print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
     rename=_rename,
     settle=_settle,
     ties=_ties,
-    tables=_tables,
+    tables=causal_mask,
     edits={
         **LEARNED_POSITIONS,
         **ATTENTION,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any
 
-import torch
-
-from lmviz.model.architecture import Architecture, Kept, Part, Table, Use
+from lmviz.model.architecture import Architecture, Kept, Part, Use, causal_mask
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.model.sizes import size_in
 from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit
@@ -59,12 +57,6 @@ def _kept_around(config: MiniLLMConfig) -> tuple[Kept, ...]:
     return Kept(1, "d", (config.d_model,)), Kept(1, "V", (config.d_vocab,))
 
 
-def _tables(config: MiniLLMConfig) -> tuple[Table, ...]:
-    """Which query may see which key."""
-    n_ctx = config.n_ctx
-    return (Table("causal", n_ctx**2, config.n_layers, lambda: torch.ones(n_ctx, n_ctx, dtype=torch.bool).tril()),)
-
-
 RECORD = Architecture(
     name="mini_llm",
     config=MiniLLMConfig,
@@ -85,7 +77,7 @@ ids = checkpoint.tokenizer.encode({prompt}).ids_tensor
 print(checkpoint.tokenizer.piece(int(checkpoint.model(ids)[0, -1].argmax())))""",
     ),
     norm="none",
-    tables=_tables,
+    tables=causal_mask,
     fixed={"activation": "relu", "tied": False, "dropout": 0},
     edits={
         **LEARNED_POSITIONS,
