@@ -94,11 +94,11 @@ class Cache:
                     return self._use(key)  # type: ignore[no-any-return]
             try:
                 thing = make()
+                parts = (*self._budget.parts(key), *self._budget.parts(thing))
             finally:
                 with self._budget.lock:
                     self._making.pop(key, None)
             with self._budget.lock:
-                parts = (*self._budget.parts(key), *self._budget.parts(thing))
                 self._kept[key] = _Entry(thing, parts, next(self._budget.clock))
                 dropped = self._keep_size() | (bool(parts) and self._budget.keep_within())
         if dropped:

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from lmviz.generate.generation import Writing
+from lmviz.stages.navigation import Navigator
 from lmviz.trace.step import Trace
 
 DEPTH = 6  # of dataclasses in dataclasses that are looked into
@@ -43,8 +44,8 @@ def holdings(thing: Any, depth: int = DEPTH) -> Iterator[Holding]:
     elif depth and isinstance(thing, Mapping | tuple | list) and len(thing) < MANY:
         for value in thing.values() if isinstance(thing, Mapping) else thing:
             yield from holdings(value, depth - 1)
-    elif depth and hasattr(thing, "trace"):  # what moves about in one
-        yield from holdings(thing.trace, depth - 1)
+    elif isinstance(thing, Navigator):
+        yield from holdings(thing.trace)
 
 
 def model_bytes(model: nn.Module) -> int:

@@ -62,9 +62,6 @@ class Registry(Protocol):
     def checkpoint(self, reference: Reference) -> Checkpoint:
         """Another model."""
 
-    def title(self, reference: Reference) -> Title:
-        """What another model is called."""
-
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
         """What was made once, made now if it is not there."""
 
