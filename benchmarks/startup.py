@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 
 APPS = {
     "hello world": (ROOT / "benchmarks/apps/hello.py", "text=READY", "text=READY"),
-    "lmviz": (ROOT / "streamlit_app.py", ".st-key-top, [data-testid=stSpinner]", ".lm[data-step]"),
+    "lmviz": (ROOT / "streamlit_app.py", ".lm-loading, .st-key-top", ".lm[data-step]"),
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, Language, error_text, shortened, text, visible
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
+PAINTED = 0.15  # seconds in which the shell reaches the browser: torch's libraries hold the interpreter while they load
 LISTED = (  # the pages in their order; the first opens at once
     ("step_through", ":material/footprint:"),
     ("training", ":material/trending_down:"),
@@ -34,6 +37,7 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-debugger_frame { min-height: calc(100vh - 10rem); }
 .st-key-top [data-testid="InputInstructions"] { display: none; }
 .st-key-top .st-key-language { margin-left: auto; order: 9; }
+.lm-loading { opacity: 0.7; margin: 0; }
 @media (max-width: 820px) {
   [data-testid="stPageLink"] p { white-space: normal !important; }
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
@@ -68,11 +72,19 @@ def navigate(navigation: Any) -> None:
         for name, icon in LISTED
     ]
     chosen = navigation(pages, position="top")
-    if not server.is_imported():  # the shell has been painted: there is time for torch now
-        with st.spinner(text(language, "app.loading")):
-            server.import_shared()
+    if not server.is_imported():
+        _import(language)
     chosen.run()
     sources.footer(state.language(), LISTED[pages.index(chosen)][0])
+
+
+def _import(language: Language) -> None:
+    """Import torch and the services, under a word that is painted at once: a spinner would first be fetched."""
+    place = st.empty()
+    place.html(f'<p class="lm-loading" role="status">{escape(text(language, "app.loading"))}</p>')
+    time.sleep(PAINTED)
+    server.import_shared()
+    place.empty()
 
 
 def language_choice() -> None:

@@ -10,6 +10,7 @@ from lmviz.model.architectures import ARCHITECTURES
 from lmviz.stages.stage import Kind
 from lmviz.ui.formula import svg
 
+AFTER_THE_FIRST_PAGE = 1.0  # seconds
 FORMULAS: dict[Kind, str] = {
     "embeddings": r"x = E_{\mathrm{token}}[\mathrm{id}] + E_{\mathrm{pos}}[\mathrm{pos}]",
     "norm": r"\mathrm{scaled} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} \cdot w + b",
@@ -32,6 +33,9 @@ def formula_of(kind: Kind, record: Architecture[Any] | None) -> str:
 
 
 def warm_up() -> None:
-    """Draw the formulas in the background, so that no first step waits for one."""
+    """Draw the formulas in the background, so that no first step waits for one; but after the first page, which has
+    none and would share the interpreter with it."""
     own = [latex for record in ARCHITECTURES.values() for latex in record.formulas.values()]
-    threading.Thread(target=lambda: [svg(latex) for latex in (*FORMULAS.values(), *own)], daemon=True).start()
+    later = threading.Timer(AFTER_THE_FIRST_PAGE, lambda: [svg(latex) for latex in (*FORMULAS.values(), *own)])
+    later.daemon = True
+    later.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from lmviz.errors import UserError
@@ -77,7 +76,6 @@ def breakpoints(view: View) -> None:
 
 
 def _add_stop(view: View, written: str) -> None:
-
     try:
         stop = str(Breakpoint.parse(written.replace(",", ".")))
     except UserError as error:
@@ -154,9 +152,10 @@ def ledger(run: Recording, view: View) -> None:
 
 def _written(columns: dict[str, list[Any]], lang: Language) -> Any:
     """A table whose numbers read as the page's language writes them, and sort as numbers."""
-
     real = [name for name, values in columns.items() if any(isinstance(value, float) for value in values)]
     whole = [name for name, values in columns.items() if all(isinstance(value, int) for value in values)]
+    import pandas as pd  # a third of a second, which the first page need not wait for
+
     style = pd.DataFrame(columns).style.format(lambda value: number(lang, value, 4), subset=real)
     return style.format(lambda value: integer(lang, value), subset=whole)
 
