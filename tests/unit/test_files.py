@@ -225,9 +225,7 @@ OWN = {  # files that come with lmviz or that it wrote itself
     "lmviz/debug/bugs/source.py",
     "lmviz/tokens/gpt2.py",
     "lmviz/debug/memory/__main__.py",
-    "lmviz/train/store/files.py",
-    "lmviz/train/store/liveness.py",
-    "lmviz/train/work/trainer_pool.py",
+    *(f"lmviz/train/{name}" for name in ("store/files.py", "store/liveness.py", "work/trainer_pool.py")),
 }
 OPENING = {"open", "read_text", "read_bytes", "readlines", "fdopen"}
 
