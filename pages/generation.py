@@ -1,6 +1,8 @@
 """Let a model write on, one token at a time, and see how each was chosen."""
 
-from lmviz.ui import lesson, shared, shell, state
+import streamlit as st
+
+from lmviz.ui import choices, lesson, shared, shell, state
 from lmviz.ui.generation import beam, compare, knobs, one, presets, several
 from lmviz.ui.generation.view import View
 
@@ -12,7 +14,8 @@ shell.look("generation")
 with shell.top(view):
     knobs.model_and_prompt(services, view)
 with shell.sentences(view.lang):
-    with knobs.ways(view.lang, WAYS):
+    with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
+        choices.section("generation.way.", view.lang, WAYS, part="way", label="generation.way", token=None)
         presets.presets(services, view)
     knobs.knobs(view)
     knobs.notes(services, view)

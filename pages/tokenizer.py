@@ -1,6 +1,7 @@
 """How a text becomes tokens: cut it, compare the ways to cut, learn one, and take a vocabulary apart."""
 
 from lmviz.ui import shared, shell, state
+from lmviz.ui.choices import section
 from lmviz.ui.tokenizer import choices, comparing, cutting, learning, returning, vocabulary
 from lmviz.ui.tokenizer.view import View
 
@@ -15,7 +16,7 @@ TABS = {
 view, services = state.here(View), shared.services()
 
 with shell.top(view):
-    choices.tabs(view.lang, TABS)
+    section("tokenizer.tab.", view.lang, TABS, part="tab", label="tokenizer.tab", width="stretch")
 with shell.sentences(view.lang):
     choices.tokenizer_and_text(services, view)
     TABS[view.tab](services, view)

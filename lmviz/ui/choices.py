@@ -40,12 +40,16 @@ def model(services: Services, lang: Language, chosen: Reference, **and_then: Any
     )
 
 
-def with_runs(services: Services, lang: Language, most: int) -> dict[str, str]:
-    """The samples, and the latest trainings as they were last saved, by what opens them: their names on screen."""
+def with_runs(services: Services, lang: Language, most: int, without: str = "") -> dict[str, str]:
+    """The samples, and the latest trainings as they were last saved, by what opens them: their names on screen.
+
+    Args:
+        without: a run that is left out.
+    """
     found: list[Reference] = [Folder(sample) for sample in services.models.sample_names()]
     with suppress(UserError):  # the training page says what is wrong with the folder of runs
         for run in services.models.runs.all()[:most]:
-            if stops := services.models.runs.stops(run.id):
+            if run.id != without and (stops := services.models.runs.stops(run.id)):
                 found.append(RunModel(run.id, stops[-1].step))
     return {str(model): model_name(services, lang, model) for model in found}
 
@@ -67,17 +71,29 @@ def _detail(lang: Language, detail: object) -> object:
     return integer(lang, detail) if isinstance(detail, int) else detail
 
 
-def section(words: str, lang: Language, names: Iterable[str], **and_then: Any) -> None:
-    """Which section of a page is shown; `and_then` lets go of what belonged to the one before.
+def section(
+    words: str,
+    lang: Language,
+    names: Iterable[str],
+    *,
+    part: str = "section",
+    label: str = "",
+    width: Any = "content",
+    **and_then: Any,
+) -> None:
+    """Which section of a page is shown, or which way of looking; `and_then` lets go of what belonged to the one before.
 
     Args:
-        words: how the keys of the sections' names begin in the locale, "debug." say.
+        words: how the keys of their names begin in the locale, "debug." say.
+        part: of the view, that is chosen.
+        label: the key of what they are together; default: the part's, beside their names.
     """
     widgets.segmented_control(
-        text(lang, f"{words}section"),
+        text(lang, label or f"{words}{part}"),
         list(names),
         format_func=lambda name: text(lang, f"{words}{name}"),
         label_visibility="collapsed",
         required=True,
-        **state.bound("section", **and_then),
+        width=width,
+        **state.bound(part, **and_then),
     )

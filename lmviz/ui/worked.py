@@ -62,7 +62,6 @@ class Equation:
 
 def equation(lang: Language, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
     """A template's arithmetic, "{before} ÷ {by}", with as many digits as make it true as it is written."""
-
     pieces = write(template, **numbers)
     formula = parse("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
     given = [float(piece) for piece in pieces if not isinstance(piece, str)]  # type: ignore[arg-type]
@@ -89,7 +88,6 @@ def update(found: Update, lang: Language) -> None:
 
 def equations(found: Update, lang: Language, digits: int = 6) -> str:
     """The lines as LaTeX: symbol, formula, value; ≈ where the numbers as they are written give another one."""
-
     lines = []
     shown: dict[str, float] = {}  # the number that stands on screen, by its symbol
     for line in found.lines:
@@ -111,7 +109,6 @@ def latex_number(lang: Language, shown: str) -> str:
 
 def _from_latex(formula: str, known: Mapping[str, float]) -> float:
     """What a formula of symbols gives; its symbols are those of the lines before it."""
-
     symbols = sorted(known, key=len, reverse=True)
     places = re.compile("|".join(re.escape(symbol) for symbol in symbols))
     text = re.sub(r"\\sqrt\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", r"√(\1)", formula).replace(r"\cdot", "×")
@@ -136,7 +133,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
 
 
 def _arithmetic(why: Explanation, lang: Language, digits: int) -> str:
-
     line = arithmetic.line(why, lang, digits, SHOWN, SHOWN)
     text = "".join(_part(piece, why, lang) for piece in line["pieces"])
     return f"{text} {line['sign']} <b>{line['value']}</b>"
@@ -156,14 +152,12 @@ def _html(drawn: str) -> None:
 
 
 def _part(piece: Piece, why: Explanation, lang: Language) -> str:
-
     return _sum(piece, why, lang) if "terms" in piece else _plain(piece)
 
 
 def _sum(piece: Piece, why: Explanation, lang: Language) -> str:
     """The terms in order; of a long sum the largest, and what the others come to. Where some are 0, the others are
     bold."""
-
     values = why.values
     has_zeros = bool((values == 0).any())
     shown = []
@@ -178,7 +172,6 @@ def _sum(piece: Piece, why: Explanation, lang: Language) -> str:
 
 
 def _plain(piece: Piece) -> str:
-
     return escape(piece["text"] if "text" in piece else _bracketed(piece["shown"], piece.get("held", False)))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, SAMPLES
-from tests.pages.waiting import until
+from tests.waiting import until
 
 SHIPPED = {"pages": ".py", "lmviz/locale": ".po .md", "lmviz/ui": ".js .css .html .png .py", "sample_models": ""}
 

@@ -54,7 +54,6 @@ def _name(services: Services, lang: Language, name: str) -> str:
 
 
 def what_is_read(services: Services, view: View) -> None:
-
     turns = tuple(Message(role, content, json_given(more)) for role, content, more in view.turns)
     if view.tokenizer == FILE:
         found = own.brought(services, view.lang)
@@ -88,7 +87,6 @@ def what_is_read(services: Services, view: View) -> None:
 
 def _template(view: View, of_its_own: Template | None) -> Template:
     """The template that is wanted; ChatML, and a word on it, for a tokenizer that brings none."""
-
     if view.template == "written":
         return Template(_written(view))
     if view.template == "own":
@@ -100,7 +98,6 @@ def _template(view: View, of_its_own: Template | None) -> Template:
 
 def _written(view: View) -> str:
     """The visitor's own template; ChatML to begin with."""
-
     st.session_state["chat.source"] = view.source or CHATML.replace("%}{", "%}\n{")
     st.text_area(
         text(view.lang, "chat.source"),

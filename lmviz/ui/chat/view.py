@@ -10,6 +10,7 @@ from lmviz.registry.reference import Reference
 from lmviz.ui.parts import tokenizer_part
 from lmviz.ui.state import Place, choice, flag, part
 from lmviz.ui.text import text
+from lmviz.ui.tokenizer.own import FILE
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 TEMPLATES = ("chatml", "own", "written")
@@ -42,7 +43,7 @@ class View(Place):
     template: str = part("chatml", choice(*TEMPLATES))
     source: str = part("", lambda written: written[:TEMPLATE_LIMIT])  # of the template that the visitor writes
     given: str = part("", lambda written: written[:GIVEN_LIMIT])  # tools and variables for the template, in JSON
-    tokenizer: str | Reference = tokenizer_part(LEARNED, "file")
+    tokenizer: str | Reference = tokenizer_part(LEARNED, FILE)
     asks: bool = part(True, flag)  # ends where the assistant's turn begins
 
     @property

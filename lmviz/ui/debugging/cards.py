@@ -145,7 +145,6 @@ class Known:
 
 
 def known(name: str) -> Known:
-
     others = {
         "known_tokens": Known("sure", (sources.SENNRICH.at("1"),)),
         "sampling": Known("hint", (sources.HOLTZMAN.at("3"),)),

@@ -23,7 +23,6 @@ TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "name
 
 
 def section(services: Services, view: View) -> None:
-
     lang = view.lang
     prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     target = view.target if view.target is not None else TARGETS.get(str(view.model), "")
@@ -100,7 +99,6 @@ def _answered(question: Question, here: str, key: str, answered: dict[str, int],
 
 
 def _pitfall(view: View, name: str, is_done: bool) -> None:
-
     lang = view.lang
     tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"
     with st.container(border=True):

@@ -68,7 +68,6 @@ class Round:
 
 def _round(services: Services, view: View, puzzle: Puzzle) -> Round:
     """The present round: what the session knows of it, or, after a reload, the address bar."""
-
     rounds: dict[str, Round] = state.remember(ROUNDS, {})
     key = f"{view.level}-{view.seed}"
     if key not in rounds:
@@ -80,7 +79,6 @@ def _round(services: Services, view: View, puzzle: Puzzle) -> Round:
 
 def _run(services: Services, puzzle: Puzzle) -> Recording:
     """The broken model on the puzzle's text."""
-
     return services.models.record(Request(PuzzleModel(puzzle.level, puzzle.seed), puzzle.prompt))
 
 
@@ -90,13 +88,11 @@ def _stages(run: Recording) -> list[Stage]:
 
 
 def _rules(level: int) -> dict[str, int]:
-
     return {"probes": RULES[level].probes, "place": FOR_PLACE, "bug": FOR_BUG * level}
 
 
 def score(view: View) -> Score:
     """The session's score, or, after a reload, that of the address bar."""
-
     found: Score = state.remember(SCORE, Score(*view.score))
     return found
 
@@ -110,7 +106,6 @@ def _score(view: View) -> None:
 
 def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The broken model, and the probes."""
-
     lang = view.lang
     st.markdown(text(lang, "game.say"))
     st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
@@ -135,7 +130,6 @@ def _expects(lang: Language, run: Recording) -> str:
 
 
 def _probes(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
-
     lang, run = view.lang, _run(services, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         check = widgets.selectbox(
@@ -169,7 +163,6 @@ def _probed(services: Services, lang: Language, puzzle: Puzzle, asked: str | int
 
 
 def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
-
     lang = view.lang
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
     ids = {part: f"{part}.{puzzle.level}.{puzzle.seed}" for part in ("place", "bug")}
@@ -201,7 +194,6 @@ def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
 
 def _judge(services: Services, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
     """The first answer that names a bug counts."""
-
     if bug is not None and not now.answer:
         now.answer = place or "", bug
         told = counted(score(view), _verdict(services, puzzle, now))
@@ -210,14 +202,12 @@ def _judge(services: Services, view: View, puzzle: Puzzle, now: Round, place: st
 
 
 def _verdict(services: Services, puzzle: Puzzle, now: Round) -> Verdict:
-
     place, bug = now.answer
     return judge(puzzle, services.game.fair(puzzle), place, bug, len(now.probes))
 
 
 def _told(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The answer, with the edit and the tell."""
-
     lang, verdict, bug = view.lang, _verdict(services, puzzle, now), BUGS[puzzle.bug]
     outcome = {(True, True): "both", (False, True): "bug_only", (True, False): "place_only"}
     key = outcome.get((verdict.place_right, verdict.bug_right), "neither")

@@ -30,7 +30,6 @@ CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
 def section(services: Services, view: View) -> None:
-
     lang, bug = view.lang, BUGS[view.bug if view.bug in BUGS else View().bug]
     if view.bug not in BUGS:
         shell.left_out(lang, "bug")
@@ -73,7 +72,6 @@ def place_name(lang: Language, bug: Bug) -> str:
 
 def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> None:
     """The edit: lines that go, lines that come, with their sign and their numbers."""
-
     own = architecture(services.models.checkpoint(model))
     source = own if own in bug.edits else next(iter(bug.edits))
     st.markdown(text(view.lang, "lab.source", file=code(f"{source}.py")))
@@ -89,7 +87,6 @@ def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> Non
 
 def _first_difference(services: Services, view: View, bug: Bug) -> None:
     """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
-
     lang, prompt = view.lang, view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     st.text_input(text(lang, "top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
     found = services.bugs.difference(bug, view.model, prompt)
@@ -123,7 +120,6 @@ def three(
     labels: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> None:
     """A, B and A − B on one scale, around the cell where they differ most."""
-
     a, b = (np.atleast_2d(array[cell[:-2]] if array.ndim > 2 else array) for array in (a, b))
     names = [text(view.lang, f"lab.{name}") for name in ("healthy", "broken", "difference")]
     drawn = matrices.three((a, b), names, axes, labels, peak=1e-6, pinned=cell[-2:])

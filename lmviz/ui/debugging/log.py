@@ -26,7 +26,6 @@ MOST_SHOWN = 40  # names
 
 def section(services: Services, view: View) -> Log | None:
     """The box for the log, and below it what was read; None if nothing can be judged."""
-
     lang = view.lang
     st.markdown(text(lang, "doctor.log_help"))
     st.session_state.setdefault(LOG, state.remember(LOG, ""))
@@ -54,7 +53,6 @@ def put(log: str) -> None:
 
 def _example(services: Services) -> None:
     """The log of a real training whose learning rate is too high, run here and now."""
-
     history = services.pitfalls.result(PITFALLS["rate_too_high"].sick).history
     st.session_state[LOG] = "\n".join(f"step {step}: loss {loss:.4f}" for step, loss in history.losses)
     put(st.session_state[LOG])
@@ -116,7 +114,6 @@ def _table(lang: Language, found: Sequence[Taken], is_open: bool) -> None:
 
 
 def _row(lang: Language, one: Taken) -> None:
-
     key = f"log.role.{one.label}"
     st.session_state[key] = one.role
     numbers = {"n": integer(lang, one.n), "first": said(lang, one.first), "last": said(lang, one.last)}

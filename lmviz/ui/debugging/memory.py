@@ -27,7 +27,6 @@ ASKED = "debug.memory"  # which trials were asked for
 
 
 def section(services: Services, view: View) -> None:
-
     lang, trial = view.lang, _trial(view)
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -44,7 +43,6 @@ def section(services: Services, view: View) -> None:
 
 
 def _trial(view: View) -> Trial:
-
     width = max(width for width in WIDTHS if width <= view.d_model)
     model = ModelRecipe("gpt2", view.length, view.layers, width, N_HEADS, 4 * width)
     return Trial(model, D_VOCAB, view.batch, view.length)
@@ -137,7 +135,6 @@ def _limited(services: Services, view: View, trial: Trial) -> None:
 
 
 def _ended(view: View, outcome: Outcome) -> None:
-
     lang = view.lang
     if outcome.ended == "out_of_memory":
         during = text(lang, f"memory.during.{outcome.during}")
@@ -157,7 +154,6 @@ def _ended(view: View, outcome: Outcome) -> None:
 
 
 def _cures(services: Services, view: View, limited: Trial) -> None:
-
     lang = view.lang
     st.markdown(f"**{text(lang, 'memory.cures')}**")
     found = cures(limited)

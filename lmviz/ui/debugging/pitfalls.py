@@ -26,7 +26,6 @@ PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
 
 def section(services: Services, view: View) -> None:
-
     lang = view.lang
     family = PITFALLS[view.pitfall].family if view.pitfall in PITFALLS else view.family
     if view.pitfall and view.pitfall not in PITFALLS:
@@ -49,7 +48,6 @@ def section(services: Services, view: View) -> None:
 
 
 def _family(services: Services, view: View) -> None:
-
     lang = view.lang
     names = [name for name, pitfall in PITFALLS.items() if pitfall.family == view.family]
     chosen = view.pitfall if view.pitfall in names else names[0]
@@ -84,7 +82,6 @@ def _story(view: View, pitfall: Pitfall) -> None:
 
 def _question(view: View, pitfall: Pitfall) -> None:
     """Predict before it runs. What was said stays, and is judged when it has run."""
-
     asked = ASKED[pitfall.name]
     predicted: dict[str, str] = state.remember(PREDICTED, {})
     if not view.ran:
@@ -216,7 +213,6 @@ def _tables(lang: Language, results: dict[str, Result]) -> None:
 
 def _judged(lang: Language, pitfall: Pitfall, sick: Result) -> None:
     """Whether the prediction was right."""
-
     said_before = state.remember(PREDICTED, {}).get(pitfall.name)
     if said_before is None:
         return

@@ -21,7 +21,6 @@ MOST_IDS = 64  # shown
 
 
 def section(services: Services, view: View) -> None:
-
     lang = view.lang
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choices.model(services, lang, view.model, prompt=None, pos=-1)
@@ -53,7 +52,6 @@ def _shapes(view: View, run: Recording, prompt: str) -> None:
 
 def _predictions(view: View, run: Recording) -> None:
     """The guide's `inspect_prediction`, after the token that is clicked."""
-
     lang, last = view.lang, len(run.tokens) - 1
     pos = view.pos if 0 <= view.pos <= last else last
     st.markdown(f"#### {text(lang, 'tips.top')}")
@@ -70,7 +68,6 @@ def _predictions(view: View, run: Recording) -> None:
 
 def _data(services: Services, view: View, prompt: str) -> None:
     """The guide's `check_data`: there and back, with what was lost."""
-
     lang = view.lang
     st.markdown(f"#### {text(lang, 'tips.data')}")
     st.markdown(text(lang, "tips.data.say"))

@@ -21,7 +21,6 @@ ADDRESS = "analogy"
 
 def analogy(now: VectorsSnapshot, words: WordText, view: View) -> None:
     """Three words to choose, the sum as a picture, what is nearest, and any number of the sum worked out."""
-
     lang = view.lang
     if len(words.words) < 4:
         return

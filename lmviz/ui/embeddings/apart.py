@@ -42,7 +42,6 @@ def listed(
 
 def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, lang: Language) -> None:
     """The distance between two named vectors, line by line."""
-
     names = {"a": visible(a[0]), "b": visible(b[0])}
     st.markdown(text(lang, f"embeddings.apart.{metric}", **{key: code(name) for key, name in names.items()}))
     lines = by_hand.distance(a[1], b[1], metric)

@@ -57,7 +57,6 @@ def _word(view: View) -> str:
 
 
 def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
-
     view = state.view(View)
     found = live.look()
     now = found[replay.steps(view.lang, live, "fasttext", [one.step for one in found], view.step)]
@@ -118,7 +117,6 @@ def _pinned(view: View, address: str) -> tuple[int, ...] | None:
 
 def _where_from(summed: WordSum, view: View) -> None:
     """A number of the sum, or of one of its runs, as the sum of its column."""
-
     lang, col = view.lang, view.cell[1][-1] if view.cell and view.cell[1] and view.cell[0] in ("parts", "sum") else -1
     if not summed.grams:
         return
@@ -130,7 +128,6 @@ def _where_from(summed: WordSum, view: View) -> None:
 
 
 def _near(summed: WordSum, now: VectorsSnapshot, words: WordText) -> None:
-
     if not summed.grams:
         return
     near = nearest(now.vectors, summed.vector, NEAREST, "cosine")

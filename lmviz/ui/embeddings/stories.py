@@ -19,7 +19,6 @@ from lmviz.ui.text import DEFAULT, code, integer, text, visible
 
 def story(view: View) -> str:
     """The text to learn from: typed, or the one that comes with lmviz in the reader's language."""
-
     return view.story or TEXTS.get(view.lang, TEXTS[DEFAULT])
 
 
@@ -35,7 +34,6 @@ def choose_story(view: View) -> None:
 
 def settings(view: View, grams: tuple[int, int] | None = None) -> Word2VecSettings:
     """How vectors are learned; with n-grams, as FastText does."""
-
     return Word2VecSettings(
         kind=view.kind,
         grams=grams,

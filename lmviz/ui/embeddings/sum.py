@@ -74,7 +74,6 @@ def _pictures(found: Worked, view: View, pos: int) -> None:
 
 def _three(found: Worked, cell: tuple[int, ...]) -> Explanation:
     """Token + position + segment: the three numbers that are in sight."""
-
     values = (found.trace[name].outputs[0].array for name in ("tok", "pos", "seg"))
     return by_hand.total([float(array[cell[-array.ndim :]]) for array in values])
 

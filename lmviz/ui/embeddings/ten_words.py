@@ -22,7 +22,6 @@ NAMED = 40  # words on the map
 
 
 def section(services: Services, view: View) -> None:
-
     learned = view.words or TEXTS.get(view.lang, TEXTS[DEFAULT])
     words = vocabulary(learned)
     st.markdown(text(view.lang, "embeddings.ten_words.say", n=len(words)))
@@ -75,7 +74,6 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], v
 
 def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
     """A random number comes from nowhere else; a learned one from the last step of training."""
-
     lang, (address, cell) = view.lang, view.cell or ("", ())
     cell = cell[-2:]
     if not fits(cell, now.embedding.shape):
@@ -92,7 +90,6 @@ def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: Words
 
 def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: Language) -> None:
     """The loss, and the way of each word on the plane on which the last vectors spread out most."""
-
     steps, losses = [one.step for one in found], [one.loss for one in found]
     show(
         curve(steps, losses, now.step, text(lang, "replay.step"), text(lang, "embeddings.loss"), height=180),
@@ -110,7 +107,6 @@ def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple
 
 def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], learned: str, lang: Language) -> None:
     """The two words that are closest now, among those that training moves, and what follows each of them."""
-
     followers: dict[int, list[str]] = {}
     for id, following in next_words(learned):
         followers.setdefault(id, []).append(words[following])

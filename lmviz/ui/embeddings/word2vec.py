@@ -93,7 +93,6 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
 
 def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: View) -> None:
     """All words on the plane on which the last vectors spread out most."""
-
     chosen = words.words.index(_word(words, view))
     near = {one.id for one in neighbours(now.vectors, chosen, NEAREST, "cosine")}
     names = {role: text(view.lang, f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
@@ -107,7 +106,6 @@ def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: Vie
 
 
 def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
-
     word = _word(words, view)
     id = words.words.index(word)
     stories.show_near(word, now.vectors[id], neighbours(now.vectors, id, NEAREST, "cosine"), words, now)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.services.services import Services
 from lmviz.ui import lesson, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
-from lmviz.ui.generation.view import EARLY, LONGEST, PROMPT_LIMIT, STRATEGIES, WEIGHTS, View
-from lmviz.ui.text import Language, code, text, visible
+from lmviz.ui.generation.view import EARLY, LONGEST, STRATEGIES, WEIGHTS, View
+from lmviz.ui.text import code, text, visible
 
 START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text that begins anew
 RUNS = 10  # of the trainings, the latest
@@ -45,21 +44,6 @@ def model_and_prompt(services: Services, view: View) -> None:
         max_chars=PROMPT_LIMIT,
         on_change=lambda: state.go(prompt=st.session_state["generation.prompt"], **START),
     )
-
-
-@contextmanager
-def ways(lang: Language, names: Iterable[str]) -> Iterator[None]:
-    """How to look at what is written; what is drawn inside stands beside it."""
-    with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
-        widgets.segmented_control(
-            text(lang, "generation.way"),
-            list(names),
-            format_func=lambda way: text(lang, f"generation.way.{way}"),
-            required=True,
-            label_visibility="collapsed",
-            **state.bound("way", token=None),
-        )
-        yield
 
 
 def knobs(view: View) -> None:

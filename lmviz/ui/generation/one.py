@@ -242,7 +242,6 @@ def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
 
 def _notes(view: View, generation: Generation, step: TokenStep) -> None:
     """What slid out of the context, what the settings don't do, why the text ends, and which of several it is."""
-
     if step.n_cut:
         st.caption(text(view.lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))
     for note in notes(generation.settings, len(step.logits)):

@@ -21,7 +21,6 @@ TOP = 5  # predictions that the guide inspects
 
 def presets(services: Services, view: View) -> None:
     """A list to choose from: other beginnings for this model, and what changes the whole view."""
-
     prompts = services.models.checkpoint(view.model).card.prompts
     places = {f"{PROMPT}{prompt}": START | {"prompt": prompt} for prompt in prompts}
     places |= {preset.name: _place(preset) for preset in PRESETS}

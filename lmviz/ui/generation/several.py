@@ -48,7 +48,6 @@ def _written(
 
 def said(view: View, services: Services, strategy: str = "") -> None:
     """What the settings don't do."""
-
     checkpoint = services.models.checkpoint(view.model)
     for note in notes(view.settings(checkpoint, strategy), checkpoint.config.d_vocab):
         st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
@@ -86,7 +85,6 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
 def measures(view: View, diversity: Diversity, key: str, brief: bool = False) -> None:
     """How varied, in shares from 0 to 1, each with a word on what it counts, and the counts; if brief, only under the
     pointer."""
-
     rows: list[Measure] = []
     for name in MEASURES:
         share: float | None = getattr(diversity, name)

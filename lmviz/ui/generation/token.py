@@ -16,7 +16,6 @@ from lmviz.ui.text import Language, code, number, text, visible
 
 def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Where one token's probability comes from, and a door to where its logit comes from."""
-
     if view.column:
         _in_column(view, checkpoint, step, id)
         return
@@ -34,7 +33,6 @@ def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
 
 def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Where one cell of the table comes from: what the filter did to the score, and the share that is left to it."""
-
     lang, found = view.lang, share_in(step, id, view.column)
     token, column = visible(checkpoint.tokenizer.piece(id)), text(lang, f"generation.column.{view.column}")
     st.markdown(f"**{text(lang, 'generation.cell.title', token=code(token), column=column)}**")

@@ -19,7 +19,6 @@ EARLY = ("estimate", "first", "never")
 SHOWN = ("scores", "shares")
 COLUMNS = ("logits", "repetition_penalty", "no_repeat_ngram", "temperature", "top_k", "top_p", "min_p")
 LONGEST = 200  # new tokens: what a page can show in one text
-PROMPT_LIMIT = 4000  # characters
 REPEATS = 4  # times that the same may come in a row before a text ends
 KEPT = ("temperature", "top_k", "top_p", "min_p", "penalty", "ngram", "seed")  # what settings set aside are made of
 MOST_KEPT = 2
@@ -66,7 +65,6 @@ class View(Place):
         Raises:
             UserError: one of the numbers is impossible.
         """
-
         return Settings(
             strategy=strategy or self.strategy,
             repetition_penalty=self.penalty,

@@ -121,7 +121,6 @@ def _logits(services: Services, chosen: Outcome, view: View, prompt: str) -> Non
 
 def _worked_out(services: Services, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
     """Both scores of the token that was clicked, and their difference."""
-
     lang = view.lang
     if view.logit is None or view.logit[1] >= len(best):
         st.caption(text(lang, "embeddings.click"))

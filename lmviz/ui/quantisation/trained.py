@@ -34,7 +34,6 @@ def choose(runs: Mapping[str, Run], view: View) -> None:
 
 def plan(view: View, scheme: Scheme) -> Training:
     """The training page with the same choices filled in."""
-
     sample = str(view.model)
     known = next((name for name, one in PRESETS.items() if (one.sample, one.of) == (sample, "all")), OWN)
     settings: dict[str, str | int | float | bool] = {

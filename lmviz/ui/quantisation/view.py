@@ -62,7 +62,6 @@ class View(Place):
 
     def scheme_of(self, format: str) -> Scheme:
         """The scheme with the visitor's choices, in a format."""
-
         if format not in INTEGERS:
             return Scheme(format)
         return Scheme(

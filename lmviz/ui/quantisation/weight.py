@@ -51,7 +51,6 @@ def _choose_weight(names: list[str], name: str, view: View) -> None:
 
 
 def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]) -> None:
-
     lang, original, axes = view.lang, quantised.original.numpy(), ("d_out", "d_in")
     given = [Matrix(original, "weight", axes, part="weight", pinned=cell)]
     if quantised.codes is not None:
@@ -72,7 +71,6 @@ def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None
 
 
 def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
-
     lang, found, scheme = view.lang, work_out(quantised, cell), quantised.scheme
 
     def line(template: str, result: float, **numbers: float) -> str:
@@ -102,7 +100,6 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
 
 def _bits(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     """The same number in every format of floating point, bit by bit."""
-
     lang, weight = view.lang, float(quantised.original[cell])
     rows = []
     for name in FLOATS:

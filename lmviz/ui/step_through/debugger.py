@@ -29,7 +29,6 @@ def _difference(here: Place, there: Place) -> Changes:
 @st.fragment
 def debugger(services: Services) -> None:
     """The debugger. A step runs this function alone."""
-
     if state.take("whole", False):
         st.rerun()
     view = state.view(View)

@@ -37,7 +37,6 @@ def opened(services: Services, view: View) -> Recording | None:
 
 def request(services: Services, view: View) -> Request:
     """What the view asks to be recorded."""
-
     return Request(view.model, top.prompt(services, view), view.target, view.temperature, view.edits, view.grad)
 
 

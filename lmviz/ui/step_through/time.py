@@ -1,4 +1,4 @@
-"""A model that is a run's: what it is called, and the slider that moves it through the run's checkpoints."""
+"""A model that is a run's: the slider that moves it through the run's checkpoints."""
 
 from __future__ import annotations
 
@@ -15,17 +15,6 @@ from lmviz.ui.text import integer, text
 
 BEAT = 1.2  # seconds that each time stays while it plays
 PLAYING = "time.playing"
-RUNS_LISTED = 5
-
-
-def recent(services: Services, view: View) -> list[RunModel]:
-    """The models of the latest trainings, as they were last saved; not of the one that is open at another time."""
-    opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
-    try:
-        runs = [run.id for run in services.models.runs.all()[:RUNS_LISTED] if run.id != opened]
-        return [RunModel(run, stops[-1].step) for run in runs if (stops := services.models.runs.stops(run))]
-    except UserError:
-        return []
 
 
 def slider(services: Services, view: View) -> None:

@@ -7,17 +7,17 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.kinds import read_reference
+from lmviz.registry.notes import PROMPT_LIMIT
+from lmviz.registry.run import RunModel, RunStep
 from lmviz.services.services import Services
 from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.parts import WEIGHTS
-from lmviz.ui.step_through import time, tools
+from lmviz.ui.step_through import tools
 from lmviz.ui.step_through.view import View
 from lmviz.ui.text import text
 
-PROMPT_LIMIT = 4000
-
-
+RUNS_LISTED = 5
 _FOR_A_ROOM = """
 header.stAppHeader, .st-key-top { display: none !important; }
 .stMainBlockContainer { padding-top: 0.8rem !important; }
@@ -29,7 +29,8 @@ def row(services: Services, view: View) -> None:
     if view.present:
         st.html(f"<style>{_FOR_A_ROOM}</style>")
         return
-    models = [*services.models.sample_names(), *map(str, time.recent(services, view))]
+    opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
+    models = choices.with_runs(services, view.lang, RUNS_LISTED, without=opened)  # the slider has the other times
     st.session_state["model"] = str(view.model)
     widgets.selectbox(
         text(view.lang, "top.model"),

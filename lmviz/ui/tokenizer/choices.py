@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import streamlit as st
 
 from lmviz.errors import UserError
@@ -23,22 +21,8 @@ NEEDS_TEXT = ("pieces", "compare", "trip")
 NEEDS_CORPUS = ("compare", "learn")
 
 
-def tabs(lang: Language, names: Iterable[str]) -> None:
-    """The ways to look at a tokenizer."""
-    widgets.segmented_control(
-        text(lang, "tokenizer.tab"),
-        list(names),
-        format_func=lambda tab: text(lang, f"tokenizer.tab.{tab}"),
-        required=True,
-        label_visibility="collapsed",
-        width="stretch",
-        **state.bound("tab"),
-    )
-
-
 def tokenizer_and_text(services: Services, view: View) -> None:
     """The row of choices: only what the chosen way of looking needs."""
-
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
             names = [*LEARNED, GPT2, *services.models.sample_names(), FILE]
@@ -62,7 +46,6 @@ def tokenizer_and_text(services: Services, view: View) -> None:
 
 
 def _name(services: Services, lang: Language, name: str) -> str:
-
     is_a_word = name in (*LEARNED, GPT2, FILE)
     return text(lang, f"tokenizer.name.{name}") if is_a_word else model_name(services, lang, read_reference(name))
 

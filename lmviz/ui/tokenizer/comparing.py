@@ -16,7 +16,6 @@ SHOWN = 400  # pieces of each
 
 
 def side_by_side(services: Services, view: View) -> None:
-
     kinds = ("characters", "bpe", "words")
     assert set(kinds) == set(LEARNED)
     made = cuts(view.cut, {kind: services.tokenizers.tokenizer(kind, view.source, view.merges) for kind in kinds})

@@ -16,7 +16,6 @@ _KEPT = "tokenizer.files"
 
 def upload(lang: Language, key: str) -> None:
     """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
-
     found = st.file_uploader(
         text(lang, "tokenizer.file"),
         type=["json", "jinja"],
@@ -30,7 +29,6 @@ def upload(lang: Language, key: str) -> None:
 
 def brought(services: Services, lang: Language) -> Brought | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
-
     files = state.remember(_KEPT, {})
     if not files:
         st.info(text(lang, "tokenizer.file_first"))

@@ -14,7 +14,6 @@ from lmviz.ui.tokenizer.view import View
 
 
 def there_and_back(services: Services, view: View) -> None:
-
     found = choices.chosen(services, view)
     if found is None:
         return

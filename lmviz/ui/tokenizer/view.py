@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lmviz.registry.reference import Reference
+from lmviz.services.tokenizers import GPT2, LEARNED
 from lmviz.ui.parts import tokenizer_part
 from lmviz.ui.state import Place, choice, part, whole
 from lmviz.ui.text import text as words
+from lmviz.ui.tokenizer.own import FILE
 
 TABS = ("pieces", "compare", "learn", "trip", "vocabulary")
 MOST_MERGES = 2000
@@ -34,9 +36,7 @@ class View(Place):
     """One visitor's place on the tokenizer page."""
 
     tab: str = part("pieces", choice(*TABS))
-    tokenizer: str | Reference = tokenizer_part(
-        "bpe", "words", "characters", "gpt2", "file"
-    )  # "bpe", "words", "characters", a model's name, or "file"
+    tokenizer: str | Reference = tokenizer_part(*LEARNED, GPT2, FILE)  # one of these words, or a model's
     text: str | None = part(None, str)  # to cut; None: an example
     corpus: str | None = part(None, str)  # to learn from; None: an example
     merges: int = part(60, whole(0, MOST_MERGES))  # that are learned

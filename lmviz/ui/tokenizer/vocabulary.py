@@ -55,7 +55,6 @@ def _kinds(view: View, analysis: Analysis) -> None:
 
 def _list(view: View, analysis: Analysis) -> None:
     """The tokens of the chosen kind, case and spelling."""
-
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.selectbox(
             text(view.lang, "tokenizer.case"),
@@ -104,7 +103,6 @@ def _capitals(view: View, analysis: Analysis) -> None:
 
 def _word(view: View, tokenizer: Tokenizer) -> None:
     """One word in small and capital letters, after a space, with signs around it."""
-
     st.markdown(f"**{text(view.lang, 'tokenizer.word')}**")
     st.text_input(
         text(view.lang, "tokenizer.word"),

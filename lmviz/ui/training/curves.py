@@ -109,7 +109,6 @@ def _expected(run: Run, numbers: Any) -> float:
 
 def jump(services: Services, view: View, run: Run) -> None:
     """At which step the loss left what it had reached, if it did."""
-
     found = series(services, run, "loss", POINTS)
     if not len(found) or (found.numbers <= (limit := HIGH * _expected(run, found.numbers))).all():
         return
@@ -228,7 +227,6 @@ def _small(services: Services, run: Run, title: str, metrics: list[str], lang: L
 
 def series(services: Services, run: Run, metric: str, n_points: int) -> Series:
     """A metric as few points. What was read before is kept for the session: only new points leave the store."""
-
     kept: dict[Any, tuple[int, Series]] = state.remember("train.curves", {})
     key = (run.id, metric, n_points)
     segment, known = kept.get(key, (-1, None))
@@ -265,7 +263,6 @@ def width_of(run: Run) -> int:
 
 def mean_loss(services: Services, run: Run) -> Series:
     """The mean loss of every so many steps; again, only what is new leaves the store."""
-
     kept: dict[Any, tuple[int, Series]] = state.remember("train.means", {})
     segment, known = kept.get(run.id, (-1, None))
     if known is None or segment != run.segment:
@@ -283,5 +280,4 @@ def mean_loss(services: Services, run: Run) -> Series:
 
 def table_of(table: dict[str, list[Any]]) -> Any:
     """The form in which Streamlit takes a table without looking at its cells one by one."""
-
     return pa.table(table)

@@ -29,7 +29,6 @@ TEXTS_SHOWN = 200
 
 def choices(services: Services, view: View, recipe: Recipe | None) -> None:
     """The texts, and the tokenizer."""
-
     lang = view.lang
     names = [*PRESETS, OWN]
     widgets.selectbox(
@@ -59,7 +58,6 @@ def choices(services: Services, view: View, recipe: Recipe | None) -> None:
 
 
 def _name(services: Services, lang: Language, name: str) -> str:
-
     if name in PRESETS or name == OWN:
         return text(lang, f"train.data.{name}")
     try:
@@ -89,7 +87,6 @@ def _typed() -> tuple[str, str]:
 
 def own(services: Services, view: View) -> None:
     """A text of one's own: typed, pasted or from a file."""
-
     lang = view.lang
     with contextlib.suppress(UserError):  # the page says that it is gone; the box is empty
         st.session_state["own_text"] = own_text(services, view)
@@ -114,7 +111,6 @@ def own(services: Services, view: View) -> None:
 
 def preview(plan: Plan, view: View) -> None:
     """Some windows as two rows, the target of every position under it; below, what can be changed about them."""
-
     lang, corpus = view.lang, plan.corpus
     n_windows = len(corpus.train)
     first = min(view.window, n_windows - 1)
@@ -184,7 +180,6 @@ def _line(written: str) -> str:
 
 def round_trip(plan: Plan, lang: Language, tried: str) -> None:
     """The guide's check of data: a text into ids and back, and what was lost on the way."""
-
     if not tried:
         return
     found = check_data(plan.corpus.tokenizer, tried)

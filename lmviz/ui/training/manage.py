@@ -151,7 +151,6 @@ def _nats(lang: Language, loss: float | None) -> str:
 
 def compare(services: Services, view: View, run: Run) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
-
     lang = view.lang
     if run.recipe.quantisation.rounds:
         place = Quantisation(lang=lang, section="aware", run=run.id)
@@ -186,7 +185,6 @@ def compare(services: Services, view: View, run: Run) -> None:
 
 def export(services: Services, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
-
     lang = view.lang
     stops = services.models.runs.stops(run.id)
     if not stops:

@@ -86,7 +86,6 @@ def count(plan: Plan, view: View) -> None:
 
 def _beside(plan: Plan, lang: Language) -> str:
     """How many times larger GPT-2 and ChatGPT are."""
-
     small, large = (_short(lang, one.n_parameters / plan.n_parameters) for one in COMPARED)
     return text(lang, "train.model.beside", small=small, large=large)
 
@@ -99,7 +98,6 @@ def with_size(config: Config, name: str, size: int) -> Config:
 
 def shapes(config: Config) -> list[list[int]]:
     """For each part, how many tensors it has and the shape of them."""
-
     return [[part.times, *part.shape] for part in parts(config)]
 
 
@@ -125,7 +123,6 @@ def more(services: Services, plan: Plan, view: View) -> None:
 
 def known(plan: Plan, lang: Language) -> None:
     """The model beside some that people have heard of."""
-
     lines = "".join(
         f'<tr title="{words.escaped(one.source)}"><td>{words.escaped(one.name)} ({one.year})</td>'
         f'<td class="n">{"≈ " if one.is_estimate else ""}{_short(lang, one.n_parameters)}</td>'

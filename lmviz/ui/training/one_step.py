@@ -53,7 +53,6 @@ def _step(services: Services) -> None:
 
 
 def _walked(services: Services, run: Training, step: int, window: int) -> Recording:
-
     return services.models.record(Request(RunStep(run.id, step, window), ""))
 
 
@@ -138,7 +137,6 @@ def _moves(view: View, stops: list[tuple[int, str]]) -> None:
 
 def _door(services: Services, view: View, run: Training, step: int, walked: Recording) -> None:
     """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
-
     bad = first_bad(walked.trace)
     if bad is None:
         place = StepThrough(lang=view.lang, model=walked.request.model)

@@ -105,7 +105,6 @@ def first_prompt(services: Services, run: Training) -> str:
 
 def read_at(services: Services, run: Training, step: int, prompt: str) -> Recording:
     """The text, read by the model as it was after a step."""
-
     return services.models.record(Request(RunModel(run.id, step), prompt))
 
 
@@ -225,7 +224,6 @@ def embeddings(
     services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
-
     lang = view.lang
     st.markdown(f"**{text(lang, 'train.time.embeddings')}**", help=text(lang, "train.time.embeddings_help"))
     last = _weight(services, run, steps[-1], "tok_embed.weight")[:MAP_LIMIT]
@@ -268,7 +266,6 @@ def weight(services: Services, view: View, run: Training, steps: list[int], a: R
 
 
 def _weight(services: Services, run: Training, step: int, name: str) -> Array:
-
     found: Array = services.models.checkpoint(RunModel(run.id, step)).model.get_parameter(name).detach().numpy()
     return found
 

@@ -112,7 +112,6 @@ def planned_steps(services: Services, view: View) -> int:
 
 def name_of(services: Services, planned: Plan, view: View) -> str:
     """The card's title, or what the texts are called, numbered if there is such a run already."""
-
     name = planned.recipe.card.title
     if view.data == TWO_WORDS:
         name = " → ".join(planned.recipe.data.texts[0].split())

@@ -47,7 +47,6 @@ def keep_own_text(services: Services, written: str) -> None:
 
 def base_recipe(services: Services, view: View) -> Recipe:
     """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
-
     if view.data == TWO_WORDS:
         return two_words(*view.words)
     if view.data == OWN:

@@ -27,7 +27,6 @@ Cell = tuple[int, ...]
 
 def sample(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Some texts of the batch: what is read, and below it what is to be predicted."""
-
     lang = view.lang
     for one in aligned(opened.batch, walked.checkpoint.tokenizer, walked.row, NEIGHBOURS):
         st.html(
@@ -175,7 +174,6 @@ def _choose(lang: Language, label: str, key: str, options: list[str], chosen: st
 
 def backwards(walked: Recording) -> dict[str, str]:
     """What each stage of the walk makes, from the loss back, where it has a gradient; with the stage's title."""
-
     found = {}
     for stage in reversed(walked.navigator.stages):
         for panel in reversed(panels_at(walked.navigator, Location("stage", stage.index))):
@@ -245,7 +243,6 @@ def _pin(address: str, cell: Cell) -> None:
 
 def update(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """A weight before, its gradient, how far it moved; and the way of any cell written out."""
-
     lang = view.lang
     if opened.loss_after is None:
         st.caption(text(lang, "train.one.no_update"))
