@@ -26,7 +26,8 @@ from lmviz.services.tokenizers import Tokenizers
 from lmviz.tokens.learning import learn
 from lmviz.tokens.vocabulary import vocabulary_of
 from tests.conftest import ROOT, SAMPLES
-from tests.unit.test_train_processes import alive, wait
+from tests.unit.test_train_processes import alive
+from tests.waiting import until
 
 TEXT = "The café costs 3.50 €, naïve 😀\n\tend"
 LETTERS = {letter: id for id, letter in enumerate("abcdefghij")}
@@ -254,14 +255,14 @@ def test_a_process_ends_with_its_tokenizer_and_with_whoever_started_it(tmp_path:
     assert alive(pid)
     del tokenizer
     gc.collect()
-    wait(lambda: not alive(pid))
+    until(lambda: not alive(pid))
     (tmp_path / "t.json").write_text(bert_like())
     program = (
         "import os, sys; from lmviz.model.tokenizer import Tokenizer; t = Tokenizer.from_file(sys.argv[1]);"
         "print(t._backend._process.pid, flush=True); os._exit(1)"  # as one that is killed goes
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "t.json")], cwd=ROOT, capture_output=True)
-    wait(lambda: not alive(int(done.stdout)))
+    until(lambda: not alive(int(done.stdout)))
 
 
 def test_a_process_that_was_killed_is_started_again() -> None:
