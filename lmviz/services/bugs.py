@@ -33,7 +33,8 @@ class BugLab:
 
     def difference(self, bug: Bug, model: Reference, prompt: str) -> Difference | None:
         """The first step at which the broken model is not as the healthy one, on this prompt."""
-        return self._differences.get((bug.name, model, prompt), lambda: self._difference(bug, model, prompt))
+        key = (bug.name, self._models.checkpoint(model).model, prompt)
+        return self._differences.get(key, lambda: self._difference(bug, model, prompt))
 
     def _difference(self, bug: Bug, model: Reference, prompt: str) -> Difference | None:
         two = (healthy_twin(bug, model), WithBug(bug.name, model))
@@ -50,7 +51,8 @@ class BugLab:
         parting = self.race(bug, model).parting
         if parting is None:
             return None
-        return self._partings.get((bug.name, model), lambda: self._parted(bug, model, parting))
+        key = (bug.name, model, self._models.checkpoint(model).model)
+        return self._partings.get(key, lambda: self._parted(bug, model, parting))
 
     def _parted(self, bug: Bug, model: Reference, parting: Parting) -> Seen | None:
         for step in (parting.step, parting.step + 1):  # what a step leaves in the weights is seen in the next

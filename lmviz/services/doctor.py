@@ -84,7 +84,7 @@ class Doctor:
             prompt: what the patient reads where the finding says nothing else.
         """
         try:
-            key = (model, prompt, finding.check, finding.where, finding.measured)
+            key = (model, model.version(self._models), prompt, finding.check, finding.where, finding.measured)
             return self._places.get(key, lambda: self._seen(model, prompt, finding))
         except UserError:  # a model too large to make the step again, or texts that don't come back from their ids
             return None

@@ -13,6 +13,8 @@ import pytest
 import torch
 
 import lmviz
+from lmviz.debug.bugs.catalogue import bug_named
+from lmviz.debug.doctor.finding import Finding
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import save
 from lmviz.registry.edits import CellEdit, HeadOff
@@ -235,3 +237,29 @@ def test_no_key_is_an_identity() -> None:
     for path in sorted([*(ROOT / "lmviz/registry").glob("*.py"), *(ROOT / "lmviz/services").glob("*.py")]):
         calls = (node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
         assert path.name == "cache.py" or "id" not in {getattr(call, "id", "") for call in calls}, path
+
+
+def test_what_a_service_keeps_of_a_folder_goes_when_the_folder_is_saved_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for before and after, what is kept is what services answer that have kept nothing."""
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    mine, kept, bug = tmp_path / "mine", Services(), bug_named("no_scale")
+    folder, row = read_reference(str(mine)), Finding("dead_units", False, where="tok_embed.weight", cell=(25, 9))
+
+    def answers(services: Services) -> tuple[object, ...]:
+        prompt = services.models.first_prompt(folder)
+        return (
+            services.bugs.difference(bug, folder, prompt),
+            services.bugs.parted(bug, folder),
+            services.doctor.examine(folder).findings,
+            services.doctor.seen(folder, "m", row),
+        )
+
+    before: tuple[object, ...] = ()
+    for sample in ("pokemon", "simple-llm"):
+        shutil.copytree(ROOT / "sample_models" / sample, mine, dirs_exist_ok=True)
+        found = answers(kept)
+        assert found == answers(Services())
+        assert all(old != new for old, new in zip(before, found, strict=False))
+        before = found
