@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from lmviz.model.files import MissingFile, read_text
 
+Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 
 
@@ -24,7 +27,7 @@ class Card:
 
     @classmethod
     def parse(cls, readme: str) -> Card:
-        """Read a README. Of its front matter, which is YAML, only the few keys that a card has are understood."""
+        """Read a README. Front matter that is no YAML says nothing."""
         front = FRONT_MATTER.match(readme)
         facts = _facts(front.group(1)) if front else {}
         text = (readme[front.end() :] if front else readme).strip()
@@ -39,12 +42,14 @@ class Card:
 
     def readme(self) -> str:
         """The README that `parse` reads back as this card."""
-        lines = [f"license: {self.license}"] if self.license else []
-        lines += ["language:", *(f"- {language}" for language in self.languages)] if self.languages else []
-        lines += ["pipeline_tag: text-generation"]
-        prompts = (f"- text: {json.dumps(prompt, ensure_ascii=False)}" for prompt in self.prompts)
-        lines += ["widget:", *prompts] if self.prompts else []
-        return "\n".join(["---", *lines, "---", "", self.text, ""])
+        facts = {
+            "license": self.license,
+            "language": list(self.languages),
+            "pipeline_tag": "text-generation",
+            "widget": [{"text": prompt} for prompt in self.prompts],
+        }
+        front = yaml.safe_dump({key: fact for key, fact in facts.items() if fact}, allow_unicode=True, sort_keys=False)
+        return f"---\n{front}---\n\n{self.text}\n"
 
 
 def read_card(path: Path) -> Card:
@@ -56,26 +61,19 @@ def read_card(path: Path) -> Card:
 
 
 def _facts(front_matter: str) -> dict[str, tuple[str, ...]]:
-    """Each top-level key with its value, or with the items of the list below it, whether `- item` or `- text: item`."""
-    facts: dict[str, tuple[str, ...]] = {}
-    key = ""
-    for line in front_matter.splitlines():
-        if top := re.match(r"([\w-]+):(.*)", line):
-            key = top.group(1)
-            facts[key] = (_scalar(top.group(2)),) if top.group(2).strip() else ()
-        elif key and (item := re.match(r"\s*(?:-\s+(?:text:\s)?|text:\s)\s*(?![\w-]+:\s)(.+)", line)):
-            facts[key] += (_scalar(item.group(1)),)
-    return facts
+    """Each key with its text or its list of texts, as far as there are such: a list may have `text: …` for each.
+
+    Everything is read as text: YAML by itself would make the language `no` a refusal, and run on dates.
+    """
+    try:
+        read = yaml.load(front_matter, Loader=Loader)
+    except yaml.YAMLError:
+        return {}
+    return {key: tuple(_texts(fact)) for key, fact in read.items()} if isinstance(read, dict) else {}
 
 
-def _scalar(written: str) -> str:
-    """A YAML scalar on one line: "as in JSON", 'with two quotes for one', or plain."""
-    written = written.strip()
-    if written.startswith('"'):
-        try:
-            return str(json.loads(written))
-        except ValueError:
-            return written
-    if len(written) > 1 and written[0] == written[-1] == "'":
-        return written[1:-1].replace("''", "'")
-    return written.partition(" #")[0].strip()
+def _texts(fact: object) -> Iterator[str]:
+    for item in fact if isinstance(fact, list) else [fact]:
+        text = item.get("text") if isinstance(item, dict) else item
+        if isinstance(text, str) and text:
+            yield text

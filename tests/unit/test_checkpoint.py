@@ -260,7 +260,11 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         ("---\nmodel-index:\n- name: x\n  results: []\nlicense: mit\n---\n", Card(license="mit")),
         ("---\nno end", Card(text="---\nno end")),
         ("---\r\nlicense: mit\r\n---\r\n# T\r\n", Card("T", "# T", "mit")),
-        ('---\nlicense: "half\n---\n', Card(license='"half')),
+        ('---\nlicense: "half\n---\n# T', Card("T", "# T")),
+        ("---\nlanguage: [no, 'fr']\nlicense:\n  - mit\n---\n", Card(license="mit", languages=("no", "fr"))),
+        ("---\nwidget:\n- text: >-\n    two\n    lines\n- text: [1]\n- 3\n---\n", Card(prompts=("two lines", "3"))),
+        ("---\nlicense: &l mit\nlanguage: *l\n- x\n---\n", Card()),
+        ("---\n" + "[" * 100_000 + "\n---\n", Card()),
     ],
 )
 def test_a_card_is_read_as_far_as_it_is_understood(tmp_path: Path, readme: str, card: Card) -> None:
