@@ -55,4 +55,4 @@ def show(
 
     words = _words(lang, f"{folder}.{name}.")
     shown = {**content, "lang": lang, "words": words}
-    _component(folder, name)(data=shown, key=key, on_event_change=state.unbroken(changed), height="content")
+    _component(folder, name)(data=[shown], key=key, on_event_change=state.unbroken(changed), height="content")

@@ -132,7 +132,7 @@ def show(
         "words": _words(lang),
         "together": together,
     }
-    _component()(data=data, key=key, on_event_change=state.unbroken(changed), height="content")
+    _component()(data=[data], key=key, on_event_change=state.unbroken(changed), height="content")
 
 
 def three(

@@ -52,7 +52,8 @@ def open_on(open_page: Open) -> Open:
 def picture(app: AppTest, key: str) -> dict[str, Any]:
     """What a picture of that key was given to draw."""
     (found,) = [one for one in app.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
-    content: dict[str, Any] = json.loads(found.proto.json)
+    content: dict[str, Any]
+    (content,) = json.loads(found.proto.json)
     return content
 
 

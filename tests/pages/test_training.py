@@ -342,7 +342,7 @@ def test_the_way_through_a_step_goes_backwards_through_every_tensor_that_has_a_g
 def test_two_times_are_compared(open_training: Open, trained: str) -> None:
     app = open_training(run=trained, tab="time", step="20", b_step="0")
     assert not complaints(app)
-    shown = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    shown = [json.loads(one.proto.json)[0] for one in app.get("bidi_component")]
     compared = [one["panels"] for one in shown if "panels" in one]
     assert [[panel["mark"] for panel in panels] for panels in compared] == [["A", "B", "A − B"]] * 2
     assert [{panel["name"] for panel in panels} for panels in compared] == [{"pattern"}, {"tok_embed.weight"}]

@@ -99,7 +99,8 @@ export interface TensorPage {
 
 /** What Streamlit gives to a component. */
 export interface Given<Data> {
-  data: Data;
+  /** In a list, since Streamlit imports pandas to look for tables in a dictionary. */
+  data: [Data];
   parentElement: HTMLElement;
   setTriggerValue: (name: string, value: unknown) => void;
 }

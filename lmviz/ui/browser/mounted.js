@@ -16,7 +16,7 @@ import { part } from "./dom.js";
 export const component = (mount) => {
   /** @type {WeakMap<Element, Mounted<Data>>} */
   const mounted = new WeakMap();
-  return ({ data, parentElement, setTriggerValue }) => {
+  return ({ data: [data], parentElement, setTriggerValue }) => {
     const root = part(parentElement, ".lm");
     const state = mounted.get(root) ?? mount(root);
     mounted.set(root, state);

@@ -60,4 +60,4 @@ def show(scene: Scene, on_event: Callable[[Event], None], key: str = "debugger")
         if isinstance(event, dict):
             on_event(event)
 
-    _component()(data=scene, key=key, on_event_change=state.unbroken(changed))
+    _component()(data=[scene], key=key, on_event_change=state.unbroken(changed))

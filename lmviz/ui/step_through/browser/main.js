@@ -204,7 +204,7 @@ const lookAtPinned = (state, isFirst) => {
 };
 
 /** @type {(given: Given<Scene>) => () => void} */
-export default function stepThrough({ data, parentElement, setTriggerValue }) {
+export default function stepThrough({ data: [data], parentElement, setTriggerValue }) {
   const root = part(parentElement, ".lm");
   const known = states.get(root);
   const state = known ?? start(root, data, setTriggerValue);
