@@ -1,9 +1,10 @@
 """From `streamlit run` to the first paint, against a hello-world app in the same run.
 
-    python benchmarks/startup.py [--rounds 7]
+    python benchmarks/startup.py [--rounds 7] [--after 10]
 
 The apps take turns; the first round, whose files are not yet in memory, is dropped. Printed: medians in seconds of the
-time from starting the server until something of the app is painted, and until it is ready; and their ratios.
+time from starting the server until something of the app is painted, and until it is ready; and their ratios. With
+`--after`, a visitor comes so many seconds after the server is up, and the time counts from the visit.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ APPS = {
 }
 
 
-def start(browser: Browser, app: Path, painted: str, ready: str) -> tuple[float, float]:
-    """Seconds from the server's start to the first paint of the app, and until it is ready."""
+def start(browser: Browser, app: Path, painted: str, ready: str, after: float) -> tuple[float, float]:
+    """Seconds from the server's start, or from a later visit, to the first paint of the app, and until it is ready."""
     port = free_port()
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -37,6 +38,9 @@ def start(browser: Browser, app: Path, painted: str, ready: str) -> tuple[float,
         wait_until_up(f"http://127.0.0.1:{port}", process)
         context = browser.new_context(viewport={"width": 1280, "height": 720})
         page = context.new_page()
+        if after:
+            time.sleep(after)
+            began = time.perf_counter()
         page.goto(f"http://127.0.0.1:{port}", wait_until="commit")
         times = []
         for marker in (painted, ready):
@@ -53,12 +57,13 @@ def start(browser: Browser, app: Path, painted: str, ready: str) -> tuple[float,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--after", type=float, default=0.0)
+    asked = parser.parse_args()
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in APPS}
     with chromium() as browser:
-        for _ in range(rounds + 1):
+        for _ in range(asked.rounds + 1):
             for name, (app, painted, ready) in APPS.items():
-                times[name].append(start(browser, app, painted, ready))
+                times[name].append(start(browser, app, painted, ready, asked.after))
     base = median([first for first, _ in times["hello world"][1:]])
     print(f"{'app':12} {'first paint':>12} {'ready':>9}   ratio of first paints, ratio of ready to hello world")
     for name, measured in times.items():

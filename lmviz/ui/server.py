@@ -1,4 +1,4 @@
-"""What happens while the server runs: all that pages need is imported as soon as it is up, before anybody visits."""
+"""What happens while the server runs: all that pages need is imported once it is up, unless somebody visits at once."""
 
 from __future__ import annotations
 
