@@ -84,6 +84,7 @@ def test_every_step_of_a_model_is_explained(name: str, dtype: torch.dtype, seed:
         check_cell(trace, step, 0, some_cell(draw, step.outputs[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "loss_name"), list(zip(MODELS, LOSSES, strict=True)))
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**32))

@@ -26,6 +26,7 @@ def sizes(data: st.DataObject, n: int, low: int = 2, high: int = 5) -> tuple[int
     return tuple(data.draw(st.integers(low, high)) for _ in range(n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3])
 @few
 @given(data=st.data(), groups=st.integers(1, 2), batched=st.booleans(), bias=st.booleans())
@@ -200,6 +201,7 @@ def test_losses_of_pairs(data: st.DataObject, reduction: str, shape: tuple[int, 
 # -- recurrent networks ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(["LSTM", "GRU", "RNN"]), layers=st.integers(1, 2), both=st.booleans(),
     batch_first=st.booleans(), bias=st.booleans(), packed=st.booleans())  # fmt: skip

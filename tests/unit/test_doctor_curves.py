@@ -178,6 +178,7 @@ def test_a_training_that_counting_beats_is_not_called_healthy() -> None:
     assert found["falls"] is True and found["beats_counting"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_no_rule_raises_a_false_alarm_on_a_training_of_a_sample(sample: str) -> None:
     folder = Path(ROOT / "sample_models" / sample)

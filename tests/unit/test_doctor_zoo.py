@@ -12,7 +12,10 @@ from tests.zoo.score import BY_NAME, alarms, findings, how_sure, score
 HEALTHY = [entry.name for entry in ENTRIES if not entry.fault]
 BROKEN = [entry.name for entry in ENTRIES if entry.fault]
 MISSED: frozenset[str] = frozenset()  # faults that the doctor is known not to find
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # torch's, of the models
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning"),  # torch's, of the models
+]
 
 
 def test_the_zoo_is_large_and_every_name_in_it_is_one() -> None:

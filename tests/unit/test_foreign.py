@@ -29,6 +29,8 @@ from tests.conftest import ROOT, SAMPLES
 from tests.unit.test_train_processes import alive
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 TEXT = "The café costs 3.50 €, naïve 😀\n\tend"
 LETTERS = {letter: id for id, letter in enumerate("abcdefghij")}
 

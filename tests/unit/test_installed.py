@@ -17,6 +17,8 @@ import pytest
 from tests.conftest import ROOT, SAMPLES
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = {"pages": ".py", "lmviz/locale": ".po .md", "lmviz/ui": ".js .css .html .png .py", "sample_models": ""}
 
 

@@ -112,6 +112,7 @@ def test_lines_that_say_nothing_are_counted_and_shown() -> None:
     assert log.skipped == ((1, "Loading the model"), (3, "Saved."))
 
 
+@pytest.mark.slow
 def test_lines_after_the_most_that_are_read_are_told() -> None:
     log = read_log("".join(f"{i} train 2.5\n" for i in range(MOST_LINES + 7)))
     assert len(log.history.losses) == MOST_LINES

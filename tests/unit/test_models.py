@@ -213,6 +213,7 @@ def test_a_bias_and_the_scale_of_a_norm_are_edited(services: Services) -> None:
         assert not np.array_equal(plain.trace["logits"].outputs[0].array, edited.trace["logits"].outputs[0].array)
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_saved_again_is_never_shown_with_the_numbers_of_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

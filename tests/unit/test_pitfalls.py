@@ -16,6 +16,8 @@ from lmviz.services.services import Services
 from lmviz.services.turns import Turns
 from lmviz.train.loop import Snapshot
 
+pytestmark = pytest.mark.slow
+
 _known: dict[Setup, Result] = {}
 
 

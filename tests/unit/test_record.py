@@ -112,6 +112,7 @@ def test_a_generator_of_the_models_own_is_left_to_it() -> None:
     assert torch.equal(record(Model(lambda m, x: torch.rand(3, generator=own)), X).output, plain)
 
 
+@pytest.mark.slow
 def test_two_threads_do_not_mix() -> None:
     model = gpt2(dropout=0.5).train()
     inputs = [torch.tensor([[i, i + 1, 3]]) for i in range(8)]
@@ -147,6 +148,7 @@ def test_a_thread_beside_a_recording_is_not_recorded() -> None:
     assert [step.op for step in record(Model(beside), X)] == ["log"]
 
 
+@pytest.mark.slow
 def test_one_trace_may_be_read_by_many_threads_at_once() -> None:
     trace = record(gpt2(), IDS, budget=0)
     expected = [v.array.copy() for step in record(gpt2(), IDS) for v in step.outputs]
@@ -524,6 +526,7 @@ def test_a_second_model_continues_a_trace(budget: int) -> None:
 # -- nothing stays behind ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("budget", "look"), [(1 << 30, False), (1 << 30, True), (0, True)])
 def test_a_trace_goes_with_its_last_user(budget: int, look: bool) -> None:
     """At once, and not when the garbage collector comes by: a trace may hold much memory."""

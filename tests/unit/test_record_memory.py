@@ -41,6 +41,7 @@ def assert_same_numbers(one: Trace, other: Trace) -> None:
 BUDGETS = [0, 200, 2_000, 20_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_what_was_dropped_is_computed_again_bit_for_bit(budget: int, dropout: float) -> None:
@@ -48,6 +49,7 @@ def test_what_was_dropped_is_computed_again_bit_for_bit(budget: int, dropout: fl
     assert_same_numbers(record(model, IDS), record(model, IDS, budget=budget))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_edits_hold_in_what_is_computed_again(budget: int) -> None:
     edits: dict[str, Callable[[Tensor], Tensor]] = {
@@ -106,6 +108,7 @@ def test_what_operations_in_place_have_overwritten_is_computed_again(budget: int
         assert torch.equal(tensor, after[name]), f"reading has changed {name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad, torch.inference_mode])
 def test_modes_are_as_they_were_when_something_is_computed_again(mode: Callable[[], Any]) -> None:
     torch.manual_seed(0)

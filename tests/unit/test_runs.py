@@ -43,6 +43,8 @@ from lmviz.train.store.run_table import claim
 from lmviz.train.work import checkpoint_writer, measurements
 from lmviz.train.work.trainer import LOOK_EVERY, train_run
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("arcanin", "bulbizarre", "carapuce", "dracaufeu", "ectoplasma", "evoli", "felinferno", "gardevoir", "goupix")
 RECIPE = Recipe(
     DataRecipe(texts=NAMES, around=".", held_out=0.25),

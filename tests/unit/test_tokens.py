@@ -98,6 +98,7 @@ def test_long_words_are_learned_as_the_library_learns_them(monkeypatch: pytest.M
         assert words == [word for word, _ in learning.corpus(state + 1)]
 
 
+@pytest.mark.slow
 def test_a_merge_costs_what_it_changes_and_not_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """4,000 odd characters are one word of 14,000 bytes, which 3,000 merges used to count anew, every time."""
     looked_at = []

@@ -27,6 +27,8 @@ from lmviz.train.texts import preset
 from lmviz.train.work import trainer_pool
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
