@@ -5,16 +5,15 @@ import streamlit as st
 from lmviz.ui import shared, shell, state
 from lmviz.ui.chat import messages, reading
 from lmviz.ui.chat.view import View
-from lmviz.ui.text import text
 
 view, services = state.here(View), shared.services()
 
 with shell.top(view):
-    st.markdown(text(view.lang, "chat.title"), width="stretch")
+    st.markdown(view.t("chat.title"), width="stretch")
 left, right = st.columns([1, 1.5], gap="large")
 with left:
     messages.editor(view)
     messages.given(view)
-with right, shell.sentences(view.lang):
+with right, shell.sentences(view.t):
     reading.choices(services, view)
     reading.what_is_read(services, view)

@@ -12,6 +12,6 @@ view, services = state.here(View), shared.services()
 
 shell.look("debugging")
 with shell.top(view):
-    choices.section("debug.", view.lang, SECTIONS)
-with st.container(key="debugging"), shell.sentences(view.lang):
+    choices.section("debug.", view.t, SECTIONS)
+with st.container(key="debugging"), shell.sentences(view.t):
     SECTIONS[view.section].section(services, view)

@@ -19,8 +19,8 @@ ANEW = {"prompt": None, "opening": None, "token": -1, "cell": None, "id": 1, "an
 view, services = state.here(View), shared.services()
 
 with shell.top(view):
-    choices.section("embeddings.", view.lang, SECTIONS, cell=None)
+    choices.section("embeddings.", view.t, SECTIONS, cell=None)
     if view.section in OF_A_MODEL:
-        choices.model(services, view.lang, view.model, **ANEW)
-with shell.sentences(view.lang):
+        choices.model(services, view.t, view.model, **ANEW)
+with shell.sentences(view.t):
     SECTIONS[view.section].section(services, view)

@@ -13,12 +13,12 @@ view, services = state.here(View), shared.services()
 shell.look("generation")
 with shell.top(view):
     knobs.model_and_prompt(services, view)
-with shell.sentences(view.lang):
+with shell.sentences(view.t):
     with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
-        choices.section("generation.way.", view.lang, WAYS, part="way", label="generation.way", token=None)
+        choices.section("generation.way.", view.t, WAYS, part="way", label="generation.way", token=None)
         presets.presets(services, view)
     knobs.knobs(view)
     knobs.notes(services, view)
     WAYS[view.way](services, view)
     knobs.tick(services, view)
-    lesson.exercises(view.lang, "generation")
+    lesson.exercises(view.t, "generation")

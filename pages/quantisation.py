@@ -9,8 +9,8 @@ SECTIONS = {"weight": weight, "model": model, "calibration": calibration, "aware
 view, services = state.here(View), shared.services()
 
 with shell.top(view):
-    choices.section("quantisation.", view.lang, SECTIONS)
+    choices.section("quantisation.", view.t, SECTIONS)
     if not (view.run and view.section == "aware"):  # a training brings its model with it
-        choices.model(services, view.lang, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
-with shell.sentences(view.lang):
+        choices.model(services, view.t, view.model, weight="", cell=(0, 0), prompt=None, trains=False)
+with shell.sentences(view.t):
     SECTIONS[view.section].section(services, view)

@@ -12,7 +12,7 @@ view, services = state.here(View), shared.services()
 with st.container(horizontal=True, vertical_alignment="center", key="top"):
     top.row(services, view)
 with st.container(key="body"):
-    shell.link_notes(view.lang)
+    shell.link_notes(view.t)
     time.slider(services, view)
     if recording := recordings.opened(services, view):
         with st.container(key="debugger_frame"):

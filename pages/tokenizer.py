@@ -16,7 +16,7 @@ TABS = {
 view, services = state.here(View), shared.services()
 
 with shell.top(view):
-    section("tokenizer.tab.", view.lang, TABS, part="tab", label="tokenizer.tab", width="stretch")
-with shell.sentences(view.lang):
+    section("tokenizer.tab.", view.t, TABS, part="tab", label="tokenizer.tab", width="stretch")
+with shell.sentences(view.t):
     choices.tokenizer_and_text(services, view)
     TABS[view.tab](services, view)

@@ -9,7 +9,7 @@ view, services = state.here(View), shared.services()
 shell.look("training")
 with shell.top(view) as row:
     pass  # filled below, with what there is to do
-with shell.sentences(view.lang):
+with shell.sentences(view.t):
     with row:
         run = runs.chosen(services, view)
     if run is None:
@@ -17,4 +17,4 @@ with shell.sentences(view.lang):
         plan.plan(services, view, row)
     else:
         watch.watch(services, view, row)
-owner.ask(view.lang)
+owner.ask(view.t)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lmviz.explain import line as lines
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, Piece
 from lmviz.ui import arithmetic_types as read
-from lmviz.ui.text import Language, localised
+from lmviz.ui.text import Translator
 
 _SIGN = re.compile(r"[+−×÷/*^-]\s*$")
 
@@ -23,7 +23,7 @@ def is_held(before: str, shown: str, after: str) -> bool:
     return shown.startswith("−") and (_SIGN.search(before) is not None or after.startswith("²"))
 
 
-def line(why: Explanation, lang: Language, digits: int, n_shown: int, n_sent: int) -> read.Line:
+def line(why: Explanation, t: Translator, digits: int, n_shown: int, n_sent: int) -> read.Line:
     """One line, true as it is written.
 
     Args:
@@ -32,8 +32,8 @@ def line(why: Explanation, lang: Language, digits: int, n_shown: int, n_sent: in
     """
     choices = lines.shortest(why, n_shown), lines.shortest(why, n_sent)
     found = lines.explained(why, digits, choices)
-    pieces = _Writer(why, lang, found.digits, *choices).pieces(why.written)
-    return {"value": localised(lang, found.result), "sign": found.sign, "pieces": pieces}
+    pieces = _Writer(why, t, found.digits, *choices).pieces(why.written)
+    return {"value": t.localised(found.result), "sign": found.sign, "pieces": pieces}
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class _Writer:
     """Writes the pieces of one line."""
 
     why: Explanation
-    lang: Language
+    t: Translator
     digits: int
     short: list[int]
     sent: list[int]
 
     def number(self, value: complex) -> str:
-        return localised(self.lang, lines.written(value, self.digits))
+        return self.t.localised(lines.written(value, self.digits))
 
     def pieces(self, given: Sequence[Piece], before: str = "") -> list[read.Piece]:
         """`before` is what stands on the left of the first."""

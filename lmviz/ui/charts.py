@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from lmviz.ui.text import Language, number, number_signs, percent_sign
+from lmviz.ui.text import Translator
 
 PLAIN, CHOSEN, FAINT = "#2f7fe0", "#d6600c", "#8a93a0"  # safe for colour-blind eyes, light and dark
 FONT = 14
@@ -18,21 +18,21 @@ SOLID = [0, 0]  # no dash. [1, 0] looks the same and takes a browser ten times a
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
-def show(chart: AnyChart, lang: Language, key: str | None = None, alt: str | None = None) -> None:
+def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None = None) -> None:
     """One look for all: large enough to read from the back of a room, numbers as the language writes them."""
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, symbolSize=120, orient="top", title=None
     )
-    st.vega_lite_chart(localised(styled.to_dict(), lang), width="stretch", key=key, alt=alt)
+    st.vega_lite_chart(localised(styled.to_dict(), t), width="stretch", key=key, alt=alt)
 
 
-def localised(spec: dict[str, Any], lang: Language) -> dict[str, Any]:
+def localised(spec: dict[str, Any], t: Translator) -> dict[str, Any]:
     """The same chart, whose numbers are written as the language does, on its axes and where the pointer is."""
-    decimal, thousands = number_signs(lang)
+    decimal, thousands = t.separators
     written = {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
     return {
         **spec,
-        "config": {**spec.get("config", {}), "locale": {"number": written | {"percent": percent_sign(lang)}}},
+        "config": {**spec.get("config", {}), "locale": {"number": written | {"percent": t.percent_sign}}},
     }
 
 
@@ -42,9 +42,9 @@ def rows(**columns: Sequence[Any]) -> alt.Data:
     return alt.Data(values=[dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
 
 
-def bars(names: Sequence[str], values: Sequence[float], lang: Language, height: int = 26) -> AnyChart:
+def bars(names: Sequence[str], values: Sequence[float], t: Translator, height: int = 26) -> AnyChart:
     """One bar for each name, in the order given, its number at its end."""
-    written = [number(lang, value, 3) for value in values]
+    written = [t.number(value, 3) for value in values]
     order = list(range(len(names)))
     end = 1.25 * max((value for value in values if value > 0), default=1.0)  # room for the numbers
     base = alt.Chart(rows(at=order, name=names, value=values, written=written)).encode(
@@ -55,9 +55,9 @@ def bars(names: Sequence[str], values: Sequence[float], lang: Language, height: 
     return alt.layer(bar, ends).properties(height=height * max(1, len(order)))
 
 
-def said(names: Sequence[str], values: Sequence[float], lang: Language) -> str:
+def said(names: Sequence[str], values: Sequence[float], t: Translator) -> str:
     """The same bars for who cannot see them."""
-    return ", ".join(f"{name} {number(lang, value, 3)}" for name, value in zip(names, values, strict=True))
+    return ", ".join(f"{name} {t.number(value, 3)}" for name, value in zip(names, values, strict=True))
 
 
 def named(names: Sequence[str]) -> alt.Y:

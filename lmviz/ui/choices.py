@@ -13,7 +13,7 @@ from lmviz.registry.reference import Reference, Title
 from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
-from lmviz.ui.text import Language, has, integer, text
+from lmviz.ui.text import Translator
 
 
 def listed(options: Collection[str], chosen: str) -> list[str]:
@@ -26,21 +26,21 @@ def one_of(label: str, names: Mapping[str, str], chosen: str, bound: Mapping[str
     widgets.selectbox(label, listed(names, chosen), format_func=lambda one: names.get(one, one), **look, **bound)
 
 
-def model(services: Services, lang: Language, chosen: Reference, **and_then: Any) -> None:
+def model(services: Services, t: Translator, chosen: Reference, **and_then: Any) -> None:
     """The model that a page is about, one at hand or the folder of another; `and_then`
     lets go of what belonged to the one before."""
     widgets.selectbox(
-        text(lang, "top.model"),
+        t("top.model"),
         listed(services.models.sample_names(), str(chosen)),
         label_visibility="collapsed",
         width=170 if isinstance(chosen, Folder | RunModel) else 230,
         accept_new_options=True,
-        format_func=lambda written: model_name(services, lang, read_reference(written)),
+        format_func=lambda written: model_name(services, t, read_reference(written)),
         **state.bound("model", **and_then),
     )
 
 
-def with_runs(services: Services, lang: Language, most: int, without: str = "") -> dict[str, str]:
+def with_runs(services: Services, t: Translator, most: int, without: str = "") -> dict[str, str]:
     """The samples, and the latest trainings as they were last saved, by what opens them: their names on screen.
 
     Args:
@@ -51,29 +51,29 @@ def with_runs(services: Services, lang: Language, most: int, without: str = "") 
         for run in services.models.runs.all()[:most]:
             if run.id != without and (stops := services.models.runs.stops(run.id)):
                 found.append(RunModel(run.id, stops[-1].step))
-    return {str(model): model_name(services, lang, model) for model in found}
+    return {str(model): model_name(services, t, model) for model in found}
 
 
-def model_name(services: Services, lang: Language, model: Reference) -> str:
+def model_name(services: Services, t: Translator, model: Reference) -> str:
     """What a model is called on screen."""
-    return _in_words(lang, services.models.title(model))
+    return _in_words(t, services.models.title(model))
 
 
-def _in_words(lang: Language, title: Title) -> str:
-    if not title.sentence or not has(lang, title.sentence):
+def _in_words(t: Translator, title: Title) -> str:
+    if not title.sentence or not t.has(title.sentence):
         return title.plain
-    return text(lang, title.sentence, **{key: _detail(lang, detail) for key, detail in title.details.items()})
+    return t(title.sentence, **{key: _detail(t, detail) for key, detail in title.details.items()})
 
 
-def _detail(lang: Language, detail: object) -> object:
+def _detail(t: Translator, detail: object) -> object:
     if isinstance(detail, Title):
-        return _in_words(lang, detail)
-    return integer(lang, detail) if isinstance(detail, int) else detail
+        return _in_words(t, detail)
+    return t.integer(detail) if isinstance(detail, int) else detail
 
 
 def section(
     words: str,
-    lang: Language,
+    t: Translator,
     names: Iterable[str],
     *,
     part: str = "section",
@@ -89,9 +89,9 @@ def section(
         label: the key of what they are together; default: the part's, beside their names.
     """
     widgets.segmented_control(
-        text(lang, label or f"{words}{part}"),
+        t(label or f"{words}{part}"),
         list(names),
-        format_func=lambda name: text(lang, f"{words}{name}"),
+        format_func=lambda name: t(f"{words}{name}"),
         label_visibility="collapsed",
         required=True,
         width=width,

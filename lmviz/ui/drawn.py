@@ -15,7 +15,7 @@ import streamlit as st
 
 from lmviz.ui import matrices, state
 from lmviz.ui.scripts import bundle
-from lmviz.ui.text import Language, words
+from lmviz.ui.text import Translator
 
 UI = Path(__file__).parent
 Event = Mapping[str, Any]
@@ -33,14 +33,14 @@ def _component(folder: str, name: str) -> Any:
 
 
 @lru_cache
-def _words(language: Language, prefix: str) -> dict[str, str]:
-    return words(language, prefix)
+def _words(t: Translator, prefix: str) -> dict[str, str]:
+    return t.texts(prefix)
 
 
 def show(
     picture: str,
     content: Mapping[str, Any],
-    lang: Language,
+    t: Translator,
     key: str,
     on_event: Callable[[Event], None] | None = None,
 ) -> None:
@@ -53,6 +53,6 @@ def show(
             on_event(event)
         state.write()  # the event may have left the browser before it knew of the last address
 
-    words = _words(lang, f"{folder}.{name}.")
-    shown = {**content, "lang": lang, "words": words}
+    words = _words(t, f"{folder}.{name}.")
+    shown = {**content, "lang": t.language, "words": words}
     _component(folder, name)(data=[shown], key=key, on_event_change=state.unbroken(changed), height="content")

@@ -9,7 +9,7 @@ from lmviz.ui import shell, state
 from lmviz.ui.embeddings.view import View as Embeddings
 from lmviz.ui.generation.view import View as Generation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import Language, text
+from lmviz.ui.text import Translator
 from lmviz.ui.training.view import View as Training
 
 EXERCISES = ("sizes", "longer", "beginning", "temperature")
@@ -22,7 +22,7 @@ def done(*names: str) -> None:
     known.update(names)
 
 
-def exercises(lang: Language, here: str, **details: str) -> None:
+def exercises(t: Translator, here: str, **details: str) -> None:
     """The exercises with their ticks, how many are done, and where the ideas of the lessons before are.
 
     Args:
@@ -30,7 +30,7 @@ def exercises(lang: Language, here: str, **details: str) -> None:
         details: what this page can say of one that is done, by its name.
     """
     known: set[str] = state.remember(DONE, set())
-    label = text(lang, "lesson.title", done=len(known), all=len(EXERCISES))
+    label = t("lesson.title", done=len(known), all=len(EXERCISES))
     with st.expander(label, icon=":material/school:", key="lesson", on_change="rerun") as shown:
         if not shown.open:
             return
@@ -38,21 +38,21 @@ def exercises(lang: Language, here: str, **details: str) -> None:
         left, right = st.columns(2, gap="large")
         with left:
             for name in EXERCISES:
-                _exercise(lang, here, name, name in known, details.get(name, ""))
+                _exercise(t, here, name, name in known, details.get(name, ""))
             if len(known) == len(EXERCISES):
-                st.success(text(lang, "lesson.all_done"), icon=":material/trophy:")
+                st.success(t("lesson.all_done"), icon=":material/trophy:")
         with right:
-            st.markdown(f"**{text(lang, 'lesson.before')}**")
-            for idea, page, place in _ideas(lang):
-                shell.link(text(lang, f"lesson.idea.{idea}"), place, page)
+            st.markdown(f"**{t('lesson.before')}**")
+            for idea, page, place in _ideas(t):
+                shell.link(t(f"lesson.idea.{idea}"), place, page)
 
 
-def _exercise(lang: Language, here: str, name: str, is_done: bool, found: str) -> None:
+def _exercise(t: Translator, here: str, name: str, is_done: bool, found: str) -> None:
     tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"
-    st.markdown(f"{tick} {text(lang, f'lesson.{name}')}" + (f"  \n{found}" if is_done and found else ""))
+    st.markdown(f"{tick} {t(f'lesson.{name}')}" + (f"  \n{found}" if is_done and found else ""))
     page, place = _WHERE[name]
     if not is_done and page != here:
-        shell.link(text(lang, "lesson.go"), place, page)
+        shell.link(t("lesson.go"), place, page)
 
 
 POKEMON = Folder("pokemon")
@@ -65,11 +65,11 @@ _WHERE: dict[str, tuple[str, state.Place]] = {
 }
 
 
-def _ideas(lang: Language) -> tuple[tuple[str, str, state.Place], ...]:
+def _ideas(t: Translator) -> tuple[tuple[str, str, state.Place], ...]:
     """The ideas of the lessons before, each with the view that shows it."""
     return (
-        ("predict", "step_through", StepThrough(lang=lang, model=POKEMON, step="probabilities")),
-        ("loss", "step_through", StepThrough(lang=lang, model=POKEMON, step="loss", grad=True)),
-        ("embeddings", "embeddings", Embeddings(lang=lang, model=POKEMON)),
-        ("attention", "step_through", StepThrough(lang=lang, model=POKEMON, step="blocks.0.attn.pattern")),
+        ("predict", "step_through", StepThrough(lang=t.language, model=POKEMON, step="probabilities")),
+        ("loss", "step_through", StepThrough(lang=t.language, model=POKEMON, step="loss", grad=True)),
+        ("embeddings", "embeddings", Embeddings(lang=t.language, model=POKEMON)),
+        ("attention", "step_through", StepThrough(lang=t.language, model=POKEMON, step="blocks.0.attn.pattern")),
     )

@@ -28,7 +28,7 @@ from lmviz.ui import compared, state
 from lmviz.ui.panel_types import Matrices, TensorPanel
 from lmviz.ui.pictures import WINDOW, Slice, domain, overview, panel, window_of
 from lmviz.ui.scripts import bundle
-from lmviz.ui.text import Language, visible, words
+from lmviz.ui.text import Translator, visible
 
 BROWSER = Path(__file__).parent / "browser"
 _FRAME = """<div class="lm"><div class="pictures"></div><div class="tip" hidden></div>
@@ -92,13 +92,13 @@ def _component() -> Any:
 
 
 @lru_cache
-def _words(language: Language) -> dict[str, str]:
-    return words(language, "picture.")
+def _words(t: Translator) -> dict[str, str]:
+    return t.texts("picture.")
 
 
 def show(
     given: Sequence[Matrix],
-    lang: Language,
+    t: Translator,
     key: str,
     on_cell: OnCell | None = None,
     height: int = 300,
@@ -126,10 +126,10 @@ def show(
     panels = [_panel(one, windows.get("" if together else one.address or one.name)) for one in given]
     data: Matrices = {
         "panels": panels,
-        "lang": lang,
+        "lang": t.language,
         "digits": digits,
         "height": height,
-        "words": _words(lang),
+        "words": _words(t),
         "together": together,
     }
     _component()(data=[data], key=key, on_event_change=state.unbroken(changed), height="content")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lmviz.ui import drawn
-from lmviz.ui.text import Language, visible
+from lmviz.ui.text import Translator, visible
 from lmviz.ui.tokenizer.pictures_types import PieceBox, Pieces
 
 
@@ -38,7 +38,7 @@ class Piece:
 
 def show(
     pieces: Sequence[Piece],
-    lang: Language,
+    t: Translator,
     key: str,
     on_piece: Callable[[int], None] | None = None,
     chosen: int | None = None,
@@ -60,7 +60,7 @@ def show(
         "roomy": roomy,
         "empty": empty,
     }
-    drawn.show("tokenizer/pieces", content, lang, key, clicked)
+    drawn.show("tokenizer/pieces", content, t, key, clicked)
 
 
 def _written(piece: Piece) -> PieceBox:

@@ -12,7 +12,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.services.live import Live
 from lmviz.ui import state, widgets
-from lmviz.ui.text import Language, error_text, integer, text
+from lmviz.ui.text import Translator
 
 TICK = 0.3  # seconds between two pictures
 PATIENCE = 0.4  # seconds before there is a bar
@@ -20,7 +20,7 @@ PICTURES = 40  # of a whole replay
 SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
 
 
-def watched(live: Live[Any], lang: Language, name: str, draw: Callable[[], None]) -> None:
+def watched(live: Live[Any], t: Translator, name: str, draw: Callable[[], None]) -> None:
     """Call `draw` again and again for as long as something moves; once, if nothing does.
 
     A UserError that the training raised is told in its place.
@@ -35,14 +35,14 @@ def watched(live: Live[Any], lang: Language, name: str, draw: Callable[[], None]
         try:
             draw()
         except UserError as error:
-            st.error(error_text(lang, error))
+            st.error(t.error(error))
         if timed and not moves():
             st.rerun()  # the whole page once more, without a clock
 
     st.fragment(drawn, run_every=TICK if timed else None)()
 
 
-def made(live: Live[Any], lang: Language, name: str, draw: Callable[[Any], None], whole: bool = False) -> None:
+def made(live: Live[Any], t: Translator, name: str, draw: Callable[[Any], None], whole: bool = False) -> None:
     """Call `draw` with what there is of something, again and again until it is all there, and a bar above it.
 
     What is quick is drawn once, without a bar. A click on what is drawn meanwhile draws the whole page anew.
@@ -62,18 +62,18 @@ def made(live: Live[Any], lang: Language, name: str, draw: Callable[[Any], None]
     def drawn() -> None:
         if state.present() != place or state.remember(f"enough {name}", None) is live:
             st.rerun()
-        st.progress(live.progress, text(lang, "replay.learning" if whole else "replay.making"))
+        st.progress(live.progress, t("replay.learning" if whole else "replay.making"))
         found = live.look()
         if whole:
-            enough = text(lang, "replay.enough")
+            enough = t("replay.enough")
             st.button(enough, icon=":material/stop:", on_click=state.keep, args=(f"enough {name}", live))
         else:
             draw(found)
 
-    watched(live, lang, name, drawn)
+    watched(live, t, name, drawn)
 
 
-def steps(lang: Language, live: Live[Any], name: str, known: Sequence[int], chosen: int) -> int:
+def steps(t: Translator, live: Live[Any], name: str, known: Sequence[int], chosen: int) -> int:
     """Which of the known steps is looked at, as an index: the chosen one, the newest, or the next of a replay."""
     last = len(known) - 1
     at = known.index(chosen) if chosen in known else last
@@ -83,21 +83,21 @@ def steps(lang: Language, live: Live[Any], name: str, known: Sequence[int], chos
         state.keep(plays, at < last)
         state.go(step=known[at] if at < last else -1)
     if not live.is_done:
-        st.progress(live.progress, text(lang, "replay.at", step=integer(lang, known[last])))
+        st.progress(live.progress, t("replay.at", step=t.integer(known[last])))
     elif last:
         with st.container(horizontal=True, vertical_alignment="center"):
-            _play(lang, plays, known, at)
+            _play(t, plays, known, at)
             widgets.select_slider(
-                text(lang, "replay.step"),
+                t("replay.step"),
                 known,
-                format_func=lambda step: integer(lang, step),
+                format_func=lambda step: t.integer(step),
                 label_visibility="collapsed",
                 **state.bound("step", known[at]),
             )
     return at
 
 
-def _play(lang: Language, plays: str, known: Sequence[int], at: int) -> None:
+def _play(t: Translator, plays: str, known: Sequence[int], at: int) -> None:
     def pressed() -> None:
         state.keep(plays, not state.remember(plays, False))
         if at == len(known) - 1:
@@ -105,7 +105,7 @@ def _play(lang: Language, plays: str, known: Sequence[int], at: int) -> None:
 
     moves = state.remember(plays, False)
     if st.button(
-        text(lang, "replay.pause" if moves else "replay.play"),
+        t("replay.pause" if moves else "replay.play"),
         icon=":material/pause:" if moves else ":material/play_arrow:",
         key=f"play {plays}",
         on_click=pressed,

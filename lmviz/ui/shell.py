@@ -15,7 +15,7 @@ from lmviz.bundle import PAGES
 from lmviz.errors import UserError
 from lmviz.ui import server, sources, state, widgets
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, Language, error_text, shortened, text, visible
+from lmviz.ui.text import LANGUAGES, Translator, shortened, visible
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
 PAINTED = 0.15  # seconds in which the shell reaches the browser: torch's libraries hold the interpreter while they load
@@ -60,11 +60,11 @@ def look(page: str) -> None:
 
 def navigate(navigation: Any) -> None:
     """Run the chosen page."""
-    language = state.language()
+    t = state.translator()
     pages = [
         st.Page(
             PAGES / f"{name}.py",
-            title=text(language, f"page.{name}"),
+            title=t(f"page.{name}"),
             icon=icon,
             url_path=name,
             default=name == LISTED[0][0],
@@ -73,15 +73,15 @@ def navigate(navigation: Any) -> None:
     ]
     chosen = navigation(pages, position="top")
     if not server.is_imported():
-        _import(language)
+        _import(t)
     chosen.run()
-    sources.footer(state.language(), LISTED[pages.index(chosen)][0])
+    sources.footer(state.translator(), LISTED[pages.index(chosen)][0])
 
 
-def _import(language: Language) -> None:
+def _import(t: Translator) -> None:
     """Import torch and the services, under a word that is painted at once: a spinner would first be fetched."""
     place = st.empty()
-    place.html(f'<p class="lm-loading" role="status">{escape(text(language, "app.loading"))}</p>')
+    place.html(f'<p class="lm-loading" role="status">{escape(t("app.loading"))}</p>')
     time.sleep(PAINTED)
     server.import_shared()
     place.empty()
@@ -92,7 +92,7 @@ def language_choice() -> None:
     chosen = state.language()
     st.session_state["language"] = chosen
     widgets.segmented_control(
-        text(chosen, "app.language"),
+        state.translator()("app.language"),
         list(LANGUAGES),
         default=None,
         format_func=str.upper,
@@ -104,12 +104,12 @@ def language_choice() -> None:
 
 
 @contextmanager
-def sentences(lang: Language) -> Iterator[None]:
+def sentences(t: Translator) -> Iterator[None]:
     """What can't be shown is said, in the place where it would have been."""
     try:
         yield
     except UserError as error:
-        st.error(error_text(lang, error))
+        st.error(t.error(error))
 
 
 @contextmanager
@@ -120,27 +120,27 @@ def top(place: Place) -> Iterator[Any]:
     with row:
         yield row
         language_choice()
-    link_notes(place.lang)
+    link_notes(place.t)
 
 
-def link_notes(lang: Language) -> None:
+def link_notes(t: Translator) -> None:
     """What was wrong with the link that was followed."""
     if parts := state.notes():
-        left_out(lang, *parts)
+        left_out(t, *parts)
 
 
-def left_out(lang: Language, *parts: str) -> None:
+def left_out(t: Translator, *parts: str) -> None:
     """Some parts of a link make no sense."""
-    st.info(text(lang, "note.link", parts=", ".join(parts)))
+    st.info(t("note.link", parts=", ".join(parts)))
 
 
-def notes(lang: Language, said: Iterable[tuple[str, dict[str, object]]]) -> None:
+def notes(t: Translator, said: Iterable[tuple[str, dict[str, object]]]) -> None:
     """What happened to a text on its way into a model: sentences and their details."""
     for sentence, details in said:
         shown = {
             name: shortened(visible(value)) if isinstance(value, str) else value for name, value in details.items()
         }
-        note(error_text(lang, UserError(sentence, **shown)))
+        note(t.error(UserError(sentence, **shown)))
 
 
 def note(sentence: str) -> None:

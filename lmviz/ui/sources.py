@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lmviz.debug.sources import BA, HOLTZMAN, KARPATHY, RADFORD, SENNRICH, VASWANI, Source, arxiv
-from lmviz.ui.text import Language, text
+from lmviz.ui.text import Translator
 
 SMALL_EVER = Source("Clemylia, Small-ever", "https://huggingface.co/Clemylia/Small-ever")
 LESSON = Source("Leçon 5 : Mon premier LLM", "")
@@ -33,8 +33,8 @@ FOLLOWED: dict[str, tuple[Source, ...]] = {
 }
 
 
-def footer(lang: Language, page: str) -> None:
+def footer(t: Translator, page: str) -> None:
     """One line: what the page follows, with links; none where nobody has said."""
     shown = [f"[{one.name}]({one.url})" if one.url else f"*{one.name}*" for one in FOLLOWED.get(page, ())]
     if shown:
-        st.caption(text(lang, "app.follows", sources=" · ".join(shown)))
+        st.caption(t("app.follows", sources=" · ".join(shown)))

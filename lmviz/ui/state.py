@@ -9,7 +9,7 @@ too, and change it through `update`:
         model: str = part("names", str)
 
     view = state.view(View)
-    widgets.selectbox(text(view.lang, "top.model"), models, **state.bound("model"))
+    widgets.selectbox(view.t("top.model"), models, **state.bound("model"))
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from time import monotonic
 from typing import Any, Self, TypeVar
 
 import streamlit as st
 
-from lmviz.ui.text import DEFAULT, LANGUAGES, Language
+from lmviz.ui.text import DEFAULT, LANGUAGES, Language, Translator
 
 T = TypeVar("T")
 
@@ -105,6 +106,11 @@ class Place:
 
     lang: Language = part(DEFAULT, choice(*LANGUAGES))
 
+    @cached_property
+    def t(self) -> Translator:
+        """Words and numbers in the reader's language: `view.t("page.key")`."""
+        return Translator(self.lang)
+
     def query(self) -> dict[str, str]:
         """The place as the address bar shows it."""
         written = {}
@@ -152,6 +158,11 @@ def language() -> Language:
         return Language(bar["lang"]) if bar.get("lang") in LANGUAGES else DEFAULT
     found: Language = st.session_state.get(_LANG, DEFAULT)
     return found
+
+
+def translator() -> Translator:
+    """Words and numbers in the reader's language, on any page."""
+    return Translator(language())
 
 
 def view(kind: type[P]) -> P:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NewType
@@ -46,23 +47,87 @@ def catalogue(language: Language) -> dict[str, str]:
     return texts
 
 
-def words(language: Language, *beginnings: str) -> dict[str, str]:
-    """The texts whose keys begin so, for a picture that writes them itself; English where the language has none."""
-    known = catalogue(DEFAULT) | catalogue(language)
-    return {key: said for key, said in known.items() if key.startswith(beginnings)}
+@dataclass(frozen=True)
+class Translator:
+    """Words and numbers in one language: `t("page.key", n=3)`, `t.number(0.5)`."""
 
+    language: Language
 
-def text(language: Language, key: str, **details: object) -> str:
-    """The text of a key, with its details filled in; English where the language has none.
+    def __call__(self, key: str, /, **details: object) -> str:
+        """The text of a key, with its details filled in; English where the language has none.
 
-    With a count `n` it is the text of `key.one`, say, if there is one for the plural form that the language has for it.
-    In French that is so for 0 too, but only where that text says the number.
-    """
-    texts = catalogue(language) if key in catalogue(language) else catalogue(DEFAULT)
-    form = f"{key}.{_plural(language, str(details.get('n')))}"
-    if form in texts and (details["n"] not in (0, "0") or "{n}" in texts[form]):
-        key = form
-    return texts[key].format(**details) if key in texts else key
+        With a count `n` it is the text of `key.one`, say, if there is one for the plural form that the language has for
+        it. In French that is so for 0 too, but only where that text says the number.
+        """
+        texts = catalogue(self.language) if key in catalogue(self.language) else catalogue(DEFAULT)
+        form = f"{key}.{_plural(self.language, str(details.get('n')))}"
+        if form in texts and (details["n"] not in (0, "0") or "{n}" in texts[form]):
+            key = form
+        return texts[key].format(**details) if key in texts else key
+
+    def has(self, key: str) -> bool:
+        return key in catalogue(self.language) or key in catalogue(DEFAULT)
+
+    def texts(self, *beginnings: str) -> dict[str, str]:
+        """The texts whose keys begin so, for a picture that writes them itself; English where the language has none."""
+        known = catalogue(DEFAULT) | catalogue(self.language)
+        return {key: text for key, text in known.items() if key.startswith(beginnings)}
+
+    def long_text(self, kind: str) -> str:
+        """The long explanation of a stage, in Markdown; empty if there is none."""
+        return _long_text(self.language, kind)
+
+    def error(self, error: UserError) -> str:
+        """The sentence of an error; in English where it has not been translated.
+
+        It is Markdown, in which none of the details can act as Markdown.
+        """
+        return _Plain(self).format(catalogue(self.language).get(error.sentence, error.sentence), **error.details)
+
+    def number(self, value: float, digits: int = 2) -> str:
+        """A number of any size, with a true minus sign: −0.08, −0,08. Never "0.00" for what is not zero."""
+        shown = rounded(value, digits)
+        return self.integer(int(shown)) if shown.lstrip("-").isdigit() else self.localised(shown)
+
+    def exact(self, value: float) -> str:
+        """A number that somebody chose, without zeros that say nothing.
+
+        >>> Translator(Language("fr")).exact(0.003), Translator(DEFAULT).exact(1e-05), Translator(DEFAULT).exact(100.0)
+        ('0,003', '1e−5', '100')
+        """
+        mantissa, _, power = f"{value:g}".partition("e")
+        return self.localised(f"{mantissa}e{int(power)}" if power else mantissa)
+
+    def integer(self, value: int) -> str:
+        """A count with its thousands set apart: 2,832, 2 832; with a power of ten where it is very long."""
+        if abs(value) >= 10**15:
+            return self.localised(rounded(value, 2))
+        return str(format_decimal(value, locale=self.language)).replace("-", "−")
+
+    def percent(self, share: float) -> str:
+        """A probability or a share: 24.4%, 24,4 %. Never "0.0%" for what is not zero."""
+        sign = self.percent_sign
+        if 0 < share < 0.0005:
+            return f"<{' ' if sign.startswith(NARROW) else ''}{self.localised('0.1')}{sign}"
+        return self.number(100 * share, 1) + sign if math.isfinite(share) else self.number(share)
+
+    def localised(self, shown: str) -> str:
+        """A number in plain text, as `rounded` gives it, as the language writes it."""
+        not_finite = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}
+        decimal, _ = self.separators
+        return not_finite.get(shown, shown.replace(".", decimal).replace("-", "−"))
+
+    @property
+    def percent_sign(self) -> str:
+        """The sign, with the space before it where the language has one."""
+        pattern = str(_locale(self.language).percent_formats[None].pattern)
+        return f"{NARROW}%" if pattern.rstrip("%")[-1:].isspace() else "%"
+
+    @property
+    def separators(self) -> tuple[str, str]:
+        """How the language separates decimals and thousands."""
+        locale = _locale(self.language)
+        return str(get_decimal_symbol(locale)), str(get_group_symbol(locale))
 
 
 @lru_cache
@@ -76,30 +141,24 @@ def _plural(language: Language, n: str) -> str:
     return str(_locale(language).plural_form(int(n))) if n.isdecimal() else "other"
 
 
-def has(language: Language, key: str) -> bool:
-    return key in catalogue(language) or key in catalogue(DEFAULT)
-
-
-def error_text(language: Language, error: UserError) -> str:
-    """The sentence of an error in the reader's language; in English where it has not been translated.
-
-    It is Markdown, in which none of the details can act as Markdown.
-    """
-    return _Plain(language).format(catalogue(language).get(error.sentence, error.sentence), **error.details)
+@lru_cache
+def _long_text(language: Language, kind: str) -> str:
+    paths = (LOCALE / one / "stages" / f"{kind}.md" for one in (language, DEFAULT))
+    return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
 
 
 class _Plain(Sentence):
     """Fills in details as they are written, whatever they would mean in Markdown; long counts with their thousands
     set apart."""
 
-    def __init__(self, language: Language) -> None:
-        self.language = language
+    def __init__(self, t: Translator) -> None:
+        self.t = t
 
     def format_field(self, value: object, format_spec: str) -> str:
         if isinstance(value, float) and not format_spec and (len(str(value)) > SHORT or not math.isfinite(value)):
-            return number(self.language, value, 4)
+            return self.t.number(value, 4)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000 and not format_spec:
-            return integer(self.language, value)
+            return self.t.integer(value)
         return plain(str(super().format_field(value, format_spec)))
 
 
@@ -122,66 +181,6 @@ def foreign(markdown: str) -> str:
     parts = CODE.split(markdown)
     parts[::2] = [TAG.sub("", part) for part in parts[::2]]
     return "".join(parts).replace("![", "!\u2060[")  # a word joiner, which is not seen: also in what looks like code
-
-
-def number(language: Language, value: float, digits: int = 2) -> str:
-    """A number as the language writes it, with a true minus sign: −0.08, −0,08. Never "0.00" for what is not zero; of
-    any size."""
-    shown = rounded(value, digits)
-    return integer(language, int(shown)) if shown.lstrip("-").isdigit() else localised(language, shown)
-
-
-def exact(language: Language, value: float) -> str:
-    """A number that somebody chose, without zeros that say nothing.
-
-    >>> exact("fr", 0.003), exact("en", 1e-05), exact("en", 100.0)
-    ('0,003', '1e−5', '100')
-    """
-    mantissa, _, power = f"{value:g}".partition("e")
-    return localised(language, f"{mantissa}e{int(power)}" if power else mantissa)
-
-
-def localised(language: Language, shown: str) -> str:
-    """A number in plain text, as `rounded` gives it, as the language writes it."""
-    words = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}
-    return words.get(shown, _separated(language, shown).replace("-", "−"))
-
-
-def percent_sign(language: Language) -> str:
-    """The sign, with the space before it where the language has one."""
-    pattern = str(_locale(language).percent_formats[None].pattern)
-    return f"{NARROW}%" if pattern.rstrip("%")[-1:].isspace() else "%"
-
-
-def percent(language: Language, share: float) -> str:
-    """A probability or a share: 24.4%, 24,4 %. Never "0.0%" for what is not zero."""
-    sign = percent_sign(language)
-    if 0 < share < 0.0005:
-        return f"<{' ' if sign.startswith(NARROW) else ''}{_separated(language, '0.1')}{sign}"
-    return number(language, 100 * share, 1) + sign if math.isfinite(share) else number(language, share)
-
-
-def _separated(language: Language, plain: str) -> str:
-    return plain.replace(".", str(get_decimal_symbol(_locale(language))))
-
-
-def number_signs(language: Language) -> tuple[str, str]:
-    """How a language separates decimals and thousands."""
-    return str(get_decimal_symbol(_locale(language))), str(get_group_symbol(_locale(language)))
-
-
-def integer(language: Language, value: int) -> str:
-    """A count with its thousands set apart: 2,832, 2 832; with a power of ten where it is very long."""
-    if abs(value) >= 10**15:
-        return localised(language, rounded(value, 2))
-    return str(format_decimal(value, locale=language)).replace("-", "−")
-
-
-@lru_cache
-def long_text(language: Language, kind: str) -> str:
-    """The long explanation of a stage, in Markdown; empty if there is none."""
-    paths = (LOCALE / one / "stages" / f"{kind}.md" for one in (language, DEFAULT))
-    return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
 
 
 def visible(piece: str) -> str:

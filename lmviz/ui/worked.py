@@ -18,23 +18,23 @@ from lmviz.train.update_rules import Update
 from lmviz.ui import arithmetic
 from lmviz.ui.arithmetic import is_held
 from lmviz.ui.arithmetic_types import Piece
-from lmviz.ui.text import Language, localised, text
+from lmviz.ui.text import Translator
 
 SHOWN = 6  # terms of a longer sum: the largest
 LOOK = Path(__file__).parent / "browser" / "worked.css"
 
 
-def show(why: Explanation, lang: Language, digits: int = 4) -> None:
+def show(why: Explanation, t: Translator, digits: int = 4) -> None:
     """The formula, and below it the same with numbers."""
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         if why.formula:
             st.latex(why.formula, width="content")  # st.html would leave out a drawing
-        _html(f'<div class="worked">{_arithmetic(why, lang, digits)}</div>')
+        _html(f'<div class="worked">{_arithmetic(why, t, digits)}</div>')
 
 
-def lines(named: Sequence[tuple[str, Explanation]], lang: Language, digits: int = 4) -> None:
+def lines(named: Sequence[tuple[str, Explanation]], t: Translator, digits: int = 4) -> None:
     """Several explanations, one below the other, each with its name: the last one uses what the others found."""
-    steps([(name, _arithmetic(why, lang, digits)) for name, why in named])
+    steps([(name, _arithmetic(why, t, digits)) for name, why in named])
 
 
 @dataclass(frozen=True)
@@ -60,33 +60,33 @@ class Equation:
         return f"{escape(self.left)} {self.sign} <b>{escape(self.result)}</b>"
 
 
-def equation(lang: Language, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
+def equation(t: Translator, template: str, result: float, digits: int = 4, **numbers: float) -> Equation:
     """A template's arithmetic, "{before} ÷ {by}", with as many digits as make it true as it is written."""
     pieces = write(template, **numbers)
     formula = parse("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
     given = [float(piece) for piece in pieces if not isinstance(piece, str)]  # type: ignore[arg-type]
     line = line_of([(formula, given)], result, digits)
-    shown = {name: localised(lang, written(value, line.digits)) for name, value in numbers.items()}
+    shown = {name: t.localised(written(value, line.digits)) for name, value in numbers.items()}
     written_out = [
-        piece if isinstance(piece, str) else localised(lang, written(float(piece), line.digits))  # type: ignore[arg-type]
+        piece if isinstance(piece, str) else t.localised(written(float(piece), line.digits))  # type: ignore[arg-type]
         for piece in pieces
     ]
     around = ["", *written_out, ""]
     left = "".join(_bracketed(one, is_held(around[i], one, around[i + 2])) for i, one in enumerate(written_out))
-    return Equation(left, line.sign, localised(lang, line.result), shown)
+    return Equation(left, line.sign, t.localised(line.result), shown)
 
 
-def compared(lang: Language, sign: str, left: float, right: float, digits: int = 2) -> str:
+def compared(t: Translator, sign: str, left: float, right: float, digits: int = 2) -> str:
     """Two numbers and the sign between them, with as many digits as make it true."""
-    return equation(lang, f"{{left}} {sign} {{right}}", 1.0, digits, left=left, right=right).left
+    return equation(t, f"{{left}} {sign} {{right}}", 1.0, digits, left=left, right=right).left
 
 
-def update(found: Update, lang: Language) -> None:
+def update(found: Update, t: Translator) -> None:
     """The lines of an optimiser's rule for one weight, each with its symbol."""
-    st.latex(equations(found, lang), width="content")
+    st.latex(equations(found, t), width="content")
 
 
-def equations(found: Update, lang: Language, digits: int = 6) -> str:
+def equations(found: Update, t: Translator, digits: int = 6) -> str:
     """The lines as LaTeX: symbol, formula, value; ≈ where the numbers as they are written give another one."""
     lines = []
     shown: dict[str, float] = {}  # the number that stands on screen, by its symbol
@@ -95,15 +95,15 @@ def equations(found: Update, lang: Language, digits: int = 6) -> str:
         is_exact = not line.formula or written(_from_latex(line.formula, shown), digits) == value
         sign = "=" if is_exact else r"\approx"
         equals = f"= {line.formula} {sign} " if line.formula else "= "
-        lines.append(rf"{line.symbol} &{equals}{latex_number(lang, value)}")
+        lines.append(rf"{line.symbol} &{equals}{latex_number(t, value)}")
         shown[line.symbol] = float(value)
     return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
 
 
-def latex_number(lang: Language, shown: str) -> str:
+def latex_number(t: Translator, shown: str) -> str:
     """A number in plain text as LaTeX: 1.2 · 10⁻⁷, and never an e, which would be Euler's."""
     mantissa, _, power = shown.partition("e")
-    plain = localised(lang, mantissa).replace(",", "{,}").replace("−", "-").replace("∞", r"\infty")
+    plain = t.localised(mantissa).replace(",", "{,}").replace("−", "-").replace("∞", r"\infty")
     return rf"{plain} \cdot 10^{{{power}}}" if power else plain
 
 
@@ -132,9 +132,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
     _html(f'<div class="wide"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
-def _arithmetic(why: Explanation, lang: Language, digits: int) -> str:
-    line = arithmetic.line(why, lang, digits, SHOWN, SHOWN)
-    text = "".join(_part(piece, why, lang) for piece in line["pieces"])
+def _arithmetic(why: Explanation, t: Translator, digits: int) -> str:
+    line = arithmetic.line(why, t, digits, SHOWN, SHOWN)
+    text = "".join(_part(piece, why, t) for piece in line["pieces"])
     return f"{text} {line['sign']} <b>{line['value']}</b>"
 
 
@@ -151,11 +151,11 @@ def _html(drawn: str) -> None:
     st.html(_look() + drawn)
 
 
-def _part(piece: Piece, why: Explanation, lang: Language) -> str:
-    return _sum(piece, why, lang) if "terms" in piece else _plain(piece)
+def _part(piece: Piece, why: Explanation, t: Translator) -> str:
+    return _sum(piece, why, t) if "terms" in piece else _plain(piece)
 
 
-def _sum(piece: Piece, why: Explanation, lang: Language) -> str:
+def _sum(piece: Piece, why: Explanation, t: Translator) -> str:
     """The terms in order; of a long sum the largest, and what the others come to. Where some are 0, the others are
     bold."""
     values = why.values
@@ -166,7 +166,7 @@ def _sum(piece: Piece, why: Explanation, lang: Language) -> str:
         shown.append(f"<b>{written}</b>" if values[index] and has_zeros else written)
     rest = piece["rest"][0]
     if rest["n"]:
-        others = escape(text(lang, "inspect.rest", n=rest["n"]))
+        others = escape(t("inspect.rest", n=rest["n"]))
         shown.append(f'{_bracketed(rest["shown"], rest["held"])} <span class="dots">{others}</span>')
     return " + ".join(shown) or "0"
 

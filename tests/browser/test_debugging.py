@@ -13,8 +13,8 @@ from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.game import puzzle
 from lmviz.registry.kinds import read_reference
 from lmviz.services.services import Services
-from lmviz.ui.text import text
 from tests.browser.conftest import idle
+from tests.words import ENGLISH
 
 LONG = 180_000  # milliseconds: real trainings, on a busy machine
 
@@ -37,12 +37,12 @@ def opened(browser: Browser, server: str, **query: str) -> Iterator[Page]:
 
 def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Browser, server: str) -> None:
     with opened(browser, server, pitfall="rate_too_low") as page:
-        page.get_by_text(text("en", "answer.still")).click()
-        page.get_by_role("button", name=text("en", "pitfall.run_sick")).click()
+        page.get_by_text(ENGLISH("answer.still")).click()
+        page.get_by_role("button", name=ENGLISH("pitfall.run_sick")).click()
         expect(page.get_by_text("You said so.")).to_be_visible(timeout=LONG)
-        expect(page.get_by_text(text("en", "doctor.falls.failed"))).to_be_visible()
+        expect(page.get_by_text(ENGLISH("doctor.falls.failed"))).to_be_visible()
         page.get_by_role("button", name="Cure it").click()
-        expect(page.get_by_role("strong").filter(has_text=text("en", "cure.rate", rate="0.001"))).to_be_visible(
+        expect(page.get_by_role("strong").filter(has_text=ENGLISH("cure.rate", rate="0.001"))).to_be_visible(
             timeout=LONG
         )
         expect(page).to_have_url(re.compile(r"cured=true"))
@@ -56,18 +56,18 @@ def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
         3, 1, {name: services.models.checkpoint(read_reference(name)) for name in services.models.sample_names()}
     )
     with opened(browser, server, section="game", seed="3") as page:
-        page.get_by_role("link", name=text("en", "game.open")).click()
+        page.get_by_role("link", name=ENGLISH("game.open")).click()
         expect(page.locator(".lm[data-step]")).to_be_visible(timeout=LONG)
         page.keyboard.press("ArrowRight")
-        expect(page.get_by_text(text("en", "game.hidden"))).to_be_visible()
+        expect(page.get_by_text(ENGLISH("game.hidden"))).to_be_visible()
         page.get_by_role("link", name="Debugging").click()
-        expect(page.get_by_role("button", name=text("en", "game.answer"))).to_be_visible(timeout=LONG)
-        page.get_by_role("button", name=text("en", "game.ask"), exact=True).click()
+        expect(page.get_by_role("button", name=ENGLISH("game.answer"))).to_be_visible(timeout=LONG)
+        page.get_by_role("button", name=ENGLISH("game.ask"), exact=True).click()
         expect(page.get_by_text("Probes left: 5")).to_be_visible(timeout=LONG)
         page.get_by_role("combobox").last.click()
-        page.get_by_role("option", name=text("en", f"stage.{BUGS[one.bug].place}.title"), exact=True).click()
-        page.get_by_text(text("en", f"bug.{one.bug}"), exact=True).click()
-        page.get_by_role("button", name=text("en", "game.answer")).click()
+        page.get_by_role("option", name=ENGLISH(f"stage.{BUGS[one.bug].place}.title"), exact=True).click()
+        page.get_by_text(ENGLISH(f"bug.{one.bug}"), exact=True).click()
+        page.get_by_role("button", name=ENGLISH("game.answer")).click()
         expect(page.get_by_text("Right: stage and bug. 14 points.")).to_be_visible(timeout=LONG)
         expect(page.locator(".lm-diff .gone, .lm-diff .new").first).to_be_visible()
 
@@ -77,14 +77,14 @@ def test_memory_really_runs_out_and_the_app_lives_on(browser: Browser, server: s
         page.get_by_role("button", name="Train it with 192 MB").click()
         expect(page.get_by_text("Out of memory during the")).to_be_visible(timeout=LONG)
         expect(page.get_by_text("DefaultCPUAllocator", exact=False)).to_be_visible()
-        page.get_by_role("button", name=text("en", "cure.batch")).click()
-        expect(page.get_by_text(text("en", "memory.cured", cure="a smaller batch"))).to_be_visible(timeout=LONG)
+        page.get_by_role("button", name=ENGLISH("cure.batch")).click()
+        expect(page.get_by_text(ENGLISH("memory.cured", cure="a smaller batch"))).to_be_visible(timeout=LONG)
         page.get_by_text("Doctor", exact=True).click()
-        expect(page.get_by_text(text("en", "doctor.healthy"))).to_be_visible(timeout=LONG)
+        expect(page.get_by_text(ENGLISH("doctor.healthy"))).to_be_visible(timeout=LONG)
 
 
 def test_the_first_difference_is_jumped_to(browser: Browser, server: str) -> None:
     with opened(browser, server, section="lab", bug="no_scale") as page:
-        page.get_by_role("link", name=text("en", "lab.open")).click(timeout=LONG)
+        page.get_by_role("link", name=ENGLISH("lab.open")).click(timeout=LONG)
         expect(page.locator(".words h2")).to_have_text("blocks.0.attn.scores", timeout=LONG)
         expect(page.get_by_text("A − B").first).to_be_visible()

@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 import lmviz
 from lmviz.generate.beam import beam_search
 from lmviz.generate.settings import Settings
-from lmviz.ui.text import text as words
 from tests.browser.conftest import idle
 from tests.conftest import ROOT
+from tests.words import ENGLISH
 
 Visit = Callable[..., Page]
 
@@ -54,7 +54,7 @@ def test_a_token_of_the_text_opens_its_step_and_leads_to_the_step_through(visit:
     chosen = page.locator(".piece.new .said").nth(1).inner_text()
     expect(page.locator("tr.is th.token span")).to_have_text(chosen)
     page.get_by_role("link", name="Why this token?").click()
-    expect(page.locator(".words h2")).to_have_text(words("en", "stage.probabilities.title"), timeout=60_000)
+    expect(page.locator(".words h2")).to_have_text(ENGLISH("stage.probabilities.title"), timeout=60_000)
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(text[: len(text) - 3])
     expect(page).to_have_url(re.compile(r"temperature=0\.5"))
 
@@ -65,7 +65,7 @@ def test_a_tokens_logit_is_pinned_in_the_step_through(visit: Visit) -> None:
     expect(page.locator("tr.looked")).to_have_count(1)
     logit = page.locator("tr.looked td.score").first.inner_text()
     page.get_by_role("link", name="Where does this logit come from?").click()
-    expect(page.locator(".words h2")).to_have_text(words("en", "stage.logits.title"), timeout=60_000)
+    expect(page.locator(".words h2")).to_have_text(ENGLISH("stage.logits.title"), timeout=60_000)
     expect(page.locator(".inspect")).to_contain_text(logit)
 
 

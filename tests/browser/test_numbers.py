@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from lmviz.digits import rounded
 from lmviz.ui.scripts import bundle
-from lmviz.ui.text import localised, number, percent
+from lmviz.ui.text import Translator
 from tests.conftest import ROOT
 
 LANGUAGES = ("en", "fr", "de", "pt")  # ours, and some that somebody may add
@@ -23,9 +23,9 @@ def test_a_number_is_written_by_the_browser_as_by_python(browser: Browser) -> No
     for lang in LANGUAGES:
         for digits in (0, 1, 2, 4, 6):
             found = _mapped(page, f"written(value, {digits}, '{lang}')", values)
-            assert found == [localised(lang, rounded(value, digits)) for value in values]
+            assert found == [Translator(lang).localised(rounded(value, digits)) for value in values]
             if digits:  # Python's sentences set the thousands of a whole number apart
-                assert found == [number(lang, value, digits) for value in values]
+                assert found == [Translator(lang).number(value, digits) for value in values]
     page.close()
 
 
@@ -34,7 +34,9 @@ def test_a_share_is_written_by_the_browser_as_by_python(browser: Browser) -> Non
     shares = [0.0, 0.0004, 0.0005, 0.99951, 1.0, *(10 ** drawn.uniform(-9, 0) for _ in range(500))]
     page = browser.new_page()
     for lang in LANGUAGES:
-        assert _mapped(page, f"percent(value, '{lang}')", shares) == [percent(lang, share) for share in shares]
+        assert _mapped(page, f"percent(value, '{lang}')", shares) == [
+            Translator(lang).percent(share) for share in shares
+        ]
     page.close()
 
 

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from lmviz.tokens.learning import learn
-from lmviz.ui.text import text, visible
+from lmviz.ui.text import visible
 from tests.browser.conftest import idle, until
+from tests.words import ENGLISH
 
 Visit = Callable[..., Page]
 
 
 def test_five_merges_are_learned_and_unlearned(visit: Visit) -> None:
     page = visit("tokenizer", tab="learn")
-    learning = learn(text("en", "tokenizer.corpus_example"), 2000)
+    learning = learn(ENGLISH("tokenizer.corpus_example"), 2000)
     for at in range(5):
         (left, right), count = learning.pairs(at)[0]
         winner = page.locator(".pairs .winner")

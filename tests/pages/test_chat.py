@@ -14,10 +14,11 @@ from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.template import Message, chatml
 from lmviz.ui.chat.reading import OPEN
 from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, View
-from lmviz.ui.text import LANGUAGES, text, visible
+from lmviz.ui.text import LANGUAGES, Translator, visible
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture
 from tests.pages.test_tokenizer import upload
+from tests.words import ENGLISH
 
 TURNS = (("system", "Be brief."), ("user", "Hi <b>*you*</b>"))
 MESSAGES = json.dumps(TURNS)
@@ -71,7 +72,7 @@ def test_a_message_is_added_changed_moved_and_removed(open_on: Open) -> None:
     assert [turn[0] for turn in json.loads(app.query_params["messages"])] == ["developer", "user"]
     app.button(key="chat.reset").click().run()
     assert "messages" not in app.query_params
-    assert app.text_area(key="chat.content.1").value == text("en", "chat.example.user")
+    assert app.text_area(key="chat.content.1").value == ENGLISH("chat.example.user")
 
 
 def test_a_model_without_the_special_tokens_spells_them_out_and_it_is_said(open_on: Open) -> None:
@@ -158,4 +159,4 @@ def test_a_tokenizer_that_drops_letters_of_a_chat_says_how_many(open_on: Open, l
     tokens = load(ROOT / "sample_models/names").tokenizer.encode(whole(app))
     n_dropped = sum(len(part) for _, part in tokens.dropped)
     assert n_dropped > 10
-    assert any(text(language, "tokenizer.n_dropped", n=n_dropped) in caption.value for caption in app.caption)
+    assert any(Translator(language)("tokenizer.n_dropped", n=n_dropped) in caption.value for caption in app.caption)

@@ -21,10 +21,11 @@ from lmviz.registry.recording import Request
 from lmviz.registry.run import RunStep
 from lmviz.services.services import Services
 from lmviz.train.texts import preset
-from lmviz.ui.text import LANGUAGES, has, text
+from lmviz.ui.text import LANGUAGES, Translator
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, cells_of, complaints, go, picture, scene
 from tests.waiting import until
+from tests.words import ENGLISH, FRENCH
 
 OURS = r"\b(doctor|bug|lab|game|pitfall|memory|exercise|tips|debug|cure|answer)\.[a-z_]+"
 PLACES = [
@@ -59,17 +60,17 @@ def test_every_section_opens_in_both_languages(open_on: Open, place: dict[str, s
 def test_every_check_bug_and_pitfall_has_its_words(lang: str) -> None:
     for check in (*CHECKS, *RULES, "known_tokens", "beats_counting", "sampling"):
         for part in ("title", "failed", "measured", "means", "mend"):
-            assert has(lang, f"doctor.{check}.{part}"), f"{check}.{part}"
+            assert Translator(lang).has(f"doctor.{check}.{part}"), f"{check}.{part}"
     for bug in BUGS:
-        assert has(lang, f"bug.{bug}") and has(lang, f"bug.{bug}.tell")
+        assert Translator(lang).has(f"bug.{bug}") and Translator(lang).has(f"bug.{bug}.tell")
     for name, pitfall in PITFALLS.items():
         for key in (f"pitfall.{name}", f"pitfall.{name}.symptom", f"pitfall.{name}.why", f"pitfall.{name}.ask"):
-            assert has(lang, key)
-        assert all(has(lang, f"cure.{cure}") for cure, _ in pitfall.cures)
-        assert all(has(lang, f"answer.{option}") for option in ASKED[name].options)
+            assert Translator(lang).has(key)
+        assert all(Translator(lang).has(f"cure.{cure}") for cure, _ in pitfall.cures)
+        assert all(Translator(lang).has(f"answer.{option}") for option in ASKED[name].options)
     sources = "".join(path.read_text() for path in (ROOT / "lmviz/debug").rglob("*.py"))
     for why in {*re.findall(r'not_measured\("\w+", "(\w+)"', sources), "does_not_run"}:
-        assert has(lang, f"doctor.why_not.{why}"), why
+        assert Translator(lang).has(f"doctor.why_not.{why}"), why
 
 
 def test_a_pitfall_goes_wrong_and_is_cured(open_on: Open) -> None:
@@ -77,24 +78,24 @@ def test_a_pitfall_goes_wrong_and_is_cured(open_on: Open) -> None:
     app.radio(key="predict.rate_too_low").set_value("still").run()
     app.button(key="pitfall.sick").click().run()
     assert app.query_params["ran"] in ("true", ["true"])
-    assert any(text("en", "answer.still") in element.value for element in app.success)
-    assert text("en", "doctor.falls.failed") in words(app)
+    assert any(ENGLISH("answer.still") in element.value for element in app.success)
+    assert ENGLISH("doctor.falls.failed") in words(app)
     app.button(key="pitfall.cure.rate").click().run()
     assert not complaints(app)
-    assert text("en", "cure.rate", rate="0.001") in words(app)
+    assert ENGLISH("cure.rate", rate="0.001") in words(app)
 
 
 def test_a_wrong_prediction_is_told_what_happened(open_on: Open) -> None:
     app = open_on("debugging", pitfall="not_shifted")
     app.radio(key="predict.not_shifted").set_value("names").run()
     app.button(key="pitfall.sick").click().run()
-    assert any(text("en", "answer.the_same_token") in element.value for element in app.info)
+    assert any(ENGLISH("answer.the_same_token") in element.value for element in app.info)
 
 
 def test_the_doctor_examines_a_model_with_a_bug_in_it(open_on: Open) -> None:
     app = open_on("debugging", section="doctor", model="bug/no_mask@simple-llm")
     assert not complaints(app)
-    assert text("en", "doctor.causality.failed") in words(app)
+    assert ENGLISH("doctor.causality.failed") in words(app)
 
 
 def test_a_folder_that_is_not_there_is_told_in_a_sentence(open_on: Open) -> None:
@@ -117,7 +118,7 @@ def test_a_temperature_that_leaves_no_choice_or_only_noise_is_told(
 ) -> None:
     app = open_on("debugging", section="doctor", model="names", temperature=temperature)
     assert not app.exception
-    assert (text("en", "doctor.sampling.failed") in words(app)) is alarm
+    assert (ENGLISH("doctor.sampling.failed") in words(app)) is alarm
 
 
 def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(open_on: Open) -> None:
@@ -131,17 +132,17 @@ def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(ope
         app = open_on("debugging", section="doctor", way="run", run=slow)
         assert not complaints(app)
         assert re.search(r"Still training: step [\d,]+ of 100,000", words(app))
-        assert text("en", "doctor.the_model") not in words(app)
+        assert ENGLISH("doctor.the_model") not in words(app)
         services.models.runs.stop(slow)
         until(lambda: services.models.runs.get(slow).state not in ("queued", "running"))
         app.run()
         assert not app.exception and not app.error
         assert "Still training" not in words(app)
-        assert text("en", "doctor.the_model") in words(app)
+        assert ENGLISH("doctor.the_model") in words(app)
         go(app, run=fast)
         assert not app.exception and not app.error
-        assert text("en", "doctor.falls.failed.rises") in words(app)
-        assert text("en", "doctor.beats_counting.failed.worse_than_chance") in words(app)
+        assert ENGLISH("doctor.falls.failed.rises") in words(app)
+        assert ENGLISH("doctor.beats_counting.failed.worse_than_chance") in words(app)
         (link,) = {link.proto.query_string for link in app.get("page_link") if "60" in link.proto.label}
         assert f"runs%2F{fast}%2160.0" in link and "step=loss" in link
         assert services.models.record(Request(RunStep(fast, 60), "")).trace.loss == pytest.approx(
@@ -182,7 +183,7 @@ def test_a_pasted_log_is_read_and_diagnosed(open_on: Open) -> None:
     app.text_area(key="debug.log").set_value(log).run()
     assert not complaints(app)
     assert "100 lines read" in words(app)
-    assert text("en", "doctor.stays_down.failed") in words(app)
+    assert ENGLISH("doctor.stays_down.failed") in words(app)
     app.text_area(key="debug.log").set_value("nothing <b>to</b> see").run()
     assert not app.exception
     assert "No line of this log has a loss" in app.warning[0].value
@@ -198,9 +199,9 @@ def test_a_log_with_headings_that_say_nothing_is_read_as_the_reader_says(open_on
     app.selectbox(key="log.role.b").set_value("loss").run()
     assert not complaints(app)
     assert app.get("vega_lite_chart")
-    assert text(lang, "doctor.log.axis.count") in words(app)
+    assert Translator(lang)("doctor.log.axis.count") in words(app)
     app.selectbox(key="log.role.<b>a</b>").set_value("step").run()
-    assert text(lang, "doctor.log.axis.step") in words(app)
+    assert Translator(lang)("doctor.log.axis.step") in words(app)
     app.text_area(key="debug.log").set_value("step,b\n1,5\n2,4").run()  # another log: nothing of it is chosen
     assert app.warning
 
@@ -219,28 +220,28 @@ def test_a_bug_is_shown_with_its_edit_its_effect_and_its_verdict(open_on: Open, 
     edit = " ".join(element.proto.body for element in app.get("html"))
     assert 'class="gone"' in edit or 'class="new"' in edit
     if BUGS[bug].seen_by:
-        assert text("en", f"doctor.{BUGS[bug].seen_by[0]}.failed") in words(app)
+        assert ENGLISH(f"doctor.{BUGS[bug].seen_by[0]}.failed") in words(app)
     else:
-        assert text("en", "lab.invisible") in words(app)
+        assert ENGLISH("lab.invisible") in words(app)
 
 
 def test_a_bug_without_a_place_in_a_model_says_so(open_on: Open) -> None:
     app = open_on("debugging", section="lab", bug="norm_axis", model="pokemon")
     assert not complaints(app)
-    assert any(text("en", "lab.no_such_part") in element.value for element in app.info)
+    assert any(ENGLISH("lab.no_such_part") in element.value for element in app.info)
 
 
 @pytest.mark.parametrize("place", [{"section": "lab", "bug": "nonsense"}, {"pitfall": "nonsense"}])
 def test_a_name_that_nothing_has_is_left_out_of_a_link(open_on: Open, place: dict[str, str]) -> None:
     app = open_on("debugging", lang="fr", **place)
     assert not app.exception and not app.error
-    assert text("fr", "note.link", parts=list(place)[-1]) in [element.value for element in app.info]
+    assert FRENCH("note.link", parts=list(place)[-1]) in [element.value for element in app.info]
 
 
 def test_a_link_to_a_pitfall_opens_its_family(open_on: Open) -> None:
     app = open_on("debugging", pitfall="too_little_training")
     assert not complaints(app)
-    assert text("en", "pitfall.too_little_training.why", steps=20) in words(app)
+    assert ENGLISH("pitfall.too_little_training.why", steps=20) in words(app)
 
 
 def test_tips_say_that_only_the_end_of_a_long_text_is_read(open_on: Open) -> None:
@@ -266,7 +267,7 @@ def test_a_puzzle_hides_its_source_and_at_level_3_what_must_hold(open_page: Open
     assert not complaints(app)
     drawn = scene(app)
     assert drawn["source"]["lines"] == []
-    assert drawn["source"]["why"] == text("en", "game.hidden")
+    assert drawn["source"]["why"] == ENGLISH("game.hidden")
     assert bool(drawn["strip"]) is shows
 
 
@@ -296,12 +297,12 @@ def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
     )
     app = open_on("debugging", section="game", level="2", seed="5")
     app.button(key="game.ask").click().run()
-    assert text("en", "game.probes", n=3) in words(app)
+    assert ENGLISH("game.probes", n=3) in words(app)
     app.selectbox(key="place.2.5").set_value(BUGS[one.bug].place)
     app.radio(key="bug.2.5").set_value(one.bug)
-    next(button for button in app.button if button.label == text("en", "game.answer")).click().run()
+    next(button for button in app.button if button.label == ENGLISH("game.answer")).click().run()
     assert any("24 points" in element.value for element in app.success)
-    assert text("en", f"bug.{one.bug}.tell") in words(app)
+    assert ENGLISH(f"bug.{one.bug}.tell") in words(app)
     assert re.search(r"Points \*\*24\*\* · Streak \*\*1\*\*", words(app))
     app = open_on(
         "debugging", **{name: bar[0] if isinstance(bar, list) else bar for name, bar in app.query_params.items()}
@@ -320,7 +321,7 @@ def test_probes_in_a_link_that_make_no_sense_are_left_out(open_on: Open, probes:
     app = open_on("debugging", section="game", level="2", seed="5", probes=probes)
     assert not app.exception and not app.error
     left = 0 if "norm" in probes else 4
-    assert text("en", "game.probes", n=left) in words(app)
+    assert ENGLISH("game.probes", n=left) in words(app)
 
 
 def test_the_doctor_does_not_give_a_puzzle_away(open_on: Open) -> None:
@@ -338,12 +339,12 @@ def test_exercises_are_ticked_when_the_tensors_agree(open_on: Open) -> None:
     key = f"ask.pokemon|.pik|a|{first.name}.{first.about}"
     app.radio(key=key).set_value(first.answer).run()
     assert not complaints(app)
-    assert text("en", "exercise.right") in words(app)
+    assert ENGLISH("exercise.right") in words(app)
     assert re.search(r"check_circle", app.radio(key=key).label)
     second = next(question for question in found if question.about == "logits")
     key = f"ask.pokemon|.pik|a|{second.name}.{second.about}"
     app.radio(key=key).set_value((second.answer + 1) % len(second.options)).run()
-    assert text("en", "exercise.wrong", answer="27") in words(app)
+    assert ENGLISH("exercise.wrong", answer="27") in words(app)
 
 
 CHARTS = ({"family": "memory"}, {"section": "lab", "bug": "climbs", "model": "names"})

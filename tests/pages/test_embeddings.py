@@ -14,9 +14,10 @@ from lmviz.embed.texts import TEXTS
 from lmviz.embed.word2vec import Word2VecSettings, train_vectors
 from lmviz.embed.words import read_words
 from lmviz.ui.embeddings.view import SECTIONS
-from lmviz.ui.text import LANGUAGES, number
+from lmviz.ui.text import LANGUAGES
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, cells_of, charted, complaints, go, picture, settled, written
+from tests.words import ENGLISH
 from tests.written import holds, lines_in
 from tests.written import number as value_of
 
@@ -40,7 +41,7 @@ def test_one_hot_times_matrix_is_the_row(open_on: Open) -> None:
     assert np.array_equal(cells_of(one_hot) @ cells_of(matrix), cells_of(rows))
     assert cells_of(one_hot).sum(axis=1).tolist() == [1, 1, 1, 1]
     assert rows["pinned"] == [1, 3] and rows["focus"] == 1
-    assert f"<b>{number('en', float(cells_of(rows)[1, 3]), 4)}</b>" in written(app)
+    assert f"<b>{ENGLISH.number(float(cells_of(rows)[1, 3]), 4)}</b>" in written(app)
 
 
 def test_a_token_is_followed_and_the_link_remembers_it(open_on: Open) -> None:
@@ -70,9 +71,9 @@ def test_neighbours_are_those_of_the_model(open_on: Open, metric: str) -> None:
     vectors = lmviz.load(ROOT / "sample_models/names").model.tok_embed.weight.detach().numpy()
     nearest = neighbours(vectors, 5, 1, metric)[0]
     assert charted(app, 1)[0]["value"] == pytest.approx(nearest.distance)
-    assert number("en", 100 * sum(pca(vectors).kept), 1) in written(app)
+    assert ENGLISH.number(100 * sum(pca(vectors).kept), 1) in written(app)
     app = go(app, section="near", model="names", id="5", metric=metric, other=str(nearest.id))
-    assert not complaints(app) and f"<b>{number('en', nearest.distance, 3)}</b>" in written(app)
+    assert not complaints(app) and f"<b>{ENGLISH.number(nearest.distance, 3)}</b>" in written(app)
 
 
 def test_ten_words_begin_at_random_and_move(open_on: Open) -> None:
@@ -85,8 +86,8 @@ def test_ten_words_begin_at_random_and_move(open_on: Open) -> None:
     steps = [*train_embedding(seed=3)]
     app = settled(go(app, section="ten_words", seed="3", step="9", cell='["now",[2,1]]'))
     (worked,) = [one.value.replace("-", "−") for one in app.latex]
-    assert number("en", float(steps[8].embedding[2, 1]), 6) in worked
-    assert number("en", float(steps[9].embedding[2, 1]), 6)[:-1] in worked
+    assert ENGLISH.number(float(steps[8].embedding[2, 1]), 6) in worked
+    assert ENGLISH.number(float(steps[9].embedding[2, 1]), 6)[:-1] in worked
     app = settled(go(app, section="ten_words", seed="3", step="0"))
     assert np.array_equal(*(cells_of(panel) for panel in picture(app, "ten_words")["panels"]))
 
@@ -97,10 +98,10 @@ def test_at_temperature_0_all_answers_are_one_and_their_distance_is_0(open_on: O
     app = go(app, section="answers", model="names", answers='[".anna.",".annie.",".zxq."]')
     assert ".annie." in written(app)
     between = cells_of(picture(app, "answers")["panels"][0])
-    assert number("en", float(between[0, 1:].mean()), 3) in written(app)
+    assert ENGLISH.number(float(between[0, 1:].mean()), 3) in written(app)
     assert between[0, 1] < between[0, 2]
     app = go(app, section="answers", model="names", answers='[".anna.",".zxq."]', cell='["between",[0,1]]')
-    assert written(app).count(f"<b>{number('en', between[0, 2], 3)}</b>") == 2  # the course's average, and worked out
+    assert written(app).count(f"<b>{ENGLISH.number(between[0, 2], 3)}</b>") == 2  # the course's average, and worked out
 
 
 def test_the_words_of_word2vec_are_learned_here(open_on: Open) -> None:
@@ -117,7 +118,7 @@ def test_a_word_never_seen_is_the_sum_of_its_runs(open_on: Open) -> None:
     parts, total = (cells_of(panel) for panel in picture(app, "fasttext")["panels"])
     assert parts.sum(axis=0) == pytest.approx(total[0], abs=1e-5)
     app = settled(go(app, section="fasttext", word="queens", steps="50", cell='["parts",[1,2]]'))
-    assert f"<b>{number('en', parts[:, 2].sum(dtype=np.float64), 4)}</b>" in written(app)
+    assert f"<b>{ENGLISH.number(parts[:, 2].sum(dtype=np.float64), 4)}</b>" in written(app)
     app = settled(go(app, section="fasttext", word="zzzz", steps="50"))
     assert not complaints(app) and app.info
 

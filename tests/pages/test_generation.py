@@ -22,9 +22,10 @@ from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
 from lmviz.ui.generation.view import KEPT, WAYS, View
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, number, text
+from lmviz.ui.text import LANGUAGES
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture, settled
+from tests.words import ENGLISH
 from tests.written import holds, plain
 from tests.written import number as number_of
 
@@ -128,7 +129,7 @@ def test_conflicting_settings_are_said_and_not_crashed(open_on: Open, conflict: 
 def test_when_no_token_is_left_it_says_so(open_on: Open) -> None:
     app = open_on("generation", model="small-ever", ngram="1", n="8", stop="#")
     assert not errors(app)
-    assert [warning.value for warning in app.warning] == [text("en", "generation.ended.nothing")]
+    assert [warning.value for warning in app.warning] == [ENGLISH("generation.ended.nothing")]
     assert app.button(key="generation.next").disabled
 
 
@@ -197,8 +198,8 @@ def test_every_cell_of_the_table_is_worked_out(open_on: Open) -> None:
     for name, share in shares.items():
         go(app, n="1", token=str(row["id"]), column=name, **filters)
         assert not errors(app)
-        assert f"<b>{number('en', share, 4)}</b>" in html(app)
-        assert name == "logits" or f"{number('en', before, 4)} before" in said(app)
+        assert f"<b>{ENGLISH.number(share, 4)}</b>" in html(app)
+        assert name == "logits" or f"{ENGLISH.number(before, 4)} before" in said(app)
         before = share
 
 
@@ -331,7 +332,7 @@ def test_a_training_writes_as_it_is_now_and_as_it_was_before(open_on: Open, runs
 def test_a_text_of_several_says_which_it_is_and_leads_back_to_the_first(open_on: Open) -> None:
     app = open_on("generation", n="4", text="2", stop="#")
     third = new_pieces(app)
-    assert any(text("en", "generation.which_text", n=3) == caption.value for caption in app.caption)
+    assert any(ENGLISH("generation.which_text", n=3) == caption.value for caption in app.caption)
     app.button(key="generation.first_text").click().run()
     assert new_pieces(app) != third and "text" not in app.query_params
 

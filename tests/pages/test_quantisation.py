@@ -24,9 +24,10 @@ from lmviz.train.loop import mean_loss
 from lmviz.train.recipe import read_recipe
 from lmviz.train.runs import Runs
 from lmviz.ui.quantisation.view import FORMATS, SECTIONS
-from lmviz.ui.text import LANGUAGES, number
+from lmviz.ui.text import LANGUAGES
 from tests.conftest import ROOT
 from tests.pages.conftest import Open, cells_of, charted, complaints, go, picture, settled, written
+from tests.words import ENGLISH
 from tests.written import holds, lines_in
 from tests.written import number as value_of
 
@@ -74,7 +75,7 @@ def test_one_weight_is_worked_out(open_on: Open, granularity: str, symmetric: st
     assert errors[3, 5] == pytest.approx(float(expected.error[3, 5] / expected.steps()[3, 5]))
     working, shown = work_out(expected, (3, 5)), written(app)
     for value in (working.weight, working.scale, working.restored, working.error):
-        assert f"<b>{number('en', value, 4)}</b>" in shown
+        assert f"<b>{ENGLISH.number(value, 4)}</b>" in shown
     lines = lines_in(shown)
     assert len(lines) == 5
     assert all(holds(line, "en") for line in lines), lines
@@ -96,7 +97,7 @@ def test_names_in_4_bits_costs_what_the_engine_measures(open_on: Open, held_out:
     quantised = quantise_model(checkpoint, Scheme("int4"))
     found = effect(checkpoint, quantised.checkpoint, held_out)
     shown = written(app)
-    assert f"from {number('en', found.loss_before, 4)} to **{number('en', found.loss_after, 4)}**" in shown
+    assert f"from {ENGLISH.number(found.loss_before, 4)} to **{ENGLISH.number(found.loss_after, 4)}**" in shown
     cost = re.search(r"\+(\d\.\d+)", shown)
     assert cost is not None and float(cost[1]) == pytest.approx(found.cost, abs=5e-5)
     assert f"{quantised.measured_bytes():,}" in shown

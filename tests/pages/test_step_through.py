@@ -10,9 +10,10 @@ import pytest
 
 import lmviz
 from lmviz.registry.kinds import read_reference
-from lmviz.ui.text import LANGUAGES, text
+from lmviz.ui.text import LANGUAGES, Translator
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, cells_of, errors, go, scene
+from tests.words import ENGLISH
 
 
 def test_an_empty_visit_opens_on_small_ever_and_says_what_to_do(open_page: Open) -> None:
@@ -21,7 +22,7 @@ def test_an_empty_visit_opens_on_small_ever_and_says_what_to_do(open_page: Open)
     shown = scene(app)
     assert app.text_input(key="prompt").value == "Clem"
     assert shown["say"]["title"] == "Text becomes numbers"
-    assert shown["say"]["hint"] == text("en", "say.hint")
+    assert shown["say"]["hint"] == ENGLISH("say.hint")
     assert shown["picture"]["rows"][0] | {"span": None} == {"text": "Clem", "id": 0, "span": None, "unknown": False}
 
 
@@ -37,7 +38,7 @@ def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, la
         assert not errors(app), address
         shown = scene(app)
         assert [one["index"] for one in shown["map"] if one["here"]] == [stage["index"]]
-        assert shown["say"]["title"].startswith(text(language, f"stage.{stage['kind']}.title"))
+        assert shown["say"]["title"].startswith(Translator(language)(f"stage.{stage['kind']}.title"))
         assert "{" not in shown["say"]["text"]
         assert all(check["holds"] for check in shown["strip"])
         assert shown["picture"].get("panels") or shown["picture"]["rows"]

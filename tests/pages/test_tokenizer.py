@@ -21,10 +21,11 @@ from lmviz.tokens.round_trip import round_trip
 from lmviz.tokens.vocabulary import vocabulary_of
 from lmviz.ui import replay
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, number, text, visible
+from lmviz.ui.text import LANGUAGES, visible
 from lmviz.ui.tokenizer.view import TABS, View
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture
+from tests.words import ENGLISH
 from tests.written import holds
 
 CORPUS = "the cat sat on the mat. the cat ate the rat."
@@ -66,7 +67,7 @@ def test_three_ways_to_cut_tell_their_length_and_ln_v(open_on: Open) -> None:
     for kind, tokenizer in made.items():
         tokens = tokenizer.encode("the cat!")
         assert len(picture(app, f"tokenizer.compare.{kind}")["pieces"]) == len(tokens)
-        facts = f"V = **{tokenizer.d_vocab}** · ln V = **{number('en', math.log(tokenizer.d_vocab))}"
+        facts = f"V = **{tokenizer.d_vocab}** · ln V = **{ENGLISH.number(math.log(tokenizer.d_vocab))}"
         assert any(
             facts in markdown.value and f"**{len(tokens)}** tokens" in markdown.value for markdown in app.markdown
         )
@@ -175,7 +176,7 @@ def upload(app: AppTest, key: str, *files: Path) -> AppTest:
 
 def test_a_tokenizer_of_ones_own_is_read(open_on: Open, tmp_path: Path) -> None:
     app = open_on("tokenizer", tokenizer="file", text="pika")
-    assert not errors(app) and app.info[0].value == text("en", "tokenizer.file_first")
+    assert not errors(app) and app.info[0].value == ENGLISH("tokenizer.file_first")
     upload(app, "tokenizer.file", ROOT / "sample_models/pokemon/tokenizer.json")
     pokemon = lmviz.load(ROOT / "sample_models/pokemon").tokenizer
     assert [one["below"] for one in picture(app, "tokenizer.pieces")["pieces"]] == [

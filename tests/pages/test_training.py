@@ -19,11 +19,12 @@ from lmviz.train.runs import Runs
 from lmviz.train.store.series import Series
 from lmviz.train.texts import PRESETS, preset
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import LANGUAGES, number, text
+from lmviz.ui.text import LANGUAGES, Translator
 from lmviz.ui.training import curves, model_card
 from lmviz.ui.training.view import View
 from tests.pages.conftest import Open, complaints, picture, scene
 from tests.waiting import rests, until, until_rests
+from tests.words import ENGLISH
 
 
 def html(app: AppTest) -> str:
@@ -97,8 +98,8 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
     assert runs.get(run).state == "done"
     assert runs.get(run).loss < runs.get(run).facts["baselines"]["unigram"]
     spec = app.get("vega_lite_chart")[0].proto.spec
-    assert json.dumps(text(lang, "train.chart.nats")) in json.dumps(json.loads(spec))
-    assert number(lang, runs.get(run).loss, 3) in html(app)
+    assert json.dumps(Translator(lang)("train.chart.nats")) in json.dumps(json.loads(spec))
+    assert Translator(lang).number(runs.get(run).loss, 3) in html(app)
     runs.delete(run)
 
 
@@ -216,7 +217,7 @@ def test_another_architecture_leaves_behind_the_settings_that_it_lacks(open_trai
 def test_ones_own_text_is_cut_and_trained(open_training: Open, runs: Runs) -> None:
     app = open_training(data="own")
     assert not complaints(app)  # nothing typed yet
-    assert app.button(key="go").disabled and text("en", "train.waits") in " ".join(one.value for one in app.caption)
+    assert app.button(key="go").disabled and ENGLISH("train.waits") in " ".join(one.value for one in app.caption)
     app.text_area(key="own_text").set_value("le chat dort\nle chien dort\nla souris court\n" * 5).run()
     assert not complaints(app)
     assert "<td>·</td>" in html(app)
@@ -243,7 +244,7 @@ def test_ones_own_text_is_there_after_a_reload_until_others_have_taken_its_place
     assert len(list((runs.folder / drafts.FOLDER).iterdir())) == 2
     gone = open_training(data="own", own=in_bar(app, "own"))
     assert gone.text_area(key="own_text").value == ""
-    assert complaints(gone) == [text("en", "The text of this link is not kept any more: paste it again.")]
+    assert complaints(gone) == [ENGLISH("The text of this link is not kept any more: paste it again.")]
     assert len(complaints(open_training(data="own", own="../runs.sqlite"))) == 1
 
 
@@ -375,7 +376,7 @@ def test_a_run_that_waits_says_its_place(open_training: Open, runs: Runs) -> Non
     until(lambda: all(runs.get(one).state == "running" for one in busy))
     waiting = [runs.start(short(), f"Waits {i}") for i in range(2)]
     app = open_training(run=waiting[1])
-    assert text("en", "train.queued", place=2) in said(app)
+    assert ENGLISH("train.queued", place=2) in said(app)
     for one in (*busy, *waiting):
         runs.delete(one)
     assert not complaints(app)
@@ -410,7 +411,7 @@ def test_a_number_that_is_older_than_the_run_says_of_which_step_it_is(open_train
 def test_a_link_to_a_run_that_is_gone_opens_a_plan(open_training: Open) -> None:
     app = open_training(run="0123456789ab", tab="step")
     assert not complaints(app)
-    assert [element.value for element in app.info] == [text("en", "train.gone")]
+    assert [element.value for element in app.info] == [ENGLISH("train.gone")]
     assert app.button(key="go")
 
 

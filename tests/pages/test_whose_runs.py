@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from lmviz.train.store import liveness
 from lmviz.train.store.liveness import hold, lock_of
-from lmviz.ui.text import LANGUAGES, text
+from lmviz.ui.text import LANGUAGES, Translator
 from lmviz.ui.training import owner
 from tests.pages.conftest import Open, errors, go, picture
 from tests.pages.test_training import run_of
@@ -65,7 +65,7 @@ def test_somebody_elses_run_is_changed_only_by_who_says_that_they_mean_it(
     assert is_disabled(app, *CHANGING, "do duplicate") == [True, True, True, False]
     assert app.text_input(key="run_name").disabled
     (say,) = [one.value for one in app.markdown if "not mine" in one.value]
-    assert say == text(language, "train.theirs.say", name="not mine")
+    assert say == Translator(language)("train.theirs.say", name="not mine")
     app.checkbox(key=f"theirs {theirs}").check().run()
     assert is_disabled(app, *CHANGING) == [False, False, True]
     app.checkbox(key=f"sure {theirs}").check().run()

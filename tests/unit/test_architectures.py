@@ -37,7 +37,7 @@ from lmviz.train.recipe import (
     toml_of,
 )
 from lmviz.train.texts import preset
-from lmviz.ui.text import has
+from lmviz.ui.text import Translator
 from tests.conftest import ROOT
 from tests.unit.test_extend import RECIPES, carry_out
 
@@ -128,7 +128,7 @@ def test_the_record_of_sizes_is_found_by_their_type() -> None:
 def test_an_architecture_and_its_parts_have_names_in_both_languages(name: str, language: str) -> None:
     record, config = sized(name)
     keys = [f"train.model.{name}", *(f"train.part.{part.name}" for part in record.parts(config))]
-    assert [key for key in keys if not has(language, key)] == []
+    assert [key for key in keys if not Translator(language).has(key)] == []
 
 
 # -- recipes -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ import pytest
 
 from lmviz.errors import UserError
 from lmviz.stages.stage import KINDS
-from lmviz.ui.text import LANGUAGES, LOCALE, catalogue, error_text, has, integer, number, text, visible
+from lmviz.ui.text import LANGUAGES, LOCALE, Translator, catalogue, visible
+from tests.words import ENGLISH, FRENCH
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "lmviz").rglob("*.py"))
@@ -60,6 +61,11 @@ def trees() -> tuple[ast.Module, ...]:
     return tuple(ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
 
 
+@cache
+def pages() -> tuple[ast.Module, ...]:
+    return tuple(ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "pages").glob("*.py")))
+
+
 def kinds_of_errors() -> set[str]:
     """UserError and the names of its kinds."""
     classes = [node for tree in trees() for node in tree.body if isinstance(node, ast.ClassDef)]
@@ -94,44 +100,54 @@ def test_a_translated_error_has_the_details_of_the_original() -> None:
 def test_every_stage_has_its_words(language: str) -> None:
     for kind in KINDS:
         for key in (f"stage.{kind}", f"stage.{kind}.title", f"stage.{kind}.say"):
-            assert has(language, key)
+            assert Translator(language).has(key)
         assert (LOCALE / language / "stages" / f"{kind}.md").is_file()
 
 
+def asked_for() -> set[str]:
+    """The keys that pages ask a translator for by name, as in `t("page.key")`; not those that they put together."""
+    called = ("t", "translator()")
+    calls = (
+        node for tree in (*trees(), *pages()) for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args
+    )
+    keys = (call.args[0] for call in calls if ast.unparse(call.func).rpartition(".")[2] in called)
+    choices = (choice for key in keys for choice in ((key.body, key.orelse) if isinstance(key, ast.IfExp) else (key,)))
+    return {choice.value for choice in choices if isinstance(choice, ast.Constant)}
+
+
 def test_keys_that_the_source_names_exist() -> None:
-    pattern = re.compile(r"""text\(\s*\w+(?:\.\w+)*,\s*"([a-z_0-9.]+)\"""")
-    for path in SOURCES:
-        for key in pattern.findall(path.read_text(encoding="utf-8")):
-            assert has("en", key), f"{path.name} asks for {key}"
+    keys = asked_for()
+    assert len(keys) > 300
+    assert {key for key in keys if not ENGLISH.has(key)} == set()
 
 
 def test_words_that_the_browser_asks_for_exist() -> None:
     pattern = re.compile(r"""words\[["'`]([a-z_.]+)["'`]\]""")
     for path in (ROOT / "lmviz/ui").rglob("*.js"):
         for key in pattern.findall(path.read_text(encoding="utf-8")):
-            assert has("en", key), f"{path.name} asks for {key}"
+            assert ENGLISH.has(key), f"{path.name} asks for {key}"
 
 
 def test_one_is_not_spoken_of_in_the_plural() -> None:
-    assert "its number" in text("en", "stage.tokenizer.say", n=1, d_vocab=4)
-    assert "3 pieces" in text("en", "stage.tokenizer.say", n=3, d_vocab=4)
+    assert "its number" in ENGLISH("stage.tokenizer.say", n=1, d_vocab=4)
+    assert "3 pieces" in ENGLISH("stage.tokenizer.say", n=3, d_vocab=4)
 
 
 def test_an_error_reads_in_the_readers_language() -> None:
     error = UserError("There is no folder {folder}.", folder="x")
-    assert error_text("en", error) == "There is no folder x."
-    assert error_text("fr", error) == "Il n’y a pas de dossier x."
-    assert error_text("fr", UserError("Not translated: {n}.", n=3)) == "Not translated: 3."
+    assert ENGLISH.error(error) == "There is no folder x."
+    assert FRENCH.error(error) == "Il n’y a pas de dossier x."
+    assert FRENCH.error(UserError("Not translated: {n}.", n=3)) == "Not translated: 3."
 
 
 def test_a_number_in_an_error_that_is_none_is_written_as_in_the_pictures() -> None:
-    assert error_text("en", UserError("A loss of {loss}.", loss=math.nan)) == "A loss of NaN."
-    assert error_text("fr", UserError("A loss of {loss}.", loss=-math.inf)) == "A loss of −∞."
+    assert ENGLISH.error(UserError("A loss of {loss}.", loss=math.nan)) == "A loss of NaN."
+    assert FRENCH.error(UserError("A loss of {loss}.", loss=-math.inf)) == "A loss of −∞."
 
 
 def test_nothing_in_an_error_acts_as_markdown() -> None:
     error = UserError("There is no folder {folder}.", folder="![a](http://b/c.png) **d** `e` $f$ :red[g]")
-    shown = error_text("en", error)
+    shown = ENGLISH.error(error)
     assert re.sub(r"\\(.)", r"\1", shown) == str(error)
     assert not re.search(r"(?<!\\)[*`$:\[\]]", shown)
 
@@ -154,23 +170,27 @@ def test_nothing_in_an_error_acts_as_markdown() -> None:
     ],
 )
 def test_numbers_are_written_as_the_language_does(value: float, digits: int, english: str, french: str) -> None:
-    assert number("en", value, digits) == english
-    assert number("fr", value, digits) == french
+    assert ENGLISH.number(value, digits) == english
+    assert FRENCH.number(value, digits) == french
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("value", [10**15, -(10**30), 10**400, 1e300, -1e-300, 5e-324, np.float32(3.4e38), 0.1 + 0.2])
 def test_a_number_of_any_size_is_written_and_so_is_an_error_about_it(language: str, value: float) -> None:
     """Also where it came from a link, a config or a recipe, and is only repeated."""
-    for shown in (number(language, value), number(language, value, 0), error_text(language, UserError("{n}", n=value))):
+    for shown in (
+        Translator(language).number(value),
+        Translator(language).number(value, 0),
+        Translator(language).error(UserError("{n}", n=value)),
+    ):
         assert len(shown) < 24
     if isinstance(value, int):
-        assert len(integer(language, value)) < 24
+        assert len(Translator(language).integer(value)) < 24
 
 
 def test_counts_are_grouped_as_the_language_does() -> None:
-    assert integer("en", 2832) == "2,832"
-    assert re.fullmatch(r"2\s832", integer("fr", 2832))
+    assert ENGLISH.integer(2832) == "2,832"
+    assert re.fullmatch(r"2\s832", FRENCH.integer(2832))
 
 
 def test_blanks_in_tokens_can_be_seen() -> None:
@@ -191,17 +211,18 @@ def test_every_key_is_used_somewhere() -> None:
 @pytest.mark.parametrize(("language", "limit"), [("en", "20,000"), ("fr", "20\u202f000")])
 def test_a_long_count_in_an_error_has_its_thousands_set_apart(language: str, limit: str) -> None:
     error = UserError("The text must have a line of two words or more, and {limit} characters at most.", limit=20_000)
-    assert f" {limit} " in error_text(language, error)
+    assert f" {limit} " in Translator(language).error(error)
 
 
 def test_one_is_singular_written_as_a_number_too() -> None:
-    assert text("fr", "generation.left", n="1", total="27") == "1 token sur 27 peut venir."
+    assert FRENCH("generation.left", n="1", total="27") == "1 token sur 27 peut venir."
 
 
-def test_what_is_called_a_language_is_one_and_no_other_text() -> None:
+def test_what_is_called_a_language_or_a_translator_is_one_and_no_other_text() -> None:
     """So that mypy finds a key that is given for a language."""
+    kinds = {"lang": "Language", "language": "Language", "t": "Translator"}
     for path in SOURCES:
         if "ui" in path.parts:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.arg) and node.arg in ("lang", "language") and node.annotation is not None:
-                    assert ast.unparse(node.annotation) == "Language", f"{path.name}:{node.lineno}"
+                if isinstance(node, ast.arg) and node.arg in kinds and node.annotation is not None:
+                    assert ast.unparse(node.annotation) == kinds[node.arg], f"{path.name}:{node.lineno}"

@@ -8,7 +8,6 @@ import streamlit as st
 
 from lmviz.ui import state, widgets
 from lmviz.ui.chat.view import GIVEN_LIMIT, MESSAGE_LIMIT, MOST_MESSAGES, ROLES, Turn, View
-from lmviz.ui.text import text
 
 EXAMPLE = """{"tools": [{"type": "function", "function": {
   "name": "weather", "description": "…",
@@ -22,14 +21,14 @@ def editor(view: View) -> None:
     with st.container(horizontal=True):
         last = view.turns[-1][0] if view.turns else ""
         st.button(
-            text(view.lang, "chat.add"),
+            view.t("chat.add"),
             key="chat.add",
             icon=":material/add:",
             disabled=len(view.turns) >= MOST_MESSAGES,
             on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", "", ""))),
         )
         st.button(
-            text(view.lang, "chat.reset"),
+            view.t("chat.reset"),
             key="chat.reset",
             icon=":material/replay:",
             disabled=view.messages is None,
@@ -38,6 +37,7 @@ def editor(view: View) -> None:
 
 
 def _message(view: View, at: int, turn: Turn) -> None:
+    t = view.t
     role, content, more = (f"chat.{name}.{at}" for name in ("role", "content", "more"))
     st.session_state[role], st.session_state[content], st.session_state[more] = turn
 
@@ -47,29 +47,29 @@ def _message(view: View, at: int, turn: Turn) -> None:
     with st.container(border=True, key=f"chat_message_{at}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             widgets.selectbox(
-                text(view.lang, "chat.role"),
+                t("chat.role"),
                 ROLES,
                 key=role,
                 label_visibility="collapsed",
                 width=160,
-                format_func=lambda name: text(view.lang, f"chat.role.{name}"),
+                format_func=lambda name: t(f"chat.role.{name}"),
                 on_change=changed,
             )
             st.space("stretch")
             _button(view, at, "up", ":material/arrow_upward:", at == 0, lambda: _change(_swapped(view.turns, at)))
             _button(view, at, "remove", ":material/delete:", False, lambda: _change(_without(view.turns, at)))
         st.text_area(
-            text(view.lang, "chat.content"),
+            t("chat.content"),
             key=content,
             label_visibility="collapsed",
-            placeholder=text(view.lang, "chat.content"),
+            placeholder=t("chat.content"),
             height=68,
             max_chars=MESSAGE_LIMIT,
             on_change=changed,
         )
         if turn[2] or turn[0] == "tool" or (view.given and turn[0] == "assistant"):
             st.text_input(
-                text(view.lang, "chat.more"),
+                t("chat.more"),
                 key=more,
                 placeholder='{"tool_calls": [{"function": {"name": "…", "arguments": {}}}]}',
                 max_chars=MESSAGE_LIMIT,
@@ -79,13 +79,14 @@ def _message(view: View, at: int, turn: Turn) -> None:
 
 def given(view: View) -> None:
     """Tools, and whatever else the template may read."""
-    with st.expander(text(view.lang, "chat.given"), icon=":material/build:", expanded=bool(view.given)):
+    t = view.t
+    with st.expander(t("chat.given"), icon=":material/build:", expanded=bool(view.given)):
         st.text_area(
-            text(view.lang, "chat.given_label"),
+            t("chat.given_label"),
             placeholder=EXAMPLE,
             height=150,
             max_chars=GIVEN_LIMIT,
-            help=text(view.lang, "chat.given_help"),
+            help=t("chat.given_help"),
             **state.bound("given"),
         )
 
@@ -94,7 +95,7 @@ def _button(view: View, at: int, name: str, icon: str, disabled: bool, act: Any)
     st.button(
         icon,
         key=f"chat.{name}.{at}",
-        help=text(view.lang, f"chat.{name}"),
+        help=view.t(f"chat.{name}"),
         type="tertiary",
         disabled=disabled,
         on_click=act,

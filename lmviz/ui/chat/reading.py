@@ -15,7 +15,7 @@ from lmviz.ui import pieces, state, widgets
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
 from lmviz.ui.choices import listed, model_name
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import Language, code, integer, text, visible
+from lmviz.ui.text import Translator, code, visible
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
 
@@ -25,38 +25,40 @@ HEIGHT = 430  # pixels
 
 def choices(services: Services, view: View) -> None:
     """Template, tokenizer, and whether the text ends where the assistant begins."""
+    t = view.t
     names = [LEARNED, *services.models.sample_names(), FILE]
     with st.container(horizontal=True, vertical_alignment="bottom", key="chat_choices"):
         widgets.selectbox(
-            text(view.lang, "chat.template"),
+            t("chat.template"),
             TEMPLATES,
-            format_func=lambda name: text(view.lang, f"chat.template.{name}"),
+            format_func=lambda name: t(f"chat.template.{name}"),
             width=230,
             **state.bound("template"),
         )
         widgets.selectbox(
-            text(view.lang, "chat.tokenizer"),
+            t("chat.tokenizer"),
             listed(names, str(view.tokenizer)),
-            format_func=lambda name: _name(services, view.lang, name),
+            format_func=lambda name: _name(services, t, name),
             width=230,
-            help=text(view.lang, "chat.tokenizer_help"),
+            help=t("chat.tokenizer_help"),
             **state.bound("tokenizer"),
         )
-        st.toggle(text(view.lang, "chat.asks"), help=text(view.lang, "chat.asks_help"), **state.bound("asks"))
+        st.toggle(t("chat.asks"), help=t("chat.asks_help"), **state.bound("asks"))
     if view.tokenizer == FILE:
-        own.upload(view.lang, "chat.file")
+        own.upload(t, "chat.file")
 
 
-def _name(services: Services, lang: Language, name: str) -> str:
+def _name(services: Services, t: Translator, name: str) -> str:
     if name == FILE:
-        return text(lang, "tokenizer.name.file")
-    return text(lang, "chat.tokenizer.learned") if name == LEARNED else model_name(services, lang, read_reference(name))
+        return t("tokenizer.name.file")
+    return t("chat.tokenizer.learned") if name == LEARNED else model_name(services, t, read_reference(name))
 
 
 def what_is_read(services: Services, view: View) -> None:
+    t = view.t
     turns = tuple(Message(role, content, json_given(more)) for role, content, more in view.turns)
     if view.tokenizer == FILE:
-        found = own.brought(services, view.lang)
+        found = own.brought(services, t)
         if found is None:
             return
         tokenizer, of_its_own = found.tokenizer, found.template
@@ -70,18 +72,18 @@ def what_is_read(services: Services, view: View) -> None:
     template = _template(view, of_its_own)
     chat = services.tokenizers.chat(tokenizer, turns, template, view.asks, json_given(view.given))
     counts = {"characters": len(chat.text), "tokens": len(chat.tokens), "special": sum(chat.special)}
-    written = {name: integer(view.lang, count) for name, count in counts.items()}
-    st.markdown(text(view.lang, "chat.counts", n=len(turns), **written))
-    pieces.show(_boxes(chat), view.lang, "chat.pieces", height=HEIGHT, empty=text(view.lang, "chat.empty"))
+    written = {name: t.integer(count) for name, count in counts.items()}
+    st.markdown(t("chat.counts", n=len(turns), **written))
+    pieces.show(_boxes(chat), t, "chat.pieces", height=HEIGHT, empty=t("chat.empty"))
     n_dropped = sum(len(part) for _, part in chat.tokens.dropped)
     for name, n in (("n_dropped", n_dropped), ("unknown", sum(chat.tokens.unknown))):
         if n:
-            st.caption(f":orange-badge[−] {text(view.lang, f'tokenizer.{name}', n=n)}")
+            st.caption(f":orange-badge[−] {t(f'tokenizer.{name}', n=n)}")
     for name, n in chat.spelled_out:
-        st.caption(f":orange-badge[!] {text(view.lang, 'chat.spelled_out', token=code(visible(name)), n=n)}")
+        st.caption(f":orange-badge[!] {t('chat.spelled_out', token=code(visible(name)), n=n)}")
     for name in chat.smuggled:
-        st.caption(f":orange-badge[!] {text(view.lang, 'chat.smuggled', token=code(visible(name)))}")
-    with st.expander(text(view.lang, "chat.text"), icon=":material/notes:"):
+        st.caption(f":orange-badge[!] {t('chat.smuggled', token=code(visible(name)))}")
+    with st.expander(t("chat.text"), icon=":material/notes:"):
         st.html(f"{OPEN}{escape(chat.text)}</pre>")
 
 
@@ -92,7 +94,7 @@ def _template(view: View, of_its_own: Template | None) -> Template:
     if view.template == "own":
         if of_its_own is not None:
             return of_its_own
-        st.caption(f":orange-badge[!] {text(view.lang, 'chat.no_template')}")
+        st.caption(f":orange-badge[!] {view.t('chat.no_template')}")
     return Template(CHATML)
 
 
@@ -100,7 +102,7 @@ def _written(view: View) -> str:
     """The visitor's own template; ChatML to begin with."""
     st.session_state["chat.source"] = view.source or CHATML.replace("%}{", "%}\n{")
     st.text_area(
-        text(view.lang, "chat.source"),
+        view.t("chat.source"),
         key="chat.source",
         height=150,
         max_chars=TEMPLATE_LIMIT,

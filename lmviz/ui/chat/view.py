@@ -9,7 +9,6 @@ from typing import Any
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import tokenizer_part
 from lmviz.ui.state import Place, choice, flag, part
-from lmviz.ui.text import text
 from lmviz.ui.tokenizer.own import FILE
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -50,4 +49,4 @@ class View(Place):
     def turns(self) -> tuple[Turn, ...]:
         if self.messages is not None:
             return self.messages
-        return tuple((role, text(self.lang, f"chat.example.{role}"), "") for role in ("system", "user"))
+        return tuple((role, self.t(f"chat.example.{role}"), "") for role in ("system", "user"))

@@ -18,18 +18,18 @@ from lmviz.services.places import Seen
 from lmviz.ui import shell
 from lmviz.ui.debugging import words
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import Language, has, integer, text
+from lmviz.ui.text import Translator
 
 Look = Callable[["Finding"], "Seen | None"]  # where a finding can be seen
 
 
-def walk(lang: Language, seen: Seen | None) -> Walk | None:
+def walk(t: Translator, seen: Seen | None) -> Walk | None:
     """The step-through at a place."""
     if seen is None:
         return None
     is_stage = not seen.tensor and "." not in seen.where
     return Walk(
-        lang=lang,
+        lang=t.language,
         model=seen.model,
         prompt=seen.prompt or None,
         step=seen.where,
@@ -45,20 +45,20 @@ def nowhere(finding: Finding) -> Seen | None:
     return None
 
 
-def summary(lang: Language, findings: Sequence[Finding]) -> None:
+def summary(t: Translator, findings: Sequence[Finding]) -> None:
     """How many of each, in one line."""
     alarms = sum(finding.holds is False for finding in findings)
     skipped = sum(finding.holds is None for finding in findings)
     icon = ":orange[:material/notifications_active:]" if alarms else ":green[:material/check_circle:]"
     counts = {"passed": len(findings) - alarms - skipped, "alarms": alarms, "skipped": skipped}
-    line = " · ".join(_counted(lang, f"doctor.count.{name}", n) for name, n in counts.items())
+    line = " · ".join(_counted(t, f"doctor.count.{name}", n) for name, n in counts.items())
     st.markdown(f"{icon} {line}")
 
 
-def _counted(lang: Language, key: str, n: int) -> str:
+def _counted(t: Translator, key: str, n: int) -> str:
     """A count in the number that the language has for it: in French none is one, too."""
-    is_one = Locale.parse(lang).plural_form(n) == "one" and has(lang, f"{key}.one")
-    return text(lang, f"{key}.one" if is_one else key, n=n)
+    is_one = Locale.parse(t.language).plural_form(n) == "one" and t.has(f"{key}.one")
+    return t(f"{key}.one" if is_one else key, n=n)
 
 
 def lettered(alarms: Sequence[Finding]) -> dict[str, str]:
@@ -68,7 +68,7 @@ def lettered(alarms: Sequence[Finding]) -> dict[str, str]:
 
 
 def cards(
-    lang: Language, findings: Sequence[Finding], look: Look = nowhere, letters: Mapping[str, str] | None = None
+    t: Translator, findings: Sequence[Finding], look: Look = nowhere, letters: Mapping[str, str] | None = None
 ) -> None:
     """The alarms side by side, then the rest.
 
@@ -81,19 +81,19 @@ def cards(
         with columns[i % len(columns)]:
             seen = look(finding)
             letter = (letters or {}).get(finding.check, "")
-            alarm(lang, finding, walk(lang, seen), seen.step if seen else 0, letter)
+            alarm(t, finding, walk(t, seen), seen.step if seen else 0, letter)
     fine = [finding for finding in findings if finding.holds]
     skipped = [finding for finding in findings if finding.holds is None]
     if fine:
-        label = text(lang, "doctor.passing", n=len(fine))
+        label = t("doctor.passing", n=len(fine))
         with st.expander(label, icon=":material/check_circle:", expanded=not alarms):
-            _list(lang, fine, ":green[:material/check:]")
+            _list(t, fine, ":green[:material/check:]")
     if skipped:
-        with st.expander(text(lang, "doctor.skipping", n=len(skipped)), icon=":material/help:"):
-            _list(lang, skipped, ":gray[:material/help:]")
+        with st.expander(t("doctor.skipping", n=len(skipped)), icon=":material/help:"):
+            _list(t, skipped, ":gray[:material/help:]")
 
 
-def alarm(lang: Language, finding: Finding, place: Walk | None = None, step: int = 0, letter: str = "") -> None:
+def alarm(t: Translator, finding: Finding, place: Walk | None = None, step: int = 0, letter: str = "") -> None:
     """One alarm: measured, what it means, how to mend it, how sure, when false, and where to look.
 
     Args:
@@ -102,38 +102,36 @@ def alarm(lang: Language, finding: Finding, place: Walk | None = None, step: int
     """
     check = known(finding.check)
     with st.container(border=True):
-        sure = text(lang, f"doctor.sure.{finding.sure or check.sure}")
-        st.markdown(f"**:orange[:material/error:] {words.about(lang, finding, 'failed')}** :gray-badge[{sure}]")
-        st.markdown(words.measured(lang, finding))
+        sure = t(f"doctor.sure.{finding.sure or check.sure}")
+        st.markdown(f"**:orange[:material/error:] {words.about(t, finding, 'failed')}** :gray-badge[{sure}]")
+        st.markdown(words.measured(t, finding))
         if finding.steps is not None:
             first, last = finding.steps
-            shown = {"first": integer(lang, first), "last": integer(lang, last)}
-            steps = text(lang, "doctor.steps", n=1 if first == last else 2, **shown)
+            shown = {"first": t.integer(first), "last": t.integer(last)}
+            steps = t("doctor.steps", n=1 if first == last else 2, **shown)
             st.markdown(f"{letter and f':gray-badge[**{letter}**] '}:small[{steps}]")
-        st.markdown(words.about(lang, finding, "means"))
-        st.markdown(text(lang, "doctor.mend", words=words.about(lang, finding, "mend")))
-        if false := words.about(lang, finding, "alarm"):
-            st.markdown(text(lang, "doctor.false_alarm", words=false))
+        st.markdown(words.about(t, finding, "means"))
+        st.markdown(t("doctor.mend", words=words.about(t, finding, "mend")))
+        if false := words.about(t, finding, "alarm"):
+            st.markdown(t("doctor.false_alarm", words=false))
         with st.container(horizontal=True, vertical_alignment="center"):
             if place is not None:
-                label = text(lang, "doctor.look_at", step=integer(lang, step)) if step else text(lang, "doctor.look")
+                label = t("doctor.look_at", step=t.integer(step)) if step else t("doctor.look")
                 shell.link(label, place)
-            st.caption(linked(lang, check.sources))
+            st.caption(linked(t, check.sources))
 
 
-def linked(lang: Language, found: Iterable[Source]) -> str:
+def linked(t: Translator, found: Iterable[Source]) -> str:
     """Sources by their names, each a link to where it can be read."""
     names = " · ".join(f"[{one.name}]({one.url})" for one in found)
-    return text(lang, "doctor.source", source=names)
+    return t("doctor.source", source=names)
 
 
-def _list(lang: Language, findings: Sequence[Finding], sign: str) -> None:
+def _list(t: Translator, findings: Sequence[Finding], sign: str) -> None:
     columns = st.columns(2, gap="large")
     half = -(-len(findings) // 2)
     for i, finding in enumerate(findings):
-        columns[i // half].markdown(
-            f"{sign} **{words.about(lang, finding, 'title')}**  \n{words.measured(lang, finding)}"
-        )
+        columns[i // half].markdown(f"{sign} **{words.about(t, finding, 'title')}**  \n{words.measured(t, finding)}")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from lmviz.ui import choices, replay, shell, state, widgets
 from lmviz.ui.debugging import cards, charts, log, words
 from lmviz.ui.debugging.view import WAYS, View
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import error_text, integer, text
 from lmviz.ui.training.view import View as Training
 
 OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
@@ -28,18 +27,18 @@ SICK = WithBug("no_mask", Folder("simple-llm"))  # a model to try the doctor on
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
+    t = view.t
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
-            text(lang, "doctor.way"),
+            t("doctor.way"),
             WAYS,
-            format_func=lambda way: text(lang, f"doctor.way.{way}"),
+            format_func=lambda way: t(f"doctor.way.{way}"),
             label_visibility="collapsed",
             required=True,
             **state.bound("way"),
         )
         if view.way == "model":
-            choices.model(services, lang, view.model, prompt=None, target=None)
+            choices.model(services, t, view.model, prompt=None, target=None)
             _own_folder(view)
         elif view.way == "run":
             _runs(services, view)
@@ -47,30 +46,32 @@ def section(services: Services, view: View) -> None:
 
 
 def _own_folder(view: View) -> None:
-    with st.popover(text(view.lang, "doctor.own"), icon=":material/folder_open:"):
+    t = view.t
+    with st.popover(t("doctor.own"), icon=":material/folder_open:"):
         st.text_input(
-            text(view.lang, "doctor.own"),
-            help=text(view.lang, "doctor.own_help"),
+            t("doctor.own"),
+            help=t("doctor.own_help"),
             key="doctor.own",
             on_change=lambda: _open(st.session_state["doctor.own"]),
         )
 
 
 def _model(services: Services, view: View) -> None:
-    with st.spinner(text(view.lang, "doctor.examining")):
+    t = view.t
+    with st.spinner(t("doctor.examining")):
         examined = services.doctor.examine(view.model)
-    cards.summary(view.lang, examined.findings)
+    cards.summary(t, examined.findings)
     if not any(finding.holds is False for finding in examined.findings):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.success(text(view.lang, "doctor.healthy"), icon=":material/favorite:", width=420)
+            st.success(t("doctor.healthy"), icon=":material/favorite:", width=420)
             st.button(
-                text(view.lang, "doctor.sick"),
+                t("doctor.sick"),
                 icon=":material/sick:",
                 key="doctor.sick",
                 on_click=lambda: state.go(way="model", model=SICK, prompt=None),
             )
-    cards.cards(view.lang, examined.findings, look(services, view.model, examined.prompt))
-    with st.expander(text(view.lang, "doctor.drawing"), icon=":material/casino:"):
+    cards.cards(t, examined.findings, look(services, view.model, examined.prompt))
+    with st.expander(t("doctor.drawing"), icon=":material/casino:"):
         _drawing(services, view)
 
 
@@ -82,23 +83,23 @@ def _open(written: str) -> None:
 
 def _drawing(services: Services, view: View) -> None:
     """Temperature and top-k, what they leave to choose from, and what the model writes with them."""
-    lang = view.lang
+    t = view.t
     with st.container(horizontal=True):
-        st.number_input(text(lang, "doctor.temperature"), 0.0, 100.0, step=0.1, width=180, **state.bound("temperature"))
-        st.number_input(text(lang, "doctor.top_k"), 0, 1_000_000, width=180, **state.bound("top_k"))
+        st.number_input(t("doctor.temperature"), 0.0, 100.0, step=0.1, width=180, **state.bound("temperature"))
+        st.number_input(t("doctor.top_k"), 0, 1_000_000, width=180, **state.bound("top_k"))
     drawn = services.doctor.drawn(view.model, view.temperature, view.top_k)
-    st.markdown(text(lang, "doctor.written", text=words.code(drawn.text)))
+    st.markdown(t("doctor.written", text=words.code(drawn.text)))
     finding = drawn.finding
     if why := finding.details["why"]:
-        details = {"d_vocab": words.said(lang, float(str(finding.details["d_vocab"])))}
-        details["repeats"] = words.said(lang, float(str(finding.details["repeats"])), share=True)
-        st.warning(text(lang, f"doctor.sampling.{why}", **details))
+        details = {"d_vocab": words.said(t, float(str(finding.details["d_vocab"])))}
+        details["repeats"] = words.said(t, float(str(finding.details["repeats"])), share=True)
+        st.warning(t(f"doctor.sampling.{why}", **details))
         prompt = services.models.first_prompt(view.model)
-        place = Walk(lang=lang, model=view.model, prompt=prompt, step="probabilities",
+        place = Walk(lang=t.language, model=view.model, prompt=prompt, step="probabilities",
                      temperature=min(10.0, max(0.01, view.temperature)))  # fmt: skip
-        cards.alarm(lang, finding, place)
+        cards.alarm(t, finding, place)
     else:
-        st.success(f"**{words.about(lang, finding, 'title')}** · {words.measured(lang, finding)}")
+        st.success(f"**{words.about(t, finding, 'title')}** · {words.measured(t, finding)}")
 
 
 def look(services: Services, model: Reference, prompt: str) -> cards.Look:
@@ -111,7 +112,7 @@ def _runs(services: Services, view: View) -> None:
     if not found:
         return
     widgets.selectbox(
-        text(view.lang, "doctor.run"),
+        view.t("doctor.run"),
         list(found),
         format_func=lambda run: found[run],
         label_visibility="collapsed",
@@ -122,16 +123,17 @@ def _runs(services: Services, view: View) -> None:
 
 def _run(services: Services, view: View) -> None:
     """The curves of a training, looked at again and again while it goes on; when it is over, its model too."""
+    t = view.t
     found = {run.id: run for run in services.models.runs.all()}
     if not found:
-        st.info(text(view.lang, "doctor.no_runs"))
-        shell.link(text(view.lang, "doctor.start"), Training(lang=view.lang), "training")
+        st.info(t("doctor.no_runs"))
+        shell.link(t("doctor.start"), Training(lang=view.lang), "training")
         return
     run = found[view.run] if view.run in found else next(iter(found.values()))
     every = replay.pace("doctor", BEAT) if run.is_active else None
     st.fragment(_watched, run_every=every)(services, run.id, every is not None)
     if every is None and (model := services.doctor.last_model(run.id)):
-        st.markdown(f"#### {text(view.lang, 'doctor.the_model')}")
+        st.markdown(f"#### {t('doctor.the_model')}")
         _model(services, replace(view, model=model))
 
 
@@ -143,21 +145,22 @@ def _watched(services: Services, run: str, goes_on: bool) -> None:
 
 def _looked(services: Services, run: str, goes_on: bool) -> None:
     view = state.view(View)
+    t = view.t
     try:
         now = services.models.runs.get(run)
         if goes_on and not now.is_active:
             st.rerun()
         history = services.doctor.history(run)
     except UserError as error:  # deleted meanwhile
-        st.error(error_text(view.lang, error))
+        st.error(t.error(error))
         return
     if goes_on:
-        at = {"step": integer(view.lang, now.step), "steps": integer(view.lang, now.steps)}
-        st.markdown(f":blue[:material/sync:] {text(view.lang, 'doctor.goes_on', **at)}")
+        at = {"step": t.integer(now.step), "steps": t.integer(now.steps)}
+        st.markdown(f":blue[:material/sync:] {t('doctor.goes_on', **at)}")
     if history.losses:
         diagnosed(services, view, history, lambda finding: services.doctor.seen_in_run(run, finding), goes_on=goes_on)
     else:
-        st.info(text(view.lang, "doctor.why_not.too_short"))
+        st.info(t("doctor.why_not.too_short"))
 
 
 def _log(services: Services, view: View) -> None:
@@ -185,15 +188,15 @@ def diagnosed(
         axis: the key of what the steps are called.
         goes_on: it still trains, so that its end cannot be judged.
     """
-    lang = view.lang
+    t = view.t
     findings = [one for one in services.doctor.diagnose(history) if not (goes_on and one.check in OF_THE_END)]
-    lines: dict[str, Sequence[tuple[int, float]]] = {text(lang, "train.chart.train"): history.losses}
+    lines: dict[str, Sequence[tuple[int, float]]] = {t("train.chart.train"): history.losses}
     if history.held_out:
-        lines[text(lang, "train.chart.held_out")] = history.held_out
+        lines[t("train.chart.held_out")] = history.held_out
     alarms = [finding for finding in findings if finding.holds is False]
     letters = cards.lettered(alarms)
     spans = {letters.get(f.check, ""): f.steps for f in alarms if f.steps is not None}
-    chart = charts.curves(lines, text(lang, axis), text(lang, "pitfall.nats"), spans=spans)
-    shared.show(chart, lang, "doctor.curve")
-    cards.summary(lang, findings)
-    cards.cards(lang, findings, look, letters)
+    chart = charts.curves(lines, t(axis), t("pitfall.nats"), spans=spans)
+    shared.show(chart, t, "doctor.curve")
+    cards.summary(t, findings)
+    cards.cards(t, findings, look, letters)

@@ -16,55 +16,55 @@ from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import Language, number, percent, text
+from lmviz.ui.text import Translator
 
 DONE, ANSWERED = "debug.done", "debug.answered"
 TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y"}
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
+    t = view.t
     prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     target = view.target if view.target is not None else TARGETS.get(str(view.model), "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choices.model(services, lang, view.model, prompt=None, target=None)
-        st.text_input(text(lang, "exercise.text"), max_chars=100, width=280, **state.bound("prompt", shown=prompt))
-        st.text_input(text(lang, "exercise.target"), max_chars=30, width=150, **state.bound("target", shown=target))
+        choices.model(services, t, view.model, prompt=None, target=None)
+        st.text_input(t("exercise.text"), max_chars=100, width=280, **state.bound("prompt", shown=prompt))
+        st.text_input(t("exercise.target"), max_chars=30, width=150, **state.bound("target", shown=target))
     run = services.models.record(Request(view.model, prompt, target))
     pieces = tuple(run.piece(i) for i in range(run.checkpoint.config.d_vocab))
     asked = [*questions(run.trace, run.tokens, pieces), memory_question(run.checkpoint.config, 8)]
     done: set[str] = state.remember(DONE, set())
     keys = [f"{question.name}.{question.about}" for question in asked] + [f"pitfall.{name}" for name in ASKED]
-    _progress(lang, sum(key in done for key in keys), len(keys))
-    st.markdown(text(lang, "exercise.say"))
+    _progress(t, sum(key in done for key in keys), len(keys))
+    st.markdown(t("exercise.say"))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown(f"#### {text(lang, 'exercise.walk')}")
+        st.markdown(f"#### {t('exercise.walk')}")
         for question in asked:
             _ask(view, question, f"{view.model}|{prompt}|{target}",
                 run.tokens.pieces,
-                done, Walk(lang=lang, model=view.model,
+                done, Walk(lang=t.language, model=view.model,
                  prompt=prompt, target=target, step=question.where))  # fmt: skip
     with right:
-        st.markdown(f"#### {text(lang, 'exercise.pitfalls')}")
+        st.markdown(f"#### {t('exercise.pitfalls')}")
         for name in ASKED:
             _pitfall(view, name, f"pitfall.{name}" in done)
 
 
-def _progress(lang: Language, done: int, all_: int) -> None:
-    st.progress(done / all_, text(lang, "exercise.progress", done=done, all=all_))
+def _progress(t: Translator, done: int, all_: int) -> None:
+    st.progress(done / all_, t("exercise.progress", done=done, all=all_))
     if done == all_:
-        st.success(text(lang, "exercise.all_done"), icon=":material/trophy:")
+        st.success(t("exercise.all_done"), icon=":material/trophy:")
 
 
 def _ask(view: View, question: Question, run: str, pieces: Sequence[str], done: set[str], place: Walk) -> None:
     """One question. The first answer counts; a wrong one is told, and can be tried on another text."""
-    lang, key = view.lang, f"{question.name}.{question.about}"
+    t, key = view.t, f"{question.name}.{question.about}"
     answered: dict[str, int] = state.remember(ANSWERED, {})
     here = f"{run}|{key}"
     tick = ":green[:material/check_circle:] " if key in done else ""
     with st.container(border=True):
-        words = text(lang, f"exercise.ask.{question.name}", **_details(lang, question))
+        words = t(f"exercise.ask.{question.name}", **_details(t, question))
         options = list(range(len(question.options)))
         if here in answered:
             st.session_state[f"ask.{here}"] = answered[here]  # a widget that is turned off forgets its choice
@@ -72,22 +72,22 @@ def _ask(view: View, question: Question, run: str, pieces: Sequence[str], done: 
             f"{tick}{words}",
             options,
             index=None,
-            format_func=lambda i: _option(lang, question.options[i], question.kind, pieces),
+            format_func=lambda i: _option(t, question.options[i], question.kind, pieces),
             horizontal=True,
             key=f"ask.{here}",
             disabled=here in answered,
             on_change=lambda: _answered(question, here, key, answered, done),
         )
         if here in answered:
-            right = _option(lang, question.options[question.answer], question.kind, pieces)
+            right = _option(t, question.options[question.answer], question.kind, pieces)
             with st.container(horizontal=True, vertical_alignment="center"):
                 if question.is_right(answered[here]):
-                    st.markdown(f":green[:material/check:] {text(lang, 'exercise.right')}", width="content")
+                    st.markdown(f":green[:material/check:] {t('exercise.right')}", width="content")
                 else:
-                    st.markdown(f":orange[:material/close:] {text(lang, 'exercise.wrong', answer=right)}",
+                    st.markdown(f":orange[:material/close:] {t('exercise.wrong', answer=right)}",
                                 width="content")  # fmt: skip
                 if question.where:
-                    shell.link(text(lang, "exercise.see"), place)
+                    shell.link(t("exercise.see"), place)
 
 
 def _answered(question: Question, here: str, key: str, answered: dict[str, int], done: set[str]) -> None:
@@ -99,12 +99,12 @@ def _answered(question: Question, here: str, key: str, answered: dict[str, int],
 
 
 def _pitfall(view: View, name: str, is_done: bool) -> None:
-    lang = view.lang
+    t = view.t
     tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"
     with st.container(border=True):
-        st.markdown(f"{tick} **{text(lang, f'pitfall.{name}')}** · {text(lang, f'pitfall.{name}.ask')}")
+        st.markdown(f"{tick} **{t(f'pitfall.{name}')}** · {t(f'pitfall.{name}.ask')}")
         st.button(
-            text(lang, "exercise.go_pitfall"),
+            t("exercise.go_pitfall"),
             key=f"exercise.{name}",
             icon=":material/bolt:",
             on_click=lambda: state.go(
@@ -113,25 +113,25 @@ def _pitfall(view: View, name: str, is_done: bool) -> None:
         )
 
 
-def _details(lang: Language, question: Question) -> dict[str, str]:
+def _details(t: Translator, question: Question) -> dict[str, str]:
     """The numbers and names of a question, as the sentence has them."""
     shown = {}
     for name, value in question.details.items():
         if name == "share" and isinstance(value, float):
-            shown[name] = percent(lang, value)
+            shown[name] = t.percent(value)
         elif isinstance(value, int | float):
-            shown[name] = said(lang, value)
+            shown[name] = said(t, value)
         else:
             shown[name] = code(value)
     return shown
 
 
-def _option(lang: Language, option: Option, kind: str, pieces: Sequence[str]) -> str:
+def _option(t: Translator, option: Option, kind: str, pieces: Sequence[str]) -> str:
     """An answer as it is written; a position by its number and its token."""
     if kind == "position" and isinstance(option, int):
         return f"{option + 1} {code(pieces[option])}"
     if isinstance(option, tuple):
         return "[" + ", ".join(map(str, option)) + "]"
     if isinstance(option, int | float):
-        return said(lang, option) if option == int(option) else number(lang, option)
+        return said(t, option) if option == int(option) else t.number(option)
     return code(option) if kind == "token" else str(option)

@@ -21,27 +21,27 @@ from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
 from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
 from lmviz.ui.step_through.view import View as StepThroughView
-from lmviz.ui.text import Language, percent, text, visible
+from lmviz.ui.text import Translator, visible
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
+    t = view.t
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
-            text(lang, "game.level"),
+            t("game.level"),
             LEVELS,
-            format_func=lambda level: text(lang, f"game.level.{level}"),
+            format_func=lambda level: t(f"game.level.{level}"),
             label_visibility="collapsed",
             required=True,
             **state.bound("level", **FRESH),
         )
-        st.number_input(text(lang, "game.seed"), 0, LARGEST_SEED, width=190, **state.bound("seed", **FRESH))
+        st.number_input(t("game.seed"), 0, LARGEST_SEED, width=190, **state.bound("seed", **FRESH))
         _score(view)
-    st.caption(text(lang, f"game.rules.{view.level}", **_rules(view.level)))
-    with st.spinner(text(lang, "game.preparing")):
+    st.caption(t(f"game.rules.{view.level}", **_rules(view.level)))
+    with st.spinner(t("game.preparing")):
         puzzle = services.game.puzzle(view.seed, view.level)
     now = _round(services, view, puzzle)
     left, right = st.columns([1, 1], gap="large")
@@ -98,92 +98,92 @@ def score(view: View) -> Score:
 
 
 def _score(view: View) -> None:
-    lang, found = view.lang, score(view)
+    t, found = view.t, score(view)
     st.space("stretch")
     labels = (("score", found.points), ("streak", found.streak), ("found", found.found))
-    st.markdown(" · ".join(f"{text(lang, f'game.{name}')} **{number}**" for name, number in labels), width="content")
+    st.markdown(" · ".join(f"{t(f'game.{name}')} **{number}**" for name, number in labels), width="content")
 
 
 def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The broken model, and the probes."""
-    lang = view.lang
-    st.markdown(text(lang, "game.say"))
-    st.markdown(f"**{text(lang, 'game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
-    expected = _expects(lang, _run(services, puzzle))
-    st.markdown(text(lang, "game.expects", text=words.code(puzzle.prompt), found=expected))
-    place = StepThroughView(lang=lang, model=PuzzleModel(puzzle.level, puzzle.seed), prompt=puzzle.prompt)
-    shell.link(text(lang, "game.open"), place)
+    t = view.t
+    st.markdown(t("game.say"))
+    st.markdown(f"**{t('game.name', seed=view.seed, level=view.level)}** · {words.code(puzzle.model)}")
+    expected = _expects(t, _run(services, puzzle))
+    st.markdown(t("game.expects", text=words.code(puzzle.prompt), found=expected))
+    place = StepThroughView(lang=t.language, model=PuzzleModel(puzzle.level, puzzle.seed), prompt=puzzle.prompt)
+    shell.link(t("game.open"), place)
     for said in now.probes:
-        st.markdown(f"- {_probed(services, lang, puzzle, said)}")
+        st.markdown(f"- {_probed(services, t, puzzle, said)}")
     left = RULES[puzzle.level].probes - len(now.probes)
     if not now.answer:
-        st.markdown(f"**{text(lang, 'game.probes', n=left)}**")
+        st.markdown(f"**{t('game.probes', n=left)}**")
         if left > 0:
             _probes(services, view, puzzle, now)
 
 
-def _expects(lang: Language, run: Recording) -> str:
+def _expects(t: Translator, run: Recording) -> str:
     """What the broken model takes for the likeliest next tokens."""
     shares = run.trace["readout.probs"].outputs[0].array[0, -1]
     best = sorted(range(len(shares)), key=lambda i: -float(shares[i]))[:3]
-    return ", ".join(f"{words.code(run.piece(i))} {percent(lang, float(shares[i]))}" for i in best)
+    return ", ".join(f"{words.code(run.piece(i))} {t.percent(float(shares[i]))}" for i in best)
 
 
 def _probes(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
-    lang, run = view.lang, _run(services, puzzle)
+    t, run = view.t, _run(services, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         check = widgets.selectbox(
-            text(lang, "game.check"), PROBES, format_func=lambda name: text(lang, f"doctor.{name}.title"), key="probe"
+            t("game.check"), PROBES, format_func=lambda name: t(f"doctor.{name}.title"), key="probe"
         )
-        st.button(text(lang, "game.ask"), key="game.ask", on_click=lambda: now.ask(check))
+        st.button(t("game.ask"), key="game.ask", on_click=lambda: now.ask(check))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         stage = widgets.selectbox(
-            text(lang, "game.glance"),
+            t("game.glance"),
             [stage.index for stage in _stages(run)],
-            format_func=lambda index: words.stage_name(lang, run.navigator.stages[index]),
+            format_func=lambda index: words.stage_name(t, run.navigator.stages[index]),
             key="glance",
         )
-        st.button(text(lang, "game.compare"), key="game.compare", on_click=lambda: now.ask(stage))
+        st.button(t("game.compare"), key="game.compare", on_click=lambda: now.ask(stage))
 
 
-def _probed(services: Services, lang: Language, puzzle: Puzzle, asked: str | int) -> str:
+def _probed(services: Services, t: Translator, puzzle: Puzzle, asked: str | int) -> str:
     """What a probe found."""
     if isinstance(asked, str):
         finding = services.game.probe(puzzle, asked)
         sign = {True: ":green[:material/check:]", False: ":orange[:material/close:]", None: ":gray[:material/help:]"}
-        title = words.about(lang, finding, "title")
-        return f"{sign[finding.holds]} **{title}** · {words.measured(lang, finding)}"
+        title = words.about(t, finding, "title")
+        return f"{sign[finding.holds]} **{title}** · {words.measured(t, finding)}"
     found = services.game.glance(puzzle, asked)
-    stage = f"**{words.stage_name(lang, found.stage)}**"
+    stage = f"**{words.stage_name(t, found.stage)}**"
     if found.largest == 0:
-        return text(lang, "game.equal", stage=stage)
+        return t("game.equal", stage=stage)
     if math.isinf(found.largest):
-        return text(lang, "game.other_shape", stage=stage)
-    return text(lang, "game.differs", stage=stage, largest=words.said(lang, found.largest))
+        return t("game.other_shape", stage=stage)
+    return t("game.differs", stage=stage, largest=words.said(t, found.largest))
 
 
 def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
-    lang = view.lang
+    t = view.t
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
     ids = {part: f"{part}.{puzzle.level}.{puzzle.seed}" for part in ("place", "bug")}
     with st.form("game.answer"):
         widgets.selectbox(
-            text(lang, "game.place"),
+            t("game.place"),
             places,
             index=None,
-            placeholder=text(lang, "game.choose"),
-            format_func=lambda kind: text(lang, f"stage.{kind}.title"),
+            placeholder=t("game.choose"),
+            format_func=lambda kind: t(f"stage.{kind}.title"),
             key=ids["place"],
         )
         widgets.radio(
-            text(lang, "game.which"),
+            t("game.which"),
             puzzle.choices,
             index=None,
-            format_func=lambda name: text(lang, f"bug.{name}"),
+            format_func=lambda name: t(f"bug.{name}"),
             key=ids["bug"],
         )
         st.form_submit_button(
-            text(lang, "game.answer"),
+            t("game.answer"),
             type="primary",
             icon=":material/gavel:",
             on_click=lambda: _judge(
@@ -208,17 +208,17 @@ def _verdict(services: Services, puzzle: Puzzle, now: Round) -> Verdict:
 
 def _told(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     """The answer, with the edit and the tell."""
-    lang, verdict, bug = view.lang, _verdict(services, puzzle, now), BUGS[puzzle.bug]
+    t, verdict, bug = view.t, _verdict(services, puzzle, now), BUGS[puzzle.bug]
     outcome = {(True, True): "both", (False, True): "bug_only", (True, False): "place_only"}
     key = outcome.get((verdict.place_right, verdict.bug_right), "neither")
     show = st.success if verdict.bug_right else st.info
-    show(text(lang, f"game.{key}", points=verdict.points))
-    st.markdown(f"#### {visible(text(lang, f'bug.{bug.name}')).replace('·', ' ')}")
-    fair = [text(lang, f"stage.{kind}.title") for kind in services.game.fair(puzzle)]
-    st.markdown(f"{text(lang, 'game.stages', stages=' · '.join(fair))}  \n{text(lang, f'bug.{bug.name}.tell')}")
+    show(t(f"game.{key}", points=verdict.points))
+    st.markdown(f"#### {visible(t(f'bug.{bug.name}')).replace('·', ' ')}")
+    fair = [t(f"stage.{kind}.title") for kind in services.game.fair(puzzle)]
+    st.markdown(f"{t('game.stages', stages=' · '.join(fair))}  \n{t(f'bug.{bug.name}.tell')}")
     show_diff(services, view, bug, Folder(puzzle.model))
     st.button(
-        text(lang, "game.next"),
+        t("game.next"),
         icon=":material/skip_next:",
         type="primary",
         key="game.next",

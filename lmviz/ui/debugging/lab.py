@@ -24,57 +24,57 @@ from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code, said
 from lmviz.ui.pictures import TEXT_AXES
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import Language, integer, text
+from lmviz.ui.text import Translator
 
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
 def section(services: Services, view: View) -> None:
-    lang, bug = view.lang, BUGS[view.bug if view.bug in BUGS else View().bug]
+    t, bug = view.t, BUGS[view.bug if view.bug in BUGS else View().bug]
     if view.bug not in BUGS:
-        shell.left_out(lang, "bug")
+        shell.left_out(t, "bug")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.selectbox(
-            text(lang, "lab.bug"),
+            t("lab.bug"),
             list(BUGS),
-            format_func=lambda name: _label(lang, BUGS[name]),
+            format_func=lambda name: _label(t, BUGS[name]),
             width=430,
             label_visibility="collapsed",
             **state.bound("bug", shown=bug.name, prompt=None),
         )
-        choices.model(services, lang, view.model, prompt=None, target=None)
+        choices.model(services, t, view.model, prompt=None, target=None)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(text(lang, "lab.say"))
-        st.markdown(f"#### {text(lang, f'bug.{bug.name}')}")
-        st.markdown(text(lang, "lab.tell", words=text(lang, f"bug.{bug.name}.tell")))
+        st.markdown(t("lab.say"))
+        st.markdown(f"#### {t(f'bug.{bug.name}')}")
+        st.markdown(t("lab.tell", words=t(f"bug.{bug.name}.tell")))
         show_diff(services, view, bug, view.model)
-        st.caption(cards.linked(lang, (bug.source,)))
+        st.caption(cards.linked(t, (bug.source,)))
     if why := services.bugs.why_not(bug, view.model):
         with right:
-            st.info(text(lang, f"lab.{why}"))
+            st.info(t(f"lab.{why}"))
         return
-    with right, st.spinner(text(lang, "lab.breaking")):
+    with right, st.spinner(t("lab.breaking")):
         (_race if bug.retrain else _first_difference)(services, view, bug)
-    with left, st.spinner(text(lang, "doctor.examining")):
+    with left, st.spinner(t("doctor.examining")):
         _verdict(services, view, bug)
 
 
-def _label(lang: Language, bug: Bug) -> str:
-    return f"{place_name(lang, bug)} · {text(lang, f'bug.{bug.name}')}"
+def _label(t: Translator, bug: Bug) -> str:
+    return f"{place_name(t, bug)} · {t(f'bug.{bug.name}')}"
 
 
-def place_name(lang: Language, bug: Bug) -> str:
+def place_name(t: Translator, bug: Bug) -> str:
     """The stage that a bug breaks."""
     key = "debug.training_stage" if bug.place == "training" else f"stage.{bug.place}.title"
-    return text(lang, key)
+    return t(key)
 
 
 def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> None:
     """The edit: lines that go, lines that come, with their sign and their numbers."""
     own = architecture(services.models.checkpoint(model))
     source = own if own in bug.edits else next(iter(bug.edits))
-    st.markdown(text(view.lang, "lab.source", file=code(f"{source}.py")))
+    st.markdown(view.t("lab.source", file=code(f"{source}.py")))
     found = diff_of(bug, source)
     indent = min(len(line.text) - len(line.text.lstrip()) for line in found if line.text.strip())
     lines = "".join(
@@ -87,15 +87,15 @@ def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> Non
 
 def _first_difference(services: Services, view: View, bug: Bug) -> None:
     """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
-    lang, prompt = view.lang, view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
-    st.text_input(text(lang, "top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
+    t, prompt = view.t, view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
+    st.text_input(t("top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
     found = services.bugs.difference(bug, view.model, prompt)
     if found is None:
-        st.info(text(lang, "lab.same"))
+        st.info(t("lab.same"))
         return
     two = healthy_twin(bug, view.model), WithBug(bug.name, view.model)
     key = {"value": "lab.first", "shape": "lab.shape"}.get(found.how, "lab.gone")
-    st.markdown(text(lang, key, address=code(found.address), largest=said(lang, found.largest)))
+    st.markdown(t(key, address=code(found.address), largest=said(t, found.largest)))
     if found.how == "value":
         ours, theirs = (services.models.record(Request(model, prompt)) for model in two)
         value, other = ours.trace.value(found.address), theirs.trace.value(found.address)
@@ -106,8 +106,8 @@ def _first_difference(services: Services, view: View, bug: Bug) -> None:
         three(view, value.array, other.array, found.cell, axes, (rows, cols))
     cell = (found.address, found.cell) if found.how == "value" and found.cell else None
     shell.link(
-        text(lang, "lab.open"),
-        Walk(lang=lang, model=two[0], prompt=prompt, step=found.address, by="line", b_model=two[1], cell=cell),
+        t("lab.open"),
+        Walk(lang=t.language, model=two[0], prompt=prompt, step=found.address, by="line", b_model=two[1], cell=cell),
     )
 
 
@@ -121,43 +121,43 @@ def three(
 ) -> None:
     """A, B and A − B on one scale, around the cell where they differ most."""
     a, b = (np.atleast_2d(array[cell[:-2]] if array.ndim > 2 else array) for array in (a, b))
-    names = [text(view.lang, f"lab.{name}") for name in ("healthy", "broken", "difference")]
+    names = [view.t(f"lab.{name}") for name in ("healthy", "broken", "difference")]
     drawn = matrices.three((a, b), names, axes, labels, peak=1e-6, pinned=cell[-2:])
-    matrices.show(drawn, view.lang, key="lab.three", height=230, together=True)
+    matrices.show(drawn, view.t, key="lab.three", height=230, together=True)
 
 
 def _race(services: Services, view: View, bug: Bug) -> None:
     """Both trained from the same weights: the curves, the step at which they part, and the link that opens it."""
-    lang = view.lang
+    t = view.t
     found = services.bugs.race(bug, view.model)
     lines = {
-        text(lang, "lab.broken"): tuple(enumerate(found.broken, start=1)),
-        text(lang, "lab.healthy"): tuple(enumerate(found.healthy, start=1)),
+        t("lab.broken"): tuple(enumerate(found.broken, start=1)),
+        t("lab.healthy"): tuple(enumerate(found.healthy, start=1)),
     }
-    st.markdown(text(lang, "lab.trained", steps=len(found.broken)))
-    chart = charts.curves(lines, text(lang, "pitfall.step"), text(lang, "pitfall.nats"), height=190)
-    shared.show(chart, lang, "lab.race")
+    st.markdown(t("lab.trained", steps=len(found.broken)))
+    chart = charts.curves(lines, t("pitfall.step"), t("pitfall.nats"), height=190)
+    shared.show(chart, t, "lab.race")
     parting = found.parting
     if parting is None:
-        st.markdown(text(lang, "lab.part.none", steps=len(found.broken)))
+        st.markdown(t("lab.part.none", steps=len(found.broken)))
         return
-    details = {"where": code(parting.where), "largest": said(lang, parting.largest), "n": said(lang, parting.largest)}
-    st.markdown(text(lang, f"lab.part.{parting.what}", step=parting.step, **details))
+    details = {"where": code(parting.where), "largest": said(t, parting.largest), "n": said(t, parting.largest)}
+    st.markdown(t(f"lab.part.{parting.what}", step=parting.step, **details))
     if parting.cell:
         three(view, parting.ours, parting.theirs, parting.cell)
-    place = cards.walk(lang, seen := services.bugs.parted(bug, view.model))
+    place = cards.walk(t, seen := services.bugs.parted(bug, view.model))
     if place is not None and seen is not None:
-        shell.link(text(lang, "lab.open_step", step=integer(lang, seen.step)), place)
+        shell.link(t("lab.open_step", step=t.integer(seen.step)), place)
 
 
 def _verdict(services: Services, view: View, bug: Bug) -> None:
-    lang = view.lang
-    st.markdown(f"#### {text(lang, 'lab.verdict')}")
+    t = view.t
+    st.markdown(f"#### {t('lab.verdict')}")
     findings = services.bugs.verdict(bug, view.model)
     if not findings:
-        st.info(text(lang, "lab.unseen" if bug.seen_by else "lab.invisible"), icon=":material/visibility_off:")
+        st.info(t("lab.unseen" if bug.seen_by else "lab.invisible"), icon=":material/visibility_off:")
         return
     broken, prompt = WithBug(bug.name, view.model), services.models.first_prompt(view.model)
     for finding in sorted(findings, key=lambda f: f.check not in bug.seen_by):
         seen = services.doctor.seen(broken, prompt, finding)
-        cards.alarm(lang, finding, cards.walk(lang, seen), seen.step if seen else 0)
+        cards.alarm(t, finding, cards.walk(t, seen), seen.step if seen else 0)

@@ -19,7 +19,7 @@ from lmviz.ui import state, widgets
 from lmviz.ui.debugging import charts
 from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
-from lmviz.ui.text import Language, integer, number, percent, text
+from lmviz.ui.text import Translator
 
 D_VOCAB, N_HEADS = 1000, 4
 WIDTHS = (16, 32, 64, 128, 256, 512)
@@ -27,11 +27,11 @@ ASKED = "debug.memory"  # which trials were asked for
 
 
 def section(services: Services, view: View) -> None:
-    lang, trial = view.lang, _trial(view)
+    t, trial = view.t, _trial(view)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.markdown(f"#### {text(lang, 'pitfall.out_of_memory')}")
-        st.markdown(text(lang, "pitfall.out_of_memory.why"))
+        st.markdown(f"#### {t('pitfall.out_of_memory')}")
+        st.markdown(t("pitfall.out_of_memory.why"))
         _sliders(view)
     found = estimate(config_of(trial.model, trial.d_vocab), trial.optimizer, trial.batch_size, trial.n_pos)
     with right:
@@ -49,14 +49,12 @@ def _trial(view: View) -> Trial:
 
 
 def _sliders(view: View) -> None:
-    lang = view.lang
-    widgets.select_slider(text(lang, "memory.batch"), (1, 2, 4, 8, 16, 32, 64, 128, 256), **_near(view, "batch"))
-    widgets.select_slider(text(lang, "memory.d_model"), WIDTHS, **_near(view, "d_model", WIDTHS))
-    st.slider(text(lang, "memory.layers"), 1, 12, **state.bound("layers"))
-    widgets.select_slider(text(lang, "memory.length"), (8, 16, 32, 64, 128, 256), **_near(view, "length"))
-    widgets.select_slider(
-        text(lang, "memory.budget"), (16, 32, 64, 128, 192, 256, 384, 512, 1024), **_near(view, "budget")
-    )
+    t = view.t
+    widgets.select_slider(t("memory.batch"), (1, 2, 4, 8, 16, 32, 64, 128, 256), **_near(view, "batch"))
+    widgets.select_slider(t("memory.d_model"), WIDTHS, **_near(view, "d_model", WIDTHS))
+    st.slider(t("memory.layers"), 1, 12, **state.bound("layers"))
+    widgets.select_slider(t("memory.length"), (8, 16, 32, 64, 128, 256), **_near(view, "length"))
+    widgets.select_slider(t("memory.budget"), (16, 32, 64, 128, 192, 256, 384, 512, 1024), **_near(view, "budget"))
 
 
 _AS_TEXT = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>$~:"})
@@ -74,106 +72,106 @@ def _near(view: View, name: str, steps: tuple[int, ...] = ()) -> dict[str, Any]:
 
 
 def _estimated(view: View, found: Estimate) -> None:
-    lang = view.lang
+    t = view.t
     fits = found.total <= view.budget * MEGABYTE
     icon = ":green[:material/check_circle:]" if fits else ":orange[:material/error:]"
-    total = text(lang, "memory.total", total=_mb(lang, found.total), budget=integer(lang, view.budget))
-    st.markdown(f"{icon} {total}. {text(lang, 'memory.fits' if fits else 'memory.too_much')}")
-    names = [text(lang, f"memory.{part.name}") for part in found.parts]
+    total = t("memory.total", total=_mb(t, found.total), budget=t.integer(view.budget))
+    st.markdown(f"{icon} {total}. {t('memory.fits' if fits else 'memory.too_much')}")
+    names = [t(f"memory.{part.name}") for part in found.parts]
     sizes = [part.n_bytes * part.times / MEGABYTE for part in found.parts]
-    shared.show(charts.parts(names, sizes, view.budget, text(lang, "memory.mb"), height=210), lang, "memory.parts")
-    with st.expander(text(lang, "memory.formula"), icon=":material/function:"):
+    shared.show(charts.parts(names, sizes, view.budget, t("memory.mb"), height=210), t, "memory.parts")
+    with st.expander(t("memory.formula"), icon=":material/function:"):
         for part, name in zip(found.parts, names, strict=True):
-            times = f" {text(lang, 'memory.times', n=part.times)}" if part.times > 1 else ""
+            times = f" {t('memory.times', n=part.times)}" if part.times > 1 else ""
             worked = f"${part.formula} = {part.numbers} = {_latex(part.n_bytes)}$"
-            st.markdown(text(lang, "memory.worked", part=name + times, worked=worked))
-        st.markdown(text(lang, "memory.sum", n_bytes=integer(lang, found.total), total=_mb(lang, found.total)))
-        st.caption(text(lang, "memory.legend"))
+            st.markdown(t("memory.worked", part=name + times, worked=worked))
+        st.markdown(t("memory.sum", n_bytes=t.integer(found.total), total=_mb(t, found.total)))
+        st.caption(t("memory.legend"))
 
 
 def _measuring(services: Services, view: View, trial: Trial, found: Estimate) -> None:
-    lang = view.lang
+    t = view.t
     asked: set[object] = state.remember(ASKED, set())
     st.button(
-        text(lang, "memory.measure"),
+        t("memory.measure"),
         icon=":material/straighten:",
-        help=text(lang, "memory.measure_help"),
+        help=t("memory.measure_help"),
         key="memory.measure",
         on_click=lambda: asked.add(trial),
         disabled=found.total > 1024 * MEGABYTE,
     )
     if trial not in asked:
         return
-    outcome = _tried(services, lang, trial)
+    outcome = _tried(services, t, trial)
     if outcome.ended == "finished":
-        share = percent(lang, found.total / outcome.peak)
-        sizes = {"measured": _mb(lang, outcome.peak), "estimated": _mb(lang, found.total)}
-        st.success(text(lang, "memory.measured", percent=share, **sizes), icon=":material/straighten:")
+        share = t.percent(found.total / outcome.peak)
+        sizes = {"measured": _mb(t, outcome.peak), "estimated": _mb(t, found.total)}
+        st.success(t("memory.measured", percent=share, **sizes), icon=":material/straighten:")
     else:
         _ended(view, outcome)
 
 
 def _limited(services: Services, view: View, trial: Trial) -> None:
     """The same with the budget as a real limit; and, where that fails, the cures."""
-    lang = view.lang
+    t = view.t
     limited = replace(trial, limit=view.budget * MEGABYTE)
     asked: set[object] = state.remember(ASKED, set())
     st.button(
-        text(lang, "memory.try", budget=integer(lang, view.budget)),
+        t("memory.try", budget=t.integer(view.budget)),
         icon=":material/rocket_launch:",
         type="primary",
-        help=text(lang, "memory.try_help"),
+        help=t("memory.try_help"),
         key="memory.try",
         on_click=lambda: asked.add(limited),
     )
     if limited not in asked:
         return
-    outcome = _tried(services, lang, limited)
+    outcome = _tried(services, t, limited)
     _ended(view, outcome)
     if outcome.ended == "out_of_memory":
         _cures(services, view, limited)
 
 
 def _ended(view: View, outcome: Outcome) -> None:
-    lang = view.lang
+    t = view.t
     if outcome.ended == "out_of_memory":
-        during = text(lang, f"memory.during.{outcome.during}")
-        sizes = {"held": _mb(lang, outcome.held), "asked": _mb(lang, outcome.asked), "margin": _mb(lang, MARGIN)}
-        sizes["budget"] = integer(lang, view.budget)
-        st.error(text(lang, "memory.failed", during=during, **sizes), icon=":material/memory:")
+        during = t(f"memory.during.{outcome.during}")
+        sizes = {"held": _mb(t, outcome.held), "asked": _mb(t, outcome.asked), "margin": _mb(t, MARGIN)}
+        sizes["budget"] = t.integer(view.budget)
+        st.error(t("memory.failed", during=during, **sizes), icon=":material/memory:")
         if outcome.line:
-            st.markdown(text(lang, "memory.line", place=code(outcome.place)))
+            st.markdown(t("memory.line", place=code(outcome.place)))
             st.code(outcome.line, language="python")
         st.caption(outcome.message.translate(_AS_TEXT))
     elif outcome.ended == "finished":
-        st.success(text(lang, "memory.finished", budget=integer(lang, view.budget)), icon=":material/check:")
+        st.success(t("memory.finished", budget=t.integer(view.budget)), icon=":material/check:")
     elif outcome.ended == "timed_out":
-        st.warning(text(lang, "memory.timed_out"))
+        st.warning(t("memory.timed_out"))
     else:
-        st.error(text(lang, "memory.killed", message=code(outcome.message)))
+        st.error(t("memory.killed", message=code(outcome.message)))
 
 
 def _cures(services: Services, view: View, limited: Trial) -> None:
-    lang = view.lang
-    st.markdown(f"**{text(lang, 'memory.cures')}**")
+    t = view.t
+    st.markdown(f"**{t('memory.cures')}**")
     found = cures(limited)
     asked: set[object] = state.remember(ASKED, set())
     for cure in found:
-        words = {"cure": text(lang, f"cure.{cure.name}"), "change": _change(limited, cure)}
+        words = {"cure": t(f"cure.{cure.name}"), "change": _change(limited, cure)}
         st.button(
-            text(lang, "memory.cure_does", needed=_mb(lang, cure.needed), **words),
+            t("memory.cure_does", needed=_mb(t, cure.needed), **words),
             icon=":material/healing:",
             key=f"memory.cure.{cure.name}",
             on_click=lambda cure=cure: asked.add(cure.trial),
         )
         if cure.trial in asked:
-            ended = _tried(services, lang, cure.trial).ended
+            ended = _tried(services, t, cure.trial).ended
             if ended == "finished":
-                st.success(text(lang, "memory.cured", cure=words["cure"]), icon=":material/check:")
+                st.success(t("memory.cured", cure=words["cure"]), icon=":material/check:")
             else:
-                st.warning(text(lang, "memory.not_cured", cure=words["cure"]))
+                st.warning(t("memory.not_cured", cure=words["cure"]))
     if not found:
-        st.markdown(text(lang, "memory.no_cure"))
+        st.markdown(t("memory.no_cure"))
 
 
 def _change(before: Trial, cure: Cure) -> str:
@@ -184,13 +182,13 @@ def _change(before: Trial, cure: Cure) -> str:
     return ", ".join(f"{was} → {now}" for was, now in pairs if was != now)
 
 
-def _tried(services: Services, lang: Language, trial: Trial) -> Outcome:
+def _tried(services: Services, t: Translator, trial: Trial) -> Outcome:
     place = st.empty()
 
     def waiting(before: int) -> None:
-        place.caption(text(lang, "pitfall.waiting", n=before))
+        place.caption(t("pitfall.waiting", n=before))
 
-    with st.spinner(text(lang, "memory.trying")):
+    with st.spinner(t("memory.trying")):
         outcome = services.pitfalls.try_out(trial, waiting)
     place.empty()
     return outcome
@@ -201,5 +199,5 @@ def _latex(count: int) -> str:
     return f"{count:,}".replace(",", r"\,")
 
 
-def _mb(lang: Language, n_bytes: int) -> str:
-    return number(lang, n_bytes / MEGABYTE, 1)
+def _mb(t: Translator, n_bytes: int) -> str:
+    return t.number(n_bytes / MEGABYTE, 1)

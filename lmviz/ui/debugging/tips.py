@@ -13,7 +13,7 @@ from lmviz.ui.debugging.view import View
 from lmviz.ui.debugging.words import code
 from lmviz.ui.generation.view import View as Writing
 from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.text import percent, text, visible
+from lmviz.ui.text import visible
 from lmviz.ui.training.view import View as Training
 
 TOP = 5
@@ -21,13 +21,13 @@ MOST_IDS = 64  # shown
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
+    t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choices.model(services, lang, view.model, prompt=None, pos=-1)
+        choices.model(services, t, view.model, prompt=None, pos=-1)
         prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
-        st.text_input(text(lang, "tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
+        st.text_input(t("tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
     run = services.models.record(Request(view.model, prompt))
-    shell.notes(lang, run.notes)
+    shell.notes(t, run.notes)
     left, middle, right = st.columns(3, gap="medium")
     with left, st.container(border=True):
         _shapes(view, run, prompt)
@@ -39,53 +39,53 @@ def section(services: Services, view: View) -> None:
 
 
 def _shapes(view: View, run: Recording, prompt: str) -> None:
-    lang = view.lang
-    st.markdown(f"#### {text(lang, 'tips.shapes')}")
-    st.markdown(text(lang, "tips.shapes.say"))
+    t = view.t
+    st.markdown(f"#### {t('tips.shapes')}")
+    st.markdown(t("tips.shapes.say"))
     named = [step.outputs[0] for step in run.trace if step.outputs and "." not in step.outputs[0].name]
     for value in named[:6]:
         named_sizes = zip(value.axes, value.shape, strict=True)
         shape = " × ".join(f"{size} {axis}" if axis != str(size) else axis for axis, size in named_sizes)
         st.markdown(f"{code(value.address)} {shape}")
-    shell.link(text(lang, "tips.shapes.go"), Walk(lang=lang, model=view.model, prompt=prompt))
+    shell.link(t("tips.shapes.go"), Walk(lang=t.language, model=view.model, prompt=prompt))
 
 
 def _predictions(view: View, run: Recording) -> None:
     """The guide's `inspect_prediction`, after the token that is clicked."""
-    lang, last = view.lang, len(run.tokens) - 1
+    t, last = view.t, len(run.tokens) - 1
     pos = view.pos if 0 <= view.pos <= last else last
-    st.markdown(f"#### {text(lang, 'tips.top')}")
-    st.markdown(text(lang, "tips.top.say"))
+    st.markdown(f"#### {t('tips.top')}")
+    st.markdown(t("tips.top.say"))
     boxes = [pieces.Piece(run.token(i), marks=("given",) if i <= pos else ("later",), key=i) for i in range(last + 1)]
-    pieces.show(boxes, lang, "tips.positions", lambda i: state.go(pos=i), chosen=pos, height=120)
+    pieces.show(boxes, t, "tips.positions", lambda i: state.go(pos=i), chosen=pos, height=120)
     shares = run.trace["readout.probs"].outputs[0].array[0, pos]
     for i in np.argsort(-shares, kind="stable")[:TOP]:
         share = float(shares[i])
-        st.progress(min(1.0, share), f"{code(run.piece(int(i)))} {percent(lang, share)}")
-    place = Walk(lang=lang, model=run.request.model, prompt=run.request.prompt, step="probabilities", focus=pos)
-    shell.link(text(lang, "tips.shapes.go"), place)
+        st.progress(min(1.0, share), f"{code(run.piece(int(i)))} {t.percent(share)}")
+    place = Walk(lang=t.language, model=run.request.model, prompt=run.request.prompt, step="probabilities", focus=pos)
+    shell.link(t("tips.shapes.go"), place)
 
 
 def _data(services: Services, view: View, prompt: str) -> None:
     """The guide's `check_data`: there and back, with what was lost."""
-    lang = view.lang
-    st.markdown(f"#### {text(lang, 'tips.data')}")
-    st.markdown(text(lang, "tips.data.say"))
+    t = view.t
+    st.markdown(f"#### {t('tips.data')}")
+    st.markdown(t("tips.data.say"))
     back = check_data(services.models.checkpoint(view.model).tokenizer, prompt)
     marks = {UNKNOWN: (("unknown",), "?"), DROPPED: (("lost",), "×")}
     shown = [pieces.Piece(part, marks=marks.get(fate, ((), ""))[0], sign=marks.get(fate, ((), ""))[1])
              for part, fate in back.parts]  # fmt: skip
-    pieces.show(shown, lang, "tips.pieces")
+    pieces.show(shown, t, "tips.pieces")
     st.markdown(" ".join(f"`{id}`" for id in back.tokens.ids[:MOST_IDS]))
     key = "tips.data.same" if back.is_exact else "tips.data.changed"
-    st.markdown(text(lang, key, decoded=code(visible(back.decoded))))
+    st.markdown(t(key, decoded=code(visible(back.decoded))))
 
 
 def _next(view: View) -> None:
-    lang = view.lang
-    st.markdown(f"#### {text(lang, 'tips.next')}")
+    t = view.t
+    st.markdown(f"#### {t('tips.next')}")
     with st.container(horizontal=True, gap="medium"):
-        shell.link(text(lang, "tips.more_data"), Training(lang=lang, data="names"), "training")
-        shell.link(text(lang, "tips.sizes"), Training(lang=lang), "training")
-        shell.link(text(lang, "tips.temperature"), Writing(lang=lang), "generation")
-        shell.link(text(lang, "tips.beam"), Writing(lang=lang, way="beam"), "generation")
+        shell.link(t("tips.more_data"), Training(lang=t.language, data="names"), "training")
+        shell.link(t("tips.sizes"), Training(lang=t.language), "training")
+        shell.link(t("tips.temperature"), Writing(lang=t.language), "generation")
+        shell.link(t("tips.beam"), Writing(lang=t.language, way="beam"), "generation")

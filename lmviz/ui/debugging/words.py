@@ -6,7 +6,7 @@ import math
 
 from lmviz.debug.doctor.finding import Finding
 from lmviz.stages.stage import Stage
-from lmviz.ui.text import Language, has, integer, localised, number, percent, text, visible
+from lmviz.ui.text import Translator, visible
 
 SHARES = frozenset(
     ("falls", "stays_down", "generalises", "is_done", "dead_units", "saturated_softmax", "known_tokens",
@@ -14,49 +14,49 @@ SHARES = frozenset(
 )  # fmt: skip
 
 
-def said(lang: Language, value: float, share: bool = False) -> str:
+def said(t: Translator, value: float, share: bool = False) -> str:
     """A measured number: a count as one, a share in percent, else with as many digits as tell something."""
     if share and math.isfinite(value):
-        return percent(lang, value)
+        return t.percent(value)
     if math.isfinite(value) and float(value).is_integer() and abs(value) < 1e9:
-        return integer(lang, int(value))
+        return t.integer(int(value))
     if 10_000 <= abs(value) < 1e12:
-        return integer(lang, round(value))
+        return t.integer(round(value))
     if 0.001 <= abs(value) < 1e6 and abs(value - round(value, 2)) < 0.0005:  # 1.000 would read as a thousand
-        return number(lang, value, 0 if abs(value - round(value)) < 0.0005 else 2)
-    return number(lang, value, 3 if abs(value) >= 0.001 else 1)
+        return t.number(value, 0 if abs(value - round(value)) < 0.0005 else 2)
+    return t.number(value, 3 if abs(value) >= 0.001 else 1)
 
 
-def rate(lang: Language, value: float) -> str:
+def rate(t: Translator, value: float) -> str:
     """A learning rate without a power of ten: 0.0000001, 0.001, 3."""
     plain = f"{value:.12f}".rstrip("0").rstrip(".")
-    return localised(lang, plain)
+    return t.localised(plain)
 
 
-def measured(lang: Language, finding: Finding) -> str:
+def measured(t: Translator, finding: Finding) -> str:
     """What a check measured, in a sentence; or why it could not."""
     if finding.holds is None:
-        return text(lang, f"doctor.why_not.{finding.why_not}")
+        return t(f"doctor.why_not.{finding.why_not}")
     share = finding.check in SHARES
-    details = {name: _detail(lang, value) for name, value in finding.details.items()}
-    numbers = {"measured": said(lang, finding.measured, share), "limit": said(lang, finding.limit, share)}
+    details = {name: _detail(t, value) for name, value in finding.details.items()}
+    numbers = {"measured": said(t, finding.measured, share), "limit": said(t, finding.limit, share)}
     general, why = f"doctor.{finding.check}.measured", finding.details.get("why", "")
     keys = (f"doctor.{finding.check}.fine",) if finding.holds else (f"{general}.{why}",)
-    key = next((key for key in keys if has(lang, key)), general)
-    return text(lang, key, **(details | numbers))
+    key = next((key for key in keys if t.has(key)), general)
+    return t(key, **(details | numbers))
 
 
-def about(lang: Language, finding: Finding, what: str) -> str:
+def about(t: Translator, finding: Finding, what: str) -> str:
     """Another of a check's sentences: its title, what it means, how to mend it, when it is a false alarm."""
     general = f"doctor.{finding.check}.{what}"
     keys = (f"{general}.{finding.details.get('why', '')}", general)  # some can say more exactly what is wrong
-    key = next((key for key in keys if has(lang, key)), "")
-    return text(lang, key, **{name: _detail(lang, value) for name, value in finding.details.items()}) if key else ""
+    key = next((key for key in keys if t.has(key)), "")
+    return t(key, **{name: _detail(t, value) for name, value in finding.details.items()}) if key else ""
 
 
-def stage_name(lang: Language, stage: Stage) -> str:
-    name = text(lang, f"stage.{stage.kind}.title")
-    return text(lang, "debug.block", stage=name, block=stage.block_name) if stage.block_name else name
+def stage_name(t: Translator, stage: Stage) -> str:
+    name = t(f"stage.{stage.kind}.title")
+    return t("debug.block", stage=name, block=stage.block_name) if stage.block_name else name
 
 
 def code(words: object) -> str:
@@ -64,7 +64,7 @@ def code(words: object) -> str:
     return f"`{visible(str(words)).replace('`', 'ˋ')}`"
 
 
-def _detail(lang: Language, value: object) -> str:
+def _detail(t: Translator, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return code(value)
-    return said(lang, value)
+    return said(t, value)

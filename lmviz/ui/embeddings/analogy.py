@@ -13,7 +13,7 @@ from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.charts import bars, said, show
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import Language, code, text, visible
+from lmviz.ui.text import Translator, code, visible
 
 NEAREST = 5
 ADDRESS = "analogy"
@@ -21,12 +21,12 @@ ADDRESS = "analogy"
 
 def analogy(now: VectorsSnapshot, words: WordText, view: View) -> None:
     """Three words to choose, the sum as a picture, what is nearest, and any number of the sum worked out."""
-    lang = view.lang
+    t = view.t
     if len(words.words) < 4:
         return
-    st.markdown(f"**{text(lang, 'embeddings.analogy')}**")
+    st.markdown(f"**{t('embeddings.analogy')}**")
     chosen = _chosen(words, view)
-    _choices(words, chosen, lang)
+    _choices(words, chosen, t)
     ids = [words.words.index(word) for word in chosen]
     a, b, c = (now.vectors[id].astype(np.float64) for id in ids)
     total = b - a + c
@@ -36,33 +36,33 @@ def analogy(now: VectorsSnapshot, words: WordText, view: View) -> None:
         grid = np.stack([b, -a, c, total])
         pinned = view.cell[1][-2:] if view.cell and view.cell[0] == ADDRESS else None
         shown = Matrix(grid, "b − a + c", ("word", "d_embed"), rows=rows, result=True, pinned=pinned, address=ADDRESS)
-        matrices.show([shown], lang, key=ADDRESS, on_cell=lambda name, at: state.go(cell=(name, at)), height=190)
+        matrices.show([shown], t, key=ADDRESS, on_cell=lambda name, at: state.go(cell=(name, at)), height=190)
         if pinned and pinned[-1] < len(total):
-            _column(a, b, c, pinned[-1], lang)
+            _column(a, b, c, pinned[-1], t)
         else:
-            st.caption(text(lang, "embeddings.click"))
+            st.caption(t("embeddings.click"))
     with right:
         near = nearest(now.vectors, total, NEAREST, "cosine", without=tuple(ids))
         names, apart = [visible(words.words[one.id]) for one in near], [one.distance for one in near]
         details = {name: code(visible(word)) for name, word in zip("abc", chosen, strict=True)}
-        st.markdown(text(lang, "embeddings.analogy.found", d=code(names[0]), **details))
-        show(bars(names, apart, lang), lang, alt=said(names, apart, lang))
+        st.markdown(t("embeddings.analogy.found", d=code(names[0]), **details))
+        show(bars(names, apart, t), t, alt=said(names, apart, t))
 
 
 def _chosen(words: WordText, view: View) -> tuple[str, ...]:
     """The words of the view; else those that the page opens on, or the first that there are."""
-    first = text(view.lang, "embeddings.analogy.first").split()
+    first = view.t("embeddings.analogy.first").split()
     candidates = (view.analogy, tuple(first), words.words[:3])
     return next(found for found in candidates if len(found) == 3 and set(found) <= set(words.words))
 
 
-def _choices(words: WordText, chosen: tuple[str, ...], lang: Language) -> None:
+def _choices(words: WordText, chosen: tuple[str, ...], t: Translator) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for place, word in enumerate(chosen):
             key = f"embeddings.analogy.{place}"
             st.session_state[key] = word
             widgets.selectbox(
-                text(lang, f"embeddings.analogy.{'abc'[place]}"),
+                t(f"embeddings.analogy.{'abc'[place]}"),
                 words.words,
                 key=key,
                 width=150,
@@ -72,8 +72,8 @@ def _choices(words: WordText, chosen: tuple[str, ...], lang: Language) -> None:
             )
 
 
-def _column(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], col: int, lang: Language) -> None:
+def _column(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], col: int, t: Translator) -> None:
     numbers = {"a": float(a[col]), "b": float(b[col]), "c": float(c[col])}
     result = numbers["b"] - numbers["a"] + numbers["c"]
-    line = worked.equation(lang, "{b} − {a} + {c}", result, 4, **numbers)
+    line = worked.equation(t, "{b} − {a} + {c}", result, 4, **numbers)
     worked.steps([(f"[{col}]", line.html)])

@@ -10,32 +10,32 @@ from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.embeddings import apart, tokens
 from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEMPERATURES, TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import Language, number, text, visible
+from lmviz.ui.text import Translator, visible
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
-    st.markdown(text(lang, "embeddings.answers.say"))
+    t = view.t
+    st.markdown(t("embeddings.answers.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(services, view, open_ended=True)
-        st.slider(text(lang, "embeddings.answers.n"), 2, MOST_ANSWERS, width=150, **state.bound("n_answers"))
+        st.slider(t("embeddings.answers.n"), 2, MOST_ANSWERS, width=150, **state.bound("n_answers"))
         st.slider(
-            text(lang, "embeddings.answers.temperature"),
+            t("embeddings.answers.temperature"),
             *TEMPERATURES,
             step=0.1,
             width=190,
             **state.bound("temperature"),
         )
-        st.number_input(text(lang, "embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
+        st.number_input(t("embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
         widgets.segmented_control(
-            text(lang, "embeddings.metric"),
+            t("embeddings.metric"),
             METRICS,
-            format_func=lambda name: text(lang, f"embeddings.metric.{name}"),
+            format_func=lambda name: t(f"embeddings.metric.{name}"),
             required=True,
             **state.bound("metric"),
         )
         _own(view)
-    with st.spinner(text(lang, "replay.making")):
+    with st.spinner(t("replay.making")):
         n, temperature, seed = view.n_answers, view.temperature, view.seed
         answers = view.answers or services.embeddings.answers(view.model, prompt, n, temperature, seed)
         found = services.embeddings.answer_distances(view.model, answers, view.metric)
@@ -45,11 +45,11 @@ def section(services: Services, view: View) -> None:
         asked = _asked(view, len(answers))
         if asked:
             (a, b), vectors = asked, found.vectors
-            apart.between((answers[a], vectors[a]), (answers[b], vectors[b]), view.metric, lang)
+            apart.between((answers[a], vectors[a]), (answers[b], vectors[b]), view.metric, t)
         else:
-            st.caption(text(lang, "embeddings.click"))
+            st.caption(t("embeddings.click"))
     with right:
-        _between(answers, found, asked, lang)
+        _between(answers, found, asked, t)
 
 
 def _own(view: View) -> None:
@@ -61,9 +61,9 @@ def _own(view: View) -> None:
         lines = [line for line in st.session_state[key].splitlines() if line.strip()]
         state.go(answers=tuple(lines[:MOST_ANSWERS]))
 
-    with st.popover(text(view.lang, "embeddings.answers.own"), icon=":material/edit_note:"):
+    with st.popover(view.t("embeddings.answers.own"), icon=":material/edit_note:"):
         st.text_area(
-            text(view.lang, "embeddings.answers.own_help", n=MOST_ANSWERS),
+            view.t("embeddings.answers.own_help", n=MOST_ANSWERS),
             key=key,
             max_chars=TEXT_LIMIT,
             height=180,
@@ -72,14 +72,14 @@ def _own(view: View) -> None:
 
 
 def _list(answers: tuple[str, ...], found: AnswerDistances, view: View) -> None:
-    lang = view.lang
-    columns = [text(lang, "embeddings.answers.answer"), text(lang, "embeddings.answers.to_first")]
-    apart = ["–", *(number(lang, one, 3) for one in found.to_first)]
+    t = view.t
+    columns = [t("embeddings.answers.answer"), t("embeddings.answers.to_first")]
+    apart = ["–", *(t.number(one, 3) for one in found.to_first)]
     worked.table(["", *columns], [(str(i + 1), visible(answers[i]), apart[i]) for i in range(len(answers))])
     named = {f"d{i}": float(one) for i, one in enumerate(found.to_first)}
     template = f"({' + '.join(f'{{{name}}}' for name in named)}) / {{n}}"
-    line = worked.equation(lang, template, float(found.average), 3, n=len(named), **named)
-    worked.steps([(text(lang, "embeddings.answers.average"), line.html)])
+    line = worked.equation(t, template, float(found.average), 3, n=len(named), **named)
+    worked.steps([(t("embeddings.answers.average"), line.html)])
 
 
 def _asked(view: View, n: int) -> tuple[int, ...]:
@@ -88,12 +88,12 @@ def _asked(view: View, n: int) -> tuple[int, ...]:
     return asked if len(asked) == 2 and max(asked) < n else ()
 
 
-def _between(answers: tuple[str, ...], found: AnswerDistances, asked: tuple[int, ...], lang: Language) -> None:
+def _between(answers: tuple[str, ...], found: AnswerDistances, asked: tuple[int, ...], t: Translator) -> None:
     names = [str(i + 1) for i in range(len(answers))]
     given = [
         Matrix(
             found.all,
-            text(lang, "embeddings.answers.between"),
+            t("embeddings.answers.between"),
             ("answer", "answer"),
             rows=names,
             cols=names,
@@ -102,5 +102,5 @@ def _between(answers: tuple[str, ...], found: AnswerDistances, asked: tuple[int,
             address="between",
         )
     ]
-    matrices.show(given, lang, key="answers", on_cell=lambda a, c: state.go(cell=(a, c)), height=330)
-    st.caption(text(lang, "embeddings.answers.vectors"))
+    matrices.show(given, t, key="answers", on_cell=lambda a, c: state.go(cell=(a, c)), height=330)
+    st.caption(t("embeddings.answers.vectors"))

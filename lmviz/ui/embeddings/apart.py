@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from lmviz.explain import by_hand
 from lmviz.ui import state, widgets, worked
 from lmviz.ui.charts import bars, said, show
-from lmviz.ui.text import Language, code, plain, text, visible
+from lmviz.ui.text import Translator, code, plain, visible
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,23 @@ class Other:
 
 
 def listed(
-    word: str, vector: ArrayLike, others: Sequence[Other], metric: str, lang: Language, asked: int | None
+    word: str, vector: ArrayLike, others: Sequence[Other], metric: str, t: Translator, asked: int | None
 ) -> None:
     """The nearest first, a bar each; below, the arithmetic of the one whose id is asked for."""
     names, apart = [visible(one.name) for one in others], [one.distance for one in others]
-    show(bars(names, apart, lang), lang, alt=said(names, apart, lang))
+    show(bars(names, apart, t), t, alt=said(names, apart, t))
     found, bound = {one.id: one for one in others}, state.bound("other")
     if asked not in found:
         st.session_state[bound["key"]] = None
-    name = text(lang, "embeddings.apart.ask")
+    name = t("embeddings.apart.ask")
     widgets.pills(name, list(found), format_func=lambda id: plain(visible(found[id].name)), **bound)
     if asked in found:
-        between((word, vector), (found[asked].name, found[asked].vector), metric, lang)
+        between((word, vector), (found[asked].name, found[asked].vector), metric, t)
 
 
-def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, lang: Language) -> None:
+def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, t: Translator) -> None:
     """The distance between two named vectors, line by line."""
     names = {"a": visible(a[0]), "b": visible(b[0])}
-    st.markdown(text(lang, f"embeddings.apart.{metric}", **{key: code(name) for key, name in names.items()}))
+    st.markdown(t(f"embeddings.apart.{metric}", **{key: code(name) for key, name in names.items()}))
     lines = by_hand.distance(a[1], b[1], metric)
-    worked.lines([(text(lang, f"embeddings.apart.line.{name}", **names), why) for name, why in lines], lang, digits=3)
+    worked.lines([(t(f"embeddings.apart.line.{name}", **names), why) for name, why in lines], t, digits=3)

@@ -16,50 +16,48 @@ from lmviz.ui.embeddings import stories
 from lmviz.ui.embeddings.view import LONGEST_GRAM, View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, text, visible
+from lmviz.ui.text import code, visible
 
 NEAREST = 6
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
+    t = view.t
     shortest, longest = view.grams
-    st.markdown(text(lang, "embeddings.fasttext.say", shortest=shortest, longest=longest))
+    st.markdown(t("embeddings.fasttext.say", shortest=shortest, longest=longest))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(
-            text(lang, "embeddings.fasttext.word"), max_chars=40, width=200, **state.bound("word", _word(view))
-        )
+        st.text_input(t("embeddings.fasttext.word"), max_chars=40, width=200, **state.bound("word", _word(view)))
         stories.choose_kind(view)
         _choose_grams(view)
         stories.choose_settings(view)
         stories.choose_story(view)
     words = services.embeddings.words(stories.story(view))
     live = services.embeddings.word_vectors(stories.story(view), stories.settings(view, view.grams))
-    replay.watched(live, view.lang, "fasttext", lambda: _drawn(live, words))
+    replay.watched(live, t, "fasttext", lambda: _drawn(live, words))
 
 
 def _choose_grams(view: View) -> None:
     key = "embeddings.grams"
     st.session_state[key] = view.grams
     st.slider(
-        text(view.lang, "embeddings.grams"),
+        view.t("embeddings.grams"),
         1,
         LONGEST_GRAM,
         width=150,
         key=key,
-        help=text(view.lang, "embeddings.grams.help"),
+        help=view.t("embeddings.grams.help"),
         on_change=lambda: state.go(grams=tuple(st.session_state[key]), step=-1, cell=None),
     )
 
 
 def _word(view: View) -> str:
-    return view.word or text(view.lang, "embeddings.fasttext.first")
+    return view.word or view.t("embeddings.fasttext.first")
 
 
 def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
     view = state.view(View)
     found = live.look()
-    now = found[replay.steps(view.lang, live, "fasttext", [one.step for one in found], view.step)]
+    now = found[replay.steps(view.t, live, "fasttext", [one.step for one in found], view.step)]
     summed = word_sum(_word(view), gram_index(words.words, *view.grams)[0], now.table, *view.grams)
     _grams(summed, words, view)
     left, right = st.columns([3, 2], gap="medium")
@@ -72,25 +70,25 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
 
 def _grams(summed: WordSum, words: WordText, view: View) -> None:
     """The n-grams of the word: those that were learned, and those that no word of the text has."""
-    lang = view.lang
+    t = view.t
     known = words.id(summed.word) is not None
     key = "embeddings.fasttext.known" if known else "embeddings.fasttext.unknown"
     n, n_all = len(summed.grams), len(summed.grams) + len(summed.unknown)
     if n:
-        st.markdown(text(lang, key, word=code(visible(summed.word)), n_grams=n, n_all=n_all))
+        st.markdown(t(key, word=code(visible(summed.word)), n_grams=n, n_all=n_all))
     shown = [Piece(gram, hue=2) for gram in summed.grams] + [Piece(gram, marks=("gone",)) for gram in summed.unknown]
-    pieces.show(shown, lang, key="grams", height=110)
+    pieces.show(shown, t, key="grams", height=110)
 
 
 def _sum(summed: WordSum, view: View) -> None:
-    lang = view.lang
+    t = view.t
     if not summed.grams:
-        st.info(text(lang, "embeddings.fasttext.nothing"))
+        st.info(t("embeddings.fasttext.nothing"))
         return
     given = [
         Matrix(
             summed.parts,
-            text(lang, "embeddings.fasttext.parts"),
+            t("embeddings.fasttext.parts"),
             ("gram", "d_embed"),
             rows=summed.grams,
             part="weight",
@@ -99,7 +97,7 @@ def _sum(summed: WordSum, view: View) -> None:
         ),
         Matrix(
             summed.vector[None],
-            text(lang, "embeddings.fasttext.sum"),
+            t("embeddings.fasttext.sum"),
             ("word", "d_embed"),
             rows=[summed.word],
             sign="=",
@@ -108,7 +106,7 @@ def _sum(summed: WordSum, view: View) -> None:
             address="sum",
         ),
     ]
-    matrices.show(given, lang, key="fasttext", on_cell=lambda a, c: state.go(cell=(a, c)), height=400)
+    matrices.show(given, t, key="fasttext", on_cell=lambda a, c: state.go(cell=(a, c)), height=400)
 
 
 def _pinned(view: View, address: str) -> tuple[int, ...] | None:
@@ -117,14 +115,14 @@ def _pinned(view: View, address: str) -> tuple[int, ...] | None:
 
 def _where_from(summed: WordSum, view: View) -> None:
     """A number of the sum, or of one of its runs, as the sum of its column."""
-    lang, col = view.lang, view.cell[1][-1] if view.cell and view.cell[1] and view.cell[0] in ("parts", "sum") else -1
+    t, col = view.t, view.cell[1][-1] if view.cell and view.cell[1] and view.cell[0] in ("parts", "sum") else -1
     if not summed.grams:
         return
     if not 0 <= col < len(summed.vector):
-        st.caption(text(lang, "embeddings.click"))
+        st.caption(t("embeddings.click"))
         return
-    st.markdown(text(lang, "embeddings.fasttext.column", word=code(visible(summed.word)), col=col))
-    worked.show(by_hand.total(summed.parts[:, col]), lang)
+    st.markdown(t("embeddings.fasttext.column", word=code(visible(summed.word)), col=col))
+    worked.show(by_hand.total(summed.parts[:, col]), t)
 
 
 def _near(summed: WordSum, now: VectorsSnapshot, words: WordText) -> None:

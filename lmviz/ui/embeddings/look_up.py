@@ -11,19 +11,19 @@ from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as Steps
-from lmviz.ui.text import code, number, text, visible
+from lmviz.ui.text import code, visible
 
 HEIGHT = 350
 
 
 def section(services: Services, view: View) -> None:
-    st.markdown(text(view.lang, "embeddings.look_up.say"))
+    st.markdown(view.t("embeddings.look_up.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(services, view)
         found = services.embeddings.look_up(view.model, prompt)
         pos = tokens.followed(found.recording, view)
         view = tokens.asked(view, "rows", pos, found.trace["rows"].outputs[0].shape[-1])
-    shell.notes(view.lang, found.recording.notes)
+    shell.notes(view.t, found.recording.notes)
     _pictures(found, services.embeddings.pieces(view.model), view, pos)
     _where_from(found, view, pos)
 
@@ -66,7 +66,7 @@ def _pictures(found: Worked, pieces: tuple[str, ...], view: View, pos: int) -> N
             pinned=_pinned(view, "rows"),
         ),
     ]
-    matrices.show(given, view.lang, key="look_up", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
+    matrices.show(given, view.t, key="look_up", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
 
 
 def _pinned(view: View, address: str) -> tuple[int, ...] | None:
@@ -75,31 +75,31 @@ def _pinned(view: View, address: str) -> tuple[int, ...] | None:
 
 def _where_from(found: Worked, view: View, pos: int) -> None:
     """What the cell that was clicked is; before a click, what to do."""
-    lang = view.lang
+    t = view.t
     if view.cell is None or len(view.cell[1]) != 2:
-        st.caption(text(lang, "embeddings.click"))
+        st.caption(t("embeddings.click"))
         return
     address, (row, col) = view.cell
     why = found.explain(address, (0, row, col)) if address == "rows" else None
     value = found.trace.value(address)
     if value is None or row >= value.shape[-2] or col >= value.shape[-1]:
-        st.caption(text(lang, "embeddings.click"))
+        st.caption(t("embeddings.click"))
     elif why is not None:
         piece = code(visible(found.tokens.pieces[row]))
-        st.markdown(text(lang, "embeddings.look_up.row", piece=piece, id=found.tokens.ids[row], col=col))
-        worked.show(why, lang)
+        st.markdown(t("embeddings.look_up.row", piece=piece, id=found.tokens.ids[row], col=col))
+        worked.show(why, t)
     elif address == "weight":
         piece = code(visible(found.recording.piece(row)))
-        written = number(lang, float(value.array[row, col]), 4)
-        st.markdown(text(lang, "embeddings.look_up.weight", piece=piece, id=row, col=col, value=written))
+        written = t.number(float(value.array[row, col]), 4)
+        st.markdown(t("embeddings.look_up.weight", piece=piece, id=row, col=col, value=written))
         _step_link(found, view, row, col)
     else:
         piece, there = code(visible(found.tokens.pieces[row])), found.tokens.ids[row]
         key = "embeddings.look_up.one" if col == there else "embeddings.look_up.zero"
-        st.markdown(text(lang, key, piece=piece, id=there, col=col))
+        st.markdown(t(key, piece=piece, id=there, col=col))
 
 
 def _step_link(found: Worked, view: View, row: int, col: int) -> None:
     """The same number in the step-through, where training's gradient and edits are."""
     place = Steps(view.lang, view.model, view.prompt, "tok_embed", cell=("tok_embed.weight", (row, col)))
-    shell.link(text(view.lang, "embeddings.in_steps"), place)
+    shell.link(view.t("embeddings.in_steps"), place)

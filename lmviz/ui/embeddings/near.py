@@ -11,19 +11,19 @@ from lmviz.ui import state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import METRICS, View
-from lmviz.ui.text import code, integer, percent, text, visible
+from lmviz.ui.text import code, visible
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
-    st.markdown(text(lang, "embeddings.near.say"))
+    t = view.t
+    st.markdown(t("embeddings.near.say"))
     found = services.embeddings.token_map(view.model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         id = _token(found, view)
         widgets.segmented_control(
-            text(lang, "embeddings.metric"),
+            t("embeddings.metric"),
             METRICS,
-            format_func=lambda name: text(lang, f"embeddings.metric.{name}"),
+            format_func=lambda name: t(f"embeddings.metric.{name}"),
             required=True,
             **state.bound("metric"),
         )
@@ -33,16 +33,16 @@ def section(services: Services, view: View) -> None:
         _map(found, view, id, near)
     with right:
         piece = code(visible(found.pieces[id]))
-        st.markdown(text(lang, f"embeddings.near.list.{view.metric}", piece=piece))
+        st.markdown(t(f"embeddings.near.list.{view.metric}", piece=piece))
         pieces, vectors = services.embeddings.pieces(view.model), services.embeddings.vectors(view.model)
         others = [apart.Other(one.id, pieces[one.id], one.distance, vectors[one.id]) for one in near]
-        apart.listed(found.pieces[id], vectors[id], others, view.metric, lang, view.other)
+        apart.listed(found.pieces[id], vectors[id], others, view.metric, t, view.other)
 
 
 def _token(found: TokenMap, view: View) -> int:
     id = min(view.id, len(found.pieces) - 1)
     widgets.selectbox(
-        text(view.lang, "embeddings.near.token"),
+        view.t("embeddings.near.token"),
         range(len(found.pieces)),
         format_func=lambda i: visible(found.pieces[i]),
         width=180,
@@ -52,20 +52,18 @@ def _token(found: TokenMap, view: View) -> int:
 
 
 def _map(found: TokenMap, view: View, id: int, near: tuple[Neighbour, ...]) -> None:
-    lang, on_map = view.lang, len(found.pieces)
+    t, on_map = view.t, len(found.pieces)
     roles = ["other"] * on_map
     for one in near:
         if one.id < on_map:
             roles[one.id] = "near"
     roles[id] = "chosen"
-    names = {role: text(lang, f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
-    axes = [
-        text(lang, "embeddings.map.axis", n=i + 1, share=percent(lang, share)) for i, share in enumerate(found.map.kept)
-    ]
+    names = {role: t(f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
+    axes = [t("embeddings.map.axis", n=i + 1, share=t.percent(share)) for i, share in enumerate(found.map.kept)]
     pieces = [visible(piece) for piece in found.pieces]
-    kept = text(lang, "embeddings.map.kept", share=percent(lang, sum(found.map.kept)))
+    kept = t("embeddings.map.kept", share=t.percent(sum(found.map.kept)))
     plane = charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes)
-    show(plane, lang, alt=kept)
+    show(plane, t, alt=kept)
     st.caption(kept)
     if on_map < found.d_vocab:
-        st.caption(text(lang, "embeddings.map.first", n=integer(lang, on_map), all=integer(lang, found.d_vocab)))
+        st.caption(t("embeddings.map.first", n=t.integer(on_map), all=t.integer(found.d_vocab)))

@@ -14,7 +14,7 @@ from lmviz.embed.words import WordText
 from lmviz.ui import state, widgets
 from lmviz.ui.embeddings import apart
 from lmviz.ui.embeddings.view import KINDS, TEXT_LIMIT, View
-from lmviz.ui.text import DEFAULT, code, integer, text, visible
+from lmviz.ui.text import DEFAULT, code, visible
 
 
 def story(view: View) -> str:
@@ -23,9 +23,9 @@ def story(view: View) -> str:
 
 
 def choose_story(view: View) -> None:
-    with st.popover(text(view.lang, "embeddings.text"), icon=":material/edit_note:"):
+    with st.popover(view.t("embeddings.text"), icon=":material/edit_note:"):
         st.text_area(
-            text(view.lang, "embeddings.story"),
+            view.t("embeddings.story"),
             max_chars=TEXT_LIMIT,
             height=260,
             **state.bound("story", story(view), step=-1),
@@ -48,9 +48,9 @@ def settings(view: View, grams: tuple[int, int] | None = None) -> Word2VecSettin
 def choose_kind(view: View) -> None:
     """From a word its neighbours, or from its neighbours a word."""
     widgets.segmented_control(
-        text(view.lang, "embeddings.kind"),
+        view.t("embeddings.kind"),
         KINDS,
-        format_func=lambda kind: text(view.lang, f"embeddings.{kind}"),
+        format_func=lambda kind: view.t(f"embeddings.{kind}"),
         required=True,
         **state.bound("kind", step=-1),
     )
@@ -58,25 +58,25 @@ def choose_kind(view: View) -> None:
 
 def choose_settings(view: View) -> None:
     """Window, width, negatives, steps, seed."""
-    lang = view.lang
-    st.slider(text(lang, "embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1))
-    with st.popover(text(lang, "embeddings.more"), icon=":material/tune:"):
-        st.slider(text(lang, "embeddings.d_embed"), 2, 300, **state.bound("d_embed", step=-1))
+    t = view.t
+    st.slider(t("embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1))
+    with st.popover(t("embeddings.more"), icon=":material/tune:"):
+        st.slider(t("embeddings.d_embed"), 2, 300, **state.bound("d_embed", step=-1))
         st.slider(
-            text(lang, "embeddings.negatives"),
+            t("embeddings.negatives"),
             0,
             20,
-            help=text(lang, "embeddings.negatives.help"),
+            help=t("embeddings.negatives.help"),
             **state.bound("negatives", step=-1),
         )
-        st.slider(text(lang, "embeddings.steps"), 50, 1000, step=50, **state.bound("steps", step=-1))
-        st.number_input(text(lang, "embeddings.seed"), 0, 9999, **state.bound("seed", step=-1))
+        st.slider(t("embeddings.steps"), 50, 1000, step=50, **state.bound("steps", step=-1))
+        st.number_input(t("embeddings.seed"), 0, 9999, **state.bound("seed", step=-1))
 
 
 def show_near(word: str, vector: ArrayLike, near: Sequence[Neighbour], words: WordText, now: VectorsSnapshot) -> None:
     """The words nearest to a word after a step, the nearest first."""
     view = state.view(View)
-    step = integer(view.lang, now.step)
-    st.markdown(text(view.lang, "embeddings.word2vec.near", word=code(visible(word)), step=step))
+    step = view.t.integer(now.step)
+    st.markdown(view.t("embeddings.word2vec.near", word=code(visible(word)), step=step))
     others = [apart.Other(one.id, words.words[one.id], one.distance, now.vectors[one.id]) for one in near]
-    apart.listed(word, vector, others, "cosine", view.lang, view.other)
+    apart.listed(word, vector, others, "cosine", view.t, view.other)

@@ -12,14 +12,14 @@ from lmviz.ui import matrices, shell, state, widgets, worked
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import code, text, visible
+from lmviz.ui.text import code, visible
 
 HEIGHT = 430
 SIGNS = {"tok": "", "pos": "+", "seg": "+", "x": "=", "x_seg": "="}
 
 
 def section(services: Services, view: View) -> None:
-    st.markdown(text(view.lang, "embeddings.sum.say"))
+    st.markdown(view.t("embeddings.sum.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(services, view)
         found = services.embeddings.add_up(view.model, prompt)
@@ -29,8 +29,8 @@ def section(services: Services, view: View) -> None:
         _segments_choice(found, view)
     if 0 < view.second < len(found.tokens):
         found = services.embeddings.add_up_segments(view.model, prompt, view.second, view.seed)
-        st.caption(text(view.lang, "embeddings.sum.untrained"))
-    shell.notes(view.lang, found.recording.notes)
+        st.caption(view.t("embeddings.sum.untrained"))
+    shell.notes(view.t, found.recording.notes)
     _pictures(found, view, pos)
     _where_from(found, view)
 
@@ -39,9 +39,9 @@ def _segments_choice(found: Worked, view: View) -> None:
     """Where the second text begins, as BERT reads two at once; none by itself."""
     n = len(found.tokens)
     widgets.selectbox(
-        text(view.lang, "embeddings.sum.second"),
+        view.t("embeddings.sum.second"),
         range(n),
-        format_func=lambda i: visible(found.tokens.pieces[i]) if i else text(view.lang, "embeddings.sum.none"),
+        format_func=lambda i: visible(found.tokens.pieces[i]) if i else view.t("embeddings.sum.none"),
         width=220,
         **state.bound("second", view.second if view.second < n else 0, cell=None),
     )
@@ -57,7 +57,7 @@ def _pictures(found: Worked, view: View, pos: int) -> None:
     given = [
         Matrix(
             array,
-            text(view.lang, f"embeddings.sum.{name}"),
+            view.t(f"embeddings.sum.{name}"),
             ("pos", "d_model"),
             rows=found.tokens.pieces,
             sign=SIGNS[name],
@@ -69,7 +69,7 @@ def _pictures(found: Worked, view: View, pos: int) -> None:
         )
         for name, array in zip(names, arrays, strict=True)
     ]
-    matrices.show(given, view.lang, key="sum", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
+    matrices.show(given, view.t, key="sum", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
 
 
 def _three(found: Worked, cell: tuple[int, ...]) -> Explanation:
@@ -79,18 +79,18 @@ def _three(found: Worked, cell: tuple[int, ...]) -> Explanation:
 
 
 def _where_from(found: Worked, view: View) -> None:
-    lang = view.lang
+    t = view.t
     if view.cell is None or view.cell[0] not in found.trace:
-        st.caption(text(lang, "embeddings.click"))
+        st.caption(t("embeddings.click"))
         return
     address, cell = view.cell
     shape = found.trace[address].outputs[0].shape
     whole = (*(0,) * (len(shape) - 2), *cell[-2:])
     why = _three(found, whole) if address == "x_seg" else found.explain(address, whole)
     if why is None or len(cell) != 2:
-        st.caption(text(lang, "embeddings.click"))
+        st.caption(t("embeddings.click"))
         return
     piece, id = code(visible(found.tokens.pieces[cell[0]])), found.tokens.ids[cell[0]]
-    say = text(lang, f"embeddings.sum.cell.{address}", piece=piece, id=id, pos=cell[0], col=cell[1])
+    say = t(f"embeddings.sum.cell.{address}", piece=piece, id=id, pos=cell[0], col=cell[1])
     st.markdown(say)
-    worked.show(why, lang)
+    worked.show(why, t)

@@ -16,50 +16,51 @@ from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import DEFAULT, Language, code, number, percent, text, visible
+from lmviz.ui.text import DEFAULT, Translator, code, visible
 
 NAMED = 40  # words on the map
 
 
 def section(services: Services, view: View) -> None:
+    t = view.t
     learned = view.words or TEXTS.get(view.lang, TEXTS[DEFAULT])
     words = vocabulary(learned)
-    st.markdown(text(view.lang, "embeddings.ten_words.say", n=len(words)))
+    st.markdown(t("embeddings.ten_words.say", n=len(words)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input(text(view.lang, "embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
-        with st.popover(text(view.lang, "embeddings.text"), icon=":material/edit_note:"):
+        st.number_input(t("embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
+        with st.popover(t("embeddings.text"), icon=":material/edit_note:"):
             st.text_area(
-                text(view.lang, "embeddings.ten_words.text"),
+                t("embeddings.ten_words.text"),
                 max_chars=TEXT_LIMIT,
                 height=150,
                 **state.bound("words", learned),
             )
     live = services.embeddings.ten_words(learned, view.seed)
-    replay.watched(live, view.lang, "ten_words", lambda: _drawn(services, live, words, learned))
+    replay.watched(live, t, "ten_words", lambda: _drawn(services, live, words, learned))
 
 
 def _drawn(services: Services, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
     view = state.view(View)
     found = live.look()
-    now = found[replay.steps(view.lang, live, "ten_words", [one.step for one in found], view.step)]
-    _closest(found[0], now, words, learned, view.lang)
+    now = found[replay.steps(view.t, live, "ten_words", [one.step for one in found], view.step)]
+    _closest(found[0], now, words, learned, view.t)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         _tables(found[0], now, words, view)
         _where_from(services, found, now, view)
     with right:
-        _movement(found, now, words, view.lang)
+        _movement(found, now, words, view.t)
 
 
 def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], view: View) -> None:
     """The random numbers, and those of now, on one scale."""
-    lang = view.lang
+    t = view.t
     peak = float(max(np.abs(before.embedding).max(), np.abs(now.embedding).max()))
     tables = {"before": before, "now": now}
     given = [
         Matrix(
             one.embedding,
-            text(lang, f"embeddings.ten_words.{name}", step=one.step),
+            t(f"embeddings.ten_words.{name}", step=one.step),
             ("id", "d_embed"),
             rows=words,
             part="weight" if name == "before" else "activation",
@@ -69,43 +70,43 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], v
         )
         for name, one in tables.items()
     ]
-    matrices.show(given, lang, key="ten_words", on_cell=lambda a, c: state.go(cell=(a, c)), height=410)
+    matrices.show(given, t, key="ten_words", on_cell=lambda a, c: state.go(cell=(a, c)), height=410)
 
 
 def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
     """A random number comes from nowhere else; a learned one from the last step of training."""
-    lang, (address, cell) = view.lang, view.cell or ("", ())
+    t, (address, cell) = view.t, view.cell or ("", ())
     cell = cell[-2:]
     if not fits(cell, now.embedding.shape):
-        st.caption(text(lang, "embeddings.click"))
+        st.caption(t("embeddings.click"))
         return
     before = next((one for one in found if one.step == now.step - 1), None)
     if address == "before" or now.step == 0:
-        value = number(lang, float(found[0].embedding[cell]), 4)
-        st.markdown(text(lang, "embeddings.ten_words.drawn", value=value, seed=view.seed))
+        value = t.number(float(found[0].embedding[cell]), 4)
+        st.markdown(t("embeddings.ten_words.drawn", value=value, seed=view.seed))
     elif address == "now" and before is not None:
-        st.markdown(text(lang, "embeddings.ten_words.moved", step=now.step))
-        worked.update(services.embeddings.word_update(before, cell), lang)
+        st.markdown(t("embeddings.ten_words.moved", step=now.step))
+        worked.update(services.embeddings.word_update(before, cell), t)
 
 
-def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], lang: Language) -> None:
+def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], t: Translator) -> None:
     """The loss, and the way of each word on the plane on which the last vectors spread out most."""
     steps, losses = [one.step for one in found], [one.loss for one in found]
     show(
-        curve(steps, losses, now.step, text(lang, "replay.step"), text(lang, "embeddings.loss"), height=180),
-        lang,
+        curve(steps, losses, now.step, t("replay.step"), t("embeddings.loss"), height=180),
+        t,
     )
     if len(words) < 3:
         return
     plane = pca(found[-1].embedding)
     ways = np.stack([plane.place(one.embedding) for one in found if one.step <= now.step])  # [step, word, 2]
     shown = slice(0, NAMED)
-    show(charts.ways(ways[:, shown], words[shown], height=300), lang)
-    kept = percent(lang, sum(plane.shares(now.embedding)))
-    st.caption(text(lang, "embeddings.ten_words.map", share=kept))
+    show(charts.ways(ways[:, shown], words[shown], height=300), t)
+    kept = t.percent(sum(plane.shares(now.embedding)))
+    st.caption(t("embeddings.ten_words.map", share=kept))
 
 
-def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], learned: str, lang: Language) -> None:
+def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], learned: str, t: Translator) -> None:
     """The two words that are closest now, among those that training moves, and what follows each of them."""
     followers: dict[int, list[str]] = {}
     for id, following in next_words(learned):
@@ -118,20 +119,19 @@ def _closest(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], 
     a, b = (moved[i] for i in np.unravel_index(np.nanargmin(between), between.shape))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            text(
-                lang,
+            t(
                 "embeddings.ten_words.closest",
                 a=code(visible(words[a])),
                 b=code(visible(words[b])),
-                now=number(lang, float(distances(now.embedding[a], now.embedding[b])[0, 0]), 3),
-                before=number(lang, float(distances(before.embedding[a], before.embedding[b])[0, 0]), 3),
+                now=t.number(float(distances(now.embedding[a], now.embedding[b])[0, 0]), 3),
+                before=t.number(float(distances(before.embedding[a], before.embedding[b])[0, 0]), 3),
                 after_a=_listed(followers[a]),
                 after_b=_listed(followers[b]),
             ),
             width="content",
         )
-        with st.popover(text(lang, "embeddings.apart.how"), icon=":material/calculate:"):
-            apart.between((words[a], now.embedding[a]), (words[b], now.embedding[b]), "cosine", lang)
+        with st.popover(t("embeddings.apart.how"), icon=":material/calculate:"):
+            apart.between((words[a], now.embedding[a]), (words[b], now.embedding[b]), "cosine", t)
 
 
 def _listed(words: list[str]) -> str:

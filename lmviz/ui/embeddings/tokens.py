@@ -11,7 +11,7 @@ from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.embeddings.view import TEXT_LIMIT, View
-from lmviz.ui.text import plain, text, visible
+from lmviz.ui.text import plain, visible
 
 MOST_BUTTONS = 40
 
@@ -23,7 +23,7 @@ def prompt(services: Services, view: View, open_ended: bool = False) -> str:
     if shown is None:
         shown = services.embeddings.opening(view.model) if open_ended else services.models.first_prompt(view.model)
     st.text_input(
-        text(view.lang, "embeddings.prompt"),
+        view.t("embeddings.prompt"),
         max_chars=TEXT_LIMIT,
         width=320,
         **state.bound(name, shown, token=-1, cell=None, second=0),
@@ -41,14 +41,14 @@ def followed(run: Recording, view: View) -> int:
     }
     if n <= MOST_BUTTONS:
         widgets.segmented_control(
-            text(view.lang, "embeddings.token"),
+            view.t("embeddings.token"),
             format_func=lambda i: plain(visible(run.tokens.pieces[i])),
             required=True,
             **choose,
         )
     else:
         widgets.selectbox(
-            text(view.lang, "embeddings.token"),
+            view.t("embeddings.token"),
             format_func=lambda i: visible(run.tokens.pieces[i]),
             width=160,
             **choose,
@@ -62,7 +62,7 @@ def asked(view: View, address: str, pos: int, width: int) -> View:
     key, cell = "embeddings.column", view.cell or (address, (pos, 0))
     st.session_state[key] = min(cell[1][-1], width - 1) if cell[0] == address and cell[1] else 0
     st.number_input(
-        text(view.lang, "embeddings.column"),
+        view.t("embeddings.column"),
         0,
         width - 1,
         key=key,

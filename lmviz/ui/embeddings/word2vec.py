@@ -16,15 +16,15 @@ from lmviz.ui.embeddings import charts, stories
 from lmviz.ui.embeddings.analogy import analogy
 from lmviz.ui.embeddings.view import View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import Language, code, percent, text, visible
+from lmviz.ui.text import Translator, code, visible
 
 NEAREST = 5
 SHOWN_EXAMPLES = 4
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
-    st.markdown(text(lang, f"embeddings.{view.kind}.say"))
+    t = view.t
+    st.markdown(t(f"embeddings.{view.kind}.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         stories.choose_kind(view)
         stories.choose_settings(view)
@@ -33,18 +33,16 @@ def section(services: Services, view: View) -> None:
         _choose_word(words, view)
     _pairs(words, view)
     live = services.embeddings.word_vectors(stories.story(view), stories.settings(view))
-    replay.watched(live, view.lang, "word2vec", lambda: _drawn(live, words))
+    replay.watched(live, t, "word2vec", lambda: _drawn(live, words))
 
 
 def _choose_word(words: WordText, view: View) -> None:
-    widgets.selectbox(
-        text(view.lang, "embeddings.word"), words.words, width=170, **state.bound("word", _word(words, view))
-    )
+    widgets.selectbox(view.t("embeddings.word"), words.words, width=170, **state.bound("word", _word(words, view)))
 
 
 def _word(words: WordText, view: View) -> str:
     """The chosen word; else the one in the text that the page opens on, or the most frequent."""
-    first = text(view.lang, "embeddings.word.first")
+    first = view.t("embeddings.word.first")
     return next(word for word in (view.word, first, words.words[0]) if word in words.words)
 
 
@@ -67,42 +65,42 @@ def _pairs(words: WordText, view: View) -> None:
         st.button("◀", key="example back", disabled=not at, on_click=lambda: state.go(example=at - 1))
         st.button("▶", key="example on", disabled=at == len(places) - 1, on_click=lambda: state.go(example=at + 1))
         with st.container(width="stretch"):
-            pieces.show(shown, view.lang, key="pairs", on_piece=lambda i: state.go(example=i), chosen=at)
+            pieces.show(shown, view.t, key="pairs", on_piece=lambda i: state.go(example=i), chosen=at)
     middle, others = code(visible(words.words[sentence[p]])), [code(visible(words.words[sentence[i]])) for i in around]
     if view.kind == "cbow":
         learned = f"{' + '.join(others)} → **{middle}**" if others else "–"
     else:
         learned = " · ".join(f"**{middle}** → {word}" for word in others) or "–"
-    st.markdown(text(view.lang, "embeddings.pairs", pairs=learned))
+    st.markdown(view.t("embeddings.pairs", pairs=learned))
 
 
 def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
     view = state.view(View)
-    lang, found = view.lang, live.look()
-    now = found[replay.steps(lang, live, "word2vec", [one.step for one in found], view.step)]
+    t, found = view.t, live.look()
+    now = found[replay.steps(t, live, "word2vec", [one.step for one in found], view.step)]
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _map(found[-1], now, words, view)
     with right:
         steps, losses = [one.step for one in found], [one.loss for one in found]
-        show(curve(steps, losses, now.step, text(lang, "replay.step"), text(lang, "embeddings.loss"), height=190), lang)
+        show(curve(steps, losses, now.step, t("replay.step"), t("embeddings.loss"), height=190), t)
         _near(now, words, view)
-    _step_examples(now, words, lang)
+    _step_examples(now, words, t)
     analogy(now, words, view)
 
 
 def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: View) -> None:
     """All words on the plane on which the last vectors spread out most."""
+    t = view.t
     chosen = words.words.index(_word(words, view))
     near = {one.id for one in neighbours(now.vectors, chosen, NEAREST, "cosine")}
-    names = {role: text(view.lang, f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
+    names = {role: t(f"embeddings.map.{role}") for role in ("chosen", "near", "other")}
     roles = [names["chosen" if id == chosen else "near" if id in near else "other"] for id in range(len(words.words))]
     plane = pca(last.vectors)
     axes = [
-        text(view.lang, "embeddings.map.axis", n=i + 1, share=percent(view.lang, share))
-        for i, share in enumerate(plane.shares(now.vectors))
+        t("embeddings.map.axis", n=i + 1, share=t.percent(share)) for i, share in enumerate(plane.shares(now.vectors))
     ]
-    show(charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450), view.lang)
+    show(charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450), t)
 
 
 def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
@@ -111,20 +109,20 @@ def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
     stories.show_near(word, now.vectors[id], neighbours(now.vectors, id, NEAREST, "cosine"), words, now)
 
 
-def _step_examples(now: VectorsSnapshot, words: WordText, lang: Language) -> None:
+def _step_examples(now: VectorsSnapshot, words: WordText, t: Translator) -> None:
     """Some of the examples that the last step before this picture learned from."""
     if not now.examples:
         return
     shown = [
-        _example(example, now.negatives[i] if now.negatives else (), words, lang)
+        _example(example, now.negatives[i] if now.negatives else (), words, t)
         for i, example in enumerate(now.examples[:SHOWN_EXAMPLES])
     ]
     learned = " · ".join(shown)
-    st.caption(text(lang, "embeddings.step_examples", step=now.step, n=len(now.examples), examples=learned))
+    st.caption(t("embeddings.step_examples", step=now.step, n=len(now.examples), examples=learned))
 
 
-def _example(example: Example, negatives: tuple[int, ...], words: WordText, lang: Language) -> str:
+def _example(example: Example, negatives: tuple[int, ...], words: WordText, t: Translator) -> str:
     inputs = " + ".join(words.words[id] for id in example.inputs)
     against = ", ".join(words.words[id] for id in negatives)
     learned = code(f"{inputs} → {words.words[example.target]}")
-    return learned if not against else text(lang, "embeddings.against", example=learned, words=against)
+    return learned if not against else t("embeddings.against", example=learned, words=against)

@@ -14,7 +14,7 @@ from lmviz.ui.clicker import MOVES, walk
 from lmviz.ui.generation.pictures_types import Node, Tree
 from lmviz.ui.generation.several import said
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import Language, code, number, text, visible
+from lmviz.ui.text import Translator, code, visible
 
 HEIGHT = 420
 
@@ -23,20 +23,21 @@ def beam(services: Services, view: View) -> None:
     """A step redraws only this part."""
     checkpoint = services.generation.writer(view.model, view.weights)
     live = services.generation.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
-    replay.made(live, view.lang, "beam", lambda found: st.fragment(_search)(services, checkpoint, found))
+    replay.made(live, view.t, "beam", lambda found: st.fragment(_search)(services, checkpoint, found))
 
 
 def _search(services: Services, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
     view = state.view(View)
+    t = view.t
     last = len(searches) - 1
     at = min(view.n, last)
-    where = text(view.lang, "generation.beam.at", at=at, last=last)
-    labels = {name: text(view.lang, f"generation.beam.{name}") for name in MOVES}
+    where = t("generation.beam.at", at=at, last=last)
+    labels = {name: t(f"generation.beam.{name}") for name in MOVES}
     walk("generation.beam", labels, at, last, where, lambda to: state.go(n=to, token=None))
     search = searches[at]
     left, right = st.columns([2.6, 1], gap="medium")
     with left:
-        drawn.show("generation/tree", _tree(search, checkpoint, view), view.lang, "generation.tree", _clicked)
+        drawn.show("generation/tree", _tree(search, checkpoint, view), t, "generation.tree", _clicked)
     with right:
         _words(view, search, checkpoint)
         said(view, services, "beam")
@@ -54,7 +55,7 @@ def _tree(search: BeamSearch, checkpoint: Checkpoint, view: View) -> Tree:
     looked = view.token if view.token is not None and 0 <= view.token < len(search.nodes) else search.best[0]
     path = _path(search, looked)
     return {
-        "nodes": [_node(node, checkpoint, view.lang, node.index in dead, node.index in gone) for node in search.nodes],
+        "nodes": [_node(node, checkpoint, view.t, node.index in dead, node.index in gone) for node in search.nodes],
         "path": sorted(path),
         "looked": view.token,
         "prompt": visible(checkpoint.tokenizer.decode(search.prompt)),
@@ -71,7 +72,7 @@ def _path(search: BeamSearch, index: int) -> set[int]:
     return path
 
 
-def _node(node: BeamNode, checkpoint: Checkpoint, lang: Language, dead: bool, displaced: bool) -> Node:
+def _node(node: BeamNode, checkpoint: Checkpoint, t: Translator, dead: bool, displaced: bool) -> Node:
     fate = "dead" if dead else "displaced" if displaced else node.fate
     return {
         "index": node.index,
@@ -79,49 +80,49 @@ def _node(node: BeamNode, checkpoint: Checkpoint, lang: Language, dead: bool, di
         "step": node.step,
         "rank": node.rank,
         "text": "" if node.token is None else visible(checkpoint.tokenizer.piece(node.token)),
-        "score": number(lang, node.score),
+        "score": t.number(node.score),
         "fate": fate,
-        "title": text(lang, f"generation.fate.{fate}"),
+        "title": t(f"generation.fate.{fate}"),
     }
 
 
 def _words(view: View, search: BeamSearch, checkpoint: Checkpoint) -> None:
-    lang = view.lang
+    t = view.t
     if search.step == 0:
-        st.markdown(text(lang, "generation.beam.hint", n=search.settings.n_beams))
+        st.markdown(t("generation.beam.hint", n=search.settings.n_beams))
     elif search.ended:
-        st.markdown(f"**{text(lang, f'generation.beam.ended.{search.ended}')}**")
+        st.markdown(f"**{t(f'generation.beam.ended.{search.ended}')}**")
     if view.token is not None and 0 < view.token < len(search.nodes):
         _about(view, search, search.nodes[view.token], checkpoint)
     if search.finished:
-        _ranked("finished", search.finished, search, checkpoint, lang)
-        st.caption(text(lang, "generation.beam.final", penalty=number(lang, search.settings.length_penalty)))
+        _ranked("finished", search.finished, search, checkpoint, t)
+        st.caption(t("generation.beam.final", penalty=t.number(search.settings.length_penalty)))
     if not (search.finished and search.ended):
-        _ranked("running", search.running, search, checkpoint, lang)
+        _ranked("running", search.running, search, checkpoint, t)
 
 
-def _ranked(kind: str, texts: Sequence[int], search: BeamSearch, checkpoint: Checkpoint, lang: Language) -> None:
+def _ranked(kind: str, texts: Sequence[int], search: BeamSearch, checkpoint: Checkpoint, t: Translator) -> None:
     """The texts that are finished, or that go on, with their scores."""
-    st.markdown(f"**{text(lang, f'generation.beam.{kind}')}**")
+    st.markdown(f"**{t(f'generation.beam.{kind}')}**")
     for place, index in enumerate(texts[: search.settings.n_beams], start=1):
         node = search.nodes[index]
-        score = number(lang, node.score if node.final is None else node.final)
+        score = t.number(node.score if node.final is None else node.final)
         whole = visible(checkpoint.tokenizer.decode(search.ids(index)))
         st.markdown(f"{place}. {code(whole)}  {score}")
 
 
 def _about(view: View, search: BeamSearch, node: BeamNode, checkpoint: Checkpoint) -> None:
     """One text of the tree, and why it went on or did not."""
-    lang = view.lang
+    t = view.t
     parent = search.nodes[node.parent or 0]
     whole = visible(checkpoint.tokenizer.decode(search.ids(node.index)))
-    added = worked.equation(lang, "{before} + {log_prob}", node.score, 2, before=parent.score, log_prob=node.log_prob)
-    lines = [code(whole), text(lang, "generation.beam.sum", line=added.bold, **added.numbers, rank=node.rank + 1)]
+    added = worked.equation(t, "{before} + {log_prob}", node.score, 2, before=parent.score, log_prob=node.log_prob)
+    lines = [code(whole), t("generation.beam.sum", line=added.bold, **added.numbers, rank=node.rank + 1)]
     if node.final is not None:
         penalty = search.settings.length_penalty
         line = worked.equation(
-            lang, "{score} ÷ {n} ^ {penalty}", node.final, 2, score=node.score, n=node.step, penalty=penalty
+            t, "{score} ÷ {n} ^ {penalty}", node.final, 2, score=node.score, n=node.step, penalty=penalty
         )
-        lines.append(text(lang, "generation.beam.divided", line=line.bold))
-    lines.append(text(lang, f"generation.fate.{node.fate}"))
+        lines.append(t("generation.beam.divided", line=line.bold))
+    lines.append(t(f"generation.fate.{node.fate}"))
     st.markdown("  \n".join(lines))

@@ -13,7 +13,6 @@ from lmviz.services.services import Services
 from lmviz.ui import replay, state
 from lmviz.ui.generation.several import measures, said, texts
 from lmviz.ui.generation.view import KEPT, MOST_KEPT, Kept, View
-from lmviz.ui.text import number, text
 
 
 def compare(services: Services, view: View) -> None:
@@ -25,7 +24,7 @@ def compare(services: Services, view: View) -> None:
     first = view.first(checkpoint)
     asked = [(checkpoint, first, way.settings(checkpoint, _strategy(name))) for name, way in ways]
     live = services.generation.outcomes(asked)
-    replay.made(live, view.lang, "ways", lambda found: _columns(checkpoint, view, ways, found[-1]()))
+    replay.made(live, view.t, "ways", lambda found: _columns(checkpoint, view, ways, found[-1]()))
     said(view, services, "sample")
 
 
@@ -42,14 +41,14 @@ def _columns(checkpoint: Checkpoint, view: View, ways: list[tuple[str, View]], o
 
 def _column(checkpoint: Checkpoint, view: View, way: View, name: str, outcome: Outcome) -> None:
     strategy = _strategy(name)
-    st.markdown(f"##### {text(view.lang, f'generation.compare.{strategy}')}")
+    st.markdown(f"##### {view.t(f'generation.compare.{strategy}')}")
     st.caption(_described(way, strategy))
     texts(view, checkpoint, outcome, f"generation.compare.{name}")
     measures(view, outcome.diversity, f"generation.compare.{name}.measures", brief=True)
     if name.startswith("kept."):
         at = int(name.removeprefix("kept."))
         st.button(
-            text(view.lang, "generation.compare.drop"),
+            view.t("generation.compare.drop"),
             key=f"generation.drop.{at}",
             icon=":material/close:",
             on_click=lambda: state.go(kept=(*view.kept[:at], *view.kept[at + 1 :])),
@@ -59,11 +58,11 @@ def _column(checkpoint: Checkpoint, view: View, way: View, name: str, outcome: O
 def _keep(view: View) -> None:
     now: Kept = tuple(getattr(view, name) for name in KEPT)
     st.button(
-        text(view.lang, "generation.compare.keep"),
+        view.t("generation.compare.keep"),
         key="generation.keep",
         icon=":material/push_pin:",
         disabled=now in view.kept or len(view.kept) >= MOST_KEPT,
-        help=text(view.lang, "generation.compare.keep_help"),
+        help=view.t("generation.compare.keep_help"),
         on_click=lambda: state.go(kept=(*view.kept, now)),
     )
 
@@ -82,10 +81,10 @@ def _described(way: View, strategy: str) -> str:
         for name in names
         if name in ("temperature", "beams", "seed") or getattr(way, name) != getattr(standard, name)
     ]
-    figures = (f"{text(way.lang, f'generation.{name}')} {_figure(way, name)}" for name in shown)
-    return " · ".join(figures) or text(way.lang, "generation.compare.nothing")
+    figures = (f"{way.t(f'generation.{name}')} {_figure(way, name)}" for name in shown)
+    return " · ".join(figures) or way.t("generation.compare.nothing")
 
 
 def _figure(way: View, name: str) -> str:
     value = getattr(way, name)
-    return str(value) if isinstance(value, int) else number(way.lang, value)
+    return str(value) if isinstance(value, int) else way.t.number(value)

@@ -12,7 +12,7 @@ from lmviz.services.services import Services
 from lmviz.ui import lesson, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.generation.view import EARLY, LONGEST, STRATEGIES, WEIGHTS, View
-from lmviz.ui.text import code, text, visible
+from lmviz.ui.text import code, visible
 
 START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text that begins anew
 RUNS = 10  # of the trainings, the latest
@@ -20,13 +20,14 @@ RUNS = 10  # of the trainings, the latest
 
 def model_and_prompt(services: Services, view: View) -> None:
     """Which model, before or after its training, and the text that it writes on."""
-    names = with_runs(services, view.lang, RUNS)
+    t = view.t
+    names = with_runs(services, t, RUNS)
     bound = state.bound("model", prompt=None, stop=None, **START)
-    one_of(text(view.lang, "top.model"), names, str(view.model), bound, label_visibility="collapsed", width=170)
+    one_of(t("top.model"), names, str(view.model), bound, label_visibility="collapsed", width=170)
     widgets.selectbox(
-        text(view.lang, "generation.weights"),
+        t("generation.weights"),
         WEIGHTS,
-        format_func=lambda which: text(view.lang, f"generation.weights.{which}"),
+        format_func=lambda which: t(f"generation.weights.{which}"),
         label_visibility="collapsed",
         width=160,
         **state.bound("weights", **START),
@@ -37,10 +38,10 @@ def model_and_prompt(services: Services, view: View) -> None:
         first = view.prompt or ""
     st.session_state["generation.prompt"] = first
     st.text_input(
-        text(view.lang, "top.prompt"),
+        t("top.prompt"),
         key="generation.prompt",
         label_visibility="collapsed",
-        placeholder=text(view.lang, "top.prompt_placeholder"),
+        placeholder=t("top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
         on_change=lambda: state.go(prompt=st.session_state["generation.prompt"], **START),
     )
@@ -48,13 +49,14 @@ def model_and_prompt(services: Services, view: View) -> None:
 
 def knobs(view: View) -> None:
     """One row: each number is a column of the table, or where the random numbers start; the rarer ones in a popover."""
+    t = view.t
     draws = view.way != "beam" and (view.way == "compare" or view.strategy == "sample")
     with st.container(horizontal=True, vertical_alignment="bottom", key="generation_knobs"):
         if view.way in ("one", "several"):
             widgets.segmented_control(
-                text(view.lang, "generation.strategy"),
+                t("generation.strategy"),
                 STRATEGIES,
-                format_func=lambda name: text(view.lang, f"generation.strategy.{name}"),
+                format_func=lambda name: t(f"generation.strategy.{name}"),
                 required=True,
                 **state.bound("strategy"),
             )
@@ -68,31 +70,32 @@ def knobs(view: View) -> None:
             _number(view, "beams", 1, 8, 1)
         if view.way in ("several", "compare"):
             _number(view, "texts", 1, 20, 1, not draws)
-        with st.popover(text(view.lang, "generation.more"), icon=":material/tune:"):
+        with st.popover(t("generation.more"), icon=":material/tune:"):
             _rarer(view)
 
 
 def _rarer(view: View) -> None:
     """What is changed less often."""
+    t = view.t
     _number(view, "length", 1, LONGEST, 1)
     _number(view, "penalty", 0.01, 100.0, 0.1)
     _number(view, "ngram", 0, LONGEST, 1)
     st.session_state["generation.stop_token"] = view.stop
     st.text_input(
-        text(view.lang, "generation.stop_token"),
+        t("generation.stop_token"),
         key="generation.stop_token",
-        help=text(view.lang, "generation.stop_token_help"),
-        placeholder=text(view.lang, "generation.stop_token_auto"),
+        help=t("generation.stop_token_help"),
+        placeholder=t("generation.stop_token_auto"),
         max_chars=60,
         on_change=lambda: state.go(stop=st.session_state["generation.stop_token"] or None, **START),
     )
     if view.way in ("beam", "compare"):
         _number(view, "reward", -10.0, 10.0, 0.1)
         widgets.selectbox(
-            text(view.lang, "generation.early"),
+            t("generation.early"),
             EARLY,
-            format_func=lambda name: text(view.lang, f"generation.early.{name}"),
-            help=text(view.lang, "generation.early_help"),
+            format_func=lambda name: t(f"generation.early.{name}"),
+            help=t("generation.early_help"),
             **state.bound("early"),
         )
 
@@ -100,19 +103,19 @@ def _rarer(view: View) -> None:
 def notes(services: Services, view: View) -> None:
     """What becomes of the prompt, and of a token that was to end texts and that the vocabulary lacks."""
     checkpoint = services.models.checkpoint(view.model)
-    shell.notes(view.lang, services.generation.notes(checkpoint, view.first(checkpoint)))
+    shell.notes(view.t, services.generation.notes(checkpoint, view.first(checkpoint)))
     if view.stop and checkpoint.tokenizer.id(view.stop) is None:
-        shell.note(text(view.lang, "generation.stop_token_missing", token=code(visible(view.stop))))
+        shell.note(view.t("generation.stop_token_missing", token=code(visible(view.stop))))
 
 
 def _number(view: View, name: str, low: float, high: float, step: float, disabled: bool = False) -> None:
     st.number_input(
-        text(view.lang, f"generation.{name}"),
+        view.t(f"generation.{name}"),
         min_value=low,
         max_value=high,
         step=step,
         format=None if isinstance(step, int) else "%.2f",
-        help=text(view.lang, f"generation.{name}_help"),
+        help=view.t(f"generation.{name}_help"),
         disabled=disabled,
         width=136,
         **state.bound(name),

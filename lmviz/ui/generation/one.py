@@ -19,7 +19,7 @@ from lmviz.ui.generation.pictures_types import Shown
 from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import COLUMNS, SHOWN, View
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import Language, code, error_text, integer, number, text, visible
+from lmviz.ui.text import Translator, code, visible
 
 EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
@@ -40,11 +40,11 @@ def _step(services: Services, running: bool) -> None:
         writing = services.generation.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
         if running:
             view = _tick(view, writing)
-        with st.spinner(text(view.lang, "replay.making")):
+        with st.spinner(view.t("replay.making")):
             writing.step(view.n)
         _draw(view, checkpoint, writing)
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
 
 
 def _tick(view: View, writing: Writing) -> View:
@@ -75,27 +75,28 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
     with left:
         start = state.remember("generation.start", 0)
         shown: Shown = "shares" if view.shown == "shares" else "scores"
-        look = table.Look(view.lang, coming, start, find, view.token, view.column, shown, view.top)
+        look = table.Look(view.t, coming, start, find, view.token, view.column, shown, view.top)
         content = table.picture(step, checkpoint.tokenizer, look)
-        drawn.show("generation/step", content, view.lang, "generation.step", _clicked)
+        drawn.show("generation/step", content, view.t, "generation.step", _clicked)
     with right:
         _words(view, checkpoint, generation, step, coming)
 
 
 def _rows(view: View, step: TokenStep) -> str:
     """What the table shows: scores or shares, all tokens or the first few, or those with a text in them."""
+    t = view.t
     widgets.segmented_control(
-        text(view.lang, "generation.shown"),
+        t("generation.shown"),
         SHOWN,
-        format_func=lambda name: text(view.lang, f"generation.shown.{name}"),
+        format_func=lambda name: t(f"generation.shown.{name}"),
         required=True,
         label_visibility="collapsed",
         **state.bound("shown"),
     )
     widgets.segmented_control(
-        text(view.lang, "generation.top"),
+        t("generation.top"),
         list(dict.fromkeys((0, view.top or TOP))),
-        format_func=lambda n: text(view.lang, f"generation.top.{'first' if n else 'all'}", n=n),
+        format_func=lambda n: t(f"generation.top.{'first' if n else 'all'}", n=n),
         required=True,
         label_visibility="collapsed",
         **state.bound("top"),
@@ -103,9 +104,9 @@ def _rows(view: View, step: TokenStep) -> str:
     if len(step.logits) <= table.ROWS or view.top:
         return ""
     found: str = st.text_input(
-        text(view.lang, "generation.find"),
+        t("generation.find"),
         key="generation.find",
-        placeholder=text(view.lang, "generation.find"),
+        placeholder=t("generation.find"),
         label_visibility="collapsed",
         icon=":material/search:",
         max_chars=40,
@@ -128,8 +129,8 @@ def _text(view: View, checkpoint: Checkpoint, generation: Generation, step: Toke
     """The text so far. Every new token opens its step; the box at the end opens the one to come."""
     shown = [*_given(checkpoint, generation, step), *_new(view, checkpoint, generation, step)]
     if not generation.ended:
-        shown.append(Piece("?", text(view.lang, "generation.coming"), ("coming",), key=len(generation.steps)))
-    pieces.show(shown, view.lang, "generation.text", _open, step.index, height=130, roomy=True)
+        shown.append(Piece("?", view.t("generation.coming"), ("coming",), key=len(generation.steps)))
+    pieces.show(shown, view.t, "generation.text", _open, step.index, height=130, roomy=True)
 
 
 def _given(checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> Iterator[Piece]:
@@ -145,7 +146,7 @@ def _new(view: View, checkpoint: Checkpoint, generation: Generation, step: Token
         if each.chosen is not None:
             is_gone = len(generation.prompt) + each.index < step.n_cut
             marks = ("new", "gone") if is_gone else ("new", "later") if each.index > step.index else ("new",)
-            percent = _percent(each.share, view.lang)
+            percent = _percent(each.share, view.t)
             yield Piece(checkpoint.tokenizer.piece(each.chosen), percent, marks, share=each.share, key=each.index)
 
 
@@ -154,9 +155,9 @@ def _open(index: int) -> None:
     state.go(at=index, token=None)
 
 
-def _percent(share: float, lang: Language) -> str:
-    shown = number(lang, 100 * share, 0 if share >= 0.0995 or share == 0 else 1 if share >= 0.001 else 3)
-    return text(lang, "generation.percent", share=shown)
+def _percent(share: float, t: Translator) -> str:
+    shown = t.number(100 * share, 0 if share >= 0.0995 or share == 0 else 1 if share >= 0.001 else 3)
+    return t("generation.percent", share=shown)
 
 
 def _buttons(view: View, generation: Generation) -> None:
@@ -165,7 +166,7 @@ def _buttons(view: View, generation: Generation) -> None:
     _button(view, "back", ":material/chevron_left:", n == 0, lambda: state.go(n=n - 1, at=-1, token=None), "Left")
     ended = bool(generation.ended)
     st.button(
-        text(view.lang, "generation.next"),
+        view.t("generation.next"),
         key="generation.next",
         type="primary",
         icon=":material/casino:" if generation.settings.draws else ":material/chevron_right:",
@@ -191,7 +192,7 @@ def _again() -> None:
 
 def _button(view: View, name: str, icon: str, disabled: bool, act: object, shortcut: str | None) -> None:
     st.button(
-        text(view.lang, f"generation.{name}"),
+        view.t(f"generation.{name}"),
         key=f"generation.{name}",
         icon=icon,
         disabled=disabled,
@@ -202,14 +203,15 @@ def _button(view: View, name: str, icon: str, disabled: bool, act: object, short
 
 def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep, coming: bool) -> None:
     """What was asked for; what happened, in sentences with this step's numbers; how to go on."""
+    t = view.t
     asked = view.token if view.token is not None and view.token < len(step.logits) else None
     if asked is not None:
         worked_out(view, checkpoint, step, asked)
     if coming:
-        st.markdown(f"**{text(view.lang, 'generation.title.coming', n=step.index + 1)}**")
-        st.markdown(text(view.lang, f"generation.hint.{'draw' if step.settings.draws else 'greedy'}"))
+        st.markdown(f"**{t('generation.title.coming', n=step.index + 1)}**")
+        st.markdown(t(f"generation.hint.{'draw' if step.settings.draws else 'greedy'}"))
     elif step.chosen is None:
-        st.warning(text(view.lang, "generation.ended.nothing"))
+        st.warning(t("generation.ended.nothing"))
     else:
         _chosen(view, checkpoint, step, step.chosen)
     if view.weights == "trained" and (coming or step.chosen is not None):
@@ -221,36 +223,38 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
 
 def _chosen(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Which token it was, and how it was chosen."""
+    t = view.t
     token = code(visible(checkpoint.tokenizer.piece(id)))
-    st.markdown(f"**{text(view.lang, 'generation.title.chosen', n=step.index + 1, token=token)}**")
+    st.markdown(f"**{t('generation.title.chosen', n=step.index + 1, token=token)}**")
     draw = step.draw()
     if draw is not None:
-        st.markdown(table.share_of(draw, view.lang, checkpoint.tokenizer))
+        st.markdown(table.share_of(draw, t, checkpoint.tokenizer))
         place = {"seed": step.settings.seed, "text": step.sequence + 1, "n": step.index + 1}
-        st.caption(text(view.lang, "generation.drawn_from", **place))
+        st.caption(t("generation.drawn_from", **place))
     else:
-        st.markdown(text(view.lang, "generation.greedy", token=token, share=_percent(step.share, view.lang)))
+        st.markdown(t("generation.greedy", token=token, share=_percent(step.share, t)))
 
 
 def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
     """The door to the step-through, where this step's distribution is made."""
     place = at_step(view, checkpoint, step, "probabilities")
-    shell.link(text(view.lang, "generation.why"), place)
+    shell.link(view.t("generation.why"), place)
     if checkpoint.tokenizer.encode(place.prompt or "").ids != step.read:
-        st.caption(text(view.lang, "generation.why_other"))
+        st.caption(view.t("generation.why_other"))
 
 
 def _notes(view: View, generation: Generation, step: TokenStep) -> None:
     """What slid out of the context, what the settings don't do, why the text ends, and which of several it is."""
+    t = view.t
     if step.n_cut:
-        st.caption(text(view.lang, "generation.slid", n=step.n_cut, n_ctx=len(step.read)))
+        st.caption(t("generation.slid", n=step.n_cut, n_ctx=len(step.read)))
     for note in notes(generation.settings, len(step.logits)):
-        st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
+        st.caption(f":orange-badge[!] {table.said(note, t)}")
     if generation.ended in ("stop", "repeats", "length") and step.index == len(generation.steps) - 1:
-        st.caption(text(view.lang, f"generation.ended.{generation.ended}", n=len(generation.steps)))
+        st.caption(t(f"generation.ended.{generation.ended}", n=len(generation.steps)))
     if view.text:
-        st.caption(text(view.lang, "generation.which_text", n=view.text + 1))
-        st.button(text(view.lang, "generation.first_text"), key="generation.first_text", on_click=_first_text)
+        st.caption(t("generation.which_text", n=view.text + 1))
+        st.button(t("generation.first_text"), key="generation.first_text", on_click=_first_text)
 
 
 def _first_text() -> None:
@@ -259,14 +263,13 @@ def _first_text() -> None:
 
 def _reasons(view: View, step: TokenStep) -> None:
     """What each filter cut, and why."""
+    t = view.t
     columns = step.columns()
     n = columns[-1].n_kept
     if step.settings.draws:
-        st.markdown(
-            text(view.lang, "generation.left", n=integer(view.lang, n), total=integer(view.lang, len(step.logits)))
-        )
+        st.markdown(t("generation.left", n=t.integer(n), total=t.integer(len(step.logits))))
     for column in columns:
         if column.why is not None:
-            title = text(view.lang, f"generation.column.{column.name}")
-            st.markdown(f"**{title}** · {table.said(column.why, view.lang)}")
-    st.caption(text(view.lang, "generation.token.hint"))
+            title = t(f"generation.column.{column.name}")
+            st.markdown(f"**{title}** · {table.said(column.why, t)}")
+    st.caption(t("generation.token.hint"))

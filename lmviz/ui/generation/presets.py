@@ -12,7 +12,7 @@ from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.generation.knobs import START
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import Language, text, visible
+from lmviz.ui.text import Translator, visible
 
 PROMPT = "prompt "
 UNTRAINED = "names_untrained"
@@ -21,6 +21,7 @@ TOP = 5  # predictions that the guide inspects
 
 def presets(services: Services, view: View) -> None:
     """A list to choose from: other beginnings for this model, and what changes the whole view."""
+    t = view.t
     prompts = services.models.checkpoint(view.model).card.prompts
     places = {f"{PROMPT}{prompt}": START | {"prompt": prompt} for prompt in prompts}
     places |= {preset.name: _place(preset) for preset in PRESETS}
@@ -33,21 +34,21 @@ def presets(services: Services, view: View) -> None:
             state.go(**places[name])
 
     widgets.selectbox(
-        text(view.lang, "generation.presets"),
+        t("generation.presets"),
         list(places),
         key=key,
-        format_func=lambda name: _label(view.lang, name),
-        placeholder=text(view.lang, "generation.presets"),
+        format_func=lambda name: _label(t, name),
+        placeholder=t("generation.presets"),
         label_visibility="collapsed",
         width=330,
         on_change=chosen,
     )
 
 
-def _label(lang: Language, name: str) -> str:
+def _label(t: Translator, name: str) -> str:
     if name.startswith(PROMPT):
-        return text(lang, "generation.preset.prompt", prompt=visible(name.removeprefix(PROMPT)))
-    return text(lang, f"generation.preset.{name}")
+        return t("generation.preset.prompt", prompt=visible(name.removeprefix(PROMPT)))
+    return t(f"generation.preset.{name}")
 
 
 def _place(preset: Preset) -> dict[str, Any]:

@@ -16,20 +16,19 @@ from lmviz.ui import drawn, replay, state
 from lmviz.ui.generation import table
 from lmviz.ui.generation.pictures_types import Measure, Measures, WrittenText, WrittenTexts
 from lmviz.ui.generation.view import View
-from lmviz.ui.text import number, text, visible
+from lmviz.ui.text import visible
 
 MOST_SHARES = 4  # of a mean that are written out
 
 
 def several(services: Services, view: View) -> None:
     """A list of texts for each set of weights."""
-    st.toggle(
-        text(view.lang, "generation.both"), help=text(view.lang, "generation.weights_help"), **state.bound("both")
-    )
+    t = view.t
+    st.toggle(t("generation.both"), help=t("generation.weights_help"), **state.bound("both"))
     shown = ("trained", "untrained") if view.both else (view.weights,)
     checkpoints = [services.generation.writer(view.model, weights) for weights in shown]
     live = services.generation.outcomes([(one, view.first(one), view.settings(one)) for one in checkpoints])
-    replay.made(live, view.lang, "texts", lambda found: _written(view, shown, checkpoints, found[-1]()))
+    replay.made(live, t, "texts", lambda found: _written(view, shown, checkpoints, found[-1]()))
     said(view, services)
 
 
@@ -41,7 +40,7 @@ def _written(
     for column, weights, checkpoint, outcome in zip(columns, shown, checkpoints, outcomes, strict=False):
         with column:
             if view.both:
-                st.markdown(f"##### {text(view.lang, f'generation.weights.{weights}')}")
+                st.markdown(f"##### {view.t(f'generation.weights.{weights}')}")
             texts(view, checkpoint, outcome, f"generation.texts.{weights}", lambda at, w=weights: _open(at, w))
             measures(view, outcome.diversity, f"generation.measures.{weights}")
 
@@ -50,7 +49,7 @@ def said(view: View, services: Services, strategy: str = "") -> None:
     """What the settings don't do."""
     checkpoint = services.models.checkpoint(view.model)
     for note in notes(view.settings(checkpoint, strategy), checkpoint.config.d_vocab):
-        st.caption(f":orange-badge[!] {table.said(note, view.lang)}")
+        st.caption(f":orange-badge[!] {table.said(note, view.t)}")
 
 
 def _open(at: int, weights: str) -> None:
@@ -79,26 +78,27 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
             open_text(event["at"])
 
     content: WrittenTexts = {"rows": rows, "clicks": open_text is not None}
-    drawn.show("generation/texts", content, view.lang, key, clicked)
+    drawn.show("generation/texts", content, view.t, key, clicked)
 
 
 def measures(view: View, diversity: Diversity, key: str, brief: bool = False) -> None:
     """How varied, in shares from 0 to 1, each with a word on what it counts, and the counts; if brief, only under the
     pointer."""
+    t = view.t
     rows: list[Measure] = []
     for name in MEASURES:
         share: float | None = getattr(diversity, name)
         rows.append(
             {
-                "title": text(view.lang, f"generation.measure.{name}"),
-                "help": text(view.lang, f"generation.measure.{name}_help"),
+                "title": t(f"generation.measure.{name}"),
+                "help": t(f"generation.measure.{name}_help"),
                 "share": share,
-                "figure": "–" if share is None else number(view.lang, share),
+                "figure": "–" if share is None else t.number(share),
                 "counts": _counted(getattr(diversity, f"{name}_of")),
             }
         )
     content: Measures = {"rows": rows, "brief": brief}
-    drawn.show("generation/measures", content, view.lang, key)
+    drawn.show("generation/measures", content, t, key)
 
 
 def _counted(counts: Counts) -> str:

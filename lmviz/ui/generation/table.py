@@ -15,7 +15,7 @@ from lmviz.generate.token_step import TokenStep
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.ui.generation import pictures_types
 from lmviz.ui.generation.pictures_types import DrawBar, FilterColumn, Share
-from lmviz.ui.text import Language, code, error_text, integer, number, text, visible
+from lmviz.ui.text import Translator, code, visible
 
 ROWS = 60  # of the table at once
 MOST_SHARES = 60  # on the bar; the others are one
@@ -25,7 +25,7 @@ MOST_SHARES = 60  # on the bar; the others are one
 class Look:
     """What a visitor wants to see of a step."""
 
-    lang: Language
+    t: Translator
     coming: bool = False  # its token is not drawn yet
     start: int = 0  # the first row
     find: str = ""  # only tokens with this text
@@ -48,7 +48,7 @@ def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> pictures_types
         page = np.array([chosen, *page])
     shares = np.stack([column.probs for column in columns])[:, page]  # [column, row]
     return {
-        "columns": [_column(column, look.lang) for column in columns],
+        "columns": [_column(column, look.t) for column in columns],
         "rows": [
             {
                 "id": int(id),
@@ -82,13 +82,13 @@ def _finite(values: Any) -> list[float | None]:
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values]
 
 
-def _column(column: Column, lang: Language) -> FilterColumn:
+def _column(column: Column, t: Translator) -> FilterColumn:
     return {
         "name": column.name,
-        "title": text(lang, f"generation.column.{column.name}"),
+        "title": t(f"generation.column.{column.name}"),
         "on": column.is_on,
         "cut": len(column.cut),
-        "why": "" if column.why is None else said(column.why, lang),
+        "why": "" if column.why is None else said(column.why, t),
     }
 
 
@@ -121,30 +121,29 @@ def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> 
     ]
 
 
-def said(note: Note, lang: Language) -> str:
+def said(note: Note, t: Translator) -> str:
     """A note in the reader's language, its numbers too."""
     sentence, details = note
     if "names" in details:
         names = str(details["names"]).split(", ")
-        details = details | {"names": ", ".join(text(lang, f"generation.{name}") for name in names)}
-    written = {name: _written(value, lang) for name, value in details.items()}
-    return error_text(lang, UserError(sentence, **written))
+        details = details | {"names": ", ".join(t(f"generation.{name}") for name in names)}
+    written = {name: _written(value, t) for name, value in details.items()}
+    return t.error(UserError(sentence, **written))
 
 
-def _written(value: object, lang: Language) -> object:
+def _written(value: object, t: Translator) -> object:
     if isinstance(value, float):
-        return number(lang, value, 2 if abs(value) >= 0.1 else 4)
-    return integer(lang, value) if isinstance(value, int) else value
+        return t.number(value, 2 if abs(value) >= 0.1 else 4)
+    return t.integer(value) if isinstance(value, int) else value
 
 
-def share_of(draw: Draw, lang: Language, tokenizer: Tokenizer) -> str:
+def share_of(draw: Draw, t: Translator, tokenizer: Tokenizer) -> str:
     """The draw in a sentence."""
     start, end = draw.share
-    return text(
-        lang,
+    return t(
         "generation.draw",
-        number=number(lang, draw.number, 4),
+        number=t.number(draw.number, 4),
         token=code(visible(tokenizer.piece(draw.chosen))),
-        start=number(lang, start, 4),
-        end=number(lang, end, 4),
+        start=t.number(start, 4),
+        end=t.number(end, 4),
     )

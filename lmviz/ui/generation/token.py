@@ -11,7 +11,7 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.ui import shell, worked
 from lmviz.ui.generation.view import View
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import Language, code, number, text, visible
+from lmviz.ui.text import Translator, code, visible
 
 
 def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
@@ -19,61 +19,61 @@ def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
     if view.column:
         _in_column(view, checkpoint, step, id)
         return
-    found, lang = account(step, id), view.lang
+    found, t = account(step, id), view.t
     token = visible(checkpoint.tokenizer.piece(id))
-    st.markdown(f"**{text(lang, 'generation.token.title', token=code(token), id=id)}**")
-    lines = [text(lang, "generation.token.logit", score=number(lang, found.logit))]
-    lines += [_line(lang, entry) for entry in found.entries]
-    lines.append(_share(lang, found, int(step.columns()[-1].n_kept)))
+    st.markdown(f"**{t('generation.token.title', token=code(token), id=id)}**")
+    lines = [t("generation.token.logit", score=t.number(found.logit))]
+    lines += [_line(t, entry) for entry in found.entries]
+    lines.append(_share(t, found, int(step.columns()[-1].n_kept)))
     st.markdown("  \n".join(lines))
     if view.weights == "trained":
         cell = ("logits", (0, len(step.read) - 1, id))
-        shell.link(text(lang, "generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
+        shell.link(t("generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
 
 
 def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Where one cell of the table comes from: what the filter did to the score, and the share that is left to it."""
-    lang, found = view.lang, share_in(step, id, view.column)
-    token, column = visible(checkpoint.tokenizer.piece(id)), text(lang, f"generation.column.{view.column}")
-    st.markdown(f"**{text(lang, 'generation.cell.title', token=code(token), column=column)}**")
+    t, found = view.t, share_in(step, id, view.column)
+    token, column = visible(checkpoint.tokenizer.piece(id)), t(f"generation.column.{view.column}")
+    st.markdown(f"**{t('generation.cell.title', token=code(token), column=column)}**")
     if found.entry is not None:
-        st.markdown(_line(lang, found.entry))
+        st.markdown(_line(t, found.entry))
     elif found.before is None:
-        st.markdown(text(lang, "generation.token.logit", score=number(lang, float(step.logits[id]))))
+        st.markdown(t("generation.token.logit", score=t.number(float(step.logits[id]))))
     share = by_hand.softmax(found.scores, id)
-    lines = [(text(lang, "generation.cell.share"), share)]
+    lines = [(t("generation.cell.share"), share)]
     if found.before and found.n_cut and share.value:
-        lines.append((text(lang, "generation.cell.shared"), by_hand.mean([(found.before, found.kept)])))
-    worked.lines(lines, lang)
+        lines.append((t("generation.cell.shared"), by_hand.mean([(found.before, found.kept)])))
+    worked.lines(lines, t)
     if found.before is not None:
-        before, after = (number(lang, value, 4) for value in (found.before, share.value.real))
-        st.caption(text(lang, "generation.cell.change", before=before, after=after))
+        before, after = (t.number(value, 4) for value in (found.before, share.value.real))
+        st.caption(t("generation.cell.change", before=before, after=after))
     elif view.weights == "trained":
         cell = ("logits", (0, len(step.read) - 1, id))
-        shell.link(text(lang, "generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
+        shell.link(t("generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
 
 
 _ARITHMETIC = {"divide": "{before} ÷ {by}", "multiply": "{before} × {by}"}
 _HELD = {"top_k": ("≥", "<"), "min_p": ("≥", "<"), "top_p": ("<", "≥")}  # against its limit, if it stays and if not
 
 
-def _line(lang: Language, entry: Entry) -> str:
+def _line(t: Translator, entry: Entry) -> str:
     key = f"generation.token.{entry.name}.{entry.deed}"
     if entry.deed in _ARITHMETIC:
-        line = worked.equation(lang, _ARITHMETIC[entry.deed], entry.after, 2, before=entry.before, by=entry.by).bold
-        return text(lang, key, line=line)
+        line = worked.equation(t, _ARITHMETIC[entry.deed], entry.after, 2, before=entry.before, by=entry.by).bold
+        return t(key, line=line)
     if entry.name in _HELD:
         sign = _HELD[entry.name][entry.deed == "cut"]
-        return text(lang, key, line=worked.compared(lang, sign, entry.before, entry.by))
-    return text(lang, key, after=number(lang, entry.after))
+        return t(key, line=worked.compared(t, sign, entry.before, entry.by))
+    return t(key, after=t.number(entry.after))
 
 
-def _share(lang: Language, found: Account, n_kept: int) -> str:
+def _share(t: Translator, found: Account, n_kept: int) -> str:
     if found.cut_by:
-        return text(lang, "generation.token.out")
+        return t("generation.token.out")
     values = {"score": found.score, "highest": found.highest, "total": found.total}
-    line = worked.equation(lang, "exp({score} − {highest}) ÷ {total}", found.share, 4, **values)
-    return text(lang, "generation.token.share", n=n_kept, line=line.bold, **line.numbers)
+    line = worked.equation(t, "exp({score} − {highest}) ÷ {total}", found.share, 4, **values)
+    return t("generation.token.share", n=n_kept, line=line.bold, **line.numbers)
 
 
 def at_step(

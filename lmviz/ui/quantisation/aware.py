@@ -14,11 +14,10 @@ from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, rivals_table, schemes, trained
 from lmviz.ui.quantisation.view import INTEGERS, RATES, View
-from lmviz.ui.text import exact, integer, text
 
 
 def section(services: Services, view: View) -> None:
-    st.markdown(text(view.lang, "quantisation.aware.say"))
+    st.markdown(view.t("quantisation.aware.say"))
     runs = {run.id: run for run in services.quantisation.runs()}
     if runs or view.run:
         trained.choose(runs, view)
@@ -29,18 +28,19 @@ def section(services: Services, view: View) -> None:
 
 
 def _here(services: Services, view: View) -> None:
+    t = view.t
     scheme = view.scheme_of(view.format if view.format in INTEGERS else INTEGERS[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choices(view)
-        shell.link(text(view.lang, "quantisation.aware.there"), trained.plan(view, scheme), "training")
+        shell.link(t("quantisation.aware.there"), trained.plan(view, scheme), "training")
     schemes.note(view)
     if measuring.missing(services, view):
         return
     if view.trains:
         live = services.quantisation.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
-        replay.watched(live, view.lang, "aware", lambda: _drawn(services, live, scheme))
+        replay.watched(live, t, "aware", lambda: _drawn(services, live, scheme))
     else:
-        with st.spinner(text(view.lang, "quantisation.measuring")):
+        with st.spinner(t("quantisation.measuring")):
             rivals = services.quantisation.rivals(view.model, scheme, None, view.text)
         _before(rivals, scheme, view)
         rivals_table.show(services, rivals, scheme, view, view.model)
@@ -48,18 +48,18 @@ def _here(services: Services, view: View) -> None:
 
 
 def _choices(view: View) -> None:
-    lang = view.lang
+    t = view.t
     schemes.choose(view, INTEGERS, keep=False, trains=False)
-    st.slider(text(lang, "quantisation.steps"), 20, 300, step=20, width=150, **state.bound("steps", trains=False))
+    st.slider(t("quantisation.steps"), 20, 300, step=20, width=150, **state.bound("steps", trains=False))
     widgets.select_slider(
-        text(lang, "quantisation.rate"),
+        t("quantisation.rate"),
         RATES,
-        format_func=lambda rate: exact(lang, rate),
+        format_func=lambda rate: t.exact(rate),
         width=150,
         **state.bound("rate", trains=False),
     )
     st.button(
-        text(lang, "quantisation.train"),
+        t("quantisation.train"),
         type="primary",
         icon=":material/play_arrow:",
         disabled=view.trains,
@@ -69,15 +69,15 @@ def _choices(view: View) -> None:
 
 def _before(rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:
     fp32, rounded = rivals
-    cost = measuring.signed(view.lang, measuring.change(fp32.loss, rounded.loss))
-    st.markdown(text(view.lang, "quantisation.aware.before", format=scheme.format.upper(), cost=cost))
+    cost = measuring.signed(view.t, measuring.change(fp32.loss, rounded.loss))
+    st.markdown(view.t("quantisation.aware.before", format=scheme.format.upper(), cost=cost))
 
 
 def _drawn(services: Services, live: Live[AwareStep], scheme: Scheme) -> None:
     view, found = state.view(View), live.look()
     rivals = services.quantisation.rivals(view.model, scheme, found[-1], view.text)
     if found[-1].finished is None:
-        st.progress(live.progress, text(view.lang, "replay.at", step=integer(view.lang, found[-1].step)))
+        st.progress(live.progress, view.t("replay.at", step=view.t.integer(found[-1].step)))
     else:
         rivals_table.after(rivals, scheme, view.steps, view)
     left, right = st.columns([2, 3], gap="medium")
@@ -89,17 +89,17 @@ def _drawn(services: Services, live: Live[AwareStep], scheme: Scheme) -> None:
 
 def _curves(found: tuple[AwareStep, ...], rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:
     """The loss in few bits on the way, of the training that knows of the rounding and of the one that does not."""
-    lang, name = view.lang, scheme.format.upper()
+    t, name = view.t, scheme.format.upper()
     shown = [one for one in found if one.measured is not None and one.measured_other is not None]
     drawn = charts.training(
         [one.step for one in shown],
         {
-            text(lang, "quantisation.line.qat", format=name): [one.measured or 0.0 for one in shown],
-            text(lang, "quantisation.line.other", format=name): [one.measured_other or 0.0 for one in shown],
+            t("quantisation.line.qat", format=name): [one.measured or 0.0 for one in shown],
+            t("quantisation.line.other", format=name): [one.measured_other or 0.0 for one in shown],
         },
-        (text(lang, "quantisation.line.fp32"), rivals[0].loss),
+        (t("quantisation.line.fp32"), rivals[0].loss),
         view.steps,
-        text(lang, "replay.step"),
-        text(lang, "quantisation.loss"),
+        t("replay.step"),
+        t("quantisation.loss"),
     )
-    show(drawn, lang, alt=text(lang, "quantisation.aware.alt"))
+    show(drawn, t, alt=t("quantisation.aware.alt"))

@@ -11,27 +11,26 @@ from lmviz.ui import state, worked
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, View
-from lmviz.ui.text import integer, number, percent, text
 
 CODES = 2**8  # of what goes into a layer, in eight bits
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
-    st.markdown(text(lang, "quantisation.calibration.say"))
+    t = view.t
+    st.markdown(t("quantisation.calibration.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.slider(
-            text(lang, "quantisation.outer"),
+            t("quantisation.outer"),
             0.05,
             1.0,
             step=0.05,
             width=190,
-            help=text(lang, "quantisation.outer.help"),
+            help=t("quantisation.outer.help"),
             **state.bound("outer"),
         )
-        with st.popover(text(lang, "quantisation.calibration.text"), icon=":material/edit_note:"):
+        with st.popover(t("quantisation.calibration.text"), icon=":material/edit_note:"):
             st.text_area(
-                text(lang, "quantisation.calibration.help"),
+                t("quantisation.calibration.help"),
                 max_chars=TEXT_LIMIT,
                 height=200,
                 **state.bound("calibration"),
@@ -41,12 +40,12 @@ def section(services: Services, view: View) -> None:
     if measuring.missing(services, view):
         return
     scheme = view.scheme_of(_format(view))
-    with st.spinner(text(lang, "quantisation.measuring")):
+    with st.spinner(t("quantisation.measuring")):
         found = services.quantisation.calibrated(view.model, scheme, view.calibration, view.outer, view.text)
         weights = services.quantisation.outcome(view.model, scheme, view.text)
     left, right = st.columns([1, 1], gap="medium")
     with left:
-        st.markdown(text(lang, "quantisation.ranges", n=found.n_texts, layers=len(found.ranges)))
+        st.markdown(t("quantisation.ranges", n=found.n_texts, layers=len(found.ranges)))
         _ranges(found, view)
     with right:
         _costs(found, weights.effect, view)
@@ -58,41 +57,40 @@ def _format(view: View) -> str:
 
 
 def _ranges(found: Calibrated, view: View) -> None:
-    lang = view.lang
+    t = view.t
     names, lows, highs = zip(*((name, one.low, one.high) for name, one in found.ranges.items()), strict=True)
     show(
-        charts.ranges(names, lows, highs, view.outer, text(lang, "quantisation.activation")),
-        lang,
-        alt=text(lang, "quantisation.ranges.alt"),
+        charts.ranges(names, lows, highs, view.outer, t("quantisation.activation")),
+        t,
+        alt=t("quantisation.ranges.alt"),
     )
     widest = max(found.ranges.values(), key=lambda one: one.high - one.low)
     step = (max(widest.high, 0) - min(widest.low, 0)) * view.outer / (CODES - 1)
     st.caption(
-        text(
-            lang,
+        t(
             "quantisation.ranges.step",
-            n=integer(lang, widest.n),
-            codes=integer(lang, CODES),
-            step=number(lang, step, 4),
+            n=t.integer(widest.n),
+            codes=t.integer(CODES),
+            step=t.number(step, 4),
         )
     )
 
 
 def _costs(found: Calibrated, weights: Effect, view: View) -> None:
     """Loss with weights, activations, or both in few bits."""
-    lang, name = view.lang, _format(view).upper()
+    t, name = view.t, _format(view).upper()
     kinds = {
         "FP32": (weights.loss_before, 0.0, 1.0),
-        text(lang, "quantisation.only_activations"): _numbers(found.activations),
-        text(lang, "quantisation.only_weights", format=name): _numbers(weights),
-        text(lang, "quantisation.both", format=name): _numbers(found.both),
+        t("quantisation.only_activations"): _numbers(found.activations),
+        t("quantisation.only_weights", format=name): _numbers(weights),
+        t("quantisation.both", format=name): _numbers(found.both),
     }
     rows = [
-        (kind, number(lang, loss, 4), measuring.signed(lang, cost), percent(lang, same))
+        (kind, t.number(loss, 4), measuring.signed(t, cost), t.percent(same))
         for kind, (loss, cost, same) in kinds.items()
     ]
     columns = ("in_few_bits", "loss", "costs", "same")
-    worked.table([text(lang, f"quantisation.{column}") for column in columns], rows, 3)
+    worked.table([t(f"quantisation.{column}") for column in columns], rows, 3)
 
 
 def _numbers(effect: Effect) -> tuple[float, float, float]:

@@ -9,33 +9,31 @@ from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.ui import state
 from lmviz.ui.quantisation.view import TEXT_LIMIT, View
-from lmviz.ui.text import Language, error_text, integer, number, text
+from lmviz.ui.text import Translator
 
 DIGITS = 4  # of a loss
 
 
 def on(services: Services, view: View, model: Reference | None = None, trains: bool = False) -> None:
     """What the numbers were measured on, and a door to another text."""
-    lang, found = view.lang, services.quantisation.measured(model or view.model, view.text)
+    t, found = view.t, services.quantisation.measured(model or view.model, view.text)
     trains_on_it = trains and not services.quantisation.has_texts(model or view.model)
     kind = "own_trained" if trains_on_it else "own" if found.own else "held_out" if found.held_out else "trained"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            text(lang, f"quantisation.measured.{kind}", n=integer(lang, found.windows.n_targets)), width="content"
-        )
+        st.caption(t(f"quantisation.measured.{kind}", n=t.integer(found.windows.n_targets)), width="content")
         choose(view)
 
 
 def choose(view: View) -> None:
     """Another text to measure on."""
-    with st.popover(text(view.lang, "quantisation.own_text"), icon=":material/edit_note:"):
+    with st.popover(view.t("quantisation.own_text"), icon=":material/edit_note:"):
         _box(view, "quantisation.own_text.help")
 
 
 def missing(services: Services, view: View) -> bool:
     """Whether a text has to be typed, or another one, before anything can be measured: then there is a box for it."""
     if not view.text and not services.quantisation.has_texts(view.model):
-        st.info(text(view.lang, "quantisation.own_text.missing"))
+        st.info(view.t("quantisation.own_text.missing"))
         _box(view, "quantisation.own_text.type")
         return True
     try:
@@ -43,19 +41,19 @@ def missing(services: Services, view: View) -> bool:
     except UserError as error:
         if not view.text:
             raise
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
         _box(view, "quantisation.own_text.help")
         return True
     return False
 
 
 def _box(view: View, label: str) -> None:
-    st.text_area(text(view.lang, label), max_chars=TEXT_LIMIT, height=200, **state.bound("text", trains=False))
+    st.text_area(view.t(label), max_chars=TEXT_LIMIT, height=200, **state.bound("text", trains=False))
 
 
-def signed(lang: Language, cost: float) -> str:
+def signed(t: Translator, cost: float) -> str:
     """A difference with its sign."""
-    written = number(lang, cost, DIGITS)
+    written = t.number(cost, DIGITS)
     return f"+{written}" if cost > 0 else written
 
 

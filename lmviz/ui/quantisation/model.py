@@ -14,17 +14,17 @@ from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import FORMATS, TEMPERATURES, TEXT_LIMIT, View
-from lmviz.ui.text import code, integer, number, percent, text, visible
+from lmviz.ui.text import code, visible
 
 
 def section(services: Services, view: View) -> None:
-    lang = view.lang
-    st.markdown(text(lang, "quantisation.model.say"))
+    t = view.t
+    st.markdown(t("quantisation.model.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         schemes.choose(view)
     if measuring.missing(services, view):
         return
-    with st.spinner(text(lang, "quantisation.measuring")):
+    with st.spinner(t("quantisation.measuring")):
         outcomes = [services.quantisation.outcome(view.model, view.scheme_of(name), view.text) for name in FORMATS]
     chosen = outcomes[FORMATS.index(view.format)]
     _sentence(chosen, view)
@@ -39,13 +39,13 @@ def section(services: Services, view: View) -> None:
                 [outcome.n_bytes for outcome in outcomes],
                 [outcome.effect.loss_after for outcome in outcomes],
                 view.format.upper(),
-                text(lang, "quantisation.size"),
-                text(lang, "quantisation.loss"),
+                t("quantisation.size"),
+                t("quantisation.loss"),
             ),
-            lang,
-            alt=text(lang, "quantisation.sizes.alt"),
+            t,
+            alt=t("quantisation.sizes.alt"),
         )
-        st.caption(text(lang, "quantisation.sizes.say"))
+        st.caption(t("quantisation.sizes.say"))
     prompt = _prompt(services, view)
     _logits(services, chosen, view, prompt)
     _texts(services, chosen, view, prompt)
@@ -53,50 +53,45 @@ def section(services: Services, view: View) -> None:
 
 def _sentence(chosen: Outcome, view: View) -> None:
     """What the chosen format cost, in one line."""
-    lang, found = view.lang, chosen.effect
+    t, found = view.t, chosen.effect
     st.markdown(
-        text(
-            lang,
+        t(
             "quantisation.cost",
             format=view.format.upper(),
-            share=percent(lang, chosen.n_bytes / chosen.n_bytes_before),
-            before=number(lang, found.loss_before, 4),
-            after=number(lang, found.loss_after, 4),
-            cost=measuring.signed(lang, measuring.change(found.loss_before, found.loss_after)),
+            share=t.percent(chosen.n_bytes / chosen.n_bytes_before),
+            before=t.number(found.loss_before, 4),
+            after=t.number(found.loss_after, 4),
+            cost=measuring.signed(t, measuring.change(found.loss_before, found.loss_after)),
         )
     )
     if chosen.n_bytes > chosen.n_bytes_before:
-        st.caption(text(lang, "quantisation.larger"))
+        st.caption(t("quantisation.larger"))
 
 
 def _table(outcomes: list[Outcome], view: View) -> None:
-    lang = view.lang
+    t = view.t
     columns = ("format", "size", "loss", "change", "same")
     rows = [
         (
             name.upper(),
-            integer(lang, one.n_bytes),
-            number(lang, one.effect.loss_after, 4),
-            number(lang, one.effect.mean_change, 4),
-            percent(lang, one.effect.same_choice),
+            t.integer(one.n_bytes),
+            t.number(one.effect.loss_after, 4),
+            t.number(one.effect.mean_change, 4),
+            t.percent(one.effect.same_choice),
         )
         for name, one in zip(FORMATS, outcomes, strict=True)
     ]
-    worked.table([text(lang, f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
+    worked.table([t(f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
 
 
 def _prompt(services: Services, view: View) -> str:
     """What both models read, and how they write on."""
-    lang = view.lang
+    t = view.t
     prompt = services.models.first_prompt(view.model) if view.prompt is None else view.prompt
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(
-            text(lang, "quantisation.prompt"), max_chars=TEXT_LIMIT, width=260, **state.bound("prompt", prompt)
-        )
-        st.slider(
-            text(lang, "quantisation.temperature"), *TEMPERATURES, step=0.1, width=170, **state.bound("temperature")
-        )
-        st.number_input(text(lang, "quantisation.seed"), 0, 9999, width=130, **state.bound("seed"))
+        st.text_input(t("quantisation.prompt"), max_chars=TEXT_LIMIT, width=260, **state.bound("prompt", prompt))
+        st.slider(t("quantisation.temperature"), *TEMPERATURES, step=0.1, width=170, **state.bound("temperature"))
+        st.number_input(t("quantisation.seed"), 0, 9999, width=130, **state.bound("seed"))
     return prompt
 
 
@@ -110,41 +105,41 @@ def _logits(services: Services, chosen: Outcome, view: View, prompt: str) -> Non
         lines,
         "logits",
         ("model", "d_vocab"),
-        rows=["FP32", view.format.upper(), text(view.lang, "quantisation.difference")],
+        rows=["FP32", view.format.upper(), view.t("quantisation.difference")],
         cols=[chosen.before.tokenizer.piece(int(id)) for id in best],
         result=True,
         pinned=view.logit,
     )
-    matrices.show([logits], view.lang, key="logits", on_cell=lambda _, at: state.go(logit=at[-2:]), height=190)
+    matrices.show([logits], view.t, key="logits", on_cell=lambda _, at: state.go(logit=at[-2:]), height=190)
     _worked_out(services, chosen, view, prompt, best)
 
 
 def _worked_out(services: Services, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
     """Both scores of the token that was clicked, and their difference."""
-    lang = view.lang
+    t = view.t
     if view.logit is None or view.logit[1] >= len(best):
-        st.caption(text(lang, "embeddings.click"))
+        st.caption(t("embeddings.click"))
         return
     id = int(best[view.logit[1]])
     before, after = (
         services.quantisation.logit(checkpoint, prompt, id)
         for checkpoint in (chosen.before, chosen.quantised.checkpoint)
     )
-    st.markdown(text(lang, "quantisation.logit", token=code(visible(chosen.before.tokenizer.piece(id)))))
+    st.markdown(t("quantisation.logit", token=code(visible(chosen.before.tokenizer.piece(id)))))
     change = by_hand.total([after.value, -before.value])
-    lines = [("FP32", before), (view.format.upper(), after), (text(lang, "quantisation.difference"), change)]
-    worked.lines(lines, lang)
+    lines = [("FP32", before), (view.format.upper(), after), (t("quantisation.difference"), change)]
+    worked.lines(lines, t)
 
 
 def _texts(services: Services, chosen: Outcome, view: View, prompt: str) -> None:
     """The same prompt, the same random numbers: what each model writes."""
-    lang = view.lang
+    t = view.t
     before, after = (
         services.quantisation.texts(view.model, checkpoint, prompt, view.seed, view.temperature)
         for checkpoint in (chosen.before, chosen.quantised.checkpoint)
     )
     rows = [
-        (visible(old), visible(new), text(lang, "quantisation.same_text" if old == new else "quantisation.other_text"))
+        (visible(old), visible(new), t("quantisation.same_text" if old == new else "quantisation.other_text"))
         for old, new in zip(before, after, strict=True)
     ]
     worked.table(["FP32", view.format.upper(), ""], rows)

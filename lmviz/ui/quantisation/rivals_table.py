@@ -13,34 +13,34 @@ from lmviz.services.services import Services
 from lmviz.ui import worked
 from lmviz.ui.quantisation import measuring
 from lmviz.ui.quantisation.view import View
-from lmviz.ui.text import integer, number, text, visible
+from lmviz.ui.text import visible
 
 TEXTS = 3  # that each model writes
 
 
 def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: View) -> None:
     """How much of what rounding cost the training got back; of a run that began with a fresh model, what it came to."""
-    lang, losses = view.lang, {one.kind: one.loss for one in rivals}
-    details = {"format": scheme.format.upper(), "steps": integer(lang, steps)}
-    details |= {kind: number(lang, loss, measuring.DIGITS) for kind, loss in losses.items()}
+    t, losses = view.t, {one.kind: one.loss for one in rivals}
+    details = {"format": scheme.format.upper(), "steps": t.integer(steps)}
+    details |= {kind: t.number(loss, measuring.DIGITS) for kind, loss in losses.items()}
     outcome = "from_nothing"
     if "ptq" in losses:
         gain = measuring.change(losses["qat"], losses["ptq"])
         cost = measuring.change(losses["fp32"], losses["ptq"])
         outcome = "worse" if gain < 0 else "better" if gain <= cost else "more"
-        details |= {"gain": number(lang, abs(gain), measuring.DIGITS), "cost": number(lang, cost, measuring.DIGITS)}
-    st.markdown(text(lang, f"quantisation.aware.after.{outcome}", **details))
+        details |= {"gain": t.number(abs(gain), measuring.DIGITS), "cost": t.number(cost, measuring.DIGITS)}
+    st.markdown(t(f"quantisation.aware.after.{outcome}", **details))
 
 
 def show(services: Services, rivals: Sequence[Rival], scheme: Scheme, view: View, model: Reference) -> None:
     """Each model: its size, its loss, and what it writes."""
-    lang = view.lang
+    t = view.t
     prompt = services.models.first_prompt(model) if view.prompt is None else view.prompt
     rows = [
         (
-            text(lang, f"quantisation.rival.{one.kind}", format=scheme.format.upper()),
-            integer(lang, one.n_bytes),
-            number(lang, one.loss, 4),
+            t(f"quantisation.rival.{one.kind}", format=scheme.format.upper()),
+            t.integer(one.n_bytes),
+            t.number(one.loss, 4),
             " · ".join(
                 visible(written)
                 for written in services.quantisation.texts(model, one.checkpoint, prompt, view.seed, view.temperature)[
@@ -53,4 +53,4 @@ def show(services: Services, rivals: Sequence[Rival], scheme: Scheme, view: View
     columns = ("which", "bytes", "loss", "writes")
     small = [row for row, one in enumerate(rivals) if one.kind not in ("fp32", "trained")]
     best = min(small, key=lambda row: rivals[row].loss)
-    worked.table([text(lang, f"quantisation.{column}") for column in columns], rows, best)
+    worked.table([t(f"quantisation.{column}") for column in columns], rows, best)

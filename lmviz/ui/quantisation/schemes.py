@@ -10,25 +10,26 @@ import streamlit as st
 from lmviz.quantise.scheme import Scheme
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, View
-from lmviz.ui.text import Language, text
+from lmviz.ui.text import Translator
 
 
 def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **and_then: Any) -> None:
     """The choices of this page. `and_then` lets go of what depends on them."""
+    t = view.t
     scheme = view.scheme_of(view.format if view.format in formats else formats[0])
 
     def bound(name: str) -> dict[str, Any]:
         return state.bound(name, scheme.format if name == "format" else None, **and_then)
 
-    scheme_choice(view.lang, scheme, bound, formats)
+    scheme_choice(t, scheme, bound, formats)
     if keep and scheme.is_integer:
         st.slider(
-            text(view.lang, "quantisation.keep"),
+            t("quantisation.keep"),
             0.05,
             1.0,
             step=0.05,
             width=140,
-            help=text(view.lang, "quantisation.keep.help"),
+            help=t("quantisation.keep.help"),
             **state.bound("keep"),
         )
 
@@ -37,31 +38,31 @@ def note(view: View) -> None:
     """Where only whole numbers can be chosen: what became of another choice."""
     if view.format not in INTEGERS:
         details = {"format": view.format.upper(), "shown": INTEGERS[0].upper()}
-        shell.note(text(view.lang, "quantisation.only_integers", **details))
+        shell.note(view.t("quantisation.only_integers", **details))
 
 
 def scheme_choice(
-    lang: Language, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]
+    t: Translator, scheme: Scheme, bound: Callable[[str], dict[str, Any]], formats: tuple[str, ...]
 ) -> None:
     """The format, and what is left to choose then: floats have no scale."""
     widgets.segmented_control(
-        text(lang, "quantisation.format"), formats, format_func=str.upper, required=True, **bound("format")
+        t("quantisation.format"), formats, format_func=str.upper, required=True, **bound("format")
     )
     if not scheme.is_integer:
         return
     widgets.segmented_control(
-        text(lang, "quantisation.granularity"),
+        t("quantisation.granularity"),
         GRANULARITIES,
-        format_func=lambda name: text(lang, f"quantisation.granularity.{name}"),
+        format_func=lambda name: t(f"quantisation.granularity.{name}"),
         required=True,
         **bound("granularity"),
     )
     if scheme.granularity == "group":
-        widgets.selectbox(text(lang, "quantisation.group"), GROUPS, width=110, **bound("group"))
+        widgets.selectbox(t("quantisation.group"), GROUPS, width=110, **bound("group"))
     widgets.segmented_control(
-        text(lang, "quantisation.codes"),
+        t("quantisation.codes"),
         (True, False),
-        format_func=lambda symmetric: text(lang, "quantisation.symmetric" if symmetric else "quantisation.affine"),
+        format_func=lambda symmetric: t("quantisation.symmetric" if symmetric else "quantisation.affine"),
         required=True,
         **bound("symmetric"),
     )

@@ -16,7 +16,7 @@ from lmviz.ui import shell, state
 from lmviz.ui.choices import one_of
 from lmviz.ui.quantisation import measuring, rivals_table
 from lmviz.ui.quantisation.view import View
-from lmviz.ui.text import Language, error_text, integer, text
+from lmviz.ui.text import Translator
 from lmviz.ui.training import owner
 from lmviz.ui.training.view import OWN
 from lmviz.ui.training.view import View as Training
@@ -26,9 +26,9 @@ BEAT = 1.0  # seconds between two looks at a twin that trains
 
 def choose(runs: Mapping[str, Run], view: View) -> None:
     """A training here, or one of the training page."""
-    names = {"": text(view.lang, "quantisation.run.here")}
+    names = {"": view.t("quantisation.run.here")}
     names |= {run.id: f"{run.name} · {run.recipe.quantisation.format.upper()}" for run in runs.values()}
-    label, bound = text(view.lang, "quantisation.run"), state.bound("run")
+    label, bound = view.t("quantisation.run"), state.bound("run")
     one_of(label, names, view.run, bound, label_visibility="collapsed", width=320)
 
 
@@ -56,7 +56,7 @@ def plan(view: View, scheme: Scheme) -> Training:
 
 def section(services: Services, run: Run | None, view: View) -> None:
     if run is None:
-        st.info(text(view.lang, "train.gone"))
+        st.info(view.t("train.gone"))
         return
     trains = _trains(services.quantisation.twin(run))
     st.fragment(_compared, run_every=BEAT if trains else None)(services, run, trains)
@@ -74,7 +74,7 @@ def _compared(services: Services, run: Run, trained: bool) -> None:
             st.rerun()  # the whole page once more, without a clock
         rivals = services.quantisation.rivals_of(run, twin, view.text)
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
         measuring.choose(view)
         return
     kinds = [one.kind for one in rivals]
@@ -85,33 +85,31 @@ def _compared(services: Services, run: Run, trained: bool) -> None:
     rivals_table.show(services, rivals, run.recipe.quantisation, view, _model(services, run))
     with st.container(horizontal=True):
         beside = (twin.id,) if twin else ()
-        shell.link(
-            text(view.lang, "quantisation.run.open"), Training(lang=view.lang, run=run.id, beside=beside), "training"
-        )
+        shell.link(view.t("quantisation.run.open"), Training(lang=view.lang, run=run.id, beside=beside), "training")
     measuring.on(services, view, _model(services, run))
 
 
 def _missing(services: Services, run: Run, twin: Run | None, view: View) -> None:
     """The fair comparison is with a training that is as long and rounds only afterwards."""
-    lang = view.lang
+    t = view.t
     if twin is None:
-        st.markdown(text(lang, "quantisation.run.fair", n=integer(lang, run.steps)))
+        st.markdown(t("quantisation.run.fair", n=t.integer(run.steps)))
         st.button(
-            text(lang, "quantisation.run.twin"),
+            t("quantisation.run.twin"),
             icon=":material/play_arrow:",
             type="primary",
-            on_click=lambda: _train_twin(services, run, lang),
+            on_click=lambda: _train_twin(services, run, t),
         )
     else:
-        said = text(lang, "quantisation.run.going", step=integer(lang, twin.step), steps=integer(lang, twin.steps))
+        said = t("quantisation.run.going", step=t.integer(twin.step), steps=t.integer(twin.steps))
         st.progress(min(1.0, twin.step / twin.steps), said)
 
 
-def _train_twin(services: Services, run: Run, lang: Language) -> None:
+def _train_twin(services: Services, run: Run, t: Translator) -> None:
     try:
         services.quantisation.train_twin(run, owner.tokens()[-1])
     except UserError as error:
-        st.toast(error_text(lang, error), icon=":material/error:")
+        st.toast(t.error(error), icon=":material/error:")
 
 
 def _model(services: Services, run: Run) -> RunModel:

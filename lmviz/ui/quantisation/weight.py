@@ -16,14 +16,13 @@ from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, schemes
 from lmviz.ui.quantisation.view import View
-from lmviz.ui.text import number, text
 
 HEIGHT = 290
 DIGITS = 4
 
 
 def section(services: Services, view: View) -> None:
-    st.markdown(text(view.lang, "quantisation.weight.say"))
+    st.markdown(view.t("quantisation.weight.say"))
     shapes = services.quantisation.weights(view.model)
     name = view.weight if view.weight in shapes else _first(list(shapes))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -45,22 +44,20 @@ def _first(names: list[str]) -> str:
 
 
 def _choose_weight(names: list[str], name: str, view: View) -> None:
-    widgets.selectbox(
-        text(view.lang, "quantisation.weight.which"), names, width=215, **state.bound("weight", name, cell=(0, 0))
-    )
+    widgets.selectbox(view.t("quantisation.weight.which"), names, width=215, **state.bound("weight", name, cell=(0, 0)))
 
 
 def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]) -> None:
-    lang, original, axes = view.lang, quantised.original.numpy(), ("d_out", "d_in")
+    t, original, axes = view.t, quantised.original.numpy(), ("d_out", "d_in")
     given = [Matrix(original, "weight", axes, part="weight", pinned=cell)]
     if quantised.codes is not None:
         codes = quantised.codes.numpy()
-        given.append(Matrix(codes, text(lang, "quantisation.code"), axes, part="q", pinned=cell, address="codes"))
-        errors, shown = error_map(quantised).numpy(), text(lang, "quantisation.error_steps")
+        given.append(Matrix(codes, t("quantisation.code"), axes, part="q", pinned=cell, address="codes"))
+        errors, shown = error_map(quantised).numpy(), t("quantisation.error_steps")
     else:
-        errors, shown = quantised.error.numpy(), text(lang, "quantisation.error")
+        errors, shown = quantised.error.numpy(), t("quantisation.error")
     given.append(Matrix(errors, shown, axes, part="pattern", pinned=cell, address="error"))
-    matrices.show(given, lang, key="weight", on_cell=lambda _, at: state.go(cell=at[-2:]), height=HEIGHT, together=True)
+    matrices.show(given, t, key="weight", on_cell=lambda _, at: state.go(cell=at[-2:]), height=HEIGHT, together=True)
 
 
 def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
@@ -71,10 +68,10 @@ def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None
 
 
 def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
-    lang, found, scheme = view.lang, work_out(quantised, cell), quantised.scheme
+    t, found, scheme = view.t, work_out(quantised, cell), quantised.scheme
 
     def line(template: str, result: float, **numbers: float) -> str:
-        return worked.equation(lang, template, result, DIGITS, **numbers).html
+        return worked.equation(t, template, result, DIGITS, **numbers).html
 
     weight, scale, code, zero = found.weight, found.scale, found.code, found.zero_point
     if scheme.symmetric:
@@ -82,40 +79,40 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     else:
         template, edges = "({high} − {low}) / {most}", (min(found.low, 0.0), max(found.high, 0.0))
     kept = f"[{scheme.lowest}, {scheme.highest}]".replace("-", "−")
-    fate = text(lang, "quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=kept)
+    fate = t("quantisation.clipped" if found.is_clipped else "quantisation.not_clipped", edges=kept)
     shifted = line("{rounded} + {zero}", found.shifted, rounded=found.rounded, zero=zero)
-    code_shown = number(lang, code, 0)
+    code_shown = t.number(code, 0)
     lines = [
-        ("weight", f"x = <b>{number(lang, weight, DIGITS)}</b>"),
+        ("weight", f"x = <b>{t.number(weight, DIGITS)}</b>"),
         ("scale", "s = " + line(template, scale, low=edges[0], high=edges[1], most=scheme.highest)),
-        ("zero", f"z = <b>{number(lang, zero, 0)}</b>"),
+        ("zero", f"z = <b>{t.number(zero, 0)}</b>"),
         ("steps", line("{weight} / {scale}", found.steps, weight=weight, scale=scale)),
         ("round", line("round({steps})", found.rounded, steps=found.steps)),
         ("code", f"q = {shifted}, {escape(fate)} → <b>{code_shown}</b>"),
         ("back", line("({code} − {zero}) × {scale}", found.restored, code=code, zero=zero, scale=scale)),
         ("error", line("{restored} − {weight}", found.error, restored=found.restored, weight=weight)),
     ]
-    worked.steps([(text(lang, f"quantisation.step.{key}"), shown) for key, shown in lines])
+    worked.steps([(t(f"quantisation.step.{key}"), shown) for key, shown in lines])
 
 
 def _bits(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     """The same number in every format of floating point, bit by bit."""
-    lang, weight = view.lang, float(quantised.original[cell])
+    t, weight = view.t, float(quantised.original[cell])
     rows = []
     for name in FLOATS:
         bits = float_bits(weight, name)
         parts = "".join(
             f'<span class="{part}">{escape(getattr(bits, part))}</span>' for part in ("sign", "exponent", "fraction")
         )
-        rows.append((name.upper(), f'<span class="bits">{parts}</span> = <b>{number(lang, bits.value, 8)}</b>'))
+        rows.append((name.upper(), f'<span class="bits">{parts}</span> = <b>{t.number(bits.value, 8)}</b>'))
     worked.steps(rows)
-    st.caption(text(lang, "quantisation.bits.say"))
+    st.caption(t("quantisation.bits.say"))
 
 
 def _number_line(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
     if quantised.codes is None:
         return
-    lang = view.lang
+    t = view.t
     counts = np.bincount(quantised.codes.numpy().ravel() - quantised.scheme.lowest)
     codes = [quantised.scheme.lowest + i for i in range(len(counts))]
     show(
@@ -123,9 +120,9 @@ def _number_line(quantised: Quantised, view: View, cell: tuple[int, int]) -> Non
             codes,
             counts.tolist(),
             int(quantised.codes[cell]),
-            text(lang, "quantisation.code"),
-            text(lang, "quantisation.how_many"),
+            t("quantisation.code"),
+            t("quantisation.how_many"),
         ),
-        lang,
-        alt=text(lang, "quantisation.how_many.alt"),
+        t,
+        alt=t("quantisation.how_many.alt"),
     )

@@ -12,10 +12,10 @@ from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import matrices, state, text
+from lmviz.ui import matrices, state
 from lmviz.ui.scripts import bundle
 from lmviz.ui.step_through.scene_types import Scene
-from lmviz.ui.text import Language
+from lmviz.ui.text import Translator
 
 BROWSER = Path(__file__).parent / "browser"
 _WORDS = (
@@ -47,9 +47,9 @@ def _component() -> Any:
 
 
 @lru_cache
-def words(language: Language) -> dict[str, str]:
+def words(t: Translator) -> dict[str, str]:
     """What the browser says by itself."""
-    return text.words(language, *_WORDS)
+    return t.texts(*_WORDS)
 
 
 def show(scene: Scene, on_event: Callable[[Event], None], key: str = "debugger") -> None:

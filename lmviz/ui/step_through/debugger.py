@@ -13,7 +13,6 @@ from lmviz.ui.step_through.recordings import compared, other_run, request
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place, Scene
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import error_text
 
 AHEAD: tuple[ButtonMove, ...] = (
     "over",
@@ -35,7 +34,7 @@ def debugger(services: Services) -> None:
     try:
         run = services.models.record(request(services, view))
     except UserError as error:  # an edit that does not fit any more
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
         return
     location = events.place(run, view)
     stopped = state.take("stopped", "")
@@ -43,7 +42,7 @@ def debugger(services: Services) -> None:
     try:
         other = other_run(services, view)
     except UserError as error:
-        refused = error_text(view.lang, error)
+        refused = view.t.error(error)
     windows = state.remember("windows", {})
     pinned = inspector(services, run, view, other)
     drawn = scene(run, view, location, windows, pinned, other, stopped)
@@ -57,7 +56,7 @@ def debugger(services: Services) -> None:
         ahead=ahead,
         seq=state.remember("seq", 0),
         compared=refused or compared(services, view, other),
-        words=component.words(view.lang),
+        words=component.words(view.t),
     )
     component.show(
         whole, lambda event: events.on_event(services.models.record(request(services, state.view(View))), event)

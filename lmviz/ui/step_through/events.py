@@ -15,7 +15,6 @@ from lmviz.stages.navigation import Grain, Location
 from lmviz.stages.panels import panels_at
 from lmviz.ui import state
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import text
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
@@ -86,7 +85,7 @@ def _run_on(run: Recording, view: View, event: Event) -> View:
     """Run to the next breakpoint; stay if there is none ahead."""
     found = next_stop(run.navigator, place(run, view), tuple(map(Breakpoint.parse, view.stops)))
     if found is None:
-        state.keep("stopped", text(view.lang, "stops.none"))
+        state.keep("stopped", view.t("stops.none"))
         return view
     location, stop = found
     state.keep("stopped", f"● {stop}")

@@ -11,7 +11,7 @@ from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import integer, number, percent, visible
+from lmviz.ui.text import visible
 
 Details = dict[str, str | int]  # what a sentence is filled in with
 
@@ -81,13 +81,13 @@ class Facts:
     # -- helpers -----------------------------------------------------------------------------------------------------
 
     def number(self, value: float, digits: int | None = None) -> str:
-        return number(self.view.lang, float(value), self.view.digits if digits is None else digits)
+        return self.view.t.number(float(value), self.view.digits if digits is None else digits)
 
     def integer(self, value: int) -> str:
-        return integer(self.view.lang, value)
+        return self.view.t.integer(value)
 
     def percent(self, share: float) -> str:
-        return percent(self.view.lang, float(share))
+        return self.view.t.percent(float(share))
 
     def step(self, op: str) -> Step | None:
         return next((step for step in self.steps if step.op == op and step.outputs), None)

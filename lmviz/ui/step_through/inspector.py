@@ -58,7 +58,7 @@ def inspector(services: Services, run: Recording, view: View, other: Recording |
 
 
 def _lines(whys: list[Explanation], view: View) -> list[Line]:
-    return [line(why, view.lang, view.digits, TERMS_SHOWN, TERMS_SENT) for why in whys]
+    return [line(why, view.t, view.digits, TERMS_SHOWN, TERMS_SENT) for why in whys]
 
 
 def _there(other: Recording, address: str, cell: Cell, gradient: bool) -> complex | None:
@@ -72,7 +72,7 @@ def _change(view: View, here: complex, there: complex | None) -> Change | None:
     """The arithmetic of the difference; None for complex numbers, and where there is nothing to compare with."""
     if there is None or isinstance(here, complex) or isinstance(there, complex):
         return None
-    apart = equation(view.lang, "{a} − {b}", here - there, view.digits, a=here, b=there)
+    apart = equation(view.t, "{a} − {b}", here - there, view.digits, a=here, b=there)
     return {"other": apart.numbers["b"], "line": apart.text}
 
 

@@ -13,25 +13,26 @@ from lmviz.services.services import Services
 from lmviz.ui import choices, shell, state
 from lmviz.ui.step_through import top
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import code, error_text, plain, shortened, text, visible
+from lmviz.ui.text import code, plain, shortened, visible
 
 
 def opened(services: Services, view: View) -> Recording | None:
     """The run that the view asks for, and what must be said about its input; None if there is none to show."""
+    t = view.t
     try:
         run = services.models.record(request(services, view))
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        st.error(t.error(error))
         if view.edits:
-            st.button(text(view.lang, "note.no_edits"), key="no_edits", on_click=lambda: state.go(edits=()))
+            st.button(t("note.no_edits"), key="no_edits", on_click=lambda: state.go(edits=()))
         return None
-    shell.notes(view.lang, run.notes)
+    shell.notes(t, run.notes)
     if run.trace.failure is not None:
-        st.error(text(view.lang, "note.failed", error=plain(str(run.trace.failure))))
+        st.error(t("note.failed", error=plain(str(run.trace.failure))))
     if view.step and view.step not in run.trace and not any(s.kind == view.step for s in run.navigator.stages):
-        st.info(text(view.lang, "note.no_step", step=code(visible(view.step))))
+        st.info(t("note.no_step", step=code(visible(view.step))))
     if view.cell is not None and not run.has(*view.cell):
-        st.info(text(view.lang, "note.no_cell", cell=code(f"{visible(view.cell[0])}{list(view.cell[1])}")))
+        st.info(t("note.no_cell", cell=code(f"{visible(view.cell[0])}{list(view.cell[1])}")))
     return run
 
 
@@ -57,11 +58,10 @@ def other_run(services: Services, view: View) -> Recording | None:
 
 def compared(services: Services, view: View, other: Recording | None) -> str:
     """What the other run is, in a few words; empty if there is none."""
+    t = view.t
     if not view.compares or other is None:
         return ""
     if view.b_plain and not view.b_prompt and not view.b_model:
-        return text(view.lang, "compare.with_plain")
+        return t("compare.with_plain")
     shown = shortened(visible(other.request.prompt or other.tokens.text), 40)
-    return text(
-        view.lang, "compare.with", model=choices.model_name(services, view.lang, other.request.model), prompt=shown
-    )
+    return t("compare.with", model=choices.model_name(services, t, other.request.model), prompt=shown)

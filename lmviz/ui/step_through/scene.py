@@ -36,7 +36,7 @@ from lmviz.ui.step_through.scene_types import (
     Words,
 )
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import Language, has, long_text, number, text, visible
+from lmviz.ui.text import Translator, visible
 
 MOVES: tuple[ButtonMove, ...] = ("first", "back", "over", "into", "out", "last")
 
@@ -111,7 +111,7 @@ def _source(run: Recording, view: View, lit: Step | None, own: Step | None, loca
     if lit is None:
         return None
     if _level(run) is not None:
-        return hidden_pane(run.trace, lit.index, text(view.lang, "game.hidden"))
+        return hidden_pane(run.trace, lit.index, view.t("game.hidden"))
     span = lit.span if own is None else _span(run, location, lit)
     return code_pane(run.trace, lit.index, span, view.stops)
 
@@ -142,7 +142,7 @@ def stage_map(run: Recording, view: View, here: Stage) -> list[StageStop]:
                 "index": stage.index,
                 "block": stage.block_name or None,
                 "kind": stage.kind,
-                "label": text(view.lang, f"stage.{stage.kind}"),
+                "label": view.t(f"stage.{stage.kind}"),
                 "shape": "×".join(map(str, shape)) or "1",
                 "here": stage.index == here.index,
             }
@@ -163,10 +163,10 @@ def edit_chips(view: View) -> list[EditChip]:
     chips: list[EditChip] = []
     for edit in view.edits:
         if isinstance(edit, HeadOff):
-            words = text(view.lang, "edit.head", name=edit.address, head=edit.head)
+            words = view.t("edit.head", name=edit.address, head=edit.head)
         else:
             index = ", ".join(map(str, edit.cell))
-            words = f"{edit.address.rpartition('.')[2]}[{index}] = {number(view.lang, edit.value, view.digits)}"
+            words = f"{edit.address.rpartition('.')[2]}[{index}] = {view.t.number(edit.value, view.digits)}"
         chips.append({"text": words, "title": edit.address})
     return chips
 
@@ -211,29 +211,29 @@ _UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what w
 
 def say(run: Recording, view: View, location: Location, stage: Stage, step: Step | None, pos: int) -> Words:
     """Title, sentences and formula of a place."""
-    lang = view.lang
-    title = text(lang, f"stage.{stage.kind}.title")
+    t = view.t
+    title = t(f"stage.{stage.kind}.title")
     if stage.block_name:
-        title = text(lang, "say.in_block", title=title, block=stage.block_name)
+        title = t("say.in_block", title=title, block=stage.block_name)
     if location.grain == "stage" or step is None:
         facts = Facts(run, view, stage, pos)
         details = facts.all()
         record = record_of(run.checkpoint.config)
-        first = of_architecture(lang, facts.key, record)
-        sentences = " ".join(text(lang, key, **details) for key in (first, *facts.also))
+        first = of_architecture(t, facts.key, record)
+        sentences = " ".join(t(key, **details) for key in (first, *facts.also))
         return {
             "title": title,
             "text": sentences,
-            "more": (record and long_text(lang, f"{stage.kind}.{record.name}")) or long_text(lang, stage.kind),
+            "more": (record and t.long_text(f"{stage.kind}.{record.name}")) or t.long_text(stage.kind),
             "formula": svg(formula_of(stage.kind, record)),
-            "hint": text(lang, "say.hint") if stage.index == 0 else "",
+            "hint": t("say.hint") if stage.index == 0 else "",
             "settings": "",
             "under": "",
             "opened": "",
             "error": "",
         }
     key = f"op.{step.op}"
-    sentences = text(lang, key) if has(lang, key) else text(lang, "op.other", op=step.op)
+    sentences = t(key) if t.has(key) else t("op.other", op=step.op)
     settings = ", ".join(f"{k}={v}" for k, v in step.settings.items() if v not in (None, False) and k not in _UNSAID)
     return {
         "title": step.address,
@@ -243,23 +243,23 @@ def say(run: Recording, view: View, location: Location, stage: Stage, step: Step
         "hint": "",
         "settings": settings[:200],
         "under": title,
-        "opened": text(lang, "say.opened", fused=run.trace[step.opened].address) if step.opened is not None else "",
+        "opened": t("say.opened", fused=run.trace[step.opened].address) if step.opened is not None else "",
         "error": step.error,
     }
 
 
-def of_architecture(lang: Language, key: str, record: Architecture[Any] | None) -> str:
+def of_architecture(t: Translator, key: str, record: Architecture[Any] | None) -> str:
     """The sentence for models of one architecture, where there is one of its own."""
     own = key if record is None else f"{key}.{record.name}"
-    return own if has(lang, own) else key
+    return own if t.has(own) else key
 
 
 def strip(run: Recording, view: View, stage: Stage) -> list[Check]:
     """The invariants of the stage, with what was measured."""
     return [
         {
-            "label": text(view.lang, f"check.{check.name}"),
-            "measured": text(view.lang, f"check.{check.name}.measured", value=_measured(view, check.measured)),
+            "label": view.t(f"check.{check.name}"),
+            "measured": view.t(f"check.{check.name}.measured", value=_measured(view, check.measured)),
             "holds": check.holds,
         }
         for check in run.checks(stage)
@@ -268,7 +268,7 @@ def strip(run: Recording, view: View, stage: Stage) -> list[Check]:
 
 def _measured(view: View, value: float) -> str:
     digits = 0 if math.isfinite(value) and value == int(value) and abs(value) != 1 else 1 if abs(value) < 1e-6 else 6
-    return number(view.lang, value, digits)
+    return view.t.number(value, digits)
 
 
 def bar(run: Recording, view: View, location: Location, stopped: str) -> Bar:
@@ -276,7 +276,7 @@ def bar(run: Recording, view: View, location: Location, stopped: str) -> Bar:
     return {
         "grain": location.grain,
         "index": location.index,
-        "at": text(view.lang, f"bar.at.{location.grain}", index=location.index + 1, count=count),
+        "at": view.t(f"bar.at.{location.grain}", index=location.index + 1, count=count),
         "moves": {move: run.navigator.move(location, move) != location for move in MOVES},
         "breakpoints": len(view.stops),
         "grad": view.grad,

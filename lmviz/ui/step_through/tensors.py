@@ -30,7 +30,7 @@ from lmviz.ui.pictures import (
     window_start,
 )
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import text, visible
+from lmviz.ui.text import visible
 
 _ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
 
@@ -66,7 +66,7 @@ def _three(frame: _Frame, other: Recording) -> Iterator[TensorPanel]:
     value = frame.panel.value
     theirs = other.trace.value(value.address)
     if theirs is None or not _comparable(value, theirs):
-        yield frame.drawn(frame.grid, frame.scale(None), note=text(frame.view.lang, "compare.shapes"))
+        yield frame.drawn(frame.grid, frame.scale(None), note=frame.view.t("compare.shapes"))
         return
     b = _Frame(replace(frame.panel, value=theirs), other, frame.view, min(frame.pos, len(other.tokens) - 1), {}, frame)
     sides = compared.three(frame.grid, b.grid)
@@ -132,7 +132,7 @@ class _Frame:
             turned=self.panel.turned,
             part=part_of(self.panel),
             mark="" if side is None else side.mark,
-            note=note or (text(view.lang, "picture.complex") if value.dtype.startswith("complex") else ""),
+            note=note or (view.t("picture.complex") if value.dtype.startswith("complex") else ""),
             overview=overview(grid, self.place),
             pinned=_pinned(value, self.run, self.place, view),
             by_hand=self.by_hand,

@@ -11,7 +11,6 @@ from lmviz.registry.run import RunModel, RunStep
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import integer, text
 
 BEAT = 1.2  # seconds that each time stays while it plays
 PLAYING = "time.playing"
@@ -28,6 +27,7 @@ def slider(services: Services, view: View) -> None:
 
 
 def _times(services: Services, view: View, run: str, step: int) -> None:
+    t = view.t
     steps = [stop.step for stop in services.models.runs.stops(run)]
     if step not in steps or len(steps) < 2:
         return
@@ -36,33 +36,29 @@ def _times(services: Services, view: View, run: str, step: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="times"):
         playing = bool(state.remember(PLAYING, False))
         st.button(
-            text(view.lang, "time.pause" if playing else "time.play"),
+            t("time.pause" if playing else "time.play"),
             icon=":material/pause:" if playing else ":material/play_arrow:",
             key="time_play",
             on_click=lambda: _toggle(run, steps, step),
         )
         st.session_state["time"] = step
         widgets.select_slider(
-            text(view.lang, "time.step"),
+            t("time.step"),
             steps,
             key="time",
-            format_func=lambda one: text(view.lang, "time.at", step=integer(view.lang, one)),
+            format_func=lambda one: t("time.at", step=t.integer(one)),
             label_visibility="collapsed",
             on_change=lambda: _go(run, st.session_state["time"]),
         )
         b_step = _b_step(view, run)
         st.session_state["time_b"] = b_step if b_step in steps else -1
         widgets.selectbox(
-            text(view.lang, "time.compare"),
+            t("time.compare"),
             [-1, *steps],
             key="time_b",
             width=210,
             label_visibility="collapsed",
-            format_func=lambda one: (
-                text(view.lang, "time.alone")
-                if one < 0
-                else text(view.lang, "time.against", step=integer(view.lang, one))
-            ),
+            format_func=lambda one: t("time.alone") if one < 0 else t("time.against", step=t.integer(one)),
             on_change=lambda: _compare(run, st.session_state["time_b"]),
         )
 
@@ -110,7 +106,7 @@ def _texts(services: Services, view: View, run: str, step: int, row: int) -> Non
         return
     st.session_state["time_window"] = min(row, n_texts - 1)
     st.slider(
-        text(view.lang, "time.text"),
+        view.t("time.text"),
         0,
         n_texts - 1,
         key="time_window",

@@ -14,29 +14,30 @@ from lmviz.stages.breakpoints import Breakpoint
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import Language, code, error_text, foreign, integer, number, text
+from lmviz.ui.text import Translator, code, foreign
 
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 
 
 def compare(services: Services, view: View) -> None:
     """What is different about B."""
-    st.caption(text(view.lang, "compare.help"))
-    st.text_input(text(view.lang, "compare.prompt"), **state.bound("b_prompt"))
+    t = view.t
+    st.caption(t("compare.help"))
+    st.text_input(t("compare.prompt"), **state.bound("b_prompt"))
     widgets.selectbox(
-        text(view.lang, "compare.model"),
+        t("compare.model"),
         listed(["", *services.models.sample_names()], str(view.b_model or "")),
-        format_func=lambda written: written or text(view.lang, "compare.same_model"),
+        format_func=lambda written: written or t("compare.same_model"),
         **state.bound("b_model"),
     )
     st.toggle(
-        text(view.lang, "compare.plain"),
+        t("compare.plain"),
         disabled=not view.edits and not view.b_plain,
         **state.bound("b_plain"),
     )
     if view.compares:
         st.button(
-            text(view.lang, "compare.off"),
+            t("compare.off"),
             key="b_off",
             on_click=lambda: state.go(b_prompt="", b_model=None, b_plain=False),
         )
@@ -44,34 +45,35 @@ def compare(services: Services, view: View) -> None:
 
 def breakpoints(view: View) -> None:
     """The breakpoints that are set, and a form for another."""
-    st.caption(text(view.lang, "stops.help"))
+    t = view.t
+    st.caption(t("stops.help"))
     for stop in view.stops:
         st.button(
             f"● {code(stop)} ×",
             key=f"stop {stop}",
-            help=text(view.lang, "stops.remove", stop=code(stop)),
+            help=t("stops.remove", stop=code(stop)),
             on_click=lambda stop=stop: state.go(stops=tuple(s for s in state.view(View).stops if s != stop)),
         )
     kind = widgets.selectbox(
-        text(view.lang, "stops.kind"),
+        t("stops.kind"),
         _STOP_KINDS,
         key="stop_kind",
-        format_func=lambda name: text(view.lang, f"stops.kind.{name}"),
+        format_func=lambda name: t(f"stops.kind.{name}"),
     )
     argument = ""
     if kind == "stage":
         from lmviz.stages.stage import KINDS
 
         argument = widgets.selectbox(
-            text(view.lang, "stops.argument.stage"),
+            t("stops.argument.stage"),
             KINDS[1:],
             key="stop_stage",
-            format_func=lambda name: text(view.lang, f"stage.{name}.title"),
+            format_func=lambda name: t(f"stage.{name}.title"),
         )
     elif kind != "nan":
         what = "address" if kind == "address" else "limit"
-        argument = st.text_input(text(view.lang, f"stops.argument.{what}"), key="stop_argument")
-    if st.button(text(view.lang, "stops.add"), key="stop_add", type="primary"):
+        argument = st.text_input(t(f"stops.argument.{what}"), key="stop_argument")
+    if st.button(t("stops.add"), key="stop_add", type="primary"):
         _add_stop(view, f"{kind} {argument}".strip())
 
 
@@ -79,7 +81,7 @@ def _add_stop(view: View, written: str) -> None:
     try:
         stop = str(Breakpoint.parse(written.replace(",", ".")))
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
         return
     state.go(stops=tuple(dict.fromkeys((*view.stops, stop))))
     st.rerun()
@@ -87,9 +89,10 @@ def _add_stop(view: View, written: str) -> None:
 
 def settings(view: View) -> None:
     """Digits, presenting, a model of one's own."""
+    t = view.t
     st.session_state["digits"] = view.digits
     widgets.segmented_control(
-        text(view.lang, "settings.digits"),
+        t("settings.digits"),
         [2, 4],
         key="digits",
         required=True,
@@ -97,15 +100,15 @@ def settings(view: View) -> None:
     )
     st.session_state["present"] = view.present
     st.toggle(
-        text(view.lang, "top.present"),
+        t("top.present"),
         key="present",
-        help=text(view.lang, "top.present_help"),
+        help=t("top.present_help"),
         on_change=lambda: state.go(present=st.session_state["present"]),
     )
     st.text_input(
-        text(view.lang, "settings.model"),
+        t("settings.model"),
         key="own_model",
-        help=text(view.lang, "settings.model_help"),
+        help=t("settings.model_help"),
         on_change=_open_own,
     )
 
@@ -117,25 +120,24 @@ def _open_own() -> None:
 
 def ledger(run: Recording, view: View) -> None:
     """Every tensor of the run in order: address, axes, shape, type, range, size. A row is a door to its step."""
-    with st.expander(
-        text(view.lang, "tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open"
-    ) as shown:
+    t = view.t
+    with st.expander(t("tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open") as shown:
         if not shown.open:
             return
-        st.caption(text(view.lang, "ledger.help"))
+        st.caption(t("ledger.help"))
         rows = run.ledger()
         columns: dict[str, list[Any]] = {
-            text(view.lang, "ledger.address"): [row.address for row in rows],
-            text(view.lang, "ledger.axes"): [" × ".join(axis or "·" for axis in row.axes) for row in rows],
-            text(view.lang, "ledger.shape"): [" × ".join(map(str, row.shape)) for row in rows],
-            text(view.lang, "ledger.dtype"): [row.dtype for row in rows],
-            text(view.lang, "ledger.min"): [row.low for row in rows],
-            text(view.lang, "ledger.mean"): [row.mean for row in rows],
-            text(view.lang, "ledger.max"): [row.high for row in rows],
-            text(view.lang, "ledger.bytes"): [row.n_bytes for row in rows],
+            t("ledger.address"): [row.address for row in rows],
+            t("ledger.axes"): [" × ".join(axis or "·" for axis in row.axes) for row in rows],
+            t("ledger.shape"): [" × ".join(map(str, row.shape)) for row in rows],
+            t("ledger.dtype"): [row.dtype for row in rows],
+            t("ledger.min"): [row.low for row in rows],
+            t("ledger.mean"): [row.mean for row in rows],
+            t("ledger.max"): [row.high for row in rows],
+            t("ledger.bytes"): [row.n_bytes for row in rows],
         }
         chosen = st.dataframe(
-            _written(columns, view.lang),
+            _written(columns, t),
             key="ledger",
             on_select="rerun",
             selection_mode="single-row",
@@ -150,25 +152,23 @@ def ledger(run: Recording, view: View) -> None:
             st.rerun()
 
 
-def _written(columns: dict[str, list[Any]], lang: Language) -> Any:
+def _written(columns: dict[str, list[Any]], t: Translator) -> Any:
     """A table whose numbers read as the page's language writes them, and sort as numbers."""
     real = [name for name, values in columns.items() if any(isinstance(value, float) for value in values)]
     whole = [name for name, values in columns.items() if all(isinstance(value, int) for value in values)]
     import pandas as pd  # a third of a second, which the first page need not wait for
 
-    style = pd.DataFrame(columns).style.format(lambda value: number(lang, value, 4), subset=real)
-    return style.format(lambda value: integer(lang, value), subset=whole)
+    style = pd.DataFrame(columns).style.format(lambda value: t.number(value, 4), subset=real)
+    return style.format(lambda value: t.integer(value), subset=whole)
 
 
 def card(services: Services, run: Recording, view: View) -> None:
     """The model's card, in the reader's language if it has one."""
-    with st.expander(
-        text(view.lang, "card.title"), icon=":material/description:", on_change="rerun", key="card_open"
-    ) as shown:
+    with st.expander(view.t("card.title"), icon=":material/description:", on_change="rerun", key="card_open") as shown:
         if not shown.open:  # what is not seen costs every step of the walk a few milliseconds in the browser
             return
         n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
-        st.caption(f"{code(str(run.request.model))} · {integer(view.lang, n_parameters)}")
+        st.caption(f"{code(str(run.request.model))} · {view.t.integer(n_parameters)}")
         st.markdown(foreign(services.models.card(run.checkpoint, view.lang).text) or "–")
 
 

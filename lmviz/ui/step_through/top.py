@@ -15,7 +15,6 @@ from lmviz.ui.choices import listed
 from lmviz.ui.parts import WEIGHTS
 from lmviz.ui.step_through import tools
 from lmviz.ui.step_through.view import View
-from lmviz.ui.text import text
 
 RUNS_LISTED = 5
 _FOR_A_ROOM = """
@@ -26,37 +25,38 @@ header.stAppHeader, .st-key-top { display: none !important; }
 
 def row(services: Services, view: View) -> None:
     """Model, text, language, and what is compared, stopped at and set; nothing of it in front of a room."""
+    t = view.t
     if view.present:
         st.html(f"<style>{_FOR_A_ROOM}</style>")
         return
     opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
-    models = choices.with_runs(services, view.lang, RUNS_LISTED, without=opened)  # the slider has the other times
+    models = choices.with_runs(services, t, RUNS_LISTED, without=opened)  # the slider has the other times
     st.session_state["model"] = str(view.model)
     widgets.selectbox(
-        text(view.lang, "top.model"),
+        t("top.model"),
         listed(models, str(view.model)),
         key="model",
-        format_func=lambda written: choices.model_name(services, view.lang, read_reference(written)),
+        format_func=lambda written: choices.model_name(services, t, read_reference(written)),
         label_visibility="collapsed",
         width=170,
         on_change=lambda: tools.open_model(read_reference(st.session_state["model"])),
     )
     st.session_state["prompt"] = prompt(services, view)
     st.text_input(
-        text(view.lang, "top.prompt"),
+        t("top.prompt"),
         key="prompt",
         label_visibility="collapsed",
-        placeholder=text(view.lang, "top.prompt_placeholder"),
+        placeholder=t("top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
         disabled=view.model.trains,
         on_change=lambda: read(st.session_state["prompt"]),
     )
     shell.language_choice()
-    with st.popover(text(view.lang, "tools.compare"), icon=":material/compare_arrows:"):
+    with st.popover(t("tools.compare"), icon=":material/compare_arrows:"):
         tools.compare(services, view)
-    with st.popover(text(view.lang, "tools.stops"), icon=":material/adjust:"):
+    with st.popover(t("tools.stops"), icon=":material/adjust:"):
         tools.breakpoints(view)
-    with st.popover(text(view.lang, "tools.settings"), icon=":material/tune:"):
+    with st.popover(t("tools.settings"), icon=":material/tune:"):
         tools.settings(view)
 
 

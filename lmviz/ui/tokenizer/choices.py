@@ -12,7 +12,7 @@ from lmviz.services.tokenizers import GPT2, LEARNED
 from lmviz.tokens.vocabulary import Vocabulary
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed, model_name
-from lmviz.ui.text import Language, text
+from lmviz.ui.text import Translator
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
 from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, View
@@ -23,13 +23,14 @@ NEEDS_CORPUS = ("compare", "learn")
 
 def tokenizer_and_text(services: Services, view: View) -> None:
     """The row of choices: only what the chosen way of looking needs."""
+    t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
         if view.tab not in NEEDS_CORPUS:
             names = [*LEARNED, GPT2, *services.models.sample_names(), FILE]
             widgets.selectbox(
-                text(view.lang, "tokenizer.tokenizer"),
+                t("tokenizer.tokenizer"),
                 listed(names, str(view.tokenizer)),
-                format_func=lambda name: _name(services, view.lang, name),
+                format_func=lambda name: _name(services, t, name),
                 width=250,
                 **state.bound("tokenizer", piece=None),
             )
@@ -37,24 +38,24 @@ def tokenizer_and_text(services: Services, view: View) -> None:
             _field(view, "text", view.cut, TEXT_LIMIT)
         learned = view.tab in NEEDS_CORPUS or view.tokenizer in LEARNED
         if learned and view.tab != "learn":
-            with st.popover(text(view.lang, "tokenizer.learned_from"), icon=":material/menu_book:"):
+            with st.popover(t("tokenizer.learned_from"), icon=":material/menu_book:"):
                 _corpus(view)
         elif learned:
             _field(view, "corpus", view.source, CORPUS_LIMIT)
     if view.tokenizer == FILE and view.tab not in NEEDS_CORPUS:
-        own.upload(view.lang, "tokenizer.file")
+        own.upload(t, "tokenizer.file")
 
 
-def _name(services: Services, lang: Language, name: str) -> str:
+def _name(services: Services, t: Translator, name: str) -> str:
     is_a_word = name in (*LEARNED, GPT2, FILE)
-    return text(lang, f"tokenizer.name.{name}") if is_a_word else model_name(services, lang, read_reference(name))
+    return t(f"tokenizer.name.{name}") if is_a_word else model_name(services, t, read_reference(name))
 
 
 def _field(view: View, name: str, now: str, limit: int) -> None:
     key = f"tokenizer.{name}"
     st.session_state[key] = now
     st.text_area(
-        text(view.lang, key),
+        view.t(key),
         key=key,
         height=68,
         max_chars=limit,
@@ -65,10 +66,10 @@ def _field(view: View, name: str, now: str, limit: int) -> None:
 def _corpus(view: View) -> None:
     _field(view, "corpus", view.source, CORPUS_LIMIT)
     st.number_input(
-        text(view.lang, "tokenizer.merges"),
+        view.t("tokenizer.merges"),
         min_value=0,
         max_value=MOST_MERGES,
-        help=text(view.lang, "tokenizer.merges_help"),
+        help=view.t("tokenizer.merges_help"),
         **state.bound("merges"),
     )
 
@@ -76,7 +77,7 @@ def _corpus(view: View) -> None:
 def chosen(services: Services, view: View) -> tuple[Tokenizer, Vocabulary] | None:
     """The tokenizer that the view names; None while its file is still to come."""
     if view.tokenizer == FILE:
-        found = own.brought(services, view.lang)
+        found = own.brought(services, view.t)
         return None if found is None else (found.tokenizer, found.vocabulary)
     if view.tokenizer == "bpe" and not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")

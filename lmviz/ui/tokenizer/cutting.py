@@ -9,38 +9,39 @@ from lmviz.services.services import Services
 from lmviz.tokens.vocabulary import Vocabulary
 from lmviz.ui import pieces, state
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import code, integer, text, visible
+from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.view import View
 
 
 def pieces_of_text(services: Services, view: View) -> None:
+    t = view.t
     found = choices.chosen(services, view)
     if found is None:
         return
     tokenizer, vocabulary = found
     tokens = tokenizer.encode(view.cut)
     counts = {"tokens": len(tokens), "characters": len(view.cut), "d_vocab": tokenizer.d_vocab}
-    st.markdown(text(view.lang, "tokenizer.counts", **{k: integer(view.lang, n) for k, n in counts.items()}))
+    st.markdown(t("tokenizer.counts", **{k: t.integer(n) for k, n in counts.items()}))
     pieces.show(
         boxes(tokens, vocabulary),
-        view.lang,
+        t,
         "tokenizer.pieces",
         lambda at: state.go(piece=None if state.view(View).piece == at else at),
         view.piece,
         height=300,
         roomy=True,
-        empty=text(view.lang, "tokenizer.no_pieces"),
+        empty=t("tokenizer.no_pieces"),
     )
     dropped = "".join(part for _, part in tokens.dropped)
     if dropped:
-        st.warning(text(view.lang, "tokenizer.dropped", parts=code(visible(dropped))))
+        st.warning(t("tokenizer.dropped", parts=code(visible(dropped))))
     if any(tokens.unknown):
-        st.warning(text(view.lang, "tokenizer.unknown", n=sum(tokens.unknown)))
+        st.warning(t("tokenizer.unknown", n=sum(tokens.unknown)))
     if view.piece is not None and view.piece < len(tokens):
         _about(view, tokens, vocabulary, view.piece)
     elif len(tokens):
-        st.caption(text(view.lang, "tokenizer.hint"))
+        st.caption(t("tokenizer.hint"))
     _all(view, tokens, vocabulary)
 
 
@@ -59,8 +60,7 @@ def _about(view: View, tokens: Tokens, vocabulary: Vocabulary, at: int) -> None:
     start, end = tokens.offsets[at]
     behind = vocabulary.bytes(tokens.ids[at])
     st.markdown(
-        text(
-            view.lang,
+        view.t(
             "tokenizer.about"
             if end - start > 1
             else "tokenizer.about.single"
@@ -82,9 +82,9 @@ def hexadecimal(behind: bytes) -> str:
 
 
 def _all(view: View, tokens: Tokens, vocabulary: Vocabulary) -> None:
-    with st.expander(text(view.lang, "tokenizer.table"), icon=":material/table_rows:"):
+    with st.expander(view.t("tokenizer.table"), icon=":material/table_rows:"):
         names = ("pos", "piece", "id", "offsets", "bytes")
-        pos, piece, id, offsets, behind = (text(view.lang, f"tokenizer.table.{name}") for name in names)
+        pos, piece, id, offsets, behind = (view.t(f"tokenizer.table.{name}") for name in names)
         st.dataframe(
             {
                 pos: list(range(len(tokens))),

@@ -11,7 +11,7 @@ from lmviz.services.services import Services
 from lmviz.tokens.learning import Learning
 from lmviz.ui import drawn, replay, state, worked
 from lmviz.ui.clicker import MOVES, walk
-from lmviz.ui.text import code, integer, number, text, visible
+from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer.pictures_types import CutWord, CutWords, Pair, Pairs
 from lmviz.ui.tokenizer.view import MOST_MERGES, View
 
@@ -28,24 +28,25 @@ def merge_by_merge(services: Services, view: View) -> None:
     if not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
     live = services.tokenizers.learning(view.source, MOST_MERGES)
-    replay.made(live, view.lang, "learning", lambda found: st.fragment(_state)(found[-1].learned()), whole=True)
+    replay.made(live, view.t, "learning", lambda found: st.fragment(_state)(found[-1].learned()), whole=True)
 
 
 def _state(learning: Learning) -> None:
     view = state.view(View)
+    t = view.t
     last = len(learning.merges)
     at = min(view.at, last)
-    where = text(view.lang, "tokenizer.at", at=integer(view.lang, at), last=integer(view.lang, last))
-    labels = {name: text(view.lang, f"tokenizer.move.{name}") for name in MOVES}
+    where = t("tokenizer.at", at=t.integer(at), last=t.integer(last))
+    labels = {name: t(f"tokenizer.move.{name}") for name in MOVES}
     walk("tokenizer.move", labels, at, last, where, lambda to: state.go(at=to, pair=None))
     left, right = st.columns([1, 1.9], gap="large")
     with left:
         st.markdown(_next_sentence(view, learning, at))
         content: Pairs = {"pairs": _pairs(learning, at), "asked": view.pair}
-        drawn.show("tokenizer/pairs", content, view.lang, "tokenizer.pairs", _asked)
+        drawn.show("tokenizer/pairs", content, t, "tokenizer.pairs", _asked)
     with right:
         st.markdown(_done_sentence(view, learning, at))
-        drawn.show("tokenizer/words", _words(learning, at), view.lang, "tokenizer.words")
+        drawn.show("tokenizer/words", _words(learning, at), t, "tokenizer.words")
         _new_word(view, learning, at)
         _where_from(view, learning, at)
 
@@ -70,18 +71,19 @@ def _asked(event: drawn.Event) -> None:
 def _where_from(view: View, learning: Learning, at: int) -> None:
     """The count of the pair that is asked for: for each word, how often it has the pair, times how often it stands in
     the text."""
+    t = view.t
     pairs = learning.pairs(at)[:PAIRS]
     if view.pair is None or view.pair >= len(pairs):
-        st.caption(text(view.lang, "tokenizer.pair.click"))
+        st.caption(t("tokenizer.pair.click"))
         return
     pair, count = pairs[view.pair]
     homes = learning.homes(pair, at)
     left, right = (code(_shown(learning, id)) for id in pair)
-    st.markdown(text(view.lang, "tokenizer.pair.count", left=left, right=right))
+    st.markdown(t("tokenizer.pair.count", left=left, right=right))
     rows = [(_whole(learning, word), f"{times} × {frequency}") for word, times, frequency in homes[:HOMES]]
     if rest := [times * frequency for _, times, frequency in homes[HOMES:]]:
-        rows.append((text(view.lang, "tokenizer.pair.rest", n=integer(view.lang, len(rest))), str(sum(rest))))
-    worked.steps([*rows, ("=", f"<b>{integer(view.lang, count)}</b>")])
+        rows.append((t("tokenizer.pair.rest", n=t.integer(len(rest))), str(sum(rest))))
+    worked.steps([*rows, ("=", f"<b>{t.integer(count)}</b>")])
 
 
 def _whole(learning: Learning, word: int) -> str:
@@ -101,14 +103,15 @@ def _words(learning: Learning, at: int) -> CutWords:
 
 def _new_word(view: View, learning: Learning, at: int) -> None:
     """A word of the visitor's own, cut by what is learned so far: merge after merge, the oldest first."""
+    t = view.t
     st.text_input(
-        text(view.lang, "tokenizer.new_word"),
+        t("tokenizer.new_word"),
         max_chars=WORD_LIMIT,
-        placeholder=text(view.lang, "tokenizer.new_word_example"),
+        placeholder=t("tokenizer.new_word_example"),
         width=320,
         **state.bound("word"),
     )
-    word = view.word or text(view.lang, "tokenizer.new_word_example")
+    word = view.word or t("tokenizer.new_word_example")
     steps = learning.steps(word.encode("utf-8", "replace"), at)
     words: list[CutWord] = [
         {
@@ -118,7 +121,7 @@ def _new_word(view: View, learning: Learning, at: int) -> None:
         for ids, pair in steps
     ]
     content: CutWords = {"text": words, "more": 0}
-    drawn.show("tokenizer/words", content, view.lang, "tokenizer.new_word_cut")
+    drawn.show("tokenizer/words", content, t, "tokenizer.new_word_cut")
 
 
 def _next_merge(ids: Sequence[int], pair: tuple[int, int] | None) -> list[tuple[int, bool]]:
@@ -131,43 +134,42 @@ def _next_merge(ids: Sequence[int], pair: tuple[int, int] | None) -> list[tuple[
 
 
 def _next_sentence(view: View, learning: Learning, at: int) -> str:
+    t = view.t
     pairs = learning.pairs(at)
     if not pairs:
-        return text(view.lang, "tokenizer.learned_all")
+        return t("tokenizer.learned_all")
     (left, right), count = pairs[0]
     n_ties = sum(1 for _, other in pairs if other == count)
     key = "tokenizer.winner_tied" if n_ties > 1 else "tokenizer.winner"
-    return text(
-        view.lang,
+    return t(
         key,
         left=code(_shown(learning, left)),
         right=code(_shown(learning, right)),
-        count=integer(view.lang, count),
-        ties=integer(view.lang, n_ties),
-        total=integer(view.lang, len(pairs)),
+        count=t.integer(count),
+        ties=t.integer(n_ties),
+        total=t.integer(len(pairs)),
     )
 
 
 def _done_sentence(view: View, learning: Learning, at: int) -> str:
-    facts = text(
-        view.lang,
+    t = view.t
+    facts = t(
         "tokenizer.learning_facts",
-        n=integer(view.lang, learning.lengths[at]),
-        before=integer(view.lang, learning.lengths[0]),
-        d_vocab=integer(view.lang, learning.d_vocab(at)),
-        ln=number(view.lang, learning.ln_d_vocab(at)),
+        n=t.integer(learning.lengths[at]),
+        before=t.integer(learning.lengths[0]),
+        d_vocab=t.integer(learning.d_vocab(at)),
+        ln=t.number(learning.ln_d_vocab(at)),
     )
     if not at:
-        return f"{text(view.lang, 'tokenizer.bytes_first')}  \n{facts}"
+        return f"{t('tokenizer.bytes_first')}  \n{facts}"
     merge = learning.merges[at - 1]
     left, right = (code(_shown(learning, id)) for id in merge.pair)
-    made = text(
-        view.lang,
+    made = t(
         "tokenizer.merged",
         left=left,
         right=right,
         token=code(_shown(learning, merge.token)),
         id=merge.token,
-        count=integer(view.lang, merge.count),
+        count=t.integer(merge.count),
     )
     return f"{made}  \n{facts}"

@@ -8,30 +8,30 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.services.tokenizers import FILES, Brought
 from lmviz.ui import state
-from lmviz.ui.text import Language, text
+from lmviz.ui.text import Translator
 
 FILE = "file"  # its name among the tokenizers
 _KEPT = "tokenizer.files"
 
 
-def upload(lang: Language, key: str) -> None:
+def upload(t: Translator, key: str) -> None:
     """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
     found = st.file_uploader(
-        text(lang, "tokenizer.file"),
+        t("tokenizer.file"),
         type=["json", "jinja"],
         accept_multiple_files=True,
         key=key,
-        help=text(lang, "tokenizer.file_help"),
+        help=t("tokenizer.file_help"),
     )
     if found:
         state.keep(_KEPT, {one.name if one.name in FILES else FILES[0]: one.getvalue() for one in found})
 
 
-def brought(services: Services, lang: Language) -> Brought | None:
+def brought(services: Services, t: Translator) -> Brought | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
     files = state.remember(_KEPT, {})
     if not files:
-        st.info(text(lang, "tokenizer.file_first"))
+        st.info(t("tokenizer.file_first"))
         return None
     if FILES[0] not in files:
         raise UserError("There is no file {file} in {folder}.", file=FILES[0], folder=", ".join(files))

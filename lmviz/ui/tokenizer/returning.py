@@ -8,12 +8,12 @@ from lmviz.services.services import Services
 from lmviz.tokens.round_trip import Span, round_trip
 from lmviz.ui import pieces
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import text
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.view import View
 
 
 def there_and_back(services: Services, view: View) -> None:
+    t = view.t
     found = choices.chosen(services, view)
     if found is None:
         return
@@ -22,15 +22,15 @@ def there_and_back(services: Services, view: View) -> None:
     spans = round_trip(tokenizer, view.cut)
     n_changed = sum(not span.is_kept for span in spans)
     if n_changed:
-        st.warning(text(view.lang, "tokenizer.changed", n=n_changed), icon=":material/call_split:")
+        st.warning(t("tokenizer.changed", n=n_changed), icon=":material/call_split:")
     else:
-        st.success(text(view.lang, "tokenizer.unchanged"), icon=":material/check:")
-    st.markdown(f"**{text(view.lang, 'tokenizer.trip.text')}**")
-    pieces.show(_before(spans), view.lang, "tokenizer.trip.before", roomy=True, height=140)
-    st.markdown(f"**{text(view.lang, 'tokenizer.trip.ids', n=len(tokens))}**")
+        st.success(t("tokenizer.unchanged"), icon=":material/check:")
+    st.markdown(f"**{t('tokenizer.trip.text')}**")
+    pieces.show(_before(spans), t, "tokenizer.trip.before", roomy=True, height=140)
+    st.markdown(f"**{t('tokenizer.trip.ids', n=len(tokens))}**")
     st.code(" ".join(map(str, tokens.ids)) or "–", language=None, wrap_lines=True)
-    st.markdown(f"**{text(view.lang, 'tokenizer.trip.back')}**")
-    pieces.show(_after(spans), view.lang, "tokenizer.trip.after", roomy=True, height=140)
+    st.markdown(f"**{t('tokenizer.trip.back')}**")
+    pieces.show(_after(spans), t, "tokenizer.trip.after", roomy=True, height=140)
 
 
 def _before(spans: tuple[Span, ...]) -> list[Piece]:

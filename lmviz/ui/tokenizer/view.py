@@ -8,7 +8,6 @@ from lmviz.registry.reference import Reference
 from lmviz.services.tokenizers import GPT2, LEARNED
 from lmviz.ui.parts import tokenizer_part
 from lmviz.ui.state import Place, choice, part, whole
-from lmviz.ui.text import text as words
 from lmviz.ui.tokenizer.own import FILE
 
 TABS = ("pieces", "compare", "learn", "trip", "vocabulary")
@@ -51,9 +50,9 @@ class View(Place):
     @property
     def cut(self) -> str:
         """The text to cut."""
-        return words(self.lang, "tokenizer.example") if self.text is None else self.text
+        return self.t("tokenizer.example") if self.text is None else self.text
 
     @property
     def source(self) -> str:
         """The text to learn from."""
-        return words(self.lang, "tokenizer.corpus_example") if self.corpus is None else self.corpus
+        return self.t("tokenizer.corpus_example") if self.corpus is None else self.corpus

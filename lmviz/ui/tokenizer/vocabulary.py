@@ -9,7 +9,7 @@ from lmviz.services.services import Services
 from lmviz.tokens.analysis import KINDS, Analysis, variants
 from lmviz.ui import drawn, pieces, state, widgets
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import integer, text, visible
+from lmviz.ui.text import visible
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.cutting import hexadecimal
 from lmviz.ui.tokenizer.pictures_types import Kind, Kinds, Variant, Variants
@@ -36,10 +36,11 @@ def taken_apart(services: Services, view: View) -> None:
 
 def _kinds(view: View, analysis: Analysis) -> None:
     """How many of each kind; a click chooses one."""
+    t = view.t
     total = len(analysis.texts)
-    st.markdown(text(view.lang, "tokenizer.d_vocab", n=integer(view.lang, total)))
+    st.markdown(t("tokenizer.d_vocab", n=t.integer(total)))
     rows: list[Kind] = [
-        {"name": kind, "title": text(view.lang, f"tokenizer.kind.{kind}"), "count": count}
+        {"name": kind, "title": t(f"tokenizer.kind.{kind}"), "count": count}
         for kind, count in analysis.counts().items()
         if count
     ]
@@ -50,34 +51,33 @@ def _kinds(view: View, analysis: Analysis) -> None:
             state.go(kind="" if state.view(View).kind == kind else kind)
 
     content: Kinds = {"rows": rows, "chosen": view.kind, "total": total}
-    drawn.show("tokenizer/kinds", content, view.lang, "tokenizer.kinds", choose)
+    drawn.show("tokenizer/kinds", content, t, "tokenizer.kinds", choose)
 
 
 def _list(view: View, analysis: Analysis) -> None:
     """The tokens of the chosen kind, case and spelling."""
+    t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.selectbox(
-            text(view.lang, "tokenizer.case"),
+            t("tokenizer.case"),
             CASES,
-            format_func=lambda case: text(view.lang, f"tokenizer.case.{case or 'any'}"),
+            format_func=lambda case: t(f"tokenizer.case.{case or 'any'}"),
             width=230,
             **state.bound("case"),
         )
-        st.text_input(text(view.lang, "tokenizer.find"), max_chars=40, icon=":material/search:", **state.bound("find"))
+        st.text_input(t("tokenizer.find"), max_chars=40, icon=":material/search:", **state.bound("find"))
     ids = analysis.ids(view.kind or None, view.case or None, view.find)
-    kind = text(view.lang, f"tokenizer.kind.{view.kind}") if view.kind else text(view.lang, "tokenizer.kind.any")
-    st.markdown(text(view.lang, "tokenizer.found", kind=kind, n=integer(view.lang, len(ids))))
+    kind = t(f"tokenizer.kind.{view.kind}") if view.kind else t("tokenizer.kind.any")
+    st.markdown(t("tokenizer.found", kind=kind, n=t.integer(len(ids))))
     if not len(ids):
         return
-    st.markdown(f"**{text(view.lang, 'tokenizer.longest')}**")
+    st.markdown(f"**{t('tokenizer.longest')}**")
     texts = ids if view.kind else ids[analysis.kinds[ids] >= KINDS.index("blank")]  # what stands for text
     longest = [Piece(analysis.texts[id], str(id)) for id in analysis.longest(texts, LONGEST).tolist()]
-    pieces.show(longest, view.lang, "tokenizer.longest", height=150)
+    pieces.show(longest, t, "tokenizer.longest", height=150)
     if view.case == "upper":
         _capitals(view, analysis)
-    id_title, piece_title, bytes_title = (
-        text(view.lang, f"tokenizer.table.{name}") for name in ("id", "piece", "bytes")
-    )
+    id_title, piece_title, bytes_title = (t(f"tokenizer.table.{name}") for name in ("id", "piece", "bytes"))
     shown = ids[:ROWS].tolist()
     st.dataframe(
         {
@@ -90,28 +90,29 @@ def _list(view: View, analysis: Analysis) -> None:
         key="tokenizer.list",
     )
     if len(ids) > ROWS:
-        st.caption(text(view.lang, "tokenizer.first_rows", n=integer(view.lang, ROWS)))
+        st.caption(t("tokenizer.first_rows", n=t.integer(ROWS)))
 
 
 def _capitals(view: View, analysis: Analysis) -> None:
     """Tokens all in capitals, by their number of letters."""
     found = analysis.capitals_by_length(view.kind or None)
     if found:
-        counts = ", ".join(f"{length} → {integer(view.lang, len(ids))}" for length, ids in list(found.items())[:12])
-        st.markdown(text(view.lang, "tokenizer.capitals", counts=counts))
+        counts = ", ".join(f"{length} → {view.t.integer(len(ids))}" for length, ids in list(found.items())[:12])
+        st.markdown(view.t("tokenizer.capitals", counts=counts))
 
 
 def _word(view: View, tokenizer: Tokenizer) -> None:
     """One word in small and capital letters, after a space, with signs around it."""
-    st.markdown(f"**{text(view.lang, 'tokenizer.word')}**")
+    t = view.t
+    st.markdown(f"**{t('tokenizer.word')}**")
     st.text_input(
-        text(view.lang, "tokenizer.word"),
-        placeholder=text(view.lang, "tokenizer.word_example"),
+        t("tokenizer.word"),
+        placeholder=t("tokenizer.word_example"),
         label_visibility="collapsed",
         max_chars=WORD_LIMIT,
         **state.bound("word"),
     )
-    word = view.word or text(view.lang, "tokenizer.word_example")
+    word = view.word or t("tokenizer.word_example")
     rows: list[Variant] = [
         {
             "text": visible(variant.text),
@@ -124,4 +125,4 @@ def _word(view: View, tokenizer: Tokenizer) -> None:
         for variant in variants(tokenizer, word)
     ]
     content: Variants = {"rows": rows}
-    drawn.show("tokenizer/variants", content, view.lang, "tokenizer.variants")
+    drawn.show("tokenizer/variants", content, t, "tokenizer.variants")

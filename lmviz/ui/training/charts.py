@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 
 from lmviz.ui.charts import FONT, SOLID, localised
-from lmviz.ui.text import Language
+from lmviz.ui.text import Translator
 
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
@@ -34,7 +34,7 @@ def loss_chart(
     nats: tuple[float, float],
     log: bool,
     height: int,
-    lang: Language,
+    t: Translator,
     tips: bool,
 ) -> dict[str, Any]:
     """Loss over steps, with horizontal lines for what counting alone would reach.
@@ -109,11 +109,11 @@ def loss_chart(
         .encode(x=at, y=loss, text="label:N")
         for place, look in LABELS.items()
     ]
-    return _plain(alt.layer(lines, curves, measured, *([dots] if tips else ()), *names).properties(height=height), lang)
+    return _plain(alt.layer(lines, curves, measured, *([dots] if tips else ()), *names).properties(height=height), t)
 
 
 def small_chart(
-    words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int, lang: Language
+    words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int, t: Translator
 ) -> dict[str, Any]:
     """One measurement over steps, from a table of `step`, `number`, `line`. Several lines have a legend."""
     colour = alt.Color(
@@ -141,11 +141,11 @@ def small_chart(
         )
         .properties(height=height)
     )
-    return _plain(chart, lang)
+    return _plain(chart, t)
 
 
 def bar_chart(
-    words: Mapping[str, str], tokens: Sequence[str], times: Sequence[str], height: int, lang: Language
+    words: Mapping[str, str], tokens: Sequence[str], times: Sequence[str], height: int, t: Translator
 ) -> dict[str, Any]:
     """Probabilities from 0 to 1, a bar a token, at one time or at two beside each other: a table of `token`, `p`,
     `time`."""
@@ -165,7 +165,7 @@ def bar_chart(
         )
         .properties(height=height)
     )
-    return _plain(chart, lang)
+    return _plain(chart, t)
 
 
 def map_chart(
@@ -173,7 +173,7 @@ def map_chart(
     domain: tuple[float, float, float, float],
     times: Sequence[str],
     height: int,
-    lang: Language,
+    t: Translator,
 ) -> dict[str, Any]:
     """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`, `time`.
 
@@ -199,7 +199,7 @@ def map_chart(
             alt.Tooltip("y:Q", title=words["y"], format=".3f"),
         ],
     )
-    return _plain(alt.layer(ways, names, tips).properties(height=height), lang)
+    return _plain(alt.layer(ways, names, tips).properties(height=height), t)
 
 
 def _times(times: Sequence[str]) -> Any:
@@ -209,14 +209,14 @@ def _times(times: Sequence[str]) -> Any:
     return alt.Color("time:N", scale=scale, legend=legend)
 
 
-def _plain(chart: Any, lang: Language) -> dict[str, Any]:
+def _plain(chart: Any, t: Translator) -> dict[str, Any]:
     """The specification without its data, which Streamlit puts beside it."""
     fonts = {"labelFontSize": FONT, "titleFontSize": FONT}
     spec: dict[str, Any] = chart.configure_axis(**fonts).configure_legend(**fonts).to_dict()
     for layer in (spec, *spec.get("layer", ())):
         layer.pop("data", None)
         layer.pop("datasets", None)
-    return localised(spec, lang)
+    return localised(spec, t)
 
 
 def _js(words: str) -> str:

@@ -17,7 +17,7 @@ from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
 from lmviz.train.store.series import Series, jump_of, means, thinned
 from lmviz.ui import shell, state
-from lmviz.ui.text import Language, error_text, integer, number, text
+from lmviz.ui.text import Translator
 from lmviz.ui.training import charts
 from lmviz.ui.training.view import View
 
@@ -35,7 +35,7 @@ ROOM = 1.16  # above the highest of what the chart must show
 
 def loss(services: Services, view: View, run: Run) -> None:
     """Training and held-out loss of the run, and of those beside it, with what counting alone would reach."""
-    lang = view.lang
+    t = view.t
     shown = [run, *_others(services, view)]
     names = _names(shown)
     table: dict[str, list[Any]] = {"step": [], "nats": [], "run": [], "kind": [], "label": []}
@@ -55,11 +55,11 @@ def loss(services: Services, view: View, run: Run) -> None:
     nats = _domain([*table["nats"], *counted.values()], expected, log)
     labelled = _apart(counted, nats, log)
     for name, line in counted.items():
-        label = text(lang, f"train.baseline.{name}", nats=number(lang, line, 2)) if name in labelled else ""
+        label = t(f"train.baseline.{name}", nats=t.number(line, 2)) if name in labelled else ""
         _add(table, [0, steps], [line, line], names[run.id], "counted")
         _add(table, [steps if WRITTEN[name] == "end" else steps // 2], [line], names[run.id], WRITTEN[name], label)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
-    spec = _loss_spec(lang, tuple(names.values()), kinds, steps, nats, log, not run.is_active, width_of(run))
+    spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, not run.is_active, width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
         st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", height="stretch", key="loss_chart")
@@ -109,6 +109,7 @@ def _expected(run: Run, numbers: Any) -> float:
 
 def jump(services: Services, view: View, run: Run) -> None:
     """At which step the loss left what it had reached, if it did."""
+    t = view.t
     found = series(services, run, "loss", POINTS)
     if not len(found) or (found.numbers <= (limit := HIGH * _expected(run, found.numbers))).all():
         return
@@ -116,14 +117,14 @@ def jump(services: Services, view: View, run: Run) -> None:
     where = jump_of(whole.steps, whole.numbers, limit)
     if where is None:
         return
-    shown = {"before": number(view.lang, where.before, 3), "after": number(view.lang, where.after, 3)}
+    shown = {"before": t.number(where.before, 3), "after": t.number(where.after, 3)}
     key = "train.jump.over" if where.is_over else "train.jump"
-    shell.note(text(view.lang, key, step=integer(view.lang, where.step), **shown))
+    shell.note(t(key, step=t.integer(where.step), **shown))
 
 
 @lru_cache(maxsize=64)
 def _loss_spec(
-    lang: Language,
+    t: Translator,
     runs: tuple[str, ...],
     kinds: tuple[str, ...],
     steps: int,
@@ -133,15 +134,15 @@ def _loss_spec(
     width: int,
 ) -> dict[str, Any]:
     """A chart is put together once: that takes a hundred times longer than to fill it anew."""
-    words = {name: text(lang, f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")}
-    words["mean"] = text(lang, "train.chart.mean", n=width)
-    return charts.loss_chart(words, runs, kinds, steps, nats, log, HEIGHT, lang, tips)
+    words = {name: t(f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")}
+    words["mean"] = t("train.chart.mean", n=width)
+    return charts.loss_chart(words, runs, kinds, steps, nats, log, HEIGHT, t, tips)
 
 
 @lru_cache(maxsize=64)
-def _small_spec(lang: Language, lines: tuple[str, ...], steps: int, log: bool) -> dict[str, Any]:
-    words = {name: text(lang, f"train.chart.{name}") for name in ("step", "line", "number")}
-    return charts.small_chart(words, lines, steps, log, SMALL_HEIGHT, lang)
+def _small_spec(t: Translator, lines: tuple[str, ...], steps: int, log: bool) -> dict[str, Any]:
+    words = {name: t(f"train.chart.{name}") for name in ("step", "line", "number")}
+    return charts.small_chart(words, lines, steps, log, SMALL_HEIGHT, t)
 
 
 def _add(
@@ -189,11 +190,11 @@ def all_curves(services: Services) -> None:
     try:
         _all_curves(services, view)
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
 
 
 def _all_curves(services: Services, view: View) -> None:
-    lang, run = view.lang, services.models.runs.get(view.run)
+    t, run = view.t, services.models.runs.get(view.run)
     measured = services.models.runs.metrics(run.id)
     groups = {
         "grad_norm": ["grad_norm"],
@@ -205,23 +206,23 @@ def _all_curves(services: Services, view: View) -> None:
     columns = st.columns(2, gap="medium")
     for i, (title, metrics) in enumerate(groups.items()):
         with columns[i % 2]:
-            st.markdown(f"**{text(lang, f'train.curve.{title}')}**", help=text(lang, f"train.curve.{title}.help"))
-            _small(services, run, title, metrics, lang)
+            st.markdown(f"**{t(f'train.curve.{title}')}**", help=t(f"train.curve.{title}.help"))
+            _small(services, run, title, metrics, t)
 
 
-def _small(services: Services, run: Run, title: str, metrics: list[str], lang: Language) -> None:
+def _small(services: Services, run: Run, title: str, metrics: list[str], t: Translator) -> None:
     table: dict[str, list[Any]] = {"step": [], "number": [], "line": []}
     lines, log = [], title in ("grad_norm", "update_ratio")
     for metric in metrics:
         found = series(services, run, metric, SMALL_POINTS)
-        line = metric.partition("/")[2] or text(lang, f"train.curve.{title}")
+        line = metric.partition("/")[2] or t(f"train.curve.{title}")
         lines.append(line)
         points = zip(found.steps.tolist(), found.numbers.tolist(), strict=True)
         shown = [(step, one) for step, one in points if math.isfinite(one) and (one > 0 or not log)]
         table["step"] += [step for step, _ in shown]
         table["number"] += [one for _, one in shown]
         table["line"] += [line] * len(shown)
-    spec = _small_spec(lang, tuple(lines), run.steps, log)
+    spec = _small_spec(t, tuple(lines), run.steps, log)
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key=f"curve {title}")
 
 

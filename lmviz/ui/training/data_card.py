@@ -15,7 +15,7 @@ from lmviz.train.recipe import Recipe
 from lmviz.train.texts import LARGEST_OWN, PRESETS, own_texts
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
-from lmviz.ui.text import Language, code, error_text, integer, text, visible
+from lmviz.ui.text import Translator, code, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.manage import attempt
 from lmviz.ui.training.planned import bound, keep_own_text, own_text
@@ -29,12 +29,12 @@ TEXTS_SHOWN = 200
 
 def choices(services: Services, view: View, recipe: Recipe | None) -> None:
     """The texts, and the tokenizer."""
-    lang = view.lang
+    t = view.t
     names = [*PRESETS, OWN]
     widgets.selectbox(
-        text(lang, "train.data.texts"),
+        t("train.data.texts"),
         listed(names, view.data),
-        format_func=lambda name: _name(services, lang, name),
+        format_func=lambda name: _name(services, t, name),
         **state.bound("data", changes=(), start=None, window=0),
     )
     if view.data == OWN:
@@ -45,36 +45,36 @@ def choices(services: Services, view: View, recipe: Recipe | None) -> None:
         return
     kinds = ["characters", "words", "bpe"]
     widgets.segmented_control(
-        text(lang, "train.tokenizer"),
+        t("train.tokenizer"),
         kinds,
-        format_func=lambda kind: text(lang, f"train.tokenizer.{kind}"),
+        format_func=lambda kind: t(f"train.tokenizer.{kind}"),
         required=True,
         disabled=bool(view.start),
-        help=text(lang, "train.tokenizer.help"),
+        help=t("train.tokenizer.help"),
         **bound(recipe, "tokenizer.kind"),
     )
     if recipe.tokenizer.kind == "bpe" and not view.start:
-        st.number_input(text(lang, "train.tokenizer.size"), 257, 8192, step=64, **bound(recipe, "tokenizer.d_vocab"))
+        st.number_input(t("train.tokenizer.size"), 257, 8192, step=64, **bound(recipe, "tokenizer.d_vocab"))
 
 
-def _name(services: Services, lang: Language, name: str) -> str:
+def _name(services: Services, t: Translator, name: str) -> str:
     if name in PRESETS or name == OWN:
-        return text(lang, f"train.data.{name}")
+        return t(f"train.data.{name}")
     try:
-        return text(lang, "train.data.again", name=services.models.runs.get(name).name)
+        return t("train.data.again", name=services.models.runs.get(name).name)
     except UserError:
         return name
 
 
 def two_words(view: View) -> None:
     """After the first word comes the second: a whole model for two words of one's own."""
-    lang = view.lang
-    st.caption(text(lang, "train.data.two_words.say"))
+    t = view.t
+    st.caption(t("train.data.two_words.say"))
     for column, name, place in zip(st.columns(2), ("first", "second"), (0, 1), strict=True):
         key = f"word {name}"
         st.session_state[key] = view.words[place]
         column.text_input(
-            text(lang, f"train.data.two_words.{name}"),
+            t(f"train.data.two_words.{name}"),
             key=key,
             max_chars=30,
             on_change=lambda: state.go(words=_typed()),
@@ -87,31 +87,31 @@ def _typed() -> tuple[str, str]:
 
 def own(services: Services, view: View) -> None:
     """A text of one's own: typed, pasted or from a file."""
-    lang = view.lang
+    t = view.t
     with contextlib.suppress(UserError):  # the page says that it is gone; the box is empty
         st.session_state["own_text"] = own_text(services, view)
     st.text_area(
-        text(lang, "train.data.own"),
+        t("train.data.own"),
         key="own_text",
         max_chars=LARGEST_OWN,
         height=110,
-        placeholder=text(lang, "train.data.own_placeholder"),
+        placeholder=t("train.data.own_placeholder"),
         on_change=lambda: attempt(lambda: keep_own_text(services, st.session_state["own_text"])),
     )
-    file = st.file_uploader(text(lang, "train.data.file"), ["txt", "md", "csv"], key="own_file", max_upload_size=1)
+    file = st.file_uploader(t("train.data.file"), ["txt", "md", "csv"], key="own_file", max_upload_size=1)
     if file is not None and state.remember("own_file_id", "") != file.file_id:
         state.keep("own_file_id", file.file_id)
         try:
             keep_own_text(services, "\n".join(own_texts(file.getvalue())))
         except UserError as error:
-            st.error(error_text(lang, error))
+            st.error(t.error(error))
         else:
             st.rerun()
 
 
 def preview(plan: Plan, view: View) -> None:
     """Some windows as two rows, the target of every position under it; below, what can be changed about them."""
-    lang, corpus = view.lang, plan.corpus
+    t, corpus = view.t, plan.corpus
     n_windows = len(corpus.train)
     first = min(view.window, n_windows - 1)
     shown = aligned(corpus.train, corpus.tokenizer, first, WINDOWS_SHOWN)
@@ -119,25 +119,24 @@ def preview(plan: Plan, view: View) -> None:
         st.html(
             words.rows(
                 [
-                    (text(lang, "train.data.inputs"), "inputs", one.inputs),
-                    (text(lang, "train.data.targets"), "targets", one.targets),
+                    (t("train.data.inputs"), "inputs", one.inputs),
+                    (t("train.data.targets"), "targets", one.targets),
                 ]
             )
         )
     n_texts, n_kept = len(plan.recipe.data.texts), plan.n_kept
     st.caption(
-        text(
-            lang,
+        t(
             _sentence(plan),
             n=n_texts - n_kept,
-            texts=integer(lang, n_texts - n_kept),
-            kept=integer(lang, n_kept),
-            windows=integer(lang, n_windows),
-            targets=integer(lang, corpus.train.n_targets),
-            d_vocab=integer(lang, corpus.tokenizer.d_vocab),
+            texts=t.integer(n_texts - n_kept),
+            kept=t.integer(n_kept),
+            windows=t.integer(n_windows),
+            targets=t.integer(corpus.train.n_targets),
+            d_vocab=t.integer(corpus.tokenizer.d_vocab),
         )
     )
-    with st.expander(text(lang, "train.data.more"), on_change="rerun", key="data_more") as more:
+    with st.expander(t("train.data.more"), on_change="rerun", key="data_more") as more:
         if more.open:
             _more(plan, view, n_windows)
 
@@ -150,27 +149,25 @@ def _sentence(plan: Plan) -> str:
 
 
 def _more(plan: Plan, view: View, n_windows: int) -> None:
-    lang, recipe = view.lang, plan.recipe
+    t, recipe = view.t, plan.recipe
     if n_windows > WINDOWS_SHOWN:
-        st.slider(text(lang, "train.data.window"), 0, n_windows - 1, **state.bound("window"))
+        st.slider(t("train.data.window"), 0, n_windows - 1, **state.bound("window"))
     fractions = [0.0, 0.05, 0.1, 0.2, 0.3]
     widgets.select_slider(
-        text(lang, "train.data.held_out"),
+        t("train.data.held_out"),
         fractions,
-        format_func=lambda part: text(lang, "train.data.percent", n=round(100 * part)),
-        help=text(lang, "train.data.held_out_help"),
+        format_func=lambda part: t("train.data.percent", n=round(100 * part)),
+        help=t("train.data.held_out_help"),
         **bound(recipe, "data.held_out", fractions),
     )
-    st.caption(text(lang, "train.data.corpus", n=len(recipe.data.texts)))
+    st.caption(t("train.data.corpus", n=len(recipe.data.texts)))
     st.html(f'<div class="lt-texts">{"".join(map(_line, recipe.data.texts[:TEXTS_SHOWN]))}</div>')
-    tried = st.text_input(
-        text(lang, "train.data.try"), recipe.data.texts[0][:TRIED_LIMIT], key="tried", max_chars=TRIED_LIMIT
-    )
-    round_trip(plan, lang, tried)
+    tried = st.text_input(t("train.data.try"), recipe.data.texts[0][:TRIED_LIMIT], key="tried", max_chars=TRIED_LIMIT)
+    round_trip(plan, t, tried)
     pieces = [
         visible(plan.corpus.tokenizer.piece(i)) for i in range(min(plan.corpus.tokenizer.d_vocab, VOCABULARY_SHOWN))
     ]
-    st.caption(text(lang, "train.data.vocabulary", n=plan.corpus.tokenizer.d_vocab))
+    st.caption(t("train.data.vocabulary", n=plan.corpus.tokenizer.d_vocab))
     st.html(f'<div class="lt-rows"><code>{words.escaped("  ".join(pieces))}</code></div>')
 
 
@@ -178,7 +175,7 @@ def _line(written: str) -> str:
     return f"<div>{words.escaped(visible(written[:TRIED_LIMIT]))}</div>"
 
 
-def round_trip(plan: Plan, lang: Language, tried: str) -> None:
+def round_trip(plan: Plan, t: Translator, tried: str) -> None:
     """The guide's check of data: a text into ids and back, and what was lost on the way."""
     if not tried:
         return
@@ -186,17 +183,17 @@ def round_trip(plan: Plan, lang: Language, tried: str) -> None:
     st.html(
         words.rows(
             [
-                (text(lang, "train.data.pieces"), "inputs", found.tokens.pieces),
-                (text(lang, "train.data.ids"), "plain", [str(i) for i in found.tokens.ids]),
+                (t("train.data.pieces"), "inputs", found.tokens.pieces),
+                (t("train.data.ids"), "plain", [str(i) for i in found.tokens.ids]),
             ]
         )
     )
     key = "train.data.exact" if found.is_exact else "train.data.differs"
     icon = ":material/check:" if found.is_exact else ":material/difference:"
-    st.caption(f"{icon} " + text(lang, key, decoded=code(visible(found.decoded))))
+    st.caption(f"{icon} " + t(key, decoded=code(visible(found.decoded))))
     lost = [part for part, fate in found.parts if fate != "kept"]
     if lost:
-        st.caption(":material/warning: " + text(lang, "train.data.lost", parts=code(visible(" ".join(lost[:10])))))
+        st.caption(":material/warning: " + t("train.data.lost", parts=code(visible(" ".join(lost[:10])))))
 
 
 def with_stride(recipe: Recipe, view: View) -> Recipe:

@@ -17,7 +17,7 @@ from lmviz.train.store.run_table import Run
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import View as Quantisation
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import Language, code, error_text, has, integer, number, plain, text, visible
+from lmviz.ui.text import Translator, code, plain, visible
 from lmviz.ui.training import owner
 from lmviz.ui.training.view import View
 
@@ -27,32 +27,32 @@ MOST_BESIDE = 6
 def buttons(services: Services, view: View, run: Run) -> None:
     """Pause or go on, one step, stop; and the rest behind three dots. For somebody else's run, first whether it is
     meant."""
-    lang, runs = view.lang, services.models.runs
+    t, runs = view.t, services.models.runs
     with st.container(horizontal=True, gap="small", width="content"):
-        may = owner.may_change(run, lang)
+        may = owner.may_change(run, t)
         if run.is_active:
             waits = run.wanted is not None or not may
-            _button(lang, "pause", "pause", lambda: runs.pause(run.id), disabled=waits)
-            _button(lang, "stop", "stop", lambda: runs.stop(run.id), disabled=waits)
+            _button(t, "pause", "pause", lambda: runs.pause(run.id), disabled=waits)
+            _button(t, "stop", "stop", lambda: runs.stop(run.id), disabled=waits)
             if run.wanted is not None and may:  # its process has not done so yet: perhaps it hangs
-                _button(lang, "end", "dangerous", lambda: runs.end(run.id))
+                _button(t, "end", "dangerous", lambda: runs.end(run.id))
         elif run.step < run.steps:
-            _button(lang, "resume", "play_arrow", lambda: runs.resume(run.id), primary=True, disabled=not may)
-            _button(lang, "single", "skip_next", lambda: runs.step(run.id), disabled=not may)
-        with st.popover(text(lang, "train.more"), icon=":material/more_horiz:", key="run_more"):
+            _button(t, "resume", "play_arrow", lambda: runs.resume(run.id), primary=True, disabled=not may)
+            _button(t, "single", "skip_next", lambda: runs.step(run.id), disabled=not may)
+        with st.popover(t("train.more"), icon=":material/more_horiz:", key="run_more"):
             _more(services, view, run, may)
 
 
 def _button(
-    lang: Language, name: str, icon: str, act: Callable[[], object], primary: bool = False, disabled: bool = False
+    t: Translator, name: str, icon: str, act: Callable[[], object], primary: bool = False, disabled: bool = False
 ) -> None:
     st.button(
-        text(lang, f"train.do.{name}"),
+        t(f"train.do.{name}"),
         key=f"do {name}",
         icon=f":material/{icon}:",
         type="primary" if primary else "secondary",
         disabled=disabled,
-        help=text(lang, f"train.do.{name}_help") if has(lang, f"train.do.{name}_help") else None,
+        help=t(f"train.do.{name}_help") if t.has(f"train.do.{name}_help") else None,
         on_click=state.unbroken(lambda: attempt(act)),
     )
 
@@ -62,29 +62,29 @@ def attempt(act: Callable[[], object]) -> None:
     try:
         act()
     except UserError as error:
-        st.toast(error_text(state.view(View).lang, error), icon=":material/error:")
+        st.toast(state.view(View).t.error(error), icon=":material/error:")
 
 
 def _more(services: Services, view: View, run: Run, may: bool) -> None:
-    lang, runs = view.lang, services.models.runs
+    t, runs = view.t, services.models.runs
     st.session_state["run_name"] = run.name
     st.text_input(
-        text(lang, "train.name"),
+        t("train.name"),
         key="run_name",
         max_chars=80,
         disabled=not may,
         on_change=lambda: attempt(lambda: runs.rename(run.id, st.session_state["run_name"])),
     )
     st.button(
-        text(lang, "train.do.duplicate"),
+        t("train.do.duplicate"),
         key="do duplicate",
         icon=":material/content_copy:",
-        help=text(lang, "train.do.duplicate_help"),
+        help=t("train.do.duplicate_help"),
         on_click=lambda: state.go(run="", data=run.id, changes=(), start=None, window=0),
     )
-    sure = st.checkbox(text(lang, "train.do.sure"), key=f"sure {run.id}", disabled=not may)
+    sure = st.checkbox(t("train.do.sure"), key=f"sure {run.id}", disabled=not may)
     st.button(
-        text(lang, "train.do.delete"),
+        t("train.do.delete"),
         key="do delete",
         icon=":material/delete:",
         disabled=not (sure and may),
@@ -99,25 +99,23 @@ def _delete(services: Services, run: str) -> None:
 
 def earlier(services: Services, view: View) -> None:
     """The trainings so far, the newest first; a row opens one."""
-    lang = view.lang
+    t = view.t
     found = services.models.runs.all()
-    unreadable(services, lang)
+    unreadable(services, t)
     if not found:
         return
-    st.markdown(f"**{text(lang, 'train.earlier')}**")
+    st.markdown(f"**{t('train.earlier')}**")
     columns: dict[str, list[object]] = {
-        text(lang, "train.name"): [run.name for run in found],
-        text(lang, "train.state"): [text(lang, f"train.is.{run.state}") for run in found],
-        text(lang, "train.loss"): [_nats(lang, run.loss) for run in found],
-        text(lang, "train.best_loss"): [_nats(lang, run.best_loss) for run in found],
-        text(lang, "train.step"): [f"{integer(lang, run.step)} / {integer(lang, run.steps)}" for run in found],
-        text(lang, "train.parameters"): [
-            integer(lang, n) if (n := run.facts.get("n_parameters")) else "" for run in found
-        ],
+        t("train.name"): [run.name for run in found],
+        t("train.state"): [t(f"train.is.{run.state}") for run in found],
+        t("train.loss"): [_nats(t, run.loss) for run in found],
+        t("train.best_loss"): [_nats(t, run.best_loss) for run in found],
+        t("train.step"): [f"{t.integer(run.step)} / {t.integer(run.steps)}" for run in found],
+        t("train.parameters"): [t.integer(n) if (n := run.facts.get("n_parameters")) else "" for run in found],
     }
     if not all(map(owner.is_mine, found)):
-        mine, theirs = text(lang, "train.whose.mine"), text(lang, "train.whose.theirs")
-        columns[text(lang, "train.whose")] = [mine if owner.is_mine(run) else theirs for run in found]
+        mine, theirs = t("train.whose.mine"), t("train.whose.theirs")
+        columns[t("train.whose")] = [mine if owner.is_mine(run) else theirs for run in found]
     chosen = st.dataframe(
         columns,
         key="earlier",
@@ -132,51 +130,51 @@ def earlier(services: Services, view: View) -> None:
         st.rerun()
 
 
-def unreadable(services: Services, lang: Language) -> None:
+def unreadable(services: Services, t: Translator) -> None:
     """Entries of the list that make no sense: they are named, and can be deleted."""
     for one in services.models.runs.unreadable():
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.warning(error_text(lang, one.why))
+            st.warning(t.error(one.why))
             st.button(
-                text(lang, "train.do.delete"),
+                t("train.do.delete"),
                 key=f"delete {one.id}",
                 icon=":material/delete:",
                 on_click=lambda run=one.id: attempt(lambda: services.models.runs.delete(run)),
             )
 
 
-def _nats(lang: Language, loss: float | None) -> str:
-    return "–" if loss is None else number(lang, loss, 4)
+def _nats(t: Translator, loss: float | None) -> str:
+    return "–" if loss is None else t.number(loss, 4)
 
 
 def compare(services: Services, view: View, run: Run) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
-    lang = view.lang
+    t = view.t
     if run.recipe.quantisation.rounds:
-        place = Quantisation(lang=lang, section="aware", run=run.id)
-        shell.link(text(lang, "train.compare.rounding"), place, "quantisation")
+        place = Quantisation(lang=t.language, section="aware", run=run.id)
+        shell.link(t("train.compare.rounding"), place, "quantisation")
     others = {one.id: one for one in services.models.runs.all() if one.id != run.id}
     if not others:
-        st.caption(text(lang, "train.compare.none"))
+        st.caption(t("train.compare.none"))
         return
     st.session_state["beside"] = [name for name in view.beside if name in others]
     chosen = widgets.multiselect(
-        text(lang, "train.compare.with"),
+        t("train.compare.with"),
         list(others),
         key="beside",
-        format_func=lambda name: f"{others[name].name} · {integer(lang, others[name].step)}",
+        format_func=lambda name: f"{others[name].name} · {t.integer(others[name].step)}",
         max_selections=MOST_BESIDE,
-        placeholder=text(lang, "train.one.choose"),
+        placeholder=t("train.one.choose"),
         on_change=lambda: state.go(beside=tuple(st.session_state["beside"])),
     )
     shown = [run, *(others[name] for name in chosen)]
-    rows = {text(lang, "train.compare.setting"): [plain(one.name) for one in shown]}
-    rows[text(lang, "train.loss")] = [_nats(lang, one.loss) for one in shown]
-    rows[text(lang, "train.best")] = [
-        "–" if one.best_loss is None else f"{number(lang, one.best_loss, 4)} ({integer(lang, one.best_step or 0)})"
+    rows = {t("train.compare.setting"): [plain(one.name) for one in shown]}
+    rows[t("train.loss")] = [_nats(t, one.loss) for one in shown]
+    rows[t("train.best")] = [
+        "–" if one.best_loss is None else f"{t.number(one.best_loss, 4)} ({t.integer(one.best_step or 0)})"
         for one in shown
     ]
-    rows[text(lang, "train.step")] = [integer(lang, one.step) for one in shown]
+    rows[t("train.step")] = [t.integer(one.step) for one in shown]
     for difference in differences([one.recipe for one in shown]):
         rows[f"`{difference.name}`"] = [plain(visible(str(value))) for value in difference.values]
     heads, *lines = ["| " + " | ".join([name, *values]) + " |" for name, values in rows.items()]
@@ -185,10 +183,10 @@ def compare(services: Services, view: View, run: Run) -> None:
 
 def export(services: Services, view: View, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
-    lang = view.lang
+    t = view.t
     stops = services.models.runs.stops(run.id)
     if not stops:
-        st.caption(text(lang, "train.export.nothing"))
+        st.caption(t("train.export.nothing"))
         return
     steps = [stop.step for stop in stops]
     step = view.step if view.step in steps else steps[-1]
@@ -196,16 +194,16 @@ def export(services: Services, view: View, run: Run) -> None:
     with left:
         st.session_state["export_step"] = step
         widgets.select_slider(
-            text(lang, "train.export.step"),
+            t("train.export.step"),
             steps,
             key="export_step",
-            format_func=lambda step: integer(lang, step),
+            format_func=lambda step: t.integer(step),
             on_change=lambda: state.go(step=st.session_state["export_step"]),
         )
-        place = StepThrough(lang=lang, model=RunModel(run.id, step))
-        shell.link(text(lang, "train.export.open"), place)
+        place = StepThrough(lang=t.language, model=RunModel(run.id, step))
+        shell.link(t("train.export.open"), place)
         st.button(
-            text(lang, "train.export.start"),
+            t("train.export.start"),
             icon=":material/restart_alt:",
             key="start_here",
             on_click=lambda: state.go(
@@ -213,7 +211,7 @@ def export(services: Services, view: View, run: Run) -> None:
             ),
         )
         st.download_button(
-            text(lang, "train.export.download"),
+            t("train.export.download"),
             lambda: services.models.runs.zipped(run.id, step),
             file_name=f"{folder_name(run.name, step)}.zip",
             mime="application/zip",
@@ -221,10 +219,10 @@ def export(services: Services, view: View, run: Run) -> None:
             on_click="ignore",
             key="download",
         )
-        if st.button(text(lang, "train.export.folder"), icon=":material/folder:", key="export_folder"):
+        if st.button(t("train.export.folder"), icon=":material/folder:", key="export_folder"):
             folder = services.models.runs.export(run.id, step)
-            st.success(text(lang, "train.export.written", folder=code(str(folder))))
-            shell.link(text(lang, "train.export.open_folder"), StepThrough(lang=lang, model=Folder(str(folder))))
+            st.success(t("train.export.written", folder=code(str(folder))))
+            shell.link(t("train.export.open_folder"), StepThrough(lang=t.language, model=Folder(str(folder))))
     with right:
-        st.caption(text(lang, "train.export.recipe"))
+        st.caption(t("train.export.recipe"))
         st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", height=260)

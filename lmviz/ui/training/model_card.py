@@ -16,7 +16,7 @@ from lmviz.train.plan import Plan
 from lmviz.train.recipe import Recipe
 from lmviz.ui import drawn, state, widgets
 from lmviz.ui.choices import one_of, with_runs
-from lmviz.ui.text import Language, integer, number, text
+from lmviz.ui.text import Translator
 from lmviz.ui.training import words
 from lmviz.ui.training.charts import SERIES
 from lmviz.ui.training.pictures_types import Sizes
@@ -35,11 +35,11 @@ RUNS_LISTED = 20  # of the trainings, the latest
 
 def choices(services: Services, view: View, recipe: Recipe) -> None:
     """Architecture, start and sizes. A model to start from brings its sizes with it."""
-    lang, fixed = view.lang, bool(view.start)
+    t, fixed = view.t, bool(view.start)
     widgets.segmented_control(
-        text(lang, "train.model.architecture"),
+        t("train.model.architecture"),
         list(ARCHITECTURES),
-        format_func=lambda name: text(lang, f"train.model.{name}"),
+        format_func=lambda name: t(f"train.model.{name}"),
         required=True,
         disabled=fixed,
         **bound(recipe, "model.architecture"),
@@ -61,10 +61,10 @@ def options(recipe: Recipe, name: str) -> list[int]:
 
 def _size(view: View, recipe: Recipe, name: str) -> None:
     widgets.select_slider(
-        text(view.lang, f"train.model.{name}"),
+        view.t(f"train.model.{name}"),
         options(recipe, name),
         disabled=bool(view.start),
-        help=f"`{name}` – " + text(view.lang, f"train.model.{name}.help"),
+        help=f"`{name}` – " + view.t(f"train.model.{name}.help"),
         **bound(recipe, f"model.{name}"),
     )
 
@@ -72,22 +72,23 @@ def _size(view: View, recipe: Recipe, name: str) -> None:
 def count(plan: Plan, view: View) -> None:
     """The number of parameters and what they are for, now and for every place of every slider: the browser follows a
     slider while it is dragged."""
+    t = view.t
     shown: Sizes = {
-        "names": [text(view.lang, f"train.part.{part.name}") for part in plan.parts],
+        "names": [t(f"train.part.{part.name}") for part in plan.parts],
         "colours": [SERIES[i % len(SERIES)] for i in range(len(plan.parts))],
         "parts": shapes(plan.config),
         "options": {
             name: [shapes(with_size(plan.config, name, size)) for size in options(plan.recipe, name)] for name in SIZES
         },
     }
-    drawn.show("training/sizes", shown, view.lang, key="sizes")
-    st.caption(_beside(plan, view.lang))
+    drawn.show("training/sizes", shown, t, key="sizes")
+    st.caption(_beside(plan, t))
 
 
-def _beside(plan: Plan, lang: Language) -> str:
+def _beside(plan: Plan, t: Translator) -> str:
     """How many times larger GPT-2 and ChatGPT are."""
-    small, large = (_short(lang, one.n_parameters / plan.n_parameters) for one in COMPARED)
-    return text(lang, "train.model.beside", small=small, large=large)
+    small, large = (_short(t, one.n_parameters / plan.n_parameters) for one in COMPARED)
+    return t("train.model.beside", small=small, large=large)
 
 
 def with_size(config: Config, name: str, size: int) -> Config:
@@ -103,57 +104,56 @@ def shapes(config: Config) -> list[list[int]]:
 
 def more(services: Services, plan: Plan, view: View) -> None:
     """Every part with its count, memory, well-known models, and where the numbers start."""
-    lang, recipe = view.lang, plan.recipe
-    with st.expander(text(lang, "train.model.more"), on_change="rerun", key="model_more") as shown:
+    t, recipe = view.t, plan.recipe
+    with st.expander(t("train.model.more"), on_change="rerun", key="model_more") as shown:
         if not shown.open:
             return
         memory = plan.memory
         st.caption(
-            text(
-                lang,
+            t(
                 "train.model.memory",
-                total=_megabytes(lang, memory.total),
-                activations=_megabytes(lang, memory.activations),
+                total=_megabytes(t, memory.total),
+                activations=_megabytes(t, memory.activations),
             )
         )
-        known(plan, lang)
+        known(plan, t)
         _size(view, recipe, "n_ctx")
         _start(services, view)
 
 
-def known(plan: Plan, lang: Language) -> None:
+def known(plan: Plan, t: Translator) -> None:
     """The model beside some that people have heard of."""
     lines = "".join(
         f'<tr title="{words.escaped(one.source)}"><td>{words.escaped(one.name)} ({one.year})</td>'
-        f'<td class="n">{"≈ " if one.is_estimate else ""}{_short(lang, one.n_parameters)}</td>'
-        f'<td class="n">× {_short(lang, one.n_parameters / plan.n_parameters)}</td></tr>'
+        f'<td class="n">{"≈ " if one.is_estimate else ""}{_short(t, one.n_parameters)}</td>'
+        f'<td class="n">× {_short(t, one.n_parameters / plan.n_parameters)}</td></tr>'
         for one in KNOWN_MODELS
     )
-    st.caption(text(lang, "train.model.known"))
+    st.caption(t("train.model.known"))
     st.html(f'<table class="lt-parts">{lines}</table>')
 
 
 def _start(services: Services, view: View) -> None:
     """Random numbers, a sample model, or the last checkpoint of a run."""
-    lang = view.lang
-    names = {"": text(lang, "train.model.from_scratch"), **with_runs(services, lang, RUNS_LISTED)}
+    t = view.t
+    names = {"": t("train.model.from_scratch"), **with_runs(services, t, RUNS_LISTED)}
     one_of(
-        text(lang, "train.model.start"),
+        t("train.model.start"),
         names,
         str(view.start or ""),
         state.bound("start"),
-        help=text(lang, "train.model.start_help"),
+        help=t("train.model.start_help"),
     )
 
 
-def _short(lang: Language, count: float) -> str:
+def _short(t: Translator, count: float) -> str:
     """A large count in words: 124 million."""
     for unit, size in (("billion", 1e9), ("million", 1e6)):
         if count >= size:
-            n = number(lang, count / size, 0) if count >= 10 * size else number(lang, count / size, 1)
-            return text(lang, f"train.count.{unit}", number=n)
-    return integer(lang, round(count))
+            n = t.number(count / size, 0) if count >= 10 * size else t.number(count / size, 1)
+            return t(f"train.count.{unit}", number=n)
+    return t.integer(round(count))
 
 
-def _megabytes(lang: Language, n_bytes: int) -> str:
-    return number(lang, n_bytes / MEGABYTE, 1 if n_bytes >= MEGABYTE else 2)
+def _megabytes(t: Translator, n_bytes: int) -> str:
+    return t.number(n_bytes / MEGABYTE, 1 if n_bytes >= MEGABYTE else 2)

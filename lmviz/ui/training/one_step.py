@@ -16,7 +16,6 @@ from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.clicker import clicker
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import error_text, exact, integer, number, text
 from lmviz.ui.training.scenes import SCENES, backwards
 from lmviz.ui.training.view import View
 
@@ -35,7 +34,7 @@ def _step(services: Services) -> None:
     if replay.beat(SLOW, BEAT):
         state.go(scene=scene, cell=None)
         view = state.view(View)
-    lang = view.lang
+    t = view.t
     try:
         run = services.models.runs.get(view.run)
         step = view.opened or min(1, run.steps)
@@ -48,7 +47,7 @@ def _step(services: Services) -> None:
         SCENES[view.scene](services, state.view(View), opened, walked)
         _door(services, view, run, step, walked)
     except UserError as error:
-        st.warning(error_text(lang, error))
+        st.warning(t.error(error))
     state.write()
 
 
@@ -58,11 +57,11 @@ def _walked(services: Services, run: Training, step: int, window: int) -> Record
 
 def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGenerator:
     """The step, the text, the scene; returns the place beside them for the way on."""
-    lang = view.lang
+    t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.session_state["opened"] = step
         st.number_input(
-            text(lang, "train.one.step"),
+            t("train.one.step"),
             1,
             run.steps,
             key="opened",
@@ -71,40 +70,40 @@ def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGene
         )
         st.session_state["opened_window"] = view.window
         st.number_input(
-            text(lang, "train.one.window"),
+            t("train.one.window"),
             0,
             key="opened_window",
             width=150,
-            help=text(lang, "train.one.window_help"),
+            help=t("train.one.window_help"),
             on_change=lambda: state.go(window=st.session_state["opened_window"], cell=None),
         )
         st.session_state["scene"] = view.scene
         widgets.segmented_control(
-            text(lang, "train.one.scenes"),
+            t("train.one.scenes"),
             list(SCENES),
             key="scene",
             required=True,
             label_visibility="collapsed",
-            format_func=lambda scene: f"{scene} · {text(lang, f'train.one.scene.{scene}')}",
+            format_func=lambda scene: f"{scene} · {t(f'train.one.scene.{scene}')}",
             on_change=lambda: state.go(scene=st.session_state["scene"], cell=None),
         )
         between = st.container(horizontal=True, width="content")
-        replay.player(SLOW, text(lang, "train.one.slow"), text(lang, "train.one.stop"), "slow_motion_video")
+        replay.player(SLOW, t("train.one.slow"), t("train.one.stop"), "slow_motion_video")
     return between
 
 
 def _scenes(view: View, opened: OpenedStep) -> None:
-    lang = view.lang
+    t = view.t
     details = {
-        "step": integer(lang, opened.step),
-        "windows": integer(lang, len(opened.batch)),
-        "targets": integer(lang, opened.batch.n_targets),
-        "loss": number(lang, opened.loss, 4),
-        "norm": number(lang, opened.grad_norm, 4),
-        "rate": exact(lang, opened.rate),
+        "step": t.integer(opened.step),
+        "windows": t.integer(len(opened.batch)),
+        "targets": t.integer(opened.batch.n_targets),
+        "loss": t.number(opened.loss, 4),
+        "norm": t.number(opened.grad_norm, 4),
+        "rate": t.exact(opened.rate),
         "n": len(opened.batch),
     }
-    st.markdown(f"**{view.scene}.** " + text(lang, f"train.one.say.{view.scene}", **details))
+    st.markdown(f"**{view.scene}.** " + t(f"train.one.say.{view.scene}", **details))
 
 
 def _stops(opened: OpenedStep, walked: Recording) -> list[tuple[int, str]]:
@@ -124,7 +123,7 @@ def _moves(view: View, stops: list[tuple[int, str]]) -> None:
 
     for name, icon, to, shortcut in (("back", "left", at - 1, "Left"), ("next", "right", at + 1, "Right")):
         st.button(
-            text(view.lang, f"train.one.{name}"),
+            view.t(f"train.one.{name}"),
             icon=f":material/chevron_{icon}:",
             key=f"one_{name}",
             type="primary" if name == "next" else "secondary",
@@ -137,15 +136,16 @@ def _moves(view: View, stops: list[tuple[int, str]]) -> None:
 
 def _door(services: Services, view: View, run: Training, step: int, walked: Recording) -> None:
     """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
+    t = view.t
     bad = first_bad(walked.trace)
     if bad is None:
         place = StepThrough(lang=view.lang, model=walked.request.model)
         if view.scene == 4 and view.look in walked.trace:
             place = replace(place, step=view.look, grad=True)
-        shell.link(text(view.lang, "train.one.open"), place)
+        shell.link(t("train.one.open"), place)
         return
     what = "train.one.bad_gradient" if bad.is_gradient else "train.one.bad"
-    st.warning(text(view.lang, what, tensor=f"`{bad.address}`"), icon=":material/bug_report:")
+    st.warning(t(what, tensor=f"`{bad.address}`"), icon=":material/bug_report:")
     row = bad.cell[0] if len(bad.cell) > 1 else walked.row
     place = StepThrough(
         lang=view.lang,
@@ -155,4 +155,4 @@ def _door(services: Services, view: View, run: Training, step: int, walked: Reco
         cell=(bad.address, bad.cell),
         grad=bad.is_gradient,
     )
-    shell.link(text(view.lang, "train.one.open_bad"), place)
+    shell.link(t("train.one.open_bad"), place)

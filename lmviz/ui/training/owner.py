@@ -9,19 +9,19 @@ import streamlit as st
 
 from lmviz.train.store.run_table import Run
 from lmviz.ui import drawn, state
-from lmviz.ui.text import Language, plain, text
+from lmviz.ui.text import Translator, plain
 from lmviz.ui.training.pictures_types import Owner
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 _TOKENS = "owner.tokens"
 
 
-def ask(lang: Language) -> None:
+def ask(t: Translator) -> None:
     """Let the browser say who it is; one that does not know yet keeps the number that this session has drawn."""
     with st.container(key="owner"):  # of which nothing is seen
         known = tokens()
         content: Owner = {"fresh": known[-1], "known": list(known)}
-        drawn.show("training/owner", content, lang, "owner_of_runs", _told)
+        drawn.show("training/owner", content, t, "owner_of_runs", _told)
 
 
 def tokens() -> tuple[str, ...]:
@@ -53,10 +53,10 @@ def _key(run: Run) -> str:
     return f"theirs {run.id}"
 
 
-def may_change(run: Run, lang: Language) -> bool:
+def may_change(run: Run, t: Translator) -> bool:
     """Whether this visitor may stop, rename or delete a run; of somebody else's, only after saying that it is meant."""
     if is_mine(run):
         return True
-    with st.popover(text(lang, "train.theirs"), icon=":material/person:", key="theirs"):
-        st.markdown(text(lang, "train.theirs.say", name=plain(run.name)))
-        return st.checkbox(text(lang, "train.theirs.sure"), key=_key(run))
+    with st.popover(t("train.theirs"), icon=":material/person:", key="theirs"):
+        st.markdown(t("train.theirs.say", name=plain(run.name)))
+        return st.checkbox(t("train.theirs.sure"), key=_key(run))

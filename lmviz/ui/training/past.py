@@ -19,7 +19,7 @@ from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import matrices, replay, shell, state, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import View as StepThrough
-from lmviz.ui.text import Language, code, error_text, integer, text, visible
+from lmviz.ui.text import Translator, code, visible
 from lmviz.ui.training import charts
 from lmviz.ui.training.curves import table_of
 from lmviz.ui.training.view import View
@@ -34,7 +34,7 @@ PLAYING = "train.playing"
 def time_travel(services: Services, view: View, run: Training) -> None:
     """The slider and what it moves."""
     if not services.models.runs.stops(run.id):
-        st.caption(text(view.lang, "train.export.nothing"))
+        st.caption(view.t("train.export.nothing"))
         return
     st.fragment(_journey, run_every=replay.beat(PLAYING, BEAT))(services)
 
@@ -54,36 +54,36 @@ def _journey(services: Services) -> None:
         b = read_at(services, run, view.b_step, prompt) if view.b_step in steps and view.b_step != step else None
         _pictures(services, view, run, steps, a, b)
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
     state.write()
 
 
 def _controls(services: Services, view: View, steps: list[int], step: int) -> None:
-    lang = view.lang
+    t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        replay.player(PLAYING, text(lang, "train.time.play"), text(lang, "train.time.pause"))
+        replay.player(PLAYING, t("train.time.play"), t("train.time.pause"))
         st.session_state["time_step"] = step
         widgets.select_slider(
-            text(lang, "train.time.step"),
+            t("train.time.step"),
             steps,
             key="time_step",
-            format_func=lambda one: integer(lang, one),
+            format_func=lambda one: t.integer(one),
             on_change=lambda: state.go(step=st.session_state["time_step"]),
         )
         st.session_state["time_b"] = view.b_step if view.b_step in steps else -1
         widgets.selectbox(
-            text(lang, "train.time.compare"),
+            t("train.time.compare"),
             [-1, *steps],
             key="time_b",
             width=190,
-            format_func=lambda one: text(lang, "train.time.alone") if one < 0 else integer(lang, one),
+            format_func=lambda one: t("train.time.alone") if one < 0 else t.integer(one),
             on_change=lambda: state.go(b_step=st.session_state["time_b"]),
         )
         st.session_state["time_prompt"] = (
             view.prompt if view.prompt is not None else first_prompt(services, _run(services, view))
         )
         st.text_input(
-            text(lang, "train.time.prompt"),
+            t("train.time.prompt"),
             key="time_prompt",
             width=190,
             max_chars=200,
@@ -128,15 +128,15 @@ def _pictures(
     place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt)
     if b is not None:
         place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt, b_model=b.request.model)
-    shell.link(text(view.lang, "train.export.open"), place)
+    shell.link(view.t("train.export.open"), place)
 
 
 def predictions(
     services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The probability of each next token; the same tokens in the same order at every time."""
-    lang = view.lang
-    st.markdown(f"**{text(lang, 'train.time.predictions', prompt=code(visible(a.request.prompt)))}**")
+    t = view.t
+    st.markdown(f"**{t('train.time.predictions', prompt=code(visible(a.request.prompt)))}**")
     last = _probs(read_at(services, run, steps[-1], a.request.prompt))
     ids = sorted(np.argsort(-last, kind="stable")[:TOKENS_SHOWN].tolist())
     table: dict[str, list[Any]] = {"token": [], "p": [], "time": []}
@@ -145,22 +145,22 @@ def predictions(
             probs = _probs(one)
             table["token"] += [_distinct(one, i) for i in ids]
             table["p"] += [float(probs[i]) for i in ids]
-            table["time"] += [_time(lang, one)] * len(ids)
+            table["time"] += [_time(t, one)] * len(ids)
     times = tuple(dict.fromkeys(table["time"]))
-    spec = _bar_spec(lang, tuple(_distinct(a, i) for i in ids), times)
+    spec = _bar_spec(t, tuple(_distinct(a, i) for i in ids), times)
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_predictions")
 
 
 @lru_cache(maxsize=64)
-def _bar_spec(lang: Language, tokens: tuple[str, ...], times: tuple[str, ...]) -> dict[str, Any]:
-    words = {name: text(lang, f"train.chart.{name}") for name in ("token", "p", "time")}
-    return charts.bar_chart(words, tokens, times, HEIGHT, lang)
+def _bar_spec(t: Translator, tokens: tuple[str, ...], times: tuple[str, ...]) -> dict[str, Any]:
+    words = {name: t(f"train.chart.{name}") for name in ("token", "p", "time")}
+    return charts.bar_chart(words, tokens, times, HEIGHT, t)
 
 
 @lru_cache(maxsize=64)
-def _map_spec(lang: Language, domain: tuple[float, float, float, float], times: tuple[str, ...]) -> dict[str, Any]:
-    words = {name: text(lang, f"train.chart.{name}") for name in ("x", "y", "token", "time")}
-    return charts.map_chart(words, domain, times, HEIGHT, lang)
+def _map_spec(t: Translator, domain: tuple[float, float, float, float], times: tuple[str, ...]) -> dict[str, Any]:
+    words = {name: t(f"train.chart.{name}") for name in ("x", "y", "token", "time")}
+    return charts.map_chart(words, domain, times, HEIGHT, t)
 
 
 def _probs(run: Recording) -> Array:
@@ -175,32 +175,30 @@ def _distinct(run: Recording, token: int) -> str:
     return visible(run.piece(token))
 
 
-def _time(lang: Language, run: Recording) -> str:
-    return text(lang, "train.time.at", step=integer(lang, _step_of(run)))
+def _time(t: Translator, run: Recording) -> str:
+    return t("train.time.at", step=t.integer(_step_of(run)))
 
 
 def attention(view: View, a: Recording, b: Recording | None) -> None:
     """One pattern: who reads whom."""
-    lang = view.lang
+    t = view.t
     patterns = [step.address for step in a.trace if step.address.endswith(".pattern")]
     n_heads = a.checkpoint.config.n_heads
     names = [(address, head) for address in patterns for head in range(n_heads)]
     if not names:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{text(lang, 'train.time.attention')}**", width="content")
+        st.markdown(f"**{t('train.time.attention')}**", width="content")
         chosen = names[0]
         if len(names) > 1:
             chosen = names[
                 widgets.selectbox(
-                    text(lang, "train.time.head"),
+                    t("train.time.head"),
                     range(len(names)),
                     key="time_head",
                     label_visibility="collapsed",
                     width=190,
-                    format_func=lambda i: text(
-                        lang, "train.time.layer_head", layer=names[i][0].split(".")[1], head=names[i][1]
-                    ),
+                    format_func=lambda i: t("train.time.layer_head", layer=names[i][0].split(".")[1], head=names[i][1]),
                 )
             ]
     address, head = chosen
@@ -210,7 +208,7 @@ def attention(view: View, a: Recording, b: Recording | None) -> None:
         shown = [Matrix(grids[0], "pattern", ("query", "key"), pieces, pieces, part="pattern", share=True, result=True)]
     else:
         shown = matrices.three(grids, ("pattern",), ("query", "key"), (pieces, pieces), part="pattern", peak=1.0)
-    matrices.show(shown, lang, key="time_attention", height=HEIGHT, together=True)
+    matrices.show(shown, t, key="time_attention", height=HEIGHT, together=True)
 
 
 def _grid(run: Recording, address: str, head: int) -> Array:
@@ -224,8 +222,8 @@ def embeddings(
     services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
-    lang = view.lang
-    st.markdown(f"**{text(lang, 'train.time.embeddings')}**", help=text(lang, "train.time.embeddings_help"))
+    t = view.t
+    st.markdown(f"**{t('train.time.embeddings')}**", help=t("train.time.embeddings_help"))
     last = _weight(services, run, steps[-1], "tok_embed.weight")[:MAP_LIMIT]
     plane = pca(last)
     everywhere = np.concatenate([plane.place(_weight(services, run, s, "tok_embed.weight")[:MAP_LIMIT]) for s in steps])
@@ -239,20 +237,20 @@ def embeddings(
             table["y"] += points[:, 1].tolist()
             table["token"] += [visible(one.piece(i)) for i in range(len(points))]
             table["id"] += range(len(points))
-            table["time"] += [_time(lang, one)] * len(points)
+            table["time"] += [_time(t, one)] * len(points)
     times = tuple(dict.fromkeys(table["time"]))
-    spec = _map_spec(lang, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
+    spec = _map_spec(t, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_map")
 
 
 def weight(services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
     """One weight matrix, on a scale that stays the same over time."""
-    lang = view.lang
+    t = view.t
     names = [name for name, tensor in a.checkpoint.model.named_parameters() if tensor.ndim == 2]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{text(lang, 'train.time.weight')}**", width="content")
+        st.markdown(f"**{t('train.time.weight')}**", width="content")
         name = widgets.selectbox(
-            text(lang, "train.time.weight"), names, key="time_weight", label_visibility="collapsed", width=240
+            t("train.time.weight"), names, key="time_weight", label_visibility="collapsed", width=240
         )
     grids = [_weight(services, run, _step_of(one), name) for one in (a, b) if one is not None]
     peak = max(float(np.abs(_weight(services, run, step, name)).max()) for step in steps)
@@ -262,7 +260,7 @@ def weight(services: Services, view: View, run: Training, steps: list[int], a: R
         shown = [Matrix(grids[0], name, axes, rows, part="weight", peak=peak, result=True)]
     else:
         shown = matrices.three(grids, (name,), axes, (rows, ()), part="weight", peak=peak)
-    matrices.show(shown, lang, key="time_matrix", height=HEIGHT, together=True)
+    matrices.show(shown, t, key="time_matrix", height=HEIGHT, together=True)
 
 
 def _weight(services: Services, run: Training, step: int, name: str) -> Array:

@@ -12,7 +12,7 @@ from lmviz.train.plan import Plan
 from lmviz.train.recipe import Recipe
 from lmviz.train.texts import PRESETS
 from lmviz.ui import lesson, state
-from lmviz.ui.text import Language, error_text, integer, text
+from lmviz.ui.text import Translator
 from lmviz.ui.training import data_card, manage, model_card, owner, training_card
 from lmviz.ui.training.planned import base_recipe, own_text, recipe_of
 from lmviz.ui.training.view import OWN, TWO_WORDS, View
@@ -20,18 +20,18 @@ from lmviz.ui.training.view import OWN, TWO_WORDS, View
 
 def plan(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     """Data, model, optimiser; and Train, in the row on top, so that it is always in sight."""
-    lang = view.lang
+    t = view.t
     left, middle, right = st.columns(3, gap="medium")
     data, model, training = (column.container(border=True) for column in (left, middle, right))
     for i, (place, name) in enumerate(((data, "data"), (model, "model"), (training, "optimizer")), start=1):
-        place.markdown(f"#### {i} · {text(lang, f'train.{name}.title')}")
+        place.markdown(f"#### {i} · {t(f'train.{name}.title')}")
     recipe = _recipe(services, view, data)
     with data:
         data_card.choices(services, view, recipe)
     if recipe is None:
         for card in (model, training):
-            card.caption(text(lang, "train.waits"))
-        _go(row, lang)
+            card.caption(t("train.waits"))
+        _go(row, t)
         return
     with model:
         above = st.container()
@@ -40,7 +40,7 @@ def plan(services: Services, view: View, row: st.delta_generator.DeltaGenerator)
         training_card.choices(view, recipe)
     planned = _planned(services, view, recipe, data)
     if planned is None:
-        _go(row, lang)
+        _go(row, t)
         return
     with data:
         data_card.preview(planned, view)
@@ -50,10 +50,10 @@ def plan(services: Services, view: View, row: st.delta_generator.DeltaGenerator)
         model_card.more(services, planned, view)
     with training:
         training_card.more(planned, view)
-    _go(row, lang, lambda: start(services, planned))
+    _go(row, t, lambda: start(services, planned))
     if any(path.startswith("model.") for path, _ in view.changes):
         lesson.done("sizes")
-    lesson.exercises(lang, "training", sizes=text(lang, "lesson.sizes.found", n=integer(lang, planned.n_parameters)))
+    lesson.exercises(t, "training", sizes=t("lesson.sizes.found", n=t.integer(planned.n_parameters)))
     if view.data != OWN:
         manage.earlier(services, view)
     if trouble := state.take("train.trouble", None):
@@ -67,7 +67,7 @@ def _recipe(services: Services, view: View, where: st.delta_generator.DeltaGener
             return None  # the empty box says what to do
         return data_card.with_stride(recipe_of(services, view), view)
     except UserError as error:
-        where.warning(error_text(view.lang, error))
+        where.warning(view.t.error(error))
         return None
 
 
@@ -76,14 +76,14 @@ def _planned(services: Services, view: View, recipe: Recipe, where: st.delta_gen
     try:
         return services.training.plan(recipe, view.start)
     except UserError as error:
-        where.warning(error_text(view.lang, error))
+        where.warning(view.t.error(error))
         return None
 
 
-def _go(row: st.delta_generator.DeltaGenerator, lang: Language, train: Callable[[], None] | None = None) -> None:
+def _go(row: st.delta_generator.DeltaGenerator, t: Translator, train: Callable[[], None] | None = None) -> None:
     """The button that trains. It stays in sight where there is nothing to train yet."""
     row.button(
-        text(lang, "train.go"),
+        t("train.go"),
         key="go",
         type="primary",
         icon=":material/play_arrow:",
@@ -98,7 +98,7 @@ def start(services: Services, planned: Plan) -> None:
     try:
         run = services.training.train(planned.recipe, name_of(services, planned, view), view.start, owner.tokens()[-1])
     except UserError as error:
-        state.keep("train.trouble", error_text(view.lang, error))
+        state.keep("train.trouble", view.t.error(error))
         return
     if planned.recipe.training.steps > planned_steps(services, view):
         lesson.done("longer")
@@ -116,8 +116,8 @@ def name_of(services: Services, planned: Plan, view: View) -> str:
     if view.data == TWO_WORDS:
         name = " → ".join(planned.recipe.data.texts[0].split())
     elif view.data in PRESETS:
-        name = text(view.lang, f"train.data.{view.data}.short")
-    name = name or text(view.lang, "train.data.own.short")
+        name = view.t(f"train.data.{view.data}.short")
+    name = name or view.t("train.data.own.short")
     taken = {run.name for run in services.models.runs.all()}
     numbers = (f"{name} {n}" for n in range(2, len(taken) + 3))
     return name if name not in taken else next(one for one in numbers if one not in taken)

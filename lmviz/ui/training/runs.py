@@ -8,7 +8,7 @@ from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
 from lmviz.ui import state
 from lmviz.ui.choices import one_of
-from lmviz.ui.text import Language, integer, text
+from lmviz.ui.text import Translator
 from lmviz.ui.training.view import View
 
 MARKS = {
@@ -33,17 +33,18 @@ def chosen(services: Services, view: View) -> Run | None:
 def gone(view: View) -> None:
     """Say that the run of the view is no more."""
     if view.run:
-        st.info(text(view.lang, "train.gone"))
+        st.info(view.t("train.gone"))
 
 
 def _choice(found: tuple[Run, ...], view: View) -> None:
     """The plan of a new training, or one of the runs."""
-    names = {"": text(view.lang, "train.new")} | {run.id: _label(run, view.lang) for run in found}
+    t = view.t
+    names = {"": t("train.new")} | {run.id: _label(run, t) for run in found}
     bound = state.bound("run", tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
-    one_of(text(view.lang, "train.choose"), names, view.run, bound, label_visibility="collapsed", width=320)
+    one_of(t("train.choose"), names, view.run, bound, label_visibility="collapsed", width=320)
 
 
-def _label(run: Run, lang: Language) -> str:
+def _label(run: Run, t: Translator) -> str:
     """State and name, and the step at which it stands still: while it moves, the list is not drawn anew."""
     label = f"{MARKS[run.state]} {run.name}"
-    return label if run.is_active else f"{label} · {integer(lang, run.step)}"
+    return label if run.is_active else f"{label} · {t.integer(run.step)}"

@@ -16,7 +16,7 @@ from lmviz.train.opened import OpenedStep
 from lmviz.train.preview import aligned
 from lmviz.ui import matrices, state, widgets, worked
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.text import Language, number, text, visible
+from lmviz.ui.text import Translator, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.view import View
 
@@ -27,13 +27,13 @@ Cell = tuple[int, ...]
 
 def sample(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Some texts of the batch: what is read, and below it what is to be predicted."""
-    lang = view.lang
+    t = view.t
     for one in aligned(opened.batch, walked.checkpoint.tokenizer, walked.row, NEIGHBOURS):
         st.html(
             words.rows(
                 [
-                    (text(lang, "train.data.inputs"), "inputs", one.inputs),
-                    (text(lang, "train.data.targets"), "targets", one.targets),
+                    (t("train.data.inputs"), "inputs", one.inputs),
+                    (t("train.data.targets"), "targets", one.targets),
                 ]
             )
         )
@@ -62,7 +62,7 @@ def predict(services: Services, view: View, opened: OpenedStep, walked: Recordin
         result=True,
         changed=marked,
     )
-    matrices.show([shown], view.lang, key="step_probs", height=HEIGHT)
+    matrices.show([shown], view.t, key="step_probs", height=HEIGHT)
 
 
 def _length(opened: OpenedStep, row: int) -> int:
@@ -73,7 +73,7 @@ def _length(opened: OpenedStep, row: int) -> int:
 
 def loss(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """−ln p of each target of the text; and how the mean over the whole batch comes to the loss of the step."""
-    lang, row = view.lang, walked.row
+    t, row = view.t, walked.row
     n_pos = _length(opened, row)
     targets = opened.batch.targets[row, :n_pos].tolist()
     losses = opened.losses[row, :n_pos]
@@ -83,42 +83,41 @@ def loss(services: Services, view: View, opened: OpenedStep, walked: Recording) 
             cells.append((visible(walked.token(pos)), "–", "–", "–"))
             continue
         nats = float(losses[pos])
-        line = worked.equation(lang, "−ln({p})", nats, 4, p=float(np.exp(-nats)))
+        line = worked.equation(t, "−ln({p})", nats, 4, p=float(np.exp(-nats)))
         cells.append((visible(walked.token(pos)), visible(walked.piece(target)), line.numbers["p"], line.text))
-    heads = [text(lang, f"train.one.{name}") for name in ("input", "target", "p", "nats")]
+    heads = [t(f"train.one.{name}") for name in ("input", "target", "p", "nats")]
     st.html(words.table(heads, cells))
     counted = opened.losses[np.isfinite(opened.losses)].astype(np.float64)
     if not len(counted):
         return
     st.markdown(
-        text(
-            lang,
+        t(
             "train.one.mean",
             line=worked.equation(
-                lang, "{total} ÷ {n}", float(counted.mean()), 6, total=float(counted.sum()), n=len(counted)
+                t, "{total} ÷ {n}", float(counted.mean()), 6, total=float(counted.sum()), n=len(counted)
             ).bold,
-            loss=number(lang, opened.loss, 6),
+            loss=t.number(opened.loss, 6),
         )
     )
 
 
 def gradients(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """Backward, stage by stage from the loss: a tensor's value, beside it its gradient; any cell's arithmetic below."""
-    lang = view.lang
+    t = view.t
     if opened.loss_after is None:
-        st.caption(text(lang, "train.one.no_gradient"))
+        st.caption(t("train.one.no_gradient"))
         return
     said = backwards(walked)
     names = list(said)
     chosen = view.look if view.look in {*names, *opened.before} else names[0]
     left, right = st.columns(2)
     with left:
-        _choose(lang, "train.one.stage", "step_stage", names, chosen, said)
+        _choose(t, "train.one.stage", "step_stage", names, chosen, said)
     with right:
-        _choose(lang, "train.one.or_weight", "step_weight", list(opened.before), chosen, {})
+        _choose(t, "train.one.or_weight", "step_weight", list(opened.before), chosen, {})
     shown = _value_and_gradient(opened, walked, chosen, _pinned(view, chosen))
     matrices.show(
-        shown, lang, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
+        shown, t, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
     )
     _chain_rule(services, view, walked, chosen)
     finite_differences(services, view, opened)
@@ -126,48 +125,48 @@ def gradients(services: Services, view: View, opened: OpenedStep, walked: Record
 
 def _chain_rule(services: Services, view: View, walked: Recording, chosen: str) -> None:
     """Where the gradient of the pinned cell comes from, and what torch made of it."""
-    lang = view.lang
+    t = view.t
     if view.cell is None or view.cell[0] != chosen:
-        st.caption(text(lang, "train.one.click_gradient"))
+        st.caption(t("train.one.click_gradient"))
         return
     cell = _whole_cell(walked, chosen, view.cell[1])
     why, recorded = walked.explain(chosen, cell, gradient=True), walked.trace.value(chosen)
     if why is not None and recorded is not None and recorded.grad is not None:
-        worked.show(why, lang, digits=6)
-        st.caption(text(lang, "train.one.recorded", value=number(lang, float(recorded.grad[cell]), 6)))
+        worked.show(why, t, digits=6)
+        st.caption(t("train.one.recorded", value=t.number(float(recorded.grad[cell]), 6)))
 
 
 def finite_differences(services: Services, view: View, opened: OpenedStep) -> None:
     """The lesson's way to a gradient, as a check of autograd's: move a weight a little, and see what the loss does."""
-    lang = view.lang
-    with st.expander(text(lang, "train.one.check"), on_change="rerun", key="gradient_check") as shown:
+    t = view.t
+    with st.expander(t("train.one.check"), on_change="rerun", key="gradient_check") as shown:
         if not shown.open:
             return
-        st.caption(text(lang, "train.one.check_say"))
+        st.caption(t("train.one.check_say"))
         found = services.training.checked_gradient(view.run, opened.step)
-        heads = [text(lang, f"train.one.check.{name}") for name in ("weight", "autograd", "numeric", "difference")]
+        heads = [t(f"train.one.check.{name}") for name in ("weight", "autograd", "numeric", "difference")]
         lines = [
             (
                 f"{one.weight}[{', '.join(map(str, one.cell))}]",
-                number(lang, one.autograd, 8),
-                number(lang, one.numeric, 8),
-                number(lang, one.relative, 1) if one.relative else "0",
+                t.number(one.autograd, 8),
+                t.number(one.numeric, 8),
+                t.number(one.relative, 1) if one.relative else "0",
             )
             for one in found
         ]
         st.html(words.table(heads, lines))
 
 
-def _choose(lang: Language, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
+def _choose(t: Translator, label: str, key: str, options: list[str], chosen: str, said: dict[str, str]) -> None:
     st.session_state[key] = chosen if chosen in options else None
     widgets.selectbox(
-        text(lang, label),
+        t(label),
         options,
         index=None,
         key=key,
-        placeholder=text(lang, "train.one.choose"),
+        placeholder=t("train.one.choose"),
         width=420,
-        format_func=lambda one: f"{options.index(one) + 1} · {text(lang, said[one])} · {one}" if said else one,
+        format_func=lambda one: f"{options.index(one) + 1} · {t(said[one])} · {one}" if said else one,
         on_change=lambda: state.go(look=st.session_state[key] or "", cell=None),
     )
 
@@ -243,13 +242,13 @@ def _pin(address: str, cell: Cell) -> None:
 
 def update(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
     """A weight before, its gradient, how far it moved; and the way of any cell written out."""
-    lang = view.lang
+    t = view.t
     if opened.loss_after is None:
-        st.caption(text(lang, "train.one.no_update"))
+        st.caption(t("train.one.no_update"))
         return
     names = list(opened.before)
     chosen = view.look if view.look in names else names[0]
-    _choose(lang, "train.one.weight", "step_updated", names, chosen, {})
+    _choose(t, "train.one.weight", "step_updated", names, chosen, {})
     before, after, gradient = opened.before[chosen], opened.after[chosen], opened.gradients.get(chosen)
     gradient = np.zeros_like(before) if gradient is None else gradient
     drawn = ((before, "before", ""), (gradient, "gradient", ","), (after - before, "moved", "→"))
@@ -258,7 +257,7 @@ def update(services: Services, view: View, opened: OpenedStep, walked: Recording
     shown = [
         Matrix(
             grid,
-            text(lang, f"train.one.{name}"),
+            t(f"train.one.{name}"),
             axes,
             _labels(walked, axes[0]),
             sign=sign,
@@ -270,39 +269,38 @@ def update(services: Services, view: View, opened: OpenedStep, walked: Recording
         for grid, name, sign in drawn
     ]
     matrices.show(
-        shown, lang, key="step_update", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
+        shown, t, key="step_update", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
     )
     st.markdown(
-        text(
-            lang,
+        t(
             "train.one.loss_after",
-            before=number(lang, opened.loss, 5),
-            after=number(lang, opened.loss_after, 5),
+            before=t.number(opened.loss, 5),
+            after=t.number(opened.loss_after, 5),
         )
     )
     if view.cell is None or view.cell[0] != chosen:
-        st.caption(text(lang, "train.one.click_update"))
+        st.caption(t("train.one.click_update"))
         return
     cell = view.cell[1][-before.ndim :]
     if not fits(cell, before.shape):
         return
-    _written_out(opened, chosen, cell, lang)
+    _written_out(opened, chosen, cell, t)
 
 
-def _written_out(opened: OpenedStep, weight: str, cell: Cell, lang: Language) -> None:
+def _written_out(opened: OpenedStep, weight: str, cell: Cell, t: Translator) -> None:
     """Every line of the rule for one weight, and what torch's optimiser made of it."""
     found = opened.update(weight, cell)
     place = f"{weight}[{', '.join(map(str, cell))}]"
     left, right = st.columns([0.6, 0.4], vertical_alignment="center")
     with left:
-        worked.update(found, lang)
+        worked.update(found, t)
     with right:
         torch_value = float(opened.after[weight][cell])
         st.html(
             words.facts(
                 [
-                    (text(lang, "train.one.by_hand", cell=place), number(lang, found.value, 7)),
-                    (text(lang, "train.one.by_torch", rule=opened.recipe.optimizer), number(lang, torch_value, 7)),
+                    (t("train.one.by_hand", cell=place), t.number(found.value, 7)),
+                    (t("train.one.by_torch", rule=opened.recipe.optimizer), t.number(torch_value, 7)),
                 ]
             )
         )

@@ -9,7 +9,7 @@ from lmviz.train.recipe import Recipe, lacks
 from lmviz.ui import state, widgets
 from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
-from lmviz.ui.text import Language, exact, integer, text
+from lmviz.ui.text import Translator
 from lmviz.ui.training.planned import bound, with_change
 from lmviz.ui.training.view import View
 
@@ -20,46 +20,46 @@ BATCHES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 def choices(view: View, recipe: Recipe) -> None:
     """Optimiser, learning rate, steps."""
-    lang = view.lang
+    t = view.t
     widgets.segmented_control(
-        text(lang, "train.optimizer"),
+        t("train.optimizer"),
         ["sgd", "momentum", "adam", "adamw"],
-        format_func=lambda name: text(lang, f"train.optimizer.{name}"),
+        format_func=lambda name: t(f"train.optimizer.{name}"),
         required=True,
-        help=text(lang, f"train.optimizer.{recipe.training.optimizer}.help"),
+        help=t(f"train.optimizer.{recipe.training.optimizer}.help"),
         **bound(recipe, "training.optimizer"),
     )
     rate = recipe.training.learning_rate
     widgets.select_slider(
-        text(lang, "train.learning_rate"),
+        t("train.learning_rate"),
         sorted({*RATES, rate}),
-        format_func=lambda value: exact(lang, value),
-        help=text(lang, "train.learning_rate.help"),
+        format_func=lambda value: t.exact(value),
+        help=t("train.learning_rate.help"),
         **bound(recipe, "training.learning_rate"),
     )
     widgets.select_slider(
-        text(lang, "train.steps"),
+        t("train.steps"),
         sorted({*STEPS, recipe.training.steps}),
-        format_func=lambda value: integer(lang, value),
-        help=text(lang, "train.steps.help"),
+        format_func=lambda value: t.integer(value),
+        help=t("train.steps.help"),
         **bound(recipe, "training.steps"),
     )
     if recipe.quantisation.rounds:
-        st.caption(":material/compress: " + text(lang, "train.rounding.on", format=recipe.quantisation.format.upper()))
+        st.caption(":material/compress: " + t("train.rounding.on", format=recipe.quantisation.format.upper()))
 
 
-def rounding(recipe: Recipe, lang: Language) -> None:
+def rounding(recipe: Recipe, t: Translator) -> None:
     """Quantisation-aware training: in how many bits the model reads its matrices while it learns."""
-    st.caption(text(lang, "train.rounding.say"))
+    st.caption(t("train.rounding.say"))
     schemes.scheme_choice(
-        lang,
+        t,
         recipe.quantisation,
         lambda name: bound(recipe, "quantisation." + {"group": "group_size"}.get(name, name)),
         FORMATS,
     )
 
 
-def _epochs(plan: Plan, lang: Language) -> None:
+def _epochs(plan: Plan, t: Translator) -> None:
     """The steps as passes over the texts. One that is not whole is shown with its fraction."""
     key, steps = "epochs", plan.recipe.training.steps
     n_batches = -(-len(plan.corpus.train) // plan.batch_size)
@@ -70,85 +70,83 @@ def _epochs(plan: Plan, lang: Language) -> None:
         state.go(changes=with_change(state.view(View), "training.steps", wanted))
 
     st.number_input(
-        text(lang, "train.epochs"),
+        t("train.epochs"),
         0.01,
         1e6,
         step=1.0,
         key=key,
-        help=text(lang, "train.epochs.help", n=n_batches),
+        help=t("train.epochs.help", n=n_batches),
         on_change=changed,
     )
 
 
 def more(plan: Plan, view: View) -> None:
     """Everything else that decides the curve."""
-    lang, recipe = view.lang, plan.recipe
-    with st.expander(text(lang, "train.optimizer.more"), on_change="rerun", key="training_more") as shown:
+    t, recipe = view.t, plan.recipe
+    with st.expander(t("train.optimizer.more"), on_change="rerun", key="training_more") as shown:
         if not shown.open:
             return
         training = recipe.training
-        _epochs(plan, lang)
+        _epochs(plan, t)
         widgets.select_slider(
-            text(lang, "train.batch"),
+            t("train.batch"),
             sorted({*BATCHES, training.batch_size}),
-            format_func=lambda n: integer(lang, n) if n else text(lang, "train.batch.all"),
-            help=text(lang, "train.batch.help"),
+            format_func=lambda n: t.integer(n) if n else t("train.batch.all"),
+            help=t("train.batch.help"),
             **bound(recipe, "training.batch_size"),
         )
         widgets.segmented_control(
-            text(lang, "train.targets"),
+            t("train.targets"),
             ["all", "last"],
-            format_func=lambda which: text(lang, f"train.targets.{which}"),
+            format_func=lambda which: t(f"train.targets.{which}"),
             required=True,
-            help=text(lang, "train.targets.help"),
+            help=t("train.targets.help"),
             **bound(recipe, "data.targets"),
         )
         widgets.segmented_control(
-            text(lang, "train.schedule"),
+            t("train.schedule"),
             ["constant", "cosine"],
-            format_func=lambda name: text(lang, f"train.schedule.{name}"),
+            format_func=lambda name: t(f"train.schedule.{name}"),
             required=True,
             **bound(recipe, "training.schedule"),
         )
         left, right = st.columns(2)
         with left:
-            st.number_input(text(lang, "train.warm_up"), 0, 100_000, step=10, **bound(recipe, "training.warm_up"))
+            st.number_input(t("train.warm_up"), 0, 100_000, step=10, **bound(recipe, "training.warm_up"))
             st.number_input(
-                text(lang, "train.clip"),
+                t("train.clip"),
                 0.0,
                 1000.0,
                 step=0.5,
-                help=text(lang, "train.clip.help"),
+                help=t("train.clip.help"),
                 **bound(recipe, "training.clip"),
             )
             st.number_input(
-                text(lang, "train.seed"),
+                t("train.seed"),
                 0,
                 2**31 - 1,
                 step=1,
-                help=text(lang, "train.seed.help"),
+                help=t("train.seed.help"),
                 **bound(recipe, "training.seed"),
             )
         with right:
             st.number_input(
-                text(lang, "train.weight_decay"),
+                t("train.weight_decay"),
                 0.0,
                 0.99,
                 step=0.05,
-                help=text(lang, "train.weight_decay.help"),
+                help=t("train.weight_decay.help"),
                 **bound(recipe, "training.weight_decay"),
             )
             st.number_input(
-                text(lang, "train.dropout"),
+                t("train.dropout"),
                 0.0,
                 0.9,
                 step=0.1,
                 disabled=lacks(recipe.model.architecture, "dropout"),
-                help=text(lang, "train.dropout.help"),
+                help=t("train.dropout.help"),
                 **bound(recipe, "model.dropout"),
             )
             if training.optimizer == "momentum":
-                st.number_input(
-                    text(lang, "train.momentum"), 0.0, 0.999, step=0.05, **bound(recipe, "training.momentum")
-                )
-        rounding(recipe, lang)
+                st.number_input(t("train.momentum"), 0.0, 0.999, step=0.05, **bound(recipe, "training.momentum"))
+        rounding(recipe, t)

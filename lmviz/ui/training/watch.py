@@ -11,7 +11,7 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
 from lmviz.ui import replay, shell, state, widgets
-from lmviz.ui.text import code, error_text, integer, number, percent, shortened, text, visible
+from lmviz.ui.text import code, shortened, visible
 from lmviz.ui.training import curves, manage, one_step, owner, past, words
 from lmviz.ui.training.view import View
 
@@ -26,6 +26,7 @@ WITH_CHART = ("", "compare")
 
 def watch(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
     """What can be done with the run, what there is to look at, the live part, and what was chosen."""
+    t = view.t
     run = services.models.runs.get(view.run)
     state.keep("train.drawn", _drawn(services, view, run))
     every = replay.pace("train", BEAT) if run.is_active else None
@@ -35,16 +36,16 @@ def watch(services: Services, view: View, row: st.delta_generator.DeltaGenerator
     history(services, view, run)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
-            text(view.lang, "train.tabs"),
+            t("train.tabs"),
             TABS,
-            format_func=lambda tab: text(view.lang, f"train.tab.{tab or 'loss'}"),
+            format_func=lambda tab: t(f"train.tab.{tab or 'loss'}"),
             label_visibility="collapsed",
             required=True,
             **state.bound("tab"),
         )
         if view.tab in WITH_CHART:
             st.space("stretch")
-            st.toggle(text(view.lang, "train.log"), **state.bound("log", shown=curves.is_log(services, view, run)))
+            st.toggle(t("train.log"), **state.bound("log", shown=curves.is_log(services, view, run)))
     st.fragment(live, run_every=every)(services)
     below(services, view, run, every)
 
@@ -68,7 +69,7 @@ def below(services: Services, view: View, run: Run, every: float | None) -> None
         elif view.tab == "export":
             manage.export(services, view, run)
     except UserError as error:
-        st.error(error_text(view.lang, error))
+        st.error(view.t.error(error))
 
 
 def live(services: Services) -> None:
@@ -78,7 +79,7 @@ def live(services: Services) -> None:
         try:
             _live(services, view)
         except UserError as error:  # deleted meanwhile, perhaps from another window; or the store is locked
-            st.error(error_text(view.lang, error))
+            st.error(view.t.error(error))
 
 
 def _live(services: Services, view: View) -> None:
@@ -90,7 +91,7 @@ def _live(services: Services, view: View) -> None:
     services.models.runs.warm()  # who waits in the queue goes on, whatever became of the process before
     silence(services, view, run)
     if run.state == "queued":
-        st.caption(":material/hourglass_top: " + text(view.lang, "train.queued", place=run.queue_place))
+        st.caption(":material/hourglass_top: " + view.t("train.queued", place=run.queue_place))
     if view.tab in WITH_CHART:
         chart, side = st.columns([0.68, 0.32], gap="medium")
         with chart:
@@ -108,40 +109,42 @@ def _live(services: Services, view: View) -> None:
 def facts(services: Services, view: View, run: Run) -> str:
     """The loss, and on which texts: of the whole batch where that is all of them, else what was measured beside it; the
     loss of a few windows says little."""
-    lang = view.lang
-    step = f"{integer(lang, run.step)} / {integer(lang, run.steps)}"
-    batch = "–" if run.loss is None else number(lang, run.loss, 3)
+    t = view.t
+    step = f"{t.integer(run.step)} / {t.integer(run.steps)}"
+    batch = "–" if run.loss is None else t.number(run.loss, 3)
     whole = not curves.is_in_batches(run)
-    named = [(text(lang, "train.loss" if whole else "train.loss.batch"), batch), (text(lang, "train.step"), step)]
+    named = [(t("train.loss" if whole else "train.loss.batch"), batch), (t("train.step"), step)]
     loss, measured = run.loss, run.step
     for metric in () if whole else ("held_out_loss", "measured_loss"):
         found = curves.series(services, run, metric, curves.MEASURED_POINTS)
         if len(found):
             loss, measured = float(found.numbers[-1]), int(found.steps[-1])
-            named.insert(0, (_at(view, run, f"train.loss.{metric}", measured), number(lang, loss, 3)))
+            named.insert(0, (_at(view, run, f"train.loss.{metric}", measured), t.number(loss, 3)))
     if loss is not None and loss < LARGEST_LOSS:
-        named.append((_at(view, run, "train.perplexity", measured), number(lang, math.exp(loss), 2)))
+        named.append((_at(view, run, "train.perplexity", measured), t.number(math.exp(loss), 2)))
     right = curves.series(services, run, "accuracy", curves.MEASURED_POINTS)
     if len(right):
-        named.append((_at(view, run, "train.accuracy", int(right.steps[-1])), percent(lang, float(right.numbers[-1]))))
+        named.append((_at(view, run, "train.accuracy", int(right.steps[-1])), t.percent(float(right.numbers[-1]))))
     return words.facts(named)
 
 
 def _at(view: View, run: Run, key: str, step: int) -> str:
     """What a number is called; with the step at which it was measured, if the run has gone on since."""
-    name = text(view.lang, key)
-    return name if step == run.step else text(view.lang, "train.measured_at", name=name, step=integer(view.lang, step))
+    t = view.t
+    name = t(key)
+    return name if step == run.step else t("train.measured_at", name=name, step=t.integer(step))
 
 
 def trouble(view: View, run: Run) -> None:
     """Why the run stopped, and the door to the step that could not be made."""
+    t = view.t
     if not run.sentence:
         return
-    st.error(error_text(view.lang, UserError(run.sentence, **run.details)))
+    st.error(t.error(UserError(run.sentence, **run.details)))
     if "grad_norm" in run.details and view.tab != "step":
         step = run.details["step"]
         st.button(
-            text(view.lang, "train.open_bad", step=integer(view.lang, step)),
+            t("train.open_bad", step=t.integer(step)),
             icon=":material/bug_report:",
             key="open_bad",
             on_click=lambda: state.go(tab="step", opened=step, scene=2, cell=None),
@@ -154,9 +157,9 @@ def history(services: Services, view: View, run: Run) -> None:
         event.why for event in services.models.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why
     ]
     for why in told[-EVENTS_SHOWN:]:
-        shell.note(error_text(view.lang, why))
+        shell.note(view.t.error(why))
     if lost := services.models.runs.damaged(run.id):
-        shell.note(text(view.lang, "train.damaged", metrics=code(", ".join(sorted(lost)))))
+        shell.note(view.t("train.damaged", metrics=code(", ".join(sorted(lost)))))
 
 
 def silence(services: Services, view: View, run: Run) -> None:
@@ -166,28 +169,28 @@ def silence(services: Services, view: View, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         from lmviz.train.store.liveness import SILENT as ENDED_AFTER
 
-        st.warning(text(view.lang, "train.silent", n=round(seconds), limit=round(ENDED_AFTER)))
+        st.warning(view.t("train.silent", n=round(seconds), limit=round(ENDED_AFTER)))
         if owner.has_said_so(run) and run.wanted is None:  # else the way to end it stands above
-            end = text(view.lang, "train.do.end")
+            end = view.t("train.do.end")
             st.button(end, key="end_silent", icon=":material/dangerous:",
                       on_click=lambda: manage.attempt(lambda: services.models.runs.end(run.id)))  # fmt: skip
 
 
 def progress(view: View, run: Run) -> None:
     """A bar, the time that is left, tokens a second."""
-    lang = view.lang
+    t = view.t
     if run.state == "running" and run.seconds_left is not None:
-        words_left = text(lang, "train.left", time=clock(run.seconds_left), pace=integer(lang, round(run.pace or 0)))
+        words_left = t("train.left", time=clock(run.seconds_left), pace=t.integer(round(run.pace or 0)))
     elif run.state == "running":
-        words_left = text(lang, "train.starting")
+        words_left = t("train.starting")
     else:
-        words_left = text(lang, f"train.state.{run.state}", time=clock(run.seconds))
+        words_left = t(f"train.state.{run.state}", time=clock(run.seconds))
     st.progress(min(1.0, run.step / run.steps), text=words_left)
 
 
 def samples(services: Services, view: View, run: Run) -> str:
     """What the model writes, the newest first, as HTML."""
-    lang = view.lang
+    t = view.t
     found = services.models.runs.samples(run.id)
     by_step: dict[int, list[Any]] = {}
     for one in found:
@@ -197,13 +200,13 @@ def samples(services: Services, view: View, run: Run) -> str:
     steps = sorted(by_step, reverse=True)
     shown = [*steps[: SAMPLES_SHOWN - 1], *steps[SAMPLES_SHOWN - 1 :][-1:]]
     lines = "".join(
-        f"<b>{integer(lang, step)}</b><span>"
+        f"<b>{t.integer(step)}</b><span>"
         + "".join(f"<em>{words.escaped(visible(shortened(one.text)))}</em>" for one in by_step[step])
         + "</span>"
         for step in shown
     )
     prompt = f"<code>{words.escaped(visible(found[0].prompt))}</code>"
-    said = words.escaped(text(lang, "train.samples", prompt="{}")).replace("{}", prompt)
+    said = words.escaped(t("train.samples", prompt="{}")).replace("{}", prompt)
     return f'<p class="lt-said">{said}</p><div class="lt-samples">{lines}</div>'
 
 
