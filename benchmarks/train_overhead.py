@@ -32,7 +32,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 SLICE = 3.0  # seconds; long enough for what a run does a few times a second
-POLITENESS = 10
+NICENESS = 10
 
 
 def bare_loop(model: str, n_steps: Synchronized[int]) -> None:
@@ -44,7 +44,7 @@ def bare_loop(model: str, n_steps: Synchronized[int]) -> None:
     from lmviz.train.texts import preset
 
     torch.set_num_threads(1)
-    os.nice(POLITENESS)
+    os.nice(NICENESS)
     recipe = preset(model)
     corpus = read_corpus(recipe, ROOT)
     network = new_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed)

@@ -4,9 +4,9 @@ import streamlit as st
 
 from lmviz.ui import shared, shell, state
 from lmviz.ui.chat import messages, reading
-from lmviz.ui.chat.view import View
+from lmviz.ui.chat.view import ChatView
 
-view, services = state.here(View), shared.services()
+view, services = state.here(ChatView), shared.services()
 
 with shell.top(view):
     st.markdown(view.t("chat.title"), width="stretch")

@@ -4,11 +4,11 @@ import streamlit as st
 
 from lmviz.ui import choices, shared, shell, state
 from lmviz.ui.debugging import doctor, exercises, game, lab, pitfalls
-from lmviz.ui.debugging.view import View
+from lmviz.ui.debugging.view import DebuggingView
 
 SECTIONS = {"pitfalls": pitfalls, "doctor": doctor, "lab": lab, "game": game, "exercises": exercises}
 
-view, services = state.here(View), shared.services()
+view, services = state.here(DebuggingView), shared.services()
 
 shell.look("debugging")
 with shell.top(view):

@@ -2,7 +2,7 @@
 
 from lmviz.ui import choices, shared, shell, state
 from lmviz.ui.embeddings import answers, fasttext, look_up, near, sum, ten_words, word2vec
-from lmviz.ui.embeddings.view import View
+from lmviz.ui.embeddings.view import EmbeddingsView
 
 SECTIONS = {
     "look_up": look_up,
@@ -16,7 +16,7 @@ SECTIONS = {
 OF_A_MODEL = ("look_up", "sum", "near", "answers")  # sections that show a model of the visitor's choice
 ANEW = {"prompt": None, "opening": None, "token": -1, "cell": None, "id": 1, "answers": (), "second": 0}
 
-view, services = state.here(View), shared.services()
+view, services = state.here(EmbeddingsView), shared.services()
 
 with shell.top(view):
     choices.section("embeddings.", view.t, SECTIONS, cell=None)

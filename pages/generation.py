@@ -4,11 +4,11 @@ import streamlit as st
 
 from lmviz.ui import choices, lesson, shared, shell, state
 from lmviz.ui.generation import beam, compare, knobs, one, presets, several
-from lmviz.ui.generation.view import View
+from lmviz.ui.generation.view import GenerationView
 
 WAYS = {"one": one.stepping, "several": several.several, "beam": beam.beam, "compare": compare.compare}
 
-view, services = state.here(View), shared.services()
+view, services = state.here(GenerationView), shared.services()
 
 shell.look("generation")
 with shell.top(view):

@@ -2,11 +2,11 @@
 
 from lmviz.ui import choices, shared, shell, state
 from lmviz.ui.quantisation import aware, calibration, model, weight
-from lmviz.ui.quantisation.view import View
+from lmviz.ui.quantisation.view import QuantisationView
 
 SECTIONS = {"weight": weight, "model": model, "calibration": calibration, "aware": aware}
 
-view, services = state.here(View), shared.services()
+view, services = state.here(QuantisationView), shared.services()
 
 with shell.top(view):
     choices.section("quantisation.", view.t, SECTIONS)

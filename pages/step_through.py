@@ -5,9 +5,9 @@ import streamlit as st
 from lmviz.ui import shared, shell, state
 from lmviz.ui.step_through import recordings, time, tools, top
 from lmviz.ui.step_through.debugger import debugger
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 
-view, services = state.here(View), shared.services()
+view, services = state.here(StepThroughView), shared.services()
 
 with st.container(horizontal=True, vertical_alignment="center", key="top"):
     top.row(services, view)

@@ -3,7 +3,7 @@
 from lmviz.ui import shared, shell, state
 from lmviz.ui.choices import section
 from lmviz.ui.tokenizer import choices, comparing, cutting, learning, returning, vocabulary
-from lmviz.ui.tokenizer.view import View
+from lmviz.ui.tokenizer.view import TokenizerView
 
 TABS = {
     "pieces": cutting.pieces_of_text,
@@ -13,7 +13,7 @@ TABS = {
     "vocabulary": vocabulary.taken_apart,
 }
 
-view, services = state.here(View), shared.services()
+view, services = state.here(TokenizerView), shared.services()
 
 with shell.top(view):
     section("tokenizer.tab.", view.t, TABS, part="tab", label="tokenizer.tab", width="stretch")

@@ -2,9 +2,9 @@
 
 from lmviz.ui import shared, shell, state
 from lmviz.ui.training import owner, plan, runs, watch
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
-view, services = state.here(View), shared.services()
+view, services = state.here(TrainingView), shared.services()
 
 shell.look("training")
 with shell.top(view) as row:

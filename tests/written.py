@@ -69,7 +69,7 @@ def holds(line: str, lang: str) -> bool:
 
 def lines_in(markup: str) -> list[str]:
     """The lines of arithmetic in the tables and boxes of worked numbers, each with its result."""
-    cells = re.findall(r'<td>([^<]*(?:<b>|<span)?.*?)</td>|<div class="worked">(.*?)</div>', markup)
+    cells = re.findall(r'<td>([^<]*(?:<b>|<span)?.*?)</td>|<div class="arithmetic">(.*?)</div>', markup)
     lines = [plain(left or right) for left, right in cells]
     named = (re.sub(r"^\w = (?=.* [=≈] )", "", line) for line in lines)
     return [line for line in named if re.search(rf"\S [=≈] (?:{NUMBER})$", line) and re.search(r"[+×÷/(]| − ", line)]

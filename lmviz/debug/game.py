@@ -16,7 +16,7 @@ from lmviz.debug.bugs.models import architecture, broken, why_not
 from lmviz.debug.bugs.source import diff_of
 from lmviz.debug.doctor import CHECKS, examine
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.patient import patient_of
+from lmviz.debug.subject import subject_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.stages.stage import KINDS, Stage
@@ -149,12 +149,12 @@ def probe(checkpoint: Checkpoint, puzzle: Puzzle, check: str) -> Finding:
     """One check of the doctor, on the broken model."""
     if check not in PROBES:
         raise UserError("There is no probe called {name}; there are {known}.", name=check, known=", ".join(PROBES))
-    (finding,) = examine(patient_of(broken(checkpoint, BUGS[puzzle.bug])), (check,))
+    (finding,) = examine(subject_of(broken(checkpoint, BUGS[puzzle.bug])), (check,))
     return finding
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class StageComparison:
     """A comparison with the healthy model at one stage."""
 
     stage: Stage
@@ -162,17 +162,17 @@ class Glance:
     largest: float  # of |A − B| there; 0: no difference so far; infinite: another shape, or no such step
 
 
-def glance(checkpoint: Checkpoint, puzzle: Puzzle, stage: int) -> Glance:
+def compare_stage(checkpoint: Checkpoint, puzzle: Puzzle, stage: int) -> StageComparison:
     """How far the broken model is from the healthy one at the end of a stage: the other kind of probe."""
     a, b = _runs(checkpoint, BUGS[puzzle.bug], puzzle.prompt)
     found = next(s for s in stages_of(b) if s.index == stage)
     if found.stop < 0:
-        return Glance(found, "", 0.0)
+        return StageComparison(found, "", 0.0)
     address = b[found.stop].address
     ours, theirs = a.value(address), b.value(address)
     if ours is None or theirs is None or ours.shape != theirs.shape:
-        return Glance(found, address, float("inf"))
-    return Glance(found, address, float(distance(ours.array, theirs.array).max(initial=0)))
+        return StageComparison(found, address, float("inf"))
+    return StageComparison(found, address, float(distance(ours.array, theirs.array).max(initial=0)))
 
 
 def _bugs(level: int) -> tuple[Bug, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lmviz.debug import plain_loop
 from lmviz.debug.copies import copy_of
 from lmviz.debug.lesson_step import LessonStep, check_step, one_by_one, step_of_training
-from lmviz.debug.patient import SMALL, Patient
+from lmviz.debug.subject import SMALL, Subject
 from lmviz.errors import UserError
 
 
@@ -20,37 +20,37 @@ class Lesson:
     """Which weights it starts from, what they learn, and how fast. Its steps can be opened."""
 
     std: float  # of the new weights that it starts from; 0: the model's own
-    texts: Literal["own", "true", "any"] = "own"  # as the patient's loop makes them, as they should be, or meaningless
+    texts: Literal["own", "true", "any"] = "own"  # as the subject's loop makes them, as they should be, or meaningless
     most: int = 1000  # texts in the batch
     rate: float = 0.01
     trains: bool = True  # False: nothing is learned, and dropout is off
     repeats: bool = False  # every step draws the same dropout
 
-    def model(self, patient: Patient, seed: int = 0) -> nn.Module:
+    def model(self, subject: Subject, seed: int = 0) -> nn.Module:
         """The model that it starts from, always the same for a seed."""
-        model = patient.fresh(self.std, seed) if self.std else copy_of(patient.model).requires_grad_()
+        model = subject.fresh(self.std, seed) if self.std else copy_of(subject.model).requires_grad_()
         return model.train(self.trains)
 
-    def batch(self, patient: Patient) -> tuple[Tensor, Tensor]:
+    def batch(self, subject: Subject) -> tuple[Tensor, Tensor]:
         """Inputs and targets, both [text, pos]."""
         match self.texts:
             case "own":
-                inputs, targets = patient.pairs
+                inputs, targets = subject.pairs
             case "true":
-                inputs, targets = patient.true_pairs
+                inputs, targets = subject.true_pairs
             case _:
-                inputs, targets = patient.any_pairs
+                inputs, targets = subject.any_pairs
         return inputs[: self.most], targets[: self.most]
 
-    def training(self, patient: Patient, model: nn.Module, steps: int) -> Iterator[float]:
+    def training(self, subject: Subject, model: nn.Module, steps: int) -> Iterator[float]:
         """The losses, as the model learns in place."""
-        return one_by_one(self._losses(patient, model, steps), self.repeats)
+        return one_by_one(self._losses(subject, model, steps), self.repeats)
 
-    def _losses(self, patient: Patient, model: nn.Module, steps: int) -> Iterator[float]:
+    def _losses(self, subject: Subject, model: nn.Module, steps: int) -> Iterator[float]:
         """A loop of one's own may want the model as it is, or only its logits: what works is kept."""
-        batch = self.batch(patient)
-        if patient.loop is not plain_loop:
-            losses = patient.loop.train(model, *batch, steps, self.rate)
+        batch = self.batch(subject)
+        if subject.loop is not plain_loop:
+            losses = subject.loop.train(model, *batch, steps, self.rate)
             try:
                 first = next(losses)
             except Exception:  # of any kind, since it is not our code; below it is raised again, if it comes again
@@ -59,19 +59,19 @@ class Lesson:
                 yield first
                 yield from losses
                 return
-        patient.reading.attach(model)
-        yield from patient.loop.train(model, *batch, steps, self.rate)
+        subject.reading.attach(model)
+        yield from subject.loop.train(model, *batch, steps, self.rate)
 
-    def step(self, patient: Patient, step: int) -> LessonStep:
+    def step(self, subject: Subject, step: int) -> LessonStep:
         """The lesson just before one of its steps."""
         check_step(step)
-        if self.trains and not patient.is_small:
+        if self.trains and not subject.is_small:
             raise UserError(
                 "A step of this check can be opened of models of {limit} weights at most; this one has {found}.",
                 limit=SMALL,
-                found=patient.n_parameters,
+                found=subject.n_parameters,
             )
-        model, batch = self.model(patient), self.batch(patient)
+        model, batch = self.model(subject), self.batch(subject)
         if not self.trains:
-            return LessonStep(step, model, *batch, patient.loop.Loss)
-        return step_of_training(model, self._losses(patient, model, step), batch, patient.loop.Loss, step, self.repeats)
+            return LessonStep(step, model, *batch, subject.loop.Loss)
+        return step_of_training(model, self._losses(subject, model, step), batch, subject.loop.Loss, step, self.repeats)

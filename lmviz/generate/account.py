@@ -18,7 +18,7 @@ class Entry:
     """What one filter that is on did to one token."""
 
     name: str  # of the column
-    deed: str  # "divide", "multiply", "keep", "cut"
+    action: str  # "divide", "multiply", "keep", "cut"
     before: float  # its score; for min-p its probability, for top-p that of the likelier tokens together
     by: float  # what it was divided or multiplied by, or the limit that it was held against
     after: float  # its score; -inf if it was cut
@@ -42,7 +42,7 @@ class Account:
 
     @property
     def cut_by(self) -> str:
-        return next((entry.name for entry in self.entries if entry.deed == "cut"), "")
+        return next((entry.name for entry in self.entries if entry.action == "cut"), "")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def account(step: TokenStep, id: int) -> Account:
 def _entry(before: Column, column: Column, id: int, step: TokenStep) -> Entry:
     settings, score = step.settings, float(before.scores[id])
     after = float(column.scores[id])
-    deed = "keep" if after > -math.inf else "cut"
+    action = "keep" if after > -math.inf else "cut"
     if column.name == "temperature":
         return Entry(column.name, "divide", score, settings.temperature, score / settings.temperature)
     if column.name == "repetition_penalty":
@@ -98,14 +98,14 @@ def _entry(before: Column, column: Column, id: int, step: TokenStep) -> Entry:
             return Entry(column.name, "multiply", score, penalty, score * penalty)
         return Entry(column.name, "divide", score, penalty, score / penalty)
     if column.name == "top_k":
-        return Entry(column.name, deed, score, float(column.scores[column.scores > -np.inf].min()), after)
+        return Entry(column.name, action, score, float(column.scores[column.scores > -np.inf].min()), after)
     probs = _shares(before)
     if column.name == "min_p":
-        return Entry(column.name, deed, float(probs[id]), settings.min_p * float(probs.max()), after)
+        return Entry(column.name, action, float(probs[id]), settings.min_p * float(probs.max()), after)
     if column.name == "top_p":
-        likelier = before.scores > before.scores[id] if deed == "keep" else column.scores > -np.inf
-        return Entry(column.name, deed, float(probs[likelier].sum()), settings.top_p, after)
-    return Entry(column.name, deed, score, float(settings.no_repeat_ngram), after)
+        likelier = before.scores > before.scores[id] if action == "keep" else column.scores > -np.inf
+        return Entry(column.name, action, float(probs[likelier].sum()), settings.top_p, after)
+    return Entry(column.name, action, score, float(settings.no_repeat_ngram), after)
 
 
 def _shares(column: Column) -> NDArray[np.float64]:

@@ -10,7 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lmviz.generate.filters import ban_repeats, cool, keep_min_p, keep_top_k, keep_top_p, penalise_repeats, repeats
+from lmviz.generate.filters import (
+    apply_temperature,
+    ban_repeats,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    penalise_repeats,
+    repeats,
+)
 from lmviz.generate.settings import Note, Settings, note
 
 
@@ -171,7 +179,7 @@ FILTERS = (
     Filter(
         "temperature",
         lambda settings: settings.draws and settings.temperature != 1,
-        lambda scores, ids, settings: cool(scores, settings.temperature),
+        lambda scores, ids, settings: apply_temperature(scores, settings.temperature),
         _why_temperature,
     ),
     Filter(

@@ -33,7 +33,7 @@ def repeats(ids: Sequence[int], size: int) -> list[int]:
     return sorted({run[-1] for run in runs if run[:-1] == last})
 
 
-def cool(scores: Tensor, temperature: float) -> Tensor:
+def apply_temperature(scores: Tensor, temperature: float) -> Tensor:
     """Divide by the temperature: below 1 the gaps between scores widen, above 1 they close (Ackley et al. 1985)."""
     return scores / temperature
 

@@ -75,12 +75,12 @@ class Writing:
 
     def first(self, n: int) -> Generation:
         """The run after n tokens, or where it ended before."""
-        steps = self._made(n)
+        steps = self._steps_up_to(n)
         return Generation(self._prompt, self._settings, steps, _ended(steps, self._settings))
 
     def step(self, index: int) -> TokenStep | None:
         """One step, also one whose token is still to come; None if the run ends before."""
-        steps = self._made(index + 1)
+        steps = self._steps_up_to(index + 1)
         return steps[index] if index < len(steps) else None
 
     @property
@@ -88,7 +88,7 @@ class Writing:
         """What the steps made so far take, nearly all of it logits."""
         return sum(step.logits.nbytes for step in self._steps)
 
-    def _made(self, n: int) -> tuple[TokenStep, ...]:
+    def _steps_up_to(self, n: int) -> tuple[TokenStep, ...]:
         with self._lock:
             while len(self._steps) < n and not _ended(self._steps, self._settings):
                 so_far = Generation(self._prompt, self._settings, tuple(self._steps), "")

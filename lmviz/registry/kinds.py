@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lmviz.registry.bug import Healthy, WithBug
 from lmviz.registry.folder import Folder
-from lmviz.registry.lesson_step import CheckStep, PitfallStep, RaceStep
+from lmviz.registry.lesson_step import CheckStep, PairedStep, PitfallStep
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.reference import Reference
 from lmviz.registry.run import RunModel, RunStep
@@ -15,7 +15,7 @@ KINDS: tuple[type[Reference], ...] = (
     WithBug,
     Healthy,
     PuzzleModel,
-    RaceStep,
+    PairedStep,
     PitfallStep,
     CheckStep,
     Folder,  # the last: it takes what none of the others is

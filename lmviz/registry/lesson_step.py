@@ -10,12 +10,12 @@ from typing import ClassVar, Self
 
 from lmviz.debug.bugs.catalogue import bug_named
 from lmviz.debug.bugs.models import loop_of, why_not
-from lmviz.debug.bugs.training import race_step
+from lmviz.debug.bugs.training import paired_step
 from lmviz.debug.doctor import CHECKS
 from lmviz.debug.lesson_step import LessonStep
-from lmviz.debug.patient import Patient, patient_of
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.debug.pitfalls.run import step_of_setup
+from lmviz.debug.subject import Subject, subject_of
 from lmviz.debug.threads import one_thread
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
@@ -97,35 +97,35 @@ class _Step(Reference):
 
 
 @dataclass(frozen=True, slots=True)
-class RaceStep(_Step):
+class PairedStep(_Step):
     """Of the two trainings that a bug's race compares, the one with the bug or the one without it."""
 
-    racer: WithBug | Healthy
+    trained: WithBug | Healthy
 
     WORD: ClassVar[str] = "race"
 
     @classmethod
     def _of(cls, lesson: str, of: str, step: int, row: int, read: Callable[[str], Reference]) -> Self | None:
-        racer = read(of) if lesson == cls.WORD else None
-        return cls(step, row, racer) if isinstance(racer, WithBug | Healthy) else None
+        trained = read(of) if lesson == cls.WORD else None
+        return cls(step, row, trained) if isinstance(trained, WithBug | Healthy) else None
 
     def __str__(self) -> str:
-        return self._written(self.WORD, self.racer)
+        return self._written(self.WORD, self.trained)
 
     def version(self, registry: Registry) -> Hashable:
-        return self.racer.version(registry)
+        return self.trained.version(registry)
 
     def title(self, registry: Registry) -> Title:
-        return self._titled(self.racer.title(registry))
+        return self._titled(self.trained.title(registry))
 
     def _lesson(self) -> Hashable:
-        return self.racer
+        return self.trained
 
     def _made(self, registry: Registry) -> _Opened:
-        base, bug = registry.checkpoint(self.racer.base), bug_named(self.racer.bug)
+        base, bug = registry.checkpoint(self.trained.base), bug_named(self.trained.bug)
         if why_not(bug, base):
             raise UserError("There is no folder {folder}.", folder=str(self))
-        return _opened(race_step(base, bug if isinstance(self.racer, WithBug) else None, self.step), base)
+        return _opened(paired_step(base, bug if isinstance(self.trained, WithBug) else None, self.step), base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class PitfallStep(_Step):
 
     def _made(self, registry: Registry) -> _Opened:
         found = PITFALLS.get(self.pitfall)
-        setups = {"": found.sick, **dict(found.cures)} if found is not None else {}
+        setups = {"": found.faulty, **dict(found.cures)} if found is not None else {}
         if self.cure not in setups:
             name = f"{self.pitfall}/{self.cure}" if self.cure else self.pitfall
             raise UserError(
@@ -172,7 +172,7 @@ class CheckStep(_Step):
 
     @classmethod
     def _of(cls, lesson: str, of: str, step: int, row: int, read: Callable[[str], Reference]) -> Self | None:
-        model = read(of) if lesson not in (RaceStep.WORD, PitfallStep.WORD) else None
+        model = read(of) if lesson not in (PairedStep.WORD, PitfallStep.WORD) else None
         return cls(step, row, lesson, model) if isinstance(model, Folder | RunModel | WithBug | Healthy) else None
 
     def __str__(self) -> str:
@@ -195,10 +195,10 @@ class CheckStep(_Step):
         return _opened(made, registry.checkpoint(self.model))
 
 
-def examined(model: Reference, registry: Registry) -> Patient:
+def examined(model: Reference, registry: Registry) -> Subject:
     """A model as the doctor sees it, with the training loop that it has."""
     bug = bug_named(model.bug) if isinstance(model, WithBug) else None
-    return patient_of(registry.checkpoint(model), loop=loop_of(bug))
+    return subject_of(registry.checkpoint(model), loop=loop_of(bug))
 
 
 def _opened(step: LessonStep, base: Checkpoint) -> _Opened:

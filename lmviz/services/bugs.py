@@ -7,17 +7,17 @@ from dataclasses import replace
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.difference import Difference, first_difference, gradient_difference, value_differences
 from lmviz.debug.bugs.models import why_not
-from lmviz.debug.bugs.training import Parting, Race, race
+from lmviz.debug.bugs.training import PairedTraining, TrainingDifference, train_pair
 from lmviz.debug.bugs.verdict import verdict
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.threads import one_thread
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.bug import Healthy, WithBug, healthy_twin
-from lmviz.registry.lesson_step import RaceStep
+from lmviz.registry.lesson_step import PairedStep
 from lmviz.registry.models import Models
 from lmviz.registry.recording import Request
 from lmviz.registry.reference import Reference
-from lmviz.services.places import Seen, seen_at
+from lmviz.services.places import FindingPlace, place_in
 
 
 class BugLab:
@@ -26,7 +26,7 @@ class BugLab:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._differences, self._verdicts = models.cache(64), models.cache(64)
-        self._races, self._partings = models.cache(32), models.cache(32)
+        self._pairs, self._training_differences = models.cache(32), models.cache(32)
 
     def why_not(self, bug: Bug, model: Reference) -> str:
         return why_not(bug, self._models.checkpoint(model))
@@ -41,30 +41,30 @@ class BugLab:
         a, b = (self._models.record(Request(one, prompt)).trace for one in two)
         return first_difference(a, b)
 
-    def race(self, bug: Bug, model: Reference) -> Race:
+    def train_pair(self, bug: Bug, model: Reference) -> PairedTraining:
         """Two trainings from the same weights, without and with the bug."""
         base = self._models.checkpoint(model)
-        return self._races.get((bug.name, base.model), lambda: _race(base, bug))
+        return self._pairs.get((bug.name, base.model), lambda: _train_pair(base, bug))
 
-    def parted(self, bug: Bug, model: Reference) -> Seen | None:
+    def first_training_difference(self, bug: Bug, model: Reference) -> FindingPlace | None:
         """The first training step in which the recordings of the two trainings differ, and where."""
-        parting = self.race(bug, model).parting
-        if parting is None:
+        difference = self.train_pair(bug, model).difference
+        if difference is None:
             return None
         key = (bug.name, model, self._models.checkpoint(model).model)
-        return self._partings.get(key, lambda: self._parted(bug, model, parting))
+        return self._training_differences.get(key, lambda: self._place_of(bug, model, difference))
 
-    def _parted(self, bug: Bug, model: Reference, parting: Parting) -> Seen | None:
-        for step in (parting.step, parting.step + 1):  # what a step leaves in the weights is seen in the next
-            a, b = (RaceStep(step, 0, racer) for racer in (Healthy(bug.name, model), WithBug(bug.name, model)))
+    def _place_of(self, bug: Bug, model: Reference, difference: TrainingDifference) -> FindingPlace | None:
+        for step in (difference.step, difference.step + 1):  # what a step leaves in the weights is seen in the next
+            a, b = (PairedStep(step, 0, trained) for trained in (Healthy(bug.name, model), WithBug(bug.name, model)))
             ours, theirs = (self._models.record(Request(one, "")) for one in (a, b))
             if found := next(iter(value_differences(ours.trace, theirs.trace, most=1)), None):
-                return seen_at(ours, Seen(a, "", found.address, found.cell, step=step, b_model=b))
+                return place_in(ours, FindingPlace(a, "", found.address, found.cell, step=step, b_model=b))
             if found := gradient_difference(ours.trace, theirs.trace):
-                place = Seen(a, "", found.address, found.cell, gradient=True, step=step, b_model=b)
-                if found.address in ours.trace.weights and parting.what == "gradient":
-                    place = replace(place, where=parting.where, cell=parting.cell)
-                return seen_at(ours, place)
+                place = FindingPlace(a, "", found.address, found.cell, gradient=True, step=step, b_model=b)
+                if found.address in ours.trace.weights and difference.what == "gradient":
+                    place = replace(place, where=difference.where, cell=difference.cell)
+                return place_in(ours, place)
         return None
 
     def verdict(self, bug: Bug, model: Reference) -> tuple[Finding, ...]:
@@ -78,6 +78,6 @@ class BugLab:
         return self._verdicts.get((bug.name, base.model), made)
 
 
-def _race(base: Checkpoint, bug: Bug) -> Race:
+def _train_pair(base: Checkpoint, bug: Bug) -> PairedTraining:
     with one_thread():
-        return race(base, bug)
+        return train_pair(base, bug)

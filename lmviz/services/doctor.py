@@ -12,13 +12,13 @@ from lmviz.debug.doctor import CHECKS, examine
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.history import Counted, History, Points
-from lmviz.debug.doctor.lessons import WANTED
+from lmviz.debug.doctor.lessons import WANTED_TOKENS
 from lmviz.debug.doctor.log import Log, judged
 from lmviz.debug.doctor.outputs import sampling
-from lmviz.debug.logs.apart import read_apart
+from lmviz.debug.logs.column_roles import ColumnRole, column_roles
 from lmviz.debug.logs.columns import Sheet
+from lmviz.debug.logs.own_process import read_in_own_process
 from lmviz.debug.logs.roles import Role
-from lmviz.debug.logs.taken import Taken, taken
 from lmviz.debug.threads import one_thread
 from lmviz.errors import UserError
 from lmviz.generate.settings import Settings
@@ -29,7 +29,7 @@ from lmviz.registry.recording import Request
 from lmviz.registry.reference import Reference
 from lmviz.registry.run import RunModel, RunStep
 from lmviz.services.generation import Generation
-from lmviz.services.places import Seen, seen_at
+from lmviz.services.places import FindingPlace, place_in
 from lmviz.train.time_travel import MOST_REPLAYED
 
 POINTS = 2000  # of a curve
@@ -45,7 +45,7 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampledText:
     """A text that was drawn, and what the doctor says of how."""
 
     text: str
@@ -74,36 +74,38 @@ class Doctor:
     def _examine(self, model: Reference) -> Examined:
         tokenizer = self._models.checkpoint(model).tokenizer
         with one_thread():
-            patient = examined(model, self._models)
-            return Examined(tuple(examine(patient)), tokenizer.decode(patient.ids[0].tolist()))
+            subject = examined(model, self._models)
+            return Examined(tuple(examine(subject)), tokenizer.decode(subject.ids[0].tolist()))
 
-    def seen(self, model: Reference, prompt: str, finding: Finding) -> Seen | None:
+    def place_of(self, model: Reference, prompt: str, finding: Finding) -> FindingPlace | None:
         """Where the step-through shows what the doctor found in a model; None if there is no such place.
 
         Args:
-            prompt: what the patient reads where the finding says nothing else.
+            prompt: what the subject reads where the finding says nothing else.
         """
         try:
             key = (model, model.version(self._models), prompt, finding.check, finding.where, finding.measured)
-            return self._places.get(key, lambda: self._seen(model, prompt, finding))
+            return self._places.get(key, lambda: self._find_place(model, prompt, finding))
         except UserError:  # a model too large to make the step again, or texts that don't come back from their ids
             return None
 
-    def _seen(self, model: Reference, prompt: str, finding: Finding) -> Seen | None:
+    def _find_place(self, model: Reference, prompt: str, finding: Finding) -> FindingPlace | None:
         if not finding.where:
             return None
         if finding.step and CHECKS[finding.check].lesson is not None:
             made = CheckStep(finding.step, 0, finding.check, model)
-            if finding.where == WANTED and finding.cell:
+            if finding.where == WANTED_TOKENS and finding.cell:
                 n_pos = made.batch(self._models).inputs.shape[1]
                 made = replace(made, row=finding.cell[0] // n_pos)
-            place = Seen(made, "", finding.where, finding.cell or (), finding.gradient, finding.step)
+            place = FindingPlace(made, "", finding.where, finding.cell or (), finding.gradient, finding.step)
             if finding.where == "loss":  # there in every step: no need to make it before somebody looks
                 return place
-            return seen_at(self._models.record(Request(made, "")), place)
+            return place_in(self._models.record(Request(made, "")), place)
         read, beside = (self._text(model, ids) for ids in (finding.ids, finding.beside))
-        place = Seen(model, read or prompt, finding.where, finding.cell or (), finding.gradient, b_prompt=beside)
-        return seen_at(self._models.record(Request(model, place.prompt)), place)
+        place = FindingPlace(
+            model, read or prompt, finding.where, finding.cell or (), finding.gradient, b_prompt=beside
+        )
+        return place_in(self._models.record(Request(model, place.prompt)), place)
 
     def _text(self, model: Reference, ids: tuple[int, ...]) -> str:
         """The text that a model reads as these ids; empty if none is."""
@@ -111,7 +113,7 @@ class Doctor:
         text = tokenizer.decode(list(ids)) if ids else ""
         return text if tokenizer.encode(text).ids == ids else ""
 
-    def seen_in_run(self, run: str, finding: Finding) -> Seen | None:
+    def place_in_run(self, run: str, finding: Finding) -> FindingPlace | None:
         """The training step of a run that a finding on its curves is about, or the nearest that can be opened."""
         if not finding.step:
             return None
@@ -121,15 +123,15 @@ class Doctor:
             return None
         near = [finding.step] if finding.step == failed else [_openable(finding.step, one) for one in saved]
         step = min(near, key=lambda one: abs(one - finding.step))
-        return Seen(RunStep(run, step), "", "loss", gradient=finding.gradient, step=step)
+        return FindingPlace(RunStep(run, step), "", "loss", gradient=finding.gradient, step=step)
 
-    def seen_in_pitfall(self, pitfall: str, finding: Finding, last: int) -> Seen:
+    def place_in_pitfall(self, pitfall: str, finding: Finding, last: int) -> FindingPlace:
         """The training step of a pitfall that a finding is about; the last one, where it is about all of them."""
         step = finding.step or last
         where = finding.where if finding.where in ("loss", "tokenizer") else "loss"
-        return Seen(PitfallStep(step, 0, pitfall), "", where, gradient=finding.gradient, step=step)
+        return FindingPlace(PitfallStep(step, 0, pitfall), "", where, gradient=finding.gradient, step=step)
 
-    def drawn(self, model: Reference, temperature: float, top_k: int) -> Drawn:
+    def sample_text(self, model: Reference, temperature: float, top_k: int) -> SampledText:
         """What a model writes on from its first prompt, and whether the settings leave it a choice."""
         checkpoint, prompt = self._models.checkpoint(model), self._models.first_prompt(model)
         room = checkpoint.config.n_ctx - len(
@@ -142,7 +144,7 @@ class Doctor:
             self._models.record(Request(model, prompt)).trace["logits"].outputs[0].array[0, -1].copy()
         )
         finding = sampling(settings, logits, written.new_ids)
-        return Drawn(checkpoint.tokenizer.decode(written.ids), finding)
+        return SampledText(checkpoint.tokenizer.decode(written.ids), finding)
 
     def last_model(self, run: str) -> RunModel | None:
         """A run's model as it was last saved; None if it has saved none yet."""
@@ -179,13 +181,13 @@ class Doctor:
     def diagnose(self, history: History) -> tuple[Finding, ...]:
         return diagnose(history)
 
-    def columns(self, log: str, roles: Mapping[str, Role]) -> tuple[Taken, ...]:
+    def columns(self, log: str, roles: Mapping[str, Role]) -> tuple[ColumnRole, ...]:
         """Every name in a log that someone pasted, and what it is taken for.
 
         Raises:
             UserError: it is too long.
         """
-        return taken(self._sheet(log), roles)
+        return column_roles(self._read_log(log), roles)
 
     def log(self, log: str, d_vocab: int | None, roles: Mapping[str, Role]) -> Log:
         """The history in a log, read with the roles that a reader has chosen.
@@ -194,10 +196,10 @@ class Doctor:
             UserError: no column in it is a loss.
         """
         key = (log, d_vocab, tuple(sorted(roles.items())))
-        return self._logs.get(key, lambda: judged(self._sheet(log), d_vocab, roles))
+        return self._logs.get(key, lambda: judged(self._read_log(log), d_vocab, roles))
 
-    def _sheet(self, log: str) -> Sheet:
-        return self._sheets.get(log, lambda: read_apart(log))
+    def _read_log(self, log: str) -> Sheet:
+        return self._sheets.get(log, lambda: read_in_own_process(log))
 
 
 def _true_loss(history: History, measured: Points) -> float | None:

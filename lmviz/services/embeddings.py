@@ -44,7 +44,7 @@ MAPPED = 2000  # tokens on a map: the first ones of a vocabulary
 
 
 @dataclass(frozen=True, eq=False)
-class Worked:
+class WorkedSum:
     """A small recording whose every cell can be asked where it comes from."""
 
     tokens: Tokens
@@ -79,41 +79,41 @@ class Embeddings:
         self._trainings = models.cache(TRAININGS_KEPT)
         self._texts, self._answers = models.cache(TRAININGS_KEPT), models.cache(2 * TRAININGS_KEPT)
 
-    def look_up(self, model: Reference, prompt: str) -> Worked:
+    def look_up(self, model: Reference, prompt: str) -> WorkedSum:
         """One-hot × matrix = rows, recorded."""
-        return self._worked(
+        return self._worked_sum(
             "look_up", model, prompt, lambda checkpoint: OneHotLookup(_matrix(checkpoint.model)), segments=None
         )
 
-    def add_up(self, model: Reference, prompt: str) -> Worked:
+    def add_up(self, model: Reference, prompt: str) -> WorkedSum:
         """Token + position as this model adds them, recorded."""
-        return self._worked("add_up", model, prompt, embedding_sum, segments=None)
+        return self._worked_sum("add_up", model, prompt, embedding_sum, segments=None)
 
-    def add_up_segments(self, model: Reference, prompt: str, n_first: int, seed: int) -> Worked:
+    def add_up_segments(self, model: Reference, prompt: str, n_first: int, seed: int) -> WorkedSum:
         """Token + position + segment as BERT adds them, untrained, at the sizes of a model."""
 
         def fresh(checkpoint: Checkpoint) -> EmbeddingSum:
             d_vocab, d_model = _matrix(checkpoint.model).shape
             return random_embedding_sum(d_vocab, checkpoint.config.n_ctx, d_model, seed)
 
-        return self._worked(f"segments {seed}", model, prompt, fresh, segments=n_first)
+        return self._worked_sum(f"segments {seed}", model, prompt, fresh, segments=n_first)
 
-    def _worked(
+    def _worked_sum(
         self,
         kind: str,
         model: Reference,
         prompt: str,
         make: Callable[[Checkpoint], nn.Module],
         segments: int | None,
-    ) -> Worked:
+    ) -> WorkedSum:
         recording = self._models.record(Request(model, prompt))
 
-        def recorded() -> Worked:
+        def recorded() -> WorkedSum:
             inputs = [recording.tokens.ids_tensor]
             if segments is not None:
                 inputs.append((torch.arange(len(recording.tokens)) >= segments).long()[None])
             with torch.no_grad():
-                return Worked(recording.tokens, record(make(recording.checkpoint), *inputs), recording)
+                return WorkedSum(recording.tokens, record(make(recording.checkpoint), *inputs), recording)
 
         return self._recordings.get((kind, recording.checkpoint, prompt, segments), recorded)
 

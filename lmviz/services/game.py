@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.game import Glance, Puzzle, fair_places, glance, probe
+from lmviz.debug.game import Puzzle, StageComparison, compare_stage, fair_places, probe
 from lmviz.registry.folder import Folder
 from lmviz.registry.models import Models
 from lmviz.registry.puzzle import PuzzleModel
@@ -31,6 +31,6 @@ class Game:
         checkpoint = self._models.checkpoint(Folder(asked.model))
         return self._probes.get((asked, check), lambda: probe(checkpoint, asked, check))
 
-    def glance(self, asked: Puzzle, stage: int) -> Glance:
+    def compare_stage(self, asked: Puzzle, stage: int) -> StageComparison:
         checkpoint = self._models.checkpoint(Folder(asked.model))
-        return self._glances.get((asked, stage), lambda: glance(checkpoint, asked, stage))
+        return self._glances.get((asked, stage), lambda: compare_stage(checkpoint, asked, stage))

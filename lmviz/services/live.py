@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-UNWATCHED = 30.0  # seconds after which it pauses; the next look goes on with it
+PAUSES_AFTER = 30.0  # seconds after which it pauses; the next look goes on with it
 
 Snapshot = TypeVar("Snapshot")
 
@@ -109,5 +109,5 @@ class Live(Generic[Snapshot]):
 
     def _is_wanted(self) -> bool:
         with self._lock:
-            self._is_running = time.monotonic() - self._seen < UNWATCHED
+            self._is_running = time.monotonic() - self._seen < PAUSES_AFTER
             return self._is_running

@@ -9,7 +9,7 @@ from lmviz.debug.pitfalls.run import Result, result_of
 from lmviz.debug.pitfalls.setup import Setup
 from lmviz.debug.threads import one_thread
 from lmviz.registry.models import Models
-from lmviz.services.turns import Turns, Waiting, in_silence
+from lmviz.services.turns import Turns, Waiting, say_nothing
 from lmviz.train.loop import Snapshot
 
 
@@ -24,7 +24,7 @@ class Pitfalls:
         return setup in self._results
 
     def result(
-        self, setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot: None, waiting: Waiting = in_silence
+        self, setup: Setup, watch: Callable[[Snapshot], None] = lambda snapshot: None, waiting: Waiting = say_nothing
     ) -> Result:
         """A training of a pitfall, run once, when its turn has come; `watch` sees its steps.
 
@@ -40,7 +40,7 @@ class Pitfalls:
         with self._turns.turn(waiting):
             return self._results.get(setup, made)
 
-    def try_out(self, trial: Trial, waiting: Waiting = in_silence) -> Outcome:
+    def try_out(self, trial: Trial, waiting: Waiting = say_nothing) -> Outcome:
         """A trial in a process of its own, made once, when its turn has come."""
         if trial in self._outcomes:
             return self._outcomes.get(trial, lambda: try_out(trial))

@@ -10,7 +10,7 @@ from lmviz.trace.step import Cell, fits
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FindingPlace:
     """Where a finding can be seen."""
 
     model: Reference
@@ -24,7 +24,7 @@ class Seen:
     tensor: str = ""  # whose cell is meant; empty: that of the step at `where`
 
 
-def seen_at(recording: Recording, place: Seen) -> Seen | None:
+def place_in(recording: Recording, place: FindingPlace) -> FindingPlace | None:
     """The place as this recording has it: a weight is seen at the step that uses it, with its cell pinned.
 
     None if the recording has no such step.

@@ -252,9 +252,9 @@ class Quantisation:
         rounded, other = prepare(checkpoint.model, scheme), deepcopy(checkpoint.model)
         loss = mean_loss(rounded, judged)
         yield AwareStep(0, loss, loss, None)
-        taken, same = (batches(learned, recipe.batch_size, recipe.seed) for _ in range(2))
+        column_roles, same = (batches(learned, recipe.batch_size, recipe.seed) for _ in range(2))
         every = max(1, recipe.steps // MEASURED)
-        for one, _ in zip(train(rounded, taken, recipe, judged, every), train(other, same, recipe), strict=True):
+        for one, _ in zip(train(rounded, column_roles, recipe, judged, every), train(other, same, recipe), strict=True):
             measured = None if one.held_out_loss is None else mean_loss(prepare(other, scheme), judged)
             yield AwareStep(one.step, one.held_out_loss, measured, None)
         finished = (

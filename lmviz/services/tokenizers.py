@@ -36,7 +36,7 @@ CHATS_KEPT = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Brought:
+class UploadedTokenizer:
     """A tokenizer from a visitor's files."""
 
     tokenizer: Tokenizer
@@ -80,7 +80,7 @@ class Tokenizers:
         check_learning(corpus, n_merges)
         return Live(learners(corpus, n_merges), total=n_merges // AT_ONCE + 2, keep=1)
 
-    def read_tokenizer(self, files: Mapping[str, bytes]) -> Brought:
+    def read_tokenizer(self, files: Mapping[str, bytes]) -> UploadedTokenizer:
         """A tokenizer that a visitor brought: its tokenizer.json, and what lies beside it, by the names of FILES.
 
         Raises:
@@ -135,10 +135,10 @@ def _check_corpus(corpus: str) -> None:
         raise UserError("There is nothing to learn from: type a text.")
 
 
-def _read_tokenizer(files: Mapping[str, bytes]) -> Brought:
+def _read_tokenizer(files: Mapping[str, bytes]) -> UploadedTokenizer:
     with TemporaryDirectory() as folder:
         for name in FILES:
             if name in files:
                 (Path(folder) / name).write_bytes(files[name])
         tokenizer = Tokenizer.from_file(Path(folder) / FILES[0])
-        return Brought(tokenizer, vocabulary_of(tokenizer), read_template(folder))
+        return UploadedTokenizer(tokenizer, vocabulary_of(tokenizer), read_template(folder))

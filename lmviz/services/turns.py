@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-BEAT = 0.3  # seconds between two looks at the queue
+WAIT_SECONDS = 0.3  # seconds between two looks at the queue
 
 Waiting = Callable[[int], None]
 
 
-def in_silence(place: int) -> None:
+def say_nothing(place: int) -> None:
     """Wait without a word."""
 
 
@@ -23,7 +23,7 @@ class Turns:
         self._moved = threading.Condition()
 
     @contextmanager
-    def turn(self, waiting: Waiting = in_silence) -> Iterator[None]:
+    def turn(self, waiting: Waiting = say_nothing) -> Iterator[None]:
         """Wait for one's turn, and have it.
 
         Args:
@@ -36,7 +36,7 @@ class Turns:
             while place := self._place(ticket):
                 waiting(place)
                 with self._moved:
-                    self._moved.wait(BEAT)
+                    self._moved.wait(WAIT_SECONDS)
             yield
         finally:
             with self._moved:

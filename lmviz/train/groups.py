@@ -17,7 +17,7 @@ EMBEDDINGS = ("tok_embed", "pos_embed")
 
 
 @dataclass(frozen=True)
-class Motion:
+class GroupUpdate:
     """One step, seen by one group of weights. Lengths are of all the group's weights together, as one vector."""
 
     group: str  # "embeddings", "blocks.0.attn", "blocks.0.mlp", "blocks.0.norms", "norm_final", "unembed"
@@ -51,12 +51,12 @@ class Groups:
         return [weight.detach().clone() for weight in self.weights]
 
     @torch.no_grad()
-    def motions(self, before: list[Tensor]) -> tuple[Motion, ...]:
+    def group_updates(self, before: list[Tensor]) -> tuple[GroupUpdate, ...]:
         """How far each group has come since `before`, and the gradient that moved it."""
         moved = self._lengths(torch._foreach_sub(self.weights, before))
         were = self._lengths(before)
         gradients = self._lengths([torch.zeros(()) if w.grad is None else w.grad for w in self.weights])
-        return tuple(Motion(group, gradients[group], _ratio(moved[group], were[group])) for group in moved)
+        return tuple(GroupUpdate(group, gradients[group], _ratio(moved[group], were[group])) for group in moved)
 
     def _lengths(self, tensors: Iterable[Tensor]) -> dict[str, float]:
         squares: dict[str, float] = {}

@@ -11,7 +11,7 @@ from torch import nn
 
 from lmviz.train.data import Windows
 from lmviz.train.gradient import Gradient, loss_of
-from lmviz.train.groups import Groups, Motion
+from lmviz.train.groups import Groups, GroupUpdate
 from lmviz.train.recipe import TrainingRecipe
 
 
@@ -25,7 +25,7 @@ class Snapshot:
     learning_rate: float
     n_targets: int  # tokens that this step's batch had to predict
     held_out_loss: float | None = None  # nats per target, after the weights moved; None on steps that don't measure it
-    motions: tuple[Motion, ...] = ()  # one per group of weights, on steps that look
+    group_updates: tuple[GroupUpdate, ...] = ()  # one per group of weights, on steps that look
 
 
 def train(
@@ -60,8 +60,8 @@ def train(
         optimizer.step()
         is_measured = held_out is not None and (step % measure_every == 0 or step == recipe.steps)
         held_out_loss = mean_loss(model, held_out) if held_out is not None and is_measured else None
-        motions = groups.motions(before) if before is not None else ()
-        yield Snapshot(step, loss, grad_norm, rate, batch.n_targets, held_out_loss, motions)
+        group_updates = groups.group_updates(before) if before is not None else ()
+        yield Snapshot(step, loss, grad_norm, rate, batch.n_targets, held_out_loss, group_updates)
 
 
 def mean_loss(model: nn.Module, windows: Windows, batch_size: int = 256) -> float:

@@ -17,7 +17,7 @@ from lmviz.train.recipe import Recipe
 from lmviz.train.sampling import first_words, samples
 
 FEW_TOKENS = 8  # a vocabulary so small that the card says what comes after each of its tokens
-PUBLISH = """\
+HOW_TO_PUBLISH = """\
 pip install huggingface_hub
 hf auth login
 hf upload {name} ."""
@@ -49,7 +49,7 @@ def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str, st
         f"```python\n{use.code.format(prompt=json.dumps(prompt, ensure_ascii=False))}\n```",
         "## Publish it",
         "In this folder; YOUR-NAME is your account at huggingface.co:",
-        f"```\n{PUBLISH.format(name=f'YOUR-NAME/{slug(recipe.card.title)}')}\n```",
+        f"```\n{HOW_TO_PUBLISH.format(name=f'YOUR-NAME/{slug(recipe.card.title)}')}\n```",
         "## Make it again",
         f"```\n{command}\n```",
     ]

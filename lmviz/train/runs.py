@@ -154,9 +154,9 @@ class Runs:
         """End the process that trains it at once, whatever it does; the run goes on from its last checkpoint."""
         self._trainers.end(self.get(run).id)
 
-    def silence(self, run: str) -> float:
+    def seconds_silent(self, run: str) -> float:
         """For how many seconds the process that trains it has not been heard; 0 if there is none."""
-        return self._trainers.silence(run)
+        return self._trainers.seconds_silent(run)
 
     def rename(self, run: str, name: str) -> None:
         with self._database.writing() as db:

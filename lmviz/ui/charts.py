@@ -55,7 +55,7 @@ def bars(names: Sequence[str], values: Sequence[float], t: Translator, height: i
     return alt.layer(bar, ends).properties(height=height * max(1, len(order)))
 
 
-def said(names: Sequence[str], values: Sequence[float], t: Translator) -> str:
+def alt_text(names: Sequence[str], values: Sequence[float], t: Translator) -> str:
     """The same bars for who cannot see them."""
     return ", ".join(f"{name} {t.number(value, 3)}" for name, value in zip(names, values, strict=True))
 

@@ -6,11 +6,11 @@ import streamlit as st
 
 from lmviz.registry.folder import Folder
 from lmviz.ui import shell, state
-from lmviz.ui.embeddings.view import View as Embeddings
-from lmviz.ui.generation.view import View as Generation
-from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.embeddings.view import EmbeddingsView
+from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
-from lmviz.ui.training.view import View as Training
+from lmviz.ui.training.view import TrainingView
 
 EXERCISES = ("sizes", "longer", "beginning", "temperature")
 DONE = "lesson.done"
@@ -58,18 +58,18 @@ def _exercise(t: Translator, here: str, name: str, is_done: bool, found: str) ->
 POKEMON = Folder("pokemon")
 
 _WHERE: dict[str, tuple[str, state.Place]] = {
-    "sizes": ("training", Training()),
-    "longer": ("training", Training()),
-    "beginning": ("generation", Generation(model=POKEMON)),
-    "temperature": ("generation", Generation(model=POKEMON)),
+    "sizes": ("training", TrainingView()),
+    "longer": ("training", TrainingView()),
+    "beginning": ("generation", GenerationView(model=POKEMON)),
+    "temperature": ("generation", GenerationView(model=POKEMON)),
 }
 
 
 def _ideas(t: Translator) -> tuple[tuple[str, str, state.Place], ...]:
     """The ideas of the lessons before, each with the view that shows it."""
     return (
-        ("predict", "step_through", StepThrough(lang=t.language, model=POKEMON, step="probabilities")),
-        ("loss", "step_through", StepThrough(lang=t.language, model=POKEMON, step="loss", grad=True)),
-        ("embeddings", "embeddings", Embeddings(lang=t.language, model=POKEMON)),
-        ("attention", "step_through", StepThrough(lang=t.language, model=POKEMON, step="blocks.0.attn.pattern")),
+        ("predict", "step_through", StepThroughView(lang=t.language, model=POKEMON, step="probabilities")),
+        ("loss", "step_through", StepThroughView(lang=t.language, model=POKEMON, step="loss", grad=True)),
+        ("embeddings", "embeddings", EmbeddingsView(lang=t.language, model=POKEMON)),
+        ("attention", "step_through", StepThroughView(lang=t.language, model=POKEMON, step="blocks.0.attn.pattern")),
     )

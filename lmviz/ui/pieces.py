@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lmviz.ui import drawn
+from lmviz.ui import drawing
 from lmviz.ui.text import Translator, visible
 from lmviz.ui.tokenizer.pictures_types import PieceBox, Pieces
 
@@ -48,7 +48,7 @@ def show(
 ) -> None:
     """Draw pieces, in `height` pixels at most; a click on one calls `on_piece` with its key before the rerun."""
 
-    def clicked(event: drawn.Event) -> None:
+    def clicked(event: drawing.Event) -> None:
         if on_piece is not None and isinstance(event.get("key"), int):
             on_piece(event["key"])
 
@@ -60,7 +60,7 @@ def show(
         "roomy": roomy,
         "empty": empty,
     }
-    drawn.show("tokenizer/pieces", content, t, key, clicked)
+    drawing.show("tokenizer/pieces", content, t, key, clicked)
 
 
 def _written(piece: Piece) -> PieceBox:

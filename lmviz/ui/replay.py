@@ -14,13 +14,13 @@ from lmviz.services.live import Live
 from lmviz.ui import state, widgets
 from lmviz.ui.text import Translator
 
-TICK = 0.3  # seconds between two pictures
+REDRAW_SECONDS = 0.3  # seconds between two pictures
 PATIENCE = 0.4  # seconds before there is a bar
 PICTURES = 40  # of a whole replay
 SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
 
 
-def watched(live: Live[Any], t: Translator, name: str, draw: Callable[[], None]) -> None:
+def while_moving(live: Live[Any], t: Translator, name: str, draw: Callable[[], None]) -> None:
     """Call `draw` again and again for as long as something moves; once, if nothing does.
 
     A UserError that the training raised is told in its place.
@@ -39,10 +39,10 @@ def watched(live: Live[Any], t: Translator, name: str, draw: Callable[[], None])
         if timed and not moves():
             st.rerun()  # the whole page once more, without a clock
 
-    st.fragment(drawn, run_every=TICK if timed else None)()
+    st.fragment(drawn, run_every=REDRAW_SECONDS if timed else None)()
 
 
-def made(live: Live[Any], t: Translator, name: str, draw: Callable[[Any], None], whole: bool = False) -> None:
+def with_progress(live: Live[Any], t: Translator, name: str, draw: Callable[[Any], None], whole: bool = False) -> None:
     """Call `draw` with what there is of something, again and again until it is all there, and a bar above it.
 
     What is quick is drawn once, without a bar. A click on what is drawn meanwhile draws the whole page anew.
@@ -70,7 +70,7 @@ def made(live: Live[Any], t: Translator, name: str, draw: Callable[[Any], None],
         else:
             draw(found)
 
-    watched(live, t, name, drawn)
+    while_moving(live, t, name, drawn)
 
 
 def steps(t: Translator, live: Live[Any], name: str, known: Sequence[int], chosen: int) -> int:
@@ -128,7 +128,7 @@ def look(name: str) -> Iterator[None]:
     state.keep(f"{name}.cost", 0.8 * before + 0.2 * (time.perf_counter() - began))
 
 
-def beat(name: str, seconds: float) -> float | None:
+def interval(name: str, seconds: float) -> float | None:
     """How often the fragment that shows the places called `name` draws itself again."""
     return seconds if state.remember(name, False) else None
 
@@ -146,8 +146,8 @@ def next_place(name: str, places: Sequence[int], at: int) -> int:
     return later[0]
 
 
-def player(name: str, start: str, stop: str, icon: str = "play_arrow") -> None:
-    """The button that starts and stops the beat; `start` and `stop` are what it says."""
+def play_button(name: str, start: str, stop: str, icon: str = "play_arrow") -> None:
+    """The button that starts and stops the replay; `start` and `stop` are what it says."""
     plays = bool(state.remember(name, False))
     st.button(
         stop if plays else start,

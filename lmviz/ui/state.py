@@ -5,10 +5,10 @@ mirrors the present page's, so that a link, a reload or the back button brings b
 too, and change it through `update`:
 
     @dataclass(frozen=True)
-    class View(Place):
+    class ExampleView(Place):
         model: str = part("names", str)
 
-    view = state.view(View)
+    view = state.view(ExampleView)
     widgets.selectbox(view.t("top.model"), models, **state.bound("model"))
 """
 
@@ -264,7 +264,7 @@ def bound(name: str, /, shown: Any = None, **and_then: Any) -> dict[str, Any]:
     tells what all widgets show, also one that left before the browser was told.
     """
     kind = st.session_state[_KIND]
-    key, how = f"{kind.__module__}.{kind.__name__}.{name}", kind.__dataclass_fields__[name].metadata
+    key, how = f"{kind.__module__}.{name}", kind.__dataclass_fields__[name].metadata
     value = getattr(st.session_state[_PLACES][kind], name) if shown is None else shown
     value = how["write"](value) if how["as_text"] else value
     moved: dict[str, tuple[Any, float]] = st.session_state.setdefault(_MOVED, {})

@@ -50,7 +50,7 @@ def multiselect(
     **look: Any,
 ) -> list[Any]:
     """Some of the options."""
-    shown = _told_apart(options, format_func)
+    shown = _difference_of_positions(options, format_func)
     known = _remembered(key, shown)
     before = tuple(_chosen(known, one) for one in st.session_state.get(key, ()))
     before = tuple(one for one in before if one in shown)
@@ -83,7 +83,7 @@ def _one(
     widget: Callable[..., Any], label: str, options: Iterable[Any], key: str, format_func: Format, look: dict[str, Any]
 ) -> Any:
     """One of the options."""
-    shown = _told_apart(options, format_func)
+    shown = _difference_of_positions(options, format_func)
     known = _remembered(key, shown)
     is_open = bool(look.get("accept_new_options"))  # what was typed is a value of its own
     if key in st.session_state:
@@ -116,7 +116,7 @@ def _callback(on_change: Callable[[], object] | None, changed: Callable[[], None
     return {} if on_change is None else {"on_change": state.unbroken(changed)}
 
 
-def _told_apart(options: Iterable[Any], format_func: Format) -> dict[Any, str]:
+def _difference_of_positions(options: Iterable[Any], format_func: Format) -> dict[Any, str]:
     """The label of each option; options with one label are numbered: a, a (2)."""
     labels: dict[Any, str] = {}
     taken: set[str] = set()

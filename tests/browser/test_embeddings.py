@@ -36,8 +36,8 @@ def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> N
     expect(page.get_by_text("0, because p is token number 16, and not 3.")).to_be_visible()
     click_cell(page, "rows", 1, 3, (4, 16))
     value = f"{float(weight[16, 3].detach()):.4g}".replace("-", "−")
-    expect(page.locator(".worked b").last).to_have_text(value)
-    expect(page.locator(".worked b").first).to_have_text(f"1 × {value}")
+    expect(page.locator(".arithmetic b").last).to_have_text(value)
+    expect(page.locator(".arithmetic b").first).to_have_text(f"1 × {value}")
     expect(page).to_have_url(re.compile(r"cell="))
     table = page.locator("figure[data-address='weight'] canvas").first
     table.focus()
@@ -51,12 +51,12 @@ def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> N
 
 def test_a_link_brings_back_the_cell(visit: Visit) -> None:
     page = visit("embeddings", model="pokemon", prompt=".pik")
-    before = page.locator(".worked").inner_text()
+    before = page.locator(".arithmetic").inner_text()
     click_cell(page, "rows", 2, 5, (4, 16))
-    expect(page.locator(".worked")).not_to_have_text(before)
-    said = page.locator(".worked").inner_text()
+    expect(page.locator(".arithmetic")).not_to_have_text(before)
+    said = page.locator(".arithmetic").inner_text()
     again = visit(page.url.partition("//")[2].partition("/")[2].partition("?")[0], **query(page))
-    expect(again.locator(".worked")).to_have_text(said)
+    expect(again.locator(".arithmetic")).to_have_text(said)
 
 
 def query(page: Page) -> dict[str, str]:

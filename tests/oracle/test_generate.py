@@ -27,7 +27,7 @@ from transformers import (
 from lmviz.generate.beam import beam_search
 from lmviz.generate.columns import columns
 from lmviz.generate.draw import draw, random_number
-from lmviz.generate.filters import ban_repeats, cool, keep_min_p, keep_top_k, keep_top_p, penalise_repeats
+from lmviz.generate.filters import apply_temperature, ban_repeats, keep_min_p, keep_top_k, keep_top_p, penalise_repeats
 from lmviz.generate.generation import generate
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint, load
@@ -100,7 +100,7 @@ def test_every_filter_is_the_processor_of_transformers(logits: list[float], data
     k, size = data.draw(st.integers(1, 50)), data.draw(st.integers(1, 4))
     assert_same(penalise_repeats(scores, ids, penalty), RepetitionPenaltyLogitsProcessor(penalty), ids, scores)
     assert_same(ban_repeats(scores, ids, size), NoRepeatNGramLogitsProcessor(size), ids, scores)
-    assert_same(cool(scores, penalty), TemperatureLogitsWarper(penalty), ids, scores)
+    assert_same(apply_temperature(scores, penalty), TemperatureLogitsWarper(penalty), ids, scores)
     assert_same(keep_top_k(scores, k), TopKLogitsWarper(k), ids, scores)
     assert_same(keep_top_p(scores, p), TopPLogitsWarper(p), ids, scores)
     assert_same(keep_min_p(scores, p), MinPLogitsWarper(p), ids, scores)

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from lmviz.ui import state
 from tests.pages.conftest import Open, go
 
-MODEL = "lmviz.ui.generation.view.View.model"
+MODEL = "lmviz.ui.generation.view.model"
 
 
 def opened(open_on: Open, monkeypatch: pytest.MonkeyPatch, seconds: float) -> AppTest:

@@ -13,7 +13,7 @@ from lmviz.model.checkpoint import load
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.template import Message, chatml
 from lmviz.ui.chat.reading import OPEN
-from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, View
+from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, ChatView
 from lmviz.ui.text import LANGUAGES, Translator, visible
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture
@@ -129,7 +129,7 @@ def test_tools_calls_and_variables_can_be_given_to_a_template(open_on: Open, lan
     app = open_on("chat", lang=language, messages=json.dumps(asked), template="written", source=TOOLS)
     (said,) = errors(app)
     assert "date, tools" in said and "NoneType" not in said
-    app.text_area(key="lmviz.ui.chat.view.View.given").input(GIVEN).run()
+    app.text_area(key="lmviz.ui.chat.view.given").input(GIVEN).run()
     assert not errors(app)
     assert whole(app) == 'today|weather|user:Rain?;assistant:weather({"city": "Lyon"});tool:Yes;'
     app.text_input(key="chat.more.1").input("").run()
@@ -141,16 +141,16 @@ def test_what_is_wrong_with_the_given_is_one_sentence_and_nothing_is_lost(open_o
     app = open_on("chat", messages=MESSAGES, template="written", source=TOOLS, given=wrong)
     assert not app.exception
     assert len(app.error) == 1 or wrong.startswith('{"m')  # the messages are those of the page
-    assert app.text_area(key="lmviz.ui.chat.view.View.given").value == wrong
+    assert app.text_area(key="lmviz.ui.chat.view.given").value == wrong
 
 
 def test_a_link_cannot_bring_more_than_a_page_takes() -> None:
     long = json.dumps([["user", "x" * 5000]] * 50)
-    view, wrong = View.parse({"messages": long})
+    view, wrong = ChatView.parse({"messages": long})
     assert not wrong and view.messages is not None
     assert len(view.messages) == MOST_MESSAGES and len(view.messages[0][1]) == MESSAGE_LIMIT
     for nonsense in ('[["king", "x"]]', '[["user", 3]]', "7", '["user"]', "[[]]"):
-        assert View.parse({"messages": nonsense})[1] == ("messages",)
+        assert ChatView.parse({"messages": nonsense})[1] == ("messages",)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -13,7 +13,7 @@ from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.doctor import CHECKS
 from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.exercises.pitfalls import ASKED
-from lmviz.debug.exercises.walk import questions
+from lmviz.debug.exercises.stages import questions
 from lmviz.debug.game import LEVELS, puzzle
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.kinds import read_reference

@@ -21,7 +21,7 @@ from tests.words import ENGLISH
 from tests.written import holds, lines_in
 from tests.written import number as value_of
 
-BOUND = "lmviz.ui.embeddings.view.View."
+BOUND = "lmviz.ui.embeddings.view."
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

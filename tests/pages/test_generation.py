@@ -20,7 +20,7 @@ from lmviz.generate.settings import Settings
 from lmviz.registry.kinds import read_reference
 from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
-from lmviz.ui.generation.view import KEPT, WAYS, View
+from lmviz.ui.generation.view import KEPT, WAYS, GenerationView
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES
 from tests.conftest import ROOT, SAMPLES
@@ -280,16 +280,16 @@ def test_settings_set_aside_stay_while_the_others_change(open_on: Open) -> None:
 
 @pytest.mark.parametrize("kept", ["[[1,2]]", '[["a",0,1,0,1,0,0]]', "[[-4,0,1,0,1,0,0]]", "7", "[[1,0.5,1,0,1,0,0]]"])
 def test_a_link_with_nonsense_leaves_it_out(kept: str) -> None:
-    _, wrong = View.parse({"kept": kept})
+    _, wrong = GenerationView.parse({"kept": kept})
     assert wrong == ("kept",)
 
 
 def test_a_view_survives_its_own_address() -> None:
     kept: Any = ((2.0, 3, 0.5, 0.1, 1.2, 2, 9),)
-    view: Place = View(
+    view: Place = GenerationView(
         model=read_reference("pokemon"), way="compare", temperature=0.3, kept=kept, stop=".", token=4, lang="fr"
     )
-    assert View.parse(view.query()) == (view, ())
+    assert GenerationView.parse(view.query()) == (view, ())
     assert len(kept[0]) == len(KEPT) and json.loads(view.query()["kept"]) == [list(kept[0])]
 
 

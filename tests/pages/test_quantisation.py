@@ -33,7 +33,7 @@ from tests.written import number as value_of
 
 NAMES = ROOT / "sample_models/names"
 WEIGHT = "blocks.1.mlp.w_in.weight"
-BOUND = "lmviz.ui.quantisation.view.View."
+BOUND = "lmviz.ui.quantisation.view."
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.stages.navigation import Grain, Location
 from lmviz.ui.step_through.scene import scene
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 from tests.conftest import SAMPLES
 
 PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
@@ -30,7 +30,7 @@ def run(model: str) -> Recording:
 def test_every_place_is_drawn(model: str, grain: Grain, grad: bool) -> None:
     found = run(model)
     for index in range(found.navigator.count(grain)):
-        drawn = scene(found, View(model=read_reference(model), grad=grad), Location(grain, index), {})
+        drawn = scene(found, StepThroughView(model=read_reference(model), grad=grad), Location(grain, index), {})
         assert drawn["say"]["title"]
 
 
@@ -41,7 +41,10 @@ def test_the_cell_that_the_loss_reacts_most_to_is_of_the_head_that_is_named_and_
         if stage.kind not in ("scores", "softmax"):
             continue
         drawn = scene(
-            found, View(model=read_reference("names"), grad=True, head=head), Location("stage", stage.index), {}
+            found,
+            StepThroughView(model=read_reference("names"), grad=True, head=head),
+            Location("stage", stage.index),
+            {},
         )
         named = re.search(r"In head (\d), .* to \w+\[([\d, ]+)\]", drawn["say"]["text"])
         assert named is not None
@@ -58,12 +61,14 @@ def test_the_line_that_is_lit_made_the_pinned_cell() -> None:
     found = run("pokemon")
     (stage,) = [stage for stage in found.navigator.stages if stage.kind == "scores"]
     for address in ("blocks.0.attn.scores", "blocks.0.attn.masked"):
-        view = View(model=read_reference("pokemon"), cell=(address, (0, 0, 3, 1)))
+        view = StepThroughView(model=read_reference("pokemon"), cell=(address, (0, 0, 3, 1)))
         source = scene(found, view, Location("stage", stage.index), {})["source"]
         line = source["lines"][source["lit"]["lines"][0] - source["first"]]["text"]
         assert address.rpartition(".")[2] in line.partition("=")[0] or "masked_fill" in line
-    elsewhere = View(model=read_reference("pokemon"), cell=("blocks.0.attn.q", (0, 0, 3, 1)))
-    own = scene(found, View(model=read_reference("pokemon")), Location("stage", stage.index), {})["source"]["lit"]
+    elsewhere = StepThroughView(model=read_reference("pokemon"), cell=("blocks.0.attn.q", (0, 0, 3, 1)))
+    own = scene(found, StepThroughView(model=read_reference("pokemon")), Location("stage", stage.index), {})["source"][
+        "lit"
+    ]
     assert scene(found, elsewhere, Location("stage", stage.index), {})["source"]["lit"] == own
 
 
@@ -72,7 +77,7 @@ def test_a_b_and_their_difference_are_drawn_on_one_scale(address: str) -> None:
     found, other = run("pokemon"), Services().models.record(Request(read_reference("pokemon"), ".evo", gradients=True))
     stages = found.navigator.stages
     stage = next(stage for stage in stages if stage.first <= found.trace[address].index <= stage.last)
-    view = View(model=read_reference("pokemon"), b_prompt=".evo")
+    view = StepThroughView(model=read_reference("pokemon"), b_prompt=".evo")
     panels = scene(found, view, Location("stage", stage.index), {}, None, other)["picture"]["panels"]
     scales = {(panel["scale"], panel["peak"]) for panel in panels if panel["address"] == address}
     assert {panel["mark"] for panel in panels} == {"A", "B", "A − B"}
@@ -83,8 +88,8 @@ def test_probabilities_have_the_scale_of_shares_and_scores_that_of_signed_number
     found = run("pokemon")
     for kind, name, scale in (("softmax", "pattern", "share"), ("scores", "masked", "signed")):
         (stage,) = [stage for stage in found.navigator.stages if stage.kind == kind]
-        panels = scene(found, View(model=read_reference("pokemon")), Location("stage", stage.index), {})["picture"][
-            "panels"
-        ]
+        panels = scene(found, StepThroughView(model=read_reference("pokemon")), Location("stage", stage.index), {})[
+            "picture"
+        ]["panels"]
         (panel,) = [panel for panel in panels if panel["address"].endswith(f".{name}")]
         assert panel["scale"] == scale

@@ -22,7 +22,7 @@ from lmviz.tokens.vocabulary import vocabulary_of
 from lmviz.ui import replay
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, visible
-from lmviz.ui.tokenizer.view import TABS, View
+from lmviz.ui.tokenizer.view import TABS, TokenizerView
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture
 from tests.words import ENGLISH
@@ -209,11 +209,11 @@ def test_the_kinds_of_the_page_are_those_of_the_engine() -> None:
 
 
 def test_a_view_survives_its_own_address() -> None:
-    place: Place = View(
+    place: Place = TokenizerView(
         tab="learn", tokenizer="words", text="a b", corpus="c", merges=3, at=2, kind="single", lang="fr"
     )
-    assert View.parse(place.query()) == (place, ())
-    assert View.parse({"merges": "9999999", "kind": "x"})[1] == ("merges", "kind")
+    assert TokenizerView.parse(place.query()) == (place, ())
+    assert TokenizerView.parse({"merges": "9999999", "kind": "x"})[1] == ("merges", "kind")
     assert json.loads(place.query()["merges"]) == 3
 
 

@@ -18,10 +18,10 @@ from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
 from lmviz.train.store.series import Series
 from lmviz.train.texts import PRESETS, preset
-from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import LANGUAGES, Translator
 from lmviz.ui.training import curves, model_card
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 from tests.pages.conftest import Open, complaints, picture, scene
 from tests.waiting import rests, until, until_rests
 from tests.words import ENGLISH
@@ -455,8 +455,8 @@ def test_a_training_step_opens_in_the_step_through(open_page: Open, trained: str
     assert not complaints(app)
     assert len(scene(app)["picture"]["rows"]) == 8
     assert scene(app)["tokens"][0]["text"] == "u"
-    assert str(StepThrough().model) == "small-ever"
-    assert View().data == "pokemon"
+    assert str(StepThroughView().model) == "small-ever"
+    assert TrainingView().data == "pokemon"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

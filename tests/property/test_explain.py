@@ -115,11 +115,11 @@ def test_from_any_number_one_can_walk_back_to_a_weight_or_a_token(name: str, dat
         if not operands:
             assert step.op == "arange", step
             return
-        taken = operands[draw.integers(len(operands))]
-        assert is_recorded(trace, taken)
-        if taken.address in trace.weights or taken.address == "ids":
+        column_roles = operands[draw.integers(len(operands))]
+        assert is_recorded(trace, column_roles)
+        if column_roles.address in trace.weights or column_roles.address == "ids":
             return
-        (step, output), cell = step_of(trace, taken.address), taken.cell
+        (step, output), cell = step_of(trace, column_roles.address), column_roles.cell
     pytest.fail("the walk did not end")
 
 
@@ -134,8 +134,8 @@ def test_from_any_gradient_one_can_walk_on_to_the_loss(seed: int) -> None:
         onward = [operand for operand in why.operands if operand.gradient]
         if not onward:
             break
-        taken = onward[draw.integers(len(onward))]
-        address, cell = taken.address, taken.cell
+        column_roles = onward[draw.integers(len(onward))]
+        address, cell = column_roles.address, column_roles.cell
     assert why.value in (1.0, 0.0)  # the loss; or a row of the embedding that no token asked for
     assert why.value == 1.0 or not why.terms
 

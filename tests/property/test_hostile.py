@@ -7,7 +7,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from lmviz.train.recipe import Recipe, read_recipe, recipe_from, tables_of, toml
 from lmviz.train.texts import preset
 from lmviz.ui.state import Place
 from tests.conftest import ROOT
+from tests.places import place_of
 
 PAGES = ("step_through", "generation", "tokenizer", "chat", "embeddings", "quantisation", "debugging", "training")
-PLACES: tuple[type[Place], ...] = tuple(import_module(f"lmviz.ui.{name}.view").View for name in PAGES)
+PLACES: tuple[type[Place], ...] = tuple(place_of(name) for name in PAGES)
 NUMBERS = st.sampled_from(
     [0, -1, 1, 2, 3, 7, 0.5, 1e-300, 1e300, 10**9, 2**31 - 1, 2**31, 2**63, 10**26, 10**400, -(10**400),
      float("nan"), float("inf"), -float("inf"), True, False]

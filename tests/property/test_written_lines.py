@@ -15,9 +15,9 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.trace.step import Value
-from lmviz.ui import worked
+from lmviz.ui import arithmetic_html
 from lmviz.ui.step_through.inspector import inspector
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 from tests.conftest import SAMPLES
 from tests.words import ENGLISH
@@ -65,7 +65,9 @@ def test_a_line_of_the_inspector_is_true_as_it_is_written(
     value: Value = data.draw(st.sampled_from(values))
     cell = tuple(data.draw(st.integers(0, size - 1)) for size in value.shape)
     gradient = value.grad is not None and data.draw(st.booleans())
-    view = View(model=read_reference(model), cell=(value.address, cell), grad=gradient, digits=digits, lang=lang)
+    view = StepThroughView(
+        model=read_reference(model), cell=(value.address, cell), grad=gradient, digits=digits, lang=lang
+    )
     shown = inspector(services(), found, view)
     assert shown is not None
     for line in shown["lines"]:
@@ -88,8 +90,8 @@ def test_a_line_of_a_page_of_widgets_is_true_as_it_is_written(
     lines += [why for metric in ("euclidean", "cosine") for _, why in by_hand.distance(a, b, metric)]
     lines += [by_hand.mean([(float(x), float(n + 1)) for n, x in enumerate(a)])]
     for why in lines:
-        assert holds(worked._arithmetic(why, Translator(lang), digits), lang), plain(
-            worked._arithmetic(why, Translator(lang), digits)
+        assert holds(arithmetic_html._arithmetic(why, Translator(lang), digits), lang), plain(
+            arithmetic_html._arithmetic(why, Translator(lang), digits)
         )
 
 
@@ -104,11 +106,11 @@ def test_a_line_of_a_page_of_widgets_is_true_as_it_is_written(
 def test_an_equation_is_true_as_it_is_written(template: str, a: float, b: float, digits: int, lang: str) -> None:
     result = {"÷": a / b, "×": a * b, "−": a - b, "+": (a + b) / 3, "e": np.exp(-b) * a}
     sign = "e" if template.startswith("exp") else next(one for one in "÷×−+" if one in template)
-    line = worked.equation(Translator(lang), template, float(result[sign]), digits, a=a, b=b)
+    line = arithmetic_html.equation(Translator(lang), template, float(result[sign]), digits, a=a, b=b)
     assert holds(line.text, lang), line.text
 
 
 def test_a_comparison_is_true_as_it_is_written() -> None:
     for a, sign, b in ((0.441, "≥", 0.439), (0.4399, "<", 0.4401), (0.5, "≥", 0.5)):
-        left, _, right = worked.compared(ENGLISH, sign, a, b).partition(f" {sign} ")
+        left, _, right = arithmetic_html.compared(ENGLISH, sign, a, b).partition(f" {sign} ")
         assert number(left) >= number(right) if sign == "≥" else number(left) < number(right)

@@ -1,4 +1,4 @@
-"""A token's way through the filters, worked out again."""
+"""A token's way through the filters, arithmetic_html out again."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_an_account_ends_in_the_tokens_own_probability(
         assert found.share == pytest.approx(float(step.probs()[id]), rel=1e-4, abs=1e-6)
     assert bool(found.cut_by) == (columns["min_p"].scores[id] == -np.inf and columns["logits"].scores[id] > -np.inf)
     for entry in found.entries:
-        assert (entry.deed == "cut") == (id in columns[entry.name].cut)
-        if entry.deed in ("divide", "multiply"):
+        assert (entry.action == "cut") == (id in columns[entry.name].cut)
+        if entry.action in ("divide", "multiply"):
             assert entry.after == pytest.approx(float(columns[entry.name].scores[id]), rel=1e-5)
 
 
@@ -43,13 +43,13 @@ def test_the_limits_that_an_account_names_tell_the_cut_from_the_kept(logits: lis
         for entry in account(step, id).entries:
             if entry.name in ("top_k", "min_p"):
                 near = math.isclose(entry.before, entry.by, rel_tol=1e-5, abs_tol=1e-9)
-                assert near or (entry.before > entry.by) == (entry.deed == "keep")
+                assert near or (entry.before > entry.by) == (entry.action == "keep")
 
 
 def test_it_is_worked_out_as_one_would_by_hand() -> None:
     settings = Settings(temperature=0.5, top_k=2, repetition_penalty=2.0)
     found = account(step_of([3.0, 1.0, -1.0], [0, 2], settings), 0)
-    assert [(entry.name, entry.deed, entry.before, entry.by, entry.after) for entry in found.entries] == [
+    assert [(entry.name, entry.action, entry.before, entry.by, entry.after) for entry in found.entries] == [
         ("repetition_penalty", "divide", 3.0, 2.0, 1.5),
         ("temperature", "divide", 1.5, 0.5, 3.0),
         ("top_k", "keep", 3.0, 2.0, 3.0),

@@ -16,7 +16,7 @@ from lmviz.debug.bad_numbers import bad_values
 from lmviz.debug.doctor.numbers import finite
 from lmviz.debug.first_bad import first_bad
 from lmviz.debug.invariants import checks_of
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Trace
 
@@ -108,12 +108,12 @@ BAD: dict[str, tuple[Masked, str]] = {
 }
 
 
-def recorded(masked: Masked) -> tuple[Trace, Patient]:
+def recorded(masked: Masked) -> tuple[Trace, Subject]:
     model = Model(masked).eval()
     texts = ((1, 2, 3, 4, 5), (6, 5, 4, 3, 2))
-    patient = Patient(model, 7, N, texts, None, plain_loop)
+    subject = Subject(model, 7, N, texts, None, plain_loop)
     with torch.no_grad():
-        return lmviz.record(model, torch.tensor(texts)), patient
+        return lmviz.record(model, torch.tensor(texts)), subject
 
 
 def count_at_stages(trace: Trace) -> int:
@@ -123,21 +123,21 @@ def count_at_stages(trace: Trace) -> int:
 
 @pytest.mark.parametrize("name", MASKS)
 def test_no_mask_is_a_bad_number(name: str) -> None:
-    trace, patient = recorded(MASKS[name])
+    trace, subject = recorded(MASKS[name])
     assert trace.failure is None
     assert first_bad(trace) is None
     assert count_at_stages(trace) == 0
-    assert finite(patient).holds
+    assert finite(subject).holds
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_overflows_is_one_for_all_who_look(name: str) -> None:
     masked, address = BAD[name]
-    trace, patient = recorded(masked)
+    trace, subject = recorded(masked)
     found = first_bad(trace)
     assert found is not None and found.address.endswith(address), found
     assert count_at_stages(trace) > 0
-    alarm = finite(patient)
+    alarm = finite(subject)
     assert (alarm.holds, alarm.where) == (False, found.address)
 
 

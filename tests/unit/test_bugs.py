@@ -14,7 +14,7 @@ from lmviz.debug.bugs.catalogue import BUGS, bug_named
 from lmviz.debug.bugs.difference import first_difference
 from lmviz.debug.bugs.models import broken, healthy, why_not
 from lmviz.debug.bugs.source import broken_source, diff_of, healthy_source
-from lmviz.debug.bugs.training import _parting, race
+from lmviz.debug.bugs.training import _difference_of, train_pair
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.bug import WithBug
@@ -112,13 +112,13 @@ def test_equal_models_have_no_difference(simple: Checkpoint) -> None:
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: str) -> None:
-    found = race(simple, BUGS[name], steps=4)
-    assert found.parting is not None
+    found = train_pair(simple, BUGS[name], steps=4)
+    assert found.difference is not None
     expected = {"targets_not_shifted": "targets", "padding_trained_on": "targets", "double_softmax": "loss"}
     expected |= {"zero_grad_missing": "gradient", "optimizer_forgets": "weights", "climbs": "gradient"}
     expected |= {"gradient_cut": "gradient", "untied": "gradient"}
-    assert found.parting.what == expected[name]
-    assert found.parting.step == (2 if name == "zero_grad_missing" else 1)
+    assert found.difference.what == expected[name]
+    assert found.difference.step == (2 if name == "zero_grad_missing" else 1)
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
     assert set(BUGS[name].seen_by) <= seen
     assert (not seen) == (name in INVISIBLE) == (not BUGS[name].seen_by)
     for finding in found:
-        place = services.doctor.seen(WithBug(name, SIMPLE), "The cat sits on the", finding)
+        place = services.doctor.place_of(WithBug(name, SIMPLE), "The cat sits on the", finding)
         assert place is not None, finding.check
         assert place.step == finding.step
         if place.where == "loss":
@@ -156,7 +156,7 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
 def test_two_trainings_are_opened_at_the_first_number_that_differs(
     services: Services, name: str, step: int, where: str, gradient: bool
 ) -> None:
-    place = services.bugs.parted(BUGS[name], SIMPLE)
+    place = services.bugs.first_training_difference(BUGS[name], SIMPLE)
     assert place is not None
     assert (place.step, place.tensor, place.gradient) == (step, where, gradient)
     a, b = (
@@ -209,10 +209,10 @@ def test_the_same_bug_twice_gives_the_same_weights(simple: Checkpoint) -> None:
 def test_a_training_that_turns_to_nan_has_parted() -> None:
     a, b = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     b.load_state_dict(a.state_dict())
-    assert _parting(3, (1.0, 1.0), a, b) is None
-    found = _parting(3, (1.0, math.nan), a, b)
+    assert _difference_of(3, (1.0, 1.0), a, b) is None
+    found = _difference_of(3, (1.0, math.nan), a, b)
     assert found is not None and (found.step, found.what) == (3, "loss")
     with torch.no_grad():
         b.weight[1, 0] = math.nan
-    found = _parting(3, (1.0, 1.0), a, b)
+    found = _difference_of(3, (1.0, 1.0), a, b)
     assert found is not None and (found.where, found.cell) == ("weight", (1, 0))

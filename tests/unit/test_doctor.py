@@ -21,7 +21,7 @@ from lmviz.debug.doctor.learning import first_loss
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.outputs import sampling
 from lmviz.debug.doctor.texts import known_tokens, length_in_context
-from lmviz.debug.patient import Patient, patient_of, random_texts
+from lmviz.debug.subject import Subject, random_texts, subject_of
 from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.mini_llm import Block, MiniLLM, MiniLLMConfig
@@ -38,24 +38,24 @@ def pokemon() -> Checkpoint:
     return lmviz.load(ROOT / "sample_models" / "pokemon")
 
 
-def found(patient: Patient, check: str) -> Finding:
-    (finding,) = examine(patient, (check,))
+def found(subject: Subject, check: str) -> Finding:
+    (finding,) = examine(subject, (check,))
     return finding
 
 
-def changed(checkpoint: Checkpoint, change: Callable[[nn.Module], None]) -> Patient:
+def changed(checkpoint: Checkpoint, change: Callable[[nn.Module], None]) -> Subject:
     """A copy of the model with something done to it."""
     model = copy.deepcopy(checkpoint.model)
     with torch.no_grad():
         change(model)
-    return patient_of(replace(checkpoint, model=model))
+    return subject_of(replace(checkpoint, model=model))
 
 
 @pytest.mark.slow
 def test_no_check_raises_a_false_alarm_on_a_sample_model_and_each_holds_on_one() -> None:
     held: set[str] = set()
     for sample in SAMPLES:
-        findings = list(examine(patient_of(lmviz.load(ROOT / "sample_models" / sample))))
+        findings = list(examine(subject_of(lmviz.load(ROOT / "sample_models" / sample))))
         assert [finding.check for finding in findings] == list(CHECKS)
         assert not [finding for finding in findings if finding.holds is False]
         assert not [finding for finding in findings if finding.why_not == "does_not_run"]
@@ -73,7 +73,7 @@ def test_every_check_names_sources_that_can_be_followed() -> None:
 def test_examining_changes_neither_the_model_nor_torchs_random_numbers(simple: Checkpoint) -> None:
     before = {name: tensor.clone() for name, tensor in simple.model.state_dict().items()}
     state = torch.random.get_rng_state()
-    list(examine(patient_of(simple)))
+    list(examine(subject_of(simple)))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert all(torch.equal(tensor, before[name]) for name, tensor in simple.model.state_dict().items())
     assert not simple.model.training
@@ -103,9 +103,9 @@ SICK_BY_A_BUG = {
 
 @pytest.mark.parametrize(("check", "bug"), SICK_BY_A_BUG.items())
 def test_a_check_fails_on_a_model_with_the_bug_it_is_for(simple: Checkpoint, check: str, bug: str) -> None:
-    sick = broken(simple, BUGS[bug])
-    assert found(patient_of(simple), check).holds is True
-    assert found(patient_of(sick, loop=loop_of(BUGS[bug])), check).holds is False
+    faulty = broken(simple, BUGS[bug])
+    assert found(subject_of(simple), check).holds is True
+    assert found(subject_of(faulty, loop=loop_of(BUGS[bug])), check).holds is False
 
 
 def test_the_first_weight_that_is_not_a_number_is_named(simple: Checkpoint) -> None:
@@ -152,7 +152,7 @@ class _NothingKept(Block):
 
 def test_a_slope_that_vanishes_on_its_way_back_is_measured() -> None:
     model = MiniLLM(MiniLLMConfig(n_layers=6))
-    healthy = Patient(model, 27, 8, random_texts(27, 8))
+    healthy = Subject(model, 27, 8, random_texts(27, 8))
     assert found(healthy, "layers").holds is True
     deep = MiniLLM(MiniLLMConfig(n_layers=6))
     deep.blocks = nn.ModuleList(_NothingKept(deep.cfg) for _ in range(6))
@@ -161,8 +161,8 @@ def test_a_slope_that_vanishes_on_its_way_back_is_measured() -> None:
     assert finding.where == "blocks.0"
 
 
-def replace_model(patient: Patient, model: nn.Module) -> Patient:
-    return Patient(model, patient.d_vocab, patient.n_ctx, patient.texts)
+def replace_model(subject: Subject, model: nn.Module) -> Subject:
+    return Subject(model, subject.d_vocab, subject.n_ctx, subject.texts)
 
 
 def test_weights_that_are_frozen_are_named(simple: Checkpoint) -> None:
@@ -174,16 +174,16 @@ def test_weights_that_are_frozen_are_named(simple: Checkpoint) -> None:
 
 
 def test_an_id_without_a_row_is_found(simple: Checkpoint) -> None:
-    patient = patient_of(simple)
-    sick = Patient(patient.model, patient.d_vocab, patient.n_ctx, ((1, 2), (3, 23, 1)))
-    finding = found(sick, "ids_in_range")
+    subject = subject_of(simple)
+    faulty = Subject(subject.model, subject.d_vocab, subject.n_ctx, ((1, 2), (3, 23, 1)))
+    finding = found(faulty, "ids_in_range")
     assert (finding.holds, finding.measured, finding.details["text"], finding.details["pos"]) == (False, 23, 1, 1)
 
 
 def test_a_model_that_cannot_run_is_told_check_by_check(simple: Checkpoint) -> None:
-    patient = patient_of(simple)
-    sick = Patient(patient.model, patient.d_vocab, patient.n_ctx, ((1, 2), (3, 23, 1)))
-    findings = list(examine(sick))
+    subject = subject_of(simple)
+    faulty = Subject(subject.model, subject.d_vocab, subject.n_ctx, ((1, 2), (3, 23, 1)))
+    findings = list(examine(faulty))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert any(finding.why_not == "does_not_run" for finding in findings)
 
@@ -209,12 +209,12 @@ def test_the_first_loss_is_near_ln_v(loss: float, holds: bool) -> None:
 
 
 def test_a_large_start_is_seen_in_a_real_model(simple: Checkpoint) -> None:
-    patient = patient_of(simple)
-    assert found(patient, "first_loss").holds is True
+    subject = subject_of(simple)
+    assert found(subject, "first_loss").holds is True
     with torch.no_grad():
-        inputs, targets = patient.pairs
-        loss = float(patient.loop.Loss(targets)(patient.fresh(2.0).eval()(inputs)))
-    assert first_loss(loss, patient.d_vocab).holds is False
+        inputs, targets = subject.pairs
+        loss = float(subject.loop.Loss(targets)(subject.fresh(2.0).eval()(inputs)))
+    assert first_loss(loss, subject.d_vocab).holds is False
 
 
 def test_how_far_targets_are_shifted_is_measured() -> None:

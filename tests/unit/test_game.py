@@ -12,8 +12,20 @@ import lmviz
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
 from lmviz.debug.exercises.question import Question, mixed
-from lmviz.debug.exercises.walk import ASK, questions
-from lmviz.debug.game import LEVELS, PROBES, Puzzle, Score, Verdict, counted, fair_places, glance, judge, probe, puzzle
+from lmviz.debug.exercises.stages import ASK, questions
+from lmviz.debug.game import (
+    LEVELS,
+    PROBES,
+    Puzzle,
+    Score,
+    Verdict,
+    compare_stage,
+    counted,
+    fair_places,
+    judge,
+    probe,
+    puzzle,
+)
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.debug.pitfalls.run import result_of
 from lmviz.errors import UserError
@@ -52,7 +64,7 @@ def test_a_puzzle_shows_in_the_numbers_of_its_run(models: dict[str, Checkpoint])
         one = puzzle(seed, 3, models)
         ids = models[one.model].tokenizer.encode(one.prompt).ids_tensor
         trace = lmviz.record(models[one.model].model, ids)
-        glances = [glance(models[one.model], one, stage) for stage in range(1, len(trace.calls))]
+        glances = [compare_stage(models[one.model], one, stage) for stage in range(1, len(trace.calls))]
         assert any(found.largest > 0 for found in glances)
 
 
@@ -71,7 +83,10 @@ def test_a_probe_is_a_check_of_the_broken_model(models: dict[str, Checkpoint]) -
 
 def test_a_glance_before_the_bug_sees_nothing_and_one_after_it_does(models: dict[str, Checkpoint]) -> None:
     one = Puzzle(0, 1, "simple-llm", "The cat sits on the", "no_scale", ("no_scale",))
-    kinds = {glance(models["simple-llm"], one, i).stage.kind: glance(models["simple-llm"], one, i) for i in range(1, 6)}
+    kinds = {
+        compare_stage(models["simple-llm"], one, i).stage.kind: compare_stage(models["simple-llm"], one, i)
+        for i in range(1, 6)
+    }
     assert kinds["qkv"].largest == 0
     assert kinds["scores"].largest > 0
 
@@ -163,7 +178,7 @@ def test_options_come_in_the_order_of_their_seed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PITFALLS)
 def test_every_pitfall_has_a_question_that_its_training_answers(name: str) -> None:
-    question = ASKED[name].question(result_of(PITFALLS[name].sick))
+    question = ASKED[name].question(result_of(PITFALLS[name].faulty))
     expected = {
         "rate_too_high": "rises",
         "rate_too_low": "still",

@@ -42,7 +42,7 @@ def test_looking_shows_what_there_is_so_far() -> None:
 
 
 def test_with_nobody_looking_it_pauses_and_the_next_look_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "UNWATCHED", 0.0)  # a look is worth one step
+    monkeypatch.setattr(live, "PAUSES_AFTER", 0.0)  # a look is worth one step
     counted = Live(iter(range(5)), total=5)
     for n_looks in range(1, 6):
         counted.look()

@@ -16,7 +16,7 @@ import pytest
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.history import Points
 from lmviz.debug.doctor.log import read_log
-from lmviz.debug.logs import apart
+from lmviz.debug.logs import own_process
 from lmviz.debug.logs.lines import MOST_PIECES, read_line, token_pattern
 from lmviz.debug.logs.notation import Notation, cell_pattern, notation_of
 from lmviz.debug.logs.reader import MOST_CHARACTERS, MOST_LINES, read_sheet
@@ -91,11 +91,11 @@ def test_headings_that_say_nothing_are_asked_about_and_what_the_reader_says_is_r
 
 def test_what_was_taken_for_what_is_told_with_what_is_only_guessed() -> None:
     log = read_log("1 3.2\n2 2.9\n3 2.7\n")
-    assert [(one.label, one.role, one.guessed) for one in log.taken] == [
+    assert [(one.label, one.role, one.guessed) for one in log.column_roles] == [
         ("column 1", "step", True), ("column 2", "loss", True),
     ]  # fmt: skip
     named = read_log("step,loss,gpu\n1,3.2,70\n2,2.9,71\n")
-    assert [(one.label, one.role, one.guessed) for one in named.taken] == [
+    assert [(one.label, one.role, one.guessed) for one in named.column_roles] == [
         ("step", "step", False), ("loss", "loss", False), ("gpu", "", False),
     ]  # fmt: skip
 
@@ -194,7 +194,7 @@ def test_rows_of_json_are_read_as_rows() -> None:
     read = read_log(exported, roles={"column 2": "step", "column 3": "loss"})
     assert read.history.losses == tuple((10 * i, 3 - i / 5) for i in range(6))
     pairs = read_log("[(0, 3.25), (10, 3.0), (20, 2.75)]")
-    assert pairs.history.losses == ((0, 3.25), (10, 3.0), (20, 2.75)) and all(one.guessed for one in pairs.taken)
+    assert pairs.history.losses == ((0, 3.25), (10, 3.0), (20, 2.75)) and all(one.guessed for one in pairs.column_roles)
 
 
 def test_rows_that_do_not_fit_the_headings_above_them_are_asked_about() -> None:
@@ -384,19 +384,19 @@ def test_a_short_log_has_the_alarm_that_it_should_have_and_no_other(text: str, a
 def test_a_long_log_is_read_in_a_process_of_its_own_to_the_same_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one visitor pastes must not hold up the others."""
     log = "".join(f"step {step} loss {4 - step / 9000:.4f}\n" for step in range(1, 5000))
-    assert len(log) > apart.LONG
+    assert len(log) > own_process.LONG
     wanted = read_sheet(log)
-    monkeypatch.setattr(apart, "read_sheet", None)  # not here
-    assert apart.read_apart(log) == wanted
+    monkeypatch.setattr(own_process, "read_sheet", None)  # not here
+    assert own_process.read_in_own_process(log) == wanted
 
 
 def test_what_is_wrong_with_a_long_log_is_told_from_there() -> None:
     with pytest.raises(UserError, match="can have 2000000 characters") as caught:
-        apart.read_apart("{x} " * (MOST_CHARACTERS // 4 + 1))
+        own_process.read_in_own_process("{x} " * (MOST_CHARACTERS // 4 + 1))
     assert caught.value.details == {"limit": MOST_CHARACTERS, "found": MOST_CHARACTERS + 4}
 
 
 def test_reading_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "SECONDS", 0.01)
+    monkeypatch.setattr(own_process, "SECONDS", 0.01)
     with pytest.raises(UserError, match="was stopped after"):
-        apart.read_apart("loss 1\n" * apart.LONG)
+        own_process.read_in_own_process("loss 1\n" * own_process.LONG)

@@ -34,8 +34,8 @@ def told(found: Result) -> set[str]:
 @pytest.mark.parametrize("name", PITFALLS)
 def test_a_pitfall_is_reproduced_told_and_cured(name: str) -> None:
     pitfall = PITFALLS[name]
-    sick = result(pitfall.sick)
-    assert set(pitfall.findings) <= told(sick)
+    faulty = result(pitfall.faulty)
+    assert set(pitfall.findings) <= told(faulty)
     assert pitfall.cures
     for _, setup in pitfall.cures:
         cured = result(setup)
@@ -46,52 +46,52 @@ def test_a_pitfall_is_reproduced_told_and_cured(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["rate_too_high", "rate_too_low", "not_shifted", "too_long"])
 def test_a_model_that_does_not_learn_stays_above_what_the_cured_one_reaches(name: str) -> None:
-    sick, (cured, *_) = result(PITFALLS[name].sick), [result(setup) for _, setup in PITFALLS[name].cures]
+    faulty, (cured, *_) = result(PITFALLS[name].faulty), [result(setup) for _, setup in PITFALLS[name].cures]
     assert cured.true_loss < cured.baselines.bigram
-    assert not sick.true_loss < sick.baselines.uniform - 0.1
+    assert not faulty.true_loss < faulty.baselines.uniform - 0.1
 
 
 @pytest.mark.parametrize("name", ["not_shifted", "too_long"])
 def test_nothing_is_said_of_new_texts_where_none_are_held_out(name: str) -> None:
-    sick = result(PITFALLS[name].sick)
-    assert sick.judged[-1][1] == pytest.approx(sick.true_loss)
-    assert next(finding for finding in sick.findings if finding.check == "generalises").holds is None
+    faulty = result(PITFALLS[name].faulty)
+    assert faulty.judged[-1][1] == pytest.approx(faulty.true_loss)
+    assert next(finding for finding in faulty.findings if finding.check == "generalises").holds is None
 
 
 def test_unshifted_targets_give_a_loss_near_0_and_a_model_that_repeats_itself() -> None:
-    sick = result(PITFALLS["not_shifted"].sick)
-    assert sick.history.end < 0.01
-    assert all(set(sample) == {"."} for sample in sick.samples)
+    faulty = result(PITFALLS["not_shifted"].faulty)
+    assert faulty.history.end < 0.01
+    assert all(set(sample) == {"."} for sample in faulty.samples)
 
 
 def test_a_tokenizer_of_other_words_leaves_nothing_to_learn() -> None:
-    sick = result(PITFALLS["all_unknown"].sick)
-    assert sick.unknown_share == 1.0
-    assert sum("<unk>" in sample for sample in sick.samples) >= 7
+    faulty = result(PITFALLS["all_unknown"].faulty)
+    assert faulty.unknown_share == 1.0
+    assert sum("<unk>" in sample for sample in faulty.samples) >= 7
 
 
 def test_too_few_texts_are_learned_by_heart() -> None:
-    sick, cured = result(PITFALLS["too_little_data"].sick), result(PITFALLS["too_little_data"].cures[0][1])
-    assert sick.n_copied > len(sick.samples) / 2 > cured.n_copied
-    assert sick.held_out_loss is not None and cured.held_out_loss is not None
-    assert sick.held_out_loss - sick.true_loss > 1 > cured.held_out_loss - cured.true_loss
+    faulty, cured = result(PITFALLS["too_little_data"].faulty), result(PITFALLS["too_little_data"].cures[0][1])
+    assert faulty.n_copied > len(faulty.samples) / 2 > cured.n_copied
+    assert faulty.held_out_loss is not None and cured.held_out_loss is not None
+    assert faulty.held_out_loss - faulty.true_loss > 1 > cured.held_out_loss - cured.true_loss
 
 
 @pytest.mark.parametrize("name", ["too_little_training", "too_uniform_data", "too_small_a_model"])
 def test_the_cure_of_poor_predictions_shows_on_texts_it_never_saw(name: str) -> None:
-    sick, cured = result(PITFALLS[name].sick), result(PITFALLS[name].cures[0][1])
-    assert sick.held_out_loss is not None and cured.held_out_loss is not None
-    assert cured.held_out_loss < sick.held_out_loss - 0.2
+    faulty, cured = result(PITFALLS[name].faulty), result(PITFALLS[name].cures[0][1])
+    assert faulty.held_out_loss is not None and cured.held_out_loss is not None
+    assert cured.held_out_loss < faulty.held_out_loss - 0.2
 
 
 def test_the_same_pitfall_twice_gives_the_same_numbers() -> None:
-    first, second = (result_of(PITFALLS["not_shifted"].sick) for _ in range(2))
+    first, second = (result_of(PITFALLS["not_shifted"].faulty) for _ in range(2))
     assert first.history == second.history
     assert first.samples == second.samples
 
 
 def test_held_out_names_are_in_no_training() -> None:
-    data = data_of(PITFALLS["too_little_training"].sick)
+    data = data_of(PITFALLS["too_little_training"].faulty)
     assert data.held_out is not None
     assert math.isclose(len(data.held_out), 200, rel_tol=0.2)
 
@@ -104,7 +104,7 @@ def test_the_longest_copy_is_found(sample: str, longest: str) -> None:
 
 
 def test_any_step_of_a_pitfall_can_be_opened() -> None:
-    setup = PITFALLS["rate_too_high"].sick
+    setup = PITFALLS["rate_too_high"].faulty
     losses = dict(result_of(setup).history.losses)
     for step in (1, 7):
         moment, _, _ = step_of_setup(setup, step)
@@ -115,12 +115,12 @@ def test_any_step_of_a_pitfall_can_be_opened() -> None:
 
 @pytest.mark.parametrize("name", PITFALLS)
 def test_every_alarm_on_a_pitfall_names_a_step_of_it(name: str) -> None:
-    doctor, sick = Services().doctor, result(PITFALLS[name].sick)
-    last = sick.diverged_at or sick.history.last_step
-    alarms = [finding for finding in sick.findings if finding.holds is False]
+    doctor, faulty = Services().doctor, result(PITFALLS[name].faulty)
+    last = faulty.diverged_at or faulty.history.last_step
+    alarms = [finding for finding in faulty.findings if finding.holds is False]
     assert alarms
     for finding in alarms:
-        place = doctor.seen_in_pitfall(name, finding, last)
+        place = doctor.place_in_pitfall(name, finding, last)
         assert 1 <= place.step <= last
         assert place.model == PitfallStep(place.step, 0, name)
         assert finding.step in (0, place.step)
@@ -169,14 +169,14 @@ def test_a_training_that_nobody_watches_any_more_stops() -> None:
             raise RuntimeError("nobody looks")
 
     with pytest.raises(RuntimeError):
-        pitfalls.result(PITFALLS["rate_too_low"].sick, watch)
+        pitfalls.result(PITFALLS["rate_too_low"].faulty, watch)
     assert seen == [1, 2, 3, 4, 5]
-    assert not pitfalls.has_run(PITFALLS["rate_too_low"].sick)
-    assert pitfalls.result(PITFALLS["rate_too_low"].sick).history.last_step == 300
+    assert not pitfalls.has_run(PITFALLS["rate_too_low"].faulty)
+    assert pitfalls.result(PITFALLS["rate_too_low"].faulty).history.last_step == 300
 
 
 def test_the_guides_training_as_written_learns_no_sentence_and_a_hundred_epochs_learn_all_three() -> None:
     pitfall = PITFALLS["as_the_guide_writes_it"]
-    assert len(set(result(pitfall.sick).endings)) == 1
+    assert len(set(result(pitfall.faulty).endings)) == 1
     (cured,) = (result(setup) for _, setup in pitfall.cures)
     assert cured.endings == ("mat", "rug", "tree")

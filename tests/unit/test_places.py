@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmviz.quantise.scheme import Scheme
-from lmviz.ui.embeddings.view import View as Embeddings
-from lmviz.ui.quantisation.view import FORMATS
-from lmviz.ui.quantisation.view import View as Quantisation
+from lmviz.ui.embeddings.view import EmbeddingsView
+from lmviz.ui.quantisation.view import FORMATS, QuantisationView
 from lmviz.ui.state import Place
 
 TEXTS = st.text(max_size=20)
 EMBEDDINGS = st.builds(
-    Embeddings,
+    EmbeddingsView,
     section=st.sampled_from(["look_up", "sum", "fasttext"]),
     prompt=st.none() | TEXTS,
     token=st.integers(-1, 99),
@@ -26,7 +25,7 @@ EMBEDDINGS = st.builds(
     step=st.integers(-1, 200),
 )
 QUANTISATION = st.builds(
-    Quantisation,
+    QuantisationView,
     section=st.sampled_from(["weight", "model", "calibration", "aware"]),
     cell=st.tuples(st.integers(0, 999), st.integers(0, 999)),
     format=st.sampled_from(FORMATS),
@@ -44,7 +43,7 @@ def test_an_address_brings_back_its_place(place: Place) -> None:
     assert type(place).parse(place.query()) == (place, ())
 
 
-@pytest.mark.parametrize("kind", [Embeddings, Quantisation])
+@pytest.mark.parametrize("kind", [EmbeddingsView, QuantisationView])
 def test_no_address_is_an_error(kind: type[Place]) -> None:
     assert kind().query() == {}
 
@@ -58,6 +57,6 @@ def test_no_address_is_an_error(kind: type[Place]) -> None:
 
 
 @given(QUANTISATION)
-def test_every_place_has_a_scheme(place: Quantisation) -> None:
+def test_every_place_has_a_scheme(place: QuantisationView) -> None:
     assert isinstance(place.scheme, Scheme)
     assert place.scheme.format == place.format

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lmviz.debug.asked import NOTHING, Asked, asked_of, fillers, output_of
 from lmviz.debug.copies import copy_of
-from lmviz.debug.patient import Patient
+from lmviz.debug.loss_probe import NOTHING, LossProbe, fillers, output_of, probe_loss
 from lmviz.debug.reading import reading_of
+from lmviz.debug.subject import Subject
 
 V, T = 7, 5
 IDS = torch.tensor([[1, 2, 3, 4, 5], [3, 4, 5, 6, 0]])
@@ -147,8 +147,8 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def asked(loss: Callable[[Tensor], Tensor]) -> Asked:
-    return asked_of(SimpleNamespace(Loss=lambda targets: loss), IDS, TARGETS, V)  # type: ignore[arg-type]
+def asked(loss: Callable[[Tensor], Tensor]) -> LossProbe:
+    return probe_loss(SimpleNamespace(Loss=lambda targets: loss), IDS, TARGETS, V)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -184,6 +184,6 @@ def test_fillers_are_told_from_an_end(row: list[int], filled: list[int]) -> None
 
 def test_a_model_in_training_is_judged_in_evaluation_and_left_as_it_was() -> None:
     model = nn.Sequential(nn.Embedding(V, 8), nn.Dropout(0.5), nn.Linear(8, V)).train()
-    patient = Patient(model, V, T, ((1, 2, 3), (3, 4, 5)))
-    assert not patient.at_rest.training and model.training
-    assert torch.equal(patient.logits(patient.ids), patient.logits(patient.ids))
+    subject = Subject(model, V, T, ((1, 2, 3), (3, 4, 5)))
+    assert not subject.at_rest.training and model.training
+    assert torch.equal(subject.logits(subject.ids), subject.logits(subject.ids))

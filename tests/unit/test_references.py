@@ -12,11 +12,11 @@ from lmviz.registry.bug import Healthy, WithBug
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.registry.folder import Folder
 from lmviz.registry.kinds import KINDS, read_reference
-from lmviz.registry.lesson_step import CheckStep, PitfallStep, RaceStep
+from lmviz.registry.lesson_step import CheckStep, PairedStep, PitfallStep
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.reference import Reference
 from lmviz.registry.run import RunModel, RunStep
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 
 WORD = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
 ID = st.from_regex(r"[0-9a-f]{4,12}", fullmatch=True)
@@ -24,13 +24,13 @@ N = st.integers(0, 99_999)
 FOLDERS = st.builds(Folder, st.sampled_from(["names", "/a/b", "~/x y", "./é"]))
 BASES = FOLDERS | st.builds(RunModel, ID, N)
 BROKEN = st.builds(WithBug, WORD, BASES) | st.builds(Healthy, WORD, BASES)
-CHECKS = WORD.filter(lambda word: word not in (RaceStep.WORD, PitfallStep.WORD))
+CHECKS = WORD.filter(lambda word: word not in (PairedStep.WORD, PitfallStep.WORD))
 REFERENCES = st.one_of(
     BASES,
     BROKEN,
     st.builds(RunStep, ID, N, N),
     st.builds(PuzzleModel, st.integers(0, 9), N),
-    st.builds(RaceStep, N, N, BROKEN),
+    st.builds(PairedStep, N, N, BROKEN),
     st.builds(PitfallStep, N, N, WORD, st.just("") | WORD),
     st.builds(CheckStep, N, N, CHECKS, BASES | BROKEN),
 )
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_back(reference: Reference) -> None:
 
 
 def test_every_kind_is_tried() -> None:
-    kinds = {Folder, RunModel, RunStep, WithBug, Healthy, PuzzleModel, RaceStep, PitfallStep, CheckStep}
+    kinds = {Folder, RunModel, RunStep, WithBug, Healthy, PuzzleModel, PairedStep, PitfallStep, CheckStep}
     assert kinds == set(KINDS)
 
 
@@ -81,9 +81,9 @@ def test_a_healthy_model_and_a_broken_one_are_not_the_same() -> None:
     ],
 )
 def test_an_edit_is_what_its_word_says(written: str, edits: tuple[CellEdit | HeadOff, ...]) -> None:
-    view, wrong = View.parse({"edits": written})
+    view, wrong = StepThroughView.parse({"edits": written})
     assert view.edits == edits and not wrong
-    assert View.parse(view.query()) == (view, ())
+    assert StepThroughView.parse(view.query()) == (view, ())
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_an_edit_is_what_its_word_says(written: str, edits: tuple[CellEdit | Hea
      "[3]", '[["head","a",1.5]]', '[["cell","a",[1],"x"]]', '[["cell","a",[1],1e39]]', '[["cell","a",[1],NaN]]'],
 )  # fmt: skip
 def test_an_edit_that_makes_no_sense_is_left_out(written: str) -> None:
-    assert View.parse({"edits": written})[1] == ("edits",)
+    assert StepThroughView.parse({"edits": written})[1] == ("edits",)
 
 
 def test_references_are_plain_values() -> None:

@@ -148,7 +148,10 @@ def test_a_run_gives_the_curve_of_the_generator_and_of_the_command(trained: tupl
     assert runs.curve(run, "grad_norm") == [(snapshot.step, snapshot.grad_norm) for snapshot in snapshots]
     assert runs.curve(run, "learning_rate") == [(snapshot.step, snapshot.learning_rate) for snapshot in snapshots]
     ratios = [
-        (s.step, motion.update_ratio) for s in snapshots for motion in s.motions if motion.group == "blocks.0.attn"
+        (s.step, group_update.update_ratio)
+        for s in snapshots
+        for group_update in s.group_updates
+        if group_update.group == "blocks.0.attn"
     ]
     assert runs.curve(run, "update_ratio/blocks.0.attn") == ratios != []
 

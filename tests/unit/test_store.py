@@ -23,7 +23,7 @@ from lmviz.model import files as model_files
 from lmviz.model.files import write_whole
 from lmviz.train import drafts
 from lmviz.train.store import database, files, space
-from lmviz.train.store.checkpoints import Checkpoints, Saved, crowded, is_milestone, next_milestone, passing
+from lmviz.train.store.checkpoints import Checkpoints, Saved, crowded, is_milestone, next_milestone, only_to_resume
 from lmviz.train.store.database import FILE, Database, transaction
 from lmviz.train.store.files import read_tensors, tensors_as_bytes
 from lmviz.train.store.series import CHUNK, Writer, means, read_series, thinned
@@ -244,7 +244,7 @@ def test_the_most_crowded_checkpoints_go_first_and_of_two_such_the_older() -> No
 
 
 def test_a_checkpoint_that_is_no_milestone_is_kept_only_for_a_reason() -> None:
-    assert passing([Saved(step, 1) for step in (0, 5, 7, 10, 13, 14)], kept={13, 14}) == [7]
+    assert only_to_resume([Saved(step, 1) for step in (0, 5, 7, 10, 13, 14)], kept={13, 14}) == [7]
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_a_shelf_knows_what_lies_on_it(checkpoints: Checkpoints) -> None:
     assert checkpoints.get(3)["weight/a"].tolist() == [3.0, 3.0]
     with pytest.raises(UserError, match="no checkpoint of step 9; there are 0, 3, 20"):
         checkpoints.get(9)
-    checkpoints.tidy()
+    checkpoints.remove_unfinished()
     checkpoints.drop([0, 1])
     assert sorted(path.name.partition(".")[0] for path in checkpoints.folder.iterdir()) == [
         "notes",

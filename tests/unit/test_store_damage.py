@@ -540,7 +540,7 @@ def test_how_long_a_trainer_is_silent_is_told_by_the_clock_of_who_looks(
     path = lock_of(tmp_path, "w")
     with hold(path):
         os.utime(path, (5, 5))  # long ago
-        silence = liveness.Silence(tmp_path)
+        silence = liveness.SilenceClock(tmp_path)
         assert silence.look(["w"]) == {"w": 0.0}
         now[0] += 20
         assert silence.look(["w"]) == {"w": 20.0}

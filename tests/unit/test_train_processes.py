@@ -145,7 +145,7 @@ def test_a_trainer_that_was_stopped_is_ended_and_holds_up_nobody(runs: Runs, mon
     os.kill(stopped, signal.SIGSTOP)
     with contextlib.suppress(UserError):  # it may have been stopped while it wrote, and then locks the store
         runs.pause(first)
-    until(lambda: runs.silence(first) > 1.5)
+    until(lambda: runs.seconds_silent(first) > 1.5)
     assert state(runs, first) == "running"
     monkeypatch.setattr(trainer_pool, "SILENT", 2.0)
     until(lambda: state(runs, first) == "interrupted")

@@ -125,7 +125,7 @@ def test_the_motion_of_a_group_is_the_length_of_its_update_over_that_of_its_weig
         for name, weight in model.named_parameters():
             weight.grad = torch.full_like(weight, 2.0 if "mlp" in name else 0.0)
             weight.add_(weight, alpha=0.01 if "attn" in name else 0.0)
-    found = {motion.group: motion for motion in groups.motions(before)}
+    found = {group_update.group: group_update for group_update in groups.group_updates(before)}
     assert found["blocks.0.attn"].update_ratio == pytest.approx(0.01, rel=1e-4)
     assert found["blocks.1.mlp"].update_ratio == 0
     n_weights = sum(weight.numel() for weight in model.blocks[1].mlp.parameters())
@@ -133,7 +133,7 @@ def test_the_motion_of_a_group_is_the_length_of_its_update_over_that_of_its_weig
 
 
 def test_motions_are_measured_on_the_first_step_and_every_few() -> None:
-    assert [snapshot.step for snapshot in whole(TRAINING) if snapshot.motions] == [1, 4, 8, 12, 16, 20]
+    assert [snapshot.step for snapshot in whole(TRAINING) if snapshot.group_updates] == [1, 4, 8, 12, 16, 20]
 
 
 def test_a_snapshot_counts_the_targets_of_its_batch() -> None:

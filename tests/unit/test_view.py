@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.registry.kinds import read_reference
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 
 CELLS = st.tuples(st.text(max_size=20), st.lists(st.integers(0, 99), max_size=4).map(tuple))
 VIEWS = st.builds(
-    View,
+    StepThroughView,
     lang=st.sampled_from(["en", "fr"]),
     model=st.text(min_size=1, max_size=20).map(read_reference),
     prompt=st.none() | st.text(max_size=40),
@@ -40,20 +40,20 @@ VIEWS = st.builds(
 
 
 @given(VIEWS)
-def test_an_address_brings_back_its_view(view: View) -> None:
-    assert View.parse(view.query()) == (view, ())
+def test_an_address_brings_back_its_view(view: StepThroughView) -> None:
+    assert StepThroughView.parse(view.query()) == (view, ())
 
 
 def test_the_default_view_has_an_empty_address() -> None:
-    assert View().query() == {}
+    assert StepThroughView().query() == {}
 
 
-@given(st.dictionaries(st.sampled_from(list(View.__dataclass_fields__)), st.text(max_size=30)))
+@given(st.dictionaries(st.sampled_from(list(StepThroughView.__dataclass_fields__)), st.text(max_size=30)))
 def test_no_address_is_an_error(query: dict[str, str]) -> None:
-    view, wrong = View.parse(query)
-    assert isinstance(view, View) and set(wrong) <= set(query)
-    assert View.parse(view.query()) == (view, ())
+    view, wrong = StepThroughView.parse(query)
+    assert isinstance(view, StepThroughView) and set(wrong) <= set(query)
+    assert StepThroughView.parse(view.query()) == (view, ())
 
 
 def test_half_a_character_in_an_address_is_left_out_and_named() -> None:
-    assert View.parse({"stops": '["\\ud800"]', "head": "1"}) == (View(head=1), ("stops",))
+    assert StepThroughView.parse({"stops": '["\\ud800"]', "head": "1"}) == (StepThroughView(head=1), ("stops",))

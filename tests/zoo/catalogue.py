@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 from tests.zoo import (
     annotated,
     huggingface_like,
@@ -26,7 +26,7 @@ from tests.zoo import (
     torch_nn,
     trainings,
 )
-from tests.zoo.entry import TEXTS, Entry, T, V, loop, patient
+from tests.zoo.entry import TEXTS, Entry, T, V, loop, subject
 
 
 def _spoiled(model: nn.Module, path: str, number: float) -> nn.Module:
@@ -49,52 +49,52 @@ def _tied_to_a_wide_table() -> nn.Module:
     return model
 
 
-def _in_loop(**parts: object) -> Patient:
-    return patient(modern.Parallel(), loop(**parts))
+def _in_loop(**parts: object) -> Subject:
+    return subject(modern.Parallel(), loop(**parts))
 
 
 HEALTHY = (
-    Entry("nanoGPT, fused", lambda: patient(nanogpt_like.gpt())),
-    Entry("nanoGPT, written out", lambda: patient(nanogpt_like.gpt(flash=False, dropout=0.2))),
-    Entry("nanoGPT, without dropout and biases", lambda: patient(nanogpt_like.gpt(dropout=0.0, bias=False))),
-    Entry("nanoGPT, its own loop", lambda: patient(nanogpt_like.gpt(), loop(train=nanogpt_like.train))),
-    Entry("minGPT", lambda: patient(mingpt_like.GPT())),
-    Entry("lecture: a table of pairs", lambda: patient(lecture.BigramLanguageModel())),
-    Entry("lecture: GPT", lambda: patient(lecture.GPTLanguageModel())),
-    Entry("transformers: named output", lambda: patient(huggingface_like.ForCausalLM())),
-    Entry("transformers: a tuple", lambda: patient(huggingface_like.ForCausalLM(as_tuple=True))),
+    Entry("nanoGPT, fused", lambda: subject(nanogpt_like.gpt())),
+    Entry("nanoGPT, written out", lambda: subject(nanogpt_like.gpt(flash=False, dropout=0.2))),
+    Entry("nanoGPT, without dropout and biases", lambda: subject(nanogpt_like.gpt(dropout=0.0, bias=False))),
+    Entry("nanoGPT, its own loop", lambda: subject(nanogpt_like.gpt(), loop(train=nanogpt_like.train))),
+    Entry("minGPT", lambda: subject(mingpt_like.GPT())),
+    Entry("lecture: a table of pairs", lambda: subject(lecture.BigramLanguageModel())),
+    Entry("lecture: GPT", lambda: subject(lecture.GPTLanguageModel())),
+    Entry("transformers: named output", lambda: subject(huggingface_like.ForCausalLM())),
+    Entry("transformers: a tuple", lambda: subject(huggingface_like.ForCausalLM(as_tuple=True))),
     Entry(
         "transformers: labels shifted inside",
-        lambda: patient(
+        lambda: subject(
             huggingface_like.ForCausalLM(),
             loop(
                 make_pairs=huggingface_like.make_pairs, Loss=huggingface_like.ShiftedLoss, train=huggingface_like.train
             ),
         ),
     ),
-    Entry("nn.TransformerEncoder, mask of truths", lambda: patient(torch_nn.EncoderLM())),
-    Entry("nn.TransformerEncoder, mask of numbers", lambda: patient(torch_nn.EncoderLM(mask="float", norm_first=True))),
+    Entry("nn.TransformerEncoder, mask of truths", lambda: subject(torch_nn.EncoderLM())),
+    Entry("nn.TransformerEncoder, mask of numbers", lambda: subject(torch_nn.EncoderLM(mask="float", norm_first=True))),
     Entry(
         "nn.TransformerEncoder, mask by hand, fillers hidden",
-        lambda: patient(torch_nn.EncoderLM(mask="zeros and ones", pads=True, activation="gelu")),
+        lambda: subject(torch_nn.EncoderLM(mask="zeros and ones", pads=True, activation="gelu")),
     ),
-    Entry("sequence first", lambda: patient(torch_nn.SequenceFirst())),
-    Entry("nn.MultiheadAttention", lambda: patient(torch_nn.MultiheadLM())),
-    Entry("LSTM", lambda: patient(torch_nn.Recurrent())),
-    Entry("GRU that returns its state", lambda: patient(torch_nn.Recurrent(nn.GRU, state=True))),
-    Entry("RNN by hand", lambda: patient(torch_nn.RecurrentByHand())),
+    Entry("sequence first", lambda: subject(torch_nn.SequenceFirst())),
+    Entry("nn.MultiheadAttention", lambda: subject(torch_nn.MultiheadLM())),
+    Entry("LSTM", lambda: subject(torch_nn.Recurrent())),
+    Entry("GRU that returns its state", lambda: subject(torch_nn.Recurrent(nn.GRU, state=True))),
+    Entry("RNN by hand", lambda: subject(torch_nn.RecurrentByHand())),
     Entry(
         "Annotated Transformer, log-probabilities",
-        lambda: patient(annotated.LanguageModel(), loop(Loss=annotated.NegativeLogLikelihood)),
+        lambda: subject(annotated.LanguageModel(), loop(Loss=annotated.NegativeLogLikelihood)),
     ),
-    Entry("einsum", lambda: patient(modern.EinsumTransformer())),
-    Entry("Llama", lambda: patient(modern.Llama())),
-    Entry("ALiBi", lambda: patient(modern.Alibi())),
-    Entry("parallel blocks", lambda: patient(modern.Parallel())),
-    Entry("state space", lambda: patient(modern.StateSpace())),
-    Entry("convolutions", lambda: patient(modern.CausalConv())),
-    Entry("one block, three times", lambda: patient(modern.SharedBlock())),
-    Entry("named as BERT", lambda: patient(modern.NamedParts())),
+    Entry("einsum", lambda: subject(modern.EinsumTransformer())),
+    Entry("Llama", lambda: subject(modern.Llama())),
+    Entry("ALiBi", lambda: subject(modern.Alibi())),
+    Entry("parallel blocks", lambda: subject(modern.Parallel())),
+    Entry("state space", lambda: subject(modern.StateSpace())),
+    Entry("convolutions", lambda: subject(modern.CausalConv())),
+    Entry("one block, three times", lambda: subject(modern.SharedBlock())),
+    Entry("named as BERT", lambda: subject(modern.NamedParts())),
     Entry("loop: gradient of two halves", lambda: _in_loop(train=loops.accumulated)),
     Entry("loop: schedule", lambda: _in_loop(train=loops.scheduled)),
     Entry("loop: a stream", lambda: _in_loop(make_pairs=loops.stream)),
@@ -111,53 +111,53 @@ HEALTHY = (
 )
 
 BROKEN = (
-    Entry("nanoGPT: not causal", lambda: patient(nanogpt_like.gpt(fault="not causal")), ("causality",)),
+    Entry("nanoGPT: not causal", lambda: subject(nanogpt_like.gpt(fault="not causal")), ("causality",)),
     Entry("nanoGPT: a mask in training only",
-          lambda: patient(nanogpt_like.gpt(flash=False, fault="mask in training only")), ("causality",)),
-    Entry("nanoGPT: heads joined wrongly", lambda: patient(nanogpt_like.gpt(fault="heads joined wrongly")), ("causality",)),
-    Entry("nanoGPT: no activation", lambda: patient(nanogpt_like.gpt(fault="no activation")), ("bends",)),
-    Entry("nanoGPT: detached", lambda: patient(nanogpt_like.gpt(fault="detached")), ("gradients_reach",)),
-    Entry("nanoGPT: starts too large", lambda: patient(nanogpt_like.gpt(fault="starts too large")), ("first_loss",)),
-    Entry("nanoGPT: no positions", lambda: patient(nanogpt_like.gpt(fault="no positions")), ("positions",)),
+          lambda: subject(nanogpt_like.gpt(flash=False, fault="mask in training only")), ("causality",)),
+    Entry("nanoGPT: heads joined wrongly", lambda: subject(nanogpt_like.gpt(fault="heads joined wrongly")), ("causality",)),
+    Entry("nanoGPT: no activation", lambda: subject(nanogpt_like.gpt(fault="no activation")), ("bends",)),
+    Entry("nanoGPT: detached", lambda: subject(nanogpt_like.gpt(fault="detached")), ("gradients_reach",)),
+    Entry("nanoGPT: starts too large", lambda: subject(nanogpt_like.gpt(fault="starts too large")), ("first_loss",)),
+    Entry("nanoGPT: no positions", lambda: subject(nanogpt_like.gpt(fault="no positions")), ("positions",)),
     Entry("minGPT: heads without transpose",
-          lambda: patient(mingpt_like.GPT(fault="heads without transpose")), ("receptive_field",)),
-    Entry("minGPT: no scale", lambda: patient(mingpt_like.GPT(fault="no scale")), ("scale",)),
-    Entry("minGPT: mask after softmax", lambda: patient(mingpt_like.GPT(fault="mask after softmax")),
+          lambda: subject(mingpt_like.GPT(fault="heads without transpose")), ("receptive_field",)),
+    Entry("minGPT: no scale", lambda: subject(mingpt_like.GPT(fault="no scale")), ("scale",)),
+    Entry("minGPT: mask after softmax", lambda: subject(mingpt_like.GPT(fault="mask after softmax")),
           ("pattern_rows", "causality")),
-    Entry("minGPT: a table too short", lambda: patient(mingpt_like.GPT(fault="table too short")), ("whole_context",)),
+    Entry("minGPT: a table too short", lambda: subject(mingpt_like.GPT(fault="table too short")), ("whole_context",)),
     Entry("minGPT: NaN in a weight",
-          lambda: patient(_spoiled(mingpt_like.GPT(), "transformer.h.1.mlp.c_fc.weight", math.nan)), ("finite",)),
-    Entry("minGPT: sharp attention", lambda: patient(_sharp(mingpt_like.GPT())), ("entropy_collapse", "saturated_softmax")),
-    Entry("lecture: scaled by the width", lambda: patient(lecture.GPTLanguageModel("scaled by the width")), ("scale",)),
-    Entry("lecture: softmax over queries", lambda: patient(lecture.GPTLanguageModel("softmax over queries")),
+          lambda: subject(_spoiled(mingpt_like.GPT(), "transformer.h.1.mlp.c_fc.weight", math.nan)), ("finite",)),
+    Entry("minGPT: sharp attention", lambda: subject(_sharp(mingpt_like.GPT())), ("entropy_collapse", "saturated_softmax")),
+    Entry("lecture: scaled by the width", lambda: subject(lecture.GPTLanguageModel("scaled by the width")), ("scale",)),
+    Entry("lecture: softmax over queries", lambda: subject(lecture.GPTLanguageModel("softmax over queries")),
           ("causality", "pattern_rows")),
-    Entry("lecture: heads in a list", lambda: patient(lecture.GPTLanguageModel("heads in a list")), ("registered",)),
-    Entry("lecture: no residual", lambda: patient(lecture.GPTLanguageModel("no residual")), ("stream",)),
-    Entry("lecture: units that are off", lambda: patient(lecture.GPTLanguageModel("units that are off")), ("dead_units",)),
-    Entry("lecture: softmax at the end", lambda: patient(lecture.GPTLanguageModel("softmax at the end")), ("double_softmax",)),
+    Entry("lecture: heads in a list", lambda: subject(lecture.GPTLanguageModel("heads in a list")), ("registered",)),
+    Entry("lecture: no residual", lambda: subject(lecture.GPTLanguageModel("no residual")), ("stream",)),
+    Entry("lecture: units that are off", lambda: subject(lecture.GPTLanguageModel("units that are off")), ("dead_units",)),
+    Entry("lecture: softmax at the end", lambda: subject(lecture.GPTLanguageModel("softmax at the end")), ("double_softmax",)),
     Entry("transformers: a mask of −0.0001",
-          lambda: patient(huggingface_like.ForCausalLM(fault="smallest number of another type")), ("causality",)),
-    Entry("transformers: frozen", lambda: patient(huggingface_like.ForCausalLM(fault="frozen")), ("gradients_reach",)),
-    Entry("nn.TransformerEncoder: no mask", lambda: patient(torch_nn.EncoderLM(mask="none")), ("causality",)),
-    Entry("nn.TransformerEncoder: mask inverted", lambda: patient(torch_nn.EncoderLM(mask="inverted")), ("causality",)),
+          lambda: subject(huggingface_like.ForCausalLM(fault="smallest number of another type")), ("causality",)),
+    Entry("transformers: frozen", lambda: subject(huggingface_like.ForCausalLM(fault="frozen")), ("gradients_reach",)),
+    Entry("nn.TransformerEncoder: no mask", lambda: subject(torch_nn.EncoderLM(mask="none")), ("causality",)),
+    Entry("nn.TransformerEncoder: mask inverted", lambda: subject(torch_nn.EncoderLM(mask="inverted")), ("causality",)),
     Entry("nn.TransformerEncoder: itself hidden",
-          lambda: patient(torch_nn.EncoderLM(mask="itself hidden")), ("sees_itself",)),
+          lambda: subject(torch_nn.EncoderLM(mask="itself hidden")), ("sees_itself",)),
     Entry("nn.TransformerEncoder: numbers in place of a mask",
-          lambda: patient(torch_nn.EncoderLM(mask="numbers in place of a mask")), ("causality", "finite")),
-    Entry("positions taken for texts", lambda: patient(torch_nn.MixedUp()), ("texts_apart",)),
-    Entry("GRU: positions taken for texts", lambda: patient(torch_nn.MixedUp("gru")), ("texts_apart",)),
-    Entry("LSTM both ways", lambda: patient(torch_nn.Recurrent(bidirectional=True)), ("causality",)),
-    Entry("a wide table, tied", lambda: patient(_tied_to_a_wide_table()), ("first_loss",)),
-    Entry("Annotated Transformer: no positions", lambda: patient(annotated.LanguageModel(fault="no positions")), ("positions",)),
-    Entry("Annotated Transformer: no residual", lambda: patient(annotated.LanguageModel(fault="no residual")), ("stream",)),
+          lambda: subject(torch_nn.EncoderLM(mask="numbers in place of a mask")), ("causality", "finite")),
+    Entry("positions taken for texts", lambda: subject(torch_nn.MixedUp()), ("texts_apart",)),
+    Entry("GRU: positions taken for texts", lambda: subject(torch_nn.MixedUp("gru")), ("texts_apart",)),
+    Entry("LSTM both ways", lambda: subject(torch_nn.Recurrent(bidirectional=True)), ("causality",)),
+    Entry("a wide table, tied", lambda: subject(_tied_to_a_wide_table()), ("first_loss",)),
+    Entry("Annotated Transformer: no positions", lambda: subject(annotated.LanguageModel(fault="no positions")), ("positions",)),
+    Entry("Annotated Transformer: no residual", lambda: subject(annotated.LanguageModel(fault="no residual")), ("stream",)),
     Entry("Annotated Transformer: norm over positions",
-          lambda: patient(annotated.LanguageModel(fault="norm over positions")), ("norm", "causality")),
-    Entry("einsum: softmax over queries", lambda: patient(modern.EinsumTransformer("softmax over queries")),
+          lambda: subject(annotated.LanguageModel(fault="norm over positions")), ("norm", "causality")),
+    Entry("einsum: softmax over queries", lambda: subject(modern.EinsumTransformer("softmax over queries")),
           ("causality", "pattern_rows")),
-    Entry("Llama: norm over positions", lambda: patient(modern.Llama("norm over positions")), ("causality",)),
-    Entry("Llama: itself hidden", lambda: patient(modern.Llama("itself hidden")), ("finite",)),
-    Entry("a norm over positions and width", lambda: patient(modern.WideNorm()), ("causality",)),
-    Entry("deep without residuals", lambda: patient(modern.Plain()), ("layers", "stream")),
+    Entry("Llama: norm over positions", lambda: subject(modern.Llama("norm over positions")), ("causality",)),
+    Entry("Llama: itself hidden", lambda: subject(modern.Llama("itself hidden")), ("finite",)),
+    Entry("a norm over positions and width", lambda: subject(modern.WideNorm()), ("causality",)),
+    Entry("deep without residuals", lambda: subject(modern.Plain()), ("layers", "stream")),
     Entry("loop: never zeroed", lambda: _in_loop(train=loops.never_zeroed), ("gradients_afresh",)),
     Entry("loop: not shifted", lambda: _in_loop(make_pairs=loops.not_shifted), ("targets_shifted",)),
     Entry("loop: the token before", lambda: _in_loop(make_pairs=loops.the_token_before), ("targets_shifted",)),
@@ -178,28 +178,28 @@ BROKEN = (
 )  # fmt: skip
 
 
-def _later(name: str, make: Callable[[], Patient | str], *fault: str) -> Entry:
+def _later(name: str, make: Callable[[], Subject | str], *fault: str) -> Entry:
     return Entry(name, make, fault, later=True)
 
 
-def _broken(fault: str) -> Callable[[], Patient]:
-    return lambda: patient(later_models.Broken(fault))
+def _broken(fault: str) -> Callable[[], Subject]:
+    return lambda: subject(later_models.Broken(fault))
 
 
 LATER_HEALTHY = (
-    _later("no positions on purpose", lambda: patient(later_models.NoPositions())),
-    _later("T5", lambda: patient(later_models.Relative())),
-    _later("RWKV", lambda: patient(later_models.Rwkv())),
-    _later("experts", lambda: patient(later_models.Mixture())),
-    _later("a sliding window", lambda: patient(later_models.Sliding())),
-    _later("a network on three tokens", lambda: patient(later_models.Trigram())),
-    _later("norms before and after", lambda: patient(later_models.Sandwich())),
-    _later("linear attention", lambda: patient(later_models.LinearAttention())),
-    _later("matrices that start at 0", lambda: patient(later_models.ZeroStart())),
-    _later("nn.TransformerDecoder, sines not trained", lambda: patient(later_models.FrozenSines())),
-    _later("a cache", lambda: patient(later_models.Cached())),
-    _later("sinks", lambda: patient(later_models.Sinks())),
-    _later("transformers: a dict", lambda: patient(huggingface_like.ForCausalLM(as_dict=True))),
+    _later("no positions on purpose", lambda: subject(later_models.NoPositions())),
+    _later("T5", lambda: subject(later_models.Relative())),
+    _later("RWKV", lambda: subject(later_models.Rwkv())),
+    _later("experts", lambda: subject(later_models.Mixture())),
+    _later("a sliding window", lambda: subject(later_models.Sliding())),
+    _later("a network on three tokens", lambda: subject(later_models.Trigram())),
+    _later("norms before and after", lambda: subject(later_models.Sandwich())),
+    _later("linear attention", lambda: subject(later_models.LinearAttention())),
+    _later("matrices that start at 0", lambda: subject(later_models.ZeroStart())),
+    _later("nn.TransformerDecoder, sines not trained", lambda: subject(later_models.FrozenSines())),
+    _later("a cache", lambda: subject(later_models.Cached())),
+    _later("sinks", lambda: subject(later_models.Sinks())),
+    _later("transformers: a dict", lambda: subject(huggingface_like.ForCausalLM(as_dict=True))),
     _later("loop: last word only", lambda: _in_loop(make_pairs=later_loops.last_word_only)),
     _later("loop: filled on the left", lambda: _in_loop(make_pairs=later_loops.filled_on_the_left)),
     _later("loop: weights of tokens", lambda: _in_loop(Loss=later_loops.Weighted)),
@@ -209,17 +209,17 @@ LATER_HEALTHY = (
     _later("loop: scaled", lambda: _in_loop(train=later_loops.scaled)),
     _later(
         "loop: shares and their logarithm",
-        lambda: patient(later_models.Broken("shares"), loop(Loss=later_loops.SharesThenLog)),
+        lambda: subject(later_models.Broken("shares"), loop(Loss=later_loops.SharesThenLog)),
     ),
     _later("training by momentum", later_loops.healthy_by_momentum),
     _later("training for long", later_loops.healthy_for_long),
     _later("training with new names", later_loops.healthy_with_new_names),
 )
 LATER_BROKEN = (
-    _later("RWKV: shifted the wrong way", lambda: patient(later_models.Rwkv("shifted the wrong way")), "causality"),
-    _later("experts: routed over tokens", lambda: patient(later_models.Mixture("routed over tokens")), "causality", "texts_apart"),
-    _later("convolutions on both sides", lambda: patient(later_models.BothSides()), "causality"),
-    _later("rotations too short", lambda: patient(later_models.ShortRotations()), "whole_context"),
+    _later("RWKV: shifted the wrong way", lambda: subject(later_models.Rwkv("shifted the wrong way")), "causality"),
+    _later("experts: routed over tokens", lambda: subject(later_models.Mixture("routed over tokens")), "causality", "texts_apart"),
+    _later("convolutions on both sides", lambda: subject(later_models.BothSides()), "causality"),
+    _later("rotations too short", lambda: subject(later_models.ShortRotations()), "whole_context"),
     _later("blocks in a dict", _broken("blocks in a dict"), "registered"),
     _later("a wide head", _broken("a wide head"), "first_loss"),
     _later("places of texts", _broken("places of texts"), "positions"),
@@ -250,13 +250,13 @@ LATER_BROKEN = (
 )  # fmt: skip
 
 
-def _net(kind: str) -> Callable[[], Patient]:
-    return lambda: patient(later_more.Net(kind))
+def _net(kind: str) -> Callable[[], Subject]:
+    return lambda: subject(later_more.Net(kind))
 
 
 MORE_HEALTHY = (
-    _later("still in training", lambda: Patient(later_more.Net().train(), V, T, TEXTS)),
-    _later("more logits than tokens", lambda: patient(later_more.Net(vocab=16))),
+    _later("still in training", lambda: Subject(later_more.Net().train(), V, T, TEXTS)),
+    _later("more logits than tokens", lambda: subject(later_more.Net(vocab=16))),
     _later("talking heads", _net("talking heads")),
     _later("differences of patterns", _net("difference")),
     _later("fillers are masked", _net("padding")),
@@ -264,8 +264,8 @@ MORE_HEALTHY = (
     _later("a head for values", _net("value head")),
     _later("two heads", _net("two heads")),
     _later("weight norm", _net("weight norm")),
-    _later("LSTM, tied and locked", lambda: patient(later_more.Locked())),
-    _later("a chain", lambda: patient(later_more.Chain())),
+    _later("LSTM, tied and locked", lambda: subject(later_more.Locked())),
+    _later("a chain", lambda: subject(later_more.Chain())),
     _later("loop: slow start", lambda: _in_loop(train=later_more.slow_start)),
     _later("loop: sixteen to a step", lambda: _in_loop(train=later_more.sixteen_to_a_step)),
     _later("loop: a class", lambda: _in_loop(train=later_more.by_a_class)),
@@ -286,36 +286,36 @@ MORE_BROKEN = (
 
 
 STILL_HEALTHY = (
-    _later("nn.Transformer, both halves", lambda: patient(later_still.BothHalves())),
-    _later("NeoX", lambda: patient(later_still.Neox())),
-    _later("filters as long as the text", lambda: patient(later_still.LongFilter())),
-    _later("a minimal GRU", lambda: patient(later_still.MinimalGru())),
+    _later("nn.Transformer, both halves", lambda: subject(later_still.BothHalves())),
+    _later("NeoX", lambda: subject(later_still.Neox())),
+    _later("filters as long as the text", lambda: subject(later_still.LongFilter())),
+    _later("a minimal GRU", lambda: subject(later_still.MinimalGru())),
     _later(
         "an adaptive softmax",
-        lambda: patient(later_still.AdaptiveSoftmax(), loop(Loss=annotated.NegativeLogLikelihood)),
+        lambda: subject(later_still.AdaptiveSoftmax(), loop(Loss=annotated.NegativeLogLikelihood)),
     ),
-    _later("one-hot tokens, cosines", lambda: patient(later_still.OneHot())),
-    _later("a BatchNorm", lambda: patient(later_still.NormedBatch())),
-    _later("a token before the text", lambda: patient(later_still.Begins())),
+    _later("one-hot tokens, cosines", lambda: subject(later_still.OneHot())),
+    _later("a BatchNorm", lambda: subject(later_still.NormedBatch())),
+    _later("a token before the text", lambda: subject(later_still.Begins())),
     _later("loop: a new optimiser each time", lambda: _in_loop(train=later_still.a_new_optimizer_each_time)),
     _later("loop: half precision", lambda: _in_loop(train=later_still.in_half_precision)),
 )
 STILL_BROKEN = (
-    _later("filters that go around", lambda: patient(later_still.LongFilter(around=True)), "causality"),
-    _later("a scan over texts", lambda: patient(later_still.MinimalGru(dim=0)), "texts_apart"),
-    _later("a scan from the end", lambda: patient(later_still.MinimalGru(turned=True)), "causality"),
-    _later("a token before the text: the wrong place taken away", lambda: patient(later_still.Begins("first")), "receptive_field"),
-    _later("a layer made anew", lambda: patient(later_still.MadeAnew()), "repeatable"),
-    _later("attention under no_grad", lambda: patient(later_still.Decorated()), "gradients_reach"),
-    _later("a softmax over texts", lambda: patient(later_still.NoDim()), "texts_apart", "pattern_rows", "causality"),
+    _later("filters that go around", lambda: subject(later_still.LongFilter(around=True)), "causality"),
+    _later("a scan over texts", lambda: subject(later_still.MinimalGru(dim=0)), "texts_apart"),
+    _later("a scan from the end", lambda: subject(later_still.MinimalGru(turned=True)), "causality"),
+    _later("a token before the text: the wrong place taken away", lambda: subject(later_still.Begins("first")), "receptive_field"),
+    _later("a layer made anew", lambda: subject(later_still.MadeAnew()), "repeatable"),
+    _later("attention under no_grad", lambda: subject(later_still.Decorated()), "gradients_reach"),
+    _later("a softmax over texts", lambda: subject(later_still.NoDim()), "texts_apart", "pattern_rows", "causality"),
     _later("loop: decays all away", lambda: _in_loop(train=later_still.decays_all_away), "one_batch"),
     _later("loop: clipped to nothing", lambda: _in_loop(train=later_still.clipped_to_nothing), "one_batch"),
     _later("loop: shuffled places", lambda: _in_loop(Loss=later_still.ShuffledPlaces), "targets_shifted"),
 )  # fmt: skip
 
 
-def _of_strangers(kind: str) -> Callable[[], Patient]:
-    return lambda: patient(strangers.Gpt(kind))
+def _of_strangers(kind: str) -> Callable[[], Subject]:
+    return lambda: subject(strangers.Gpt(kind))
 
 
 STRANGERS_HEALTHY = (

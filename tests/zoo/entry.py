@@ -15,7 +15,7 @@ from lmviz.debug.doctor import examine
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.log import read_log
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 
 V, T, C = 12, 16, 16  # tokens, positions, width
 TEXTS = (
@@ -35,7 +35,7 @@ class Entry:
     """A model with its loop, or the log of a training."""
 
     name: str
-    make: Callable[[], Patient | str]
+    make: Callable[[], Subject | str]
     fault: tuple[str, ...] = ()  # the checks of which one must find it; none: it is healthy
     later: bool = False  # written after the checks were mended, to see whether they hold for what they never saw
 
@@ -50,10 +50,10 @@ class Entry:
         return {finding.check: finding for finding in self.findings() if finding.holds is False}
 
 
-def patient(
+def subject(
     model: nn.Module, loop: Any = plain_loop, texts: Sequence[Sequence[int]] = TEXTS, n_ctx: int = T
-) -> Patient:
-    return Patient(model.eval(), V, n_ctx, tuple(map(tuple, texts)), loop=loop)
+) -> Subject:
+    return Subject(model.eval(), V, n_ctx, tuple(map(tuple, texts)), loop=loop)
 
 
 Train = Callable[[nn.Module, Tensor, Tensor, int, float], Iterator[float]]

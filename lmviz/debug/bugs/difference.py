@@ -9,7 +9,7 @@ import numpy as np
 
 from lmviz.trace.step import Array, Cell, Trace, Value
 
-How = Literal["value", "shape", "missing", "added"]
+DifferenceKind = Literal["value", "shape", "missing", "added"]
 TOLERANCE = 1e-6  # of the largest number of a tensor: far below any bug, above the noise of sums in another order
 
 
@@ -17,7 +17,7 @@ TOLERANCE = 1e-6  # of the largest number of a tensor: far below any bug, above 
 class Difference:
     """The first step at which B is not as A."""
 
-    how: How  # a tensor has other numbers or another shape; or only one of the two has the step
+    how: DifferenceKind  # a tensor has other numbers or another shape; or only one of the two has the step
     address: str
     largest: float = 0.0  # of |A − B| at `address`, where both have it
     cell: Cell = ()  # where that is

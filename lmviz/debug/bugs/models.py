@@ -13,7 +13,7 @@ from lmviz.debug import plain_loop
 from lmviz.debug.bugs.bug import LOOP, Bug
 from lmviz.debug.bugs.source import broken_module
 from lmviz.debug.lesson_step import one_by_one
-from lmviz.debug.patient import ids_of
+from lmviz.debug.subject import ids_of
 from lmviz.errors import UserError
 from lmviz.model.architectures import ARCHITECTURES, architecture_of
 from lmviz.model.checkpoint import Checkpoint
@@ -49,7 +49,7 @@ def why_not(bug: Bug, checkpoint: Checkpoint) -> str:
 def healthy(checkpoint: Checkpoint, bug: Bug) -> Checkpoint:
     """What the broken model is compared with: the checkpoint's own weights, or weights trained in the same way."""
     _check(bug, checkpoint)
-    return _made(checkpoint, bug, None)
+    return _shown_for(checkpoint, bug, None)
 
 
 def broken(checkpoint: Checkpoint, bug: Bug) -> Checkpoint:
@@ -59,7 +59,7 @@ def broken(checkpoint: Checkpoint, bug: Bug) -> Checkpoint:
         UserError: the bug makes no difference to this model, or has no place in it.
     """
     _check(bug, checkpoint)
-    return _made(checkpoint, bug, bug)
+    return _shown_for(checkpoint, bug, bug)
 
 
 def loop_of(bug: Bug | None) -> ModuleType:
@@ -81,7 +81,7 @@ def _check(bug: Bug, checkpoint: Checkpoint) -> None:
         )
 
 
-def _made(checkpoint: Checkpoint, bug: Bug, present: Bug | None) -> Checkpoint:
+def _shown_for(checkpoint: Checkpoint, bug: Bug, present: Bug | None) -> Checkpoint:
     """The model that is shown for a bug, with it if it is present."""
     if bug.retrain:
         model = untrained(checkpoint, present)

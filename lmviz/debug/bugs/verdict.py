@@ -10,7 +10,7 @@ from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.bugs.models import broken, healthy, loop_of
 from lmviz.debug.doctor import examine
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.patient import patient_of
+from lmviz.debug.subject import subject_of
 from lmviz.model.checkpoint import Checkpoint
 
 # of each model, which checks fail without a bug: many bugs are compared with the same one
@@ -23,9 +23,9 @@ def verdict(checkpoint: Checkpoint, bug: Bug) -> tuple[Finding, ...]:
     Raises:
         UserError: the bug has no place in this model.
     """
-    failing = [f for f in examine(patient_of(broken(checkpoint, bug), loop=loop_of(bug))) if f.holds is False]
+    failing = [f for f in examine(subject_of(broken(checkpoint, bug), loop=loop_of(bug))) if f.holds is False]
     base = healthy(checkpoint, bug)
     known = _healthy.setdefault(base.model, {})
     asked = tuple(f.check for f in failing if f.check not in known)
-    known.update({f.check: f.holds is False for f in examine(patient_of(base), asked)})
+    known.update({f.check: f.holds is False for f in examine(subject_of(base), asked)})
     return tuple(f for f in failing if not known[f.check])

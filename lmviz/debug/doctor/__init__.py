@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lmviz.debug import sources
-from lmviz.debug.doctor import blocks, learning, lessons, numbers, outputs, parts, patterns, sight, texts
+from lmviz.debug.doctor import blocks, dependence, learning, lessons, numbers, outputs, parts, patterns, texts
 from lmviz.debug.doctor.finding import Check, Finding, Sure, not_measured
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 
 CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
         Check("finite", numbers.finite, "sure", (sources.GOLDBERG.at("2.2"), sources.NAN_AT_3000)),
-        Check("causality", sight.causality, "sure", (sources.VASWANI.at("3.2.3"),)),
-        Check("receptive_field", sight.receptive_field, "likely", (sources.VIEW_OR_TRANSPOSE,)),
-        Check("positions", sight.positions, "likely", (sources.VASWANI.at("3.5"), sources.HAVIV)),
-        Check("texts_apart", sight.texts_apart, "sure", (sources.MULTIHEAD,)),
-        Check("whole_context", sight.whole_context, "sure", (sources.EMBEDDING, sources.LONGER_CONTEXT)),
+        Check("causality", dependence.causality, "sure", (sources.VASWANI.at("3.2.3"),)),
+        Check("receptive_field", dependence.receptive_field, "likely", (sources.VIEW_OR_TRANSPOSE,)),
+        Check("positions", dependence.positions, "likely", (sources.VASWANI.at("3.5"), sources.HAVIV)),
+        Check("texts_apart", dependence.texts_apart, "sure", (sources.MULTIHEAD,)),
+        Check("whole_context", dependence.whole_context, "sure", (sources.EMBEDDING, sources.LONGER_CONTEXT)),
         Check("pattern_rows", patterns.pattern_rows, "sure", (sources.VASWANI.at("eq. 1"), sources.SUM_ABOVE_1)),
         Check("sees_itself", patterns.sees_itself, "likely", (sources.VASWANI.at("3.2.3"),)),
         Check("scale", patterns.scale, "likely", (sources.VASWANI.at("3.2.1"),)),
@@ -28,19 +28,21 @@ CHECKS: dict[str, Check] = {
         Check("bends", numbers.bends, "likely", (sources.VASWANI.at("eq. 2"),)),
         Check("dead_units", numbers.dead_units, "likely", (sources.MAAS.at("1"),)),
         Check("repeatable", outputs.repeatable, "sure", (sources.SRIVASTAVA.at("4"), sources.SUM_ABOVE_1)),
-        Check("double_softmax", outputs.double_softmax, "sure", (sources.TWO_SOFTMAXES,), lessons.AS_IT_IS),
+        Check("double_softmax", outputs.double_softmax, "sure", (sources.TWO_SOFTMAXES,), lessons.UNTRAINED_LESSON),
         Check("tied", outputs.tied, "likely", (sources.PRESS,)),
         Check("registered", parts.registered, "sure", (sources.MODULE_LIST,)),
         Check("ids_in_range", texts.ids_in_range, "sure", (sources.OUT_OF_RANGE,)),
         Check("length_in_context", texts.text_lengths, "likely", (sources.TOO_LONG,)),
-        Check("targets_shifted", lessons.targets_shifted, "sure", (sources.RADFORD.at("eq. 1"),), lessons.AS_IT_IS),
-        Check("padding", lessons.padding, "sure", (sources.CROSS_ENTROPY,), lessons.AS_IT_IS),
+        Check(
+            "targets_shifted", lessons.targets_shifted, "sure", (sources.RADFORD.at("eq. 1"),), lessons.UNTRAINED_LESSON
+        ),
+        Check("padding", lessons.padding, "sure", (sources.CROSS_ENTROPY,), lessons.UNTRAINED_LESSON),
         Check(
             "cross_entropy",
             lessons.cross_entropy,
             "sure",
             (sources.CROSS_ENTROPY, sources.GOODFELLOW.at("6.2.2.3")),
-            lessons.AS_IT_IS,
+            lessons.UNTRAINED_LESSON,
         ),
         Check("gradients_afresh", lessons.gradients_afresh, "sure", (sources.ZERO_GRAD,), lessons.STILL, trains=True),
         Check("all_move", lessons.all_move, "sure", (sources.OPTIMIZERS,), lessons.MOVING, trains=True),
@@ -52,7 +54,7 @@ CHECKS: dict[str, Check] = {
             learning.UNTRAINED,
             trains=True,
         ),
-        Check("one_batch", learning.one_batch, "likely", (sources.KARPATHY.at("2"),), learning.BY_HEART, trains=True),
+        Check("one_batch", learning.one_batch, "likely", (sources.KARPATHY.at("2"),), learning.MEMORISING, trains=True),
         Check(
             "gradients_reach", learning.gradients_reach, "sure", (sources.RUMELHART,), learning.MEANINGLESS, trains=True
         ),
@@ -61,11 +63,11 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def examine(patient: Patient, checks: tuple[str, ...] = tuple(CHECKS)) -> Iterator[Finding]:
+def examine(subject: Subject, checks: tuple[str, ...] = tuple(CHECKS)) -> Iterator[Finding]:
     """The findings one by one, as they are made. A check that a model breaks says so, and the others go on."""
     for name in checks:
         try:
-            yield CHECKS[name].run(patient)
+            yield CHECKS[name].run(subject)
         except Exception as error:  # of any kind: a model of one's own may raise what it likes
             yield Finding(name, None, why_not="does_not_run", details={"error": f"{type(error).__name__}: {error}"})
 

@@ -10,7 +10,7 @@ import torch
 
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.doctor.patterns import attentions_of
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 from lmviz.trace.recorder import record
 from lmviz.trace.step import ModuleCall, Step, Trace
 
@@ -19,7 +19,7 @@ _NORM = re.compile(r"norm|(?:^|[._])ln(?:[._\d]|$)", re.IGNORECASE)
 _NORM_OPS = frozenset(("layer_norm", "rms_norm"))
 
 
-def stream(patient: Patient) -> Finding:
+def stream(subject: Subject) -> Finding:
     """What a block adds, it adds to the stream itself. Measured: how far another last token moves the last logits when
     all matrices between the first attention and the last are 0.
 
@@ -28,27 +28,27 @@ def stream(patient: Patient) -> Finding:
 
     Source: He et al. 2016, eq. 1; Xiong et al. 2020, figure 1, for the two places of norms.
     """
-    if not patient.is_small:
+    if not subject.is_small:
         return not_measured("stream", "too_large")
-    model = patient.fresh(0.1).eval()
-    weights = _between(patient.trace)
+    model = subject.fresh(0.1).eval()
+    weights = _between(subject.trace)
     if not weights:
         return not_measured("stream", "no_blocks")
     with torch.no_grad():
         for path in weights:
             model.get_parameter(path).zero_()
-        emptied = record(model, patient.ids)
-    patient.reading.attach(model)
-    other = patient.ids.clone()
-    other[0, -1] = (other[0, -1] + 1) % patient.d_vocab
-    moved = float((patient.logits(other, model) - patient.logits(patient.ids, model))[0, -1].abs().max())
-    calls = blocks_of(patient.trace)
+        emptied = record(model, subject.ids)
+    subject.reading.attach(model)
+    other = subject.ids.clone()
+    other[0, -1] = (other[0, -1] + 1) % subject.d_vocab
+    moved = float((subject.logits(other, model) - subject.logits(subject.ids, model))[0, -1].abs().max())
+    calls = blocks_of(subject.trace)
     if moved == 0:
         where, block = _lost_at(emptied, calls)
         return Finding("stream", False, 0.0, 0.0, where, details={"block": block, "why": ""})
     for call in calls:
-        if _carries_what_was_normed_for_a_branch(patient.trace, call):
-            where = patient.trace[call.last].address
+        if _carries_what_was_normed_for_a_branch(subject.trace, call):
+            where = subject.trace[call.last].address
             return Finding("stream", False, moved, 0.0, where, details={"block": call.module, "why": "normed"})
     return Finding("stream", True, moved, 0.0, details={"blocks": len(calls)})
 

@@ -17,7 +17,7 @@ from lmviz.train.baselines import double_softmax_floor
 ROUNDING = 1e-4  # what rounding alone may put a loss below 0
 FEW = 10  # fewer losses than this say nothing of a curve
 SHORT = 5  # fewer gradients than this say nothing of how they begin
-SUDDEN = 0.05  # a loss above this that is followed by exactly 0 did not come down there
+TOO_HIGH_BEFORE_ZERO = 0.05  # a loss above this that is followed by exactly 0 did not come down there
 GAP_NATS, GAP_PART = 0.5, 0.5  # of the loss on new texts, above that in training: more is learning by heart
 CLEAR = 4  # standard errors, from which on a difference is more than noise
 
@@ -47,7 +47,7 @@ def half_precision(history: History) -> Finding:
     losses, broken = history.losses, [step for step, length in history.grad_norms if not math.isfinite(length)]
     zeros = [step for step, loss in losses if loss == 0]
     before = [loss for step, loss in losses if zeros and step < zeros[0] and loss > 0]
-    at_once = bool(zeros) and (not before or before[-1] > SUDDEN)
+    at_once = bool(zeros) and (not before or before[-1] > TOO_HIGH_BEFORE_ZERO)
     if at_once and len(zeros) > 1 and (len(zeros) > 2 or broken):
         details = {"why": "zero_loss", "first": zeros[0], "n": len(zeros)}
         steps = (zeros[0], zeros[-1])

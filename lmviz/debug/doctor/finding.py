@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lmviz.debug.lesson import Lesson
-from lmviz.debug.patient import Patient
 from lmviz.debug.sources import Source
+from lmviz.debug.subject import Subject
 from lmviz.trace.step import Cell
 
 Sure = Literal["sure", "likely", "hint"]
@@ -31,7 +31,7 @@ class Finding:
     steps: tuple[int, int] | None = None  # of a training: from the first to the last step that it is about
     step: int = 0  # of a training: the one in which it is seen best; 0: `where` is in a walk through the model
     gradient: bool = False  # whether it is about the gradient at `where`
-    ids: tuple[int, ...] = ()  # what the model read; empty: the patient's own text
+    ids: tuple[int, ...] = ()  # what the model read; empty: the subject's own text
     beside: tuple[int, ...] = ()  # the other text with which that was compared
     details: Mapping[str, object] = field(default_factory=dict)  # further numbers and names
     why_not: str = ""  # "too_large", "no_attention", ...
@@ -43,7 +43,7 @@ class Check:
     """A check and what is known about it before it runs."""
 
     name: str
-    run: Callable[[Patient], Finding]
+    run: Callable[[Subject], Finding]
     sure: Sure  # how sure one can be of what it finds
     sources: tuple[Source, ...]  # where the rule comes from
     lesson: Lesson | None = None  # the training whose steps it looks at

@@ -82,6 +82,6 @@ def history_of(snapshots: Iterable[Snapshot], d_vocab: int | None = None) -> His
         losses=tuple((s.step, s.loss) for s in kept),
         held_out=tuple((s.step, s.held_out_loss) for s in kept if s.held_out_loss is not None),
         grad_norms=tuple((s.step, s.grad_norm) for s in kept),
-        update_ratios=tuple((s.step, max(m.update_ratio for m in s.motions)) for s in kept if s.motions),
+        update_ratios=tuple((s.step, max(m.update_ratio for m in s.group_updates)) for s in kept if s.group_updates),
         d_vocab=d_vocab,
     )

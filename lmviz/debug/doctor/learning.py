@@ -11,22 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.debug import plain_loop
-from lmviz.debug.asked import Asked, asked_of, nats
 from lmviz.debug.copies import copy_of
+from lmviz.debug.doctor.dependence import receptive_field
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.outputs import double_softmax
-from lmviz.debug.doctor.sight import receptive_field
 from lmviz.debug.lesson import Lesson
-from lmviz.debug.patient import Patient, random_texts
+from lmviz.debug.loss_probe import LossProbe, nats, probe_loss
+from lmviz.debug.subject import Subject, random_texts
 from lmviz.random_state import seeded
 from lmviz.train.baselines import baselines
 from lmviz.train.data import Windows
 
 STEPS = 150
-TRIES = 4  # batches that a weight may be reached by
+BATCHES_TRIED = 4  # batches that a weight may be reached by
 UNTRAINED = Lesson(std=0.02, trains=False)
-BY_HEART = Lesson(std=0.1, most=4)
+MEMORISING = Lesson(std=0.1, most=4)
 FROM_ITS_OWN = Lesson(std=0, most=4)
 MEANINGLESS = Lesson(std=0.1, texts="any")
 FAR = 1e4  # one layer's gradient over another's: more is vanishing, or exploding
@@ -60,27 +60,27 @@ def beats_counting(loss: float, unigram: float, bigram: float, uniform: float = 
     return Finding("beats_counting", holds, loss, bigram, "loss", details=details)
 
 
-def untrained_loss(patient: Patient) -> Finding:
-    """`first_loss` of the patient as it is, if it is worse than guessing, and with new weights.
+def untrained_loss(subject: Subject) -> Finding:
+    """`first_loss` of the subject as it is, if it is worse than guessing, and with new weights.
 
     As it is: weights that start too large are sure of themselves, and wrong; no training leaves a model so on its own
     texts.
     """
-    asked = patient.asked
+    asked = subject.asked
     if not asked.counted.any():
         return not_measured("first_loss", "too_short")
-    loss, guessing = nats(patient.logits(asked.inputs), asked), math.log(patient.d_vocab)
-    if not loss <= 1.3 * guessing + 0.2 and not patient.drawn and patient.output != "probs":
-        own = replace(first_loss(loss, patient.d_vocab), holds=False)
+    loss, guessing = nats(subject.logits(asked.inputs), asked), math.log(subject.d_vocab)
+    if not loss <= 1.3 * guessing + 0.2 and not subject.has_random_texts and subject.output != "probs":
+        own = replace(first_loss(loss, subject.d_vocab), holds=False)
         return replace(own, step=0, steps=None, where="logits", details={**own.details, "why": "as_it_is"})
-    if not patient.is_small:
+    if not subject.is_small:
         return not_measured("first_loss", "too_large")
-    model = UNTRAINED.model(patient)
-    patient.reading.attach(model)
-    return first_loss(nats(patient.logits(asked.inputs, model), asked), patient.d_vocab)
+    model = UNTRAINED.model(subject)
+    subject.reading.attach(model)
+    return first_loss(nats(subject.logits(asked.inputs, model), asked), subject.d_vocab)
 
 
-def one_batch(patient: Patient) -> Finding:
+def one_batch(subject: Subject) -> Finding:
     """A model that works can learn a few texts by heart. Measured: the loss after some steps on one batch, in nats.
 
     No model can do better than knowing all that comes before a token: less than that means that it sees the answer.
@@ -88,27 +88,27 @@ def one_batch(patient: Patient) -> Finding:
 
     Source: Karpathy 2019, "A recipe for training neural networks", 2: overfit one batch. What is enough: ours.
     """
-    if not patient.is_small:
+    if not subject.is_small:
         return not_measured("one_batch", "too_large")
-    inputs, targets = BY_HEART.batch(patient)
-    asked = asked_of(patient.loop, inputs, targets, patient.d_vocab, patient.output)
+    inputs, targets = MEMORISING.batch(subject)
+    asked = probe_loss(subject.loop, inputs, targets, subject.d_vocab, subject.output)
     if not asked.counted.any():
         return not_measured("one_batch", "too_short")
-    honest = _honest(patient, asked)
-    counted = baselines(honest, patient.d_vocab)
-    window = int(str(receptive_field(patient).details.get("window", 0)))
+    honest = _honest(subject, asked)
+    counted = baselines(honest, subject.d_vocab)
+    window = int(str(receptive_field(subject).details.get("window", 0)))
     floor = _floor_of_window(honest, window) if window else counted.floor
     first, last, losses = math.nan, math.nan, tuple[float, ...]()
     for lesson, seed in (
-        (BY_HEART, 0),
-        (BY_HEART, 1),
+        (MEMORISING, 0),
+        (MEMORISING, 1),
         (FROM_ITS_OWN, 0),
     ):  # a narrow model learns from some starts only
-        model = lesson.model(patient, seed)
-        first = _nats_of(patient, lesson.model(patient, seed), asked)
+        model = lesson.model(subject, seed)
+        first = _nats_of(subject, lesson.model(subject, seed), asked)
         limit = floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
-        losses = _until(patient, lesson, model, asked, (floor + 0.05, limit))
-        last = _nats_of(patient, model, asked)
+        losses = _until(subject, lesson, model, asked, (floor + 0.05, limit))
+        last = _nats_of(subject, model, asked)
         if last < limit:
             break
     cheats = last < floor - 0.02
@@ -119,22 +119,22 @@ def one_batch(patient: Patient) -> Finding:
 
 
 def _until(
-    patient: Patient, lesson: Lesson, model: nn.Module, asked: Asked, enough: tuple[float, float]
+    subject: Subject, lesson: Lesson, model: nn.Module, asked: LossProbe, enough: tuple[float, float]
 ) -> tuple[float, ...]:
     """The loop's losses; of half its steps only, if by then the model has learned enough, and not suspiciously much."""
     losses: list[float] = []
-    for loss in lesson.training(patient, model, STEPS):
+    for loss in lesson.training(subject, model, STEPS):
         losses.append(loss)
-        if len(losses) == STEPS // 2 and enough[0] < _nats_of(patient, copy_of(model), asked) < enough[1]:
+        if len(losses) == STEPS // 2 and enough[0] < _nats_of(subject, copy_of(model), asked) < enough[1]:
             break
     return tuple(losses)
 
 
-def _nats_of(patient: Patient, model: nn.Module, asked: Asked) -> float:
+def _nats_of(subject: Subject, model: nn.Module, asked: LossProbe) -> float:
     """The loss of a model in training, in evaluation. It gives logits and nothing else from now on."""
-    patient.reading.attach(model.eval())
-    found = patient.logits(asked.inputs, model)
-    is_read_as_logits = patient.output != "probs" or not double_softmax(patient).holds
+    subject.reading.attach(model.eval())
+    found = subject.logits(asked.inputs, model)
+    is_read_as_logits = subject.output != "probs" or not double_softmax(subject).holds
     return nats(found if is_read_as_logits else found.clamp_min(1e-30).log(), asked)
 
 
@@ -150,14 +150,14 @@ def _floor_of_window(windows: Windows, n_seen: int) -> float:
     return -sum(n * math.log(n / seen[context]) for (context, _), n in together.items()) / len(pairs)
 
 
-def _honest(patient: Patient, asked: Asked) -> Windows:
+def _honest(subject: Subject, asked: LossProbe) -> Windows:
     """What is asked, with the inputs; the next tokens, where something else is asked: the floor is that of reading."""
     if shifted(asked.inputs, asked.tokens).holds:
         return Windows(asked.inputs, asked.tokens)
-    return Windows(*(pair[: BY_HEART.most] for pair in patient.true_pairs))
+    return Windows(*(pair[: MEMORISING.most] for pair in subject.true_pairs))
 
 
-def gradients_reach(patient: Patient) -> Finding:
+def gradients_reach(subject: Subject) -> Finding:
     """The loss depends on every weight. Measured: how many tensors of weights have no gradient, or one of zeros.
 
     Weights that were frozen in so many words, that no logit depends on, and experts that no token was sent to, are a
@@ -166,14 +166,14 @@ def gradients_reach(patient: Patient) -> Finding:
     Source: Rumelhart et al. 1986; the usual causes are `detach`, `no_grad`, `requires_grad=False`, or a part that is
     never called.
     """
-    if not patient.is_small:
+    if not subject.is_small:
         return not_measured("gradients_reach", "too_large")
-    frozen = [path for path, parameter in patient.model.named_parameters() if not parameter.requires_grad]
+    frozen = [path for path, parameter in subject.model.named_parameters() if not parameter.requires_grad]
     reached = set[str]()
-    for seed in range(TRIES):
-        model = MEANINGLESS.model(patient)
-        inputs, targets = plain_loop.make_pairs(random_texts(patient.d_vocab, 12, seed=seed), patient.n_ctx)
-        _backward(patient, model, inputs, targets)
+    for seed in range(BATCHES_TRIED):
+        model = MEANINGLESS.model(subject)
+        inputs, targets = plain_loop.make_pairs(random_texts(subject.d_vocab, 12, seed=seed), subject.n_ctx)
+        _backward(subject, model, inputs, targets)
         reached |= {p for p, w in model.named_parameters() if w.grad is not None and w.grad.count_nonzero()}
         if len(reached) == len(list(model.named_parameters())):
             break
@@ -181,7 +181,7 @@ def gradients_reach(patient: Patient) -> Finding:
     lost = list(dict.fromkeys([*cut, *frozen]))
     details = {"lost": ", ".join(lost[:4]), "frozen": len(frozen), "tensors": len(list(model.parameters()))}
     where, cell = (lost[0], (0,) * model.get_parameter(lost[0]).ndim) if lost else ("", None)
-    meant = [path in frozen or _has_siblings(path, reached) or not _matters(patient, path) for path in lost]
+    meant = [path in frozen or _has_siblings(path, reached) or not _matters(subject, path) for path in lost]
     sure: Sure | None = "hint" if all(meant) else None
     return Finding("gradients_reach", not lost, len(lost), 0, where, cell, step=1, gradient=True, details=details,
                    sure=sure)  # fmt: skip
@@ -192,16 +192,16 @@ def _is_shift_of_keys(path: str, reached: set[str]) -> bool:
     return path.endswith(".bias") and path.removesuffix("bias") + "weight" in reached
 
 
-def _matters(patient: Patient, path: str) -> bool:
+def _matters(subject: Subject, path: str) -> bool:
     """Whether the logits change with a weight: then a gradient should reach it."""
-    model = MEANINGLESS.model(patient).eval()
-    patient.reading.attach(model)
-    inputs, _ = MEANINGLESS.batch(patient)
-    before = patient.logits(inputs, model)
+    model = MEANINGLESS.model(subject).eval()
+    subject.reading.attach(model)
+    inputs, _ = MEANINGLESS.batch(subject)
+    before = subject.logits(inputs, model)
     with torch.no_grad():
         model.get_parameter(path).add_(0.5)
         model.get_parameter(path).view(-1)[::2] *= 3
-    return bool((patient.logits(inputs, model) - before).abs().max() > 0)
+    return bool((subject.logits(inputs, model) - before).abs().max() > 0)
 
 
 def _has_siblings(path: str, reached: set[str]) -> bool:
@@ -215,7 +215,7 @@ def _has_siblings(path: str, reached: set[str]) -> bool:
     return False
 
 
-def layers(patient: Patient) -> Finding:
+def layers(subject: Subject) -> Finding:
     """The slope is of one size from the first block to the last. Measured: the largest over the smallest.
 
     Measured where each block gives back the stream, as the root mean square of the loss's slope there. A large ratio is
@@ -223,9 +223,9 @@ def layers(patient: Patient) -> Finding:
 
     Source: Bengio et al. 1994; He et al. 2016 for the cure. The limit is ours.
     """
-    if not patient.is_small:
+    if not subject.is_small:
         return not_measured("layers", "too_large")
-    sizes = _by_block(patient, MEANINGLESS.model(patient), *MEANINGLESS.batch(patient))
+    sizes = _by_block(subject, MEANINGLESS.model(subject), *MEANINGLESS.batch(subject))
     if len(sizes) < 2:
         return not_measured("layers", "one_block")
     low, high = min(sizes, key=lambda b: sizes[b]), max(sizes, key=lambda b: sizes[b])
@@ -234,14 +234,14 @@ def layers(patient: Patient) -> Finding:
     return Finding("layers", ratio <= FAR, ratio, FAR, low, step=1, gradient=True, details=details)
 
 
-def _backward(patient: Patient, model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
+def _backward(subject: Subject, model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
     """The slopes of the plain loss in the weights of a model of one's own."""
-    patient.reading.attach(model)
+    subject.reading.attach(model)
     with seeded(0), torch.enable_grad():
         plain_loop.Loss(targets)(model(inputs)).backward()
 
 
-def _by_block(patient: Patient, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, float]:
+def _by_block(subject: Subject, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, float]:
     """Root mean square of the slope at the end of each numbered part of the longest list of parts."""
     lists = [(path, m) for path, m in model.named_modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
     path, parts = max(lists, key=lambda found: len(found[1]), default=("", nn.ModuleList()))
@@ -255,5 +255,5 @@ def _by_block(patient: Patient, model: nn.Module, inputs: Tensor, targets: Tenso
 
     for i, part in enumerate(parts):
         part.register_forward_hook(partial(keep, f"{path}.{i}"))
-    _backward(patient, model, inputs, targets)
+    _backward(subject, model, inputs, targets)
     return {name: float(stream.grad.pow(2).mean().sqrt()) for name, stream in kept.items() if stream.grad is not None}

@@ -7,18 +7,18 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from lmviz.debug.asked import NOTHING, fillers
 from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.doctor.slopes import Slopes
 from lmviz.debug.lesson import Lesson
-from lmviz.debug.patient import Patient
+from lmviz.debug.loss_probe import NOTHING, fillers
 from lmviz.debug.plain_loop import PAD
+from lmviz.debug.subject import Subject
 from lmviz.trace.step import Cell
 
 STILL = Lesson(std=0.1, most=8, rate=1e-12, repeats=True)  # so slow that weights stay where they are
 MOVING = Lesson(std=0.1, most=8)
-AS_IT_IS = Lesson(std=0, trains=False)
-WANTED = "loss.wanted"  # the targets, as the plain loop's loss reads them: [text * pos]
+UNTRAINED_LESSON = Lesson(std=0, trains=False)
+WANTED_TOKENS = "loss.wanted"  # the targets, as the plain loop's loss reads them: [text * pos]
 STEPS = 40  # in which gradients that are added up on purpose begin anew; most loops tell after two or three
 MIXED = 1e-6  # of a slope: moved by logits of another position
 LEFT = 0.05  # of the slopes at a position, that a penalty on logits may leave of their sum; the limit is ours
@@ -41,7 +41,7 @@ def shifted(inputs: Tensor, targets: Tensor) -> Finding:
     window, pos = (int(i) for i in (asked & (targets[:, :-1] != inputs[:, 1:])).nonzero()[0]) if share < 1 else (0, 0)
     details = {"window": window, "pos": pos, **_others(inputs, targets, asked)}
     cell = (window * targets.shape[1] + pos,)
-    return Finding("targets_shifted", share > 0.99, share, 1.0, WANTED, cell, step=1, details=details)
+    return Finding("targets_shifted", share > 0.99, share, 1.0, WANTED_TOKENS, cell, step=1, details=details)
 
 
 def _others(inputs: Tensor, targets: Tensor, asked: Tensor) -> dict[str, object]:
@@ -54,43 +54,43 @@ def _others(inputs: Tensor, targets: Tensor, asked: Tensor) -> dict[str, object]
     return {"same": same, "why": why if shares[why] > 0.9 else "other"}
 
 
-def targets_shifted(patient: Patient) -> Finding:
-    """`shifted`, of what the patient's loss asks, wherever its loop shifts."""
-    asked = patient.asked
-    tokens = asked.tokens.masked_fill(_after_the_texts(patient), NOTHING)
+def targets_shifted(subject: Subject) -> Finding:
+    """`shifted`, of what the subject's loss asks, wherever its loop shifts."""
+    asked = subject.asked
+    tokens = asked.tokens.masked_fill(_after_the_texts(subject), NOTHING)
     return shifted(asked.inputs, tokens)
 
 
-def padding(patient: Patient) -> Finding:
+def padding(subject: Subject) -> Finding:
     """What fills a batch up is not learned. Measured: how many fillers are asked for.
 
     Source: torch.nn.functional.cross_entropy, `ignore_index`.
     """
-    if targets_shifted(patient).details.get("why") == "same":
+    if targets_shifted(subject).details.get("why") == "same":
         return not_measured("padding", "not_shifted")
-    asked = patient.asked
-    wrong = asked.counted & _after_the_texts(patient)
+    asked = subject.asked
+    wrong = asked.counted & _after_the_texts(subject)
     counted, n_wrong = int(asked.counted.sum()), int(wrong.sum())
     details = {"counted": counted, "wanted": counted - n_wrong}
     first = wrong.flatten().nonzero()
     cell = (int(first[0]),) if len(first) else (0,)
-    return Finding("padding", n_wrong == 0, n_wrong, 0, WANTED, cell, step=1, details=details)
+    return Finding("padding", n_wrong == 0, n_wrong, 0, WANTED_TOKENS, cell, step=1, details=details)
 
 
-def _after_the_texts(patient: Patient) -> Tensor:
+def _after_the_texts(subject: Subject) -> Tensor:
     """[batch, pos]: where a loop's rows have no token to ask for.
 
     Of rows that are cut as the plain loop cuts them that is known. In others fillers are told by being the same again
     and again: one of them may be an end token.
     """
-    inputs, (true_inputs, true_targets) = patient.asked.inputs, patient.true_pairs
+    inputs, (true_inputs, true_targets) = subject.asked.inputs, subject.true_pairs
     is_target = true_targets != PAD
     if inputs.shape == true_inputs.shape and torch.equal(inputs[is_target], true_inputs[is_target]):
         return ~is_target
-    return fillers(inputs, patient.texts)
+    return fillers(inputs, subject.texts)
 
 
-def cross_entropy(patient: Patient) -> Finding:
+def cross_entropy(subject: Subject) -> Finding:
     """The loss is the mean of −ln p(target), position by position. Measured: how far the slope at one position moves
     with the logits of another, in parts of the largest slope.
 
@@ -101,7 +101,7 @@ def cross_entropy(patient: Patient) -> Finding:
 
     Source: torch.nn.functional.cross_entropy; Goodfellow et al. 2016, 6.2.2.3, for the slope.
     """
-    asked = patient.asked
+    asked = subject.asked
     if not asked.slopes.any():
         return Finding("cross_entropy", False, 0.0, 0.0, "loss", step=1, details={"why": "no_slope"})
     if not asked.counted.any():
@@ -120,19 +120,19 @@ def cross_entropy(patient: Patient) -> Finding:
     return Finding("cross_entropy", not why, measured, 0.0, "loss", step=1, details={"why": why})
 
 
-def gradients_afresh(patient: Patient) -> Finding:
+def gradients_afresh(subject: Subject) -> Finding:
     """Every step's gradient is its own. Measured: the third gradient over the first, while the weights stand still.
 
     A loop that makes one large batch of several adds gradients up on purpose, and begins anew after some steps.
 
     Source: torch.optim.Optimizer.zero_grad; the tell is a length that grows step by step.
     """
-    if not patient.is_small:
+    if not subject.is_small:
         return not_measured("gradients_afresh", "too_large")
-    model = STILL.model(patient)
+    model = STILL.model(subject)
     slopes = Slopes().watch(model)
     lengths, where, cell = list[float](), "", None
-    for _ in STILL.training(patient, model, STEPS):
+    for _ in STILL.training(subject, model, STEPS):
         lengths.append(slopes.length)
         if len(lengths) == 3:
             where, cell = slopes.steepest()
@@ -152,19 +152,19 @@ def _grow(lengths: list[float]) -> bool:
     return all(later > earlier + 0.5 * lengths[0] for earlier, later in pairwise(lengths))
 
 
-def all_move(patient: Patient) -> Finding:
+def all_move(subject: Subject) -> Finding:
     """Every weight that may learn does. Measured: how many tensors of weights some steps leave where they were.
 
     Source: a common checklist: weights that are frozen, or that the optimiser was never given.
     """
-    if not patient.is_small:
+    if not subject.is_small:
         return not_measured("all_move", "too_large")
-    model = MOVING.model(patient)
+    model = MOVING.model(subject)
     slopes = Slopes().watch(model)
     before = {path: parameter.detach().clone() for path, parameter in model.named_parameters()}
     steep, still = dict.fromkeys(before, 0.0), list(before)
     steepest: tuple[str, Cell | None] = ("", None)
-    for step, _ in enumerate(MOVING.training(patient, model, STEPS), start=1):
+    for step, _ in enumerate(MOVING.training(subject, model, STEPS), start=1):
         steep = {path: max(steep[path], slopes.largest.get(path, 0.0)) for path in steep}
         still = [path for path, parameter in model.named_parameters() if torch.equal(parameter, before[path])]
         if step == 2:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lmviz.debug.doctor.history import History
+from lmviz.debug.logs.column_roles import ColumnRole, column_roles
 from lmviz.debug.logs.columns import Sheet
 from lmviz.debug.logs.course import course_of
 from lmviz.debug.logs.reader import MOST_CHARACTERS, read_sheet
 from lmviz.debug.logs.roles import Role
 from lmviz.debug.logs.steps import Axis
-from lmviz.debug.logs.taken import Taken, taken
 from lmviz.errors import UserError
 
 MOST_NAMES = 8  # in a sentence
@@ -25,7 +25,7 @@ class Log:
     n_read: int  # lines of which something was used
     n_skipped: int  # lines that said nothing that was used
     skipped: tuple[tuple[int, str], ...]  # the first of those, with their line numbers
-    taken: tuple[Taken, ...]  # every name in it, and what it was taken for
+    column_roles: tuple[ColumnRole, ...]  # every name in it, and what it was taken for
     axis: Axis  # what the steps of the history are
     n_unmeasured: int  # NaN that stands for "not measured"
     n_left_out: int  # lines after the most that are read
@@ -51,7 +51,7 @@ def judged(sheet: Sheet, d_vocab: int | None = None, roles: Mapping[str, Role] |
     Raises:
         UserError: no column in it is a loss.
     """
-    found = taken(sheet, roles)
+    found = column_roles(sheet, roles)
     course = course_of(sheet, found)
     if not course.losses:
         raise _no_loss(found)
@@ -70,7 +70,7 @@ def judged(sheet: Sheet, d_vocab: int | None = None, roles: Mapping[str, Role] |
     )
 
 
-def _no_loss(found: tuple[Taken, ...]) -> UserError:
+def _no_loss(found: tuple[ColumnRole, ...]) -> UserError:
     """Why nothing can be said, and what to do."""
     example = "“step 100: loss 2.31”"
     names = [one.label for one in sorted(found, key=lambda one: -one.n) if one.n]

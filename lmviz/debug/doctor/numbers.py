@@ -9,7 +9,7 @@ import torch
 
 from lmviz.debug.bad_numbers import bad_values
 from lmviz.debug.doctor.finding import Finding, not_measured
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 from lmviz.stages.stages import stages_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Array, Step, Trace
@@ -21,17 +21,17 @@ STRAIGHT = frozenset(
 STATISTICS = frozenset(("mean", "var", "std", "var_mean", "std_mean", "norm", "sum"))
 
 
-def finite(patient: Patient) -> Finding:
+def finite(subject: Subject) -> Finding:
     """No NaN anywhere and no infinity but a mask's. Measured: how many, in the first tensor that has any.
 
     Source: Goldberg 1991, 2.2, on how a NaN spreads; nanoGPT #215.
     """
-    for path, weight in patient.model.named_parameters():
+    for path, weight in subject.model.named_parameters():
         bad = int((~weight.isfinite()).sum())
         if bad:
             cell = tuple(int(i) for i in (~weight.isfinite()).nonzero()[0])
             return Finding("finite", False, bad, 0, path, cell, details={"why": "weight"})
-    for step, value, wrong in bad_values(patient.trace, patient.trace):
+    for step, value, wrong in bad_values(subject.trace, subject.trace):
         cell = tuple(int(i) for i in np.argwhere(wrong)[0])
         details = {"why": _why(step, value.array)}
         return Finding("finite", False, int(wrong.sum()), 0, value.address, cell, details=details)
@@ -46,13 +46,13 @@ def _why(step: Step, array: Array) -> str:
     return "empty_row" if rows is not None and np.isneginf(rows).all(axis=-1).any() else "nan"
 
 
-def norm(patient: Patient) -> Finding:
+def norm(subject: Subject) -> Finding:
     """A norm takes the mean and the variance of one token's numbers. Measured: how many tokens share one of them.
 
     Source: Ba et al. 2016, eq. 3.
     """
-    n_pos = patient.ids.shape[1]
-    shared = [(step, n) for step, n in _statistics(patient.trace, n_pos)]
+    n_pos = subject.ids.shape[1]
+    shared = [(step, n) for step, n in _statistics(subject.trace, n_pos)]
     if not shared:
         return not_measured("norm", "no_norm")
     step, most = max(shared, key=lambda found: found[1])
@@ -73,14 +73,14 @@ def _statistics(trace: Trace, n_pos: int) -> Iterator[tuple[Step, int]]:
             yield step, 1 if n_pos in step.outputs[0].shape[:2] else n_pos
 
 
-def bends(patient: Patient) -> Finding:
+def bends(subject: Subject) -> Finding:
     """Between its two matrices an MLP has something that is not linear. Measured: how many times nothing is.
 
     An MLP is a matrix to a wider layer and one that reads it.
 
     Source: Vaswani et al. 2017, eq. 2; Hornik et al. 1989, on what that is good for.
     """
-    trace = patient.trace
+    trace = subject.trace
     wide = {value.address for step in trace if _widens(step) for value in step.outputs}
     reads = [step for step in trace if _is_matrix(step)]
     straight = [step for step in reads if _comes_from(trace, step, wide)]
@@ -113,12 +113,12 @@ def _comes_from(trace: Trace, step: Step, wide: set[str], depth: int = 8) -> boo
     return before is not None and before.op in STRAIGHT and _comes_from(trace, before, wide, depth - 1)
 
 
-def dead_units(patient: Patient) -> Finding:
+def dead_units(subject: Subject) -> Finding:
     """A ReLU that is 0 for every text gets no gradient. Measured: the share of such units in the worst layer.
 
     Source: Maas et al. 2013, 1. The limit is ours.
     """
-    layers = list(_off(patient))
+    layers = list(_off(subject))
     if not layers:
         return not_measured("dead_units", "no_relu")
     address, off = max(layers, key=lambda layer: float(layer[1].mean()))
@@ -134,11 +134,11 @@ def _is_relu(step: Step) -> bool:
     return step.op in ("relu", "relu6") or (step.op in ("clamp", "clamp_min") and step.settings.get("min") == 0)
 
 
-def _off(patient: Patient) -> Iterator[tuple[str, Array]]:
+def _off(subject: Subject) -> Iterator[tuple[str, Array]]:
     """For each ReLU, which of its units are 0 at every position of every text."""
-    inputs, targets = patient.true_pairs
+    inputs, targets = subject.true_pairs
     with torch.no_grad():
-        trace = record(patient.at_rest, inputs)
+        trace = record(subject.at_rest, inputs)
     counted = (targets != -100).numpy()
     for step in trace:
         if _is_relu(step) and step.outputs[0].array.ndim == 3 and step.outputs[0].shape[:2] == counted.shape:

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmviz.debug.asked import NOTHING, Asked, alike, nats
 from lmviz.debug.doctor.finding import Finding, not_measured
-from lmviz.debug.patient import Patient
+from lmviz.debug.loss_probe import NOTHING, LossProbe, alike, nats
+from lmviz.debug.subject import Subject
 from lmviz.generate.settings import Settings
 from lmviz.random_state import seeded
 from lmviz.train.baselines import double_softmax_floor
@@ -18,20 +18,20 @@ from lmviz.train.baselines import double_softmax_floor
 DRAWING = frozenset(("dropout", "bernoulli", "rand", "rand_like", "randn", "randn_like", "multinomial"))
 
 
-def repeatable(patient: Patient) -> Finding:
+def repeatable(subject: Subject) -> Finding:
     """In evaluation the same text gives the same logits. Measured: the largest difference of two passes.
 
     Source: Srivastava et al. 2014, 4: dropout is for training; pytorch #42929.
     """
     with torch.no_grad(), seeded(0):
-        first, second = patient.precise(patient.ids), patient.precise(patient.ids)
+        first, second = subject.precise(subject.ids), subject.precise(subject.ids)
     apart = (first - second).abs().nan_to_num(0.0)
     largest = float(apart.max())
-    where = next((step.address for step in patient.trace if step.op in DRAWING), "logits")
+    where = next((step.address for step in subject.trace if step.op in DRAWING), "logits")
     return Finding("repeatable", largest == 0, largest, 0.0, where)
 
 
-def double_softmax(patient: Patient) -> Finding:
+def double_softmax(subject: Subject) -> Finding:
     """The loss has a softmax in it already. Measured: the loop's loss, less that of the logits.
 
     Either the model ends in a softmax, and the loss takes what it gives for logits, or the loop puts a softmax before
@@ -40,23 +40,23 @@ def double_softmax(patient: Patient) -> Finding:
 
     Source: llama-from-scratch #5; the floor is the loss at logits 1 and 0.
     """
-    asked = patient.asked
-    if not asked.counted.any() or patient.d_vocab < 2:
+    asked = subject.asked
+    if not asked.counted.any() or subject.d_vocab < 2:
         return not_measured("double_softmax", "too_short")
-    logits = patient.logits(asked.inputs)
-    theirs = float(patient.loop.Loss(patient.pairs[1])(logits.to(torch.float32)))
+    logits = subject.logits(asked.inputs)
+    theirs = float(subject.loop.Loss(subject.pairs[1])(logits.to(torch.float32)))
     once = nats(logits, asked)
-    floor = double_softmax_floor(patient.d_vocab)
+    floor = double_softmax_floor(subject.d_vocab)
     like_one = alike(asked.slopes, _slopes(asked, softmaxes=1), asked.counted)
     like_two = alike(asked.slopes, _slopes(asked, softmaxes=2), asked.counted)
     is_double = like_two > 0.999 and like_two > like_one
     details = {"floor": floor, "loss": theirs, "once": once}
-    if patient.output == "probs":
+    if subject.output == "probs":
         return Finding("double_softmax", not is_double, 1.0, floor, "logits", (0, 0, 0), details=details)
     return Finding("double_softmax", not is_double, theirs - once, floor, "loss.given", (0, 0), step=1, details=details)
 
 
-def _slopes(asked: Asked, softmaxes: int) -> Tensor:
+def _slopes(asked: LossProbe, softmaxes: int) -> Tensor:
     """Those of the cross-entropy of what is asked, at the logits where the loop's own were taken."""
     with torch.enable_grad():
         given = asked.logits.clone().requires_grad_()
@@ -104,19 +104,19 @@ def _choices(logits: Tensor) -> float:
     return float(torch.special.entr(probs).sum().exp())
 
 
-def tied(patient: Patient) -> Finding:
+def tied(subject: Subject) -> Finding:
     """Weights that should be one are one. Measured: numbers that are stored twice.
 
     Source: Press & Wolf 2017; Radford et al. 2019.
     """
     by_shape: dict[torch.Size, list[tuple[str, Tensor]]] = {}
-    for path, parameter in patient.model.named_parameters():  # names each parameter once
-        if parameter.ndim == 2 and parameter.shape[0] == patient.d_vocab:
+    for path, parameter in subject.model.named_parameters():  # names each parameter once
+        if parameter.ndim == 2 and parameter.shape[0] == subject.d_vocab:
             by_shape.setdefault(parameter.shape, []).append((path, parameter))
     alike = next((group for group in by_shape.values() if len(group) > 1), None)
-    if patient.tied is None and (alike is None or not torch.equal(alike[0][1], alike[1][1])):
+    if subject.tied is None and (alike is None or not torch.equal(alike[0][1], alike[1][1])):
         return not_measured("tied", "not_meant")
-    if patient.tied is False:
+    if subject.tied is False:
         return not_measured("tied", "not_meant")
     twice = alike[1][1].numel() if alike is not None else 0
     return Finding("tied", alike is None, twice, 0, alike[1][0] if alike is not None else "")

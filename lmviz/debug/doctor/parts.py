@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 
 
-def registered(patient: Patient) -> Finding:
+def registered(subject: Subject) -> Finding:
     """torch knows every part of a model that learns. Measured: those that stand in a plain list, or are plain tensors.
 
     `model.parameters()`, and with it the optimiser, does not see them, and they are not saved.
 
     Source: torch.nn.ModuleList.
     """
-    known = {id(one) for one in (*patient.model.modules(), *patient.model.parameters(), *patient.model.buffers())}
-    found = [path for path, part in _held(patient.model) if id(part) not in known]
+    known = {id(one) for one in (*subject.model.modules(), *subject.model.parameters(), *subject.model.buffers())}
+    found = [path for path, part in _held(subject.model) if id(part) not in known]
     details = {"where": found[0] if found else "", "kind": "list"}
     return Finding("registered", not found, len(found), 0, details=details)
 

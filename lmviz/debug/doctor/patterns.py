@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Array, Step, Trace, Value
 
@@ -95,13 +95,13 @@ def _is_thinned(trace: Trace, value: Value, address: str, depth: int = 8) -> boo
     return any(_is_thinned(trace, one, address, depth - 1) for one in step.inputs)
 
 
-def pattern_rows(patient: Patient) -> Finding:
+def pattern_rows(subject: Subject) -> Finding:
     """Every query shares out exactly 1. Measured: the sum that is farthest from it.
 
     Source: Vaswani et al. 2017, eq. 1; dropout that was left on is the usual other cause (pytorch #42929).
     """
     worst: tuple[float, Pattern | None, tuple[int, ...]] = (1.0, None, ())
-    for pattern in patterns_of(patient.trace):
+    for pattern in patterns_of(subject.trace):
         sums = pattern.shares.astype(np.float64).sum(axis=-1)
         cell = np.unravel_index(int(np.abs(np.nan_to_num(sums, nan=np.inf) - 1).argmax()), sums.shape)
         if worst[1] is None or abs(sums[cell] - 1) > abs(worst[0] - 1):
@@ -113,7 +113,7 @@ def pattern_rows(patient: Patient) -> Finding:
     return Finding("pattern_rows", abs(total - 1) <= limit, total, 1.0, found.address, (*row, 0))
 
 
-def scale(patient: Patient) -> Finding:
+def scale(subject: Subject) -> Finding:
     """Scores are q·k / √d_head. Measured: what q·k was multiplied by, times √d_head, which is then 1.
 
     Some factors are mistakes that people make: none at all, the width of the model in place of that of a head, the
@@ -122,17 +122,17 @@ def scale(patient: Patient) -> Finding:
 
     Source: Vaswani et al. 2017, 3.2.1.
     """
-    for pattern in patterns_of(patient.trace):
-        product = _scores_product(patient.trace, pattern.softmax)
+    for pattern in patterns_of(subject.trace):
+        product = _scores_product(subject.trace, pattern.softmax)
         if product is None:
             continue
-        measured = _factor(patient.trace, product, pattern)
+        measured = _factor(subject.trace, product, pattern)
         if measured is None:
             continue
-        if any(_is_normed(patient.trace, value) for value in product.inputs):
+        if any(_is_normed(subject.trace, value) for value in product.inputs):
             return not_measured("scale", "own_scale")
         factor, spread = measured
-        d_head, d_model = product.inputs[0].shape[-1], _width(patient.trace, product)
+        d_head, d_model = product.inputs[0].shape[-1], _width(subject.trace, product)
         mistakes = [d_head**0.5, (d_head / d_model) ** 0.5 if d_model else 0.0, d_head, d_head**-0.5]
         is_right = abs(factor - 1) <= 0.02
         if not is_right and not any(abs(factor / one - 1) <= 0.02 for one in mistakes if one):
@@ -181,7 +181,7 @@ def _width(trace: Trace, product: Step) -> int:
     return 0
 
 
-def sees_itself(patient: Patient) -> Finding:
+def sees_itself(subject: Subject) -> Finding:
     """A token attends to itself, too. Measured: the largest share that any has for itself, in the layer with the least.
 
     A mask that begins one diagonal too early hides it: the model knows what it just read by the residual alone.
@@ -189,7 +189,7 @@ def sees_itself(patient: Patient) -> Finding:
     Source: Vaswani et al. 2017, 3.2.3 ("up to and including that position").
     """
     layers = []
-    for pattern in patterns_of(patient.trace):
+    for pattern in patterns_of(subject.trace):
         n_pos = pattern.shares.shape[-1]
         if n_pos > 2 and pattern.shares.shape[-2] == n_pos:
             own = np.diagonal(pattern.shares, axis1=-2, axis2=-1)[..., 1:]
@@ -201,27 +201,27 @@ def sees_itself(patient: Patient) -> Finding:
     return Finding("sees_itself", least > 0, least, 0.0, found.address, cell)
 
 
-def entropy_collapse(patient: Patient) -> Finding:
+def entropy_collapse(subject: Subject) -> Finding:
     """Attention that looks at one token only, everywhere, learns no more. Measured: the evenness of the sharpest layer.
 
     1: every row shared out evenly; 0: every row on one key. A single sharp head is at work; a layer of them is stuck.
 
     Source: Zhai et al. 2023. The limit is ours.
     """
-    layers = [(float(np.nanmean(p.entropy)), p) for p in patterns_of(patient.trace) if p.shares.shape[-1] > 2]
+    layers = [(float(np.nanmean(p.entropy)), p) for p in patterns_of(subject.trace) if p.shares.shape[-1] > 2]
     if not layers:
         return not_measured("entropy_collapse", "no_attention")
     least, pattern = min(layers, key=lambda layer: layer[0])
     return Finding("entropy_collapse", least > COLLAPSED, least, COLLAPSED, pattern.address)
 
 
-def saturated_softmax(patient: Patient) -> Finding:
+def saturated_softmax(subject: Subject) -> Finding:
     """Where a row is all on one key, its slope is next to 0, and so is what it can learn. Measured: the share of rows.
 
     Source: Vaswani et al. 2017, 3.2.1 ("extremely small gradients"). Both limits are ours.
     """
     worst: tuple[float, Pattern | None] = (-1.0, None)
-    for pattern in patterns_of(patient.trace):
+    for pattern in patterns_of(subject.trace):
         if pattern.shares.shape[-1] > 2:
             share = float((pattern.shares[..., 1:, :].max(axis=-1) >= SATURATED).mean())
             worst = max(worst, (share, pattern), key=lambda found: found[0])

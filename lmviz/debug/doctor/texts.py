@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lmviz.debug.doctor.finding import Finding
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 from lmviz.model.tokenizer import Tokenizer
 
 
-def ids_in_range(patient: Patient) -> Finding:
+def ids_in_range(subject: Subject) -> Finding:
     """Every id has a row in the token embedding. Measured: the largest id.
 
     Source: "index out of range in self"; LLMs-from-scratch #175.
     """
-    largest, text, pos = max((id, i, pos) for i, ids in enumerate(patient.texts) for pos, id in enumerate(ids))
-    smallest = min(min(ids) for ids in patient.texts)
-    holds = smallest >= 0 and largest < patient.d_vocab
+    largest, text, pos = max((id, i, pos) for i, ids in enumerate(subject.texts) for pos, id in enumerate(ids))
+    smallest = min(min(ids) for ids in subject.texts)
+    holds = smallest >= 0 and largest < subject.d_vocab
     details = {"smallest": smallest, "text": text, "pos": pos}
     return Finding(
-        "ids_in_range", holds, largest, patient.d_vocab - 1, "tokenizer", ids=patient.texts[text], details=details
+        "ids_in_range", holds, largest, subject.d_vocab - 1, "tokenizer", ids=subject.texts[text], details=details
     )
 
 
@@ -36,9 +36,9 @@ def length_in_context(lengths: Sequence[int], n_ctx: int) -> Finding:
     return Finding("length_in_context", lost <= 0.5, longest, n_ctx, "tokenizer", step=1, details=details)
 
 
-def text_lengths(patient: Patient) -> Finding:
-    finding = length_in_context([len(ids) for ids in patient.texts], patient.n_ctx)
-    return replace(finding, step=0, ids=max(patient.texts, key=len))
+def text_lengths(subject: Subject) -> Finding:
+    finding = length_in_context([len(ids) for ids in subject.texts], subject.n_ctx)
+    return replace(finding, step=0, ids=max(subject.texts, key=len))
 
 
 def known_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Finding:

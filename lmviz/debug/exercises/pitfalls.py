@@ -14,7 +14,7 @@ MOVES = ("rises", "still", "slow", "falls")  # what a loss can do
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingQuestion:
     """A question whose answer nobody knows before the training has run."""
 
     name: str  # of the pitfall; its sentence asks
@@ -73,19 +73,19 @@ def _gap(result: Result) -> str:
 
 COUNTING = ("worse_than_letters", "between", "better_than_pairs")
 
-ASKED: dict[str, Asked] = {
+ASKED: dict[str, TrainingQuestion] = {
     asked.name: asked
     for asked in (
-        Asked("rate_too_high", MOVES, _move),
-        Asked("rate_too_low", MOVES, _move),
-        Asked("all_unknown", ("all", "some", "none"), _known),
-        Asked("not_shifted", ("names", "the_same_token"), _repeats),
-        Asked("too_long", ("one_name", "few_names", "many_names"), _how_many),
-        Asked("as_the_guide_writes_it", ("each_its_word", "two_words", "one_word"), _endings),
-        Asked("too_little_training", COUNTING, _counting),
-        Asked("too_little_data", ("none", "some", "nearly_all"), _copies),
-        Asked("too_uniform_data", ("much_lower", "the_same", "much_higher"), _gap),
-        Asked("too_small_a_model", COUNTING, _counting),
+        TrainingQuestion("rate_too_high", MOVES, _move),
+        TrainingQuestion("rate_too_low", MOVES, _move),
+        TrainingQuestion("all_unknown", ("all", "some", "none"), _known),
+        TrainingQuestion("not_shifted", ("names", "the_same_token"), _repeats),
+        TrainingQuestion("too_long", ("one_name", "few_names", "many_names"), _how_many),
+        TrainingQuestion("as_the_guide_writes_it", ("each_its_word", "two_words", "one_word"), _endings),
+        TrainingQuestion("too_little_training", COUNTING, _counting),
+        TrainingQuestion("too_little_data", ("none", "some", "nearly_all"), _copies),
+        TrainingQuestion("too_uniform_data", ("much_lower", "the_same", "much_higher"), _gap),
+        TrainingQuestion("too_small_a_model", COUNTING, _counting),
     )
 }
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from lmviz.debug.logs.column_roles import ColumnRole
 from lmviz.debug.logs.columns import Record, Sheet
 from lmviz.debug.logs.steps import Axis, ByRole, steps_of
-from lmviz.debug.logs.taken import Taken
 
 Points = tuple[tuple[int, float], ...]  # step and number, steps growing
 FEW = 4  # equal numbers in a row, from which on a bar may only repeat itself
@@ -32,7 +32,7 @@ class Course:
     n_same: int = 0  # losses of a step of which a later one stands here
 
 
-def course_of(sheet: Sheet, roles: Sequence[Taken]) -> Course:
+def course_of(sheet: Sheet, roles: Sequence[ColumnRole]) -> Course:
     """The curves of a sheet whose columns have roles."""
     by_role: dict[str, list[int]] = {}
     for one in sorted(roles, key=lambda one: (sheet.columns[one.column].name.rank, -one.n)):

@@ -71,7 +71,7 @@ def _limited(trial: Trial) -> Outcome:
             during = "update"
             optimizer.step()
     except (RuntimeError, MemoryError) as error:
-        held = _taken() - taken
+        held = _bytes_taken() - taken
         asked = ASKED.search(str(error))
         if asked is None and not isinstance(error, MemoryError) and "memory" not in str(error).lower():
             raise
@@ -81,7 +81,7 @@ def _limited(trial: Trial) -> Outcome:
         return Outcome(
             "out_of_memory", asked=bytes_asked, held=held, during=during, line=line, place=place, message=message
         )
-    return Outcome("finished", held=_taken() - taken)
+    return Outcome("finished", held=_bytes_taken() - taken)
 
 
 def _built(trial: Trial) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -136,7 +136,7 @@ def _bytes(tensors: Sequence[Tensor]) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
 
 
-def _taken() -> int:
+def _bytes_taken() -> int:
     import resource
 
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lmviz.debug.pitfalls.setup import NAMER, SENTENCER, Setup, with_rate, with_steps
+from lmviz.debug.pitfalls.setup import NAMES_MODEL, SENTENCER, Setup, with_rate, with_steps
 from lmviz.train.recipe import TrainingRecipe
 
 Family = Literal["no_learning", "poor_predictions"]
@@ -17,7 +17,7 @@ class Pitfall:
 
     name: str
     family: Family
-    sick: Setup
+    faulty: Setup
     cures: tuple[tuple[str, Setup], ...]  # each by the name of the cure
     findings: tuple[str, ...]  # what the doctor says of the sick training
 
@@ -25,7 +25,7 @@ class Pitfall:
 HEALTHY = with_rate(Setup(), 0.001)  # the guide: "try 0.001"
 SENTENCES = replace(HEALTHY, texts="sentences")
 _NAMES = TrainingRecipe(steps=150, learning_rate=0.01, optimizer="adamw", batch_size=64, warm_up=10)
-NAMES = Setup(texts="names", n_texts=1500, model=NAMER, training=_NAMES)
+NAMES = Setup(texts="names", n_texts=1500, model=NAMES_MODEL, training=_NAMES)
 _SHORT = with_steps(NAMES, 50)
 _LONG = TrainingRecipe(steps=400, learning_rate=0.01, optimizer="adamw", batch_size=64, warm_up=10)
 _EPOCHS = 5  # of the guide's three sentences, one at a time
@@ -35,7 +35,7 @@ _AS_WRITTEN = Setup(
     model=SENTENCER,
     training=TrainingRecipe(steps=3 * _EPOCHS, learning_rate=0.001, optimizer="adam", batch_size=1),
 )
-_TINY = replace(NAMER, n_layers=1, d_model=4, n_heads=1, d_mlp=4)
+_TINY = replace(NAMES_MODEL, n_layers=1, d_model=4, n_heads=1, d_mlp=4)
 
 PITFALLS: dict[str, Pitfall] = {
     pitfall.name: pitfall

@@ -15,7 +15,7 @@ from lmviz.debug.doctor.history import Counted, History, Points, history_of
 from lmviz.debug.doctor.lessons import shifted
 from lmviz.debug.doctor.texts import known_tokens, length_in_context
 from lmviz.debug.lesson_step import LessonStep
-from lmviz.debug.pitfalls.setup import AROUND, Data, Setup, data_of
+from lmviz.debug.pitfalls.setup import NAME_BOUNDARY, Data, Setup, data_of
 from lmviz.errors import UserError
 from lmviz.generate.readout import NextTokenLoss
 from lmviz.model.card import Card
@@ -149,9 +149,9 @@ def _endings(data: Data, model: nn.Module) -> tuple[str, ...]:
 
 def _samples(setup: Setup, data: Data, model: nn.Module) -> tuple[str, ...]:
     """Some texts that the model writes by itself, from what opens a text up to what closes it."""
-    opening = data.tokenizer.encode(AROUND if setup.texts != "sentences" else data.texts[0].split()[0]).ids[:1]
+    opening = data.tokenizer.encode(NAME_BOUNDARY if setup.texts != "sentences" else data.texts[0].split()[0]).ids[:1]
     written = draw(model, opening, N_SAMPLES, 2 * setup.model.n_ctx, setup.model.n_ctx, seed=0)
-    end = data.tokenizer.encode(AROUND).ids[0] if setup.texts != "sentences" else None
+    end = data.tokenizer.encode(NAME_BOUNDARY).ids[0] if setup.texts != "sentences" else None
     cut = [ids[: ids.index(end) + 1] if end in ids else ids for ids in written]
     return tuple(data.tokenizer.decode([*opening, *ids]) for ids in cut)
 

@@ -13,12 +13,12 @@ from lmviz.train.recipe import ModelRecipe, TrainingRecipe
 from lmviz.train.texts import preset
 
 HELD_OUT = 200  # names that no training of a pitfall sees
-AROUND = "."
+NAME_BOUNDARY = "."
 
 MINI = ModelRecipe("mini_llm", n_ctx=8, n_layers=1, d_model=16, n_heads=1, d_mlp=32, initial_std=0.2)
-BRISK = TrainingRecipe(steps=300, learning_rate=0.01, optimizer="adam")
+QUICK_TRAINING = TrainingRecipe(steps=300, learning_rate=0.01, optimizer="adam")
 SENTENCER = ModelRecipe("gpt2", n_ctx=10, n_layers=2, d_model=32, n_heads=2, d_mlp=64)  # the guide's SimpleLLM
-NAMER = ModelRecipe("gpt2", n_ctx=12, n_layers=2, d_model=32, n_heads=2, d_mlp=64, initial_std=0.05)
+NAMES_MODEL = ModelRecipe("gpt2", n_ctx=12, n_layers=2, d_model=32, n_heads=2, d_mlp=64, initial_std=0.05)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Setup:
     joined: bool = False  # all texts are one, which is cut where the context ends
     targets: str = "all"  # "last": only the last token of a text is predicted
     model: ModelRecipe = MINI
-    training: TrainingRecipe = BRISK
+    training: TrainingRecipe = QUICK_TRAINING
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def data_of(setup: Setup) -> Data:
 def _texts(setup: Setup) -> tuple[list[str], list[str]]:
     """The texts to train on, and those held out."""
     found = _corpus(setup.texts)
-    around = AROUND if setup.texts != "sentences" else ""
+    around = NAME_BOUNDARY if setup.texts != "sentences" else ""
     learned, held_out = split(found, HELD_OUT / len(found), seed=0) if setup.texts == "names" else (list(found), [])
     chosen = [text for text in learned if text.startswith(setup.only)]
     if setup.n_texts:
@@ -84,7 +84,7 @@ def _tokenizer(setup: Setup, texts: list[str], held_out: list[str]) -> Tokenizer
         return Tokenizer.words("le chat dort sur le tapis")
     if setup.texts == "sentences":
         return Tokenizer.words("\n".join(texts))
-    return Tokenizer.characters(AROUND + "abcdefghijklmnopqrstuvwxyz" + "".join([*texts, *held_out]))
+    return Tokenizer.characters(NAME_BOUNDARY + "abcdefghijklmnopqrstuvwxyz" + "".join([*texts, *held_out]))
 
 
 def with_rate(setup: Setup, rate: float) -> Setup:

@@ -82,7 +82,7 @@ class Checkpoints:
             for path in self.paths(_name(step)):
                 path.unlink(missing_ok=True)
 
-    def tidy(self) -> None:
+    def remove_unfinished(self) -> None:
         """Remove what a killed trainer left half written."""
         for path in self.folder.glob(f"*{UNFINISHED}"):
             path.unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def crowded(saved: Collection[Saved], kept: Collection[int], n_bytes: int) -> li
     """
     rest, dropped, freed = sorted(saved), list[int](), 0
     while freed < n_bytes:
-        room = {one: _room(rest, i) for i, one in enumerate(rest) if one.step not in kept}
+        room = {one: _gap_around(rest, i) for i, one in enumerate(rest) if one.step not in kept}
         if not room:
             break
         least = min(room, key=lambda one: (room[one], one.step))
@@ -131,13 +131,13 @@ def crowded(saved: Collection[Saved], kept: Collection[int], n_bytes: int) -> li
     return dropped
 
 
-def _room(saved: list[Saved], i: int) -> float:
+def _gap_around(saved: list[Saved], i: int) -> float:
     """How many steps lie between the neighbours of a checkpoint."""
     before = saved[i - 1].step if i else -1
     return saved[i + 1].step - before if i + 1 < len(saved) else float("inf")
 
 
-def passing(saved: Iterable[Saved], kept: Collection[int]) -> list[int]:
+def only_to_resume(saved: Iterable[Saved], kept: Collection[int]) -> list[int]:
     """The steps that were saved only to resume from, and are not needed any more: no milestone, and not kept."""
     return [one.step for one in saved if not is_milestone(one.step) and one.step not in kept]
 

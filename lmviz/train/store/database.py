@@ -79,9 +79,9 @@ class Database:
         if version != VERSION:  # else nothing is written: a trainer that was stopped while it wrote locks nobody out
             with self.writing() as db:
                 _make_tables(db, folder)
-        self._hold_open()
+        self._keep_connected()
 
-    def _hold_open(self) -> None:
+    def _keep_connected(self) -> None:
         """A connection that does nothing but keep the files there that SQLite needs beside the database: on a full
         disk they could not be made anew, and nobody could even look."""
         with sentences(self.folder):

@@ -26,7 +26,7 @@ SUMS = "SHA256SUMS"
 LARGEST = 2**40  # bytes of a file of our own: the limit is that of the folder
 SECONDS = 600  # that a large one may take
 NAMED = 16  # hexadecimal digits of a digest that a name carries
-LITTLE = 2**18  # bytes free on a disk that count as none
+FULL_DISK_BYTES = 2**18  # bytes free on a disk that count as none
 
 
 class DamagedFile(UserError):
@@ -132,7 +132,7 @@ def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError
     number = error.errno if isinstance(error, OSError) else None
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
     is_full = number in (ENOSPC, EDQUOT, EFBIG) or code == sqlite3.SQLITE_FULL
-    if is_full or (code == sqlite3.SQLITE_IOERR and _free(folder) < LITTLE):
+    if is_full or (code == sqlite3.SQLITE_IOERR and _free(folder) < FULL_DISK_BYTES):
         return DiskFull(
             "There is no room left on the disk of {folder}: delete runs, or free some space.", folder=folder
         )
@@ -161,4 +161,4 @@ def _free(folder: Path) -> int:
     """Bytes free on a folder's disk; what SQLite says of a full one is only that something went wrong."""
     with contextlib.suppress(OSError):
         return shutil.disk_usage(folder).free
-    return LITTLE
+    return FULL_DISK_BYTES

@@ -23,7 +23,7 @@ else:
     import fcntl
 
 WORKERS = "workers"
-BEAT = 1.0  # seconds between two touches
+HEARTBEAT = 1.0  # seconds between two touches
 SILENT = 30.0  # seconds without one after which a trainer counts as hanging
 
 
@@ -56,7 +56,7 @@ def is_held(path: Path) -> bool:
         return False
 
 
-def beat(path: Path) -> None:
+def start_heartbeat(path: Path) -> None:
     """Touch the file from now on, from a thread, for as long as this process lives and the file is there."""
 
     def go() -> None:
@@ -65,12 +65,12 @@ def beat(path: Path) -> None:
                 os.utime(path)
             except OSError:
                 return
-            time.sleep(BEAT)
+            time.sleep(HEARTBEAT)
 
     threading.Thread(target=go, daemon=True).start()
 
 
-class Silence:
+class SilenceClock:
     """For how long each trainer has been silent, as one observer sees it.
 
     By the observer's own clock, which stands still while a machine sleeps: what counts is not when a file was last

@@ -42,7 +42,7 @@ TYPES: Mapping[str, type | tuple[type, ...]] = {  # of the columns that a run is
 }
 
 
-class Gone(Exception):
+class RunGone(Exception):
     """The run was deleted, or given to another trainer: leave it alone."""
 
 
@@ -216,7 +216,7 @@ def report(db: sqlite3.Connection, run: str, worker: str, progress: Mapping[str,
         {**progress, "run": run, "worker": worker},
     ).fetchone()
     if row is None:
-        raise Gone(run)
+        raise RunGone(run)
     return row["wanted"], row["until"]
 
 

@@ -44,7 +44,7 @@ def free_space(
         safe = {*kept(db, checkpoints, owner), *(stay if owner == run else ())}
         if dropped := crowded(checkpoints.saved(), safe, missing):
             with transaction(db):  # first the word, then the deed
-                _tell(db, owner, run, dropped)
+                _report_dropped(db, owner, run, dropped)
             checkpoints.drop(dropped)
             missing -= sum(saved[step] for step in dropped)
         if missing <= 0:
@@ -68,7 +68,7 @@ def _others(db: sqlite3.Connection, run: str) -> list[str]:
     return [row["id"] for row in rows.fetchall()]
 
 
-def _tell(db: sqlite3.Connection, owner: str, run: str, dropped: list[int]) -> None:
+def _report_dropped(db: sqlite3.Connection, owner: str, run: str, dropped: list[int]) -> None:
     row = db.execute("SELECT name FROM runs WHERE id = ?", (run,)).fetchone()
     steps = ", ".join(map(str, sorted(dropped)))
     if owner == run or row is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from lmviz.train.state import is_finite
-from lmviz.train.store.checkpoints import Checkpoints, passing
+from lmviz.train.store.checkpoints import Checkpoints, only_to_resume
 from lmviz.train.store.space import checkpoints_of, free_space, kept
 
 SAVE_EVERY = 5.0  # seconds: what a killed trainer loses at most,
@@ -84,7 +84,7 @@ class CheckpointWriter:
 
     def sweep(self) -> None:
         """Drop what a run that rests does not need."""
-        self._checkpoints.drop(passing(self._checkpoints.saved(), self._kept()))
+        self._checkpoints.drop(only_to_resume(self._checkpoints.saved(), self._kept()))
 
     def _kept(self) -> Collection[int]:
         """Our own best counts too: it may be on disk before the table of runs has heard of it."""
@@ -108,5 +108,5 @@ def _write(checkpoints: Checkpoints, new: Mapping[int, Tensors], stay: Collectio
     began = time.monotonic()
     for step, tensors in new.items():
         checkpoints.put(step, tensors)
-    checkpoints.drop(passing(checkpoints.saved(), stay))
+    checkpoints.drop(only_to_resume(checkpoints.saved(), stay))
     return time.monotonic() - began

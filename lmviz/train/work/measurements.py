@@ -68,7 +68,7 @@ class Measurements:
                 self._db.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?)", self._samples)
                 answer = self._report(step=self.step, pace=pace, **self._loss(), **progress)
         except sqlite3.OperationalError as error:
-            self._bear(error)
+            self._tolerate_lock(error)
             return None
         self._snapshots, self._measured, self._samples = [], [], []
         self._flushed_at, self._flushed_step, self._pace, self._trouble_since = now, self.step, pace, None
@@ -82,9 +82,9 @@ class Measurements:
             points["loss"].append((step, snapshot.loss))
             points["grad_norm"].append((step, snapshot.grad_norm))
             points["learning_rate"].append((step, snapshot.learning_rate))
-            for motion in snapshot.motions:
-                points[f"grad_norm/{motion.group}"].append((step, motion.grad_norm))
-                points[f"update_ratio/{motion.group}"].append((step, motion.update_ratio))
+            for group_update in snapshot.group_updates:
+                points[f"grad_norm/{group_update.group}"].append((step, group_update.grad_norm))
+                points[f"update_ratio/{group_update.group}"].append((step, group_update.update_ratio))
         for metric, step, number in self._measured:
             points[metric].append((step, number))
         if self._snapshots:
@@ -104,7 +104,7 @@ class Measurements:
     def _report(self, **progress: Any) -> tuple[str | None, int | None]:
         return report(self._db, self._run, self._worker, progress)
 
-    def _bear(self, error: sqlite3.OperationalError) -> None:
+    def _tolerate_lock(self, error: sqlite3.OperationalError) -> None:
         """Go on for a while with a store that another program locks; any other trouble is raised."""
         now = time.monotonic()
         self._trouble_since = self._trouble_since or now

@@ -71,7 +71,7 @@ def prepare(folder: Path, checkpoints: Checkpoints, logged: int, memory: int) ->
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, folder)
     model = aware.prepare(model, recipe.quantisation)
     optimizer = make_optimizer(model, recipe.training)
-    checkpoints.tidy()
+    checkpoints.remove_unfinished()
     step, damage = _restore_newest(checkpoints, logged, model, optimizer)
     windows = corpus.held_out or corpus.train
     share = MEASURING_SHARE if corpus.held_out else NAMING_SHARE

@@ -20,7 +20,7 @@ from lmviz.train.state import tensors_of
 from lmviz.train.store.checkpoints import is_milestone, next_milestone
 from lmviz.train.store.database import transaction
 from lmviz.train.store.files import sentences
-from lmviz.train.store.run_table import DONE, FAILED, INTERRUPTED, PAUSED, STOPPED, Gone, release
+from lmviz.train.store.run_table import DONE, FAILED, INTERRUPTED, PAUSED, STOPPED, RunGone, release
 from lmviz.train.store.series import read_series
 from lmviz.train.store.space import checkpoints_of
 from lmviz.train.work.checkpoint_writer import Best, CheckpointWriter
@@ -37,7 +37,7 @@ def train_run(
     run: str,
     worker: str,
     limits: Limits,
-    is_told_to_quit: Callable[[], bool] = lambda: False,
+    must_quit: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train a run that this worker has claimed, and let go of it in the state that it comes to.
 
@@ -46,8 +46,8 @@ def train_run(
     state, why = FAILED, None
     try:
         with sentences(root):
-            state = Trainer(db, root, run, worker, limits).go(is_told_to_quit)
-    except Gone:
+            state = Trainer(db, root, run, worker, limits).go(must_quit)
+    except RunGone:
         return
     except UserError as error:
         why = error
@@ -64,7 +64,7 @@ class Trainer:
     def __init__(self, db: sqlite3.Connection, root: Path, run: str, worker: str, limits: Limits) -> None:
         row = db.execute("SELECT * FROM runs WHERE id = ? AND worker = ?", (run, worker)).fetchone()
         if row is None:
-            raise Gone(run)
+            raise RunGone(run)
         self.limits = limits
         self.until: int | None = row["until"]
         self.wanted: str | None = None
@@ -81,15 +81,15 @@ class Trainer:
     def step(self) -> int:
         return self.measurements.step
 
-    def go(self, is_told_to_quit: Callable[[], bool]) -> str:
+    def go(self, must_quit: Callable[[], bool]) -> str:
         """Train; returns the state that the run is in afterwards."""
         self.measurements.begin(self.made.damage)
         self._flush(facts=json.dumps(self.made.facts))
         if self.step == 0:
-            self._take_stock()
+            self._measure_and_save()
             self._save()
         try:
-            self._learn(is_told_to_quit)
+            self._learn(must_quit)
         except Diverged as error:
             self._close()
             state = {**tensors_of(self.made.model, self.made.optimizer), "inputs": error.batch.inputs}
@@ -98,7 +98,7 @@ class Trainer:
         self._close()
         if self.step == self.steps:
             return DONE
-        if is_told_to_quit():
+        if must_quit():
             return INTERRUPTED
         return STOPPED if self.wanted == "stop" else PAUSED
 
@@ -110,7 +110,7 @@ class Trainer:
         known = [(step, loss) for step, loss in points if step in there and math.isfinite(loss)]
         return min(known, key=lambda point: point[1], default=None)
 
-    def _learn(self, is_told_to_quit: Callable[[], bool]) -> None:
+    def _learn(self, must_quit: Callable[[], bool]) -> None:
         """Step after step, until something is due: between two such moments a run is as quick as a bare loop."""
         made, training = self.made, self.made.recipe.training
         if self._is_to_halt():
@@ -122,7 +122,7 @@ class Trainer:
             self.measurements.note(snapshot)
             if snapshot.step >= event or time.monotonic() >= alarm:
                 self._look_up_from_work()
-                if self._is_to_halt() or is_told_to_quit():
+                if self._is_to_halt() or must_quit():
                     return
                 event, alarm = self._next_event(), self._alarm()
 
@@ -145,14 +145,14 @@ class Trainer:
     def _look_up_from_work(self) -> None:
         is_stop = self._is_stop_of_time_travel()
         if is_stop or self.step % self.made.measure_every == 0:
-            self._take_stock()
+            self._measure_and_save()
         now = time.monotonic()
         if is_stop or now >= self.writer.due:
             self._save()
         elif now >= self.measurements.due:
             self._flush()
 
-    def _take_stock(self) -> None:
+    def _measure_and_save(self) -> None:
         """Measure the loss; where time travel stops, write samples too."""
         made = self.made
         loss, accuracy = loss_and_accuracy(made.model, made.measured)

@@ -19,14 +19,14 @@ from lmviz.errors import UserError
 from lmviz.train.limits import Limits
 from lmviz.train.store.database import Database, transaction
 from lmviz.train.store.files import sentences
-from lmviz.train.store.liveness import SILENT, Silence, end, is_held, lock_of, log_of
+from lmviz.train.store.liveness import SILENT, SilenceClock, end, is_held, lock_of, log_of
 from lmviz.train.store.run_table import interrupt
 
 CLOSING = 20.0  # seconds that a trainer may take to save its run when it is told to go
 SOON = 5.0  # seconds of silence after which it is not asked first
 
 
-def mark_dead(db: sqlite3.Connection, root: Path, silence: Silence) -> Set[str]:
+def mark_dead(db: sqlite3.Connection, root: Path, silence: SilenceClock) -> Set[str]:
     """Notice trainers that died, end those that hang, and mark what they were at as interrupted. Returns them."""
     pids = {row["id"]: row["pid"] for row in db.execute("SELECT id, pid FROM workers").fetchall()}
     dead: dict[str, UserError | None] = {worker: None for worker in pids if not is_held(lock_of(root, worker))}
@@ -59,7 +59,7 @@ class TrainerPool:
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database, self._root, self._limits = database, database.folder, limits
         self._lock = threading.Lock()
-        self._silence = Silence(self._root)
+        self._silence = SilenceClock(self._root)
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
     def ensure_one(self) -> None:
@@ -93,7 +93,7 @@ class TrainerPool:
         if not starting and not free and len(known) < self._limits.at_once + 1:
             self._start()
 
-    def silence(self, run: str) -> float:
+    def seconds_silent(self, run: str) -> float:
         """For how many seconds the trainer of a run has not been heard; 0 if it has none."""
         with self._database.reading() as db:
             workers = {row["id"]: row["run"] for row in db.execute("SELECT id, run FROM workers").fetchall()}

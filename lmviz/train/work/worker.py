@@ -19,14 +19,14 @@ from lmviz.train.limits import Limits
 from lmviz.train.loop import train
 from lmviz.train.recipe import ModelRecipe, TrainingRecipe
 from lmviz.train.store.database import Database, transaction
-from lmviz.train.store.liveness import Silence, beat, hold, lock_of, log_of
+from lmviz.train.store.liveness import SilenceClock, hold, lock_of, log_of, start_heartbeat
 from lmviz.train.store.run_table import claim
 from lmviz.train.work.trainer import train_run
 from lmviz.train.work.trainer_pool import mark_dead
 
-POLITENESS = 10  # of 19: whatever a page does comes first
+NICENESS = 10  # of 19: whatever a page does comes first
 LOOK_EVERY = 0.02  # seconds, for new work
-BURY_EVERY = 1.0  # seconds
+LOOK_SECONDS = 1.0  # seconds
 
 
 def work(root: Path, worker: str, limits: Limits) -> None:
@@ -36,10 +36,10 @@ def work(root: Path, worker: str, limits: Limits) -> None:
     torch.set_num_threads(1)  # quicker for models this small; one core stays free; and the same sums on every machine
     alone = _alone()
     with hold(lock_of(root, worker)):
-        beat(lock_of(root, worker))
+        start_heartbeat(lock_of(root, worker))
         _warm_up()
         if hasattr(os, "nice"):
-            os.nice(POLITENESS)
+            os.nice(NICENESS)
         db = Database(root).connect()
         with transaction(db):
             db.execute("INSERT INTO workers (id, pid) VALUES (?, ?)", (worker, os.getpid()))
@@ -77,11 +77,11 @@ def _next_run(
     quitting: threading.Event,
 ) -> str | None:
     """Wait for a run; None when it is time to go."""
-    idle_since, looked, seen, silence = time.monotonic(), 0.0, None, Silence(root)
+    idle_since, looked, seen, silence = time.monotonic(), 0.0, None, SilenceClock(root)
     while not quitting.is_set():
         now = time.monotonic()
         changed = db.execute("PRAGMA data_version").fetchone()[0]
-        if changed != seen or now - looked > BURY_EVERY:
+        if changed != seen or now - looked > LOOK_SECONDS:
             seen, looked = changed, now
             mark_dead(db, root, silence)
             if run := _claim(db, worker, limits.at_once):

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from lmviz.ui import state, widgets
-from lmviz.ui.chat.view import GIVEN_LIMIT, MESSAGE_LIMIT, MOST_MESSAGES, ROLES, Turn, View
+from lmviz.ui.chat.view import GIVEN_LIMIT, MESSAGE_LIMIT, MOST_MESSAGES, ROLES, ChatView, Turn
 
 EXAMPLE = """{"tools": [{"type": "function", "function": {
   "name": "weather", "description": "…",
@@ -15,7 +15,7 @@ EXAMPLE = """{"tools": [{"type": "function", "function": {
  "enable_thinking": false}"""
 
 
-def editor(view: View) -> None:
+def editor(view: ChatView) -> None:
     for at, turn in enumerate(view.turns):
         _message(view, at, turn)
     with st.container(horizontal=True):
@@ -36,7 +36,7 @@ def editor(view: View) -> None:
         )
 
 
-def _message(view: View, at: int, turn: Turn) -> None:
+def _message(view: ChatView, at: int, turn: Turn) -> None:
     t = view.t
     role, content, more = (f"chat.{name}.{at}" for name in ("role", "content", "more"))
     st.session_state[role], st.session_state[content], st.session_state[more] = turn
@@ -77,7 +77,7 @@ def _message(view: View, at: int, turn: Turn) -> None:
             )
 
 
-def given(view: View) -> None:
+def given(view: ChatView) -> None:
     """Tools, and whatever else the template may read."""
     t = view.t
     with st.expander(t("chat.given"), icon=":material/build:", expanded=bool(view.given)):
@@ -91,7 +91,7 @@ def given(view: View) -> None:
         )
 
 
-def _button(view: View, at: int, name: str, icon: str, disabled: bool, act: Any) -> None:
+def _button(view: ChatView, at: int, name: str, icon: str, disabled: bool, act: Any) -> None:
     st.button(
         icon,
         key=f"chat.{name}.{at}",

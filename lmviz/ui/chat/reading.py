@@ -12,7 +12,7 @@ from lmviz.services.services import Services
 from lmviz.tokens.chat import Chat
 from lmviz.tokens.template import CHATML, Message, Template, json_given
 from lmviz.ui import pieces, state, widgets
-from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, View
+from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, ChatView
 from lmviz.ui.choices import listed, model_name
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import Translator, code, visible
@@ -23,7 +23,7 @@ OPEN = '<pre style="white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1
 HEIGHT = 430  # pixels
 
 
-def choices(services: Services, view: View) -> None:
+def choices(services: Services, view: ChatView) -> None:
     """Template, tokenizer, and whether the text ends where the assistant begins."""
     t = view.t
     names = [LEARNED, *services.models.sample_names(), FILE]
@@ -54,11 +54,11 @@ def _name(services: Services, t: Translator, name: str) -> str:
     return t("chat.tokenizer.learned") if name == LEARNED else model_name(services, t, read_reference(name))
 
 
-def what_is_read(services: Services, view: View) -> None:
+def what_is_read(services: Services, view: ChatView) -> None:
     t = view.t
     turns = tuple(Message(role, content, json_given(more)) for role, content, more in view.turns)
     if view.tokenizer == FILE:
-        found = own.brought(services, t)
+        found = own.uploaded(services, t)
         if found is None:
             return
         tokenizer, of_its_own = found.tokenizer, found.template
@@ -87,7 +87,7 @@ def what_is_read(services: Services, view: View) -> None:
         st.html(f"{OPEN}{escape(chat.text)}</pre>")
 
 
-def _template(view: View, of_its_own: Template | None) -> Template:
+def _template(view: ChatView, of_its_own: Template | None) -> Template:
     """The template that is wanted; ChatML, and a word on it, for a tokenizer that brings none."""
     if view.template == "written":
         return Template(_written(view))
@@ -98,7 +98,7 @@ def _template(view: View, of_its_own: Template | None) -> Template:
     return Template(CHATML)
 
 
-def _written(view: View) -> str:
+def _written(view: ChatView) -> str:
     """The visitor's own template; ChatML to begin with."""
     st.session_state["chat.source"] = view.source or CHATML.replace("%}{", "%}\n{")
     st.text_area(

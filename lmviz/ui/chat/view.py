@@ -35,7 +35,7 @@ def _turn(role: str, content: str, more: str = "") -> Turn:
 
 
 @dataclass(frozen=True)
-class View(Place):
+class ChatView(Place):
     """One visitor's place on the chat page."""
 
     messages: tuple[Turn, ...] | None = part(None, lambda written: _turns(json.loads(written)))  # None: an example

@@ -14,21 +14,21 @@ from lmviz.debug.doctor import CHECKS
 from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.sources import Source
-from lmviz.services.places import Seen
+from lmviz.services.places import FindingPlace
 from lmviz.ui import shell
 from lmviz.ui.debugging import words
-from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
-Look = Callable[["Finding"], "Seen | None"]  # where a finding can be seen
+PlaceOf = Callable[["Finding"], "FindingPlace | None"]  # where a finding can be seen
 
 
-def walk(t: Translator, seen: Seen | None) -> Walk | None:
+def step_through_place(t: Translator, seen: FindingPlace | None) -> StepThroughView | None:
     """The step-through at a place."""
     if seen is None:
         return None
     is_stage = not seen.tensor and "." not in seen.where
-    return Walk(
+    return StepThroughView(
         lang=t.language,
         model=seen.model,
         prompt=seen.prompt or None,
@@ -41,7 +41,7 @@ def walk(t: Translator, seen: Seen | None) -> Walk | None:
     )
 
 
-def nowhere(finding: Finding) -> Seen | None:
+def nowhere(finding: Finding) -> FindingPlace | None:
     return None
 
 
@@ -68,7 +68,7 @@ def lettered(alarms: Sequence[Finding]) -> dict[str, str]:
 
 
 def cards(
-    t: Translator, findings: Sequence[Finding], look: Look = nowhere, letters: Mapping[str, str] | None = None
+    t: Translator, findings: Sequence[Finding], look: PlaceOf = nowhere, letters: Mapping[str, str] | None = None
 ) -> None:
     """The alarms side by side, then the rest.
 
@@ -81,7 +81,7 @@ def cards(
         with columns[i % len(columns)]:
             seen = look(finding)
             letter = (letters or {}).get(finding.check, "")
-            alarm(t, finding, walk(t, seen), seen.step if seen else 0, letter)
+            alarm(t, finding, step_through_place(t, seen), seen.step if seen else 0, letter)
     fine = [finding for finding in findings if finding.holds]
     skipped = [finding for finding in findings if finding.holds is None]
     if fine:
@@ -93,7 +93,9 @@ def cards(
             _list(t, skipped, ":gray[:material/help:]")
 
 
-def alarm(t: Translator, finding: Finding, place: Walk | None = None, step: int = 0, letter: str = "") -> None:
+def alarm(
+    t: Translator, finding: Finding, place: StepThroughView | None = None, step: int = 0, letter: str = ""
+) -> None:
     """One alarm: measured, what it means, how to mend it, how sure, when false, and where to look.
 
     Args:
@@ -135,17 +137,17 @@ def _list(t: Translator, findings: Sequence[Finding], sign: str) -> None:
 
 
 @dataclass(frozen=True)
-class Known:
+class CheckBackground:
     """What is known about a check before it runs."""
 
     sure: str
     sources: tuple[Source, ...]
 
 
-def known(name: str) -> Known:
+def known(name: str) -> CheckBackground:
     others = {
-        "known_tokens": Known("sure", (sources.SENNRICH.at("1"),)),
-        "sampling": Known("hint", (sources.HOLTZMAN.at("3"),)),
+        "known_tokens": CheckBackground("sure", (sources.SENNRICH.at("1"),)),
+        "sampling": CheckBackground("hint", (sources.HOLTZMAN.at("3"),)),
     }
     found = CHECKS.get(name) or RULES.get(name)
-    return Known(found.sure, found.sources) if found is not None else others[name]
+    return CheckBackground(found.sure, found.sources) if found is not None else others[name]

@@ -17,16 +17,16 @@ from lmviz.services.services import Services
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, replay, shell, state, widgets
 from lmviz.ui.debugging import cards, charts, log, words
-from lmviz.ui.debugging.view import WAYS, View
-from lmviz.ui.step_through.view import View as Walk
-from lmviz.ui.training.view import View as Training
+from lmviz.ui.debugging.view import WAYS, DebuggingView
+from lmviz.ui.step_through.view import StepThroughView
+from lmviz.ui.training.view import TrainingView
 
 OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
-BEAT = 2.0  # seconds between two looks at a running training
-SICK = WithBug("no_mask", Folder("simple-llm"))  # a model to try the doctor on
+REDRAW_SECONDS = 2.0  # seconds between two looks at a running training
+FAULTY_EXAMPLE = WithBug("no_mask", Folder("simple-llm"))  # a model to try the doctor on
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: DebuggingView) -> None:
     t = view.t
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
@@ -45,7 +45,7 @@ def section(services: Services, view: View) -> None:
     {"model": _model, "run": _run, "log": _log}[view.way](services, view)
 
 
-def _own_folder(view: View) -> None:
+def _own_folder(view: DebuggingView) -> None:
     t = view.t
     with st.popover(t("doctor.own"), icon=":material/folder_open:"):
         st.text_input(
@@ -56,7 +56,7 @@ def _own_folder(view: View) -> None:
         )
 
 
-def _model(services: Services, view: View) -> None:
+def _model(services: Services, view: DebuggingView) -> None:
     t = view.t
     with st.spinner(t("doctor.examining")):
         examined = services.doctor.examine(view.model)
@@ -68,7 +68,7 @@ def _model(services: Services, view: View) -> None:
                 t("doctor.sick"),
                 icon=":material/sick:",
                 key="doctor.sick",
-                on_click=lambda: state.go(way="model", model=SICK, prompt=None),
+                on_click=lambda: state.go(way="model", model=FAULTY_EXAMPLE, prompt=None),
             )
     cards.cards(t, examined.findings, look(services, view.model, examined.prompt))
     with st.expander(t("doctor.drawing"), icon=":material/casino:"):
@@ -81,33 +81,33 @@ def _open(written: str) -> None:
         state.go(model=read_reference(written.strip()), prompt=None)
 
 
-def _drawing(services: Services, view: View) -> None:
+def _drawing(services: Services, view: DebuggingView) -> None:
     """Temperature and top-k, what they leave to choose from, and what the model writes with them."""
     t = view.t
     with st.container(horizontal=True):
         st.number_input(t("doctor.temperature"), 0.0, 100.0, step=0.1, width=180, **state.bound("temperature"))
         st.number_input(t("doctor.top_k"), 0, 1_000_000, width=180, **state.bound("top_k"))
-    drawn = services.doctor.drawn(view.model, view.temperature, view.top_k)
+    drawn = services.doctor.sample_text(view.model, view.temperature, view.top_k)
     st.markdown(t("doctor.written", text=words.code(drawn.text)))
     finding = drawn.finding
     if why := finding.details["why"]:
-        details = {"d_vocab": words.said(t, float(str(finding.details["d_vocab"])))}
-        details["repeats"] = words.said(t, float(str(finding.details["repeats"])), share=True)
+        details = {"d_vocab": words.value_text(t, float(str(finding.details["d_vocab"])))}
+        details["repeats"] = words.value_text(t, float(str(finding.details["repeats"])), share=True)
         st.warning(t(f"doctor.sampling.{why}", **details))
         prompt = services.models.first_prompt(view.model)
-        place = Walk(lang=t.language, model=view.model, prompt=prompt, step="probabilities",
+        place = StepThroughView(lang=t.language, model=view.model, prompt=prompt, step="probabilities",
                      temperature=min(10.0, max(0.01, view.temperature)))  # fmt: skip
         cards.alarm(t, finding, place)
     else:
         st.success(f"**{words.about(t, finding, 'title')}** · {words.measured(t, finding)}")
 
 
-def look(services: Services, model: Reference, prompt: str) -> cards.Look:
+def look(services: Services, model: Reference, prompt: str) -> cards.PlaceOf:
     """From a finding on a model to where it can be seen."""
-    return lambda finding: services.doctor.seen(model, prompt, finding)
+    return lambda finding: services.doctor.place_of(model, prompt, finding)
 
 
-def _runs(services: Services, view: View) -> None:
+def _runs(services: Services, view: DebuggingView) -> None:
     found = {run.id: run.name for run in services.models.runs.all()}
     if not found:
         return
@@ -121,16 +121,16 @@ def _runs(services: Services, view: View) -> None:
     )
 
 
-def _run(services: Services, view: View) -> None:
+def _run(services: Services, view: DebuggingView) -> None:
     """The curves of a training, looked at again and again while it goes on; when it is over, its model too."""
     t = view.t
     found = {run.id: run for run in services.models.runs.all()}
     if not found:
         st.info(t("doctor.no_runs"))
-        shell.link(t("doctor.start"), Training(lang=view.lang), "training")
+        shell.link(t("doctor.start"), TrainingView(lang=view.lang), "training")
         return
     run = found[view.run] if view.run in found else next(iter(found.values()))
-    every = replay.pace("doctor", BEAT) if run.is_active else None
+    every = replay.pace("doctor", REDRAW_SECONDS) if run.is_active else None
     st.fragment(_watched, run_every=every)(services, run.id, every is not None)
     if every is None and (model := services.doctor.last_model(run.id)):
         st.markdown(f"#### {t('doctor.the_model')}")
@@ -144,7 +144,7 @@ def _watched(services: Services, run: str, goes_on: bool) -> None:
 
 
 def _looked(services: Services, run: str, goes_on: bool) -> None:
-    view = state.view(View)
+    view = state.view(DebuggingView)
     t = view.t
     try:
         now = services.models.runs.get(run)
@@ -158,12 +158,12 @@ def _looked(services: Services, run: str, goes_on: bool) -> None:
         at = {"step": t.integer(now.step), "steps": t.integer(now.steps)}
         st.markdown(f":blue[:material/sync:] {t('doctor.goes_on', **at)}")
     if history.losses:
-        diagnosed(services, view, history, lambda finding: services.doctor.seen_in_run(run, finding), goes_on=goes_on)
+        diagnosed(services, view, history, lambda finding: services.doctor.place_in_run(run, finding), goes_on=goes_on)
     else:
         st.info(t("doctor.why_not.too_short"))
 
 
-def _log(services: Services, view: View) -> None:
+def _log(services: Services, view: DebuggingView) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         read = log.section(services, view)
@@ -176,9 +176,9 @@ def _log(services: Services, view: View) -> None:
 
 def diagnosed(
     services: Services,
-    view: View,
+    view: DebuggingView,
     history: History,
-    look: cards.Look = cards.nowhere,
+    look: cards.PlaceOf = cards.nowhere,
     axis: str = "pitfall.step",
     goes_on: bool = False,
 ) -> None:

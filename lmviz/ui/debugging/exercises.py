@@ -8,21 +8,21 @@ import streamlit as st
 
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
 from lmviz.debug.exercises.question import Option, Question
-from lmviz.debug.exercises.walk import questions
+from lmviz.debug.exercises.stages import questions
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
 from lmviz.ui import choices, shell, state, widgets
-from lmviz.ui.debugging.view import View
-from lmviz.ui.debugging.words import code, said
-from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.debugging.view import DebuggingView
+from lmviz.ui.debugging.words import code, value_text
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
 DONE, ANSWERED = "debug.done", "debug.answered"
 TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y"}
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: DebuggingView) -> None:
     t = view.t
     prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     target = view.target if view.target is not None else TARGETS.get(str(view.model), "")
@@ -43,7 +43,7 @@ def section(services: Services, view: View) -> None:
         for question in asked:
             _ask(view, question, f"{view.model}|{prompt}|{target}",
                 run.tokens.pieces,
-                done, Walk(lang=t.language, model=view.model,
+                done, StepThroughView(lang=t.language, model=view.model,
                  prompt=prompt, target=target, step=question.where))  # fmt: skip
     with right:
         st.markdown(f"#### {t('exercise.pitfalls')}")
@@ -57,7 +57,9 @@ def _progress(t: Translator, done: int, all_: int) -> None:
         st.success(t("exercise.all_done"), icon=":material/trophy:")
 
 
-def _ask(view: View, question: Question, run: str, pieces: Sequence[str], done: set[str], place: Walk) -> None:
+def _ask(
+    view: DebuggingView, question: Question, run: str, pieces: Sequence[str], done: set[str], place: StepThroughView
+) -> None:
     """One question. The first answer counts; a wrong one is told, and can be tried on another text."""
     t, key = view.t, f"{question.name}.{question.about}"
     answered: dict[str, int] = state.remember(ANSWERED, {})
@@ -98,7 +100,7 @@ def _answered(question: Question, here: str, key: str, answered: dict[str, int],
             done.add(key)
 
 
-def _pitfall(view: View, name: str, is_done: bool) -> None:
+def _pitfall(view: DebuggingView, name: str, is_done: bool) -> None:
     t = view.t
     tick = ":green[:material/check_circle:]" if is_done else ":gray[:material/radio_button_unchecked:]"
     with st.container(border=True):
@@ -120,7 +122,7 @@ def _details(t: Translator, question: Question) -> dict[str, str]:
         if name == "share" and isinstance(value, float):
             shown[name] = t.percent(value)
         elif isinstance(value, int | float):
-            shown[name] = said(t, value)
+            shown[name] = value_text(t, value)
         else:
             shown[name] = code(value)
     return shown
@@ -133,5 +135,5 @@ def _option(t: Translator, option: Option, kind: str, pieces: Sequence[str]) -> 
     if isinstance(option, tuple):
         return "[" + ", ".join(map(str, option)) + "]"
     if isinstance(option, int | float):
-        return said(t, option) if option == int(option) else t.number(option)
+        return value_text(t, option) if option == int(option) else t.number(option)
     return code(option) if kind == "token" else str(option)

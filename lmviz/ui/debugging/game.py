@@ -19,15 +19,15 @@ from lmviz.stages.stage import Stage
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import words
 from lmviz.ui.debugging.lab import show_diff
-from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, View
-from lmviz.ui.step_through.view import View as StepThroughView
+from lmviz.ui.debugging.view import LARGEST_SEED, LEVELS, DebuggingView
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, visible
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: DebuggingView) -> None:
     t = view.t
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
@@ -51,7 +51,7 @@ def section(services: Services, view: View) -> None:
         if not now.answer:
             _answer(services, view, puzzle, now)
         else:
-            _told(services, view, puzzle, now)
+            _show_answer(services, view, puzzle, now)
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Round:
         state.go(probes=tuple(self.probes))
 
 
-def _round(services: Services, view: View, puzzle: Puzzle) -> Round:
+def _round(services: Services, view: DebuggingView, puzzle: Puzzle) -> Round:
     """The present round: what the session knows of it, or, after a reload, the address bar."""
     rounds: dict[str, Round] = state.remember(ROUNDS, {})
     key = f"{view.level}-{view.seed}"
@@ -91,20 +91,20 @@ def _rules(level: int) -> dict[str, int]:
     return {"probes": RULES[level].probes, "place": FOR_PLACE, "bug": FOR_BUG * level}
 
 
-def score(view: View) -> Score:
+def score(view: DebuggingView) -> Score:
     """The session's score, or, after a reload, that of the address bar."""
     found: Score = state.remember(SCORE, Score(*view.score))
     return found
 
 
-def _score(view: View) -> None:
+def _score(view: DebuggingView) -> None:
     t, found = view.t, score(view)
     st.space("stretch")
     labels = (("score", found.points), ("streak", found.streak), ("found", found.found))
     st.markdown(" · ".join(f"{t(f'game.{name}')} **{number}**" for name, number in labels), width="content")
 
 
-def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _look(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round) -> None:
     """The broken model, and the probes."""
     t = view.t
     st.markdown(t("game.say"))
@@ -113,8 +113,8 @@ def _look(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
     st.markdown(t("game.expects", text=words.code(puzzle.prompt), found=expected))
     place = StepThroughView(lang=t.language, model=PuzzleModel(puzzle.level, puzzle.seed), prompt=puzzle.prompt)
     shell.link(t("game.open"), place)
-    for said in now.probes:
-        st.markdown(f"- {_probed(services, t, puzzle, said)}")
+    for value_text in now.probes:
+        st.markdown(f"- {_probed(services, t, puzzle, value_text)}")
     left = RULES[puzzle.level].probes - len(now.probes)
     if not now.answer:
         st.markdown(f"**{t('game.probes', n=left)}**")
@@ -129,7 +129,7 @@ def _expects(t: Translator, run: Recording) -> str:
     return ", ".join(f"{words.code(run.piece(i))} {t.percent(float(shares[i]))}" for i in best)
 
 
-def _probes(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _probes(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round) -> None:
     t, run = view.t, _run(services, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         check = widgets.selectbox(
@@ -153,16 +153,16 @@ def _probed(services: Services, t: Translator, puzzle: Puzzle, asked: str | int)
         sign = {True: ":green[:material/check:]", False: ":orange[:material/close:]", None: ":gray[:material/help:]"}
         title = words.about(t, finding, "title")
         return f"{sign[finding.holds]} **{title}** · {words.measured(t, finding)}"
-    found = services.game.glance(puzzle, asked)
+    found = services.game.compare_stage(puzzle, asked)
     stage = f"**{words.stage_name(t, found.stage)}**"
     if found.largest == 0:
         return t("game.equal", stage=stage)
     if math.isinf(found.largest):
         return t("game.other_shape", stage=stage)
-    return t("game.differs", stage=stage, largest=words.said(t, found.largest))
+    return t("game.differs", stage=stage, largest=words.value_text(t, found.largest))
 
 
-def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round) -> None:
     t = view.t
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
     ids = {part: f"{part}.{puzzle.level}.{puzzle.seed}" for part in ("place", "bug")}
@@ -192,7 +192,9 @@ def _answer(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
         )
 
 
-def _judge(services: Services, view: View, puzzle: Puzzle, now: Round, place: str | None, bug: str | None) -> None:
+def _judge(
+    services: Services, view: DebuggingView, puzzle: Puzzle, now: Round, place: str | None, bug: str | None
+) -> None:
     """The first answer that names a bug counts."""
     if bug is not None and not now.answer:
         now.answer = place or "", bug
@@ -206,7 +208,7 @@ def _verdict(services: Services, puzzle: Puzzle, now: Round) -> Verdict:
     return judge(puzzle, services.game.fair(puzzle), place, bug, len(now.probes))
 
 
-def _told(services: Services, view: View, puzzle: Puzzle, now: Round) -> None:
+def _show_answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round) -> None:
     """The answer, with the edit and the tell."""
     t, verdict, bug = view.t, _verdict(services, puzzle, now), BUGS[puzzle.bug]
     outcome = {(True, True): "both", (False, True): "bug_only", (True, False): "place_only"}

@@ -20,17 +20,17 @@ from lmviz.trace.step import Array, Cell
 from lmviz.ui import charts as shared
 from lmviz.ui import choices, matrices, shell, state, widgets
 from lmviz.ui.debugging import cards, charts
-from lmviz.ui.debugging.view import View
-from lmviz.ui.debugging.words import code, said
+from lmviz.ui.debugging.view import DebuggingView
+from lmviz.ui.debugging.words import code, value_text
 from lmviz.ui.pictures import TEXT_AXES
-from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
 CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
-def section(services: Services, view: View) -> None:
-    t, bug = view.t, BUGS[view.bug if view.bug in BUGS else View().bug]
+def section(services: Services, view: DebuggingView) -> None:
+    t, bug = view.t, BUGS[view.bug if view.bug in BUGS else DebuggingView().bug]
     if view.bug not in BUGS:
         shell.left_out(t, "bug")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -55,7 +55,7 @@ def section(services: Services, view: View) -> None:
             st.info(t(f"lab.{why}"))
         return
     with right, st.spinner(t("lab.breaking")):
-        (_race if bug.retrain else _first_difference)(services, view, bug)
+        (_train_pair if bug.retrain else _first_difference)(services, view, bug)
     with left, st.spinner(t("doctor.examining")):
         _verdict(services, view, bug)
 
@@ -70,7 +70,7 @@ def place_name(t: Translator, bug: Bug) -> str:
     return t(key)
 
 
-def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> None:
+def show_diff(services: Services, view: DebuggingView, bug: Bug, model: Reference) -> None:
     """The edit: lines that go, lines that come, with their sign and their numbers."""
     own = architecture(services.models.checkpoint(model))
     source = own if own in bug.edits else next(iter(bug.edits))
@@ -85,7 +85,7 @@ def show_diff(services: Services, view: View, bug: Bug, model: Reference) -> Non
     st.html(f'<div class="lm-diff">{lines}</div>')
 
 
-def _first_difference(services: Services, view: View, bug: Bug) -> None:
+def _first_difference(services: Services, view: DebuggingView, bug: Bug) -> None:
     """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
     t, prompt = view.t, view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
     st.text_input(t("top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
@@ -95,7 +95,7 @@ def _first_difference(services: Services, view: View, bug: Bug) -> None:
         return
     two = healthy_twin(bug, view.model), WithBug(bug.name, view.model)
     key = {"value": "lab.first", "shape": "lab.shape"}.get(found.how, "lab.gone")
-    st.markdown(t(key, address=code(found.address), largest=said(t, found.largest)))
+    st.markdown(t(key, address=code(found.address), largest=value_text(t, found.largest)))
     if found.how == "value":
         ours, theirs = (services.models.record(Request(model, prompt)) for model in two)
         value, other = ours.trace.value(found.address), theirs.trace.value(found.address)
@@ -107,12 +107,14 @@ def _first_difference(services: Services, view: View, bug: Bug) -> None:
     cell = (found.address, found.cell) if found.how == "value" and found.cell else None
     shell.link(
         t("lab.open"),
-        Walk(lang=t.language, model=two[0], prompt=prompt, step=found.address, by="line", b_model=two[1], cell=cell),
+        StepThroughView(
+            lang=t.language, model=two[0], prompt=prompt, step=found.address, by="line", b_model=two[1], cell=cell
+        ),
     )
 
 
 def three(
-    view: View,
+    view: DebuggingView,
     a: Array,
     b: Array,
     cell: Cell,
@@ -126,10 +128,10 @@ def three(
     matrices.show(drawn, view.t, key="lab.three", height=230, together=True)
 
 
-def _race(services: Services, view: View, bug: Bug) -> None:
+def _train_pair(services: Services, view: DebuggingView, bug: Bug) -> None:
     """Both trained from the same weights: the curves, the step at which they part, and the link that opens it."""
     t = view.t
-    found = services.bugs.race(bug, view.model)
+    found = services.bugs.train_pair(bug, view.model)
     lines = {
         t("lab.broken"): tuple(enumerate(found.broken, start=1)),
         t("lab.healthy"): tuple(enumerate(found.healthy, start=1)),
@@ -137,20 +139,24 @@ def _race(services: Services, view: View, bug: Bug) -> None:
     st.markdown(t("lab.trained", steps=len(found.broken)))
     chart = charts.curves(lines, t("pitfall.step"), t("pitfall.nats"), height=190)
     shared.show(chart, t, "lab.race")
-    parting = found.parting
-    if parting is None:
+    difference = found.difference
+    if difference is None:
         st.markdown(t("lab.part.none", steps=len(found.broken)))
         return
-    details = {"where": code(parting.where), "largest": said(t, parting.largest), "n": said(t, parting.largest)}
-    st.markdown(t(f"lab.part.{parting.what}", step=parting.step, **details))
-    if parting.cell:
-        three(view, parting.ours, parting.theirs, parting.cell)
-    place = cards.walk(t, seen := services.bugs.parted(bug, view.model))
+    details = {
+        "where": code(difference.where),
+        "largest": value_text(t, difference.largest),
+        "n": value_text(t, difference.largest),
+    }
+    st.markdown(t(f"lab.part.{difference.what}", step=difference.step, **details))
+    if difference.cell:
+        three(view, difference.ours, difference.theirs, difference.cell)
+    place = cards.step_through_place(t, seen := services.bugs.first_training_difference(bug, view.model))
     if place is not None and seen is not None:
         shell.link(t("lab.open_step", step=t.integer(seen.step)), place)
 
 
-def _verdict(services: Services, view: View, bug: Bug) -> None:
+def _verdict(services: Services, view: DebuggingView, bug: Bug) -> None:
     t = view.t
     st.markdown(f"#### {t('lab.verdict')}")
     findings = services.bugs.verdict(bug, view.model)
@@ -159,5 +165,5 @@ def _verdict(services: Services, view: View, bug: Bug) -> None:
         return
     broken, prompt = WithBug(bug.name, view.model), services.models.first_prompt(view.model)
     for finding in sorted(findings, key=lambda f: f.check not in bug.seen_by):
-        seen = services.doctor.seen(broken, prompt, finding)
-        cards.alarm(t, finding, cards.walk(t, seen), seen.step if seen else 0)
+        seen = services.doctor.place_of(broken, prompt, finding)
+        cards.alarm(t, finding, cards.step_through_place(t, seen), seen.step if seen else 0)

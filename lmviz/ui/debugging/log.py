@@ -8,23 +8,23 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lmviz.debug.doctor.log import Log
+from lmviz.debug.logs.column_roles import ColumnRole
 from lmviz.debug.logs.reader import MOST_CHARACTERS
 from lmviz.debug.logs.roles import ROLES as ALL
 from lmviz.debug.logs.roles import Role
-from lmviz.debug.logs.taken import Taken
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
-from lmviz.ui.debugging.view import View
-from lmviz.ui.debugging.words import said
+from lmviz.ui.debugging.view import DebuggingView
+from lmviz.ui.debugging.words import value_text
 from lmviz.ui.text import Translator, code, shortened
 
 LOG, ROLES = "debug.log", "debug.log.roles"
 MOST_SHOWN = 40  # names
 
 
-def section(services: Services, view: View) -> Log | None:
+def section(services: Services, view: DebuggingView) -> Log | None:
     """The box for the log, and below it what was read; None if nothing can be judged."""
     t = view.t
     st.markdown(t("doctor.log_help"))
@@ -53,12 +53,12 @@ def put(log: str) -> None:
 
 def _example(services: Services) -> None:
     """The log of a real training whose learning rate is too high, run here and now."""
-    history = services.pitfalls.result(PITFALLS["rate_too_high"].sick).history
+    history = services.pitfalls.result(PITFALLS["rate_too_high"].faulty).history
     st.session_state[LOG] = "\n".join(f"step {step}: loss {loss:.4f}" for step, loss in history.losses)
     put(st.session_state[LOG])
 
 
-def _read(services: Services, view: View) -> Log | None:
+def _read(services: Services, view: DebuggingView) -> Log | None:
     t, log = view.t, st.session_state[LOG]
     roles: dict[str, Role] = state.remember(ROLES, {})
     try:
@@ -72,7 +72,7 @@ def _read(services: Services, view: View) -> Log | None:
         st.warning(t.error(error))
         _table(t, found, is_open=True)
         return None
-    _told(t, read)
+    _show_summary(t, read)
     guessed = [one for one in found if one.guessed and one.role]
     if guessed:
         names = ", ".join(t("doctor.log.as", name=_name(t, one), role=_role(t, one.role)) for one in guessed)
@@ -81,7 +81,7 @@ def _read(services: Services, view: View) -> Log | None:
     return read
 
 
-def _told(t: Translator, log: Log) -> None:
+def _show_summary(t: Translator, log: Log) -> None:
     """How much was read, where, and what was not."""
     n = {"n": t.integer(log.n_read), "skipped": t.integer(log.n_skipped)}
     said_of = [t("doctor.read", **n), t(f"doctor.log.axis.{log.axis}")]
@@ -98,7 +98,7 @@ def _told(t: Translator, log: Log) -> None:
         st.caption(t("doctor.log.skipped", line=t.integer(line), words=code(shortened(example, 120))))
 
 
-def _table(t: Translator, found: Sequence[Taken], is_open: bool) -> None:
+def _table(t: Translator, found: Sequence[ColumnRole], is_open: bool) -> None:
     """Every name in the log with its numbers and its role, which can be changed."""
     shown = sorted((one for one in found if one.n), key=lambda one: (not one.role, -one.n, one.column))
     if not shown:
@@ -111,10 +111,10 @@ def _table(t: Translator, found: Sequence[Taken], is_open: bool) -> None:
             st.caption(t("doctor.log.more", n=t.integer(len(shown) - MOST_SHOWN)))
 
 
-def _row(t: Translator, one: Taken) -> None:
+def _row(t: Translator, one: ColumnRole) -> None:
     key = f"log.role.{one.label}"
     st.session_state[key] = one.role
-    numbers = {"n": t.integer(one.n), "first": said(t, one.first), "last": said(t, one.last)}
+    numbers = {"n": t.integer(one.n), "first": value_text(t, one.first), "last": value_text(t, one.last)}
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{_name(t, one)} :small[{t('doctor.log.numbers', **numbers)}]", width=200)
         widgets.selectbox(
@@ -128,7 +128,7 @@ def _row(t: Translator, one: Taken) -> None:
         )
 
 
-def _name(t: Translator, one: Taken) -> str:
+def _name(t: Translator, one: ColumnRole) -> str:
     """How the log calls it; of a number without a name, where it stands."""
     if (place := re.fullmatch(r"(column |#)(\d+)", one.label)) is None:
         return code(shortened(one.label))

@@ -17,7 +17,7 @@ from lmviz.train.recipe import ModelRecipe
 from lmviz.ui import charts as shared
 from lmviz.ui import state, widgets
 from lmviz.ui.debugging import charts
-from lmviz.ui.debugging.view import View
+from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.debugging.words import code
 from lmviz.ui.text import Translator
 
@@ -26,7 +26,7 @@ WIDTHS = (16, 32, 64, 128, 256, 512)
 ASKED = "debug.memory"  # which trials were asked for
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: DebuggingView) -> None:
     t, trial = view.t, _trial(view)
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -42,13 +42,13 @@ def section(services: Services, view: View) -> None:
         _limited(services, view, trial)
 
 
-def _trial(view: View) -> Trial:
+def _trial(view: DebuggingView) -> Trial:
     width = max(width for width in WIDTHS if width <= view.d_model)
     model = ModelRecipe("gpt2", view.length, view.layers, width, N_HEADS, 4 * width)
     return Trial(model, D_VOCAB, view.batch, view.length)
 
 
-def _sliders(view: View) -> None:
+def _sliders(view: DebuggingView) -> None:
     t = view.t
     widgets.select_slider(t("memory.batch"), (1, 2, 4, 8, 16, 32, 64, 128, 256), **_near(view, "batch"))
     widgets.select_slider(t("memory.d_model"), WIDTHS, **_near(view, "d_model", WIDTHS))
@@ -65,13 +65,13 @@ _STEPS = {
 }
 
 
-def _near(view: View, name: str, steps: tuple[int, ...] = ()) -> dict[str, Any]:
+def _near(view: DebuggingView, name: str, steps: tuple[int, ...] = ()) -> dict[str, Any]:
     """A slider that jumps, at the step that is nearest to what the link asks for."""
     steps = steps or _STEPS[name]
     return state.bound(name, shown=min(steps, key=lambda step: abs(step - getattr(view, name))))
 
 
-def _estimated(view: View, found: Estimate) -> None:
+def _estimated(view: DebuggingView, found: Estimate) -> None:
     t = view.t
     fits = found.total <= view.budget * MEGABYTE
     icon = ":green[:material/check_circle:]" if fits else ":orange[:material/error:]"
@@ -84,12 +84,12 @@ def _estimated(view: View, found: Estimate) -> None:
         for part, name in zip(found.parts, names, strict=True):
             times = f" {t('memory.times', n=part.times)}" if part.times > 1 else ""
             worked = f"${part.formula} = {part.numbers} = {_latex(part.n_bytes)}$"
-            st.markdown(t("memory.worked", part=name + times, worked=worked))
+            st.markdown(t("memory.worked", part=name + times, arithmetic_html=worked))
         st.markdown(t("memory.sum", n_bytes=t.integer(found.total), total=_mb(t, found.total)))
         st.caption(t("memory.legend"))
 
 
-def _measuring(services: Services, view: View, trial: Trial, found: Estimate) -> None:
+def _measuring(services: Services, view: DebuggingView, trial: Trial, found: Estimate) -> None:
     t = view.t
     asked: set[object] = state.remember(ASKED, set())
     st.button(
@@ -111,7 +111,7 @@ def _measuring(services: Services, view: View, trial: Trial, found: Estimate) ->
         _ended(view, outcome)
 
 
-def _limited(services: Services, view: View, trial: Trial) -> None:
+def _limited(services: Services, view: DebuggingView, trial: Trial) -> None:
     """The same with the budget as a real limit; and, where that fails, the cures."""
     t = view.t
     limited = replace(trial, limit=view.budget * MEGABYTE)
@@ -132,7 +132,7 @@ def _limited(services: Services, view: View, trial: Trial) -> None:
         _cures(services, view, limited)
 
 
-def _ended(view: View, outcome: Outcome) -> None:
+def _ended(view: DebuggingView, outcome: Outcome) -> None:
     t = view.t
     if outcome.ended == "out_of_memory":
         during = t(f"memory.during.{outcome.during}")
@@ -151,7 +151,7 @@ def _ended(view: View, outcome: Outcome) -> None:
         st.error(t("memory.killed", message=code(outcome.message)))
 
 
-def _cures(services: Services, view: View, limited: Trial) -> None:
+def _cures(services: Services, view: DebuggingView, limited: Trial) -> None:
     t = view.t
     st.markdown(f"**{t('memory.cures')}**")
     found = cures(limited)

@@ -17,15 +17,15 @@ from lmviz.train.loop import Snapshot
 from lmviz.ui import charts as shared
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.debugging import cards, charts, memory, tips
-from lmviz.ui.debugging.view import FAMILIES, View
-from lmviz.ui.debugging.words import code, rate, said
-from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.debugging.view import FAMILIES, DebuggingView
+from lmviz.ui.debugging.words import code, rate, value_text
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
 PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: DebuggingView) -> None:
     t = view.t
     family = PITFALLS[view.pitfall].family if view.pitfall in PITFALLS else view.family
     if view.pitfall and view.pitfall not in PITFALLS:
@@ -47,7 +47,7 @@ def section(services: Services, view: View) -> None:
         _family(services, replace(view, family=family))
 
 
-def _family(services: Services, view: View) -> None:
+def _family(services: Services, view: DebuggingView) -> None:
     t = view.t
     names = [name for name, pitfall in PITFALLS.items() if pitfall.family == view.family]
     chosen = view.pitfall if view.pitfall in names else names[0]
@@ -62,7 +62,7 @@ def _family(services: Services, view: View) -> None:
     pitfall = PITFALLS[chosen]
     left, right = st.columns([2, 3], gap="large")
     with left:
-        _story(view, pitfall)
+        _description(view, pitfall)
         _question(view, pitfall)
         with st.container(horizontal=True):
             _buttons(view, pitfall)
@@ -71,17 +71,17 @@ def _family(services: Services, view: View) -> None:
     _shown(services, view, pitfall, left, shown)
 
 
-def _story(view: View, pitfall: Pitfall) -> None:
+def _description(view: DebuggingView, pitfall: Pitfall) -> None:
     t = view.t
-    details: dict[str, object] = {"n_ctx": pitfall.sick.model.n_ctx, "steps": pitfall.sick.training.steps}
-    details |= {"n_texts": pitfall.sick.n_texts, "d_model": pitfall.sick.model.d_model}
-    details |= {"rate": rate(t, pitfall.sick.training.learning_rate)}
+    details: dict[str, object] = {"n_ctx": pitfall.faulty.model.n_ctx, "steps": pitfall.faulty.training.steps}
+    details |= {"n_texts": pitfall.faulty.n_texts, "d_model": pitfall.faulty.model.d_model}
+    details |= {"rate": rate(t, pitfall.faulty.training.learning_rate)}
     st.markdown(f"#### {t(f'pitfall.{pitfall.name}')}")
     st.markdown(f"**{t(f'pitfall.{pitfall.name}.symptom')}**")
     st.markdown(_plain(t(f"pitfall.{pitfall.name}.why", **details)))
 
 
-def _question(view: View, pitfall: Pitfall) -> None:
+def _question(view: DebuggingView, pitfall: Pitfall) -> None:
     """Predict before it runs. What was said stays, and is judged when it has run."""
     t = view.t
     asked = ASKED[pitfall.name]
@@ -98,7 +98,7 @@ def _question(view: View, pitfall: Pitfall) -> None:
         )
 
 
-def _buttons(view: View, pitfall: Pitfall) -> None:
+def _buttons(view: DebuggingView, pitfall: Pitfall) -> None:
     t = view.t
     st.button(
         t("pitfall.run_sick"),
@@ -124,18 +124,18 @@ def _cure(t: Translator, name: str, setup: Setup) -> str:
     return t(f"cure.{name}", rate=rate(t, setup.training.learning_rate))
 
 
-def _shown(services: Services, view: View, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
+def _shown(services: Services, view: DebuggingView, pitfall: Pitfall, left: st.delta_generator.DeltaGenerator,
            right: st.delta_generator.DeltaGenerator) -> None:  # fmt: skip
     """What has run so far: the curves, what it writes, and what the doctor says."""
     t = view.t
-    sick = {t("pitfall.sick"): pitfall.sick} if view.ran else {}
+    faulty = {t("pitfall.sick"): pitfall.faulty} if view.ran else {}
     cures = {_cure(t, name, setup): setup for name, setup in pitfall.cures}
     with right:
-        results = {name: _run(services, t, setup) for name, setup in (sick | cures).items()}
+        results = {name: _run(services, t, setup) for name, setup in (faulty | cures).items()}
         _curves(t, pitfall, results)
         if not view.ran:
             st.caption(t("pitfall.healthy_first"))
-        _tables(t, {name: result for name, result in results.items() if name in sick or view.cured})
+        _tables(t, {name: result for name, result in results.items() if name in faulty or view.cured})
     with left:
         if view.ran:
             found = results[t("pitfall.sick")]
@@ -149,7 +149,7 @@ def _beside(services: Services, t: Translator, pitfall: Pitfall, results: dict[s
     """The same training step of the sick and of the cured training, in the step-through."""
     step = min(result.history.last_step for result in results.values() if result.history.losses)
     a, b = (PitfallStep(step, 0, pitfall.name, cure) for cure in ("", pitfall.cures[0][0]))
-    place = Walk(lang=t.language, model=a, b_model=b, step="logits")
+    place = StepThroughView(lang=t.language, model=a, b_model=b, step="logits")
     shell.link(t("pitfall.beside", step=t.integer(step)), place)
 
 
@@ -175,7 +175,7 @@ def _run(services: Services, t: Translator, setup: Setup) -> Result:
 
 def _curves(t: Translator, pitfall: Pitfall, results: dict[str, Result]) -> None:
     levels = {}
-    if pitfall.sick.vocabulary == "own":
+    if pitfall.faulty.vocabulary == "own":
         whole = list(results.values())[-1].baselines  # of the texts that the cured training has
         levels = {t(f"pitfall.{name}"): getattr(whole, name) for name in ("uniform", "unigram", "bigram")}
     true = pitfall.name in ("not_shifted", "too_long") or pitfall.family == "poor_predictions"
@@ -214,12 +214,12 @@ def _tables(t: Translator, results: dict[str, Result]) -> None:
             st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def _judged(t: Translator, pitfall: Pitfall, sick: Result) -> None:
+def _judged(t: Translator, pitfall: Pitfall, faulty: Result) -> None:
     """Whether the prediction was right."""
     said_before = state.remember(PREDICTED, {}).get(pitfall.name)
     if said_before is None:
         return
-    question = ASKED[pitfall.name].question(sick)
+    question = ASKED[pitfall.name].question(faulty)
     right = str(question.options[question.answer])
     words = t(f"answer.{right}")
     if said_before == right:
@@ -229,19 +229,19 @@ def _judged(t: Translator, pitfall: Pitfall, sick: Result) -> None:
         st.info(t("pitfall.wrong", words=words), icon=":material/lightbulb:")
 
 
-def _alarms(services: Services, t: Translator, pitfall: Pitfall, sick: Result) -> None:
-    told = [finding for finding in sick.findings if finding.holds is False]
+def _alarms(services: Services, t: Translator, pitfall: Pitfall, faulty: Result) -> None:
+    told = [finding for finding in faulty.findings if finding.holds is False]
     told.sort(key=lambda finding: finding.check not in pitfall.findings)
     st.markdown(f"**{t('pitfall.doctor')}**")
     for finding in told[:2]:
-        seen = services.doctor.seen_in_pitfall(pitfall.name, finding, sick.diverged_at or sick.history.last_step)
-        cards.alarm(t, finding, cards.walk(t, seen), seen.step)
+        seen = services.doctor.place_in_pitfall(pitfall.name, finding, faulty.diverged_at or faulty.history.last_step)
+        cards.alarm(t, finding, cards.step_through_place(t, seen), seen.step)
     if not told:
         st.markdown(t("pitfall.nothing"))
 
 
 def _loss(t: Translator, loss: float) -> str:
-    return said(t, loss) if math.isfinite(loss) else "NaN"
+    return value_text(t, loss) if math.isfinite(loss) else "NaN"
 
 
 def _plain(words: str) -> str:

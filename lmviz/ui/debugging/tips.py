@@ -9,18 +9,18 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.train.preview import DROPPED, UNKNOWN, check_data
 from lmviz.ui import choices, pieces, shell, state
-from lmviz.ui.debugging.view import View
+from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.debugging.words import code
-from lmviz.ui.generation.view import View as Writing
-from lmviz.ui.step_through.view import View as Walk
+from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
-from lmviz.ui.training.view import View as Training
+from lmviz.ui.training.view import TrainingView
 
 TOP = 5
 MOST_IDS = 64  # shown
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: DebuggingView) -> None:
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choices.model(services, t, view.model, prompt=None, pos=-1)
@@ -38,7 +38,7 @@ def section(services: Services, view: View) -> None:
     _next(view)
 
 
-def _shapes(view: View, run: Recording, prompt: str) -> None:
+def _shapes(view: DebuggingView, run: Recording, prompt: str) -> None:
     t = view.t
     st.markdown(f"#### {t('tips.shapes')}")
     st.markdown(t("tips.shapes.say"))
@@ -47,10 +47,10 @@ def _shapes(view: View, run: Recording, prompt: str) -> None:
         named_sizes = zip(value.axes, value.shape, strict=True)
         shape = " × ".join(f"{size} {axis}" if axis != str(size) else axis for axis, size in named_sizes)
         st.markdown(f"{code(value.address)} {shape}")
-    shell.link(t("tips.shapes.go"), Walk(lang=t.language, model=view.model, prompt=prompt))
+    shell.link(t("tips.shapes.go"), StepThroughView(lang=t.language, model=view.model, prompt=prompt))
 
 
-def _predictions(view: View, run: Recording) -> None:
+def _predictions(view: DebuggingView, run: Recording) -> None:
     """The guide's `inspect_prediction`, after the token that is clicked."""
     t, last = view.t, len(run.tokens) - 1
     pos = view.pos if 0 <= view.pos <= last else last
@@ -62,11 +62,13 @@ def _predictions(view: View, run: Recording) -> None:
     for i in np.argsort(-shares, kind="stable")[:TOP]:
         share = float(shares[i])
         st.progress(min(1.0, share), f"{code(run.piece(int(i)))} {t.percent(share)}")
-    place = Walk(lang=t.language, model=run.request.model, prompt=run.request.prompt, step="probabilities", focus=pos)
+    place = StepThroughView(
+        lang=t.language, model=run.request.model, prompt=run.request.prompt, step="probabilities", focus=pos
+    )
     shell.link(t("tips.shapes.go"), place)
 
 
-def _data(services: Services, view: View, prompt: str) -> None:
+def _data(services: Services, view: DebuggingView, prompt: str) -> None:
     """The guide's `check_data`: there and back, with what was lost."""
     t = view.t
     st.markdown(f"#### {t('tips.data')}")
@@ -81,11 +83,11 @@ def _data(services: Services, view: View, prompt: str) -> None:
     st.markdown(t(key, decoded=code(visible(back.decoded))))
 
 
-def _next(view: View) -> None:
+def _next(view: DebuggingView) -> None:
     t = view.t
     st.markdown(f"#### {t('tips.next')}")
     with st.container(horizontal=True, gap="medium"):
-        shell.link(t("tips.more_data"), Training(lang=t.language, data="names"), "training")
-        shell.link(t("tips.sizes"), Training(lang=t.language), "training")
-        shell.link(t("tips.temperature"), Writing(lang=t.language), "generation")
-        shell.link(t("tips.beam"), Writing(lang=t.language, way="beam"), "generation")
+        shell.link(t("tips.more_data"), TrainingView(lang=t.language, data="names"), "training")
+        shell.link(t("tips.sizes"), TrainingView(lang=t.language), "training")
+        shell.link(t("tips.temperature"), GenerationView(lang=t.language), "generation")
+        shell.link(t("tips.beam"), GenerationView(lang=t.language, way="beam"), "generation")

@@ -39,7 +39,7 @@ def _list(written: str, is_right: Callable[[Any], bool], lengths: Container[int]
 
 
 @dataclass(frozen=True)
-class View(Place):
+class DebuggingView(Place):
     """One visitor's place on the debugging page."""
 
     section: str = part("pitfalls", choice(*SECTIONS))

@@ -14,7 +14,7 @@ SHARES = frozenset(
 )  # fmt: skip
 
 
-def said(t: Translator, value: float, share: bool = False) -> str:
+def value_text(t: Translator, value: float, share: bool = False) -> str:
     """A measured number: a count as one, a share in percent, else with as many digits as tell something."""
     if share and math.isfinite(value):
         return t.percent(value)
@@ -39,7 +39,7 @@ def measured(t: Translator, finding: Finding) -> str:
         return t(f"doctor.why_not.{finding.why_not}")
     share = finding.check in SHARES
     details = {name: _detail(t, value) for name, value in finding.details.items()}
-    numbers = {"measured": said(t, finding.measured, share), "limit": said(t, finding.limit, share)}
+    numbers = {"measured": value_text(t, finding.measured, share), "limit": value_text(t, finding.limit, share)}
     general, why = f"doctor.{finding.check}.measured", finding.details.get("why", "")
     keys = (f"doctor.{finding.check}.fine",) if finding.holds else (f"{general}.{why}",)
     key = next((key for key in keys if t.has(key)), general)
@@ -67,4 +67,4 @@ def code(words: object) -> str:
 def _detail(t: Translator, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return code(value)
-    return said(t, value)
+    return value_text(t, value)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from lmviz.embed.distances import nearest
 from lmviz.embed.word2vec import VectorsSnapshot
 from lmviz.embed.words import WordText
-from lmviz.ui import matrices, state, widgets, worked
-from lmviz.ui.charts import bars, said, show
-from lmviz.ui.embeddings.view import View
+from lmviz.ui import arithmetic_html, matrices, state, widgets
+from lmviz.ui.charts import alt_text, bars, show
+from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import Translator, code, visible
 
@@ -19,7 +19,7 @@ NEAREST = 5
 ADDRESS = "analogy"
 
 
-def analogy(now: VectorsSnapshot, words: WordText, view: View) -> None:
+def analogy(now: VectorsSnapshot, words: WordText, view: EmbeddingsView) -> None:
     """Three words to choose, the sum as a picture, what is nearest, and any number of the sum worked out."""
     t = view.t
     if len(words.words) < 4:
@@ -46,10 +46,10 @@ def analogy(now: VectorsSnapshot, words: WordText, view: View) -> None:
         names, apart = [visible(words.words[one.id]) for one in near], [one.distance for one in near]
         details = {name: code(visible(word)) for name, word in zip("abc", chosen, strict=True)}
         st.markdown(t("embeddings.analogy.found", d=code(names[0]), **details))
-        show(bars(names, apart, t), t, alt=said(names, apart, t))
+        show(bars(names, apart, t), t, alt=alt_text(names, apart, t))
 
 
-def _chosen(words: WordText, view: View) -> tuple[str, ...]:
+def _chosen(words: WordText, view: EmbeddingsView) -> tuple[str, ...]:
     """The words of the view; else those that the page opens on, or the first that there are."""
     first = view.t("embeddings.analogy.first").split()
     candidates = (view.analogy, tuple(first), words.words[:3])
@@ -75,5 +75,5 @@ def _choices(words: WordText, chosen: tuple[str, ...], t: Translator) -> None:
 def _column(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], col: int, t: Translator) -> None:
     numbers = {"a": float(a[col]), "b": float(b[col]), "c": float(c[col])}
     result = numbers["b"] - numbers["a"] + numbers["c"]
-    line = worked.equation(t, "{b} − {a} + {c}", result, 4, **numbers)
-    worked.steps([(f"[{col}]", line.html)])
+    line = arithmetic_html.equation(t, "{b} − {a} + {c}", result, 4, **numbers)
+    arithmetic_html.steps([(f"[{col}]", line.html)])

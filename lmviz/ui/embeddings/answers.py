@@ -6,14 +6,14 @@ import streamlit as st
 
 from lmviz.embed.answers import AnswerDistances
 from lmviz.services.services import Services
-from lmviz.ui import matrices, state, widgets, worked
+from lmviz.ui import arithmetic_html, matrices, state, widgets
 from lmviz.ui.embeddings import apart, tokens
-from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEMPERATURES, TEXT_LIMIT, View
+from lmviz.ui.embeddings.view import METRICS, MOST_ANSWERS, TEMPERATURES, TEXT_LIMIT, EmbeddingsView
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import Translator, visible
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: EmbeddingsView) -> None:
     t = view.t
     st.markdown(t("embeddings.answers.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -52,7 +52,7 @@ def section(services: Services, view: View) -> None:
         _between(answers, found, asked, t)
 
 
-def _own(view: View) -> None:
+def _own(view: EmbeddingsView) -> None:
     """Answers of one's own, one a line."""
     key = "embeddings.own_answers"
     st.session_state[key] = "\n".join(view.answers)
@@ -71,18 +71,18 @@ def _own(view: View) -> None:
         )
 
 
-def _list(answers: tuple[str, ...], found: AnswerDistances, view: View) -> None:
+def _list(answers: tuple[str, ...], found: AnswerDistances, view: EmbeddingsView) -> None:
     t = view.t
     columns = [t("embeddings.answers.answer"), t("embeddings.answers.to_first")]
     apart = ["–", *(t.number(one, 3) for one in found.to_first)]
-    worked.table(["", *columns], [(str(i + 1), visible(answers[i]), apart[i]) for i in range(len(answers))])
+    arithmetic_html.table(["", *columns], [(str(i + 1), visible(answers[i]), apart[i]) for i in range(len(answers))])
     named = {f"d{i}": float(one) for i, one in enumerate(found.to_first)}
     template = f"({' + '.join(f'{{{name}}}' for name in named)}) / {{n}}"
-    line = worked.equation(t, template, float(found.average), 3, n=len(named), **named)
-    worked.steps([(t("embeddings.answers.average"), line.html)])
+    line = arithmetic_html.equation(t, template, float(found.average), 3, n=len(named), **named)
+    arithmetic_html.steps([(t("embeddings.answers.average"), line.html)])
 
 
-def _asked(view: View, n: int) -> tuple[int, ...]:
+def _asked(view: EmbeddingsView, n: int) -> tuple[int, ...]:
     """The two answers whose distance is asked for, if there are two."""
     asked = view.cell[1][-2:] if view.cell and view.cell[0] == "between" else ()
     return asked if len(asked) == 2 and max(asked) < n else ()

@@ -1,4 +1,4 @@
-"""How far one vector is from others: bars, and the distance of the one that is asked for, worked out."""
+"""How far one vector is from others: bars, and the distance of the one that is asked for, arithmetic_html out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import streamlit as st
 from numpy.typing import ArrayLike
 
 from lmviz.explain import by_hand
-from lmviz.ui import state, widgets, worked
-from lmviz.ui.charts import bars, said, show
+from lmviz.ui import arithmetic_html, state, widgets
+from lmviz.ui.charts import alt_text, bars, show
 from lmviz.ui.text import Translator, code, plain, visible
 
 
@@ -30,7 +30,7 @@ def listed(
 ) -> None:
     """The nearest first, a bar each; below, the arithmetic of the one whose id is asked for."""
     names, apart = [visible(one.name) for one in others], [one.distance for one in others]
-    show(bars(names, apart, t), t, alt=said(names, apart, t))
+    show(bars(names, apart, t), t, alt=alt_text(names, apart, t))
     found, bound = {one.id: one for one in others}, state.bound("other")
     if asked not in found:
         st.session_state[bound["key"]] = None
@@ -45,4 +45,4 @@ def between(a: tuple[str, ArrayLike], b: tuple[str, ArrayLike], metric: str, t: 
     names = {"a": visible(a[0]), "b": visible(b[0])}
     st.markdown(t(f"embeddings.apart.{metric}", **{key: code(name) for key, name in names.items()}))
     lines = by_hand.distance(a[1], b[1], metric)
-    worked.lines([(t(f"embeddings.apart.line.{name}", **names), why) for name, why in lines], t, digits=3)
+    arithmetic_html.lines([(t(f"embeddings.apart.line.{name}", **names), why) for name, why in lines], t, digits=3)

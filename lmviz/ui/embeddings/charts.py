@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lmviz.ui.charts import CHOSEN, FAINT, PLAIN, AnyChart, rows
 from lmviz.ui.embeddings.labels import placed
 
-CROWD = 120  # points; with more of them, each is smaller
+MANY_POINTS = 120  # points; with more of them, each is smaller
 WIDE, NARROW, BETWEEN = 560, 270, 420  # pixels of a map on a screen and on a phone, and where the one becomes the other
 PADDING, AXIS = 26, 60  # pixels inside the map, and of what stands around it, downwards
 
@@ -46,7 +46,7 @@ def plane(
         color=alt.Color("role:N", scale=alt.Scale(domain=list(order), range=[CHOSEN, PLAIN, FAINT][-len(order) :])),
         tooltip=[alt.Tooltip("name:N", title=" ")],
     )
-    dots = base.mark_point(filled=True, opacity=0.5, size=30 if len(names) > CROWD else 50)
+    dots = base.mark_point(filled=True, opacity=0.5, size=30 if len(names) > MANY_POINTS else 50)
     labels = [
         base.transform_filter(f"width {sign} {BETWEEN} && datum.{screen}_dx !== null")
         .mark_text(

@@ -11,9 +11,9 @@ from lmviz.embed.words import WordText
 from lmviz.explain import by_hand
 from lmviz.services.live import Live
 from lmviz.services.services import Services
-from lmviz.ui import matrices, pieces, replay, state, worked
+from lmviz.ui import arithmetic_html, matrices, pieces, replay, state
 from lmviz.ui.embeddings import stories
-from lmviz.ui.embeddings.view import LONGEST_GRAM, View
+from lmviz.ui.embeddings.view import LONGEST_GRAM, EmbeddingsView
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, visible
@@ -21,7 +21,7 @@ from lmviz.ui.text import code, visible
 NEAREST = 6
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: EmbeddingsView) -> None:
     t = view.t
     shortest, longest = view.grams
     st.markdown(t("embeddings.fasttext.say", shortest=shortest, longest=longest))
@@ -33,10 +33,10 @@ def section(services: Services, view: View) -> None:
         stories.choose_story(view)
     words = services.embeddings.words(stories.story(view))
     live = services.embeddings.word_vectors(stories.story(view), stories.settings(view, view.grams))
-    replay.watched(live, t, "fasttext", lambda: _drawn(live, words))
+    replay.while_moving(live, t, "fasttext", lambda: _show_steps(live, words))
 
 
-def _choose_grams(view: View) -> None:
+def _choose_grams(view: EmbeddingsView) -> None:
     key = "embeddings.grams"
     st.session_state[key] = view.grams
     st.slider(
@@ -50,12 +50,12 @@ def _choose_grams(view: View) -> None:
     )
 
 
-def _word(view: View) -> str:
+def _word(view: EmbeddingsView) -> str:
     return view.word or view.t("embeddings.fasttext.first")
 
 
-def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
-    view = state.view(View)
+def _show_steps(live: Live[VectorsSnapshot], words: WordText) -> None:
+    view = state.view(EmbeddingsView)
     found = live.look()
     now = found[replay.steps(view.t, live, "fasttext", [one.step for one in found], view.step)]
     summed = word_sum(_word(view), gram_index(words.words, *view.grams)[0], now.table, *view.grams)
@@ -68,7 +68,7 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
     _where_from(summed, view)
 
 
-def _grams(summed: WordSum, words: WordText, view: View) -> None:
+def _grams(summed: WordSum, words: WordText, view: EmbeddingsView) -> None:
     """The n-grams of the word: those that were learned, and those that no word of the text has."""
     t = view.t
     known = words.id(summed.word) is not None
@@ -80,7 +80,7 @@ def _grams(summed: WordSum, words: WordText, view: View) -> None:
     pieces.show(shown, t, key="grams", height=110)
 
 
-def _sum(summed: WordSum, view: View) -> None:
+def _sum(summed: WordSum, view: EmbeddingsView) -> None:
     t = view.t
     if not summed.grams:
         st.info(t("embeddings.fasttext.nothing"))
@@ -109,11 +109,11 @@ def _sum(summed: WordSum, view: View) -> None:
     matrices.show(given, t, key="fasttext", on_cell=lambda a, c: state.go(cell=(a, c)), height=400)
 
 
-def _pinned(view: View, address: str) -> tuple[int, ...] | None:
+def _pinned(view: EmbeddingsView, address: str) -> tuple[int, ...] | None:
     return view.cell[1][-2:] if view.cell is not None and view.cell[0] == address else None
 
 
-def _where_from(summed: WordSum, view: View) -> None:
+def _where_from(summed: WordSum, view: EmbeddingsView) -> None:
     """A number of the sum, or of one of its runs, as the sum of its column."""
     t, col = view.t, view.cell[1][-1] if view.cell and view.cell[1] and view.cell[0] in ("parts", "sum") else -1
     if not summed.grams:
@@ -122,7 +122,7 @@ def _where_from(summed: WordSum, view: View) -> None:
         st.caption(t("embeddings.click"))
         return
     st.markdown(t("embeddings.fasttext.column", word=code(visible(summed.word)), col=col))
-    worked.show(by_hand.total(summed.parts[:, col]), t)
+    arithmetic_html.show(by_hand.total(summed.parts[:, col]), t)
 
 
 def _near(summed: WordSum, now: VectorsSnapshot, words: WordText) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lmviz.services.embeddings import Worked
+from lmviz.services.embeddings import WorkedSum
 from lmviz.services.services import Services
-from lmviz.ui import matrices, shell, state, worked
+from lmviz.ui import arithmetic_html, matrices, shell, state
 from lmviz.ui.embeddings import tokens
-from lmviz.ui.embeddings.view import View
+from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.step_through.view import View as Steps
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import code, visible
 
 HEIGHT = 350
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: EmbeddingsView) -> None:
     st.markdown(view.t("embeddings.look_up.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(services, view)
@@ -28,7 +28,7 @@ def section(services: Services, view: View) -> None:
     _where_from(found, view, pos)
 
 
-def _pictures(found: Worked, pieces: tuple[str, ...], view: View, pos: int) -> None:
+def _pictures(found: WorkedSum, pieces: tuple[str, ...], view: EmbeddingsView, pos: int) -> None:
     one_hot, weight, rows = (found.trace.value(name) for name in ("one_hot", "weight", "rows"))
     assert one_hot is not None and weight is not None and rows is not None
     id = found.tokens.ids[pos]
@@ -69,11 +69,11 @@ def _pictures(found: Worked, pieces: tuple[str, ...], view: View, pos: int) -> N
     matrices.show(given, view.t, key="look_up", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
 
 
-def _pinned(view: View, address: str) -> tuple[int, ...] | None:
+def _pinned(view: EmbeddingsView, address: str) -> tuple[int, ...] | None:
     return view.cell[1][-2:] if view.cell is not None and view.cell[0] == address else None
 
 
-def _where_from(found: Worked, view: View, pos: int) -> None:
+def _where_from(found: WorkedSum, view: EmbeddingsView, pos: int) -> None:
     """What the cell that was clicked is; before a click, what to do."""
     t = view.t
     if view.cell is None or len(view.cell[1]) != 2:
@@ -87,7 +87,7 @@ def _where_from(found: Worked, view: View, pos: int) -> None:
     elif why is not None:
         piece = code(visible(found.tokens.pieces[row]))
         st.markdown(t("embeddings.look_up.row", piece=piece, id=found.tokens.ids[row], col=col))
-        worked.show(why, t)
+        arithmetic_html.show(why, t)
     elif address == "weight":
         piece = code(visible(found.recording.piece(row)))
         written = t.number(float(value.array[row, col]), 4)
@@ -99,7 +99,7 @@ def _where_from(found: Worked, view: View, pos: int) -> None:
         st.markdown(t(key, piece=piece, id=there, col=col))
 
 
-def _step_link(found: Worked, view: View, row: int, col: int) -> None:
+def _step_link(found: WorkedSum, view: EmbeddingsView, row: int, col: int) -> None:
     """The same number in the step-through, where training's gradient and edits are."""
-    place = Steps(view.lang, view.model, view.prompt, "tok_embed", cell=("tok_embed.weight", (row, col)))
+    place = StepThroughView(view.lang, view.model, view.prompt, "tok_embed", cell=("tok_embed.weight", (row, col)))
     shell.link(view.t("embeddings.in_steps"), place)

@@ -10,11 +10,11 @@ from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.embeddings import apart, charts
-from lmviz.ui.embeddings.view import METRICS, View
+from lmviz.ui.embeddings.view import METRICS, EmbeddingsView
 from lmviz.ui.text import code, visible
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: EmbeddingsView) -> None:
     t = view.t
     st.markdown(t("embeddings.near.say"))
     found = services.embeddings.token_map(view.model)
@@ -39,7 +39,7 @@ def section(services: Services, view: View) -> None:
         apart.listed(found.pieces[id], vectors[id], others, view.metric, t, view.other)
 
 
-def _token(found: TokenMap, view: View) -> int:
+def _token(found: TokenMap, view: EmbeddingsView) -> int:
     id = min(view.id, len(found.pieces) - 1)
     widgets.selectbox(
         view.t("embeddings.near.token"),
@@ -51,7 +51,7 @@ def _token(found: TokenMap, view: View) -> int:
     return id
 
 
-def _map(found: TokenMap, view: View, id: int, near: tuple[Neighbour, ...]) -> None:
+def _map(found: TokenMap, view: EmbeddingsView, id: int, near: tuple[Neighbour, ...]) -> None:
     t, on_map = view.t, len(found.pieces)
     roles = ["other"] * on_map
     for one in near:

@@ -13,16 +13,16 @@ from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings
 from lmviz.embed.words import WordText
 from lmviz.ui import state, widgets
 from lmviz.ui.embeddings import apart
-from lmviz.ui.embeddings.view import KINDS, TEXT_LIMIT, View
+from lmviz.ui.embeddings.view import KINDS, TEXT_LIMIT, EmbeddingsView
 from lmviz.ui.text import DEFAULT, code, visible
 
 
-def story(view: View) -> str:
+def story(view: EmbeddingsView) -> str:
     """The text to learn from: typed, or the one that comes with lmviz in the reader's language."""
     return view.story or TEXTS.get(view.lang, TEXTS[DEFAULT])
 
 
-def choose_story(view: View) -> None:
+def choose_story(view: EmbeddingsView) -> None:
     with st.popover(view.t("embeddings.text"), icon=":material/edit_note:"):
         st.text_area(
             view.t("embeddings.story"),
@@ -32,7 +32,7 @@ def choose_story(view: View) -> None:
         )
 
 
-def settings(view: View, grams: tuple[int, int] | None = None) -> Word2VecSettings:
+def settings(view: EmbeddingsView, grams: tuple[int, int] | None = None) -> Word2VecSettings:
     """How vectors are learned; with n-grams, as FastText does."""
     return Word2VecSettings(
         kind=view.kind,
@@ -45,7 +45,7 @@ def settings(view: View, grams: tuple[int, int] | None = None) -> Word2VecSettin
     )
 
 
-def choose_kind(view: View) -> None:
+def choose_kind(view: EmbeddingsView) -> None:
     """From a word its neighbours, or from its neighbours a word."""
     widgets.segmented_control(
         view.t("embeddings.kind"),
@@ -56,7 +56,7 @@ def choose_kind(view: View) -> None:
     )
 
 
-def choose_settings(view: View) -> None:
+def choose_settings(view: EmbeddingsView) -> None:
     """Window, width, negatives, steps, seed."""
     t = view.t
     st.slider(t("embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1))
@@ -75,7 +75,7 @@ def choose_settings(view: View) -> None:
 
 def show_near(word: str, vector: ArrayLike, near: Sequence[Neighbour], words: WordText, now: VectorsSnapshot) -> None:
     """The words nearest to a word after a step, the nearest first."""
-    view = state.view(View)
+    view = state.view(EmbeddingsView)
     step = view.t.integer(now.step)
     st.markdown(view.t("embeddings.word2vec.near", word=code(visible(word)), step=step))
     others = [apart.Other(one.id, words.words[one.id], one.distance, now.vectors[one.id]) for one in near]

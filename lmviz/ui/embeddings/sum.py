@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from lmviz.explain import by_hand
-from lmviz.services.embeddings import Worked
+from lmviz.services.embeddings import WorkedSum
 from lmviz.services.services import Services
 from lmviz.trace.operations.explanation import Explanation
-from lmviz.ui import matrices, shell, state, widgets, worked
+from lmviz.ui import arithmetic_html, matrices, shell, state, widgets
 from lmviz.ui.embeddings import tokens
-from lmviz.ui.embeddings.view import View
+from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import code, visible
 
@@ -18,7 +18,7 @@ HEIGHT = 430
 SIGNS = {"tok": "", "pos": "+", "seg": "+", "x": "=", "x_seg": "="}
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: EmbeddingsView) -> None:
     st.markdown(view.t("embeddings.sum.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(services, view)
@@ -35,7 +35,7 @@ def section(services: Services, view: View) -> None:
     _where_from(found, view)
 
 
-def _segments_choice(found: Worked, view: View) -> None:
+def _segments_choice(found: WorkedSum, view: EmbeddingsView) -> None:
     """Where the second text begins, as BERT reads two at once; none by itself."""
     n = len(found.tokens)
     widgets.selectbox(
@@ -47,7 +47,7 @@ def _segments_choice(found: Worked, view: View) -> None:
     )
 
 
-def _pictures(found: Worked, view: View, pos: int) -> None:
+def _pictures(found: WorkedSum, view: EmbeddingsView, pos: int) -> None:
     names = [name for name in SIGNS if name in found.trace]
     if "x_seg" in names:
         names.remove("x")
@@ -72,13 +72,13 @@ def _pictures(found: Worked, view: View, pos: int) -> None:
     matrices.show(given, view.t, key="sum", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
 
 
-def _three(found: Worked, cell: tuple[int, ...]) -> Explanation:
+def _three(found: WorkedSum, cell: tuple[int, ...]) -> Explanation:
     """Token + position + segment: the three numbers that are in sight."""
     values = (found.trace[name].outputs[0].array for name in ("tok", "pos", "seg"))
     return by_hand.total([float(array[cell[-array.ndim :]]) for array in values])
 
 
-def _where_from(found: Worked, view: View) -> None:
+def _where_from(found: WorkedSum, view: EmbeddingsView) -> None:
     t = view.t
     if view.cell is None or view.cell[0] not in found.trace:
         st.caption(t("embeddings.click"))
@@ -93,4 +93,4 @@ def _where_from(found: Worked, view: View) -> None:
     piece, id = code(visible(found.tokens.pieces[cell[0]])), found.tokens.ids[cell[0]]
     say = t(f"embeddings.sum.cell.{address}", piece=piece, id=id, pos=cell[0], col=cell[1])
     st.markdown(say)
-    worked.show(why, t)
+    arithmetic_html.show(why, t)

@@ -11,17 +11,17 @@ from lmviz.embed.ten_words import TEXTS, WordsSnapshot, next_words, vocabulary
 from lmviz.services.live import Live
 from lmviz.services.services import Services
 from lmviz.trace.step import fits
-from lmviz.ui import matrices, replay, state, worked
+from lmviz.ui import arithmetic_html, matrices, replay, state
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
-from lmviz.ui.embeddings.view import TEXT_LIMIT, View
+from lmviz.ui.embeddings.view import TEXT_LIMIT, EmbeddingsView
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import DEFAULT, Translator, code, visible
 
 NAMED = 40  # words on the map
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: EmbeddingsView) -> None:
     t = view.t
     learned = view.words or TEXTS.get(view.lang, TEXTS[DEFAULT])
     words = vocabulary(learned)
@@ -36,11 +36,11 @@ def section(services: Services, view: View) -> None:
                 **state.bound("words", learned),
             )
     live = services.embeddings.ten_words(learned, view.seed)
-    replay.watched(live, t, "ten_words", lambda: _drawn(services, live, words, learned))
+    replay.while_moving(live, t, "ten_words", lambda: _show_steps(services, live, words, learned))
 
 
-def _drawn(services: Services, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
-    view = state.view(View)
+def _show_steps(services: Services, live: Live[WordsSnapshot], words: tuple[str, ...], learned: str) -> None:
+    view = state.view(EmbeddingsView)
     found = live.look()
     now = found[replay.steps(view.t, live, "ten_words", [one.step for one in found], view.step)]
     _closest(found[0], now, words, learned, view.t)
@@ -52,7 +52,7 @@ def _drawn(services: Services, live: Live[WordsSnapshot], words: tuple[str, ...]
         _movement(found, now, words, view.t)
 
 
-def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], view: View) -> None:
+def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], view: EmbeddingsView) -> None:
     """The random numbers, and those of now, on one scale."""
     t = view.t
     peak = float(max(np.abs(before.embedding).max(), np.abs(now.embedding).max()))
@@ -73,7 +73,7 @@ def _tables(before: WordsSnapshot, now: WordsSnapshot, words: tuple[str, ...], v
     matrices.show(given, t, key="ten_words", on_cell=lambda a, c: state.go(cell=(a, c)), height=410)
 
 
-def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: View) -> None:
+def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: WordsSnapshot, view: EmbeddingsView) -> None:
     """A random number comes from nowhere else; a learned one from the last step of training."""
     t, (address, cell) = view.t, view.cell or ("", ())
     cell = cell[-2:]
@@ -86,7 +86,7 @@ def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: Words
         st.markdown(t("embeddings.ten_words.drawn", value=value, seed=view.seed))
     elif address == "now" and before is not None:
         st.markdown(t("embeddings.ten_words.moved", step=now.step))
-        worked.update(services.embeddings.word_update(before, cell), t)
+        arithmetic_html.update(services.embeddings.word_update(before, cell), t)
 
 
 def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], t: Translator) -> None:

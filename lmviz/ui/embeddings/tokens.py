@@ -10,13 +10,13 @@ import streamlit as st
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
-from lmviz.ui.embeddings.view import TEXT_LIMIT, View
+from lmviz.ui.embeddings.view import TEXT_LIMIT, EmbeddingsView
 from lmviz.ui.text import plain, visible
 
 MOST_BUTTONS = 40
 
 
-def prompt(services: Services, view: View, open_ended: bool = False) -> str:
+def prompt(services: Services, view: EmbeddingsView, open_ended: bool = False) -> str:
     """The text to read: typed, or the model's own first one; to answer to, one of its own, which leaves most open."""
     name = "opening" if open_ended else "prompt"
     shown: str | None = getattr(view, name)
@@ -31,7 +31,7 @@ def prompt(services: Services, view: View, open_ended: bool = False) -> str:
     return shown
 
 
-def followed(run: Recording, view: View) -> int:
+def followed(run: Recording, view: EmbeddingsView) -> int:
     """The position that is followed, chosen among the tokens."""
     n = len(run.tokens)
     pos = min(view.token, n - 1) % n
@@ -56,7 +56,7 @@ def followed(run: Recording, view: View) -> int:
     return pos
 
 
-def asked(view: View, address: str, pos: int, width: int) -> View:
+def asked(view: EmbeddingsView, address: str, pos: int, width: int) -> EmbeddingsView:
     """The view with a number that is worked out: the one that was clicked, or one of the followed token, by its column:
     a cell is small under a thumb."""
     key, cell = "embeddings.column", view.cell or (address, (pos, 0))

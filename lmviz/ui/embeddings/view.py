@@ -37,7 +37,7 @@ def _grams(written: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class View(Place):
+class EmbeddingsView(Place):
     """One visitor's place among the embeddings."""
 
     section: str = part("look_up", choice(*SECTIONS))

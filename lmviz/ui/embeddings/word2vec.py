@@ -14,7 +14,7 @@ from lmviz.ui import pieces, replay, state, widgets
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import charts, stories
 from lmviz.ui.embeddings.analogy import analogy
-from lmviz.ui.embeddings.view import View
+from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import Translator, code, visible
 
@@ -22,7 +22,7 @@ NEAREST = 5
 SHOWN_EXAMPLES = 4
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: EmbeddingsView) -> None:
     t = view.t
     st.markdown(t(f"embeddings.{view.kind}.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -33,20 +33,20 @@ def section(services: Services, view: View) -> None:
         _choose_word(words, view)
     _pairs(words, view)
     live = services.embeddings.word_vectors(stories.story(view), stories.settings(view))
-    replay.watched(live, t, "word2vec", lambda: _drawn(live, words))
+    replay.while_moving(live, t, "word2vec", lambda: _show_steps(live, words))
 
 
-def _choose_word(words: WordText, view: View) -> None:
+def _choose_word(words: WordText, view: EmbeddingsView) -> None:
     widgets.selectbox(view.t("embeddings.word"), words.words, width=170, **state.bound("word", _word(words, view)))
 
 
-def _word(words: WordText, view: View) -> str:
+def _word(words: WordText, view: EmbeddingsView) -> str:
     """The chosen word; else the one in the text that the page opens on, or the most frequent."""
     first = view.t("embeddings.word.first")
     return next(word for word in (view.word, first, words.words[0]) if word in words.words)
 
 
-def _pairs(words: WordText, view: View) -> None:
+def _pairs(words: WordText, view: EmbeddingsView) -> None:
     """One place in the text, and what is learned there: the word in the middle, its neighbours, the pairs."""
     places = [(s, p) for s, sentence in enumerate(words.sentences) for p in range(len(sentence))]
     at = min(view.example, len(places) - 1)
@@ -74,8 +74,8 @@ def _pairs(words: WordText, view: View) -> None:
     st.markdown(view.t("embeddings.pairs", pairs=learned))
 
 
-def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
-    view = state.view(View)
+def _show_steps(live: Live[VectorsSnapshot], words: WordText) -> None:
+    view = state.view(EmbeddingsView)
     t, found = view.t, live.look()
     now = found[replay.steps(t, live, "word2vec", [one.step for one in found], view.step)]
     left, right = st.columns([3, 2], gap="medium")
@@ -89,7 +89,7 @@ def _drawn(live: Live[VectorsSnapshot], words: WordText) -> None:
     analogy(now, words, view)
 
 
-def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: View) -> None:
+def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: EmbeddingsView) -> None:
     """All words on the plane on which the last vectors spread out most."""
     t = view.t
     chosen = words.words.index(_word(words, view))
@@ -103,7 +103,7 @@ def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: Vie
     show(charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450), t)
 
 
-def _near(now: VectorsSnapshot, words: WordText, view: View) -> None:
+def _near(now: VectorsSnapshot, words: WordText, view: EmbeddingsView) -> None:
     word = _word(words, view)
     id = words.words.index(word)
     stories.show_near(word, now.vectors[id], neighbours(now.vectors, id, NEAREST, "cosine"), words, now)

@@ -9,47 +9,47 @@ import streamlit as st
 from lmviz.generate.beam import BeamNode, BeamSearch
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
-from lmviz.ui import drawn, replay, state, worked
-from lmviz.ui.clicker import MOVES, walk
+from lmviz.ui import arithmetic_html, drawing, replay, state
 from lmviz.ui.generation.pictures_types import Node, Tree
-from lmviz.ui.generation.several import said
-from lmviz.ui.generation.view import View
+from lmviz.ui.generation.several import notes_below
+from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.move_buttons import MOVES, move_buttons
 from lmviz.ui.text import Translator, code, visible
 
 HEIGHT = 420
 
 
-def beam(services: Services, view: View) -> None:
+def beam(services: Services, view: GenerationView) -> None:
     """A step redraws only this part."""
     checkpoint = services.generation.writer(view.model, view.weights)
     live = services.generation.searches(checkpoint, view.first(checkpoint), view.settings(checkpoint, "beam"))
-    replay.made(live, view.t, "beam", lambda found: st.fragment(_search)(services, checkpoint, found))
+    replay.with_progress(live, view.t, "beam", lambda found: st.fragment(_search)(services, checkpoint, found))
 
 
 def _search(services: Services, checkpoint: Checkpoint, searches: tuple[BeamSearch, ...]) -> None:
-    view = state.view(View)
+    view = state.view(GenerationView)
     t = view.t
     last = len(searches) - 1
     at = min(view.n, last)
     where = t("generation.beam.at", at=at, last=last)
     labels = {name: t(f"generation.beam.{name}") for name in MOVES}
-    walk("generation.beam", labels, at, last, where, lambda to: state.go(n=to, token=None))
+    move_buttons("generation.beam", labels, at, last, where, lambda to: state.go(n=to, token=None))
     search = searches[at]
     left, right = st.columns([2.6, 1], gap="medium")
     with left:
-        drawn.show("generation/tree", _tree(search, checkpoint, view), t, "generation.tree", _clicked)
+        drawing.show("generation/tree", _tree(search, checkpoint, view), t, "generation.tree", _clicked)
     with right:
         _words(view, search, checkpoint)
-        said(view, services, "beam")
+        notes_below(view, services, "beam")
 
 
-def _clicked(event: drawn.Event) -> None:
+def _clicked(event: drawing.Event) -> None:
     if isinstance(event.get("node"), int):
         node = event["node"]
-        state.go(token=None if state.view(View).token == node else node)
+        state.go(token=None if state.view(GenerationView).token == node else node)
 
 
-def _tree(search: BeamSearch, checkpoint: Checkpoint, view: View) -> Tree:
+def _tree(search: BeamSearch, checkpoint: Checkpoint, view: GenerationView) -> Tree:
     """Every candidate that was looked at, by step, the best first; the path to the one that is looked at is marked."""
     dead, gone = set(search.dead_ends), {node for node, _ in search.displaced}
     looked = view.token if view.token is not None and 0 <= view.token < len(search.nodes) else search.best[0]
@@ -86,7 +86,7 @@ def _node(node: BeamNode, checkpoint: Checkpoint, t: Translator, dead: bool, dis
     }
 
 
-def _words(view: View, search: BeamSearch, checkpoint: Checkpoint) -> None:
+def _words(view: GenerationView, search: BeamSearch, checkpoint: Checkpoint) -> None:
     t = view.t
     if search.step == 0:
         st.markdown(t("generation.beam.hint", n=search.settings.n_beams))
@@ -111,16 +111,18 @@ def _ranked(kind: str, texts: Sequence[int], search: BeamSearch, checkpoint: Che
         st.markdown(f"{place}. {code(whole)}  {score}")
 
 
-def _about(view: View, search: BeamSearch, node: BeamNode, checkpoint: Checkpoint) -> None:
+def _about(view: GenerationView, search: BeamSearch, node: BeamNode, checkpoint: Checkpoint) -> None:
     """One text of the tree, and why it went on or did not."""
     t = view.t
     parent = search.nodes[node.parent or 0]
     whole = visible(checkpoint.tokenizer.decode(search.ids(node.index)))
-    added = worked.equation(t, "{before} + {log_prob}", node.score, 2, before=parent.score, log_prob=node.log_prob)
+    added = arithmetic_html.equation(
+        t, "{before} + {log_prob}", node.score, 2, before=parent.score, log_prob=node.log_prob
+    )
     lines = [code(whole), t("generation.beam.sum", line=added.bold, **added.numbers, rank=node.rank + 1)]
     if node.final is not None:
         penalty = search.settings.length_penalty
-        line = worked.equation(
+        line = arithmetic_html.equation(
             t, "{score} ÷ {n} ^ {penalty}", node.final, 2, score=node.score, n=node.step, penalty=penalty
         )
         lines.append(t("generation.beam.divided", line=line.bold))

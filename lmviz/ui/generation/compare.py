@@ -11,11 +11,11 @@ from lmviz.generate.side_by_side import Outcome
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
 from lmviz.ui import replay, state
-from lmviz.ui.generation.several import measures, said, texts
-from lmviz.ui.generation.view import KEPT, MOST_KEPT, Kept, View
+from lmviz.ui.generation.several import measures, notes_below, texts
+from lmviz.ui.generation.view import KEPT, MOST_KEPT, GenerationView, Kept
 
 
-def compare(services: Services, view: View) -> None:
+def compare(services: Services, view: GenerationView) -> None:
     """One column per way."""
     checkpoint = services.generation.writer(view.model, view.weights)
     _keep(view)
@@ -24,22 +24,24 @@ def compare(services: Services, view: View) -> None:
     first = view.first(checkpoint)
     asked = [(checkpoint, first, way.settings(checkpoint, _strategy(name))) for name, way in ways]
     live = services.generation.outcomes(asked)
-    replay.made(live, view.t, "ways", lambda found: _columns(checkpoint, view, ways, found[-1]()))
-    said(view, services, "sample")
+    replay.with_progress(live, view.t, "ways", lambda found: _columns(checkpoint, view, ways, found[-1]()))
+    notes_below(view, services, "sample")
 
 
 def _strategy(name: str) -> str:
     return name if name in ("greedy", "beam") else "sample"
 
 
-def _columns(checkpoint: Checkpoint, view: View, ways: list[tuple[str, View]], outcomes: tuple[Outcome, ...]) -> None:
+def _columns(
+    checkpoint: Checkpoint, view: GenerationView, ways: list[tuple[str, GenerationView]], outcomes: tuple[Outcome, ...]
+) -> None:
     columns = st.columns(len(ways), gap="medium")
     for (name, way), column, outcome in zip(ways, columns, outcomes, strict=False):
         with column:
             _column(checkpoint, view, way, name, outcome)
 
 
-def _column(checkpoint: Checkpoint, view: View, way: View, name: str, outcome: Outcome) -> None:
+def _column(checkpoint: Checkpoint, view: GenerationView, way: GenerationView, name: str, outcome: Outcome) -> None:
     strategy = _strategy(name)
     st.markdown(f"##### {view.t(f'generation.compare.{strategy}')}")
     st.caption(_described(way, strategy))
@@ -55,7 +57,7 @@ def _column(checkpoint: Checkpoint, view: View, way: View, name: str, outcome: O
         )
 
 
-def _keep(view: View) -> None:
+def _keep(view: GenerationView) -> None:
     now: Kept = tuple(getattr(view, name) for name in KEPT)
     st.button(
         view.t("generation.compare.keep"),
@@ -67,15 +69,15 @@ def _keep(view: View) -> None:
     )
 
 
-def _restored(view: View, kept: Kept) -> View:
+def _restored(view: GenerationView, kept: Kept) -> GenerationView:
     settings: dict[str, Any] = dict(zip(KEPT, kept, strict=True))
     return replace(view, **settings)
 
 
-def _described(way: View, strategy: str) -> str:
+def _described(way: GenerationView, strategy: str) -> str:
     """The settings that decide, in a few words."""
     names: tuple[str, ...] = ("beams", "reward") if strategy == "beam" else () if strategy == "greedy" else KEPT
-    standard = View()
+    standard = GenerationView()
     shown = [
         name
         for name in names
@@ -85,6 +87,6 @@ def _described(way: View, strategy: str) -> str:
     return " · ".join(figures) or way.t("generation.compare.nothing")
 
 
-def _figure(way: View, name: str) -> str:
+def _figure(way: GenerationView, name: str) -> str:
     value = getattr(way, name)
     return str(value) if isinstance(value, int) else way.t.number(value)

@@ -11,14 +11,14 @@ from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.services.services import Services
 from lmviz.ui import lesson, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
-from lmviz.ui.generation.view import EARLY, LONGEST, STRATEGIES, WEIGHTS, View
+from lmviz.ui.generation.view import EARLY, LONGEST, STRATEGIES, WEIGHTS, GenerationView
 from lmviz.ui.text import code, visible
 
 START: dict[str, Any] = {"n": 0, "at": -1, "text": 0, "token": None}  # a text that begins anew
 RUNS = 10  # of the trainings, the latest
 
 
-def model_and_prompt(services: Services, view: View) -> None:
+def model_and_prompt(services: Services, view: GenerationView) -> None:
     """Which model, before or after its training, and the text that it writes on."""
     t = view.t
     names = with_runs(services, t, RUNS)
@@ -47,7 +47,7 @@ def model_and_prompt(services: Services, view: View) -> None:
     )
 
 
-def knobs(view: View) -> None:
+def knobs(view: GenerationView) -> None:
     """One row: each number is a column of the table, or where the random numbers start; the rarer ones in a popover."""
     t = view.t
     draws = view.way != "beam" and (view.way == "compare" or view.strategy == "sample")
@@ -74,7 +74,7 @@ def knobs(view: View) -> None:
             _rarer(view)
 
 
-def _rarer(view: View) -> None:
+def _rarer(view: GenerationView) -> None:
     """What is changed less often."""
     t = view.t
     _number(view, "length", 1, LONGEST, 1)
@@ -100,7 +100,7 @@ def _rarer(view: View) -> None:
         )
 
 
-def notes(services: Services, view: View) -> None:
+def notes(services: Services, view: GenerationView) -> None:
     """What becomes of the prompt, and of a token that was to end texts and that the vocabulary lacks."""
     checkpoint = services.models.checkpoint(view.model)
     shell.notes(view.t, services.generation.notes(checkpoint, view.first(checkpoint)))
@@ -108,7 +108,7 @@ def notes(services: Services, view: View) -> None:
         shell.note(view.t("generation.stop_token_missing", token=code(visible(view.stop))))
 
 
-def _number(view: View, name: str, low: float, high: float, step: float, disabled: bool = False) -> None:
+def _number(view: GenerationView, name: str, low: float, high: float, step: float, disabled: bool = False) -> None:
     st.number_input(
         view.t(f"generation.{name}"),
         min_value=low,
@@ -122,9 +122,9 @@ def _number(view: View, name: str, low: float, high: float, step: float, disable
     )
 
 
-def tick(services: Services, view: View) -> None:
+def tick(services: Services, view: GenerationView) -> None:
     """Tick the lesson's exercises that are done with these choices."""
     if view.prompt and view.prompt != services.models.first_prompt(view.model):
         lesson.done("beginning")
-    if view.temperature != View().temperature:
+    if view.temperature != GenerationView().temperature:
         lesson.done("temperature")

@@ -12,12 +12,12 @@ from lmviz.generate.settings import notes
 from lmviz.generate.token_step import TokenStep
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
-from lmviz.ui import drawn, pieces, shell, state, widgets
-from lmviz.ui.clicker import clicker
+from lmviz.ui import drawing, pieces, shell, state, widgets
 from lmviz.ui.generation import table
 from lmviz.ui.generation.pictures_types import Shown
 from lmviz.ui.generation.token import at_step, worked_out
-from lmviz.ui.generation.view import COLUMNS, SHOWN, View
+from lmviz.ui.generation.view import COLUMNS, SHOWN, GenerationView
+from lmviz.ui.move_buttons import presenter_keys
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import Translator, code, visible
 
@@ -25,7 +25,7 @@ EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
 
 
-def stepping(services: Services, view: View) -> None:
+def stepping(services: Services, view: GenerationView) -> None:
     """The part of the page that a step redraws; while it runs, it redraws itself."""
     running = state.remember("generation.running", False)
     st.fragment(_step, run_every=EVERY if running else None)(services, running)
@@ -34,7 +34,7 @@ def stepping(services: Services, view: View) -> None:
 def _step(services: Services, running: bool) -> None:
     if state.remember("generation.running", False) != running:
         st.rerun()  # the fragment's clock starts or stops
-    view = state.view(View)
+    view = state.view(GenerationView)
     try:
         checkpoint = services.generation.writer(view.model, view.weights)
         writing = services.generation.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
@@ -47,20 +47,20 @@ def _step(services: Services, running: bool) -> None:
         st.error(view.t.error(error))
 
 
-def _tick(view: View, writing: Writing) -> View:
+def _tick(view: GenerationView, writing: Writing) -> GenerationView:
     """One token further, until there is no other."""
     if writing.first(view.n).ended:
         _run(False)
         st.rerun()
     state.go(n=len(writing.first(view.n).steps) + 1, at=-1, token=None)
-    return state.view(View)
+    return state.view(GenerationView)
 
 
 def _run(on: bool) -> None:
     state.keep("generation.running", on)
 
 
-def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
+def _draw(view: GenerationView, checkpoint: Checkpoint, writing: Writing) -> None:
     generation = writing.first(view.n)
     n = len(generation.steps)
     at = min(view.at, n) if view.at >= 0 else max(0, n - 1)
@@ -75,14 +75,14 @@ def _draw(view: View, checkpoint: Checkpoint, writing: Writing) -> None:
     with left:
         start = state.remember("generation.start", 0)
         shown: Shown = "shares" if view.shown == "shares" else "scores"
-        look = table.Look(view.t, coming, start, find, view.token, view.column, shown, view.top)
+        look = table.TableOptions(view.t, coming, start, find, view.token, view.column, shown, view.top)
         content = table.picture(step, checkpoint.tokenizer, look)
-        drawn.show("generation/step", content, view.t, "generation.step", _clicked)
+        drawing.show("generation/step", content, view.t, "generation.step", _clicked)
     with right:
         _words(view, checkpoint, generation, step, coming)
 
 
-def _rows(view: View, step: TokenStep) -> str:
+def _rows(view: GenerationView, step: TokenStep) -> str:
     """What the table shows: scores or shares, all tokens or the first few, or those with a text in them."""
     t = view.t
     widgets.segmented_control(
@@ -115,32 +115,32 @@ def _rows(view: View, step: TokenStep) -> str:
     return found
 
 
-def _clicked(event: drawn.Event) -> None:
+def _clicked(event: drawing.Event) -> None:
     column = event.get("column", "")
     if event.get("type") == "row" and isinstance(event.get("id"), int) and column in ("", *COLUMNS):
-        view, token = state.view(View), event["id"]
+        view, token = state.view(GenerationView), event["id"]
         again = (view.token, view.column) == (token, column)
         state.go(token=None if again else token, column="" if again else column)
     elif event.get("type") == "page" and isinstance(event.get("start"), int):
         state.keep("generation.start", max(0, event["start"]))
 
 
-def _text(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> None:
+def _text(view: GenerationView, checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> None:
     """The text so far. Every new token opens its step; the box at the end opens the one to come."""
-    shown = [*_given(checkpoint, generation, step), *_new(view, checkpoint, generation, step)]
+    shown = [*_prompt_pieces(checkpoint, generation, step), *_new(view, checkpoint, generation, step)]
     if not generation.ended:
         shown.append(Piece("?", view.t("generation.coming"), ("coming",), key=len(generation.steps)))
     pieces.show(shown, view.t, "generation.text", _open, step.index, height=130, roomy=True)
 
 
-def _given(checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> Iterator[Piece]:
+def _prompt_pieces(checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> Iterator[Piece]:
     """The prompt's tokens; those that this step no longer reads are cut."""
     for pos, id in enumerate(generation.prompt):
         piece = checkpoint.tokenizer.piece(id)
         yield Piece(piece, "✂", ("given", "gone")) if pos < step.n_cut else Piece(piece, "", ("given",))
 
 
-def _new(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> Iterator[Piece]:
+def _new(view: GenerationView, checkpoint: Checkpoint, generation: Generation, step: TokenStep) -> Iterator[Piece]:
     """The tokens that were written, the more coloured the likelier they were."""
     for each in generation.steps:
         if each.chosen is not None:
@@ -160,7 +160,7 @@ def _percent(share: float, t: Translator) -> str:
     return t("generation.percent", share=shown)
 
 
-def _buttons(view: View, generation: Generation) -> None:
+def _buttons(view: GenerationView, generation: Generation) -> None:
     n, running = len(generation.steps), state.remember("generation.running", False)
     _button(view, "first", ":material/first_page:", n == 0, lambda: state.go(n=0, at=-1, token=None), "Home")
     _button(view, "back", ":material/chevron_left:", n == 0, lambda: state.go(n=n - 1, at=-1, token=None), "Left")
@@ -181,7 +181,7 @@ def _buttons(view: View, generation: Generation) -> None:
     _button(view, "end", ":material/last_page:", ended, lambda: state.go(n=view.length, at=-1, token=None), "End")
     _button(view, "again", ":material/replay:", n == 0, _again, None)
     forward, back = (lambda to=to: state.go(n=to, at=-1, token=None) for to in (n + 1, n - 1))
-    clicker("generation", None if ended or running else forward, back if n else None)
+    presenter_keys("generation", None if ended or running else forward, back if n else None)
 
 
 def _again() -> None:
@@ -190,7 +190,7 @@ def _again() -> None:
     _run(True)
 
 
-def _button(view: View, name: str, icon: str, disabled: bool, act: object, shortcut: str | None) -> None:
+def _button(view: GenerationView, name: str, icon: str, disabled: bool, act: object, shortcut: str | None) -> None:
     st.button(
         view.t(f"generation.{name}"),
         key=f"generation.{name}",
@@ -201,7 +201,7 @@ def _button(view: View, name: str, icon: str, disabled: bool, act: object, short
     )
 
 
-def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: TokenStep, coming: bool) -> None:
+def _words(view: GenerationView, checkpoint: Checkpoint, generation: Generation, step: TokenStep, coming: bool) -> None:
     """What was asked for; what happened, in sentences with this step's numbers; how to go on."""
     t = view.t
     asked = view.token if view.token is not None and view.token < len(step.logits) else None
@@ -221,7 +221,7 @@ def _words(view: View, checkpoint: Checkpoint, generation: Generation, step: Tok
     _notes(view, generation, step)
 
 
-def _chosen(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
+def _chosen(view: GenerationView, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Which token it was, and how it was chosen."""
     t = view.t
     token = code(visible(checkpoint.tokenizer.piece(id)))
@@ -235,7 +235,7 @@ def _chosen(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> Non
         st.markdown(t("generation.greedy", token=token, share=_percent(step.share, t)))
 
 
-def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
+def _why(view: GenerationView, checkpoint: Checkpoint, step: TokenStep) -> None:
     """The door to the step-through, where this step's distribution is made."""
     place = at_step(view, checkpoint, step, "probabilities")
     shell.link(view.t("generation.why"), place)
@@ -243,13 +243,13 @@ def _why(view: View, checkpoint: Checkpoint, step: TokenStep) -> None:
         st.caption(view.t("generation.why_other"))
 
 
-def _notes(view: View, generation: Generation, step: TokenStep) -> None:
+def _notes(view: GenerationView, generation: Generation, step: TokenStep) -> None:
     """What slid out of the context, what the settings don't do, why the text ends, and which of several it is."""
     t = view.t
     if step.n_cut:
         st.caption(t("generation.slid", n=step.n_cut, n_ctx=len(step.read)))
     for note in notes(generation.settings, len(step.logits)):
-        st.caption(f":orange-badge[!] {table.said(note, t)}")
+        st.caption(f":orange-badge[!] {table.note_text(note, t)}")
     if generation.ended in ("stop", "repeats", "length") and step.index == len(generation.steps) - 1:
         st.caption(t(f"generation.ended.{generation.ended}", n=len(generation.steps)))
     if view.text:
@@ -261,7 +261,7 @@ def _first_text() -> None:
     state.go(text=0, at=-1, token=None)
 
 
-def _reasons(view: View, step: TokenStep) -> None:
+def _reasons(view: GenerationView, step: TokenStep) -> None:
     """What each filter cut, and why."""
     t = view.t
     columns = step.columns()
@@ -271,5 +271,5 @@ def _reasons(view: View, step: TokenStep) -> None:
     for column in columns:
         if column.why is not None:
             title = t(f"generation.column.{column.name}")
-            st.markdown(f"**{title}** · {table.said(column.why, t)}")
+            st.markdown(f"**{title}** · {table.note_text(column.why, t)}")
     st.caption(t("generation.token.hint"))

@@ -11,7 +11,7 @@ from lmviz.registry.folder import Folder
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.generation.knobs import START
-from lmviz.ui.generation.view import View
+from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.text import Translator, visible
 
 PROMPT = "prompt "
@@ -19,7 +19,7 @@ UNTRAINED = "names_untrained"
 TOP = 5  # predictions that the guide inspects
 
 
-def presets(services: Services, view: View) -> None:
+def presets(services: Services, view: GenerationView) -> None:
     """A list to choose from: other beginnings for this model, and what changes the whole view."""
     t = view.t
     prompts = services.models.checkpoint(view.model).card.prompts
@@ -66,7 +66,7 @@ def _place(preset: Preset) -> dict[str, Any]:
     changes |= {"length": settings.max_new_tokens, "stop": preset.stop or None, "both": False}
     changes |= {"way": "several" if settings.n_sequences > 1 else "one", "texts": settings.n_sequences}
     if settings.n_sequences == 1:
-        changes |= {"texts": View().texts}
+        changes |= {"texts": GenerationView().texts}
     inspects = preset.name == "inspect_prediction"
     changes |= START | {"top": TOP if inspects else 0, "shown": "shares" if inspects else "scores"}
     return changes | ({"n": 1} if not inspects and settings.n_sequences == 1 else {})

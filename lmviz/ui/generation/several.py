@@ -12,28 +12,28 @@ from lmviz.generate.settings import notes
 from lmviz.generate.side_by_side import Outcome
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
-from lmviz.ui import drawn, replay, state
+from lmviz.ui import drawing, replay, state
 from lmviz.ui.generation import table
 from lmviz.ui.generation.pictures_types import Measure, Measures, WrittenText, WrittenTexts
-from lmviz.ui.generation.view import View
+from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.text import visible
 
 MOST_SHARES = 4  # of a mean that are written out
 
 
-def several(services: Services, view: View) -> None:
+def several(services: Services, view: GenerationView) -> None:
     """A list of texts for each set of weights."""
     t = view.t
     st.toggle(t("generation.both"), help=t("generation.weights_help"), **state.bound("both"))
     shown = ("trained", "untrained") if view.both else (view.weights,)
     checkpoints = [services.generation.writer(view.model, weights) for weights in shown]
     live = services.generation.outcomes([(one, view.first(one), view.settings(one)) for one in checkpoints])
-    replay.made(live, t, "texts", lambda found: _written(view, shown, checkpoints, found[-1]()))
-    said(view, services)
+    replay.with_progress(live, t, "texts", lambda found: _written(view, shown, checkpoints, found[-1]()))
+    notes_below(view, services)
 
 
 def _written(
-    view: View, shown: tuple[str, ...], checkpoints: Sequence[Checkpoint], outcomes: tuple[Outcome, ...]
+    view: GenerationView, shown: tuple[str, ...], checkpoints: Sequence[Checkpoint], outcomes: tuple[Outcome, ...]
 ) -> None:
     """What is written so far, a column for each set of weights."""
     columns = st.columns(len(shown), gap="large")
@@ -45,18 +45,18 @@ def _written(
             measures(view, outcome.diversity, f"generation.measures.{weights}")
 
 
-def said(view: View, services: Services, strategy: str = "") -> None:
+def notes_below(view: GenerationView, services: Services, strategy: str = "") -> None:
     """What the settings don't do."""
     checkpoint = services.models.checkpoint(view.model)
     for note in notes(view.settings(checkpoint, strategy), checkpoint.config.d_vocab):
-        st.caption(f":orange-badge[!] {table.said(note, view.t)}")
+        st.caption(f":orange-badge[!] {table.note_text(note, view.t)}")
 
 
 def _open(at: int, weights: str) -> None:
-    state.go(way="one", text=at, weights=weights, n=state.view(View).length, at=-1, token=None)
+    state.go(way="one", text=at, weights=weights, n=state.view(GenerationView).length, at=-1, token=None)
 
 
-def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_text: Any = None) -> None:
+def texts(view: GenerationView, checkpoint: Checkpoint, outcome: Outcome, key: str, open_text: Any = None) -> None:
     """A list of texts, the new tokens apart from the prompt's; a click opens one token by token."""
     tokenizer = checkpoint.tokenizer
     given = tokenizer.decode(tokenizer.encode(view.first(checkpoint)).ids)
@@ -73,15 +73,15 @@ def texts(view: View, checkpoint: Checkpoint, outcome: Outcome, key: str, open_t
         for whole, new, log_prob, final in zip(outcome.texts, outcome.new_ids, outcome.log_probs, finals, strict=True)
     ]
 
-    def clicked(event: drawn.Event) -> None:
+    def clicked(event: drawing.Event) -> None:
         if open_text is not None and isinstance(event.get("at"), int) and 0 <= event["at"] < len(rows):
             open_text(event["at"])
 
     content: WrittenTexts = {"rows": rows, "clicks": open_text is not None}
-    drawn.show("generation/texts", content, view.t, key, clicked)
+    drawing.show("generation/texts", content, view.t, key, clicked)
 
 
-def measures(view: View, diversity: Diversity, key: str, brief: bool = False) -> None:
+def measures(view: GenerationView, diversity: Diversity, key: str, brief: bool = False) -> None:
     """How varied, in shares from 0 to 1, each with a word on what it counts, and the counts; if brief, only under the
     pointer."""
     t = view.t
@@ -98,7 +98,7 @@ def measures(view: View, diversity: Diversity, key: str, brief: bool = False) ->
             }
         )
     content: Measures = {"rows": rows, "brief": brief}
-    drawn.show("generation/measures", content, t, key)
+    drawing.show("generation/measures", content, t, key)
 
 
 def _counted(counts: Counts) -> str:

@@ -22,7 +22,7 @@ MOST_SHARES = 60  # on the bar; the others are one
 
 
 @dataclass(frozen=True)
-class Look:
+class TableOptions:
     """What a visitor wants to see of a step."""
 
     t: Translator
@@ -35,7 +35,7 @@ class Look:
     top: int = 0  # only so many rows; 0: all
 
 
-def picture(step: TokenStep, tokenizer: Tokenizer, look: Look) -> pictures_types.TokenStep:
+def picture(step: TokenStep, tokenizer: Tokenizer, look: TableOptions) -> pictures_types.TokenStep:
     """The bar, the columns and a page of rows."""
     columns = step.columns()
     scores = np.stack([column.scores for column in columns])  # [column, d_vocab]
@@ -88,11 +88,11 @@ def _column(column: Column, t: Translator) -> FilterColumn:
         "title": t(f"generation.column.{column.name}"),
         "on": column.is_on,
         "cut": len(column.cut),
-        "why": "" if column.why is None else said(column.why, t),
+        "why": "" if column.why is None else note_text(column.why, t),
     }
 
 
-def bar(step: TokenStep, tokenizer: Tokenizer, look: Look) -> DrawBar:
+def bar(step: TokenStep, tokenizer: Tokenizer, look: TableOptions) -> DrawBar:
     """The shares from 0 to 1, the likeliest token first. Where nothing is drawn, the whole bar is one token's."""
     draw = step.draw()
     if draw is None:
@@ -121,7 +121,7 @@ def _shares(order: Any, ends: Any, chosen: int | None, tokenizer: Tokenizer) -> 
     ]
 
 
-def said(note: Note, t: Translator) -> str:
+def note_text(note: Note, t: Translator) -> str:
     """A note in the reader's language, its numbers too."""
     sentence, details = note
     if "names" in details:

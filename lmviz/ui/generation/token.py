@@ -8,13 +8,13 @@ from lmviz.explain import by_hand
 from lmviz.generate.account import Account, Entry, account, share_in
 from lmviz.generate.token_step import TokenStep
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.ui import shell, worked
-from lmviz.ui.generation.view import View
-from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui import arithmetic_html, shell
+from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, visible
 
 
-def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
+def worked_out(view: GenerationView, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Where one token's probability comes from, and a door to where its logit comes from."""
     if view.column:
         _in_column(view, checkpoint, step, id)
@@ -31,7 +31,7 @@ def worked_out(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
         shell.link(t("generation.token.why"), at_step(view, checkpoint, step, "logits", cell))
 
 
-def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
+def _in_column(view: GenerationView, checkpoint: Checkpoint, step: TokenStep, id: int) -> None:
     """Where one cell of the table comes from: what the filter did to the score, and the share that is left to it."""
     t, found = view.t, share_in(step, id, view.column)
     token, column = visible(checkpoint.tokenizer.piece(id)), t(f"generation.column.{view.column}")
@@ -44,7 +44,7 @@ def _in_column(view: View, checkpoint: Checkpoint, step: TokenStep, id: int) -> 
     lines = [(t("generation.cell.share"), share)]
     if found.before and found.n_cut and share.value:
         lines.append((t("generation.cell.shared"), by_hand.mean([(found.before, found.kept)])))
-    worked.lines(lines, t)
+    arithmetic_html.lines(lines, t)
     if found.before is not None:
         before, after = (t.number(value, 4) for value in (found.before, share.value.real))
         st.caption(t("generation.cell.change", before=before, after=after))
@@ -58,13 +58,15 @@ _HELD = {"top_k": ("≥", "<"), "min_p": ("≥", "<"), "top_p": ("<", "≥")}  #
 
 
 def _line(t: Translator, entry: Entry) -> str:
-    key = f"generation.token.{entry.name}.{entry.deed}"
-    if entry.deed in _ARITHMETIC:
-        line = worked.equation(t, _ARITHMETIC[entry.deed], entry.after, 2, before=entry.before, by=entry.by).bold
+    key = f"generation.token.{entry.name}.{entry.action}"
+    if entry.action in _ARITHMETIC:
+        line = arithmetic_html.equation(
+            t, _ARITHMETIC[entry.action], entry.after, 2, before=entry.before, by=entry.by
+        ).bold
         return t(key, line=line)
     if entry.name in _HELD:
-        sign = _HELD[entry.name][entry.deed == "cut"]
-        return t(key, line=worked.compared(t, sign, entry.before, entry.by))
+        sign = _HELD[entry.name][entry.action == "cut"]
+        return t(key, line=arithmetic_html.compared(t, sign, entry.before, entry.by))
     return t(key, after=t.number(entry.after))
 
 
@@ -72,19 +74,21 @@ def _share(t: Translator, found: Account, n_kept: int) -> str:
     if found.cut_by:
         return t("generation.token.out")
     values = {"score": found.score, "highest": found.highest, "total": found.total}
-    line = worked.equation(t, "exp({score} − {highest}) ÷ {total}", found.share, 4, **values)
+    line = arithmetic_html.equation(t, "exp({score} − {highest}) ÷ {total}", found.share, 4, **values)
     return t("generation.token.share", n=n_kept, line=line.bold, **line.numbers)
 
 
 def at_step(
-    view: View,
+    view: GenerationView,
     checkpoint: Checkpoint,
     step: TokenStep,
     stage: str,
     cell: tuple[str, tuple[int, ...]] | None = None,
-) -> StepThrough:
+) -> StepThroughView:
     """The step-through where this step's distribution was made."""
     prompt = checkpoint.tokenizer.decode(step.read)
     temperature = view.temperature if step.settings.draws else 1.0
     temperature = temperature if 0.01 <= temperature <= 10 else 1.0
-    return StepThrough(lang=view.lang, model=view.model, prompt=prompt, step=stage, temperature=temperature, cell=cell)
+    return StepThroughView(
+        lang=view.lang, model=view.model, prompt=prompt, step=stage, temperature=temperature, cell=cell
+    )

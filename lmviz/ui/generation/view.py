@@ -28,7 +28,7 @@ Kept = tuple[float, ...]  # in the order of KEPT
 
 
 @dataclass(frozen=True)
-class View(Place):
+class GenerationView(Place):
     """One visitor's place on the generation page: with it the same text comes again."""
 
     model: Reference = model_part("names")
@@ -92,7 +92,7 @@ class View(Place):
 
 def _kept(found: Any) -> tuple[Kept, ...]:
     """Settings as a link has them, each number read as that part of the view would be."""
-    parts = View.__dataclass_fields__
+    parts = GenerationView.__dataclass_fields__
     return tuple(
         tuple(parts[name].metadata["read"](json.dumps(value)) for name, value in zip(KEPT, one, strict=True))
         for one in found[:MOST_KEPT]

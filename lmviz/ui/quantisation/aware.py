@@ -13,10 +13,10 @@ from lmviz.services.services import Services
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, rivals_table, schemes, trained
-from lmviz.ui.quantisation.view import INTEGERS, RATES, View
+from lmviz.ui.quantisation.view import INTEGERS, RATES, QuantisationView
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: QuantisationView) -> None:
     st.markdown(view.t("quantisation.aware.say"))
     runs = {run.id: run for run in services.quantisation.runs()}
     if runs or view.run:
@@ -27,7 +27,7 @@ def section(services: Services, view: View) -> None:
         _here(services, view)
 
 
-def _here(services: Services, view: View) -> None:
+def _here(services: Services, view: QuantisationView) -> None:
     t = view.t
     scheme = view.scheme_of(view.format if view.format in INTEGERS else INTEGERS[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -38,7 +38,7 @@ def _here(services: Services, view: View) -> None:
         return
     if view.trains:
         live = services.quantisation.aware(view.model, scheme, view.steps, view.rate, view.seed, view.text)
-        replay.watched(live, t, "aware", lambda: _drawn(services, live, scheme))
+        replay.while_moving(live, t, "aware", lambda: _drawn(services, live, scheme))
     else:
         with st.spinner(t("quantisation.measuring")):
             rivals = services.quantisation.rivals(view.model, scheme, None, view.text)
@@ -47,7 +47,7 @@ def _here(services: Services, view: View) -> None:
     measuring.on(services, view, trains=True)
 
 
-def _choices(view: View) -> None:
+def _choices(view: QuantisationView) -> None:
     t = view.t
     schemes.choose(view, INTEGERS, keep=False, trains=False)
     st.slider(t("quantisation.steps"), 20, 300, step=20, width=150, **state.bound("steps", trains=False))
@@ -67,14 +67,14 @@ def _choices(view: View) -> None:
     )
 
 
-def _before(rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:
+def _before(rivals: Sequence[Rival], scheme: Scheme, view: QuantisationView) -> None:
     fp32, rounded = rivals
     cost = measuring.signed(view.t, measuring.change(fp32.loss, rounded.loss))
     st.markdown(view.t("quantisation.aware.before", format=scheme.format.upper(), cost=cost))
 
 
 def _drawn(services: Services, live: Live[AwareStep], scheme: Scheme) -> None:
-    view, found = state.view(View), live.look()
+    view, found = state.view(QuantisationView), live.look()
     rivals = services.quantisation.rivals(view.model, scheme, found[-1], view.text)
     if found[-1].finished is None:
         st.progress(live.progress, view.t("replay.at", step=view.t.integer(found[-1].step)))
@@ -87,7 +87,7 @@ def _drawn(services: Services, live: Live[AwareStep], scheme: Scheme) -> None:
         rivals_table.show(services, rivals, scheme, view, view.model)
 
 
-def _curves(found: tuple[AwareStep, ...], rivals: Sequence[Rival], scheme: Scheme, view: View) -> None:
+def _curves(found: tuple[AwareStep, ...], rivals: Sequence[Rival], scheme: Scheme, view: QuantisationView) -> None:
     """The loss in few bits on the way, of the training that knows of the rounding and of the one that does not."""
     t, name = view.t, scheme.format.upper()
     shown = [one for one in found if one.measured is not None and one.measured_other is not None]

@@ -7,15 +7,15 @@ import streamlit as st
 from lmviz.services.quantisation import Calibrated
 from lmviz.services.services import Services
 from lmviz.train.effect import Effect
-from lmviz.ui import state, worked
+from lmviz.ui import arithmetic_html, state
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, schemes
-from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, View
+from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, QuantisationView
 
 CODES = 2**8  # of what goes into a layer, in eight bits
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: QuantisationView) -> None:
     t = view.t
     st.markdown(t("quantisation.calibration.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -52,11 +52,11 @@ def section(services: Services, view: View) -> None:
         measuring.on(services, view)
 
 
-def _format(view: View) -> str:
+def _format(view: QuantisationView) -> str:
     return view.format if view.format in INTEGERS else INTEGERS[0]
 
 
-def _ranges(found: Calibrated, view: View) -> None:
+def _ranges(found: Calibrated, view: QuantisationView) -> None:
     t = view.t
     names, lows, highs = zip(*((name, one.low, one.high) for name, one in found.ranges.items()), strict=True)
     show(
@@ -76,7 +76,7 @@ def _ranges(found: Calibrated, view: View) -> None:
     )
 
 
-def _costs(found: Calibrated, weights: Effect, view: View) -> None:
+def _costs(found: Calibrated, weights: Effect, view: QuantisationView) -> None:
     """Loss with weights, activations, or both in few bits."""
     t, name = view.t, _format(view).upper()
     kinds = {
@@ -90,7 +90,7 @@ def _costs(found: Calibrated, weights: Effect, view: View) -> None:
         for kind, (loss, cost, same) in kinds.items()
     ]
     columns = ("in_few_bits", "loss", "costs", "same")
-    worked.table([t(f"quantisation.{column}") for column in columns], rows, 3)
+    arithmetic_html.table([t(f"quantisation.{column}") for column in columns], rows, 3)
 
 
 def _numbers(effect: Effect) -> tuple[float, float, float]:

@@ -8,13 +8,13 @@ from lmviz.errors import UserError
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.ui import state
-from lmviz.ui.quantisation.view import TEXT_LIMIT, View
+from lmviz.ui.quantisation.view import TEXT_LIMIT, QuantisationView
 from lmviz.ui.text import Translator
 
 DIGITS = 4  # of a loss
 
 
-def on(services: Services, view: View, model: Reference | None = None, trains: bool = False) -> None:
+def on(services: Services, view: QuantisationView, model: Reference | None = None, trains: bool = False) -> None:
     """What the numbers were measured on, and a door to another text."""
     t, found = view.t, services.quantisation.measured(model or view.model, view.text)
     trains_on_it = trains and not services.quantisation.has_texts(model or view.model)
@@ -24,13 +24,13 @@ def on(services: Services, view: View, model: Reference | None = None, trains: b
         choose(view)
 
 
-def choose(view: View) -> None:
+def choose(view: QuantisationView) -> None:
     """Another text to measure on."""
     with st.popover(view.t("quantisation.own_text"), icon=":material/edit_note:"):
         _box(view, "quantisation.own_text.help")
 
 
-def missing(services: Services, view: View) -> bool:
+def missing(services: Services, view: QuantisationView) -> bool:
     """Whether a text has to be typed, or another one, before anything can be measured: then there is a box for it."""
     if not view.text and not services.quantisation.has_texts(view.model):
         st.info(view.t("quantisation.own_text.missing"))
@@ -47,7 +47,7 @@ def missing(services: Services, view: View) -> bool:
     return False
 
 
-def _box(view: View, label: str) -> None:
+def _box(view: QuantisationView, label: str) -> None:
     st.text_area(view.t(label), max_chars=TEXT_LIMIT, height=200, **state.bound("text", trains=False))
 
 

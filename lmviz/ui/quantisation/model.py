@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from lmviz.explain import by_hand
 from lmviz.services.quantisation import Outcome
 from lmviz.services.services import Services
-from lmviz.ui import matrices, state, worked
+from lmviz.ui import arithmetic_html, matrices, state
 from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
-from lmviz.ui.quantisation.view import FORMATS, TEMPERATURES, TEXT_LIMIT, View
+from lmviz.ui.quantisation.view import FORMATS, TEMPERATURES, TEXT_LIMIT, QuantisationView
 from lmviz.ui.text import code, visible
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: QuantisationView) -> None:
     t = view.t
     st.markdown(t("quantisation.model.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -51,7 +51,7 @@ def section(services: Services, view: View) -> None:
     _texts(services, chosen, view, prompt)
 
 
-def _sentence(chosen: Outcome, view: View) -> None:
+def _sentence(chosen: Outcome, view: QuantisationView) -> None:
     """What the chosen format cost, in one line."""
     t, found = view.t, chosen.effect
     st.markdown(
@@ -68,7 +68,7 @@ def _sentence(chosen: Outcome, view: View) -> None:
         st.caption(t("quantisation.larger"))
 
 
-def _table(outcomes: list[Outcome], view: View) -> None:
+def _table(outcomes: list[Outcome], view: QuantisationView) -> None:
     t = view.t
     columns = ("format", "size", "loss", "change", "same")
     rows = [
@@ -81,10 +81,10 @@ def _table(outcomes: list[Outcome], view: View) -> None:
         )
         for name, one in zip(FORMATS, outcomes, strict=True)
     ]
-    worked.table([t(f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
+    arithmetic_html.table([t(f"quantisation.{name}") for name in columns], rows, FORMATS.index(view.format))
 
 
-def _prompt(services: Services, view: View) -> str:
+def _prompt(services: Services, view: QuantisationView) -> str:
     """What both models read, and how they write on."""
     t = view.t
     prompt = services.models.first_prompt(view.model) if view.prompt is None else view.prompt
@@ -95,7 +95,7 @@ def _prompt(services: Services, view: View) -> str:
     return prompt
 
 
-def _logits(services: Services, chosen: Outcome, view: View, prompt: str) -> None:
+def _logits(services: Services, chosen: Outcome, view: QuantisationView, prompt: str) -> None:
     """The scores of all next tokens, before and after, the likeliest first."""
     checkpoints = (chosen.before, chosen.quantised.checkpoint)
     before, after = (services.quantisation.next_logits(checkpoint, prompt) for checkpoint in checkpoints)
@@ -114,7 +114,9 @@ def _logits(services: Services, chosen: Outcome, view: View, prompt: str) -> Non
     _worked_out(services, chosen, view, prompt, best)
 
 
-def _worked_out(services: Services, chosen: Outcome, view: View, prompt: str, best: NDArray[np.intp]) -> None:
+def _worked_out(
+    services: Services, chosen: Outcome, view: QuantisationView, prompt: str, best: NDArray[np.intp]
+) -> None:
     """Both scores of the token that was clicked, and their difference."""
     t = view.t
     if view.logit is None or view.logit[1] >= len(best):
@@ -128,10 +130,10 @@ def _worked_out(services: Services, chosen: Outcome, view: View, prompt: str, be
     st.markdown(t("quantisation.logit", token=code(visible(chosen.before.tokenizer.piece(id)))))
     change = by_hand.total([after.value, -before.value])
     lines = [("FP32", before), (view.format.upper(), after), (t("quantisation.difference"), change)]
-    worked.lines(lines, t)
+    arithmetic_html.lines(lines, t)
 
 
-def _texts(services: Services, chosen: Outcome, view: View, prompt: str) -> None:
+def _texts(services: Services, chosen: Outcome, view: QuantisationView, prompt: str) -> None:
     """The same prompt, the same random numbers: what each model writes."""
     t = view.t
     before, after = (
@@ -142,4 +144,4 @@ def _texts(services: Services, chosen: Outcome, view: View, prompt: str) -> None
         (visible(old), visible(new), t("quantisation.same_text" if old == new else "quantisation.other_text"))
         for old, new in zip(before, after, strict=True)
     ]
-    worked.table(["FP32", view.format.upper(), ""], rows)
+    arithmetic_html.table(["FP32", view.format.upper(), ""], rows)

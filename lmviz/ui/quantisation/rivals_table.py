@@ -10,15 +10,15 @@ from lmviz.quantise.scheme import Scheme
 from lmviz.registry.reference import Reference
 from lmviz.services.quantisation import Rival
 from lmviz.services.services import Services
-from lmviz.ui import worked
+from lmviz.ui import arithmetic_html
 from lmviz.ui.quantisation import measuring
-from lmviz.ui.quantisation.view import View
+from lmviz.ui.quantisation.view import QuantisationView
 from lmviz.ui.text import visible
 
 TEXTS = 3  # that each model writes
 
 
-def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: View) -> None:
+def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: QuantisationView) -> None:
     """How much of what rounding cost the training got back; of a run that began with a fresh model, what it came to."""
     t, losses = view.t, {one.kind: one.loss for one in rivals}
     details = {"format": scheme.format.upper(), "steps": t.integer(steps)}
@@ -32,7 +32,7 @@ def after(rivals: Sequence[Rival], scheme: Scheme, steps: int, view: View) -> No
     st.markdown(t(f"quantisation.aware.after.{outcome}", **details))
 
 
-def show(services: Services, rivals: Sequence[Rival], scheme: Scheme, view: View, model: Reference) -> None:
+def show(services: Services, rivals: Sequence[Rival], scheme: Scheme, view: QuantisationView, model: Reference) -> None:
     """Each model: its size, its loss, and what it writes."""
     t = view.t
     prompt = services.models.first_prompt(model) if view.prompt is None else view.prompt
@@ -53,4 +53,4 @@ def show(services: Services, rivals: Sequence[Rival], scheme: Scheme, view: View
     columns = ("which", "bytes", "loss", "writes")
     small = [row for row, one in enumerate(rivals) if one.kind not in ("fp32", "trained")]
     best = min(small, key=lambda row: rivals[row].loss)
-    worked.table([t(f"quantisation.{column}") for column in columns], rows, best)
+    arithmetic_html.table([t(f"quantisation.{column}") for column in columns], rows, best)

@@ -9,11 +9,11 @@ import streamlit as st
 
 from lmviz.quantise.scheme import Scheme
 from lmviz.ui import shell, state, widgets
-from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, View
+from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, QuantisationView
 from lmviz.ui.text import Translator
 
 
-def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **and_then: Any) -> None:
+def choose(view: QuantisationView, formats: tuple[str, ...] = FORMATS, keep: bool = True, **and_then: Any) -> None:
     """The choices of this page. `and_then` lets go of what depends on them."""
     t = view.t
     scheme = view.scheme_of(view.format if view.format in formats else formats[0])
@@ -34,7 +34,7 @@ def choose(view: View, formats: tuple[str, ...] = FORMATS, keep: bool = True, **
         )
 
 
-def note(view: View) -> None:
+def note(view: QuantisationView) -> None:
     """Where only whole numbers can be chosen: what became of another choice."""
     if view.format not in INTEGERS:
         details = {"format": view.format.upper(), "shown": INTEGERS[0].upper()}

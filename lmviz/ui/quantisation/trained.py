@@ -15,16 +15,15 @@ from lmviz.train.texts import PRESETS
 from lmviz.ui import shell, state
 from lmviz.ui.choices import one_of
 from lmviz.ui.quantisation import measuring, rivals_table
-from lmviz.ui.quantisation.view import View
+from lmviz.ui.quantisation.view import QuantisationView
 from lmviz.ui.text import Translator
 from lmviz.ui.training import owner
-from lmviz.ui.training.view import OWN
-from lmviz.ui.training.view import View as Training
+from lmviz.ui.training.view import OWN, TrainingView
 
-BEAT = 1.0  # seconds between two looks at a twin that trains
+REDRAW_SECONDS = 1.0  # seconds between two looks at a twin that trains
 
 
-def choose(runs: Mapping[str, Run], view: View) -> None:
+def choose(runs: Mapping[str, Run], view: QuantisationView) -> None:
     """A training here, or one of the training page."""
     names = {"": view.t("quantisation.run.here")}
     names |= {run.id: f"{run.name} · {run.recipe.quantisation.format.upper()}" for run in runs.values()}
@@ -32,7 +31,7 @@ def choose(runs: Mapping[str, Run], view: View) -> None:
     one_of(label, names, view.run, bound, label_visibility="collapsed", width=320)
 
 
-def plan(view: View, scheme: Scheme) -> Training:
+def plan(view: QuantisationView, scheme: Scheme) -> TrainingView:
     """The training page with the same choices filled in."""
     sample = str(view.model)
     known = next((name for name, one in PRESETS.items() if (one.sample, one.of) == (sample, "all")), OWN)
@@ -46,7 +45,7 @@ def plan(view: View, scheme: Scheme) -> Training:
         "training.warm_up": 0,
         "training.schedule": "cosine",
     }
-    return Training(
+    return TrainingView(
         lang=view.lang,
         data=view.model.run if isinstance(view.model, RunModel) else known,
         start=view.model,
@@ -54,12 +53,12 @@ def plan(view: View, scheme: Scheme) -> Training:
     )
 
 
-def section(services: Services, run: Run | None, view: View) -> None:
+def section(services: Services, run: Run | None, view: QuantisationView) -> None:
     if run is None:
         st.info(view.t("train.gone"))
         return
     trains = _trains(services.quantisation.twin(run))
-    st.fragment(_compared, run_every=BEAT if trains else None)(services, run, trains)
+    st.fragment(_compared, run_every=REDRAW_SECONDS if trains else None)(services, run, trains)
 
 
 def _trains(twin: Run | None) -> bool:
@@ -67,7 +66,7 @@ def _trains(twin: Run | None) -> bool:
 
 
 def _compared(services: Services, run: Run, trained: bool) -> None:
-    view = state.view(View)
+    view = state.view(QuantisationView)
     try:
         twin = services.quantisation.twin(run)
         if trained and not _trains(twin):
@@ -85,11 +84,11 @@ def _compared(services: Services, run: Run, trained: bool) -> None:
     rivals_table.show(services, rivals, run.recipe.quantisation, view, _model(services, run))
     with st.container(horizontal=True):
         beside = (twin.id,) if twin else ()
-        shell.link(view.t("quantisation.run.open"), Training(lang=view.lang, run=run.id, beside=beside), "training")
+        shell.link(view.t("quantisation.run.open"), TrainingView(lang=view.lang, run=run.id, beside=beside), "training")
     measuring.on(services, view, _model(services, run))
 
 
-def _missing(services: Services, run: Run, twin: Run | None, view: View) -> None:
+def _missing(services: Services, run: Run, twin: Run | None, view: QuantisationView) -> None:
     """The fair comparison is with a training that is as long and rounds only afterwards."""
     t = view.t
     if twin is None:

@@ -32,7 +32,7 @@ def _text(written: str) -> str:
 
 
 @dataclass(frozen=True)
-class View(Place):
+class QuantisationView(Place):
     """One visitor's place in the quantisation."""
 
     section: str = part("weight", choice(*SECTIONS))

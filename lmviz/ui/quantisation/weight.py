@@ -11,17 +11,17 @@ from lmviz.quantise.quantised import Quantised
 from lmviz.quantise.scheme import FLOATS
 from lmviz.quantise.working import error_map, float_bits, work_out
 from lmviz.services.services import Services
-from lmviz.ui import matrices, state, widgets, worked
+from lmviz.ui import arithmetic_html, matrices, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, schemes
-from lmviz.ui.quantisation.view import View
+from lmviz.ui.quantisation.view import QuantisationView
 
 HEIGHT = 290
 DIGITS = 4
 
 
-def section(services: Services, view: View) -> None:
+def section(services: Services, view: QuantisationView) -> None:
     st.markdown(view.t("quantisation.weight.say"))
     shapes = services.quantisation.weights(view.model)
     name = view.weight if view.weight in shapes else _first(list(shapes))
@@ -43,11 +43,11 @@ def _first(names: list[str]) -> str:
     return next((name for name in names if name.startswith("blocks.")), names[0])
 
 
-def _choose_weight(names: list[str], name: str, view: View) -> None:
+def _choose_weight(names: list[str], name: str, view: QuantisationView) -> None:
     widgets.selectbox(view.t("quantisation.weight.which"), names, width=215, **state.bound("weight", name, cell=(0, 0)))
 
 
-def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]) -> None:
+def _pictures(quantised: Quantised, name: str, view: QuantisationView, cell: tuple[int, int]) -> None:
     t, original, axes = view.t, quantised.original.numpy(), ("d_out", "d_in")
     given = [Matrix(original, "weight", axes, part="weight", pinned=cell)]
     if quantised.codes is not None:
@@ -60,18 +60,18 @@ def _pictures(quantised: Quantised, name: str, view: View, cell: tuple[int, int]
     matrices.show(given, t, key="weight", on_cell=lambda _, at: state.go(cell=at[-2:]), height=HEIGHT, together=True)
 
 
-def _worked_out(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+def _worked_out(quantised: Quantised, view: QuantisationView, cell: tuple[int, int]) -> None:
     if quantised.codes is None:
         _bits(quantised, view, cell)
     else:
         _codes(quantised, view, cell)
 
 
-def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+def _codes(quantised: Quantised, view: QuantisationView, cell: tuple[int, int]) -> None:
     t, found, scheme = view.t, work_out(quantised, cell), quantised.scheme
 
     def line(template: str, result: float, **numbers: float) -> str:
-        return worked.equation(t, template, result, DIGITS, **numbers).html
+        return arithmetic_html.equation(t, template, result, DIGITS, **numbers).html
 
     weight, scale, code, zero = found.weight, found.scale, found.code, found.zero_point
     if scheme.symmetric:
@@ -92,10 +92,10 @@ def _codes(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
         ("back", line("({code} − {zero}) × {scale}", found.restored, code=code, zero=zero, scale=scale)),
         ("error", line("{restored} − {weight}", found.error, restored=found.restored, weight=weight)),
     ]
-    worked.steps([(t(f"quantisation.step.{key}"), shown) for key, shown in lines])
+    arithmetic_html.steps([(t(f"quantisation.step.{key}"), shown) for key, shown in lines])
 
 
-def _bits(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+def _bits(quantised: Quantised, view: QuantisationView, cell: tuple[int, int]) -> None:
     """The same number in every format of floating point, bit by bit."""
     t, weight = view.t, float(quantised.original[cell])
     rows = []
@@ -105,11 +105,11 @@ def _bits(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
             f'<span class="{part}">{escape(getattr(bits, part))}</span>' for part in ("sign", "exponent", "fraction")
         )
         rows.append((name.upper(), f'<span class="bits">{parts}</span> = <b>{t.number(bits.value, 8)}</b>'))
-    worked.steps(rows)
+    arithmetic_html.steps(rows)
     st.caption(t("quantisation.bits.say"))
 
 
-def _number_line(quantised: Quantised, view: View, cell: tuple[int, int]) -> None:
+def _number_line(quantised: Quantised, view: QuantisationView, cell: tuple[int, int]) -> None:
     if quantised.codes is None:
         return
     t = view.t

@@ -12,7 +12,7 @@ from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import compared, other_run, request
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place, Scene
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 
 AHEAD: tuple[ButtonMove, ...] = (
     "over",
@@ -30,7 +30,7 @@ def debugger(services: Services) -> None:
     """The debugger. A step runs this function alone."""
     if state.take("whole", False):
         st.rerun()
-    view = state.view(View)
+    view = state.view(StepThroughView)
     try:
         run = services.models.record(request(services, view))
     except UserError as error:  # an edit that does not fit any more
@@ -59,6 +59,7 @@ def debugger(services: Services) -> None:
         words=component.words(view.t),
     )
     component.show(
-        whole, lambda event: events.on_event(services.models.record(request(services, state.view(View))), event)
+        whole,
+        lambda event: events.on_event(services.models.record(request(services, state.view(StepThroughView))), event),
     )
     state.write()

@@ -14,14 +14,14 @@ from lmviz.stages.breakpoints import Breakpoint, next_stop
 from lmviz.stages.navigation import Grain, Location
 from lmviz.stages.panels import panels_at
 from lmviz.ui import state
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
 LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
 
 
-def place(run: Recording, view: View) -> Location:
+def place(run: Recording, view: StepThroughView) -> Location:
     """The place that a view names; the beginning if this run has no such place."""
     if view.step in run.trace and view.step:
         grain: Grain = view.by  # type: ignore[assignment]
@@ -35,13 +35,13 @@ def on_event(run: Recording, event: Event) -> None:
     handle = _EVENTS.get(str(event.get("type")))
     if handle is not None:
         try:
-            state.replace_view(handle(run, state.view(View), event))
+            state.replace_view(handle(run, state.view(StepThroughView), event))
             state.keep("whole", event["type"] in _FOR_ALL)
         except (KeyError, ValueError, TypeError, IndexError, UserError):
             return
 
 
-def _stand(run: Recording, view: View, location: Location) -> View:
+def _moved_to(run: Recording, view: StepThroughView, location: Location) -> StepThroughView:
     step = run.navigator.step(location)
     line = run.navigator.outwards(location) if location.grain == "line" else -1
     return replace(view, step=step.address if step else "", by=location.grain, line=line)
@@ -50,38 +50,38 @@ def _stand(run: Recording, view: View, location: Location) -> View:
 # -- moving ----------------------------------------------------------------------------------------------------------
 
 
-def _move(run: Recording, view: View, event: Event) -> View:
+def _move(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     location = place(run, view)
     if event.get("play") and (found := next_stop(run.navigator, location, tuple(map(Breakpoint.parse, view.stops)))):
         onward = run.navigator.span(run.navigator.move(location, "over"))[1]
         if found[0].index <= onward:
-            return _run_on(run, view, event)
+            return _run_to_breakpoint(run, view, event)
     for _ in range(min(int(event.get("times", 1)), 200)):
         location = run.navigator.move(location, event["move"])
-    return _stand(run, view, location)
+    return _moved_to(run, view, location)
 
 
-def moved(run: Recording, view: View, move: str) -> View:
+def moved(run: Recording, view: StepThroughView, move: str) -> StepThroughView:
     """The view after one move."""
     return _move(run, view, {"move": move})
 
 
-def _grain(run: Recording, view: View, event: Event) -> View:
+def _grain(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     step = run.navigator.span(place(run, view))[1]
     if step < 0 and event["grain"] == "stage":
-        return _stand(run, view, Location())
-    return _stand(run, view, run.navigator.at(max(step, 0), event["grain"]))
+        return _moved_to(run, view, Location())
+    return _moved_to(run, view, run.navigator.at(max(step, 0), event["grain"]))
 
 
-def _stage(run: Recording, view: View, event: Event) -> View:
-    return _stand(run, view, Location("stage", range(len(run.navigator.stages))[int(event["index"])]))
+def _stage(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
+    return _moved_to(run, view, Location("stage", range(len(run.navigator.stages))[int(event["index"])]))
 
 
-def _call(run: Recording, view: View, event: Event) -> View:
-    return _stand(run, view, run.navigator.at(range(len(run.trace))[int(event["last"])], "line"))
+def _call(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
+    return _moved_to(run, view, run.navigator.at(range(len(run.trace))[int(event["last"])], "line"))
 
 
-def _run_on(run: Recording, view: View, event: Event) -> View:
+def _run_to_breakpoint(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """Run to the next breakpoint; stay if there is none ahead."""
     found = next_stop(run.navigator, place(run, view), tuple(map(Breakpoint.parse, view.stops)))
     if found is None:
@@ -91,24 +91,24 @@ def _run_on(run: Recording, view: View, event: Event) -> View:
     state.keep("stopped", f"● {stop}")
     if stop.kind in ("line", "stage"):
         location = run.navigator.at(location.index, stop.kind)
-    return _stand(run, view, location)
+    return _moved_to(run, view, location)
 
 
-def _stop(run: Recording, view: View, event: Event) -> View:
+def _stop(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """Set a breakpoint, or remove it."""
     stop = str(Breakpoint.parse(str(event["stop"])))
     return replace(view, stops=_toggled(view.stops, stop)[-STOPS:])
 
 
-def _focus(run: Recording, view: View, event: Event) -> View:
+def _focus(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, focus=range(len(run.tokens))[int(event["pos"])])
 
 
-def _head(run: Recording, view: View, event: Event) -> View:
+def _head(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, head=max(0, int(event["head"])))
 
 
-def _window(run: Recording, view: View, event: Event) -> View:
+def _window(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     windows = dict(state.remember("windows", {}))
     windows[str(event["address"])] = (max(0, int(event["row"])), max(0, int(event["col"])))
     state.keep("windows", windows)
@@ -118,28 +118,28 @@ def _window(run: Recording, view: View, event: Event) -> View:
 # -- asking ----------------------------------------------------------------------------------------------------------
 
 
-def _pin(run: Recording, view: View, event: Event) -> View:
+def _pin(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, cell=_cell(run, event), trail=())
 
 
-def _unpin(run: Recording, view: View, event: Event) -> View:
+def _unpin(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, cell=None, trail=())
 
 
-def _walk(run: Recording, view: View, event: Event) -> View:
+def _follow(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """Follow an operand to where it was made: a step's result, or a weight beside the step that uses it."""
     cell = _cell(run, event)
     trail = (*view.trail, view.cell) if view.cell is not None else view.trail
     return _go_to(run, replace(view, cell=cell, trail=trail[-TRAIL:]), cell[0])
 
 
-def _trail(run: Recording, view: View, event: Event) -> View:
+def _trail(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     index = range(len(view.trail))[int(event["index"])]
     cell = view.trail[index]
     return _go_to(run, replace(view, cell=cell, trail=view.trail[:index]), cell[0])
 
 
-def _go_to(run: Recording, view: View, address: str) -> View:
+def _go_to(run: Recording, view: StepThroughView, address: str) -> StepThroughView:
     """Stand where a tensor can be seen."""
     shown = panels_at(run.navigator, place(run, view))
     if any(panel.value.address == address for panel in shown):
@@ -149,25 +149,25 @@ def _go_to(run: Recording, view: View, address: str) -> View:
         stage = run.navigator.at(step, "stage")
         in_stage = any(panel.value.address == address and panel.is_result for panel in panels_at(run.navigator, stage))
         stays = stage == place(run, view)  # a number on the way to what is shown: its arithmetic is beside the picture
-        return _stand(run, view, stage if in_stage or stays else Location("op", step))
+        return _moved_to(run, view, stage if in_stage or stays else Location("op", step))
     asked = run.trace[view.trail[-1][0]] if view.trail and view.trail[-1][0] in run.trace else None
     users = [step for step in run.trace if any(value.address == address for value in step.inputs)]
     user = asked if asked in users else next(iter(users), None)
-    return _stand(run, view, Location("op", user.index)) if user is not None else view
+    return _moved_to(run, view, Location("op", user.index)) if user is not None else view
 
 
-def _watch(run: Recording, view: View, event: Event) -> View:
+def _watch(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, watch=_toggled(view.watch, _cell(run, event))[-WATCHES:])
 
 
-def _grad(run: Recording, view: View, event: Event) -> View:
+def _grad(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, grad=bool(event["grad"]))
 
 
 # -- changing --------------------------------------------------------------------------------------------------------
 
 
-def _edit(run: Recording, view: View, event: Event) -> View:
+def _edit(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """Another number in the place of one; a second edit of the same cell takes the place of the first."""
     address, cell = _cell(run, event)
     largest = LARGEST.get(getattr(run.trace.value(address), "dtype", ""), 0.0)
@@ -180,7 +180,7 @@ def _edit(run: Recording, view: View, event: Event) -> View:
     return replace(view, edits=(*others, new)[-EDITS:])
 
 
-def _head_off(run: Recording, view: View, event: Event) -> View:
+def _head_off(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     address, head = str(event["address"]), int(event["head"])
     value = run.trace.value(address)
     if value is None or "head" not in value.axes or not 0 <= head < value.shape[value.axes.index("head")]:
@@ -188,35 +188,35 @@ def _head_off(run: Recording, view: View, event: Event) -> View:
     return replace(view, edits=_toggled(view.edits, HeadOff(address, head)))
 
 
-def _undo(run: Recording, view: View, event: Event) -> View:
+def _undo(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     index = range(len(view.edits))[int(event["index"])]
     return replace(view, edits=view.edits[:index] + view.edits[index + 1 :])
 
 
-def _reset(run: Recording, view: View, event: Event) -> View:
+def _reset(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, edits=(), b_plain=False)
 
 
-def _compare_off(run: Recording, view: View, event: Event) -> View:
+def _compare_off(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, b_model=None, b_prompt="", b_plain=False)
 
 
-def _present(run: Recording, view: View, event: Event) -> View:
+def _present(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, present=not view.present)
 
 
-def _append(run: Recording, view: View, event: Event) -> View:
+def _append(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """The text with one token more: what a model that writes does."""
     tokenizer = run.checkpoint.tokenizer
     ids = [*tokenizer.encode(run.request.prompt).ids, range(run.checkpoint.config.d_vocab)[int(event["id"])]]
     return replace(view, prompt=tokenizer.decode(ids)[:PROMPT_LIMIT], focus=-1, cell=None, trail=(), target="")
 
 
-def _temperature(run: Recording, view: View, event: Event) -> View:
+def _temperature(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, temperature=min(10.0, max(0.01, float(event["temperature"]))))
 
 
-def _target(run: Recording, view: View, event: Event) -> View:
+def _target(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, target=str(event["target"])[:60])
 
 
@@ -234,19 +234,19 @@ def _cell(run: Recording, event: Event) -> tuple[str, tuple[int, ...]]:
 
 # what the rest of the page shows too
 _FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "present"))
-_EVENTS: dict[str, Callable[[Recording, View, Event], View]] = {
+_EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView]] = {
     "move": _move,
     "grain": _grain,
     "stage": _stage,
     "call": _call,
-    "run": _run_on,
+    "run": _run_to_breakpoint,
     "stop": _stop,
     "focus": _focus,
     "head": _head,
     "window": _window,
     "pin": _pin,
     "unpin": _unpin,
-    "walk": _walk,
+    "walk": _follow,
     "trail": _trail,
     "watch": _watch,
     "grad": _grad,

@@ -10,7 +10,7 @@ from lmviz.registry.recording import Recording
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
 
 Details = dict[str, str | int]  # what a sentence is filled in with
@@ -19,7 +19,7 @@ Details = dict[str, str | int]  # what a sentence is filled in with
 class Facts:
     """Facts about one stage of one run, for one focus token."""
 
-    def __init__(self, run: Recording, view: View, stage: Stage, pos: int) -> None:
+    def __init__(self, run: Recording, view: StepThroughView, stage: Stage, pos: int) -> None:
         self.run, self.view, self.stage, self.pos = run, view, stage, pos
         self.steps = run.trace[stage.first : stage.last + 1] if stage.first >= 0 else ()
 

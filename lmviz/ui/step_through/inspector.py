@@ -9,11 +9,11 @@ from lmviz.services.services import Services
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, plain_number
 from lmviz.trace.step import Cell, Value
 from lmviz.ui.arithmetic import line
+from lmviz.ui.arithmetic_html import equation
 from lmviz.ui.arithmetic_types import Line
 from lmviz.ui.pictures import parts
 from lmviz.ui.step_through.scene_types import Change, Inspection, Visited
-from lmviz.ui.step_through.view import View
-from lmviz.ui.worked import equation
+from lmviz.ui.step_through.view import StepThroughView
 
 _DOUBLE, _SINGLE = ("float64", "complex128"), ("float32", "complex64")
 TERMS_SENT = 64  # of a long sum, the largest by magnitude
@@ -21,7 +21,9 @@ TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
-def inspector(services: Services, run: Recording, view: View, other: Recording | None = None) -> Inspection | None:
+def inspector(
+    services: Services, run: Recording, view: StepThroughView, other: Recording | None = None
+) -> Inspection | None:
     """What is said about the pinned cell; None if no cell is pinned, or its tensor is not in this run."""
     if view.cell is None:
         return None
@@ -57,7 +59,7 @@ def inspector(services: Services, run: Recording, view: View, other: Recording |
     }
 
 
-def _lines(whys: list[Explanation], view: View) -> list[Line]:
+def _lines(whys: list[Explanation], view: StepThroughView) -> list[Line]:
     return [line(why, view.t, view.digits, TERMS_SHOWN, TERMS_SENT) for why in whys]
 
 
@@ -68,7 +70,7 @@ def _there(other: Recording, address: str, cell: Cell, gradient: bool) -> comple
     return None if array is None else plain_number(array[cell])
 
 
-def _change(view: View, here: complex, there: complex | None) -> Change | None:
+def _change(view: StepThroughView, here: complex, there: complex | None) -> Change | None:
     """The arithmetic of the difference; None for complex numbers, and where there is nothing to compare with."""
     if there is None or isinstance(here, complex) or isinstance(there, complex):
         return None

@@ -12,11 +12,11 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.ui import choices, shell, state
 from lmviz.ui.step_through import top
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import code, plain, shortened, visible
 
 
-def opened(services: Services, view: View) -> Recording | None:
+def opened(services: Services, view: StepThroughView) -> Recording | None:
     """The run that the view asks for, and what must be said about its input; None if there is none to show."""
     t = view.t
     try:
@@ -36,12 +36,12 @@ def opened(services: Services, view: View) -> Recording | None:
     return run
 
 
-def request(services: Services, view: View) -> Request:
+def request(services: Services, view: StepThroughView) -> Request:
     """What the view asks to be recorded."""
     return Request(view.model, top.prompt(services, view), view.target, view.temperature, view.edits, view.grad)
 
 
-def other_run(services: Services, view: View) -> Recording | None:
+def other_run(services: Services, view: StepThroughView) -> Recording | None:
     """The run to compare with: the one that was asked for, or the same without its edits.
 
     Raises:
@@ -56,7 +56,7 @@ def other_run(services: Services, view: View) -> Recording | None:
     return services.models.record(request(services, b))
 
 
-def compared(services: Services, view: View, other: Recording | None) -> str:
+def compared(services: Services, view: StepThroughView, other: Recording | None) -> str:
     """What the other run is, in a few words; empty if there is none."""
     t = view.t
     if not view.compares or other is None:

@@ -35,7 +35,7 @@ from lmviz.ui.step_through.scene_types import (
     Watched,
     Words,
 )
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, visible
 
 MOVES: tuple[ButtonMove, ...] = ("first", "back", "over", "into", "out", "last")
@@ -43,7 +43,7 @@ MOVES: tuple[ButtonMove, ...] = ("first", "back", "over", "into", "out", "last")
 
 def scene(
     run: Recording,
-    view: View,
+    view: StepThroughView,
     location: Location,
     windows: tensors.Windows,
     pinned: Inspection | None = None,
@@ -92,13 +92,13 @@ def _renamed(found: Inspection | None, picture: Picture) -> Inspection | None:
     return renamed
 
 
-def focus_position(run: Recording, view: View) -> int:
+def focus_position(run: Recording, view: StepThroughView) -> int:
     """The focus token's position; the last token if none was chosen, or it is not there any more."""
     last = len(run.tokens) - 1
     return view.focus if 0 <= view.focus <= last else last
 
 
-def _lit(run: Recording, view: View, location: Location, step: Step | None) -> Step | None:
+def _lit(run: Recording, view: StepThroughView, location: Location, step: Step | None) -> Step | None:
     """The step whose line is lit: that of the pinned cell, where it is of this place; else the place's own."""
     if step is None or view.cell is None or view.cell[0] not in run.trace:
         return step
@@ -107,7 +107,9 @@ def _lit(run: Recording, view: View, location: Location, step: Step | None) -> S
     return pinned if first <= pinned.index <= last else step
 
 
-def _source(run: Recording, view: View, lit: Step | None, own: Step | None, location: Location) -> Source | None:
+def _source(
+    run: Recording, view: StepThroughView, lit: Step | None, own: Step | None, location: Location
+) -> Source | None:
     if lit is None:
         return None
     if _level(run) is not None:
@@ -131,7 +133,7 @@ def _span(run: Recording, location: Location, step: Step) -> SourceSpan:
 # -- the map and the tokens ------------------------------------------------------------------------------------------
 
 
-def stage_map(run: Recording, view: View, here: Stage) -> list[StageStop]:
+def stage_map(run: Recording, view: StepThroughView, here: Stage) -> list[StageStop]:
     """All stages in order, with the shape of what each makes."""
     shown: list[StageStop] = []
     for stage in run.navigator.stages:
@@ -158,7 +160,7 @@ def token_row(run: Recording, pos: int) -> list[Token]:
     ]
 
 
-def edit_chips(view: View) -> list[EditChip]:
+def edit_chips(view: StepThroughView) -> list[EditChip]:
     """What was changed by hand, to be seen at all times and taken back one by one."""
     chips: list[EditChip] = []
     for edit in view.edits:
@@ -171,7 +173,7 @@ def edit_chips(view: View) -> list[EditChip]:
     return chips
 
 
-def watched(run: Recording, view: View) -> list[Watched]:
+def watched(run: Recording, view: StepThroughView) -> list[Watched]:
     """The watched cells with their values in this run; none where the run lacks the cell."""
     shown: list[Watched] = []
     for address, cell in view.watch:
@@ -186,7 +188,7 @@ def watched(run: Recording, view: View) -> list[Watched]:
 
 def _picture(
     run: Recording,
-    view: View,
+    view: StepThroughView,
     location: Location,
     stage: Stage,
     pos: int,
@@ -209,7 +211,7 @@ def _picture(
 _UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what was computed
 
 
-def say(run: Recording, view: View, location: Location, stage: Stage, step: Step | None, pos: int) -> Words:
+def say(run: Recording, view: StepThroughView, location: Location, stage: Stage, step: Step | None, pos: int) -> Words:
     """Title, sentences and formula of a place."""
     t = view.t
     title = t(f"stage.{stage.kind}.title")
@@ -254,7 +256,7 @@ def of_architecture(t: Translator, key: str, record: Architecture[Any] | None) -
     return own if t.has(own) else key
 
 
-def strip(run: Recording, view: View, stage: Stage) -> list[Check]:
+def strip(run: Recording, view: StepThroughView, stage: Stage) -> list[Check]:
     """The invariants of the stage, with what was measured."""
     return [
         {
@@ -266,12 +268,12 @@ def strip(run: Recording, view: View, stage: Stage) -> list[Check]:
     ]
 
 
-def _measured(view: View, value: float) -> str:
+def _measured(view: StepThroughView, value: float) -> str:
     digits = 0 if math.isfinite(value) and value == int(value) and abs(value) != 1 else 1 if abs(value) < 1e-6 else 6
     return view.t.number(value, digits)
 
 
-def bar(run: Recording, view: View, location: Location, stopped: str) -> Bar:
+def bar(run: Recording, view: StepThroughView, location: Location, stopped: str) -> Bar:
     count = run.navigator.count(location.grain)
     return {
         "grain": location.grain,

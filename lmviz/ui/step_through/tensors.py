@@ -29,7 +29,7 @@ from lmviz.ui.pictures import (
     window_of,
     window_start,
 )
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
 
 _ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
@@ -38,7 +38,13 @@ Windows = dict[str, tuple[int, int]]
 
 
 def tensors(
-    run: Recording, view: View, location: Location, stage: Stage, pos: int, windows: Windows, other: Recording | None
+    run: Recording,
+    view: StepThroughView,
+    location: Location,
+    stage: Stage,
+    pos: int,
+    windows: Windows,
+    other: Recording | None,
 ) -> list[TensorPanel]:
     """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
     frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.navigator, location)]
@@ -89,7 +95,7 @@ class _Frame:
         self,
         panel: Panel,
         run: Recording,
-        view: View,
+        view: StepThroughView,
         pos: int,
         windows: Windows,
         beside: _Frame | None = None,  # shows the same window as this one
@@ -145,14 +151,16 @@ class _Frame:
         )
 
 
-def _cells(value: Value, view: View) -> Array:
+def _cells(value: Value, view: StepThroughView) -> Array:
     if view.grad:
         grad = value.grad
         return np.zeros(value.shape, dtype=np.float32) if grad is None else drawable(grad)
     return drawable(value.array)
 
 
-def _window(value: Value, lead: tuple[int, ...], grid: Array, pos: int, view: View, windows: Windows) -> Slice:
+def _window(
+    value: Value, lead: tuple[int, ...], grid: Array, pos: int, view: StepThroughView, windows: Windows
+) -> Slice:
     """Which cells of a large tensor are shown: those chosen by hand, else the pinned cell's, else the focus token's."""
     rows, cols = grid.shape
     row_axis = value.axes[-2] if len(value.axes) >= 2 else ""
@@ -165,7 +173,7 @@ def _window(value: Value, lead: tuple[int, ...], grid: Array, pos: int, view: Vi
     return Slice(lead, window_start(min(row, rows - 1), rows), window_start(min(col, cols - 1), cols))
 
 
-def _pinned(value: Value, run: Recording, place: Slice, view: View) -> list[int] | None:
+def _pinned(value: Value, run: Recording, place: Slice, view: StepThroughView) -> list[int] | None:
     """Row and column of the pinned cell, if it is in this slice, or in what this tensor was before it was masked."""
     if view.cell is None or len(view.cell[1]) != len(value.shape):
         return None

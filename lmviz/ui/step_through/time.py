@@ -10,13 +10,13 @@ from lmviz.errors import UserError
 from lmviz.registry.run import RunModel, RunStep
 from lmviz.services.services import Services
 from lmviz.ui import state, widgets
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 
-BEAT = 1.2  # seconds that each time stays while it plays
+REDRAW_SECONDS = 1.2  # seconds that each time stays while it plays
 PLAYING = "time.playing"
 
 
-def slider(services: Services, view: View) -> None:
+def slider(services: Services, view: StepThroughView) -> None:
     """Under the top row, for a run's model: its checkpoints, or the texts of a training step's batch."""
     with suppress(UserError):  # the page says it where it opens the model
         match view.model:
@@ -26,13 +26,13 @@ def slider(services: Services, view: View) -> None:
                 _texts(services, view, run, step, row)
 
 
-def _times(services: Services, view: View, run: str, step: int) -> None:
+def _times(services: Services, view: StepThroughView, run: str, step: int) -> None:
     t = view.t
     steps = [stop.step for stop in services.models.runs.stops(run)]
     if step not in steps or len(steps) < 2:
         return
     if state.remember(PLAYING, False):
-        st.fragment(_beat, run_every=BEAT)(services, run, steps)
+        st.fragment(_next_time, run_every=REDRAW_SECONDS)(services, run, steps)
     with st.container(horizontal=True, vertical_alignment="center", key="times"):
         playing = bool(state.remember(PLAYING, False))
         st.button(
@@ -72,7 +72,7 @@ def _compare(run: str, step: int) -> None:
     state.go(b_model=None if step < 0 else RunModel(run, step))
 
 
-def _b_step(view: View, run: str) -> int:
+def _b_step(view: StepThroughView, run: str) -> int:
     other = view.b_model
     return other.step if isinstance(other, RunModel) and other.run == run else -1
 
@@ -85,11 +85,11 @@ def _toggle(run: str, steps: list[int], step: int) -> None:
         _go(run, steps[0])
 
 
-def _beat(services: Services, run: str, steps: list[int]) -> None:
+def _next_time(services: Services, run: str, steps: list[int]) -> None:
     """Called again and again while time plays: go on to the next checkpoint, and stop at the last."""
     if state.take("time.fresh", False):
         return
-    model = state.view(View).model
+    model = state.view(StepThroughView).model
     later = [step for step in steps if isinstance(model, RunModel) and model.run == run and step > model.step]
     if not later:
         state.keep(PLAYING, False)
@@ -99,7 +99,7 @@ def _beat(services: Services, run: str, steps: list[int]) -> None:
     st.rerun()
 
 
-def _texts(services: Services, view: View, run: str, step: int, row: int) -> None:
+def _texts(services: Services, view: StepThroughView, run: str, step: int, row: int) -> None:
     """Which text of the batch is followed."""
     n_texts = len(services.training.before(run, step).batch)
     if n_texts < 2:

@@ -13,13 +13,13 @@ from lmviz.services.services import Services
 from lmviz.stages.breakpoints import Breakpoint
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, foreign
 
 _STOP_KINDS = ("stage", "address", "nan", "above", "entropy")
 
 
-def compare(services: Services, view: View) -> None:
+def compare(services: Services, view: StepThroughView) -> None:
     """What is different about B."""
     t = view.t
     st.caption(t("compare.help"))
@@ -43,7 +43,7 @@ def compare(services: Services, view: View) -> None:
         )
 
 
-def breakpoints(view: View) -> None:
+def breakpoints(view: StepThroughView) -> None:
     """The breakpoints that are set, and a form for another."""
     t = view.t
     st.caption(t("stops.help"))
@@ -52,7 +52,7 @@ def breakpoints(view: View) -> None:
             f"● {code(stop)} ×",
             key=f"stop {stop}",
             help=t("stops.remove", stop=code(stop)),
-            on_click=lambda stop=stop: state.go(stops=tuple(s for s in state.view(View).stops if s != stop)),
+            on_click=lambda stop=stop: state.go(stops=tuple(s for s in state.view(StepThroughView).stops if s != stop)),
         )
     kind = widgets.selectbox(
         t("stops.kind"),
@@ -77,7 +77,7 @@ def breakpoints(view: View) -> None:
         _add_stop(view, f"{kind} {argument}".strip())
 
 
-def _add_stop(view: View, written: str) -> None:
+def _add_stop(view: StepThroughView, written: str) -> None:
     try:
         stop = str(Breakpoint.parse(written.replace(",", ".")))
     except UserError as error:
@@ -87,7 +87,7 @@ def _add_stop(view: View, written: str) -> None:
     st.rerun()
 
 
-def settings(view: View) -> None:
+def settings(view: StepThroughView) -> None:
     """Digits, presenting, a model of one's own."""
     t = view.t
     st.session_state["digits"] = view.digits
@@ -118,7 +118,7 @@ def _open_own() -> None:
         open_model(folder)
 
 
-def ledger(run: Recording, view: View) -> None:
+def ledger(run: Recording, view: StepThroughView) -> None:
     """Every tensor of the run in order: address, axes, shape, type, range, size. A row is a door to its step."""
     t = view.t
     with st.expander(t("tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open") as shown:
@@ -162,7 +162,7 @@ def _written(columns: dict[str, list[Any]], t: Translator) -> Any:
     return style.format(lambda value: t.integer(value), subset=whole)
 
 
-def card(services: Services, run: Recording, view: View) -> None:
+def card(services: Services, run: Recording, view: StepThroughView) -> None:
     """The model's card, in the reader's language if it has one."""
     with st.expander(view.t("card.title"), icon=":material/description:", on_change="rerun", key="card_open") as shown:
         if not shown.open:  # what is not seen costs every step of the walk a few milliseconds in the browser

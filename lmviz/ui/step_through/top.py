@@ -14,20 +14,20 @@ from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.parts import WEIGHTS
 from lmviz.ui.step_through import tools
-from lmviz.ui.step_through.view import View
+from lmviz.ui.step_through.view import StepThroughView
 
 RUNS_LISTED = 5
-_FOR_A_ROOM = """
+_PRESENTATION = """
 header.stAppHeader, .st-key-top { display: none !important; }
 .stMainBlockContainer { padding-top: 0.8rem !important; }
 """
 
 
-def row(services: Services, view: View) -> None:
+def row(services: Services, view: StepThroughView) -> None:
     """Model, text, language, and what is compared, stopped at and set; nothing of it in front of a room."""
     t = view.t
     if view.present:
-        st.html(f"<style>{_FOR_A_ROOM}</style>")
+        st.html(f"<style>{_PRESENTATION}</style>")
         return
     opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
     models = choices.with_runs(services, t, RUNS_LISTED, without=opened)  # the slider has the other times
@@ -60,7 +60,7 @@ def row(services: Services, view: View) -> None:
         tools.settings(view)
 
 
-def prompt(services: Services, view: View) -> str:
+def prompt(services: Services, view: StepThroughView) -> str:
     """The text to read: the view's, or the model's own first one."""
     if view.prompt is not None:
         return view.prompt
@@ -72,6 +72,6 @@ def prompt(services: Services, view: View) -> str:
 
 def read(new: str) -> None:
     """Another text: what was pinned or edited at a position of the old one is let go; edited weights stay edited."""
-    view = state.view(View)
+    view = state.view(StepThroughView)
     weights = tuple(edit for edit in view.edits if isinstance(edit, HeadOff) or edit.address.endswith(WEIGHTS))
     state.go(prompt=new, focus=-1, cell=None, trail=(), edits=weights)

@@ -15,7 +15,7 @@ GRAINS = ("stage", "line", "op")
 
 
 @dataclass(frozen=True)
-class View(Place):
+class StepThroughView(Place):
     """One visitor's place in the step-through."""
 
     model: Reference = model_part("small-ever")

@@ -15,13 +15,13 @@ from lmviz.ui.choices import listed, model_name
 from lmviz.ui.text import Translator
 from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
-from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, View
+from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, TokenizerView
 
 NEEDS_TEXT = ("pieces", "compare", "trip")
 NEEDS_CORPUS = ("compare", "learn")
 
 
-def tokenizer_and_text(services: Services, view: View) -> None:
+def tokenizer_and_text(services: Services, view: TokenizerView) -> None:
     """The row of choices: only what the chosen way of looking needs."""
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
@@ -51,7 +51,7 @@ def _name(services: Services, t: Translator, name: str) -> str:
     return t(f"tokenizer.name.{name}") if is_a_word else model_name(services, t, read_reference(name))
 
 
-def _field(view: View, name: str, now: str, limit: int) -> None:
+def _field(view: TokenizerView, name: str, now: str, limit: int) -> None:
     key = f"tokenizer.{name}"
     st.session_state[key] = now
     st.text_area(
@@ -63,7 +63,7 @@ def _field(view: View, name: str, now: str, limit: int) -> None:
     )
 
 
-def _corpus(view: View) -> None:
+def _corpus(view: TokenizerView) -> None:
     _field(view, "corpus", view.source, CORPUS_LIMIT)
     st.number_input(
         view.t("tokenizer.merges"),
@@ -74,10 +74,10 @@ def _corpus(view: View) -> None:
     )
 
 
-def chosen(services: Services, view: View) -> tuple[Tokenizer, Vocabulary] | None:
+def chosen(services: Services, view: TokenizerView) -> tuple[Tokenizer, Vocabulary] | None:
     """The tokenizer that the view names; None while its file is still to come."""
     if view.tokenizer == FILE:
-        found = own.brought(services, view.t)
+        found = own.uploaded(services, view.t)
         return None if found is None else (found.tokenizer, found.vocabulary)
     if view.tokenizer == "bpe" and not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")

@@ -7,15 +7,15 @@ import streamlit as st
 from lmviz.services.services import Services
 from lmviz.services.tokenizers import LEARNED
 from lmviz.tokens.comparing import Cut, cuts
-from lmviz.ui import pieces, worked
+from lmviz.ui import arithmetic_html, pieces
 from lmviz.ui.text import Translator
 from lmviz.ui.tokenizer.cutting import boxes
-from lmviz.ui.tokenizer.view import View
+from lmviz.ui.tokenizer.view import TokenizerView
 
 SHOWN = 400  # pieces of each
 
 
-def side_by_side(services: Services, view: View) -> None:
+def side_by_side(services: Services, view: TokenizerView) -> None:
     t = view.t
     kinds = ("characters", "bpe", "words")
     assert set(kinds) == set(LEARNED)
@@ -38,7 +38,7 @@ def side_by_side(services: Services, view: View) -> None:
 def _facts(t: Translator, cut: Cut) -> str:
     """Its numbers."""
     n = len(cut.tokens)
-    line = worked.equation(t, "{n} × {ln}", cut.nats, 2, n=n, ln=cut.ln_d_vocab)
+    line = arithmetic_html.equation(t, "{n} × {ln}", cut.nats, 2, n=n, ln=cut.ln_d_vocab)
     return t(
         "tokenizer.facts",
         n=t.integer(n),

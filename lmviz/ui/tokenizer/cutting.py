@@ -11,10 +11,10 @@ from lmviz.ui import pieces, state
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer import choices
-from lmviz.ui.tokenizer.view import View
+from lmviz.ui.tokenizer.view import TokenizerView
 
 
-def pieces_of_text(services: Services, view: View) -> None:
+def pieces_of_text(services: Services, view: TokenizerView) -> None:
     t = view.t
     found = choices.chosen(services, view)
     if found is None:
@@ -27,7 +27,7 @@ def pieces_of_text(services: Services, view: View) -> None:
         boxes(tokens, vocabulary),
         t,
         "tokenizer.pieces",
-        lambda at: state.go(piece=None if state.view(View).piece == at else at),
+        lambda at: state.go(piece=None if state.view(TokenizerView).piece == at else at),
         view.piece,
         height=300,
         roomy=True,
@@ -56,7 +56,7 @@ def boxes(tokens: Tokens, vocabulary: Vocabulary) -> list[Piece]:
     return found
 
 
-def _about(view: View, tokens: Tokens, vocabulary: Vocabulary, at: int) -> None:
+def _about(view: TokenizerView, tokens: Tokens, vocabulary: Vocabulary, at: int) -> None:
     start, end = tokens.offsets[at]
     behind = vocabulary.bytes(tokens.ids[at])
     st.markdown(
@@ -81,7 +81,7 @@ def hexadecimal(behind: bytes) -> str:
     return " ".join(f"{byte:02x}" for byte in behind)
 
 
-def _all(view: View, tokens: Tokens, vocabulary: Vocabulary) -> None:
+def _all(view: TokenizerView, tokens: Tokens, vocabulary: Vocabulary) -> None:
     with st.expander(view.t("tokenizer.table"), icon=":material/table_rows:"):
         names = ("pos", "piece", "id", "offsets", "bytes")
         pos, piece, id, offsets, behind = (view.t(f"tokenizer.table.{name}") for name in names)

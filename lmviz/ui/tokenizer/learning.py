@@ -9,44 +9,44 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.tokens.learning import Learning
-from lmviz.ui import drawn, replay, state, worked
-from lmviz.ui.clicker import MOVES, walk
+from lmviz.ui import arithmetic_html, drawing, replay, state
+from lmviz.ui.move_buttons import MOVES, move_buttons
 from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer.pictures_types import CutWord, CutWords, Pair, Pairs
-from lmviz.ui.tokenizer.view import MOST_MERGES, View
+from lmviz.ui.tokenizer.view import MOST_MERGES, TokenizerView
 
 PAIRS = 12  # shown of all pairs
 LONGEST_SHOWN = 24  # characters of one of its words
-HOMES = 6  # words, of those that have a pair
+WORDS_SHOWN = 6  # words, of those that have a pair
 WORD_LIMIT = 60  # characters
 WORDS = 160  # shown of the text
 LONGEST_WORD = 400  # tokens shown of one of them
 
 
-def merge_by_merge(services: Services, view: View) -> None:
+def merge_by_merge(services: Services, view: TokenizerView) -> None:
     """A step redraws only this part."""
     if not view.source.strip():
         raise UserError("There is nothing to learn from: type a text.")
     live = services.tokenizers.learning(view.source, MOST_MERGES)
-    replay.made(live, view.t, "learning", lambda found: st.fragment(_state)(found[-1].learned()), whole=True)
+    replay.with_progress(live, view.t, "learning", lambda found: st.fragment(_state)(found[-1].learned()), whole=True)
 
 
 def _state(learning: Learning) -> None:
-    view = state.view(View)
+    view = state.view(TokenizerView)
     t = view.t
     last = len(learning.merges)
     at = min(view.at, last)
     where = t("tokenizer.at", at=t.integer(at), last=t.integer(last))
     labels = {name: t(f"tokenizer.move.{name}") for name in MOVES}
-    walk("tokenizer.move", labels, at, last, where, lambda to: state.go(at=to, pair=None))
+    move_buttons("tokenizer.move", labels, at, last, where, lambda to: state.go(at=to, pair=None))
     left, right = st.columns([1, 1.9], gap="large")
     with left:
         st.markdown(_next_sentence(view, learning, at))
         content: Pairs = {"pairs": _pairs(learning, at), "asked": view.pair}
-        drawn.show("tokenizer/pairs", content, t, "tokenizer.pairs", _asked)
+        drawing.show("tokenizer/pairs", content, t, "tokenizer.pairs", _asked)
     with right:
         st.markdown(_done_sentence(view, learning, at))
-        drawn.show("tokenizer/words", _words(learning, at), t, "tokenizer.words")
+        drawing.show("tokenizer/words", _words(learning, at), t, "tokenizer.words")
         _new_word(view, learning, at)
         _where_from(view, learning, at)
 
@@ -63,12 +63,12 @@ def _pairs(learning: Learning, at: int) -> list[Pair]:
     ]
 
 
-def _asked(event: drawn.Event) -> None:
+def _asked(event: drawing.Event) -> None:
     if isinstance(event.get("pair"), int) and 0 <= event["pair"] < PAIRS:
-        state.go(pair=None if state.view(View).pair == event["pair"] else event["pair"])
+        state.go(pair=None if state.view(TokenizerView).pair == event["pair"] else event["pair"])
 
 
-def _where_from(view: View, learning: Learning, at: int) -> None:
+def _where_from(view: TokenizerView, learning: Learning, at: int) -> None:
     """The count of the pair that is asked for: for each word, how often it has the pair, times how often it stands in
     the text."""
     t = view.t
@@ -80,10 +80,10 @@ def _where_from(view: View, learning: Learning, at: int) -> None:
     homes = learning.homes(pair, at)
     left, right = (code(_shown(learning, id)) for id in pair)
     st.markdown(t("tokenizer.pair.count", left=left, right=right))
-    rows = [(_whole(learning, word), f"{times} × {frequency}") for word, times, frequency in homes[:HOMES]]
-    if rest := [times * frequency for _, times, frequency in homes[HOMES:]]:
+    rows = [(_whole(learning, word), f"{times} × {frequency}") for word, times, frequency in homes[:WORDS_SHOWN]]
+    if rest := [times * frequency for _, times, frequency in homes[WORDS_SHOWN:]]:
         rows.append((t("tokenizer.pair.rest", n=t.integer(len(rest))), str(sum(rest))))
-    worked.steps([*rows, ("=", f"<b>{t.integer(count)}</b>")])
+    arithmetic_html.steps([*rows, ("=", f"<b>{t.integer(count)}</b>")])
 
 
 def _whole(learning: Learning, word: int) -> str:
@@ -101,7 +101,7 @@ def _words(learning: Learning, at: int) -> CutWords:
     return {"text": words, "more": max(0, len(learning.order) - WORDS)}
 
 
-def _new_word(view: View, learning: Learning, at: int) -> None:
+def _new_word(view: TokenizerView, learning: Learning, at: int) -> None:
     """A word of the visitor's own, cut by what is learned so far: merge after merge, the oldest first."""
     t = view.t
     st.text_input(
@@ -121,7 +121,7 @@ def _new_word(view: View, learning: Learning, at: int) -> None:
         for ids, pair in steps
     ]
     content: CutWords = {"text": words, "more": 0}
-    drawn.show("tokenizer/words", content, t, "tokenizer.new_word_cut")
+    drawing.show("tokenizer/words", content, t, "tokenizer.new_word_cut")
 
 
 def _next_merge(ids: Sequence[int], pair: tuple[int, int] | None) -> list[tuple[int, bool]]:
@@ -133,7 +133,7 @@ def _next_merge(ids: Sequence[int], pair: tuple[int, int] | None) -> list[tuple[
     return [(id, i in merging) for i, id in enumerate(ids)]
 
 
-def _next_sentence(view: View, learning: Learning, at: int) -> str:
+def _next_sentence(view: TokenizerView, learning: Learning, at: int) -> str:
     t = view.t
     pairs = learning.pairs(at)
     if not pairs:
@@ -151,7 +151,7 @@ def _next_sentence(view: View, learning: Learning, at: int) -> str:
     )
 
 
-def _done_sentence(view: View, learning: Learning, at: int) -> str:
+def _done_sentence(view: TokenizerView, learning: Learning, at: int) -> str:
     t = view.t
     facts = t(
         "tokenizer.learning_facts",

@@ -6,7 +6,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.services.services import Services
-from lmviz.services.tokenizers import FILES, Brought
+from lmviz.services.tokenizers import FILES, UploadedTokenizer
 from lmviz.ui import state
 from lmviz.ui.text import Translator
 
@@ -27,7 +27,7 @@ def upload(t: Translator, key: str) -> None:
         state.keep(_KEPT, {one.name if one.name in FILES else FILES[0]: one.getvalue() for one in found})
 
 
-def brought(services: Services, t: Translator) -> Brought | None:
+def uploaded(services: Services, t: Translator) -> UploadedTokenizer | None:
     """The tokenizer in the files; None, and a word on what to do, while there is none."""
     files = state.remember(_KEPT, {})
     if not files:

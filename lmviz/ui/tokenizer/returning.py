@@ -9,10 +9,10 @@ from lmviz.tokens.round_trip import Span, round_trip
 from lmviz.ui import pieces
 from lmviz.ui.pieces import Piece
 from lmviz.ui.tokenizer import choices
-from lmviz.ui.tokenizer.view import View
+from lmviz.ui.tokenizer.view import TokenizerView
 
 
-def there_and_back(services: Services, view: View) -> None:
+def there_and_back(services: Services, view: TokenizerView) -> None:
     t = view.t
     found = choices.chosen(services, view)
     if found is None:

@@ -31,7 +31,7 @@ CASES = ("", "lower", "capital", "upper", "mixed", "none")
 
 
 @dataclass(frozen=True)
-class View(Place):
+class TokenizerView(Place):
     """One visitor's place on the tokenizer page."""
 
     tab: str = part("pieces", choice(*TABS))

@@ -7,20 +7,20 @@ import streamlit as st
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.services.services import Services
 from lmviz.tokens.analysis import KINDS, Analysis, variants
-from lmviz.ui import drawn, pieces, state, widgets
+from lmviz.ui import drawing, pieces, state, widgets
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import visible
 from lmviz.ui.tokenizer import choices
 from lmviz.ui.tokenizer.cutting import hexadecimal
 from lmviz.ui.tokenizer.pictures_types import Kind, Kinds, Variant, Variants
-from lmviz.ui.tokenizer.view import CASES, View
+from lmviz.ui.tokenizer.view import CASES, TokenizerView
 
 ROWS = 500  # of the list at once
 LONGEST = 24
 WORD_LIMIT = 60
 
 
-def taken_apart(services: Services, view: View) -> None:
+def taken_apart(services: Services, view: TokenizerView) -> None:
     found = choices.chosen(services, view)
     if found is None:
         return
@@ -34,7 +34,7 @@ def taken_apart(services: Services, view: View) -> None:
         _list(view, analysis)
 
 
-def _kinds(view: View, analysis: Analysis) -> None:
+def _kinds(view: TokenizerView, analysis: Analysis) -> None:
     """How many of each kind; a click chooses one."""
     t = view.t
     total = len(analysis.texts)
@@ -45,16 +45,16 @@ def _kinds(view: View, analysis: Analysis) -> None:
         if count
     ]
 
-    def choose(event: drawn.Event) -> None:
+    def choose(event: drawing.Event) -> None:
         kind = str(event.get("name"))
         if any(row["name"] == kind for row in rows):
-            state.go(kind="" if state.view(View).kind == kind else kind)
+            state.go(kind="" if state.view(TokenizerView).kind == kind else kind)
 
     content: Kinds = {"rows": rows, "chosen": view.kind, "total": total}
-    drawn.show("tokenizer/kinds", content, t, "tokenizer.kinds", choose)
+    drawing.show("tokenizer/kinds", content, t, "tokenizer.kinds", choose)
 
 
-def _list(view: View, analysis: Analysis) -> None:
+def _list(view: TokenizerView, analysis: Analysis) -> None:
     """The tokens of the chosen kind, case and spelling."""
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -93,7 +93,7 @@ def _list(view: View, analysis: Analysis) -> None:
         st.caption(t("tokenizer.first_rows", n=t.integer(ROWS)))
 
 
-def _capitals(view: View, analysis: Analysis) -> None:
+def _capitals(view: TokenizerView, analysis: Analysis) -> None:
     """Tokens all in capitals, by their number of letters."""
     found = analysis.capitals_by_length(view.kind or None)
     if found:
@@ -101,7 +101,7 @@ def _capitals(view: View, analysis: Analysis) -> None:
         st.markdown(view.t("tokenizer.capitals", counts=counts))
 
 
-def _word(view: View, tokenizer: Tokenizer) -> None:
+def _word(view: TokenizerView, tokenizer: Tokenizer) -> None:
     """One word in small and capital letters, after a space, with signs around it."""
     t = view.t
     st.markdown(f"**{t('tokenizer.word')}**")
@@ -125,4 +125,4 @@ def _word(view: View, tokenizer: Tokenizer) -> None:
         for variant in variants(tokenizer, word)
     ]
     content: Variants = {"rows": rows}
-    drawn.show("tokenizer/variants", content, t, "tokenizer.variants")
+    drawing.show("tokenizer/variants", content, t, "tokenizer.variants")

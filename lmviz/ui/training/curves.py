@@ -19,7 +19,7 @@ from lmviz.train.store.series import Series, jump_of, means, thinned
 from lmviz.ui import shell, state
 from lmviz.ui.text import Translator
 from lmviz.ui.training import charts
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
 POINTS = 160  # of one curve, that leave the server
 MEASURED_POINTS = 60
@@ -30,10 +30,10 @@ WRITTEN = {"uniform": "end", "unigram": "under", "bigram": "end", "floor": "over
 HIGH, FAR = 2.0, 8.0  # times the loss that is expected at most: worth a sentence; too far for a plain axis
 LABEL = 20  # pixels that a label of a line needs for itself
 LOWEST = 270  # pixels of a chart between its edges, on the smallest window
-ROOM = 1.16  # above the highest of what the chart must show
+HEADROOM = 1.16  # above the highest of what the chart must show
 
 
-def loss(services: Services, view: View, run: Run) -> None:
+def loss(services: Services, view: TrainingView, run: Run) -> None:
     """Training and held-out loss of the run, and of those beside it, with what counting alone would reach."""
     t = view.t
     shown = [run, *_others(services, view)]
@@ -68,7 +68,7 @@ def loss(services: Services, view: View, run: Run) -> None:
 def _domain(nats: list[float], expected: list[float], log: bool) -> tuple[float, float]:
     """The lowest and the highest loss of the axis: room for what is expected of a training, and for what came."""
     finite = [value for value in nats if math.isfinite(value)]
-    top = ROOM * max(expected, default=1.0)
+    top = HEADROOM * max(expected, default=1.0)
     highest = max(finite, default=0.0)
     if highest > top:
         top = _above(highest)
@@ -92,7 +92,7 @@ def _apart(lines: Mapping[str, float], nats: tuple[float, float], log: bool) -> 
     return set(kept)
 
 
-def is_log(services: Services, view: View, run: Run) -> bool:
+def is_log(services: Services, view: TrainingView, run: Run) -> bool:
     """Whether the axis is logarithmic: as chosen, or because the loss went far above where it began."""
     if view.log is not None:
         return view.log
@@ -107,7 +107,7 @@ def _expected(run: Run, numbers: Any) -> float:
     return max(float(numbers[0]), guessing)
 
 
-def jump(services: Services, view: View, run: Run) -> None:
+def jump(services: Services, view: TrainingView, run: Run) -> None:
     """At which step the loss left what it had reached, if it did."""
     t = view.t
     found = series(services, run, "loss", POINTS)
@@ -155,7 +155,7 @@ def _add(
     table["label"] += [label] * len(steps)
 
 
-def _others(services: Services, view: View) -> Iterator[Run]:
+def _others(services: Services, view: TrainingView) -> Iterator[Run]:
     for name in view.beside:
         try:
             if name != view.run:
@@ -186,14 +186,14 @@ def _above(nats: float) -> float:
 
 def all_curves(services: Services) -> None:
     """Everything else that is measured: small charts."""
-    view = state.view(View)
+    view = state.view(TrainingView)
     try:
         _all_curves(services, view)
     except UserError as error:
         st.error(view.t.error(error))
 
 
-def _all_curves(services: Services, view: View) -> None:
+def _all_curves(services: Services, view: TrainingView) -> None:
     t, run = view.t, services.models.runs.get(view.run)
     measured = services.models.runs.metrics(run.id)
     groups = {

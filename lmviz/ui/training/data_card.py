@@ -19,7 +19,7 @@ from lmviz.ui.text import Translator, code, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.manage import attempt
 from lmviz.ui.training.planned import bound, keep_own_text, own_text
-from lmviz.ui.training.view import OWN, TWO_WORDS, View
+from lmviz.ui.training.view import OWN, TWO_WORDS, TrainingView
 
 WINDOWS_SHOWN = 2
 TRIED_LIMIT = 400  # characters of the text for the round trip
@@ -27,7 +27,7 @@ VOCABULARY_SHOWN = 300
 TEXTS_SHOWN = 200
 
 
-def choices(services: Services, view: View, recipe: Recipe | None) -> None:
+def choices(services: Services, view: TrainingView, recipe: Recipe | None) -> None:
     """The texts, and the tokenizer."""
     t = view.t
     names = [*PRESETS, OWN]
@@ -66,7 +66,7 @@ def _name(services: Services, t: Translator, name: str) -> str:
         return name
 
 
-def two_words(view: View) -> None:
+def two_words(view: TrainingView) -> None:
     """After the first word comes the second: a whole model for two words of one's own."""
     t = view.t
     st.caption(t("train.data.two_words.say"))
@@ -85,7 +85,7 @@ def _typed() -> tuple[str, str]:
     return st.session_state["word first"], st.session_state["word second"]
 
 
-def own(services: Services, view: View) -> None:
+def own(services: Services, view: TrainingView) -> None:
     """A text of one's own: typed, pasted or from a file."""
     t = view.t
     with contextlib.suppress(UserError):  # the page says that it is gone; the box is empty
@@ -109,7 +109,7 @@ def own(services: Services, view: View) -> None:
             st.rerun()
 
 
-def preview(plan: Plan, view: View) -> None:
+def preview(plan: Plan, view: TrainingView) -> None:
     """Some windows as two rows, the target of every position under it; below, what can be changed about them."""
     t, corpus = view.t, plan.corpus
     n_windows = len(corpus.train)
@@ -148,7 +148,7 @@ def _sentence(plan: Plan) -> str:
     return "train.data.cut" if plan.corpus.held_out is None else "train.data.cut_and_end"
 
 
-def _more(plan: Plan, view: View, n_windows: int) -> None:
+def _more(plan: Plan, view: TrainingView, n_windows: int) -> None:
     t, recipe = view.t, plan.recipe
     if n_windows > WINDOWS_SHOWN:
         st.slider(t("train.data.window"), 0, n_windows - 1, **state.bound("window"))
@@ -196,7 +196,7 @@ def round_trip(plan: Plan, t: Translator, tried: str) -> None:
         st.caption(":material/warning: " + t("train.data.lost", parts=code(visible(" ".join(lost[:10])))))
 
 
-def with_stride(recipe: Recipe, view: View) -> Recipe:
+def with_stride(recipe: Recipe, view: TrainingView) -> Recipe:
     """Windows of one's own text follow each other without a gap, whatever the context; none may skip a token."""
     n_ctx = recipe.model.n_ctx
     stride = n_ctx if view.data == OWN else min(recipe.data.stride, n_ctx)

@@ -15,16 +15,16 @@ from lmviz.train.recipe import toml_of
 from lmviz.train.runs import differences
 from lmviz.train.store.run_table import Run
 from lmviz.ui import shell, state, widgets
-from lmviz.ui.quantisation.view import View as Quantisation
-from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.quantisation.view import QuantisationView
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, plain, visible
 from lmviz.ui.training import owner
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
 MOST_BESIDE = 6
 
 
-def buttons(services: Services, view: View, run: Run) -> None:
+def buttons(services: Services, view: TrainingView, run: Run) -> None:
     """Pause or go on, one step, stop; and the rest behind three dots. For somebody else's run, first whether it is
     meant."""
     t, runs = view.t, services.models.runs
@@ -62,10 +62,10 @@ def attempt(act: Callable[[], object]) -> None:
     try:
         act()
     except UserError as error:
-        st.toast(state.view(View).t.error(error), icon=":material/error:")
+        st.toast(state.view(TrainingView).t.error(error), icon=":material/error:")
 
 
-def _more(services: Services, view: View, run: Run, may: bool) -> None:
+def _more(services: Services, view: TrainingView, run: Run, may: bool) -> None:
     t, runs = view.t, services.models.runs
     st.session_state["run_name"] = run.name
     st.text_input(
@@ -97,7 +97,7 @@ def _delete(services: Services, run: str) -> None:
     state.go(run="")
 
 
-def earlier(services: Services, view: View) -> None:
+def earlier(services: Services, view: TrainingView) -> None:
     """The trainings so far, the newest first; a row opens one."""
     t = view.t
     found = services.models.runs.all()
@@ -147,11 +147,11 @@ def _nats(t: Translator, loss: float | None) -> str:
     return "–" if loss is None else t.number(loss, 4)
 
 
-def compare(services: Services, view: View, run: Run) -> None:
+def compare(services: Services, view: TrainingView, run: Run) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
     t = view.t
     if run.recipe.quantisation.rounds:
-        place = Quantisation(lang=t.language, section="aware", run=run.id)
+        place = QuantisationView(lang=t.language, section="aware", run=run.id)
         shell.link(t("train.compare.rounding"), place, "quantisation")
     others = {one.id: one for one in services.models.runs.all() if one.id != run.id}
     if not others:
@@ -181,7 +181,7 @@ def compare(services: Services, view: View, run: Run) -> None:
     st.markdown("\n".join([heads, "|" + ":--|" * (len(shown) + 1), *lines]))
 
 
-def export(services: Services, view: View, run: Run) -> None:
+def export(services: Services, view: TrainingView, run: Run) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
     t = view.t
     stops = services.models.runs.stops(run.id)
@@ -200,7 +200,7 @@ def export(services: Services, view: View, run: Run) -> None:
             format_func=lambda step: t.integer(step),
             on_change=lambda: state.go(step=st.session_state["export_step"]),
         )
-        place = StepThrough(lang=t.language, model=RunModel(run.id, step))
+        place = StepThroughView(lang=t.language, model=RunModel(run.id, step))
         shell.link(t("train.export.open"), place)
         st.button(
             t("train.export.start"),
@@ -222,7 +222,7 @@ def export(services: Services, view: View, run: Run) -> None:
         if st.button(t("train.export.folder"), icon=":material/folder:", key="export_folder"):
             folder = services.models.runs.export(run.id, step)
             st.success(t("train.export.written", folder=code(str(folder))))
-            shell.link(t("train.export.open_folder"), StepThrough(lang=t.language, model=Folder(str(folder))))
+            shell.link(t("train.export.open_folder"), StepThroughView(lang=t.language, model=Folder(str(folder))))
     with right:
         st.caption(t("train.export.recipe"))
         st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", height=260)

@@ -14,14 +14,14 @@ from lmviz.services.services import Services
 from lmviz.train.counts import COMPARED, KNOWN_MODELS, parts
 from lmviz.train.plan import Plan
 from lmviz.train.recipe import Recipe
-from lmviz.ui import drawn, state, widgets
+from lmviz.ui import drawing, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.text import Translator
 from lmviz.ui.training import words
 from lmviz.ui.training.charts import SERIES
 from lmviz.ui.training.pictures_types import Sizes
 from lmviz.ui.training.planned import bound
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
 SIZES = {
     "d_model": (4, 8, 16, 32, 64, 128, 256),
@@ -33,7 +33,7 @@ SIZES = {
 RUNS_LISTED = 20  # of the trainings, the latest
 
 
-def choices(services: Services, view: View, recipe: Recipe) -> None:
+def choices(services: Services, view: TrainingView, recipe: Recipe) -> None:
     """Architecture, start and sizes. A model to start from brings its sizes with it."""
     t, fixed = view.t, bool(view.start)
     widgets.segmented_control(
@@ -59,7 +59,7 @@ def options(recipe: Recipe, name: str) -> list[int]:
     return sorted({*fits, getattr(recipe.model, name)})
 
 
-def _size(view: View, recipe: Recipe, name: str) -> None:
+def _size(view: TrainingView, recipe: Recipe, name: str) -> None:
     widgets.select_slider(
         view.t(f"train.model.{name}"),
         options(recipe, name),
@@ -69,7 +69,7 @@ def _size(view: View, recipe: Recipe, name: str) -> None:
     )
 
 
-def count(plan: Plan, view: View) -> None:
+def count(plan: Plan, view: TrainingView) -> None:
     """The number of parameters and what they are for, now and for every place of every slider: the browser follows a
     slider while it is dragged."""
     t = view.t
@@ -81,7 +81,7 @@ def count(plan: Plan, view: View) -> None:
             name: [shapes(with_size(plan.config, name, size)) for size in options(plan.recipe, name)] for name in SIZES
         },
     }
-    drawn.show("training/sizes", shown, t, key="sizes")
+    drawing.show("training/sizes", shown, t, key="sizes")
     st.caption(_beside(plan, t))
 
 
@@ -102,7 +102,7 @@ def shapes(config: Config) -> list[list[int]]:
     return [[part.times, *part.shape] for part in parts(config)]
 
 
-def more(services: Services, plan: Plan, view: View) -> None:
+def more(services: Services, plan: Plan, view: TrainingView) -> None:
     """Every part with its count, memory, well-known models, and where the numbers start."""
     t, recipe = view.t, plan.recipe
     with st.expander(t("train.model.more"), on_change="rerun", key="model_more") as shown:
@@ -133,7 +133,7 @@ def known(plan: Plan, t: Translator) -> None:
     st.html(f'<table class="lt-parts">{lines}</table>')
 
 
-def _start(services: Services, view: View) -> None:
+def _start(services: Services, view: TrainingView) -> None:
     """Random numbers, a sample model, or the last checkpoint of a run."""
     t = view.t
     names = {"": t("train.model.from_scratch"), **with_runs(services, t, RUNS_LISTED)}

@@ -14,48 +14,48 @@ from lmviz.services.services import Services
 from lmviz.train.opened import OpenedStep
 from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import replay, shell, state, widgets
-from lmviz.ui.clicker import clicker
-from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.move_buttons import presenter_keys
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.training.scenes import SCENES, backwards
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
-BEAT = 4.0  # seconds that each scene stays in slow motion
+REDRAW_SECONDS = 4.0  # seconds that each scene stays in slow motion
 SLOW = "train.slow"
 
 
-def one_step(services: Services, view: View, run: Training) -> None:
+def one_step(services: Services, view: TrainingView, run: Training) -> None:
     """Which step, which text of its batch, which scene; then that scene."""
-    st.fragment(_step, run_every=replay.beat(SLOW, BEAT))(services)
+    st.fragment(_step, run_every=replay.interval(SLOW, REDRAW_SECONDS))(services)
 
 
 def _step(services: Services) -> None:
-    view = state.view(View)
+    view = state.view(TrainingView)
     scene = replay.next_place(SLOW, list(SCENES), view.scene)
-    if replay.beat(SLOW, BEAT):
+    if replay.interval(SLOW, REDRAW_SECONDS):
         state.go(scene=scene, cell=None)
-        view = state.view(View)
+        view = state.view(TrainingView)
     t = view.t
     try:
         run = services.models.runs.get(view.run)
         step = view.opened or min(1, run.steps)
         between = _which(view, run, step)
         opened = services.training.opened(run.id, step)
-        walked = _walked(services, run, step, view.window)
+        recording = _recorded(services, run, step, view.window)
         with between:
-            _moves(view, _stops(opened, walked))
+            _moves(view, _stops(opened, recording))
         _scenes(view, opened)
-        SCENES[view.scene](services, state.view(View), opened, walked)
-        _door(services, view, run, step, walked)
+        SCENES[view.scene](services, state.view(TrainingView), opened, recording)
+        _step_through_link(services, view, run, step, recording)
     except UserError as error:
         st.warning(t.error(error))
     state.write()
 
 
-def _walked(services: Services, run: Training, step: int, window: int) -> Recording:
+def _recorded(services: Services, run: Training, step: int, window: int) -> Recording:
     return services.models.record(Request(RunStep(run.id, step, window), ""))
 
 
-def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGenerator:
+def _which(view: TrainingView, run: Training, step: int) -> st.delta_generator.DeltaGenerator:
     """The step, the text, the scene; returns the place beside them for the way on."""
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -88,11 +88,11 @@ def _which(view: View, run: Training, step: int) -> st.delta_generator.DeltaGene
             on_change=lambda: state.go(scene=st.session_state["scene"], cell=None),
         )
         between = st.container(horizontal=True, width="content")
-        replay.player(SLOW, t("train.one.slow"), t("train.one.stop"), "slow_motion_video")
+        replay.play_button(SLOW, t("train.one.slow"), t("train.one.stop"), "slow_motion_video")
     return between
 
 
-def _scenes(view: View, opened: OpenedStep) -> None:
+def _scenes(view: TrainingView, opened: OpenedStep) -> None:
     t = view.t
     details = {
         "step": t.integer(opened.step),
@@ -106,13 +106,13 @@ def _scenes(view: View, opened: OpenedStep) -> None:
     st.markdown(f"**{view.scene}.** " + t(f"train.one.say.{view.scene}", **details))
 
 
-def _stops(opened: OpenedStep, walked: Recording) -> list[tuple[int, str]]:
+def _stops(opened: OpenedStep, recording: Recording) -> list[tuple[int, str]]:
     """The whole way: every scene, and in the fourth every tensor, from the loss backwards."""
-    tensors = list(backwards(walked)) if opened.loss_after is not None else [""]
+    tensors = list(backwards(recording)) if opened.loss_after is not None else [""]
     return [(1, ""), (2, ""), (3, ""), *((4, address) for address in tensors), (5, "")]
 
 
-def _moves(view: View, stops: list[tuple[int, str]]) -> None:
+def _moves(view: TrainingView, stops: list[tuple[int, str]]) -> None:
     """Forward and back on that way, also with the keys and with a clicker."""
     in_scene = [i for i, (scene, _) in enumerate(stops) if scene == view.scene]
     at = next((i for i in in_scene if stops[i][1] == view.look), in_scene[0])
@@ -131,23 +131,23 @@ def _moves(view: View, stops: list[tuple[int, str]]) -> None:
             shortcut=shortcut,
             on_click=lambda to=to: go(to),
         )
-    clicker("one", (lambda: go(at + 1)) if at + 1 < len(stops) else None, (lambda: go(at - 1)) if at else None)
+    presenter_keys("one", (lambda: go(at + 1)) if at + 1 < len(stops) else None, (lambda: go(at - 1)) if at else None)
 
 
-def _door(services: Services, view: View, run: Training, step: int, walked: Recording) -> None:
+def _step_through_link(services: Services, view: TrainingView, run: Training, step: int, recording: Recording) -> None:
     """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
     t = view.t
-    bad = first_bad(walked.trace)
+    bad = first_bad(recording.trace)
     if bad is None:
-        place = StepThrough(lang=view.lang, model=walked.request.model)
-        if view.scene == 4 and view.look in walked.trace:
+        place = StepThroughView(lang=view.lang, model=recording.request.model)
+        if view.scene == 4 and view.look in recording.trace:
             place = replace(place, step=view.look, grad=True)
         shell.link(t("train.one.open"), place)
         return
     what = "train.one.bad_gradient" if bad.is_gradient else "train.one.bad"
     st.warning(t(what, tensor=f"`{bad.address}`"), icon=":material/bug_report:")
-    row = bad.cell[0] if len(bad.cell) > 1 else walked.row
-    place = StepThrough(
+    row = bad.cell[0] if len(bad.cell) > 1 else recording.row
+    place = StepThroughView(
         lang=view.lang,
         model=RunStep(run.id, step, row),
         step=bad.address,

@@ -8,7 +8,7 @@ from uuid import uuid4
 import streamlit as st
 
 from lmviz.train.store.run_table import Run
-from lmviz.ui import drawn, state
+from lmviz.ui import drawing, state
 from lmviz.ui.text import Translator, plain
 from lmviz.ui.training.pictures_types import Owner
 
@@ -21,7 +21,7 @@ def ask(t: Translator) -> None:
     with st.container(key="owner"):  # of which nothing is seen
         known = tokens()
         content: Owner = {"fresh": known[-1], "known": list(known)}
-        drawn.show("training/owner", content, t, "owner_of_runs", _told)
+        drawing.show("training/owner", content, t, "owner_of_runs", _keep_token)
 
 
 def tokens() -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def tokens() -> tuple[str, ...]:
     return known
 
 
-def _told(event: drawn.Event) -> None:
+def _keep_token(event: drawing.Event) -> None:
     token = event.get("owner")
     if isinstance(token, str) and TOKEN.fullmatch(token):
         state.keep(_TOKENS, tuple(dict.fromkeys((*tokens(), token))))
@@ -44,7 +44,7 @@ def is_mine(run: Run) -> bool:
     return not run.owner or run.owner in tokens()
 
 
-def has_said_so(run: Run) -> bool:
+def has_confirmed(run: Run) -> bool:
     """Whether it is this visitor's, or they said that they mean it all the same."""
     return is_mine(run) or bool(st.session_state.get(_key(run), False))
 

@@ -18,36 +18,36 @@ from lmviz.trace.step import Array
 from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import matrices, replay, shell, state, widgets
 from lmviz.ui.matrices import Matrix
-from lmviz.ui.step_through.view import View as StepThrough
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, visible
 from lmviz.ui.training import charts
 from lmviz.ui.training.curves import table_of
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
-BEAT = 0.8  # seconds that each time stays while it plays
+REDRAW_SECONDS = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
 MAP_LIMIT = 400  # points of the map
 HEIGHT = 260
 PLAYING = "train.playing"
 
 
-def time_travel(services: Services, view: View, run: Training) -> None:
+def time_travel(services: Services, view: TrainingView, run: Training) -> None:
     """The slider and what it moves."""
     if not services.models.runs.stops(run.id):
         st.caption(view.t("train.export.nothing"))
         return
-    st.fragment(_journey, run_every=replay.beat(PLAYING, BEAT))(services)
+    st.fragment(_next_time, run_every=replay.interval(PLAYING, REDRAW_SECONDS))(services)
 
 
-def _journey(services: Services) -> None:
-    view = state.view(View)
+def _next_time(services: Services) -> None:
+    view = state.view(TrainingView)
     try:
         run = services.models.runs.get(view.run)
         steps = [stop.step for stop in services.models.runs.stops(run.id)]
         step = replay.next_place(PLAYING, steps, view.step if view.step in steps else steps[-1])
-        if replay.beat(PLAYING, BEAT):
+        if replay.interval(PLAYING, REDRAW_SECONDS):
             state.go(step=step)
-            view = state.view(View)
+            view = state.view(TrainingView)
         _controls(services, view, steps, step)
         prompt = view.prompt if view.prompt is not None else first_prompt(services, run)
         a = read_at(services, run, step, prompt)
@@ -58,10 +58,10 @@ def _journey(services: Services) -> None:
     state.write()
 
 
-def _controls(services: Services, view: View, steps: list[int], step: int) -> None:
+def _controls(services: Services, view: TrainingView, steps: list[int], step: int) -> None:
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        replay.player(PLAYING, t("train.time.play"), t("train.time.pause"))
+        replay.play_button(PLAYING, t("train.time.play"), t("train.time.pause"))
         st.session_state["time_step"] = step
         widgets.select_slider(
             t("train.time.step"),
@@ -91,7 +91,7 @@ def _controls(services: Services, view: View, steps: list[int], step: int) -> No
         )
 
 
-def _run(services: Services, view: View) -> Training:
+def _run(services: Services, view: TrainingView) -> Training:
     return services.models.runs.get(view.run)
 
 
@@ -112,7 +112,7 @@ def read_at(services: Services, run: Training, step: int, prompt: str) -> Record
 
 
 def _pictures(
-    services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """Predictions and attention, embeddings and one weight, two by two."""
     left, right = st.columns(2, gap="medium")
@@ -125,14 +125,14 @@ def _pictures(
         embeddings(services, view, run, steps, a, b)
     with right:
         weight(services, view, run, steps, a, b)
-    place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt)
+    place = StepThroughView(lang=view.lang, model=a.request.model, prompt=a.request.prompt)
     if b is not None:
-        place = StepThrough(lang=view.lang, model=a.request.model, prompt=a.request.prompt, b_model=b.request.model)
+        place = StepThroughView(lang=view.lang, model=a.request.model, prompt=a.request.prompt, b_model=b.request.model)
     shell.link(view.t("train.export.open"), place)
 
 
 def predictions(
-    services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The probability of each next token; the same tokens in the same order at every time."""
     t = view.t
@@ -179,7 +179,7 @@ def _time(t: Translator, run: Recording) -> str:
     return t("train.time.at", step=t.integer(_step_of(run)))
 
 
-def attention(view: View, a: Recording, b: Recording | None) -> None:
+def attention(view: TrainingView, a: Recording, b: Recording | None) -> None:
     """One pattern: who reads whom."""
     t = view.t
     patterns = [step.address for step in a.trace if step.address.endswith(".pattern")]
@@ -219,7 +219,7 @@ def _grid(run: Recording, address: str, head: int) -> Array:
 
 
 def embeddings(
-    services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
     t = view.t
@@ -243,7 +243,9 @@ def embeddings(
     st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_map")
 
 
-def weight(services: Services, view: View, run: Training, steps: list[int], a: Recording, b: Recording | None) -> None:
+def weight(
+    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
+) -> None:
     """One weight matrix, on a scale that stays the same over time."""
     t = view.t
     names = [name for name, tensor in a.checkpoint.model.named_parameters() if tensor.ndim == 2]

@@ -15,10 +15,10 @@ from lmviz.ui import lesson, state
 from lmviz.ui.text import Translator
 from lmviz.ui.training import data_card, manage, model_card, owner, training_card
 from lmviz.ui.training.planned import base_recipe, own_text, recipe_of
-from lmviz.ui.training.view import OWN, TWO_WORDS, View
+from lmviz.ui.training.view import OWN, TWO_WORDS, TrainingView
 
 
-def plan(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+def plan(services: Services, view: TrainingView, row: st.delta_generator.DeltaGenerator) -> None:
     """Data, model, optimiser; and Train, in the row on top, so that it is always in sight."""
     t = view.t
     left, middle, right = st.columns(3, gap="medium")
@@ -56,11 +56,11 @@ def plan(services: Services, view: View, row: st.delta_generator.DeltaGenerator)
     lesson.exercises(t, "training", sizes=t("lesson.sizes.found", n=t.integer(planned.n_parameters)))
     if view.data != OWN:
         manage.earlier(services, view)
-    if trouble := state.take("train.trouble", None):
-        st.error(trouble)
+    if failure_notice := state.take("train.trouble", None):
+        st.error(failure_notice)
 
 
-def _recipe(services: Services, view: View, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
+def _recipe(services: Services, view: TrainingView, where: st.delta_generator.DeltaGenerator) -> Recipe | None:
     """The recipe of the choices; None, and a sentence, if they cannot be followed."""
     try:
         if view.data == OWN and not own_text(services, view).strip():
@@ -71,7 +71,9 @@ def _recipe(services: Services, view: View, where: st.delta_generator.DeltaGener
         return None
 
 
-def _planned(services: Services, view: View, recipe: Recipe, where: st.delta_generator.DeltaGenerator) -> Plan | None:
+def _planned(
+    services: Services, view: TrainingView, recipe: Recipe, where: st.delta_generator.DeltaGenerator
+) -> Plan | None:
     """What the recipe comes to; None, and a sentence beside the choices, if it cannot be."""
     try:
         return services.training.plan(recipe, view.start)
@@ -94,7 +96,7 @@ def _go(row: st.delta_generator.DeltaGenerator, t: Translator, train: Callable[[
 
 def start(services: Services, planned: Plan) -> None:
     """What Train does: put the run into the queue and look at it."""
-    view = state.view(View)
+    view = state.view(TrainingView)
     try:
         run = services.training.train(planned.recipe, name_of(services, planned, view), view.start, owner.tokens()[-1])
     except UserError as error:
@@ -105,12 +107,12 @@ def start(services: Services, planned: Plan) -> None:
     state.go(run=run, tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
 
 
-def planned_steps(services: Services, view: View) -> int:
+def planned_steps(services: Services, view: TrainingView) -> int:
     """How many steps the recipe makes that the plan began with."""
     return base_recipe(services, view).training.steps
 
 
-def name_of(services: Services, planned: Plan, view: View) -> str:
+def name_of(services: Services, planned: Plan, view: TrainingView) -> str:
     """The card's title, or what the texts are called, numbered if there is such a run already."""
     name = planned.recipe.card.title
     if view.data == TWO_WORDS:

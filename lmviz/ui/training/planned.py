@@ -14,13 +14,13 @@ from lmviz.train.initial import sizes_of
 from lmviz.train.recipe import ModelRecipe, Recipe, lacks, of_architecture, own_settings
 from lmviz.train.texts import PRESETS, own_data, preset, two_words
 from lmviz.ui import state
-from lmviz.ui.training.view import OWN, TWO_WORDS, View
+from lmviz.ui.training.view import OWN, TWO_WORDS, TrainingView
 
 END = "<end>"  # around a text that is cut into words, where a line break would be lost
 OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
 
 
-def own_text(services: Services, view: View) -> str:
+def own_text(services: Services, view: TrainingView) -> str:
     """What was typed or uploaded: of this session, or, after a reload or behind a link, what was kept.
 
     Raises:
@@ -39,13 +39,13 @@ def keep_own_text(services: Services, written: str) -> None:
     Raises:
         UserError: it is too large, or there is no room for it.
     """
-    state.keep(OWN_TEXT, (state.view(View).own, written))
+    state.keep(OWN_TEXT, (state.view(TrainingView).own, written))
     name = services.models.runs.keep_text(written) if written.strip() else ""
     state.keep(OWN_TEXT, (name, written))
     state.go(own=name, window=0)
 
 
-def base_recipe(services: Services, view: View) -> Recipe:
+def base_recipe(services: Services, view: TrainingView) -> Recipe:
     """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
     if view.data == TWO_WORDS:
         return two_words(*view.words)
@@ -58,7 +58,7 @@ def base_recipe(services: Services, view: View) -> Recipe:
     return services.models.runs.recipe(view.data)
 
 
-def recipe_of(services: Services, view: View) -> Recipe:
+def recipe_of(services: Services, view: TrainingView) -> Recipe:
     """The recipe as it would be trained now.
 
     Raises:
@@ -115,7 +115,7 @@ def _with(section: Any, name: str, value: Any) -> Any:
     return section if lacks(section.architecture, name) else replace(section, **{name: value})
 
 
-def with_change(view: View, path: str, value: Any) -> tuple[tuple[str, Any], ...]:
+def with_change(view: TrainingView, path: str, value: Any) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted({**dict(view.changes), path: value}.items()))
 
 
@@ -129,7 +129,7 @@ def bound(recipe: Recipe, path: str, options: Any = None) -> dict[str, Any]:
 
     def change() -> None:
         if st.session_state[key] != shown:
-            state.go(changes=with_change(state.view(View), path, st.session_state[key]))
+            state.go(changes=with_change(state.view(TrainingView), path, st.session_state[key]))
 
     return {"key": key, "on_change": change}
 

@@ -9,7 +9,7 @@ from lmviz.train.store.run_table import Run
 from lmviz.ui import state
 from lmviz.ui.choices import one_of
 from lmviz.ui.text import Translator
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
 MARKS = {
     "queued": "…",
@@ -22,7 +22,7 @@ MARKS = {
 }
 
 
-def chosen(services: Services, view: View) -> Run | None:
+def chosen(services: Services, view: TrainingView) -> Run | None:
     """A choice among the runs; the one that the view is of, None for the plan of a new one."""
     found = services.models.runs.all()
     services.models.runs.warm()
@@ -30,13 +30,13 @@ def chosen(services: Services, view: View) -> Run | None:
     return next((run for run in found if run.id == view.run), None)
 
 
-def gone(view: View) -> None:
+def gone(view: TrainingView) -> None:
     """Say that the run of the view is no more."""
     if view.run:
         st.info(view.t("train.gone"))
 
 
-def _choice(found: tuple[Run, ...], view: View) -> None:
+def _choice(found: tuple[Run, ...], view: TrainingView) -> None:
     """The plan of a new training, or one of the runs."""
     t = view.t
     names = {"": t("train.new")} | {run.id: _label(run, t) for run in found}

@@ -14,18 +14,18 @@ from lmviz.stages.panels import panels_at
 from lmviz.trace.step import Array, fits
 from lmviz.train.opened import OpenedStep
 from lmviz.train.preview import aligned
-from lmviz.ui import matrices, state, widgets, worked
+from lmviz.ui import arithmetic_html, matrices, state, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import Translator, visible
 from lmviz.ui.training import words
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
 HEIGHT = 330
 NEIGHBOURS = 3  # texts of the batch shown in the first scene
 Cell = tuple[int, ...]
 
 
-def sample(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def sample(services: Services, view: TrainingView, opened: OpenedStep, walked: Recording) -> None:
     """Some texts of the batch: what is read, and below it what is to be predicted."""
     t = view.t
     for one in aligned(opened.batch, walked.checkpoint.tokenizer, walked.row, NEIGHBOURS):
@@ -39,7 +39,7 @@ def sample(services: Services, view: View, opened: OpenedStep, walked: Recording
         )
 
 
-def predict(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def predict(services: Services, view: TrainingView, opened: OpenedStep, walked: Recording) -> None:
     """The probability of every token at every position; the targets' cells are marked."""
     value = walked.trace.value("readout.probs")
     if value is None:
@@ -71,7 +71,7 @@ def _length(opened: OpenedStep, row: int) -> int:
     return int(counted[-1]) + 1 if len(counted) else opened.batch.inputs.shape[1]
 
 
-def loss(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def loss(services: Services, view: TrainingView, opened: OpenedStep, walked: Recording) -> None:
     """−ln p of each target of the text; and how the mean over the whole batch comes to the loss of the step."""
     t, row = view.t, walked.row
     n_pos = _length(opened, row)
@@ -83,7 +83,7 @@ def loss(services: Services, view: View, opened: OpenedStep, walked: Recording) 
             cells.append((visible(walked.token(pos)), "–", "–", "–"))
             continue
         nats = float(losses[pos])
-        line = worked.equation(t, "−ln({p})", nats, 4, p=float(np.exp(-nats)))
+        line = arithmetic_html.equation(t, "−ln({p})", nats, 4, p=float(np.exp(-nats)))
         cells.append((visible(walked.token(pos)), visible(walked.piece(target)), line.numbers["p"], line.text))
     heads = [t(f"train.one.{name}") for name in ("input", "target", "p", "nats")]
     st.html(words.table(heads, cells))
@@ -93,7 +93,7 @@ def loss(services: Services, view: View, opened: OpenedStep, walked: Recording) 
     st.markdown(
         t(
             "train.one.mean",
-            line=worked.equation(
+            line=arithmetic_html.equation(
                 t, "{total} ÷ {n}", float(counted.mean()), 6, total=float(counted.sum()), n=len(counted)
             ).bold,
             loss=t.number(opened.loss, 6),
@@ -101,7 +101,7 @@ def loss(services: Services, view: View, opened: OpenedStep, walked: Recording) 
     )
 
 
-def gradients(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def gradients(services: Services, view: TrainingView, opened: OpenedStep, walked: Recording) -> None:
     """Backward, stage by stage from the loss: a tensor's value, beside it its gradient; any cell's arithmetic below."""
     t = view.t
     if opened.loss_after is None:
@@ -123,7 +123,7 @@ def gradients(services: Services, view: View, opened: OpenedStep, walked: Record
     finite_differences(services, view, opened)
 
 
-def _chain_rule(services: Services, view: View, walked: Recording, chosen: str) -> None:
+def _chain_rule(services: Services, view: TrainingView, walked: Recording, chosen: str) -> None:
     """Where the gradient of the pinned cell comes from, and what torch made of it."""
     t = view.t
     if view.cell is None or view.cell[0] != chosen:
@@ -132,11 +132,11 @@ def _chain_rule(services: Services, view: View, walked: Recording, chosen: str) 
     cell = _whole_cell(walked, chosen, view.cell[1])
     why, recorded = walked.explain(chosen, cell, gradient=True), walked.trace.value(chosen)
     if why is not None and recorded is not None and recorded.grad is not None:
-        worked.show(why, t, digits=6)
+        arithmetic_html.show(why, t, digits=6)
         st.caption(t("train.one.recorded", value=t.number(float(recorded.grad[cell]), 6)))
 
 
-def finite_differences(services: Services, view: View, opened: OpenedStep) -> None:
+def finite_differences(services: Services, view: TrainingView, opened: OpenedStep) -> None:
     """The lesson's way to a gradient, as a check of autograd's: move a weight a little, and see what the loss does."""
     t = view.t
     with st.expander(t("train.one.check"), on_change="rerun", key="gradient_check") as shown:
@@ -232,7 +232,7 @@ def _whole_cell(walked: Recording, address: str, cell: Cell) -> Cell:
     return (row, *(0,) * (n_axes - 3), *cell[-2:])
 
 
-def _pinned(view: View, address: str) -> Cell | None:
+def _pinned(view: TrainingView, address: str) -> Cell | None:
     return view.cell[1] if view.cell is not None and view.cell[0] == address else None
 
 
@@ -240,7 +240,7 @@ def _pin(address: str, cell: Cell) -> None:
     state.go(look=address, cell=(address, cell))
 
 
-def update(services: Services, view: View, opened: OpenedStep, walked: Recording) -> None:
+def update(services: Services, view: TrainingView, opened: OpenedStep, walked: Recording) -> None:
     """A weight before, its gradient, how far it moved; and the way of any cell written out."""
     t = view.t
     if opened.loss_after is None:
@@ -293,7 +293,7 @@ def _written_out(opened: OpenedStep, weight: str, cell: Cell, t: Translator) -> 
     place = f"{weight}[{', '.join(map(str, cell))}]"
     left, right = st.columns([0.6, 0.4], vertical_alignment="center")
     with left:
-        worked.update(found, t)
+        arithmetic_html.update(found, t)
     with right:
         torch_value = float(opened.after[weight][cell])
         st.html(
@@ -306,7 +306,7 @@ def _written_out(opened: OpenedStep, weight: str, cell: Cell, t: Translator) -> 
         )
 
 
-SCENES: Mapping[int, Callable[[Services, View, OpenedStep, Recording], None]] = {
+SCENES: Mapping[int, Callable[[Services, TrainingView, OpenedStep, Recording], None]] = {
     1: sample,
     2: predict,
     3: loss,

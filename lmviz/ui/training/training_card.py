@@ -11,14 +11,14 @@ from lmviz.ui.quantisation import schemes
 from lmviz.ui.quantisation.view import FORMATS
 from lmviz.ui.text import Translator
 from lmviz.ui.training.planned import bound, with_change
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
 RATES = [round(digit * 10.0**power, 6) for power in range(-5, 1) for digit in (1, 2, 3, 5)] + [10.0, 100.0]
 STEPS = [10, 50, 100, 200, 500, 600, 1000, 1500, 2000, 3000, 5000, 10_000, 20_000, 50_000, 100_000]
 BATCHES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 
-def choices(view: View, recipe: Recipe) -> None:
+def choices(view: TrainingView, recipe: Recipe) -> None:
     """Optimiser, learning rate, steps."""
     t = view.t
     widgets.segmented_control(
@@ -67,7 +67,7 @@ def _epochs(plan: Plan, t: Translator) -> None:
 
     def changed() -> None:
         wanted = max(1, round(st.session_state[key] * n_batches))
-        state.go(changes=with_change(state.view(View), "training.steps", wanted))
+        state.go(changes=with_change(state.view(TrainingView), "training.steps", wanted))
 
     st.number_input(
         t("train.epochs"),
@@ -80,7 +80,7 @@ def _epochs(plan: Plan, t: Translator) -> None:
     )
 
 
-def more(plan: Plan, view: View) -> None:
+def more(plan: Plan, view: TrainingView) -> None:
     """Everything else that decides the curve."""
     t, recipe = view.t, plan.recipe
     with st.expander(t("train.optimizer.more"), on_change="rerun", key="training_more") as shown:

@@ -40,7 +40,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class View(Place):
+class TrainingView(Place):
     """One visitor's place on the training page: a plan, or a run."""
 
     data: str = part("pokemon", str)  # texts that come with lmviz, "own", or a run whose recipe is taken up

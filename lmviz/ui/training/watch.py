@@ -13,10 +13,10 @@ from lmviz.train.store.run_table import Run
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.text import code, shortened, visible
 from lmviz.ui.training import curves, manage, one_step, owner, past, words
-from lmviz.ui.training.view import View
+from lmviz.ui.training.view import TrainingView
 
 LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
-BEAT = 0.46  # seconds between two looks at a run: twice a second, and no more than that costs the run
+REDRAW_SECONDS = 0.46  # seconds between two looks at a run: twice a second, and no more than that costs the run
 SILENT = 5.0  # seconds after which it is said that a run's process is not heard
 EVENTS_SHOWN = 3
 SAMPLES_SHOWN = 5  # steps whose samples are shown
@@ -24,15 +24,15 @@ TABS = ("", "curves", "time", "step", "compare", "export")
 WITH_CHART = ("", "compare")
 
 
-def watch(services: Services, view: View, row: st.delta_generator.DeltaGenerator) -> None:
+def watch(services: Services, view: TrainingView, row: st.delta_generator.DeltaGenerator) -> None:
     """What can be done with the run, what there is to look at, the live part, and what was chosen."""
     t = view.t
     run = services.models.runs.get(view.run)
     state.keep("train.drawn", _drawn(services, view, run))
-    every = replay.pace("train", BEAT) if run.is_active else None
+    every = replay.pace("train", REDRAW_SECONDS) if run.is_active else None
     with row:
         manage.buttons(services, view, run)
-    trouble(view, run)
+    failure_notice(view, run)
     history(services, view, run)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.segmented_control(
@@ -50,12 +50,12 @@ def watch(services: Services, view: View, row: st.delta_generator.DeltaGenerator
     below(services, view, run, every)
 
 
-def _drawn(services: Services, view: View, run: Run) -> tuple[object, ...]:
+def _drawn(services: Services, view: TrainingView, run: Run) -> tuple[object, ...]:
     """What the whole page hangs on: where it changes, the live part alone is not enough."""
     return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active, curves.is_log(services, view, run)
 
 
-def below(services: Services, view: View, run: Run, every: float | None) -> None:
+def below(services: Services, view: TrainingView, run: Run, every: float | None) -> None:
     """What belongs to the chosen tab."""
     try:
         if view.tab == "curves":
@@ -74,7 +74,7 @@ def below(services: Services, view: View, run: Run, every: float | None) -> None
 
 def live(services: Services) -> None:
     """Drawn anew a few times a second while the run goes on."""
-    view = state.view(View)
+    view = state.view(TrainingView)
     with replay.look("train"):
         try:
             _live(services, view)
@@ -82,14 +82,14 @@ def live(services: Services) -> None:
             st.error(view.t.error(error))
 
 
-def _live(services: Services, view: View) -> None:
+def _live(services: Services, view: TrainingView) -> None:
     if not view.run:
         st.rerun()
     run = services.models.runs.get(view.run)
     if _drawn(services, view, run) != state.remember("train.drawn", ()):
         st.rerun()
     services.models.runs.warm()  # who waits in the queue goes on, whatever became of the process before
-    silence(services, view, run)
+    silence_notice(services, view, run)
     if run.state == "queued":
         st.caption(":material/hourglass_top: " + view.t("train.queued", place=run.queue_place))
     if view.tab in WITH_CHART:
@@ -106,7 +106,7 @@ def _live(services: Services, view: View) -> None:
             progress(view, run)
 
 
-def facts(services: Services, view: View, run: Run) -> str:
+def facts(services: Services, view: TrainingView, run: Run) -> str:
     """The loss, and on which texts: of the whole batch where that is all of them, else what was measured beside it; the
     loss of a few windows says little."""
     t = view.t
@@ -128,14 +128,14 @@ def facts(services: Services, view: View, run: Run) -> str:
     return words.facts(named)
 
 
-def _at(view: View, run: Run, key: str, step: int) -> str:
+def _at(view: TrainingView, run: Run, key: str, step: int) -> str:
     """What a number is called; with the step at which it was measured, if the run has gone on since."""
     t = view.t
     name = t(key)
     return name if step == run.step else t("train.measured_at", name=name, step=t.integer(step))
 
 
-def trouble(view: View, run: Run) -> None:
+def failure_notice(view: TrainingView, run: Run) -> None:
     """Why the run stopped, and the door to the step that could not be made."""
     t = view.t
     if not run.sentence:
@@ -151,7 +151,7 @@ def trouble(view: View, run: Run) -> None:
         )
 
 
-def history(services: Services, view: View, run: Run) -> None:
+def history(services: Services, view: TrainingView, run: Run) -> None:
     """What happened to its files: checkpoints that gave way, or were damaged; numbers that the disk lost."""
     told = [
         event.why for event in services.models.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why
@@ -162,21 +162,21 @@ def history(services: Services, view: View, run: Run) -> None:
         shell.note(view.t("train.damaged", metrics=code(", ".join(sorted(lost)))))
 
 
-def silence(services: Services, view: View, run: Run) -> None:
+def silence_notice(services: Services, view: TrainingView, run: Run) -> None:
     """That its process is not heard any more, and the way to end it."""
-    if run.state != "running" or (seconds := services.models.runs.silence(run.id)) < SILENT:
+    if run.state != "running" or (seconds := services.models.runs.seconds_silent(run.id)) < SILENT:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         from lmviz.train.store.liveness import SILENT as ENDED_AFTER
 
         st.warning(view.t("train.silent", n=round(seconds), limit=round(ENDED_AFTER)))
-        if owner.has_said_so(run) and run.wanted is None:  # else the way to end it stands above
+        if owner.has_confirmed(run) and run.wanted is None:  # else the way to end it stands above
             end = view.t("train.do.end")
             st.button(end, key="end_silent", icon=":material/dangerous:",
                       on_click=lambda: manage.attempt(lambda: services.models.runs.end(run.id)))  # fmt: skip
 
 
-def progress(view: View, run: Run) -> None:
+def progress(view: TrainingView, run: Run) -> None:
     """A bar, the time that is left, tokens a second."""
     t = view.t
     if run.state == "running" and run.seconds_left is not None:
@@ -188,7 +188,7 @@ def progress(view: View, run: Run) -> None:
     st.progress(min(1.0, run.step / run.steps), text=words_left)
 
 
-def samples(services: Services, view: View, run: Run) -> str:
+def samples(services: Services, view: TrainingView, run: Run) -> str:
     """What the model writes, the newest first, as HTML."""
     t = view.t
     found = services.models.runs.samples(run.id)

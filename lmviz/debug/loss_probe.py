@@ -22,7 +22,7 @@ Output = Literal["logits", "log_probs", "probs"]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class LossProbe:
     """What a loss asks, of every position of a batch."""
 
     inputs: Tensor  # [batch, pos]
@@ -55,7 +55,7 @@ def output_of(logits: Tensor) -> Output:
     return "logits"
 
 
-def asked_of(loop: ModuleType, inputs: Tensor, targets: Tensor, d_vocab: int, output: Output = "logits") -> Asked:
+def probe_loss(loop: ModuleType, inputs: Tensor, targets: Tensor, d_vocab: int, output: Output = "logits") -> LossProbe:
     """What a loop's loss asks with these targets."""
     loss = loop.Loss(targets)
     generator = torch.Generator().manual_seed(0)
@@ -66,7 +66,7 @@ def asked_of(loop: ModuleType, inputs: Tensor, targets: Tensor, d_vocab: int, ou
     slopes = _slopes(loss, logits, output)
     with seeded(0), torch.no_grad():
         value = float(loss(as_given(torch.zeros_like(logits), output)).sum())
-    return Asked(inputs, tokens, slopes, logits, _moved(loss, logits, slopes, output), value)
+    return LossProbe(inputs, tokens, slopes, logits, _moved(loss, logits, slopes, output), value)
 
 
 def _slopes(loss: torch.nn.Module, logits: Tensor, output: Output) -> Tensor:
@@ -92,7 +92,7 @@ def _moved(loss: torch.nn.Module, logits: Tensor, slopes: Tensor, output: Output
     return largest / max(1e-30, float(slopes.abs().max()))
 
 
-def nats(logits: Tensor, asked: Asked) -> float:
+def nats(logits: Tensor, asked: LossProbe) -> float:
     """The mean of −ln p(token) over what is asked, whatever the loop's own loss makes of it."""
     return float(F.cross_entropy(logits.flatten(0, 1).float(), asked.tokens.flatten(), ignore_index=NOTHING))
 

@@ -18,7 +18,7 @@ LONG = 50_000  # characters from which on a process pays
 SECONDS = 60.0  # that it may take
 
 
-def read_apart(log: str) -> Sheet:
+def read_in_own_process(log: str) -> Sheet:
     """`read_sheet`, for a log of any length.
 
     Raises:
@@ -56,6 +56,6 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    from lmviz.debug.logs.apart import _main as main  # under its own name, so that what it writes can be read
+    from lmviz.debug.logs.own_process import _main as main  # under its own name, so that what it writes can be read
 
     main()

@@ -11,7 +11,9 @@ ICONS = ("first_page", "chevron_left", "chevron_right", "last_page")
 KEYS = ("Home", "Left", "Right", "End")
 
 
-def walk(key: str, labels: Mapping[str, str], at: int, last: int, where: str, go: Callable[[int], None]) -> None:
+def move_buttons(
+    key: str, labels: Mapping[str, str], at: int, last: int, where: str, go: Callable[[int], None]
+) -> None:
     """Four buttons, from place `at` of 0 to `last` to another; `where` says in words which place it is.
 
     Args:
@@ -31,10 +33,10 @@ def walk(key: str, labels: Mapping[str, str], at: int, last: int, where: str, go
                 args=(to,),
             )
         st.markdown(where)
-        clicker(key, (lambda: go(at + 1)) if at < last else None, (lambda: go(at - 1)) if at else None)
+        presenter_keys(key, (lambda: go(at + 1)) if at < last else None, (lambda: go(at - 1)) if at else None)
 
 
-def clicker(key: str, forward: Callable[[], None] | None, back: Callable[[], None] | None) -> None:
+def presenter_keys(key: str, forward: Callable[[], None] | None, back: Callable[[], None] | None) -> None:
     """Let PageDown call `forward` and PageUp `back`; None where there is no way to go.
 
     A button of Streamlit has one key only, so each of these two has a button of its own, which nobody sees.

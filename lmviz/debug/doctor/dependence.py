@@ -11,33 +11,33 @@ from torch import Tensor, nn
 
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
 from lmviz.debug.doctor.patterns import Pattern, attentions_of, patterns_of
-from lmviz.debug.patient import Patient
+from lmviz.debug.subject import Subject
 from lmviz.trace.recorder import record
 
 CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 
 
-def causality(patient: Patient) -> Finding:
+def causality(subject: Subject) -> Finding:
     """Change a token: no logit before it may move. Measured: the largest move, as it is, with weights drawn anew, or in
     training.
 
     Source: Vaswani et al. 2017, 3.2.3.
     """
-    ids = patient.ids
+    ids = subject.ids
     if ids.shape[1] < 2:
         return not_measured("causality", "too_short")
-    probes = [_changed(ids, later, patient.d_vocab) for later in _probed(ids.shape[1])]
-    for model in _models(patient):
-        probe, move, limit = _worst_probe(patient, model, probes)
-        is_own = model is patient.precise
+    probes = [_changed(ids, later, subject.d_vocab) for later in _probed(ids.shape[1])]
+    for model in _models(subject):
+        probe, move, limit = _worst_probe(subject, model, probes)
+        is_own = model is subject.precise
         if float(move.max()) > limit:
             break
     else:
-        with _in_training(patient) as model, suppress(Exception):  # some need more than ids there
-            found = _worst_probe(patient, model, probes)
+        with _in_training(subject) as model, suppress(Exception):  # some need more than ids there
+            found = _worst_probe(subject, model, probes)
             if model.training and float(found[1].max()) > found[2]:
                 (probe, move, limit), is_own = found, False
-    pos, logit = divmod(int(move.argmax()), patient.d_vocab)
+    pos, logit = divmod(int(move.argmax()), subject.d_vocab)
     return Finding(
         "causality",
         float(move.max()) <= limit,
@@ -51,19 +51,19 @@ def causality(patient: Patient) -> Finding:
     )
 
 
-def _models(patient: Patient) -> Iterator[nn.Module]:
+def _models(subject: Subject) -> Iterator[nn.Module]:
     """The model as it is; and, since weights may hide what it does (a last matrix that starts at 0), with others."""
-    yield patient.precise
-    if patient.is_small:
-        yield patient.anew
+    yield subject.precise
+    if subject.is_small:
+        yield subject.anew
 
 
 @contextmanager
-def _in_training(patient: Patient) -> Iterator[nn.Module]:
+def _in_training(subject: Subject) -> Iterator[nn.Module]:
     """The model with weights drawn anew as it is in training: a mask may be missing only there. Dropout draws the same
     each time, and norms over a batch stay at rest; a large model does altogether."""
-    model = patient.anew if patient.is_small else patient.precise
-    model.train(patient.is_small)
+    model = subject.anew if subject.is_small else subject.precise
+    model.train(subject.is_small)
     for part in model.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.eval()
@@ -73,49 +73,49 @@ def _in_training(patient: Patient) -> Iterator[nn.Module]:
         model.eval()
 
 
-def _worst_probe(patient: Patient, model: nn.Module, probes: list[Tensor]) -> tuple[Tensor, Tensor, float]:
+def _worst_probe(subject: Subject, model: nn.Module, probes: list[Tensor]) -> tuple[Tensor, Tensor, float]:
     """The change of a token that moves logits before it most, by how much, and what rounding may move."""
-    moves = [(probe, *_moved_before(patient, model, probe)) for probe in probes]
+    moves = [(probe, *_moved_before(subject, model, probe)) for probe in probes]
     return max(moves, key=lambda one: float(one[1].max()) / one[2])
 
 
-def _moved_before(patient: Patient, model: nn.Module, probe: Tensor) -> tuple[Tensor, float]:
+def _moved_before(subject: Subject, model: nn.Module, probe: Tensor) -> tuple[Tensor, float]:
     """How far a change of one token moves the logits before it, [pos, d_vocab]; and by how much rounding may."""
-    before, after = patient.logits(patient.ids, model)[0], patient.logits(probe, model)[0]
+    before, after = subject.logits(subject.ids, model)[0], subject.logits(probe, model)[0]
     moved = (after - before).abs().nan_to_num(torch.inf, posinf=torch.inf)
     moved = torch.where(before.isnan() & after.isnan(), 0.0, moved)  # that is told elsewhere
-    return moved[: int((probe != patient.ids)[0].nonzero()[0])].float(), _noise(before, patient.is_small)
+    return moved[: int((probe != subject.ids)[0].nonzero()[0])].float(), _noise(before, subject.is_small)
 
 
 def _tuple(ids: Tensor) -> tuple[int, ...]:
     return tuple(ids[0].tolist())
 
 
-_fields: WeakKeyDictionary[Patient, Finding] = WeakKeyDictionary()  # other checks ask for it, too
+_fields: WeakKeyDictionary[Subject, Finding] = WeakKeyDictionary()  # other checks ask for it, too
 
 
-def receptive_field(patient: Patient) -> Finding:
+def receptive_field(subject: Subject) -> Finding:
     """Change an early token: the last logits must move, or the model cannot have read it. Measured: the smallest move.
 
     A model that reads a window of so many tokens at every position does so on purpose.
 
     Source: the same probe, the other way round.
     """
-    if patient not in _fields:
-        _fields[patient] = _field_of(patient)
-    return _fields[patient]
+    if subject not in _fields:
+        _fields[subject] = _field_of(subject)
+    return _fields[subject]
 
 
-def _field_of(patient: Patient) -> Finding:
-    ids = patient.ids
+def _field_of(subject: Subject) -> Finding:
+    ids = subject.ids
     if ids.shape[1] < 2:
         return not_measured("receptive_field", "too_short")
-    moves = _moves(patient, ids.shape[1])
-    if patient.is_small and ids.shape[1] > 3:  # heads that are cut wrongly may meet in an odd number of tokens
-        shorter = _moves(patient, ids.shape[1] - 1)
+    moves = _moves(subject, ids.shape[1])
+    if subject.is_small and ids.shape[1] > 3:  # heads that are cut wrongly may meet in an odd number of tokens
+        shorter = _moves(subject, ids.shape[1] - 1)
         moves = shorter if min(shorter.values()) < min(moves.values()) else moves
     pos, ids = min(moves, key=lambda early: moves[early]), ids[:, : len(moves)]
-    if moves[pos] == 0 and (window := _window(patient, moves)) and _is_meant(patient, window):
+    if moves[pos] == 0 and (window := _window(subject, moves)) and _is_meant(subject, window):
         details = {"window": window}
         return Finding("receptive_field", True, window, ids.shape[1], details=details)
     return Finding(
@@ -126,53 +126,53 @@ def _field_of(patient: Patient) -> Finding:
         "logits",
         (0, ids.shape[1] - 1, 0),
         ids=_tuple(ids),
-        beside=_tuple(_changed(ids, pos, patient.d_vocab)),
+        beside=_tuple(_changed(ids, pos, subject.d_vocab)),
         details={"pos": pos, "window": 0},
     )
 
 
-def _moves(patient: Patient, n_pos: int) -> dict[int, float]:
+def _moves(subject: Subject, n_pos: int) -> dict[int, float]:
     """How far the last logits of the first so many tokens move when each of them is another."""
-    ids, early = patient.ids[:, :n_pos], list(range(n_pos)) if patient.is_small else [0, n_pos // 2]
-    probes = [_changed(ids, pos, patient.d_vocab, by) for pos in early for by in _ways(patient)]
+    ids, early = subject.ids[:, :n_pos], list(range(n_pos)) if subject.is_small else [0, n_pos // 2]
+    probes = [_changed(ids, pos, subject.d_vocab, by) for pos in early for by in _ways(subject)]
     found = dict.fromkeys(early, 0.0)
-    for model in _models(patient):
-        before = patient.logits(ids, model)[0]
-        for i, pos in enumerate(pos for pos in early for _ in _ways(patient)):
+    for model in _models(subject):
+        before = subject.logits(ids, model)[0]
+        for i, pos in enumerate(pos for pos in early for _ in _ways(subject)):
             if found[pos] == 0:
-                found[pos] = _last_moved(patient.logits(probes[i], model)[0], before)
+                found[pos] = _last_moved(subject.logits(probes[i], model)[0], before)
     return found
 
 
-def _window(patient: Patient, moves: dict[int, float]) -> int:
+def _window(subject: Subject, moves: dict[int, float]) -> int:
     """How many tokens a model reads that reads as many at every position, the last ones; 0: it does not."""
     n_pos = len(moves)
     window = next((n for n in range(n_pos) if moves[n_pos - 1 - n] == 0), n_pos)
-    if not patient.is_small or not 0 < window < n_pos or any(moves[early] > 0 for early in range(n_pos - window)):
+    if not subject.is_small or not 0 < window < n_pos or any(moves[early] > 0 for early in range(n_pos - window)):
         return 0
     for shorter in {n_pos - 1, n_pos - 2, n_pos // 2 + 1, n_pos // 2, window + 1} & set(range(2, n_pos)):
-        found = _moves(patient, shorter)
+        found = _moves(subject, shorter)
         if [early for early, move in found.items() if move > 0] != list(range(max(0, shorter - window), shorter)):
             return 0
     return window
 
 
-def _is_meant(patient: Patient, window: int) -> bool:
+def _is_meant(subject: Subject, window: int) -> bool:
     """Whether a model without attention reads a window, or the mask of its attention shuts out what lies before it."""
-    if not causality(patient).holds:
+    if not causality(subject).holds:
         return False
-    if not attentions_of(patient.trace):
+    if not attentions_of(subject.trace):
         return True
-    patterns = patterns_of(patient.trace)
+    patterns = patterns_of(subject.trace)
     return bool(patterns) and all(not pattern.shares[..., -1, : -window or None].any() for pattern in patterns)
 
 
-def _ways(patient: Patient) -> range:
+def _ways(subject: Subject) -> range:
     """How a token is changed: a few ways, since one may be as good as the token itself; large models take long."""
-    return range(1, min(patient.d_vocab, 4)) if patient.is_small else range(1, 2)
+    return range(1, min(subject.d_vocab, 4)) if subject.is_small else range(1, 2)
 
 
-def positions(patient: Patient) -> Finding:
+def positions(subject: Subject) -> Finding:
     """One token again and again: a model that knows positions still tells them apart. Measured: how far it does.
 
     Without positions all rows of the logits are the same and every row of the first pattern is even, whatever the
@@ -181,21 +181,21 @@ def positions(patient: Patient) -> Finding:
 
     Source: Vaswani et al. 2017, 3.5.
     """
-    n_pos = min(patient.n_ctx, 8)
+    n_pos = min(subject.n_ctx, 8)
     if n_pos < 2:
         return not_measured("positions", "too_short")
-    if receptive_field(patient).details.get("window") == 1:
+    if receptive_field(subject).details.get("window") == 1:
         return not_measured("positions", "one_token")
-    ids = torch.full((1, n_pos), int(patient.ids[0, 0]))
+    ids = torch.full((1, n_pos), int(subject.ids[0, 0]))
     apart, limit = max(
-        (_told_apart(patient, model, ids) for model in _models(patient)), key=lambda one: one[0] / one[1]
+        (_difference_of_positions(subject, model, ids) for model in _models(subject)), key=lambda one: one[0] / one[1]
     )
     cell = (0, n_pos - 1, 0)
-    sure: Sure | None = "hint" if apart <= limit and _order_matters(patient) else None
+    sure: Sure | None = "hint" if apart <= limit and _order_matters(subject) else None
     return Finding("positions", apart > limit, apart, limit, "logits", cell, ids=_tuple(ids), sure=sure)
 
 
-def _told_apart(patient: Patient, model: nn.Module, ids: Tensor) -> tuple[float, float]:
+def _difference_of_positions(subject: Subject, model: nn.Module, ids: Tensor) -> tuple[float, float]:
     with torch.no_grad():
         trace = record(model, ids)
     if trace.failure is not None:
@@ -203,22 +203,22 @@ def _told_apart(patient: Patient, model: nn.Module, ids: Tensor) -> tuple[float,
     logits: Tensor = trace.output[0]
     apart = float((logits - logits[:1]).abs().nan_to_num(torch.inf).max())
     uneven = max((_unevenness(pattern) for pattern in patterns_of(trace)[:1]), default=0.0)
-    return max(apart, uneven), _noise(logits, patient.is_small)
+    return max(apart, uneven), _noise(logits, subject.is_small)
 
 
-def _order_matters(patient: Patient) -> bool:
+def _order_matters(subject: Subject) -> bool:
     """Whether the last logits move when two earlier tokens change places."""
-    ids = patient.ids
+    ids = subject.ids
     differ = (ids[0, 1:-1] != ids[0, 0]).nonzero()
-    if not patient.is_small or ids.shape[1] < 4 or not len(differ):
+    if not subject.is_small or ids.shape[1] < 4 or not len(differ):
         return False
     swapped, other = ids.clone(), int(differ[0]) + 1
     swapped[0, 0], swapped[0, other] = ids[0, other], ids[0, 0]
-    before, after = patient.logits(ids, patient.anew)[0], patient.logits(swapped, patient.anew)[0]
-    return _last_moved(after, before) > _noise(before, patient.is_small)
+    before, after = subject.logits(ids, subject.anew)[0], subject.logits(swapped, subject.anew)[0]
+    return _last_moved(after, before) > _noise(before, subject.is_small)
 
 
-def texts_apart(patient: Patient) -> Finding:
+def texts_apart(subject: Subject) -> Finding:
     """What a model says of one text does not depend on another one in the batch. Measured: the largest move.
 
     A model in which the two are mixed up takes positions for texts: batch_first was forgotten, or a view has put the
@@ -226,49 +226,49 @@ def texts_apart(patient: Patient) -> Finding:
 
     Source: torch.nn.MultiheadAttention, `batch_first`.
     """
-    if patient.reading.kind == "pos_first":
+    if subject.reading.kind == "pos_first":
         return Finding("texts_apart", False, 1.0, 0.0, details={"why": "pos_first"}, sure="hint")
-    both, found = patient.two, list[tuple[float, float]]()
-    for model in _models(patient):
-        before = patient.logits(both, model)
+    both, found = subject.two, list[tuple[float, float]]()
+    for model in _models(subject):
+        before = subject.logits(both, model)
         for text in (0, 1):
             other = both.clone()
-            other[text] = (both[text] + 1) % patient.d_vocab
-            moved = (patient.logits(other, model) - before)[1 - text].abs().nan_to_num(0.0)
-            found.append((float(moved.max()), _noise(before, patient.is_small)))
+            other[text] = (both[text] + 1) % subject.d_vocab
+            moved = (subject.logits(other, model) - before)[1 - text].abs().nan_to_num(0.0)
+            found.append((float(moved.max()), _noise(before, subject.is_small)))
     largest, limit = max(found, key=lambda one: one[0] / one[1])
     return Finding("texts_apart", largest <= limit, largest, limit, ids=_tuple(both[:1]), details={"why": ""})
 
 
-def whole_context(patient: Patient) -> Finding:
+def whole_context(subject: Subject) -> Finding:
     """A model must read as many tokens as it says. Measured: how many it could read.
 
     Source: torch.nn.Embedding: an index past the end of a table.
     """
-    if patient.n_parameters * patient.n_ctx > CHEAP:
+    if subject.n_parameters * subject.n_ctx > CHEAP:
         return not_measured("whole_context", "too_large")
-    ids = patient.ids[:, torch.arange(patient.n_ctx) % patient.ids.shape[1]]
+    ids = subject.ids[:, torch.arange(subject.n_ctx) % subject.ids.shape[1]]
     with torch.no_grad():
-        trace = record(patient.at_rest, ids, budget=0)
+        trace = record(subject.at_rest, ids, budget=0)
     if trace.failure is None:
-        return Finding("whole_context", True, patient.n_ctx, patient.n_ctx)
+        return Finding("whole_context", True, subject.n_ctx, subject.n_ctx)
     failed = trace.failure.step
     where = trace[failed].address if failed is not None else ""
-    reads = _longest_read(patient, ids)
-    if reads < min(2, patient.n_ctx):  # it reads nothing at all: the context is not what is wrong
+    reads = _longest_read(subject, ids)
+    if reads < min(2, subject.n_ctx):  # it reads nothing at all: the context is not what is wrong
         raise trace.failure.exception
     details = {"error": str(trace.failure)}
-    return Finding("whole_context", False, reads, patient.n_ctx, where, ids=_tuple(ids), details=details)
+    return Finding("whole_context", False, reads, subject.n_ctx, where, ids=_tuple(ids), details=details)
 
 
-def _longest_read(patient: Patient, ids: Tensor) -> int:
+def _longest_read(subject: Subject, ids: Tensor) -> int:
     """By halving: a model that reads so many tokens reads fewer, too."""
     low, high = 0, ids.shape[1]
     while high - low > 1:
         middle = (low + high) // 2
         try:
             with torch.no_grad():
-                patient.at_rest(ids[:, :middle])
+                subject.at_rest(ids[:, :middle])
             low = middle
         except (RuntimeError, IndexError, ValueError, AssertionError):
             high = middle

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.debug import plain_loop
-from lmviz.debug.asked import Asked, Output, asked_of, output_of
 from lmviz.debug.copies import copy_of
+from lmviz.debug.loss_probe import LossProbe, Output, output_of, probe_loss
 from lmviz.debug.reading import Reading, reading_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
@@ -33,7 +33,7 @@ Texts = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Patient:
+class Subject:
     """A model that maps ids [batch, pos] to logits [batch, pos, d_vocab], and what is known about it.
 
     Its logits may be a part of what it gives back, and need targets: see `reading`.
@@ -46,7 +46,7 @@ class Patient:
     tied: bool | None = None  # whether the unembedding should be the token embedding; None: not known
     loop: ModuleType = plain_loop
     dtype: torch.dtype = torch.float32
-    drawn: bool = False  # whether the texts mean nothing, since nobody gave any
+    has_random_texts: bool = False  # whether the texts mean nothing, since nobody gave any
 
     @cached_property
     def n_parameters(self) -> int:
@@ -114,9 +114,9 @@ class Patient:
         return torch.cat([self.ids, (self.ids + shift) % self.d_vocab])
 
     @cached_property
-    def asked(self) -> Asked:
+    def asked(self) -> LossProbe:
         """What its loop asks of it."""
-        return asked_of(self.loop, *self.pairs, self.d_vocab, self.output)
+        return probe_loss(self.loop, *self.pairs, self.d_vocab, self.output)
 
     @cached_property
     def output(self) -> Output:
@@ -131,7 +131,7 @@ class Patient:
 
     @cached_property
     def pairs(self) -> tuple[Tensor, Tensor]:
-        """Inputs and targets as the patient's own loop makes them."""
+        """Inputs and targets as the subject's own loop makes them."""
         made: tuple[Tensor, Tensor] = self.loop.make_pairs(self.texts, min(self.n_ctx, MOST_POSITIONS))
         return made
 
@@ -172,15 +172,15 @@ def _start(name: str, parameter: nn.Parameter, std: float) -> None:
         nn.init.normal_(parameter, std=std)
 
 
-def patient_of(checkpoint: Checkpoint, texts: Sequence[str] = (), loop: ModuleType = plain_loop) -> Patient:
-    """A checkpoint as a patient, with the texts it is given or, without any, its own."""
+def subject_of(checkpoint: Checkpoint, texts: Sequence[str] = (), loop: ModuleType = plain_loop) -> Subject:
+    """A checkpoint as a subject, with the texts it is given or, without any, its own."""
     config = checkpoint.config
     tied = getattr(config, "tied", None)
     read = [tuple(checkpoint.tokenizer.encode(text).ids) for text in texts]
     chosen = tuple(ids for ids in read if len(ids) > 1)[:MOST_TEXTS] or ids_of(checkpoint)
     dtype = next((parameter.dtype for parameter in checkpoint.model.parameters()), torch.float32)
     drawn = not any(len(ids) > 1 for ids in read) and not _texts_of(checkpoint)
-    return Patient(checkpoint.model, config.d_vocab, config.n_ctx, chosen, tied, loop, dtype, drawn)
+    return Subject(checkpoint.model, config.d_vocab, config.n_ctx, chosen, tied, loop, dtype, drawn)
 
 
 def ids_of(checkpoint: Checkpoint) -> Texts:

@@ -11,14 +11,14 @@ from lmviz.debug.logs.columns import Record, Sheet
 from lmviz.debug.logs.roles import Part, Role
 
 ENOUGH = 0.2  # of the numbers of the column that has most: a better name with fewer is not preferred
-APART = 0.3  # of the numbers of a count that are different, at least: several lines may be about one step
+MIN_SHARE_DIFFERENT = 0.3  # of the numbers of a count that are different, at least: several lines may be about one step
 MOST_NESTED = 4  # counts without names, one within another, that are looked at
 FEW = 4  # columns without headings, at most, of which one may guess what they are
 _BY_PLACE: tuple[Role, ...] = ("step", "loss", "held_out", "grad_norm")
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ColumnRole:
     """A column, what it was taken for, and why one may look twice."""
 
     column: int
@@ -47,10 +47,10 @@ class Numbers:
         kept = [value for value in self.values if math.isfinite(value)]
         whole = len(kept) == len(self.values) and all(value >= 0 and value == int(value) for value in kept)
         falls, n = sum(b < a for a, b in pairwise(kept)), len(set(kept))
-        return whole and n > 1 and n >= APART * len(kept) and falls <= 0.1 * len(kept)
+        return whole and n > 1 and n >= MIN_SHARE_DIFFERENT * len(kept) and falls <= 0.1 * len(kept)
 
 
-def taken(sheet: Sheet, chosen: Mapping[str, Role] | None = None) -> tuple[Taken, ...]:
+def column_roles(sheet: Sheet, chosen: Mapping[str, Role] | None = None) -> tuple[ColumnRole, ...]:
     """A role for every column of a sheet.
 
     Args:
@@ -59,7 +59,7 @@ def taken(sheet: Sheet, chosen: Mapping[str, Role] | None = None) -> tuple[Taken
     numbers = _numbers(sheet)
     roles = _Roles(sheet, numbers, dict(chosen or {}))
     return tuple(
-        Taken(
+        ColumnRole(
             i,
             column.label,
             roles.role[i],

@@ -21,7 +21,7 @@ from lmviz.ui.arithmetic_types import Piece
 from lmviz.ui.text import Translator
 
 SHOWN = 6  # terms of a longer sum: the largest
-LOOK = Path(__file__).parent / "browser" / "worked.css"
+LOOK = Path(__file__).parent / "browser" / "arithmetic.css"
 
 
 def show(why: Explanation, t: Translator, digits: int = 4) -> None:
@@ -29,7 +29,7 @@ def show(why: Explanation, t: Translator, digits: int = 4) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         if why.formula:
             st.latex(why.formula, width="content")  # st.html would leave out a drawing
-        _html(f'<div class="worked">{_arithmetic(why, t, digits)}</div>')
+        _html(f'<div class="arithmetic">{_arithmetic(why, t, digits)}</div>')
 
 
 def lines(named: Sequence[tuple[str, Explanation]], t: Translator, digits: int = 4) -> None:
