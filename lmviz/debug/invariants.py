@@ -10,7 +10,7 @@ import numpy as np
 from lmviz.debug.bad_numbers import bad_values
 from lmviz.model.architecture import Norm
 from lmviz.stages.stage import Stage
-from lmviz.trace.step import Array, Step, Trace
+from lmviz.trace.step import Array, Step, Trace, Value
 
 TOLERANCE = 1e-5  # of float32 sums; half precision gets more
 
@@ -128,21 +128,28 @@ def _mean_square(array: Array) -> Array:
     return found
 
 
+def _eps_of(step: Step) -> float:
+    """What a fused norm adds to what it divides by; torch's own, where none is said."""
+    eps = step.settings.get("eps", 1e-5)
+    if isinstance(eps, int | float):
+        return float(eps)
+    return float(np.finfo(step.outputs[0].array.dtype).eps) if eps is None else 1e-5
+
+
+def _without_scale_and_shift(step: Step) -> Array:
+    out: Array = step.outputs[0].array.astype(np.float64)
+    for name, undo in (("bias", np.subtract), ("weight", np.divide)):
+        operand = step.operand(name)
+        out = undo(out, operand.array) if isinstance(operand, Value) else out
+    return out
+
+
 def _normed(steps: list[Step], norm: Norm) -> tuple[Array, Array, Step] | None:
     """The normed numbers before scale and shift, and the variance, or the mean square, that they should have."""
     spread_of: Callable[[Array], Array] = (lambda x: x.var(axis=-1)) if norm == "layer" else _mean_square
-    for step in steps:
-        if step.op in ("layer_norm", "rms_norm"):
-            x = step.inputs[0].array.astype(np.float64)
-            eps = step.settings.get("eps", 1e-5)
-            least = (
-                np.finfo(step.outputs[0].array.dtype).eps if eps is None else 1e-5
-            )  # torch's own, where none is said
-            out = step.outputs[0].array.astype(np.float64)
-            for name, undo in (("bias", np.subtract), ("weight", np.divide)):
-                operand = step.operand(name)
-                out = undo(out, operand.array) if hasattr(operand, "array") else out
-            return out, _share(spread_of(x), float(eps if isinstance(eps, int | float) else least)), step
+    if fused := next((step for step in steps if step.op in ("layer_norm", "rms_norm")), None):
+        x = fused.inputs[0].array.astype(np.float64)
+        return _without_scale_and_shift(fused), _share(spread_of(x), _eps_of(fused)), fused
     found = next((step for step in steps if step.outputs and step.outputs[0].name == "normed"), None)
     given = found.inputs[0] if found is not None and found.inputs else None
     if found is None or given is None:

@@ -36,6 +36,15 @@ def stays_finite(history: History) -> Finding:
     return Finding("stays_finite", False, first, where="loss", steps=(first, last), step=first, details={"name": name})
 
 
+def _stays_above(held_out: list[tuple[int, float]], best_step: int, best: float) -> bool:
+    """Whether the losses after the best one lie above it by more than noise explains."""
+    after = [loss for step, loss in held_out if step > best_step]
+    if len(after) < 2:
+        return False
+    noise = noise_of(tuple(held_out)) * math.sqrt(1 + 1 / len(after))
+    return median(after) > 1.05 * best and median(after) - best > CLEAR * noise
+
+
 def half_precision(history: History) -> Finding:
     """No loss is exactly 0 at once, and gradients are numbers. Measured: the steps that look like an overflow.
 
@@ -44,23 +53,28 @@ def half_precision(history: History) -> Finding:
 
     Source: Micikevicius et al. 2018, 3.2 (loss scaling); IEEE 754 for the largest number of 16 bits.
     """
-    losses, broken = history.losses, [step for step, length in history.grad_norms if not math.isfinite(length)]
-    zeros = [step for step, loss in losses if loss == 0]
-    before = [loss for step, loss in losses if zeros and step < zeros[0] and loss > 0]
-    at_once = bool(zeros) and (not before or before[-1] > TOO_HIGH_BEFORE_ZERO)
-    if at_once and len(zeros) > 1 and (len(zeros) > 2 or broken):
-        details = {"why": "zero_loss", "first": zeros[0], "n": len(zeros)}
-        steps = (zeros[0], zeros[-1])
-        return Finding("half_precision", False, len(zeros), 0, "loss", steps=steps, step=zeros[0], details=details)
+    zeros = [step for step, loss in history.losses if loss == 0]
+    broken = [step for step, length in history.grad_norms if not math.isfinite(length)]
+    if _drops_to_zero(history, zeros) and len(zeros) > 1 and (len(zeros) > 2 or broken):
+        return _overflow("zero_loss", zeros)
     tail = [math.isfinite(length) for _, length in history.grad_norms[-3:]]
     if len(tail) == 3 and (not any(tail) or 2 * len(broken) > len(history.grad_norms)):
-        details = {"why": "gradient", "first": broken[0], "n": len(broken)}
-        steps = (broken[0], broken[-1])
-        found = Finding("half_precision", False, len(broken), 0, "loss", steps=steps, step=broken[0], details=details)
-        return replace(found, gradient=True)
+        return replace(_overflow("gradient", broken), gradient=True)
     if not history.grad_norms and not zeros:
         return not_measured("half_precision", "no_gradients")
     return Finding("half_precision", True, len(broken), 0)
+
+
+def _drops_to_zero(history: History, zeros: list[int]) -> bool:
+    """Whether the loss is 0 at once, and did not come down there."""
+    before = [loss for step, loss in history.losses if zeros and step < zeros[0] and loss > 0]
+    return bool(zeros) and (not before or before[-1] > TOO_HIGH_BEFORE_ZERO)
+
+
+def _overflow(why: str, steps: list[int]) -> Finding:
+    details = {"why": why, "first": steps[0], "n": len(steps)}
+    ends = (steps[0], steps[-1])
+    return Finding("half_precision", False, len(steps), 0, "loss", steps=ends, step=steps[0], details=details)
 
 
 def starts_even(history: History) -> Finding:
@@ -84,6 +98,18 @@ def never_negative(history: History) -> Finding:
     return Finding("never_negative", False, lowest, where="loss", steps=(min(below), max(below)), step=step)
 
 
+def _unclear_fall(history: History, why: str, fall: float, unsure: float) -> str:
+    """Why a curve does not say whether its loss falls; empty: it does."""
+    n, hardly_falls = len(history.finite), why in ("still", "slow")
+    if why == "rises" and -fall < unsure:
+        return "too_noisy"
+    if hardly_falls and not history.begins:
+        return "starts_late"
+    if hardly_falls and fall + unsure > 0.1 and n < 10 * FEW:
+        return "too_noisy"
+    return "too_few" if why == "slow" and n < 5 * FEW else ""
+
+
 def falls(history: History) -> Finding:
     """A loss goes down. Measured: by how much, as a part of the first. Rising: the learning rate is too high.
 
@@ -97,14 +123,8 @@ def falls(history: History) -> Finding:
     fall = (history.start - history.end) / abs(history.start) if history.start else 0.0
     unsure = CLEAR * _error(history, max(1, n // 20)) / abs(history.start) if history.start else 0.0
     why = "" if fall > 0.1 else "rises" if fall < -0.02 else "still" if fall < 0.01 else "slow"
-    if why == "rises" and -fall < unsure:
-        return not_measured("falls", "too_noisy")
-    if why in ("still", "slow") and not history.begins:
-        return not_measured("falls", "starts_late")
-    if why in ("still", "slow") and fall + unsure > 0.1 and n < 10 * FEW:
-        return not_measured("falls", "too_noisy")
-    if why == "slow" and n < 5 * FEW:
-        return not_measured("falls", "too_few")
+    if why_not := _unclear_fall(history, why, fall, unsure):
+        return not_measured("falls", why_not)
     details = {"why": why, "first": history.finite[0][1], "last": history.end}
     steps = (history.losses[0][0], history.last_step)
     holds = not why or history.start < 0.05
@@ -210,11 +230,7 @@ def generalises(history: History) -> Finding:
     last_step, last = held_out[-1]
     train = _loss_at(history, last_step)
     climbed = (last - best) / best if best > 0 else 0.0
-    after = [loss for step, loss in held_out if step > best_step]
-    is_clear = len(after) > 1 and median(after) - best > CLEAR * noise_of(tuple(held_out)) * math.sqrt(
-        1 + 1 / len(after)
-    )
-    climbs = climbed > 0.05 and median(after or [best]) > 1.05 * best and is_clear and history.end <= best
+    climbs = climbed > 0.05 and _stays_above(held_out, best_step, best) and history.end <= best
     is_far = train is not None and last - train > max(GAP_NATS, GAP_PART * last)
     beside = history.end if train is None else train
     why = "gap" if is_far and not climbs else ""

@@ -28,6 +28,7 @@ BATCHES_TRIED = 4  # batches that a weight may be reached by
 UNTRAINED = Lesson(std=0.02, trains=False)
 MEMORISING = Lesson(std=0.1, most=4)
 FROM_ITS_OWN = Lesson(std=0, most=4)
+STARTS = ((MEMORISING, 0), (MEMORISING, 1), (FROM_ITS_OWN, 0))  # a narrow model learns from some only
 MEANINGLESS = Lesson(std=0.1, texts="any")
 FAR = 1e4  # one layer's gradient over another's: more is vanishing, or exploding
 
@@ -99,11 +100,7 @@ def one_batch(subject: Subject) -> Finding:
     window = int(str(receptive_field(subject).details.get("window", 0)))
     floor = _floor_of_window(honest, window) if window else counted.floor
     first, last, losses = math.nan, math.nan, tuple[float, ...]()
-    for lesson, seed in (
-        (MEMORISING, 0),
-        (MEMORISING, 1),
-        (FROM_ITS_OWN, 0),
-    ):  # a narrow model learns from some starts only
+    for lesson, seed in STARTS:
         model = lesson.model(subject, seed)
         first = _nats_of(subject, lesson.model(subject, seed), asked)
         limit = floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lmviz.debug.logs.column_roles import ColumnRole
 from lmviz.debug.logs.columns import Record, Sheet
+from lmviz.debug.logs.roles import Role
 from lmviz.debug.logs.steps import Axis, ByRole, steps_of
 
 Points = tuple[tuple[int, float], ...]  # step and number, steps growing
@@ -93,29 +93,39 @@ def _measured(records: Sequence[Record], by_role: ByRole) -> tuple[list[Record],
     NaN says "not measured" where another loss is a number, of a column that has numbers elsewhere or of a table; and in
     a row of a table in which a number stands where other rows have none.
     """
-    losses = {c for role in ("loss", "held_out", "other_loss") for c in by_role.get(role, ())}
-    counts = {c for role in ("step", "epoch", "learning_rate") for c in by_role.get(role, ())}
-    finite = Counter(one.column for r in records for one in r.fields if math.isfinite(one.value))
-    sparse = {one.column for r in records if r.kind == "row" for one in r.fields if math.isnan(one.value)} - counts
-    kept, n = [], 0
-    for record in records:
-        if any(math.isnan(one.value) for one in record.fields):
-            there = {one.column for one in record.fields if math.isfinite(one.value)}
-            is_row = record.kind == "row"
-            empty = {
-                one.column
-                for one in record.fields
-                if math.isnan(one.value)
-                and (
-                    (one.column in losses and there & losses and (finite[one.column] or is_row))
-                    or (is_row and finite[one.column] and there & sparse)
-                )
-            }
-            n += len(empty)
-            fields = tuple(one for one in record.fields if one.column not in empty)
-            record = Record(record.line, record.kind, fields, record.is_open)
-        kept.append(record)
-    return kept, n
+    rule = _NotMeasured(records, by_role)
+    empty = [rule.columns(record) for record in records]
+    kept = [
+        replace(record, fields=tuple(one for one in record.fields if one.column not in columns))
+        for record, columns in zip(records, empty, strict=True)
+    ]
+    return kept, sum(map(len, empty))
+
+
+class _NotMeasured:
+    """Which NaNs of a log stand for "not measured"."""
+
+    def __init__(self, records: Sequence[Record], by_role: ByRole) -> None:
+        counts = _columns_of(by_role, "step", "epoch", "learning_rate")
+        self.losses = _columns_of(by_role, "loss", "held_out", "other_loss")
+        self.finite = {one.column for r in records for one in r.fields if math.isfinite(one.value)}
+        in_rows = (one for r in records if r.kind == "row" for one in r.fields)
+        self.sparse = {one.column for one in in_rows if math.isnan(one.value)} - counts
+
+    def columns(self, record: Record) -> set[int]:
+        """The columns of a record in which one stands."""
+        there = {one.column for one in record.fields if math.isfinite(one.value)}
+        nans = {one.column for one in record.fields if math.isnan(one.value)}
+        return {column for column in nans if self._is_empty(column, record.kind == "row", there)}
+
+    def _is_empty(self, column: int, is_row: bool, there: Set[int]) -> bool:
+        beside_a_loss = column in self.losses and there & self.losses and (column in self.finite or is_row)
+        beside_a_sparse_number = is_row and column in self.finite and there & self.sparse
+        return bool(beside_a_loss or beside_a_sparse_number)
+
+
+def _columns_of(by_role: ByRole, *roles: Role) -> set[int]:
+    return {column for role in roles for column in by_role.get(role, ())}
 
 
 def _without_repeats(points: Points) -> Points:

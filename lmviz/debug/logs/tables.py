@@ -78,19 +78,29 @@ def table_at(writer: Writer, lines: Sequence[str], i: int) -> Table | None:
     if not following or not any(c.isdigit() for c in following[:4000]):
         return None
     for delimiter in DELIMITERS:
-        if (delimiter.strip() or delimiter) not in lines[i]:
-            continue
-        headings, row = cells_of(lines[i], delimiter), cells_of(following, delimiter)
-        if not 2 <= len(headings) <= MOST_CELLS or not _are_headings(writer, headings):
-            continue
-        by_spaces = not delimiter.strip() and delimiter != "\t"
-        if by_spaces and len(row) < len(headings):
-            headings = _joined(headings, len(row))
-        has_index = by_spaces and len(row) == len(headings) + 1
-        if len(row) == len(headings) + has_index and _is_row(writer, row, by_spaces):
-            writer.n_tables += 1
-            return Table(writer.n_tables, delimiter, tuple(headings), has_index)
+        is_there = (delimiter.strip() or delimiter) in lines[i]
+        if is_there and (found := _table_with(writer, delimiter, lines[i], following)):
+            return found
     return None
+
+
+def _table_with(writer: Writer, delimiter: str, heading: str, following: str) -> Table | None:
+    """The table of a line of headings and the row below it, if this delimiter makes one of them."""
+    headings, row = cells_of(heading, delimiter), cells_of(following, delimiter)
+    if not 2 <= len(headings) <= MOST_CELLS or not _are_headings(writer, headings):
+        return None
+    by_spaces = _is_by_spaces(delimiter)
+    if by_spaces and len(row) < len(headings):
+        headings = _joined(headings, len(row))
+    has_index = by_spaces and len(row) == len(headings) + 1
+    if len(row) != len(headings) + has_index or not _is_row(writer, row, by_spaces):
+        return None
+    writer.n_tables += 1
+    return Table(writer.n_tables, delimiter, tuple(headings), has_index)
+
+
+def _is_by_spaces(delimiter: str) -> bool:
+    return not delimiter.strip() and delimiter != "\t"
 
 
 def read_row(writer: Writer, table: Table | None, line: str) -> list[Field] | None:
@@ -98,7 +108,7 @@ def read_row(writer: Writer, table: Table | None, line: str) -> list[Field] | No
     if table is None:
         return _bare_row(writer, line)
     cells = cells_of(line, table.delimiter)
-    by_spaces = not table.delimiter.strip() and table.delimiter != "\t"
+    by_spaces = _is_by_spaces(table.delimiter)
     if len(cells) != len(table.headings) + table.has_index or not _is_row(writer, cells, by_spaces):
         return None
     fields: list[Field | None] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 
@@ -44,25 +45,23 @@ def curves(
         scale=_scale(losses, list(names_at.values())),
         axis=alt.Axis(tickCount=5, format=",~g", labelOverlap=True),
     )
-    colour = alt.Color("line:N", scale=alt.Scale(domain=names, range=[CHOSEN, PLAIN, FAINT][: len(names)]))
-    dash = alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])))
-    curve = (
-        alt.Chart(table)
-        .mark_line(strokeWidth=2.6, clip=True)
-        .encode(
-            x=x,
-            y=y,
-            color=colour,
-            strokeDash=dash,
-            tooltip=[
-                alt.Tooltip("line:N", title=" "),
-                alt.Tooltip("step:Q", title=step),
-                alt.Tooltip("loss:Q", title=nats, format=".5~g"),
-            ],
-        )
-    )
+    tips = [
+        alt.Tooltip("line:N", title=" "),
+        alt.Tooltip("step:Q", title=step),
+        alt.Tooltip("loss:Q", title=nats, format=".5~g"),
+    ]
+    lines_of = alt.Chart(table).mark_line(strokeWidth=2.6, clip=True)
+    curve = lines_of.encode(x=x, y=y, tooltip=tips, **_colour_and_dash(names))
     layers = [*_spans(spans or {}, last), *_levels(levels or {}, names_at, last), curve]
     return alt.layer(*layers).properties(height=height)
+
+
+def _colour_and_dash(names: list[str]) -> dict[str, Any]:
+    colours, dashes = [CHOSEN, PLAIN, FAINT][: len(names)], list(DASHES[: len(names)])
+    return {
+        "color": alt.Color("line:N", scale=alt.Scale(domain=names, range=colours)),
+        "strokeDash": alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=dashes)),
+    }
 
 
 def _spans(spans: Mapping[str, tuple[int, int]], last: int) -> list[alt.Chart]:

@@ -47,7 +47,12 @@ def plane(
         tooltip=[alt.Tooltip("name:N", title=" ")],
     )
     dots = base.mark_point(filled=True, opacity=0.5, size=30 if len(names) > MANY_POINTS else 50)
-    labels = [
+    return alt.layer(dots, *_names_beside(base)).properties(height=height)
+
+
+def _names_beside(base: Any) -> list[Any]:
+    """The names beside their points, for a wide screen and for a narrow one."""
+    return [
         base.transform_filter(f"width {sign} {BETWEEN} && datum.{screen}_dx !== null")
         .mark_text(
             font="monospace",
@@ -60,7 +65,6 @@ def plane(
         .encode(text="name:N")
         for screen, sign in (("wide", ">="), ("narrow", "<"))
     ]
-    return alt.layer(dots, *labels).properties(height=height)
 
 
 def ways(places: NDArray[Any], names: Sequence[str], height: int = 270) -> AnyChart:

@@ -12,7 +12,7 @@ from lmviz.ui.arithmetic import line
 from lmviz.ui.arithmetic_html import equation
 from lmviz.ui.arithmetic_types import Line
 from lmviz.ui.pictures import parts
-from lmviz.ui.step_through.scene_types import Change, Inspection, Visited
+from lmviz.ui.step_through.scene_types import Arithmetic, Change, Inspection, Visited
 from lmviz.ui.step_through.view import StepThroughView
 
 _DOUBLE, _SINGLE = ("float64", "complex128"), ("float32", "complex64")
@@ -32,11 +32,7 @@ def inspector(
     if value is None or not run.has(address, cell):
         return None
     gradient = view.grad and value.grad is not None
-    array = value.grad if gradient else value.array
-    assert array is not None
-    found = plain_number(array[cell])
-    why = run.explain(address, cell, gradient)
-    known = why if why is not None and why.known else None
+    found = _number(value, cell, gradient)
     there = None if other is None else _there(other, address, cell, gradient)
     return {
         "address": address,
@@ -49,13 +45,31 @@ def inspector(
         "gradient": gradient,
         "role": "constant" if address in dict(run.checkpoint.model.named_buffers()) else value.role,
         "trail": [Visited(cell=list(c), name=a.rpartition(".")[2]) for a, c in view.trail],
-        "lines": [] if known is None else _lines(_unrolled(services, run, known, gradient), view),
-        "recomputed": None if known is None else parts(known.value),
-        "agrees": None if known is None else agrees(known.value, found, value),
-        "by_torch": known is not None and known.by_torch,
+        **_arithmetic(services, run, view, gradient),
         "other": None if there is None else parts(there),
         "change": _change(view, found, there),
         "edited": not gradient and any(edit.address == address and edit.changes(cell) for edit in view.edits),
+    }
+
+
+def _number(value: Value, cell: Cell, gradient: bool) -> complex:
+    array = value.grad if gradient else value.array
+    assert array is not None
+    return plain_number(array[cell])
+
+
+def _arithmetic(services: Services, run: Recording, view: StepThroughView, gradient: bool) -> Arithmetic:
+    """The number written out, and whether that comes to what torch has."""
+    assert view.cell is not None
+    why = run.explain(*view.cell, gradient)
+    value = run.trace.value(view.cell[0])
+    if why is None or not why.known or value is None:
+        return {"lines": [], "recomputed": None, "agrees": None, "by_torch": False}
+    return {
+        "lines": _lines(_unrolled(services, run, why, gradient), view),
+        "recomputed": parts(why.value),
+        "agrees": agrees(why.value, _number(value, view.cell[1], gradient), value),
+        "by_torch": why.by_torch,
     }
 
 

@@ -218,22 +218,30 @@ def say(run: Recording, view: StepThroughView, location: Location, stage: Stage,
     if stage.block_name:
         title = t("say.in_block", title=title, block=stage.block_name)
     if location.grain == "stage" or step is None:
-        facts = Facts(run, view, stage, pos)
-        details = facts.all()
-        record = record_of(run.checkpoint.config)
-        first = of_architecture(t, facts.key, record)
-        sentences = " ".join(t(key, **details) for key in (first, *facts.also))
-        return {
-            "title": title,
-            "text": sentences,
-            "more": (record and t.long_text(f"{stage.kind}.{record.name}")) or t.long_text(stage.kind),
-            "formula": svg(formula_of(stage.kind, record)),
-            "hint": t("say.hint") if stage.index == 0 else "",
-            "settings": "",
-            "under": "",
-            "opened": "",
-            "error": "",
-        }
+        return _say_stage(run, view, stage, title, pos)
+    return _say_step(run, step, title, t)
+
+
+def _say_stage(run: Recording, view: StepThroughView, stage: Stage, title: str, pos: int) -> Words:
+    t, facts = view.t, Facts(run, view, stage, pos)
+    details = facts.all()
+    record = record_of(run.checkpoint.config)
+    first = of_architecture(t, facts.key, record)
+    return {
+        "title": title,
+        "text": " ".join(t(key, **details) for key in (first, *facts.also)),
+        "more": (record and t.long_text(f"{stage.kind}.{record.name}")) or t.long_text(stage.kind),
+        "formula": svg(formula_of(stage.kind, record)),
+        "hint": t("say.hint") if stage.index == 0 else "",
+        "settings": "",
+        "under": "",
+        "opened": "",
+        "error": "",
+    }
+
+
+def _say_step(run: Recording, step: Step, title: str, t: Translator) -> Words:
+    """`title` is that of the stage to which the step belongs."""
     key = f"op.{step.op}"
     sentences = t(key) if t.has(key) else t("op.other", op=step.op)
     settings = ", ".join(f"{k}={v}" for k, v in step.settings.items() if v not in (None, False) and k not in _UNSAID)

@@ -133,7 +133,16 @@ class Change(TypedDict):
     line: str
 
 
-class Inspection(TypedDict):
+class Arithmetic(TypedDict):
+    """A number written out, and whether that comes to what torch has."""
+
+    lines: list[Line]
+    recomputed: AnyNumber | None  # None: nothing was recomputed
+    agrees: bool | None
+    by_torch: bool
+
+
+class Inspection(Arithmetic):
     """What is said about the pinned cell."""
 
     address: str
@@ -146,10 +155,6 @@ class Inspection(TypedDict):
     gradient: bool
     role: str
     trail: list[Visited]
-    lines: list[Line]
-    recomputed: AnyNumber | None  # None: nothing was recomputed
-    agrees: bool | None
-    by_torch: bool
     other: AnyNumber | None
     change: Change | None
     edited: bool

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.registry.recording import Recording
+from lmviz.registry.recording import LedgerRow, Recording
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.stages.breakpoints import Breakpoint
@@ -126,18 +127,8 @@ def ledger(run: Recording, view: StepThroughView) -> None:
             return
         st.caption(t("ledger.help"))
         rows = run.ledger()
-        columns: dict[str, list[Any]] = {
-            t("ledger.address"): [row.address for row in rows],
-            t("ledger.axes"): [" × ".join(axis or "·" for axis in row.axes) for row in rows],
-            t("ledger.shape"): [" × ".join(map(str, row.shape)) for row in rows],
-            t("ledger.dtype"): [row.dtype for row in rows],
-            t("ledger.min"): [row.low for row in rows],
-            t("ledger.mean"): [row.mean for row in rows],
-            t("ledger.max"): [row.high for row in rows],
-            t("ledger.bytes"): [row.n_bytes for row in rows],
-        }
         chosen = st.dataframe(
-            _written(columns, t),
+            _written(_columns(rows, t), t),
             key="ledger",
             on_select="rerun",
             selection_mode="single-row",
@@ -150,6 +141,19 @@ def ledger(run: Recording, view: StepThroughView) -> None:
         if now is not None and now != before:
             state.go(step=rows[now].step, by="op")
             st.rerun()
+
+
+def _columns(rows: Sequence[LedgerRow], t: Translator) -> dict[str, list[Any]]:
+    return {
+        t("ledger.address"): [row.address for row in rows],
+        t("ledger.axes"): [" × ".join(axis or "·" for axis in row.axes) for row in rows],
+        t("ledger.shape"): [" × ".join(map(str, row.shape)) for row in rows],
+        t("ledger.dtype"): [row.dtype for row in rows],
+        t("ledger.min"): [row.low for row in rows],
+        t("ledger.mean"): [row.mean for row in rows],
+        t("ledger.max"): [row.high for row in rows],
+        t("ledger.bytes"): [row.n_bytes for row in rows],
+    }
 
 
 def _written(columns: dict[str, list[Any]], t: Translator) -> Any:

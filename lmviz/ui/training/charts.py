@@ -17,6 +17,7 @@ from lmviz.ui.text import Translator
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
 DASHES: Mapping[str, list[int]] = {"train": SOLID, "raw": SOLID, "mean": SOLID, "held_out": [6, 3]}
+IS_CURVE = alt.FieldOneOfPredicate("kind", list(DASHES))
 LABELS: Mapping[str, dict[str, Any]] = {  # of a horizontal line: at its end, or over or under its middle
     "end": {"align": "right", "dx": -4, "baseline": "bottom", "dy": -3},
     "over": {"align": "center", "baseline": "bottom", "dy": -3},
@@ -51,65 +52,85 @@ def loss_chart(
         tips: whether a point says its numbers; they cost a browser more than the curve does.
     """
     across = alt.Scale(domain=[0, steps], nice=False)
-    at = alt.X("step:Q", title=words["step"], scale=across, axis=alt.Axis(tickCount=8))
     scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
-    loss = alt.Y("nats:Q", title=words["nats"], scale=scale, axis=alt.Axis(tickCount=6, labelExpr=LARGE))
-    named = ", ".join(f"{kind}: {_js(words[kind])}" for kind in DASHES if kind in words)
-    of_kinds = (
-        alt.Legend(
-            title=None,
-            orient="top",
-            values=[kind for kind in kinds if kind in words],
-            labelExpr=f"({{{named}}})[datum.value]",
-        )
-        if len(kinds) > 1
-        else None
+    base = alt.Chart(alt.NamedData("points")).encode(
+        x=alt.X("step:Q", title=words["step"], scale=across, axis=alt.Axis(tickCount=8)),
+        y=alt.Y("nats:Q", title=words["nats"], scale=scale, axis=alt.Axis(tickCount=6, labelExpr=LARGE)),
     )
-    scale_of_kinds = alt.Scale(domain=list(DASHES), range=list(DASHES.values()))
-    dash = alt.StrokeDash("kind:N", scale=scale_of_kinds, legend=of_kinds)
-    if len(runs) == 1:  # then the colour is free to tell training and validation apart
-        colour = alt.Color(
-            "kind:N", scale=alt.Scale(domain=list(DASHES), range=[BLUE, BLUE, BLUE, ORANGE]), legend=of_kinds
+    of_kinds = _legend_of_kinds(words, kinds)
+    colour = _colour(runs, of_kinds)
+    layers = [_counted_lines(base), _curves(base, colour, of_kinds), _measured_points(base, colour)]
+    if tips:
+        layers.append(_tips(base, colour, words))
+    return _plain(alt.layer(*layers, *_labels(base)).properties(height=height), t)
+
+
+def _legend_of_kinds(words: Mapping[str, str], kinds: Sequence[str]) -> alt.Legend | None:
+    """None where there is one kind of curve only."""
+    named = ", ".join(f"{kind}: {_js(words[kind])}" for kind in DASHES if kind in words)
+    shown = [kind for kind in kinds if kind in words]
+    if len(kinds) <= 1:
+        return None
+    return alt.Legend(title=None, orient="top", values=shown, labelExpr=f"({{{named}}})[datum.value]")
+
+
+def _colour(runs: Sequence[str], of_kinds: alt.Legend | None) -> alt.Color:
+    """By run; with one run the colour is free to tell training and validation apart."""
+    if len(runs) == 1:
+        scale = alt.Scale(domain=list(DASHES), range=[BLUE, BLUE, BLUE, ORANGE])
+        return alt.Color("kind:N", scale=scale, legend=of_kinds)
+    scale = alt.Scale(domain=list(runs), range=list(SERIES[: len(runs)]))
+    return alt.Color("run:N", scale=scale, legend=alt.Legend(title=None, orient="top"))
+
+
+def _curves(base: alt.Chart, colour: alt.Color, of_kinds: alt.Legend | None) -> Any:
+    scale = alt.Scale(domain=list(DASHES), range=list(DASHES.values()))
+    return (
+        base.transform_filter(IS_CURVE)
+        .mark_line(clip=True, strokeWidth=1.8)
+        .encode(
+            color=colour,
+            strokeDash=alt.StrokeDash("kind:N", scale=scale, legend=of_kinds),
+            opacity=alt.condition("datum.kind == 'raw'", alt.value(FAINT), alt.value(1.0)),
+            detail="run:N",
+            order="step:Q",
         )
-    else:
-        of_runs = alt.Scale(domain=list(runs), range=list(SERIES[: len(runs)]))
-        colour = alt.Color("run:N", scale=of_runs, legend=alt.Legend(title=None, orient="top"))
+    )
+
+
+def _measured_points(base: alt.Chart, colour: alt.Color) -> Any:
+    """Held-out losses, and the first of the training, so that a curve of one point is seen."""
+    return (
+        base.transform_filter("datum.kind == 'held_out' || (datum.step == 1 && datum.kind == 'train')")
+        .mark_point(clip=True, size=26, filled=True, opacity=1)
+        .encode(color=colour)
+    )
+
+
+def _tips(base: alt.Chart, colour: alt.Color, words: Mapping[str, str]) -> Any:
+    """Points that are not seen, and say their numbers."""
     tip = [
         alt.Tooltip("run:N", title=words["run"]),
         alt.Tooltip("step:Q", title=words["step"], format=",d"),
         alt.Tooltip("nats:Q", title=words["nats"], format=".4f"),
     ]
-    base = alt.Chart(alt.NamedData("points"))
-    is_counted = alt.datum.kind == "counted"
-    is_curve = alt.FieldOneOfPredicate("kind", list(DASHES))
-    faint = alt.condition("datum.kind == 'raw'", alt.value(FAINT), alt.value(1.0))
-    curves = (
-        base.transform_filter(is_curve)
-        .mark_line(clip=True, strokeWidth=1.8)
-        .encode(x=at, y=loss, color=colour, strokeDash=dash, opacity=faint, detail="run:N", order="step:Q")
-    )
-    measured = (
-        base.transform_filter("datum.kind == 'held_out' || (datum.step == 1 && datum.kind == 'train')")
-        .mark_point(clip=True, size=26, filled=True, opacity=1)
-        .encode(x=at, y=loss, color=colour)
-    )
-    dots = (
-        base.transform_filter(is_curve)
-        .mark_point(clip=True, size=90, opacity=0, filled=True)
-        .encode(x=at, y=loss, color=colour, tooltip=tip)
-    )
-    lines = (
-        base.transform_filter(is_counted)
-        .mark_line(clip=True, strokeWidth=1.3, strokeDash=[2, 3], color=GREY)
-        .encode(x=at, y=loss, detail="nats:Q")
-    )
-    names = [
+    dots = base.transform_filter(IS_CURVE).mark_point(clip=True, size=90, opacity=0, filled=True)
+    return dots.encode(color=colour, tooltip=tip)
+
+
+def _counted_lines(base: alt.Chart) -> Any:
+    lines = base.transform_filter(alt.datum.kind == "counted").encode(detail="nats:Q")
+    return lines.mark_line(clip=True, strokeWidth=1.3, strokeDash=[2, 3], color=GREY)
+
+
+def _labels(base: alt.Chart) -> list[alt.Chart]:
+    """The names of the counted lines."""
+    return [
         base.transform_filter(alt.datum.kind == place)
         .mark_text(fontSize=FONT, color=GREY, **look)
-        .encode(x=at, y=loss, text="label:N")
+        .encode(text="label:N")
         for place, look in LABELS.items()
     ]
-    return _plain(alt.layer(lines, curves, measured, *([dots] if tips else ()), *names).properties(height=height), t)
 
 
 def small_chart(

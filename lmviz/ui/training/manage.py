@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -97,14 +97,8 @@ def _delete(services: Services, run: str) -> None:
     state.go(run="")
 
 
-def earlier(services: Services, view: TrainingView) -> None:
-    """The trainings so far, the newest first; a row opens one."""
-    t = view.t
-    found = services.models.runs.all()
-    unreadable(services, t)
-    if not found:
-        return
-    st.markdown(f"**{t('train.earlier')}**")
+def _columns(t: Translator, found: Sequence[Run]) -> dict[str, list[object]]:
+    """A table of runs; whose they are, if some are another visitor's."""
     columns: dict[str, list[object]] = {
         t("train.name"): [run.name for run in found],
         t("train.state"): [t(f"train.is.{run.state}") for run in found],
@@ -116,8 +110,19 @@ def earlier(services: Services, view: TrainingView) -> None:
     if not all(map(owner.is_mine, found)):
         mine, theirs = t("train.whose.mine"), t("train.whose.theirs")
         columns[t("train.whose")] = [mine if owner.is_mine(run) else theirs for run in found]
+    return columns
+
+
+def earlier(services: Services, view: TrainingView) -> None:
+    """The trainings so far, the newest first; a row opens one."""
+    t = view.t
+    found = services.models.runs.all()
+    unreadable(services, t)
+    if not found:
+        return
+    st.markdown(f"**{t('train.earlier')}**")
     chosen = st.dataframe(
-        columns,
+        _columns(t, found),
         key="earlier",
         on_select="rerun",
         selection_mode="single-row",
@@ -167,7 +172,11 @@ def compare(services: Services, view: TrainingView, run: Run) -> None:
         placeholder=t("train.one.choose"),
         on_change=lambda: state.go(beside=tuple(st.session_state["beside"])),
     )
-    shown = [run, *(others[name] for name in chosen)]
+    _table_of(t, [run, *(others[name] for name in chosen)])
+
+
+def _table_of(t: Translator, shown: list[Run]) -> None:
+    """What came of some runs, and in what their recipes differ."""
     rows = {t("train.compare.setting"): [plain(one.name) for one in shown]}
     rows[t("train.loss")] = [_nats(t, one.loss) for one in shown]
     rows[t("train.best")] = [
@@ -200,29 +209,36 @@ def export(services: Services, view: TrainingView, run: Run) -> None:
             format_func=lambda step: t.integer(step),
             on_change=lambda: state.go(step=st.session_state["export_step"]),
         )
-        place = StepThroughView(lang=t.language, model=RunModel(run.id, step))
-        shell.link(t("train.export.open"), place)
-        st.button(
-            t("train.export.start"),
-            icon=":material/restart_alt:",
-            key="start_here",
-            on_click=lambda: state.go(
-                run="", data=run.id, changes=(), start=RunModel(run.id, step), window=0, tab="", step=-1
-            ),
-        )
-        st.download_button(
-            t("train.export.download"),
-            lambda: services.models.runs.zipped(run.id, step),
-            file_name=f"{folder_name(run.name, step)}.zip",
-            mime="application/zip",
-            icon=":material/download:",
-            on_click="ignore",
-            key="download",
-        )
-        if st.button(t("train.export.folder"), icon=":material/folder:", key="export_folder"):
-            folder = services.models.runs.export(run.id, step)
-            st.success(t("train.export.written", folder=code(str(folder))))
-            shell.link(t("train.export.open_folder"), StepThroughView(lang=t.language, model=Folder(str(folder))))
+        _open_or_start(t, RunModel(run.id, step))
+        _take_away(services, t, run, step)
     with right:
         st.caption(t("train.export.recipe"))
         st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", height=260)
+
+
+def _open_or_start(t: Translator, model: RunModel) -> None:
+    """The model in the step-through, or as the start of another training."""
+    shell.link(t("train.export.open"), StepThroughView(lang=t.language, model=model))
+    st.button(
+        t("train.export.start"),
+        icon=":material/restart_alt:",
+        key="start_here",
+        on_click=lambda: state.go(run="", data=model.run, changes=(), start=model, window=0, tab="", step=-1),
+    )
+
+
+def _take_away(services: Services, t: Translator, run: Run, step: int) -> None:
+    """The model as a file, or in a folder of the server."""
+    st.download_button(
+        t("train.export.download"),
+        lambda: services.models.runs.zipped(run.id, step),
+        file_name=f"{folder_name(run.name, step)}.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        on_click="ignore",
+        key="download",
+    )
+    if st.button(t("train.export.folder"), icon=":material/folder:", key="export_folder"):
+        folder = services.models.runs.export(run.id, step)
+        st.success(t("train.export.written", folder=code(str(folder))))
+        shell.link(t("train.export.open_folder"), StepThroughView(lang=t.language, model=Folder(str(folder))))

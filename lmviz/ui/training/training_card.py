@@ -86,67 +86,81 @@ def more(plan: Plan, view: TrainingView) -> None:
     with st.expander(t("train.optimizer.more"), on_change="rerun", key="training_more") as shown:
         if not shown.open:
             return
-        training = recipe.training
         _epochs(plan, t)
-        widgets.select_slider(
-            t("train.batch"),
-            sorted({*BATCHES, training.batch_size}),
-            format_func=lambda n: t.integer(n) if n else t("train.batch.all"),
-            help=t("train.batch.help"),
-            **bound(recipe, "training.batch_size"),
-        )
-        widgets.segmented_control(
-            t("train.targets"),
-            ["all", "last"],
-            format_func=lambda which: t(f"train.targets.{which}"),
-            required=True,
-            help=t("train.targets.help"),
-            **bound(recipe, "data.targets"),
-        )
-        widgets.segmented_control(
-            t("train.schedule"),
-            ["constant", "cosine"],
-            format_func=lambda name: t(f"train.schedule.{name}"),
-            required=True,
-            **bound(recipe, "training.schedule"),
-        )
+        _batches_and_schedule(recipe, t)
         left, right = st.columns(2)
         with left:
-            st.number_input(t("train.warm_up"), 0, 100_000, step=10, **bound(recipe, "training.warm_up"))
-            st.number_input(
-                t("train.clip"),
-                0.0,
-                1000.0,
-                step=0.5,
-                help=t("train.clip.help"),
-                **bound(recipe, "training.clip"),
-            )
-            st.number_input(
-                t("train.seed"),
-                0,
-                2**31 - 1,
-                step=1,
-                help=t("train.seed.help"),
-                **bound(recipe, "training.seed"),
-            )
+            _step_sizes(recipe, t)
         with right:
-            st.number_input(
-                t("train.weight_decay"),
-                0.0,
-                0.99,
-                step=0.05,
-                help=t("train.weight_decay.help"),
-                **bound(recipe, "training.weight_decay"),
-            )
-            st.number_input(
-                t("train.dropout"),
-                0.0,
-                0.9,
-                step=0.1,
-                disabled=lacks(recipe.model.architecture, "dropout"),
-                help=t("train.dropout.help"),
-                **bound(recipe, "model.dropout"),
-            )
-            if training.optimizer == "momentum":
-                st.number_input(t("train.momentum"), 0.0, 0.999, step=0.05, **bound(recipe, "training.momentum"))
+            _regularisation(recipe, t)
         rounding(recipe, t)
+
+
+def _batches_and_schedule(recipe: Recipe, t: Translator) -> None:
+    """What one step learns from, and how its rate changes."""
+    widgets.select_slider(
+        t("train.batch"),
+        sorted({*BATCHES, recipe.training.batch_size}),
+        format_func=lambda n: t.integer(n) if n else t("train.batch.all"),
+        help=t("train.batch.help"),
+        **bound(recipe, "training.batch_size"),
+    )
+    widgets.segmented_control(
+        t("train.targets"),
+        ["all", "last"],
+        format_func=lambda which: t(f"train.targets.{which}"),
+        required=True,
+        help=t("train.targets.help"),
+        **bound(recipe, "data.targets"),
+    )
+    widgets.segmented_control(
+        t("train.schedule"),
+        ["constant", "cosine"],
+        format_func=lambda name: t(f"train.schedule.{name}"),
+        required=True,
+        **bound(recipe, "training.schedule"),
+    )
+
+
+def _step_sizes(recipe: Recipe, t: Translator) -> None:
+    """What bounds a step, and the seed."""
+    st.number_input(t("train.warm_up"), 0, 100_000, step=10, **bound(recipe, "training.warm_up"))
+    st.number_input(
+        t("train.clip"),
+        0.0,
+        1000.0,
+        step=0.5,
+        help=t("train.clip.help"),
+        **bound(recipe, "training.clip"),
+    )
+    st.number_input(
+        t("train.seed"),
+        0,
+        2**31 - 1,
+        step=1,
+        help=t("train.seed.help"),
+        **bound(recipe, "training.seed"),
+    )
+
+
+def _regularisation(recipe: Recipe, t: Translator) -> None:
+    """What keeps weights small or uncertain; and momentum, where the optimiser has it."""
+    st.number_input(
+        t("train.weight_decay"),
+        0.0,
+        0.99,
+        step=0.05,
+        help=t("train.weight_decay.help"),
+        **bound(recipe, "training.weight_decay"),
+    )
+    st.number_input(
+        t("train.dropout"),
+        0.0,
+        0.9,
+        step=0.1,
+        disabled=lacks(recipe.model.architecture, "dropout"),
+        help=t("train.dropout.help"),
+        **bound(recipe, "model.dropout"),
+    )
+    if recipe.training.optimizer == "momentum":
+        st.number_input(t("train.momentum"), 0.0, 0.999, step=0.05, **bound(recipe, "training.momentum"))

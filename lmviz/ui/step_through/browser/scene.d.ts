@@ -115,8 +115,16 @@ export interface Change {
   line: string;
 }
 
+/** A number written out, and whether that comes to what torch has. */
+export interface Arithmetic {
+  lines: Line[];
+  recomputed: number | "NaN" | "Infinity" | "-Infinity" | Complex | null;
+  agrees: boolean | null;
+  by_torch: boolean;
+}
+
 /** What is said about the pinned cell. */
-export interface Inspection {
+export interface Inspection extends Arithmetic {
   address: string;
   name: string;
   cell: number[];
@@ -127,10 +135,6 @@ export interface Inspection {
   gradient: boolean;
   role: string;
   trail: Visited[];
-  lines: Line[];
-  recomputed: number | "NaN" | "Infinity" | "-Infinity" | Complex | null;
-  agrees: boolean | null;
-  by_torch: boolean;
   other: number | "NaN" | "Infinity" | "-Infinity" | Complex | null;
   change: Change | null;
   edited: boolean;
