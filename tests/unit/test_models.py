@@ -252,9 +252,9 @@ def test_what_a_service_keeps_of_a_folder_goes_when_the_folder_is_saved_again(
         prompt = services.models.first_prompt(folder)
         return (
             services.bugs.difference(bug, folder, prompt),
-            services.bugs.parted(bug, folder),
+            services.bugs.first_training_difference(bug, folder),
             services.doctor.examine(folder).findings,
-            services.doctor.seen(folder, "m", row),
+            services.doctor.place_of(folder, "m", row),
         )
 
     before: tuple[object, ...] = ()
