@@ -96,7 +96,8 @@ def settled(app: AppTest) -> AppTest:
 def scene(app: AppTest) -> dict[str, Any]:
     """What the debugger was given to draw."""
     (component,) = app.get("bidi_component")
-    found: dict[str, Any] = json.loads(component.proto.json)
+    found: dict[str, Any]
+    (found,) = json.loads(component.proto.json)
     return found
 
 

@@ -1,4 +1,4 @@
-"""A token's way through the filters, arithmetic_html out again."""
+"""A token's way through the filters, worked out again."""
 
 from __future__ import annotations
 

@@ -104,13 +104,16 @@ def test_every_stage_has_its_words(language: str) -> None:
         assert (LOCALE / language / "stages" / f"{kind}.md").is_file()
 
 
+def calls_of_translators() -> list[ast.Call]:
+    """`t("page.key", n=3)` and the like, wherever the source has one."""
+    calls = (call for tree in (*trees(), *pages()) for call in ast.walk(tree) if isinstance(call, ast.Call))
+    names = ("t", "translator()")
+    return [call for call in calls if call.args and ast.unparse(call.func).rpartition(".")[2] in names]
+
+
 def asked_for() -> set[str]:
     """The keys that pages ask a translator for by name, as in `t("page.key")`; not those that they put together."""
-    called = ("t", "translator()")
-    calls = (
-        node for tree in (*trees(), *pages()) for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args
-    )
-    keys = (call.args[0] for call in calls if ast.unparse(call.func).rpartition(".")[2] in called)
+    keys = (call.args[0] for call in calls_of_translators())
     choices = (choice for key in keys for choice in ((key.body, key.orelse) if isinstance(key, ast.IfExp) else (key,)))
     return {choice.value for choice in choices if isinstance(choice, ast.Constant)}
 
@@ -119,6 +122,18 @@ def test_keys_that_the_source_names_exist() -> None:
     keys = asked_for()
     assert len(keys) > 300
     assert {key for key in keys if not ENGLISH.has(key)} == set()
+
+
+def test_a_sentence_is_given_the_details_that_it_names() -> None:
+    """For keys and details that are written out."""
+    n_checked = 0
+    for call in calls_of_translators():
+        key, given = call.args[0], {keyword.arg for keyword in call.keywords}
+        if isinstance(key, ast.Constant) and None not in given:
+            wanted = placeholders(catalogue("en")[key.value])
+            n_checked += bool(wanted)
+            assert wanted <= given, key.value
+    assert n_checked > 100
 
 
 def test_words_that_the_browser_asks_for_exist() -> None:

@@ -84,7 +84,7 @@ def _estimated(view: DebuggingView, found: Estimate) -> None:
         for part, name in zip(found.parts, names, strict=True):
             times = f" {t('memory.times', n=part.times)}" if part.times > 1 else ""
             worked = f"${part.formula} = {part.numbers} = {_latex(part.n_bytes)}$"
-            st.markdown(t("memory.worked", part=name + times, arithmetic_html=worked))
+            st.markdown(t("memory.worked", part=name + times, worked=worked))
         st.markdown(t("memory.sum", n_bytes=t.integer(found.total), total=_mb(t, found.total)))
         st.caption(t("memory.legend"))
 

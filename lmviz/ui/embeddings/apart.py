@@ -1,4 +1,4 @@
-"""How far one vector is from others: bars, and the distance of the one that is asked for, arithmetic_html out."""
+"""How far one vector is from others: bars, and the distance of the one that is asked for, worked out."""
 
 from __future__ import annotations
 
