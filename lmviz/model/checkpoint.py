@@ -15,12 +15,14 @@ from torch.overrides import TorchFunctionMode
 
 from lmviz.bundle import SAMPLES
 from lmviz.errors import UserError
+from lmviz.model import by_transformers
 from lmviz.model.architecture import Architecture, Config, Table
-from lmviz.model.architectures import ARCHITECTURES, NAMES, architecture_of
+from lmviz.model.architectures import ARCHITECTURES, architecture_of, config_in
 from lmviz.model.card import Card, read_card
 from lmviz.model.files import read_json_object, write_whole
 from lmviz.model.machine import check_free
 from lmviz.model.tokenizer import UNKNOWN, Tokenizer
+from lmviz.model.tokenizer_folder import tokenizer_in
 from lmviz.model.weights import (
     DTYPES,
     SINGLE_FILE,
@@ -66,24 +68,40 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | N
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise UserError("There is no folder {folder}.", folder=folder)
     config_json = read_json_object(folder / "config.json")
-    architecture = _architecture(config_json)
-    stored = _renamed(stored_tensors(folder), architecture)
-    config = architecture.read_config(config_json)
-    _check_limits(config, len(stored))
-    check_free(_bytes_to_load(stored, dtype) + sum(table.n_bytes for table in architecture.tables(config)), memory)
-    config = architecture.settle(config, stored)
-    slots = architecture.slots(config)
-    check_shapes(slots, stored)
-    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    stored = stored_tensors(folder)
+    model_type = config_json.get("model_type")
+    if not isinstance(model_type, str):
+        raise UserError("model_type in config.json must name an architecture, such as gpt2; got {it!r}.", it=model_type)
+    if model_type in ARCHITECTURES:
+        model, weight_dtype = _lesson(config_json, stored, dtype, memory)
+    else:
+        model = by_transformers.build(config_json, stored, dtype, memory)
+        weight_dtype = DTYPES[next(iter(stored.values())).dtype]
+    config = config_in(model)
+    tokenizer = tokenizer_in(folder)
     if len(tokenizer) > config.d_vocab:
         raise UserError(
             "The ids in tokenizer.json must be below the model's d_vocab of {d_vocab}; they go up to {largest}.",
             d_vocab=config.d_vocab,
             largest=len(tokenizer) - 1,
         )
-    model = _model(architecture, config, slots, stored, dtype)
-    weight_dtype = DTYPES[stored[next(iter(slots))].dtype]
     return Checkpoint(model, tokenizer, config, read_card(folder / "README.md"), folder, weight_dtype)
+
+
+def _lesson(
+    config_json: dict[str, Any], stored: dict[str, StoredTensor], dtype: torch.dtype, memory: int | None
+) -> tuple[nn.Module, torch.dtype]:
+    """A model that has a lesson here, and the type that its weights have on disk."""
+    architecture = ARCHITECTURES[config_json["model_type"]]
+    stored = _renamed(stored, architecture)
+    config = architecture.read_config(config_json)
+    _check_limits(config, len(stored))
+    check_free(_bytes_to_load(stored, dtype) + sum(table.n_bytes for table in architecture.tables(config)), memory)
+    config = architecture.settle(config, stored)
+    slots = architecture.slots(config)
+    check_shapes(slots, stored)
+    model = _model(architecture, config, slots, stored, dtype)
+    return model, DTYPES[stored[next(iter(slots))].dtype]
 
 
 def _found(folder: str | Path) -> Path:
@@ -115,17 +133,6 @@ def contents(checkpoint: Checkpoint) -> dict[str, bytes]:
         SINGLE_FILE: tensors_as_file({name: slot.join(parameters) for name, slot in slots.items()}),
         **card,
     }
-
-
-def _architecture(config_json: dict[str, Any]) -> Architecture[Any]:
-    model_type = config_json.get("model_type")
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        raise UserError(
-            "model_type in config.json must be one of {known}; got {model_type!r}.",
-            known=", ".join(NAMES),
-            model_type=model_type,
-        )
-    return ARCHITECTURES[model_type]
 
 
 def _renamed(stored: dict[str, StoredTensor], architecture: Architecture[Any]) -> dict[str, StoredTensor]:
