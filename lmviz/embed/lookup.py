@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
+from lmviz.model.architectures import architecture_of
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.random_state import seeded
 
@@ -53,12 +54,33 @@ class EmbeddingSum(nn.Module):
 
 
 def embedding_sum(checkpoint: Checkpoint) -> EmbeddingSum:
-    """The sum that a model makes, with its own weights; the models here know no segments."""
-    model = checkpoint.model
-    tok_embed, pos_embed = getattr(model, "tok_embed", None), getattr(model, "pos_embed", None)
-    if not isinstance(tok_embed, nn.Module):
+    """The sum that a model makes, with its own weights; the models here know no segments.
+
+    Raises:
+        UserError: it adds no position, or has no lesson here, so that where it does so is not known.
+    """
+    _, tok_embed = token_embedding(checkpoint.model)
+    pos_embed = getattr(checkpoint.model, "pos_embed", None)
+    if not isinstance(pos_embed, nn.Module):
+        architecture_of(checkpoint.config)
+        raise UserError("This model adds no vector for the position: attention itself knows the order of the tokens.")
+    return EmbeddingSum(tok_embed, pos_embed)
+
+
+def token_embedding(model: nn.Module) -> tuple[str, nn.Module]:
+    """The table of the token vectors, `weight` [d_vocab, d_model], and its path in the model.
+
+    It is called `tok_embed`, or is what `get_input_embeddings` returns, as in the models of transformers.
+
+    Raises:
+        UserError: there is none.
+    """
+    ask = getattr(model, "get_input_embeddings", None)
+    found = getattr(model, "tok_embed", None) if ask is None else ask()
+    weight = getattr(found, "weight", None)
+    if not isinstance(found, nn.Module) or not isinstance(weight, Tensor) or weight.ndim != 2:
         raise UserError("This model has no token embedding by the name of tok_embed.")
-    return EmbeddingSum(tok_embed, pos_embed if isinstance(pos_embed, nn.Module) else None)
+    return next(name for name, module in model.named_modules() if module is found), found
 
 
 def random_embedding_sum(d_vocab: int, n_ctx: int, d_model: int, seed: int = 0) -> EmbeddingSum:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from lmviz.errors import UserError
 from lmviz.model.architecture import Architecture, Config
 from lmviz.model.gpt2_record import RECORD as GPT2
 from lmviz.model.mini_llm_record import RECORD as MINI_LLM
@@ -19,10 +20,14 @@ NAMES = tuple(sorted(ARCHITECTURES))
 
 
 def architecture_of(config: Config) -> Architecture[Any]:
-    """The record of the architecture whose sizes these are."""
+    """The record of the architecture whose sizes these are.
+
+    Raises:
+        UserError: the model has no lesson here, so that nothing is known of it but what it computes.
+    """
     found = record_of(config)
     if found is None:
-        raise LookupError(f"no architecture has sizes of type {type(config).__name__}; there are {', '.join(NAMES)}.")
+        raise UserError("This needs a model whose architecture has a lesson here: {known}.", known=", ".join(NAMES))
     return found
 
 

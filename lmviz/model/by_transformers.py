@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -41,6 +40,8 @@ class TransformersConfig:
 class TransformersModel(nn.Module):
     """A causal language model of the library, called as ours are: ids [batch, pos] -> logits [batch, pos, d_vocab]."""
 
+    model: Any  # a module of the library's
+
     def __init__(self, model: nn.Module, cfg: TransformersConfig) -> None:
         super().__init__()
         self.cfg = cfg
@@ -50,10 +51,10 @@ class TransformersModel(nn.Module):
         logits: Tensor = self.model(input_ids=ids, use_cache=False).logits  # [batch, pos, d_vocab]
         return logits
 
-
-def is_installed() -> bool:
-    """Whether the library is there; looking does not import it."""
-    return find_spec("transformers") is not None
+    def get_input_embeddings(self) -> nn.Module:
+        """The table of the token vectors."""
+        table: nn.Module = self.model.get_input_embeddings()
+        return table
 
 
 def build(
@@ -121,7 +122,7 @@ def _sizes(config: Any, n_tensors: int) -> TransformersConfig:
         found = next((value for name in names if (value := getattr(text, name, None)) is not None), otherwise)
         if not isinstance(found, int) or isinstance(found, bool) or found < 1:
             raise UserError(
-                "{name} in config.json must be a whole number, 1 or more; got {value!r}.", name=names[0], value=found
+                "{name} in config.json must be a whole number, 1 or more; got {size!r}.", name=names[0], size=found
             )
         return found
 

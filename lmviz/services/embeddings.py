@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from lmviz.embed.answers import AnswerDistances, answer_distances
 from lmviz.embed.distances import Neighbour, neighbours
 from lmviz.embed.fasttext import gram_index
-from lmviz.embed.lookup import EmbeddingSum, OneHotLookup, embedding_sum, random_embedding_sum
+from lmviz.embed.lookup import EmbeddingSum, OneHotLookup, embedding_sum, random_embedding_sum, token_embedding
 from lmviz.embed.pca import Map, pca
 from lmviz.embed.ten_words import RATE, WordsSnapshot, train_embedding
 from lmviz.embed.word2vec import VectorsSnapshot, Word2VecSettings, train_vectors
 from lmviz.embed.words import WordText, read_words
-from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
@@ -191,10 +190,7 @@ class Embeddings:
 
 def _matrix(model: nn.Module) -> Tensor:
     """The token embedding, [d_vocab, d_model]."""
-    weight = getattr(getattr(model, "tok_embed", None), "weight", None)
-    if not isinstance(weight, Tensor) or weight.ndim != 2:
-        raise UserError("This model has no token embedding by the name of tok_embed.")
-    return weight
+    return token_embedding(model)[1].get_parameter("weight")
 
 
 def _pieces(checkpoint: Checkpoint, n_rows: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from lmviz.trace.step import Step, Trace, Value
 _WEIGHTED = frozenset(("linear", "matmul", "einsum", "conv1d", "addmm", "bmm", "baddbmm", "bilinear", "_grouped_mm"))
 _PRODUCTS = frozenset(("matmul", "einsum", "bmm", "baddbmm"))
 ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
+_ONE_OF_SEVERAL = frozenset(("getitem", "select", "index_select"))
 _ADDING = frozenset(("add", "iadd", "add_"))
 _ADDED = {"linear": "bias", "bilinear": "bias", "conv1d": "bias", "addmm": "input", "baddbmm": "input"}
 _UNCHANGED = frozenset(
@@ -35,10 +36,16 @@ class DataFlow:
         self._streams: dict[str, frozenset[str]] = {}  # of a sum: itself, and what it was a sum onto
         self._of_data: set[int] = set()
         for step in trace:
-            if any(self.is_of_data(value) for value in step.inputs):
+            if any(self.is_of_data(value) for value in step.inputs) and not self._is_an_experts_matrix(step):
                 self._of_data.add(step.index)
         self.residuals = {step.index: branch for step in trace if (branch := self._branch(step)) is not None}
         self.attentions = tuple(filter(None, map(self._attention, trace)))
+
+    def _is_an_experts_matrix(self, step: Step) -> bool:
+        """Whether it takes one matrix of several, [expert, in, out]: weights, though the data says which."""
+        if step.op not in _ONE_OF_SEVERAL or not step.outputs or self.is_of_data(step.inputs[0]):
+            return False
+        return len(step.inputs[0].shape) == 3 and len(step.outputs[0].shape) == 2
 
     def maker(self, value: Value) -> Step | None:
         """The step that made a value; None for weights, inputs and constants."""

@@ -12,7 +12,16 @@ from lmviz.trace.operations.table import sign_of
 from lmviz.trace.step import Step, Value
 
 # How many of a stage's named results are shown, the last of which is what the stage is for.
-_RESULTS: dict[Kind, int] = {"embeddings": 3, "qkv": 3, "mlp": 3, "mix": 2, "norm": 2, "final_norm": 2, "loss": 3}
+_RESULTS: dict[Kind, int] = {
+    "embeddings": 3,
+    "qkv": 3,
+    "mlp": 3,
+    "mix": 2,
+    "norm": 2,
+    "final_norm": 2,
+    "router": 3,
+    "loss": 3,
+}
 _NAMESPACES = ("self", "F", "torch", "nn", "math")  # what stands before a dot and is no tensor
 _STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
 

@@ -21,6 +21,7 @@ from lmviz.stages.stage import LOSS, READOUT, Kind
 from lmviz.trace.step import Step, Trace
 
 _PRODUCTS = frozenset(("linear", "matmul", "einsum", "addmm"))
+_LARGEST = ("topk", "argmax", "max", "sort")
 _MIXING = re.compile("cum|conv|scan|roll|flip|fft|pool|lstm|gru|rnn|shift|pad$")  # what lets positions see each other
 _Subject = TypeVar("_Subject")
 
@@ -182,12 +183,22 @@ class StepGroup:
         return is_written_norm(self.facts.flow, self.steps)
 
     @property
+    def chooses_experts(self) -> bool:
+        return len(_choice(self.facts, self.steps)) == len(self.steps)
+
+    @property
     def is_after_blocks(self) -> bool:
         span = self.facts.blocks_span
         return bool(span) and self.steps[0].index >= span.stop
 
 
 GROUP_RULES: tuple[Rule[StepGroup], ...] = (
+    Rule(
+        "choice of experts",
+        "router",
+        "the largest of some shares, in the rest of a block",
+        lambda group: group.kind == "mlp" and group.chooses_experts,
+    ),
     Rule(
         "positions that see each other",
         "other",
@@ -246,7 +257,27 @@ def _groups(facts: Facts, kinds: list[Kind]) -> Iterator[StepGroup]:
         if is_apart and not group.mixes_positions:
             yield StepGroup(facts, kind, block, norm)
             group = StepGroup(facts, kind, block, group.steps[len(norm) :])
+        choice = _choice(facts, group.steps) if kind == "mlp" else ()
+        if choice and len(choice) < len(group.steps):
+            yield StepGroup(facts, kind, block, choice)
+            group = StepGroup(facts, kind, block, group.steps[len(choice) :])
         yield group
+
+
+def _choice(facts: Facts, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The first steps of an MLP, if they choose which of several experts work for a token (Shazeer et al. 2017).
+
+    That is a product with weights, shares made of it, and the largest of those, in one call of a module.
+    """
+    shares = next((i for i, step in enumerate(steps) if step.op in ("softmax", "sigmoid")), None)
+    if shares is None or sum(map(facts.flow.is_weighted, steps[:shares])) != 1:
+        return ()
+    largest = next((i for i, step in enumerate(steps) if step.op in _LARGEST), None)
+    if largest is None or any(map(facts.flow.is_weighted, steps[shares:largest])):
+        return ()
+    chosen = steps[largest]
+    rest = takewhile(lambda step: step.call == chosen.call and not facts.flow.is_weighted(step), steps[largest:])
+    return (*steps[:largest], *rest)
 
 
 def _default(group: StepGroup, kinds: list[Kind]) -> Kind:

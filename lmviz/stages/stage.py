@@ -14,6 +14,7 @@ Kind = Literal[
     "softmax",
     "mix",
     "residual",
+    "router",
     "mlp",
     "final_norm",
     "logits",

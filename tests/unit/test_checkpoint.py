@@ -167,8 +167,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "config is nested": (write("config.json", b"[" * 100_000), r"config\.json must be JSON"),
     "config is binary": (write("config.json", b"\xff"), r"config\.json must be text in UTF-8; byte 0"),
     "config is huge": (write("config.json", b" " * (10**6 + 1)), r"config\.json must be at most 1000000 bytes"),
-    "unknown architecture": (edit_config(model_type="bert"), "must be one of gpt2, mini_llm.*; got 'bert'"),
-    "architecture is a list": (edit_config(model_type=["gpt2"]), "model_type in config.json must be one of"),
+    "unknown architecture": (
+        edit_config(model_type="gpt9"),
+        "lmviz or transformers knows; got 'gpt9'",
+    ),
+    "architecture is a list": (edit_config(model_type=["gpt2"]), "model_type in config.json must name an architecture"),
     "size is a word": (edit_config(n_embd="6"), "n_embd in config.json must be a whole number, 1 or more; got '6'"),
     "size is missing": (edit_config(n_layer=None), "n_layer in config.json must be a whole number.*got None"),
     "size is negative": (edit_config(n_inner=-1), "n_inner in config.json must be a whole number.*got -1"),

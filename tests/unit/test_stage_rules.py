@@ -72,6 +72,13 @@ phi = partial(of_transformers, "Phi")
 bert = partial(of_transformers, "Bert", "Model")
 gemma = partial(of_transformers, "Gemma2", num_key_value_heads=1, head_dim=8)
 llama = partial(of_transformers, "Llama")
+EXPERTS = {
+    "num_key_value_heads": 1,
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+    "experts_implementation": "eager",
+}
+mixtral = partial(of_transformers, "Mixtral", **EXPERTS)
 mamba = partial(of_transformers, "Mamba", state_size=4)
 
 
@@ -114,6 +121,7 @@ CASES = (
     Case("rest of the logits", gemma, "logits#2", "other"),
     Case("rest of the last norm", gpt2, "transformer.hidden_states#6", "other"),
     Case("lookup in a table", lambda: of_zoo("lecture: a table of pairs"), "logits", "other"),
+    Case("choice of experts", mixtral, "model.layers.0.mlp.gate.router_probs", "mlp"),
     Case("positions that see each other", mamba, "backbone.layers.0.residual", "mlp"),
     Case("weights, for each position by itself", llama, "model.layers.0.mlp.gate_proj", "norm"),
     Case("norm that is written out", WithoutNames, "layers.0.second", "residual"),

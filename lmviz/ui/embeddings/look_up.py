@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lmviz.embed.lookup import token_embedding
 from lmviz.services.embeddings import WorkedSum
 from lmviz.services.services import Services
 from lmviz.ui import arithmetic_html, matrices, shell, state
@@ -46,7 +47,7 @@ def _pictures(found: WorkedSum, pieces: tuple[str, ...], view: EmbeddingsView, p
         ),
         Matrix(
             weight.array,
-            "tok_embed.weight",
+            f"{token_embedding(found.recording.checkpoint.model)[0]}.weight",
             ("id", "d_model"),
             rows=pieces,
             sign="@",
@@ -101,5 +102,6 @@ def _where_from(found: WorkedSum, view: EmbeddingsView, pos: int) -> None:
 
 def _step_link(found: WorkedSum, view: EmbeddingsView, row: int, col: int) -> None:
     """The same number in the step-through, where training's gradient and edits are."""
-    place = StepThroughView(view.lang, view.model, view.prompt, "tok_embed", cell=("tok_embed.weight", (row, col)))
+    path, _ = token_embedding(found.recording.checkpoint.model)
+    place = StepThroughView(view.lang, view.model, view.prompt, path, cell=(f"{path}.weight", (row, col)))
     shell.link(view.t("embeddings.in_steps"), place)

@@ -54,6 +54,8 @@ class Facts:
             return "stage.nan.say"
         if kind == "softmax" and not np.isclose(self._shares().sum(), 1, atol=1e-3):
             return "stage.softmax.say.by_hand"
+        if kind == "mlp" and self.run.navigator.stages[self.stage.index - 1].kind == "router":
+            return "stage.mlp.say.experts"
         if kind == "tokenizer" and (unusual := self._unusual()):
             return f"stage.tokenizer.say.{unusual}"
         if kind in ("scores", "softmax", "mix") and self.run.checkpoint.config.n_heads > 1:
@@ -159,10 +161,23 @@ class Facts:
         return self.run.token(min(pos, len(self.run.tokens) - 1))
 
     def residual(self) -> Details:
-        before, added = (self.row(value).astype(np.float64) for value in self.steps[-1].inputs[:2])
-        after = self.row(self.steps[-1].outputs[0]).astype(np.float64)
+        step = next(step for step in reversed(self.steps) if len(step.inputs) > 1)  # behind it, the layout may change
+        before, added = (self.row(value).astype(np.float64) for value in step.inputs[:2])
+        after = self.row(step.outputs[0]).astype(np.float64)
         lengths = (float(np.linalg.norm(vector)) for vector in (before, added, after))
         return {name: self.number(length) for name, length in zip(("before", "added", "after"), lengths, strict=True)}
+
+    def router(self) -> Details:
+        """The experts that the focus token goes to. A router often sees the texts of a batch as one long one."""
+        step = next((step for step in self.steps if any(value.dtype == "int64" for value in step.outputs)), None)
+        if step is None:
+            return {"experts": "", "n_experts": ""}
+        chosen = next(value.array for value in step.outputs if value.dtype == "int64")
+        n_pos = len(self.run.tokens)
+        rows = chosen.reshape(-1, n_pos, chosen.shape[-1]) if chosen.ndim > 1 else chosen.reshape(-1, n_pos, 1)
+        ours = rows[min(self.run.row, len(rows) - 1), min(self.pos, n_pos - 1)]
+        n_experts = step.inputs[0].shape[-1]
+        return {"experts": ", ".join(map(str, ours.tolist())), "n_experts": self.integer(n_experts)}
 
     def mlp(self) -> Details:
         activation = next((s for s in self.steps if s.op in ("gelu", "relu", "silu", "tanh") and s.outputs), None)
@@ -197,6 +212,7 @@ _BY_KIND: dict[str, Callable[[Facts], Details]] = {
     "softmax": Facts.softmax,
     "mix": Facts.mix,
     "residual": Facts.residual,
+    "router": Facts.router,
     "mlp": Facts.mlp,
     "logits": Facts.logits,
     "probabilities": Facts.probabilities,

@@ -20,6 +20,7 @@ FORMULAS: dict[Kind, str] = {
     "softmax": r"\mathrm{pattern}_{ij} = \frac{e^{s_{ij}}}{\sum_{j'} e^{s_{ij'}}}",
     "mix": r"z = \mathrm{pattern} \cdot v",
     "residual": r"x \leftarrow x + \Delta x",
+    "router": r"\mathrm{shares} = \mathrm{softmax}(x\,W_{\mathrm{router}})",
     "mlp": r"\mathrm{out} = f(x\,W_{\mathrm{in}} + b)\,W_{\mathrm{out}} + b'",
     "logits": r"\mathrm{logits} = x\,W_{\mathrm{unembed}}^{\top}",
     "probabilities": r"p_i = \frac{e^{\mathrm{logit}_i / T}}{\sum_j e^{\mathrm{logit}_j / T}}",
