@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lmviz.registry.bug import Healthy, WithBug
 from lmviz.registry.folder import Folder
+from lmviz.registry.hub import HubModel
 from lmviz.registry.lesson_step import CheckStep, PairedStep, PitfallStep
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.reference import Reference
@@ -18,6 +19,7 @@ KINDS: tuple[type[Reference], ...] = (
     PairedStep,
     PitfallStep,
     CheckStep,
+    HubModel,
     Folder,  # the last: it takes what none of the others is
 )
 
