@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lmviz.ui import choices, shared, shell, state
+from lmviz.ui import choices, model_field, shared, shell, state
 from lmviz.ui.debugging import doctor, exercises, game, lab, pitfalls
 from lmviz.ui.debugging.view import DebuggingView
 
@@ -13,5 +13,6 @@ view, services = state.here(DebuggingView), shared.services()
 shell.look("debugging")
 with shell.top(view):
     choices.section("debug.", view.t, SECTIONS)
+model_field.notice(services, view.t, view.model)
 with st.container(key="debugging"), shell.sentences(view.t):
     SECTIONS[view.section].section(services, view)

@@ -1,6 +1,6 @@
 """How ids become vectors: look-ups, sums, neighbours, maps, and vectors learned from a text."""
 
-from lmviz.ui import choices, shared, shell, state
+from lmviz.ui import choices, model_field, shared, shell, state
 from lmviz.ui.embeddings import answers, fasttext, look_up, near, sum, ten_words, word2vec
 from lmviz.ui.embeddings.view import EmbeddingsView
 
@@ -22,5 +22,6 @@ with shell.top(view):
     choices.section("embeddings.", view.t, SECTIONS, cell=None)
     if view.section in OF_A_MODEL:
         choices.model(services, view.t, view.model, **ANEW)
+model_field.notice(services, view.t, view.model)
 with shell.sentences(view.t):
     SECTIONS[view.section].section(services, view)

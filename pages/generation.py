@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lmviz.ui import choices, lesson, shared, shell, state
+from lmviz.ui import choices, lesson, model_field, shared, shell, state
 from lmviz.ui.generation import beam, compare, knobs, one, presets, several
 from lmviz.ui.generation.view import GenerationView
 
@@ -13,6 +13,7 @@ view, services = state.here(GenerationView), shared.services()
 shell.look("generation")
 with shell.top(view):
     knobs.model_and_prompt(services, view)
+model_field.notice(services, view.t, view.model)
 with shell.sentences(view.t):
     with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
         choices.section("generation.way.", view.t, WAYS, part="way", label="generation.way", token=None)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lmviz.ui import shared, shell, state
+from lmviz.ui import model_field, shared, shell, state
 from lmviz.ui.step_through import recordings, time, tools, top
 from lmviz.ui.step_through.debugger import debugger
 from lmviz.ui.step_through.view import StepThroughView
@@ -13,6 +13,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="top"):
     top.row(services, view)
 with st.container(key="body"):
     shell.link_notes(view.t)
+    model_field.notice(services, view.t, view.model)
     time.slider(services, view)
     if recording := recordings.opened(services, view):
         with st.container(key="debugger_frame"):

@@ -14,7 +14,7 @@ from typing import Any
 
 from lmviz.errors import UserError
 
-NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[\w./-]{1,100}))?")
+NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>\w[\w.-]{0,99}))?")
 WANTED = (  # the files that a folder is opened from; no code, and no pickle
     "config.json",
     "model.safetensors",
@@ -87,8 +87,11 @@ def listing(repo: str, revision: str = "") -> Listing:
     return Listing(str(found.sha), sizes)
 
 
-def download(repo: str, listed: Listing) -> Path:
+def download(repo: str, listed: Listing, revision: str = "") -> Path:
     """Bring a model into the cache; returns its folder. What has come already is not asked for again.
+
+    Args:
+        revision: what the commit of the listing is called from now on; empty: the main branch.
 
     Raises:
         UserError: there is no room, or the Hub gave up on the way.
@@ -115,7 +118,7 @@ def download(repo: str, listed: Listing) -> Path:
             endpoint=os.environ.get("HF_ENDPOINT"),
             tqdm_class=_silent(),
         )
-        _point_at(repo, listed.commit)
+        _name(repo, listed.commit, revision or "main")
     return Path(found)
 
 
@@ -128,12 +131,12 @@ def arrived(repo: str) -> int:
     return total
 
 
-def _point_at(repo: str, commit: str) -> None:
-    """Without a revision, this is the one that is opened from now on."""
-    main = _folder(repo) / "refs" / "main"
-    if not main.exists():
-        main.parent.mkdir(parents=True, exist_ok=True)
-        main.write_text(commit, encoding="utf-8")
+def _name(repo: str, commit: str, revision: str) -> None:
+    """What is asked for by a branch or a tag is found without the Hub from now on."""
+    if revision != commit:
+        ref = _folder(repo) / "refs" / revision
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(commit, encoding="utf-8")
 
 
 def _folder(repo: str) -> Path:

@@ -13,6 +13,7 @@ from lmviz.debug.bugs.models import broken, healthy
 from lmviz.debug.threads import one_thread
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.folder import Folder
+from lmviz.registry.hub import HubModel
 from lmviz.registry.reference import Reference, Registry, Title
 from lmviz.registry.run import RunModel
 
@@ -30,7 +31,7 @@ class _OfABug(Reference):
     def read(cls, written: str, read: Callable[[str], Reference]) -> Self | None:
         found = re.fullmatch(rf"{cls.WORD}/([a-z0-9_]{{1,40}})@(.+)", written, re.DOTALL)
         base = read(found[2]) if found else None
-        return cls(found[1], base) if found and isinstance(base, Folder | RunModel) else None
+        return cls(found[1], base) if found and isinstance(base, Folder | HubModel | RunModel) else None
 
     def __str__(self) -> str:
         return f"{self.WORD}/{self.bug}@{self.base}"

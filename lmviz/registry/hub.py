@@ -19,6 +19,9 @@ class NotDownloaded(UserError):
     """The model is on the Hub, perhaps, but not on this machine."""
 
 
+OTHER_KINDS = ("runs", "bug", "cured", "puzzle", "moment", "attached")  # of models, which links write with a slash
+
+
 @dataclass(frozen=True, slots=True)
 class HubModel(Reference):
     """A model by the name that the Hub has for it, `org/name`, at a revision if one is given, `org/name@revision`.
@@ -32,7 +35,9 @@ class HubModel(Reference):
     @classmethod
     def read(cls, written: str, read: Callable[[str], Reference]) -> Self | None:
         found = hub.NAME.fullmatch(written)
-        if found is None or os.path.isdir(written):  # a folder below the one that lmviz was started in
+        if found is None or written.partition("/")[0] in OTHER_KINDS:
+            return None
+        if os.path.isdir(written):  # a folder below the one that lmviz was started in
             return None
         return cls(found["repo"], found["revision"] or "")
 

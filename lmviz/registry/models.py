@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TypeVar
 
 from lmviz.bundle import SAMPLES
+from lmviz.model import hub
 from lmviz.model.card import Card, read_card
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.cache import Budget, Cache
@@ -53,6 +55,12 @@ class Models:
         """The samples, the smallest first; others by their names after them."""
         found = [path.parent.name for path in self.samples.glob("*/config.json")]
         return sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+    def folder_names(self) -> list[str]:
+        """The folders of models right below those that the environment names, then what the Hub's cache holds."""
+        named = os.environ.get("LMVIZ_MODELS", "").split(os.pathsep)
+        found = [str(path.parent) for one in named if one for path in sorted(Path(one).glob("*/config.json"))]
+        return [*found, *hub.cached_names()]
 
     def checkpoint(self, reference: Reference) -> Checkpoint:
         """The model that is asked for, as it is now.

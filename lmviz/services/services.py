@@ -5,6 +5,7 @@ from __future__ import annotations
 from lmviz.registry.models import Models
 from lmviz.services.bugs import BugLab
 from lmviz.services.doctor import Doctor
+from lmviz.services.downloads import Downloads
 from lmviz.services.embeddings import Embeddings
 from lmviz.services.game import Game
 from lmviz.services.generation import Generation
@@ -28,3 +29,4 @@ class Services:
         self.pitfalls = Pitfalls(self.models)
         self.bugs = BugLab(self.models)
         self.game = Game(self.models)
+        self.downloads = Downloads()

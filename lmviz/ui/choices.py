@@ -12,7 +12,7 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference, Title
 from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
-from lmviz.ui import state, widgets
+from lmviz.ui import model_field, state, widgets
 from lmviz.ui.text import Translator
 
 
@@ -31,12 +31,12 @@ def model(services: Services, t: Translator, chosen: Reference, **and_then: Any)
     lets go of what belonged to the one before."""
     widgets.selectbox(
         t("top.model"),
-        listed(services.models.sample_names(), str(chosen)),
+        listed([*services.models.sample_names(), *services.models.folder_names()], str(chosen)),
         label_visibility="collapsed",
         width=170 if isinstance(chosen, Folder | RunModel) else 230,
         accept_new_options=True,
         format_func=lambda written: model_name(services, t, read_reference(written)),
-        **state.bound("model", **and_then),
+        **state.bound("model", only_if=model_field.opens(services), **and_then),
     )
 
 
@@ -46,7 +46,8 @@ def with_runs(services: Services, t: Translator, most: int, without: str = "") -
     Args:
         without: a run that is left out.
     """
-    found: list[Reference] = [Folder(sample) for sample in services.models.sample_names()]
+    at_hand = (*services.models.sample_names(), *services.models.folder_names())
+    found: list[Reference] = [read_reference(name) for name in at_hand]
     with suppress(UserError):  # the training page says what is wrong with the folder of runs
         for run in services.models.runs.all()[:most]:
             if run.id != without and (stops := services.models.runs.stops(run.id)):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lmviz.registry.bug import Healthy, WithBug
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.registry.folder import Folder
+from lmviz.registry.hub import HubModel
 from lmviz.registry.kinds import KINDS, read_reference
 from lmviz.registry.lesson_step import CheckStep, PairedStep, PitfallStep
 from lmviz.registry.puzzle import PuzzleModel
@@ -22,7 +23,8 @@ WORD = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
 ID = st.from_regex(r"[0-9a-f]{4,12}", fullmatch=True)
 N = st.integers(0, 99_999)
 FOLDERS = st.builds(Folder, st.sampled_from(["names", "/a/b", "~/x y", "./é"]))
-BASES = FOLDERS | st.builds(RunModel, ID, N)
+HUB = st.builds(HubModel, st.sampled_from(["org/name", "a-b/c.d"]), st.sampled_from(["", "main", "v1.0"]))
+BASES = FOLDERS | HUB | st.builds(RunModel, ID, N)
 BROKEN = st.builds(WithBug, WORD, BASES) | st.builds(Healthy, WORD, BASES)
 CHECKS = WORD.filter(lambda word: word not in (PairedStep.WORD, PitfallStep.WORD))
 REFERENCES = st.one_of(
@@ -43,7 +45,7 @@ def test_what_is_written_is_read_back(reference: Reference) -> None:
 
 
 def test_every_kind_is_tried() -> None:
-    kinds = {Folder, RunModel, RunStep, WithBug, Healthy, PuzzleModel, PairedStep, PitfallStep, CheckStep}
+    kinds = {Folder, HubModel, RunModel, RunStep, WithBug, Healthy, PuzzleModel, PairedStep, PitfallStep, CheckStep}
     assert kinds == set(KINDS)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.services.services import Services
-from lmviz.ui import lesson, shell, state, widgets
+from lmviz.ui import lesson, model_field, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.generation.view import EARLY, LONGEST, STRATEGIES, WEIGHTS, GenerationView
 from lmviz.ui.text import code, visible
@@ -22,8 +22,9 @@ def model_and_prompt(services: Services, view: GenerationView) -> None:
     """Which model, before or after its training, and the text that it writes on."""
     t = view.t
     names = with_runs(services, t, RUNS)
-    bound = state.bound("model", prompt=None, stop=None, **START)
-    one_of(t("top.model"), names, str(view.model), bound, label_visibility="collapsed", width=170)
+    bound = state.bound("model", only_if=model_field.opens(services), prompt=None, stop=None, **START)
+    look = {"label_visibility": "collapsed", "width": 170, "accept_new_options": True}
+    one_of(t("top.model"), names, str(view.model), bound, **look)
     widgets.selectbox(
         t("generation.weights"),
         WEIGHTS,

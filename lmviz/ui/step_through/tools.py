@@ -12,7 +12,7 @@ from lmviz.registry.recording import LedgerRow, Recording
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.stages.breakpoints import Breakpoint
-from lmviz.ui import state, widgets
+from lmviz.ui import model_field, state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, foreign
@@ -106,17 +106,6 @@ def settings(view: StepThroughView) -> None:
         help=t("top.present_help"),
         on_change=lambda: state.go(present=st.session_state["present"]),
     )
-    st.text_input(
-        t("settings.model"),
-        key="own_model",
-        help=t("settings.model_help"),
-        on_change=_open_own,
-    )
-
-
-def _open_own() -> None:
-    if folder := st.session_state["own_model"].strip():
-        open_model(folder)
 
 
 def ledger(run: Recording, view: StepThroughView) -> None:
@@ -176,6 +165,7 @@ def card(services: Services, run: Recording, view: StepThroughView) -> None:
         st.markdown(foreign(services.models.card(run.checkpoint, view.lang).text) or "–")
 
 
-def open_model(model: Reference) -> None:
-    """Another model: what belonged to the old one's run is let go; step and settings stay as far as they fit."""
-    state.go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")
+def open_model(services: Services, model: Reference) -> None:
+    """Another model, if it opens: what belonged to the old one's run is let go; step and settings stay as they fit."""
+    if model_field.opens(services)(model):
+        state.go(model=model, prompt=None, focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")

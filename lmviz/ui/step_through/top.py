@@ -39,7 +39,8 @@ def row(services: Services, view: StepThroughView) -> None:
         format_func=lambda written: choices.model_name(services, t, read_reference(written)),
         label_visibility="collapsed",
         width=170,
-        on_change=lambda: tools.open_model(read_reference(st.session_state["model"])),
+        accept_new_options=True,
+        on_change=lambda: tools.open_model(services, read_reference(st.session_state["model"])),
     )
     st.session_state["prompt"] = prompt(services, view)
     st.text_input(
