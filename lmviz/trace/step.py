@@ -209,6 +209,11 @@ class Trace(Sequence[Step]):
     def _contents(self) -> Contents:
         return self._assemble()
 
+    @property
+    def contents(self) -> Contents:
+        """All of it at once, for what writes it to a file."""
+        return self._contents
+
     @cached_property
     def _by_address(self) -> dict[str, tuple[int, int]]:
         return self._contents.by_address()

@@ -147,6 +147,14 @@ def syntax_of(code: CodeType) -> Syntax | None:
         return syntax if _is_from(code, syntax) else None
 
 
+def know(filename: str, lines: list[str]) -> None:
+    """Note a file as it was when something was recorded elsewhere, so that its lines can be shown here."""
+    with _reading:
+        versions = _files.setdefault(filename, [])
+        if all(syntax.lines != lines for syntax in versions):
+            versions[:] = [Syntax(filename, lines), *versions[: _VERSIONS_KEPT - 1]]
+
+
 def _is_from(code: CodeType, syntax: Syntax) -> bool:
     """Whether a file's text is the source of `code`.
 
