@@ -1,34 +1,64 @@
-"""The command `lmviz`: opens the app."""
+"""The command `lmviz`: opens the app, on a model or on a file of one's own; or does without it what it does."""
 
 from __future__ import annotations
 
 import argparse
-import runpy
-import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from lmviz.bundle import ENTRY
+from lmviz.errors import UserError
 
 PORT = 8501
+WRONG_USE = 2  # the exit code
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word after `lmviz`: the module whose `main(arguments)` does it and returns the exit code."""
+
+    module: str
+    says: str
+
+
+COMMANDS = {
+    "train": Command("lmviz.train.__main__", "train the model of a recipe and write its folder"),
+    "doctor": Command("lmviz.attach.doctor_command", "examine a model and say what is wrong with it"),
+}
+_TARGET = """what to open; nothing: the app as it is. One of
+  a sample model      lmviz names
+  a model's folder    lmviz my-model/
+  a Python file       lmviz model.py
+                      which names `model` and `inputs`, or has a function lmviz_example() that returns them
+  a function          lmviz package.module:function
+                      that returns (model, inputs)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 when the server was stopped, 1 if it can't start, 2 for wrong use."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments and arguments[0] in COMMANDS:
+        found: int = import_module(COMMANDS[arguments[0]].module).main(arguments[1:])
+        return found
     asked = _parser().parse_args(arguments)
-    if not _is_free(asked.port):
-        print(f"Port {asked.port} is taken: choose another with --port, or close what uses it.", file=sys.stderr)
-        return 1
-    app = runpy.run_path(str(ENTRY))["app"]
-    app.run(config={"server.port": asked.port, "server.headless": not asked.open})
-    return 0
+    try:
+        return int(import_module("lmviz.attach.app").open_app(asked.target, asked.port, asked.open))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return WRONG_USE
 
 
 def _parser() -> argparse.ArgumentParser:
+    commands = "\n".join(f"  lmviz {name:<8} {command.says}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
-        "lmviz", description="See how a language model works, one step and one number at a time. Opens the app."
+        "lmviz",
+        description="See how a language model works, one step and one number at a time. Opens the app.",
+        epilog=f"other commands (each has a --help of its own):\n{commands}",
+        formatter_class=argparse.RawTextHelpFormatter,
     )
+    parser.add_argument("target", nargs="?", metavar="TARGET", help=_TARGET)
     parser.add_argument("--port", type=_port, default=PORT, help=f"where the app answers; default: {PORT}")
     parser.add_argument("--no-browser", dest="open", action="store_false", help="start the server only")
     parser.add_argument("--version", action="version", version=f"lmviz {_version()}")
@@ -39,16 +69,6 @@ def _port(written: str) -> int:
     if not written.isdecimal() or not 1 <= int(written) <= 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {written!r}")
     return int(written)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _version() -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lmviz.ui import model_field, shared, shell, state
-from lmviz.ui.step_through import recordings, time, tools, top
+from lmviz.ui.step_through import attached, recordings, time, tools, top
 from lmviz.ui.step_through.debugger import debugger
 from lmviz.ui.step_through.view import StepThroughView
 
@@ -15,6 +15,7 @@ with st.container(key="body"):
     shell.link_notes(view.t)
     model_field.notice(services, view.t, view.model)
     time.slider(services, view)
+    attached.status(view)
     if recording := recordings.opened(services, view):
         with st.container(key="debugger_frame"):
             debugger(services)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lmviz.registry.attached import Attached
 from lmviz.registry.bug import Healthy, WithBug
 from lmviz.registry.folder import Folder
 from lmviz.registry.hub import HubModel
@@ -20,6 +21,7 @@ KINDS: tuple[type[Reference], ...] = (
     PitfallStep,
     CheckStep,
     HubModel,
+    Attached,
     Folder,  # the last: it takes what none of the others is
 )
 

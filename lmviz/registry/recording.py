@@ -10,15 +10,20 @@ import torch
 from torch import Tensor
 
 from lmviz.debug.invariants import Check, checks_of
+from lmviz.errors import UserError
 from lmviz.explain import explain
 from lmviz.explain.backward import explain_gradient
 from lmviz.generate.reading import prompt_tokens
 from lmviz.generate.readout import NextTokenLoss, Readout
+from lmviz.model.architecture import Config
 from lmviz.model.architectures import record_of
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
+from lmviz.registry.attached import OWN_IS_ELSEWHERE, Attached
 from lmviz.registry.edits import Edit, functions_of
 from lmviz.registry.notes import Notes, check_length, notes_of_prompt, notes_of_target
+from lmviz.registry.own_sizes import sizes_of
+from lmviz.registry.program import Asked, OwnRun
 from lmviz.registry.reference import Reference, Registry, TrainingStep
 from lmviz.registry.tokens import last_tokens, tokens_of_row
 from lmviz.stages.navigation import Navigator
@@ -46,7 +51,7 @@ class Recording:
     """One text taken through one model."""
 
     request: Request
-    checkpoint: Checkpoint
+    source: Checkpoint | OwnRun
     tokens: Tokens  # what the model read: the end of the text, if the text was too long
     left_out: int  # tokens at the front that did not fit into the context
     target_id: int | None
@@ -57,6 +62,40 @@ class Recording:
     @property
     def trace(self) -> Trace:
         return self.navigator.trace
+
+    @property
+    def own(self) -> OwnRun | None:
+        """The run of a program of one's own that it is; None for a model from a folder or a training."""
+        return self.source if isinstance(self.source, OwnRun) else None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model that was recorded.
+
+        Raises:
+            UserError: it belongs to a program of one's own, which keeps it.
+        """
+        if isinstance(self.source, OwnRun):
+            raise UserError(OWN_IS_ELSEWHERE)
+        return self.source
+
+    @cached_property
+    def config(self) -> Config:
+        """The sizes of the model."""
+        return sizes_of(self.source, self.navigator) if isinstance(self.source, OwnRun) else self.source.config
+
+    @cached_property
+    def buffers(self) -> frozenset[str]:
+        """The paths of the model's tensors that are no parameters."""
+        if isinstance(self.source, OwnRun):
+            return self.source.buffers
+        return frozenset(path for path, _ in self.source.model.named_buffers())
+
+    @property
+    def n_parameters(self) -> int:
+        if isinstance(self.source, OwnRun):
+            return self.source.n_parameters
+        return sum(parameter.numel() for parameter in self.source.model.parameters())
 
     def token(self, pos: int) -> str:
         return self.tokens.pieces[pos]
@@ -87,7 +126,7 @@ class Recording:
     def checks(self, stage: Stage) -> tuple[Check, ...]:
         """What must hold at a stage, with what was measured."""
         if stage.index not in self._checks:
-            record = record_of(self.checkpoint.config)
+            record = record_of(self.config)
             self._checks[stage.index] = checks_of(self.trace, stage, record.norm if record is not None else None)
         return self._checks[stage.index]
 
@@ -96,7 +135,8 @@ class Recording:
         return {}
 
     def piece(self, token_id: int) -> str:
-        return self.checkpoint.tokenizer.piece(token_id)
+        source = self.source if isinstance(self.source, OwnRun) else self.source.tokenizer
+        return source.piece(token_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +170,9 @@ def record_request(request: Request, registry: Registry) -> Recording:
     """
     if step := request.model.training_step(registry):
         return _of_training_step(request, step, registry)
+    if isinstance(request.model, Attached):
+        asked, program = Asked(request.edits, request.gradients, request.temperature), request.model.program()
+        return _of_own_run(request, program.record(request.model.run, asked))
     return _of_prompt(request, registry)
 
 
@@ -158,6 +201,11 @@ def _of_training_step(request: Request, step: TrainingStep, registry: Registry) 
     navigator = Navigator(_read_out(trace, step.batch.targets, request))
     tokens = tokens_of_row(checkpoint, step.batch.inputs, step.row)
     return Recording(request, checkpoint, tokens, 0, None, navigator, row=min(step.row, len(step.batch) - 1))
+
+
+def _of_own_run(request: Request, run: OwnRun) -> Recording:
+    """A model of one's own, which its program has recorded."""
+    return Recording(request, run, run.tokens, 0, None, Navigator(run.trace))
 
 
 def _targets(

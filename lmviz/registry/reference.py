@@ -74,6 +74,7 @@ class Reference(ABC):
     """
 
     trains: ClassVar[bool] = False  # whether it is a step of a training, which brings its own texts
+    reads: ClassVar[bool] = True  # whether it reads a prompt; what is attached brings its own inputs
 
     @classmethod
     @abstractmethod

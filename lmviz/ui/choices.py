@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from lmviz.errors import UserError
+from lmviz.registry.attached import attached as all_attached
 from lmviz.registry.folder import Folder
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference, Title
@@ -53,6 +54,11 @@ def with_runs(services: Services, t: Translator, most: int, without: str = "") -
             if run.id != without and (stops := services.models.runs.stops(run.id)):
                 found.append(RunModel(run.id, stops[-1].step))
     return {str(model): model_name(services, t, model) for model in found}
+
+
+def attached(services: Services, t: Translator) -> dict[str, str]:
+    """What the person who started the server has attached, by what opens it: the names on screen."""
+    return {str(model): model_name(services, t, model) for model in all_attached()}
 
 
 def model_name(services: Services, t: Translator, model: Reference) -> str:

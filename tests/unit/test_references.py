@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmviz.registry.attached import Attached
 from lmviz.registry.bug import Healthy, WithBug
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.registry.folder import Folder
@@ -35,6 +36,7 @@ REFERENCES = st.one_of(
     st.builds(PairedStep, N, N, BROKEN),
     st.builds(PitfallStep, N, N, WORD, st.just("") | WORD),
     st.builds(CheckStep, N, N, CHECKS, BASES | BROKEN),
+    st.builds(Attached, st.from_regex(r"[\w.-]{1,12}", fullmatch=True), N),
 )
 
 
@@ -45,11 +47,25 @@ def test_what_is_written_is_read_back(reference: Reference) -> None:
 
 
 def test_every_kind_is_tried() -> None:
-    kinds = {Folder, HubModel, RunModel, RunStep, WithBug, Healthy, PuzzleModel, PairedStep, PitfallStep, CheckStep}
+    kinds = {
+        Folder,
+        RunModel,
+        RunStep,
+        WithBug,
+        Healthy,
+        PuzzleModel,
+        PairedStep,
+        PitfallStep,
+        CheckStep,
+        Attached,
+        HubModel,
+    }
     assert kinds == set(KINDS)
 
 
-@given(st.text(max_size=40) | st.from_regex(r"(runs|bug|cured|puzzle|moment)/[a-z0-9!@./-]{0,30}", fullmatch=True))
+@given(
+    st.text(max_size=40) | st.from_regex(r"(runs|bug|cured|puzzle|moment|attached)/[a-z0-9!@./-]{0,30}", fullmatch=True)
+)
 def test_whatever_stands_in_a_link_is_some_kind_and_stays_as_it_is(written: str) -> None:
     reference = read_reference(written)
     assert isinstance(reference, tuple(KINDS))

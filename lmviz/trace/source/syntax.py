@@ -36,7 +36,7 @@ class Syntax:
         self.axes: dict[int, tuple[str, ...]] = {}  # of the shape comment on a line
         text = "".join(lines)
         try:
-            self.tree = ast.parse(text)
+            self.tree = _parsed(text)
         except (SyntaxError, ValueError, RecursionError):  # a notebook's magics, or not Python at all
             self.tree = ast.parse("")
             return
@@ -99,6 +99,15 @@ class Syntax:
         """A position's columns in characters."""
         first, last, start, end = position
         return len(self.lines[first - 1].encode()[:start].decode()), len(self.lines[last - 1].encode()[:end].decode())
+
+
+def _parsed(text: str) -> ast.Module:
+    """The tree of a text. Python 3.11 refuses it now and then when something else is parsed at the same time
+    ("recursion depth mismatch"); it does not refuse it again."""
+    try:
+        return ast.parse(text)
+    except SystemError:
+        return ast.parse(text)
 
 
 def _codes_in(code: CodeType) -> Iterator[CodeType]:

@@ -35,18 +35,14 @@ def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...])
     }
 
 
+def empty_pane(words: str) -> Source:
+    """A pane where no step of the model is shown, and that says why."""
+    return {"file": "", "function": "", "first": 0, "lines": [], "lit": None, "stops": [], "stack": [], "why": words}
+
+
 def hidden_pane(trace: Trace, step: int, words: str) -> Source:
     """A pane that says why it shows no source."""
-    return {
-        "file": "",
-        "function": "",
-        "first": 0,
-        "lines": [],
-        "lit": None,
-        "stops": [],
-        "stack": call_stack(trace, step),
-        "why": words,
-    }
+    return {**empty_pane(words), "stack": call_stack(trace, step)}
 
 
 def call_stack(trace: Trace, step: int) -> list[Call]:

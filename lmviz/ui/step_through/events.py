@@ -208,7 +208,7 @@ def _present(run: Recording, view: StepThroughView, event: Event) -> StepThrough
 def _append(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """The text with one token more: what a model that writes does."""
     tokenizer = run.checkpoint.tokenizer
-    ids = [*tokenizer.encode(run.request.prompt).ids, range(run.checkpoint.config.d_vocab)[int(event["id"])]]
+    ids = [*tokenizer.encode(run.request.prompt).ids, range(run.config.d_vocab)[int(event["id"])]]
     return replace(view, prompt=tokenizer.decode(ids)[:PROMPT_LIMIT], focus=-1, cell=None, trail=(), target="")
 
 

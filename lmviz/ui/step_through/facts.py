@@ -24,7 +24,7 @@ class Facts:
         self.steps = run.trace[stage.first : stage.last + 1] if stage.first >= 0 else ()
 
     def all(self) -> Details:
-        config = self.run.checkpoint.config
+        config = self.run.config
         known: Details = {
             "token": visible(self.run.token(self.pos)),
             "pos": self.pos,
@@ -36,6 +36,7 @@ class Facts:
             "n_heads": config.n_heads,
             "total": self.integer(len(self.run.tokens) + self.run.left_out),
             "head": min(self.view.head, config.n_heads - 1),
+            "given": self._given(),
         }
         more = Facts.gradient if self.view.grad and self.steps else _BY_KIND.get(self.stage.kind)
         if self.stage.kind == "qkv":
@@ -56,9 +57,11 @@ class Facts:
             return "stage.softmax.say.by_hand"
         if kind == "mlp" and self.run.navigator.stages[self.stage.index - 1].kind == "router":
             return "stage.mlp.say.experts"
+        if kind == "loss" and self.run.own is not None and self._counted() is None:
+            return "stage.loss.say.whole"
         if kind == "tokenizer" and (unusual := self._unusual()):
             return f"stage.tokenizer.say.{unusual}"
-        if kind in ("scores", "softmax", "mix") and self.run.checkpoint.config.n_heads > 1:
+        if kind in ("scores", "softmax", "mix") and self.run.config.n_heads > 1:
             return f"stage.{kind}.say.heads"
         return f"stage.{kind}.say"
 
@@ -74,6 +77,11 @@ class Facts:
         if self.stage.kind == "mix" and self.step("linear") is not None:
             return ["stage.mix.out"]
         return []
+
+    def _given(self) -> str:
+        """The inputs of a program of one's own: `ids [2, 5]`."""
+        own = self.run.own
+        return ", ".join(f"{name} {list(shape)}" for name, shape, _ in own.given) if own is not None else ""
 
     def _unusual(self) -> str:
         """What became of the text, if not every piece of it went in as it is."""
@@ -199,10 +207,14 @@ class Facts:
         }
 
     def loss(self) -> Details:
-        counted = next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
+        counted = self._counted()
         n = int(counted.outputs[0].array.sum()) if counted else 0
         loss = self.number(float(self.steps[-1].outputs[0].array))
         return {"loss": loss, "counted": n, "n": n, "temperature": self.number(self.run.request.temperature)}
+
+    def _counted(self) -> Step | None:
+        """The step that says which positions count, in the loss that lmviz adds."""
+        return next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
 
 
 _BY_KIND: dict[str, Callable[[Facts], Details]] = {

@@ -43,7 +43,7 @@ def inspector(
         "value": parts(found),
         "whole": not gradient and not value.dtype.startswith(("float", "bfloat", "complex")),
         "gradient": gradient,
-        "role": "constant" if address in dict(run.checkpoint.model.named_buffers()) else value.role,
+        "role": "constant" if address in run.buffers else value.role,
         "trail": [Visited(cell=list(c), name=a.rpartition(".")[2]) for a, c in view.trail],
         **_arithmetic(services, run, view, gradient),
         "other": None if there is None else parts(there),

@@ -18,7 +18,7 @@ from lmviz.trace.step import Step
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through import tables, tensors
-from lmviz.ui.step_through.code import code_pane, hidden_pane
+from lmviz.ui.step_through.code import code_pane, empty_pane, hidden_pane
 from lmviz.ui.step_through.facts import Facts
 from lmviz.ui.step_through.formulas import formula_of
 from lmviz.ui.step_through.scene_types import (
@@ -110,6 +110,8 @@ def _lit(run: Recording, view: StepThroughView, location: Location, step: Step |
 def _source(
     run: Recording, view: StepThroughView, lit: Step | None, own: Step | None, location: Location
 ) -> Source | None:
+    if lit is None and run.own is not None:
+        return empty_pane(view.t("attach.source"))
     if lit is None:
         return None
     if _level(run) is not None:
@@ -144,7 +146,7 @@ def stage_map(run: Recording, view: StepThroughView, here: Stage) -> list[StageS
                 "index": stage.index,
                 "block": stage.block_name or None,
                 "kind": stage.kind,
-                "label": view.t(f"stage.{stage.kind}"),
+                "label": view.t(of_own(view.t, f"stage.{stage.kind}", run)),
                 "shape": "×".join(map(str, shape)) or "1",
                 "here": stage.index == here.index,
             }
@@ -214,7 +216,7 @@ _UNSAID = ("_stacklevel", "norm_type")  # settings that say nothing about what w
 def say(run: Recording, view: StepThroughView, location: Location, stage: Stage, step: Step | None, pos: int) -> Words:
     """Title, sentences and formula of a place."""
     t = view.t
-    title = t(f"stage.{stage.kind}.title")
+    title = t(of_own(t, f"stage.{stage.kind}.title", run))
     if stage.block_name:
         title = t("say.in_block", title=title, block=stage.block_name)
     if location.grain == "stage" or step is None:
@@ -225,13 +227,13 @@ def say(run: Recording, view: StepThroughView, location: Location, stage: Stage,
 def _say_stage(run: Recording, view: StepThroughView, stage: Stage, title: str, pos: int) -> Words:
     t, facts = view.t, Facts(run, view, stage, pos)
     details = facts.all()
-    record = record_of(run.checkpoint.config)
-    first = of_architecture(t, facts.key, record)
+    record, is_their_own = record_of(run.config), _is_their_own(run, stage)
+    first = of_own(t, of_architecture(t, facts.key, record), run)
     return {
         "title": title,
         "text": " ".join(t(key, **details) for key in (first, *facts.also)),
-        "more": (record and t.long_text(f"{stage.kind}.{record.name}")) or t.long_text(stage.kind),
-        "formula": svg(formula_of(stage.kind, record)),
+        "more": "" if is_their_own else _more(t, stage, record),
+        "formula": "" if is_their_own else svg(formula_of(stage.kind, record)),
         "hint": t("say.hint") if stage.index == 0 else "",
         "settings": "",
         "under": "",
@@ -262,6 +264,23 @@ def of_architecture(t: Translator, key: str, record: Architecture[Any] | None) -
     """The sentence for models of one architecture, where there is one of its own."""
     own = key if record is None else f"{key}.{record.name}"
     return own if t.has(own) else key
+
+
+def _more(t: Translator, stage: Stage, record: Architecture[Any] | None) -> str:
+    """The long explanation of a stage."""
+    return (record and t.long_text(f"{stage.kind}.{record.name}")) or t.long_text(stage.kind)
+
+
+def _is_their_own(run: Recording, stage: Stage) -> bool:
+    """Whether a stage is as somebody's program makes it, so that what is usual says nothing: its inputs, its loss."""
+    is_loss = stage.kind == "loss" and not tables.has_losses(run, stage)
+    return run.own is not None and (is_loss or stage.kind == "tokenizer")
+
+
+def of_own(t: Translator, key: str, run: Recording) -> str:
+    """The sentence for models of one's own, of which less is known, where there is one of its own."""
+    own = f"{key}.own"
+    return own if run.own is not None and t.has(own) else key
 
 
 def strip(run: Recording, view: StepThroughView, stage: Stage) -> list[Check]:

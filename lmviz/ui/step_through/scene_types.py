@@ -204,7 +204,7 @@ class NextTokens(TypedDict):
     others: int
     last: bool
     temperature: float
-    target: str
+    target: str | None  # what comes next, as it was typed; None: nothing can be
 
 
 class OtherLoss(TypedDict):
@@ -233,7 +233,7 @@ class LossTable(TypedDict):
     b_mean: Real | None
     cell: CellAt
     n_texts: int
-    target: str
+    target: str | None
 
 
 Picture = TensorPicture | TokenSheet | NextTokens | LossTable

@@ -66,16 +66,16 @@ def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> Nex
         "rows": rows,
         "rest": rest,
         "others": len(row) - len(order),
-        "last": last,
+        "last": last and run.own is None,
         "temperature": run.request.temperature,
-        "target": run.request.target,
+        "target": run.request.target if run.own is None else None,
     }
 
 
 def _other_row(run: Recording, other: Recording | None, address: str, pos: int) -> Array | None:
     """The other run's probabilities after the same token: the last one's after the last one."""
     value = other.trace.value(address) if other is not None else None
-    if value is None or other is None or other.checkpoint.config.d_vocab != run.checkpoint.config.d_vocab:
+    if value is None or other is None or other.config.d_vocab != run.config.d_vocab:
         return None
     last = pos == len(run.tokens) - 1
     found: Array | None = value.array[other.row, -1 if last else pos] if last or pos < value.shape[1] else None
@@ -104,7 +104,7 @@ def loss(run: Recording, stage: Stage, other: Recording | None = None) -> LossTa
         "b_mean": b_mean,
         "cell": (value.address, []),
         "n_texts": n_texts,
-        "target": run.request.target,
+        "target": run.request.target if run.own is None else None,
     }
 
 

@@ -213,6 +213,6 @@ class _Labels:
     def __call__(self, axis: str, index: int) -> str:
         if axis in TEXT_AXES and index < len(self._run.tokens):
             return visible(self._run.token(index))
-        if axis in ("d_vocab", "id") and index < self._run.checkpoint.config.d_vocab:
+        if axis in ("d_vocab", "id") and index < self._run.config.d_vocab:
             return visible(self._run.piece(index))
         return str(index)

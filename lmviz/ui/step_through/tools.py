@@ -160,9 +160,9 @@ def card(services: Services, run: Recording, view: StepThroughView) -> None:
     with st.expander(view.t("card.title"), icon=":material/description:", on_change="rerun", key="card_open") as shown:
         if not shown.open:  # what is not seen costs every step of the walk a few milliseconds in the browser
             return
-        n_parameters = sum(parameter.numel() for parameter in run.checkpoint.model.parameters())
-        st.caption(f"{code(str(run.request.model))} · {view.t.integer(n_parameters)}")
-        st.markdown(foreign(services.models.card(run.checkpoint, view.lang).text) or "–")
+        st.caption(f"{code(str(run.request.model))} · {view.t.integer(run.n_parameters)}")
+        card_text = "" if run.own else services.models.card(run.checkpoint, view.lang).text
+        st.markdown(foreign(card_text) or "–")
 
 
 def open_model(services: Services, model: Reference) -> None:

@@ -30,7 +30,9 @@ def row(services: Services, view: StepThroughView) -> None:
         st.html(f"<style>{_PRESENTATION}</style>")
         return
     opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
-    models = choices.with_runs(services, t, RUNS_LISTED, without=opened)  # the slider has the other times
+    models = choices.attached(services, t) | choices.with_runs(
+        services, t, RUNS_LISTED, without=opened
+    )  # the slider has the other times
     st.session_state["model"] = str(view.model)
     widgets.selectbox(
         t("top.model"),
@@ -47,9 +49,9 @@ def row(services: Services, view: StepThroughView) -> None:
         t("top.prompt"),
         key="prompt",
         label_visibility="collapsed",
-        placeholder=t("top.prompt_placeholder"),
+        placeholder=t("top.prompt_placeholder" if view.model.reads else "attach.prompt"),
         max_chars=PROMPT_LIMIT,
-        disabled=view.model.trains,
+        disabled=view.model.trains or not view.model.reads,
         on_change=lambda: read(st.session_state["prompt"]),
     )
     shell.language_choice()

@@ -179,7 +179,7 @@ export interface NextTokens {
   others: number;
   last: boolean;
   temperature: number;
-  target: string;
+  target: string | null;
 }
 
 /** The loss at the same position of another run. */
@@ -206,7 +206,7 @@ export interface LossTable {
   b_mean: number | "NaN" | "Infinity" | "-Infinity" | null;
   cell: [string, number[]];
   n_texts: number;
-  target: string;
+  target: string | null;
 }
 
 export type Picture = TensorPicture | TokenSheet | NextTokens | LossTable;

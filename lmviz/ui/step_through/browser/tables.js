@@ -65,8 +65,9 @@ const numberButton = (state, [address, cell], shown) =>
 const otherName = ({ data, words }) => (data.compared ? "B" : words["bars.before"]);
 
 // What really came next, so that there is a loss at the last position too.
-/** @type {(picture: { target: string }, state: State) => HTMLElement} */
+/** @type {(picture: { target: string | null }, state: State) => Child} */
 const targetForm = (picture, state) => {
+  if (picture.target === null) return null;
   const placeholder = state.words["loss.target_example"];
   const input = h("input", { type: "text", value: picture.target, maxlength: "60", placeholder });
   const onsubmit = submitted(() => {

@@ -1,0 +1,126 @@
+"""Starting the app, from the shell or from a script, on whatever one wants to look at."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import socket
+import sys
+import threading
+import time
+import urllib.request
+import webbrowser
+from contextlib import suppress
+from urllib.parse import urlencode
+
+from lmviz.attach.target import CodeTarget, ModelTarget, read_target
+from lmviz.bundle import ENTRY
+
+STARTING = 60.0  # seconds that a server may take to answer
+
+
+def open_app(target: str | None, port: int, browser: bool) -> int:
+    """Run the server until it is stopped; returns the exit code of the command.
+
+    Args:
+        target: a model, or a file of one's own; None: the app as it opens by itself.
+
+    Raises:
+        UserError: there is no such thing.
+    """
+    found = None if target is None else read_target(target)
+    if not is_free(port):
+        print(f"Port {port} is taken: choose another with --port, or close what uses it.", file=sys.stderr)
+        return 1
+    if isinstance(found, ModelTarget) and found.folder is not None:
+        _allow(str(found.folder))
+    if found is not None:
+        threading.Thread(target=_open, args=(found, port, browser), daemon=True).start()
+    run_server(port, headless=not browser or found is not None)
+    return 0
+
+
+def run_server(port: int, headless: bool = True) -> None:
+    """Run the app in this process until it is stopped."""
+    app = runpy.run_path(str(ENTRY))["app"]
+    app.run(config={"server.port": port, "server.headless": headless})
+
+
+def address(port: int, **query: str) -> str:
+    """The link to a view of the app."""
+    whole = f"http://localhost:{port}/"
+    return f"{whole}?{urlencode(query, safe='/:@')}" if query else whole
+
+
+def _open(target: CodeTarget | ModelTarget, port: int, browser: bool) -> None:
+    """Open a browser as soon as there is something to see in it."""
+    query = _attach(target) if isinstance(target, CodeTarget) else {"model": target.reference}
+    link = address(port, **query)
+    wait_for(port)
+    print(f"{'Opening' if browser else 'Open'} {link}", flush=True)
+    if browser:
+        webbrowser.open(link)
+
+
+def _attach(target: CodeTarget) -> dict[str, str]:
+    """Attach a file to this server and run it; what the link to it says."""
+    from lmviz.attach.program import FileProgram  # torch comes with it
+    from lmviz.registry.attached import attach
+    from lmviz.registry.program import Asked
+
+    program = FileProgram(target)
+    reference = attach(program)
+    program.run()
+    wrong = program.wrong()
+    if wrong is not None:
+        print(wrong, file=sys.stderr, flush=True)
+        return {"model": str(reference)}
+    return {"model": str(reference), **place_of_failure(program.record(0, Asked()).trace)}
+
+
+def place_of_failure(trace: object) -> dict[str, str]:
+    """Where a link opens a recording of a model that raised; nothing if it did not."""
+    from lmviz.trace.step import Trace
+
+    assert isinstance(trace, Trace)
+    failure = trace.failure
+    if failure is None or failure.step is None:
+        return {}
+    return {"step": trace[failure.step].address, "by": "op"}
+
+
+def _allow(folder: str) -> None:
+    """The person who starts the server names a folder: links may open it, wherever it lies."""
+    named = os.environ.get("LMVIZ_MODELS", "")
+    os.environ["LMVIZ_MODELS"] = os.pathsep.join(filter(None, (named, folder)))
+
+
+def wait_for(port: int, seconds: float = STARTING) -> bool:
+    """Wait until a server answers; whether it does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as answer:
+            if answer.read() == b"ok":
+                return True
+        time.sleep(0.05)
+    return False
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port(first: int) -> int:
+    """A port on which nothing answers, the given one if it is free."""
+    if is_free(first):
+        return first
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found

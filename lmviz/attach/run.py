@@ -1,0 +1,112 @@
+"""One run of a model of one's own, recorded, with what is known about its inputs as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lmviz.attach.example import Example
+from lmviz.attach.token_words import MOST_WORDS, word_of, written
+from lmviz.debug.reading import whole_logits
+from lmviz.generate.readout import NextTokenLoss, Readout
+from lmviz.registry.edits import functions_of
+from lmviz.registry.program import Asked, OwnRun
+from lmviz.stages.stage import LOSS, READOUT
+from lmviz.trace.assembly.inputs import named_tensors
+from lmviz.trace.capture.handles import tensors_in
+from lmviz.trace.recorder import record
+from lmviz.trace.step import Trace
+
+MOST_POSITIONS = 4096  # that a page lists
+
+
+def own_run(example: Example, asked: Asked) -> OwnRun:
+    """The model reading its inputs, and the facts of it."""
+    trace = traced(example, asked)
+    return OwnRun.of(trace, facts_of(example, trace))
+
+
+def traced(example: Example, asked: Asked) -> Trace:
+    """The model reading its inputs; then its loss and, where it gives logits for ids, their probabilities."""
+    changes, ids = functions_of(asked.edits), ids_read(example)
+    next_tokens = None if ids is None or ids.shape[1] < 2 else NextTokenLoss(_following(ids))
+    backward: Any = example.loss
+    if backward is None and asked.gradients and next_tokens is not None:
+        backward = lambda output: next_tokens(_need(logits_in(output, ids)))  # noqa: E731
+    with torch.enable_grad() if backward is not None else torch.no_grad():
+        trace = record(example.model, *example.args, edits=changes, backward=backward, **example.kwargs)
+    logits = None if trace.failure is not None else logits_in(trace.output, ids)
+    if logits is None:
+        return trace
+    with torch.no_grad():
+        trace = record(Readout(asked.temperature), logits, follows=trace, prefix=READOUT)
+        if next_tokens is not None and backward is None:
+            trace = record(next_tokens, logits, follows=trace, prefix=LOSS)
+    return trace
+
+
+def _need(logits: Tensor | None) -> Tensor:
+    if logits is None:
+        raise ValueError("the model gives no logits [batch, pos, d_vocab], so there is no loss: give one")
+    return logits
+
+
+def _following(ids: Tensor) -> Tensor:
+    """The token that comes next at every position, [batch, pos]; −100 at the last."""
+    return torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], dim=1).long()
+
+
+def ids_read(example: Example) -> Tensor | None:
+    """The ids that a model reads, [batch, pos]: the first input that is a table of whole numbers."""
+    for tensor in tensors_in((example.args, dict(example.kwargs))):
+        is_whole = not tensor.is_floating_point() and not tensor.is_complex() and tensor.dtype is not torch.bool
+        if is_whole and tensor.ndim == 2 and tensor.numel():
+            return tensor
+    return None
+
+
+def logits_in(output: Any, ids: Tensor | None) -> Tensor | None:
+    """The logits of all positions in what a model returned for ids, [batch, pos, d_vocab]; None if it gave none."""
+    if ids is None:
+        return None
+    n_texts, n_pos = ids.shape
+    for width in dict.fromkeys(one.shape[-1] for one in _widest_first(output)):
+        if width > int(ids.max()) and (found := whole_logits(output, n_texts, n_pos, width)) is not None:
+            return found if tuple(found.shape[:2]) == (n_texts, n_pos) else None
+    return None
+
+
+def _widest_first(output: Any) -> list[Tensor]:
+    found = tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output)
+    return [one for one in found if one.is_floating_point() and one.ndim == 3]
+
+
+def facts_of(example: Example, trace: Trace) -> dict[str, Any]:
+    """What a page says of the inputs and of the model, as plain data."""
+    ids, word = ids_read(example), word_of(example.tokenizer)
+    row = [] if ids is None else [int(one) for one in ids[0, :MOST_POSITIONS].tolist()]
+    pieces = [written(word, one) for one in row]
+    is_known = example.tokenizer is not None
+    logits = trace.value(f"{READOUT}.scaled")
+    d_vocab = 0 if logits is None else logits.shape[-1]
+    given = named_tensors(example.model, example.args, example.kwargs)
+    module = example.model if isinstance(example.model, nn.Module) else nn.Module()
+    return {
+        "text": "".join(pieces) if is_known else "",
+        "ids": row or list(range(_n_positions(example))),
+        "pieces": pieces or list(map(str, range(_n_positions(example)))),
+        "words": [written(word, id) for id in range(d_vocab)] if is_known and d_vocab <= MOST_WORDS else [],
+        "given": [(name, tuple(one.shape), str(one.dtype).removeprefix("torch.")) for name, one in given.items()],
+        "buffers": [path for path, _ in module.named_buffers()],
+        "n_parameters": sum(parameter.numel() for parameter in module.parameters()),
+    }
+
+
+def _n_positions(example: Example) -> int:
+    """How many rows a picture of the first input has; 1 if there is none."""
+    first = next(iter(tensors_in((example.args, dict(example.kwargs)))), None)
+    if first is None or not first.ndim:
+        return 1
+    return max(1, min(MOST_POSITIONS, first.shape[1 if first.ndim > 2 else 0]))

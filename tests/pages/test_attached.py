@@ -1,0 +1,111 @@
+"""The step-through on a model of one's own: its words, a save of its file, and what a link may not name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+from torch import Tensor, nn
+
+from lmviz.attach.example import example_of
+from lmviz.attach.memory import MemoryProgram, live
+from lmviz.registry.attached import attach, detach
+from tests.pages.conftest import errors, scene
+
+Open = Callable[..., AppTest]
+
+
+class Tiny(nn.Module):
+    def __init__(self, width: int = 12, bend: Any = torch.relu) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(12, 8)
+        self.first = nn.Linear(8, 16)
+        self.second = nn.Linear(16, width)
+        self.bend = bend
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embed(ids)  # [batch, pos, d_model]
+        hidden = self.bend(self.first(x))
+        logits = self.second(hidden)
+        return logits
+
+
+def example(model: nn.Module, loss: Any = None) -> Any:
+    return live(example_of(model, torch.tensor([[1, 2, 3, 4]]), "abcdefghijkl", loss))
+
+
+@pytest.fixture
+def program() -> Iterator[MemoryProgram]:
+    made = MemoryProgram("tiny", "tiny.py")
+    made.add(example(Tiny()))
+    attach(made)
+    yield made
+    detach("tiny")
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_every_stage_of_it_is_drawn_with_its_own_words(open_page: Open, program: MemoryProgram, lang: str) -> None:
+    app = open_page(model="attached/tiny", lang=lang)
+    found = scene(app)
+    assert not errors(app) and [token["text"] for token in found["tokens"]] == ["b", "c", "d", "e"]
+    assert "ids [1, 4]" in found["say"]["text"] and not found["say"]["more"] and found["source"]["why"]
+    assert app.text_input(key="prompt").disabled
+    for stage in found["map"]:
+        shown = scene(open_page(model="attached/tiny", lang=lang, step=stage["kind"]))
+        assert shown["say"]["title"] and "{" not in shown["say"]["text"]
+    bars = scene(open_page(model="attached/tiny", step="probabilities"))["picture"]
+    assert bars["rows"][0]["text"] in "abcdefghijkl" and bars["target"] is None and not bars["last"]
+
+
+def test_its_own_loss_is_not_explained_as_another(open_page: Open, program: MemoryProgram) -> None:
+    program.add(example(Tiny(), loss=lambda logits: logits.pow(2).mean()))
+    say = scene(open_page(model="attached/tiny", step="loss"))["say"]
+    assert "nats" not in say["text"] and not say["formula"]
+    assert "nats" in scene(open_page(model="attached/tiny@1", step="loss"))["say"]["text"]
+    graded = scene(open_page(model="attached/tiny", step="hidden", by="op", grad="true"))
+    assert graded["picture"]["panels"] and not errors(open_page(model="attached/tiny@1", grad="true", step="hidden"))
+
+
+def test_a_new_run_moves_the_page_to_the_first_number_that_differs(open_page: Open, program: MemoryProgram) -> None:
+    app = open_page(model="attached/tiny")
+    program.add(example(Tiny(bend=torch.tanh)))
+    app.run()
+    found = scene(app)
+    assert found["say"]["title"] == "hidden" and [panel["mark"] for panel in found["picture"]["panels"]] == [
+        *("A", "B", "A − B"),
+    ]
+    assert found["compared"] and found["inspector"]["address"] == "hidden" and "first number" in app.success[0].value
+    assert app.query_params["b_model"] == "attached/tiny@1"
+    program.add(example(Tiny(bend=torch.tanh)))
+    app.run()
+    assert "every number is as before" in app.success[0].value and not scene(app)["compared"]
+    program.add(example(Tiny(width=11, bend=torch.tanh)))
+    assert "another shape" in app.run().success[0].value
+
+
+def test_a_model_that_raises_opens_at_the_step_that_did(open_page: Open, program: MemoryProgram) -> None:
+    app = open_page(model="attached/tiny")
+    broken = Tiny()
+    broken.second = nn.Linear(17, 12)
+    program.add(example(broken))
+    app.run()
+    say = scene(app)["say"]
+    assert say["title"] == "logits" and "4x16 and 17x12" in say["error"]
+    assert scene(app)["source"]["lit"] is not None
+
+
+def test_a_link_to_what_is_not_attached_is_a_sentence(open_page: Open) -> None:
+    for model in ("attached/gone", "attached/tiny@4", "attached/../../etc"):
+        app = open_page(model=model)
+        (said,) = errors(app)
+        assert said and "Traceback" not in said
+
+
+def test_other_pages_say_that_they_cannot_open_it(open_on: Open, program: MemoryProgram) -> None:
+    for page in ("generation", "quantisation", "embeddings"):
+        app = open_on(page, model="attached/tiny")
+        assert not app.exception and "stepped through" in " ".join(errors(app)), page
