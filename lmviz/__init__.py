@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lmviz.attach.show import show
+    from lmviz.attach.watch import Run, breakpoint_if, watch
     from lmviz.errors import UserError
     from lmviz.explain import explain
     from lmviz.model.checkpoint import Checkpoint, load
@@ -26,11 +28,28 @@ _HOMES = {
     **dict.fromkeys(("Step", "Trace", "Value"), "lmviz.trace.step"),
     **dict.fromkeys(("Explanation", "Term"), "lmviz.trace.operations.explanation"),
     "record": "lmviz.trace.recorder",
+    "show": "lmviz.attach.show",
+    **dict.fromkeys(("Run", "breakpoint_if", "watch"), "lmviz.attach.watch"),
     "explain": "lmviz.explain",
     "UserError": "lmviz.errors",
 }
 
-__all__ = ["Checkpoint", "Explanation", "Step", "Term", "Trace", "UserError", "Value", "explain", "load", "record"]
+__all__ = [
+    "Checkpoint",
+    "Explanation",
+    "Run",
+    "Step",
+    "Term",
+    "Trace",
+    "UserError",
+    "Value",
+    "breakpoint_if",
+    "explain",
+    "load",
+    "record",
+    "show",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -38,6 +57,11 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'lmviz' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What Tab offers: the public names, whether torch has been imported or not."""
+    return __all__
 
 
 class _Package(ModuleType):

@@ -74,13 +74,24 @@ def explain_gradient(trace: Trace, address: str, cell: Cell) -> Explanation:
     except UserError:
         raise
     except (*UNKNOWN_SPELLING, RuntimeError):
-        gradient = float("nan") if value.grad is None else plain_number(value.grad[cell])
-        return Explanation(left, (), gradient, (gradient,), known=False)
+        return _as_recorded(value, cell, left)
     formula = " + ".join(_latex(flow, symbol(value.name, *cell)) for flow in flows) or "0"
     by_torch = any(flow.slopes.by_torch for flow in flows)
-    return cast_explanation(
-        Explanation(f"{left} = {formula}", terms, float(terms.values.sum()), by_torch=by_torch), value.dtype
-    )
+    found = Explanation(f"{left} = {formula}", terms, float(terms.values.sum()), by_torch=by_torch)
+    if trace.loss is None and not _is_whole(value, cell, found):
+        return _as_recorded(value, cell, left)
+    return cast_explanation(found, value.dtype)
+
+
+def _as_recorded(value: Value, cell: Cell, left: str) -> Explanation:
+    """The recorded gradient, whose arithmetic is not known."""
+    gradient = float("nan") if value.grad is None else plain_number(value.grad[cell])
+    return Explanation(left, (), gradient, (gradient,), known=False)
+
+
+def _is_whole(value: Value, cell: Cell, found: Explanation) -> bool:
+    """Where the loss was computed outside of what was recorded: whether the recorded uses make up all of a gradient."""
+    return value.grad is not None and bool(np.isclose(found.value, value.grad[cell], rtol=1e-3, atol=1e-6))
 
 
 def _flows(trace: Trace, value: Value, cell: Cell) -> Iterator[_Flow]:
@@ -141,6 +152,6 @@ def _value(trace: Trace, address: str) -> Value:
     value = trace.value(address)
     if value is None:
         raise UserError("A gradient needs the address of a value of this trace; {address} is none.", address=address)
-    if trace.loss is None:
+    if trace.loss is None and not any(one.grad is not None for step in trace for one in step.outputs):
         raise UserError("Gradients need a loss, and this trace has none: record with backward=.")
     return value

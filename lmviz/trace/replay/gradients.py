@@ -35,7 +35,7 @@ def compute_gradients(
     """
     wanted = [handle for handle in _handles_of(recorders) if handle.edge is not None]
     sources = [(t, grad) for t, grad in zip(results, reached, strict=False) if t.requires_grad and grad is not None]
-    _number_edges(wanted)
+    number_edges(wanted)
     try:
         if wanted and sources:
             tensors, grads = zip(*sources, strict=True)
@@ -53,7 +53,7 @@ def _handles_of(recorders: Sequence[Recorder]) -> Iterable[TensorHandle]:
     return dict.fromkeys(handle for s in steps for handle in (*handles_in((s.args, s.kwargs)), *s.outputs))
 
 
-def _number_edges(handles: Iterable[TensorHandle]) -> None:
+def number_edges(handles: Iterable[TensorHandle]) -> None:
     """One number for all tensors whose gradient comes along the same edge of the graph."""
     numbers: dict[tuple[int, int], int] = {}
     for handle in handles:
