@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lmviz.attach.check import Findings, check, check_training
     from lmviz.attach.show import show
     from lmviz.attach.watch import Run, breakpoint_if, watch
     from lmviz.errors import UserError
@@ -28,6 +29,7 @@ _HOMES = {
     **dict.fromkeys(("Step", "Trace", "Value"), "lmviz.trace.step"),
     **dict.fromkeys(("Explanation", "Term"), "lmviz.trace.operations.explanation"),
     "record": "lmviz.trace.recorder",
+    **dict.fromkeys(("Findings", "check", "check_training"), "lmviz.attach.check"),
     "show": "lmviz.attach.show",
     **dict.fromkeys(("Run", "breakpoint_if", "watch"), "lmviz.attach.watch"),
     "explain": "lmviz.explain",
@@ -37,6 +39,7 @@ _HOMES = {
 __all__ = [
     "Checkpoint",
     "Explanation",
+    "Findings",
     "Run",
     "Step",
     "Term",
@@ -44,6 +47,8 @@ __all__ = [
     "UserError",
     "Value",
     "breakpoint_if",
+    "check",
+    "check_training",
     "explain",
     "load",
     "record",

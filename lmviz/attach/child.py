@@ -66,7 +66,19 @@ class _Work:
             before = set(sys.modules)
             self._example = _example(request["file"], request["factory"])
             return {"files": _files(before, request["folders"])}
-        return self._record(request)
+        return self._examine(request) if request["do"] == "examine" else self._record(request)
+
+    def _examine(self, request: Mapping[str, Any]) -> Answer:
+        from lmviz.attach.check import check
+        from lmviz.attach.run import ids_read
+        from lmviz.attach.sentences import packed
+        from lmviz.attach.token_words import ids_of
+
+        example, text = self._example, request["text"]
+        ids = [ids_of(example.tokenizer, text)] if text else ids_read(example)
+        if ids is None:
+            raise UserError("The doctor examines language models: their inputs are ids, [batch, pos].")
+        return {"findings": [packed(one) for one in _told(lambda: check(example.model, ids), "")]}
 
     def _record(self, request: Mapping[str, Any]) -> Answer:
         """Torch is imported here, by when the file has imported its own."""

@@ -16,10 +16,12 @@ from typing import Any
 from lmviz.attach.requests import asked_as_json
 from lmviz.attach.target import CodeTarget
 from lmviz.bundle import PACKAGES
+from lmviz.debug.doctor.finding import Finding
 from lmviz.errors import UserError
 from lmviz.model.tokenizer_process import receive, send
 from lmviz.registry.program import Asked, OwnRun
 from lmviz.trace.opened import opened
+from lmviz.trace.plain_data import decoded
 
 PATIENCE = 120.0  # seconds that a file has to make its model, and each recording
 _MOST = 2**24  # bytes of an answer, which is no recording
@@ -71,6 +73,16 @@ class CodeProcess:
                 read = opened(path)
                 self._known[asked] = OwnRun.of(read.trace, read.more)
             return self._known[asked]
+
+    def examine(self, text: str = "") -> list[Finding]:
+        """What the doctor finds in its model.
+
+        Raises:
+            UserError: it cannot be examined.
+        """
+        with self._lock:
+            found = self._ask({"do": "examine", "text": text})["findings"]
+        return [Finding(**decoded(one)) for one in found]
 
     def end(self) -> None:
         """Stop it. What it has recorded can still be looked at."""

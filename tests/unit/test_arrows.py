@@ -30,7 +30,8 @@ ALLOWED: dict[str, set[str]] = {
     "registry": ENGINE | {"debug", "registry"},
     "services": ENGINE | {"debug", "registry", "services"},
     "ui": ENGINE | {"debug", "registry", "services", "ui"},
-    "attach": ENGINE | {"debug", "registry", "services", "attach"},
+    "attach": ENGINE | {"debug", "registry", "services", "ui", "attach"},  # of ui its words alone: see below
+    "pytest_plugin": {"attach"},
     "cli": {"errors"},
     "__main__": {"cli"},
     "pages": {"ui"},
@@ -81,6 +82,13 @@ def test_only_the_parts_that_show_things_know_streamlit() -> None:
     others = [path for path in FILES if part_of(path) not in SHOWS]
     outside = {path: {name.split(".")[0] for name in imported(path)} for path in others}
     assert [str(path) for path in others if outside[path] & {"streamlit", "altair"}] == []
+
+
+def test_what_attaches_to_code_takes_words_alone_from_the_pages() -> None:
+    words = {"lmviz.ui.text", "lmviz.ui.debugging.words"}
+    for path in (ROOT / "lmviz/attach").glob("*.py"):
+        used = {name.rpartition(".")[0] for name in imported(path) if name.startswith("lmviz.ui")}
+        assert used <= words, path
 
 
 def test_no_two_files_import_each_other() -> None:

@@ -1,0 +1,209 @@
+"""`lmviz.check()`: the doctor for any language model in memory; and for any training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lmviz.attach.run import logits_in
+from lmviz.attach.sentences import line_of
+from lmviz.debug.copies import copy_of
+from lmviz.debug.doctor import CHECKS, examine
+from lmviz.debug.doctor.curves import diagnose
+from lmviz.debug.doctor.finding import Finding
+from lmviz.debug.doctor.history import History
+from lmviz.debug.reading import last_logits
+from lmviz.debug.subject import MOST_TEXTS, Subject
+from lmviz.debug.threads import one_thread
+from lmviz.errors import UserError
+from lmviz.random_state import seeded
+from lmviz.trace.capture.handles import tensors_in
+
+_MEASURED_ON_A_CORPUS = ("targets_shifted", "padding", "cross_entropy", "gradients_afresh", "all_move", "tied")
+OF_A_MODEL = tuple(name for name in CHECKS if name not in _MEASURED_ON_A_CORPUS)  # the others are about a loop
+
+
+class Findings(tuple[Finding, ...]):
+    """What the doctor found, in the order of its checks. Its text has one line for each."""
+
+    __slots__ = ()
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """What does not hold."""
+        return tuple(one for one in self if one.holds is False)
+
+    @property
+    def skipped(self) -> tuple[Finding, ...]:
+        """What could not be measured here, each with its reason in `why_not`."""
+        return tuple(one for one in self if one.holds is None)
+
+    def __str__(self) -> str:
+        return "\n".join(map(line_of, self))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} findings, {len(self.alarms)} alarms, {len(self.skipped)} not measured>"
+
+
+def check(model: nn.Module, ids: Any, n_ctx: int | None = None) -> Findings:
+    """What the doctor says of a language model: whether positions see the future, whether it can learn at all, …
+
+    The model is left as it is: what is trained for a moment is a copy.
+
+    Args:
+        model: takes ids [batch, pos] and gives logits [batch, pos, d_vocab], alone or among other things.
+        ids: [batch, pos] or [pos], or lists of texts of unequal length; better texts that mean something.
+        n_ctx: how many positions the model can read; default: as many as the longest text has.
+
+    Raises:
+        UserError: the ids are none, or the model gives no logits for them.
+    """
+    texts = _texts(ids)
+    with one_thread():
+        return Findings(examine(_subject(model, texts, n_ctx), OF_A_MODEL))
+
+
+def _texts(ids: Any) -> tuple[tuple[int, ...], ...]:
+    """Texts as ids, each of two or more."""
+    if isinstance(ids, Tensor):
+        if ids.is_floating_point() or ids.is_complex() or ids.ndim not in (1, 2):
+            raise UserError(
+                "check needs the ids of some texts, whole numbers [batch, pos]; got {dtype} {shape}.",
+                dtype=str(ids.dtype).removeprefix("torch."),
+                shape=list(ids.shape),
+            )
+        ids = ids.tolist()
+    rows = ids if isinstance(ids, Sequence) and ids and isinstance(ids[0], Sequence) else [ids]
+    try:
+        found = tuple(tuple(int(one) for one in row) for row in rows)
+    except (TypeError, ValueError):
+        raise UserError(
+            "check needs the ids of some texts, [batch, pos]; got {found}.", found=type(ids).__name__
+        ) from None
+    long = tuple(row for row in found if len(row) > 1)[:MOST_TEXTS]
+    if not long:
+        raise UserError("check needs a text of at least two ids: one position alone shows nothing of what follows.")
+    return long
+
+
+def _subject(model: nn.Module, texts: tuple[tuple[int, ...], ...], n_ctx: int | None) -> Subject:
+    longest = max(texts, key=len)
+    dtype = next((parameter.dtype for parameter in model.parameters()), torch.float32)
+    d_vocab = _d_vocab(model, torch.tensor([longest[: n_ctx or len(longest)]]))
+    return Subject(model, d_vocab, n_ctx or len(longest), texts, dtype=dtype)
+
+
+def _d_vocab(model: nn.Module, ids: Tensor) -> int:
+    """How many logits a position has."""
+    try:
+        with torch.no_grad(), seeded(0):
+            output = copy_of(model).eval()(ids)
+    except Exception as error:  # of any kind: the model is somebody's own
+        raise UserError(
+            "The model cannot read these ids: {error}.", error=f"{type(error).__name__}: {error}"[:300].rstrip(".")
+        ) from error
+    whole = logits_in(output, ids)
+    if whole is not None:
+        return whole.shape[-1]
+    for one in tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output):
+        width = one.shape[-1] if one.ndim else 0
+        flat = one.ndim == 2 and one.shape[0] in (1, ids.shape[1])
+        if one.is_floating_point() and width > int(ids.max()) and (flat or last_logits(one, 1, width) is not None):
+            return width
+    raise UserError(
+        "The model gives no logits, [batch, pos, d_vocab], for these ids: the doctor has nothing to measure."
+    )
+
+
+def check_training(
+    step_fn: Callable[[Any], Any], batches: Iterable[Any], model: nn.Module | None = None, d_vocab: int | None = None
+) -> Findings:
+    """What the doctor says of a training loop: `step_fn(batch)` makes one step of it and returns its loss.
+
+    Args:
+        batches: what the steps learn from; a few dozen tell more than a few.
+        model: what they train: then its gradients and its movements are looked at too.
+        d_vocab: how many tokens there are, for what the first loss should be: ln V.
+
+    Raises:
+        UserError: a step returns no loss, or there are no batches.
+    """
+    seen = _Seen(model)
+    losses: list[tuple[int, float]] = []
+    try:
+        for step, batch in enumerate(batches, start=1):
+            losses.append((step, _number(step_fn(batch))))
+            seen.step(step)
+    finally:
+        seen.end()
+    if not losses:
+        raise UserError("check_training needs at least one batch.")
+    history = History(tuple(losses), (), tuple(seen.norms), tuple(seen.ratios), d_vocab)
+    found = diagnose(history)
+    return Findings((*found, seen.all_move()) if model is not None else found)
+
+
+def _number(loss: Any) -> float:
+    try:
+        return float(loss.detach() if isinstance(loss, Tensor) else loss)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(
+            "step_fn must return the loss of its step, one number; it returned {found}.", found=type(loss).__name__
+        ) from None
+
+
+class _Seen:
+    """What shows of a training at its model: gradients as they are made, and how far weights move."""
+
+    def __init__(self, model: nn.Module | None) -> None:
+        self.norms: list[tuple[int, float]] = []
+        self.ratios: list[tuple[int, float]] = []
+        self._weights = dict(model.named_parameters()) if model is not None else {}
+        self._first = {path: weight.detach().clone() for path, weight in self._weights.items()}
+        self._last = dict(self._first)
+        self._lengths: dict[str, float] = {}
+        self._steep: set[str] = set()
+        self._hooks = [
+            weight.register_post_accumulate_grad_hook(self._keeps(path))
+            for path, weight in self._weights.items()
+            if weight.requires_grad
+        ]
+
+    def _keeps(self, path: str) -> Callable[[Tensor], None]:
+        def arrived(weight: Tensor) -> None:
+            if weight.grad is not None:
+                self._lengths[path] = float(weight.grad.norm())
+                self._steep |= {path} if self._lengths[path] else set()
+
+        return arrived
+
+    def step(self, step: int) -> None:
+        """A step is over."""
+        if self._lengths:
+            self.norms.append((step, math.hypot(*self._lengths.values())))
+        self._lengths = {}
+        ratios = [
+            float((weight.detach() - self._last[path]).norm() / self._last[path].norm().clamp(min=1e-12))
+            for path, weight in self._weights.items()
+            if weight.ndim > 1
+        ]
+        if ratios:
+            self.ratios.append((step, max(ratios)))
+        self._last = {path: weight.detach().clone() for path, weight in self._weights.items()}
+
+    def end(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def all_move(self) -> Finding:
+        """Every weight with a gradient is elsewhere in the end. Measured: how many tensors are not."""
+        still = [path for path, weight in self._weights.items() if torch.equal(weight, self._first[path])]
+        forgotten = [path for path in still if path in self._steep]
+        why = "" if self._steep else "no_gradient"
+        details = {"forgotten": ", ".join(forgotten[:4]), "tensors": len(self._weights), "why": why}
+        count = len(forgotten) if self._steep else len(self._weights)
+        return Finding("all_move", not count, count, 0, forgotten[0] if forgotten else "", details=details)

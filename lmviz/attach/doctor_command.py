@@ -1,0 +1,103 @@
+"""`lmviz doctor TARGET`: what is wrong with a model. The exit code is 1 with alarms, 0 without, 2 for wrong use."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lmviz.attach.sentences import SIGNS, advice_of, as_json, line_of
+from lmviz.attach.target import CodeTarget, ModelTarget, read_target
+from lmviz.debug.doctor.finding import Finding
+from lmviz.errors import UserError
+from lmviz.ui.text import LANGUAGES, Language
+
+PATIENCE = 600.0  # seconds that a file, and all checks of its model, may take
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    try:
+        found = findings_of(asked.target, asked.text)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    alarms = sum(one.holds is False for one in found)
+    if asked.json:
+        shown = {"target": asked.target, "alarms": alarms, "findings": [as_json(one, asked.lang) for one in found]}
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
+    else:
+        _print(found, asked.lang)
+    return 1 if alarms else 0
+
+
+def findings_of(target: str, text: str = "") -> list[Finding]:
+    """What the doctor finds in a model, or in that of a file of one's own.
+
+    Raises:
+        UserError: there is no such thing, or it cannot be examined.
+    """
+    found = read_target(target)
+    return _of_code(found, text) if isinstance(found, CodeTarget) else _of_model(found, text)
+
+
+def _of_model(target: ModelTarget, text: str) -> list[Finding]:
+    from lmviz.debug.doctor import examine
+    from lmviz.debug.subject import subject_of
+    from lmviz.debug.threads import one_thread
+    from lmviz.model.checkpoint import load
+
+    with one_thread():
+        return list(examine(subject_of(load(target.folder or target.reference), [text] if text else ())))
+
+
+def _of_code(target: CodeTarget, text: str) -> list[Finding]:
+    from lmviz.attach.process import CodeProcess
+
+    with tempfile.TemporaryDirectory(prefix="lmviz-") as folder:
+        process = CodeProcess(target, Path(folder), PATIENCE)
+        try:
+            return process.examine(text)
+        finally:
+            process.end()
+
+
+def _print(found: Iterable[Finding], lang: Language) -> None:
+    """Alarms last, where one looks; in colours on a terminal, if rich is there."""
+    ordered = sorted(found, key=lambda one: (one.holds is False, one.holds is not None))
+    printed, styles = _printer(), {True: "green", False: "bold red", None: "dim"}
+    for one in ordered:
+        printed(line_of(one, lang), styles[one.holds])
+        for line in advice_of(one, lang) if one.holds is False else ():
+            printed(f"    {line}", "")
+    counts = {holds: sum(one.holds is holds for one in ordered) for holds in SIGNS}
+    printed("  ".join(f"{SIGNS[holds]} {n}" for holds, n in counts.items()), "bold")
+
+
+def _printer():  # type: ignore[no-untyped-def]  # rich has no place in a signature: it need not be installed
+    if sys.stdout.isatty():
+        try:
+            from rich.console import Console
+            from rich.text import Text
+        except ImportError:
+            pass
+        else:
+            console = Console()
+            return lambda line, style: console.print(Text(line, style=style))
+    return lambda line, style: print(line)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "lmviz doctor", description="Examine a language model and say what is wrong with it. Exit code 1 with alarms."
+    )
+    parser.add_argument(
+        "target", metavar="TARGET", help="a sample model, a model's folder, a Python file, or package.module:function"
+    )
+    parser.add_argument("--text", default="", help="what the model reads; default: its own texts, or its inputs")
+    parser.add_argument("--json", action="store_true", help="print the findings for another program")
+    parser.add_argument("--lang", choices=LANGUAGES, default=LANGUAGES[0], help="of what is said")
+    return parser

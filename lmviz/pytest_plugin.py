@@ -1,0 +1,34 @@
+"""A fixture for one's own tests, there wherever lmviz is installed: `lmviz_healthy(model, ids)` fails with what the
+doctor finds wrong.
+
+    def test_my_model(lmviz_healthy):
+        lmviz_healthy(MyModel(), torch.tensor([[1, 2, 3, 4]]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lmviz.attach.check import Findings
+
+
+@pytest.fixture
+def lmviz_healthy() -> Callable[..., Findings]:
+    """Examine a model; the test fails with the sentences of the alarms. `but` names checks that may fail."""
+    from lmviz.attach.check import check  # torch comes with it
+    from lmviz.attach.sentences import advice_of, line_of
+
+    def healthy(model: Any, ids: Any, n_ctx: int | None = None, but: Collection[str] = ()) -> Findings:
+        __tracebackhide__ = True
+        found = check(model, ids, n_ctx)
+        alarms = [one for one in found.alarms if one.check not in but]
+        if alarms:
+            said = "\n".join("\n    ".join((line_of(one), *advice_of(one))) for one in alarms)
+            pytest.fail(f"the doctor has {len(alarms)} alarms:\n{said}", pytrace=False)
+        return found
+
+    return healthy

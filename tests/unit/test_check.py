@@ -1,0 +1,187 @@
+"""The doctor for a model, a training loop and a test-suite of one's own, from Python, the shell and pytest."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import lmviz
+from lmviz.attach.check import OF_A_MODEL
+from lmviz.attach.sentences import packed
+from lmviz.cli import main
+from lmviz.debug.doctor.finding import Finding
+from lmviz.errors import UserError
+from lmviz.trace.plain_data import decoded
+from tests.conftest import ROOT
+from tests.zoo.entry import TEXTS
+
+FILE = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Seer(nn.Module):
+    def __init__(self, causal):
+        super().__init__()
+        self.causal = causal
+        self.embed, self.places = nn.Embedding(12, 8), nn.Embedding(16, 8)
+        self.qkv, self.out, self.head = nn.Linear(8, 24), nn.Linear(8, 8), nn.Linear(8, 12)
+
+    def forward(self, ids):
+        x = self.embed(ids) + self.places(torch.arange(ids.shape[1]))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=self.causal))
+        return self.head(x)
+
+
+torch.manual_seed(0)
+inputs = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8]])
+model = Seer(causal=False)
+"""
+
+
+def seer(causal: bool) -> nn.Module:
+    names: dict[str, Any] = {}
+    exec(FILE.replace("causal=False", f"causal={causal}"), names)
+    model: nn.Module = names["model"]
+    return model
+
+
+@pytest.fixture(scope="module")
+def broken() -> lmviz.Findings:
+    return lmviz.check(seer(causal=False), TEXTS, n_ctx=16)
+
+
+def test_any_module_is_examined_and_left_as_it_is(broken: lmviz.Findings) -> None:
+    model = seer(causal=True).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    found = lmviz.check(model, TEXTS, n_ctx=16)
+    assert not found.alarms and repr(found).endswith(f"{len(found.skipped)} not measured>")
+    assert [one.check for one in found] == list(OF_A_MODEL) and model.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert broken.alarms[0].check == "causality" and "✗ causality: It sees the future" in str(broken)
+
+
+def test_what_cannot_be_measured_is_said_with_its_reason(broken: lmviz.Findings) -> None:
+    assert broken.skipped and all(one.why_not for one in broken.skipped)
+    lines = str(broken).splitlines()
+    assert len(lines) == len(broken) and all(line[2:].partition(":")[0] in OF_A_MODEL for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (torch.ones(2, 4), "whole numbers"),
+        (torch.ones(2, 2, 2, dtype=torch.long), "whole numbers"),
+        (torch.tensor([[1]]), "at least two"),
+        ([], "at least two"),
+        ("a text", "ids"),
+        (torch.tensor([[1, 999]]), "cannot read these ids"),
+    ],
+    ids=str,
+)
+def test_what_are_no_ids_is_told(ids: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        lmviz.check(seer(causal=True), ids)
+
+
+def test_a_model_without_logits_is_told() -> None:
+    with pytest.raises(UserError, match="no logits"):
+        lmviz.check(nn.Embedding(50, 3), torch.tensor([[1, 40]]))
+
+
+def test_a_finding_goes_whole_from_process_to_process(broken: lmviz.Findings) -> None:
+    for finding in broken:
+        there = Finding(**decoded(json.loads(json.dumps(packed(finding)))))
+        assert there == finding or there.measured != there.measured
+
+
+# -- a training loop -------------------------------------------------------------------------------------------------
+
+Loop = Callable[[nn.Module], Callable[[Tensor], Any]]
+
+
+def _step(model: nn.Module, rate: float = 0.01, weights: Any = None, sign: float = 1.0) -> Callable[[Tensor], Tensor]:
+    optimizer = torch.optim.Adam(weights or model.parameters(), lr=rate)
+
+    def step(batch: Tensor) -> Tensor:
+        loss = nn.functional.cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
+        optimizer.zero_grad()
+        (sign * loss).backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+LOOPS: dict[str, tuple[Loop, str]] = {
+    "healthy": (_step, ""),
+    "uphill": (lambda model: _step(model, sign=-1), "falls"),
+    "only the head": (lambda model: _step(model, weights=[*model.head.parameters()]), "all_move"),  # type: ignore
+    "breaks": (lambda model: lambda batch: _step(model)(batch) * float("nan"), "stays_finite"),
+    "detached": (lambda model: lambda batch: model(batch).detach().mean() ** 2 + 2.4, "all_move"),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_training_loop_is_examined(name: str) -> None:
+    loop, alarm = LOOPS[name]
+    torch.manual_seed(0)
+    model = seer(causal=True)
+    batches = [torch.arange(8).repeat(4, 1) + i % 3 for i in range(60)]
+    found = lmviz.check_training(loop(model), batches, model=model, d_vocab=12)
+    alarms = {one.check for one in found.alarms}
+    assert alarm in alarms if alarm else not alarms, str(found)
+    assert not any(parameter._post_accumulate_grad_hooks for parameter in model.parameters())
+
+
+def test_a_loop_without_losses_or_batches_is_told() -> None:
+    with pytest.raises(UserError, match="one number"):
+        lmviz.check_training(lambda batch: None, [1])
+    with pytest.raises(UserError, match="one batch"):
+        lmviz.check_training(lambda batch: 1.0, [])
+
+
+# -- the shell and pytest --------------------------------------------------------------------------------------------
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def test_the_command_examines_a_file_and_a_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.py").write_text(FILE)
+    done = run("lmviz", "doctor", "model.py", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    alarms = [one["check"] for one in found["findings"] if one["holds"] is False]
+    assert done.returncode == 1 and "causality" in alarms and found["alarms"] == len(alarms), done.stderr
+    assert main(["doctor", "small-ever", "--lang", "fr"]) == 0
+    said = capsys.readouterr().out
+    assert "✗ 0" in said and "`" not in said and "tokens" in said
+    assert main(["doctor", str(tmp_path / "gone.py")]) == 2
+    wrong = capsys.readouterr()
+    assert wrong.err.count("\n") == 1 and not wrong.out
+
+
+def test_a_test_of_ones_own_fails_with_the_findings(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FILE)
+    (tmp_path / "test_mine.py").write_text(
+        "import mine\n"
+        "def test_fails(lmviz_healthy):\n    lmviz_healthy(mine.model, mine.inputs)\n"
+        "def test_passes(lmviz_healthy):\n    lmviz_healthy(mine.model, mine.inputs, but=['causality', 'one_batch'])\n"
+    )
+    done = run("pytest", "-p", "lmviz.pytest_plugin", "-q", cwd=tmp_path)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout
+    assert "It sees the future" in done.stdout and "before the softmax" in done.stdout
