@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from lmviz.trace import html
 from lmviz.trace.source.sites import SourceSpan
 
 Array = NDArray[Any]
@@ -74,6 +75,12 @@ class Value:
     def n_bytes(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64)) * _ITEM_SIZE.get(self.dtype, 4)
 
+    def __repr__(self) -> str:
+        return html.value_text(self)
+
+    def _repr_html_(self) -> str:
+        return html.value_html(self)
+
 
 _ITEM_SIZE = {
     **{"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "complex64": 8, "complex128": 16},
@@ -117,6 +124,12 @@ class Step:
             if name == argument:
                 return value
         return self.settings.get(argument)
+
+    def __repr__(self) -> str:
+        return html.step_text(self)
+
+    def _repr_html_(self) -> str:
+        return html.step_html(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +221,12 @@ class Trace(Sequence[Step]):
     @cached_property
     def _contents(self) -> Contents:
         return self._assemble()
+
+    def __repr__(self) -> str:
+        return html.trace_text(self)
+
+    def _repr_html_(self) -> str:
+        return html.trace_html(self)
 
     @property
     def contents(self) -> Contents:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from html import escape
 from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lmviz.trace.html import CELLS, explanation_parts, number
 
 Floats = NDArray[np.float64]
 Number = float | complex  # complex where the tensor is
@@ -121,6 +124,16 @@ class Explanation:
     known: bool = True  # False: no explainer for this operation; the value is then the recorded one
     by_torch: bool = False  # of a gradient: a slope in it is torch's own derivative, since no formula is written for it
 
+    def __repr__(self) -> str:
+        return f"<Explanation: {number(self.value)} ≈ {_joined(self._pieces(), lambda piece, shown: shown)}>"
+
+    def _repr_html_(self) -> str:
+        return f"<div><b>{escape(number(self.value))}</b> ≈ {_joined(self._pieces(), _in_html)}</div>"
+
+    def _pieces(self) -> list[Piece]:
+        """The line as it is written, cut where it is long."""
+        return explanation_parts(self.written, (term.pieces for term in self.terms[: CELLS + 1]), len(self.terms))
+
     @property
     def values(self) -> Floats:
         """What every term is worth, [term]: quick for the longest sum, whose terms need not be made for it."""
@@ -131,6 +144,25 @@ class Explanation:
         """Every recorded number that the arithmetic uses: from each, one can walk on to where it comes from."""
         yield from (piece for piece in self.written if isinstance(piece, Operand))
         yield from (p for term in self.terms for p in (*term.operands, *term.written) if isinstance(p, Operand))
+
+
+def _joined(pieces: Sequence[Piece], show: Callable[[Piece, str], str]) -> str:
+    """A line of arithmetic: a negative number behind a sign stands in brackets."""
+    line, before = "", ""
+    for piece in pieces:
+        shown = piece if isinstance(piece, str) else number(piece.value if isinstance(piece, Operand) else piece)
+        if shown.startswith("−") and before.endswith(("+ ", "× ", "− ", "/ ")):
+            shown = f"({shown})"
+        line, before = line + show(piece, shown), shown
+    return line
+
+
+def _in_html(piece: Piece, shown: str) -> str:
+    """A number with the place where it was recorded, which shows when one points at it."""
+    if not isinstance(piece, Operand):
+        return escape(shown)
+    place = f"{piece.address or piece.name}{list(piece.cell)}"
+    return f'<span title="{escape(place)}" style="border-bottom:1px dotted">{escape(shown)}</span>'
 
 
 _HOLE = re.compile(r"\{(.*?)\}")
