@@ -24,6 +24,7 @@ class Example:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     tokenizer: Any = None
     loss: Callable[[Any], Tensor] | None = None  # from what the model returns to one number
+    device: str = ""  # where it runs; empty: where it is
 
 
 def example_of(

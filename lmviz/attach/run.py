@@ -36,7 +36,9 @@ def traced(example: Example, asked: Asked) -> Trace:
     if backward is None and asked.gradients and next_tokens is not None:
         backward = lambda output: next_tokens(_need(logits_in(output, ids)))  # noqa: E731
     with torch.enable_grad() if backward is not None else torch.no_grad():
-        trace = record(example.model, *example.args, edits=changes, backward=backward, **example.kwargs)
+        trace = record(
+            example.model, *example.args, edits=changes, backward=backward, device=example.device, **example.kwargs
+        )
     logits = None if trace.failure is not None else logits_in(trace.output, ids)
     if logits is None:
         return trace

@@ -9,6 +9,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -58,6 +59,7 @@ def show(
     loss: Callable[[Any], Tensor] | None = None,
     name: str = "",
     browser: bool = True,
+    device: str = "",
     **kwargs: Any,
 ) -> Trace:
     """Record a model reading some inputs, and open the step-through on it in a browser.
@@ -70,6 +72,7 @@ def show(
         loss: from what the model returns to one number; every value then has its gradient.
         name: what the app calls it; default: the name of the model's class.
         browser: whether to open one. The link is printed anyway.
+        device: where it runs: "auto", "cpu", "cuda", "mps"; default: where it is.
         kwargs: what the model is called with by name.
 
     Returns:
@@ -78,7 +81,7 @@ def show(
     Raises:
         UserError: the inputs are none that can be given, or the app does not start.
     """
-    example = example_of(model, inputs, tokenizer, loss, kwargs)
+    example = replace(example_of(model, inputs, tokenizer, loss, kwargs), device=device)
     program = MemoryProgram(free_name(name or type(model).__name__), name or type(model).__name__)
     program.add(live(example))
     trace = program.record(0, Asked()).trace

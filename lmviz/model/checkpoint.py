@@ -14,6 +14,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from lmviz.bundle import SAMPLES
+from lmviz.devices import device_of
 from lmviz.errors import UserError
 from lmviz.model import by_transformers
 from lmviz.model.architecture import Architecture, Config, Table
@@ -50,7 +51,9 @@ class Checkpoint:
     weight_dtype: torch.dtype = torch.float32  # of the weights on disk
 
 
-def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | None = None) -> Checkpoint:
+def load(
+    folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | None = None, device: str = "cpu"
+) -> Checkpoint:
     """Open a folder as Hugging Face lays it out, for inference: the model is in eval mode.
 
     Args:
@@ -58,6 +61,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | N
             name of a sample model.
         dtype: what the weights are converted to, whatever they are on disk.
         memory: bytes that the model may take at most; default: what this machine can give.
+        device: where the model is put: "auto", "cpu", "cuda", "mps".
 
     Raises:
         UserError: one sentence that names the file and says what is wrong with it. No size is believed before
@@ -85,7 +89,8 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | N
             d_vocab=config.d_vocab,
             largest=len(tokenizer) - 1,
         )
-    return Checkpoint(model, tokenizer, config, read_card(folder / "README.md"), folder, weight_dtype)
+    card = read_card(folder / "README.md")
+    return Checkpoint(model.to(device_of(device)), tokenizer, config, card, folder, weight_dtype)
 
 
 def _lesson(

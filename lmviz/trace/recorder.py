@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lmviz.devices import device_of, moved, on_device
 from lmviz.errors import UserError
 from lmviz.trace.assembly.build import Segment, after, build
 from lmviz.trace.assembly.targets import Targets, targets_of
@@ -31,6 +32,7 @@ def record(
     budget: int = BUDGET,
     follows: Trace | None = None,
     prefix: str = "",
+    device: str = "",
     **kwargs: Any,
 ) -> Trace:
     """Run `model(*inputs, **kwargs)` once; return a trace with one step for each torch call.
@@ -49,6 +51,8 @@ def record(
             computed again when it is read. Ignored with `backward`, which needs everything.
         follows: a trace to continue: what `model` is given may come from it, and addresses go on.
         prefix: put before every address, for a model that is a part of something.
+        device: where it runs: "auto", "cpu", "cuda", "mps"; a model that is elsewhere is copied there. Default: where
+            model and inputs are. What is kept is copied from there to this machine's own memory.
 
     Returns:
         A trace; if the model or the loss raised, up to where it did, with `trace.failure`. Gradients that autograd
@@ -57,6 +61,9 @@ def record(
     Raises:
         UserError: an edit names no step, or returns another shape; the loss is not one number.
     """
+    if device:
+        there = device_of(device)
+        model, inputs, kwargs = on_device(model, there), moved(inputs, there), moved(kwargs, there)
     earlier = () if follows is None else follows.segments
     with gradients_on() if backward is not None else nullcontext():
         given = (model, prefix, TorchModes.current(), inputs, kwargs)

@@ -10,15 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"errors", "random_state", "digits", "bundle"}
+MODEL = {"devices", "errors", "random_state", "digits", "bundle"}
 ENGINE = MODEL | {"model", "trace", "explain", "stages", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
     "errors": {"digits"},
     "random_state": set(),
+    "devices": {"errors"},
     "digits": set(),
     "bundle": set(),
-    "model": {"errors", "bundle", "model"},
-    "trace": {"errors", "random_state", "trace"},
+    "model": {"devices", "errors", "bundle", "model"},
+    "trace": {"devices", "errors", "random_state", "trace"},
     "explain": {"errors", "digits", "trace", "explain"},
     "stages": {"errors", "trace", "stages"},
     "generate": {"errors", "model", "generate"},

@@ -31,6 +31,8 @@ class TensorHandle:
         *(
             "_tensor",
             "before",
+            "copied",
+            "device",
             "dtype",
             "edge",
             "edge_number",
@@ -50,11 +52,13 @@ class TensorHandle:
         self.version = version
         self.shape = _shape_of(tensor)
         self.dtype = tensor.dtype
+        self.device = tensor.device
         self.nested = tensor.is_nested  # a batch of sequences of unequal length
         self.requires_grad = tensor.requires_grad
         self.step = step  # the step that made it; -1 for weights, inputs and constants
         self.output = output
         self.kept: Tensor | None = None
+        self.copied = False  # whether what is kept is a copy of its own, from another device
         self.sample: tuple[str, ...] = ()  # a few of the numbers that were not kept
         self.overwritten = False  # what is kept is a copy, since the tensor itself has other numbers now
         self.before: TensorHandle | None = None  # what it was, if a call in place has changed it through another tensor
@@ -73,7 +77,7 @@ class TensorHandle:
     @property
     def unchanged(self) -> bool:
         """Whether its numbers are kept, and are still those of the recording."""
-        return self.kept is not None and version_of(self.kept) == self.version
+        return self.kept is not None and (self.copied or version_of(self.kept) == self.version)
 
     def tensor(self) -> Tensor:
         """The numbers as they were recorded.

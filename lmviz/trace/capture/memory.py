@@ -22,6 +22,8 @@ from lmviz.trace.capture.handles import (
 from lmviz.trace.capture.raw import RawCall, RawStep
 from lmviz.trace.torch_private import is_inside_func
 
+_IN_PLACE = frozenset(("cpu", "meta"))  # devices whose tensors are kept as they are
+
 
 class Memory:
     """The handles of one recording.
@@ -105,10 +107,12 @@ class Memory:
 
     def _keep_in(self, handle: TensorHandle, tensor: Tensor) -> None:
         handle.kept = tensor if is_inside_func(tensor) else tensor.detach()
+        if tensor.device.type not in _IN_PLACE:
+            handle.kept, handle.copied = handle.kept.cpu(), True
         if self._gradients and tensor.requires_grad:
             handle.edge = get_gradient_edge(tensor)
         place, _ = storage_of(tensor)
-        if place:
+        if place and not handle.copied:
             self._sharing.setdefault(place, []).append(handle)
 
     def _afford(self, tensor: Tensor) -> bool:

@@ -111,7 +111,8 @@ def _again(call: RawCall) -> Callable[[], Any]:
     """The call of a module, with what it was given."""
     assert call.module is not None
     given = {
-        handle: handle.tensor().requires_grad_(handle.requires_grad) for handle in handles_in((call.args, call.kwargs))
+        handle: handle.tensor().to(handle.device).requires_grad_(handle.requires_grad)
+        for handle in handles_in((call.args, call.kwargs))
     }
     args, kwargs = map_nested(
         (call.args, call.kwargs), TensorHandle, given.__getitem__
