@@ -38,6 +38,8 @@ class Facts:
             "head": min(self.view.head, config.n_heads - 1),
             "given": self._given(),
         }
+        if self.has_stopped:
+            return known | {"error": self.steps[-1].error}
         more = Facts.gradient if self.view.grad and self.steps else _BY_KIND.get(self.stage.kind)
         if self.stage.kind == "qkv":
             known["n"] = config.n_heads
@@ -47,6 +49,8 @@ class Facts:
     def key(self) -> str:
         """Which sentence says them."""
         kind = self.stage.kind
+        if self.has_stopped:
+            return "stage.stopped.say"
         if self.view.grad and self.steps:
             if self._grad() is None:
                 return "stage.no_gradient.say"
@@ -68,7 +72,7 @@ class Facts:
     @property
     def also(self) -> list[str]:
         """Further sentences, where they are true."""
-        if self.view.grad or self.key == "stage.nan.say":
+        if self.view.grad or self.key in ("stage.nan.say", "stage.stopped.say"):
             return []
         if self.stage.kind == "loss" and self.run.request.temperature != 1:
             return ["stage.loss.temperature"]
@@ -77,6 +81,11 @@ class Facts:
         if self.stage.kind == "mix" and self.step("linear") is not None:
             return ["stage.mix.out"]
         return []
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the model raised an error here: its last step has made nothing."""
+        return bool(self.steps) and not self.steps[-1].outputs
 
     def _given(self) -> str:
         """The inputs of a program of one's own: `ids [2, 5]`."""
