@@ -77,6 +77,7 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(run, cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_command_in_an_empty_folder(tmp_path: Path) -> None:
     wrong = command("nonsense", cwd=tmp_path)
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "Traceback" not in wrong.stderr
@@ -159,6 +160,7 @@ def test_what_is_no_model_or_no_loss_is_refused() -> None:
 # -- its own process -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_file_runs_in_a_process_of_its_own_and_can_be_asked_again(program_of: Attach) -> None:
     program = program_of("import os, sys\nprint('hello', end='')\nsys.stdin.read()\n" + MODEL + LOSS)
     assert program.latest == 0
@@ -193,6 +195,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
 def test_what_goes_wrong_in_a_file_is_one_sentence(program_of: Attach, what: str) -> None:
     text, said = BAD[what]
@@ -205,6 +208,7 @@ def test_what_goes_wrong_in_a_file_is_one_sentence(program_of: Attach, what: str
     assert "model.py" in str(error.value) or what == "no module"
 
 
+@pytest.mark.slow
 def test_a_save_runs_it_again_and_the_first_other_number_is_found(program_of: Attach, tmp_path: Path) -> None:
     """Also of a module beside it. What broke meanwhile leaves the last run that worked."""
     (tmp_path / "parts.py").write_text("SCALE = 1.0\n")
@@ -235,6 +239,7 @@ def test_a_save_runs_it_again_and_the_first_other_number_is_found(program_of: At
     assert program.record(0, Asked()).trace[failure.step].span.text == "self.second(hidden)"
 
 
+@pytest.mark.slow
 def test_a_function_of_a_package_is_attached(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "__init__.py").touch()
@@ -251,6 +256,7 @@ def test_a_function_of_a_package_is_attached(tmp_path: Path) -> None:
 # -- who may name it -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_link_names_what_is_attached_and_never_a_file(program_of: Attach, tmp_path: Path) -> None:
     program = program_of(MODEL)
     models = Models()

@@ -62,6 +62,7 @@ def broken() -> lmviz.Findings:
     return lmviz.check(seer(causal=False), TEXTS, n_ctx=16)
 
 
+@pytest.mark.slow
 def test_any_module_is_examined_and_left_as_it_is(broken: lmviz.Findings) -> None:
     model = seer(causal=True).train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -161,6 +162,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_command_examines_a_file_and_a_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.py").write_text(FILE)
     done = run("lmviz", "doctor", "model.py", "--json", cwd=tmp_path)
@@ -175,6 +177,7 @@ def test_the_command_examines_a_file_and_a_sample(tmp_path: Path, capsys: pytest
     assert wrong.err.count("\n") == 1 and not wrong.out
 
 
+@pytest.mark.slow
 def test_a_test_of_ones_own_fails_with_the_findings(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(FILE)
     (tmp_path / "test_mine.py").write_text(

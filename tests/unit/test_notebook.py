@@ -122,12 +122,14 @@ def test_what_cannot_be_read_says_why_in_its_place() -> None:
     assert "record again" in shown(trace[0]).words
 
 
+@pytest.mark.slow
 def test_tab_and_type_checkers_know_the_public_names() -> None:
     code = "import lmviz, sys; print(*dir(lmviz)); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == sorted(lmviz.__all__) and (ROOT / "lmviz/py.typed").is_file()
 
 
+@pytest.mark.slow
 def test_a_notebook_runs_from_top_to_bottom() -> None:
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     cells = [

@@ -36,15 +36,18 @@ def test_all_examples_are_tried() -> None:
     assert BLOCKS.keys() == {"model.py", "show", "watch", "check", "test_model.py"}
 
 
+@pytest.mark.slow
 def test_a_training_loop_is_watched(folder: Path) -> None:
     assert "(0, 10, 20, 30) (1, 6, 16)" in run(folder, "example_watch.py")
 
 
+@pytest.mark.slow
 def test_a_model_is_checked_from_python_and_in_a_test(folder: Path) -> None:
     assert "positions" in run(folder, "example_check.py")
     assert "1 passed" in run(folder, "-m", "pytest", "-q", "-p", "lmviz.pytest_plugin", "test_model.py")
 
 
+@pytest.mark.slow
 def test_a_script_goes_on_serving_what_it_has_shown(folder: Path) -> None:
     command = [sys.executable, "-u", "example_show.py"]
     process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
