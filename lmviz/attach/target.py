@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lmviz.bundle import SAMPLES
 from lmviz.errors import UserError
+from lmviz.model.hub import NAME as HUB_NAME
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -58,8 +59,8 @@ def read_target(written: str, here: Path | None = None) -> Target:
     if found is not None:
         return found
     raise UserError(
-        "lmviz opens a sample model by its name ({samples}), the folder of a model, a Python file, or a function as "
-        "package.module:function; {found} is none of these.",
+        "lmviz opens a sample model by its name ({samples}), the folder of a model, a name of the Hugging Face Hub as "
+        "org/name, a Python file, or a function as package.module:function; {found} is none of these.",
         samples=", ".join(sorted(one.parent.name for one in SAMPLES.glob("*/config.json"))),
         found=written[:200] or '""',
     )
@@ -75,6 +76,8 @@ def _known(written: str, here: Path) -> Target | None:
         return _folder(written, path)
     if path.is_file() and path.suffix == ".py":
         return CodeTarget(path.parent, path)
+    if HUB_NAME.fullmatch(written) and not path.exists():
+        return ModelTarget(written)
     return CodeTarget(here, factory=written) if _FACTORY.fullmatch(written) else None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers.models.auto.modeling_auto  # noqa: F401 - before the memory of opening a folder is measured
 from safetensors.torch import load_file, save_file
 from torch import nn
 
