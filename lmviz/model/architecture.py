@@ -126,9 +126,11 @@ class Architecture(Generic[C]):
     use: Use
     norm: Norm
 
+    model_types: tuple[str, ...] = ()  # what config.json calls its relatives, which differ in settings only
     rename: Callable[[str], str | None] = lambda name: name  # an older name on disk -> today's; None: not a weight
     settle: Callable[[C, dict[str, StoredTensor]], C] = lambda config, stored: config  # where config and weights differ
     ties: Callable[[C], Mapping[str, str]] = lambda config: {}  # a parameter -> the one that it is
+    key_heads: Callable[[C], int] = lambda config: config.n_heads  # heads with a key and a value of their own
     tables: Callable[[C], tuple[Table, ...]] = lambda config: ()
     draw_weights: Callable[[nn.Module, float], None] = normal_matrices  # before training, with this much scatter
 

@@ -9,14 +9,17 @@ from torch import nn
 from lmviz.errors import UserError
 from lmviz.model.architecture import Architecture, Config
 from lmviz.model.gpt2_record import RECORD as GPT2
+from lmviz.model.llama_record import RECORD as LLAMA
 from lmviz.model.mini_llm_record import RECORD as MINI_LLM
 
 _LISTED: tuple[Architecture[Any], ...] = (
     MINI_LLM,
     GPT2,
+    LLAMA,
 )
 ARCHITECTURES = {record.name: record for record in _LISTED}
 NAMES = tuple(sorted(ARCHITECTURES))
+MODEL_TYPES = {name: record for record in _LISTED for name in (record.name, *record.model_types)}  # of config.json
 
 
 def architecture_of(config: Config) -> Architecture[Any]:

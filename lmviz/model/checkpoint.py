@@ -18,7 +18,7 @@ from lmviz.devices import device_of
 from lmviz.errors import UserError
 from lmviz.model import by_transformers
 from lmviz.model.architecture import Architecture, Config, Table
-from lmviz.model.architectures import ARCHITECTURES, architecture_of, config_in
+from lmviz.model.architectures import MODEL_TYPES, architecture_of, config_in
 from lmviz.model.card import Card, read_card
 from lmviz.model.files import read_json_object, write_whole
 from lmviz.model.machine import check_free
@@ -34,7 +34,8 @@ from lmviz.model.weights import (
     tensors_as_file,
 )
 
-LARGEST_N_CTX = 16_384  # the causal mask has n_ctx * n_ctx cells: 268 MB here
+LARGEST_N_CTX = 16_384  # of an architecture that keeps a causal mask, which has n_ctx * n_ctx cells
+LARGEST_TABLES = LARGEST_N_CTX**2  # bytes: 268 MB
 
 NO_CARD = Card()
 
@@ -76,7 +77,7 @@ def load(
     model_type = config_json.get("model_type")
     if not isinstance(model_type, str):
         raise UserError("model_type in config.json must name an architecture, such as gpt2; got {it!r}.", it=model_type)
-    if model_type in ARCHITECTURES:
+    if model_type in MODEL_TYPES:
         model, weight_dtype = _lesson(config_json, stored, dtype, memory)
     else:
         model = by_transformers.build(config_json, stored, dtype, memory)
@@ -97,10 +98,10 @@ def _lesson(
     config_json: dict[str, Any], stored: dict[str, StoredTensor], dtype: torch.dtype, memory: int | None
 ) -> tuple[nn.Module, torch.dtype]:
     """A model that has a lesson here, and the type that its weights have on disk."""
-    architecture = ARCHITECTURES[config_json["model_type"]]
+    architecture = MODEL_TYPES[config_json["model_type"]]
     stored = _renamed(stored, architecture)
     config = architecture.read_config(config_json)
-    _check_limits(config, len(stored))
+    _check_limits(architecture, config, len(stored))
     check_free(_bytes_to_load(stored, dtype) + sum(table.n_bytes for table in architecture.tables(config)), memory)
     config = architecture.settle(config, stored)
     slots = architecture.slots(config)
@@ -144,7 +145,7 @@ def _renamed(stored: dict[str, StoredTensor], architecture: Architecture[Any]) -
     return {new: tensor for name, tensor in stored.items() if (new := architecture.rename(name)) is not None}
 
 
-def _check_limits(config: Config, n_tensors: int) -> None:
+def _check_limits(architecture: Architecture[Any], config: Config, n_tensors: int) -> None:
     """The two sizes that could make us work without end, or allocate too much, before the shapes are compared."""
     if config.n_layers > n_tensors:
         raise UserError(
@@ -152,7 +153,7 @@ def _check_limits(config: Config, n_tensors: int) -> None:
             n_layers=config.n_layers,
             n_tensors=n_tensors,
         )
-    if config.n_ctx > LARGEST_N_CTX:
+    if sum(table.n_bytes for table in architecture.tables(config)) > LARGEST_TABLES:
         raise UserError(
             "Models are read up to a context of {limit} tokens; config.json says {n_ctx}.",
             limit=LARGEST_N_CTX,
@@ -186,7 +187,7 @@ def _model(
     """The model with its weights. It is built without any memory of its own, so that loading needs no second copy."""
     with torch.device("meta"), _NoInitialValues():
         model = architecture.model(config)
-    parameters = dict(part for name, slot in slots.items() for part in slot.split(stored[name].read().to(dtype)))
+    parameters = dict(part for name, slot in slots.items() for part in slot.split(stored[name].read(dtype)))
     ties = architecture.ties(config)
     model.load_state_dict(parameters | {name: parameters[source] for name, source in ties.items()}, assign=True)
     for name, source in ties.items():

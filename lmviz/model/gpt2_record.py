@@ -5,26 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from lmviz.errors import UserError
+from lmviz.model.activations import read_activation, written_activation
 from lmviz.model.architecture import Architecture, Kept, Part, Use, causal_mask
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.sizes import size_in
 from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit
-from lmviz.model.weights import Slot, StoredTensor
+from lmviz.model.weights import Slot, StoredTensor, is_tied
 
 EMBEDDING, UNEMBEDDING = "transformer.wte.weight", "lm_head.weight"
-ACTIVATIONS = {  # Hugging Face's name -> ours; the first of each is what we write
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
-    "gelu": "gelu",
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-    "tanh": "tanh",
-}
 
 
 # A folder -------------------------------------------------------------------------------------------------------------
@@ -33,13 +22,6 @@ ACTIVATIONS = {  # Hugging Face's name -> ours; the first of each is what we wri
 def _read_config(config_json: dict[str, Any]) -> GPT2Config:
     _refuse_variants(config_json)
     d_model = size_in(config_json, "n_embd")
-    activation = config_json.get("activation_function", "gelu_new")
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise UserError(
-            "activation_function in config.json must be one of {known}; got {activation!r}.",
-            known=", ".join(ACTIVATIONS),
-            activation=activation,
-        )
     return GPT2Config(
         d_vocab=size_in(config_json, "vocab_size"),
         n_ctx=size_in(config_json, "n_positions"),
@@ -47,7 +29,7 @@ def _read_config(config_json: dict[str, Any]) -> GPT2Config:
         d_model=d_model,
         n_heads=size_in(config_json, "n_head"),
         d_mlp=4 * d_model if config_json.get("n_inner") is None else size_in(config_json, "n_inner"),
-        activation=ACTIVATIONS[activation],
+        activation=read_activation(config_json, "activation_function", "gelu_new"),
         norm_eps=config_json.get("layer_norm_epsilon", 1e-5),
         tied=config_json.get("tie_word_embeddings", True) is not False,
     )
@@ -79,7 +61,7 @@ def _write_config(config: GPT2Config) -> dict[str, Any]:
         "n_embd": config.d_model,
         "n_head": config.n_heads,
         "n_inner": config.d_mlp,
-        "activation_function": next(name for name, ours in ACTIVATIONS.items() if ours == config.activation),
+        "activation_function": written_activation(config.activation),
         "layer_norm_epsilon": config.norm_eps,
         "tie_word_embeddings": config.tied,
         "resid_pdrop": config.dropout,
@@ -132,16 +114,9 @@ def _rename(name: str) -> str | None:
 
 
 def _settle(config: GPT2Config, stored: dict[str, StoredTensor]) -> GPT2Config:
-    """A tied unembedding that is on disk all the same is left out of `stored`; if it differs, the config is wrong.
-
-    `transformers` decides so too.
-    """
-    if not config.tied or not {UNEMBEDDING, EMBEDDING} <= stored.keys():
-        return config
-    if torch.equal(*(stored[name].read().float() for name in (UNEMBEDDING, EMBEDDING))):
-        del stored[UNEMBEDDING]
-        return config
-    return replace(config, tied=False)
+    return (
+        config if is_tied(config.tied, stored, UNEMBEDDING, EMBEDDING) == config.tied else replace(config, tied=False)
+    )
 
 
 def _ties(config: GPT2Config) -> dict[str, str]:

@@ -41,6 +41,51 @@ def check_heads(d_model: int, n_heads: int) -> None:
         )
 
 
+def share_of(d_model: int, n_heads: int, d_head: int) -> int:
+    """The width of a head: what is said, or, for 0, an equal share of the model's."""
+    if d_head:
+        check_sizes(d_head=d_head)
+        return d_head
+    check_heads(d_model, n_heads)
+    return d_model // n_heads
+
+
+def one_for_each(n_heads: int, n_kv_heads: int) -> int:
+    """How many heads have a key and a value of their own: what is said, or, for 0, all."""
+    if not n_kv_heads:
+        return n_heads
+    check_sizes(n_kv_heads=n_kv_heads)
+    if n_heads % n_kv_heads:
+        raise UserError(
+            "n_heads must be a multiple of n_kv_heads, so that equally many heads share each key; "
+            "got n_heads={n_heads}, n_kv_heads={n_kv_heads}.",
+            n_heads=n_heads,
+            n_kv_heads=n_kv_heads,
+        )
+    return n_kv_heads
+
+
+def check_even(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size % 2:
+            raise UserError(
+                "{name} must be even, so that its numbers can be turned in pairs; got {size}.", name=name, size=size
+            )
+
+
+def check_flags(bias_qkv: bool, bias_o: bool, bias_mlp: bool, norm_qk: bool) -> None:
+    """Biases and norms as Llama, Qwen 2 or Qwen 3 have them: no other model reads a folder with others."""
+    flags = {"bias_qkv": bias_qkv, "bias_o": bias_o, "bias_mlp": bias_mlp, "norm_qk": norm_qk}
+    llama = bias_qkv == bias_o and not norm_qk
+    qwen_2 = not (bias_o or bias_mlp or norm_qk)
+    qwen_3 = bias_qkv == bias_o and not bias_mlp
+    if not (llama or qwen_2 or qwen_3):
+        raise UserError(
+            "Biases and norms must be those of Llama, Qwen 2 or Qwen 3; no such model has {flags} alone.",
+            flags=", ".join(name for name, is_on in flags.items() if is_on),
+        )
+
+
 def check_fraction(**fractions: object) -> None:
     """Every fraction is a number from 0 up to, but not, 1."""
     for name, fraction in fractions.items():

@@ -40,10 +40,10 @@ class StoredTensor:
         """On disk, 8 for a number of a type that is not read."""
         return self.n_numbers * (DTYPES[self.dtype].itemsize if self.dtype in DTYPES else 8)
 
-    def read(self) -> Tensor:
+    def read(self, dtype: torch.dtype | None = None) -> Tensor:
         """Load it, into memory of its own: safetensors would leave it in the file, and change with the file.
 
-        A UserError says which type it has if that isn't one of floating point.
+        It is converted to `dtype` on the way. A UserError says which type it has if that isn't one of floating point.
         """
         if self.dtype not in DTYPES:
             raise UserError(
@@ -55,7 +55,7 @@ class StoredTensor:
             )
         with _opened(self.file) as stored:
             tensor: Tensor = stored.get_tensor(self.name)
-            return tensor.clone()
+            return tensor.to(dtype or tensor.dtype, copy=True)
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,22 @@ def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) 
             n_extra=len(extra),
             name=extra[0],
         )
+
+
+def is_tied(said: bool, stored: dict[str, StoredTensor], unembedding: str, embedding: str) -> bool:
+    """Whether a model has one matrix for both: what its config says, unless both are on disk and differ.
+
+    `transformers` decides so too. A second copy is left out of `stored`.
+    """
+    if not said or not {unembedding, embedding} <= stored.keys():
+        return said
+    one, other = stored[unembedding].read(), stored[embedding].read()
+    if one.dtype != other.dtype:
+        one, other = one.double(), other.double()
+    if torch.equal(one, other):
+        del stored[unembedding]
+        return True
+    return False
 
 
 def tensors_as_file(tensors: dict[str, Tensor]) -> bytes:

@@ -44,6 +44,7 @@ from tests.unit.test_extend import RECIPES, carry_out
 USED = ROOT / "tests/use_of_an_architecture.py"
 MODEL = ROOT / "lmviz/model"
 RECORDS = sorted(ARCHITECTURES)
+BESIDE = ("record", "folder")  # what a lesson may have beside it, by the end of the file's name
 SIZES: dict[str, Any] = {"n_ctx": 20, "n_layers": 3, "d_model": 24, "n_heads": 2, "d_mlp": 40}
 
 
@@ -173,7 +174,7 @@ def test_a_model_to_start_from_with_another_setting_of_its_own_is_refused() -> N
 @pytest.mark.parametrize(("name", "value"), [("dropout", 0.1), ("activation", "silu")])
 def test_a_setting_that_an_architecture_lacks_is_refused_in_a_sentence(name: str, value: object) -> None:
     sizes = {**SIZES, name: value}
-    with pytest.raises(UserError, match=f"A mini_llm has no {name}: leave it at .*, or take gpt2; got {value}"):
+    with pytest.raises(UserError, match=f"A mini_llm has no {name}: leave it at .*, or take gpt2, llama; got {value}"):
         ModelRecipe("mini_llm", **sizes)
     other = of_architecture(ModelRecipe("gpt2", **sizes), "mini_llm")
     assert other == ModelRecipe("mini_llm", **SIZES)
@@ -198,7 +199,7 @@ def known_elsewhere(path: Path) -> Iterator[str]:
     A name may be an argument of a call: an example has to be of some architecture.
     """
     lessons = {record.model.__module__ for record in ARCHITECTURES.values()}
-    inside = lessons | {f"{lesson}_record" for lesson in lessons}
+    inside = lessons | {f"{lesson}_{kind}" for lesson in lessons for kind in BESIDE}
     named = {value for record in ARCHITECTURES.values() for value in (record.config.__name__, record.model.__name__)}
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -214,7 +215,8 @@ def known_elsewhere(path: Path) -> Iterator[str]:
 
 def test_nobody_but_the_records_knows_of_an_architecture() -> None:
     lessons = {Path(sys.modules[record.model.__module__].__file__ or "") for record in ARCHITECTURES.values()}
-    allowed = {*lessons, *(one.with_name(f"{one.stem}_record.py") for one in lessons), MODEL / "architectures.py"}
+    beside = {one.with_name(f"{one.stem}_{kind}.py") for one in lessons for kind in BESIDE}
+    allowed = {*lessons, *beside, MODEL / "architectures.py"}
     tokenizers = {ROOT / "lmviz/ui/tokenizer/view.py"}  # "gpt2" is there the name of a tokenizer
     files = sorted({*(ROOT / "lmviz").rglob("*.py"), *(ROOT / "pages").glob("*.py")} - allowed - tokenizers)
     assert len(files) > 300

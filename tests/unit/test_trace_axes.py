@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lmviz.model.gpt2 import GPT2, GPT2Config
+from lmviz.model.llama import Llama, LlamaConfig
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.trace.recorder import record
 from lmviz.trace.source.syntax import Syntax
@@ -74,6 +75,17 @@ def test_a_comment_is_not_believed_of_a_part_of_its_statement() -> None:
     axes = axes_of(forward, torch.ones(2, 3))
     assert axes["y"] == ("batch", "padded")
     assert axes["h"] == ("", "")
+
+
+def test_a_part_keeps_its_own_name_where_it_is_joined_to_a_whole() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        left, right = x.chunk(2, dim=-1)  # [batch, pos, pair]
+        whole = torch.cat((-right, left), dim=-1)  # [batch, pos, d_head]
+        return whole
+
+    axes = axes_of(forward, torch.ones(2, 3, 4))
+    assert axes["whole.neg"] == axes["left"] == ("batch", "pos", "pair")
+    assert axes["whole"] == ("batch", "pos", "d_head")
 
 
 def test_a_comment_on_a_call_names_what_the_called_module_returns() -> None:
@@ -216,12 +228,13 @@ def recordings() -> Iterator[tuple[str, nn.Module]]:
     yield "gpt2", GPT2(GPT2Config(**sizes))
     yield "gpt2", GPT2(GPT2Config(**sizes, dropout=0.1)).train()
     yield "mini_llm", MiniLLM(MiniLLMConfig(**{**sizes, "d_model": 6, "n_heads": 2}))
+    yield "llama", Llama(LlamaConfig(**{**sizes, "n_heads": 4}, n_kv_heads=2, d_head=6, norm_qk=True))
 
 
 IDS = torch.randint(13, (3, 5), generator=torch.Generator().manual_seed(0))  # every axis has a size of its own
 
 
-@pytest.fixture(scope="module", params=[*recordings()], ids=["gpt2", "gpt2 with dropout", "mini_llm"])
+@pytest.fixture(scope="module", params=[*recordings()], ids=["gpt2", "gpt2 with dropout", "mini_llm", "llama"])
 def recording(request: pytest.FixtureRequest) -> tuple[str, Trace]:
     name, model = request.param
     return name, record(model, IDS)

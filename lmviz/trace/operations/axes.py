@@ -96,6 +96,11 @@ def _aligned_input(shape: Shape, argument: str, settings: Settings, after: Named
     return _aligned(shape, argument, settings, after) if argument in ("input", "mask") else ()
 
 
+def _alike(shape: Shape, argument: str, settings: Settings, after: Named) -> Sequence[str]:
+    """Where the result is as long as the operand: a part of an axis is not called like the whole."""
+    return [name if size == made else "" for size, made, name in zip(shape, *after, strict=True)]
+
+
 def dims_of(settings: Settings, rank: int, name: str = "dim") -> set[int]:
     """The axes that a setting names, counted from the left; all of them if there is no setting.
 
@@ -159,7 +164,7 @@ def _without_dim(inputs: Sequence[Named], settings: Settings, shape: Shape) -> S
 UNNAMED = AxisRule()
 SAME = AxisRule(_same, _aligned_input)  # the result is like the first input
 LIKE_INPUT = AxisRule(_same)  # so too, but what goes in is not named after the result
-PARTS = AxisRule(_same, lambda shape, argument, settings, after: after[1])  # along one axis, more or fewer of the same
+PARTS = AxisRule(_same, _alike)  # along one axis, more or fewer of the same
 BROADCAST = AxisRule(broadcast, _aligned)
 REDUCED = AxisRule(_reduced, _reduced_back)
 RESHAPED = AxisRule(_reshape, reshape_back)
