@@ -102,7 +102,7 @@ def norm_holds(steps: Iterable[Step], norm: Norm | None = None) -> Iterable[Chec
         norm: what the architecture says; None: it is read off the steps.
     """
     steps = list(steps)
-    norm = norm or ("rms" if _only_scales(steps) else "layer")
+    norm = norm or ("rms" if only_scales(steps) else "layer")
     normed = None if norm == "none" else _normed(steps, norm)
     if normed is None:
         return
@@ -117,7 +117,7 @@ def norm_holds(steps: Iterable[Step], norm: Norm | None = None) -> Iterable[Chec
     yield Check(name, found, abs(found - expected) <= 100 * _tolerance(step))
 
 
-def _only_scales(steps: list[Step]) -> bool:
+def only_scales(steps: Iterable[Step]) -> bool:
     """Whether a norm takes no mean away."""
     ops = {step.op for step in steps}
     return "rms_norm" in ops or not ops & {"layer_norm", "sub"}
@@ -169,10 +169,29 @@ def _tolerance(step: Step) -> float:
     return TOLERANCE if wide else 2e-2
 
 
+def lengths_kept(steps: Iterable[Step]) -> Iterable[Check]:
+    """Turning leaves every vector as long as it was. Measured: the largest difference of a length from what it was.
+
+    Only where a number is its cosine times itself and its sine times a partner; what the two are, is not looked at.
+    """
+    steps = tuple(steps)
+    made = {value.address: step for step in steps for value in step.outputs}
+    for step in steps:
+        halves = [made[value.address] for value in step.inputs if value.address in made]
+        if step.op != "add" or len(step.inputs) != 2 or [half.op for half in halves] != ["mul", "mul"]:
+            continue
+        given = next((value for value in halves[0].inputs if value.address not in made), None)
+        if given is not None and given.shape == step.outputs[0].shape:
+            before, after = (np.linalg.norm(v.array.astype(np.float64), axis=-1) for v in (given, step.outputs[0]))
+            off = float(np.abs(after - before).max(initial=0))
+            yield Check("lengths_kept", off, off <= 10 * _tolerance(step) * max(1.0, float(before.max(initial=0))))
+
+
 _Measure = Callable[[Iterable[Step]], Iterable[Check]]
 _BY_KIND: dict[str, tuple[_Measure, ...]] = {
     "softmax": (rows_sum_to_one, nothing_sees_the_future),
     "probabilities": (rows_sum_to_one,),
+    "rotation": (lengths_kept,),
     "residual": (sum_of_its_parts,),
     "embeddings": (sum_of_its_parts,),
 }

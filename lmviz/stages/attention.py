@@ -5,21 +5,24 @@ from __future__ import annotations
 from lmviz.stages.blocks import comes_after_model
 from lmviz.stages.data_flow import Attention, DataFlow
 from lmviz.stages.norms import is_norm
+from lmviz.stages.rotation import between
 from lmviz.stages.stage import Kind
 from lmviz.trace.step import Step, Trace
 
 
 def attention_of(trace: Trace, flow: DataFlow) -> dict[int, Kind]:
-    """For the steps of attention, which part they are: "qkv", "scores", "softmax" or "mix"."""
+    """For the steps of attention, which part they are: "qkv", "rotation", "sharing", "scores", "softmax" or "mix"."""
     kinds: dict[int, Kind] = {}
     for found in flow.attentions:
         softmax = trace[found.softmax]
         if comes_after_model(softmax):
             continue
         start = _start_of_scores(trace, softmax, trace[found.product])
+        projected = max((i for i in found.makers if i < start), default=start)
+        before = dict(between(trace, flow, range(projected + 1, start)))
         for index in _extent(trace, flow, found):
             if index < softmax.index:
-                kinds.setdefault(index, "scores" if index >= start else "qkv")
+                kinds.setdefault(index, "scores" if index >= start else before.get(index, "qkv"))
             else:
                 kinds[index] = "softmax" if index == softmax.index else "mix"
     return kinds

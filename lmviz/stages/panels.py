@@ -9,7 +9,7 @@ from functools import lru_cache
 from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.stage import Kind
 from lmviz.trace.operations.table import sign_of
-from lmviz.trace.step import Step, Value
+from lmviz.trace.step import Step, Trace, Value
 
 # How many of a stage's named results are shown, the last of which is what the stage is for.
 _RESULTS: dict[Kind, int] = {
@@ -50,7 +50,10 @@ def panels_at(navigator: Navigator, location: Location) -> tuple[Panel, ...]:
         return _of_step(steps[0])
     if location.grain == "line":
         return (*_sources(steps, sign_of(steps[-1].op)), *_results(steps, 1))
-    return _of_stage(navigator.stage(location).kind, steps)
+    kind = navigator.stage(location).kind
+    if kind in ("rotation", "sharing"):
+        return (*_sources(steps, ","), *_read_later(navigator.trace, steps))
+    return _of_stage(kind, steps)
 
 
 def _of_stage(kind: Kind, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
@@ -99,6 +102,13 @@ def _results(steps: tuple[Step, ...], count: int, sign: str = "→") -> tuple[Pa
     if not named:
         named = {step.index: step.outputs[-1] for step in steps if step.outputs}
     return tuple(_made(value, sign if i else "→") for i, value in enumerate([*named.values()][-count:]))
+
+
+def _read_later(trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
+    """The results that something behind these steps reads, in order, the last three."""
+    read = {value.address for step in trace[steps[-1].index + 1 :] for value in step.inputs}
+    found = [value for step in steps if step.opened is None for value in step.outputs if value.address in read]
+    return tuple(_made(value, "," if i else "→") for i, value in enumerate(found[-3:])) or _results(steps, 1)
 
 
 def _sources(steps: tuple[Step, ...], sign: str) -> tuple[Panel, ...]:

@@ -17,6 +17,7 @@ from lmviz.stages.attention import attention_of
 from lmviz.stages.blocks import Block, blocks_of, like_what_reads_it, root_of
 from lmviz.stages.data_flow import DataFlow
 from lmviz.stages.norms import is_norm, is_written_norm
+from lmviz.stages.rotation import angles_of
 from lmviz.stages.stage import LOSS, READOUT, Kind
 from lmviz.trace.step import Step, Trace
 
@@ -55,6 +56,11 @@ class Facts:
     def attention(self) -> dict[int, Kind]:
         """The part of attention that a step is, by its index."""
         return attention_of(self.trace, self.flow)
+
+    @cached_property
+    def angles(self) -> frozenset[int]:
+        """The steps that make what queries and keys are turned by."""
+        return angles_of(self.trace, self.attention)
 
     @cached_property
     def blocks_span(self) -> range:
@@ -112,6 +118,8 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         lambda at: at.step.index in at.facts.flow.residuals and at.is_among_blocks,
     ),
     Rule("projections", "qkv", "the product of queries and keys behind it", lambda at: at.attention == "qkv"),
+    Rule("rotation", "rotation", "the cosines that it meets", lambda at: at.attention == "rotation"),
+    Rule("sharing", "sharing", "its operation, and its place", lambda at: at.attention == "sharing"),
     Rule("scores", "scores", "the softmax behind it", lambda at: at.attention == "scores"),
     Rule("softmax", "softmax", "the product of queries and keys before it", lambda at: at.attention == "softmax"),
     Rule("mix", "mix", "the softmax before it", lambda at: at.attention == "mix"),
@@ -129,6 +137,12 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         lambda at: at.step.op == "dropout" and at.before == "mix",
     ),
     Rule("rest of a block", "mlp", "its place", lambda at: at.block is not None),
+    Rule(
+        "angles",
+        "rotation",
+        "the rotations that it is made for",
+        lambda at: at.step.index in at.facts.angles and not at.is_among_blocks,
+    ),
     Rule("before the blocks", "embeddings", "its place", lambda at: at.is_before_blocks),
     Rule(
         "product behind the blocks",

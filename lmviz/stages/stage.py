@@ -10,6 +10,8 @@ Kind = Literal[
     "embeddings",
     "norm",
     "qkv",
+    "rotation",
+    "sharing",
     "scores",
     "softmax",
     "mix",

@@ -39,10 +39,17 @@ def matrix(array: Array, lead: Cell) -> Array:
     return found
 
 
-def lead_of(shape: Sequence[int], axes: Sequence[str], head: int, row: int = 0) -> Cell:
-    """Where a picture stands on the leading axes: the chosen head and text, and the first of everything else."""
-    chosen = {"head": head, "batch": row}
-    return tuple(min(chosen.get(name, 0), size - 1) for size, name in zip(shape[:-2], axes[:-2], strict=True))
+def lead_of(shape: Sequence[int], axes: Sequence[str], head: int, row: int = 0, n_heads: int = 0) -> Cell:
+    """Where a picture stands on the leading axes: the chosen head and text, and the first of everything else.
+
+    Of keys that several of `n_heads` heads share, the one that the chosen head reads.
+    """
+
+    def place(name: str, size: int) -> int:
+        key_head = head * size // n_heads if n_heads else 0
+        return min({"head": head, "kv_head": key_head, "batch": row}.get(name, 0), size - 1)
+
+    return tuple(place(name, size) for size, name in zip(shape[:-2], axes[:-2], strict=True))
 
 
 def window_start(wanted: int, size: int) -> int:

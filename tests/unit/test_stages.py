@@ -130,9 +130,51 @@ BLOCK = ("norm", "qkv", "scores", "softmax", "mix", "residual", "norm", "mlp", "
 @pytest.mark.parametrize("block", [Block, ByHand])
 def test_a_block_has_its_nine_stages_however_it_is_written(block: type[Block], attention: type[nn.Module]) -> None:
     found = stages(Net([block(attention), block(attention)]))
-    assert tuple(stage.kind for stage in found) == ("tokenizer", "embeddings", *BLOCK, *BLOCK, "final_norm", "logits")
-    assert [stage.block for stage in found[2:-2]] == [0] * 9 + [1] * 9
+    kinds = (*BLOCK[:2], "rotation", *BLOCK[2:]) if attention is Rotary else BLOCK
+    assert tuple(stage.kind for stage in found) == ("tokenizer", "embeddings", *kinds, *kinds, "final_norm", "logits")
+    assert [stage.block for stage in found[2:-2]] == [0] * len(kinds) + [1] * len(kinds)
     assert {stage.stack for stage in found} == {""}
+
+
+class TurnsAsItGoes(Rotary):
+    """Queries are turned before there are keys."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.turn(self.qkv(x)[..., :8])
+        k, v = self.qkv(x)[..., 8:].chunk(2, -1)
+        return attend(q, self.turn(k), v)
+
+
+class TurnsNobody(Attention):
+    """A cosine that turns neither queries nor keys."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, -1)
+        waves = torch.arange(8.0).cos()
+        return attend(q + waves, k, v)
+
+
+@pytest.mark.parametrize("attention", [TurnsAsItGoes, TurnsNobody])
+def test_only_what_turns_queries_and_keys_is_a_rotation(attention: type[nn.Module]) -> None:
+    kinds = [stage.kind for stage in stages(Net([Block(attention)]))]
+    assert kinds.count("qkv") == 1
+    assert kinds.count("rotation") == (attention is TurnsAsItGoes)
+
+
+class SinusoidalNet(Net):
+    """Positions as waves that are added to the stream (Vaswani et al. 2017, 3.5) are no rotation."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        angle = torch.arange(ids.shape[1])[:, None] * torch.tensor([1.0, 0.1, 0.01, 0.001])
+        x = self.emb(ids) + torch.cat((angle.sin(), angle.cos()), dim=-1)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
+
+
+def test_waves_that_are_added_to_the_stream_are_part_of_the_embeddings() -> None:
+    found = stages(SinusoidalNet([Block(Attention)]))
+    assert tuple(stage.kind for stage in found) == ("tokenizer", "embeddings", *BLOCK, "final_norm", "logits")
 
 
 def test_parallel_attention_and_mlp_are_added_to_one_stream() -> None:

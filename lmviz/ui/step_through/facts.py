@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lmviz.model.architectures import record_of
 from lmviz.registry.recording import Recording
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
+from lmviz.ui.step_through.variants import ACTIVATIONS, angle_in, repeat_in, variant_of
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
 
@@ -34,6 +36,7 @@ class Facts:
             "d_head": self.integer(config.d_head),
             "d_mlp": self.integer(config.d_mlp),
             "n_heads": config.n_heads,
+            "n_kv": self.n_kv_heads,
             "total": self.integer(len(self.run.tokens) + self.run.left_out),
             "head": min(self.view.head, config.n_heads - 1),
             "given": self._given(),
@@ -65,9 +68,24 @@ class Facts:
             return "stage.loss.say.whole"
         if kind == "tokenizer" and (unusual := self._unusual()):
             return f"stage.tokenizer.say.{unusual}"
+        if self.variant:
+            return f"stage.{kind}.say.{self.variant}"
         if kind in ("scores", "softmax", "mix") and self.run.config.n_heads > 1:
             return f"stage.{kind}.say.heads"
         return f"stage.{kind}.say"
+
+    @property
+    def variant(self) -> str:
+        """Which form of its stage the model has; empty for GPT-2's."""
+        if self.stage.kind == "qkv" and self.n_kv_heads < self.run.config.n_heads:
+            return "shared"
+        return variant_of(self.stage, self.steps)
+
+    @property
+    def n_kv_heads(self) -> int:
+        config = self.run.config
+        record = record_of(config)
+        return config.n_heads if record is None else record.key_heads(config)
 
     @property
     def also(self) -> list[str]:
@@ -125,7 +143,30 @@ class Facts:
 
     def norm(self) -> Details:
         x = self.row(self.steps[0].inputs[0]).astype(np.float64)
-        return {"mean": self.number(x.mean(), 4), "variance": self.number(x.var())}
+        square = self.number(np.square(x).mean())
+        return {"mean": self.number(x.mean(), 4), "variance": self.number(x.var()), "square": square}
+
+    def rotation(self) -> Details:
+        """The angles of the focus token's first pair of numbers, which is the fastest, and of its last."""
+        step = angle_in(self.steps)
+        made = self.steps[-1].outputs[0] if step is None else step.inputs[0]
+        row = np.atleast_1d(self.row(made))
+        return {"fast": self.number(row[0]), "slow": self.number(row[-1], 4)}
+
+    def sharing(self) -> Details:
+        step = repeat_in(self.steps)
+        if step is None:
+            return {}
+        n_kv = step.inputs[0].shape[1]
+        n_sharing = int(np.prod(step.outputs[0].shape)) // int(np.prod(step.inputs[0].shape))
+        head = min(self.view.head, n_kv * n_sharing - 1)
+        return {
+            "n_kv": n_kv,
+            "n_sharing": n_sharing,
+            "all_heads": n_kv * n_sharing,
+            "head": head,
+            "kv_head": head // n_sharing,
+        }
 
     def scores(self) -> Details:
         row = self.row(self.steps[-1].outputs[0])
@@ -197,7 +238,7 @@ class Facts:
         return {"experts": ", ".join(map(str, ours.tolist())), "n_experts": self.integer(n_experts)}
 
     def mlp(self) -> Details:
-        activation = next((s for s in self.steps if s.op in ("gelu", "relu", "silu", "tanh") and s.outputs), None)
+        activation = next((s for s in self.steps if s.op in ACTIVATIONS and s.outputs), None)
         row = self.row(activation.outputs[0]) if activation else np.zeros(0)
         return {"active": self.integer(int((row > 0).sum())), "function": activation.op if activation else ""}
 
@@ -229,6 +270,8 @@ class Facts:
 _BY_KIND: dict[str, Callable[[Facts], Details]] = {
     "norm": Facts.norm,
     "final_norm": Facts.norm,
+    "rotation": Facts.rotation,
+    "sharing": Facts.sharing,
     "scores": Facts.scores,
     "softmax": Facts.softmax,
     "mix": Facts.mix,

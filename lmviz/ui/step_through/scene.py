@@ -232,8 +232,8 @@ def _say_stage(run: Recording, view: StepThroughView, stage: Stage, title: str, 
     return {
         "title": title,
         "text": " ".join(t(key, **details) for key in (first, *facts.also)),
-        "more": "" if is_their_own else _more(t, stage, record),
-        "formula": "" if is_their_own else svg(formula_of(stage.kind, record)),
+        "more": "" if is_their_own else _more(t, stage, record, facts.variant),
+        "formula": "" if is_their_own else svg(formula_of(stage.kind, record, facts.variant)),
         "hint": t("say.hint") if stage.index == 0 else "",
         "settings": "",
         "under": "",
@@ -266,9 +266,10 @@ def of_architecture(t: Translator, key: str, record: Architecture[Any] | None) -
     return own if t.has(own) else key
 
 
-def _more(t: Translator, stage: Stage, record: Architecture[Any] | None) -> str:
-    """The long explanation of a stage."""
-    return (record and t.long_text(f"{stage.kind}.{record.name}")) or t.long_text(stage.kind)
+def _more(t: Translator, stage: Stage, record: Architecture[Any] | None, variant: str) -> str:
+    """The long explanation of a stage, in the form that the model has of it if there is one for that."""
+    own = (record and t.long_text(f"{stage.kind}.{record.name}")) or (variant and t.long_text(f"{stage.kind}.{variant}"))
+    return own or t.long_text(stage.kind)
 
 
 def _is_their_own(run: Recording, stage: Stage) -> bool:

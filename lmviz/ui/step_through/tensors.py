@@ -102,7 +102,7 @@ class _Frame:
     ) -> None:
         self.panel, self.run, self.view, self.pos = panel, run, view, pos
         value = panel.value
-        self.lead = lead_of(value.shape, value.axes, view.head, run.row)
+        self.lead = lead_of(value.shape, value.axes, view.head, run.row, run.config.n_heads)
         self.grid = self.grid_of(value)
         self.by_hand = value.address in windows
         self.place: Slice = _window(value, self.lead, self.grid, pos, view, windows) if beside is None else beside.place
