@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = ("small-ever", "pokemon", "simple-llm", "names")
+SAMPLES = ("small-ever", "pokemon", "simple-llm", "names", "names-llama")
 
 settings.register_profile("shared", deadline=None)  # machines are shared: no test fails because it was slow
 settings.load_profile("shared")

@@ -167,7 +167,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Widens every position twice: what the gate lets through is brought back (Shazeer 2020, eq. 5)."""
+    """Widens every position twice: what the gate lets through is brought back (Shazeer 2020, eq. 6)."""
 
     def __init__(self, cfg: LlamaConfig) -> None:
         super().__init__()

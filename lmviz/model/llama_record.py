@@ -89,8 +89,33 @@ _ATTENTION: Edits = {
         Edit("pattern = F.softmax(masked, dim=-1)", "pattern = seen.masked_fill(~causal, 0.0)"),
     ),
 }
+_Q_QUARTER, _K_QUARTER = "torch.cat((-q_2, q_1), dim=-1)", "torch.cat((-k_2, k_1), dim=-1)"
+_Q_ROT, _K_ROT = "q_rot = q * cos + q_quarter * sin", "k_rot = k * cos + k_quarter * sin"
+_ROTATION: Edits = {
+    "rotation_left_out": (Edit(_Q_ROT, "q_rot = q"), Edit(_K_ROT, "k_rot = k")),
+    "rotated_backwards": (
+        Edit(_Q_QUARTER, "torch.cat((q_2, -q_1), dim=-1)"),
+        Edit(_K_QUARTER, "torch.cat((k_2, -k_1), dim=-1)"),
+    ),
+    "neighbours_paired": (
+        Edit("q_1, q_2 = q.chunk(2, dim=-1)", "q_1, q_2 = q[..., ::2], q[..., 1::2]"),
+        Edit(_Q_QUARTER, "torch.stack((-q_2, q_1), dim=-1).flatten(-2)"),
+        Edit("k_1, k_2 = k.chunk(2, dim=-1)", "k_1, k_2 = k[..., ::2], k[..., 1::2]"),
+        Edit(_K_QUARTER, "torch.stack((-k_2, k_1), dim=-1).flatten(-2)"),
+    ),
+    "keys_from_one": (
+        Edit("pos = torch.arange(ids.shape[1], device", "pos = torch.arange(ids.shape[1] + 1, device"),
+        Edit(_Q_ROT, "q_rot = q * cos[:-1] + q_quarter * sin[:-1]"),
+        Edit(_K_ROT, "k_rot = k * cos[1:] + k_quarter * sin[1:]"),
+    ),
+    "keys_in_wrong_order": (
+        Edit("k_rot.repeat_interleave(n_sharing, dim=1)", "k_rot.repeat(1, n_sharing, 1, 1)"),
+        Edit("v.repeat_interleave(n_sharing, dim=1)", "v.repeat(1, n_sharing, 1, 1)"),
+    ),
+}
 _BESIDE_ATTENTION: Edits = {
     "norm_axis": (Edit("x.pow(2).mean(dim=-1", "x.pow(2).mean(dim=1"),),
+    "norm_without_scale": (Edit("scaled = normed * self.weight", "scaled = normed"),),
     "no_final_norm": (Edit("final = self.norm_final(x)", "final = x"),),
     "residual_from_norm": (
         Edit(
@@ -100,7 +125,7 @@ _BESIDE_ATTENTION: Edits = {
             "        attn_out = self.attn(x, angle)  # [batch, pos, d_model]\n        x_mid = x + attn_out",
         ),
     ),
-    "no_activation": (Edit("gate = self.activation(pre)", "gate = pre"),),
+    "no_activation": (Edit("hidden = gate * wide", "hidden = wide"),),  # pre * wide would still bend
     "softmax_in_model": (Edit("logits = self.unembed(final)", "logits = F.softmax(self.unembed(final), dim=-1)"),),
     "untied": (Edit("        if cfg.tied:\n            self.unembed.weight = self.tok_embed.weight\n", ""),),
     "dropout_in_evaluation": (Edit("self.cfg.dropout, self.training)", "self.cfg.dropout)", times=2),),
@@ -135,11 +160,5 @@ print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
     ties=_ties,
     tables=_tables,
     fixed={"activation": "silu"},
-    formulas={
-        "embeddings": r"x = E_{\mathrm{token}}[\mathrm{id}]",
-        "norm": r"\mathrm{scaled} = \frac{x}{\sqrt{\overline{x^2} + \varepsilon}} \cdot w",
-        "final_norm": r"\mathrm{scaled} = \frac{x}{\sqrt{\overline{x^2} + \varepsilon}} \cdot w",
-        "mlp": r"\mathrm{out} = (f(x\,W_{\mathrm{gate}}) \cdot x\,W_{\mathrm{in}})\,W_{\mathrm{out}}",
-    },
-    edits={**_ATTENTION, **RESIDUALS, **_BESIDE_ATTENTION},
+    edits={**_ATTENTION, **_ROTATION, **RESIDUALS, **_BESIDE_ATTENTION},
 )

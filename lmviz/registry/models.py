@@ -19,7 +19,7 @@ from lmviz.train.runs import Runs
 
 T = TypeVar("T")
 
-ORDER = ("small-ever", "pokemon", "simple-llm", "names")  # of the samples, from small to large
+ORDER = ("small-ever", "pokemon", "simple-llm", "names", "names-llama")  # of the samples, from small to large
 KEPT = 128  # models, recordings, training steps, puzzles
 BYTES_KEPT = 2 * 2**30  # of weights and activations, in all caches together
 

@@ -63,6 +63,8 @@ def _sizes(recipe: Recipe, corpus: Corpus, model: nn.Module, step: int | None) -
     yield "d_vocab", str(corpus.tokenizer.d_vocab)
     for name in ("n_ctx", "n_layers", "d_model", "n_heads", "d_mlp"):
         yield name, str(getattr(sizes, name))
+    for name, setting in sizes.own:
+        yield name, str(setting)
     made = "" if step is None or step == recipe.training.steps else f"{step:,} of "
     steps = f"{made}{recipe.training.steps:,} steps"
     yield "training", f"{steps} of {recipe.training.optimizer}, seed {recipe.training.seed}"

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lmviz.debug.sources import BA, HOLTZMAN, KARPATHY, RADFORD, SENNRICH, VASWANI, Source, arxiv
+from lmviz.debug.sources import (
+    AINSLIE,
+    BA,
+    HOLTZMAN,
+    KARPATHY,
+    RADFORD,
+    RMS,
+    SENNRICH,
+    SHAZEER,
+    SU,
+    TOUVRON,
+    VASWANI,
+    Source,
+    arxiv,
+)
 from lmviz.ui.text import Translator
 
 SMALL_EVER = Source("Clemylia, Small-ever", "https://huggingface.co/Clemylia/Small-ever")
@@ -22,7 +36,7 @@ MIKOLOV_A, MIKOLOV_B = arxiv("Mikolov et al. 2013a", "1301.3781"), arxiv("Mikolo
 BOJANOWSKI, DEVLIN = arxiv("Bojanowski et al. 2017", "1607.04606"), arxiv("Devlin et al. 2018", "1810.04805")
 JACOB = arxiv("Jacob et al. 2018", "1712.05877")
 FOLLOWED: dict[str, tuple[Source, ...]] = {
-    "step_through": (SMALL_EVER, LESSON, VASWANI, RADFORD, BA, MICROGPT),
+    "step_through": (SMALL_EVER, LESSON, VASWANI, RADFORD, BA, MICROGPT, TOUVRON, SU, AINSLIE, RMS, SHAZEER),
     "training": (LESSON, GUIDE, SMALL_EVER, KINGMA, LOSHCHILOV),
     "generation": (COURSE, LESSON, GUIDE, HOLTZMAN, FAN, KESKAR, NGUYEN),
     "tokenizer": (COURSE, GUIDE, SENNRICH, RADFORD),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from lmviz.debug.bugs.difference import first_difference
 from lmviz.debug.bugs.models import broken, healthy, why_not
 from lmviz.debug.bugs.source import broken_source, diff_of, healthy_source
 from lmviz.debug.bugs.training import _difference_of, train_pair
+from lmviz.debug.invariants import checks_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.bug import WithBug
@@ -28,7 +30,10 @@ from tests.conftest import ROOT
 IN_MODEL = [name for name, bug in BUGS.items() if not bug.in_loop]
 TRAINED = [name for name, bug in BUGS.items() if bug.retrain]
 SIMPLE = read_reference("simple-llm")
-INVISIBLE = {"k_and_v_swapped", "wrong_gelu"}
+LLAMA = read_reference("names-llama")
+OF_LLAMA = {name for name in IN_MODEL if BUGS[name].edits.keys() == {"llama"}}
+ROTATIONS = {"rotated_backwards", "neighbours_paired", "keys_from_one", "keys_in_wrong_order"}
+INVISIBLE = {"k_and_v_swapped", "wrong_gelu", *ROTATIONS}
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +46,14 @@ def simple() -> Checkpoint:
     return lmviz.load(ROOT / "sample_models" / "simple-llm")
 
 
+@pytest.fixture(scope="module")
+def llama() -> Checkpoint:
+    return lmviz.load(ROOT / "sample_models" / "names-llama")
+
+
 def recorded(checkpoint: Checkpoint) -> Trace:
     with torch.no_grad():
-        return lmviz.record(checkpoint.model, checkpoint.tokenizer.encode("The cat sits on the").ids_tensor)
+        return lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(checkpoint.card.prompts[0]).ids_tensor)
 
 
 @pytest.mark.parametrize("name", BUGS)
@@ -75,20 +85,32 @@ def test_an_unknown_bug_is_refused() -> None:
         bug_named("nonsense")
 
 
-@pytest.mark.parametrize("name", IN_MODEL)
-def test_a_broken_model_shows_its_own_broken_source(simple: Checkpoint, name: str) -> None:
-    trace = recorded(broken(simple, BUGS[name]))
+IN_A_MODEL = [
+    (name, file)
+    for name in IN_MODEL
+    for file in ("gpt2", "llama")
+    if file in BUGS[name].edits and not BUGS[name].retrain
+] + [(name, "gpt2") for name in IN_MODEL if BUGS[name].retrain]
+
+
+@pytest.mark.parametrize(("name", "file"), IN_A_MODEL)
+def test_a_broken_model_shows_its_own_broken_source(
+    simple: Checkpoint, llama: Checkpoint, name: str, file: str
+) -> None:
+    trace = recorded(broken(llama if file == "llama" else simple, BUGS[name]))
     assert trace.failure is None
-    files = {step.span.file for step in trace if step.span.file.endswith("gpt2.py")}
-    assert files == {f"{name}/gpt2.py"}
-    assert "".join(linecache.getlines(f"{name}/gpt2.py")) == broken_source(BUGS[name], "gpt2")
-    assert healthy_source("gpt2") != broken_source(BUGS[name], "gpt2")
+    files = {step.span.file for step in trace if step.span.file.endswith(f"{file}.py")}
+    assert files == {f"{name}/{file}.py"}
+    assert "".join(linecache.getlines(f"{name}/{file}.py")) == broken_source(BUGS[name], file)
+    assert healthy_source(file) != broken_source(BUGS[name], file)
 
 
-@pytest.mark.parametrize("name", IN_MODEL)
-def test_the_first_difference_lies_in_the_stage_that_the_bug_breaks(simple: Checkpoint, name: str) -> None:
-    bug = BUGS[name]
-    a, b = recorded(healthy(simple, bug)), recorded(broken(simple, bug))
+@pytest.mark.parametrize(("name", "file"), IN_A_MODEL)
+def test_the_first_difference_lies_in_the_stage_that_the_bug_breaks(
+    simple: Checkpoint, llama: Checkpoint, name: str, file: str
+) -> None:
+    bug, base = BUGS[name], llama if file == "llama" else simple
+    a, b = recorded(healthy(base, bug)), recorded(broken(base, bug))
     difference = first_difference(a, b)
     assert difference is not None
     assert difference.how in ("value", "shape")
@@ -126,12 +148,13 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
 def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(
     services: Services, name: str
 ) -> None:
-    found = services.bugs.verdict(BUGS[name], SIMPLE)
+    base = LLAMA if name in OF_LLAMA else SIMPLE
+    found = services.bugs.verdict(BUGS[name], base)
     seen = {finding.check for finding in found}
     assert set(BUGS[name].seen_by) <= seen
     assert (not seen) == (name in INVISIBLE) == (not BUGS[name].seen_by)
     for finding in found:
-        place = services.doctor.place_of(WithBug(name, SIMPLE), "The cat sits on the", finding)
+        place = services.doctor.place_of(WithBug(name, base), services.models.first_prompt(base), finding)
         assert place is not None, finding.check
         assert place.step == finding.step
         if place.where == "loss":
@@ -199,6 +222,32 @@ def test_bugs_say_where_they_have_no_place(simple: Checkpoint) -> None:
     assert why_not(BUGS["heads_not_transposed"], simple) == ""
     with pytest.raises(UserError, match="no place"):
         broken(pokemon, BUGS["norm_axis"])
+
+
+def test_keys_that_nobody_shares_are_in_no_order(llama: Checkpoint) -> None:
+    config = replace(llama.config, n_kv_heads=4)  # type: ignore[type-var]
+    assert why_not(BUGS["keys_in_wrong_order"], llama) == ""
+    assert why_not(BUGS["keys_in_wrong_order"], replace(llama, config=config)) == "no_sharing"
+
+
+def test_positions_that_all_start_at_one_change_nothing_but_the_angles(llama: Checkpoint) -> None:
+    """Why the bug of the lab is in the keys alone."""
+    edits = {"angle": lambda angle: angle + llama.model.freq}
+    ids = llama.tokenizer.encode(".mar").ids_tensor
+    with torch.no_grad():
+        moved = lmviz.record(llama.model, ids, edits=edits)
+        assert torch.allclose(moved.output, llama.model(ids), atol=1e-4)
+        assert not torch.allclose(broken(llama, BUGS["keys_from_one"]).model(ids), llama.model(ids), atol=0.1)
+
+
+def test_turning_the_wrong_numbers_changes_lengths(llama: Checkpoint) -> None:
+    def kept(checkpoint: Checkpoint) -> set[bool]:
+        trace = recorded(checkpoint)
+        checks = [check for stage in stages_of(trace) for check in checks_of(trace, stage)]
+        return {check.holds for check in checks if check.name == "lengths_kept"}
+
+    assert kept(llama) == kept(broken(llama, BUGS["rotated_backwards"])) == {True}
+    assert kept(broken(llama, BUGS["neighbours_paired"])) == {False}
 
 
 def test_the_same_bug_twice_gives_the_same_weights(simple: Checkpoint) -> None:

@@ -17,7 +17,7 @@ from lmviz.train.loop import mean_loss
 from lmviz.train.recipe import Recipe, read_recipe
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
-NAMES = ["names", "pokemon", "simple-llm", "small-ever"]
+NAMES = ["names", "names-llama", "pokemon", "simple-llm", "small-ever"]
 
 
 @cache
@@ -202,13 +202,24 @@ def test_simple_llm_has_the_sizes_of_the_guide() -> None:
     assert (config.d_model, config.n_heads, config.d_mlp, config.n_layers, config.n_ctx) == (32, 2, 64, 2, 10)
 
 
-def test_names_are_learned_and_not_only_learned_by_heart() -> None:
-    train, held_out = losses("names")
-    parts = corpus("names")
+@pytest.mark.parametrize("name", ["names", "names-llama"])
+def test_names_are_learned_and_not_only_learned_by_heart(name: str) -> None:
+    train, held_out = losses(name)
+    parts = corpus(name)
+    assert held_out is not None and parts.held_out is not None
     triples = counted_loss(parts.train, parts.held_out, 2, parts.tokenizer.d_vocab)
     assert train < held_out < triples - 0.2
-    assert held_out < counted("names").bigram - 0.4
-    assert sum(parameter.numel() for parameter in sample("names").model.parameters()) < 1_000_000
+    assert held_out < counted(name).bigram - 0.4
+    assert sum(parameter.numel() for parameter in sample(name).model.parameters()) < 1_000_000
+
+
+def test_the_two_models_of_names_can_be_compared() -> None:
+    """The same texts and training; as many numbers, within a twentieth."""
+    one, other = recipe("names"), recipe("names-llama")
+    assert (one.data, one.tokenizer, one.training) == (other.data, other.tokenizer, other.training)
+    assert (SAMPLES / "names/names.txt").read_bytes() == (SAMPLES / "names-llama/names.txt").read_bytes()
+    sizes = [sum(p.numel() for p in sample(name).model.parameters()) for name in ("names", "names-llama")]
+    assert abs(sizes[0] - sizes[1]) < 0.05 * sizes[0]
 
 
 def test_names_holds_out_a_tenth_that_it_never_saw() -> None:

@@ -244,7 +244,7 @@ def test_a_recipe_comes_back_from_the_file_that_is_written_of_it(tmp_path: Path)
 
 
 def test_a_mini_llm_has_no_dropout() -> None:
-    with pytest.raises(UserError, match=r"has no dropout: leave it at 0, or take gpt2; got 0\.1"):
+    with pytest.raises(UserError, match=r"has no dropout: leave it at 0, or take gpt2, llama; got 0\.1"):
         ModelRecipe("mini_llm", 8, 1, 16, 1, 32, dropout=0.1)
 
 

@@ -34,6 +34,7 @@ class Bug:
     least_layers: int = 1
     needs_dropout: float = 0.0  # the healthy model must have it too
     needs_tie: bool = False
+    needs_sharing: bool = False  # several keys, each of which several heads read
     retrain: bool = False  # its effect is on the weights: both models are trained anew, from the same seed
     loop: tuple[Edit, ...] = ()  # of the source of the training loop
 

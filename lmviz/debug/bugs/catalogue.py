@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from lmviz.debug.bugs.bug import Bug
 from lmviz.debug.sources import (
+    AINSLIE,
     BA,
     CROSS_ENTROPY,
     DETACH,
@@ -14,7 +15,9 @@ from lmviz.debug.sources import (
     OPTIMIZERS,
     PRESS,
     RADFORD,
+    RMS,
     ROBBINS,
+    SU,
     SUM_ABOVE_1,
     TOO_LONG,
     TWO_SOFTMAXES,
@@ -50,6 +53,13 @@ _LIST = (
         source=BA.at("eq. 3"),
     ),
     Bug(
+        "norm_without_scale",
+        "norm",
+        seen_by=("gradients_reach",),
+        level=2,
+        source=RMS.at("eq. 4"),
+    ),
+    Bug(
         "no_final_norm",
         "final_norm",
         seen_by=("gradients_reach",),
@@ -79,6 +89,42 @@ _LIST = (
         level=3,
         least_heads=2,
         source=VIEW_OR_TRANSPOSE,
+    ),
+    # -- rotation, and keys that are shared --------------------------------------------------------------------------
+    Bug(
+        "rotation_left_out",
+        "rotation",
+        seen_by=("positions",),
+        source=SU.at("eq. 14"),
+    ),
+    Bug(
+        "rotated_backwards",
+        "rotation",
+        seen_by=(),
+        level=3,
+        source=SU.at("eq. 13"),
+    ),
+    Bug(
+        "neighbours_paired",
+        "rotation",
+        seen_by=(),
+        level=3,
+        source=SU.at("eq. 34"),
+    ),
+    Bug(
+        "keys_from_one",
+        "rotation",
+        seen_by=(),
+        level=3,
+        source=SU.at("eq. 16"),
+    ),
+    Bug(
+        "keys_in_wrong_order",
+        "sharing",
+        seen_by=(),
+        level=3,
+        needs_sharing=True,
+        source=AINSLIE.at("2.2"),
     ),
     # -- scores ------------------------------------------------------------------------------------------------------
     Bug(

@@ -39,6 +39,8 @@ def why_not(bug: Bug, checkpoint: Checkpoint) -> str:
         return "too_few_heads"
     if config.n_layers < bug.least_layers:
         return "too_few_layers"
+    if bug.needs_sharing and not 1 < architecture_of(config).key_heads(config) < config.n_heads:
+        return "no_sharing"
     if bug.needs_tie and not architecture_of(config).ties(config):
         return "not_tied"
     if bug.retrain and sum(p.numel() for p in checkpoint.model.parameters()) > LARGEST:

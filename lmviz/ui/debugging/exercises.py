@@ -19,7 +19,7 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
 DONE, ANSWERED = "debug.done", "debug.answered"
-TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y"}
+TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y", "names-llama": "y"}
 
 
 def section(services: Services, view: DebuggingView) -> None:
