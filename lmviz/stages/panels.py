@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from lmviz.stages.gates import gate_in
 from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.stage import Kind
 from lmviz.trace.operations.table import sign_of
@@ -52,7 +53,7 @@ def panels_at(navigator: Navigator, location: Location) -> tuple[Panel, ...]:
         return (*_sources(steps, sign_of(steps[-1].op)), *_results(steps, 1))
     kind = navigator.stage(location).kind
     if kind in ("rotation", "sharing"):
-        return (*_sources(steps, ","), *_read_later(navigator.trace, steps))
+        return _before_and_after(kind, navigator.trace, steps)
     return _of_stage(kind, steps)
 
 
@@ -63,7 +64,23 @@ def _of_stage(kind: Kind, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
     if kind == "embeddings" and len(results) == 3:
         tok, pos, x = (panel.value for panel in results)
         return Panel(tok, tok.name), Panel(pos, pos.name, "+"), _made(x, "=")
+    if kind == "mlp" and (gate := gate_in(steps)) is not None:
+        return _gated(gate, results[-1])
     return (*_sources(steps, _STAGE_SIGNS.get(kind, ",")), *results)
+
+
+def _gated(gate: Step, result: Panel) -> tuple[Panel, ...]:
+    """The two factors, what passes the gate, and what is made of that."""
+    one, other = gate.inputs
+    return Panel(one, one.name), Panel(other, other.name, "·"), _made(gate.outputs[0], "="), result
+
+
+def _before_and_after(kind: Kind, trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
+    """Of what is turned, queries and keys without their angles, which have a stage of their own."""
+    results = _read_later(trace, steps)
+    shapes = {panel.value.shape for panel in results}
+    sources = [panel for panel in _sources(steps, "") if kind == "sharing" or panel.value.shape in shapes]
+    return (*(replace(panel, sign="," if i else "") for i, panel in enumerate(sources)), *results)
 
 
 def _made(value: Value, sign: str) -> Panel:

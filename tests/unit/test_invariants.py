@@ -28,7 +28,13 @@ def broken(found: list[Check]) -> set[str]:
     return {check.name for check in found if not check.holds}
 
 
-PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar", "names-llama": ".mar"}
+PROMPTS = {
+    "small-ever": "Clem",
+    "pokemon": ".pik",
+    "simple-llm": "The cat sits on",
+    "names": ".mar",
+    "names-llama": ".mar",
+}
 
 
 @pytest.mark.parametrize("model", SAMPLES)

@@ -35,6 +35,11 @@ def pokemon() -> Navigator:
 
 
 @pytest.fixture(scope="module")
+def llama() -> Navigator:
+    return navigator_of("names-llama", ".mar")
+
+
+@pytest.fixture(scope="module")
 def names() -> Navigator:
     return navigator_of("names", ".mar")
 
@@ -213,6 +218,28 @@ def names_at(navigator: Navigator, kind: str) -> list[str]:
 )
 def test_a_stage_shows_what_goes_in_and_what_comes_out(pokemon: Navigator, kind: str, shown: list[str]) -> None:
     assert names_at(pokemon, kind) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("embeddings", ["ids", "→x"]),
+        ("rotation", ["→angle"]),
+        ("qkv", ["scaled", "→q", ",k", ",v"]),
+        ("sharing", ["k_rot", ",v", "→k_each", ",v_each"]),
+        ("mlp", ["gate", "·wide", "=hidden", "→mlp_out"]),
+    ],
+)
+def test_a_stage_of_a_llama_shows_what_goes_in_and_what_comes_out(
+    llama: Navigator, kind: str, shown: list[str]
+) -> None:
+    assert names_at(llama, kind) == shown
+
+
+def test_a_rotation_shows_queries_and_keys_before_and_after(llama: Navigator) -> None:
+    stage = [stage for stage in llama.stages if stage.kind == "rotation"][1]
+    found = [panel.sign + panel.name for panel in panels_at(llama, Location("stage", stage.index))]
+    assert found == ["q", ",k", "→q_rot", ",k_rot"]
 
 
 def test_an_operation_shows_its_weights(pokemon: Navigator) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 
 from lmviz.model.architectures import record_of
 from lmviz.registry.recording import Recording
+from lmviz.stages.gates import ACTIVATIONS
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
-from lmviz.ui.step_through.variants import ACTIVATIONS, angle_in, repeat_in, variant_of
+from lmviz.ui.step_through.variants import angle_in, repeat_in, variant_of
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from lmviz.debug.invariants import only_scales
+from lmviz.stages.gates import gate_in
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Step
-
-ACTIVATIONS = ("gelu", "relu", "silu", "tanh")
 
 
 def variant_of(stage: Stage, steps: tuple[Step, ...]) -> str:
@@ -14,7 +13,7 @@ def variant_of(stage: Stage, steps: tuple[Step, ...]) -> str:
     if stage.kind in ("norm", "final_norm"):
         return "rms" if only_scales(steps) else ""
     if stage.kind == "mlp":
-        return "gated" if _has_gate(steps) else ""
+        return "gated" if gate_in(steps) else ""
     if stage.kind == "embeddings":
         return "alone" if not any(step.op == "add" and len(step.inputs) == 2 for step in steps) else ""
     if stage.kind == "rotation":
@@ -31,16 +30,3 @@ def repeat_in(steps: tuple[Step, ...]) -> Step | None:
     """The step after which each key, [batch, kv_head, …], stands there for every head that reads it."""
     grown = (s for s in steps if s.outputs and s.inputs and s.outputs[0].shape > s.inputs[0].shape)
     return next((step for step in grown if len(step.inputs[0].shape) >= 4), None)
-
-
-def _has_gate(steps: tuple[Step, ...]) -> bool:
-    """Whether what an activation gave is multiplied with something else that was made of the vector."""
-    gates = {step.outputs[0].address for step in steps if step.op in ACTIVATIONS and step.outputs}
-    made = {value.address for step in steps for value in step.outputs}
-    return any(
-        step.op in ("mul", "imul", "mul_")
-        and len(step.inputs) == 2
-        and all(value.address in made for value in step.inputs)
-        and any(value.address in gates for value in step.inputs)
-        for step in steps
-    )
