@@ -30,6 +30,7 @@ from lmviz.model.weights import (
     Slot,
     StoredTensor,
     check_shapes,
+    read_all,
     stored_tensors,
     tensors_as_file,
 )
@@ -187,7 +188,8 @@ def _model(
     """The model with its weights. It is built without any memory of its own, so that loading needs no second copy."""
     with torch.device("meta"), _NoInitialValues():
         model = architecture.model(config)
-    parameters = dict(part for name, slot in slots.items() for part in slot.split(stored[name].read(dtype)))
+    wanted = {name: stored[name] for name in slots}
+    parameters = dict(part for name, read in read_all(wanted, dtype) for part in slots[name].split(read))
     ties = architecture.ties(config)
     model.load_state_dict(parameters | {name: parameters[source] for name, source in ties.items()}, assign=True)
     for name, source in ties.items():

@@ -45,6 +45,10 @@ class StoredTensor:
 
         It is converted to `dtype` on the way. A UserError says which type it has if that isn't one of floating point.
         """
+        with _opened(self.file) as stored:
+            return self._from(stored, dtype)
+
+    def _from(self, opened: Any, dtype: torch.dtype | None) -> Tensor:
         if self.dtype not in DTYPES:
             raise UserError(
                 "{file} must hold numbers of type {types}; its {name} has {dtype}.",
@@ -53,9 +57,8 @@ class StoredTensor:
                 name=self.name,
                 dtype=self.dtype,
             )
-        with _opened(self.file) as stored:
-            tensor: Tensor = stored.get_tensor(self.name)
-            return tensor.to(dtype or tensor.dtype, copy=True)
+        tensor: Tensor = opened.get_tensor(self.name)
+        return tensor.to(dtype or tensor.dtype, copy=True)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,16 @@ class Slot:
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """Every tensor of a folder's safetensors files by its name; nothing is loaded, and no pickle is ever opened."""
     return {tensor.name: tensor for file in _weight_files(folder) for tensor in _headers(file)}
+
+
+def read_all(stored: Mapping[str, StoredTensor], dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """All of some tensors, one at a time as `StoredTensor.read` does it, but each file is opened once."""
+    by_file: dict[Path, dict[str, StoredTensor]] = {}
+    for name, tensor in stored.items():
+        by_file.setdefault(tensor.file, {})[name] = tensor
+    for file, tensors in by_file.items():
+        with _opened(file) as opened:
+            yield from ((name, tensor._from(opened, dtype)) for name, tensor in tensors.items())
 
 
 def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) -> None:
