@@ -268,7 +268,9 @@ def of_architecture(t: Translator, key: str, record: Architecture[Any] | None) -
 
 def _more(t: Translator, stage: Stage, record: Architecture[Any] | None, variant: str) -> str:
     """The long explanation of a stage, in the form that the model has of it if there is one for that."""
-    own = (record and t.long_text(f"{stage.kind}.{record.name}")) or (variant and t.long_text(f"{stage.kind}.{variant}"))
+    own = (record and t.long_text(f"{stage.kind}.{record.name}")) or (
+        variant and t.long_text(f"{stage.kind}.{variant}")
+    )
     return own or t.long_text(stage.kind)
 
 
