@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_type_
 import torch
 from torch import Tensor, nn
 
+from lmviz.model.pickled import TrainerFile
 from lmviz.model.source_edits import Edit
 from lmviz.model.weights import Slot, StoredTensor
 
@@ -136,6 +137,7 @@ class Architecture(Generic[C]):
 
     fixed: Mapping[str, object] = field(default_factory=dict)  # what stands in place of a setting that others have
     formulas: Mapping[str, str] = field(default_factory=dict)  # LaTeX, by kind of stage, where it is not the usual one
+    read_checkpoint: Callable[[Mapping[str, Any], str], TrainerFile | None] | None = None  # of a trainer of its own
     edits: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)  # of the lesson's source, by the bug's name
 
     @cached_property

@@ -74,10 +74,10 @@ def load(
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise UserError("There is no folder {folder}.", folder=folder)
     config_json = read_json_object(folder / "config.json")
-    stored = stored_tensors(folder)
     model_type = config_json.get("model_type")
     if not isinstance(model_type, str):
         raise UserError("model_type in config.json must name an architecture, such as gpt2; got {it!r}.", it=model_type)
+    stored = stored_tensors(folder)
     if model_type in MODEL_TYPES:
         model, weight_dtype = _lesson(config_json, stored, dtype, memory)
     else:

@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lmviz.errors import UserError
+from lmviz.model.architectures import ARCHITECTURES
 from lmviz.model.files import read_json_object, write_whole
+from lmviz.model.pickled import weights_in
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.model.weights import SINGLE_FILE, tensors_as_file
 
-COMPILED, WRAPPED = "_orig_mod.", "module."  # what torch.compile and DDP put before each name
-HOLDERS = ("model", "state_dict", "model_state_dict")  # where a training's file keeps the weights
-NANO = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
-TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # nanoGPT's of today, and that of its first months
+ACTIVATIONS = ("gelu", "gelu_tanh")  # exact, or by tanh
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +44,14 @@ def convert(path: Path, tokenizer: Tokenizer | None = None, activation: str = "g
         UserError: it holds more than tensors and plain values, or is no such file.
     """
     content = _read(path)
-    if isinstance(content.get("model_args"), Mapping):
-        config, tensors, source = _nano(content, activation), _nano_tensors(content), "nanoGPT"
-        texts = {}
+    readers = filter(None, (record.read_checkpoint for record in ARCHITECTURES.values()))
+    read = next(filter(None, (reader(content, activation) for reader in readers)), None)
+    if read is not None:
+        config, tensors, source = read.config, read.tensors, read.trainer
+        texts: dict[str, bytes] = {}
     else:
         config = read_json_object(path.parent / "config.json")
-        tensors, source = _weights(content), str(config.get("model_type"))
+        tensors, source = weights_in(content), str(config.get("model_type"))
         texts = _texts_beside(path.parent)
     if tokenizer is not None:
         texts["tokenizer.json"] = tokenizer.text().encode()
@@ -93,51 +92,6 @@ def _read(path: Path) -> dict[str, Any]:
             kind=type(content).__name__,
         )
     return content
-
-
-def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors, by names without what torch.compile and DDP put before them."""
-    found = next((content[name] for name in HOLDERS if isinstance(content.get(name), Mapping)), content)
-    tensors = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
-    if not tensors:
-        raise UserError("There are no tensors in it, neither at its top nor under {names}.", names=", ".join(HOLDERS))
-    return {name.removeprefix(COMPILED).removeprefix(WRAPPED).removeprefix(COMPILED): t for name, t in tensors.items()}
-
-
-def _nano(content: Mapping[str, Any], activation: str) -> dict[str, Any]:
-    sizes = content["model_args"]
-    for name in NANO:
-        size = sizes.get(name)
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise UserError(
-                "{name} in model_args must be a whole number, 1 or more; got {size!r}.", name=name, size=size
-            )
-    return {
-        "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
-        "vocab_size": sizes["vocab_size"],
-        "n_positions": sizes["block_size"],
-        "n_layer": sizes["n_layer"],
-        "n_embd": sizes["n_embd"],
-        "n_head": sizes["n_head"],
-        "activation_function": ACTIVATIONS[activation],
-        "layer_norm_epsilon": 1e-5,
-        "tie_word_embeddings": True,
-        "bos_token_id": None,
-        "eos_token_id": None,
-    }
-
-
-def _nano_tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """In GPT-2's layout: its matrices lie [in, out], and it has biases, which nanoGPT may leave out: zeros."""
-    found = {name: t for name, t in _weights(content).items() if not name.endswith(".attn.bias")}  # a mask
-    found.pop("lm_head.weight", None)  # tied to the token embedding
-    tensors = {name: t.T if name.endswith(TRANSPOSED) else t for name, t in found.items()}
-    for name, tensor in list(tensors.items()):
-        bias = name.removesuffix("weight") + "bias"
-        if name.endswith((".ln_1.weight", ".ln_2.weight", ".ln_f.weight", *TRANSPOSED)) and bias not in tensors:
-            tensors[bias] = torch.zeros(tensor.shape[-1], dtype=tensor.dtype)
-    return tensors
 
 
 def _texts_beside(folder: Path) -> dict[str, bytes]:

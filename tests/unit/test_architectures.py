@@ -44,7 +44,7 @@ from tests.unit.test_extend import RECIPES, carry_out
 USED = ROOT / "tests/use_of_an_architecture.py"
 MODEL = ROOT / "lmviz/model"
 RECORDS = sorted(ARCHITECTURES)
-BESIDE = ("record", "folder")  # what a lesson may have beside it, by the end of the file's name
+BESIDE = ("record", "folder", "nanogpt")  # what a lesson may have beside it, by the end of the file's name
 SIZES: dict[str, Any] = {"n_ctx": 20, "n_layers": 3, "d_model": 24, "n_heads": 2, "d_mlp": 40}
 
 
@@ -120,7 +120,7 @@ def test_the_record_of_sizes_is_found_by_their_type() -> None:
     config = GPT2Config(5, 4, 1, 4, 1, 4)
     assert architecture_of(config) is ARCHITECTURES["gpt2"]
     assert record_of(object()) is None
-    with pytest.raises(LookupError, match="no architecture has sizes of type object"):
+    with pytest.raises(UserError, match="whose architecture has a lesson here"):
         architecture_of(object())  # type: ignore[arg-type]
 
 

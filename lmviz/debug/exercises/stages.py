@@ -174,7 +174,6 @@ ASK: dict[str, _Ask] = {
     "softmax": _looked_at_most,
     "mix": _shape,
     "residual": _sum_of_two,
-    "router": _shape,
     "mlp": _hidden_above_zero,
     "final_norm": _shape,
     "logits": _number_of_logits,

@@ -150,6 +150,8 @@ class Facts:
     def rotation(self) -> Details:
         """The angles of the focus token's first pair of numbers, which is the fastest, and of its last."""
         step = angle_in(self.steps)
+        if step is None and self.variant == "plain":  # the angles were made elsewhere
+            return {}
         made = self.steps[-1].outputs[0] if step is None else step.inputs[0]
         row = np.atleast_1d(self.row(made))
         return {"fast": self.number(row[0]), "slow": self.number(row[-1], 4)}
