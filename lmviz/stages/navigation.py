@@ -16,7 +16,9 @@ from lmviz.stages.stages import stage_at, stages_of
 from lmviz.trace.step import Statement, Step, Trace
 
 Grain = Literal["stage", "line", "op"]
-Move = Literal["over", "back", "into", "out", "first", "last", "next_stage", "previous_stage"]
+Move = Literal[
+    "over", "back", "into", "out", "first", "last", "next_stage", "previous_stage", "next_block", "previous_block"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,24 @@ class Navigator:
     def _previous_stage(self, location: Location) -> Location:
         return Location("stage", max(self.stage(location).index - 1, 0))
 
+    def _next_block(self, location: Location) -> Location:
+        return self._other_block(location, 1)
+
+    def _previous_block(self, location: Location) -> Location:
+        return self._other_block(location, -1)
+
+    def _other_block(self, location: Location, by: int) -> Location:
+        """The same stage so many blocks further: in a block, its first norm after the first norm of another, say."""
+        here = self.stage(location)
+        alike = [stage for stage in self.stages if (stage.kind, stage.stack) == (here.kind, here.stack)]
+        nth = sum(stage.block == here.block and stage.index < here.index for stage in alike)
+        blocks = list(dict.fromkeys(stage.block for stage in alike))
+        there = blocks.index(here.block) + by
+        if here.block is None or not 0 <= there < len(blocks):
+            return location
+        same = [stage for stage in alike if stage.block == blocks[there]]
+        return Location("stage", same[min(nth, len(same) - 1)].index)
+
     def _depth(self, line: int) -> int:
         depth, call = 0, self.trace.calls[self.lines[line].call]
         while call.parent is not None:
@@ -149,4 +169,6 @@ _MOVES = {
     "last": lambda navigator, location: Location(location.grain, navigator.count(location.grain) - 1),
     "next_stage": Navigator._next_stage,
     "previous_stage": Navigator._previous_stage,
+    "next_block": Navigator._next_block,
+    "previous_block": Navigator._previous_block,
 }

@@ -187,9 +187,31 @@ def test_back_undoes_over_among_operations(pokemon: Navigator) -> None:
 @pytest.mark.parametrize("grain", ["stage", "line", "op"])
 def test_no_move_leaves_the_walk(pokemon: Navigator, grain: str) -> None:
     for index in range(pokemon.count(grain)):  # type: ignore[arg-type]
-        for move in ("over", "back", "into", "out", "first", "last", "next_stage", "previous_stage"):
+        for move in (
+            "over",
+            "back",
+            "into",
+            "out",
+            "first",
+            "last",
+            "next_stage",
+            "previous_stage",
+            "next_block",
+            "previous_block",
+        ):
             after = pokemon.move(Location(grain, index), move)  # type: ignore[arg-type]
             assert 0 <= after.index < pokemon.count(after.grain)
+
+
+def test_the_same_stage_of_the_next_block_and_back(names: Navigator) -> None:
+    for stage in names.stages:
+        there = names.move(Location("stage", stage.index), "next_block")
+        if stage.block in (None, 2):
+            assert there == Location("stage", stage.index)
+            continue
+        found = names.stages[there.index]
+        assert (found.kind, found.block) == (stage.kind, stage.block + 1)
+        assert names.move(there, "previous_block") == Location("stage", stage.index)
 
 
 # -- what there is to see --------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ _WORDS = (
     "pane.",
     "picture.",
     "say.more",
+    "search.",
     "source.",
     "tokens.",
     "watch.",

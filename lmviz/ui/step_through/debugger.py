@@ -12,6 +12,7 @@ from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import compared, other_run, request
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place, Scene
+from lmviz.ui.step_through.search import search
 from lmviz.ui.step_through.view import StepThroughView
 
 AHEAD: tuple[ButtonMove, ...] = (
@@ -56,6 +57,7 @@ def debugger(services: Services) -> None:
         ahead=ahead,
         seq=state.remember("seq", 0),
         compared=refused or compared(services, view, other),
+        search=search(run, view.t, state.remember("search", None)),
         words=component.words(view.t),
     )
     component.show(

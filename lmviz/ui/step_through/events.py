@@ -160,6 +160,17 @@ def _watch(run: Recording, view: StepThroughView, event: Event) -> StepThroughVi
     return replace(view, watch=_toggled(view.watch, _cell(run, event))[-WATCHES:])
 
 
+def _search(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
+    state.keep("search", None if event["text"] is None else str(event["text"]))
+    return view
+
+
+def _go(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
+    """Stand at a step, by its address."""
+    state.keep("search", None)
+    return _go_to(run, replace(view, cell=None, trail=()), run.trace[str(event["address"])].address)
+
+
 def _grad(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     return replace(view, grad=bool(event["grad"]))
 
@@ -249,6 +260,8 @@ _EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView
     "walk": _follow,
     "trail": _trail,
     "watch": _watch,
+    "search": _search,
+    "go": _go,
     "grad": _grad,
     "edit": _edit,
     "head_off": _head_off,

@@ -11,7 +11,9 @@ from lmviz.ui.arithmetic_types import Line
 from lmviz.ui.panel_types import AnyNumber, PanelEvent, Real, TensorPanel
 
 Grain = Literal["stage", "line", "op"]
-Move = Literal["over", "back", "into", "out", "first", "last", "next_stage", "previous_stage"]
+Move = Literal[
+    "over", "back", "into", "out", "first", "last", "next_stage", "previous_stage", "next_block", "previous_block"
+]
 ButtonMove = Literal["over", "back", "into", "out", "first", "last"]  # those that the bar has a button for
 CellAt = tuple[str, list[int]]  # an address and a cell of it
 
@@ -242,6 +244,19 @@ Picture = TensorPicture | TokenSheet | NextTokens | LossTable
 # -- the scene -------------------------------------------------------------------------------------------------------
 
 
+class FoundPlace(TypedDict):
+    address: str
+    stage: str  # where it is, in words
+
+
+class Search(TypedDict):
+    """What is found for a text that somebody types to go somewhere."""
+
+    text: str
+    places: list[FoundPlace]
+    n_more: int  # that are not listed
+
+
 class Place(TypedDict):
     """All that is shown at one place."""
 
@@ -271,6 +286,7 @@ class Scene(Place):
     ahead: Ahead
     seq: int  # how many events had been answered
     compared: str  # what it is compared with; empty: nothing
+    search: Search | None  # None: nobody searches
     words: dict[str, str]
 
 
@@ -343,6 +359,16 @@ class OnTarget(TypedDict):
     target: str
 
 
+class OnSearch(TypedDict):
+    type: Literal["search"]
+    text: str | None  # None: the search is over
+
+
+class OnGo(TypedDict):
+    type: Literal["go"]
+    address: str
+
+
 class OnButton(TypedDict):
     type: Literal["run", "reset", "compare_off", "present"]
 
@@ -361,5 +387,7 @@ Event = (
     | OnToken
     | OnTemperature
     | OnTarget
+    | OnSearch
+    | OnGo
     | OnButton
 )

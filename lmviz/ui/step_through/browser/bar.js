@@ -22,13 +22,14 @@ const ICONS = {
   into: "M5 6h6a4 4 0 0 1 4 4v8M10.500 14 15 19l4.500-5",
   out: "M5 18h6a4 4 0 0 0 4-4V6M10.500 10 15 5l4.500 5",
   run: "M3.500 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0M12 5l9 7-9 7z",
+  search: "M4 10.500a6.500 6.500 0 1 0 13 0a6.500 6.500 0 1 0-13 0M15.500 15.500 21 21",
   play: "M5 5l6 7-6 7zM13 5l6 7-6 7z",
   pause: "M7 5v14M16 5v14",
 };
 
 /** @type {(name: keyof typeof ICONS) => HTMLElement} */
 const icon = (name) => {
-  const fill = ["into", "out"].includes(name) ? "none" : "currentColor";
+  const fill = ["into", "out", "search"].includes(name) ? "none" : "currentColor";
   const line = 'stroke="currentColor" stroke-width="2.200" stroke-linejoin="round" stroke-linecap="round"';
   const path = `<path d="${ICONS[name]}"/>`;
   const html = `<svg viewBox="0 0 24 24" width="22" height="22" fill="${fill}" ${line}>${path}</svg>`;
@@ -101,6 +102,13 @@ const endOfShow = ({ words, send }) => {
   return h("button", { ...attributes, onclick: () => send({ type: "present" }) }, "✕ ", h("em", {}, label));
 };
 
+/** @type {(state: State) => HTMLElement} */
+const goTo = ({ words, send }) => {
+  const attributes = { class: "move", "data-move": "search", title: `${words["search.go"]} (Ctrl+K)` };
+  const onclick = () => send({ type: "search", text: "" });
+  return h("button", { ...attributes, "aria-label": words["search.go"], onclick }, icon("search"));
+};
+
 /** @type {Draw} */
 export const drawBar = (box, state) => {
   const { stopped, at } = state.data.bar;
@@ -111,6 +119,7 @@ export const drawBar = (box, state) => {
     kinds(state),
     ...(state.data.present ? [endOfShow(state)] : []),
     grains(state),
+    goTo(state),
     h("span", { class: "at", "aria-live": "polite" }, halt, at),
   );
 };

@@ -15,6 +15,8 @@ const KEYS = {
   PageUp: "previous_stage",
   Home: "first",
   End: "last",
+  b: "next_block",
+  B: "previous_block",
 };
 const CLICKER = ["PageDown", "PageUp"]; // no field needs them
 const FIELDS = ["INPUT", "TEXTAREA", "SELECT"];
@@ -32,6 +34,11 @@ const isTaken = (event, target) => {
 /** @type {(state: State, event: KeyboardEvent) => void} */
 export const onKey = (state, event) => {
   const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    state.send({ type: "search", text: state.data.search ? null : "" });
+    event.preventDefault();
+    return;
+  }
   if (isTaken(event, target)) return;
   const move = KEYS[event.key];
   if (event.key === " " && !PRESSED.includes(target.tagName)) state.play();

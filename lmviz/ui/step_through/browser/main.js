@@ -13,6 +13,7 @@ import { drawInspector, panelsOf } from "./inspector.js";
 import { onKey } from "./keyboard.js";
 import { drawMap, drawTokens } from "./map.js";
 import { drawPicture } from "./picture.js";
+import { drawSearch } from "./search.js";
 import { drawSource } from "./source.js";
 import { drawStrip, drawWatch, drawWords } from "./words.js";
 
@@ -33,6 +34,7 @@ const SECTIONS = [
   ["inspect", drawInspector, (data) => [data.inspector, data.compared, data.watch, data.digits, shapes(data)]],
   ["strip", drawStrip, (data) => data.strip],
   ["bar", drawBar, (data) => data.bar],
+  ["search", drawSearch, (data) => data.search],
 ];
 
 /** @type {(data: Scene) => [string, number[]][]} */

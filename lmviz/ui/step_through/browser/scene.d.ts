@@ -7,7 +7,7 @@ import type { Complex, OnHead, OnHeadOff, OnPin, OnUnpin, OnWindow, TensorPanel 
 
 export type Grain = "stage" | "line" | "op";
 
-export type Move = "over" | "back" | "into" | "out" | "first" | "last" | "next_stage" | "previous_stage";
+export type Move = "over" | "back" | "into" | "out" | "first" | "last" | "next_stage" | "previous_stage" | "next_block" | "previous_block";
 
 export type ButtonMove = "over" | "back" | "into" | "out" | "first" | "last";
 
@@ -211,6 +211,18 @@ export interface LossTable {
 
 export type Picture = TensorPicture | TokenSheet | NextTokens | LossTable;
 
+export interface FoundPlace {
+  address: string;
+  stage: string;
+}
+
+/** What is found for a text that somebody types to go somewhere. */
+export interface Search {
+  text: string;
+  places: FoundPlace[];
+  n_more: number;
+}
+
 /** All that is shown at one place. */
 export interface Place {
   lang: string;
@@ -238,12 +250,13 @@ export interface Scene extends Place {
   ahead: Partial<Record<Move, Changes>>;
   seq: number;
   compared: string;
+  search: Search | null;
   words: Record<string, string>;
 }
 
 export interface OnMove {
   type: "move";
-  move: "over" | "back" | "into" | "out" | "first" | "last" | "next_stage" | "previous_stage";
+  move: "over" | "back" | "into" | "out" | "first" | "last" | "next_stage" | "previous_stage" | "next_block" | "previous_block";
   times: number;
   play?: boolean;
 }
@@ -307,8 +320,18 @@ export interface OnTarget {
   target: string;
 }
 
+export interface OnSearch {
+  type: "search";
+  text: string | null;
+}
+
+export interface OnGo {
+  type: "go";
+  address: string;
+}
+
 export interface OnButton {
   type: "run" | "reset" | "compare_off" | "present";
 }
 
-export type Event = OnPin | OnUnpin | OnHead | OnHeadOff | OnWindow | OnMove | OnGrain | OnIndex | OnCall | OnStop | OnFocus | OnCell | OnEdit | OnGradient | OnToken | OnTemperature | OnTarget | OnButton;
+export type Event = OnPin | OnUnpin | OnHead | OnHeadOff | OnWindow | OnMove | OnGrain | OnIndex | OnCall | OnStop | OnFocus | OnCell | OnEdit | OnGradient | OnToken | OnTemperature | OnTarget | OnSearch | OnGo | OnButton;

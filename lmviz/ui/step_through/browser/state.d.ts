@@ -3,7 +3,8 @@
 import type { TensorPage } from "../../browser/client.d.ts";
 import type { Event, Move, Scene } from "./scene.d.ts";
 
-export type Section = "map" | "tokens" | "source" | "picture" | "words" | "watch" | "inspect" | "strip" | "bar";
+export type Section =
+  "map" | "tokens" | "source" | "picture" | "words" | "watch" | "inspect" | "strip" | "bar" | "search";
 
 export interface State extends TensorPage {
   data: Scene;
