@@ -50,6 +50,29 @@ def test_all_stages_of_names_are_walked_with_the_keyboard(visit: Visit) -> None:
     assert title(page) == seen[1]
 
 
+def test_a_few_letters_lead_anywhere_and_a_key_to_the_next_block(visit: Visit) -> None:
+    page = visit(model="names", step="blocks.0.attn.pattern")
+    press(page, "Control+k")
+    field = page.locator(".search input")
+    expect(field).to_be_focused()
+    field.press_sequentially("attn.q")
+    expect(page.locator(".search [role=option]")).to_have_count(3)
+    field.press("ArrowDown")
+    field.press("Enter")
+    expect(page.locator(".search")).to_be_hidden()
+    assert title(page).endswith("block 1")
+    press(page, "b")
+    assert title(page).endswith("block 2")
+    press(page, "Shift+B")
+    press(page, "Shift+B")
+    assert title(page).endswith("block 0")
+    press(page, "Control+k")
+    field.press_sequentially("no such step")
+    expect(page.locator(".search p")).to_have_text("Nothing is called so.")
+    field.press("Escape")
+    expect(page.locator(".search")).to_be_hidden()
+
+
 def test_into_and_out_lead_to_finer_and_coarser_places(visit: Visit) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.masked")
     press(page, "ArrowDown")
