@@ -55,7 +55,7 @@ def test_a_few_letters_lead_anywhere_and_a_key_to_the_next_block(visit: Visit) -
     press(page, "Control+k")
     field = page.locator(".search input")
     expect(field).to_be_focused()
-    field.press_sequentially("attn.q")
+    field.press_sequentially("attn.pattern")
     expect(page.locator(".search [role=option]")).to_have_count(3)
     field.press("ArrowDown")
     field.press("Enter")
