@@ -36,7 +36,10 @@ def opens(services: Services) -> Callable[[Reference], bool]:
 
 
 def notice(services: Services, t: Translator, model: Reference) -> None:
-    """What became of a model that did not open, and a download that is offered or goes on."""
+    """What became of a model that did not open, and a download that is offered or goes on.
+
+    Where a link asks for a model that is not here, the page ends with the offer.
+    """
     if error := state.take(_REFUSED, None):
         st.error(f"{t.error(error)} {t('model.accepted')}")
     wanted = state.remember(_WANTED, None)
@@ -48,6 +51,8 @@ def notice(services: Services, t: Translator, model: Reference) -> None:
             _offer(services, t, wanted, download)
         else:
             st.fragment(_progress, run_every=LOOK_SECONDS)(t, download)
+        if wanted == model:
+            st.stop()  # there is nothing else to show
 
 
 def _is_there(services: Services, model: Reference) -> bool:
