@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ import torch
 
 from lmviz.errors import UserError
 from lmviz.model.architectures import ARCHITECTURES
-from lmviz.model.files import read_json_object, write_whole
+from lmviz.model.files import ordinary_file, read_bytes, read_json_object, write_whole
 from lmviz.model.pickled import weights_in
-from lmviz.model.tokenizer import Tokenizer
+from lmviz.model.tokenizer import LARGEST_FILE, Tokenizer
 from lmviz.model.weights import SINGLE_FILE, tensors_as_file
 
 ACTIVATIONS = ("gelu", "gelu_tanh")  # exact, or by tanh
@@ -72,10 +71,9 @@ def write(conversion: Conversion, folder: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     """The file's dictionary. Only tensors and plain values are unpickled: torch refuses all that could run."""
-    if not os.path.isfile(path):
-        raise UserError("There is no file {file}.", file=path)
+    real = ordinary_file(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(real, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
             "{file} holds more than tensors and plain values, which could run any code when it is opened: save "
@@ -107,4 +105,4 @@ def _texts_beside(folder: Path) -> dict[str, bytes]:
         "generation_config.json",
         "README.md",
     )
-    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+    return {name: read_bytes(folder / name, LARGEST_FILE) for name in names if (folder / name).is_file()}

@@ -10,8 +10,6 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, Page, expect
 
 from lmviz.debug.bugs.catalogue import BUGS
-from lmviz.debug.game import puzzle
-from lmviz.registry.kinds import read_reference
 from lmviz.services.services import Services
 from tests.browser.conftest import idle
 from tests.words import ENGLISH
@@ -51,10 +49,7 @@ def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Brows
 
 
 def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
-    services = Services()
-    one = puzzle(
-        3, 1, {name: services.models.checkpoint(read_reference(name)) for name in services.models.sample_names()}
-    )
+    one = Services().game.puzzle(3, 1)
     with opened(browser, server, section="game", seed="3") as page:
         page.get_by_role("link", name=ENGLISH("game.open")).click()
         expect(page.locator(".lm[data-step]")).to_be_visible(timeout=LONG)

@@ -14,7 +14,7 @@ from lmviz.debug.doctor import CHECKS
 from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.exercises.pitfalls import ASKED
 from lmviz.debug.exercises.stages import questions
-from lmviz.debug.game import LEVELS, puzzle
+from lmviz.debug.game import LEVELS
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Request
@@ -291,10 +291,7 @@ def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open, puz
 
 
 def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
-    services = Services()
-    one = puzzle(
-        5, 2, {name: services.models.checkpoint(read_reference(name)) for name in services.models.sample_names()}
-    )
+    one = Services().game.puzzle(5, 2)
     app = open_on("debugging", section="game", level="2", seed="5")
     app.button(key="game.ask").click().run()
     assert ENGLISH("game.probes", n=3) in words(app)

@@ -16,7 +16,13 @@ from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
 from tests.conftest import SAMPLES
 
-PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
+PROMPTS = {
+    "small-ever": "Clem",
+    "pokemon": ".pik",
+    "simple-llm": "The cat sits on",
+    "names": ".mar",
+    "names-llama": ".mar",
+}
 
 
 @cache

@@ -23,7 +23,13 @@ from tests.conftest import SAMPLES
 from tests.words import ENGLISH
 from tests.written import holds, number, plain
 
-PROMPTS = {"small-ever": "Clem", "pokemon": ".pik", "simple-llm": "The cat sits on", "names": ".mar"}
+PROMPTS = {
+    "small-ever": "Clem",
+    "pokemon": ".pik",
+    "simple-llm": "The cat sits on",
+    "names": ".mar",
+    "names-llama": ".mar",
+}
 
 
 @cache

@@ -225,6 +225,8 @@ OWN = {  # files that come with lmviz or that it wrote itself
     "lmviz/debug/bugs/source.py",
     "lmviz/tokens/gpt2.py",
     "lmviz/debug/memory/__main__.py",
+    "lmviz/trace/opened.py",
+    "lmviz/attach/child.py",  # its own ends of pipes
     *(f"lmviz/train/{name}" for name in ("store/files.py", "store/liveness.py", "work/trainer_pool.py")),
 }
 OPENING = {"open", "read_text", "read_bytes", "readlines", "fdopen"}
@@ -241,6 +243,7 @@ def test_there_is_no_other_door() -> None:
             if isinstance(node, ast.Call):
                 called = node.func
                 is_method = isinstance(called, ast.Attribute) and called.attr in OPENING
+                is_method = is_method and ast.unparse(called.value) != "webbrowser"
                 if is_method or (isinstance(called, ast.Name) and called.id == "open"):
                     found.add(f"{name}: {ast.unparse(node)}")
     assert not found

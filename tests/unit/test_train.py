@@ -301,7 +301,7 @@ def test_a_new_model_is_drawn_by_the_seed_alone() -> None:
         ("= 0.25", "= 0.999", "two tokens or more"),
         ("d_model = 4", "d_model = 4.5", r"d_model in \[model\] must be of type int"),
         ("n_heads = 1", "n_heads = 3", "multiple of n_heads"),
-        ('"mini_llm"', '"rnn"', "architecture must be one of gpt2, mini_llm; got 'rnn'"),
+        ('"mini_llm"', '"rnn"', "architecture must be one of gpt2, llama, mini_llm; got 'rnn'"),
         ('"characters"', '"letters"', "kind must be one of characters, words, bpe; got 'letters'"),
         ('"characters"', '"characters"\nalphabet = ".ab"', "has no token for 'c'"),
         ("texts = [", 'file = "names.txt"\ntexts = [', "either texts or a file"),
