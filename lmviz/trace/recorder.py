@@ -44,7 +44,8 @@ def record(
     Args:
         edits: for an address, a function from the tensor that was made there to one of the same shape that takes its
             place for the rest of the run. The path of a weight ("blocks.0.attn.w_q.weight") and the name of an input
-            are addresses too. The model is run once more, before, to find them.
+            are addresses too; "x#0" is the input where the model makes an x of its own. The model is run once more,
+            before, to find them.
         backward: from the model's output to a scalar loss; every recorded value that it depends on then has `.grad`.
             The loss's own steps come last, under "loss". The model's own `.grad` fields are left alone.
         budget: bytes of activations to keep, and as many again for the inputs of module calls. What was not kept is

@@ -57,6 +57,14 @@ def test_every_sampled_cell_is_worked_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HABITS)
+def test_an_address_names_the_tensor_that_was_read(name: str) -> None:
+    _, trace = attached(name)
+    for value in (value for step in trace for value in (*step.inputs, *step.outputs) if value.address):
+        assert trace.value(value.address) is value
+        assert value.role == "activation" or value.address not in trace
+
+
+@pytest.mark.parametrize("name", HABITS)
 def test_every_place_of_it_is_drawn_also_from_a_file(name: str, tmp_path: Path) -> None:
     example, trace = attached(name)
     save(trace, tmp_path / "it", facts_of(example, trace))

@@ -138,6 +138,19 @@ def test_an_input_is_edited_by_its_name(model: GPT2) -> None:
     assert trace.inputs[0].array.tolist() == other.tolist()
 
 
+def test_an_input_whose_name_is_given_again_is_edited_as_the_one_before_the_first() -> None:
+    class Again(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x + 1
+            x = y * 10
+            return x + y
+
+    plain = record(Again(), X)
+    assert [value.address for value in plain.inputs] == ["x#0"] and plain["x"].op == "mul"
+    assert record(Again(), X, edits={"x#0": zero}).output.tolist() == [[11.0] * 3] * 2
+    assert record(Again(), X, edits={"x": zero}).output.tolist() == (X + 1).tolist()
+
+
 def test_several_edits_at_once_all_hold(model: GPT2) -> None:
     edits = {"blocks.0.x_mid": zero, "blocks.1.x_mid": zero, "unembed.weight": lambda w: w * 0 + 1}
     trace = record(model, IDS, edits=edits)

@@ -77,6 +77,7 @@ def _contents(segments: tuple[Segment, ...]) -> Contents:
         builder = _Builder(Reader(segment._replayer() for segment in segments))
         for segment in segments:
             builder.model_index.add(segment.model, segment.prefix, segment.substitutes)
+        builder.naming.reserve(builder.model_index.weights.values())
         for segment in segments:
             builder.add(segment)
         return builder.contents(segments)
@@ -104,9 +105,21 @@ class _Builder:
         named = named_tensors(segment.model, segment.args, segment.kwargs)
         given = {name: segment.substitutes.get(id(tensor), tensor) for name, tensor in named.items()}
         self.input_names = {id(tensor): (name, join(segment.prefix, name)) for name, tensor in given.items()}
+        self._reserve_inputs(segment, entries)
         for entry in entries:
             self._add_step(entry, segment.prefix if entry.fused is None else entry.fused.address)
         self._note_modules(segment, entries)
+
+    def _reserve_inputs(self, segment: Segment, entries: list[Entry]) -> None:
+        """An address stands for one tensor: what is given is called otherwise than what is made of it."""
+        if not self.input_names:
+            return
+        taken = self.naming.given_away(entries, segment.prefix)
+        taken.update(self.model_index.path_of(call.module, segment.prefix) for call in segment.recorder.calls)
+        self.input_names = {
+            identity: (name, self.naming.given(address, address in taken))
+            for identity, (name, address) in self.input_names.items()
+        }
 
     def _add_step(self, entry: Entry, prefix: str) -> None:
         raw, operands, fused = entry.raw, entry.operands, entry.fused

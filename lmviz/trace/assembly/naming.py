@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from lmviz.trace.assembly.entries import Entry, expressions_for
 from lmviz.trace.assembly.places import Expression
@@ -11,7 +12,11 @@ from lmviz.trace.step import Value
 
 
 class Naming:
-    """Gives out addresses. What passes an address for the second time has it with "#2"."""
+    """Gives out addresses, each to one tensor. What passes an address for the second time has it with "#2".
+
+    A weight always has its path. An input has its name; "x#0" where the model gives that name to something of its own,
+    as `x = self.embed(x)` does.
+    """
 
     def __init__(self, model_index: ModelIndex) -> None:
         self._model_index = model_index
@@ -21,6 +26,26 @@ class Naming:
     def unique(self, address: str) -> str:
         self._used[address] += 1
         return address if self._used[address] == 1 else f"{address}#{self._used[address]}"
+
+    def reserve(self, addresses: Iterable[str]) -> None:
+        """What has these addresses was there before the first step."""
+        for address in addresses:
+            self._used[address] = max(self._used[address], 1)
+
+    def given(self, address: str, is_taken: bool) -> str:
+        """The address of an input; whether results have or will have its name, too."""
+        return self.unique(f"{address}#0" if is_taken or self._used[address] else address)
+
+    def given_away(self, entries: Iterable[Entry], prefix: str) -> set[str]:
+        """The addresses that results will have or be found under, before they are numbered."""
+        found: set[str] = set()
+        for entry in entries:
+            if entry.fused is None:
+                found.add(self._base(entry, self._names(entry), prefix))
+                for expression in expressions_for(entry):
+                    home = self._home(expression, prefix)
+                    found.update(join(home, name) for name in expression.site.names)
+        return found
 
     def outputs(self, entry: Entry, prefix: str) -> list[tuple[str, str]]:
         """The name and the address of each thing that a call made; the call's own address is set on the way."""
@@ -34,7 +59,7 @@ class Naming:
             return [(own[0], entry.address), *((name, self.unique(join(home, name))) for name in own[1:])]
         name = base.rpartition(".")[2]
         if len(made) > 1:
-            return [(f"{name}.{i}", f"{entry.address}.{i}") for i in range(len(made))]
+            return [(f"{name}.{i}", self.unique(f"{entry.address}.{i}")) for i in range(len(made))]
         return [(name, entry.address)]
 
     def overwritten(self, old: Value | None) -> tuple[str, str]:

@@ -28,27 +28,39 @@ class Targets:
 
 
 def targets_of(edits: Mapping[str, Edit], segment: Segment, earlier: tuple[Segment, ...]) -> Targets:
-    """Find what each edit replaces; for steps, the model is run once to see which step has the address."""
-    own = _own_tensors(segment)
-    tensors = {id(own[name]): edited(edit, own[name]) for name, edit in edits.items() if name in own}
-    wanted = {name: edit for name, edit in edits.items() if name not in own}
+    """Find what each edit replaces; the model is run once to see what has the address, unless it is a weight's."""
+    weights, inputs = _weights_of(segment), _inputs_of(segment)
+    tensors = {id(weights[name]): edited(edit, weights[name]) for name, edit in edits.items() if name in weights}
+    wanted = {name: edit for name, edit in edits.items() if name not in weights}
     if not wanted:
         return Targets({}, tensors)
     first_run = Recorder(budget=0, seed=segment.recorder.seed, substitutes=tensors, **after(earlier))
     first_run.run(segment.run)
     plan = build((*earlier, segment.with_recorder(first_run)))
-    steps = {_place(plan, address, first_run.first): edit for address, edit in wanted.items()}
+    given = {name: inputs[name.removesuffix("#0")] for name in wanted if _is_input(name, inputs, plan)}
+    steps = {_place(plan, name, first_run.first): edit for name, edit in wanted.items() if name not in given}
     _undo(first_run)
-    return Targets(steps, tensors)
+    return Targets(steps, tensors | {id(tensor): edited(wanted[name], tensor) for name, tensor in given.items()})
 
 
-def _own_tensors(segment: Segment) -> dict[str, Tensor]:
-    """What a model is given and owns, by address."""
-    found = named_tensors(segment.model, segment.args, segment.kwargs)
-    if isinstance(segment.model, nn.Module):
-        found |= dict(segment.model.named_buffers(remove_duplicate=False))
-        found |= dict(segment.model.named_parameters(remove_duplicate=False))
+def _weights_of(segment: Segment) -> dict[str, Tensor]:
+    """What a model owns, by address."""
+    if not isinstance(segment.model, nn.Module):
+        return {}
+    found = dict(segment.model.named_buffers(remove_duplicate=False))
+    found |= dict(segment.model.named_parameters(remove_duplicate=False))
     return {join(segment.prefix, path_inside(name)): tensor for name, tensor in found.items()}
+
+
+def _inputs_of(segment: Segment) -> dict[str, Tensor]:
+    """What a model is given, by name."""
+    found = named_tensors(segment.model, segment.args, segment.kwargs)
+    return {join(segment.prefix, name): tensor for name, tensor in found.items()}
+
+
+def _is_input(address: str, inputs: Mapping[str, Tensor], plan: Trace) -> bool:
+    """Whether an address means what the model is given: its name, if nothing that the model makes has it."""
+    return address.removesuffix("#0") in inputs and (address.endswith("#0") or address not in plan)
 
 
 def _place(plan: Trace, address: str, first: int) -> Place:
