@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,12 +10,13 @@ from torch import Tensor, nn
 
 from lmviz.attach.example import Example
 from lmviz.attach.token_words import MOST_WORDS, word_of, written
-from lmviz.debug.reading import whole_logits
+from lmviz.debug.reading import last_logits, whole_logits
 from lmviz.generate.readout import NextTokenLoss, Readout
 from lmviz.registry.edits import functions_of
 from lmviz.registry.program import Asked, OwnRun
 from lmviz.stages.stage import LOSS, READOUT
 from lmviz.trace.assembly.inputs import named_tensors
+from lmviz.trace.capture.edits import Edit
 from lmviz.trace.capture.handles import tensors_in
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
@@ -35,23 +37,36 @@ def traced(example: Example, asked: Asked) -> Trace:
     backward: Any = example.loss
     if backward is None and asked.gradients and next_tokens is not None:
         backward = lambda output: next_tokens(_need(logits_in(output, ids)))  # noqa: E731
-    with torch.enable_grad() if backward is not None else torch.no_grad():
-        trace = record(
-            example.model, *example.args, edits=changes, backward=backward, device=example.device, **example.kwargs
-        )
-    logits = None if trace.failure is not None else logits_in(trace.output, ids)
+    trace = _recorded(example, changes, backward)
+    if trace.failure is not None and isinstance(trace.failure.exception, _NoLogits):
+        backward, trace = None, _recorded(example, changes, None)
+    if trace.failure is not None:
+        return trace
+    whole = logits_in(trace.output, ids)
+    logits = whole if whole is not None else _last_logits_in(trace.output, ids, example.model)
     if logits is None:
         return trace
     with torch.no_grad():
         trace = record(Readout(asked.temperature), logits, follows=trace, prefix=READOUT)
-        if next_tokens is not None and backward is None:
+        if next_tokens is not None and backward is None and whole is not None:
             trace = record(next_tokens, logits, follows=trace, prefix=LOSS)
     return trace
 
 
+def _recorded(example: Example, changes: Mapping[str, Edit], backward: Any) -> Trace:
+    with torch.enable_grad() if backward is not None else torch.no_grad():
+        return record(
+            example.model, *example.args, edits=changes, backward=backward, device=example.device, **example.kwargs
+        )
+
+
+class _NoLogits(Exception):
+    """What a model gives has no logits of all positions in it, so there is no loss to begin at."""
+
+
 def _need(logits: Tensor | None) -> Tensor:
     if logits is None:
-        raise ValueError("the model gives no logits [batch, pos, d_vocab], so there is no loss: give one")
+        raise _NoLogits
     return logits
 
 
@@ -80,9 +95,27 @@ def logits_in(output: Any, ids: Tensor | None) -> Tensor | None:
     return None
 
 
+def _last_logits_in(output: Any, ids: Tensor | None, model: Any) -> Tensor | None:
+    """The logits of the last position alone, [batch, d_vocab] or [batch, 1, d_vocab]; None if there are none.
+
+    A vector for each text may be anything: it must be as wide as the vocabulary that the model embeds.
+    """
+    if ids is None or not isinstance(model, nn.Module):
+        return None
+    for width in {part.num_embeddings for part in model.modules() if isinstance(part, nn.Embedding)}:
+        for one in _tensors_in(output) if width > int(ids.max()) else ():
+            if one.shape[-1] == width and last_logits(one, len(ids), width) is not None:
+                return one
+    return None
+
+
 def _widest_first(output: Any) -> list[Tensor]:
+    return [one for one in _tensors_in(output) if one.ndim == 3]
+
+
+def _tensors_in(output: Any) -> list[Tensor]:
     found = tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output)
-    return [one for one in found if one.is_floating_point() and one.ndim == 3]
+    return [one for one in found if one.is_floating_point() and one.ndim]
 
 
 def facts_of(example: Example, trace: Trace) -> dict[str, Any]:

@@ -97,6 +97,20 @@ class Recording:
             return self.source.n_parameters
         return sum(parameter.numel() for parameter in self.source.model.parameters())
 
+    @cached_property
+    def reads_out_last(self) -> bool:
+        """Whether the model has given logits for the last position only."""
+        probs = self.trace.value(f"{READOUT}.probs")
+        return probs is not None and (len(probs.shape) == 2 or probs.shape[1] < len(self.tokens))
+
+    def read_out_at(self, pos: int) -> int:
+        """The position whose next token is told where `pos` is followed: that one, if the model tells it."""
+        return len(self.tokens) - 1 if self.reads_out_last else pos
+
+    def place_of(self, value: Value, pos: int) -> Cell:
+        """Where a tensor of logits or probabilities, [batch, pos, d_vocab] or [batch, d_vocab], has a position's."""
+        return (self.row, *(min(pos, n - 1) for n in value.shape[1:-1]))
+
     def token(self, pos: int) -> str:
         return self.tokens.pieces[pos]
 

@@ -61,6 +61,52 @@ def test_every_stage_of_it_is_drawn_with_its_own_words(open_page: Open, program:
     assert bars["rows"][0]["text"] in "abcdefghijkl" and bars["target"] is None and not bars["last"]
 
 
+class LastOnly(nn.Module):
+    """A model that, as many do without targets, gives the logits of the last position only."""
+
+    def __init__(self, as_row: bool) -> None:
+        super().__init__()
+        self.as_row = as_row
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(12, 8)
+        self.head = nn.Linear(8, 12)
+
+    def forward(self, ids: Tensor, targets: Tensor | None = None) -> tuple[Tensor, None]:
+        x = self.embed(ids).cumsum(1)
+        logits = self.head(x[:, -1] if self.as_row else x[:, [-1], :])
+        return logits, None
+
+
+@pytest.mark.parametrize("as_row", [True, False])
+@pytest.mark.parametrize("focus", ["0", "3"])
+def test_a_model_that_tells_the_last_position_only_has_its_probabilities(
+    open_page: Open, program: MemoryProgram, as_row: bool, focus: str
+) -> None:
+    model, ids = LastOnly(as_row), torch.tensor([[5, 6, 7, 8], [1, 2, 3, 4]])
+    program.add(live(example_of(model, ids, "abcdefghijkl")))
+    shares = model(ids)[0].detach().reshape(2, 12).softmax(-1)[0].numpy()
+    best = "abcdefghijkl"[shares.argmax()]
+    for grad in ("", "true"):
+        app = open_page(model="attached/tiny", step="probabilities", focus=focus, grad=grad)
+        said = scene(app)["say"]["text"]
+        assert not errors(app)
+    found = scene(open_page(model="attached/tiny", step="probabilities", focus=focus))
+    assert found["picture"]["rows"][0]["text"] == best
+    assert found["picture"]["rows"][0]["p"] == pytest.approx(shares.max(), rel=1e-5)
+    said = found["say"]["text"]
+    assert f"After ‹i› the model finds ‹{best}›" in said and "for the last position only" in said
+    assert not any(stage["kind"] == "loss" for stage in found["map"])
+
+
+def test_a_vector_for_each_text_is_not_taken_for_logits(open_page: Open, program: MemoryProgram) -> None:
+    class Pooled(LastOnly):
+        def forward(self, ids: Tensor, targets: Tensor | None = None) -> Any:
+            return self.embed(ids).mean(1).repeat(1, 2)
+
+    program.add(example(Pooled(True)))
+    assert not any(stage["kind"] == "probabilities" for stage in scene(open_page(model="attached/tiny"))["map"])
+
+
 def test_its_own_loss_is_not_explained_as_another(open_page: Open, program: MemoryProgram) -> None:
     program.add(example(Tiny(), loss=lambda logits: logits.pow(2).mean()))
     say = scene(open_page(model="attached/tiny", step="loss"))["say"]

@@ -59,7 +59,7 @@ class Facts:
             if self._grad() is None:
                 return "stage.no_gradient.say"
             return "stage.gradient.say.head" if "head" in self.steps[-1].outputs[0].axes[:-2] else "stage.gradient.say"
-        if self.steps and np.isnan(self.row(self.steps[-1].outputs[0])).any():
+        if self.steps and np.isnan(self._result()).any():
             return "stage.nan.say"
         if kind == "softmax" and not np.isclose(self._shares().sum(), 1, atol=1e-3):
             return "stage.softmax.say.by_hand"
@@ -93,6 +93,8 @@ class Facts:
         """Further sentences, where they are true."""
         if self.view.grad or self.key in ("stage.nan.say", "stage.stopped.say"):
             return []
+        if self.stage.kind in ("logits", "probabilities") and self.run.reads_out_last:
+            return ["stage.last_only"]
         if self.stage.kind == "loss" and self.run.request.temperature != 1:
             return ["stage.loss.temperature"]
         if self.stage.kind == "scores" and np.isneginf(self.steps[-1].outputs[0].array).any():
@@ -133,12 +135,25 @@ class Facts:
     def row(self, value: Value) -> Array:
         """The focus token's row of a tensor, [...], at the chosen head."""
         array = value.array
+        if not array.size:
+            return np.zeros(0)
         text = array[min(self.run.row, len(array) - 1)] if array.ndim >= 3 else array
         if array.ndim >= 4:
             return np.asarray(text[min(self.view.head, array.shape[1] - 1), min(self.pos, array.shape[2] - 1)])
         if array.ndim == 3:
             return np.asarray(text[min(self.pos, array.shape[1] - 1)])
         return np.asarray(array[min(self.pos, array.shape[0] - 1)]) if array.ndim == 2 else array
+
+    def _result(self) -> Array:
+        """That row of what the stage has made; for logits and probabilities, the row of the position that is told."""
+        value = self.steps[-1].outputs[0]
+        if self.stage.kind in ("logits", "probabilities") and self.run.reads_out_last:
+            return np.asarray(value.array[self.run.place_of(value, self.pos)])
+        return self.row(value)
+
+    def _told(self) -> Details:
+        """The token after which logits and probabilities are told."""
+        return {"token": visible(self.run.token(self.run.read_out_at(self.pos)))}
 
     # -- by kind -----------------------------------------------------------------------------------------------------
 
@@ -246,14 +261,15 @@ class Facts:
         return {"active": self.integer(int((row > 0).sum())), "function": activation.op if activation else ""}
 
     def logits(self) -> Details:
-        row = self.row(self.steps[-1].outputs[0])
+        row = self._result()
         best = int(np.nan_to_num(row, nan=-np.inf).argmax())
-        return {"best": visible(self.run.piece(best)), "score": self.number(row[best])}
+        return {**self._told(), "best": visible(self.run.piece(best)), "score": self.number(row[best])}
 
     def probabilities(self) -> Details:
-        row = self.row(self.steps[-1].outputs[0])
+        row = self._result()
         best = int(np.nan_to_num(row).argmax())
         return {
+            **self._told(),
             "best": visible(self.run.piece(best)),
             "share": self.percent(row[best]),
             "temperature": self.number(self.run.request.temperature),

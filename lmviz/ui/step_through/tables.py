@@ -38,23 +38,25 @@ def tokens(run: Recording, other: Recording | None = None) -> TokenSheet:
 
 
 def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> NextTokens:
-    """The most likely next tokens after the focus token, with the arithmetic's columns: logit, scaled, probability; and
+    """The most likely next tokens after the focus token, or after the last where the model tells no other, with the arithmetic's columns: logit, scaled, probability; and
     the probability in the run that this one is compared with."""
     steps = {step.outputs[0].name: step for step in run.trace[stage.first : stage.last + 1]}
     probs, scaled = steps["probs"].outputs[0], steps["scaled"].outputs[0]
     logits = steps["scaled"].inputs[0]
-    row = probs.array[run.row, pos].astype(np.float64)
+    pos = run.read_out_at(pos)
+    at = run.place_of(probs, pos)
+    row = probs.array[at].astype(np.float64)
     theirs = _other_row(run, other, probs.address, pos)
     order = np.argsort(-np.nan_to_num(row), kind="stable")[:BARS]
     rows: list[NextToken] = [
         {
             "text": visible(run.piece(int(i))),
             "id": int(i),
-            "logit": plain(logits.array[run.row, pos, i]),
-            "scaled": plain(scaled.array[run.row, pos, i]),
+            "logit": plain(logits.array[(*at, i)]),
+            "scaled": plain(scaled.array[(*at, i)]),
             "p": plain(row[i]),
             "b": None if theirs is None else plain(theirs[i]),
-            "cells": [(v.address, [run.row, pos, int(i)]) for v in (logits, scaled, probs)],
+            "cells": [(v.address, [*at, int(i)]) for v in (logits, scaled, probs)],
             "target": int(i) == (run.tokens.ids[pos + 1] if pos + 1 < len(run.tokens) else run.target_id),
         }
         for i in order
@@ -77,8 +79,10 @@ def _other_row(run: Recording, other: Recording | None, address: str, pos: int) 
     value = other.trace.value(address) if other is not None else None
     if value is None or other is None or other.config.d_vocab != run.config.d_vocab:
         return None
-    last = pos == len(run.tokens) - 1
-    found: Array | None = value.array[other.row, -1 if last else pos] if last or pos < value.shape[1] else None
+    there = len(other.tokens) - 1 if pos == len(run.tokens) - 1 else pos
+    if there >= len(other.tokens) or other.read_out_at(there) != there:
+        return None
+    found: Array = value.array[other.place_of(value, there)]
     return found
 
 
