@@ -30,11 +30,16 @@ class Slice:
 
 
 def matrix(array: Array, lead: Cell) -> Array:
-    """The last two axes of an array, [rows, cols], at an index on the others; fewer axes make a single row."""
+    """The last two axes of an array, [rows, cols], at an index on the others; fewer axes make a single row.
+
+    Of an array without a cell: a slice without one.
+    """
     if array.ndim == 0:
         return array.reshape(1, 1)
     if array.ndim == 1:
         return array.reshape(1, -1)
+    if 0 in array.shape[:-2]:
+        return np.zeros((0, array.shape[-1]), dtype=array.dtype)
     found: Array = array[lead] if lead else array
     return found
 
@@ -47,7 +52,7 @@ def lead_of(shape: Sequence[int], axes: Sequence[str], head: int, row: int = 0, 
 
     def place(name: str, size: int) -> int:
         key_head = head * size // n_heads if n_heads else 0
-        return min({"head": head, "kv_head": key_head, "batch": row}.get(name, 0), size - 1)
+        return max(0, min({"head": head, "kv_head": key_head, "batch": row}.get(name, 0), size - 1))
 
     return tuple(place(name, size) for size, name in zip(shape[:-2], axes[:-2], strict=True))
 

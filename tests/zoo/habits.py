@@ -178,6 +178,43 @@ class Counting(nn.Module):
         return mean
 
 
+class NamesAgain(nn.Module):
+    """Its input, a weight and a buffer have their names taken by what is made of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((4,), 2.0))
+        self.heads = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+        self.register_buffer("count", torch.zeros(4))
+
+    def forward(self, x, heads):
+        y = x * heads
+        x = y + 1
+        weight = self.weight.exp()
+        self.count += 1
+        heads = (x * weight + self.count).chunk(2, dim=-1)
+        heads = [part(head) for part, head in zip(self.heads, heads)]
+        x.add_(1)
+        return torch.cat(heads, dim=-1) * x * weight
+
+
+class GrowingCache(nn.Module):
+    """A cache of keys that is empty at first."""
+
+    def __init__(self):
+        super().__init__()
+        self.key = nn.Linear(4, 4)
+
+    def forward(self, x):
+        cache = torch.zeros(1, 2, 0, 2)
+        nothing = torch.empty(0)
+        k = self.key(x).view(1, 3, 2, 2).transpose(1, 2)
+        cache = torch.cat([cache, k], dim=2)
+        none = cache[:, :0]
+        scores = cache @ cache.mT
+        return torch.cat([none, scores.softmax(-1) @ cache], dim=1), nothing
+
+
 ROWS = lambda: (torch.linspace(-1, 1, 12).reshape(3, 4),)
 LM = ("embeddings", "probabilities")
 HABITS: dict[str, Habit] = {
@@ -214,4 +251,6 @@ HABITS: dict[str, Habit] = {
     "dicts": Habit(OfDicts, lambda: ({"x": ROWS()[0]},), ("hidden",)),
     "in place": Habit(InPlace, ROWS, ("x",)),
     "state of its own": Habit(Counting, ROWS),
+    "names given again": Habit(NamesAgain, lambda: (*ROWS(), torch.ones(3, 4)), ("x", "x#2", "weight#2")),
+    "a cache that is empty at first": Habit(GrowingCache, ROWS, ("cache", "cache#2"), stages=("scores", "softmax")),
 }

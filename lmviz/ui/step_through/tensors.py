@@ -169,7 +169,7 @@ def _window(
         row, col = ((0, *view.cell[1])[-2:])[0], view.cell[1][-1]
     if value.address in windows:
         row, col = windows[value.address]
-        return Slice(lead, min(row, rows - 1), min(col, cols - 1))
+        return Slice(lead, max(0, min(row, rows - 1)), max(0, min(col, cols - 1)))
     return Slice(lead, window_start(min(row, rows - 1), rows), window_start(min(col, cols - 1), cols))
 
 
