@@ -45,7 +45,7 @@ def of_transformers(kind: str, **settings: object) -> Any:
     transformers.logging.disable_progress_bar()
     torch.manual_seed(0)
     ends = {"bos_token_id": None, "eos_token_id": None}
-    config = AutoConfig.for_model(kind, **{**ends, **KINDS[kind], **settings})
+    config = AutoConfig.for_model(kind, **{**ends, **KINDS.get(kind, SIZES), **settings})
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for parameter in model.parameters():

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.logits import logits_of
 from lmviz.model.tokenizer import Tokenizer, Tokens
 
 
@@ -47,10 +48,10 @@ def next_logits(checkpoint: Checkpoint, rows: Sequence[Sequence[int]]) -> Tensor
         rows: ids, all rows of one length; what does not fit into the context is not read.
 
     Raises:
-        UserError: the model's numbers are broken, so that nothing can be drawn from them.
+        UserError: the model raises, or its numbers are broken, so that nothing can be drawn from them.
     """
     with _evaluating(checkpoint.model) as model, torch.no_grad():
-        logits: Tensor = model(torch.tensor([read_by(checkpoint, ids) for ids in rows]))[:, -1].float()
+        logits = logits_of(model, torch.tensor([read_by(checkpoint, ids) for ids in rows]))[:, -1].float()
     n_broken = int((logits.isnan() | (logits == torch.inf)).sum())
     if n_broken or bool((logits == -torch.inf).all(-1).any()):
         raise UserError(

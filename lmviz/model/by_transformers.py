@@ -94,7 +94,7 @@ def build(
 
 def _kind_of(config_json: Mapping[str, Any]) -> tuple[Any, Any]:
     """The class of a model, and its config."""
-    settings = dict(config_json)
+    settings = {name: _with_infinities(value) for name, value in config_json.items()}
     if "quantization_config" in settings:
         raise UserError(
             "config.json says that the weights are quantised, and a folder is opened from weights that are not: "
@@ -113,6 +113,16 @@ def _kind_of(config_json: Mapping[str, Any]) -> tuple[Any, Any]:
     if type(config) not in KINDS:
         raise UserError("{model_type!r} in config.json is no causal language model.", model_type=model_type)
     return KINDS[type(config)], config
+
+
+def _with_infinities(value: Any) -> Any:
+    """What the library writes in JSON for the numbers that JSON lacks, {"__float__": "Infinity"}, as these numbers."""
+    if isinstance(value, Mapping):
+        name = value.get("__float__") if len(value) == 1 else None
+        if name in ("Infinity", "-Infinity", "NaN"):
+            return float(name)
+        return {key: _with_infinities(one) for key, one in value.items()}
+    return [_with_infinities(one) for one in value] if isinstance(value, list) else value
 
 
 def _sizes(config: Any, n_tensors: int) -> TransformersConfig:

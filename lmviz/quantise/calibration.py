@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.logits import logits_of
 from lmviz.quantise.fake import FakeQuantiseRange
 from lmviz.quantise.scheme import Scheme
 
@@ -33,13 +34,13 @@ def calibrate(checkpoint: Checkpoint, texts: list[str]) -> dict[str, Range]:
     """The range of the input of every linear layer over some texts, by the layer's name.
 
     Raises:
-        UserError: no text has a token that the model knows.
+        UserError: no text has a token that the model knows, or the model raises.
     """
     rows = [checkpoint.tokenizer.encode(text).ids[-checkpoint.config.n_ctx :] for text in texts]
     found: dict[str, Range] = {}
     with _watched(checkpoint.model, found), torch.no_grad():
         for ids in filter(None, rows):
-            checkpoint.model(torch.tensor([ids]))
+            logits_of(checkpoint.model, torch.tensor([ids]))
     if not found:
         raise UserError("A calibration text must have at least one token that the model knows.")
     return found

@@ -39,6 +39,15 @@ def test_logits_are_those_of_transformers(tmp_path: Path, kind: str) -> None:
     assert (ours.config.d_vocab, ours.config.n_layers, ours.config.n_heads, ours.config.d_model) == (40, 2, 4, 24)
 
 
+def test_numbers_that_json_lacks_are_read_as_the_library_writes_them(tmp_path: Path) -> None:
+    save_kind("mamba2", tmp_path, state_size=8, num_heads=6, head_dim=8, n_groups=1, expand=2)
+    assert "Infinity" in (tmp_path / "config.json").read_text(encoding="utf-8")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    ids = torch.tensor([[3, 1, 4, 1, 5]])
+    with torch.no_grad():
+        torch.testing.assert_close(lmviz.load(tmp_path).model(ids), theirs(ids).logits)
+
+
 @pytest.mark.parametrize("shards", [1, 3])
 def test_weights_in_half_precision_and_in_several_files_open(tmp_path: Path, shards: int) -> None:
     model = save_kind("gpt_neox", tmp_path).bfloat16()

@@ -75,6 +75,18 @@ def test_every_page_shows_it_or_says_why_not(open_on: Open, folders: Path, link:
     assert all(any(sentence in error for sentence in known) for error in errors(app)), errors(app)
 
 
+@pytest.mark.parametrize("query", [{}, {"way": "several"}, {"way": "beam"}], ids=str)
+def test_a_model_that_raises_when_it_writes_is_told(
+    open_on: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: dict[str, str]
+) -> None:
+    """A config that the library opens, and whose model cannot run: half of the rotated pairs of an odd head."""
+    save_kind("phi", tmp_path / "odd")
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    app = open_on("generation", model=str(tmp_path / "odd"), prompt=TEXT, n="2", **query)
+    assert not app.exception
+    assert any("The model stopped with an error: RuntimeError" in error for error in errors(app)), errors(app)
+
+
 def _of(model: str, folder: str) -> str:
     """What a link asks for, of the folder instead of a sample."""
     bug, at, _ = model.partition("@")

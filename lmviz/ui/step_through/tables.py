@@ -38,8 +38,8 @@ def tokens(run: Recording, other: Recording | None = None) -> TokenSheet:
 
 
 def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> NextTokens:
-    """The most likely next tokens after the focus token, or after the last where the model tells no other, with the arithmetic's columns: logit, scaled, probability; and
-    the probability in the run that this one is compared with."""
+    """The most likely next tokens after the focus token, with the arithmetic's columns: logit, scaled, probability; and
+    the probability in the run that this one is compared with. After the last token, where the model tells no other."""
     steps = {step.outputs[0].name: step for step in run.trace[stage.first : stage.last + 1]}
     probs, scaled = steps["probs"].outputs[0], steps["scaled"].outputs[0]
     logits = steps["scaled"].inputs[0]
