@@ -9,6 +9,7 @@ PACKAGES = Path(__file__).parent.parent  # where `import lmviz` finds us, for pr
 _INSIDE = Path(__file__).parent / "bundled"
 HOME = _INSIDE if _INSIDE.is_dir() else PACKAGES
 
+SETTINGS = HOME / ".streamlit" / "config.toml"
 ENTRY = HOME / "streamlit_app.py"
 PAGES = HOME / "pages"
 SAMPLES = HOME / "sample_models"

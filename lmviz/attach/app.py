@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import socket
 import sys
 import threading
 import time
+import tomllib
 import urllib.request
 import webbrowser
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlencode
 
 from lmviz.attach.target import CodeTarget, ModelTarget, read_target
-from lmviz.bundle import ENTRY
+from lmviz.bundle import ENTRY, SETTINGS
 
 STARTING = 60.0  # seconds that a server may take to answer
 
@@ -43,7 +47,29 @@ def open_app(target: str | None, port: int, browser: bool) -> int:
 def run_server(port: int, headless: bool = True) -> None:
     """Run the app in this process until it is stopped."""
     app = runpy.run_path(str(ENTRY))["app"]
-    app.run(config={"server.port": port, "server.headless": headless})
+    app.run(config={**server_settings(), "server.port": port, "server.headless": headless})
+
+
+def server_settings() -> dict[str, Any]:
+    """The app's own settings, whatever folder it is started in: above all that it listens on this machine only.
+
+    Streamlit finds them by itself only where its command is run beside them. A variable of the environment, such as
+    STREAMLIT_SERVER_ADDRESS, goes before.
+    """
+    found = _by_dotted_name(tomllib.loads(SETTINGS.read_text(encoding="utf-8")))
+    return {name: value for name, value in found.items() if _variable(name) not in os.environ}
+
+
+def _by_dotted_name(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _by_dotted_name(value, f"{above}{name}.") if isinstance(value, dict) else {above + name: value}
+    return found
+
+
+def _variable(name: str) -> str:
+    """How Streamlit calls a setting in the environment: server.maxUploadSize is STREAMLIT_SERVER_MAX_UPLOAD_SIZE."""
+    return "STREAMLIT_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace(".", "_").upper()
 
 
 def address(port: int, **query: str) -> str:

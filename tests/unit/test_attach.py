@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from lmviz.attach.app import server_settings
 from lmviz.attach.example import Example, example_in, example_of
 from lmviz.attach.program import FileProgram
 from lmviz.attach.run import own_run
@@ -32,6 +33,20 @@ from tests.conftest import ROOT, SAMPLES
 from tests.waiting import until
 
 Attach = Callable[..., FileProgram]
+
+
+def test_the_server_listens_on_this_machine_only_wherever_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until somebody says otherwise in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("STREAMLIT_")]:
+        monkeypatch.delenv(name)
+    found = server_settings()
+    assert found["server.address"] == "localhost" and found["client.showErrorDetails"] == "none"
+    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
+    monkeypatch.setenv("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "1")
+    assert not {"server.address", "server.maxUploadSize"} & server_settings().keys()
 
 
 @pytest.fixture

@@ -110,6 +110,9 @@ def test_the_command_opens_the_app_and_a_taken_port_is_a_sentence(
             return False
 
     until(is_up)
+    with socket.socket() as elsewhere:  # another address of this machine: who listens on all has it too
+        elsewhere.settimeout(2)
+        assert elsewhere.connect_ex(("127.0.0.2", free_port)) != 0
     second = run(installed, "-m", "lmviz", "--port", str(free_port), "--no-browser")
     assert second.returncode == 1 and "is taken" in second.stderr
 
