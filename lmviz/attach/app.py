@@ -54,10 +54,19 @@ def server_settings() -> dict[str, Any]:
     """The app's own settings, whatever folder it is started in: above all that it listens on this machine only.
 
     Streamlit finds them by itself only where its command is run beside them. A variable of the environment, such as
-    STREAMLIT_SERVER_ADDRESS, goes before.
+    STREAMLIT_SERVER_ADDRESS, goes before; only Streamlit's own command reads those by itself.
     """
     found = _by_dotted_name(tomllib.loads(SETTINGS.read_text(encoding="utf-8")))
-    return {name: value for name, value in found.items() if _variable(name) not in os.environ}
+    return {name: _as(value, os.environ.get(_variable(name))) for name, value in found.items()}
+
+
+def _as(value: Any, said: str | None) -> Any:
+    """What somebody says in the place of a setting, as what the setting is."""
+    if said is None:
+        return value
+    if isinstance(value, bool):
+        return said.strip().lower() in ("1", "true", "yes", "on")
+    return int(said) if isinstance(value, int) and said.strip().isdigit() else said
 
 
 def _by_dotted_name(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -46,7 +46,9 @@ def test_the_server_listens_on_this_machine_only_wherever_it_is_started(
     assert found["server.address"] == "localhost" and found["client.showErrorDetails"] == "none"
     monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
     monkeypatch.setenv("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "1")
-    assert not {"server.address", "server.maxUploadSize"} & server_settings().keys()
+    monkeypatch.setenv("STREAMLIT_RUNNER_FAST_RERUNS", "true")
+    found = server_settings()
+    assert (found["server.address"], found["server.maxUploadSize"]) == ("0.0.0.0", 1) and found["runner.fastReruns"]
 
 
 @pytest.fixture
