@@ -40,7 +40,10 @@ def open_app(target: str | None, port: int, browser: bool) -> int:
         _allow(str(found.folder))
     if found is not None:
         threading.Thread(target=_open, args=(found, port, browser), daemon=True).start()
-    run_server(port, headless=not browser or found is not None)
+    try:
+        run_server(port, headless=not browser or found is not None)
+    except KeyboardInterrupt:  # the way in which one ends it
+        return 130
     return 0
 
 

@@ -99,6 +99,11 @@ def _example(file: str, factory: str) -> Any:
     from lmviz.attach.example import example_in, example_made
 
     name = Path(file).name if file else factory
+    if file and not Path(file).is_file():
+        raise UserError(
+            "{file} is not there any more: it was renamed or deleted. Put it back, or start lmviz with its new name.",
+            file=name,
+        )
     if file:
         module = _told(lambda: _module_of(Path(file)), file)
         return _told(lambda: example_in(vars(module), name), file)

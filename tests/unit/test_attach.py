@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from lmviz.attach.app import server_settings
+from lmviz.attach.app import free_port, open_app, server_settings
 from lmviz.attach.example import Example, example_in, example_of
 from lmviz.attach.program import FileProgram
 from lmviz.attach.run import own_run
@@ -49,6 +49,14 @@ def test_the_server_listens_on_this_machine_only_wherever_it_is_started(
     monkeypatch.setenv("STREAMLIT_RUNNER_FAST_RERUNS", "true")
     found = server_settings()
     assert (found["server.address"], found["server.maxUploadSize"]) == ("0.0.0.0", 1) and found["runner.fastReruns"]
+
+
+def test_ctrl_c_ends_the_server_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(port: int, headless: bool) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lmviz.attach.app.run_server", interrupted)
+    assert open_app(None, free_port(8600), browser=False) == 130
 
 
 @pytest.fixture
@@ -293,3 +301,14 @@ def test_a_link_names_what_is_attached_and_never_a_file(program_of: Attach, tmp_
         detach("model")
     with pytest.raises(UserError, match="attached to this server"):
         models.record(Request(reference, ""))
+
+
+def test_a_file_that_was_renamed_is_told_and_what_worked_stays(program_of: Attach) -> None:
+    program = program_of(MODEL)
+    program.run()
+    file = program.target.file
+    assert file is not None
+    file.rename(file.with_name("other.py"))
+    program.run()
+    wrong = program.wrong()
+    assert wrong is not None and str(wrong).startswith("model.py is not there any more") and program.latest == 1
