@@ -6,12 +6,14 @@ request names. What the file prints goes to the terminal, and what it reads from
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import os
 import queue
 import sys
 import threading
+import tokenize
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -117,6 +119,9 @@ def _example(file: str, factory: str) -> Any:
 def _module_of(path: Path) -> ModuleType:
     """A file as a module of its own, whose `if __name__ == "__main__":` stays closed."""
     sys.argv = [str(path)]
+    if n_above := _packages_above(path):
+        sys.path.insert(0, str(path.parents[n_above]))
+        return importlib.import_module(".".join((*path.parts[-n_above - 1 : -1], path.stem)))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path.name} is no Python file")
@@ -124,6 +129,21 @@ def _module_of(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _packages_above(path: Path) -> int:
+    """How many of the folders above a file are packages that it imports from (`from .layers import Block`); 0 if it
+    imports from none."""
+    try:
+        with tokenize.open(path) as file:
+            parts = list(ast.walk(ast.parse(file.read())))
+    except (SyntaxError, ValueError):  # which is told when it is run
+        return 0
+    levels = max((part.level for part in parts if isinstance(part, ast.ImportFrom)), default=0)
+    if not levels:
+        return 0
+    marked = next((n for n, folder in enumerate(path.parents) if not (folder / "__init__.py").is_file()), 0)
+    return min(max(levels, marked), len(path.parents) - 1)
 
 
 def _told(act: Callable[[], Any], file: str) -> Any:

@@ -312,3 +312,19 @@ def test_a_file_that_was_renamed_is_told_and_what_worked_stays(program_of: Attac
     program.run()
     wrong = program.wrong()
     assert wrong is not None and str(wrong).startswith("model.py is not there any more") and program.latest == 1
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_file_of_a_package_imports_from_it_as_it_does_at_home(tmp_path: Path, marked: bool) -> None:
+    package = tmp_path / "own" / "nets"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package) if marked else ():
+        (folder / "__init__.py").touch()
+    (package.parent / "sizes.py").write_text("D_VOCAB = 12\n", encoding="utf-8")
+    (package / "model.py").write_text("from ..sizes import D_VOCAB\n" + MODEL, encoding="utf-8")
+    program = FileProgram(read_target(str(package / "model.py")), 60.0)
+    try:
+        program.run()
+        assert program.wrong() is None and program.latest == 1
+    finally:
+        program.end()
