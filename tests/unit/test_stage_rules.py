@@ -119,7 +119,7 @@ CASES = (
     Case("dropout of the mix", phi, "model.layers.0.attn_outputs", "mlp"),
     Case("rest of a block", gpt2, "transformer.h.0.mlp.c_fc.x.view", "other"),
     Case("angles", llama, "model.rotary_emb.emb", "embeddings"),
-    Case("before the blocks", bert, "embeddings.position_ids", "other"),
+    Case("before the blocks", bert, "embeddings.position_ids#2", "other"),
     Case("product behind the blocks", gemma, "logits", "final_norm"),
     Case("rest of the logits", gemma, "logits#2", "other"),
     Case("rest of the last norm", gpt2, "transformer.hidden_states#6", "other"),
