@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lmviz.generate.cached import CachedReader
 from lmviz.generate.settings import Settings
 from lmviz.generate.token_step import TokenStep, next_token
 from lmviz.model.checkpoint import Checkpoint
@@ -67,7 +68,15 @@ def generate_all(checkpoint: Checkpoint, prompt: Sequence[int], settings: Settin
 class Writing:
     """A run that is made as far as it is looked at. Safe to use from several threads."""
 
-    def __init__(self, checkpoint: Checkpoint, prompt: Sequence[int], settings: Settings, sequence: int = 0) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        prompt: Sequence[int],
+        settings: Settings,
+        sequence: int = 0,
+        cached: CachedReader | None = None,
+    ) -> None:
+        self._cached = cached
         self._checkpoint, self._settings, self._sequence = checkpoint, settings, sequence
         self._prompt = tuple(prompt)
         self._steps: list[TokenStep] = []
@@ -85,14 +94,16 @@ class Writing:
 
     @property
     def n_bytes(self) -> int:
-        """What the steps made so far take, nearly all of it logits."""
-        return sum(step.logits.nbytes for step in self._steps)
+        """What the steps made so far take, nearly all of it logits, and what is kept for the next."""
+        kept = self._cached.n_bytes if self._cached is not None else 0
+        return kept + sum(step.logits.nbytes for step in self._steps)
 
     def _steps_up_to(self, n: int) -> tuple[TokenStep, ...]:
         with self._lock:
             while len(self._steps) < n and not _ended(self._steps, self._settings):
                 so_far = Generation(self._prompt, self._settings, tuple(self._steps), "")
-                step = next_token(self._checkpoint, so_far.ids, self._settings, len(self._steps), self._sequence)
+                index = len(self._steps)
+                step = next_token(self._checkpoint, so_far.ids, self._settings, index, self._sequence, self._cached)
                 self._steps.append(step)
             return tuple(self._steps[:n])
 

@@ -1,4 +1,4 @@
-"""What a model says about the next token, given ids; the only place of this package that runs a model."""
+"""What a model says about the next token, given ids. Here and in cached.py alone a model runs."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def prompt_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
     return prompt_tokens(tokenizer, text).ids
 
 
+def text_read_as(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """A text that the tokenizer cuts into these very ids, if there is one; else the one that they stand for.
+
+    A tokenizer may put a token of its own before every text, which then must not stand in the text too.
+    """
+    for own in (ids, ids[1:]):
+        text = tokenizer.decode(own)
+        if tokenizer.encode(text).ids == tuple(ids):
+            return text
+    return tokenizer.decode(ids)
+
+
 def read_by(checkpoint: Checkpoint, ids: Sequence[int]) -> tuple[int, ...]:
     """The end of `ids` that fits into the context: what the model reads. The rest has slid out of it."""
     return tuple(ids[-checkpoint.config.n_ctx :])
@@ -50,8 +62,17 @@ def next_logits(checkpoint: Checkpoint, rows: Sequence[Sequence[int]]) -> Tensor
     Raises:
         UserError: the model raises, or its numbers are broken, so that nothing can be drawn from them.
     """
-    with _evaluating(checkpoint.model) as model, torch.no_grad():
+    with evaluating(checkpoint.model) as model, torch.no_grad():
         logits = logits_of(model, torch.tensor([read_by(checkpoint, ids) for ids in rows]))[:, -1].float()
+    return checked(logits)
+
+
+def checked(logits: Tensor) -> Tensor:
+    """The same logits.
+
+    Raises:
+        UserError: the numbers are broken, so that nothing can be drawn from them.
+    """
     n_broken = int((logits.isnan() | (logits == torch.inf)).sum())
     if n_broken or bool((logits == -torch.inf).all(-1).any()):
         raise UserError(
@@ -63,7 +84,7 @@ def next_logits(checkpoint: Checkpoint, rows: Sequence[Sequence[int]]) -> Tensor
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[nn.Module]:
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     """The model in eval mode; if it was in training, it is again afterwards."""
     was_training = model.training
     if was_training:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lmviz.generate.cached import CachedReader, CacheUse
 from lmviz.generate.columns import Column, columns, filtered
 from lmviz.generate.draw import Draw, draw, random_number
 from lmviz.generate.reading import next_logits, read_by
@@ -28,6 +29,7 @@ class TokenStep:
     read: tuple[int, ...]  # their end, which the model read
     settings: Settings
     logits: NDArray[np.float32]  # [d_vocab]
+    cache: CacheUse | None = None  # where it was written with one
 
     @property
     def n_cut(self) -> int:
@@ -77,8 +79,18 @@ def _columns(step: TokenStep) -> tuple[Column, ...]:
 
 
 def next_token(
-    checkpoint: Checkpoint, ids: Sequence[int], settings: Settings, index: int = 0, sequence: int = 0
+    checkpoint: Checkpoint,
+    ids: Sequence[int],
+    settings: Settings,
+    index: int = 0,
+    sequence: int = 0,
+    cached: CachedReader | None = None,
 ) -> TokenStep:
-    """The step from `ids` to the token that follows them; `index` and `sequence` say which random number decides."""
-    logits = next_logits(checkpoint, [ids])[0].numpy()
-    return TokenStep(index, sequence, tuple(ids), read_by(checkpoint, ids), settings, logits)
+    """The step from `ids` to the token that follows them; `index` and `sequence` say which random number decides.
+
+    With a `cached` reader its logits count, and are compared with those of the whole text.
+    """
+    logits, use = next_logits(checkpoint, [ids])[0], None
+    if cached is not None:
+        logits, use = cached.next_logits(ids, plain=logits)
+    return TokenStep(index, sequence, tuple(ids), read_by(checkpoint, ids), settings, logits.numpy(), use)

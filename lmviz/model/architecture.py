@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_type_
 import torch
 from torch import Tensor, nn
 
+from lmviz.model.kept import ReadOn
 from lmviz.model.pickled import TrainerFile
 from lmviz.model.source_edits import Edit
 from lmviz.model.weights import Slot, StoredTensor
@@ -133,6 +134,7 @@ class Architecture(Generic[C]):
     ties: Callable[[C], Mapping[str, str]] = lambda config: {}  # a parameter -> the one that it is
     key_heads: Callable[[C], int] = lambda config: config.n_heads  # heads with a key and a value of their own
     tables: Callable[[C], tuple[Table, ...]] = lambda config: ()
+    read_on: ReadOn | None = None  # the forward pass with a KV cache
     draw_weights: Callable[[nn.Module, float], None] = normal_matrices  # before training, with this much scatter
 
     fixed: Mapping[str, object] = field(default_factory=dict)  # what stands in place of a setting that others have
