@@ -12,7 +12,7 @@ from lmviz.errors import UserError
 from lmviz.generate.reading import checked, evaluating, read_by
 from lmviz.model.architectures import record_of
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.model.kept import Kept, ReadOn
+from lmviz.model.kv_cache import KVCache, ReadOn
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ class CachedReader:
             raise UserError("A KV cache needs a model whose lesson says how to keep one; this model has none.")
         self._checkpoint, self._read_on = checkpoint, read_on
         self._ids: tuple[int, ...] = ()
-        self._kept: Kept = ()
+        self._cache: KVCache = ()
 
     @property
     def n_bytes(self) -> int:
         """What is kept."""
-        return sum(layer.k.nbytes + layer.v.nbytes for layer in self._kept)
+        return sum(layer.k.nbytes + layer.v.nbytes for layer in self._cache)
 
     def next_logits(self, ids: Sequence[int], plain: Tensor) -> tuple[Tensor, CacheUse]:
         """The logits for the token after `ids`, [d_vocab], in float32.
@@ -79,18 +79,18 @@ class CachedReader:
         read = read_by(self._checkpoint, ids)
         n_kept = len(self._ids)
         if n_kept >= len(read) or read[:n_kept] != self._ids:
-            n_kept, self._kept = 0, ()
+            n_kept, self._cache = 0, ()
         with evaluating(self._checkpoint.model) as model, torch.no_grad():
-            logits, self._kept = self._read_on(model, torch.tensor([read[n_kept:]]), self._kept)
+            logits, self._cache = self._read_on(model, torch.tensor([read[n_kept:]]), self._cache)
         self._ids = read
         found = checked(logits[:, -1].float())[0]
         difference = torch.where(found == plain, 0.0, (found - plain).abs()).max()
-        return found, CacheUse(n_kept, len(read) - n_kept, _described(self._kept), float(difference))
+        return found, CacheUse(n_kept, len(read) - n_kept, _described(self._cache), float(difference))
 
 
-def _described(kept: Kept) -> tuple[CachedTensor, ...]:
+def _described(cache: KVCache) -> tuple[CachedTensor, ...]:
     return tuple(
         CachedTensor(name, i, tuple(tensor.shape), tensor.nbytes)
-        for i, layer in enumerate(kept)
+        for i, layer in enumerate(cache)
         for name, tensor in (("k", layer.k), ("v", layer.v))
     )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_type_
 import torch
 from torch import Tensor, nn
 
-from lmviz.model.kept import ReadOn
+from lmviz.model.kv_cache import ReadOn
 from lmviz.model.pickled import TrainerFile
 from lmviz.model.source_edits import Edit
 from lmviz.model.weights import Slot, StoredTensor

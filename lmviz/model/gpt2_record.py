@@ -9,7 +9,7 @@ from lmviz.errors import UserError
 from lmviz.model.activations import read_activation, written_activation
 from lmviz.model.architecture import Architecture, Kept, Part, Use, causal_mask
 from lmviz.model.gpt2 import GPT2, GPT2Config
-from lmviz.model.gpt2_kept import read_on
+from lmviz.model.gpt2_cached import read_on
 from lmviz.model.gpt2_nanogpt import read_nanogpt
 from lmviz.model.sizes import size_in
 from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit

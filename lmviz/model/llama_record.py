@@ -5,6 +5,7 @@ from __future__ import annotations
 from lmviz.model import llama_folder
 from lmviz.model.architecture import Architecture, Kept, Part, Table, Use
 from lmviz.model.llama import Llama, LlamaConfig, frequencies
+from lmviz.model.llama_cached import read_on
 from lmviz.model.source_edits import ATTENTION, RESIDUALS, Edit, Edits
 
 _FLOAT = 4  # bytes
@@ -159,6 +160,7 @@ print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
     key_heads=lambda config: config.n_kv_heads,
     ties=_ties,
     tables=_tables,
+    read_on=read_on,
     fixed={"activation": "silu"},
     edits={**_ATTENTION, **_ROTATION, **RESIDUALS, **_BESIDE_ATTENTION},
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from lmviz.model.architecture import Architecture, Kept, Part, Use, causal_mask
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
-from lmviz.model.mini_llm_kept import read_on
+from lmviz.model.mini_llm_cached import read_on
 from lmviz.model.sizes import size_in
 from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit
 from lmviz.model.weights import Slot

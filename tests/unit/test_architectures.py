@@ -44,7 +44,7 @@ from tests.unit.test_extend import RECIPES, carry_out
 USED = ROOT / "tests/use_of_an_architecture.py"
 MODEL = ROOT / "lmviz/model"
 RECORDS = sorted(ARCHITECTURES)
-BESIDE = ("record", "folder", "kept", "nanogpt")  # what a lesson may have beside it, by the end of the file's name
+BESIDE = ("record", "cached", "folder", "nanogpt")  # what a lesson may have beside it, by the end of the file's name
 SIZES: dict[str, Any] = {"n_ctx": 20, "n_layers": 3, "d_model": 24, "n_heads": 2, "d_mlp": 40}
 
 
@@ -232,7 +232,7 @@ def test_nobody_but_the_records_knows_of_an_architecture() -> None:
         'name in ("gpt2", "mini_llm")',
         "from lmviz.model.gpt2 import GPT2Config",
         "from lmviz.model import mini_llm_record",
-        "from lmviz.model.gpt2_kept import read_on",
+        "from lmviz.model.gpt2_cached import read_on",
         "match x:\n    case 'gpt2': pass",
         'KINDS["gpt2"]',
         'type(x).__name__ == "GPT2Config"',

@@ -12,6 +12,7 @@ from lmviz.errors import UserError
 from lmviz.generate.cached import CachedReader, can_cache
 from lmviz.generate.generation import Writing, generate
 from lmviz.generate.settings import Settings
+from lmviz.model.architectures import architecture_of
 from lmviz.model.checkpoint import Checkpoint, load
 from tests.conftest import SAMPLES
 
@@ -51,11 +52,12 @@ def test_what_is_kept_is_counted_in_bytes(checkpoint: Checkpoint) -> None:
     before = writing.n_bytes
     (step,) = writing.first(1).steps
     assert step.cache is not None
-    assert {tensor.shape for tensor in step.cache.tensors} == {(1, config.n_heads, 2, config.d_head)}
+    n_heads = architecture_of(config).key_heads(config)
+    assert {tensor.shape for tensor in step.cache.tensors} == {(1, n_heads, 2, config.d_head)}
     assert [(tensor.layer, tensor.name) for tensor in step.cache.tensors] == [
         (layer, name) for layer in range(config.n_layers) for name in "kv"
     ]
-    assert step.cache.n_bytes == 2 * config.n_layers * 2 * config.d_model * 4 == reader.n_bytes
+    assert step.cache.n_bytes == 2 * config.n_layers * 2 * n_heads * config.d_head * 4 == reader.n_bytes
     assert writing.n_bytes == before + step.logits.nbytes + reader.n_bytes
 
 
@@ -74,7 +76,7 @@ def test_a_difference_that_a_broken_cache_makes_is_measured(monkeypatch: pytest.
     reader = CachedReader(checkpoint)
     writing = Writing(checkpoint, (1, 2, 3), GREEDY, cached=reader)
     writing.first(1)
-    reader._kept = tuple(replace(layer, k=layer.k + 1.0, v=-layer.v) for layer in reader._kept)
+    reader._cache = tuple(replace(layer, k=layer.k + 1.0, v=-layer.v) for layer in reader._cache)
     (_, second) = writing.first(2).steps
     assert second.cache is not None and second.cache.difference > 0.01
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from lmviz.model.kept import Kept, attend, n_kept
+from lmviz.model.kv_cache import KVCache, attend, blocks_with_layers, n_cached, q_k_v
 from lmviz.model.mini_llm import MiniLLM
 
 
-def read_on(model: MiniLLM, ids: Tensor, kept: Kept) -> tuple[Tensor, Kept]:
-    """What `model` gives for the ids [batch, new] after the positions that are kept."""
-    first = n_kept(kept)
+def read_on(model: MiniLLM, ids: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
+    """What `model` gives for the ids [batch, new] after the positions that are cached."""
+    first = n_cached(cache)
     pos = torch.arange(first, first + ids.shape[1], device=ids.device)  # [new]
     x = model.tok_embed(ids) + model.pos_embed(pos)  # [batch, new, d_model]
-    blocks: Any = model.blocks
     layers = []
-    for block, layer in zip(blocks, kept or [None] * len(blocks), strict=True):
-        joined, layer = attend(block.attn, x, layer)  # [batch, new, d_model]
+    for block, layer in blocks_with_layers(model, cache):
+        joined, layer = attend(*q_k_v(block.attn, x), layer)  # [batch, new, d_model]
         x_mid = x + joined  # [batch, new, d_model]
         x = x_mid + block.mlp(x_mid)  # [batch, new, d_model]
         layers.append(layer)
