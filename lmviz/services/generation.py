@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from lmviz.generate.beam import BeamSearch, beam_searches
+from lmviz.generate.cached import CachedReader, can_cache
 from lmviz.generate.generation import Writing
 from lmviz.generate.reading import prompt_ids
 from lmviz.generate.settings import Settings
@@ -55,7 +56,9 @@ class Generation:
         """What becomes of a prompt: tokens that the vocabulary lacks, or that don't fit into the context."""
         return notes_of_prompt(checkpoint.tokenizer.encode(prompt), checkpoint.config.n_ctx)
 
-    def writing(self, checkpoint: Checkpoint, prompt: str, settings: Settings, sequence: int = 0) -> Writing:
+    def writing(
+        self, checkpoint: Checkpoint, prompt: str, settings: Settings, sequence: int = 0, with_cache: bool = False
+    ) -> Writing:
         """A text that is written on, token by token, as far as one looks.
 
         Raises:
@@ -63,8 +66,26 @@ class Generation:
         """
         check_length(prompt)
         ids = prompt_ids(checkpoint.tokenizer, prompt)
-        key = (checkpoint.model, ids, settings, sequence)
-        return self._writings.get(key, lambda: Writing(checkpoint, ids, settings, sequence))
+        return self.writing_from(checkpoint, ids, settings, sequence, with_cache)
+
+    def writing_from(
+        self,
+        checkpoint: Checkpoint,
+        ids: tuple[int, ...],
+        settings: Settings,
+        sequence: int = 0,
+        with_cache: bool = False,
+    ) -> Writing:
+        """The same, from tokens; with a KV cache only where `offers_cache`."""
+
+        def begun() -> Writing:
+            return Writing(checkpoint, ids, settings, sequence, CachedReader(checkpoint) if with_cache else None)
+
+        return self._writings.get((checkpoint.model, ids, settings, sequence, with_cache), begun)
+
+    def offers_cache(self, checkpoint: Checkpoint) -> bool:
+        """Whether the model can write with a KV cache."""
+        return can_cache(checkpoint)
 
     def searches(self, checkpoint: Checkpoint, prompt: str, settings: Settings) -> Live[BeamSearch]:
         """A beam search at every step, from the bare prompt to its end.

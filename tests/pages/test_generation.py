@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 import lmviz
 from lmviz.generate.beam import beam_search, beam_searches
-from lmviz.generate.generation import generate, generate_all
+from lmviz.generate.cached import CachedReader
+from lmviz.generate.generation import Writing, generate, generate_all
 from lmviz.generate.presets import PRESETS, ask_question, complete_sentence, inspect_prediction
 from lmviz.generate.settings import Settings
 from lmviz.registry.kinds import read_reference
@@ -22,7 +25,8 @@ from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
 from lmviz.ui.generation.view import KEPT, WAYS, GenerationView
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES
+from lmviz.ui.text import LANGUAGES, Language, Translator
+from tests.by_transformers import save_kind
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture, settled
 from tests.words import ENGLISH
@@ -340,3 +344,55 @@ def test_a_text_of_several_says_which_it_is_and_leads_back_to_the_first(open_on:
 def test_one_beam_is_said_to_be_greedy(open_on: Open) -> None:
     app = settled(open_on("generation", way="beam", beams="1"))
     assert any("greedy" in caption.value for caption in app.caption)
+
+
+# -- with a KV cache ---------------------------------------------------------------------------------------------------
+
+
+def differences(app: AppTest) -> list[str]:
+    return [one["below"] for one in picture(app, "generation.cache")["pieces"]]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", SAMPLES)
+def test_with_a_cache_each_step_says_what_it_kept_and_what_difference_it_made(
+    open_on: Open, model: str, language: str
+) -> None:
+    app = open_on("generation", model=model, lang=language, strategy="greedy", n="3", stop="#")
+    plain_text = new_pieces(app)
+    app.toggle(key="lmviz.ui.generation.view.cache").set_value(True).run()
+    assert not errors(app) and app.query_params["cache"] == "true"
+    assert new_pieces(app) == plain_text and len(differences(app)) == 3
+    t = Translator(Language(language))
+    one = checkpoint(model)
+    ids = one.tokenizer.encode(GenerationView().first(one)).ids
+    for at in range(3):
+        go(app, at=str(at), model=model, lang=language, strategy="greedy", n="3", stop="#", cache="true")
+        made = Writing(one, ids, Settings("greedy", max_new_tokens=20), cached=CachedReader(one)).first(at + 1).steps
+        use = made[at].cache
+        assert use is not None
+        said = " ".join(element.value for element in app.markdown)
+        assert "generation.cache" not in said and "{" not in said
+        kind = "step" if use.n_kept else "first" if at == 0 else "slid"
+        assert t(f"generation.cache.{kind}", n=use.n_kept or use.n_new) in said
+        assert f"**{t.integer(use.n_bytes)}**" in said
+        assert float(differences(app)[at].replace(",", ".").replace("−", "-")) == pytest.approx(use.difference, rel=0.1)
+
+
+def test_the_bytes_of_a_cache_are_the_product_on_screen(open_on: Open) -> None:
+    app = open_on("generation", model="simple-llm", n="2", cache="true")
+    (line,) = [one.value for one in app.markdown if "Kept now" in one.value]
+    factors, total = line.split("=")
+    numbers = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", factors)]
+    assert len(numbers) == 5 and math.prod(numbers) == int(re.sub(r"\D", "", total))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_model_without_a_lesson_writes_without_a_cache_and_it_is_said(
+    open_on: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    save_kind("gpt_neox", tmp_path)
+    app = open_on("generation", model=str(tmp_path), prompt="a", lang=language, n="2", cache="true")
+    assert not errors(app) and len(new_pieces(app)) == 2
+    assert any(Translator(Language(language))("generation.cache.none") in one.value for one in app.caption)

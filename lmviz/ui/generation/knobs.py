@@ -71,6 +71,8 @@ def knobs(view: GenerationView) -> None:
             _number(view, "beams", 1, 8, 1)
         if view.way in ("several", "compare"):
             _number(view, "texts", 1, 20, 1, not draws)
+        if view.way == "one":
+            st.toggle(t("generation.cache"), help=t("generation.cache_help"), **state.bound("cache"))
         with st.popover(t("generation.more"), icon=":material/tune:"):
             _rarer(view)
 

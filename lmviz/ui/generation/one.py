@@ -13,7 +13,7 @@ from lmviz.generate.token_step import TokenStep
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
 from lmviz.ui import drawing, pieces, shell, state, widgets
-from lmviz.ui.generation import table
+from lmviz.ui.generation import cache, table
 from lmviz.ui.generation.pictures_types import Shown
 from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import COLUMNS, SHOWN, GenerationView
@@ -37,7 +37,9 @@ def _step(services: Services, running: bool) -> None:
     view = state.view(GenerationView)
     try:
         checkpoint = services.generation.writer(view.model, view.weights)
-        writing = services.generation.writing(checkpoint, view.first(checkpoint), view.settings(checkpoint), view.text)
+        with_cache = view.cache and services.generation.offers_cache(checkpoint)
+        settings = view.settings(checkpoint)
+        writing = services.generation.writing(checkpoint, view.first(checkpoint), settings, view.text, with_cache)
         if running:
             view = _tick(view, writing)
         with st.spinner(view.t("replay.making")):
@@ -71,6 +73,8 @@ def _draw(view: GenerationView, checkpoint: Checkpoint, writing: Writing) -> Non
     with row:
         _buttons(view, generation)
         find = _rows(view, step)
+    if view.cache:
+        cache.compared(view, checkpoint, writing, step)
     left, right = st.container(key="generation_step").columns([2.3, 1], gap="medium")
     with left:
         start = state.remember("generation.start", 0)

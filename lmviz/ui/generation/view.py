@@ -58,6 +58,7 @@ class GenerationView(Place):
     column: str = part("", choice(*COLUMNS))  # of that row; empty: all
     shown: str = part("scores", choice(*SHOWN))
     top: int = part(0, whole(0, 100))  # only so many rows; 0: all
+    cache: bool = part(False, flag)  # one text is written with a KV cache
 
     def settings(self, checkpoint: Checkpoint, strategy: str = "") -> Settings:
         """As the engine reads them.
