@@ -28,6 +28,14 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def chat_folder(runs_folder: Path) -> Path:
+    """A chat model that has two lines by heart, in a folder where the app may open models."""
+    from tests.chats import save_chat_model
+
+    return save_chat_model(runs_folder / "models" / "two-lines")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Small models are quicker so, and tests that run side by side don't fight over cores."""

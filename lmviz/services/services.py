@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lmviz.registry.models import Models
 from lmviz.services.bugs import BugLab
+from lmviz.services.chats import Chats
 from lmviz.services.doctor import Doctor
 from lmviz.services.downloads import Downloads
 from lmviz.services.embeddings import Embeddings
@@ -23,6 +24,7 @@ class Services:
         self.training = Training(self.models)
         self.generation = Generation(self.models)
         self.tokenizers = Tokenizers(self.models)
+        self.chats = Chats(self.models, self.tokenizers, self.generation)
         self.embeddings = Embeddings(self.models)
         self.quantisation = Quantisation(self.models)
         self.doctor = Doctor(self.models, self.generation)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer, Tokens
-from lmviz.tokens.template import CHATML, Message, Template, render
+from lmviz.tokens.template import CHATML, REASONING, Message, Template, render
 
 LOOKS_SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>")
 
@@ -23,6 +24,7 @@ class Chat:
     spelled_out: tuple[
         tuple[str, int], ...
     ]  # (what looks like a special token, how many pieces it is to this tokenizer)
+    said: tuple[bool, ...]  # for each token: a message says it; the others are the template's own
     smuggled: tuple[str, ...] = ()  # special tokens that a message itself spells: no model can tell them from real ones
 
 
@@ -42,7 +44,45 @@ def read_chat(
     missing = tuple((name, len(tokenizer.encode(name))) for name in found if tokenizer.id(name) not in specials)
     spelled = dict.fromkeys(name for message in messages for name in LOOKS_SPECIAL.findall(message.content))
     smuggled = tuple(name for name in spelled if tokenizer.id(name) in specials)
-    return Chat(text, tokens, special, missing, smuggled)
+    return Chat(text, tokens, special, missing, _said(text, tokens, messages), smuggled)
+
+
+def _said(text: str, tokens: Tokens, messages: Sequence[Message]) -> tuple[bool, ...]:
+    """Which tokens stand in what a message says, or in what it thought, where the template wrote that down."""
+    spans, end = [], 0
+    for message in messages:
+        thoughts = (message.more.get(name) for name in REASONING)
+        for part in (*(one for one in thoughts if isinstance(one, str)), message.content):
+            start = text.find(part.strip(), end)
+            if part.strip() and start >= 0:
+                end = start + len(part.strip())
+                spans.append((start, end))
+    return tuple(any(start < last and first < stop for first, last in spans) for start, stop in tokens.offsets)
+
+
+PROBE = "lmvizprobe"  # an answer whose end is found in the text again
+
+
+def end_of_turn(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    template: Template,
+    variables: Mapping[str, Any] | None = None,
+) -> int | None:
+    """The token that a template puts after what the assistant says, `<|im_end|>` say; None where it puts none.
+
+    Found by letting the template write an answer: the text right after it begins with that token.
+    """
+    try:
+        text = render(template, [*messages, Message("assistant", PROBE)], False, variables)
+    except UserError:  # it takes no further message, so it says nothing of how one ends
+        return None
+    added = {str(one["content"]): int(one["id"]) for one in tokenizer.parts["added_tokens"]}
+    for after in text.split(PROBE)[1:]:
+        begins = [token for token in added if token and after.lstrip().startswith(token)]
+        if begins:
+            return added[max(begins, key=len)]
+    return None
 
 
 def _without_added(tokens: Tokens, specials: frozenset[int]) -> Tokens:

@@ -27,17 +27,23 @@ def one_of(label: str, names: Mapping[str, str], chosen: str, bound: Mapping[str
     widgets.selectbox(label, listed(names, chosen), format_func=lambda one: names.get(one, one), **look, **bound)
 
 
-def model(services: Services, t: Translator, chosen: Reference, **and_then: Any) -> None:
+def model(services: Services, t: Translator, chosen: Reference | None, without: str = "", /, **and_then: Any) -> None:
     """The model that a page is about, one at hand or the folder of another; `and_then`
-    lets go of what belonged to the one before."""
+    lets go of what belonged to the one before.
+
+    Args:
+        without: what it is called to have no model, on a page that can do without.
+    """
+    opens = model_field.opens(services)
+    at_hand = [*services.models.sample_names(), *services.models.folder_names()]
     widgets.selectbox(
         t("top.model"),
-        listed([*services.models.sample_names(), *services.models.folder_names()], str(chosen)),
+        listed(["", *at_hand] if without else at_hand, "" if chosen is None else str(chosen)),
         label_visibility="collapsed",
         width=170 if isinstance(chosen, Folder | RunModel) else 230,
         accept_new_options=True,
-        format_func=lambda written: model_name(services, t, read_reference(written)),
-        **state.bound("model", only_if=model_field.opens(services), **and_then),
+        format_func=lambda written: model_name(services, t, read_reference(written)) if written else without,
+        **state.bound("model", only_if=lambda one: one is None or opens(one), **and_then),
     )
 
 

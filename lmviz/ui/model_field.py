@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from lmviz.services.services import Services
 from lmviz.ui import state
 from lmviz.ui.text import Translator, code
 
+OTHER_PROMPT: Mapping[str, object] = {"prompt": None}  # the new model's own
 LOOK_SECONDS = 0.5  # between two looks at a download
 _REFUSED, _WANTED = "model.refused", "model.wanted"
 
@@ -35,10 +36,15 @@ def opens(services: Services) -> Callable[[Reference], bool]:
     return tried
 
 
-def notice(services: Services, t: Translator, model: Reference) -> None:
+def notice(
+    services: Services, t: Translator, model: Reference | None, anew: Mapping[str, object] = OTHER_PROMPT
+) -> None:
     """What became of a model that did not open, and a download that is offered or goes on.
 
     Where a link asks for a model that is not here, the page ends with the offer.
+
+    Args:
+        anew: what a page changes together with the model, once that is downloaded.
     """
     if error := state.take(_REFUSED, None):
         st.error(f"{t.error(error)} {t('model.accepted')}")
@@ -50,7 +56,7 @@ def notice(services: Services, t: Translator, model: Reference) -> None:
         if download is None or download.error is not None:
             _offer(services, t, wanted, download)
         else:
-            st.fragment(_progress, run_every=LOOK_SECONDS)(t, download)
+            st.fragment(_progress, run_every=LOOK_SECONDS)(t, download, anew)
         if wanted == model:
             st.stop()  # there is nothing else to show
 
@@ -81,12 +87,12 @@ def _offer(services: Services, t: Translator, wanted: HubModel, failed: Download
     st.caption(t("model.accepted"))
 
 
-def _progress(t: Translator, download: Download) -> None:
+def _progress(t: Translator, download: Download, anew: Mapping[str, object]) -> None:
     """How far a download is; when it has ended, the model opens."""
     if download.is_done:
         if download.error is None:
             state.keep(_WANTED, None)
-            state.go(model=download.model, prompt=None)
+            state.go(model=download.model, **anew)
         st.rerun()
     size = "" if download.listing is None else t.integer(round(download.listing.n_bytes / 10**6))
     words = t("model.downloading", name=code(str(download.model)), megabytes=size) if size else t("model.asking")

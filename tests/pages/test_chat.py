@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,7 +16,8 @@ from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.template import Message, chatml
 from lmviz.ui.chat.reading import OPEN
 from lmviz.ui.chat.view import MESSAGE_LIMIT, MOST_MESSAGES, ChatView
-from lmviz.ui.text import LANGUAGES, Translator, visible
+from lmviz.ui.text import LANGUAGES, Language, Translator, visible
+from tests.chats import AGAIN, ANSWERED, ASKED, SAID, SYSTEM
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, errors, go, picture
 from tests.pages.test_tokenizer import upload
@@ -160,3 +163,154 @@ def test_a_tokenizer_that_drops_letters_of_a_chat_says_how_many(open_on: Open, l
     n_dropped = sum(len(part) for _, part in tokens.dropped)
     assert n_dropped > 10
     assert any(Translator(language)("tokenizer.n_dropped", n=n_dropped) in caption.value for caption in app.caption)
+
+
+# -- a model that answers ----------------------------------------------------------------------------------------------
+
+NOT_ITS_WORDS = "chat.not_its_words"
+
+
+def answered(app: AppTest) -> AppTest:
+    """Look again until the answer is written, as the page itself does."""
+    for _ in range(300):
+        if "chat.stop" not in {button.key for button in app.button}:
+            return app
+        app.run()
+    raise AssertionError("still writing")
+
+
+def turns(app: AppTest) -> list[list[str]]:
+    return [turn[:2] for turn in json.loads(app.query_params["messages"])]
+
+
+def written_tokens(app: AppTest) -> list[str]:
+    return [one["text"] for one in picture(app, "chat.answer_pieces")["pieces"]]
+
+
+def link_to(app: AppTest) -> dict[str, list[str]]:
+    """Where the door to the step-through leads."""
+    (door,) = [one for one in app.get("page_link") if one.proto.label.startswith(("Why", "Pourquoi"))]
+    return parse_qs(door.proto.query_string)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_one_says_is_answered_and_the_conversation_goes_on(
+    open_on: Open, chat_folder: Path, language: str
+) -> None:
+    t = Translator(Language(language))
+    app = open_on("chat", model=str(chat_folder), messages="[]", lang=language)
+    assert not errors(app) and app.selectbox(key="lmviz.ui.chat.view.template").value == "own"
+    app.chat_input(key="chat.said").set_value(ASKED).run()
+    assert not errors(answered(app))
+    assert turns(app) == [["user", ASKED], ["assistant", ANSWERED]]
+    assert written_tokens(app) == [*visible(ANSWERED), "<|im_end|>"]
+    assert any(t("generation.ended.stop") == one.value for one in app.caption)
+    app.chat_input(key="chat.said").set_value(AGAIN).run()
+    assert not errors(answered(app))
+    assert turns(app)[2:] == [["user", AGAIN], ["assistant", SAID]]
+    assert whole(app).startswith(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{ASKED}")
+    shown = " ".join(element.value for element in (*app.markdown, *app.caption))
+    assert "chat." not in shown and "{" not in shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_token_opens_the_step_that_chose_it(open_on: Open, chat_folder: Path, language: str) -> None:
+    said = json.dumps([["user", ASKED], ["assistant", ANSWERED]])
+    app = open_on("chat", model=str(chat_folder), messages=said, answer="1", n="10", at="3", lang=language)
+    assert not errors(app)
+    place = link_to(app)
+    before = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{ASKED}<|im_end|>\n<|im_start|>assistant\n"
+    assert place["prompt"] == [before + ANSWERED[:3]] and place["target"] == [ANSWERED[3]]
+    assert place["model"] == [str(chat_folder)] and place["step"] == ["probabilities"]
+    go(app, at="9")
+    assert link_to(app)["target"] == ["<|im_end|>"]
+
+
+def test_the_example_is_answered_and_the_first_message_takes_its_place(open_on: Open, chat_folder: Path) -> None:
+    app = open_on("chat", model=str(chat_folder), length="3")
+    app.button(key="chat.answer").click().run()
+    assert not errors(answered(app)) and [role for role, _ in turns(app)] == ["system", "user", "assistant"]
+    assert app.button(key="chat.answer").disabled
+    app.button(key="chat.reset").click().run()
+    app.chat_input(key="chat.said").set_value(ASKED).run()
+    answered(app)
+    assert turns(app)[:2] == [["system", ENGLISH("chat.example.system")], ["user", ASKED]]
+
+
+def test_an_answer_can_be_stopped_and_stays_as_far_as_it_is(open_on: Open, chat_folder: Path) -> None:
+    asked = json.dumps([["user", ASKED]])
+    app = open_on("chat", model=str(chat_folder), messages=asked, answer="1", n="3")
+    assert written_tokens(app) == [*ANSWERED[:3], "…"]
+    app.button(key="chat.go_on").click().run()
+    app.button(key="chat.stop").click().run()
+    (_, (role, said)) = turns(app)
+    assert role == "assistant" and ANSWERED.startswith(said) and len(said) >= 3
+    go(app, messages=asked, answer="1", n="3")
+    app.button(key="chat.end").click().run()
+    assert turns(app)[1] == ["assistant", ANSWERED]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_earlier_answer_is_opened_again_if_the_model_wrote_it(
+    open_on: Open, chat_folder: Path, language: str
+) -> None:
+    said = [["user", ASKED], ["assistant", ANSWERED], ["user", AGAIN], ["assistant", SAID]]
+    app = open_on("chat", model=str(chat_folder), messages=json.dumps(said), lang=language)
+    app.button(key="chat.look.1").click().run()
+    assert not errors(app) and written_tokens(app) == [*visible(ANSWERED), "<|im_end|>"]
+    app.text_area(key="chat.content.1").input("Good day").run()
+    app.button(key="chat.look.1").click().run()
+    assert not errors(app)
+    assert any(Translator(Language(language))(NOT_ITS_WORDS) == one.value for one in app.caption)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", SAMPLES)
+def test_a_model_that_never_learned_to_chat_answers_and_it_is_said(open_on: Open, model: str, language: str) -> None:
+    app = open_on("chat", model=model, lang=language, length="4")
+    assert any(Translator(Language(language))("chat.not_trained") in one.value for one in app.caption)
+    app.button(key="chat.answer").click().run()
+    assert not errors(answered(app)) and turns(app)[-1][0] == "assistant"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_template_that_refuses_leaves_everything_usable(open_on: Open, chat_folder: Path, language: str) -> None:
+    source = "{{ raise_exception('not today') }}"
+    asked = json.dumps([["user", ASKED]])
+    app = open_on("chat", model=str(chat_folder), messages=asked, template="written", source=source, lang=language)
+    app.button(key="chat.answer").click().run()
+    assert not app.exception and all("not today" in one.value for one in app.error) and app.error
+    app.selectbox(key="lmviz.ui.chat.view.template").select("own").run()
+    app.button(key="chat.answer").click().run()
+    assert not errors(answered(app)) and turns(app)[1] == ["assistant", ANSWERED]
+
+
+def test_how_it_answers_is_the_folders_until_one_says_otherwise(
+    open_on: Open, chat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    folder = Path(shutil.copytree(chat_folder, tmp_path / "sampled"))
+    (folder / "generation_config.json").write_text('{"do_sample": true, "temperature": 0.7, "top_k": 1}')
+    app = open_on("chat", model=str(folder), messages=json.dumps([["user", ASKED]]))
+    assert app.segmented_control(key="lmviz.ui.chat.view.strategy").value == "sample"
+    assert app.number_input(key="lmviz.ui.chat.view.temperature").value == 0.7
+    app.button(key="chat.answer").click().run()
+    assert turns(answered(app))[1] == ["assistant", ANSWERED]  # drawn, from the one token that top_k leaves
+    assert link_to(app)["temperature"] == ["0.7"]
+    (folder / "generation_config.json").write_text('{"temperature": "hot"}')
+    app = open_on("chat", model=str(folder), messages=json.dumps([["user", ASKED]]))
+    assert not app.exception and any("temperature in generation" in one.value for one in app.error)
+
+
+def test_nobody_answers_without_a_model(open_on: Open) -> None:
+    app = open_on("chat")
+    assert ENGLISH("chat.no_model") in [one.value for one in app.caption]
+    assert not app.chat_input and "chat.answer" not in {button.key for button in app.button}
+
+
+def test_a_link_with_parts_that_do_not_fit_together_opens(open_on: Open, chat_folder: Path) -> None:
+    asked = json.dumps([["user", ASKED], ["assistant", "x" * 1000]])
+    for parts in ({"answer": "0"}, {"answer": "1"}, {"answer": "1", "n": "200"}, {"answer": "7", "n": "3"}):
+        app = open_on("chat", model=str(chat_folder), messages=asked, **parts)
+        assert not errors(app), parts
+    assert not errors(open_on("chat", model=str(chat_folder), messages="[]", answer="0", n="5"))

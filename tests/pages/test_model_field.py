@@ -15,7 +15,7 @@ from tests.hub import lay_out, stand_in
 from tests.pages.conftest import Open, errors
 
 POKEMON = ROOT / "sample_models" / "pokemon"
-PAGES = ("step_through", "generation", "embeddings", "quantisation", "debugging")
+PAGES = ("step_through", "generation", "chat", "embeddings", "quantisation", "debugging")
 
 
 @pytest.fixture(autouse=True)

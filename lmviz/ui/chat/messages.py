@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from lmviz.ui import state, widgets
-from lmviz.ui.chat.view import GIVEN_LIMIT, MESSAGE_LIMIT, MOST_MESSAGES, ROLES, ChatView, Turn
+from lmviz.ui.chat.view import GIVEN_LIMIT, LONGEST, MESSAGE_LIMIT, MOST_MESSAGES, ROLES, UNWRITTEN, ChatView, Turn
 
 EXAMPLE = """{"tools": [{"type": "function", "function": {
   "name": "weather", "description": "…",
@@ -15,25 +16,30 @@ EXAMPLE = """{"tools": [{"type": "function", "function": {
  "enable_thinking": false}"""
 
 
-def editor(view: ChatView) -> None:
+def editor(view: ChatView, below: Callable[[int], None]) -> None:
+    """A card for each message; `below` draws what belongs under one."""
     for at, turn in enumerate(view.turns):
         _message(view, at, turn)
-    with st.container(horizontal=True):
-        last = view.turns[-1][0] if view.turns else ""
-        st.button(
-            view.t("chat.add"),
-            key="chat.add",
-            icon=":material/add:",
-            disabled=len(view.turns) >= MOST_MESSAGES,
-            on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", "", ""))),
-        )
-        st.button(
-            view.t("chat.reset"),
-            key="chat.reset",
-            icon=":material/replay:",
-            disabled=view.messages is None,
-            on_click=lambda: state.go(messages=None),
-        )
+        below(at)
+
+
+def controls(view: ChatView) -> None:
+    """Another message, and the way back to the example."""
+    last = view.turns[-1][0] if view.turns else ""
+    st.button(
+        view.t("chat.add"),
+        key="chat.add",
+        icon=":material/add:",
+        disabled=len(view.turns) >= MOST_MESSAGES,
+        on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", "", ""))),
+    )
+    st.button(
+        view.t("chat.reset"),
+        key="chat.reset",
+        icon=":material/replay:",
+        disabled=view.messages is None,
+        on_click=lambda: state.go(messages=None, **UNWRITTEN),
+    )
 
 
 def _message(view: ChatView, at: int, turn: Turn) -> None:
@@ -56,6 +62,9 @@ def _message(view: ChatView, at: int, turn: Turn) -> None:
                 on_change=changed,
             )
             st.space("stretch")
+            if view.model is not None and turn[0] == "assistant" and view.answer != at:
+                look = {"answer": at, "n": LONGEST, "at": -1}
+                _button(view, at, "look", ":material/edit_note:", False, lambda: state.go(**look))
             _button(view, at, "up", ":material/arrow_upward:", at == 0, lambda: _change(_swapped(view.turns, at)))
             _button(view, at, "remove", ":material/delete:", False, lambda: _change(_without(view.turns, at)))
         st.text_area(
@@ -103,7 +112,7 @@ def _button(view: ChatView, at: int, name: str, icon: str, disabled: bool, act: 
 
 
 def _change(turns: tuple[Turn, ...]) -> None:
-    state.go(messages=turns)
+    state.go(messages=turns, **UNWRITTEN)
 
 
 def _put(turns: tuple[Turn, ...], at: int, turn: Turn) -> tuple[Turn, ...]:

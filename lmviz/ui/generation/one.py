@@ -19,7 +19,7 @@ from lmviz.ui.generation.token import at_step, worked_out
 from lmviz.ui.generation.view import COLUMNS, SHOWN, GenerationView
 from lmviz.ui.move_buttons import presenter_keys
 from lmviz.ui.pieces import Piece
-from lmviz.ui.text import Translator, code, visible
+from lmviz.ui.text import code, visible
 
 EVERY = 0.7  # seconds from token to token while it runs
 TOP = 5  # rows, if not all are wanted
@@ -150,18 +150,13 @@ def _new(view: GenerationView, checkpoint: Checkpoint, generation: Generation, s
         if each.chosen is not None:
             is_gone = len(generation.prompt) + each.index < step.n_cut
             marks = ("new", "gone") if is_gone else ("new", "later") if each.index > step.index else ("new",)
-            percent = _percent(each.share, view.t)
+            percent = table.percent(each.share, view.t)
             yield Piece(checkpoint.tokenizer.piece(each.chosen), percent, marks, share=each.share, key=each.index)
 
 
 def _open(index: int) -> None:
     _run(False)
     state.go(at=index, token=None)
-
-
-def _percent(share: float, t: Translator) -> str:
-    shown = t.number(100 * share, 0 if share >= 0.0995 or share == 0 else 1 if share >= 0.001 else 3)
-    return t("generation.percent", share=shown)
 
 
 def _buttons(view: GenerationView, generation: Generation) -> None:
@@ -236,7 +231,7 @@ def _chosen(view: GenerationView, checkpoint: Checkpoint, step: TokenStep, id: i
         place = {"seed": step.settings.seed, "text": step.sequence + 1, "n": step.index + 1}
         st.caption(t("generation.drawn_from", **place))
     else:
-        st.markdown(t("generation.greedy", token=token, share=_percent(step.share, t)))
+        st.markdown(t("generation.greedy", token=token, share=table.percent(step.share, t)))
 
 
 def _why(view: GenerationView, checkpoint: Checkpoint, step: TokenStep) -> None:

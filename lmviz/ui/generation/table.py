@@ -147,3 +147,9 @@ def share_of(draw: Draw, t: Translator, tokenizer: Tokenizer) -> str:
         start=t.number(start, 4),
         end=t.number(end, 4),
     )
+
+
+def percent(share: float, t: Translator) -> str:
+    """A share with as many digits as tell it from 0 and from 1."""
+    shown = t.number(100 * share, 0 if share >= 0.0995 or share == 0 else 1 if share >= 0.001 else 3)
+    return t("generation.percent", share=shown)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from lmviz.explain import by_hand
 from lmviz.generate.account import Account, Entry, account, share_in
+from lmviz.generate.reading import text_read_as
 from lmviz.generate.token_step import TokenStep
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.registry.reference import Reference
 from lmviz.ui import arithmetic_html, shell
 from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.state import Place
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, visible
 
@@ -86,9 +91,16 @@ def at_step(
     cell: tuple[str, tuple[int, ...]] | None = None,
 ) -> StepThroughView:
     """The step-through where this step's distribution was made."""
-    prompt = checkpoint.tokenizer.decode(step.read)
-    temperature = view.temperature if step.settings.draws else 1.0
-    temperature = temperature if 0.01 <= temperature <= 10 else 1.0
+    return replace(step_place(view, view.model, checkpoint, step), step=stage, cell=cell)
+
+
+def step_place(place: Place, model: Reference, checkpoint: Checkpoint, step: TokenStep) -> StepThroughView:
+    """The step-through at the probabilities from which a step chose, with the text that the model read then."""
+    temperature = step.settings.temperature if step.settings.draws else 1.0
     return StepThroughView(
-        lang=view.lang, model=view.model, prompt=prompt, step=stage, temperature=temperature, cell=cell
+        lang=place.lang,
+        model=model,
+        prompt=text_read_as(checkpoint.tokenizer, step.read),
+        step="probabilities",
+        temperature=temperature if 0.01 <= temperature <= 10 else 1.0,
     )
