@@ -16,9 +16,8 @@ left, right = st.columns([1, 1.5], gap="large")
 with left:
     messages.editor(view, lambda at: answering.below(services, view, at))
     answering.field(view)
-    with st.container(horizontal=True, key="chat_buttons"):
-        answering.controls(services, view)
-        messages.controls(view)
+    answering.controls(services, view)
+    messages.controls(view)
     messages.given(view)
 with right, shell.sentences(view.t):
     reading.choices(services, view)

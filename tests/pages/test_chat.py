@@ -314,3 +314,16 @@ def test_a_link_with_parts_that_do_not_fit_together_opens(open_on: Open, chat_fo
         app = open_on("chat", model=str(chat_folder), messages=asked, **parts)
         assert not errors(app), parts
     assert not errors(open_on("chat", model=str(chat_folder), messages="[]", answer="0", n="5"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_model_without_a_template_whose_tokenizer_knows_chatml_is_offered_it(
+    open_on: Open, chat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    folder = Path(shutil.copytree(chat_folder, tmp_path / "bare"))
+    (folder / "tokenizer_config.json").unlink()
+    app = open_on("chat", model=str(folder), lang=language, messages=json.dumps([["system", SYSTEM], ["user", ASKED]]))
+    assert any(Translator(Language(language))("chat.knows_chatml") in one.value for one in app.caption)
+    app.button(key="chat.answer").click().run()
+    assert not errors(answered(app)) and turns(app)[-1] == ["assistant", ANSWERED]

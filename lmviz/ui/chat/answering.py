@@ -64,16 +64,17 @@ def controls(services: Services, view: ChatView) -> None:
     """Let the model speak, and how."""
     if view.model is None:
         return
-    st.button(
-        view.t("chat.answer"),
-        key="chat.answer",
-        type="primary",
-        icon=":material/forum:",
-        disabled=_is_busy(view) or not _waits(view),
-        on_click=lambda: _begin(view.turns),
-    )
-    with st.popover(view.t("chat.how"), icon=":material/tune:"), shell.sentences(view.t):
-        _knobs(services, view)
+    with st.container(horizontal=True):
+        st.button(
+            view.t("chat.answer"),
+            key="chat.answer",
+            type="primary",
+            icon=":material/forum:",
+            disabled=_is_busy(view) or not _waits(view),
+            on_click=lambda: _begin(view.turns),
+        )
+        with st.popover(view.t("chat.how"), icon=":material/tune:"), shell.sentences(view.t):
+            _knobs(services, view)
 
 
 def _is_busy(view: ChatView) -> bool:

@@ -26,20 +26,21 @@ def editor(view: ChatView, below: Callable[[int], None]) -> None:
 def controls(view: ChatView) -> None:
     """Another message, and the way back to the example."""
     last = view.turns[-1][0] if view.turns else ""
-    st.button(
-        view.t("chat.add"),
-        key="chat.add",
-        icon=":material/add:",
-        disabled=len(view.turns) >= MOST_MESSAGES,
-        on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", "", ""))),
-    )
-    st.button(
-        view.t("chat.reset"),
-        key="chat.reset",
-        icon=":material/replay:",
-        disabled=view.messages is None,
-        on_click=lambda: state.go(messages=None, **UNWRITTEN),
-    )
+    with st.container(horizontal=True):
+        st.button(
+            view.t("chat.add"),
+            key="chat.add",
+            icon=":material/add:",
+            disabled=len(view.turns) >= MOST_MESSAGES,
+            on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", "", ""))),
+        )
+        st.button(
+            view.t("chat.reset"),
+            key="chat.reset",
+            icon=":material/replay:",
+            disabled=view.messages is None,
+            on_click=lambda: state.go(messages=None, **UNWRITTEN),
+        )
 
 
 def _message(view: ChatView, at: int, turn: Turn) -> None:

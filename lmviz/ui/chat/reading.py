@@ -10,6 +10,7 @@ from lmviz.model.tokenizer import Tokenizer
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
+from lmviz.services.tokenizers import CHATML_SPECIALS
 from lmviz.tokens.chat import Chat
 from lmviz.tokens.template import CHATML, Template, json_given
 from lmviz.ui import pieces, shell, state, widgets
@@ -64,7 +65,9 @@ def what_is_read(services: Services, view: ChatView) -> None:
     if found is None:
         return
     tokenizer, of_its_own = found
-    template = _template(view, of_its_own, says=True)
+    if view.kind == "own" and of_its_own is None:
+        shell.note(t(_without_template(view, tokenizer)))
+    template = _template(view, of_its_own, asks=True)
     if not turns and not template.is_chatml:
         pieces.show([], t, "chat.pieces", empty=t("chat.empty"))
         return
@@ -103,16 +106,23 @@ def template_of(services: Services, view: ChatView) -> Template:
     return _template(view, services.tokenizers.chat_template(view.model))
 
 
-def _template(view: ChatView, of_its_own: Template | None, says: bool = False) -> Template:
-    """The template that is wanted; ChatML for a tokenizer that brings none and, if it `says` so, a word on it."""
+def _template(view: ChatView, of_its_own: Template | None, asks: bool = False) -> Template:
+    """The template that is wanted; ChatML for a tokenizer that brings none.
+
+    Args:
+        asks: the field for a template of one's own is drawn.
+    """
     if view.kind == "written":
-        return Template(_written(view) if says else view.source or STARTING_POINT)
-    if view.kind == "own":
-        if of_its_own is not None:
-            return of_its_own
-        if says:
-            shell.note(view.t("chat.no_template" if view.model is None else "chat.not_trained"))
-    return Template(CHATML)
+        return Template(_written(view) if asks else view.source or STARTING_POINT)
+    return of_its_own if view.kind == "own" and of_its_own is not None else Template(CHATML)
+
+
+def _without_template(view: ChatView, tokenizer: Tokenizer) -> str:
+    """What to expect of ChatML where there is no template."""
+    if view.model is None:
+        return "chat.no_template"
+    knows = all(tokenizer.id(token) in tokenizer.special_ids for token in CHATML_SPECIALS)
+    return "chat.knows_chatml" if knows else "chat.not_trained"
 
 
 def _written(view: ChatView) -> str:
