@@ -280,6 +280,7 @@ def test_a_template_that_refuses_leaves_everything_usable(open_on: Open, chat_fo
     app = open_on("chat", model=str(chat_folder), messages=asked, template="written", source=source, lang=language)
     app.button(key="chat.answer").click().run()
     assert not app.exception and all("not today" in one.value for one in app.error) and app.error
+    assert not app.button(key="chat.answer").disabled and not app.chat_input(key="chat.said").disabled
     app.selectbox(key="lmviz.ui.chat.view.template").select("own").run()
     app.button(key="chat.answer").click().run()
     assert not errors(answered(app)) and turns(app)[1] == ["assistant", ANSWERED]
