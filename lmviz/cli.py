@@ -31,6 +31,7 @@ COMMANDS = {
 _TARGET = """what to open; nothing: the app as it is. One of
   a sample model      lmviz names
   a model's folder    lmviz my-model/
+  a name of the Hub   lmviz org/name
   a Python file       lmviz model.py
                       which names `model` and `inputs`, or has a function lmviz_example() that returns them
   a function          lmviz package.module:function
