@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from lmviz.attach.target import CodeTarget
 from lmviz.bundle import PACKAGES
 from lmviz.debug.doctor.finding import Finding
 from lmviz.errors import UserError
+from lmviz.model.child_process import end, stopped_after
 from lmviz.model.tokenizer_process import receive, send
 from lmviz.registry.program import Asked, OwnRun
 from lmviz.trace.opened import opened
@@ -51,7 +50,7 @@ class CodeProcess:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": _search_path(target)},
         )
-        self._ending = weakref.finalize(self, _end, self._process)
+        self._ending = weakref.finalize(self, end, self._process)
         asked = {"file": str(target.file or ""), "factory": target.factory, "folders": [str(target.folder)]}
         try:
             self.files = tuple(Path(file) for file in self._ask({"do": "open", **asked})["files"])
@@ -91,7 +90,7 @@ class CodeProcess:
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         process = self._process
         assert process.stdin is not None and process.stdout is not None
-        with _stopped_after(process, self._patience) as is_late:
+        with stopped_after(process, self._patience) as is_late:
             try:
                 send(process.stdin, request)
                 answer = receive(process.stdout, _MOST)
@@ -124,29 +123,3 @@ def _search_path(target: CodeTarget) -> str:
     """Where the process finds modules: those beside the file first, as Python itself does it; lmviz last."""
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join([str(target.folder), *filter(None, before), str(PACKAGES)])
-
-
-@contextmanager
-def _stopped_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[Any]:
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late.is_set
-    finally:
-        timer.cancel()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()

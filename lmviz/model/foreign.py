@@ -7,7 +7,6 @@ millisecond; the last few that were used are kept.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -16,13 +15,13 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lmviz.errors import UserError
+from lmviz.model.child_process import end, stopped_after
 from lmviz.model.files import MEGABYTE
 from lmviz.model.tokenizer_process import receive, send
 
@@ -136,7 +135,7 @@ class ForeignTokenizer:
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
         try:
-            with _stopped_after(process, seconds) as is_late:
+            with stopped_after(process, seconds) as is_late:
                 send(process.stdin, request)
                 answer = receive(process.stdout, LARGEST_ANSWER)
         except (OSError, ValueError):  # it went while it was asked
@@ -158,7 +157,7 @@ class ForeignTokenizer:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"},
         )
-        self._ending = weakref.finalize(self, _end, self._process)
+        self._ending = weakref.finalize(self, end, self._process)
         n_bytes = MEMORY + PER_BYTE * len(self._file)
         self._exchange({"file": self._file, "bytes": n_bytes, "seconds": OPENING}, OPENING)
 
@@ -199,32 +198,6 @@ def _free_space() -> None:
                 del _alive[key]
         if len(_alive) >= MOST_PROCESSES:
             raise UserError("Too many tokenizers are at work at the moment: try again in a few seconds.")
-
-
-@contextmanager
-def _stopped_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[Any]:
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late.is_set
-    finally:
-        timer.cancel()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):  # what was still to be sent
-                stream.close()
 
 
 def _too_slow(seconds: float) -> UserError:
