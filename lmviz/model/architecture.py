@@ -94,6 +94,18 @@ class Use:
     code: str  # Python, with the prompt in place of {prompt}
 
 
+IN_TRANSFORMERS = Use(
+    "In this folder, with `pip install transformers`:",
+    """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+model = AutoModelForCausalLM.from_pretrained(".")
+ids = tokenizer({prompt}, return_tensors="pt").input_ids
+print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
+)
+
+
 def normal_matrices(model: nn.Module, std: float) -> None:
     """Matrices from N(0, std), biases 0: at first every token is about as likely as any other (Radford et al. 2019)."""
     for name, parameter in model.named_parameters():

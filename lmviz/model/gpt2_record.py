@@ -7,7 +7,7 @@ from typing import Any
 
 from lmviz.errors import UserError
 from lmviz.model.activations import read_activation, written_activation
-from lmviz.model.architecture import Architecture, Kept, Part, Use, causal_mask
+from lmviz.model.architecture import IN_TRANSFORMERS, Architecture, Kept, Part, causal_mask
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.model.gpt2_cached import read_on
 from lmviz.model.gpt2_nanogpt import read_nanogpt
@@ -168,16 +168,7 @@ RECORD = Architecture(
     parts=_parts,
     kept_by_block=_kept_by_block,
     kept_around=_kept_around,
-    use=Use(
-        "In this folder, with `pip install transformers`:",
-        """\
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained(".")
-model = AutoModelForCausalLM.from_pretrained(".")
-ids = tokenizer({prompt}, return_tensors="pt").input_ids
-print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
-    ),
+    use=IN_TRANSFORMERS,
     norm="layer",
     rename=_rename,
     settle=_settle,

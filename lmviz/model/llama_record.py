@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmviz.model import llama_folder
-from lmviz.model.architecture import Architecture, Kept, Part, Table, Use
+from lmviz.model.architecture import IN_TRANSFORMERS, Architecture, Kept, Part, Table
 from lmviz.model.llama import Llama, LlamaConfig, frequencies
 from lmviz.model.llama_cached import read_on
 from lmviz.model.source_edits import ATTENTION, RESIDUALS, Edit, Edits
@@ -146,16 +146,7 @@ RECORD = Architecture(
     parts=_parts,
     kept_by_block=_kept_by_block,
     kept_around=_kept_around,
-    use=Use(
-        "In this folder, with `pip install transformers`:",
-        """\
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained(".")
-model = AutoModelForCausalLM.from_pretrained(".")
-ids = tokenizer({prompt}, return_tensors="pt").input_ids
-print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
-    ),
+    use=IN_TRANSFORMERS,
     norm="rms",
     key_heads=lambda config: config.n_kv_heads,
     ties=_ties,
