@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import pytest
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -78,6 +80,13 @@ def stand_in(repo: str, folder: Path, slow: float = 0.0) -> Iterator[tuple[str, 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def empty_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the cache an empty folder, and the Hub an address at which nobody is."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    return folder / "hub"
 
 
 def lay_out(cache: Path, repo: str, folder: Path, revision: str = "main") -> Path:

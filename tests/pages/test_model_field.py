@@ -11,7 +11,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT
-from tests.hub import lay_out, stand_in
+from tests.hub import empty_cache, lay_out, stand_in
 from tests.pages.conftest import Open, errors
 
 POKEMON = ROOT / "sample_models" / "pokemon"
@@ -20,10 +20,7 @@ PAGES = ("step_through", "generation", "chat", "embeddings", "quantisation", "de
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and no Hub."""
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    return tmp_path / "hub"
+    return empty_cache(tmp_path, monkeypatch)
 
 
 def field(app: AppTest) -> Any:

@@ -14,15 +14,7 @@ from lmviz.services.services import Services
 from lmviz.stages.navigation import Grain, Location
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
-from tests.conftest import SAMPLES
-
-PROMPTS = {
-    "small-ever": "Clem",
-    "pokemon": ".pik",
-    "simple-llm": "The cat sits on",
-    "names": ".mar",
-    "names-llama": ".mar",
-}
+from tests.conftest import PROMPTS, SAMPLES
 
 
 @cache

@@ -19,17 +19,9 @@ from lmviz.ui import arithmetic_html
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
-from tests.conftest import SAMPLES
+from tests.conftest import PROMPTS, SAMPLES
 from tests.words import ENGLISH
 from tests.written import holds, number, plain
-
-PROMPTS = {
-    "small-ever": "Clem",
-    "pokemon": ".pik",
-    "simple-llm": "The cat sits on",
-    "names": ".mar",
-    "names-llama": ".mar",
-}
 
 
 @cache

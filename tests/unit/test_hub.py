@@ -14,17 +14,14 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.models import Models
 from lmviz.registry.recording import Request
 from tests.conftest import ROOT
-from tests.hub import COMMIT, lay_out, stand_in
+from tests.hub import COMMIT, empty_cache, lay_out, stand_in
 
 POKEMON = ROOT / "sample_models" / "pokemon"
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and no Hub."""
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    return tmp_path / "hub"
+    return empty_cache(tmp_path, monkeypatch)
 
 
 def test_a_model_in_the_cache_opens_without_the_hub(cache: Path) -> None:

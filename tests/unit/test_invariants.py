@@ -11,7 +11,7 @@ import lmviz
 from lmviz.debug.invariants import Check, checks_of
 from lmviz.model.architecture import Norm
 from lmviz.stages.stages import stages_of
-from tests.conftest import ROOT, SAMPLES
+from tests.conftest import PROMPTS, ROOT, SAMPLES
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 
@@ -26,15 +26,6 @@ def checks(model: str, text: str, **edits: Change) -> list[Check]:
 
 def broken(found: list[Check]) -> set[str]:
     return {check.name for check in found if not check.holds}
-
-
-PROMPTS = {
-    "small-ever": "Clem",
-    "pokemon": ".pik",
-    "simple-llm": "The cat sits on",
-    "names": ".mar",
-    "names-llama": ".mar",
-}
 
 
 @pytest.mark.parametrize("model", SAMPLES)
