@@ -118,7 +118,7 @@ def _found(folder: str | Path) -> Path:
 
 
 def save(checkpoint: Checkpoint, folder: str | Path) -> None:
-    """Write a folder that `load` opens, and, for GPT-2 and Llama, `transformers` too. Weights are stored as `weight_dtype`."""
+    """Write a folder that `load` opens, and `transformers` too, for GPT-2 and Llama; in the type `weight_dtype`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents(checkpoint).items():
