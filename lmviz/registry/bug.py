@@ -17,6 +17,8 @@ from lmviz.registry.hub import HubModel
 from lmviz.registry.reference import Reference, Registry, Title
 from lmviz.registry.run import RunModel
 
+OfWeights = Folder | HubModel | RunModel  # a model that somebody saved, from which others can be made
+
 
 @dataclass(frozen=True, slots=True)
 class _OfABug(Reference):
@@ -31,7 +33,7 @@ class _OfABug(Reference):
     def read(cls, written: str, read: Callable[[str], Reference]) -> Self | None:
         found = re.fullmatch(rf"{cls.WORD}/([a-z0-9_]{{1,40}})@(.+)", written, re.DOTALL)
         base = read(found[2]) if found else None
-        return cls(found[1], base) if found and isinstance(base, Folder | HubModel | RunModel) else None
+        return cls(found[1], base) if found and isinstance(base, OfWeights) else None
 
     def __str__(self) -> str:
         return f"{self.WORD}/{self.bug}@{self.base}"

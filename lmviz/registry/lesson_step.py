@@ -19,10 +19,8 @@ from lmviz.debug.subject import Subject, subject_of
 from lmviz.debug.threads import one_thread
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.registry.bug import Healthy, WithBug
-from lmviz.registry.folder import Folder
+from lmviz.registry.bug import Healthy, OfWeights, WithBug
 from lmviz.registry.reference import Reference, Registry, Title, TrainingStep
-from lmviz.registry.run import RunModel
 from lmviz.registry.tokens import tokens_of_row
 from lmviz.train.data import Windows
 
@@ -173,7 +171,7 @@ class CheckStep(_Step):
     @classmethod
     def _of(cls, lesson: str, of: str, step: int, row: int, read: Callable[[str], Reference]) -> Self | None:
         model = read(of) if lesson not in (PairedStep.WORD, PitfallStep.WORD) else None
-        return cls(step, row, lesson, model) if isinstance(model, Folder | RunModel | WithBug | Healthy) else None
+        return cls(step, row, lesson, model) if isinstance(model, OfWeights | WithBug | Healthy) else None
 
     def __str__(self) -> str:
         return self._written(self.check, self.model)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lmviz.errors import UserError
 from lmviz.registry.attached import attached as all_attached
-from lmviz.registry.folder import Folder
+from lmviz.registry.bug import OfWeights
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference, Title
 from lmviz.registry.run import RunModel
@@ -40,7 +40,7 @@ def model(services: Services, t: Translator, chosen: Reference | None, without: 
         t("top.model"),
         listed(["", *at_hand] if without else at_hand, "" if chosen is None else str(chosen)),
         label_visibility="collapsed",
-        width=170 if isinstance(chosen, Folder | RunModel) else 230,
+        width=170 if isinstance(chosen, OfWeights) else 230,
         accept_new_options=True,
         format_func=lambda written: model_name(services, t, read_reference(written)) if written else without,
         **state.bound("model", only_if=lambda one: one is None or opens(one), **and_then),
