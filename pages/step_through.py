@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lmviz.ui import model_field, shared, shell, state
-from lmviz.ui.step_through import attached, recordings, time, tools, top
+from lmviz.ui.step_through import attached, recordings, time, tools, top, whole_model
 from lmviz.ui.step_through.debugger import debugger
 from lmviz.ui.step_through.view import StepThroughView
 
@@ -17,7 +17,10 @@ with st.container(key="body"):
     time.slider(services, view)
     attached.status(view)
     if recording := recordings.opened(services, view):
+        above = st.container(key="whole_frame")
         with st.container(key="debugger_frame"):
             debugger(services)
+        with above:  # drawn when the debugger is there
+            whole_model.picture(services)
         tools.ledger(recording, view)
         tools.card(services, recording, view)

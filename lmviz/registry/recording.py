@@ -28,6 +28,7 @@ from lmviz.registry.reference import Reference, Registry, TrainingStep
 from lmviz.registry.tokens import last_tokens, tokens_of_row
 from lmviz.stages.navigation import Navigator
 from lmviz.stages.stage import LOSS, READOUT, Stage
+from lmviz.stages.whole_model import WholeModel, whole_model
 from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Trace, Value, fits
@@ -131,6 +132,16 @@ class Recording:
     @cached_property
     def _ledger(self) -> tuple[LedgerRow, ...]:
         return tuple(LedgerRow.of(step.address, value) for step in self.trace for value in step.outputs)
+
+    def whole(self, asked: int) -> WholeModel:
+        """All of it in one picture, with a head that must be in it, as `whole_model` takes one."""
+        if asked not in self._wholes:
+            self._wholes[asked] = whole_model(self.navigator, len(self.tokens), self.row, asked)
+        return self._wholes[asked]
+
+    @cached_property
+    def _wholes(self) -> dict[int, WholeModel]:
+        return {}
 
     def has(self, address: str, cell: Cell) -> bool:
         """Whether a tensor of that address was recorded, and has that cell."""

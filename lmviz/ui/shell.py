@@ -34,6 +34,7 @@ _CSS = """
 .stMainBlockContainer, .block-container { padding: 3.9rem 1.4rem 0.6rem; max-width: none; }
 .stVerticalBlock { gap: 0.55rem; }
 header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
+.st-key-whole_frame { min-height: 46px; }
 .st-key-debugger_frame { min-height: calc(100vh - 10rem); }
 .st-key-top [data-testid="InputInstructions"] { display: none; }
 .st-key-top .st-key-language { margin-left: auto; order: 9; }

@@ -12,6 +12,11 @@ from lmviz.ui.state import Place, choice, distinct, flag, part, real, whole, wor
 from lmviz.ui.state import cell as cell_of
 
 GRAINS = ("stage", "line", "op")
+MEAN_OF_HEADS, ALL_HEADS = "mean", "all"  # else the number of a head
+
+
+def map_of(text: str) -> str:
+    return text if text in (MEAN_OF_HEADS, ALL_HEADS) else str(whole(0, 10_000)(text))
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class StepThroughView(Place):
     b_prompt: str = part("", str)
     b_plain: bool = part(False, flag)  # without the edits
     present: bool = part(False, flag)
+    map: str = part("", map_of)  # the whole model in one picture, if it is open: whose attention it shows
 
     @property
     def compares(self) -> bool:

@@ -25,7 +25,7 @@ const PRESSED = ["BUTTON", "SUMMARY"]; // by the space bar
 
 // Whether a key means something else where it was pressed.
 /** @type {(event: KeyboardEvent, target: HTMLElement) => boolean} */
-const isTaken = (event, target) => {
+export const isTaken = (event, target) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || target.isContentEditable) return true;
   if (CLICKER.includes(event.key)) return false;
   return FIELDS.includes(target.tagName) || !!target.closest?.(WIDGETS);

@@ -13,6 +13,7 @@ import { drawInspector, panelsOf } from "./inspector.js";
 import { onKey } from "./keyboard.js";
 import { drawMap, drawTokens } from "./map.js";
 import { drawPicture } from "./picture.js";
+import { onAsk, onWish, tellPlace } from "./place.js";
 import { drawSearch } from "./search.js";
 import { drawSource } from "./source.js";
 import { drawStrip, drawWatch, drawWords } from "./words.js";
@@ -108,6 +109,7 @@ const togglePlaying = (state) => {
   };
   state.playing = state.playing ? null : setInterval(beat, PLAY_EVERY);
   drawBar(state.boxes.bar, state);
+  tellPlace(state.data, !!state.playing);
 };
 
 // The root takes the height that the window has left for it.
@@ -125,6 +127,8 @@ const listen = (state) => {
   /** @type {(event: KeyboardEvent) => void} */
   const key = (event) => onKey(state, event);
   const refit = () => fit(root);
+  const stopAsks = onAsk(() => tellPlace(state.data, !!state.playing));
+  const stopWishes = onWish((wish) => (wish.type === "play" ? state.play() : state.send(wish)));
   const observer = new ResizeObserver(() => {
     const size = `${box.clientWidth}x${box.clientHeight}`;
     if (size === state.size) return;
@@ -140,6 +144,8 @@ const listen = (state) => {
   observer.observe(box);
   themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
   return () => {
+    stopAsks();
+    stopWishes();
     document.removeEventListener("keydown", key);
     window.removeEventListener("resize", refit);
     observer.disconnect();
@@ -193,6 +199,7 @@ const show = (state, data) => {
   }
   root.dataset.step = `${data.bar.grain}:${data.bar.index}`;
   root.dataset.seq = String(data.seq);
+  tellPlace(data, !!state.playing);
 };
 
 // On a phone the arithmetic is below the picture: it comes into sight when another cell is pinned.

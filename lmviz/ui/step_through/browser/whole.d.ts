@@ -1,0 +1,57 @@
+// Made from lmviz/ui/step_through/whole_types.py:
+// change that file, and run `python -m tools.browser_types`.
+
+/** A stage. Numbers are base64: float32 where they are read, int8 of `peak` where they only give a colour. */
+export interface WholePart {
+  stage: number;
+  kind: string;
+  label: string;
+  block: number | null;
+  lengths: string | null;
+  cells: string | null;
+  peak: number;
+  shares: string | null;
+}
+
+/** A block, or neighbours drawn as one, with their first and last stage. */
+export interface WholeBlock {
+  name: string;
+  first: number;
+  last: number;
+}
+
+export interface WholeLane {
+  text: string;
+  first: number;
+  last: number;
+}
+
+export interface WholeChance {
+  text: string;
+  share: number;
+}
+
+/** The likeliest next tokens behind a lane, and how likely all others are. */
+export interface WholeChances {
+  top: WholeChance[];
+  rest: number;
+}
+
+export interface Whole {
+  lang: string;
+  run: string;
+  map: string;
+  heads: number[];
+  n_heads: number;
+  lanes: WholeLane[];
+  blocks: WholeBlock[];
+  most_blocks: number;
+  parts: WholePart[];
+  chances: WholeChances[];
+  words: Record<string, string>;
+}
+
+export interface OnMap {
+  type: "map";
+  map: string;
+}

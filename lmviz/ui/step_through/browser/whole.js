@@ -1,0 +1,376 @@
+// The whole model in one picture: a strip that is always there, and a full view that it opens to.
+
+// @ts-check
+
+/** @import { Mounted } from "../../browser/client.d.ts" */
+/** @import { Shape } from "./svg.js" */
+/** @import { Whole } from "./whole.d.ts" */
+/** @import { Drawing } from "./whole_full.js" */
+/** @import { Here } from "./place.js" */
+/** @import { Model } from "./whole_model.js" */
+
+import { SCALES, isDark } from "../../browser/colour.js";
+import { h, maybe, part, parts } from "../../browser/dom.js";
+import { component } from "../../browser/mounted.js";
+import { clamp } from "../../browser/numbers.js";
+import { isTaken } from "./keyboard.js";
+import { askPlace, onPlace, tellWish } from "./place.js";
+import { draw, shapeAt } from "./svg.js";
+import { fullDrawing } from "./whole_full.js";
+import { filled, readModel } from "./whole_model.js";
+import { slimDrawing } from "./whole_slim.js";
+import { tableOf } from "./whole_table.js";
+import { caption, notes } from "./whole_words.js";
+
+const MEAN = -1;
+const PHONE = 820; // pixels of a window in which the picture runs down
+const FEW_HEADS = 8; // that have a button each
+
+/**
+ * @typedef {object} Picture
+ * @property {HTMLElement} root
+ * @property {HTMLElement} slim
+ * @property {HTMLDialogElement} full
+ * @property {Model | null} model
+ * @property {Here} here
+ * @property {string} map whose attention is shown; empty: it is shut
+ * @property {string} given the last `map` that Python sent
+ * @property {string[]} told what Python was told and has not answered yet
+ * @property {string} run
+ * @property {boolean} asTable
+ * @property {Drawing | null} drawing
+ * @property {Record<string, string>} drawn what is drawn, so that it is not drawn again
+ * @property {(map: string) => void} tell
+ */
+
+// -- what is shown ---------------------------------------------------------------------------------------------------
+
+// The place of the head among those that were sent; the first if it is not there.
+/** @type {(picture: Picture) => number} */
+const headOf = ({ model, map }) => {
+  const wanted = map === "mean" || map === "" || map === "all" ? MEAN : Number(map);
+  return Math.max(0, model?.data.heads.indexOf(wanted) ?? 0);
+};
+
+/** @type {(picture: Picture, map: string) => void} */
+const choose = (picture, map) => {
+  if (picture.map === map) return;
+  picture.map = map;
+  picture.tell(map);
+  redraw(picture);
+};
+
+/** @type {(picture: Picture) => void} */
+const toggle = (picture) => choose(picture, picture.map ? "" : "mean");
+
+/** @type {(name: string, inside: Element | null, shapes: Shape[]) => void} */
+const layer = (name, inside, shapes) => {
+  const group = inside && maybe(inside, `.${name}`);
+  if (group) draw(group, shapes);
+};
+
+/** @type {() => HTMLElement} */
+const sheet = () => {
+  const box = h("div", { class: "sheet" });
+  const layers = ["back", "middle", "front", "marks"].map((name) => `<g class="${name}"></g>`).join("");
+  box.innerHTML = `<svg>${layers}</svg>`;
+  return box;
+};
+
+// -- the strip -------------------------------------------------------------------------------------------------------
+
+/** @type {(picture: Picture) => void} */
+const drawSlim = (picture) => {
+  const { slim, model, here } = picture;
+  if (!model) return;
+  if (!slim.firstChild) slim.append(h("span", { class: "call" }), sheet(), h("kbd", {}, "M"));
+  const { words } = model.data;
+  slim.setAttribute("aria-label", words["whole.open"]);
+  slim.title = `${words["whole.open"]} (M)`;
+  slim.setAttribute("aria-expanded", String(picture.map !== ""));
+  part(slim, ".call").textContent = words["whole.call"];
+  const svg = /** @type {SVGSVGElement} */ (slim.querySelector("svg"));
+  const [width, height] = [part(slim, ".sheet").clientWidth, 36];
+  if (width < 40) return;
+  const drawing = slimDrawing(model, [headOf(picture)], here.pos, width, height);
+  const key = JSON.stringify([picture.run, picture.map, here.pos, width]);
+  if (picture.drawn.slim !== key) {
+    picture.drawn.slim = key;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    layer("middle", svg, drawing.shapes);
+  }
+  layer("marks", svg, drawing.present(here.stage));
+};
+
+// -- the full view ---------------------------------------------------------------------------------------------------
+
+/** @type {(picture: Picture, model: Model) => HTMLElement} */
+const headChoice = (picture, { data }) => {
+  const { words } = data;
+  const options = ["mean", ...Array.from({ length: data.n_heads }, (_, head) => String(head)), "all"];
+  /** @type {(map: string) => string} */
+  const name = (map) =>
+    map === "mean" || map === "all" ? words[`whole.${map}`] : filled(words["whole.head"], { head: map });
+  const label = words["whole.heads"];
+  if (data.n_heads > FEW_HEADS) {
+    /** @type {(event: Event) => void} */
+    const onchange = (event) => choose(picture, /** @type {HTMLSelectElement} */ (event.target).value);
+    const found = options.map((map) => h("option", { value: map, selected: map === picture.map }, name(map)));
+    return h("label", { class: "of" }, h("span", {}, label), h("select", { onchange }, found));
+  }
+  const buttons = options.map((map) =>
+    h(
+      "button",
+      { "aria-pressed": String(map === picture.map), "aria-label": name(map), onclick: () => choose(picture, map) },
+      map === "mean" || map === "all" ? name(map) : map,
+    ),
+  );
+  return h("div", { class: "of", role: "group", "aria-label": label }, h("span", {}, label), buttons);
+};
+
+/** @type {(picture: Picture, model: Model) => void} */
+const drawTop = (picture, model) => {
+  const { words } = model.data;
+  const top = part(picture.full, ".top");
+  const onclick = () => {
+    picture.asTable = !picture.asTable;
+    redraw(picture);
+  };
+  const table = h("button", { class: "plain", "aria-pressed": String(picture.asTable), onclick }, words["whole.table"]);
+  const playing = words[picture.here.playing ? "bar.pause" : "bar.play"];
+  const play = h("button", { class: "plain play", onclick: () => tellWish({ type: "play" }) }, playing);
+  const close = h(
+    "button",
+    { class: "close", "aria-label": words["whole.close"], onclick: () => choose(picture, "") },
+    "×",
+  );
+  const focused = /** @type {ShadowRoot} */ (top.getRootNode()).activeElement;
+  const held = focused && top.contains(focused) ? focused.getAttribute("aria-label") || focused.textContent : null;
+  top.replaceChildren(
+    h("h2", { id: "whole-title" }, words["whole.title"]),
+    ...(model.data.n_heads ? [headChoice(picture, model)] : []),
+    play,
+    table,
+    close,
+  );
+  const again = parts(top, "button").find((one) => (one.getAttribute("aria-label") || one.textContent) === held);
+  again?.focus({ preventScroll: true });
+};
+
+/** @type {(picture: Picture) => void} */
+const drawFull = (picture) => {
+  const { full, model, here, map } = picture;
+  if (!model || !map) return;
+  const { words } = model.data;
+  if (!full.firstChild) {
+    const tip = h("div", { class: "tip", hidden: true });
+    full.setAttribute("aria-labelledby", "whole-title");
+    full.append(h("div", { class: "top" }), h("div", { class: "body" }, sheet()), h("div", { class: "said" }), tip);
+    listenIn(picture);
+  }
+  if (!full.open) full.showModal();
+  const body = part(full, ".body");
+  const top = JSON.stringify([picture.run, map, picture.asTable, here.playing]);
+  if (picture.drawn.top !== top) drawTop(picture, model);
+  picture.drawn.top = top;
+  part(full, ".said").replaceChildren(
+    h("p", { class: "caption", "aria-live": "polite" }, caption(model, here, headOf(picture))),
+    h("p", { class: "notes" }, notes(model, picture.drawing)),
+  );
+  body.classList.toggle("as-table", picture.asTable);
+  if (picture.asTable) {
+    body.replaceChildren(tableOf(model, headOf(picture)));
+    picture.drawn.full = "";
+    return;
+  }
+  if (!maybe(body, ".sheet")) body.replaceChildren(sheet());
+  const svg = /** @type {SVGSVGElement} */ (body.querySelector("svg"));
+  const [width, height] = [body.clientWidth, body.clientHeight];
+  const dark = isDark(picture.root);
+  const key = JSON.stringify([picture.run, map, here.pos, width, height, dark]);
+  if (picture.drawn.full !== key || !picture.drawing) {
+    picture.drawn.full = key;
+    const wanted = {
+      width,
+      height,
+      isDown: window.innerWidth <= PHONE,
+      head: headOf(picture),
+      pos: here.pos,
+      scale: SCALES[dark ? "dark" : "light"],
+      isDark: dark,
+    };
+    const heads = model.data.heads.map((_, i) => i).filter((i) => model.data.heads[i] !== MEAN);
+    const drawing =
+      map === "all" && heads.length
+        ? slimDrawing(model, heads, here.pos, width, Math.max(height, heads.length * 74)).asFull
+        : fullDrawing(model, wanted);
+    picture.drawing = drawing;
+    for (const [name, size] of Object.entries({ width: drawing.width, height: drawing.height }))
+      svg.setAttribute(name, String(size));
+    svg.setAttribute("viewBox", `0 0 ${drawing.width} ${drawing.height}`);
+    layer("back", svg, drawing.back);
+    layer("middle", svg, drawing.middle);
+    layer("front", svg, drawing.front);
+    part(full, ".notes").textContent = notes(model, drawing);
+  }
+  layer("marks", svg, picture.drawing.present(here.stage));
+  markDoors(picture, words["whole.here"]);
+};
+
+// The door of the present part can be reached with Tab, and says that one is there.
+/** @type {(picture: Picture, hereWords: string) => void} */
+const markDoors = ({ full, here, drawing }, hereWords) => {
+  const doors = parts(full, ".door");
+  const stages = doors.map((door) => Number(door.dataset.stage)).filter((stage) => stage <= here.stage);
+  const now = Math.max(...stages);
+  const focused = /** @type {ShadowRoot} */ (full.getRootNode()).activeElement;
+  for (const door of doors) {
+    const isHere = Number(door.dataset.stage) === now;
+    door.setAttribute("tabindex", isHere ? "0" : "-1");
+    if (isHere) door.setAttribute("aria-current", "step");
+    else door.removeAttribute("aria-current");
+    if (isHere && focused?.classList.contains("door") && focused !== door) door.focus({ preventScroll: true });
+  }
+  const lit = doors.find((door) => door.getAttribute("aria-current"));
+  if (lit && drawing && drawing.height > part(full, ".body").clientHeight + 40)
+    lit.scrollIntoView({ block: "nearest" });
+  lit?.setAttribute("aria-description", hereWords);
+};
+
+// -- pointer and keys ------------------------------------------------------------------------------------------------
+
+/** @type {(picture: Picture) => void} */
+const listenIn = (picture) => {
+  const { full } = picture;
+  const tip = part(full, ".tip");
+  /** @type {(event: Event) => Element} */
+  const under = (event) => /** @type {Element} */ (event.composedPath()[0]);
+  full.addEventListener("pointermove", (event) => {
+    const shape = full.contains(under(event)) ? shapeAt(under(event), "tip") : null;
+    tip.hidden = !shape;
+    light(full, /** @type {HTMLElement | null} */ (under(event).closest("[data-lane]"))?.dataset.lane ?? null);
+    if (!shape?.tip) return;
+    tip.textContent = shape.tip();
+    const area = full.getBoundingClientRect();
+    tip.style.left = `${clamp(event.clientX - area.left + 14, 4, Math.max(4, area.width - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${clamp(event.clientY - area.top + 16, 4, Math.max(4, area.height - tip.offsetHeight - 8))}px`;
+  });
+  full.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+    light(full, null);
+  });
+  full.addEventListener("click", (event) => shapeAt(under(event), "act")?.act?.());
+  full.addEventListener("keydown", (event) => {
+    const door = /** @type {HTMLElement} */ (under(event)).closest(".door");
+    if (door && (event.key === "Enter" || event.key === " ")) shapeAt(door, "act")?.act?.();
+    else if (event.key === "Escape") choose(picture, "");
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  full.addEventListener("cancel", (event) => event.preventDefault());
+};
+
+// The ribbons of a token that the pointer is on stand out.
+/** @type {(full: HTMLElement, lane: string | null) => void} */
+const light = (full, lane) => {
+  if (full.dataset.lit === (lane ?? "")) return;
+  full.dataset.lit = lane ?? "";
+  for (const ribbon of parts(full, ".ribbon")) ribbon.classList.toggle("lit", ribbon.dataset.query === lane);
+};
+
+// -- its life --------------------------------------------------------------------------------------------------------
+
+/** @type {(picture: Picture) => void} */
+const redraw = (picture) => {
+  if (!picture.model) return;
+  const began = performance.now();
+  drawSlim(picture);
+  if (picture.map) drawFull(picture);
+  else if (picture.full.open) picture.full.close();
+  picture.root.dataset.drawn = (performance.now() - began).toFixed(2); // milliseconds
+  picture.root.dataset.stage = String(picture.here.stage);
+};
+
+/** @type {(picture: Picture) => () => void} */
+const follow = (picture) => {
+  const { root } = picture;
+  const again = () => {
+    root.classList.toggle("dark", isDark(root));
+    picture.drawn = {};
+    redraw(picture);
+  };
+  /** @type {(event: KeyboardEvent) => void} */
+  const onKey = (event) => {
+    if (event.key !== "m" && event.key !== "M") return;
+    if (isTaken(event, /** @type {HTMLElement} */ (event.composedPath()[0]))) return;
+    toggle(picture);
+    event.preventDefault();
+  };
+  const sizes = new ResizeObserver(() => redraw(picture));
+  const themes = new MutationObserver(again);
+  const forget = onPlace((here) => {
+    picture.here = here;
+    redraw(picture);
+  });
+  picture.slim.addEventListener("click", () => toggle(picture));
+  document.addEventListener("keydown", onKey);
+  window.addEventListener("resize", again);
+  sizes.observe(picture.slim);
+  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
+  return () => {
+    forget();
+    document.removeEventListener("keydown", onKey);
+    window.removeEventListener("resize", again);
+    sizes.disconnect();
+    themes.disconnect();
+  };
+};
+
+// What Python sends is followed, unless it answers what was chosen here: that is shown already, or something later is.
+/** @type {(picture: Picture, map: string) => void} */
+const adopt = (picture, map) => {
+  const answered = picture.told.lastIndexOf(map);
+  if (answered >= 0) picture.told.splice(0, answered + 1);
+  else if (map !== picture.given) picture.map = map;
+  picture.given = map;
+};
+
+/** @type {(root: HTMLElement) => Mounted<Whole>} */
+const mount = (root) => {
+  /** @type {Picture} */
+  const picture = {
+    root,
+    slim: part(root, ".slim"),
+    full: /** @type {HTMLDialogElement} */ (part(root, ".full")),
+    model: null,
+    here: { stage: 0, pos: -1, playing: false },
+    map: "",
+    given: "",
+    told: [],
+    run: "",
+    asTable: false,
+    drawing: null,
+    drawn: {},
+    tell: () => {},
+  };
+  root.classList.toggle("dark", isDark(root));
+  const stop = follow(picture);
+  return {
+    show: (data, trigger) => {
+      picture.tell = (map) => {
+        picture.told.push(map);
+        trigger("event", { type: "map", map });
+      };
+      adopt(picture, data.map);
+      const run = JSON.stringify([data.run, data.heads, data.parts.map((one) => one.shares ?? one.lengths)]);
+      if (run !== picture.run || !picture.model) picture.model = readModel(data);
+      picture.run = run;
+      askPlace();
+      redraw(picture);
+    },
+    stop,
+  };
+};
+
+export default component(mount);

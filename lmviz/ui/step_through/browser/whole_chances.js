@@ -1,0 +1,84 @@
+// What may come next, at the end of the whole model's picture: ribbons from the followed token's lane, and bars.
+
+// @ts-check
+
+/** @import { Shape } from "./svg.js" */
+/** @import { Wanted } from "./whole_full.js" */
+/** @import { Model } from "./whole_model.js" */
+/** @import { Ground } from "./whole_shapes.js" */
+
+import { swing } from "./whole_layout.js";
+import { exactPercent, filled, laneOf, laneText } from "./whole_model.js";
+
+/** @type {(model: Model, wanted: Wanted, ground: Ground, place: { x: number, y: number, width: number, row: number }) => Shape[]} */
+export const chances = (model, wanted, ground, { x, y, width, row }) => {
+  const { data } = model;
+  const lane = data.chances.length === 1 ? model.n - 1 : laneOf(model, wanted.pos);
+  const found = data.chances[Math.min(lane, data.chances.length - 1)];
+  if (!found) return [];
+  const rows = [...found.top, { text: data.words["whole.rest"], share: found.rest }];
+  const [labels, ends] = [66, 62];
+  const unit = Math.min(44, ground.lanes.space * 0.62);
+  let arrived = -rows.reduce((sum, { share }) => sum + share, 0) / 2;
+  /** @type {Shape[]} */
+  const shapes = [
+    {
+      key: "after",
+      tag: "text",
+      attributes: { class: "after", x, y: y - row * 0.4 },
+      text: filled(data.words["whole.after"], { token: laneText(model, lane) }),
+    },
+  ];
+  rows.forEach(({ text, share }, i) => {
+    const middle = y + (i + 0.5) * row;
+    const isRest = i === rows.length - 1;
+    const tip = () => `${isRest ? text : `‹${text}›`}: ${exactPercent(share, data.lang)}`;
+    const full = width - labels - ends;
+    const offset = (arrived + share / 2) * unit;
+    arrived += share;
+    if (!wanted.isDown)
+      shapes.push({
+        key: `f${i}`,
+        tag: "path",
+        attributes: {
+          class: isRest ? "fan rest" : "fan",
+          d: swing(ground.at, ground.to, x - 6, ground.lanes.centre(lane) + offset, middle),
+          "stroke-width": (share * unit).toFixed(2),
+        },
+        tip,
+      });
+    shapes.push(
+      {
+        key: `l${i}`,
+        tag: "text",
+        attributes: { class: isRest ? "chance rest" : "chance", x: x + labels - 8, y: middle + 5 },
+        text: text.length > 8 && !isRest ? `${text.slice(0, 7)}…` : text,
+      },
+      {
+        key: `t${i}`,
+        tag: "rect",
+        attributes: { class: "track", x: x + labels, y: middle - row * 0.32, width: full, height: row * 0.64, rx: 4 },
+      },
+      {
+        key: `v${i}`,
+        tag: "rect",
+        attributes: {
+          class: isRest ? "likely rest" : "likely",
+          x: x + labels,
+          y: middle - row * 0.32,
+          width: Math.max(1, full * share),
+          height: row * 0.64,
+          rx: 4,
+        },
+        tip,
+      },
+      {
+        key: `p${i}`,
+        tag: "text",
+        attributes: { class: "share", x: x + width, y: middle + 5 },
+        text: exactPercent(share, data.lang),
+      },
+    );
+  });
+  return shapes;
+};

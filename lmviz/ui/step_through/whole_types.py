@@ -1,0 +1,63 @@
+"""The whole model in one picture: what Python sends of a recording, once, and what the browser says of the picture."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+
+class WholePart(TypedDict):
+    """A stage. Numbers are base64: float32 where they are read, int8 of `peak` where they only give a colour."""
+
+    stage: int
+    kind: str
+    label: str
+    block: int | None
+    lengths: str | None  # of each lane's vector
+    cells: str | None  # int8, [lane, n]: -127 to 127 for -peak to peak, -128 for what is not finite
+    peak: float
+    shares: str | None  # float32, [head, lane, lane]
+
+
+class WholeBlock(TypedDict):
+    """A block, or neighbours drawn as one, with their first and last stage."""
+
+    name: str
+    first: int
+    last: int
+
+
+class WholeLane(TypedDict):
+    text: str
+    first: int  # positions
+    last: int
+
+
+class WholeChance(TypedDict):
+    text: str
+    share: float
+
+
+class WholeChances(TypedDict):
+    """The likeliest next tokens behind a lane, and how likely all others are."""
+
+    top: list[WholeChance]
+    rest: float
+
+
+class Whole(TypedDict):
+    lang: str
+    run: str  # tells one recording from another
+    map: str  # whose attention is shown where it is open; empty: it is shut
+    heads: list[int]  # the first axis of the shares; -1 is the mean
+    n_heads: int
+    lanes: list[WholeLane]
+    blocks: list[WholeBlock]
+    most_blocks: int  # drawn as one
+    parts: list[WholePart]
+    chances: list[WholeChances]  # of each lane, or of the last alone; empty where nothing is told
+    words: dict[str, str]
+
+
+class OnMap(TypedDict):
+    type: Literal["map"]
+    map: str
