@@ -58,6 +58,7 @@ class Chances:
 
     ids: Array
     shares: Array
+    n_ids: int  # how many tokens there are to choose from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,4 +257,4 @@ def _chances(trace: Trace, row: int, lanes: Sequence[range]) -> Chances | None:
     ends = [lane[-1] for lane in lanes]
     probs = array[np.minimum(ends, len(array) - 1)] if array.ndim == 2 and len(array) > 1 else np.atleast_2d(array)
     ids = np.argsort(-probs, axis=1, kind="stable")[:, :N_CHANCES]
-    return Chances(ids, np.take_along_axis(probs, ids, axis=1))
+    return Chances(ids, np.take_along_axis(probs, ids, axis=1), probs.shape[1])

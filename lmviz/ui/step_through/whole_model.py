@@ -129,6 +129,7 @@ def _chances(run: Recording, model: WholeModel) -> list[WholeChances]:
                 {"text": visible(run.piece(int(token))), "share": float(np.nan_to_num(share))}
                 for token, share in zip(ids, shares, strict=True)
             ],
+            "others": model.chances.n_ids - len(ids),
             "rest": float(np.nan_to_num(max(0.0, 1.0 - float(shares.astype(np.float64).sum())))),
         }
         for ids, shares in zip(model.chances.ids, model.chances.shares, strict=True)

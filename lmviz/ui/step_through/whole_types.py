@@ -41,6 +41,7 @@ class WholeChances(TypedDict):
     """The likeliest next tokens behind a lane, and how likely all others are."""
 
     top: list[WholeChance]
+    others: int
     rest: float
 
 

@@ -34,6 +34,7 @@ export interface WholeChance {
 /** The likeliest next tokens behind a lane, and how likely all others are. */
 export interface WholeChances {
   top: WholeChance[];
+  others: number;
   rest: number;
 }
 

@@ -148,7 +148,7 @@ const drawTop = (picture, model) => {
   const held = focused && top.contains(focused) ? focused.getAttribute("aria-label") || focused.textContent : null;
   top.replaceChildren(
     h("h2", { id: "whole-title" }, words["whole.title"]),
-    ...(model.data.n_heads ? [headChoice(picture, model)] : []),
+    ...(model.data.n_heads > 1 ? [headChoice(picture, model)] : []),
     play,
     table,
     close,

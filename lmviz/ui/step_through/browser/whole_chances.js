@@ -16,7 +16,8 @@ export const chances = (model, wanted, ground, { x, y, width, row }) => {
   const lane = data.chances.length === 1 ? model.n - 1 : laneOf(model, wanted.pos);
   const found = data.chances[Math.min(lane, data.chances.length - 1)];
   if (!found) return [];
-  const rows = [...found.top, { text: data.words["whole.rest"], share: found.rest }];
+  const rest = found.others ? [{ text: data.words["whole.rest"], share: found.rest }] : [];
+  const rows = [...found.top, ...rest];
   const [labels, ends] = [66, 62];
   const unit = Math.min(44, ground.lanes.space * 0.62);
   let arrived = -rows.reduce((sum, { share }) => sum + share, 0) / 2;
@@ -31,7 +32,7 @@ export const chances = (model, wanted, ground, { x, y, width, row }) => {
   ];
   rows.forEach(({ text, share }, i) => {
     const middle = y + (i + 0.5) * row;
-    const isRest = i === rows.length - 1;
+    const isRest = i === found.top.length;
     const tip = () => `${isRest ? text : `‹${text}›`}: ${exactPercent(share, data.lang)}`;
     const full = width - labels - ends;
     const offset = (arrived + share / 2) * unit;
@@ -52,7 +53,7 @@ export const chances = (model, wanted, ground, { x, y, width, row }) => {
         key: `l${i}`,
         tag: "text",
         attributes: { class: isRest ? "chance rest" : "chance", x: x + labels - 8, y: middle + 5 },
-        text: text.length > 8 && !isRest ? `${text.slice(0, 7)}…` : text,
+        text: text.length > 7 && !isRest ? `${text.slice(0, 6)}…` : text,
       },
       {
         key: `t${i}`,

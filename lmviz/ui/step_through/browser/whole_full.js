@@ -65,7 +65,9 @@ const door = (model, wanted, { box }, { part, from, to }, fits) => {
   const size = Math.min(TINY, to - from - 4);
   const middle = (from + to) / 2;
   const [x, y] = isDown ? [SIDE - size - 8, middle - size / 2] : [middle - size / 2, 22];
-  const label = isDown ? { x: SIDE - size - 14, y: middle + 4, "text-anchor": "end" } : { x: middle, y: 60 };
+  const label = isDown
+    ? { x: SIDE - size - 14, y: middle + 4, "text-anchor": "end" }
+    : { x: middle, y: 60, "text-anchor": "middle" };
   const where = whereOf(model, part);
   return {
     key: `d${part.stage}`,
@@ -207,7 +209,7 @@ const longestText = ({ data }) => Math.max(...data.lanes.map(({ text }) => Math.
 const drawnAcross = (model, wanted) => {
   const { width, height } = wanted;
   const tail = model.data.chances.length ? TAIL + FAN : 24;
-  const from = clamp(24 + longestText(model) * 9, 44, 140);
+  const from = clamp(24 + longestText(model) * 9, 64, 140);
   const to = width - tail;
   const { slots } = fitting(model.data.parts, from, to, GAP);
   const ground = { at: across, box: boxIn(false), slots, lanes: lanesIn(model.n, HEADER, height - 6), from, to };
@@ -293,7 +295,7 @@ const ends = (model, wanted, ground, behind, below) => {
     act: () => tellWish({ type: "stage", index: part.stage }),
     inside: [
       { key: "hit", tag: "rect", attributes: { class: "hit", rx: 6, x: x - 34, y: y - 16, width: 68, height: 24 } },
-      { key: "label", tag: "text", attributes: { class: "part", x, y }, text: part.label },
+      { key: "label", tag: "text", attributes: { class: "part", x, y, "text-anchor": "middle" }, text: part.label },
     ],
   });
   const start = isDown ? { x: 42, y: 22 } : { x: ground.from / 2 + 2, y: 60 };

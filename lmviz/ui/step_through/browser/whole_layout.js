@@ -15,7 +15,7 @@ import { clamp } from "../../browser/numbers.js";
 
 /** @type {Record<string, number>} how much room a stage has, beside others */
 const ROOM = {
-  embeddings: 1.8,
+  embeddings: 2,
   qkv: 1.15,
   scores: 1.3,
   softmax: 3.2,

@@ -102,11 +102,12 @@ export const lengthText = (model, part, lane) => {
 export const readsText = (model, part, head, lane, most) => {
   const shares = numbersOf(model, part).shares[head];
   if (!shares) return "";
-  return [...shares.subarray(lane * model.n, (lane + 1) * model.n)]
+  const read = [...shares.subarray(lane * model.n, (lane + 1) * model.n)]
     .map((share, key) => ({ share, key }))
     .filter(({ share }) => share > 0)
-    .sort((a, b) => b.share - a.share)
+    .sort((a, b) => b.share - a.share);
+  const named = read
     .slice(0, most)
-    .map(({ share, key }) => `${laneText(model, key)} ${exactPercent(share, model.data.lang)}`)
-    .join(", ");
+    .map(({ share, key }) => `${laneText(model, key)}\u00a0${exactPercent(share, model.data.lang)}`);
+  return [...named, ...(read.length > most ? ["…"] : [])].join(", ");
 };

@@ -4,15 +4,19 @@
 
 /** @import { Shape } from "./svg.js" */
 /** @import { Drawing } from "./whole_full.js" */
+/** @import { Slot } from "./whole_layout.js" */
 /** @import { Model } from "./whole_model.js" */
 /** @import { Ground, Stop } from "./whole_shapes.js" */
 
-import { across, fitting, lanesIn } from "./whole_layout.js";
-import { filled } from "./whole_model.js";
+import { tellWish } from "./place.js";
+import { across, fitting, lanesIn, namedSlots } from "./whole_layout.js";
+import { filled, whereOf } from "./whole_model.js";
 import { flow, leftOut, present } from "./whole_shapes.js";
 
 const NAMED = 84; // pixels of a head's name
 const NARROW_GAP = 4; // pixels between blocks
+const STRIP = 60; // pixels of height up to which there is no room for words
+const HEADER_OF_ALL = 44; // pixels of the names of stages above the strips of all heads
 
 /** @typedef {{ shapes: Shape[], present: (stage: number) => Shape[], asFull: Drawing }} Strips */
 
@@ -30,34 +34,72 @@ const box = (from, to, low, high) => ({
  * @type {(model: Model, heads: number[], pos: number, width: number, height: number) => Strips}
  */
 export const slimDrawing = (model, heads, pos, width, height) => {
-  const isNamed = heads.length > 1 || height > 100;
+  const isNamed = height > STRIP;
+  const head = isNamed ? HEADER_OF_ALL : 0;
   const [from, to] = [isNamed ? NAMED : 6, width - 6];
   const { slots } = fitting(model.data.parts, from, to, NARROW_GAP);
-  const each = height / heads.length;
+  const each = (height - head) / heads.length;
   const stops = stopsOf(model, slots, from, to);
   /** @type {Shape[]} */
   const back = [];
-  const shapes = heads.flatMap((head, i) => {
-    const low = i * each + (isNamed ? 5 : 1);
-    const high = (i + 1) * each - (isNamed ? 5 : 1);
-    if (isNamed) back.push(...named(model, head, low, high, width));
+  const shapes = heads.flatMap((one, i) => {
+    const low = head + i * each + (isNamed ? 5 : 1);
+    const high = head + (i + 1) * each - (isNamed ? 5 : 1);
+    if (isNamed) back.push(...named(model, one, low, high, width));
     const ground = { at: across, box, slots, lanes: lanesIn(model.n, low, high), from, to };
-    const { least } = leftOut(model, head);
-    return flow(model, ground, { head, pos, tips: isNamed, prefix: `h${head}` }, least);
+    const { least } = leftOut(model, one);
+    return flow(model, ground, { head: one, pos, tips: isNamed, prefix: `h${one}` }, least);
   });
   /** @type {(stage: number) => Shape[]} */
-  const here = (stage) => present(stops, stage, box, to, 0, height);
+  const here = (stage) => present(stops, stage, box, to, head, height);
+  if (isNamed) back.push(...columns(model, slots, height));
   const { least, lost } = leftOut(model, heads[0]);
   const asFull = { back, middle: shapes, front: [], stops, present: here, width, height, least, lost };
   return { shapes, present: here, asFull };
 };
 
-/** @type {(model: Model, slots: import("./whole_layout.js").Slot[], from: number, to: number) => Stop[]} */
+/** @type {(model: Model, slots: Slot[], from: number, to: number) => Stop[]} */
 const stopsOf = (model, slots, from, to) => {
   const stops = slots.map(({ part, from, to }) => ({ stage: part.stage, from, to }));
   const behind = model.data.parts.find(({ kind }) => kind === "probabilities" || kind === "loss");
   if (behind) stops.push({ stage: behind.stage, from: to - 6, to });
   return [{ stage: 0, from: Math.max(0, from - 6), to: from + 2 }, ...stops];
+};
+
+// The names of stages and blocks over all strips; each stage's column is the door to it.
+/** @type {(model: Model, slots: Slot[], height: number) => Shape[]} */
+const columns = (model, slots, height) => {
+  const shown = namedSlots(slots, 5.7);
+  const names = model.data.blocks.flatMap((block, i) => {
+    const own = slots.find(({ part }) => part.block === i);
+    const text = `${model.data.words["whole.block"]} ${block.name}`;
+    return own ? [{ key: `o${i}`, tag: "text", attributes: { class: "name", x: own.from, y: 14 }, text }] : [];
+  });
+  const doors = slots.map((slot) => {
+    const where = whereOf(model, slot.part);
+    return {
+      key: `d${slot.part.stage}`,
+      tag: "g",
+      attributes: {
+        class: shown.has(slot) ? "door" : "door tight",
+        role: "button",
+        "data-stage": slot.part.stage,
+        "aria-label": filled(model.data.words["whole.go"], { where }),
+      },
+      act: () => tellWish({ type: "stage", index: slot.part.stage }),
+      tip: () => where,
+      inside: [
+        { key: "hit", tag: "rect", attributes: { class: "hit", rx: 6, ...box(slot.from, slot.to, 18, height) } },
+        {
+          key: "label",
+          tag: "text",
+          attributes: { class: "part", x: (slot.from + slot.to) / 2, y: 34, "text-anchor": "middle" },
+          text: slot.part.label,
+        },
+      ],
+    };
+  });
+  return [...names, ...doors];
 };
 
 /** @type {(model: Model, head: number, low: number, high: number, width: number) => Shape[]} */

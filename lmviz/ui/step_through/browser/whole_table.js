@@ -80,13 +80,13 @@ const chanceTable = (model) => {
     h(
       "tbody",
       {},
-      data.chances.map(({ top, rest }, i) =>
+      data.chances.map(({ top, rest, others }, i) =>
         h(
           "tr",
           {},
           h("th", { scope: "row" }, laneText(model, data.chances.length === 1 ? model.n - 1 : i)),
           top.map(({ text, share }) => h("td", {}, `‹${text}› ${exactPercent(share, data.lang)}`)),
-          h("td", {}, `${data.words["whole.rest"]} ${exactPercent(rest, data.lang)}`),
+          others ? h("td", {}, `${data.words["whole.rest"]} ${exactPercent(rest, data.lang)}`) : null,
         ),
       ),
     ),
