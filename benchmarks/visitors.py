@@ -69,6 +69,8 @@ class Visitor:
                 self.query = found.page_info_changed.query_string
             elif kind == "delta" and found.delta.new_element.WhichOneof("type") == "bidi_component":
                 component = found.delta.new_element.bidi_component
+                if not component.id.endswith("-debugger"):
+                    continue
                 self.component, self.fragment, drawn = component.id, found.delta.fragment_id, True
             elif kind == "script_finished":
                 return drawn

@@ -31,6 +31,7 @@ class Part:
 
     Args:
         block: index into `WholeModel.blocks`; None outside of blocks.
+        is_stream: whether what it makes is the residual stream, and not something that is added to it.
         lengths: of the vector that the stage made for a token, [lane]: the root of the sum of its squares.
         cells: every so-manyth number of what the stage made, as it is, [lane, at most 12].
         shares: attention weights, [head, lane, lane], from the token that asks to the one that is read.
@@ -38,6 +39,7 @@ class Part:
 
     stage: Stage
     block: int | None
+    is_stream: bool = False
     lengths: Array | None = None
     cells: Array | None = None
     shares: Array | None = None
@@ -107,9 +109,11 @@ def whole_model(navigator: Navigator, n_pos: int, row: int = 0, asked: int = MEA
         heads = heads if asked == ALL else (asked if MEAN <= asked < n_heads else MEAN,)
     room = int((MOST_SHARES / max(1, n_softmax * len(heads))) ** 0.5)
     lanes = _lanes(n_pos, max(1, min(MOST_LANES, room)))
+    stream = _stream_shape(trace, stages)
     filled = tuple(
         replace(
             part,
+            is_stream=_is_stream(trace, part.stage, stream),
             lengths=_lengths(trace, part.stage, n_pos, row, lanes),
             cells=_cells(trace, part.stage, n_pos, row, lanes),
             shares=_shares(part, blocks, stages, of_stages, heads, lanes),
@@ -215,6 +219,22 @@ def _vectors(value: Value, n_pos: int, row: int) -> Array | None:
     return np.moveaxis(array, axis, 0).reshape(n_pos, -1).astype(np.float64)
 
 
+def _stream_shape(trace: Trace, stages: Sequence[Stage]) -> tuple[int, ...] | None:
+    """The shape of the residual stream: of the first sum onto it; where there is none, of what the embeddings make."""
+    for kind in ("residual", "embeddings"):
+        steps = [_stop(trace, stage) for stage in stages if stage.kind == kind]
+        if found := next((step.outputs[0].shape for step in steps if step is not None and step.outputs), None):
+            return found
+    return None
+
+
+def _is_stream(trace: Trace, stage: Stage, shape: tuple[int, ...] | None) -> bool:
+    """Masks are made beside the embeddings, too."""
+    step = _stop(trace, stage)
+    is_one = stage.kind in ("embeddings", "residual") and step is not None and bool(step.outputs)
+    return is_one and step is not None and step.outputs[0].shape == shape
+
+
 def _lengths(trace: Trace, stage: Stage, n_pos: int, row: int, lanes: Sequence[range]) -> Array | None:
     step = _stop(trace, stage)
     if step is None or stage.kind in _NO_VECTOR or not step.outputs:
@@ -222,8 +242,9 @@ def _lengths(trace: Trace, stage: Stage, n_pos: int, row: int, lanes: Sequence[r
     vectors = _vectors(step.outputs[0], n_pos, row)
     if vectors is None:
         return None
-    lengths = np.sqrt((vectors**2).sum(1))
-    return np.array([lengths[lane.start : lane.stop].mean() for lane in lanes], dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.sqrt((vectors**2).sum(1))
+        return np.array([lengths[lane.start : lane.stop].mean() for lane in lanes], dtype=np.float32)
 
 
 def _cells(trace: Trace, stage: Stage, n_pos: int, row: int, lanes: Sequence[range]) -> Array | None:

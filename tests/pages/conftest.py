@@ -105,10 +105,7 @@ def settled(app: AppTest) -> AppTest:
 
 def scene(app: AppTest) -> dict[str, Any]:
     """What the debugger was given to draw."""
-    (component,) = app.get("bidi_component")
-    found: dict[str, Any]
-    (found,) = json.loads(component.proto.json)
-    return found
+    return picture(app, "debugger")
 
 
 def cells_of(panel: dict[str, Any]) -> NDArray[np.float32]:

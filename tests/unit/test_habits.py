@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lmviz.trace.saved import save
 from lmviz.trace.step import Trace
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
+from lmviz.ui.step_through.whole_model import whole
 from tests.property.test_explain_zoo import check_cell
 from tests.zoo.habits import HABITS
 
@@ -77,3 +79,4 @@ def test_every_place_of_it_is_drawn_also_from_a_file(name: str, tmp_path: Path) 
     for place in places:
         drawn = scene(recording, view, place, {})
         assert "{" not in drawn["say"]["text"] and json.dumps(drawn)
+    assert json.dumps(whole(recording, replace(view, map="all")), allow_nan=False)

@@ -36,6 +36,7 @@ VIEWS = st.builds(
     b_prompt=st.text(max_size=9),
     b_plain=st.booleans(),
     present=st.booleans(),
+    map=st.sampled_from(["", "mean", "all"]) | st.integers(0, 99).map(str),
 )
 
 

@@ -11,13 +11,14 @@ import { part } from "./dom.js";
  *
  * @template Data
  * @param {(root: HTMLElement) => Mounted<Data>} mount
+ * @param {string} at the element's selector
  * @returns {(given: Given<Data>) => () => void}
  */
-export const component = (mount) => {
+export const component = (mount, at = ".lm") => {
   /** @type {WeakMap<Element, Mounted<Data>>} */
   const mounted = new WeakMap();
   return ({ data: [data], parentElement, setTriggerValue }) => {
-    const root = part(parentElement, ".lm");
+    const root = part(parentElement, at);
     const state = mounted.get(root) ?? mount(root);
     mounted.set(root, state);
     state.show(data, setTriggerValue);

@@ -53,7 +53,7 @@ def _component() -> Any:
     return st.components.v2.component(
         "lmviz.whole_model",
         html=(BROWSER / "whole.html").read_text(encoding="utf-8"),
-        css=matrices.look() + (BROWSER / "whole.css").read_text(encoding="utf-8"),
+        css=matrices.look().replace(".lm", ".whole-model") + (BROWSER / "whole.css").read_text(encoding="utf-8"),
         js=bundle(BROWSER / "whole.js"),
     )
 
@@ -105,8 +105,9 @@ def _part(run: Recording, view: StepThroughView, part: Part) -> WholePart:
         "kind": part.stage.kind,
         "label": view.t(of_own(view.t, f"stage.{part.stage.kind}", run)),
         "block": part.block,
+        "is_stream": part.is_stream,
         "lengths": None if part.lengths is None else encoded(part.lengths),
-        "cells": None if part.cells is None else _coarse(part.cells, peak),
+        "grades": None if part.cells is None else _coarse(part.cells, peak),
         "peak": peak,
         "shares": None if part.shares is None else encoded(part.shares),
     }

@@ -12,8 +12,9 @@ class WholePart(TypedDict):
     kind: str
     label: str
     block: int | None
+    is_stream: bool  # whether it makes the residual stream, and not what is added to it
     lengths: str | None  # of each lane's vector
-    cells: str | None  # int8, [lane, n]: -127 to 127 for -peak to peak, -128 for what is not finite
+    grades: str | None  # int8, [lane, n]: -127 to 127 for -peak to peak, -128 for what is not finite
     peak: float
     shares: str | None  # float32, [head, lane, lane]
 

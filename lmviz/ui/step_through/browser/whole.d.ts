@@ -7,8 +7,9 @@ export interface WholePart {
   kind: string;
   label: string;
   block: number | null;
+  is_stream: boolean;
   lengths: string | null;
-  cells: string | null;
+  grades: string | null;
   peak: number;
   shares: string | null;
 }

@@ -112,7 +112,7 @@ const headChoice = (picture, { data }) => {
   const name = (map) =>
     map === "mean" || map === "all" ? words[`whole.${map}`] : filled(words["whole.head"], { head: map });
   const label = words["whole.heads"];
-  if (data.n_heads > FEW_HEADS) {
+  if (data.n_heads > FEW_HEADS || window.innerWidth <= PHONE) {
     /** @type {(event: Event) => void} */
     const onchange = (event) => choose(picture, /** @type {HTMLSelectElement} */ (event.target).value);
     const found = options.map((map) => h("option", { value: map, selected: map === picture.map }, name(map)));
@@ -373,4 +373,4 @@ const mount = (root) => {
   };
 };
 
-export default component(mount);
+export default component(mount, ".whole-model");

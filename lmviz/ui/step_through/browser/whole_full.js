@@ -37,7 +37,7 @@ import { tiny, tinyColour, tinyPicture } from "./whole_tiny.js";
  * @property {(stage: number) => Shape[]} present
  * @property {number} width
  * @property {number} height
- * @property {number} least the smallest ribbon that is drawn
+ * @property {number} widest how many ribbons of a token are drawn
  * @property {number} lost the share of all attention that is not
  */
 
@@ -46,6 +46,7 @@ const SIDE = 92; // the same beside them, where the picture runs down
 const TAIL = 216; // of the chances
 const FAN = 56; // from a lane's end to the chances
 const GAP = 10; // between blocks
+const GAP_DOWN = 28; // the same where the picture runs down: their names stand there
 const UNIT_DOWN = 26; // pixels of an ordinary part where the picture runs down
 const LETTER = 5.7; // about the width of one in a part's name
 const TINY = 22; // the side of a tiny picture
@@ -97,10 +98,10 @@ const blocks = (model, { isDown, width, height }, { slots, box }) =>
   model.data.blocks.flatMap((block, i) => {
     const own = slots.filter(({ part }) => part.block === i);
     if (!own.length) return [];
-    const [from, to] = [own[0].from - 3, own[own.length - 1].to + 3];
+    const [from, to] = [own[0].from - (isDown ? 21 : 3), own[own.length - 1].to + 3];
     const name = `${model.data.words["whole.block"]} ${block.name}`;
     const fits = isDown || name.length * LETTER < to - from;
-    const place = isDown ? { x: 6, y: from + 13 } : { x: from + 8, y: 14 };
+    const place = isDown ? { x: 8, y: from + 15 } : { x: from + 8, y: 14 };
     return [
       {
         key: `b${i}`,
@@ -114,19 +115,24 @@ const blocks = (model, { isDown, width, height }, { slots, box }) =>
 // -- tokens, and what a vector looks like ----------------------------------------------------------------------------
 
 /** @type {(model: Model, wanted: Wanted, ground: Ground) => Shape[]} */
-const tokens = (model, { pos, isDown }, { lanes, from }) =>
-  model.data.lanes.map(({ text, last }, lane) => {
+const tokens = (model, { pos, isDown }, { lanes, from }) => {
+  const followed = laneOf(model, pos);
+  const every = Math.max(1, Math.ceil((isDown ? 12 : 13) / lanes.space)); // where there is no room for all of them
+  return model.data.lanes.flatMap(({ text, last }, lane) => {
+    const away = Math.abs(lane - followed);
+    if (away && (away < every || (model.n - 1 - lane) % every)) return [];
     const middle = lanes.centre(lane);
-    const short = text.length > 12 ? `${text.slice(0, 11)}…` : text;
+    const size = clamp(lanes.space * every * (isDown ? 0.5 : 0.8), 8, 16);
+    const most = isDown ? Math.max(1, Math.floor((lanes.space * every) / (size * 0.62))) : 12;
+    const short = text.length > most ? `${text.slice(0, most - 1)}…` : text;
     const place = isDown
       ? { x: middle, y: from - 10, "text-anchor": "middle" }
       : { x: from - 10, y: middle + 5, "text-anchor": "end" };
-    const size = clamp(lanes.space * (isDown ? 0.5 : 0.8), 7, 16);
     return {
       key: `t${lane}`,
       tag: "text",
       attributes: {
-        class: lane === laneOf(model, pos) ? "token followed" : "token",
+        class: lane === followed ? "token followed" : "token",
         "font-size": size.toFixed(1),
         "data-lane": lane,
         ...place,
@@ -136,6 +142,7 @@ const tokens = (model, { pos, isDown }, { lanes, from }) =>
       act: () => tellWish({ type: "focus", pos: last }),
     };
   });
+};
 
 // Some numbers of each token's vector, in the slot of the stage that made it.
 /** @type {(model: Model, wanted: Wanted, ground: Ground) => Shape[]} */
@@ -230,7 +237,7 @@ const drawnDown = (model, wanted) => {
   const from = 40;
   const length = Math.max(wanted.height - 300, downLength(model));
   const to = from + length;
-  const { slots } = fitting(model.data.parts, from, to, GAP);
+  const { slots } = fitting(model.data.parts, from, to, GAP_DOWN);
   const ground = { at: down, box: boxIn(true), slots, lanes: lanesIn(model.n, SIDE, width - 4), from, to };
   const place = { x: 8, y: to + 48, width: width - 20, row: 30 };
   const end = model.data.chances.length ? to + 48 + 6 * 30 + 30 : to + 10;
@@ -243,36 +250,39 @@ const drawnDown = (model, wanted) => {
 };
 
 /** @type {(model: Model) => number} */
-const downLength = ({ data }) => data.parts.length * UNIT_DOWN * 1.35 + data.blocks.length * GAP;
+const downLength = ({ data }) => data.parts.length * UNIT_DOWN * 1.35 + data.blocks.length * GAP_DOWN;
 
 /** @typedef {{ width: number, height: number, end: number, below: number }} Extent in pixels; where the loss is named */
 
 /** @type {(model: Model, wanted: Wanted, ground: Ground, told: Shape[], extent: Extent) => Drawing} */
 const assembled = (model, wanted, ground, told, { width, height, end, below }) => {
   const { slots, box, from, to } = ground;
-  const { least, lost } = leftOut(model, wanted.head);
+  const { widest, lost } = leftOut(model, [wanted.head], wanted.pos);
   const choice = { head: wanted.head, pos: wanted.pos, tips: true, prefix: "f" };
+  /** @type {Stop[]} */
   const stops = model.data.parts.flatMap(({ kind, stage }) => {
-    if (kind === "tokenizer") return [{ stage, from: 0, to: from - 2 }];
+    if (kind === "tokenizer") return [{ stage, from: 0, to: from - 2, isEnd: true }];
     const slot = slots.find(({ part }) => part.stage === stage);
     return slot ? [{ stage, from: slot.from, to: slot.to }] : [];
   });
   const behind = model.data.parts.filter(({ kind }) => kind === "probabilities" || kind === "loss");
-  if (behind.length) stops.push({ stage: behind[0].stage, from: to + 2, to: end - 2 });
+  if (behind.length) stops.push({ stage: behind[0].stage, from: to + 2, to: end - 2, isEnd: true });
   const side = wanted.isDown ? width : height;
+  const low = wanted.isDown ? SIDE - 4 : HEADER - 2;
+  const first = wanted.isDown ? 2 : low;
   const named = wanted.isDown ? new Set(slots) : namedSlots(slots, LETTER);
   return {
     back: [
       ...blocks(model, wanted, ground),
       ...slots.map((slot) => door(model, wanted, ground, slot, named.has(slot))),
     ],
-    middle: [...flow(model, ground, choice, least), ...cells(model, wanted, ground), ...sums(model, ground), ...told],
+    middle: [...flow(model, ground, choice, widest), ...cells(model, wanted, ground), ...sums(model, ground), ...told],
     front: [...tokens(model, wanted, ground), ...ends(model, wanted, ground, behind, below)],
     stops,
-    present: (stage) => present(stops, stage, box, end, wanted.isDown ? SIDE - 4 : HEADER - 2, side),
+    present: (stage) => present(stops, stage, box, end, { first, low, high: side }),
     width,
     height,
-    least,
+    widest,
     lost,
   };
 };

@@ -25,7 +25,7 @@ const ROOM = {
   logits: 2.2,
 };
 const LEAST_UNIT = 15; // pixels: with less, a block is drawn as attention and MLP only
-export const MOST_RIBBONS = 900; // that are drawn
+export const MOST_RIBBONS = 1300; // that are drawn, beside those of the followed token
 const FEW = ["softmax", "mlp"];
 
 /** @type {(kind: string) => number} */
@@ -108,49 +108,47 @@ export const slotAt = (slots, stage) => {
   return before.at(-1) ?? null;
 };
 
-// The smallest weight of which so many ribbons can be drawn; 0 where all can.
-/** @type {(all: number[], most: number) => number} */
-export const leastOf = (all, most) => {
-  const drawn = all.filter((share) => share > 0).sort((a, b) => b - a);
-  if (drawn.length <= most) return 0;
-  const least = drawn[most - 1];
-  const step = 10 ** Math.floor(Math.log10(least));
-  return Math.ceil(least / step - 1e-9) * step; // one digit, so that it can be said
+// How many ribbons of a token are drawn, the widest, where only so many can be in all; `n` where all are.
+/** @type {(all: Float32Array[], n: number, most: number) => number} */
+export const widestOf = (all, n, most) => {
+  const count = all.reduce((sum, shares) => sum + shares.filter((share) => share > 0).length, 0);
+  return count <= most ? n : Math.max(1, Math.min(n, Math.floor(most / Math.max(1, n * all.length))));
+};
+
+// Whether each weight of a row is among its widest.
+/** @type {(row: Float32Array, widest: number) => boolean[]} */
+export const amongWidest = (row, widest) => {
+  const order = [...row.keys()].filter((key) => row[key] > 0).sort((a, b) => row[b] - row[a]);
+  const drawn = new Set(order.slice(0, widest));
+  return [...row.keys()].map((key) => drawn.has(key));
 };
 
 /**
  * The ribbons of one head in one place: those that arrive at a lane lie side by side, and so do those that leave it.
+ * `room` is what those that leave a lane may take; of the `followed` lane all are drawn, of the others the widest.
  *
- * @type {(shares: Float32Array, n: number, unit: number, most: number, least: number) => Ribbon[]}
+ * @type {(shares: Float32Array, n: number, unit: number, room: number, widest: number, followed: number) => Ribbon[]}
  */
-export const ribbonsOf = (shares, n, unit, most, least) => {
-  /** @type {Ribbon[]} */
-  const ribbons = [];
-  const left = new Float64Array(n); // what has left each lane so far
-  const sums = new Float64Array(n);
-  for (let query = 0; query < n; query += 1)
-    for (let key = 0; key < n; key += 1) {
-      const share = shares[query * n + key];
-      if (share > 0 && share >= least) sums[key] += share;
-    }
-  for (let query = 0; query < n; query += 1) {
-    let all = 0;
-    for (let key = 0; key < n; key += 1) {
-      const share = shares[query * n + key];
-      if (share > 0 && share >= least) all += share;
-    }
-    let arrived = -all / 2;
-    for (let key = 0; key < n; key += 1) {
-      const share = shares[query * n + key];
-      if (!(share > 0 && share >= least)) continue;
-      const squeezed = Math.min(1, most / (sums[key] * unit)); // a lane from which all read has no room for all of it
-      const leaves = (left[key] + share / 2 - sums[key] / 2) * unit * squeezed;
-      ribbons.push({ query, key, share, leaves, arrives: (arrived + share / 2) * unit });
+export const ribbonsOf = (shares, n, unit, room, widest, followed) => {
+  const drawn = Array.from({ length: n }, (_, query) => {
+    const row = shares.subarray(query * n, (query + 1) * n);
+    const shown = amongWidest(row, query === followed ? n : widest);
+    return [...row.keys()].filter((key) => shown[key]).map((key) => ({ query, key, share: row[key] }));
+  });
+  const left = new Float64Array(n); // of each lane, what all ribbons that leave it take, and what they have taken so far
+  const taken = new Float64Array(n);
+  for (const { key, share } of drawn.flat()) left[key] += share;
+  return drawn.flatMap((row) => {
+    let arrived = -row.reduce((sum, { share }) => sum + share, 0) / 2;
+    return row.map(({ query, key, share }) => {
+      const squeezed = Math.min(1, room / (left[key] * unit)); // a lane that all read has no room for all of it
+      const leaves = (taken[key] + share / 2 - left[key] / 2) * unit * squeezed;
+      const arrives = (arrived + share / 2) * unit;
       arrived += share;
-      left[key] += share;
-    }
-  }
-  return ribbons;
+      taken[key] += share;
+      return { query, key, share, leaves, arrives };
+    });
+  });
 };
 
 // Half the thickness of a lane whose vector has a length: as long, so thick.

@@ -16,10 +16,8 @@ import { decoded, lessThan, signs, written } from "../../browser/numbers.js";
 
 /** @typedef {{ lengths: Float32Array | null, cells: Int8Array | null, shares: Float32Array[] }} Numbers by head */
 
-const STREAM = ["embeddings", "residual"];
-
 /** @type {(base64: string) => Int8Array} */
-const grades = (base64) => Int8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const gradesIn = (base64) => Int8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
 /** @type {(data: Whole) => Model} */
 export const readModel = (data) => {
@@ -30,19 +28,16 @@ export const readModel = (data) => {
     const all = part.shares === null ? null : decoded(part.shares);
     numbers.set(part, {
       lengths: part.lengths === null ? null : decoded(part.lengths),
-      cells: part.cells === null ? null : grades(part.cells),
+      cells: part.grades === null ? null : gradesIn(part.grades),
       shares: all ? data.heads.map((_, i) => all.subarray(i * n * n, (i + 1) * n * n)) : [],
     });
   }
   const lengths = data.parts
-    .filter((part) => STREAM.includes(part.kind))
+    .filter((part) => part.is_stream)
     .flatMap((part) => [...(numbers.get(part)?.lengths ?? [])])
     .filter(Number.isFinite);
   return { data, n, numbers, longest: Math.max(0, ...lengths) };
 };
-
-/** @type {(part: WholePart) => boolean} */
-export const isStream = (part) => STREAM.includes(part.kind);
 
 /** @type {(model: Model, part: WholePart) => Numbers} */
 export const numbersOf = (model, part) => model.numbers.get(part) ?? { lengths: null, cells: null, shares: [] };
@@ -94,7 +89,7 @@ export const lengthText = (model, part, lane) => {
     where: whereOf(model, part),
     length: written(lengths[lane], 2, model.data.lang),
   };
-  return filled(model.data.words[isStream(part) ? "whole.tip.stream" : "whole.tip.made"], details);
+  return filled(model.data.words[part.is_stream ? "whole.tip.stream" : "whole.tip.made"], details);
 };
 
 // Whom a token reads most, the strongest first.

@@ -9,16 +9,17 @@
 
 import {
   almond,
+  amongWidest,
   gathered,
   halfOf,
   laneOutline,
-  leastOf,
   MOST_RIBBONS,
   ribbonsOf,
   slotAt,
   swing,
+  widestOf,
 } from "./whole_layout.js";
-import { isStream, laneOf, laneText, lengthText, numbersOf, ribbonText } from "./whole_model.js";
+import { laneOf, laneText, lengthText, numbersOf, ribbonText } from "./whole_model.js";
 import { tellWish } from "./place.js";
 
 /**
@@ -46,15 +47,25 @@ const thickest = (space) => Math.min(26, space * 0.5);
 /** @type {(model: Model) => WholePart[]} */
 const attending = (model) => model.data.parts.filter((part) => part.shares !== null);
 
-// The weight below which ribbons are left out, and the share of all attention that this is.
-/** @type {(model: Model, head: number) => { least: number, lost: number }} */
-export const leftOut = (model, head) => {
-  const all = attending(model).flatMap((part) => [...(numbersOf(model, part).shares[head] ?? [])]);
-  const least = leastOf(all, MOST_RIBBONS);
-  /** @type {(shares: number[]) => number} */
-  const sum = (shares) => shares.reduce((total, share) => total + (share > 0 ? share : 0), 0);
-  const whole = sum(all);
-  return { least, lost: whole ? sum(all.filter((share) => share < least)) / whole : 0 };
+// How many ribbons of each token are drawn, the followed one's apart, and the share of all attention that is not.
+/** @type {(model: Model, heads: number[], pos: number) => { widest: number, lost: number }} */
+export const leftOut = (model, heads, pos) => {
+  const { n } = model;
+  const all = attending(model).flatMap((part) => heads.flatMap((head) => numbersOf(model, part).shares[head] ?? []));
+  const widest = widestOf(all, n, MOST_RIBBONS);
+  if (widest >= n) return { widest, lost: 0 };
+  const followed = laneOf(model, pos);
+  let [whole, lost] = [0, 0];
+  for (const shares of all)
+    for (let lane = 0; lane < n; lane += 1) {
+      const row = shares.subarray(lane * n, (lane + 1) * n);
+      const shown = amongWidest(row, lane === followed ? n : widest);
+      row.forEach((share, key) => {
+        if (share > 0) whole += share;
+        if (share > 0 && !shown[key]) lost += share;
+      });
+    }
+  return { widest, lost: whole ? lost / whole : 0 };
 };
 
 // From where to where the ribbons of an attention run: over its scores too, where these are drawn. Behind it they are
@@ -102,8 +113,8 @@ const shadings = ({ at, slots }, prefix) =>
     if (part.shares === null) return [];
     const { from, to, end } = reach(slots, i);
     return [
-      shading(at, `${prefix}ribbon${part.stage}`, "read", from, to),
-      shading(at, `${prefix}sheaf${part.stage}`, "given", to, end),
+      shading(at, `${prefix}ribbon${part.stage}`, "of-ribbon", from, to),
+      shading(at, `${prefix}sheaf${part.stage}`, "of-sheaf", to, end),
     ];
   });
 
@@ -120,8 +131,8 @@ const shading = (at, id, name, from, to) => {
   return { key: id, tag: "linearGradient", attributes, inside: stops };
 };
 
-/** @type {(model: Model, ground: Ground, choice: Choice, least: number) => Shape[]} */
-const ribbons = (model, ground, { head, pos, tips, prefix }, least) => {
+/** @type {(model: Model, ground: Ground, choice: Choice, widest: number) => Shape[]} */
+const ribbons = (model, ground, { head, pos, tips, prefix }, widest) => {
   const { at, slots, lanes } = ground;
   const unit = unitOf(lanes.space);
   const followed = laneOf(model, pos);
@@ -131,7 +142,7 @@ const ribbons = (model, ground, { head, pos, tips, prefix }, least) => {
     const shares = numbersOf(model, slot.part).shares[head];
     if (!shares) return [];
     const { from, to } = reach(slots, i);
-    return ribbonsOf(shares, model.n, unit, lanes.space * 0.8, least).flatMap(
+    return ribbonsOf(shares, model.n, unit, lanes.space * 0.8, widest, followed).flatMap(
       ({ query, key, share, leaves, arrives }) => {
         const isFollowed = query === followed;
         /** @type {Shape} */
@@ -167,7 +178,7 @@ const ribbons = (model, ground, { head, pos, tips, prefix }, least) => {
 /** @type {(model: Model, ground: Ground, lane: number) => { first: number, swells: Swell[] }} */
 const streamOf = (model, { slots, lanes }, lane) => {
   const most = thickest(lanes.space);
-  const found = model.data.parts.filter((part) => isStream(part) && numbersOf(model, part).lengths);
+  const found = model.data.parts.filter((part) => part.is_stream && numbersOf(model, part).lengths);
   const halves = found.map((part) => halfOf(numbersOf(model, part).lengths?.[lane] ?? 0, model.longest, most));
   const swells = found.map((part, i) => {
     const own = slots.find((slot) => slot.part === part);
@@ -229,27 +240,29 @@ const almonds = (model, { at, slots, lanes }, { tips, prefix }) =>
   });
 
 // Lanes with their ribbons and what MLPs add: the picture itself, without words.
-/** @type {(model: Model, ground: Ground, choice: Choice, least: number) => Shape[]} */
-export const flow = (model, ground, choice, least) => [
+/** @type {(model: Model, ground: Ground, choice: Choice, widest: number) => Shape[]} */
+export const flow = (model, ground, choice, widest) => [
   ...shadings(ground, choice.prefix),
   ...streams(model, ground, choice),
   ...sheaves(model, ground, choice),
-  ...ribbons(model, ground, choice, least),
+  ...ribbons(model, ground, choice, widest),
   ...almonds(model, ground, choice),
 ];
 
-/** @typedef {{ stage: number, from: number, to: number }} Stop where a stage is drawn, whether in a slot or at an end */
+/** @typedef {{ stage: number, from: number, to: number, isEnd?: boolean }} Stop where a stage is drawn: a slot, or an end */
 
 // The last stop that begins with a stage or before it.
 /** @type {(stops: Stop[], stage: number) => Stop} */
 export const stopAt = (stops, stage) => stops.filter((stop) => stop.stage <= stage).at(-1) ?? stops[0];
 
 // A veil over what is still to come, and a frame around the present part.
-/** @type {(stops: Stop[], stage: number, box: Ground["box"], end: number, low: number, high: number) => Shape[]} */
-export const present = (stops, stage, box, end, low, high) => {
-  const { from, to } = stopAt(stops, stage);
+/** @typedef {{ first: number, low: number, high: number }} Extent across; `first` is where an end begins */
+
+/** @type {(stops: Stop[], stage: number, box: Ground["box"], end: number, extent: Extent) => Shape[]} */
+export const present = (stops, stage, box, end, { first, low, high }) => {
+  const { from, to, isEnd } = stopAt(stops, stage);
   return [
     { key: "veil", tag: "rect", attributes: { class: "veil", ...box(to, Math.max(end, to), low, high) } },
-    { key: "here", tag: "rect", attributes: { class: "here", rx: 6, ...box(from, to, low, high) } },
+    { key: "here", tag: "rect", attributes: { class: "here", rx: 6, ...box(from, to, isEnd ? first : low, high) } },
   ];
 };

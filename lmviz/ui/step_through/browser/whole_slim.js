@@ -42,19 +42,18 @@ export const slimDrawing = (model, heads, pos, width, height) => {
   const stops = stopsOf(model, slots, from, to);
   /** @type {Shape[]} */
   const back = [];
+  const { widest, lost } = leftOut(model, heads, pos);
   const shapes = heads.flatMap((one, i) => {
     const low = head + i * each + (isNamed ? 5 : 1);
     const high = head + (i + 1) * each - (isNamed ? 5 : 1);
     if (isNamed) back.push(...named(model, one, low, high, width));
     const ground = { at: across, box, slots, lanes: lanesIn(model.n, low, high), from, to };
-    const { least } = leftOut(model, one);
-    return flow(model, ground, { head: one, pos, tips: isNamed, prefix: `h${one}` }, least);
+    return flow(model, ground, { head: one, pos, tips: isNamed, prefix: `h${one}` }, widest);
   });
   /** @type {(stage: number) => Shape[]} */
-  const here = (stage) => present(stops, stage, box, to, head, height);
+  const here = (stage) => present(stops, stage, box, to, { first: head, low: head, high: height });
   if (isNamed) back.push(...columns(model, slots, height));
-  const { least, lost } = leftOut(model, heads[0]);
-  const asFull = { back, middle: shapes, front: [], stops, present: here, width, height, least, lost };
+  const asFull = { back, middle: shapes, front: [], stops, present: here, width, height, widest, lost };
   return { shapes, present: here, asFull };
 };
 

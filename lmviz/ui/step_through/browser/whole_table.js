@@ -52,7 +52,7 @@ const headName = ({ data }, head) =>
 
 /** @type {(model: Model, part: WholePart) => boolean} */
 const isAdded = (model, part) =>
-  ["embeddings", "residual", "mlp", "mix", "final_norm"].includes(part.kind) && !!numbersOf(model, part).lengths;
+  (part.is_stream || ["mlp", "mix", "final_norm"].includes(part.kind)) && !!numbersOf(model, part).lengths;
 
 /** @type {(model: Model, part: WholePart, head: number) => HTMLElement} */
 const row = (model, part, head) => {

@@ -34,9 +34,9 @@ export const caption = (model, here, head) => {
 export const notes = ({ data, n }, drawing) => {
   const { words } = data;
   const said = [data.n_heads ? words["whole.ribbons"] : words["whole.no_ribbons"], words["whole.thickness"]];
-  if (drawing && drawing.least > 0) {
-    const details = { least: exactPercent(drawing.least, data.lang), lost: exactPercent(drawing.lost, data.lang) };
-    said.push(filled(words["whole.left_out"], details));
+  if (drawing && drawing.lost > 0) {
+    const details = { n: drawing.widest, lost: exactPercent(drawing.lost, data.lang) };
+    said.push(filled(words[drawing.widest === 1 ? "whole.left_out.one" : "whole.left_out"], details));
   }
   const together = Math.max(...data.lanes.map(({ first, last }) => last - first + 1));
   if (together > 1) said.push(filled(words["whole.together"], { n: together, lanes: n }));
