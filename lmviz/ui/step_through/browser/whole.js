@@ -8,6 +8,7 @@
 /** @import { Drawing } from "./whole_full.js" */
 /** @import { Here } from "./place.js" */
 /** @import { Model } from "./whole_model.js" */
+/** @import { Strips } from "./whole_slim.js" */
 
 import { SCALES, isDark } from "../../browser/colour.js";
 import { h, maybe, part, parts } from "../../browser/dom.js";
@@ -38,6 +39,7 @@ const FEW_HEADS = 8; // that have a button each
  * @property {string[]} told what Python was told and has not answered yet
  * @property {string} run
  * @property {boolean} asTable
+ * @property {Strips | null} strip
  * @property {Drawing | null} drawing
  * @property {Record<string, string>} drawn what is drawn, so that it is not drawn again
  * @property {(map: string) => void} tell
@@ -92,14 +94,14 @@ const drawSlim = (picture) => {
   const svg = /** @type {SVGSVGElement} */ (slim.querySelector("svg"));
   const [width, height] = [part(slim, ".sheet").clientWidth, 36];
   if (width < 40) return;
-  const drawing = slimDrawing(model, [headOf(picture)], here.pos, width, height);
   const key = JSON.stringify([picture.run, picture.map, here.pos, width]);
-  if (picture.drawn.slim !== key) {
+  if (picture.drawn.slim !== key || !picture.strip) {
     picture.drawn.slim = key;
+    picture.strip = slimDrawing(model, [headOf(picture)], here.pos, width, height);
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    layer("middle", svg, drawing.shapes);
+    layer("middle", svg, picture.strip.shapes);
   }
-  layer("marks", svg, drawing.present(here.stage));
+  layer("marks", svg, picture.strip.present(here.stage));
 };
 
 // -- the full view ---------------------------------------------------------------------------------------------------
@@ -350,6 +352,7 @@ const mount = (root) => {
     told: [],
     run: "",
     asTable: false,
+    strip: null,
     drawing: null,
     drawn: {},
     tell: () => {},
