@@ -11,7 +11,7 @@
 /** @import { Strips } from "./whole_slim.js" */
 
 import { SCALES, isDark } from "../../browser/colour.js";
-import { h, maybe, part, parts } from "../../browser/dom.js";
+import { h, later, maybe, part, parts } from "../../browser/dom.js";
 import { component } from "../../browser/mounted.js";
 import { clamp } from "../../browser/numbers.js";
 import { isTaken } from "./keyboard.js";
@@ -234,8 +234,7 @@ const markDoors = ({ full, here, drawing }, hereWords) => {
     if (isHere && focused?.classList.contains("door") && focused !== door) door.focus({ preventScroll: true });
   }
   const lit = doors.find((door) => door.getAttribute("aria-current"));
-  if (lit && drawing && drawing.height > part(full, ".body").clientHeight + 40)
-    lit.scrollIntoView({ block: "nearest" });
+  if (lit && drawing && window.innerWidth <= PHONE) later(() => lit.scrollIntoView({ block: "nearest" }));
   lit?.setAttribute("aria-description", hereWords);
 };
 
