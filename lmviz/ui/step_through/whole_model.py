@@ -12,6 +12,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.registry.recording import Recording
+from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.stages.whole_model import ALL, MEAN, Part, WholeModel
 from lmviz.trace.step import Array
@@ -21,7 +22,7 @@ from lmviz.ui.scripts import bundle
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.scene import of_own
 from lmviz.ui.step_through.view import ALL_HEADS, StepThroughView, map_of
-from lmviz.ui.step_through.whole_types import Whole, WholeChances, WholePart
+from lmviz.ui.step_through.whole_types import Whole, WholeChances, WholePart, WholeTimes
 from lmviz.ui.text import Translator, visible
 
 BROWSER = Path(__file__).parent / "browser"
@@ -30,20 +31,27 @@ BROWSER = Path(__file__).parent / "browser"
 @st.fragment
 def picture(services: Services) -> None:
     """The picture of the recording that is walked. What is done in it runs this function alone."""
+    if state.take("another_time", False):
+        st.rerun()
     view = state.view(StepThroughView)
     try:
         run = services.models.record(request(services, view))
     except UserError:  # the debugger says so
         return
-    _component()(data=[whole(run, view)], key="whole_model", on_event_change=state.unbroken(_changed))
+    _component()(
+        data=[whole(run, view, _times(services, view))], key="whole_model", on_event_change=state.unbroken(_changed)
+    )
     state.write()
 
 
 def _changed() -> None:
     event: Any = getattr(st.session_state.get("whole_model"), "event", None)
     try:
-        asked = str(event["map"])
-        state.go(map=map_of(asked) if asked else "")
+        if event["type"] == "time":
+            _to_time(int(event["step"]))
+        else:
+            asked = str(event["map"])
+            state.go(map=map_of(asked) if asked else "")
     except (TypeError, KeyError, ValueError):
         return
 
@@ -60,10 +68,25 @@ def _component() -> Any:
 
 @lru_cache
 def _words(t: Translator) -> dict[str, str]:
-    return t.texts("whole.", "bar.play", "bar.pause")
+    return t.texts("whole.", "bar.play", "bar.pause", "time.")
 
 
-def whole(run: Recording, view: StepThroughView) -> Whole:
+def _to_time(step: int) -> None:
+    """The whole page goes to another checkpoint of the same run."""
+    model = state.view(StepThroughView).model
+    if isinstance(model, RunModel):
+        state.go(model=RunModel(model.run, step))
+        state.keep("another_time", True)
+
+
+def _times(services: Services, view: StepThroughView) -> WholeTimes | None:
+    if not isinstance(view.model, RunModel):
+        return None
+    steps = [stop.step for stop in services.models.runs.stops(view.model.run)]
+    return {"steps": steps, "at": view.model.step} if view.model.step in steps and len(steps) > 1 else None
+
+
+def whole(run: Recording, view: StepThroughView, times: WholeTimes | None = None) -> Whole:
     """A recording as the browser draws it. It is the same at every step."""
     model = run.whole(_asked(view.map))
     return {
@@ -84,6 +107,7 @@ def whole(run: Recording, view: StepThroughView) -> Whole:
         "most_blocks": max((len(block.names) for block in model.blocks), default=1),
         "parts": [_part(run, view, part) for part in model.parts],
         "chances": _chances(run, model),
+        "times": times,
         "words": _words(view.t),
     }
 

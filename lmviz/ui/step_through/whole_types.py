@@ -46,6 +46,13 @@ class WholeChances(TypedDict):
     rest: float
 
 
+class WholeTimes(TypedDict):
+    """The checkpoints of a run, and the one that is shown."""
+
+    steps: list[int]
+    at: int
+
+
 class Whole(TypedDict):
     lang: str
     run: str  # tells one recording from another
@@ -57,7 +64,13 @@ class Whole(TypedDict):
     most_blocks: int  # drawn as one
     parts: list[WholePart]
     chances: list[WholeChances]  # of each lane, or of the last alone; empty where nothing is told
+    times: WholeTimes | None  # None: the model is no run's
     words: dict[str, str]
+
+
+class OnTime(TypedDict):
+    type: Literal["time"]
+    step: int
 
 
 class OnMap(TypedDict):

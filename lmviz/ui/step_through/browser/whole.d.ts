@@ -39,6 +39,12 @@ export interface WholeChances {
   rest: number;
 }
 
+/** The checkpoints of a run, and the one that is shown. */
+export interface WholeTimes {
+  steps: number[];
+  at: number;
+}
+
 export interface Whole {
   lang: string;
   run: string;
@@ -50,7 +56,13 @@ export interface Whole {
   most_blocks: number;
   parts: WholePart[];
   chances: WholeChances[];
+  times: WholeTimes | null;
   words: Record<string, string>;
+}
+
+export interface OnTime {
+  type: "time";
+  step: number;
 }
 
 export interface OnMap {

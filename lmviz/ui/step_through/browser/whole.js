@@ -9,6 +9,7 @@
 /** @import { Here } from "./place.js" */
 /** @import { Model } from "./whole_model.js" */
 /** @import { Strips } from "./whole_slim.js" */
+/** @import { Times } from "./whole_times.js" */
 
 import { SCALES, isDark } from "../../browser/colour.js";
 import { h, later, maybe, part, parts } from "../../browser/dom.js";
@@ -21,6 +22,7 @@ import { fullDrawing } from "./whole_full.js";
 import { filled, readModel } from "./whole_model.js";
 import { slimDrawing } from "./whole_slim.js";
 import { tableOf } from "./whole_table.js";
+import { stopTimes, timeChoice } from "./whole_times.js";
 import { caption, notes } from "./whole_words.js";
 
 const MEAN = -1;
@@ -41,6 +43,7 @@ const FEW_HEADS = 8; // that have a button each
  * @property {boolean} asTable
  * @property {Strips | null} strip
  * @property {Drawing | null} drawing
+ * @property {Times} times
  * @property {Record<string, string>} drawn what is drawn, so that it is not drawn again
  * @property {(map: string) => void} tell
  */
@@ -155,6 +158,8 @@ const drawTop = (picture, model) => {
     table,
     close,
   );
+  const times = timeChoice(picture.times, model);
+  if (times) top.append(times);
   const again = parts(top, "button").find((one) => (one.getAttribute("aria-label") || one.textContent) === held);
   again?.focus({ preventScroll: true });
 };
@@ -172,7 +177,14 @@ const drawFull = (picture) => {
   }
   if (!full.open) full.showModal();
   const body = part(full, ".body");
-  const top = JSON.stringify([picture.run, map, picture.asTable, here.playing]);
+  const top = JSON.stringify([
+    picture.run,
+    map,
+    picture.asTable,
+    here.playing,
+    model.data.times,
+    !!picture.times.timer,
+  ]);
   if (picture.drawn.top !== top) drawTop(picture, model);
   picture.drawn.top = top;
   part(full, ".said").replaceChildren(
@@ -351,6 +363,7 @@ const mount = (root) => {
     told: [],
     run: "",
     asTable: false,
+    times: { go: () => {}, timer: null, asked: -1 },
     strip: null,
     drawing: null,
     drawn: {},
@@ -364,6 +377,7 @@ const mount = (root) => {
         picture.told.push(map);
         trigger("event", { type: "map", map });
       };
+      picture.times.go = (step) => trigger("event", { type: "time", step });
       adopt(picture, data.map);
       const run = JSON.stringify([data.run, data.heads, data.parts.map((one) => one.shares ?? one.lengths)]);
       if (run !== picture.run || !picture.model) picture.model = readModel(data);
@@ -371,7 +385,10 @@ const mount = (root) => {
       askPlace();
       redraw(picture);
     },
-    stop,
+    stop: () => {
+      stopTimes(picture.times);
+      stop();
+    },
   };
 };
 
