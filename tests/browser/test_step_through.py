@@ -298,3 +298,55 @@ def test_a_step_is_drawn_before_the_server_answers_and_the_answer_is_the_same(vi
     expect(page.locator(".lm")).to_have_attribute("data-answered", "1")
     idle(page)
     assert title(page) == heading
+
+
+def test_the_whole_model_in_one_picture(visit: Visit) -> None:
+    page = visit(model="names", prompt=".mar", step="blocks.0.attn.masked", focus="3")
+    view = page.get_by_role("dialog", name="The whole model in one picture")
+    strip = page.get_by_role("button", name="The whole model in one picture")
+    expect(strip.locator(".ribbon")).to_have_count(3 * 10)  # three blocks of four tokens that see no later one
+    expect(view).to_be_hidden()
+    page.keyboard.press("m")
+    expect(view).to_be_visible()
+    page.wait_for_url("**map=mean**")
+    checkpoint = lmviz.load(ROOT / "sample_models/names")
+    trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode(".mar").ids_tensor)
+    pattern = trace["blocks.1.attn.pattern"].outputs[0].array[0]
+
+    view.get_by_role("button", name="head 2").click()
+    page.wait_for_url("**map=2**")
+    softmax = view.get_by_role("button", name="Go to block 1, softmax")
+    ribbons = view.locator(f".ribbon[data-stage='{softmax.get_attribute('data-stage')}']")
+    widths = ribbons.evaluate_all(
+        "all => all.map(({dataset, attributes: {'stroke-width': {value}}}) => ([+dataset.query, +dataset.key, +value]))"
+    )
+    assert len(widths) == 10
+    whole = max(width for query, key, width in widths if query == key == 0)  # the first token can but read itself
+    for query, key, width in widths:
+        assert width / whole == pytest.approx(pattern[2, query, key], abs=1e-3)
+    ribbons.last.dispatch_event("pointermove")
+    expect(view.locator(".tip")).to_have_text(
+        re.compile(r"^‹.›.reads ‹.›: [\d.]+% \(block 1, softmax\)$".replace(".reads", " reads"))
+    )
+
+    softmax.press("Enter")  # a part is a door to its stage
+    expect(page.locator(".lm .words h2")).to_have_text("From scores to shares · block 1")
+    here = view.locator("[aria-current=step]")
+    expect(here).to_have_attribute("aria-label", "Go to block 1, softmax")
+    strongest = pattern[2, 3].max()
+    expect(view.locator(".caption")).to_contain_text(f"{100 * strongest:.2f}%")
+    before = view.locator(".here").get_attribute("x")
+    page.keyboard.press("ArrowRight")  # and the walk goes on behind it
+    expect(here).to_have_attribute("aria-label", "Go to block 1, mix")
+    expect(here).to_be_focused()
+    assert view.locator(".here").get_attribute("x") != before
+    view.get_by_role("button", name="as a table").click()
+    row = view.get_by_role("row", name="block 1, softmax")
+    expect(row).to_contain_text(f"{100 * strongest:.2f}%")
+    view.get_by_role("button", name="all heads", exact=True).click()
+    view.get_by_role("button", name="as a table").click()
+    expect(view.locator(".ribbon")).to_have_count(4 * 3 * 10)
+    page.keyboard.press("Escape")
+    expect(view).to_be_hidden()
+    page.wait_for_function("() => !location.search.includes('map=')")
+    expect(page.locator(".bar .at")).to_contain_text("stage 16")

@@ -363,7 +363,7 @@ const mount = (root) => {
     told: [],
     run: "",
     asTable: false,
-    times: { go: () => {}, timer: null, asked: -1 },
+    times: { go: () => {}, timer: null, changed: () => redraw(picture), asked: -1 },
     strip: null,
     drawing: null,
     drawn: {},

@@ -13,6 +13,7 @@ const NEXT_EVERY = 1200; // milliseconds that each checkpoint stays while it pla
  * @typedef {object} Times
  * @property {(step: number) => void} go
  * @property {ReturnType<typeof setInterval> | null} timer while it plays
+ * @property {() => void} changed is told when it stops by itself
  * @property {number} asked the step that Python was asked for last
  * @property {{ steps: number[], at: number } | null} [shown]
  */
@@ -36,8 +37,9 @@ const beat = (times) => {
   if (!shown) return stopTimes(times);
   if (asked >= 0 && asked !== shown.at) return;
   const next = shown.steps.find((step) => step > shown.at);
-  if (next === undefined) stopTimes(times);
-  else goTo(times, next);
+  if (next !== undefined) return goTo(times, next);
+  stopTimes(times);
+  times.changed();
 };
 
 /** @type {(times: Times) => void} */
