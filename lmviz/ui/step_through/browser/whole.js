@@ -14,12 +14,12 @@
 import { SCALES, isDark } from "../../browser/colour.js";
 import { h, later, maybe, part, parts } from "../../browser/dom.js";
 import { component } from "../../browser/mounted.js";
-import { clamp } from "../../browser/numbers.js";
 import { isTaken } from "./keyboard.js";
 import { askPlace, onPlace, tellWish } from "./place.js";
-import { draw, shapeAt } from "./svg.js";
+import { draw } from "./svg.js";
 import { fullDrawing } from "./whole_full.js";
 import { filled, readModel } from "./whole_model.js";
+import { listenIn } from "./whole_pointer.js";
 import { slimDrawing } from "./whole_slim.js";
 import { tableOf } from "./whole_table.js";
 import { stopTimes, timeChoice } from "./whole_times.js";
@@ -88,7 +88,10 @@ const sheet = () => {
 const drawSlim = (picture) => {
   const { slim, model, here } = picture;
   if (!model) return;
-  if (!slim.firstChild) slim.append(h("span", { class: "call" }), sheet(), h("kbd", {}, "M"));
+  if (!slim.firstChild) {
+    slim.append(h("span", { class: "call" }), sheet(), h("kbd", {}, "M"));
+    part(slim, ".sheet").append(h("i", { class: "veil" }), h("i", { class: "here" }));
+  }
   const { words } = model.data;
   slim.setAttribute("aria-label", words["whole.open"]);
   slim.title = `${words["whole.open"]} (M)`;
@@ -104,7 +107,11 @@ const drawSlim = (picture) => {
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     layer("middle", svg, picture.strip.shapes);
   }
-  layer("marks", svg, picture.strip.present(here.stage));
+  for (const { key: name, attributes } of picture.strip.present(here.stage)) {
+    const { style } = part(slim, `.${name}`); // not in the drawing, which so need not be painted again at each step
+    style.transform = `translateX(${Number(attributes.x).toFixed(1)}px)`;
+    if (name === "here") style.width = `${Number(attributes.width).toFixed(1)}px`;
+  }
 };
 
 // -- the full view ---------------------------------------------------------------------------------------------------
@@ -173,7 +180,7 @@ const drawFull = (picture) => {
     const tip = h("div", { class: "tip", hidden: true });
     full.setAttribute("aria-labelledby", "whole-title");
     full.append(h("div", { class: "top" }), h("div", { class: "body" }, sheet()), h("div", { class: "said" }), tip);
-    listenIn(picture);
+    listenIn(full, () => choose(picture, ""));
   }
   if (!full.open) full.showModal();
   const body = part(full, ".body");
@@ -248,48 +255,6 @@ const markDoors = ({ full, here, drawing }, hereWords) => {
   const lit = doors.find((door) => door.getAttribute("aria-current"));
   if (lit && drawing && window.innerWidth <= PHONE) later(() => lit.scrollIntoView({ block: "nearest" }));
   lit?.setAttribute("aria-description", hereWords);
-};
-
-// -- pointer and keys ------------------------------------------------------------------------------------------------
-
-/** @type {(picture: Picture) => void} */
-const listenIn = (picture) => {
-  const { full } = picture;
-  const tip = part(full, ".tip");
-  /** @type {(event: Event) => Element} */
-  const under = (event) => /** @type {Element} */ (event.composedPath()[0]);
-  full.addEventListener("pointermove", (event) => {
-    const shape = full.contains(under(event)) ? shapeAt(under(event), "tip") : null;
-    tip.hidden = !shape;
-    light(full, /** @type {HTMLElement | null} */ (under(event).closest("[data-lane]"))?.dataset.lane ?? null);
-    if (!shape?.tip) return;
-    tip.textContent = shape.tip();
-    const area = full.getBoundingClientRect();
-    tip.style.left = `${clamp(event.clientX - area.left + 14, 4, Math.max(4, area.width - tip.offsetWidth - 8))}px`;
-    tip.style.top = `${clamp(event.clientY - area.top + 16, 4, Math.max(4, area.height - tip.offsetHeight - 8))}px`;
-  });
-  full.addEventListener("pointerleave", () => {
-    tip.hidden = true;
-    light(full, null);
-  });
-  full.addEventListener("click", (event) => shapeAt(under(event), "act")?.act?.());
-  full.addEventListener("keydown", (event) => {
-    const door = /** @type {HTMLElement} */ (under(event)).closest(".door");
-    if (door && (event.key === "Enter" || event.key === " ")) shapeAt(door, "act")?.act?.();
-    else if (event.key === "Escape") choose(picture, "");
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  full.addEventListener("cancel", (event) => event.preventDefault());
-};
-
-// The ribbons of a token that the pointer is on stand out.
-/** @type {(full: HTMLElement, lane: string | null) => void} */
-const light = (full, lane) => {
-  if (full.dataset.lit === (lane ?? "")) return;
-  full.dataset.lit = lane ?? "";
-  for (const ribbon of parts(full, ".ribbon")) ribbon.classList.toggle("lit", ribbon.dataset.query === lane);
 };
 
 // -- its life --------------------------------------------------------------------------------------------------------
