@@ -34,6 +34,9 @@ class Windows:
     def __getitem__(self, chosen: Tensor | slice) -> Windows:
         return Windows(self.inputs[chosen], self.targets[chosen])
 
+    def to(self, device: torch.device) -> Windows:
+        return Windows(self.inputs.to(device), self.targets.to(device))
+
     @cached_property
     def n_targets(self) -> int:
         return int((self.targets != IGNORED).sum())

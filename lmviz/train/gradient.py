@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from lmviz.errors import UserError
 from lmviz.random_state import seeded
 from lmviz.train.data import IGNORED, Windows
+from lmviz.train.processes import ALONE, Processes, losses_told
+
+APART = 2**31  # between the seeds of two processes: more than any training has steps
 
 
 class Diverged(UserError):
@@ -30,8 +33,11 @@ class Diverged(UserError):
 class Gradient:
     """Finds the gradient of one model, again and again. What does not change from step to step is looked up once."""
 
-    def __init__(self, model: nn.Module, seed: int, clip: float = 0.0) -> None:
-        self._model, self._seed, self._clip = model, seed, clip
+    def __init__(self, model: nn.Module, seed: int, clip: float = 0.0, processes: Processes = ALONE) -> None:
+        """Args:
+        processes: those that share every batch. Dropout is drawn anew in each.
+        """
+        self._model, self._seed, self._clip, self._processes = processes.joined(model), seed, clip, processes
         self._weights = tuple(model.parameters())
         self._may_draw = _may_draw(model)
 
@@ -45,14 +51,16 @@ class Gradient:
         """
         if not self._model.training:
             self._model.train()
-        if self._may_draw:
-            with seeded(self._seed + step):
-                loss = loss_of(self._model(batch.inputs), batch.targets)
-        else:
-            loss = loss_of(self._model(batch.inputs), batch.targets)
         for weight in self._weights:
             weight.grad = None
-        loss.backward()
+        if self._processes.n_processes == 1:
+            loss = self._loss(batch, step)
+            loss.backward()
+        else:
+            with losses_told():
+                loss = self._part_of_loss(batch, step)
+                loss.backward()
+                loss = self._processes.mean(loss)
         length = self._length()
         nats, grad_norm = loss.item(), length.item()
         if not (math.isfinite(nats) and math.isfinite(grad_norm)):
@@ -60,6 +68,18 @@ class Gradient:
         if self._clip:
             nn.utils.clip_grads_with_norm_(self._weights, self._clip, length)
         return nats, grad_norm
+
+    def _loss(self, batch: Windows, step: int) -> Tensor:
+        if not self._may_draw:
+            return loss_of(self._model(batch.inputs), batch.targets)
+        with seeded(self._seed + step):
+            return loss_of(self._model(batch.inputs), batch.targets)
+
+    def _part_of_loss(self, batch: Windows, step: int) -> Tensor:
+        """This process's part, times the number of processes: torch takes the mean of the gradients."""
+        part = self._processes.part_of(batch)
+        with seeded(self._seed + step + APART * self._processes.rank):
+            return self._processes.loss_of(self._model(part.inputs), part.targets, batch.n_targets)
 
     def _length(self) -> Tensor:
         """Of the gradient of all weights together, as one vector; a weight without a gradient adds nothing."""

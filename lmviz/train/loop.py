@@ -12,6 +12,7 @@ from torch import nn
 from lmviz.train.data import Windows
 from lmviz.train.gradient import Gradient, loss_of
 from lmviz.train.groups import Groups, GroupUpdate
+from lmviz.train.processes import ALONE, Processes
 from lmviz.train.recipe import TrainingRecipe
 
 
@@ -38,6 +39,7 @@ def train(
     optimizer: torch.optim.Optimizer | None = None,
     done: int = 0,
     look_every: int = 0,
+    processes: Processes = ALONE,
 ) -> Iterator[Snapshot]:
     """Train the model in place. The same recipe, model and batches give the same snapshots.
 
@@ -47,18 +49,22 @@ def train(
             else is remembered from step to step, so a run that is cut in two gives the snapshots of one that is not.
         look_every: the motion of every group of weights is measured on step 1 and on every step that this divides;
             0: never.
+        processes: those that train the model together, this one among them. The held-out loss is the first one's.
 
     Raises:
+        ProcessLost: another of them is gone; this step has moved no weight.
         Diverged: at the step whose loss or gradient is not finite, before it moves a weight.
     """
     optimizer = optimizer or make_optimizer(model, recipe)
-    gradient, groups = Gradient(model, recipe.seed, recipe.clip), Groups(model)
+    gradient, groups = Gradient(model, recipe.seed, recipe.clip, processes), Groups(model)
     for step, batch in zip(range(done + 1, recipe.steps + 1), batches, strict=False):
         loss, grad_norm = gradient.find(batch, step)
         rate = set_learning_rate(optimizer, recipe, step)
         before = groups.copies() if look_every and (step == 1 or step % look_every == 0) else None
         optimizer.step()
-        is_measured = held_out is not None and (step % measure_every == 0 or step == recipe.steps)
+        is_measured = (
+            held_out is not None and processes.is_first and (step % measure_every == 0 or step == recipe.steps)
+        )
         held_out_loss = mean_loss(model, held_out) if held_out is not None and is_measured else None
         group_updates = groups.group_updates(before) if before is not None else ()
         yield Snapshot(step, loss, grad_norm, rate, batch.n_targets, held_out_loss, group_updates)

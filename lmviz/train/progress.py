@@ -14,8 +14,11 @@ REDRAW_EVERY = 0.1  # seconds
 class Progress:
     """Shows the snapshots of one training, as many of them as a person can read."""
 
-    def __init__(self, steps: int, output: TextIO) -> None:
-        self._steps, self._output = steps, output
+    def __init__(self, steps: int, output: TextIO, done: int = 0) -> None:
+        """Args:
+        done: steps of an earlier sitting.
+        """
+        self._steps, self._output, self._done = steps, output, done
         self._began = time.monotonic()
         self._drawn = 0.0
         self._held_out = ""
@@ -24,7 +27,7 @@ class Progress:
         now, is_last = time.monotonic(), snapshot.step == self._steps
         if snapshot.held_out_loss is not None:
             self._held_out = f", held out {snapshot.held_out_loss:.4f}"
-        seconds_left = (now - self._began) / snapshot.step * (self._steps - snapshot.step)
+        seconds_left = (now - self._began) / (snapshot.step - self._done) * (self._steps - snapshot.step)
         text = f"step {snapshot.step} of {self._steps}: loss {snapshot.loss:.4f}{self._held_out}"
         if not self._output.isatty():
             if is_last or snapshot.step % max(1, self._steps // 10) == 0:

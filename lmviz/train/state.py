@@ -42,7 +42,9 @@ def restore(model: nn.Module, tensors: Mapping[str, Tensor], optimizer: torch.op
         for key, remembered in tensors.items():
             if key.startswith(MEMORY):
                 kind, name = key.removeprefix(MEMORY).split("/", 1)
-                optimizer.state[weights[name]][kind] = remembered.clone()
+                weight = weights[name]
+                place = weight.device if remembered.ndim else remembered.device  # a count of steps stays on the CPU
+                optimizer.state[weight][kind] = remembered.to(place, copy=True)
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:
