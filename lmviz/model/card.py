@@ -11,7 +11,7 @@ import yaml
 
 from lmviz.model.files import MissingFile, read_text
 
-Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+LONGEST = 100_000  # characters of front matter that are read
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 
 
@@ -63,11 +63,12 @@ def read_card(path: Path) -> Card:
 def _facts(front_matter: str) -> dict[str, tuple[str, ...]]:
     """Each key with its text or its list of texts, as far as there are such: a list may have `text: …` for each.
 
-    Everything is read as text: YAML by itself would make the language `no` a refusal, and run on dates.
+    Everything is read as text: YAML by itself would make the language `no` a refusal, and run on dates. The loader is
+    the one in Python: libyaml's own, given brackets in brackets, ends the process from Python 3.12 on.
     """
     try:
-        read = yaml.load(front_matter, Loader=Loader)
-    except yaml.YAMLError:
+        read = yaml.load(front_matter, Loader=yaml.BaseLoader) if len(front_matter) <= LONGEST else None
+    except (yaml.YAMLError, RecursionError):
         return {}
     return {key: tuple(_texts(fact)) for key, fact in read.items()} if isinstance(read, dict) else {}
 

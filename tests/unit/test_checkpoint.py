@@ -269,6 +269,8 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         ("---\nwidget:\n- text: >-\n    two\n    lines\n- text: [1]\n- 3\n---\n", Card(prompts=("two lines", "3"))),
         ("---\nlicense: &l mit\nlanguage: *l\n- x\n---\n", Card()),
         ("---\n" + "[" * 100_000 + "\n---\n", Card()),
+        ("---\n" + "[" * 90_000 + "\n---\n", Card()),
+        ("---\n" + "- " * 40_000 + "\n---\n", Card()),
     ],
 )
 def test_a_card_is_read_as_far_as_it_is_understood(tmp_path: Path, readme: str, card: Card) -> None:
