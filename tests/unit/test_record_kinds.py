@@ -182,7 +182,9 @@ def test_an_exception_inside_a_generator_is_kept_with_what_came_before() -> None
 
     trace = record(function, X)
     assert trace.failure is not None and trace.failure.step == 2
-    assert [step.op for step in trace] == ["div", "ones", "matmul"]
+    ops = [step.op for step in trace]
+    assert ops[:3] == ["div", "ones", "matmul"]
+    assert ops[3:] in ([], ["sum"])  # from Python 3.12 on, leaving the comprehension ends the generator at once
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])

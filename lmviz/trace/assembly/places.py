@@ -139,9 +139,9 @@ class Places:
         """The run of a statement that an instruction belongs to: the one in progress, or a new one.
 
         Within a run, instructions only go forward. One that comes again was called by a loop, unless it is still in
-        the same function that it has called.
+        the same function that it has called, or in the loop of a comprehension that has no frame of its own.
         """
-        repeats = here.repeats
+        repeats, inlined = here.repeats, here.inlined
         while (
             activation.code.co_name in _PART_OF_A_STATEMENT
             and (up := activation.up)
@@ -151,7 +151,7 @@ class Places:
         run = self._running.get(activation)
         if run is not None and run.span is here.statement:
             again = repeats or (called is not None and run.called is called)
-            if lasti > run.lasti or (lasti == run.lasti and again):
+            if lasti > run.lasti or (lasti == run.lasti and again) or inlined:
                 run.lasti, run.called = lasti, called
                 return run
         caller = self._caller(activation)

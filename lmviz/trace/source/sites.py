@@ -10,6 +10,7 @@ import ast
 import builtins
 import dis
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,6 +44,7 @@ class Site:
     axes: tuple[str, ...] = ()  # from a shape comment behind the statement: # [batch, pos, d_model]
     returned: bool = False  # whether its function returns it, at once or under its name
     repeats: bool = False  # whether it may call torch several times: sum(tensors)
+    inlined: bool = False  # whether it is in the loop of a comprehension, which goes back within its statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _site(code: CodeType, lasti: int) -> Site:
         _shape_comment(syntax, node, statement),
         _is_returned(node, names, syntax),
         _may_repeat(node),
+        _is_inlined(syntax, node, statement),
     )
 
 
@@ -119,6 +122,18 @@ def _shape_comment(syntax: Syntax, node: ast.AST, statement: ast.expr | ast.stmt
 def _may_repeat(node: ast.AST) -> bool:
     """Whether one instruction may call torch several times: a built-in function does, as in sum(tensors)."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id)
+
+
+def _is_inlined(syntax: Syntax, node: ast.AST, statement: ast.AST) -> bool:
+    """Whether a node is in the loop of a comprehension that runs in its function's own frame (PEP 709)."""
+    if sys.version_info < (3, 12):
+        return False
+    around: ast.AST | None = node
+    while around is not None and around is not statement:
+        if isinstance(around, ast.ListComp | ast.SetComp | ast.DictComp):
+            return True
+        around = syntax.parent.get(around)
+    return False
 
 
 @lru_cache(maxsize=4096)
