@@ -36,6 +36,8 @@ _HOMES = {
     "UserError": "lmviz.errors",
 }
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Checkpoint",
     "Explanation",

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+from lmviz import __version__
 from lmviz.errors import UserError
+from lmviz.log import log_to
 
 PORT = 8501
 WRONG_USE = 2  # the exit code
@@ -46,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return found
     asked = _parser().parse_args(arguments)
     try:
+        log_to(asked.log_file, asked.verbose)
+    except OSError as error:
+        print(f"--log-file must name a file that can be written to: {error.strerror}.", file=sys.stderr)
+        return WRONG_USE
+    try:
         return int(import_module("lmviz.attach.app").open_app(asked.target, asked.port, asked.open))
     except UserError as error:
         print(error, file=sys.stderr)
@@ -63,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("target", nargs="?", metavar="TARGET", help=_TARGET)
     parser.add_argument("--port", type=_port, default=PORT, help=f"where the app answers; default: {PORT}")
     parser.add_argument("--no-browser", dest="open", action="store_false", help="start the server only")
-    parser.add_argument("--version", action="version", version=f"lmviz {_version()}")
+    parser.add_argument("--verbose", action="store_true", help="say what is opened and recorded, and how long it took")
+    parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log to a file too")
+    parser.add_argument("--version", action="version", version=f"lmviz {__version__}")
     return parser
 
 
@@ -71,10 +80,3 @@ def _port(written: str) -> int:
     if not written.isdecimal() or not 1 <= int(written) <= 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {written!r}")
     return int(written)
-
-
-def _version() -> str:
-    try:
-        return version("lmviz")
-    except PackageNotFoundError:  # a checkout that is not installed
-        return "of this checkout"

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from lmviz.attach.target import CodeTarget, ModelTarget, read_target
 from lmviz.bundle import ENTRY, SETTINGS
+from lmviz.train.limits import limits_set
 
 STARTING = 60.0  # seconds that a server may take to answer
 
@@ -30,8 +31,9 @@ def open_app(target: str | None, port: int, browser: bool) -> int:
         target: a model, or a file of one's own; None: the app as it opens by itself.
 
     Raises:
-        UserError: there is no such thing.
+        UserError: there is no such thing, or a setting of `lmviz.toml` is wrong.
     """
+    limits_set()  # a wrong setting is told here, and not on a page
     found = None if target is None else read_target(target)
     if not is_free(port):
         print(f"Port {port} is taken: choose another with --port, or close what uses it.", file=sys.stderr)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TypeVar
 
 from lmviz.bundle import SAMPLES
+from lmviz.log import timed
 from lmviz.model import hub
 from lmviz.model.card import Card, read_card
 from lmviz.model.checkpoint import Checkpoint
@@ -18,9 +20,11 @@ from lmviz.registry.reference import Reference, Title
 from lmviz.train.runs import Runs
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 ORDER = ("small-ever", "pokemon", "simple-llm", "names", "names-llama")  # of the samples, from small to large
 KEPT = 128  # models, recordings, training steps, puzzles
+LOGGED = 80  # characters of a text
 BYTES_KEPT = 2 * 2**30  # of weights and activations, in all caches together
 
 
@@ -68,7 +72,7 @@ class Models:
         Raises:
             UserError: there is no such model, or it can't be opened.
         """
-        return self.kept((reference, reference.version(self)), lambda: reference.load(self))
+        return self.kept((reference, reference.version(self)), lambda: self._load(reference))
 
     def record(self, request: Request) -> Recording:
         """The model reading the text, from the cache if it did so before.
@@ -76,7 +80,15 @@ class Models:
         Raises:
             UserError: the model can't be opened, or there is no text that it can read.
         """
-        return self.kept((request, request.model.version(self)), lambda: record_request(request, self))
+        return self.kept((request, request.model.version(self)), lambda: self._record(request))
+
+    def _load(self, reference: Reference) -> Checkpoint:
+        with timed(log, logging.INFO, "opened %s", reference):
+            return reference.load(self)
+
+    def _record(self, request: Request) -> Recording:
+        with timed(log, logging.DEBUG, "recorded %s reading %r", request.model, request.prompt[:LOGGED]):
+            return record_request(request, self)
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
         """What was made once, made now if it is not there. All weights and activations share one limit."""

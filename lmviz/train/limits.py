@@ -1,14 +1,26 @@
-"""What trainings may take of a machine. A run that nobody wants any more comes to its end by these."""
+"""What trainings may take of a machine. A run that nobody wants any more comes to its end by these.
+
+Who runs a server sets them in a file, `lmviz.toml` in the folder it is started in or the one that LMVIZ_SETTINGS names,
+or by environment variables, which go before it: `hours = 8` below `[limits]` is LMVIZ_HOURS=8.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from lmviz.model.files import MEGABYTE
+from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE, read_text
 
 GIGABYTE = 1000 * MEGABYTE
+FILE, SECTION = "lmviz.toml", "limits"
+NAMES_FILE = "LMVIZ_SETTINGS"  # the environment variable
 
 
 def _all_cores_but_one() -> int:
@@ -26,6 +38,71 @@ class Limits:
     idle_minutes: float = 10.0  # that a trainer without work stays warm
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How a limit is called where it is set."""
+
+    limit: str
+    unit: int = 1  # of the limit, in one of the setting
+    is_whole: bool = False
+
+
+SETTINGS = {
+    "runs_at_once": Setting("at_once", is_whole=True),
+    "hours": Setting("hours"),
+    "gigabytes": Setting("n_bytes", GIGABYTE),
+    "memory_gigabytes": Setting("memory", GIGABYTE),
+    "idle_minutes": Setting("idle_minutes"),
+}
+
+
 def limits_from(written: str) -> Limits:
     """The limits that `json.dumps(asdict(limits))` wrote."""
     return Limits(**json.loads(written))
+
+
+def limits_set(environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> Limits:
+    """The limits as whoever runs this server has set them.
+
+    Raises:
+        UserError: a setting has no such name, or is no number above 0.
+    """
+    named = environment.get(NAMES_FILE)
+    path = Path(named).expanduser() if named else (folder or Path.cwd()) / FILE
+    found = _in_file(path) if named or path.is_file() else {}
+    by_variable = {f"LMVIZ_{name.upper()}": name for name in SETTINGS}
+    said = {
+        name: (variable, environment[variable]) for variable, name in by_variable.items() if variable in environment
+    }
+    values = {**{name: (f"{name} in {path.name}", value) for name, value in found.items()}, **said}
+    limits: dict[str, Any] = {SETTINGS[name].limit: _limit(SETTINGS[name], *value) for name, value in values.items()}
+    return Limits(**limits)
+
+
+def _in_file(path: Path) -> dict[str, object]:
+    try:
+        found = tomllib.loads(read_text(path)).get(SECTION, {})
+    except tomllib.TOMLDecodeError as error:
+        raise UserError("{file} must be TOML; it is not: {reason}.", file=path.name, reason=error) from None
+    unknown = sorted(found.keys() - SETTINGS.keys()) if isinstance(found, dict) else [SECTION]
+    if unknown:
+        raise UserError(
+            "In {file}, [limits] can set {known}; {unknown} is none of these.",
+            file=path.name,
+            known=", ".join(SETTINGS),
+            unknown=unknown[0],
+        )
+    return dict(found)
+
+
+def _limit(setting: Setting, place: str, value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        number = math.nan
+    if not (0 < number < math.inf) or (setting.is_whole and number != int(number)):
+        if setting.is_whole:
+            raise UserError("{place} must be a whole number above 0; it is {value!r}.", place=place, value=value)
+        raise UserError("{place} must be a number above 0; it is {value!r}.", place=place, value=value)
+    scaled = number * setting.unit
+    return int(scaled) if setting.is_whole or setting.unit > 1 else scaled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import sqlite3
@@ -16,7 +17,7 @@ from lmviz.model.checkpoint import Checkpoint, contents, load
 from lmviz.train import drafts, export, time_travel
 from lmviz.train.export import Files
 from lmviz.train.initial import check_same_sizes, config_of
-from lmviz.train.limits import Limits
+from lmviz.train.limits import Limits, limits_set
 from lmviz.train.memory import check_memory
 from lmviz.train.opened import OpenedStep, open_step
 from lmviz.train.recipe import Recipe, tables_of
@@ -30,6 +31,7 @@ from lmviz.train.time_travel import BeforeStep
 from lmviz.train.work.prepared import read_run_recipe, recipe_file
 from lmviz.train.work.trainer_pool import TrainerPool
 
+log = logging.getLogger(__name__)
 FOLDER = "LMVIZ_RUNS"  # the environment variable that names the folder of all runs
 START = "start"  # the folder, in a run's own, of the model that it starts from
 LONGEST_NAME = 80
@@ -74,7 +76,7 @@ class Runs:
     def __init__(self, folder: str | Path | None = None, limits: Limits | None = None) -> None:
         """Open a folder of runs, or make it; default: the one that LMVIZ_RUNS names, or `runs`."""
         self.folder = Path(folder or os.environ.get(FOLDER) or "runs").expanduser().absolute()
-        self.limits = limits or Limits()
+        self.limits = limits or limits_set()
         self._database = Database(self.folder)
         self._trainers = TrainerPool(self._database, self.limits)
         for path in self.folder.glob(f"{GONE}*"):
@@ -126,6 +128,7 @@ class Runs:
                 shutil.rmtree(self.folder / run, ignore_errors=True)
                 raise
         self._trainers.ensure_one()
+        log.info("run %s queued: %s", run, name)
         return run
 
     def duplicate(self, run: str, name: str = "", recipe: Recipe | None = None, owner: str = "") -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lmviz.errors import UserError
-from lmviz.model.files import write_whole
+from lmviz.model.files import read_bytes, write_whole
 from lmviz.train.state import restore, tensors_of
 from lmviz.train.store.files import digest, read_tensors, tensors_as_bytes
 
@@ -26,7 +26,7 @@ class Unfinished:
 
     @classmethod
     def of(cls, recipe: Path, out: Path) -> Unfinished:
-        return cls(out / NAME, digest(recipe.read_bytes()))
+        return cls(out / NAME, digest(read_bytes(recipe)))
 
     def write(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, process: int = 0) -> None:
         """Keep what `step` left behind; whole or not at all, whichever of several processes writes it."""
