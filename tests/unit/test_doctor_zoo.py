@@ -1,4 +1,4 @@
-"""The doctor on models and loops in the habits of many: no certain alarm is false, and faults are found by name."""
+"""The doctor on models and loops in the habits of many: no alarm but a hint is false, and faults are found by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from lmviz.debug.doctor import CHECKS
 from lmviz.debug.doctor.curves import RULES
 from tests.zoo.catalogue import ENTRIES
-from tests.zoo.score import BY_NAME, alarms, findings, how_sure, score
+from tests.zoo.score import BY_NAME, alarms, findings, how_sure
 
 HEALTHY = [entry.name for entry in ENTRIES if not entry.fault]
 BROKEN = [entry.name for entry in ENTRIES if entry.fault]
@@ -26,24 +26,14 @@ def test_the_zoo_is_large_and_every_name_in_it_is_one() -> None:
 
 
 @pytest.mark.parametrize("name", HEALTHY)
-def test_no_certain_alarm_is_raised_by_what_is_healthy_and_every_check_runs(name: str) -> None:
-    assert not [alarm for alarm in alarms(name).values() if how_sure(alarm) == "sure"]
+def test_no_alarm_but_a_hint_is_raised_by_what_is_healthy_and_every_check_runs(name: str) -> None:
+    assert not [alarm for alarm in alarms(name).values() if how_sure(alarm) in ("sure", "likely")]
     assert not [finding.check for finding in findings(name) if finding.why_not == "does_not_run"]
 
 
 @pytest.mark.parametrize("name", sorted(set(BROKEN) - MISSED))
 def test_a_fault_is_found_by_its_name(name: str) -> None:
     assert set(BY_NAME[name].fault) & alarms(name).keys(), alarms(name).keys()
-
-
-def test_hardly_any_likely_alarm_is_false() -> None:
-    found = score(ENTRIES)
-    assert len(found.false_likely) <= found.n_healthy / 40, found.false_likely
-
-
-def test_nine_of_ten_faults_are_found_by_their_names() -> None:
-    found = score(ENTRIES)
-    assert found.found >= 0.9 * found.n_broken, found.missed
 
 
 def test_a_gate_that_starts_closed_hides_nothing() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.debug import plain_loop
-from lmviz.debug.doctor import examine
+from lmviz.debug.doctor import CHECKS, examine
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.log import read_log
@@ -40,11 +40,12 @@ class Entry:
     later: bool = False  # written after the checks were mended, to see whether they hold for what they never saw
 
     def findings(self) -> list[Finding]:
+        """What the doctor says of it; of a broken one, only what the checks say of which one must find the fault."""
         torch.manual_seed(0)
         made = self.make()
         if isinstance(made, str):
             return list(diagnose(read_log(made, V).history))
-        return list(examine(made))
+        return list(examine(made, tuple(name for name in CHECKS if not self.fault or name in self.fault)))
 
     def alarms(self) -> dict[str, Finding]:
         return {finding.check: finding for finding in self.findings() if finding.holds is False}
