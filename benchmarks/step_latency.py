@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from browser import ROOT, chromium, median, quantile, server
 from playwright.sync_api import Page
 
-SAMPLES = ["small-ever", "pokemon", "simple-llm", "names", "names-llama"]
+SAMPLES = ["small-ever", "pokemon", "simple-llm", "names", "names-llama", "sentences"]
 WARM_UP = 10
 BLOCK = 5
 

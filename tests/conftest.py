@@ -15,6 +15,7 @@ PROMPTS = {  # a text that each of the sample models knows
     "simple-llm": "The cat sits on",
     "names": ".mar",
     "names-llama": ".mar",
+    "sentences": "The cat sits on the",
 }
 SAMPLES = tuple(PROMPTS)
 

@@ -22,7 +22,14 @@ from lmviz.train.runs import Runs
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-ORDER = ("small-ever", "pokemon", "simple-llm", "names", "names-llama")  # of the samples, from small to large
+ORDER = (
+    "small-ever",
+    "pokemon",
+    "simple-llm",
+    "names",
+    "names-llama",
+    "sentences",
+)  # of the samples, from small to large
 KEPT = 128  # models, recordings, training steps, puzzles
 LOGGED = 80  # characters of a text
 BYTES_KEPT = 2 * 2**30  # of weights and activations, in all caches together

@@ -30,6 +30,7 @@ PRESETS = {
     "sentences": Preset("simple-llm", "sentences"),
     "questions": Preset("simple-llm", "questions"),
     "sentences_and_questions": Preset("simple-llm"),
+    "small_world": Preset("sentences"),
 }
 
 

@@ -14,7 +14,7 @@ from lmviz.model.checkpoint import load
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_models"
-GPT2S = ["names", "simple-llm", "small-ever"]
+GPT2S = ["names", "sentences", "simple-llm", "small-ever"]
 
 
 @pytest.mark.parametrize("name", GPT2S)
@@ -46,7 +46,7 @@ def test_the_lines_of_code_on_a_card_run_in_its_folder_and_print_what_the_card_s
     exec(compile(lines, "the card", "exec"), {"__name__": "__main__"})
     first = re.search(r"^\| `.*` \| `(.*)` \|", card, re.MULTILINE)
     assert first is not None
-    assert capsys.readouterr().out.strip() == first.group(1)
+    assert capsys.readouterr().out.strip("\n") == first.group(1)
 
 
 def test_small_ever_answers_as_its_document_says() -> None:

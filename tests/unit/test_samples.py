@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from lmviz.train.baselines import Baselines, baselines, counted_loss
 from lmviz.train.data import Corpus, read_corpus
 from lmviz.train.loop import mean_loss
 from lmviz.train.recipe import Recipe, read_recipe
+from tools.sentences import texts
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
-NAMES = ["names", "names-llama", "pokemon", "simple-llm", "small-ever"]
+NAMES = ["names", "names-llama", "pokemon", "sentences", "simple-llm", "small-ever"]
 
 
 @cache
@@ -227,3 +229,55 @@ def test_names_holds_out_a_tenth_that_it_never_saw() -> None:
     assert len(held_out) == pytest.approx(0.1 * (len(train) + len(held_out)), abs=1)
     rows = {tuple(filter(None, row)) for row in train.inputs.tolist()}
     assert not rows & {tuple(filter(None, row)) for row in held_out.inputs.tolist()}
+
+
+def test_the_sentences_are_those_that_its_program_writes() -> None:
+    assert (SAMPLES / "sentences/sentences.txt").read_text(encoding="utf-8") == "\n".join(texts()) + "\n"
+
+
+def test_every_word_of_the_sentences_is_one_token_and_other_words_are_read_too() -> None:
+    tokenizer = sample("sentences").tokenizer
+    for text in islice(texts(), 200):
+        words = re.findall(r" ?\w+|[.,]", text)
+        assert list(tokenizer.encode(text).pieces) == words
+    strange = tokenizer.encode("Zoé aime l’été.")
+    assert not strange.dropped and not any(strange.unknown) and tokenizer.decode(strange.ids) == "Zoé aime l’été."
+
+
+@pytest.mark.parametrize(
+    ("prompt", "likely", "unlikely"),
+    [
+        ("The cat sits on the", "mat roof sofa wall", "postman milk forest"),
+        ("Le chat dort sur le", "canapé tapis lit", "chaise table pelouse"),  # the last three are la
+        ("Le chat dort sur la", "chaise table pelouse", "canapé tapis lit"),
+        ("The dog barks at the", "postman car cat", "mat milk sofa"),
+        ("It rains, so the cat sleeps on the", "sofa bed mat", "grass roof branch"),
+        ("The sun shines, so the cat sleeps on the", "roof grass", "sofa bed mat"),
+        ("The rabbit fears the", "fox dog owl", "cheese postman"),
+        ("La souris a faim, donc elle mange du", "fromage", "lait canapé"),
+        ("Les chats", "dorment mangent sont ont", "dort mange est a"),
+        ("La souris", "dort mange a est", "dorment mangent ont sont"),
+        ("La souris est", "fatiguée contente assise", "fatigué content assis"),
+    ],
+)
+def test_the_model_of_sentences_knows_its_world_and_its_grammar(prompt: str, likely: str, unlikely: str) -> None:
+    """What is likely is likelier than all that is not; no word is sure where the world leaves a choice."""
+    found = next_tokens("sentences", prompt)
+    assert max(found.values()) < 0.99
+    assert min(found[f" {word}"] for word in likely.split()) > max(found[f" {word}"] for word in unlikely.split())
+
+
+def test_what_the_model_of_sentences_says_next_changes_with_what_stands_far_before() -> None:
+    for language in (("The mouse is hungry, so it", "The mouse is thirsty, so it", " eats", " drinks"),
+                     ("La vache est fatiguée, donc elle", "La vache a soif, donc elle", " dort", " boit")):  # fmt: skip
+        one, other, verb, another = language
+        assert likeliest("sentences", one) == verb
+        assert next_tokens("sentences", other)[verb] < 0.1 < next_tokens("sentences", other)[another]
+    pronouns = {"The boys are tired, so": " they", "The queen is tired, so": " she", "Le roi a faim, donc": " il"}
+    for prompt, pronoun in pronouns.items():
+        assert likeliest("sentences", prompt) == pronoun
+
+
+def test_sentences_are_learned_and_not_only_learned_by_heart() -> None:
+    train, held_out = losses("sentences")
+    assert held_out is not None and train < held_out < counted("sentences").bigram - 0.5

@@ -19,7 +19,14 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
 DONE, ANSWERED = "debug.done", "debug.answered"
-TARGETS = {"simple-llm": "mat", "small-ever": "Creatrice", "pokemon": "a", "names": "y", "names-llama": "y"}
+TARGETS = {
+    "simple-llm": "mat",
+    "small-ever": "Creatrice",
+    "pokemon": "a",
+    "names": "y",
+    "names-llama": "y",
+    "sentences": " mat",
+}
 
 
 def section(services: Services, view: DebuggingView) -> None:
