@@ -1,12 +1,13 @@
 """lmviz: the entry point. The server, and for every visitor the frame around the pages."""
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from lmviz.ui import server, shell
 
 if get_script_run_ctx(suppress_warning=True) is None:  # nobody visits yet: `streamlit run` asks for the server
-    app = st.App(__file__, lifespan=server.lifespan)
+    app = st.App(__file__, lifespan=server.lifespan, middleware=[Middleware(server.KeptLinks)])
 else:
     shell.frame()
     shell.navigate(st.navigation)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
+from urllib.parse import parse_qsl
+
+import streamlit as st
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 PAGES = ("step_through.debugger", "training.watch", "training.plan", "generation.one", "debugging.pitfalls")
 SOON = 2.0  # seconds; an import beside a first page would take the interpreter from it
+STEP_THROUGH = "step_through"
+OF_STEP_THROUGH = frozenset(  # what a link to the step-through may name; it was once the page without a path of its own
+    "model prompt step by line focus head cell trail target temperature grad digits edits stops watch b_model b_prompt "
+    "b_plain present".split()
+)
 _imported, _visited = threading.Event(), threading.Event()
+_later = threading.Event()
+READING = 1.0  # seconds in which a first page that needs no torch reaches the browser and is drawn
 
 
 @asynccontextmanager
@@ -20,11 +32,49 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     yield
 
 
+class KeptLinks:
+    """Sends links that name a view of the step-through and no page to its page, before anything is drawn."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = scope.get("query_string", b"").decode("latin-1")
+        names = (name for name, _ in parse_qsl(query, keep_blank_values=True))
+        if scope["type"] == "http" and scope["path"] == _root() and is_of_step_through(names):
+            await RedirectResponse(f"{_root()}{STEP_THROUGH}?{query}")(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _root() -> str:
+    """The path of the page that has none of its own."""
+    return "/".join(("", *filter(None, str(st.get_option("server.baseUrlPath")).split("/")), ""))
+
+
+def is_of_step_through(names: Iterable[str]) -> bool:
+    """Whether any of the names in an address is one of the step-through's."""
+    return not OF_STEP_THROUGH.isdisjoint(names)
+
+
 def _import_soon() -> None:
     if not _visited.wait(SOON):
-        import_shared()
-        for part in PAGES:
-            import_module(f"lmviz.ui.{part}")
+        _import_all()
+
+
+def _import_all() -> None:
+    import_shared()
+    for part in PAGES:
+        import_module(f"lmviz.ui.{part}")
+
+
+def import_later() -> None:
+    """Import while a visitor reads a page that needs nothing of it."""
+    if not _later.is_set():
+        _later.set()
+        timer = threading.Timer(READING, _import_all)
+        timer.daemon = True
+        timer.start()
 
 
 def import_shared() -> None:

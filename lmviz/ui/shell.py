@@ -15,11 +15,12 @@ from lmviz.bundle import PAGES
 from lmviz.errors import UserError
 from lmviz.ui import server, sources, state, widgets
 from lmviz.ui.state import Place
-from lmviz.ui.text import LANGUAGES, Translator, shortened, visible
+from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
 PAINTED = 0.15  # seconds in which the shell reaches the browser: torch's libraries hold the interpreter while they load
-LISTED = (  # the pages in their order; the first opens at once
+LISTED = (  # the pages in their order; the first opens where a link names none
+    ("first", ":material/home:"),
     ("step_through", ":material/footprint:"),
     ("training", ":material/trending_down:"),
     ("generation", ":material/edit_note:"),
@@ -29,6 +30,9 @@ LISTED = (  # the pages in their order; the first opens at once
     ("quantisation", ":material/compress:"),
     ("debugging", ":material/bug_report:"),
 )
+
+PAGE_NAMES = [name for name, _ in LISTED]
+FIRST = PAGE_NAMES[0]  # which needs no torch
 
 _CSS = """
 .stMainBlockContainer, .block-container { padding: 3.9rem 1.4rem 0.6rem; max-width: none; }
@@ -50,7 +54,7 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 
 def frame() -> None:
     """What comes before anything else on every page."""
-    st.set_page_config(page_title="lmviz", page_icon=ICON, layout="wide")
+    st.set_page_config(page_icon=ICON, layout="wide")
     st.html(f"<style>{_CSS}</style>")
 
 
@@ -68,18 +72,24 @@ def navigate(navigation: Any) -> None:
             title=t(f"page.{name}"),
             icon=icon,
             url_path=name,
-            default=name == LISTED[0][0],
+            default=name == FIRST,
         )
         for name, icon in LISTED
     ]
     chosen = navigation(pages, position="top")
-    if not server.is_imported():
-        _import(t)
+    name = LISTED[pages.index(chosen)][0]
+    st.set_page_config(page_title=f"{chosen.title} · lmviz")
+    if name == FIRST and server.is_of_step_through(st.query_params):  # no server of ours has sent this visitor there
+        st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=st.query_params.to_dict())
+    if name == FIRST:
+        server.import_later()
+    elif not server.is_imported():
+        wait_for_import(t)
     chosen.run()
-    sources.footer(state.translator(), LISTED[pages.index(chosen)][0])
+    sources.footer(state.translator(), name)
 
 
-def _import(t: Translator) -> None:
+def wait_for_import(t: Translator) -> None:
     """Import torch and the services, under a word that is painted at once: a spinner would first be fetched."""
     place = st.empty()
     place.html(f'<p class="lm-loading" role="status">{escape(t("app.loading"))}</p>')
@@ -126,6 +136,8 @@ def top(place: Place) -> Iterator[Any]:
 
 def link_notes(t: Translator) -> None:
     """What was wrong with the link that was followed."""
+    if names := state.unknown():
+        st.info(t("note.unknown", n=len(names), names=", ".join(code(shortened(visible(one), 40)) for one in names)))
     if parts := state.notes():
         left_out(t, *parts)
 
@@ -150,5 +162,4 @@ def note(sentence: str) -> None:
 
 def link(label: str, place: Place, page: str = "step_through", icon: str | None = None) -> None:
     """A link that opens a page of `LISTED` at a place."""
-    query = {"lang": place.lang} | place.query()
-    st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=query)
+    st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=state.address(place))

@@ -24,11 +24,12 @@ from typing import Any, Self, TypeVar
 
 import streamlit as st
 
-from lmviz.ui.text import DEFAULT, LANGUAGES, Language, Translator
+from lmviz.ui.text import DEFAULT, LANGUAGES, Language, Translator, spoken
 
 T = TypeVar("T")
 
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
+_UNKNOWN = "lmviz.unknown"
 _REPLACED, _MOVED = "lmviz.replaced", "lmviz.moved"
 ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
 JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
@@ -133,6 +134,12 @@ class Place:
                     wrong.append(one.name)
         return cls(**found), tuple(wrong)
 
+    @classmethod
+    def unknown(cls, query: Mapping[str, str]) -> tuple[str, ...]:
+        """What an address bar names that no such place has."""
+        known = {one.name for one in fields(cls)}
+        return tuple(name for name in query if name not in known)
+
 
 P = TypeVar("P", bound=Place)
 
@@ -155,9 +162,15 @@ def language() -> Language:
     """The reader's language, on any page."""
     bar = st.query_params.to_dict()
     if bar and _is_followed(bar):
-        return Language(bar["lang"]) if bar.get("lang") in LANGUAGES else DEFAULT
-    found: Language = st.session_state.get(_LANG, DEFAULT)
-    return found
+        return Language(bar["lang"]) if bar.get("lang") in LANGUAGES else of_browser()
+    found: Language | None = st.session_state.get(_LANG)
+    return found or of_browser()
+
+
+def of_browser() -> Language:
+    """The language that the reader's browser asks for, as far as there are words in it."""
+    accepted = st.context.headers.get("Accept-Language") or ""
+    return spoken([st.context.locale or "", *(one.partition(";")[0] for one in accepted.split(","))])
 
 
 def translator() -> Translator:
@@ -175,6 +188,7 @@ def view(kind: type[P]) -> P:
     if known is None or elsewhere or _is_followed(bar):
         if bar or known is None:
             places[kind], st.session_state[_NOTES] = kind.parse(bar)
+            st.session_state[_UNKNOWN] = kind.unknown(bar)
         places[kind] = replace(places[kind], lang=lang)
         write()
     elif bar != st.session_state[_WRITTEN]:
@@ -288,7 +302,7 @@ def bound(
 def write() -> None:
     """Let the address bar show the present place."""
     place = st.session_state[_PLACES][st.session_state[_KIND]]
-    query = place.query()
+    query = address(place)
     if (bar := st.query_params.to_dict()) != query:
         st.session_state[_REPLACED] = bar, monotonic()
     st.session_state[_WRITTEN], st.session_state[_LANG] = query, place.lang
@@ -296,9 +310,21 @@ def write() -> None:
         st.query_params.from_dict(query)
 
 
+def address(place: Place) -> dict[str, str]:
+    """A place as the address bar of this reader shows it: the language that the browser asks for need not be said."""
+    query = {name: text for name, text in place.query().items() if name != "lang"}
+    return query if place.lang == of_browser() else {"lang": place.lang} | query
+
+
 def notes() -> tuple[str, ...]:
     """Parts of a link that made no sense, said once."""
     found: tuple[str, ...] = st.session_state.pop(_NOTES, ())
+    return found
+
+
+def unknown() -> tuple[str, ...]:
+    """What a link named that no page of that kind has, said once."""
+    found: tuple[str, ...] = st.session_state.pop(_UNKNOWN, ())
     return found
 
 

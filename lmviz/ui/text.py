@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,6 +46,16 @@ def catalogue(language: Language) -> dict[str, str]:
             messages = read_po(file, locale=language)
         texts |= {str(message.id): str(message.string) for message in messages if message.id and message.string}
     return texts
+
+
+def spoken(asked: Iterable[str]) -> Language:
+    """The first of the languages that somebody asks for, best first, in which there are words; else English.
+
+    >>> spoken(["de-CH", "fr-CH", "en"]), spoken(["", "FR"]), spoken(["xx"])
+    ('fr', 'fr', 'en')
+    """
+    codes = (one.strip().replace("_", "-").partition("-")[0].lower() for one in asked)
+    return next((Language(code) for code in codes if code in LANGUAGES), DEFAULT)
 
 
 @dataclass(frozen=True)

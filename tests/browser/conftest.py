@@ -69,23 +69,31 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the app, the first or the one `at` a path, in a fresh context, with no other network.
+    """Opens a page of the app, the step-through or the one `at` a path, in a fresh context, with no other network.
 
     At the end no page may have raised an error.
     """
     contexts: list[Any] = []
     errors: list[str] = []
 
-    def open_at(at: str = "", width: int = 1280, height: int = 720, dark: bool = False, **query: str) -> Page:
+    def open_at(
+        at: str = "step_through",
+        width: int = 1280,
+        height: int = 720,
+        dark: bool = False,
+        locale: str = "en-GB",
+        **query: str,
+    ) -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", locale=locale
         )
         contexts.append(context)
         context.route(lambda url: not url.startswith((server, "data:", "blob:")), lambda route: route.abort())
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{server}/{at}?{urlencode(query)}")
-        expect(page.locator(".lm:visible" if at else ".lm[data-step]").first).to_be_visible(timeout=60_000)
+        drawn = {"step_through": ".lm[data-step]", "": ".lm-first"}.get(at, ".lm:visible")
+        expect(page.locator(drawn).first).to_be_visible(timeout=60_000)
         idle(page)
         return page
 

@@ -35,26 +35,33 @@ def packages_scanned_once() -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page(root: Path) -> Open:
-    """Opens the app at an address, as a link does."""
+def open_root(root: Path) -> Open:
+    """Opens the app at an address without a page, as a link does."""
 
     def open_at(**query: str) -> AppTest:
-        app = AppTest.from_file(str(root / "streamlit_app.py"), default_timeout=120)
-        for name, value in query.items():
-            app.query_params[name] = value
-        return app.run()
+        return go(AppTest.from_file(str(root / "streamlit_app.py"), default_timeout=120), **query)
 
     return open_at
 
 
 @pytest.fixture
-def open_on(open_page: Open) -> Open:
+def open_on(root: Path) -> Open:
     """Opens one page of the app at an address, as a link does."""
 
     def open_at(page: str, **query: str) -> AppTest:
-        app = open_page()
+        app = AppTest.from_file(str(root / "streamlit_app.py"), default_timeout=120)
         app.switch_page(f"pages/{page}.py")
         return go(app, **query)
+
+    return open_at
+
+
+@pytest.fixture
+def open_page(open_on: Open) -> Open:
+    """Opens the step-through at an address, as a link does."""
+
+    def open_at(**query: str) -> AppTest:
+        return open_on("step_through", **query)
 
     return open_at
 

@@ -16,7 +16,7 @@ from tests.pages.conftest import Open, cells_of, errors, go, scene
 from tests.words import ENGLISH
 
 
-def test_an_empty_visit_opens_on_small_ever_and_says_what_to_do(open_page: Open) -> None:
+def test_the_step_through_by_itself_opens_on_small_ever_and_says_what_to_do(open_page: Open) -> None:
     app = open_page()
     assert not errors(app)
     shown = scene(app)

@@ -1,0 +1,1 @@
+"""The first page: a sentence is being guessed, and the visitor taps what comes next."""
