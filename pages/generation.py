@@ -15,6 +15,7 @@ with shell.top(view):
     knobs.model_and_prompt(services, view)
 model_field.notice(services, view.t, view.model)
 with shell.sentences(view.t):
+    knobs.hint(services, view)
     with st.container(horizontal=True, vertical_alignment="center", key="generation_ways"):
         choices.section("generation.way.", view.t, WAYS, part="way", label="generation.way", token=None)
         presets.presets(services, view)

@@ -13,6 +13,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="top"):
     top.row(services, view)
 with st.container(key="body"):
     shell.link_notes(view.t)
+    top.hint(services, view)
     model_field.notice(services, view.t, view.model)
     time.slider(services, view)
     attached.status(view)

@@ -24,6 +24,7 @@ class Card:
     license: str = ""
     languages: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()  # the first one is where to start
+    begins: str = ""  # in a line of Markdown: what it was trained on, and how a text for it begins
 
     @classmethod
     def parse(cls, readme: str) -> Card:
@@ -38,6 +39,7 @@ class Card:
             license=next(iter(facts.get("license", ())), ""),
             languages=facts.get("language", ()),
             prompts=facts.get("widget", ()),
+            begins=next(iter(facts.get("begins", ())), ""),
         )
 
     def readme(self) -> str:
@@ -47,8 +49,11 @@ class Card:
             "language": list(self.languages),
             "pipeline_tag": "text-generation",
             "widget": [{"text": prompt} for prompt in self.prompts],
+            "begins": self.begins,
         }
-        front = yaml.safe_dump({key: fact for key, fact in facts.items() if fact}, allow_unicode=True, sort_keys=False)
+        front = yaml.safe_dump(
+            {key: fact for key, fact in facts.items() if fact}, allow_unicode=True, sort_keys=False, width=10**6
+        )
         return f"---\n{front}---\n\n{self.text}\n"
 
 

@@ -79,7 +79,8 @@ def make(path: Path, out: Path, *, resume: bool = False, ours: Processes = ALONE
     _train(prepared, recipe, corpus, unfinished, resume, ours)
     model = finish(prepared, model).cpu()
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
-    card = Card(recipe.card.title, text, recipe.card.license, recipe.card.languages, recipe.card.prompts)
+    said = recipe.card
+    card = Card(said.title, text, said.license, said.languages, said.prompts, said.begins)
     checkpoint = Checkpoint(model.eval(), corpus.tokenizer, config_in(model), card, out)
     if ours.is_first:
         save(checkpoint, out)

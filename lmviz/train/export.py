@@ -29,7 +29,7 @@ def exported(checkpoint: Checkpoint, step: int, recipe: Recipe, corpus: Corpus, 
 
     What the recipe's own card tells was measured on another model, so it stays out.
     """
-    titled = replace(recipe, card=replace(recipe.card, title=checkpoint.card.title, about="", license=""))
+    titled = replace(recipe, card=replace(recipe.card, title=checkpoint.card.title, about="", license="", begins=""))
     text = card_text(titled, corpus, checkpoint.model, f"python -m lmviz.train {RECIPE}", step)
     card = Card(titled.card.title, text, titled.card.license, titled.card.languages, titled.card.prompts)
     files = {**contents(replace(checkpoint, card=card)), RECIPE: toml_of(titled).encode("utf-8", "replace")}

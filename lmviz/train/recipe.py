@@ -184,6 +184,7 @@ class CardRecipe:
     license: str = ""
     languages: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
+    begins: str = ""  # in a line of Markdown: what it is trained on, and how a text for it begins
 
 
 @dataclass(frozen=True)

@@ -271,12 +271,18 @@ def go(**changes: Any) -> None:
 
 
 def bound(
-    name: str, /, shown: Any = None, only_if: Callable[[Any], bool] | None = None, **and_then: Any
+    name: str,
+    /,
+    shown: Any = None,
+    only_if: Callable[[Any], bool] | None = None,
+    known: Callable[[Any], Any] | None = None,
+    **and_then: Any,
 ) -> dict[str, Any]:
     """`key` and `on_change` for a widget that mirrors one part of the present place; `and_then` changes others too.
 
     `shown` is what the widget shows, where it is not the part itself: a default that is known only now, for example.
-    What is chosen counts `only_if` that says so; else the widget goes back to what it was.
+    What is chosen counts `only_if` that says so; else the widget goes back to what it was. What counts is what is
+    `known` of it, if that is not all.
     What a widget showed before it was moved from here is no choice if it comes at once: every message of the browser
     tells what all widgets show, also one that left before the browser was told.
     """
@@ -293,6 +299,7 @@ def bound(
         sent, (before, when) = st.session_state[key], moved.get(key, (None, -math.inf))
         if sent != before or monotonic() - when >= JUST_NOW:
             chosen = how["read"](sent) if how["as_text"] else sent
+            chosen = chosen if known is None else known(chosen)
             if only_if is None or only_if(chosen):
                 go(**{name: chosen}, **and_then)
 

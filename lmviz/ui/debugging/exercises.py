@@ -12,7 +12,7 @@ from lmviz.debug.exercises.stages import questions
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
-from lmviz.ui import choices, shell, state, widgets
+from lmviz.ui import choices, own_text, shell, state, widgets
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.debugging.words import code, value_text
 from lmviz.ui.step_through.view import StepThroughView
@@ -35,7 +35,7 @@ def section(services: Services, view: DebuggingView) -> None:
     target = view.target if view.target is not None else TARGETS.get(str(view.model), "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choices.model(services, t, view.model, prompt=None, target=None)
-        st.text_input(t("exercise.text"), max_chars=100, width=280, **state.bound("prompt", shown=prompt))
+        own_text.field(services, t, view.model, "prompt", prompt, t("exercise.text"), max_chars=100, width=280)
         st.text_input(t("exercise.target"), max_chars=30, width=150, **state.bound("target", shown=target))
     run = services.models.record(Request(view.model, prompt, target))
     pieces = tuple(run.piece(i) for i in range(run.checkpoint.config.d_vocab))

@@ -18,7 +18,7 @@ from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.trace.step import Array, Cell
 from lmviz.ui import charts as shared
-from lmviz.ui import choices, matrices, shell, state, widgets
+from lmviz.ui import choices, matrices, own_text, shell, state, widgets
 from lmviz.ui.debugging import cards, charts
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.debugging.words import code, value_text
@@ -88,7 +88,7 @@ def show_diff(services: Services, view: DebuggingView, bug: Bug, model: Referenc
 def _first_difference(services: Services, view: DebuggingView, bug: Bug) -> None:
     """Where healthy and broken part on the same weights: in words, as a picture, and the link that opens both there."""
     t, prompt = view.t, view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
-    st.text_input(t("top.prompt"), max_chars=300, **state.bound("prompt", shown=prompt))
+    own_text.field(services, t, view.model, "prompt", prompt, t("top.prompt"), max_chars=300)
     found = services.bugs.difference(bug, view.model, prompt)
     if found is None:
         st.info(t("lab.same"))

@@ -8,7 +8,7 @@ import streamlit as st
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.train.preview import DROPPED, UNKNOWN, check_data
-from lmviz.ui import choices, pieces, shell, state
+from lmviz.ui import choices, own_text, pieces, shell, state
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.debugging.words import code
 from lmviz.ui.generation.view import GenerationView
@@ -25,7 +25,7 @@ def section(services: Services, view: DebuggingView) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choices.model(services, t, view.model, prompt=None, pos=-1)
         prompt = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
-        st.text_input(t("tips.top.text"), max_chars=300, **state.bound("prompt", shown=prompt))
+        own_text.field(services, t, view.model, "prompt", prompt, t("tips.top.text"), max_chars=300)
     run = services.models.record(Request(view.model, prompt))
     shell.notes(t, run.notes)
     left, middle, right = st.columns(3, gap="medium")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
-from lmviz.ui import state, widgets
+from lmviz.ui import own_text, state, widgets
 from lmviz.ui.embeddings.view import TEXT_LIMIT, EmbeddingsView
 from lmviz.ui.text import plain, visible
 
@@ -22,12 +22,14 @@ def prompt(services: Services, view: EmbeddingsView, open_ended: bool = False) -
     shown: str | None = getattr(view, name)
     if shown is None:
         shown = services.embeddings.opening(view.model) if open_ended else services.models.first_prompt(view.model)
+    anew: dict[str, Any] = {"token": -1, "cell": None, "second": 0}
     st.text_input(
         view.t("embeddings.prompt"),
         max_chars=TEXT_LIMIT,
         width=320,
-        **state.bound(name, shown, token=-1, cell=None, second=0),
+        **state.bound(name, shown, known=own_text.known(services, view.model), **anew),
     )
+    own_text.hint(services, view.t, view.model, shown, lambda text: state.go(**{name: text}, **anew))
     return shown
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.services.services import Services
-from lmviz.ui import lesson, model_field, shell, state, widgets
+from lmviz.ui import lesson, model_field, own_text, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.generation.view import EARLY, LONGEST, STRATEGIES, WEIGHTS, GenerationView
 from lmviz.ui.text import code, visible
@@ -44,8 +44,18 @@ def model_and_prompt(services: Services, view: GenerationView) -> None:
         label_visibility="collapsed",
         placeholder=t("top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
-        on_change=lambda: state.go(prompt=st.session_state["generation.prompt"], **START),
+        on_change=lambda: _read(own_text.known(services, view.model)(st.session_state["generation.prompt"])),
     )
+
+
+def _read(prompt: str) -> None:
+    state.go(prompt=prompt, **START)
+
+
+def hint(services: Services, view: GenerationView) -> None:
+    """How a text for this model is written."""
+    shown = view.prompt if view.prompt is not None else services.models.first_prompt(view.model)
+    own_text.hint(services, view.t, view.model, shown, _read)
 
 
 def knobs(view: GenerationView) -> None:

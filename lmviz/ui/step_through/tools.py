@@ -12,7 +12,7 @@ from lmviz.registry.recording import LedgerRow, Recording
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.stages.breakpoints import Breakpoint
-from lmviz.ui import model_field, state, widgets
+from lmviz.ui import model_field, own_text, state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, foreign
@@ -24,7 +24,9 @@ def compare(services: Services, view: StepThroughView) -> None:
     """What is different about B."""
     t = view.t
     st.caption(t("compare.help"))
-    st.text_input(t("compare.prompt"), **state.bound("b_prompt"))
+    st.text_input(
+        t("compare.prompt"), **state.bound("b_prompt", known=own_text.known(services, view.b_model or view.model))
+    )
     widgets.selectbox(
         t("compare.model"),
         listed(["", *services.models.sample_names()], str(view.b_model or "")),

@@ -10,7 +10,7 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.registry.run import RunModel, RunStep
 from lmviz.services.services import Services
-from lmviz.ui import choices, shell, state, widgets
+from lmviz.ui import choices, own_text, shell, state, widgets
 from lmviz.ui.choices import listed
 from lmviz.ui.parts import WEIGHTS
 from lmviz.ui.step_through import tools
@@ -52,7 +52,7 @@ def row(services: Services, view: StepThroughView) -> None:
         placeholder=t("top.prompt_placeholder" if view.model.reads else "attach.prompt"),
         max_chars=PROMPT_LIMIT,
         disabled=view.model.trains or not view.model.reads,
-        on_change=lambda: read(st.session_state["prompt"]),
+        on_change=lambda: read(own_text.known(services, view.model)(st.session_state["prompt"])),
     )
     shell.language_choice()
     with st.popover(t("tools.compare"), icon=":material/compare_arrows:"):
@@ -61,6 +61,12 @@ def row(services: Services, view: StepThroughView) -> None:
         tools.breakpoints(view)
     with st.popover(t("tools.settings"), icon=":material/tune:"):
         tools.settings(view)
+
+
+def hint(services: Services, view: StepThroughView) -> None:
+    """How a text for this model is written; nothing of it in front of a room."""
+    if not view.present and not view.model.trains:
+        own_text.hint(services, view.t, view.model, prompt(services, view), read)
 
 
 def prompt(services: Services, view: StepThroughView) -> str:

@@ -16,7 +16,7 @@ from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.trace.step import Array
 from lmviz.train.store.run_table import Run as Training
-from lmviz.ui import matrices, replay, shell, state, widgets
+from lmviz.ui import matrices, own_text, replay, shell, state, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, visible
@@ -59,7 +59,8 @@ def _next_time(services: Services) -> None:
 
 
 def _controls(services: Services, view: TrainingView, steps: list[int], step: int) -> None:
-    t = view.t
+    t, model = view.t, RunModel(view.run, step)
+    known = own_text.known(services, model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         replay.play_button(PLAYING, t("train.time.play"), t("train.time.pause"))
         st.session_state["time_step"] = step
@@ -87,8 +88,9 @@ def _controls(services: Services, view: TrainingView, steps: list[int], step: in
             key="time_prompt",
             width=190,
             max_chars=200,
-            on_change=lambda: state.go(prompt=st.session_state["time_prompt"]),
+            on_change=lambda: state.go(prompt=known(st.session_state["time_prompt"])),
         )
+    own_text.hint(services, t, model, st.session_state["time_prompt"], lambda text: state.go(prompt=text))
 
 
 def _run(services: Services, view: TrainingView) -> Training:
