@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lmviz.ui import model_field, shared, shell, state
-from lmviz.ui.step_through import attached, recordings, time, tools, top, whole_model
+from lmviz.ui.step_through import attached, ending, recordings, time, tools, top, whole_model
 from lmviz.ui.step_through.debugger import debugger
 from lmviz.ui.step_through.view import StepThroughView
 
@@ -25,3 +25,4 @@ with st.container(key="body"):
             whole_model.picture(services)
         tools.ledger(recording, view)
         tools.card(services, recording, view)
+        ending.asked(services, recording, view)

@@ -7,7 +7,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.ui import state
-from lmviz.ui.step_through import component, events
+from lmviz.ui.step_through import component, ending, events
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import compared, other_run, request
 from lmviz.ui.step_through.scene import scene
@@ -52,6 +52,7 @@ def debugger(services: Services) -> None:
         for move in AHEAD
         if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
     }
+    drawn["say"]["hint"] = ending.why(services, run, view, location) or drawn["say"]["hint"]
     whole = Scene(
         **drawn,
         ahead=ahead,

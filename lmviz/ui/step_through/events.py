@@ -18,6 +18,7 @@ from lmviz.ui.step_through.view import StepThroughView
 
 Event = dict[str, Any]
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
+ENDING = "ending"  # that somebody at the end has asked what now
 LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
 
 
@@ -216,6 +217,12 @@ def _present(run: Recording, view: StepThroughView, event: Event) -> StepThrough
     return replace(view, present=not view.present)
 
 
+def _end(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
+    """What now? asked at the end of the walk."""
+    state.keep(ENDING, True)
+    return view
+
+
 def _append(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """The text with one token more: what a model that writes does."""
     tokenizer = run.checkpoint.tokenizer
@@ -244,7 +251,7 @@ def _cell(run: Recording, event: Event) -> tuple[str, tuple[int, ...]]:
 
 
 # what the rest of the page shows too
-_FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "present"))
+_FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "present", "end"))
 _EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView]] = {
     "move": _move,
     "grain": _grain,
@@ -269,6 +276,7 @@ _EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView
     "reset": _reset,
     "compare_off": _compare_off,
     "append": _append,
+    "end": _end,
     "present": _present,
     "temperature": _temperature,
     "target": _target,

@@ -370,7 +370,7 @@ class OnGo(TypedDict):
 
 
 class OnButton(TypedDict):
-    type: Literal["run", "reset", "compare_off", "present"]
+    type: Literal["run", "reset", "compare_off", "present", "end"]
 
 
 Event = (

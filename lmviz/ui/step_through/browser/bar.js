@@ -22,6 +22,7 @@ const ICONS = {
   into: "M5 6h6a4 4 0 0 1 4 4v8M10.500 14 15 19l4.500-5",
   out: "M5 18h6a4 4 0 0 0 4-4V6M10.500 10 15 5l4.500 5",
   run: "M3.500 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0M12 5l9 7-9 7z",
+  flag: "M6 21V4h11l-2.500 4 2.500 4H6",
   search: "M4 10.500a6.500 6.500 0 1 0 13 0a6.500 6.500 0 1 0-13 0M15.500 15.500 21 21",
   play: "M5 5l6 7-6 7zM13 5l6 7-6 7z",
   pause: "M7 5v14M16 5v14",
@@ -44,10 +45,19 @@ const moveButton = (move, label, key, name, more) => {
   return h("button", attributes, icon(name), h("em", {}, label));
 };
 
+// At the end, in the place of the move that leads nowhere.
+/** @type {(state: State) => HTMLElement} */
+const whatNow = ({ words, send }) => {
+  const label = words["bar.now"];
+  const attributes = { class: "move primary", "data-move": "end", title: label };
+  return h("button", { ...attributes, onclick: () => send({ type: "end" }) }, icon("flag"), h("em", {}, label));
+};
+
 /** @type {(state: State) => HTMLElement[]} */
 const moves = (state) =>
   Object.entries(MOVES).map(([name, key]) => {
     const move = /** @type {ButtonMove} */ (name);
+    if (move === "over" && !state.data.bar.moves.over) return whatNow(state);
     const more = { disabled: !state.data.bar.moves[move], onclick: () => state.move(move) };
     return moveButton(move, state.words[`bar.${move}`], key, move, more);
   });

@@ -331,7 +331,7 @@ export interface OnGo {
 }
 
 export interface OnButton {
-  type: "run" | "reset" | "compare_off" | "present";
+  type: "run" | "reset" | "compare_off" | "present" | "end";
 }
 
 export type Event = OnPin | OnUnpin | OnHead | OnHeadOff | OnWindow | OnMove | OnGrain | OnIndex | OnCall | OnStop | OnFocus | OnCell | OnEdit | OnGradient | OnToken | OnTemperature | OnTarget | OnSearch | OnGo | OnButton;
