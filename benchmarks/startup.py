@@ -20,7 +20,7 @@ from playwright.sync_api import Browser
 
 APPS = {
     "hello world": (ROOT / "benchmarks/apps/hello.py", "text=READY", "text=READY"),
-    "lmviz": (ROOT / "streamlit_app.py", ".lm-loading, .st-key-top", ".lm[data-step]"),
+    "lmviz": (ROOT / "streamlit_app.py", ".lm-first", ".st-key-first_choice_5, .st-key-first_doors"),
 }
 
 

@@ -94,7 +94,7 @@ def main() -> None:
         ready(pages["empty fragment"], floor)
         for model in models:
             page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-            ready(page, f"{app}/?{urlencode({'model': model, 'step': 'x', 'by': options.by})}")
+            ready(page, f"{app}/step_through?{urlencode({'model': model, 'step': 'x', 'by': options.by})}")
             pages[Path(model).name if model not in SAMPLES else model] = page
         times: dict[str, list[float]] = {name: [] for name in pages}
         for start in range(0, options.steps + WARM_UP, BLOCK):

@@ -37,6 +37,7 @@ class Visitor:
     async def open(self) -> None:
         message = BackMsg()
         message.rerun_script.query_string = self.query
+        message.rerun_script.page_name = "step_through"
         await self._ask(message)
 
     async def click(self, move: str) -> float:
