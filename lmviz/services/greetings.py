@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lmviz.bundle import SAMPLES
+from lmviz.model.files import read_text
 
 SAMPLE = "sentences"  # the model of the first page
 FILE = "greetings.json"
@@ -47,7 +48,7 @@ class NextWords:
 
 def greeting(language: str, samples: Path = SAMPLES) -> NextWords:
     """The question in a language, or else in English."""
-    found: dict[str, Any] = json.loads((samples / SAMPLE / FILE).read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(read_text(samples / SAMPLE / FILE))
     one = found.get(language, found["en"])
     choices = tuple(Choice(**choice) for choice in one["choices"])
     return NextWords(**{**one, "choices": choices, "strange": tuple(one["strange"])})
