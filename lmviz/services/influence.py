@@ -188,7 +188,10 @@ class _Shares:
                 budget=0,
             )
         if trace.failure is not None:
-            raise UserError("The model stopped with an error: {error}", error=str(trace.failure))
+            raise UserError(
+                "The model stopped with an error: {error}. Step through shows where.",
+                error=str(trace.failure)[:300].rstrip("."),
+            )
         logits = trace.output if trace.output.ndim == 2 else trace.output[:, min(self.pos, trace.output.shape[1] - 1)]
         probs = torch.softmax(logits.double() / self.run.request.temperature, dim=-1)
         return [float(share) for share in probs[:, self.token_id]]
