@@ -53,9 +53,9 @@ export const drawWords = (box, state) => {
       say.error ? h("p", { class: "failed", role: "alert" }, say.error) : null,
       note("opened", say.opened),
       paragraphs(say.text),
+      note("hint", say.hint),
       say.formula ? h("div", { class: "formula", html: say.formula }) : null,
       note("settings", say.settings),
-      note("hint", say.hint),
       longer(state),
     ]),
   );
