@@ -118,18 +118,18 @@ def _from_latex(formula: str, known: Mapping[str, float]) -> float:
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:
     """What each step is called, and its arithmetic, which is HTML and must hold numbers only."""
-    lines = "".join(f"<tr><th>{escape(name)}</th><td>{arithmetic}</td></tr>" for name, arithmetic in rows)
+    lines = "".join(f"<tr><th scope=row>{escape(name)}</th><td>{arithmetic}</td></tr>" for name, arithmetic in rows)
     _html(f'<table class="steps">{lines}</table>')
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | None = None) -> None:
     """A table of plain text, one row marked. Its text is never read as markup; a line may end after a visible blank."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    head = "".join(f"<th scope=col>{escape(name)}</th>" if name else "<td></td>" for name in columns)
     body = "".join(
         f"<tr{' class=marked' if i == marked else ''}>{''.join(f'<td>{_breaking(cell)}</td>' for cell in row)}</tr>"
         for i, row in enumerate(rows)
     )
-    _html(f'<div class="wide"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    _html(f'<div class="wide" tabindex="0"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
 def _arithmetic(why: Explanation, t: Translator, digits: int) -> str:

@@ -43,10 +43,15 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-top [data-testid="InputInstructions"] { display: none; }
 .st-key-top .st-key-language { margin-left: auto; order: 9; }
 .lm-loading { opacity: 0.7; margin: 0; }
+[data-testid="stCaptionContainer"] { opacity: 1 !important; }
+[data-testid="stCaptionContainer"] :is(p, li) { color: color-mix(in srgb, currentColor 76%, transparent); }
+[data-testid="stBaseButton-primary"] p { color: light-dark(#fff, #0b1020); }
+button kbd { color: inherit !important; opacity: 0.85 !important; }
+[data-testid="stWidgetLabel"] { color: inherit !important; }
 @media (max-width: 820px) {
   [data-testid="stPageLink"] p { white-space: normal !important; }
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
-  .st-key-top .stPopover p { display: none; }
+  .st-key-top .stPopover p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .st-key-top { gap: 0.5rem; }
   .stMainBlockContainer, .block-container { padding: 3.6rem 0.7rem 0.6rem; } }
 """

@@ -37,6 +37,21 @@ export const isDark = (element) => {
   return 0.299 * r + 0.587 * g + 0.114 * b < 128;
 };
 
+/**
+ * Calls back whenever the theme has changed: an element's outline takes the colour of the page, and changing it is a
+ * transition (tensor.css). Streamlit changes variables by a style sheet, which no observer sees.
+ *
+ * @type {(root: HTMLElement, changed: () => void) => () => void} returns what ends it
+ */
+export const onTheme = (root, changed) => {
+  /** @type {(event: TransitionEvent) => void} */
+  const heard = (event) => {
+    if (event.target === root && event.propertyName === "outline-color") changed();
+  };
+  root.addEventListener("transitionend", heard);
+  return () => root.removeEventListener("transitionend", heard);
+};
+
 /** @type {(a: number[], b: number[], share: number) => number[]} */
 export const mix = (a, b, share) => a.map((channel, i) => Math.round(channel + (b[i] - channel) * share));
 

@@ -4,7 +4,7 @@
 
 /** @import { Given, Mounted, Send, Spoken } from "./client.d.ts" */
 
-import { isDark } from "./colour.js";
+import { isDark, onTheme } from "./colour.js";
 import { parts } from "./dom.js";
 import { component } from "./mounted.js";
 
@@ -45,8 +45,7 @@ export const drawn = (draw, settle) => {
       keepingPlaces(root, () => draw(root, data, (event) => send("event", event)));
       if (settle) settle(root, data);
     };
-    const themes = new MutationObserver(redraw);
-    themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
+    const stopTheme = onTheme(root, redraw);
     return {
       show: (data, trigger) => {
         [shown, send] = [data, trigger];
@@ -56,7 +55,7 @@ export const drawn = (draw, settle) => {
         written = now;
         redraw();
       },
-      stop: () => themes.disconnect(),
+      stop: stopTheme,
     };
   };
 

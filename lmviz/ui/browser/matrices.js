@@ -5,7 +5,7 @@
 /** @import { Given, Mounted, TensorPage } from "./client.d.ts" */
 /** @import { Matrices } from "./panel.d.ts" */
 
-import { isDark } from "./colour.js";
+import { isDark, onTheme } from "./colour.js";
 import { h, part } from "./dom.js";
 import { drawTensors } from "./figure.js";
 import { component } from "./mounted.js";
@@ -49,11 +49,10 @@ const mount = (root) => {
     if (box.clientWidth !== width) draw();
   });
   observer.observe(box);
-  const themes = new MutationObserver(() => {
+  const stopTheme = onTheme(root, () => {
     root.classList.toggle("dark", isDark(root));
     draw();
   });
-  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
   return {
     show: (data, setTriggerValue) => {
       [shown, trigger] = [data, setTriggerValue];
@@ -66,7 +65,7 @@ const mount = (root) => {
     },
     stop: () => {
       observer.disconnect();
-      themes.disconnect();
+      stopTheme();
     },
   };
 };

@@ -82,7 +82,7 @@ def show_diff(services: Services, view: DebuggingView, bug: Bug, model: Referenc
         "</div>"
         for line in found
     )
-    st.html(f'<div class="lm-diff">{lines}</div>')
+    st.html(f'<div class="lm-diff" tabindex="0">{lines}</div>')
 
 
 def _first_difference(services: Services, view: DebuggingView, bug: Bug) -> None:

@@ -25,7 +25,12 @@ const draw = (root, data) =>
             h("span", { class: "bar" }, row.share === null ? null : h("i", { style: `width:${100 * row.share}%` })),
             h("b", {}, row.figure),
           ),
-          h("p", {}, data.brief ? null : row.help, row.counts ? h("span", {}, `${row.counts} = ${row.figure}`) : null),
+          h(
+            "dd",
+            { class: "help" },
+            data.brief ? null : row.help,
+            row.counts ? h("span", {}, `${row.counts} = ${row.figure}`) : null,
+          ),
         ),
       ),
     ),

@@ -28,7 +28,7 @@ const barOf = (data, send) => {
   const w = data.words;
   const track = h("div", {
     class: "track",
-    role: "img",
+    role: "group",
     "aria-label":
       number === null ? w["generation.step.bar"] : `${w["generation.step.bar"]}: ${written(number, 4, data.lang)}`,
   });

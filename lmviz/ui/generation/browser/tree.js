@@ -76,7 +76,7 @@ const draw = (root, data, send) => {
   root.replaceChildren(
     h(
       "div",
-      { class: "tree", "data-scroll": "tree", style: `max-height:${data.height}px` },
+      { class: "tree", "data-scroll": "tree", tabindex: "0", style: `max-height:${data.height}px` },
       h("div", { class: "canvas", style: `width:${width}px;height:${height}px` }, svg, heads, boxes),
     ),
     legendOf(data),

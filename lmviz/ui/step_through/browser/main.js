@@ -6,7 +6,7 @@
 /** @import { Move, Scene } from "./scene.d.ts" */
 /** @import { Draw, Section, State } from "./state.d.ts" */
 
-import { isDark } from "../../browser/colour.js";
+import { isDark, onTheme } from "../../browser/colour.js";
 import { later, part, parts } from "../../browser/dom.js";
 import { drawBar } from "./bar.js";
 import { drawInspector, panelsOf } from "./inspector.js";
@@ -135,21 +135,20 @@ const listen = (state) => {
     state.size = size;
     drawPicture(box, state);
   });
-  const themes = new MutationObserver(() => {
+  const stopTheme = onTheme(root, () => {
     root.classList.toggle("dark", isDark(root));
     drawPicture(box, state);
   });
   document.addEventListener("keydown", key);
   window.addEventListener("resize", refit);
   observer.observe(box);
-  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
   return () => {
     stopAsks();
     stopWishes();
     document.removeEventListener("keydown", key);
     window.removeEventListener("resize", refit);
     observer.disconnect();
-    themes.disconnect();
+    stopTheme();
   };
 };
 

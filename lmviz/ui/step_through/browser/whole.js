@@ -11,7 +11,7 @@
 /** @import { Strips } from "./whole_slim.js" */
 /** @import { Times } from "./whole_times.js" */
 
-import { SCALES, isDark } from "../../browser/colour.js";
+import { SCALES, isDark, onTheme } from "../../browser/colour.js";
 import { h, later, maybe, part, parts } from "../../browser/dom.js";
 import { component } from "../../browser/mounted.js";
 import { isTaken } from "./keyboard.js";
@@ -93,10 +93,10 @@ const drawSlim = (picture) => {
     part(slim, ".sheet").append(h("i", { class: "veil" }), h("i", { class: "here" }));
   }
   const { words } = model.data;
-  slim.setAttribute("aria-label", words["whole.open"]);
   slim.title = `${words["whole.open"]} (M)`;
   slim.setAttribute("aria-expanded", String(picture.map !== ""));
   part(slim, ".call").textContent = words["whole.call"];
+  part(slim, ".sheet").setAttribute("aria-hidden", "true");
   const svg = /** @type {SVGSVGElement} */ (slim.querySelector("svg"));
   const [width, height] = [part(slim, ".sheet").clientWidth, 36];
   if (width < 40) return;
@@ -128,7 +128,7 @@ const headChoice = (picture, { data }) => {
     /** @type {(event: Event) => void} */
     const onchange = (event) => choose(picture, /** @type {HTMLSelectElement} */ (event.target).value);
     const found = options.map((map) => h("option", { value: map, selected: map === picture.map }, name(map)));
-    return h("label", { class: "of" }, h("span", {}, label), h("select", { onchange }, found));
+    return h("label", { class: "of" }, h("span", {}, label), h("select", { "aria-label": label, onchange }, found));
   }
   const buttons = options.map((map) =>
     h(
@@ -286,7 +286,7 @@ const follow = (picture) => {
     event.preventDefault();
   };
   const sizes = new ResizeObserver(() => redraw(picture));
-  const themes = new MutationObserver(again);
+  const stopTheme = onTheme(root, again);
   const forget = onPlace((here) => {
     picture.here = here;
     redraw(picture);
@@ -295,13 +295,12 @@ const follow = (picture) => {
   document.addEventListener("keydown", onKey);
   window.addEventListener("resize", again);
   sizes.observe(picture.slim);
-  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class", "data-theme"] });
   return () => {
     forget();
     document.removeEventListener("keydown", onKey);
     window.removeEventListener("resize", again);
     sizes.disconnect();
-    themes.disconnect();
+    stopTheme();
   };
 };
 

@@ -14,6 +14,7 @@ const draw = (root, data, send) => {
     class: `pieces ${data.roomy ? "roomy" : ""}`,
     "data-scroll": "pieces",
     style: data.height ? `max-height:${data.height}px` : null,
+    tabindex: data.height ? "0" : null,
   });
   for (const piece of data.pieces) {
     const classes = ["piece", ...(piece.marks || [])];

@@ -12,7 +12,7 @@ import { drawn } from "../../browser/drawn.js";
 const draw = (root, data) => {
   const box = h(
     "div",
-    { class: "corpus", "data-scroll": "corpus" },
+    { class: "corpus", "data-scroll": "corpus", tabindex: "0" },
     data.text.map((word) => [
       h(
         "span",

@@ -1,0 +1,56 @@
+"""axe-core finds nothing to complain of, on any page and tab, light and dark, on a projector and on a phone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page, expect
+
+from lmviz.ui.shell import FIRST, PAGE_NAMES
+from tests.browser.conftest import idle
+from tests.conftest import ROOT
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RUN = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.flatMap(
+  (found) => found.nodes.map((node) => {
+    const why = [...node.any, ...node.all, ...node.none][0];
+    return `${found.id}: ${node.html.slice(0, 160)} ${why?.message ?? ""}`;
+  }))"""
+DONE = '.stApp[data-test-script-state="notRunning"] .st-key-top'
+STATES = {"light, projector": ("light", 1280, 720), "dark, phone": ("dark", 390, 844)}
+MOST_OF_A_PAGE = 3  # links that are opened
+
+
+def links() -> Iterator[str]:
+    """Every page as it opens, the first in both languages, and links to what else is in it."""
+    yield from ("", "?lang=fr", *PAGE_NAMES[1:])
+    kept: list[dict[str, Any]] = json.loads((ROOT / "tests/pages/kept_links.json").read_text(encoding="utf-8"))
+    for page in PAGE_NAMES[1:]:
+        queries = [link["query"] for link in kept if link["page"] == page and "{" not in str(link["query"].values())]
+        yield from (f"{page}?{urlencode(query)}" for query in queries[:: max(1, len(queries) // MOST_OF_A_PAGE)])
+
+
+def complaints(page: Page) -> Iterator[str]:
+    page.add_script_tag(path=str(AXE))
+    for state, (scheme, width, height) in STATES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.wait_for_timeout(400)  # colours fade
+        yield from (f"{state}: {found}" for found in page.evaluate(RUN))
+
+
+def test_axe_finds_nothing_on_any_page(visit: Callable[..., Page], server: str) -> None:
+    assert AXE.is_file(), "the checks of the browser's code are not installed: npm ci"
+    page = visit("")
+    found = []
+    for link in links():
+        page.goto(f"{server}/{link}")
+        name = link.partition("?")[0] or FIRST
+        drawn = {"step_through": ".lm[data-step]", FIRST: ".lm-first"}.get(name, DONE)
+        expect(page.locator(drawn).first).to_be_attached(timeout=60_000)
+        idle(page)
+        found += [f"{link}: {one}" for one in complaints(page)]
+    assert not found, "\n".join(found)
