@@ -45,7 +45,7 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .lm-loading { opacity: 0.7; margin: 0; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] :is(p, li) { color: color-mix(in srgb, currentColor 76%, transparent); }
-[data-testid="stBaseButton-primary"] p { color: light-dark(#fff, #0b1020); }
+[data-testid="stBaseButton-primary"]:enabled p { color: light-dark(#fff, #0b1020); }
 button kbd { color: inherit !important; opacity: 0.85 !important; }
 [data-testid="stWidgetLabel"] { color: inherit !important; }
 @media (max-width: 820px) {
