@@ -129,9 +129,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marked: int | N
         f"<tr{' class=marked' if i == marked else ''}>{''.join(f'<td>{_breaking(cell)}</td>' for cell in row)}</tr>"
         for i, row in enumerate(rows)
     )
-    _html(
-        f'<div class="wide" tabindex="0"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    shown = f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    _html(f'<div class="wide" tabindex="0">{shown}</div>')
 
 
 def _arithmetic(why: Explanation, t: Translator, digits: int) -> str:
