@@ -24,13 +24,14 @@ from typing import Any, Self, TypeVar
 
 import streamlit as st
 
+from lmviz.lessons.progress import Progress
 from lmviz.ui.text import DEFAULT, LANGUAGES, Language, Translator, spoken
 
 T = TypeVar("T")
 
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
 _UNKNOWN = "lmviz.unknown"
-_REPLACED, _MOVED = "lmviz.replaced", "lmviz.moved"
+_REPLACED, _MOVED, _COURSE = "lmviz.replaced", "lmviz.moved", "lmviz.course"
 ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
 JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
 
@@ -106,6 +107,7 @@ class Place:
     """One visitor's place on a page, in plain types."""
 
     lang: Language = part(DEFAULT, choice(*LANGUAGES))
+    course: Progress = field(default=Progress(), kw_only=True, metadata={"read": Progress.parse, "write": str})
 
     @cached_property
     def t(self) -> Translator:
@@ -113,11 +115,11 @@ class Place:
         return Translator(self.lang)
 
     def query(self) -> dict[str, str]:
-        """The place as the address bar shows it."""
+        """The place as the address bar shows it; of the course only while one is on the way."""
         written = {}
         for one in fields(self):
             value = getattr(self, one.name)
-            if value != one.default:
+            if value != one.default and (one.name != "course" or self.course.chapter):
                 written[one.name] = one.metadata["write"](value)
         return written
 
@@ -178,6 +180,27 @@ def translator() -> Translator:
     return Translator(language())
 
 
+def course() -> Progress:
+    """How far the visitor has come in the course, on any page."""
+    found: Progress = st.session_state.get(_COURSE, Progress())
+    return found
+
+
+def keep_course(progress: Progress) -> None:
+    """Another place in the course; the address bar shows it."""
+    st.session_state[_COURSE] = progress
+    write()
+
+
+def _followed_course(query: Mapping[str, str]) -> Progress:
+    """What a link says of the course, joined with what is known; a link that says nothing of it changes nothing."""
+    try:
+        linked = Progress.parse(query["course"])
+    except (KeyError, ValueError):
+        return course()
+    return linked.joined(course())
+
+
 def view(kind: type[P]) -> P:
     """The present place on a page. An address bar that something else has changed (a link, the back button) wins."""
     bar, lang = st.query_params.to_dict(), language()
@@ -189,6 +212,7 @@ def view(kind: type[P]) -> P:
         if bar or known is None:
             places[kind], st.session_state[_NOTES] = kind.parse(bar)
             st.session_state[_UNKNOWN] = kind.unknown(bar)
+            st.session_state[_COURSE] = _followed_course(bar)
         places[kind] = replace(places[kind], lang=lang)
         write()
     elif bar != st.session_state[_WRITTEN]:
@@ -308,7 +332,10 @@ def bound(
 
 def write() -> None:
     """Let the address bar show the present place."""
-    place = st.session_state[_PLACES][st.session_state[_KIND]]
+    places, kind = st.session_state[_PLACES], st.session_state[_KIND]
+    if places[kind].course != course():  # which follows the visitor from page to page
+        places[kind] = replace(places[kind], course=course())
+    place = places[kind]
     query = address(place)
     if (bar := st.query_params.to_dict()) != query:
         st.session_state[_REPLACED] = bar, monotonic()

@@ -27,7 +27,7 @@ ASKED = "debug.memory"  # which trials were asked for
 
 
 def section(services: Services, view: DebuggingView) -> None:
-    t, trial = view.t, _trial(view)
+    t, trial = view.t, trial_of(view)
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.markdown(f"#### {t('pitfall.out_of_memory')}")
@@ -42,7 +42,7 @@ def section(services: Services, view: DebuggingView) -> None:
         _limited(services, view, trial)
 
 
-def _trial(view: DebuggingView) -> Trial:
+def trial_of(view: DebuggingView) -> Trial:
     width = max(width for width in WIDTHS if width <= view.d_model)
     model = ModelRecipe("gpt2", view.length, view.layers, width, N_HEADS, 4 * width)
     return Trial(model, D_VOCAB, view.batch, view.length)

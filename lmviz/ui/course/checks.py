@@ -1,0 +1,379 @@
+"""What the course can detect: pure functions of what the visitor is looking at, by the names that chapters call them.
+
+A check gets what is `Seen` and its argument, and gives what it measured, or None as long as the thing is not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lmviz.debug.exercises.stages import ASK
+from lmviz.debug.pitfalls.catalogue import PITFALLS
+from lmviz.registry.edits import CellEdit, HeadOff
+from lmviz.stages.stage import KINDS
+from lmviz.train.texts import PRESETS, preset
+from lmviz.ui.course.details import Found, Share
+from lmviz.ui.course.seen import (
+    Seen,
+    at_temperature_one,
+    cell_of_run,
+    changed,
+    details_of,
+    memory_needed,
+    next_token,
+    question_of,
+    row_of_embedding,
+    run_of,
+    text_so_far,
+)
+from lmviz.ui.debugging.view import DebuggingView
+from lmviz.ui.embeddings.view import EmbeddingsView
+from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.step_through.events import place
+from lmviz.ui.step_through.view import StepThroughView
+from lmviz.ui.tokenizer.view import TokenizerView
+from lmviz.ui.training.planned import recipe_of
+from lmviz.ui.training.view import TrainingView
+
+LINES = ("uniform", "unigram", "bigram")  # what counting alone would reach
+ALL_POINTS = 10**9
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check and what it finds."""
+
+    find: Callable[[Seen, str], Found | None]
+    details: frozenset[str]
+    knows: Callable[[str], bool]  # whether an argument makes sense
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def _check(
+    *details: str, knows: Callable[[str], bool] = lambda argument: not argument
+) -> Callable[[Callable[[Seen, str], Found | None]], Callable[[Seen, str], Found | None]]:
+    """Puts a function into `CHECKS`, by its name."""
+
+    def kept(find: Callable[[Seen, str], Found | None]) -> Callable[[Seen, str], Found | None]:
+        CHECKS[find.__name__] = Check(find, frozenset(details), knows)
+        return find
+
+    return kept
+
+
+def _is_number(argument: str) -> bool:
+    return argument.replace(".", "", 1).isdecimal() and argument.isascii()
+
+
+def _is_name(argument: str) -> bool:
+    return argument.isidentifier()
+
+
+# -- the step-through ------------------------------------------------------------------------------------------------
+
+
+@_check(
+    "answer", "share", "token", "n", "text", "left", "right", "width", "n_heads", "d_model", "name",
+    knows=lambda argument: argument == "tokens" or argument in ASK,
+)  # fmt: skip
+def answered(seen: Seen, argument: str) -> Found | None:
+    """A question about a stage of this run was answered, rightly or not; "tokens", or the kind of a stage."""
+    question = question_of(seen, argument)
+    if question is None or seen.chosen is None:
+        return None
+    return details_of(seen, question)
+
+
+@_check("n", "stage", knows=lambda argument: argument in KINDS)
+def reached(seen: Seen, argument: str) -> Found | None:
+    """The walk stands at a stage of that kind."""
+    run = run_of(seen)
+    if run is None or not isinstance(seen.view, StepThroughView):
+        return None
+    stage = run.navigator.stage(place(run, seen.view))
+    return {"n": len(run.tokens), "stage": stage.kind} if stage.kind == argument else None
+
+
+@_check("value", "row", "column", knows=_is_name)
+def pinned(seen: Seen, argument: str) -> Found | None:
+    """A cell of a tensor of that name is pinned: `pattern` for `blocks.0.attn.pattern`."""
+    if not isinstance(seen.view, StepThroughView | EmbeddingsView) or seen.view.cell is None:
+        return None
+    address, cell = seen.view.cell
+    if address.rpartition(".")[2] != argument:
+        return None
+    return (
+        cell_of_run(seen, address, cell)
+        if isinstance(seen.view, StepThroughView)
+        else row_of_embedding(seen, address, cell)
+    )
+
+
+@_check("token", "most", "share")
+def followed(seen: Seen, argument: str) -> Found | None:
+    """Another token than before is followed."""
+    run = run_of(seen)
+    if run is None or not isinstance(seen.view, StepThroughView) or not isinstance(seen.begun, StepThroughView):
+        return None
+    pos, before = (view.focus % len(run.tokens) for view in (seen.view, seen.begun))
+    pattern = next((step.outputs[0].array for step in run.trace if step.address.endswith("attn.pattern")), None)
+    if pos == before or pattern is None:
+        return None
+    row = pattern[0, min(seen.view.head, pattern.shape[1] - 1), pos]
+    return {"token": run.token(pos), "most": run.token(int(row.argmax())), "share": Share(float(row.max()))}
+
+
+@_check("head", "token", "before", "after", "now", "now_share")
+def head_off(seen: Seen, argument: str) -> Found | None:
+    """A head of the attention is switched off."""
+    heads = [edit.head for edit in getattr(seen.view, "edits", ()) if isinstance(edit, HeadOff)]
+    found = changed(seen) if heads else None
+    return None if found is None else {"head": heads[-1], **found}
+
+
+@_check("token", "before", "after", "now", "now_share")
+def edited(seen: Seen, argument: str) -> Found | None:
+    """A number of the run was overwritten."""
+    is_edited = any(isinstance(edit, CellEdit) for edit in getattr(seen.view, "edits", ()))
+    return changed(seen) if is_edited else None
+
+
+@_check("text", "token", "share")
+def text_grew(seen: Seen, argument: str) -> Found | None:
+    """The text is longer than where the task began, and begins as it did."""
+    before = getattr(seen.begun, "prompt", None)
+    now = getattr(seen.view, "prompt", None)
+    grew = before is not None and now is not None and now != before and now.startswith(before)
+    return next_token(seen) if grew else None
+
+
+@_check("text", "token", "share")
+def own_text(seen: Seen, argument: str) -> Found | None:
+    """The visitor typed a text of their own; on the generation page it has also been written on."""
+    now = getattr(seen.view, "prompt", None)
+    if not now or now == getattr(seen.begun, "prompt", None):
+        return None
+    if now == seen.services.models.first_prompt(seen.view.model):  # type: ignore[attr-defined]
+        return None
+    return text_so_far(seen) if isinstance(seen.view, GenerationView) else next_token(seen)
+
+
+@_check("loss", "token", "share")
+def gradient_shown(seen: Seen, argument: str) -> Found | None:
+    """The way back is shown: gradients."""
+    run = run_of(seen)
+    if run is None or not isinstance(seen.view, StepThroughView) or not seen.view.grad:
+        return None
+    nll = next((step.outputs[0].array for step in run.trace if step.outputs and step.outputs[0].name == "nll"), None)
+    if nll is None or run.target_id is None:
+        return None
+    loss = float(nll.ravel()[-1])
+    return {"loss": loss, "token": run.piece(run.target_id), "share": Share(float(np.exp(-loss)))}
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+@_check("temperature", "token", "before", "after", "text", knows=_is_number)
+def temperature_above(seen: Seen, argument: str) -> Found | None:
+    """The temperature is higher than so much; on the generation page, a text was written with it."""
+    temperature = getattr(seen.view, "temperature", 0.0)
+    if temperature <= float(argument) or not isinstance(seen.view, GenerationView | StepThroughView):
+        return None
+    if isinstance(seen.view, GenerationView):
+        found = text_so_far(seen)
+        return found and {"temperature": temperature, "text": found["text"]}
+    return {"temperature": temperature, **at_temperature_one(seen, seen.view)}
+
+
+@_check("temperature", "text", knows=_is_number)
+def temperature_below(seen: Seen, argument: str) -> Found | None:
+    """A text was written at a lower temperature than that."""
+    if not isinstance(seen.view, GenerationView) or seen.view.temperature >= float(argument):
+        return None
+    found = text_so_far(seen)
+    return found and {"temperature": seen.view.temperature, "text": found["text"]}
+
+
+@_check("text", "token", "share", "n", knows=_is_number)
+def written(seen: Seen, argument: str) -> Found | None:
+    """So many tokens were written."""
+    is_long = isinstance(seen.view, GenerationView) and seen.view.n >= float(argument)
+    return text_so_far(seen) if is_long else None
+
+
+@_check("top_k", "left", "of", "text", knows=_is_number)
+def top_k_below(seen: Seen, argument: str) -> Found | None:
+    """A text was written from the few likeliest tokens alone: fewer than so many at each step."""
+    if not isinstance(seen.view, GenerationView) or not 0 < seen.view.top_k < float(argument):
+        return None
+    found = text_so_far(seen)
+    return found and {"top_k": seen.view.top_k, **{name: found[name] for name in ("left", "of", "text")}}
+
+
+@_check("top_p", "left", "of", "text", knows=_is_number)
+def top_p_below(seen: Seen, argument: str) -> Found | None:
+    """A text was written from the likeliest tokens that together have a share: less than that."""
+    if not isinstance(seen.view, GenerationView) or not 0 < seen.view.top_p < float(argument):
+        return None
+    found = text_so_far(seen)
+    return found and {"top_p": seen.view.top_p, **{name: found[name] for name in ("left", "of", "text")}}
+
+
+# -- tokens and embeddings -------------------------------------------------------------------------------------------
+
+
+@_check("n", "characters", "d_vocab")
+def text_cut(seen: Seen, argument: str) -> Found | None:
+    """A text of one's own was cut into tokens."""
+    view = seen.view
+    if not isinstance(view, TokenizerView) or not view.text or view.text == getattr(seen.begun, "text", None):
+        return None
+    tokenizer = seen.services.tokenizers.tokenizer(view.tokenizer, view.source, view.merges)
+    return {"n": len(tokenizer.encode(view.cut)), "characters": len(view.cut), "d_vocab": tokenizer.d_vocab}
+
+
+@_check("piece", "id", "n")
+def piece_looked_at(seen: Seen, argument: str) -> Found | None:
+    """A token of the text is looked at."""
+    view = seen.view
+    if not isinstance(view, TokenizerView) or view.piece is None:
+        return None
+    tokens = seen.services.tokenizers.tokenizer(view.tokenizer, view.source, view.merges).encode(view.cut)
+    if view.piece >= len(tokens):
+        return None
+    return {"piece": tokens.pieces[view.piece], "id": tokens.ids[view.piece], "n": len(tokens)}
+
+
+@_check("n", "piece", "before", "now", knows=_is_number)
+def merges_learned(seen: Seen, argument: str) -> Found | None:
+    """So many pairs were merged, one after the other."""
+    view = seen.view
+    if not isinstance(view, TokenizerView) or view.tab != "learn" or view.at < float(argument):
+        return None
+    learning = seen.services.tokenizers.learned(view.source, max(view.at, view.merges))
+    at = min(view.at, len(learning.merges))
+    piece = learning.tokens[learning.merges[at - 1].token].decode("utf-8", "replace")
+    return {"n": at, "piece": piece, "before": learning.lengths[0], "now": learning.lengths[at]}
+
+
+@_check("token", "near", "distance")
+def neighbour_chosen(seen: Seen, argument: str) -> Found | None:
+    """Another token's neighbours are shown."""
+    view = seen.view
+    if not isinstance(view, EmbeddingsView) or view.section != "near" or view.id == getattr(seen.begun, "id", None):
+        return None
+    pieces = seen.services.embeddings.pieces(view.model)
+    id = min(view.id, len(pieces) - 1)
+    first = seen.services.embeddings.neighbours(view.model, id, view.metric)[0]
+    return {"token": pieces[id], "near": pieces[first.id], "distance": float(first.distance)}
+
+
+# -- learning --------------------------------------------------------------------------------------------------------
+
+
+@_check("n", "before", "width")
+def size_changed(seen: Seen, argument: str) -> Found | None:
+    """The plan has another width than the recipe that it began with."""
+    view = seen.view
+    if not isinstance(view, TrainingView) or "model.d_model" not in dict(view.changes):
+        return None
+    width = int(dict(view.changes)["model.d_model"])
+    now, before = (
+        seen.services.training.plan(recipe_of(seen.services, one)).n_parameters
+        for one in (view, replace(view, changes=()))
+    )
+    return {"n": now, "before": before, "width": width}
+
+
+@_check("loss", "line", "step", "first", knows=lambda argument: argument in LINES)
+def loss_below(seen: Seen, argument: str) -> Found | None:
+    """The loss of the run fell below what counting alone reaches: uniform, unigram or bigram."""
+    view = seen.view
+    if not isinstance(view, TrainingView) or not view.run:
+        return None
+    run = seen.services.models.runs.get(view.run)
+    line = run.facts.get("baselines", {}).get(argument)
+    found = seen.services.models.runs.series(view.run, "loss", ALL_POINTS)
+    below = [] if line is None else np.flatnonzero(found.numbers < line).tolist()
+    if not below:
+        return None
+    numbers = found.numbers
+    return {"loss": float(numbers[-1]), "line": line, "step": int(found.steps[below[0]]), "first": float(numbers[0])}
+
+
+@_check("steps", "before", "loss", "at")
+def trained_longer(seen: Seen, argument: str) -> Found | None:
+    """A run makes more steps than the recipe of its texts, and has made some."""
+    view = seen.view
+    if not isinstance(view, TrainingView) or not view.run or view.data not in PRESETS:
+        return None
+    run, before = seen.services.models.runs.get(view.run), preset(view.data).training.steps
+    if run.steps <= before or run.loss is None:
+        return None
+    return {"steps": run.steps, "before": before, "loss": run.loss, "at": run.step}
+
+
+@_check("step", "loss", "loss_after", "rate", knows=_is_number)
+def scene_reached(seen: Seen, argument: str) -> Found | None:
+    """One training step is watched, up to that scene of five."""
+    view = seen.view
+    if not isinstance(view, TrainingView) or not view.run or view.tab != "step" or view.scene < float(argument):
+        return None
+    opened = seen.services.training.opened(view.run, view.opened or 1)
+    after = opened.loss if opened.loss_after is None else opened.loss_after
+    return {"step": opened.step, "loss": opened.loss, "loss_after": after, "rate": opened.rate}
+
+
+# -- when it goes wrong ----------------------------------------------------------------------------------------------
+
+
+@_check("loss", "guess", "steps", "diverged", "copied", "of", knows=PITFALLS.__contains__)
+def pitfall_ran(seen: Seen, argument: str) -> Found | None:
+    """A training that goes wrong was run."""
+    view, pitfall = seen.view, PITFALLS[argument]
+    chosen = isinstance(view, DebuggingView) and view.ran and view.pitfall == argument
+    if not chosen or not seen.services.pitfalls.has_run(pitfall.faulty):
+        return None
+    result = seen.services.pitfalls.result(pitfall.faulty)
+    return {
+        "loss": result.true_loss if result.held_out_loss is None else result.held_out_loss,
+        "guess": result.baselines.uniform,
+        "steps": pitfall.faulty.training.steps,
+        "diverged": result.diverged_at or result.history.last_step,
+        "copied": result.n_copied,
+        "of": len(result.samples),
+    }
+
+
+@_check("loss", "cured", "guess", "sample", knows=PITFALLS.__contains__)
+def pitfall_cured(seen: Seen, argument: str) -> Found | None:
+    """The training that goes wrong was run, and the one that is mended."""
+    view, pitfall = seen.view, PITFALLS[argument]
+    ran, cure = pitfall_ran(seen, argument), pitfall.cures[0][1]
+    if ran is None or not getattr(view, "cured", False) or not seen.services.pitfalls.has_run(cure):
+        return None
+    result = seen.services.pitfalls.result(cure)
+    loss = result.true_loss if result.held_out_loss is None else result.held_out_loss
+    return {"loss": ran["loss"], "cured": loss, "guess": ran["guess"], "sample": next(iter(result.samples), "")}
+
+
+@_check("batch", "needed", "budget")
+def memory_full(seen: Seen, argument: str) -> Found | None:
+    """The training would need more memory than the budget has."""
+    found = memory_needed(seen)
+    return found if found is not None and found["needed"] > found["budget"] else None
+
+
+@_check("batch", "needed", "budget")
+def memory_fits(seen: Seen, argument: str) -> Found | None:
+    """The training fits into the budget, after a change of its sizes."""
+    found = memory_needed(seen)
+    if found is None or seen.view == seen.begun:
+        return None
+    return found if found["needed"] <= found["budget"] else None
