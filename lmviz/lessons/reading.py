@@ -40,6 +40,9 @@ def read_chapter(text: str, name: str, file: str, known: Known) -> Chapter:
         raise wrong(sections[-1].line if sections else begin, "{file}, line {line}: the head lists {tasks} tasks, "
                     "and the text has {sections} parts that begin with “##”.",
                     tasks=len(tasks), sections=len(sections))  # fmt: skip
+    first = tasks[0].mapping(("check",), ("view",))
+    if "view" not in first:
+        raise wrong(tasks[0].line, "{file}, line {line}: the first task needs a view, where it begins.")
     said = {key: parts[key].text(LONGEST[key]) for key in ("title", "goal", "understood")}
     return Chapter(
         name=name,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ PAINTED = 0.15  # seconds in which the shell reaches the browser: torch's librar
 LISTED = (  # the pages in their order; the first opens where a link names none
     ("first", ":material/home:"),
     ("step_through", ":material/footprint:"),
+    ("course", ":material/school:"),
     ("training", ":material/trending_down:"),
     ("generation", ":material/edit_note:"),
     ("tokenizer", ":material/content_cut:"),
@@ -68,8 +69,8 @@ def look(page: str) -> None:
     st.html(Path(__file__).parent / page / "look.css")
 
 
-def navigate(navigation: Any) -> None:
-    """Run the chosen page."""
+def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[None]]) -> None:
+    """Run the chosen page, with what stands `around` it."""
     t = state.translator()
     pages = [
         st.Page(
@@ -90,7 +91,8 @@ def navigate(navigation: Any) -> None:
         server.import_later()
     elif not server.is_imported():
         wait_for_import(t)
-    chosen.run()
+    with around(name):
+        chosen.run()
     sources.footer(state.translator(), name)
 
 

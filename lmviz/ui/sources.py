@@ -37,6 +37,7 @@ BOJANOWSKI, DEVLIN = arxiv("Bojanowski et al. 2017", "1607.04606"), arxiv("Devli
 JACOB = arxiv("Jacob et al. 2018", "1712.05877")
 FOLLOWED: dict[str, tuple[Source, ...]] = {
     "step_through": (SMALL_EVER, LESSON, VASWANI, RADFORD, BA, MICROGPT, TOUVRON, SU, AINSLIE, RMS, SHAZEER),
+    "course": (LESSON, COURSE, GUIDE, SMALL_EVER),
     "training": (LESSON, GUIDE, SMALL_EVER, KINGMA, LOSHCHILOV),
     "generation": (COURSE, LESSON, GUIDE, HOLTZMAN, FAN, KESKAR, NGUYEN),
     "tokenizer": (COURSE, GUIDE, SENNRICH, RADFORD),

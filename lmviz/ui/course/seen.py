@@ -69,8 +69,9 @@ def run_of(seen: Seen) -> Recording | None:
 
 
 def chances(run: Recording) -> NDArray[np.float64]:
-    """[d_vocab]: how likely each token is to come next."""
-    probs = run.trace[f"{READOUT}.probs"].outputs[0].array
+    """[d_vocab]: how likely each token is to come next; nothing, where a run has ended before."""
+    value = run.trace.value(f"{READOUT}.probs")
+    probs = np.zeros((1, run.config.d_vocab)) if value is None else value.array
     found: NDArray[np.float64] = probs.reshape(-1, probs.shape[-1])[-1].astype(np.float64)
     return found
 

@@ -13,6 +13,7 @@ from lmviz.generate.token_step import TokenStep
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
 from lmviz.ui import drawing, pieces, shell, state, widgets
+from lmviz.ui.course import bar
 from lmviz.ui.generation import cache, table
 from lmviz.ui.generation.pictures_types import Shown
 from lmviz.ui.generation.token import at_step, worked_out
@@ -47,6 +48,7 @@ def _step(services: Services, running: bool) -> None:
         _draw(view, checkpoint, writing)
     except UserError as error:
         st.error(view.t.error(error))
+    bar.follow()
 
 
 def _tick(view: GenerationView, writing: Writing) -> GenerationView:

@@ -7,6 +7,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.ui import state
+from lmviz.ui.course import bar
 from lmviz.ui.step_through import component, ending, events
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import compared, other_run, request
@@ -31,6 +32,7 @@ def debugger(services: Services) -> None:
     """The debugger. A step runs this function alone."""
     if state.take("whole", False):
         st.rerun()
+    bar.follow()
     view = state.view(StepThroughView)
     try:
         run = services.models.record(request(services, view))

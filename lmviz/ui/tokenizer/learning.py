@@ -10,6 +10,7 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.tokens.learning import Learning
 from lmviz.ui import arithmetic_html, drawing, replay, state
+from lmviz.ui.course import bar
 from lmviz.ui.move_buttons import MOVES, move_buttons
 from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer.pictures_types import CutWord, CutWords, Pair, Pairs
@@ -49,6 +50,7 @@ def _state(learning: Learning) -> None:
         drawing.show("tokenizer/words", _words(learning, at), t, "tokenizer.words")
         _new_word(view, learning, at)
         _where_from(view, learning, at)
+    bar.follow()
 
 
 def _shown(learning: Learning, id: int) -> str:

@@ -14,6 +14,7 @@ from lmviz.services.services import Services
 from lmviz.train.opened import OpenedStep
 from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import replay, shell, state, widgets
+from lmviz.ui.course import bar
 from lmviz.ui.move_buttons import presenter_keys
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.training.scenes import SCENES, backwards
@@ -49,6 +50,7 @@ def _step(services: Services) -> None:
     except UserError as error:
         st.warning(t.error(error))
     state.write()
+    bar.follow()
 
 
 def _recorded(services: Services, run: Training, step: int, window: int) -> Recording:

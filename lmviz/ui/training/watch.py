@@ -11,6 +11,7 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
 from lmviz.ui import replay, shell, state, widgets
+from lmviz.ui.course import bar
 from lmviz.ui.text import code, shortened, visible
 from lmviz.ui.training import curves, manage, one_step, owner, past, words
 from lmviz.ui.training.view import TrainingView
@@ -80,6 +81,7 @@ def live(services: Services) -> None:
             _live(services, view)
         except UserError as error:  # deleted meanwhile, perhaps from another window; or the store is locked
             st.error(view.t.error(error))
+    bar.follow()
 
 
 def _live(services: Services, view: TrainingView) -> None:

@@ -1,0 +1,55 @@
+// What this browser keeps of the course: what is done, in no cookie. One that keeps nothing loses nothing that is in the
+// address bar.
+
+// @ts-check
+
+import { drawn } from "../../browser/drawn.js";
+
+/** @import { Kept } from "./pictures.d.ts" */
+/** @import { Send, Spoken } from "../../browser/client.d.ts" */
+
+const PLACE = "lmviz.course";
+const ENTRY = /^([a-z][a-z0-9_-]*)\.([0-9a-f]{1,4})$/;
+
+// "~guess.7~tokens.3": the tasks that are done, as the bits of a number for each chapter.
+/** @type {(text: string) => Map<string, number>} */
+export const marksOf = (text) => {
+  const marks = new Map();
+  for (const entry of text.split("~")) {
+    const found = ENTRY.exec(entry);
+    if (found) marks.set(found[1], parseInt(found[2], 16));
+  }
+  return marks;
+};
+
+// What is done in one or the other.
+/** @type {(one: string, other: string) => string} */
+export const joinedProgress = (one, other) => {
+  const marks = marksOf(one);
+  for (const [name, more] of marksOf(other)) marks.set(name, (marks.get(name) ?? 0) | more);
+  const names = [...marks.keys()].sort();
+  return ["", ...names.map((name) => `${name}.${(marks.get(name) ?? 0).toString(16)}`)].join("~");
+};
+
+/** @type {(root: HTMLElement, data: Kept & Spoken, send: Send) => void} */
+const draw = (root, data, send) => {
+  try {
+    const [number, stored] = (localStorage.getItem(PLACE) ?? "0 ").split(" ");
+    const since = Number(number) || 0;
+    const isOlder = data.since >= 0 && data.since < since; // begun anew in another tab
+    const isNewer = data.since > since; // begun anew in this one
+    const done = isOlder
+      ? joinedProgress(stored ?? "", "")
+      : isNewer
+        ? data.done
+        : joinedProgress(data.done, stored ?? "");
+    localStorage.setItem(PLACE, `${Math.max(since, data.since)} ${done}`);
+    if (isOlder || joinedProgress(data.done, "") !== joinedProgress(done, "") || (data.since < 0 && since > 0)) {
+      send({ since, done });
+    }
+  } catch {
+    // it may keep nothing, or we may not look
+  }
+};
+
+export default drawn(draw);

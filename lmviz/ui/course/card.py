@@ -1,0 +1,227 @@
+"""The card of the task that is on the way: what to do, and, once it is done, the answer with this run's numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from lmviz.errors import UserError
+from lmviz.lessons.chapter import Chapter, Task
+from lmviz.lessons.progress import Progress
+from lmviz.ui import questions, shared, shell, state
+from lmviz.ui.course import kept
+from lmviz.ui.course.chapters import begin, chapters
+from lmviz.ui.course.checks import CHECKS
+from lmviz.ui.course.details import Found, filled
+from lmviz.ui.course.seen import Seen, question_of, run_of
+from lmviz.ui.course.view import CourseView
+from lmviz.ui.course.views import KINDS
+from lmviz.ui.debugging.view import DebuggingView
+from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.state import Place
+from lmviz.ui.text import foreign
+from lmviz.ui.training.view import TrainingView
+
+FOUND, CHOSEN = "course.found", "course.chosen"  # what checks found, and what was answered; by chapter and task
+DOORS: dict[str, Place] = {"training": TrainingView(), "debugging": DebuggingView(section="lab"),
+                           "generation": GenerationView()}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _At:
+    """Where the visitor is in the course."""
+
+    number: int  # of the chapter, from 1
+    chapter: Chapter
+    next: Chapter | None
+    task: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.chapter.name, self.task
+
+    @property
+    def asked(self) -> Task | None:
+        """The task; None at the end of a chapter."""
+        return self.chapter.tasks[self.task] if self.task < len(self.chapter.tasks) else None
+
+
+def show(page: str) -> bool:
+    """The bar above a page. Whether there is one."""
+    if page not in KINDS:
+        return False
+    view = state.view(KINDS[page])
+    at = _at(view)
+    if at is None:
+        if view.course.chapter:
+            st.info(view.t("course.unknown"))
+            state.keep_course(view.course.at(""))
+        return False
+    _tick(view, at)
+    shell.look("course")
+    with st.container(key="course_bar"):
+        _head(page, view, at)
+        if at.asked is None:
+            _end(view, at)
+        else:
+            _task(page, view, at, at.asked)
+    kept.on_the_device(view.t)
+    return True
+
+
+def has_news() -> bool:
+    """Whether the task has just been done, and nobody has said so yet."""
+    view = state.present()
+    at = _at(view)
+    return at is not None and at.key not in state.remember(FOUND, {}) and _found(view, at) is not None
+
+
+def _at(view: Place) -> _At | None:
+    read, _ = chapters(view.lang)
+    progress = state.course()
+    for i, chapter in enumerate(read):
+        if chapter.name == progress.chapter:
+            following = read[i + 1] if i + 1 < len(read) else None
+            return _At(i + 1, chapter, following, min(progress.task, len(chapter.tasks)))
+    return None
+
+
+def _tick(view: Place, at: _At) -> None:
+    found = _found(view, at)
+    if found is not None:
+        state.remember(FOUND, {})[at.key] = found
+        if not state.course().has(*at.key):
+            state.keep_course(state.course().with_done(*at.key))
+
+
+def _found(view: Place, at: _At) -> Found | None:
+    """What the task's check finds; None as long as it is not done."""
+    if at.asked is None:
+        return None
+    try:
+        return CHECKS[at.asked.check].find(_seen(view, at), at.asked.argument)
+    except UserError:  # the page says it
+        return None
+
+
+def _seen(view: Place, at: _At) -> Seen:
+    _, begun = begin(at.chapter, at.task, view.lang)
+    seen = Seen(view, shared.services(), begun)
+    run = run_of(seen) if at.asked is not None and at.asked.check == "answered" else None
+    chosen = None if run is None else state.remember(CHOSEN, {}).get((*at.key, run.request))
+    return replace(seen, chosen=chosen)
+
+
+# -- the head --------------------------------------------------------------------------------------------------------
+
+
+def _head(page: str, view: Place, at: _At) -> None:
+    """Which chapter, how far, and the ways on."""
+    t, n = view.t, len(at.chapter.tasks)
+    with st.container(horizontal=True, vertical_alignment="center", key="course_head"):
+        where = t("course.where", number=at.number, title=foreign(at.chapter.title))
+        of = t("course.of", n=min(at.task + 1, n), all=n)
+        st.markdown(f"**{where}** {_dots(at)} {of}", width="content")
+        st.space("stretch")
+        if at.task:
+            _link("course.back", page, view, at.chapter, at.task - 1, ":material/arrow_back:")
+        if at.asked is not None:
+            is_done = state.course().has(*at.key)
+            with st.container(key="course_next" if is_done else "course_skip", width="content"):
+                _link("course.next" if is_done else "course.skip", page, view, at.chapter, at.task + 1,
+                      ":material/arrow_forward:")  # fmt: skip
+        shell.link(t("course.all"), CourseView(lang=view.lang, course=_quiet()), "course", ":material/list:")
+        st.button(t("course.leave"), icon=":material/close:", key="course_leave", type="tertiary",
+                  on_click=lambda: state.keep_course(_quiet()))  # fmt: skip
+
+
+def _quiet() -> Progress:
+    """The same progress, with no chapter on the way."""
+    return state.course().at("")
+
+
+def _dots(at: _At) -> str:
+    """A dot for each task: done, here, still to come."""
+    progress = state.course()
+    marks = []
+    for i in range(len(at.chapter.tasks)):
+        mark = "●" if progress.has(at.chapter.name, i) else "◉" if i == at.task else "○"
+        marks.append(f":green[{mark}]" if mark == "●" else f":primary[{mark}]" if mark == "◉" else f":gray[{mark}]")
+    return "".join(marks)
+
+
+def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon: str) -> None:
+    """A link to a task of a chapter; to its end, where it has no more."""
+    link = chapter.tasks[task].view if task < len(chapter.tasks) else None
+    to, place = (page, view) if link is None else begin(chapter, task, view.lang)
+    shell.link(view.t(label), replace(place, course=state.course().at(chapter.name, task)), to, icon)
+
+
+# -- the task --------------------------------------------------------------------------------------------------------
+
+
+def _task(page: str, view: Place, at: _At, task: Task) -> None:
+    """What to do, or what came of it."""
+    t = view.t
+    there, _ = begin(at.chapter, at.task, view.lang)
+    if at.task == 0 and not state.course().has(*at.key) and at.chapter.story:
+        st.markdown(foreign(at.chapter.story))
+    with st.container(key="course_task", horizontal=True, vertical_alignment="center"):
+        tick = ":green[:material/check_circle:] " if state.course().has(*at.key) else ""
+        st.markdown(tick + foreign(task.do.replace("**\n\n", "** ")), width="stretch")
+        if there != page:
+            _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
+        elif task.view is not None:
+            _link("course.again", page, view, at.chapter, at.task, ":material/restart_alt:")
+    found = state.remember(FOUND, {}).get(at.key)
+    if task.check == "answered" and there == page:
+        _question(view, at, task)
+        found = _found(view, at)
+    if found is not None:
+        st.markdown(f":green[**✓**] {foreign(filled(t, task.answer, found))}")
+
+
+def _question(view: Place, at: _At, task: Task) -> None:
+    """Predict first: the question about this run, and whether the answer was right."""
+    t, seen = view.t, _seen(view, at)
+    try:
+        question, run = question_of(seen, task.argument), run_of(seen)
+    except UserError:
+        return
+    if question is None or run is None:
+        st.caption(t("course.no_question"))
+        return
+    key = (*at.key, run.request)
+
+    def answer(chosen: int) -> None:
+        state.remember(CHOSEN, {})[key] = chosen
+
+    questions.ask(t, question, run.tokens.pieces, f"course.{key}", seen.chosen, answer)
+
+
+# -- the end of a chapter --------------------------------------------------------------------------------------------
+
+
+def _end(view: Place, at: _At) -> None:
+    """What one has understood, and where to go on."""
+    t, chapter = view.t, at.chapter
+    missing = len(chapter.tasks) - state.course().count(chapter.name)
+    st.markdown(f":green[:material/check_circle:] **{t('course.understood')}** {foreign(chapter.understood)}")
+    if missing:
+        st.caption(t("course.missing", n=missing))
+    with st.container(horizontal=True, vertical_alignment="center", key="course_on"):
+        if at.next is not None:
+            to, place = begin(at.next, 0, view.lang)
+            label = t("course.next_chapter", title=foreign(at.next.title))
+            shell.link(label, replace(place, course=state.course().at(at.next.name)), to, ":material/arrow_forward:")
+            return
+        shell.link(t("course.to_quiz"), CourseView(lang=view.lang, section="quiz", course=_quiet()), "course",
+                   ":material/quiz:")  # fmt: skip
+        doors(view)
+
+
+def doors(view: Place) -> None:
+    """Train it, break it, write with it."""
+    for page, place in DOORS.items():
+        shell.link(view.t(f"course.door.{page}"), replace(place, lang=view.lang, course=_quiet()), page)

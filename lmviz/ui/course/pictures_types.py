@@ -1,0 +1,12 @@
+"""What the course lets the browser keep. `browser/pictures.d.ts` is made from this file."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Kept(TypedDict):
+    """What is done, as a link writes it, and how often the course was begun anew; -1: not known yet."""
+
+    since: int
+    done: str

@@ -1,0 +1,81 @@
+"""A question with a few answers, asked before it is looked up: predict, then reveal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from lmviz.debug.exercises.question import Option, Question
+from lmviz.ui import widgets
+from lmviz.ui.debugging.words import code, value_text
+from lmviz.ui.text import Translator
+
+
+def ask(
+    t: Translator,
+    question: Question,
+    pieces: Sequence[str],
+    key: str,
+    chosen: int | None,
+    answer: Callable[[int], None],
+    tick: str = "",
+) -> None:
+    """The question, its answers, and, once one is `chosen`, whether it is right. `answer` is called with the choice.
+
+    Args:
+        pieces: the tokens of the text, for answers that are positions.
+        key: of the widget, another one for every run.
+    """
+    st.session_state.setdefault(key, chosen)  # a widget that is turned off forgets its choice
+
+    def changed() -> None:
+        now = st.session_state[key]
+        if now is not None:
+            answer(now)
+
+    widgets.radio(
+        tick + t(f"exercise.ask.{question.name}", **_details(t, question)),
+        list(range(len(question.options))),
+        index=None,
+        format_func=lambda i: option(t, question.options[i], question.kind, pieces),
+        horizontal=True,
+        key=key,
+        disabled=chosen is not None,
+        on_change=changed,
+    )
+    if chosen is not None:
+        verdict(t, question, pieces, chosen)
+
+
+def verdict(t: Translator, question: Question, pieces: Sequence[str], chosen: int) -> None:
+    """Whether the answer is right, and which one is."""
+    if question.is_right(chosen):
+        st.markdown(f":green[:material/check:] {t('exercise.right')}", width="content")
+    else:
+        right = option(t, question.options[question.answer], question.kind, pieces)
+        st.markdown(f":orange[:material/close:] {t('exercise.wrong', answer=right)}", width="content")
+
+
+def _details(t: Translator, question: Question) -> dict[str, str]:
+    """The numbers and names of a question, as the sentence has them."""
+    shown = {}
+    for name, value in question.details.items():
+        if name == "share" and isinstance(value, float):
+            shown[name] = t.percent(value)
+        elif isinstance(value, int | float):
+            shown[name] = value_text(t, value)
+        else:
+            shown[name] = code(value)
+    return shown
+
+
+def option(t: Translator, found: Option, kind: str, pieces: Sequence[str]) -> str:
+    """An answer as it is written; a position by its number and its token."""
+    if kind == "position" and isinstance(found, int):
+        return f"{found + 1} {code(pieces[found])}"
+    if isinstance(found, tuple):
+        return "[" + ", ".join(map(str, found)) + "]"
+    if isinstance(found, int | float):
+        return value_text(t, found) if found == int(found) else t.number(found)
+    return code(found) if kind == "token" else str(found)
