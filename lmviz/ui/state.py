@@ -208,13 +208,15 @@ def view(kind: type[P]) -> P:
     known = places.get(kind)
     elsewhere = st.session_state.get(_KIND) is not kind
     st.session_state[_KIND] = kind
-    if known is None or elsewhere or _is_followed(bar):
+    followed = _is_followed(bar)
+    if known is None or elsewhere or followed:
         if bar or known is None:
             places[kind], st.session_state[_NOTES] = kind.parse(bar)
             st.session_state[_UNKNOWN] = kind.unknown(bar)
             st.session_state[_COURSE] = _followed_course(bar)
         places[kind] = replace(places[kind], lang=lang)
-        write()
+        is_link = followed and known is not None and not elsewhere
+        write(tell=is_link and not getattr(_context(), "is_history_navigation", False))
     elif bar != st.session_state[_WRITTEN]:
         write()
     found: P = places[kind]
@@ -330,8 +332,12 @@ def bound(
     return {"key": key, "on_change": unbroken(changed)}
 
 
-def write() -> None:
-    """Let the address bar show the present place."""
+def write(tell: bool = False) -> None:
+    """Let the address bar show the present place.
+
+    A link to the page that one is on changes nothing in the browser's bar, so the browser must be told (`tell`) even
+    where the link says just what the bar should: what it sends next would still have the address from before.
+    """
     places, kind = st.session_state[_PLACES], st.session_state[_KIND]
     if places[kind].course != course():  # which follows the visitor from page to page
         places[kind] = replace(places[kind], course=course())
@@ -340,7 +346,7 @@ def write() -> None:
     if (bar := st.query_params.to_dict()) != query:
         st.session_state[_REPLACED] = bar, monotonic()
     st.session_state[_WRITTEN], st.session_state[_LANG] = query, place.lang
-    if bar != query:  # at the end: it may be broken off
+    if bar != query or tell:  # at the end: it may be broken off
         st.query_params.from_dict(query)
 
 

@@ -1,4 +1,4 @@
-"""The bar of the course above every page, as long as a chapter is on the way. Light, since it stands before the pages."""
+"""The bar of the course above every page, while a chapter is on the way. Light, since it stands before the pages."""
 
 from __future__ import annotations
 

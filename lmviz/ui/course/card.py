@@ -20,6 +20,7 @@ from lmviz.ui.course.views import KINDS
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.state import Place
+from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import foreign
 from lmviz.ui.training.view import TrainingView
 
@@ -131,7 +132,8 @@ def _head(page: str, view: Place, at: _At) -> None:
             with st.container(key="course_next" if is_done else "course_skip", width="content"):
                 _link("course.next" if is_done else "course.skip", page, view, at.chapter, at.task + 1,
                       ":material/arrow_forward:")  # fmt: skip
-        shell.link(t("course.all"), CourseView(lang=view.lang, course=_quiet()), "course", ":material/list:")
+        with st.container(key="course_all", width="content"):
+            shell.link(t("course.all"), CourseView(lang=view.lang, course=_quiet()), "course", ":material/list:")
         st.button(t("course.leave"), icon=":material/close:", key="course_leave", type="tertiary",
                   on_click=lambda: state.keep_course(_quiet()))  # fmt: skip
 
@@ -154,7 +156,9 @@ def _dots(at: _At) -> str:
 def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon: str) -> None:
     """A link to a task of a chapter; to its end, where it has no more."""
     link = chapter.tasks[task].view if task < len(chapter.tasks) else None
-    to, place = (page, view) if link is None else begin(chapter, task, view.lang)
+    to, place = begin(chapter, task, view.lang)
+    if link is None and to == page:  # it goes on where one is
+        place = view
     shell.link(view.t(label), replace(place, course=state.course().at(chapter.name, task)), to, icon)
 
 
@@ -164,7 +168,7 @@ def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon:
 def _task(page: str, view: Place, at: _At, task: Task) -> None:
     """What to do, or what came of it."""
     t = view.t
-    there, _ = begin(at.chapter, at.task, view.lang)
+    there, begun = begin(at.chapter, at.task, view.lang)
     if at.task == 0 and not state.course().has(*at.key) and at.chapter.story:
         st.markdown(foreign(at.chapter.story))
     with st.container(key="course_task", horizontal=True, vertical_alignment="center"):
@@ -172,7 +176,7 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         st.markdown(tick + foreign(task.do.replace("**\n\n", "** ")), width="stretch")
         if there != page:
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
-        elif task.view is not None:
+        elif task.view is not None and replace(begun, course=view.course) != view:
             _link("course.again", page, view, at.chapter, at.task, ":material/restart_alt:")
     found = state.remember(FOUND, {}).get(at.key)
     if task.check == "answered" and there == page:
@@ -198,6 +202,9 @@ def _question(view: Place, at: _At, task: Task) -> None:
         state.remember(CHOSEN, {})[key] = chosen
 
     questions.ask(t, question, run.tokens.pieces, f"course.{key}", seen.chosen, answer)
+    if seen.chosen is not None and question.where and isinstance(view, StepThroughView):
+        place = replace(view, step=question.where, by="stage", line=-1, cell=None, course=state.course())
+        shell.link(t("exercise.see"), place)
 
 
 # -- the end of a chapter --------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from lmviz.debug.exercises.stages import ASK
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.stages.stage import KINDS
-from lmviz.train.texts import PRESETS, preset
 from lmviz.ui.course.details import Found, Share
 from lmviz.ui.course.seen import (
     Seen,
@@ -307,16 +306,16 @@ def loss_below(seen: Seen, argument: str) -> Found | None:
     return {"loss": float(numbers[-1]), "line": line, "step": int(found.steps[below[0]]), "first": float(numbers[0])}
 
 
-@_check("steps", "before", "loss", "at")
+@_check("steps", "before", "loss")
 def trained_longer(seen: Seen, argument: str) -> Found | None:
-    """A run makes more steps than the recipe of its texts, and has made some."""
-    view = seen.view
-    if not isinstance(view, TrainingView) or not view.run or view.data not in PRESETS:
+    """A run has ended that made more steps than the plan with which the task began."""
+    view, begun = seen.view, seen.begun
+    if not isinstance(view, TrainingView) or not view.run or not isinstance(begun, TrainingView):
         return None
-    run, before = seen.services.models.runs.get(view.run), preset(view.data).training.steps
-    if run.steps <= before or run.loss is None:
+    run, before = seen.services.models.runs.get(view.run), recipe_of(seen.services, begun).training.steps
+    if run.steps <= before or run.loss is None or run.step < run.steps:
         return None
-    return {"steps": run.steps, "before": before, "loss": run.loss, "at": run.step}
+    return {"steps": run.steps, "before": before, "loss": run.loss}
 
 
 @_check("step", "loss", "loss_after", "rate", knows=_is_number)
@@ -372,8 +371,8 @@ def memory_full(seen: Seen, argument: str) -> Found | None:
 
 @_check("batch", "needed", "budget")
 def memory_fits(seen: Seen, argument: str) -> Found | None:
-    """The training fits into the budget, after a change of its sizes."""
-    found = memory_needed(seen)
-    if found is None or seen.view == seen.begun:
+    """The training fits into a budget no larger than where the task began."""
+    found, begun = memory_needed(seen), seen.begun
+    if found is None or not isinstance(begun, DebuggingView) or found["budget"] > begun.budget:
         return None
     return found if found["needed"] <= found["budget"] else None

@@ -1,0 +1,222 @@
+"""The course in a real browser: all nine chapters are walked, each thing really done, in both languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from lmviz.ui.course.chapters import chapters
+from lmviz.ui.text import Language, Translator
+from tests.browser.conftest import idle, until
+from tests.browser.test_step_through import click_cell
+
+Visit = Callable[..., Page]
+
+
+class Walk:
+    """One visitor who takes the course."""
+
+    def __init__(self, page: Page, language: str) -> None:
+        self.page, self.t = page, Translator(Language(language))
+        self.bar = page.locator(".st-key-course_bar")
+
+    def button(self, key: str, **details: object) -> Locator:
+        return self.page.get_by_role("button", name=self.t(key, **details)).first  # beside its name stands its key
+
+    def follow(self, key: str, **details: object) -> None:
+        """Go on by a link of the bar."""
+        self.bar.get_by_role("link", name=self.t(key, **details), exact=True).click()
+        idle(self.page)
+
+    def is_done(self) -> None:
+        """The thing is ticked, and answered with numbers in all places; then on to the next."""
+        expect(self.bar.get_by_text("✓")).to_be_visible(timeout=60_000)
+        answer = self.bar.get_by_text("✓").locator("xpath=ancestor::p").inner_text()
+        assert len(answer) > 20 and not re.search(r"\{[a-z_]+\}", answer), answer
+        before = self.bar.locator(".st-key-course_head").inner_text()
+        self.follow("course.next")
+        until(self.page, lambda: self.bar.locator(".st-key-course_head").inner_text() != before)
+        expect(self.bar.get_by_text("✓")).to_have_count(0)
+        idle(self.page)
+
+    def answer(self) -> None:
+        self.bar.locator("[role=radiogroup] label").first.click()
+        self.is_done()
+
+    def type_in(self, field: Locator, text: str, key: str = "Enter") -> None:
+        expect(field).to_be_visible(timeout=60_000)
+        field.fill(text)
+        field.press(key)
+        idle(self.page)
+
+    def number(self, key: str, value: str) -> None:
+        self.type_in(self.page.get_by_role("spinbutton", name=self.t(key)), value)
+
+    def to_the_end(self) -> None:
+        self.button("generation.end").click()
+        self.is_done()
+
+    def field(self) -> Locator:
+        return self.page.get_by_role("textbox", name=self.t("top.prompt"))
+
+    def pin(self, address: str, row: int, col: int, shape: tuple[int, int]) -> None:
+        canvas = self.page.locator(f"figure[data-address='{address}'] canvas").first
+        expect(canvas).to_be_visible(timeout=60_000)
+        canvas.scroll_into_view_if_needed()
+        click_cell(self.page, address, row, col, shape)
+
+
+def guess(walk: Walk) -> None:
+    walk.answer()
+    walk.page.locator("button.add").click()
+    walk.is_done()
+    walk.type_in(walk.field(), ".em")
+    walk.is_done()
+
+
+def tokens(walk: Walk) -> None:
+    walk.type_in(
+        walk.page.get_by_role("textbox", name=walk.t("tokenizer.text")), "Bonjour tout le monde", "Control+Enter"
+    )
+    walk.is_done()
+    walk.page.locator(".piece").nth(1).click()
+    walk.is_done()
+    walk.answer()
+    for _ in range(3):
+        before = walk.page.url
+        walk.button("tokenizer.move.next").click()
+        until(walk.page, lambda before=before: walk.page.url != before)  # type: ignore[misc]
+        idle(walk.page)
+    walk.is_done()
+
+
+def embeddings(walk: Walk) -> None:
+    walk.number("embeddings.column", "5")
+    walk.is_done()
+    walk.answer()
+    walk.number("embeddings.column", "5")
+    walk.is_done()
+    walk.page.get_by_role("combobox").last.click()
+    walk.page.get_by_role("option").nth(4).click()
+    walk.is_done()
+
+
+def attention(walk: Walk) -> None:
+    walk.answer()
+    walk.pin("blocks.0.attn.masked", 3, 1, (4, 4))
+    walk.is_done()
+    walk.answer()
+    walk.page.locator(".lm .tokens button, .lm nav button").get_by_text("m", exact=True).first.click()
+    walk.is_done()
+    walk.answer()
+    walk.page.locator("button.switch").first.click()
+    walk.is_done()
+
+
+def residual(walk: Walk) -> None:
+    walk.answer()
+    walk.answer()
+    walk.pin("blocks.0.x_mid", 2, 3, (4, 64))
+    walk.is_done()
+    walk.answer()
+    walk.pin("blocks.0.x_mid", 3, 3, (4, 64))
+    walk.type_in(walk.page.locator("form.change input"), "5")
+    walk.is_done()
+
+
+def logits(walk: Walk) -> None:
+    walk.answer()
+    walk.pin("logits", 3, 3, (4, 27))
+    walk.is_done()
+    slider = walk.page.locator(".lm input[type=range]").first
+    expect(slider).to_be_visible(timeout=60_000)
+    slider.evaluate("(input) => { input.value = input.max; for (const kind of ['input', 'change']) "
+                    "input.dispatchEvent(new Event(kind, { bubbles: true })); }")  # fmt: skip
+    walk.is_done()
+    walk.page.locator("button.add").click()
+    walk.is_done()
+
+
+def learning(walk: Walk) -> None:
+    walk.answer()
+    walk.page.locator(".bar").get_by_role("button", name=walk.t("bar.gradient"), exact=True).click()
+    walk.is_done()
+    walk.page.get_by_role("slider", name=walk.t("train.model.d_model")).press("ArrowRight")
+    walk.is_done()
+    walk.page.locator(".st-key-go button").click()
+    walk.is_done()
+    walk.page.get_by_role("radio", name=walk.t("train.tab.step"), exact=True).click()
+    scenes = walk.page.get_by_role("radio", name=re.compile("^5 · "))
+    expect(scenes).to_be_visible(timeout=60_000)
+    scenes.click()
+    walk.is_done()
+    walk.page.get_by_role("slider", name=walk.t("train.steps")).press("ArrowRight")
+    idle(walk.page)
+    walk.page.locator(".st-key-go button").click()
+    walk.is_done()
+
+
+def writing(walk: Walk) -> None:
+    for n in range(1, 5):
+        walk.button("generation.next").click()
+        expect(walk.page.locator(".piece.new")).to_have_count(n)
+    walk.is_done()
+    walk.type_in(walk.field(), ".bul")
+    walk.to_the_end()
+    walk.to_the_end()
+    walk.number("generation.temperature", "2")
+    walk.to_the_end()
+    walk.number("generation.top_k", "3")
+    walk.to_the_end()
+    walk.number("generation.top_p", "0.8")
+    walk.to_the_end()
+
+
+def wrong(walk: Walk) -> None:
+    walk.button("pitfall.run_sick").click()
+    walk.is_done()
+    cure = walk.page.locator("[class*=st-key-pitfall-cure] button").first
+    cure.click()
+    walk.is_done()
+    batch = walk.page.get_by_role("slider", name=walk.t("memory.batch"))
+    batch.press("End")
+    walk.is_done()
+    batch.press("Home")
+    walk.is_done()
+    walk.button("pitfall.run_sick").click()
+    walk.is_done()
+    cure.click()
+    walk.is_done()
+
+
+CHAPTERS = (guess, tokens, embeddings, attention, residual, logits, learning, writing, wrong)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_course_is_walked_from_its_first_page_to_its_last_question(visit: Visit, language: str) -> None:
+    read, _ = chapters(Language(language))
+    assert [one.name for one in read] == [one.__name__ for one in CHAPTERS]
+    page = visit("tokenizer", lang=language)
+    page.get_by_role("link", name=Translator(Language(language))("page.course"), exact=True).click()
+    walk = Walk(page, language)
+    page.locator(".st-key-course_begin a").click()
+    for chapter, following, do in zip(read, (*read[1:], None), CHAPTERS, strict=True):
+        expect(walk.bar).to_contain_text(chapter.title, timeout=60_000)
+        do(walk)
+        expect(walk.bar).to_contain_text(walk.t("course.understood"))
+        assert walk.bar.get_by_text(re.compile(walk.t("course.missing", n=2)[:12])).count() == 0
+        if following is not None:
+            walk.follow("course.next_chapter", title=following.title)
+    walk.follow("course.to_quiz")
+    page.get_by_text(re.compile(r"^8\.")).first.wait_for()
+    for i in range(8):
+        page.locator("[role=radiogroup]").nth(i).locator("label").first.click()
+        expect(page.locator("[role=radiogroup]").nth(i).locator("input").first).to_be_disabled()
+    expect(page.get_by_text(walk.t("course.quiz.result", right=3, n=8))).to_be_visible()
+    kept = page.evaluate("localStorage.getItem('lmviz.course')")
+    assert kept.split("~")[1:] == sorted(f"{one.name}.{2 ** len(one.tasks) - 1:x}" for one in read)
+    page.goto(page.url.split("?")[0])
+    expect(page.get_by_text(walk.t("course.all_done") if language == "en" else Translator(Language("en"))("course.all_done"))).to_be_visible()  # fmt: skip
