@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lmviz.ui import choices, lesson, model_field, shared, shell, state
+from lmviz.ui import choices, model_field, shared, shell, state
 from lmviz.ui.generation import beam, compare, knobs, one, presets, several
 from lmviz.ui.generation.view import GenerationView
 
@@ -22,5 +22,3 @@ with shell.sentences(view.t):
     knobs.knobs(view)
     knobs.notes(services, view)
     WAYS[view.way](services, view)
-    knobs.tick(services, view)
-    lesson.exercises(view.t, "generation")

@@ -213,10 +213,11 @@ def test_the_course_is_walked_from_its_first_page_to_its_last_question(visit: Vi
     walk.follow("course.to_quiz")
     page.get_by_text(re.compile(r"^8\.")).first.wait_for()
     for i in range(8):
-        page.locator("[role=radiogroup]").nth(i).locator("label").first.click()
-        expect(page.locator("[role=radiogroup]").nth(i).locator("input").first).to_be_disabled()
+        asked = page.locator(".stRadio").nth(i)
+        asked.locator("label").nth(1).click()
+        expect(asked.locator("input").first).to_be_disabled()
     expect(page.get_by_text(walk.t("course.quiz.result", right=3, n=8))).to_be_visible()
     kept = page.evaluate("localStorage.getItem('lmviz.course')")
     assert kept.split("~")[1:] == sorted(f"{one.name}.{2 ** len(one.tasks) - 1:x}" for one in read)
     page.goto(page.url.split("?")[0])
-    expect(page.get_by_text(walk.t("course.all_done") if language == "en" else Translator(Language("en"))("course.all_done"))).to_be_visible()  # fmt: skip
+    expect(page.get_by_text(Translator(Language("en"))("course.all_done"))).to_be_visible()  # from this device

@@ -24,7 +24,13 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = {"pages": ".py", "lmviz/locale": ".po .md", "lmviz/ui": ".js .css .html .png .py", "sample_models": ""}
+SHIPPED = {
+    "pages": ".py",
+    "lmviz/lessons": ".py .md",
+    "lmviz/locale": ".po .md",
+    "lmviz/ui": ".js .css .html .png .py",
+    "sample_models": "",
+}
 
 
 @pytest.fixture(scope="module")

@@ -133,8 +133,15 @@ def test_a_teachers_folder_adds_chapters_and_a_wrong_file_hides_no_other(own: Pa
     assert [one.title for one in english[9:]] == ["Mine"] and french[-1].title == "Le mien"
     told = [str(error) for error in wrong]
     assert len(told) == 9
-    for said in ("11_wrong_line.md, line 4", "12_binary.md, line 2", "13_latin.md, line 2", "14_huge.md has more", "15 Name.md",
-                 "16_dir.md is no plain", "17_pipe.md is no plain", "18_away.md is no plain", "19_gone.md is no plain"):  # fmt: skip
+    damaged = (
+        "11_wrong_line.md, line 4",
+        "12_binary.md, line 2",
+        "13_latin.md, line 2",
+        "14_huge.md has more",
+        "15 Name.md",
+    )
+    no_files = ("16_dir.md is no plain", "17_pipe.md is no plain", "18_away.md is no plain", "19_gone.md is no plain")
+    for said in (*damaged, *no_files):
         assert any(said in one for one in told), said
 
 
@@ -183,7 +190,7 @@ def test_eight_questions_are_asked_in_both_languages_with_the_same_right_answers
 
 
 def test_a_question_without_one_right_answer_is_told_with_its_line() -> None:
-    with pytest.raises(UserError, match="quiz.md, line 3"):
+    with pytest.raises(UserError, match="line 3"):
         read_quiz("\n\n## Which?\n- [x] a\n- [x] b\n> so", "quiz.md")
 
 
@@ -202,3 +209,19 @@ def test_progress_survives_its_link_and_joins() -> None:
 def test_a_link_with_senseless_progress_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         Progress.parse(text)
+
+
+DOCS = (ROOT / "docs/chapters.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_docs_is_a_chapter(own: Path) -> None:
+    (written,) = re.findall(r'```markdown title="([\w.]+)"\n(.*?)```', DOCS, re.DOTALL)
+    (own / written[0]).write_text(written[1], encoding="utf-8")
+    found, wrong = chapters(Language("en"))
+    assert wrong == () and found[-1].title == "First names" and len(found[-1].tasks) == 3
+
+
+def test_the_docs_name_every_check_with_what_it_finds() -> None:
+    for name, check in CHECKS.items():
+        said = " ".join((check.find.__doc__ or "").split())
+        assert f"| `{name}` | {said} | {', '.join(f'`{one}`' for one in sorted(check.details))} |" in DOCS

@@ -151,7 +151,7 @@ def text_grew(seen: Seen, argument: str) -> Found | None:
     return next_token(seen) if grew else None
 
 
-@_check("text", "token", "share")
+@_check("text", "token", "share", "n", "left", "of")
 def own_text(seen: Seen, argument: str) -> Found | None:
     """The visitor typed a text of their own; on the generation page it has also been written on."""
     now = getattr(seen.view, "prompt", None)
@@ -181,9 +181,9 @@ def gradient_shown(seen: Seen, argument: str) -> Found | None:
 @_check("temperature", "token", "before", "after", "text", knows=_is_number)
 def temperature_above(seen: Seen, argument: str) -> Found | None:
     """The temperature is higher than so much; on the generation page, a text was written with it."""
-    temperature = getattr(seen.view, "temperature", 0.0)
-    if temperature <= float(argument) or not isinstance(seen.view, GenerationView | StepThroughView):
+    if not isinstance(seen.view, GenerationView | StepThroughView) or seen.view.temperature <= float(argument):
         return None
+    temperature = seen.view.temperature
     if isinstance(seen.view, GenerationView):
         found = text_so_far(seen)
         return found and {"temperature": temperature, "text": found["text"]}
@@ -199,7 +199,7 @@ def temperature_below(seen: Seen, argument: str) -> Found | None:
     return found and {"temperature": seen.view.temperature, "text": found["text"]}
 
 
-@_check("text", "token", "share", "n", knows=_is_number)
+@_check("text", "token", "share", "n", "left", "of", knows=_is_number)
 def written(seen: Seen, argument: str) -> Found | None:
     """So many tokens were written."""
     is_long = isinstance(seen.view, GenerationView) and seen.view.n >= float(argument)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
-from lmviz.debug.exercises.question import Option, Question
+from lmviz.debug.exercises.question import Question
 from lmviz.debug.exercises.stages import questions
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
-from lmviz.ui import choices, own_text, shell, state, widgets
+from lmviz.ui import choices, own_text, shell, state
 from lmviz.ui.debugging.view import DebuggingView
-from lmviz.ui.debugging.words import code, value_text
+from lmviz.ui.questions import ask
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
@@ -68,43 +68,20 @@ def _ask(
     view: DebuggingView, question: Question, run: str, pieces: Sequence[str], done: set[str], place: StepThroughView
 ) -> None:
     """One question. The first answer counts; a wrong one is told, and can be tried on another text."""
-    t, key = view.t, f"{question.name}.{question.about}"
+    key = f"{question.name}.{question.about}"
     answered: dict[str, int] = state.remember(ANSWERED, {})
     here = f"{run}|{key}"
-    tick = ":green[:material/check_circle:] " if key in done else ""
-    with st.container(border=True):
-        words = t(f"exercise.ask.{question.name}", **_details(t, question))
-        options = list(range(len(question.options)))
-        if here in answered:
-            st.session_state[f"ask.{here}"] = answered[here]  # a widget that is turned off forgets its choice
-        widgets.radio(
-            f"{tick}{words}",
-            options,
-            index=None,
-            format_func=lambda i: _option(t, question.options[i], question.kind, pieces),
-            horizontal=True,
-            key=f"ask.{here}",
-            disabled=here in answered,
-            on_change=lambda: _answered(question, here, key, answered, done),
-        )
-        if here in answered:
-            right = _option(t, question.options[question.answer], question.kind, pieces)
-            with st.container(horizontal=True, vertical_alignment="center"):
-                if question.is_right(answered[here]):
-                    st.markdown(f":green[:material/check:] {t('exercise.right')}", width="content")
-                else:
-                    st.markdown(f":orange[:material/close:] {t('exercise.wrong', answer=right)}",
-                                width="content")  # fmt: skip
-                if question.where:
-                    shell.link(t("exercise.see"), place)
 
-
-def _answered(question: Question, here: str, key: str, answered: dict[str, int], done: set[str]) -> None:
-    chosen = st.session_state[f"ask.{here}"]
-    if chosen is not None:
+    def answer(chosen: int) -> None:
         answered[here] = chosen
         if question.is_right(chosen):
             done.add(key)
+
+    with st.container(border=True):
+        tick = ":green[:material/check_circle:] " if key in done else ""
+        ask(view.t, question, pieces, f"ask.{here}", answered.get(here), answer, tick)
+        if here in answered and question.where:
+            shell.link(view.t("exercise.see"), place)
 
 
 def _pitfall(view: DebuggingView, name: str, is_done: bool) -> None:
@@ -120,27 +97,3 @@ def _pitfall(view: DebuggingView, name: str, is_done: bool) -> None:
                 section="pitfalls", family=PITFALLS[name].family, pitfall=name, ran=False, cured=False
             ),
         )
-
-
-def _details(t: Translator, question: Question) -> dict[str, str]:
-    """The numbers and names of a question, as the sentence has them."""
-    shown = {}
-    for name, value in question.details.items():
-        if name == "share" and isinstance(value, float):
-            shown[name] = t.percent(value)
-        elif isinstance(value, int | float):
-            shown[name] = value_text(t, value)
-        else:
-            shown[name] = code(value)
-    return shown
-
-
-def _option(t: Translator, option: Option, kind: str, pieces: Sequence[str]) -> str:
-    """An answer as it is written; a position by its number and its token."""
-    if kind == "position" and isinstance(option, int):
-        return f"{option + 1} {code(pieces[option])}"
-    if isinstance(option, tuple):
-        return "[" + ", ".join(map(str, option)) + "]"
-    if isinstance(option, int | float):
-        return value_text(t, option) if option == int(option) else t.number(option)
-    return code(option) if kind == "token" else str(option)

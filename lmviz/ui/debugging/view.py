@@ -72,3 +72,8 @@ class DebuggingView(Place):
     probes: tuple[str | int, ...] = part((), read_probes)  # that were spent on this puzzle: checks, and stages
     answer: tuple[str, ...] = part((), read_answer)  # to this puzzle: stage and bug
     score: tuple[int, ...] = part((), read_score)  # points, streak, best streak, found, played
+
+
+def listed(view: DebuggingView) -> tuple[str, ...]:
+    """The sections to choose from. The exercises stand in the stages and in the course; old links open them here."""
+    return tuple(name for name in SECTIONS if name != "exercises" or view.section == name)

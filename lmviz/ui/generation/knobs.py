@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.services.services import Services
-from lmviz.ui import lesson, model_field, own_text, shell, state, widgets
+from lmviz.ui import model_field, own_text, shell, state, widgets
 from lmviz.ui.choices import one_of, with_runs
 from lmviz.ui.generation.view import EARLY, LONGEST, STRATEGIES, WEIGHTS, GenerationView
 from lmviz.ui.text import code, visible
@@ -133,11 +133,3 @@ def _number(view: GenerationView, name: str, low: float, high: float, step: floa
         width=136,
         **state.bound(name),
     )
-
-
-def tick(services: Services, view: GenerationView) -> None:
-    """Tick the lesson's exercises that are done with these choices."""
-    if view.prompt and view.prompt != services.models.first_prompt(view.model):
-        lesson.done("beginning")
-    if view.temperature != GenerationView().temperature:
-        lesson.done("temperature")

@@ -8,7 +8,7 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.ui import state
 from lmviz.ui.course import bar
-from lmviz.ui.step_through import component, ending, events
+from lmviz.ui.step_through import component, ending, events, predict
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import compared, other_run, request
 from lmviz.ui.step_through.scene import scene
@@ -67,4 +67,5 @@ def debugger(services: Services) -> None:
         whole,
         lambda event: events.on_event(services.models.record(request(services, state.view(StepThroughView))), event),
     )
+    predict.at_stage(run, view, location)
     state.write()

@@ -11,10 +11,10 @@ from lmviz.services.services import Services
 from lmviz.train.plan import Plan
 from lmviz.train.recipe import Recipe
 from lmviz.train.texts import PRESETS
-from lmviz.ui import lesson, state
+from lmviz.ui import state
 from lmviz.ui.text import Translator
 from lmviz.ui.training import data_card, manage, model_card, owner, training_card
-from lmviz.ui.training.planned import base_recipe, own_text, recipe_of
+from lmviz.ui.training.planned import own_text, recipe_of
 from lmviz.ui.training.view import OWN, TWO_WORDS, TrainingView
 
 
@@ -51,9 +51,6 @@ def plan(services: Services, view: TrainingView, row: st.delta_generator.DeltaGe
     with training:
         training_card.more(planned, view)
     _go(row, t, lambda: start(services, planned))
-    if any(path.startswith("model.") for path, _ in view.changes):
-        lesson.done("sizes")
-    lesson.exercises(t, "training", sizes=t("lesson.sizes.found", n=t.integer(planned.n_parameters)))
     if view.data != OWN:
         manage.earlier(services, view)
     if failure_notice := state.take("train.trouble", None):
@@ -102,14 +99,7 @@ def start(services: Services, planned: Plan) -> None:
     except UserError as error:
         state.keep("train.trouble", view.t.error(error))
         return
-    if planned.recipe.training.steps > planned_steps(services, view):
-        lesson.done("longer")
     state.go(run=run, tab="", step=-1, b_step=-1, opened=0, beside=(), cell=None)
-
-
-def planned_steps(services: Services, view: TrainingView) -> int:
-    """How many steps the recipe makes that the plan began with."""
-    return base_recipe(services, view).training.steps
 
 
 def name_of(services: Services, planned: Plan, view: TrainingView) -> str:

@@ -1,0 +1,176 @@
+"""The course, page by page: its overview, the bar that follows, the questions, the hand-out, and what it remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lmviz.lessons.folders import FOLDER
+from lmviz.lessons.progress import Progress
+from lmviz.ui.course import kept
+from lmviz.ui.course.chapters import chapters, quiz
+from lmviz.ui.text import LANGUAGES, Language, Translator
+from tests.pages.conftest import Open, complaints, errors, go, picture, written
+from tests.words import ENGLISH
+
+
+def links(app: AppTest) -> dict[str, str]:
+    """Where each link of the page leads, by what it says."""
+    return {one.proto.label: one.proto.query_string for one in app.get("page_link")}
+
+
+def address(app: AppTest, name: str) -> str:
+    """A part of the address bar."""
+    found = app.query_params[name]
+    return found if isinstance(found, str) else str(found[0])
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_overview_has_all_chapters_and_what_is_done(open_on: Open, lang: str) -> None:
+    t = Translator(Language(lang))
+    app = open_on("course", lang=lang)
+    assert not complaints(app)
+    read, _ = chapters(Language(lang))
+    assert all(one.goal in written(app) and one.title in written(app) for one in read)
+    assert t("course.done_of", n=0, all=3) in written(app) and t("course.begin") in links(app)
+    go(app, lang=lang, course="~guess.7~tokens.1")
+    assert t("course.done_of", n=3, all=3) in written(app) and t("course.done_of", n=1, all=4) in written(app)
+    assert "course=tokens.1~guess.7~tokens.1" in links(app)[t("course.go_on")].replace("%7E", "~")
+    assert address(app, "course") == "~guess.7~tokens.1"
+    everything = "~".join(["", *(f"{one.name}.{2 ** len(one.tasks) - 1:x}" for one in read)])
+    go(app, lang=lang, course=everything)
+    assert t("course.all_done") in written(app) and t("course.door.debugging") in links(app)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_task_opens_where_it_begins_and_is_not_done_there(open_on: Open, lang: str) -> None:
+    read, _ = chapters(Language(lang))
+    t = Translator(Language(lang))
+    for chapter in read:
+        for i, task in enumerate(chapter.tasks):
+            if task.view is None or (i and task.view == chapter.tasks[i - 1].view):
+                continue
+            app = open_on(task.view.page, **task.view.query, lang=lang, course=f"{chapter.name}.{i}")
+            assert not errors(app), (chapter.name, i)
+            assert task.do.partition("**\n")[0].removesuffix("**") in written(app)
+            assert t("course.of", n=i + 1, all=len(chapter.tasks)) in written(app)
+            assert "**✓**" not in written(app), (chapter.name, i)
+
+
+def test_what_is_done_is_ticked_answered_and_kept_in_the_link(open_on: Open) -> None:
+    app = open_on("step_through", model="names", prompt=".mary", course="guess.1", lang="fr")
+    assert "**✓**" in written(app) and "`` .mary ``" in written(app)
+    assert address(app, "course") == "guess.1~guess.2"
+    assert picture(app, "kept_course") | {"lang": 0, "words": 0} == {
+        "since": -1,
+        "done": "~guess.2",
+        "lang": 0,
+        "words": 0,
+    }
+    app.switch_page("pages/generation.py").run()
+    assert address(app, "course") == "guess.1~guess.2", "the course follows to another page"
+    assert "Y aller" in links(app)
+    app.button(key="course_leave").click().run()
+    assert "course" not in app.query_params and "**✓**" not in written(app)
+    app.switch_page("pages/course.py").run()
+    assert address(app, "course") == "~guess.2"
+
+
+def test_a_question_is_predicted_and_then_revealed(open_on: Open) -> None:
+    app = open_on("step_through", model="names", prompt=".mar", course="guess.0")
+    (asked,) = app.radio
+    assert "24.4%" not in written(app)
+    asked.set_value(asked.options[0] and 0).run()
+    assert not complaints(app) and "24.4%" in written(app) and app.radio[0].disabled
+    assert ENGLISH("exercise.see") in links(app)
+    go(app, model="names", prompt=".em", course="guess.0")
+    assert not app.radio[0].disabled, "another text is another question"
+
+
+def test_the_end_of_a_chapter_says_what_is_known_now_and_where_to_go_on(open_on: Open) -> None:
+    read, _ = chapters(Language("en"))
+    app = open_on("step_through", model="names", course="guess.3~guess.3")
+    assert read[0].understood in written(app) and ENGLISH("course.missing", n=1) in written(app)
+    assert ENGLISH("course.next_chapter", title="Tokens") in links(app)
+    go(app, model="names", course="wrong.6")
+    assert {ENGLISH("course.to_quiz"), ENGLISH("course.door.training")} <= links(app).keys()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_questions_are_judged_at_once_and_stand_in_the_link(open_on: Open, lang: str) -> None:
+    t, asked = Translator(Language(lang)), quiz(Language(lang))
+    app = open_on("course", section="quiz", lang=lang)
+    app.radio(key="quiz 0").set_value(asked[0].right).run()
+    app.radio(key="quiz 1").set_value((asked[1].right + 1) % 3).run()
+    assert not complaints(app)
+    assert t("course.quiz.result", right=1, n=2) in written(app)
+    assert asked[0].why in written(app) and t("course.quiz.wrong", answer=asked[1].options[asked[1].right]) in written(
+        app
+    )
+    assert address(app, "answers") == "[1,1,-1,-1,-1,-1,-1,-1]"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_hand_out_has_what_to_do_and_the_notes_on_demand(open_on: Open, lang: str) -> None:
+    chapter = chapters(Language(lang))[0][3]
+    app = open_on("course", section="print", chapter="attention", lang=lang)
+    assert not complaints(app)
+    assert chapter.title in written(app) and chapter.notes not in written(app)
+    assert written(app).count("☐") == len(chapter.tasks)
+    app.toggle[0].set_value(True).run()
+    assert chapter.notes in written(app) and "{share}" not in written(app)
+
+
+def test_a_hostile_chapter_is_shown_as_text_and_a_wrong_one_as_a_sentence(
+    open_on: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    (tmp_path / "bad.md").write_text(
+        "---\ntitle: <b>x</b> ![p](http://a/b.png)\ngoal: <script>alert(1)</script>\nminutes: 1\ntasks:\n"
+        "  - view: step_through?model=names&prompt=.em\n    check: own_text\nunderstood: so\n"
+        "---\n<iframe src=x></iframe>\n## Do\n> {text}",
+        encoding="utf-8",
+    )
+    (tmp_path / "wrong.md").write_text("---\ntitle: x\n---\n", encoding="utf-8")
+    app = open_on("course")
+    assert not errors(app) and "wrong.md" in app.warning[0].value and "2" in app.warning[0].value
+    assert "<script>" not in written(app) and "![" not in written(app)
+    go(app, course="bad.0")
+    app.switch_page("pages/step_through.py")
+    go(app, course="bad.0", model="names", prompt=".em")
+    assert not errors(app) and "<iframe" not in written(app)
+
+
+def test_an_unknown_chapter_or_senseless_progress_ends_nothing(open_on: Open) -> None:
+    app = open_on("step_through", model="names", course="nothing.3")
+    assert not complaints(app) and ENGLISH("course.unknown") in [one.value for one in app.info]
+    app = open_on("step_through", model="names", course="{}")
+    assert not complaints(app) and any("course" in one.value for one in app.info)
+
+
+def test_what_the_device_kept_is_joined_unless_the_course_was_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: dict[str, object] = {}
+    monkeypatch.setattr(kept.state, "remember", memory.setdefault)
+    monkeypatch.setattr(kept.state, "keep", memory.__setitem__)
+    monkeypatch.setattr(kept.state, "course", lambda: memory.setdefault("here", Progress()))
+    monkeypatch.setattr(kept.state, "keep_course", lambda progress: memory.__setitem__("here", progress))
+    memory["here"] = Progress.parse("guess.1~guess.1")
+    for wrong in (
+        {},
+        {"since": 0, "done": 3},
+        {"since": -1, "done": ""},
+        {"since": True, "done": ""},
+        {"since": 0, "done": "x"},
+    ):
+        kept._told(wrong)
+    assert str(memory["here"]) == "guess.1~guess.1"
+    kept._told({"since": 2, "done": "~guess.2"})
+    assert str(memory["here"]) == "guess.1~guess.3", "at first both are joined"
+    kept._told({"since": 3, "done": "~tokens.1"})
+    assert str(memory["here"]) == "guess.1~tokens.1", "begun anew in another tab"
+    kept._told({"since": 2, "done": "~guess.7"})
+    assert str(memory["here"]) == "guess.1~tokens.1", "what is older is forgotten"
+    kept.begin_anew()
+    assert str(memory["here"]) == "" and memory[kept.SINCE] == 4
