@@ -173,7 +173,7 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         st.markdown(foreign(at.chapter.story))
     with st.container(key="course_task", horizontal=True, vertical_alignment="center"):
         tick = ":green[:material/check_circle:] " if state.course().has(*at.key) else ""
-        st.markdown(tick + foreign(task.do.replace("**\n\n", "** ")), width="stretch")
+        st.markdown(tick + foreign(task.do.replace("**\n\n", "** · ", 1)), width="stretch")
         if there != page:
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
         elif task.view is not None and replace(begun, course=view.course) != view:

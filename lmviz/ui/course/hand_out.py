@@ -41,7 +41,7 @@ def _chapter(view: CourseView, number: int, chapter: Chapter) -> None:
     if chapter.story:
         st.markdown(foreign(chapter.story))
     for task in chapter.tasks:
-        st.markdown(f"☐ {foreign(task.do)}")
+        st.markdown("☐ " + foreign(task.do.replace("**\n\n", "** · ", 1)))
         if view.notes:
             st.markdown(f"→ {foreign(DETAIL.sub(GAP, task.answer))}")
         else:
