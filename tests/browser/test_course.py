@@ -73,7 +73,7 @@ def guess(walk: Walk) -> None:
     walk.answer()
     walk.page.locator("button.add").click()
     walk.is_done()
-    walk.type_in(walk.field(), ".em")
+    walk.type_in(walk.field(), {"en": "The dog", "fr": "Le chien"}[walk.t.language])
     walk.is_done()
 
 

@@ -60,8 +60,8 @@ def test_every_task_opens_where_it_begins_and_is_not_done_there(open_on: Open, l
 
 
 def test_what_is_done_is_ticked_answered_and_kept_in_the_link(open_on: Open) -> None:
-    app = open_on("step_through", model="names", prompt=".mary", course="guess.1", lang="fr")
-    assert "**✓**" in written(app) and "`` .mary ``" in written(app)
+    app = open_on("step_through", model="sentences", prompt="Le chat dort sur le canapé", course="guess.1", lang="fr")
+    assert "**✓**" in written(app) and "`` Le chat dort sur le canapé ``" in written(app)
     assert address(app, "course") == "guess.1~guess.2"
     assert picture(app, "kept_course") | {"lang": 0, "words": 0} == {
         "since": -1,

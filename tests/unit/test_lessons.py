@@ -166,7 +166,9 @@ def test_our_chapters_are_nine_short_ones_that_are_the_same_in_both_languages() 
     for one, other in zip(english, french, strict=True):
         assert 3 <= len(one.tasks) <= 6 and (one.name, one.minutes) == (other.name, other.minutes)
         for task, same in zip(one.tasks, other.tasks, strict=True):
-            assert (task.check, task.argument, task.view) == (same.check, same.argument, same.view)
+            assert (task.check, task.argument) == (same.check, same.argument)
+            views = [view and (view.page, {**view.query, "prompt": ""}) for view in (task.view, same.view)]
+            assert views[0] == views[1], "only the text that is read may differ"
             details = [Counter(re.findall(r"\{\w+\}", said.answer)) for said in (task, same)]
             assert details[0].keys() == details[1].keys() and details[0]
     assert {task.check for one in english for task in one.tasks} >= set(CHECKS) - {"reached"}

@@ -22,10 +22,13 @@ Found = Mapping[str, Detail]  # what a check has measured, by name
 
 
 def written(t: Translator, detail: Detail) -> str:
-    """Text as code, numbers as the language writes them."""
+    """Text as code, numbers as the language writes them. Spaces are marked only where there is nothing else to see."""
     if isinstance(detail, Share):
         return t.percent(detail.share)
-    return code(visible(shortened(detail))) if isinstance(detail, str) else value_text(t, detail)
+    if not isinstance(detail, str):
+        return value_text(t, detail)
+    words = [visible(word) for word in detail.split(" ") if word]
+    return code(shortened(" ".join(words) if words else visible(detail)))
 
 
 def filled(t: Translator, answer: str, found: Found) -> str:
