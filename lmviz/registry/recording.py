@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,6 +28,7 @@ from lmviz.registry.program import Asked, OwnRun
 from lmviz.registry.reference import Reference, Registry, TrainingStep
 from lmviz.registry.tokens import last_tokens, tokens_of_row
 from lmviz.stages.navigation import Navigator
+from lmviz.stages.origins import Origin, origins
 from lmviz.stages.stage import LOSS, READOUT, Stage
 from lmviz.stages.whole_model import WholeModel, whole_model
 from lmviz.trace.operations.explanation import Explanation
@@ -141,6 +143,18 @@ class Recording:
 
     @cached_property
     def _wholes(self) -> dict[int, WholeModel]:
+        return {}
+
+    def origins(self, span: tuple[int, int], shown: Sequence[Value]) -> dict[str, tuple[Origin, ...]]:
+        """Of the tensors that are shown of the steps of a span, by address: what their cells were made from."""
+        addresses = tuple(value.address for value in shown)
+        if (span, addresses) not in self._origins:
+            steps = self.trace[span[0] : span[1] + 1] if span[0] >= 0 else ()
+            self._origins[span, addresses] = {value.address: origins(steps, value, addresses) for value in shown}
+        return self._origins[span, addresses]
+
+    @cached_property
+    def _origins(self) -> dict[tuple[tuple[int, int], tuple[str, ...]], dict[str, tuple[Origin, ...]]]:
         return {}
 
     def has(self, address: str, cell: Cell) -> bool:

@@ -5,7 +5,7 @@ Lists are JSON's; a number that JSON lacks is a word.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 Real = float | Literal["NaN", "Infinity", "-Infinity"]  # JSON has no NaN and no infinity
 ColourScale = Literal["share", "signed"]  # from 0 to 1; centred on zero
@@ -52,6 +52,29 @@ class Window(TypedDict):
     peak: float  # the end of the colour scale
 
 
+class Along(TypedDict):
+    """What goes with one axis: `start` + `by` × i at its index i; or, from the index `start` on, one of `each`."""
+
+    start: int
+    by: int
+    each: NotRequired[list[int | None]]  # None: nothing was read there
+
+
+class IndexAt(TypedDict):
+    """An index on one axis: a number, and what the row and the column of a cell add to it."""
+
+    start: int
+    row: NotRequired[Along]
+    col: NotRequired[Along]
+
+
+class Origin(TypedDict):
+    """Cells of a tensor beside it that a cell was made from: an index for each axis; None is the whole axis."""
+
+    address: str
+    at: list[IndexAt | None]
+
+
 class TensorPanel(Window):
     """One tensor of a picture, with the marks on it."""
 
@@ -69,6 +92,7 @@ class TensorPanel(Window):
     heads_off: list[int]
     grad: bool  # whether gradients are shown
     no_grad: bool  # whether they are asked for, and there are none
+    origins: list[Origin]
     changed: str | None  # float32 in base64: 1 where an edit has changed a cell
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from lmviz.trace.step import Array, Cell, Value
-from lmviz.ui.panel_types import AnyNumber, ColourScale, Complex, Overview, Real, TensorPanel, Window
+from lmviz.ui.panel_types import AnyNumber, ColourScale, Complex, Origin, Overview, Real, TensorPanel, Window
 
 TEXT_AXES = ("pos", "query", "key")  # axes that run over the text
 WINDOW = 64  # cells at most, each way, that leave the server for one picture
@@ -176,6 +176,7 @@ def panel(
     grad: bool = False,
     no_grad: bool = False,
     changed: Array | None = None,
+    origins: Sequence[Origin] = (),
 ) -> TensorPanel:
     """A window with the marks on it; `TensorPanel` says what each is. `changed` is [rows, cols] of the window."""
     drawn = TensorPanel(
@@ -194,6 +195,7 @@ def panel(
         heads_off=list(heads_off),
         grad=grad,
         no_grad=no_grad,
+        origins=list(origins),
         changed=None if changed is None else encoded(changed),
     )
     drawn["name"] = name or window["name"]

@@ -47,6 +47,12 @@ class AxisRule:
     forward: _Forward = _nothing  # (inputs, settings, shape of the result) -> names of the result
     backward: _Backward = _nothing_back  # (shape, argument, settings, result) -> names of that argument
     of_weight: _OfWeight = _vector_of_outputs  # (argument, shape, last axis of the first input, of the result)
+    rows: str = ""  # the setting that names axes which the result has too, and of which each cell reads all; "*": every
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it can name an operand's axes after those of the result."""
+        return self.backward is not _nothing_back
 
     def after(self, inputs: Sequence[Named], settings: Settings, shape: Shape) -> Axes:
         """The axis names of the result, as far as those of the inputs settle them."""
@@ -163,6 +169,9 @@ def _without_dim(inputs: Sequence[Named], settings: Settings, shape: Shape) -> S
 
 UNNAMED = AxisRule()
 SAME = AxisRule(_same, _aligned_input)  # the result is like the first input
+ROWS = AxisRule(_same, _aligned_input, rows="dim")  # so too, and each cell is made from a whole row: a softmax
+LAST_AXES = AxisRule(_same, _aligned_input, rows="normalized_shape")
+WHOLE = AxisRule(_same, _aligned_input, rows="*")
 LIKE_INPUT = AxisRule(_same)  # so too, but what goes in is not named after the result
 PARTS = AxisRule(_same, _alike)  # along one axis, more or fewer of the same
 BROADCAST = AxisRule(broadcast, _aligned)

@@ -91,6 +91,11 @@ def explain_moved(moving: Moving, step: Step, cell: Cell, output: int = 0) -> Ex
     return shown(left, source, at)
 
 
+def placed(moving: Moving, step: Step, output: int) -> tuple[list[int], Places]:
+    """Which inputs are moved, and the place of the number that each cell of an output shows."""
+    return moving.moved(step), moving.places(step, output)
+
+
 def slopes_moved(moving: Moving, use: Use) -> Slopes:
     """A number goes, unchanged, to every cell that shows it."""
     moved = moving.moved(use.step)
@@ -130,6 +135,8 @@ def moves(name: str, arguments: str, moving: Moving, axes: AxisRule = UNNAMED, *
         "explain": partial(explain_moved, moving),
         "slopes": partial(slopes_moved, moving),
     }
+    if "explain" not in more:  # else it may do more than move them
+        made["places"] = partial(placed, moving)
     return Operation(name=name, arguments=arguments, axes=axes, **(made | more))
 
 

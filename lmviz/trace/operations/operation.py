@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
 
 from lmviz.trace.operations.axes import AxisRule
 from lmviz.trace.operations.explanation import Explanation
@@ -11,6 +14,7 @@ from lmviz.trace.operations.slopes import Rule
 from lmviz.trace.step import Cell, Step, Value
 
 _Updater = Callable[[Step, Cell, Value], Explanation]  # of (step, cell, the argument as it was)
+Placer = Callable[[Step, int], tuple[list[int], NDArray[Any]]]  # of (step, output), places counted as `Moving` does
 _Explainer = Callable[..., Explanation]  # of (step, cell), or of (step, cell, output) for what has several outputs
 
 
@@ -37,6 +41,7 @@ class Operation:
     sign: str = ","  # what is written before its second tensor in a picture
     several: bool = False  # whether it may have several outputs: `explain` is then told which
     complex: bool = False  # whether `explain` can compute with complex numbers
+    places: Placer | None = None  # where numbers are only moved: which inputs, and the place of each cell's number
     random: bool = False  # whether it may draw from a generator
     writes: tuple[str, str] = ("", "")  # when this argument is true, those are overwritten
     updates: _Updater | None = None  # the arithmetic behind a cell of what it overwrites so

@@ -42,6 +42,26 @@ export interface Window {
   peak: number;
 }
 
+/** What goes with one axis: `start` + `by` × i at its index i; or, from the index `start` on, one of `each`. */
+export interface Along {
+  start: number;
+  by: number;
+  each?: (number | null)[];
+}
+
+/** An index on one axis: a number, and what the row and the column of a cell add to it. */
+export interface IndexAt {
+  start: number;
+  row?: Along;
+  col?: Along;
+}
+
+/** Cells of a tensor beside it that a cell was made from: an index for each axis; None is the whole axis. */
+export interface Origin {
+  address: string;
+  at: (IndexAt | null)[];
+}
+
 /** One tensor of a picture, with the marks on it. */
 export interface TensorPanel extends Window {
   sign: string;
@@ -58,6 +78,7 @@ export interface TensorPanel extends Window {
   heads_off: number[];
   grad: boolean;
   no_grad: boolean;
+  origins: Origin[];
   changed: string | null;
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 from lmviz.registry.edits import HeadOff
 from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
+from lmviz.stages.origins import Origin
 from lmviz.stages.panels import Panel, panels_at
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Value
@@ -29,6 +30,7 @@ from lmviz.ui.pictures import (
     window_of,
     window_start,
 )
+from lmviz.ui.step_through.origins import sent
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
 
@@ -50,12 +52,19 @@ def tensors(
     frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.navigator, location)]
     added = stage.kind in _ADDED and location.grain == "stage"
     together = domain([frame.window for frame in frames]) if added else None
-    if other is None:
-        return [frame.drawn(frame.grid, frame.scale(together)) for frame in frames]
-    if view.compares:
+    if view.compares and other is not None:
         results = [frame for frame in frames if frame.panel.is_result]
         return [drawn for frame in results for drawn in _three(frame, other)]
-    return [frame.drawn(frame.grid, frame.scale(together), changed=_changed(frame, other)) for frame in frames]
+    made_from = {} if view.grad else run.origins(run.navigator.span(location), [frame.panel.value for frame in frames])
+    return [
+        frame.drawn(
+            frame.grid,
+            frame.scale(together),
+            changed=None if other is None else _changed(frame, other),
+            made_from=made_from.get(frame.panel.value.address, ()),
+        )
+        for frame in frames
+    ]
 
 
 def _changed(frame: _Frame, before: Recording) -> Array | None:
@@ -127,6 +136,7 @@ class _Frame:
         side: compared.Side | None = None,
         changed: Array | None = None,
         note: str = "",
+        made_from: tuple[Origin, ...] = (),
     ) -> TensorPanel:
         value, view = self.panel.value, self.view
         window = window_of(value, grid, self.place, _Labels(self.run), scale)
@@ -148,6 +158,7 @@ class _Frame:
             grad=view.grad,
             no_grad=view.grad and value.grad is None,
             changed=changed,
+            origins=sent(made_from, self.place, len(value.shape)),
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.trace.operations.arguments import inputs, option, plain, product
-from lmviz.trace.operations.axes import RESIZED, SAME, UNNAMED
+from lmviz.trace.operations.axes import RESIZED, ROWS, UNNAMED
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Term, Terms, write
 from lmviz.trace.operations.group import Group, axes_of, group
@@ -118,12 +118,12 @@ def _explain_trapezoid(step: Step, cell: Cell) -> Explanation:
 
 
 OPERATIONS = (
-    Operation(name="cumsum", arguments="input dim", axes=SAME, explain=_explain_cumsum, slopes=_slopes_cumsum),
-    Operation(name="cumprod", arguments="input dim", axes=SAME, explain=_explain_cumprod, slopes=slopes_of_torch),
-    Operation(name="logcumsumexp", arguments="input dim", axes=SAME, explain=_explain_logcumsumexp,
+    Operation(name="cumsum", arguments="input dim", axes=ROWS, explain=_explain_cumsum, slopes=_slopes_cumsum),
+    Operation(name="cumprod", arguments="input dim", axes=ROWS, explain=_explain_cumprod, slopes=slopes_of_torch),
+    Operation(name="logcumsumexp", arguments="input dim", axes=ROWS, explain=_explain_logcumsumexp,
         slopes=slopes_of_torch),
     *(
-        Operation(name=name, arguments="input dim", axes=SAME, explain=_explain_cumulative_extreme,
+        Operation(name=name, arguments="input dim", axes=ROWS, explain=_explain_cumulative_extreme,
             slopes=slopes_chosen, several=True)
         for name in ("cummax", "cummin")
     ),

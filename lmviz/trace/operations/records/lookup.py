@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmviz.trace.operations.arguments import Argument, argument_of, option, product, required_argument, shown, tensor
 from lmviz.trace.operations.axes import Axes, AxisRule, Named, Settings, Shape, unnamed
@@ -126,6 +127,13 @@ def _one_more(inputs: Sequence[Named], settings: Settings, shape: Shape) -> Sequ
     return (*inputs[0][1], "")
 
 
+def _places(step: Step, output: int) -> tuple[list[int], NDArray[np.int64]]:
+    """Of the result [..., d], the place of each number in the table [id, d]."""
+    ids, weight = required_argument(step, "input").array.astype(np.int64), step.arguments.index("weight")
+    d = step.inputs[weight].shape[-1]
+    return [weight], ids[..., None] * d + np.arange(d)
+
+
 def _ids_back(shape: Shape, argument: str, settings: Settings, after: Named) -> Sequence[str]:
     return after[1][:-1] if argument == "input" else ()
 
@@ -141,6 +149,7 @@ OPERATIONS = (
         axes=AxisRule(_one_more, _ids_back, _table),
         explain=_explain_embedding,
         slopes=_slopes_embedding,
+        places=_places,
         sign="[ ]",
         complex=True,
         writes=("max_norm", "weight"),

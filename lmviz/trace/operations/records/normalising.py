@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lmviz.trace.operations.arguments import Argument, argument_of, option, required_argument, tensor
-from lmviz.trace.operations.axes import SAME
+from lmviz.trace.operations.axes import LAST_AXES, ROWS, WHOLE
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, Operand, Piece, Term, Terms, write
 from lmviz.trace.operations.group import Group, axes_of, group
@@ -257,19 +257,19 @@ _TRACKED = "input running_mean running_var weight bias"
 
 OPERATIONS = (
     Operation(name="layer_norm", arguments="input normalized_shape[] weight bias eps", defaults={"eps": 1e-5},
-        axes=SAME, explain=_explain_norm, slopes=_slopes_norm),
-    Operation(name="rms_norm", arguments="input normalized_shape[] weight eps", axes=SAME, explain=_explain_norm,
+        axes=LAST_AXES, explain=_explain_norm, slopes=_slopes_norm),
+    Operation(name="rms_norm", arguments="input normalized_shape[] weight eps", axes=LAST_AXES, explain=_explain_norm,
         slopes=_slopes_norm),
-    Operation(name="group_norm", arguments="input num_groups weight bias eps", axes=SAME, explain=_explain_norm,
+    Operation(name="group_norm", arguments="input num_groups weight bias eps", axes=WHOLE, explain=_explain_norm,
         slopes=slopes_of_torch),
-    Operation(name="batch_norm", arguments=f"{_TRACKED} training momentum eps", axes=SAME,
+    Operation(name="batch_norm", arguments=f"{_TRACKED} training momentum eps", axes=WHOLE,
         explain=_explain_tracked_norm, slopes=_slopes_tracked_norm,
         writes=("training", "running_mean running_var"), updates=_explain_kept),
-    Operation(name="instance_norm", arguments=f"{_TRACKED} use_input_stats momentum eps", axes=SAME,
+    Operation(name="instance_norm", arguments=f"{_TRACKED} use_input_stats momentum eps", axes=WHOLE,
         explain=_explain_tracked_norm, slopes=_slopes_tracked_norm,
         writes=("use_input_stats", "running_mean running_var")),
-    Operation(name="normalize", arguments="input p dim eps", axes=SAME, explain=_explain_normalize,
+    Operation(name="normalize", arguments="input p dim eps", axes=ROWS, explain=_explain_normalize,
         slopes=slopes_of_torch),
-    Operation(name="local_response_norm", arguments="input size alpha beta k", axes=SAME,
+    Operation(name="local_response_norm", arguments="input size alpha beta k", axes=WHOLE,
         explain=_explain_local_response, slopes=slopes_of_torch),
 )  # fmt: skip

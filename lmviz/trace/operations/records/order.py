@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from lmviz.trace.operations.arguments import Argument, argument_of, cell_at, inputs, option, place_of, shown
-from lmviz.trace.operations.axes import LIKE_INPUT, REDUCED, RESIZED, SAME, UNNAMED
+from lmviz.trace.operations.axes import LIKE_INPUT, REDUCED, RESIZED, ROWS, UNNAMED, WHOLE
 from lmviz.trace.operations.derivative import slopes_of_torch
 from lmviz.trace.operations.explanation import Explanation, Floats, write
 from lmviz.trace.operations.group import Group, axes_of, group, group_of
@@ -258,11 +258,11 @@ OPERATIONS = (
     _EXTREME(name="aminmax", slopes=slopes_of_torch, several=True),
     Operation(name="topk", arguments="input k dim largest sorted", axes=RESIZED, explain=_explain_order,
         slopes=slopes_chosen, several=True),
-    Operation(name="sort", arguments="input dim descending", axes=SAME, explain=_explain_order, slopes=slopes_chosen,
+    Operation(name="sort", arguments="input dim descending", axes=ROWS, explain=_explain_order, slopes=slopes_chosen,
         several=True),
     Operation(name="argsort", arguments="input dim descending stable", axes=LIKE_INPUT, explain=_explain_order,
         slopes=no_slopes),
-    Operation(name="msort", arguments="input", axes=SAME, explain=_explain_order, slopes=slopes_of_torch),
+    Operation(name="msort", arguments="input", axes=WHOLE, explain=_explain_order, slopes=slopes_of_torch),
     _RANKED(name="kthvalue", arguments="input k dim keepdim"),
     _RANKED(name="median", arguments="input dim keepdim"),
     _RANKED(name="nanmedian", arguments="input dim keepdim"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -332,7 +333,7 @@ OPERATIONS = (
         Operation(
             name=name,
             arguments="input other dim",
-            axes=BROADCAST,
+            axes=replace(BROADCAST, rows="*"),
             explain=_explain_cross,
             slopes=slopes_of_torch,
             sign="×",

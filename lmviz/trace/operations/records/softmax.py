@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lmviz.trace.operations.arguments import inputs
-from lmviz.trace.operations.axes import REDUCED, SAME
+from lmviz.trace.operations.axes import REDUCED, ROWS
 from lmviz.trace.operations.explanation import Explanation, Floats, Operand, Term, Terms, write
 from lmviz.trace.operations.group import Group, axes_of, group, group_of
 from lmviz.trace.operations.latex import result
@@ -142,7 +142,7 @@ OPERATIONS = (
         spellings="_safe_softmax special_softmax",
         implied={"_safe_softmax": {"safe": True}},
         arguments="input dim dtype",
-        axes=SAME,
+        axes=ROWS,
         explain=_explain_softmax,
         slopes=_slopes_softmax,
     ),
@@ -150,11 +150,11 @@ OPERATIONS = (
         name="log_softmax",
         spellings="special_log_softmax",
         arguments="input dim dtype",
-        axes=SAME,
+        axes=ROWS,
         explain=_explain_log_softmax,
         slopes=_slopes_softmax,
     ),
-    Operation(name="softmin", arguments="input dim dtype", axes=SAME, explain=_explain_softmin, slopes=_slopes_softmax),
+    Operation(name="softmin", arguments="input dim dtype", axes=ROWS, explain=_explain_softmin, slopes=_slopes_softmax),
     Operation(
         name="logsumexp",
         spellings="special_logsumexp",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,18 @@ from lmviz.trace.operations.axes import (
 )
 from lmviz.trace.operations.explanation import Explanation, write
 from lmviz.trace.operations.latex import result
-from lmviz.trace.operations.moving import FILLED, Moving, Places, explain_moved, moves, part, setting, sizes, view
+from lmviz.trace.operations.moving import (
+    FILLED,
+    Moving,
+    Places,
+    explain_moved,
+    moves,
+    part,
+    placed,
+    setting,
+    sizes,
+    view,
+)
 from lmviz.trace.step import Cell, Step
 
 # -- another shape ---------------------------------------------------------------------------------------------------
@@ -246,7 +258,8 @@ OPERATIONS = (
     view("broadcast_to", "input size[]", _expand, BROADCAST),
     view("repeat", "input *repeats", _tile, RESIZED),
     view("tile", "input *dims", _tile, RESIZED),
-    view("repeat_interleave", "input repeats dim", _repeat_interleave, RESIZED, explain=_explain_repeated),
+    view("repeat_interleave", "input repeats dim", _repeat_interleave, RESIZED, explain=_explain_repeated,
+        places=partial(placed, Moving(lambda step, at, output: _repeat_interleave(step, at[0])))),
     view("roll", "input shifts[] dims[]", _roll, SAME),
     view("flip", "input *dims", lambda step, at: np.flip(at, sizes(step, "dims")), SAME),
     view("fliplr", "input", lambda step, at: np.flip(at, 1), SAME),

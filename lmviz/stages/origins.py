@@ -1,0 +1,112 @@
+"""What the cells of a tensor in a picture were made from: the cells of the other tensors, through the steps between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from lmviz.trace.operations.reads import ABSENT, Along, At, Cells, Index, reads
+from lmviz.trace.step import Step, Value
+
+_MOST = 8  # ways from one tensor to another that are followed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Cells of a tensor that a cell of another was made from. The axes in `Along` are those of the other."""
+
+    address: str
+    cells: Cells
+
+
+def origins(steps: Sequence[Step], value: Value, shown: Iterable[str]) -> tuple[Origin, ...]:
+    """Of the tensors that are shown, the cells that one cell of `value` was made from, by way of some steps."""
+    wanted = set(shown) - {value.address}
+    found: dict[str, list[Cells]] = {value.address: [_itself(value.shape)]}
+    for step in reversed(steps):
+        for output, made in enumerate(step.outputs):
+            if made.address in found:
+                _follow(step, output, found)
+    return tuple(Origin(address, cells) for address, ways in found.items() if address in wanted for cells in ways)
+
+
+def _itself(shape: Sequence[int]) -> Cells:
+    return tuple(At(0, (Along(axis, np.arange(size)),)) for axis, size in enumerate(shape))
+
+
+def _follow(step: Step, output: int, found: dict[str, list[Cells]]) -> None:
+    """Add what the inputs of a step have to do with the cells of its output."""
+    for given, read in zip(step.inputs, reads(step, output), strict=True):
+        if read is None or not given.address:
+            continue
+        ways = found.setdefault(given.address, [])
+        for made in [*found[step.outputs[output].address]]:
+            through = _through(read, made)
+            if through is not None and not any(_covers(way, through) for way in ways) and len(ways) < _MOST:
+                ways[:] = [*(way for way in ways if not _covers(through, way)), through]
+
+
+def _through(read: Cells, made: Cells) -> Cells | None:
+    """What the cells `made` of a tensor read, where each of its cells reads `read`; None if that is nothing."""
+    found = tuple(_index(index, made) for index in read)
+    return None if any(index is not None and index.start <= ABSENT // 2 for index in found) else found
+
+
+def _index(index: Index, made: Cells) -> Index:
+    if index is None:
+        return None
+    total = At(index.start)
+    for along in index.along:
+        part = _part(along, made[along.axis])
+        if part is None:
+            return None
+        total = _added(total, part)
+    return total
+
+
+def _part(along: Along, at: Index) -> Index:
+    """What one axis adds to an index, where the index on that axis is itself known; None where it may be anything."""
+    table = along.table
+    if at is None:
+        return At(int(table[0])) if (table == table[0]).all() else None
+    if not at.along:
+        return At(int(table[at.start]))
+    if len(at.along) == 1:
+        (only,) = at.along
+        reached = at.start + only.table
+        inside = (only.table > ABSENT // 2) & (reached >= 0) & (reached < len(table))
+        return At(0, (Along(only.axis, np.where(inside, table[np.where(inside, reached, 0)], ABSENT)),))
+    slopes = np.unique(np.diff(table))
+    if len(slopes) > 1 or (table <= ABSENT // 2).any():
+        return None
+    slope = int(slopes[0]) if len(slopes) else 0
+    start = int(table[0]) + slope * at.start
+    return At(start, tuple(replace(one, table=_times(one.table, slope)) for one in at.along))
+
+
+def _times(table: np.ndarray, slope: int) -> np.ndarray:
+    return np.where(table <= ABSENT // 2, ABSENT, slope * table)
+
+
+def _added(one: At, other: At) -> At:
+    tables = {along.axis: along.table for along in one.along}
+    for along in other.along:
+        known = tables.get(along.axis)
+        tables[along.axis] = along.table if known is None else np.maximum(known + along.table, ABSENT)
+    return At(max(one.start + other.start, ABSENT), tuple(Along(axis, table) for axis, table in tables.items()))
+
+
+def _covers(one: Cells, other: Cells) -> bool:
+    """Whether the first are all cells of the second, or more."""
+    return all(a is None or (b is not None and _same(a, b)) for a, b in zip(one, other, strict=True))
+
+
+def _same(one: At, other: At) -> bool:
+    return (
+        one.start == other.start
+        and {a.axis for a in one.along} == {b.axis for b in other.along}
+        and all(a.axis != b.axis or np.array_equal(a.table, b.table) for a, b in product(one.along, other.along))
+    )
