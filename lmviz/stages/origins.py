@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
 from lmviz.trace.operations.reads import ABSENT, Along, At, Cells, Index, reads
-from lmviz.trace.step import Step, Value
+from lmviz.trace.operations.table import OPERATIONS
+from lmviz.trace.step import Cell, Step, Trace, Value
 
 _MOST = 8  # ways from one tensor to another that are followed
 
@@ -31,6 +32,34 @@ def origins(steps: Sequence[Step], value: Value, shown: Iterable[str]) -> tuple[
             if made.address in found:
                 _follow(step, output, found)
     return tuple(Origin(address, cells) for address, ways in found.items() if address in wanted for cells in ways)
+
+
+def moved_from(trace: Trace, address: str, cell: Cell, shown: Collection[str]) -> tuple[str, Cell] | None:
+    """Where, among the tensors that are shown, the number of a cell stands that was only moved: k, where kᵀ is read."""
+    while address not in shown:
+        step = trace[address] if address in trace else None
+        record = None if step is None else OPERATIONS.get(step.op)
+        if step is None or record is None or record.places is None or len(step.outputs) != 1:
+            return None
+        found = [
+            (given.address, at)
+            for given, read in zip(step.inputs, reads(step), strict=True)
+            if read is not None and (at := _cell(read, cell)) is not None
+        ]
+        if len(found) != 1:
+            return None
+        address, cell = found[0]
+    return address, cell
+
+
+def _cell(read: Cells, cell: Cell) -> Cell | None:
+    """The one cell that is read; None if it is none, or more than one."""
+    found = []
+    for index in read:
+        if index is None:
+            return None
+        found.append(index.start + sum(int(along.table[cell[along.axis]]) for along in index.along))
+    return None if any(i <= ABSENT // 2 for i in found) else tuple(found)
 
 
 def _itself(shape: Sequence[int]) -> Cells:

@@ -15,9 +15,15 @@ class Piece(TypedDict):
     address: NotRequired[str]
     cell: NotRequired[list[int]]
     gradient: NotRequired[bool]
+    seen: NotRequired[Seen]  # where the same number is in the picture, if it is not there by its own address
     terms: NotRequired[list[SumTerm]]
     short: NotRequired[list[int]]  # which terms are shown first
     rest: NotRequired[list[Rest]]  # of what the others come to: first, and when all that were sent are shown
+
+
+class Seen(TypedDict):
+    address: str
+    cell: list[int]
 
 
 class SumTerm(TypedDict):
@@ -38,3 +44,4 @@ class Line(TypedDict):
     value: str
     sign: str
     pieces: list[Piece]
+    say: NotRequired[str]  # what it is for, in words

@@ -105,6 +105,53 @@ def test_a_clicked_cell_shows_its_arithmetic_and_leads_back_to_the_embedding(vis
     expect(page.locator(".trail button").first).to_be_visible()
 
 
+def areas_of(page: Page, mark: str, address: str) -> list[tuple[int, int, int, int]]:
+    """The marked areas of a tensor in whole cells: top, left, rows, columns."""
+    return page.evaluate(
+        """([mark, address]) => [...document.querySelectorAll('*')].map((one) => one.shadowRoot).filter(Boolean)
+        .flatMap((root) => [...root.querySelectorAll(`figure[data-address='${address}'] .origin${mark}`)])
+        .map((one) => [one.offsetTop, one.offsetLeft, one.offsetHeight, one.offsetWidth])""",
+        [mark, address],
+    )
+
+
+def test_what_a_cell_was_made_from_lights_up_and_its_sum_is_played(visit: Visit) -> None:
+    page = visit(model="names", step="blocks.0.attn.masked", lang="fr")
+    q, k, scores = (f"blocks.0.attn.{name}" for name in ("q", "k", "masked"))
+    canvas = page.locator(f"figure[data-address='{scores}'] canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    canvas.hover(position={"x": box["width"] * 0.55, "y": box["height"] - 12})
+    expect(page.locator(".origin")).to_have_count(3)  # a row of q, a column of k, the cell itself
+    (row,), (col,) = areas_of(page, ":not(.made)", q), areas_of(page, ":not(.made)", k)
+    assert row[3] > 5 * row[2] and col[2] > 3 * col[3]
+    page.mouse.move(5, 5)
+    expect(page.locator(".origin")).to_have_count(0)
+    page.locator(".token").nth(1).hover()  # the rows of a token, and what they were made from
+    expect(page.locator(f"figure[data-address='{scores}'] .origin.made")).to_have_count(1)
+    page.mouse.move(5, 5)
+    canvas.click(position={"x": box["width"] * 0.55, "y": box["height"] - 12})
+    idle(page)
+    page.keyboard.press("w")
+    expect(page.locator(".over-cells .said")).to_have_text(page.locator(".played li").first.inner_text())
+    expect(page.locator(f"figure[data-address='{k}'] .origin")).to_have_count(1)  # one cell of each factor
+    assert areas_of(page, "", k)[0][2] < col[2] / 5
+    page.get_by_role("button", name="Pause").click()
+    page.keyboard.press("Shift+W")
+    shown = page.locator(".played li").all_inner_texts()
+    value = page.locator(".total .value").inner_text()
+    assert shown[-1].startswith(page.locator(".sum").first.inner_text().removeprefix("= "))
+    assert f"= {value}" in shown[-1] and "racine carrée" in shown[-1]
+    products = page.locator(".inner .num").all_inner_texts()
+    assert all(number in " ".join(shown) for number in products) and len(shown) > 5
+    expect(page.locator(".over-cells")).to_have_count(0)
+    page.emulate_media(reduced_motion="reduce")
+    press(page, "ArrowRight")
+    press(page, "ArrowLeft")
+    page.keyboard.press("w")  # without movement: all at once
+    expect(page.locator(".played li")).to_have_count(len(shown))
+
+
 def test_a_reloaded_address_shows_the_same_view(visit: Visit) -> None:
     page = visit(model="pokemon", step=CELL[0], cell=json.dumps(CELL), focus="2", digits="4", lang="fr")
     press(page, "ArrowRight")

@@ -34,6 +34,7 @@ export const panel = (rows, cols, more = {}) => {
     turned: false,
     grad: false,
     no_grad: false,
+    origins: [],
     ...more,
   };
 };

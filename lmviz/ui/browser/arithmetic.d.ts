@@ -10,9 +10,15 @@ export interface Piece {
   address?: string;
   cell?: number[];
   gradient?: boolean;
+  seen?: Seen;
   terms?: SumTerm[];
   short?: number[];
   rest?: Rest[];
+}
+
+export interface Seen {
+  address: string;
+  cell: number[];
 }
 
 export interface SumTerm {
@@ -31,4 +37,5 @@ export interface Line {
   value: string;
   sign: string;
   pieces: Piece[];
+  say?: string;
 }

@@ -95,6 +95,8 @@ export interface TensorPage {
     inspector?: { address: string; cell: number[] } | null;
   };
   send: (event: PanelEvent) => void;
+  shown?: { panel: Panel; canvas: HTMLCanvasElement; grid: Grid }[]; // the tensors as they lie on screen
+  pointed?: (panel: Panel | null, place: number[]) => void; // is told which cell of a whole slice is pointed at
 }
 
 /** What Streamlit gives to a component. */

@@ -37,6 +37,7 @@ const tensorFigure = (panel, size, look, state) => {
     "aria-label": `${panel.name}: ${shapeText(panel, true) || state.words["picture.number"]}`,
   });
   const place = drawTensor(canvas, panel, size, look);
+  state.shown?.push({ panel, canvas, grid: place });
   attachPointer(canvas, panel, place, state);
   const width = parseFloat(canvas.style.width);
   const wide = width > 300;
@@ -147,6 +148,7 @@ const legend = (panel, look) => {
 // Tensors in the space that a box has, with the signs between them.
 /** @type {(box: HTMLElement, panels: TensorPanel[], state: TensorPage) => void} */
 export const drawTensors = (box, panels, state) => {
+  if (state.shown) state.shown.length = 0;
   display.zoom = state.data.present ? 1.4 : window.innerWidth >= 1700 ? 1.2 : 1;
   const given = panels.map((raw) => ({
     ...raw,

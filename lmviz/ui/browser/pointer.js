@@ -43,6 +43,7 @@ const followMouse = (canvas, panel, grid, state) => {
   canvas.addEventListener("mousemove", (event) => {
     const place = placeUnder(canvas, panel, grid, event);
     tip.hidden = !place;
+    point(panel, place, state);
     if (!place) return;
     tell(panel, place, state);
     const area = root.getBoundingClientRect();
@@ -51,6 +52,7 @@ const followMouse = (canvas, panel, grid, state) => {
   });
   canvas.addEventListener("mouseleave", () => {
     tip.hidden = true;
+    point(panel, null, state);
   });
   canvas.addEventListener("mousedown", (event) => event.preventDefault()); // the arrow keys stay with the walk
   canvas.addEventListener("click", (event) => {
@@ -73,11 +75,13 @@ const followKeys = (canvas, panel, grid, state) => {
     mark.style.width = `${grid.w}px`;
     mark.style.height = `${grid.h}px`;
     const text = tell(panel, at, state);
+    point(panel, at, state);
     state.live.textContent = text;
     canvas.setAttribute("aria-label", text);
   };
   canvas.addEventListener("blur", () => {
     mark.hidden = true;
+    point(panel, null, state);
   });
   canvas.addEventListener("keydown", (event) => {
     const move = ARROWS[event.key];
@@ -90,6 +94,11 @@ const followKeys = (canvas, panel, grid, state) => {
     event.preventDefault();
     event.stopPropagation();
   });
+};
+
+/** @type {(panel: Panel, place: Place | null, state: TensorPage) => void} */
+const point = (panel, place, state) => {
+  if (state.pointed) state.pointed(place && panel, place ? panel.source(...place) : []);
 };
 
 /** @type {(panel: Panel, cell: number[], state: TensorPage) => void} */

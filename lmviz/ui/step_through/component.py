@@ -27,6 +27,7 @@ _WORDS = (
     "map.",
     "pane.",
     "picture.",
+    "player.",
     "say.more",
     "search.",
     "source.",

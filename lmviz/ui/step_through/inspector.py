@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, plain_number
-from lmviz.trace.step import Cell, Value
+from lmviz.trace.step import Cell, Step, Value
 from lmviz.ui.arithmetic import line
 from lmviz.ui.arithmetic_html import equation
 from lmviz.ui.arithmetic_types import Line
@@ -66,15 +70,63 @@ def _arithmetic(services: Services, run: Recording, view: StepThroughView, gradi
     if why is None or not why.known or value is None:
         return {"lines": [], "recomputed": None, "agrees": None, "by_torch": False}
     return {
-        "lines": _lines(_unrolled(services, run, why, gradient), view),
+        "lines": _lines(run, _unrolled(services, run, why, gradient, view.cell[0]), view),
         "recomputed": parts(why.value),
         "agrees": agrees(why.value, _number(value, view.cell[1], gradient), value),
         "by_torch": why.by_torch,
     }
 
 
-def _lines(whys: list[Explanation], view: StepThroughView) -> list[Line]:
-    return [line(why, view.t, view.digits, TERMS_SHOWN, TERMS_SENT) for why in whys]
+def _lines(run: Recording, followed: list[_Followed], view: StepThroughView) -> list[Line]:
+    lines = []
+    for one in followed:
+        made = line(one.why, view.t, view.digits, TERMS_SHOWN, TERMS_SENT)
+        if say := _say(run, one.address, view):
+            made["say"] = say
+        lines.append(made)
+    return lines
+
+
+def _say(run: Recording, address: str, view: StepThroughView) -> str:
+    """What the call that made a number is for, where it is: said of its stage, else of its operation; maybe nothing."""
+    if address not in run.trace or view.grad:
+        return ""
+    step = run.trace[address]
+    kind = run.navigator.stage(run.navigator.at(step.index, "op")).kind
+    of_stage = f"{kind.removeprefix('final_')}.{step.op}"
+    keys = (f"sum.{of_stage}" if _IS_MEANT.get(of_stage, _always)(run, step) else "", f"sum.{step.op}")
+    return next((view.t(key) for key in keys if view.t.has(key)), "")
+
+
+def _always(run: Recording, step: Step) -> bool:
+    return True
+
+
+def _is_by_root_of_width(run: Recording, step: Step) -> bool:
+    """Whether a sum of products is divided by, or multiplied by one over, the root of how many they are."""
+    number, made = step.settings.get("other"), run.trace.value(step.inputs[0].address)
+    if not isinstance(number, float | int) or made is None or made.role != "activation":
+        return False
+    product = run.trace[made.address]
+    width = product.inputs[0].shape[-1] if product.op == "matmul" else 0
+    return math.isclose(number, math.sqrt(width) if step.op == "div" else width**-0.5, rel_tol=1e-4)
+
+
+def _has_weight(run: Recording, step: Step) -> bool:
+    return any(value.role == "weight" for value in step.inputs)
+
+
+def _has_number_of_row(run: Recording, step: Step) -> bool:
+    return any(value.shape[-1:] == (1,) for value in step.inputs)
+
+
+# What a step must be for the sentence of its stage to be true of it.
+_IS_MEANT: dict[str, Callable[[Recording, Step], bool]] = {
+    **{f"scores.{op}": _is_by_root_of_width for op in ("div", "mul")},
+    **{f"norm.{op}": _has_weight for op in ("mul", "add")},
+    **{f"norm.{op}": _has_number_of_row for op in ("sub", "div")},
+    "residual.add": lambda run, step: len(step.inputs) == 2,
+}
 
 
 def _there(other: Recording, address: str, cell: Cell, gradient: bool) -> complex | None:
@@ -92,31 +144,50 @@ def _change(view: StepThroughView, here: complex, there: complex | None) -> Chan
     return {"other": apart.numbers["b"], "line": apart.text}
 
 
-def _unrolled(services: Services, run: Recording, why: Explanation, gradient: bool) -> list[Explanation]:
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """A number that is explained, and the tensor that it stands in."""
+
+    why: Explanation
+    address: str
+
+
+def _unrolled(services: Services, run: Recording, why: Explanation, gradient: bool, address: str) -> list[_Followed]:
     """An explanation, and those of the numbers behind it as long as there is just one to follow: a score is a scaled
     product, and the product a sum. A step that passes its number on unchanged is left out."""
-    lines = [why]
+    lines = [_Followed(why, address)]
     for _ in range(8):
-        behind = _behind(services, run, lines[-1]) if not gradient else None
+        behind = _behind(services, run, lines[-1].why) if not gradient else None
         if behind is None or len(lines) == LINES:
             break
-        if np.isclose(behind.value, lines[-1].value, rtol=1e-5, atol=0):  # float32 beside float64
+        if np.isclose(behind.why.value, lines[-1].why.value, rtol=1e-5, atol=0):  # float32 beside float64
             lines.pop()
         lines.append(behind)
     return lines
 
 
-def _behind(services: Services, run: Recording, why: Explanation) -> Explanation | None:
-    """The explanation of the one activation that a number was made from; None if it was made from several."""
+def _behind(services: Services, run: Recording, why: Explanation) -> _Followed | None:
+    """The explanation of the one activation that a number was made from; None if it was made from several.
+
+    A number of a whole row, such as its mean, counts for none beside a number of one cell.
+    """
     followed = []
     for operand in _operands(why):
         value = run.trace.value(operand.address)
         if value is not None and value.role == "activation" and value.dtype != "bool":
             followed.append(operand)
-    if len(followed) != 1:
+    of_cells = [operand for operand in followed if not _is_of_row(run, operand)]
+    if len(of_cells) != 1 and len(followed) != 1:
         return None
-    behind = run.explain(followed[0].address, followed[0].cell)
-    return behind if behind is not None and behind.known else None
+    (operand,) = of_cells if len(of_cells) == 1 else followed
+    behind = run.explain(operand.address, operand.cell)
+    return _Followed(behind, operand.address) if behind is not None and behind.known else None
+
+
+def _is_of_row(run: Recording, operand: Operand) -> bool:
+    """Whether a tensor has one number for each row."""
+    value = run.trace.value(operand.address)
+    return value is not None and value.shape[-1:] == (1,)
 
 
 def _operands(why: Explanation) -> list[Operand]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 from lmviz.debug.game import LEVELS, Level
@@ -12,9 +13,11 @@ from lmviz.registry.edits import HeadOff
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
+from lmviz.stages.origins import moved_from
 from lmviz.stages.stage import Stage
 from lmviz.trace.source.sites import SourceSpan
 from lmviz.trace.step import Step
+from lmviz.ui.arithmetic_types import Piece, Seen, SumTerm
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through import tables, tensors
@@ -75,21 +78,38 @@ def scene(
         "source": _source(run, view, lit, step if lit is step else None, location),
         "picture": picture,
         "say": say(run, view, location, stage, step, pos),
-        "inspector": _renamed(pinned, picture),
+        "inspector": _renamed(pinned, picture, run),
         "watch": watched(run, view),
         "strip": strip(run, view, stage) if level is None or level.invariants else [],
         "bar": bar(run, view, location, stopped),
     }
 
 
-def _renamed(found: Inspection | None, picture: Picture) -> Inspection | None:
-    """What is said about a cell, with the name that its tensor has in the picture."""
+def _renamed(found: Inspection | None, picture: Picture, run: Recording) -> Inspection | None:
+    """What is said about a cell, with the name that its tensor has in the picture, and where its numbers are in it."""
     if found is None or picture["kind"] != "tensors":
         return found
     names = {panel["address"]: panel["name"] for panel in picture["panels"]}
     renamed = found.copy()
     renamed["name"] = names.get(found["address"], found["name"])
+    if not found["gradient"]:
+        renamed["lines"] = [{**line, "pieces": _placed(line["pieces"], names, run)} for line in found["lines"]]
     return renamed
+
+
+def _placed(pieces: list[Piece], shown: Collection[str], run: Recording) -> list[Piece]:
+    """Pieces that say where in the picture their numbers are, where that is not at their own address."""
+    placed = []
+    for piece in pieces:
+        if "terms" in piece:
+            terms = [SumTerm(pieces=_placed(term["pieces"], shown, run)) for term in piece["terms"]]
+            placed.append(Piece(**{**piece, "terms": terms}))
+        elif piece.get("address", "") and piece["address"] not in shown and not piece.get("gradient"):
+            at = moved_from(run.trace, piece["address"], tuple(piece["cell"]), shown)
+            placed.append(piece if at is None else Piece(**{**piece, "seen": Seen(address=at[0], cell=list(at[1]))}))
+        else:
+            placed.append(piece)
+    return placed
 
 
 def focus_position(run: Recording, view: StepThroughView) -> int:

@@ -10,6 +10,7 @@
 import { flat, h, submitted } from "../../browser/dom.js";
 import { clamp, written } from "../../browser/numbers.js";
 import { arithmetic } from "./arithmetic.js";
+import { lightLater, stopSum, sumPlayer } from "./sums.js";
 
 const TRAIL_SHOWN = 4;
 
@@ -47,6 +48,7 @@ const explanation = (found, state) => {
   return [
     first && h("p", { class: "sum" }, "= ", arithmetic(first.pieces, state)),
     h("p", { class: "sum total" }, first ? `${first.sign} ` : "= ", h("b", { class: "value" }, value), why),
+    sumPlayer(found, state),
     first && found.by_torch ? h("p", { class: "hint" }, state.words["inspect.by_torch"]) : null,
     behind.map((line) => h("p", { class: "sum inner" }, line.value, ` ${line.sign} `, arithmetic(line.pieces, state))),
   ];
@@ -74,6 +76,7 @@ export const panelsOf = (picture) => (picture.kind === "tensors" ? picture.panel
 export const drawInspector = (box, state) => {
   const found = state.data.inspector;
   const { words } = state;
+  if (!found) stopSum(state);
   state.boxes.words.classList.toggle("brief", !!found);
   const empty = () =>
     panelsOf(state.data.picture).length
@@ -90,6 +93,7 @@ export const drawInspector = (box, state) => {
       ]
     : empty();
   box.replaceChildren(...flat(shown));
+  lightLater(state);
 };
 
 // "Put another number here", and "watch this one".

@@ -42,6 +42,8 @@ export const onKey = (state, event) => {
   if (isTaken(event, target)) return;
   const move = KEYS[event.key];
   if (event.key === " " && !PRESSED.includes(target.tagName)) state.play();
+  else if (event.key === "w") state.watch();
+  else if (event.key === "W") state.skip();
   else if (event.key === "Escape" && state.data.present) state.send({ type: "present" });
   else if (move) {
     if (state.playing) state.play();

@@ -16,6 +16,7 @@ import { drawPicture } from "./picture.js";
 import { onAsk, onWish, tellPlace } from "./place.js";
 import { drawSearch } from "./search.js";
 import { drawSource } from "./source.js";
+import { pointing, skipSum, stopSum, toggleSum } from "./sums.js";
 import { drawStrip, drawWatch, drawWords } from "./words.js";
 
 const PLAY_EVERY = 1400; // milliseconds
@@ -64,6 +65,7 @@ const start = (root, data, trigger) => {
     busy: false,
     playing: null,
     slow: undefined,
+    shown: [],
     waiting: undefined,
     send: (event) => {
       if (state.busy) state.queue.push(event);
@@ -71,8 +73,11 @@ const start = (root, data, trigger) => {
     },
     move: (move) => go(state, move),
     play: () => togglePlaying(state),
+    watch: () => toggleSum(state),
+    skip: () => skipSum(state),
     stop: () => {},
   };
+  state.pointed = pointing(state);
   state.stop = listen(state);
   return state;
 };
@@ -233,6 +238,7 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   if (next) state.send(next);
   return () => {
     state.stop();
+    stopSum(state);
     if (state.playing) clearInterval(state.playing);
     states.delete(root);
   };

@@ -7,6 +7,8 @@
 /** @import { Draw, State } from "./state.d.ts" */
 
 import { flat, h, later, maybe } from "../../browser/dom.js";
+import { lightToken } from "../../browser/origins.js";
+import { light } from "./sums.js";
 
 /** @typedef {{ block: string | null, stages: StageStop[] }} Group the stages of a block, or those around blocks */
 
@@ -67,9 +69,12 @@ export const drawMap = (box, state) => {
 };
 
 /** @type {(token: Token, pos: number, state: State) => HTMLElement} */
-const tokenButton = ({ text, id, here, unknown }, pos, { send }) => {
+const tokenButton = ({ text, id, here, unknown }, pos, state) => {
+  const { send, root, shown } = state;
   const look = { class: `token${unknown ? " unknown" : ""}`, "aria-pressed": String(here), title: `${pos}: id ${id}` };
-  return h("button", { ...look, onclick: () => send({ type: "focus", pos }) }, text);
+  const onmouseenter = () => lightToken(root, shown ?? [], pos);
+  const onmouseleave = () => light(state);
+  return h("button", { ...look, onmouseenter, onmouseleave, onclick: () => send({ type: "focus", pos }) }, text);
 };
 
 // What was changed by hand, each with the way to take it back.

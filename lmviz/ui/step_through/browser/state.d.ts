@@ -16,14 +16,26 @@ export interface State extends TensorPage {
   playing: Timer | null;
   slow: Timer | undefined;
   waiting: Timer | undefined;
+  sum?: Playing; // the arithmetic that is being watched
+  sumPace?: "slow" | "fast";
+  lit?: string | null; // the cell that is pointed at
   more?: boolean; // whether the long explanation is open
   size?: string;
   pinned?: string | null;
   send: (event: Event) => void;
   move: (move: Move) => void;
   play: () => void;
+  watch: () => void; // the arithmetic of the pinned cell, part by part
+  skip: () => void; // to its end
   trigger: (name: string, value: unknown) => void;
   stop: () => void; // lets go of what was listened to
+}
+
+export interface Playing {
+  of: string; // the pinned cell
+  parts: { text: string; cells: { address: string; cell: number[] }[]; say?: string; whole: boolean }[];
+  at: number; // how many of the parts are shown
+  timer?: Timer; // while it plays
 }
 
 type Timer = ReturnType<typeof setTimeout>;
