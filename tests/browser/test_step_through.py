@@ -238,6 +238,11 @@ def test_a_breakpoint_on_a_line_stops_the_run(visit: Visit) -> None:
 
 def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
     page = visit(model="small-ever")
+    pace = page.locator(".bar .pace")
+    assert pace.inner_text() == "reading pace"
+    pace.click()
+    expect(pace).to_have_text("fast")
+    pace.blur()
     page.keyboard.press(" ")
     expect(page.locator(".bar .at")).to_contain_text("stage 3", timeout=15_000)
     page.keyboard.press(" ")
@@ -249,6 +254,8 @@ def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
 
 def test_play_stops_at_a_breakpoint(visit: Visit) -> None:
     page = visit(model="pokemon", stops=json.dumps(["stage scores"]))
+    page.locator(".bar .pace").click()
+    page.locator(".bar .pace").blur()
     page.keyboard.press(" ")
     expect(page.locator(".halt")).to_contain_text("scores", timeout=30_000)
     where = page.locator(".bar .at").inner_text()

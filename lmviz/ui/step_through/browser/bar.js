@@ -66,11 +66,22 @@ const moves = (state) =>
 const running = (state) => {
   const { words } = state;
   const playing = state.playing ? "pause" : "play";
+  const pace = words[`bar.pace.${state.pace}`];
   const run = { disabled: !state.data.bar.breakpoints, onclick: () => state.send({ type: "run" }) };
   const play = { "aria-pressed": String(!!state.playing), onclick: () => state.play() };
   return [
     moveButton("run", words["bar.run"], "", "run", run),
     moveButton("play", words[`bar.${playing}`], "␣", playing, play),
+    h(
+      "button",
+      {
+        class: "move pace",
+        title: words["bar.pace"],
+        "aria-label": `${words["bar.pace"]}: ${pace}`,
+        onclick: state.setPace,
+      },
+      pace,
+    ),
   ];
 };
 

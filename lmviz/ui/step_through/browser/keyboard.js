@@ -31,6 +31,10 @@ export const isTaken = (event, target) => {
   return FIELDS.includes(target.tagName) || !!target.closest?.(WIDGETS);
 };
 
+// The space bar stops what moves, else it starts the walk.
+/** @type {(state: State) => void} */
+const pause = (state) => (state.sum?.timer && !state.playing ? state.watch() : state.play());
+
 /** @type {(state: State, event: KeyboardEvent) => void} */
 export const onKey = (state, event) => {
   const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
@@ -41,7 +45,7 @@ export const onKey = (state, event) => {
   }
   if (isTaken(event, target)) return;
   const move = KEYS[event.key];
-  if (event.key === " " && !PRESSED.includes(target.tagName)) state.play();
+  if (event.key === " " && !PRESSED.includes(target.tagName)) pause(state);
   else if (event.key === "w") state.watch();
   else if (event.key === "W") state.skip();
   else if (event.key === "Escape" && state.data.present) state.send({ type: "present" });

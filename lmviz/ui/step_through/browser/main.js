@@ -12,14 +12,15 @@ import { drawBar } from "./bar.js";
 import { drawInspector, panelsOf } from "./inspector.js";
 import { onKey } from "./keyboard.js";
 import { drawMap, drawTokens } from "./map.js";
+import { nextPace, readingTime } from "./pace.js";
 import { drawPicture } from "./picture.js";
 import { onAsk, onWish, tellPlace } from "./place.js";
 import { drawSearch } from "./search.js";
 import { drawSource } from "./source.js";
-import { pointing, skipSum, stopSum, toggleSum } from "./sums.js";
+import { playsHere, pointing, skipSum, stopSum, toggleSum } from "./sums.js";
 import { drawStrip, drawWatch, drawWords } from "./words.js";
 
-const PLAY_EVERY = 1400; // milliseconds
+const LOOK_AGAIN = 300; // milliseconds, while something else is waited for
 const SLOW = 400; // milliseconds without an answer from where on one sees that it is waited for
 const LOST = 8000; // milliseconds after which an answer is not waited for any more: it must not freeze the page
 const PHONE = 820; // pixels of a window in which the panes lie one below the other
@@ -64,6 +65,12 @@ const start = (root, data, trigger) => {
     queue: [],
     busy: false,
     playing: null,
+    pace: "normal",
+    setPace: () => {
+      state.pace = nextPace(state.pace);
+      if (state.playing) again(state);
+      drawBar(state.boxes.bar, state);
+    },
     slow: undefined,
     shown: [],
     waiting: undefined,
@@ -105,14 +112,29 @@ const go = (state, move) => {
   if (ahead) show(state, { ...state.data, ...ahead, ahead: {}, seq: state.data.seq + 1 });
 };
 
+/** @type {(state: State, wait?: number) => void} */
+const again = (state, wait = readingTime(state.data.say, state.pace)) => {
+  if (state.playing) clearTimeout(state.playing);
+  state.playing = setTimeout(() => onward(state), wait);
+};
+
+// One step further, when what there is to read has been read; in slow motion, the pinned cell's sum comes first.
+/** @type {(state: State) => void} */
+const onward = (state) => {
+  if (state.sum?.timer || state.busy) return again(state, LOOK_AGAIN);
+  if (!state.data.bar.moves.over || state.data.bar.stopped) return togglePlaying(state);
+  if (state.pace === "slow" && playsHere(state)) return again(state, LOOK_AGAIN);
+  state.send({ type: "move", move: "over", times: 1, play: true });
+  again(state, LOOK_AGAIN);
+};
+
 /** @type {(state: State) => void} */
 const togglePlaying = (state) => {
-  if (state.playing) clearInterval(state.playing);
-  const beat = () => {
-    if (!state.data.bar.moves.over || state.data.bar.stopped) togglePlaying(state);
-    else if (!state.busy) state.send({ type: "move", move: "over", times: 1, play: true });
-  };
-  state.playing = state.playing ? null : setInterval(beat, PLAY_EVERY);
+  if (state.playing) {
+    clearTimeout(state.playing);
+    state.playing = null;
+    if (state.sum?.timer) toggleSum(state);
+  } else again(state);
   drawBar(state.boxes.bar, state);
   tellPlace(state.data, !!state.playing);
 };
@@ -233,13 +255,14 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   }
   show(state, data);
   lookAtPinned(state, !known);
+  if (state.playing) again(state);
   root.dataset.answered = String(data.seq);
   const next = state.queue.shift();
   if (next) state.send(next);
   return () => {
     state.stop();
     stopSum(state);
-    if (state.playing) clearInterval(state.playing);
+    if (state.playing) clearTimeout(state.playing);
     states.delete(root);
   };
 }

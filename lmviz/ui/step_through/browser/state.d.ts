@@ -14,10 +14,13 @@ export interface State extends TensorPage {
   queue: Event[]; // what waits for an answer to an earlier event
   busy: boolean;
   playing: Timer | null;
+  pace: "slow" | "normal" | "fast"; // of the walk that plays
+  setPace: () => void; // to the next
   slow: Timer | undefined;
   waiting: Timer | undefined;
   sum?: Playing; // the arithmetic that is being watched
   sumPace?: "slow" | "fast";
+  played?: string; // the place at which the walk has played it
   lit?: string | null; // the cell that is pointed at
   more?: boolean; // whether the long explanation is open
   size?: string;

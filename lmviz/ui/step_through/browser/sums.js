@@ -125,6 +125,19 @@ export const toggleSum = (state) => {
   else nextPart(state);
 };
 
+// Play the pinned cell's sum where its tensor is in the picture, once at each place; tells whether it does.
+/** @type {(state: State) => boolean} */
+export const playsHere = (state) => {
+  const found = state.data.inspector;
+  const { grain, index } = state.data.bar;
+  const here = `${grain}:${index}`;
+  if (!found || state.played === here || !whereIs(state.shown ?? [], found.address, found.cell).length) return false;
+  state.played = here;
+  stopSum(state);
+  toggleSum(state);
+  return !!state.sum;
+};
+
 /** @type {(state: State) => void} */
 export const skipSum = (state) => {
   const found = state.data.inspector;
