@@ -132,11 +132,13 @@ def test_what_a_cell_was_made_from_lights_up_and_its_sum_is_played(visit: Visit)
     page.mouse.move(5, 5)
     canvas.click(position={"x": box["width"] * 0.55, "y": box["height"] - 12})
     idle(page)
+    expect(page.locator(".player")).to_be_visible()
     page.keyboard.press("w")
-    expect(page.locator(".over-cells .said")).to_have_text(page.locator(".played li").first.inner_text())
+    page.keyboard.press(" ")  # pauses
+    expect(page.get_by_role("button", name="Regarder le calcul")).to_be_visible()
+    expect(page.locator(".over-cells .said")).to_have_text(page.locator(".played li").last.inner_text())
     expect(page.locator(f"figure[data-address='{k}'] .origin")).to_have_count(1)  # one cell of each factor
     assert areas_of(page, "", k)[0][2] < col[2] / 5
-    page.get_by_role("button", name="Pause").click()
     page.keyboard.press("Shift+W")
     shown = page.locator(".played li").all_inner_texts()
     value = page.locator(".total .value").inner_text()
@@ -148,6 +150,7 @@ def test_what_a_cell_was_made_from_lights_up_and_its_sum_is_played(visit: Visit)
     page.emulate_media(reduced_motion="reduce")
     press(page, "ArrowRight")
     press(page, "ArrowLeft")
+    expect(page.locator(".player")).to_be_visible()
     page.keyboard.press("w")  # without movement: all at once
     expect(page.locator(".played li")).to_have_count(len(shown))
 

@@ -232,7 +232,13 @@ export const sumPlayer = (found, state) => {
         redrawPlayer(state);
       }),
     ),
-    sum ? h("ol", { class: "played", "aria-live": "polite" }, playedParts(sum.parts.slice(0, sum.at), playing)) : null,
+    sum
+      ? h(
+          "ol",
+          { class: "played", tabindex: "0", "aria-label": words["player.title"], "aria-live": "polite" },
+          playedParts(sum.parts.slice(0, sum.at), playing),
+        )
+      : null,
   );
 };
 
