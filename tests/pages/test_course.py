@@ -39,6 +39,8 @@ def test_the_overview_has_all_chapters_and_what_is_done(open_on: Open, lang: str
     assert t("course.done_of", n=3, all=3) in written(app) and t("course.done_of", n=1, all=4) in written(app)
     assert "course=tokens.1~guess.7~tokens.1" in links(app)[t("course.go_on")].replace("%7E", "~")
     assert address(app, "course") == "~guess.7~tokens.1"
+    go(app, lang=lang, course="~wrong.1")  # somebody else's link: what was done stays done
+    assert address(app, "course") == "~guess.7~tokens.1~wrong.1"
     everything = "~".join(["", *(f"{one.name}.{2 ** len(one.tasks) - 1:x}" for one in read)])
     go(app, lang=lang, course=everything)
     assert t("course.all_done") in written(app) and t("course.door.debugging") in links(app)
