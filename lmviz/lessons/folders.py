@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lmviz.errors import UserError
 from lmviz.lessons.chapter import NAME
+from lmviz.model.files import read_bytes
 
 FOLDER = "LMVIZ_LESSONS"  # the environment variable that names a teacher's folder
 OURS = Path(__file__).parent / "chapters"
@@ -71,17 +72,9 @@ def read_text(path: Path) -> str:
     """The text of a chapter's file.
 
     Raises:
-        UserError: it is no plain file of the folder, is too large, or is no text in UTF-8.
+        UserError: it is no ordinary file of the folder, is too large, or is no text in UTF-8.
     """
-    if not path.is_file() or not path.resolve().is_relative_to(path.parent.resolve()):
-        raise UserError("{file} is no plain file in the folder of chapters.", file=path.name)
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError:
-        raise UserError("{file} cannot be read.", file=path.name) from None
-    if len(content) > LARGEST:
-        raise UserError("{file} has more than {limit} bytes; a chapter has less.", file=path.name, limit=LARGEST)
+    content = read_bytes(path, LARGEST)
     try:
         text = content.decode("utf-8-sig")
         at = next((i for i, c in enumerate(text) if ord(c) < 32 and c not in "\n\r\t"), None)

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "debug": ENGINE | {"debug"},
     "registry": ENGINE | {"debug", "log", "registry"},
     "services": ENGINE | {"debug", "registry", "services"},
-    "lessons": {"errors", "lessons"},
+    "lessons": {"errors", "model", "lessons"},
     "ui": ENGINE | {"debug", "registry", "services", "lessons", "ui"},
     "attach": ENGINE | {"debug", "registry", "services", "ui", "attach"},  # of ui its words alone: see below
     "pytest_plugin": {"attach"},

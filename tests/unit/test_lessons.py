@@ -137,10 +137,15 @@ def test_a_teachers_folder_adds_chapters_and_a_wrong_file_hides_no_other(own: Pa
         "11_wrong_line.md, line 4",
         "12_binary.md, line 2",
         "13_latin.md, line 2",
-        "14_huge.md has more",
+        "14_huge.md must be at most 60000 bytes",
         "15 Name.md",
     )
-    no_files = ("16_dir.md is no plain", "17_pipe.md is no plain", "18_away.md is no plain", "19_gone.md is no plain")
+    no_files = (
+        "16_dir.md must be an ordinary",
+        "17_pipe.md must be an ordinary",
+        "18_away.md must be an ordinary",
+        "no file 19_gone.md",
+    )
     for said in (*damaged, *no_files):
         assert any(said in one for one in told), said
 
