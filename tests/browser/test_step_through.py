@@ -360,7 +360,7 @@ def test_a_step_is_drawn_before_the_server_answers_and_the_answer_is_the_same(vi
 def test_the_whole_model_in_one_picture(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", step="blocks.0.attn.masked", focus="3")
     view = page.get_by_role("dialog", name="The whole model in one picture")
-    strip = page.get_by_role("button", name="The whole model in one picture")
+    strip = page.get_by_role("button", name="Whole model")
     expect(strip.locator(".ribbon")).to_have_count(3 * 10)  # three blocks of four tokens that see no later one
     expect(view).to_be_hidden()
     page.keyboard.press("m")
