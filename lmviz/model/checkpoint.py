@@ -52,6 +52,11 @@ class Checkpoint:
     folder: Path | None = None
     weight_dtype: torch.dtype = torch.float32  # of the weights on disk
 
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the model has learned; tied ones count once."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
 
 def load(
     folder: str | Path, dtype: torch.dtype = torch.float32, memory: int | None = None, device: str = "cpu"

@@ -96,9 +96,7 @@ class Recording:
 
     @property
     def n_parameters(self) -> int:
-        if isinstance(self.source, OwnRun):
-            return self.source.n_parameters
-        return sum(parameter.numel() for parameter in self.source.model.parameters())
+        return self.source.n_parameters
 
     @cached_property
     def reads_out_last(self) -> bool:

@@ -33,7 +33,7 @@ def next_words(checkpoint: Checkpoint, text: str, most: int = MOST) -> NextWords
         ),
         n_others=len(probs) - len(found.indices),
         n_pos=len(tokens),
-        n_parameters=sum(parameter.numel() for parameter in checkpoint.model.parameters()),
+        n_parameters=checkpoint.n_parameters,
         strange=_strange(tokenizer, text),
         is_full=len(tokens) >= checkpoint.config.n_ctx,
     )

@@ -230,7 +230,7 @@ class Quantisation:
         """A model trained on while its weights are rounded at every step (QAT), and as long in FP32, for as long as
         somebody looks."""
         checkpoint = self._models.checkpoint(model)
-        n_numbers = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+        n_numbers = checkpoint.n_parameters
         if n_numbers > TRAINED_NUMBERS:
             raise UserError(
                 "Training while you watch is for models of {limit} weights at most; this one has {found}: choose "
@@ -370,6 +370,5 @@ def _cut(checkpoint: Checkpoint, text: str) -> Windows:
 
 def _first(found: Windows, checkpoint: Checkpoint) -> Windows:
     """As many windows as keep a large model quick."""
-    n_parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
-    n_tokens = min(max(2**36 // max(1, n_parameters), 512), 2**14)
+    n_tokens = min(max(2**36 // max(1, checkpoint.n_parameters), 512), 2**14)
     return found[slice(0, max(1, n_tokens // found.inputs.shape[1]))]

@@ -43,7 +43,7 @@ def why_not(bug: Bug, checkpoint: Checkpoint) -> str:
         return "no_sharing"
     if bug.needs_tie and not architecture_of(config).ties(config):
         return "not_tied"
-    if bug.retrain and sum(p.numel() for p in checkpoint.model.parameters()) > LARGEST:
+    if bug.retrain and checkpoint.n_parameters > LARGEST:
         return "too_large"
     return ""
 

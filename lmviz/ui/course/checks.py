@@ -209,19 +209,20 @@ def written(seen: Seen, argument: str) -> Found | None:
 @_check("top_k", "left", "of", "text", knows=_is_number)
 def top_k_below(seen: Seen, argument: str) -> Found | None:
     """A text was written from the few likeliest tokens alone: fewer than so many at each step."""
-    if not isinstance(seen.view, GenerationView) or not 0 < seen.view.top_k < float(argument):
-        return None
-    found = text_so_far(seen)
-    return found and {"top_k": seen.view.top_k, **{name: found[name] for name in ("left", "of", "text")}}
+    return _from_likeliest(seen, "top_k", float(argument))
 
 
 @_check("top_p", "left", "of", "text", knows=_is_number)
 def top_p_below(seen: Seen, argument: str) -> Found | None:
     """A text was written from the likeliest tokens that together have a share: less than that."""
-    if not isinstance(seen.view, GenerationView) or not 0 < seen.view.top_p < float(argument):
+    return _from_likeliest(seen, "top_p", float(argument))
+
+
+def _from_likeliest(seen: Seen, setting: str, below: float) -> Found | None:
+    if not isinstance(seen.view, GenerationView) or not 0 < getattr(seen.view, setting) < below:
         return None
     found = text_so_far(seen)
-    return found and {"top_p": seen.view.top_p, **{name: found[name] for name in ("left", "of", "text")}}
+    return found and {setting: getattr(seen.view, setting), **{name: found[name] for name in ("left", "of", "text")}}
 
 
 # -- tokens and embeddings -------------------------------------------------------------------------------------------

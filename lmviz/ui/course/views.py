@@ -40,4 +40,4 @@ def senseless(link: Link) -> tuple[str, ...] | None:
     if kind is None:
         return None
     _, wrong = kind.parse(link.query)
-    return (*wrong, *(name for name in link.query if name not in kind.__dataclass_fields__))
+    return (*wrong, *kind.unknown(link.query))

@@ -14,7 +14,6 @@ from lmviz.ui import server, shell, state
 from lmviz.ui.first.view import LONGEST, FirstView
 from lmviz.ui.text import Translator, plain, visible
 
-COURSE = "course"  # the page that the first door leads to, once there is one
 ENDS = (".", "!", "?")
 STEP_THROUGH = PAGES / "step_through.py"
 
@@ -133,13 +132,9 @@ def doors(view: FirstView) -> None:
     with st.container(key="first_doors"):
         st.markdown(f"{t('first.what')}\n\n{t('first.real', n=n)}")
         with st.container(horizontal=True, horizontal_alignment="center"):
-            if COURSE in dict(shell.LISTED) and (PAGES / f"{COURSE}.py").is_file():
-                st.page_link(
-                    PAGES / f"{COURSE}.py",
-                    label=t("first.course"),
-                    icon=":material/school:",
-                    query_params=_address(view),
-                )
+            st.page_link(
+                PAGES / "course.py", label=t("first.course"), icon=":material/school:", query_params=_address(view)
+            )
             st.page_link(
                 STEP_THROUGH,
                 label=t("first.explore"),
