@@ -16,6 +16,7 @@ from lmviz.bundle import PAGES
 from lmviz.errors import UserError
 from lmviz.ui import server, sources, state, widgets
 from lmviz.ui.depth import CODE, DEPTHS
+from lmviz.ui.glossary import glossary
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
@@ -141,10 +142,11 @@ def depth_choice() -> None:
 
 
 def reader_choices() -> None:
-    """What every page has in its top row: how deep one looks, and the language."""
+    """What every page has in its top row: how deep one looks, the language, and the glossary."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="reader"):
         depth_choice()
         language_choice()
+        glossary.button(state.translator())
 
 
 @contextmanager
