@@ -45,7 +45,7 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-whole_frame { min-height: 46px; }
 .st-key-debugger_frame { min-height: calc(100vh - 10rem); }
 .st-key-top [data-testid="InputInstructions"] { display: none; }
-.st-key-top .st-key-reader { margin-left: auto; order: 9; }
+.st-key-top > :has(.st-key-reader) { margin-left: auto; order: 9; }
 .st-key-reader { gap: 0.5rem; flex-wrap: nowrap; }
 .lm-loading { opacity: 0.7; margin: 0; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }

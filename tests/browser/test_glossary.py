@@ -30,3 +30,10 @@ def test_a_term_is_explained_where_it_stands_and_can_be_searched(visit: Callable
     assert page.locator(".lm[data-step]").get_attribute("data-step") == step
     page.keyboard.press("Escape")
     expect(page.get_by_role("searchbox")).to_be_hidden()
+
+
+def test_the_choices_of_a_reader_stand_at_the_end_of_the_row(visit: Callable[..., Page]) -> None:
+    page = visit("training")
+    left, right = (page.locator(one).bounding_box() for one in (".st-key-top", ".st-key-reader"))
+    assert left is not None and right is not None
+    assert abs(left["x"] + left["width"] - right["x"] - right["width"]) < 4

@@ -26,7 +26,9 @@ OTHER_WORDS = {  # what is said, and what is not said for it
 
 
 def said(language: str) -> list[str]:
-    files = [path.read_text(encoding="utf-8") for path in (LOCALE / language).rglob("*.md")]
+    lessons = (LOCALE.parent / "lessons").rglob("*.md")
+    of_language = [path for path in lessons if path.name.endswith(".fr.md") == (language == "fr")]
+    files = [path.read_text(encoding="utf-8") for path in (*(LOCALE / language).rglob("*.md"), *of_language)]
     return [*catalogue(language).values(), *files]
 
 
