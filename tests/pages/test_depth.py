@@ -6,8 +6,12 @@ import json
 import re
 from itertools import pairwise
 
+from lmviz.trace.operations.explanation import Explanation, Term
+from lmviz.ui import arithmetic
+from lmviz.ui.arithmetic_html import equation
 from lmviz.ui.depth import DEPTHS, WHERE_SHOWN, parts
 from lmviz.ui.step_through.view import StepThroughView
+from lmviz.ui.text import DEFAULT, Translator
 from tests.pages.conftest import Open, scene
 from tests.pages.test_links import PAGES
 
@@ -46,9 +50,21 @@ def test_the_step_through_shows_what_its_depth_does(open_page: Open) -> None:
 
 
 def test_the_depth_goes_with_the_reader_to_every_page(open_page: Open) -> None:
-    app = open_page(model="names", depth="numbers")
+    app, links = open_page(model="names", depth="numbers"), []
     for page in (*PAGES, "first"):
         app.switch_page(f"pages/{page}.py")
         app.run()
         assert not app.exception
         assert app.selectbox(key="depth").value == "numbers"
+        links += [link.proto.query_string for link in app.get("page_link")]
+    assert links and all("depth=numbers" in link for link in links)
+
+
+def test_a_line_below_code_has_no_powers_of_ten() -> None:
+    tiny, t = 3.7e-7, Translator(DEFAULT, plain=True)
+    assert WITH_POWER.search(equation(Translator(DEFAULT), "{a} × {b}", tiny, a=tiny, b=1.0).text)
+    assert equation(t, "{a} × {b}", tiny, a=tiny, b=1.0).text == "0.0000004 × 1 = 0.0000004"
+    why = Explanation("", (Term("0", (tiny,), tiny),), tiny)
+    written = arithmetic.line(why, t, 2, 6, 6)
+    assert json.dumps(written).count('"0.0000004"') == 2
+    assert "10" not in json.dumps(written, ensure_ascii=False)
