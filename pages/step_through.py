@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lmviz.ui import model_field, shared, shell, state
+from lmviz.ui import depth, model_field, shared, shell, state
 from lmviz.ui.step_through import attached, ending, recordings, time, tools, top, whole_model
 from lmviz.ui.step_through.debugger import debugger
 from lmviz.ui.step_through.view import StepThroughView
@@ -23,6 +23,7 @@ with st.container(key="body"):
             debugger(services)
         with above:  # drawn when the debugger is there
             whole_model.picture(services)
-        tools.ledger(recording, view)
+        if depth.shows(view.depth, "tensors"):
+            tools.ledger(recording, view)
         tools.card(services, recording, view)
         ending.asked(services, recording, view)

@@ -33,22 +33,23 @@ class Line:
         return "=" if self.is_exact else "≈"
 
 
-def line_of(lines: Sequence[_ParsedLine], result: complex, digits: int) -> Line:
+def line_of(lines: Sequence[_ParsedLine], result: complex, digits: int, plain: bool = False) -> Line:
     """As few digits for the operands as make a line true, in each of the ways in which it may be written.
 
     Args:
         lines: what works it out in each way, or None if nobody can, and the numbers that stand in it.
         result: what it comes to.
         digits: of the result.
+        plain: whether the numbers are written without powers of ten.
     """
-    target = written(result, digits)
+    target = written(result, digits, plain)
 
     def holds(line: _ParsedLine, more: int) -> bool:
         formula, numbers = line
         if formula is None:
             return False
-        found = formula([float(written(number, digits + more)) for number in numbers])
-        return target in (rounded(found, digits), written(found, digits))
+        found = formula([float(written(number, digits + more, plain)) for number in numbers])
+        return target in (rounded(found, digits, plain), written(found, digits, plain))
 
     is_short = all(len(numbers) <= FEW for _, numbers in lines)
     for more in range(_MOST if is_short else _MORE):
@@ -57,18 +58,18 @@ def line_of(lines: Sequence[_ParsedLine], result: complex, digits: int) -> Line:
     return Line(digits, target, False)
 
 
-def written(value: complex, digits: int) -> str:
+def written(value: complex, digits: int, plain: bool = False) -> str:
     """A number of a line in plain text: whole and short ones as they are, others rounded; complex: (1 - 2 i)."""
     if isinstance(value, complex):
         sign = "-" if math.copysign(1, value.imag) < 0 else "+"
-        return f"({written(value.real, digits)} {sign} {written(abs(value.imag), digits)} i)"
+        return f"({written(value.real, digits, plain)} {sign} {written(abs(value.imag), digits, plain)} i)"
     if math.isfinite(value):
         if value == int(value) and abs(value) < 10**LARGE:
             return whole(value)
         exact = repr(float(value))
         if len(exact) <= _SHORT and "e" not in exact:
             return exact
-    return rounded(value, digits)
+    return rounded(value, digits, plain)
 
 
 def parse_line(why: Explanation, chosen: Sequence[int], rest: complex) -> _ParsedLine:
@@ -123,6 +124,7 @@ def rest_of(why: Explanation, chosen: Sequence[int]) -> complex:
     return plain_number(why.values[left].sum()) if left.any() else 0.0
 
 
-def explained(why: Explanation, digits: int, choices: Sequence[Sequence[int]]) -> Line:
+def explained(why: Explanation, digits: int, choices: Sequence[Sequence[int]], plain: bool = False) -> Line:
     """The line of an explanation, true whichever of some choices of its terms is written."""
-    return line_of([parse_line(why, chosen, rest_of(why, chosen)) for chosen in choices], why.value, digits)
+    parsed = [parse_line(why, chosen, rest_of(why, chosen)) for chosen in choices]
+    return line_of(parsed, why.value, digits, plain)

@@ -31,7 +31,7 @@ def line(why: Explanation, t: Translator, digits: int, n_shown: int, n_sent: int
         n_sent: terms that are sent, which are shown when they are asked for.
     """
     choices = lines.shortest(why, n_shown), lines.shortest(why, n_sent)
-    found = lines.explained(why, digits, choices)
+    found = lines.explained(why, digits, choices, t.plain)
     pieces = _Writer(why, t, found.digits, *choices).pieces(why.written)
     return {"value": t.localised(found.result), "sign": found.sign, "pieces": pieces}
 
@@ -47,7 +47,7 @@ class _Writer:
     sent: list[int]
 
     def number(self, value: complex) -> str:
-        return self.t.localised(lines.written(value, self.digits))
+        return self.t.localised(lines.written(value, self.digits, self.t.plain))
 
     def pieces(self, given: Sequence[Piece], before: str = "") -> list[read.Piece]:
         """`before` is what stands on the left of the first."""

@@ -15,9 +15,10 @@ from lmviz.explain.arithmetic import parse
 from lmviz.explain.line import line_of, shortest, written
 from lmviz.trace.operations.explanation import Explanation, write
 from lmviz.train.update_rules import Update
-from lmviz.ui import arithmetic
+from lmviz.ui import arithmetic, state
 from lmviz.ui.arithmetic import is_held
 from lmviz.ui.arithmetic_types import Piece
+from lmviz.ui.depth import shows
 from lmviz.ui.text import Translator
 
 SHOWN = 6  # terms of a longer sum: the largest
@@ -27,7 +28,7 @@ LOOK = Path(__file__).parent / "browser" / "arithmetic.css"
 def show(why: Explanation, t: Translator, digits: int = 4) -> None:
     """The formula, and below it the same with numbers."""
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
-        if why.formula:
+        if why.formula and shows(state.depth(), "formula"):
             st.latex(why.formula, width="content")  # st.html would leave out a drawing
         _html(f'<div class="arithmetic">{_arithmetic(why, t, digits)}</div>')
 
@@ -65,10 +66,10 @@ def equation(t: Translator, template: str, result: float, digits: int = 4, **num
     pieces = write(template, **numbers)
     formula = parse("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
     given = [float(piece) for piece in pieces if not isinstance(piece, str)]  # type: ignore[arg-type]
-    line = line_of([(formula, given)], result, digits)
-    shown = {name: t.localised(written(value, line.digits)) for name, value in numbers.items()}
+    line = line_of([(formula, given)], result, digits, t.plain)
+    shown = {name: t.localised(written(value, line.digits, t.plain)) for name, value in numbers.items()}
     written_out = [
-        piece if isinstance(piece, str) else t.localised(written(float(piece), line.digits))  # type: ignore[arg-type]
+        piece if isinstance(piece, str) else t.localised(written(float(piece), line.digits, t.plain))  # type: ignore[arg-type]
         for piece in pieces
     ]
     around = ["", *written_out, ""]

@@ -54,5 +54,5 @@ def show(
         state.write()  # the event may have left the browser before it knew of the last address
 
     words = _words(t, f"{folder}.{name}.")
-    shown = {**content, "lang": t.language, "words": words}
+    shown = {**content, "lang": t.numbers, "words": words}
     _component(folder, name)(data=[shown], key=key, on_event_change=state.unbroken(changed), height="content")

@@ -126,7 +126,7 @@ def show(
     panels = [_panel(one, windows.get("" if together else one.address or one.name)) for one in given]
     data: Matrices = {
         "panels": panels,
-        "lang": t.language,
+        "lang": t.numbers,
         "digits": digits,
         "height": height,
         "words": _words(t),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import streamlit as st
 from lmviz.bundle import PAGES
 from lmviz.errors import UserError
 from lmviz.ui import server, sources, state, widgets
+from lmviz.ui.depth import CODE, DEPTHS
+from lmviz.ui.glossary import glossary
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
@@ -42,7 +45,8 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-whole_frame { min-height: 46px; }
 .st-key-debugger_frame { min-height: calc(100vh - 10rem); }
 .st-key-top [data-testid="InputInstructions"] { display: none; }
-.st-key-top .st-key-language { margin-left: auto; order: 9; }
+.st-key-top > :has(.st-key-reader) { margin-left: auto; order: 9; }
+.st-key-reader { gap: 0.5rem; flex-wrap: nowrap; }
 .lm-loading { opacity: 0.7; margin: 0; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] :is(p, li) { color: color-mix(in srgb, currentColor 76%, transparent); }
@@ -121,6 +125,30 @@ def language_choice() -> None:
     )
 
 
+def depth_choice() -> None:
+    """Story, Numbers, Formula, Code: how deep this reader looks, on every page."""
+    t = state.translator()
+    st.session_state["depth"] = state.depth()
+    widgets.selectbox(
+        t("app.depth"),
+        DEPTHS,
+        format_func=lambda depth: t(f"app.depth.{depth}"),
+        key="depth",
+        label_visibility="collapsed",
+        help=t("app.depth.help"),
+        width=118,
+        on_change=lambda: state.choose_depth(st.session_state["depth"]),
+    )
+
+
+def reader_choices() -> None:
+    """What every page has in its top row: how deep one looks, the language, and the glossary."""
+    with st.container(horizontal=True, vertical_alignment="center", width="content", key="reader"):
+        depth_choice()
+        language_choice()
+        glossary.button(state.translator())
+
+
 @contextmanager
 def sentences(t: Translator) -> Iterator[None]:
     """What can't be shown is said, in the place where it would have been."""
@@ -132,12 +160,12 @@ def sentences(t: Translator) -> Iterator[None]:
 
 @contextmanager
 def top(place: Place) -> Iterator[Any]:
-    """The row on top of a page: a title and the language; what is drawn inside stands between them. Says what was
-    wrong with a link."""
+    """The row on top of a page: a title, the depth and the language; what is drawn inside stands between them. Says
+    what was wrong with a link."""
     row = st.container(horizontal=True, vertical_alignment="center", key="top")
     with row:
         yield row
-        language_choice()
+        reader_choices()
     link_notes(place.t)
 
 
@@ -168,5 +196,7 @@ def note(sentence: str) -> None:
 
 
 def link(label: str, place: Place, page: str = "step_through", icon: str | None = None) -> None:
-    """A link that opens a page of `LISTED` at a place."""
+    """A link that opens a page of `LISTED` at a place, as deep as the reader looks if it says nothing of that."""
+    if place.depth == CODE:
+        place = replace(place, depth=state.depth())
     st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=state.address(place))

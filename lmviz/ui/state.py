@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from time import monotonic
 from typing import Any, Self, TypeVar
@@ -25,12 +25,14 @@ from typing import Any, Self, TypeVar
 import streamlit as st
 
 from lmviz.lessons.progress import Progress
+from lmviz.ui.depth import CODE, DEPTHS, Depth, shows
 from lmviz.ui.text import DEFAULT, LANGUAGES, Language, Translator, spoken
 
 T = TypeVar("T")
 
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
 _UNKNOWN = "lmviz.unknown"
+_DEPTH = "lmviz.depth"
 _REPLACED, _MOVED, _COURSE = "lmviz.replaced", "lmviz.moved", "lmviz.course"
 ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
 JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
@@ -107,12 +109,14 @@ class Place:
     """One visitor's place on a page, in plain types."""
 
     lang: Language = part(DEFAULT, choice(*LANGUAGES))
-    course: Progress = field(default=Progress(), kw_only=True, metadata={"read": Progress.parse, "write": str})
+    _: KW_ONLY
+    course: Progress = field(default=Progress(), metadata={"read": Progress.parse, "write": str})
+    depth: Depth = part(CODE, choice(*DEPTHS))
 
     @cached_property
     def t(self) -> Translator:
         """Words and numbers in the reader's language: `view.t("page.key")`."""
-        return Translator(self.lang)
+        return Translator(self.lang, plain=not shows(self.depth, "powers"))
 
     def query(self) -> dict[str, str]:
         """The place as the address bar shows it; of the course only while one is on the way."""
@@ -177,7 +181,27 @@ def of_browser() -> Language:
 
 def translator() -> Translator:
     """Words and numbers in the reader's language, on any page."""
-    return Translator(language())
+    return Translator(language(), plain=not shows(depth(), "powers"))
+
+
+def depth() -> Depth:
+    """How deep the reader looks, on any page. A link that says nothing of it opens all that there is."""
+    bar = st.query_params.to_dict()
+    if bar and _is_followed(bar):
+        return next((one for one in DEPTHS if one == bar.get("depth")), CODE)
+    return chosen_depth() or CODE
+
+
+def chosen_depth() -> Depth | None:
+    """The depth that this reader has chosen, or that a link has said; None as long as nobody has."""
+    found: Depth | None = st.session_state.get(_DEPTH)
+    return found
+
+
+def choose_depth(chosen: Depth) -> None:
+    """What the switch does."""
+    st.session_state[_DEPTH] = chosen
+    go(depth=chosen)
 
 
 def course() -> Progress:
@@ -203,7 +227,7 @@ def _followed_course(query: Mapping[str, str]) -> Progress:
 
 def view(kind: type[P]) -> P:
     """The present place on a page. An address bar that something else has changed (a link, the back button) wins."""
-    bar, lang = st.query_params.to_dict(), language()
+    bar, lang, deep = st.query_params.to_dict(), language(), depth()
     places = st.session_state.setdefault(_PLACES, {})
     known = places.get(kind)
     elsewhere = st.session_state.get(_KIND) is not kind
@@ -214,7 +238,7 @@ def view(kind: type[P]) -> P:
             places[kind], st.session_state[_NOTES] = kind.parse(bar)
             st.session_state[_UNKNOWN] = kind.unknown(bar)
             st.session_state[_COURSE] = _followed_course(bar)
-        places[kind] = replace(places[kind], lang=lang)
+        places[kind] = replace(places[kind], lang=lang, depth=deep)
         is_link = followed and known is not None and not elsewhere
         write(tell=is_link and not getattr(_context(), "is_history_navigation", False))
     elif bar != st.session_state[_WRITTEN]:
@@ -346,6 +370,8 @@ def write(tell: bool = False) -> None:
     if (bar := st.query_params.to_dict()) != query:
         st.session_state[_REPLACED] = bar, monotonic()
     st.session_state[_WRITTEN], st.session_state[_LANG] = query, place.lang
+    if place.depth != CODE or chosen_depth():
+        st.session_state[_DEPTH] = place.depth
     if bar != query or tell:  # at the end: it may be broken off
         st.query_params.from_dict(query)
 

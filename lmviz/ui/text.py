@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import NewType
@@ -18,7 +19,7 @@ from babel import Locale
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, get_decimal_symbol, get_group_symbol
 
-from lmviz.digits import rounded
+from lmviz.digits import PLAIN_LARGE, PLAIN_SMALL, rounded
 from lmviz.errors import Sentence, UserError
 
 CODE = re.compile(r"(```.*?```|~~~.*?~~~|`[^`\n]*`)", re.DOTALL)
@@ -33,6 +34,7 @@ Language = NewType("Language", str)  # a folder of locale/: no key, and no other
 DEFAULT = Language("en")
 _FOLDERS = sorted(path.name for path in LOCALE.iterdir() if path.is_dir())
 LANGUAGES = (DEFAULT, *(Language(name) for name in _FOLDERS if name != DEFAULT))
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NARROW = "\u202f"  # the space between a number and its sign
 SHORT = 8  # characters of a number that an error repeats as it came
 
@@ -63,6 +65,12 @@ class Translator:
     """Words and numbers in one language: `t("page.key", n=3)`, `t.number(0.5)`."""
 
     language: Language
+    plain: bool = False  # whether its numbers are written without powers of ten: 0.0004, and not 3.7e−4
+
+    @property
+    def numbers(self) -> str:
+        """How the browser writes numbers: the language, with a mark of ours if they are plain."""
+        return f"{self.language}-x-plain" if self.plain else self.language
 
     def __call__(self, key: str, /, **details: object) -> str:
         """The text of a key, with its details filled in; English where the language has none.
@@ -97,7 +105,7 @@ class Translator:
 
     def number(self, value: float, digits: int = 2) -> str:
         """A number of any size, with a true minus sign: −0.08, −0,08. Never "0.00" for what is not zero."""
-        shown = rounded(value, digits)
+        shown = rounded(value, digits, self.plain)
         return self.integer(int(shown)) if shown.lstrip("-").isdigit() else self.localised(shown)
 
     def exact(self, value: float) -> str:
@@ -107,12 +115,14 @@ class Translator:
         ('0,003', '1e−5', '100')
         """
         mantissa, _, power = f"{value:g}".partition("e")
+        if power and self.plain and PLAIN_SMALL <= int(power) < PLAIN_LARGE:
+            mantissa, power = f"{Decimal(f'{value:g}'):f}", ""
         return self.localised(f"{mantissa}e{int(power)}" if power else mantissa)
 
     def integer(self, value: int) -> str:
         """A count with its thousands set apart: 2,832, 2 832; with a power of ten where it is very long."""
         if abs(value) >= 10**15:
-            return self.localised(rounded(value, 2))
+            return self.localised(rounded(value, 2, self.plain))
         return str(format_decimal(value, locale=self.language)).replace("-", "−")
 
     def percent(self, share: float) -> str:
@@ -126,6 +136,9 @@ class Translator:
         """A number in plain text, as `rounded` gives it, as the language writes it."""
         not_finite = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}
         decimal, _ = self.separators
+        mantissa, _, power = shown.partition("e")
+        if power and self.plain:
+            shown = f"{mantissa} × 10{power.translate(_RAISED)}"
         return not_finite.get(shown, shown.replace(".", decimal).replace("-", "−"))
 
     @property

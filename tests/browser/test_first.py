@@ -75,7 +75,7 @@ def test_a_french_browser_is_greeted_in_french_and_what_it_chooses_wins(visit: V
     page = visit("", locale="fr-CA", width=390, height=844, dark=True)
     expect(page.locator(".lm-first")).to_have_text("Le chat dort sur le")
     assert here(page) == "/" and fits(page)
-    page.get_by_role("radio", name="EN").or_(page.get_by_role("button", name="EN")).first.click()
+    page.get_by_role("radio", name="EN", exact=True).click()
     expect(page.locator(".lm-first")).to_have_text("The cat sits on the")
     until(page, lambda: "lang=en" in here(page))
     page.reload()

@@ -91,6 +91,7 @@ export interface TensorPage {
     lang: string;
     digits: number;
     present?: boolean;
+    parts?: string[]; // what is shown at the reader's depth; nothing is said: all
     tokens: { text: string }[];
     inspector?: { address: string; cell: number[] } | null;
   };

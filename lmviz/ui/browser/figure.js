@@ -48,7 +48,7 @@ const tensorFigure = (panel, size, look, state) => {
     h(
       "figcaption",
       {
-        title: `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`,
+        title: state.data.parts?.includes("shapes") === false ? panel.name : addressed(panel),
         style: `max-width:${Math.max(width, CAPTION_WIDTH * display.zoom)}px`,
       },
       h(
@@ -68,6 +68,9 @@ const tensorFigure = (panel, size, look, state) => {
     panel.overview || panel.part_only ? overviewOf(panel, look, state) : null,
   );
 };
+
+/** @type {(panel: Panel) => string} */
+const addressed = (panel) => `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`;
 
 // "batch 1 × pos 4 ↓ × d_model 16 →": the arrows say which axis runs down and which runs right.
 /** @type {(panel: TensorPanel, whole: boolean, narrow?: boolean) => string} */

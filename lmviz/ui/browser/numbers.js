@@ -4,16 +4,35 @@
 
 /** @import { AnyNumber, Complex, Real } from "./panel.d.ts" */
 
+const LARGE = 6; // the power of ten from where on a number is written with one, or, if it is plain, without decimals
+const PLAIN = "-x-plain"; // after a language: its numbers are written without powers of ten
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+/** @type {(digits: number, power: number, plain: boolean) => number} */
+const decimals = (digits, power, plain) => {
+  if (digits === 0 || (plain && power >= LARGE)) return 0;
+  return Math.max(digits, plain ? -power : digits - 1 - power);
+};
+
 // A number in plain text, by the rule of lmviz/digits.py: so many decimals, and so many significant digits at least.
-/** @type {(value: number, digits: number) => string} */
-export const rounded = (value, digits) => {
+/** @type {(value: number, digits: number, plain?: boolean) => string} */
+export const rounded = (value, digits, plain = false) => {
   const size = Math.abs(value);
+  const [small, large] = plain ? [-9, 15] : [-4, LARGE];
   const power = size ? Number(size.toExponential().split("e")[1]) : 0;
   const short = () => value.toExponential(Math.max(digits, 1) - 1).replace("e+", "e");
-  if (size && (power >= 6 || power < -4)) return short();
-  const plain = value.toFixed(size && digits ? Math.max(digits, digits - 1 - power) : digits);
-  if (Math.abs(Number(plain)) >= 1e6) return short();
-  return Number(plain) === 0 ? plain.replace("-", "") : plain;
+  if (size && (power >= large || power < small)) return short();
+  const shown = value.toFixed(size ? decimals(digits, power, plain) : digits);
+  if (Math.abs(Number(shown)) >= 10 ** large) return short();
+  return Number(shown) === 0 ? shown.replace("-", "") : shown;
+};
+
+// 1.2e-12 as it is written where nobody is to know what the e means: 1.2 × 10⁻¹².
+/** @type {(shown: string) => string} */
+const withoutE = (shown) => {
+  const [mantissa, power] = shown.split("e");
+  if (power === undefined) return shown;
+  return `${mantissa} × 10${power.replace("-", "⁻").replace(/\d/g, (digit) => RAISED[Number(digit)])}`;
 };
 
 // A complex number, which comes as its two parts: (1.50 − 2.00 i).
@@ -30,8 +49,9 @@ export const written = (given, digits, lang) => {
   const value = Number(given); // JSON has no NaN and no infinity: they come as words
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const plain = rounded(value, digits);
-  return plain.replace(".", signs(lang).decimal).replace(/-/g, "−");
+  const plain = lang.endsWith(PLAIN);
+  const shown = rounded(value, digits, plain);
+  return (plain ? withoutE(shown) : shown).replace(".", signs(lang).decimal).replace(/-/g, "−");
 };
 
 // A share as a percentage: 24.4%, 24,4 %; never "0.0%" for what is not zero.

@@ -24,7 +24,9 @@ const tell = (panel, place, state) => {
   const value = panel.at(...place);
   const masked = value === -Infinity;
   const shown = masked ? state.words["picture.masked"] : written(value, panel.integers ? 0 : 4, state.data.lang);
-  const text = `${panel.name}[${cellText(panel.cell(...place), panel.axes, state)}] = ${shown}`;
+  const says = state.data.parts?.includes("ids") ?? true;
+  const index = says ? `[${cellText(panel.cell(...place), panel.axes, state)}]` : "";
+  const text = `${panel.name}${index} = ${shown}`;
   state.tip.textContent = text;
   return text;
 };

@@ -19,6 +19,7 @@ from lmviz.ui import state, widgets
 from lmviz.ui.debugging import charts
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.debugging.words import code
+from lmviz.ui.depth import shows
 from lmviz.ui.text import Translator
 
 D_VOCAB, N_HEADS = 1000, 4
@@ -80,6 +81,8 @@ def _estimated(view: DebuggingView, found: Estimate) -> None:
     names = [t(f"memory.{part.name}") for part in found.parts]
     sizes = [part.n_bytes * part.times / MEGABYTE for part in found.parts]
     shared.show(charts.parts(names, sizes, view.budget, t("memory.mb"), height=210), t, "memory.parts")
+    if not shows(view.depth, "formula"):
+        return
     with st.expander(t("memory.formula"), icon=":material/function:"):
         for part, name in zip(found.parts, names, strict=True):
             times = f" {t('memory.times', n=part.times)}" if part.times > 1 else ""

@@ -79,7 +79,9 @@ def _ended(view: FirstView, found: NextWords) -> None:
             STEP_THROUGH,
             label=t("first.see"),
             icon=":material/visibility:",
-            query_params=_address(view, prompt=found.text, step="probabilities", focus=str(_last_word(found))),
+            query_params=_address(
+                view, prompt=found.text, step="probabilities", focus=str(_last_word(found)), depth=_depth()
+            ),
         )
         _again(t)
 
@@ -87,7 +89,12 @@ def _ended(view: FirstView, found: NextWords) -> None:
 def _address(view: FirstView, **query: str) -> Mapping[str, str]:
     """Another page, in the same language; a text is read by the model of this one. Its own view would import torch."""
     model = {"model": SAMPLE} if "prompt" in query else {}
-    return {**state.address(state.Place(lang=view.lang)), **model, **query}
+    return {**state.address(state.Place(lang=view.lang, depth=view.depth)), **model, **query}
+
+
+def _depth() -> str:
+    """How deep the door into the model leads: to its numbers, if the reader has not chosen otherwise."""
+    return state.chosen_depth() or "numbers"
 
 
 def _last_word(found: NextWords) -> int:

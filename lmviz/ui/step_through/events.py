@@ -25,7 +25,7 @@ LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38} 
 def place(run: Recording, view: StepThroughView) -> Location:
     """The place that a view names; the beginning if this run has no such place."""
     if view.step in run.trace and view.step:
-        grain: Grain = view.by  # type: ignore[assignment]
+        grain: Grain = view.grain  # type: ignore[assignment]
         return run.navigator.at(run.trace[view.step].index, grain, max(view.line, 0))
     return Location("stage", next((stage.index for stage in run.navigator.stages if stage.kind == view.step), 0))
 

@@ -18,6 +18,7 @@ from lmviz.stages.stage import Stage
 from lmviz.trace.source.sites import SourceSpan
 from lmviz.trace.step import Step
 from lmviz.ui.arithmetic_types import Piece, Seen, SumTerm
+from lmviz.ui.depth import parts, shows
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through import tables, tensors
@@ -68,10 +69,11 @@ def scene(
     picture = _picture(run, view, location, stage, pos, windows, other)
     level = _level(run)
     return {
-        "lang": view.lang,
+        "lang": view.t.numbers,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
         "digits": view.digits,
         "present": view.present,
+        "parts": parts(view.depth),
         "map": stage_map(run, view, stage),
         "tokens": token_row(run, pos),
         "edits": edit_chips(view),
@@ -80,7 +82,7 @@ def scene(
         "say": say(run, view, location, stage, step, pos),
         "inspector": _renamed(pinned, picture, run),
         "watch": watched(run, view),
-        "strip": strip(run, view, stage) if level is None or level.invariants else [],
+        "strip": strip(run, view, stage) if shows(view.depth, "checks") and (level is None or level.invariants) else [],
         "bar": bar(run, view, location, stopped),
     }
 
@@ -130,6 +132,8 @@ def _lit(run: Recording, view: StepThroughView, location: Location, step: Step |
 def _source(
     run: Recording, view: StepThroughView, lit: Step | None, own: Step | None, location: Location
 ) -> Source | None:
+    if not shows(view.depth, "source"):
+        return None
     if lit is None and run.own is not None:
         return empty_pane(view.t("attach.source"))
     if lit is None:
@@ -249,11 +253,12 @@ def _say_stage(run: Recording, view: StepThroughView, stage: Stage, title: str, 
     details = facts.all()
     record, is_their_own = record_of(run.config), _is_their_own(run, stage)
     first = of_own(t, of_architecture(t, facts.key, record), run)
+    hides = is_their_own or not shows(view.depth, "formula")
     return {
         "title": title,
         "text": " ".join(t(key, **details) for key in (first, *facts.also)),
         "more": "" if is_their_own else _more(t, stage, record, facts.variant),
-        "formula": "" if is_their_own else svg(formula_of(stage.kind, record, facts.variant)),
+        "formula": "" if hides else svg(formula_of(stage.kind, record, facts.variant)),
         "hint": t("say.hint") if stage.index == 0 else "",
         "settings": "",
         "under": "",

@@ -264,6 +264,7 @@ class Place(TypedDict):
     run: str  # tells one run in one language from another
     digits: int
     present: bool
+    parts: list[str]  # what is shown at the depth that the reader has chosen
     map: list[StageStop]
     tokens: list[Token]
     edits: list[EditChip]

@@ -15,6 +15,7 @@ from lmviz.stages.panels import Panel, panels_at
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Value
 from lmviz.ui import compared
+from lmviz.ui.depth import shows
 from lmviz.ui.panel_types import ColourScale, TensorPanel
 from lmviz.ui.pictures import (
     TEXT_AXES,
@@ -139,7 +140,7 @@ class _Frame:
         made_from: tuple[Origin, ...] = (),
     ) -> TensorPanel:
         value, view = self.panel.value, self.view
-        window = window_of(value, grid, self.place, _Labels(self.run), scale)
+        window = window_of(value, grid, self.place, _Labels(self.run, shows(view.depth, "ids")), scale)
         return panel(
             window,
             name=self.panel.name,
@@ -216,14 +217,14 @@ def part_of(panel: Panel) -> str:
 
 
 class _Labels:
-    """The text at an index of an axis: a token where the axis runs over tokens, else a number."""
+    """The text at an index of an axis: a token where the axis runs over tokens, else a number, if numbers are said."""
 
-    def __init__(self, run: Recording) -> None:
-        self._run = run
+    def __init__(self, run: Recording, counts: bool) -> None:
+        self._run, self._counts = run, counts
 
     def __call__(self, axis: str, index: int) -> str:
         if axis in TEXT_AXES and index < len(self._run.tokens):
             return visible(self._run.token(index))
         if axis in ("d_vocab", "id") and index < self._run.config.d_vocab:
             return visible(self._run.piece(index))
-        return str(index)
+        return str(index) if self._counts else ""

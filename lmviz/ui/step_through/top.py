@@ -12,6 +12,7 @@ from lmviz.registry.run import RunModel, RunStep
 from lmviz.services.services import Services
 from lmviz.ui import choices, own_text, shell, state, widgets
 from lmviz.ui.choices import listed
+from lmviz.ui.depth import shows
 from lmviz.ui.parts import WEIGHTS
 from lmviz.ui.step_through import tools
 from lmviz.ui.step_through.view import StepThroughView
@@ -54,11 +55,12 @@ def row(services: Services, view: StepThroughView) -> None:
         disabled=view.model.trains or not view.model.reads,
         on_change=lambda: read(own_text.known(services, view.model)(st.session_state["prompt"])),
     )
-    shell.language_choice()
+    shell.reader_choices()
     with st.popover(t("tools.compare"), icon=":material/compare_arrows:"):
         tools.compare(services, view)
-    with st.popover(t("tools.stops"), icon=":material/adjust:"):
-        tools.breakpoints(view)
+    if shows(view.depth, "stops"):
+        with st.popover(t("tools.stops"), icon=":material/adjust:"):
+            tools.breakpoints(view)
     with st.popover(t("tools.settings"), icon=":material/tune:"):
         tools.settings(view)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lmviz.registry.edits import Edit
 from lmviz.registry.reference import Reference
+from lmviz.ui.depth import shows
 from lmviz.ui.parts import edits_part, model_part
 from lmviz.ui.state import Place, choice, distinct, flag, part, real, whole, words
 from lmviz.ui.state import cell as cell_of
@@ -46,6 +47,11 @@ class StepThroughView(Place):
     b_plain: bool = part(False, flag)  # without the edits
     present: bool = part(False, flag)
     map: str = part("", map_of)  # the whole model in one picture, if it is open: whose attention it shows
+
+    @property
+    def grain(self) -> str:
+        """What one steps by: stages alone, where nothing smaller is shown."""
+        return self.by if shows(self.depth, "lines") else "stage"
 
     @property
     def compares(self) -> bool:

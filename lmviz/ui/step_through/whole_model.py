@@ -90,7 +90,7 @@ def whole(run: Recording, view: StepThroughView, times: WholeTimes | None = None
     """A recording as the browser draws it. It is the same at every step."""
     model = run.whole(_asked(view.map))
     return {
-        "lang": view.lang,
+        "lang": view.t.numbers,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
         "map": view.map,
         "heads": list(model.heads),

@@ -150,9 +150,7 @@ const cellInputs = (found, state) => {
     "form",
     { class: "what", onsubmit: submitted(() => {}) },
     h("b", {}, found && found.gradient ? `∂loss/∂${target.name}` : target.name),
-    "[",
-    inputs,
-    "]",
+    h("span", { class: "index" }, "[", inputs, "]"),
     found ? h("button", { ...close, onclick: () => state.send({ type: "unpin" }) }, "×") : null,
   );
 };

@@ -216,9 +216,10 @@ const show = (state, data) => {
   state.data = data;
   state.words = data.words;
   root.classList.toggle("present", data.present);
+  root.dataset.parts = data.parts.join(" ");
   if (root.lang !== data.lang) root.lang = data.lang;
   for (const [name, draw, from] of SECTIONS) {
-    const now = JSON.stringify([from(data), data.lang, root.className]);
+    const now = JSON.stringify([from(data), data.lang, data.parts, root.className]);
     if (state.drawn[name] === now) continue;
     state.drawn[name] = now;
     redraw(name, draw, state);

@@ -229,6 +229,7 @@ export interface Place {
   run: string;
   digits: number;
   present: boolean;
+  parts: string[];
   map: StageStop[];
   tokens: Token[];
   edits: EditChip[];
