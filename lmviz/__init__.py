@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lmviz.attach.check import Findings, check, check_training
+    from lmviz.attach.kept import open_trace
     from lmviz.attach.show import show
     from lmviz.attach.watch import Run, breakpoint_if, watch
     from lmviz.errors import UserError
     from lmviz.explain import explain
     from lmviz.model.checkpoint import Checkpoint, load
+    from lmviz.trace.exported import export
     from lmviz.trace.operations.explanation import Explanation, Term
     from lmviz.trace.recorder import record
     from lmviz.trace.step import Step, Trace, Value
@@ -32,6 +34,8 @@ _HOMES = {
     **dict.fromkeys(("Findings", "check", "check_training"), "lmviz.attach.check"),
     "show": "lmviz.attach.show",
     **dict.fromkeys(("Run", "breakpoint_if", "watch"), "lmviz.attach.watch"),
+    "open_trace": "lmviz.attach.kept",
+    "export": "lmviz.trace.exported",
     "explain": "lmviz.explain",
     "UserError": "lmviz.errors",
 }
@@ -52,7 +56,9 @@ __all__ = [
     "check",
     "check_training",
     "explain",
+    "export",
     "load",
+    "open_trace",
     "record",
     "show",
     "watch",

@@ -34,6 +34,7 @@ _TARGET = """what to open; nothing: the app as it is. One of
   a sample model      lmviz names
   a model's folder    lmviz my-model/
   a name of the Hub   lmviz org/name
+  a recording         lmviz mine.lmviz
   a Python file       lmviz model.py
                       which names `model` and `inputs`, or has a function lmviz_example() that returns them
   a function          lmviz package.module:function

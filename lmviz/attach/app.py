@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from lmviz.attach.target import CodeTarget, ModelTarget, read_target
+from lmviz.attach.target import CodeTarget, ModelTarget, RecordingTarget, read_target
 from lmviz.bundle import ENTRY, SETTINGS
 from lmviz.train.limits import limits_set
 
@@ -40,6 +40,8 @@ def open_app(target: str | None, port: int, browser: bool) -> int:
         return 1
     if isinstance(found, ModelTarget) and found.folder is not None:
         _allow(str(found.folder))
+    if isinstance(found, RecordingTarget):  # a file that is none is told here, before there is a server
+        found = _recorded(found)
     if found is not None:
         threading.Thread(target=_open, args=(found, port, browser), daemon=True).start()
     try:
@@ -100,6 +102,13 @@ def _open(target: CodeTarget | ModelTarget, port: int, browser: bool) -> None:
     print(f"{'Opening' if browser else 'Open'} {link}", flush=True)
     if browser:
         webbrowser.open(link)
+
+
+def _recorded(target: RecordingTarget) -> ModelTarget:
+    """Open a recording on this server; what links call it."""
+    from lmviz.registry.recorded import open_recording  # torch comes with it
+
+    return ModelTarget(str(open_recording(target.path)))
 
 
 def _attach(target: CodeTarget) -> dict[str, str]:

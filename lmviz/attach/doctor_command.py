@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lmviz.attach.sentences import SIGNS, advice_of, as_json, line_of
-from lmviz.attach.target import CodeTarget, ModelTarget, read_target
+from lmviz.attach.target import CodeTarget, ModelTarget, RecordingTarget, read_target
 from lmviz.debug.doctor.finding import Finding
 from lmviz.errors import UserError
 from lmviz.ui.text import LANGUAGES, Language
@@ -41,6 +41,11 @@ def findings_of(target: str, text: str = "") -> list[Finding]:
         UserError: there is no such thing, or it cannot be examined.
     """
     found = read_target(target)
+    if isinstance(found, RecordingTarget):
+        raise UserError(
+            "The doctor examines a model, and {file} is a recording of one: give it the model's folder.",
+            file=found.path.name,
+        )
     return _of_code(found, text) if isinstance(found, CodeTarget) else _of_model(found, text)
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.attach.example import Example
-from lmviz.attach.token_words import MOST_WORDS, word_of, written
+from lmviz.attach.token_words import word_of, written
 from lmviz.debug.reading import last_logits, whole_logits
 from lmviz.generate.readout import NextTokenLoss, Readout
 from lmviz.registry.edits import functions_of
-from lmviz.registry.program import Asked, OwnRun
+from lmviz.registry.program import MOST_WORDS, Asked, OwnRun
 from lmviz.stages.stage import LOSS, READOUT
 from lmviz.trace.assembly.inputs import named_tensors
 from lmviz.trace.capture.edits import Edit

@@ -40,7 +40,14 @@ class ModelTarget:
     folder: Path | None = None
 
 
-Target = CodeTarget | ModelTarget
+@dataclass(frozen=True, slots=True)
+class RecordingTarget:
+    """A recording in a file."""
+
+    path: Path
+
+
+Target = CodeTarget | ModelTarget | RecordingTarget
 
 
 def read_target(written: str, here: Path | None = None) -> Target:
@@ -60,7 +67,8 @@ def read_target(written: str, here: Path | None = None) -> Target:
         return found
     raise UserError(
         "lmviz opens a sample model by its name ({samples}), the folder of a model, a name of the Hugging Face Hub as "
-        "org/name, a Python file, or a function as package.module:function; {found} is none of these.",
+        "org/name, a recording (.lmviz), a Python file, or a function as package.module:function; {found} is none of "
+        "these.",
         samples=", ".join(sorted(one.parent.name for one in SAMPLES.glob("*/config.json"))),
         found=written[:200] or '""',
     )
@@ -76,6 +84,8 @@ def _known(written: str, here: Path) -> Target | None:
         return _folder(written, path)
     if path.is_file() and path.suffix == ".py":
         return CodeTarget(path.parent, path)
+    if path.is_file() and path.suffix == ".lmviz":
+        return RecordingTarget(path)
     if HUB_NAME.fullmatch(written) and not path.exists():
         return ModelTarget(written)
     return CodeTarget(here, factory=written) if _FACTORY.fullmatch(written) else None

@@ -7,8 +7,6 @@ from typing import Any
 
 from lmviz.errors import UserError
 
-MOST_WORDS = 65_536  # of a vocabulary that are written out
-
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
     """The ids of a text.

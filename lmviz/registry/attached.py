@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
-from lmviz.registry.program import Program
+from lmviz.registry.program import Asked, OwnRun, Program
 from lmviz.registry.reference import Reference, Registry, Title
 
 OWN_IS_ELSEWHERE = (
@@ -44,6 +44,9 @@ class Attached(Reference):
     def version(self, registry: Registry) -> Hashable:
         program = self.program()
         return program, self.run or program.latest
+
+    def own_run(self, asked: Asked) -> OwnRun:
+        return self.program().record(self.run, asked)
 
     def program(self) -> Program:
         """What gives its recordings.

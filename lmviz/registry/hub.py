@@ -19,7 +19,15 @@ class NotDownloaded(UserError):
     """The model is on the Hub, perhaps, but not on this machine."""
 
 
-OTHER_KINDS = ("runs", "bug", "cured", "puzzle", "moment", "attached")  # of models, which links write with a slash
+OTHER_KINDS = (
+    "runs",
+    "bug",
+    "cured",
+    "puzzle",
+    "moment",
+    "attached",
+    "recording",
+)  # of models, which links write with a slash
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from lmviz.registry.folder import Folder
 from lmviz.registry.hub import HubModel
 from lmviz.registry.lesson_step import CheckStep, PairedStep, PitfallStep
 from lmviz.registry.puzzle import PuzzleModel
+from lmviz.registry.recorded import Recorded
 from lmviz.registry.reference import Reference
 from lmviz.registry.run import RunModel, RunStep
 
@@ -22,6 +23,7 @@ KINDS: tuple[type[Reference], ...] = (
     CheckStep,
     HubModel,
     Attached,
+    Recorded,
     Folder,  # the last: it takes what none of the others is
 )
 

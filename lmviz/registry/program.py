@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
 from lmviz.model.tokenizer import Tokens
 from lmviz.registry.edits import Edit
+from lmviz.registry.notes import Notes
 from lmviz.trace.step import Trace
 
+MOST_WORDS = 65_536  # of a vocabulary that are written out
 Given = tuple[str, tuple[int, ...], str]  # an input of a model: its name, its shape, its type
 
 
@@ -25,6 +28,18 @@ class OwnRun:
     given: tuple[Given, ...] = ()
     buffers: frozenset[str] = field(default_factory=frozenset)  # paths of tensors that are no parameters
     n_parameters: int = 0
+    temperature: float | None = None  # of the probabilities in it, where that cannot be chosen any more
+    row: int = 0  # which text of the batch the ids are
+    n_changed: int = 0  # numbers and heads that somebody had put something else in the place of
+
+    def __post_init__(self) -> None:
+        if len(self.ids) != len(self.pieces):
+            raise ValueError(f"{len(self.ids)} ids are written as {len(self.pieces)} pieces")
+        if not self.ids:
+            raise ValueError("nothing was read")
+        shapes = [value.shape for value in self.trace.inputs[:1]]
+        if self.row and not all(shape and 0 <= self.row < shape[0] for shape in shapes):
+            raise ValueError(f"there is no text {self.row}")
 
     @classmethod
     def of(cls, trace: Trace, facts: Mapping[str, Any]) -> Self:
@@ -38,11 +53,21 @@ class OwnRun:
             tuple((str(name), tuple(map(int, shape)), str(dtype)) for name, shape, dtype in facts["given"]),
             frozenset(map(str, facts["buffers"])),
             int(facts["n_parameters"]),
+            _temperature(facts.get("temperature")),
+            int(facts.get("row", 0)),
+            int(facts.get("n_changed", 0)),
         )
 
     @property
+    def notes(self) -> Notes:
+        """What must be known of it before it is looked at."""
+        if not self.n_changed:
+            return ()
+        return (("When this was recorded, {n} of its numbers or heads were changed by hand.", {"n": self.n_changed}),)
+
+    @property
     def tokens(self) -> Tokens:
-        """The first text as every page takes it."""
+        """The text as every page takes it."""
         spans, end = [], 0
         for piece in self.pieces:
             start = max(self.text.find(piece, end), end) if self.text else end
@@ -53,6 +78,14 @@ class OwnRun:
     def piece(self, id: int) -> str:
         """How an id is written."""
         return self.words[id] if 0 <= id < len(self.words) else str(id)
+
+
+def _temperature(found: Any) -> float | None:
+    if found is None:
+        return None
+    if not 0 < float(found) < math.inf:
+        raise ValueError(f"{found} is no temperature")
+    return float(found)
 
 
 @dataclass(frozen=True, slots=True)

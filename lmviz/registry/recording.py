@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +22,11 @@ from lmviz.model.architecture import Config
 from lmviz.model.architectures import record_of
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
-from lmviz.registry.attached import OWN_IS_ELSEWHERE, Attached
+from lmviz.registry.attached import OWN_IS_ELSEWHERE
 from lmviz.registry.edits import Edit, functions_of
 from lmviz.registry.notes import Notes, check_length, notes_of_prompt, notes_of_target
 from lmviz.registry.own_sizes import sizes_of
-from lmviz.registry.program import Asked, OwnRun
+from lmviz.registry.program import MOST_WORDS, Asked, OwnRun
 from lmviz.registry.reference import Reference, Registry, TrainingStep
 from lmviz.registry.tokens import last_tokens, tokens_of_row
 from lmviz.stages.navigation import Navigator
@@ -33,6 +35,7 @@ from lmviz.stages.stage import LOSS, READOUT, Stage
 from lmviz.stages.whole_model import WholeModel, whole_model
 from lmviz.trace.operations.explanation import Explanation
 from lmviz.trace.recorder import record
+from lmviz.trace.saved import KEPT, Saved, save
 from lmviz.trace.step import Cell, Trace, Value, fits
 from lmviz.train.data import IGNORED
 
@@ -155,6 +158,26 @@ class Recording:
     def _origins(self) -> dict[tuple[tuple[int, int], tuple[str, ...]], dict[str, tuple[Origin, ...]]]:
         return {}
 
+    def facts(self) -> dict[str, Any]:
+        """What a file says of it besides the trace, as `OwnRun.of` reads it."""
+        own, words = self.own, range(min(self.config.d_vocab, MOST_WORDS))
+        return {
+            "text": self.tokens.text,
+            "ids": list(self.tokens.ids),
+            "pieces": list(self.tokens.pieces),
+            "words": list(own.words) if own is not None else [self.piece(id) for id in words],
+            "given": [(one.name, tuple(one.shape), one.dtype) for one in self.trace.inputs],
+            "buffers": sorted(self.buffers),
+            "n_parameters": self.n_parameters,
+            "temperature": self.request.temperature,
+            "row": self.row,
+            "n_changed": len(self.request.edits),
+        }
+
+    def save(self, path: Path, limit: int = KEPT) -> Saved:
+        """Keep it in a file, as `Trace.save` does, with what is known of the text and of the model."""
+        return save(self.trace, path, self.facts(), limit)
+
     def has(self, address: str, cell: Cell) -> bool:
         """Whether a tensor of that address was recorded, and has that cell."""
         value = self.trace.value(address)
@@ -207,9 +230,8 @@ def record_request(request: Request, registry: Registry) -> Recording:
     """
     if step := request.model.training_step(registry):
         return _of_training_step(request, step, registry)
-    if isinstance(request.model, Attached):
-        asked, program = Asked(request.edits, request.gradients, request.temperature), request.model.program()
-        return _of_own_run(request, program.record(request.model.run, asked))
+    if own := request.model.own_run(Asked(request.edits, request.gradients, request.temperature)):
+        return _of_own_run(request, own)
     return _of_prompt(request, registry)
 
 
@@ -241,8 +263,9 @@ def _of_training_step(request: Request, step: TrainingStep, registry: Registry) 
 
 
 def _of_own_run(request: Request, run: OwnRun) -> Recording:
-    """A model of one's own, which its program has recorded."""
-    return Recording(request, run, run.tokens, 0, None, Navigator(run.trace))
+    """A model of one's own, which its program has recorded; or any, which somebody has kept in a file."""
+    request = request if run.temperature is None else replace(request, temperature=run.temperature)
+    return Recording(request, run, run.tokens, 0, None, Navigator(run.trace), run.notes, row=run.row)
 
 
 def _targets(

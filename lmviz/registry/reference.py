@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol, Self, TypeVar
 from torch import Tensor
 
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.registry.program import Asked, OwnRun
 from lmviz.trace.step import Trace
 from lmviz.train.data import Windows
 from lmviz.train.runs import Runs
@@ -75,6 +76,7 @@ class Reference(ABC):
 
     trains: ClassVar[bool] = False  # whether it is a step of a training, which brings its own texts
     reads: ClassVar[bool] = True  # whether it reads a prompt; what is attached brings its own inputs
+    live: ClassVar[bool] = True  # whether it can run again, with some numbers changed; what lies in a file cannot
 
     @classmethod
     @abstractmethod
@@ -104,6 +106,10 @@ class Reference(ABC):
 
     def training_step(self, registry: Registry) -> TrainingStep | None:
         """The step of a training that it is; None if it reads prompts."""
+        return None
+
+    def own_run(self, asked: Asked) -> OwnRun | None:
+        """The recording that it brings itself; None if one is made of its model, by reading a prompt."""
         return None
 
     def title(self, registry: Registry) -> Title:

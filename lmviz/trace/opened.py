@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from lmviz.errors import UserError
+from lmviz.trace.checked import check, check_place, check_value, sequence
 from lmviz.trace.plain_data import decoded
 from lmviz.trace.saved import FORMAT, HEADER, PAIRS
 from lmviz.trace.source.sites import SourceSpan
@@ -38,8 +39,11 @@ class Opened:
     more: Mapping[str, Any]
 
 
-def opened(path: Path) -> Opened:
+def opened(path: Path, name: str = "") -> Opened:
     """Read a recording from a file, which must stay where it is as long as the recording is looked at.
+
+    Args:
+        name: what whoever gave the file calls it; default: its name.
 
     Raises:
         UserError: it is no recording.
@@ -49,8 +53,8 @@ def opened(path: Path) -> Opened:
             header = json.loads((file.metadata() or {})[HEADER])
         if header["format"] != FORMAT:
             raise ValueError(f"format {header['format']}")
-        trace = _Reader(path, header).trace(header)
-        return Opened(trace, decoded(header["more"]))
+        more = decoded(header["more"])
+        return Opened(_Reader(path, header).trace(header, more), more)
     except (
         SafetensorError,
         OSError,
@@ -59,59 +63,83 @@ def opened(path: Path) -> Opened:
         TypeError,
         IndexError,
         AttributeError,
-        RecursionError,
+        AssertionError,
+        RuntimeError,  # torch, of a device that there is not
+        OverflowError,
+        MemoryError,
     ) as error:
         raise UserError(
             "{file} must be a recording that lmviz has saved; it is none: {reason}.",
-            file=path.name,
-            reason=f"{type(error).__name__} {error}"[:200],
+            file=name or path.name,
+            reason=f"{type(error).__name__} {error}"[:200].strip(),
         ) from error
 
 
 class _Reader:
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.arrays = _Arrays(path)
-        for file, lines in header["sources"].items():
-            know(str(file), [str(line) for line in lines])
         self.values: list[Value] = []
-        for entry in header["values"]:
+        for entry in sequence(header["values"]):
             self.values.append(self._value(entry))
 
-    def trace(self, header: dict[str, Any]) -> Trace:
+    def trace(self, header: dict[str, Any], more: Mapping[str, Any]) -> Trace:
         failure = header["failure"]
         contents = Contents(
             steps=tuple(self._step(entry) for entry in header["steps"]),
             statements=tuple(Statement(**entry | {"span": _span(entry["span"])}) for entry in header["statements"]),
             calls=tuple(ModuleCall(**entry) for entry in header["calls"]),
-            inputs=tuple(self.values[n] for n in header["inputs"]),
-            weights=MappingProxyType({path: self.values[n] for path, n in header["weights"].items()}),
+            inputs=self._all(header["inputs"]),
+            weights=MappingProxyType({path: self._one(n) for path, n in header["weights"].items()}),
             failed_at=failure and failure["step"],
             failed_in=_span(failure["span"]) if failure and failure["span"] else None,
             origins=tuple(map(tuple, header["origins"])),
             aliases=MappingProxyType({name: (step, output) for name, (step, output) in header["aliases"].items()}),
         )
-        raised = _exception(failure["kind"], failure["text"]) if failure else None
+        check(contents)
+        raised = _exception(str(failure["kind"]), str(failure["text"])) if failure else None
         result = decoded(header["result"], self._result)
-        return Trace(lambda: contents, result, raised, decoded(header["loss"]))
+        loss = decoded(header["loss"])
+        if not isinstance(loss, float | None):
+            raise TypeError("a loss is one number")
+        for file, lines in header["sources"].items():  # last: what was refused leaves nothing behind
+            know(str(file), [str(line) for line in sequence(lines)])
+        return Trace(lambda: contents, result, raised, loss, about=more)
 
     def _step(self, entry: dict[str, Any]) -> Step:
         return Step(
             **entry
             | {
                 "span": _span(entry["span"]),
-                "inputs": tuple(self.values[n] for n in entry["inputs"]),
-                "outputs": tuple(self.values[n] for n in entry["outputs"]),
-                "settings": MappingProxyType(decoded(entry["settings"])),
-                "arguments": tuple(entry["arguments"]),
+                "inputs": self._all(entry["inputs"]),
+                "outputs": self._all(entry["outputs"]),
+                "settings": MappingProxyType(dict(decoded(entry["settings"]))),
+                "arguments": tuple(sequence(entry["arguments"])),
             }
         )
 
     def _value(self, entry: dict[str, Any]) -> Value:
         cells = _Cells(self.arrays, entry["array"], entry["grad"], int(entry["edge"]))
-        before = None if entry["before"] is None else self.values[entry["before"]]
+        before = None if entry["before"] is None else self._one(entry["before"])
         plain = {name: part for name, part in entry.items() if name not in ("array", "grad", "edge")}
         lists = {"axes": tuple(entry["axes"]), "shape": tuple(entry["shape"])}
-        return Value(**plain | lists | {"before": before, "cells": cells})
+        check_place(entry["array"])
+        if entry["grad"] is not None:
+            check_place(entry["grad"])
+        value = Value(**plain | lists | {"before": before, "cells": cells})
+        shapes: list[tuple[int, ...] | None] = [
+            self.arrays.shape(where) for where in (entry["array"], entry["grad"]) if isinstance(where, str)
+        ]
+        for shape in shapes or [None]:
+            check_value(value, shape, len(self.values), entry["before"])
+        return value
+
+    def _one(self, index: Any) -> Value:
+        if type(index) is not int or index < 0:
+            raise IndexError(f"no tensor has the number {index!r}")
+        return self.values[index]
+
+    def _all(self, indices: Any) -> tuple[Value, ...]:
+        return tuple(self._one(index) for index in sequence(indices))
 
     def _result(self, where: Any) -> Any:
         """A tensor that the model returned; None where its numbers are not there."""
@@ -130,14 +158,26 @@ class _Arrays:
         has_numbers = path.stat().st_size > begin
         self._bytes = np.memmap(path, np.uint8, "r", offset=begin) if has_numbers else np.empty(0, np.uint8)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an array that is stored under a name."""
+        place = self._places[name]
+        shape = tuple(place["shape"])
+        assert place["dtype"] in _DTYPES
+        return shape[:-1] if _is_of_pairs(name) else shape
+
     def read(self, name: str) -> Array:
         place = self._places[name]
         start, end = place["data_offsets"]
         flat, shape = self._bytes[start:end].view(_DTYPES[place["dtype"]]), tuple(place["shape"])
-        kind = name.partition(".")[2]  # "3.complex64" is stored as pairs
-        found = np.asarray(flat.view(kind).reshape(shape[:-1]) if kind in PAIRS else flat.reshape(shape))
+        kind = name.partition(".")[2]
+        found = np.asarray(flat.view(kind).reshape(shape[:-1]) if _is_of_pairs(name) else flat.reshape(shape))
         found.flags.writeable = False
         return found
+
+
+def _is_of_pairs(name: str) -> bool:
+    """Whether an array is stored as pairs, as "3.complex64" is."""
+    return name.partition(".")[2] in PAIRS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +203,7 @@ class _Cells:
         if isinstance(where, str):
             return self.arrays.read(where)
         sentence, details = where
-        raise UserError(str(sentence), **details)
+        raise UserError(str(sentence), **{str(name): str(detail) for name, detail in details.items()})
 
 
 def _span(entry: list[Any]) -> SourceSpan:

@@ -7,13 +7,16 @@ so nothing can be computed again. Arrays are read from the file when somebody lo
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 from torch import Tensor
 
@@ -27,27 +30,64 @@ from lmviz.trace.step import Array, Step, Trace, Value
 KEPT = 2 * 2**30  # bytes of numbers that a file holds at most
 FORMAT = 1
 HEADER = "lmviz"  # the key in the metadata of the file
+NAMED = 5  # of those left out, in a sentence
 PAIRS = {"complex64": "float32", "complex128": "float64"}  # stored as pairs: not every safetensors has them
 LEFT_OUT = (
     "This recording was saved without the numbers of this tensor, since it was too large: record again to see them."
 )
 
 
-def save(trace: Trace, path: Path, more: Mapping[str, Any] = MappingProxyType({}), limit: int = KEPT) -> None:
+@dataclass(frozen=True)
+class Saved:
+    """What was written to a file."""
+
+    path: Path
+    n_bytes: int
+    n_tensors: int
+    left_out: tuple[str, ...]  # addresses of tensors, or of their gradients, whose numbers are not in it
+
+    def __str__(self) -> str:
+        size = f"{self.path}: {self.n_bytes / 1e6:.2f} MB, {self.n_tensors} tensors"
+        if not self.left_out:
+            return f"{size}, all that was recorded"
+        named = ", ".join(self.left_out[:NAMED]) + (", …" if len(self.left_out) > NAMED else "")
+        return f"{size}; without the numbers of {len(self.left_out)} that did not fit: {named}"
+
+
+def save(trace: Trace, path: Path, more: Mapping[str, Any] = MappingProxyType({}), limit: int = KEPT) -> Saved:
     """Write a recording to a file.
 
     Args:
         more: plain data of the caller's own, which `opened` gives back.
         limit: bytes of numbers. What does not fit is left out, gradients first, and says so when it is read.
+
+    Raises:
+        UserError: the file cannot be written; what was there before is still there.
     """
+    if limit < 0:
+        raise UserError("The limit of a recording is a number of bytes from 0 on; it is {found}.", found=limit)
     saver = _Saver(limit)
     header = {"format": FORMAT, **saver.header(trace), "more": encoded(dict(more))}
-    save_file(saver.arrays, path, metadata={HEADER: json.dumps(header, allow_nan=False)})
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(saver.arrays, beside, metadata={HEADER: json.dumps(header, allow_nan=False)})
+        beside.replace(path)
+    except (OSError, SafetensorError, ValueError) as error:  # a name with a null character, say
+        with suppress(OSError, ValueError):
+            beside.unlink(missing_ok=True)
+        raise UserError(
+            "A recording is written to a file in a folder that is there and can be written to; {file} can't be: "
+            "{reason}.",
+            file=str(path),
+            reason=str(error)[:200],
+        ) from error
+    return Saved(path, path.stat().st_size, len(saver.arrays), tuple(dict.fromkeys(saver.left_out)))
 
 
 class _Saver:
     def __init__(self, limit: int) -> None:
         self.arrays: dict[str, Array] = {}
+        self.left_out: list[str] = []
         self._left = limit
         self._values: list[Value] = []
         self._entries: list[dict[str, Any]] = []
@@ -76,7 +116,7 @@ class _Saver:
                 "text": str(failure.exception),
             }
         for entry, value in zip(self._entries, self._values, strict=True):  # last, so that they are left out first
-            entry["grad"] = self._array(lambda value=value: value.grad)  # type: ignore[misc]
+            entry["grad"] = self._array(lambda value=value: value.grad, value.address)  # type: ignore[misc]
         return found | {"values": self._entries}
 
     def _step(self, step: Step) -> dict[str, Any]:
@@ -91,32 +131,37 @@ class _Saver:
         """The place of a value among all; it is added if it was not met before."""
         if id(value) not in self._known:
             before = None if value.before is None else self._value(value.before)
-            entry = _fields(value) | {"before": before, "edge": value.edge, "array": self._array(lambda: value.array)}
+            entry = _fields(value) | {"before": before, "edge": value.edge}
+            entry["array"] = self._array(lambda: value.array, value.address or value.name)
             self._known[id(value)] = len(self._values)
             self._values.append(value)
             self._entries.append(entry)
         return self._known[id(value)]
 
     def _result(self, tensor: Tensor) -> Stored:
-        return Stored(self._array(lambda: to_array(tensor)))
+        return Stored(self._array(lambda: to_array(tensor), "what the model returned"))
 
-    def _array(self, read: Callable[[], Array | None]) -> Any:
-        """The name under which an array is stored; else the sentence that says why it is not; None if there is none."""
+    def _array(self, read: Callable[[], Array | None], name: str) -> Any:
+        """The key under which an array is stored; else the sentence that says why it is not; None if there is none."""
         try:
             array = read()
         except UserError as error:
+            self.left_out.append(name)
             return [error.sentence, {name: str(detail) for name, detail in error.details.items()}]
-        if array is None or array.nbytes > self._left:
-            return None if array is None else [LEFT_OUT, {}]
+        if array is None:
+            return None
+        if array.nbytes > self._left:
+            self.left_out.append(name)
+            return [LEFT_OUT, {}]
         self._left -= array.nbytes
-        name, kind = str(len(self.arrays)), str(array.dtype)
+        key, kind = str(len(self.arrays)), str(array.dtype)
         whole = np.ascontiguousarray(array)
         if kind not in PAIRS:
-            self.arrays[name] = whole.reshape(array.shape)
-            return name
-        name = f"{name}.{kind}"
-        self.arrays[name] = whole.reshape(-1).view(PAIRS[kind]).reshape(*array.shape, 2)
-        return name
+            self.arrays[key] = whole.reshape(array.shape)
+            return key
+        key = f"{key}.{kind}"
+        self.arrays[key] = whole.reshape(-1).view(PAIRS[kind]).reshape(*array.shape, 2)
+        return key
 
 
 _APART = frozenset(("span", "inputs", "outputs", "settings", "cells", "before"))  # fields that are no plain data

@@ -6,16 +6,23 @@ statement, and each statement to a call of a module: together they are the tree 
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, overload
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.trace import html
 from lmviz.trace.source.sites import SourceSpan
+
+if TYPE_CHECKING:
+    from lmviz.trace.saved import Saved
 
 Array = NDArray[Any]
 Cell = tuple[int, ...]
@@ -211,12 +218,14 @@ class Trace(Sequence[Step]):
         failure: BaseException | None = None,
         loss: float | None = None,
         segments: tuple[Any, ...] = (),
+        about: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._assemble = assemble
         self._result = result
         self._exception = failure
         self.loss = loss  # in nats, if `backward=` was given
         self.segments = segments  # what `record(follows=)` continues
+        self.about = about  # what the file that it was read from says besides: its tokens, say
 
     @cached_property
     def _contents(self) -> Contents:
@@ -227,6 +236,36 @@ class Trace(Sequence[Step]):
 
     def _repr_html_(self) -> str:
         return html.trace_html(self)
+
+    def save(self, path: str | os.PathLike[str], tokenizer: Any = None, limit: int | None = None) -> Saved:
+        """Write it to a file, which `lmviz.open_trace`, the app and `lmviz FILE` open. Nothing in the file is code.
+
+        Args:
+            path: "mine.lmviz", say; what is there already is written over.
+            tokenizer: how ids are written: anything with `decode`, a list of words, or a dict.
+            limit: bytes of numbers. What does not fit is left out, gradients first, and says so where it is looked at.
+
+        Returns:
+            What was written, and what was left out.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        # What a page says of the inputs is known above this part, which is found by its name when it is needed.
+        kept: Saved = import_module("lmviz.attach.kept").save_trace(self, path, tokenizer, limit)
+        return kept
+
+    def __reduce__(self) -> Any:
+        raise pickle.PicklingError(
+            "A trace holds a model that ran, and can't be pickled: keep it with trace.save(path), and read it with "
+            "lmviz.open_trace(path)."
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self  # nothing in it changes
 
     @property
     def contents(self) -> Contents:

@@ -10,6 +10,7 @@ from lmviz.errors import UserError
 from lmviz.registry.attached import attached as all_attached
 from lmviz.registry.bug import OfWeights
 from lmviz.registry.kinds import read_reference
+from lmviz.registry.recorded import open_recordings
 from lmviz.registry.reference import Reference, Title
 from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
@@ -63,8 +64,8 @@ def with_runs(services: Services, t: Translator, most: int, without: str = "") -
 
 
 def attached(services: Services, t: Translator) -> dict[str, str]:
-    """What the person who started the server has attached, by what opens it: the names on screen."""
-    return {str(model): model_name(services, t, model) for model in all_attached()}
+    """What the person who started the server has attached or opened, by what opens it: the names on screen."""
+    return {str(model): model_name(services, t, model) for model in (*all_attached(), *open_recordings())}
 
 
 def model_name(services: Services, t: Translator, model: Reference) -> str:

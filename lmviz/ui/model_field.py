@@ -24,7 +24,10 @@ def opens(services: Services) -> Callable[[Reference], bool]:
 
     def tried(reference: Reference) -> bool:
         try:
-            services.models.checkpoint(reference)
+            if reference.reads:
+                services.models.checkpoint(reference)
+            else:  # it brings its own recording, and has no model to give
+                reference.version(services.models)
         except NotDownloaded:
             state.keep(_WANTED, reference)
         except UserError as error:

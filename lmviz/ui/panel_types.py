@@ -89,7 +89,7 @@ class TensorPanel(Window):
     focus: int | None  # the row of the whole slice that is outlined
     by_hand: bool  # whether the visitor has moved its window
     heads: int  # how many it has; 0: the picture has no choice of a head
-    heads_off: list[int]
+    heads_off: list[int] | None  # None: they cannot be switched
     grad: bool  # whether gradients are shown
     no_grad: bool  # whether they are asked for, and there are none
     origins: list[Origin]

@@ -16,6 +16,7 @@ from lmviz.bundle import PAGES
 from lmviz.errors import UserError
 from lmviz.ui import server, sources, state, widgets
 from lmviz.ui.depth import CODE, DEPTHS
+from lmviz.ui.dropped import dropped
 from lmviz.ui.glossary import glossary
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
@@ -53,6 +54,13 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 [data-testid="stBaseButton-primary"]:enabled p { color: light-dark(#fff, #0b1020); }
 button kbd { color: inherit !important; opacity: 0.85 !important; }
 [data-testid="stWidgetLabel"] { color: inherit !important; }
+.st-key-dropped { display: none; }
+body.lm-file-held .st-key-dropped { display: block; position: fixed; inset: 0; z-index: 1000000; padding: 2rem;
+  background: color-mix(in srgb, light-dark(#fff, #14171d) 80%, transparent); }
+body.lm-file-held .st-key-dropped :is(div, section):has(input[type="file"]) { height: 100%; }
+body.lm-file-held .st-key-dropped section { border: 3px dashed currentColor; }
+body.lm-file-held .st-key-dropped section > * { visibility: hidden; }
+body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
 @media (max-width: 820px) {
   [data-testid="stPageLink"] p { white-space: normal !important; }
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
@@ -97,6 +105,12 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
         wait_for_import(t)
     with around(name):
         chosen.run()
+    if found := dropped.taken(t):
+        place = {
+            "model": str(found),
+            **{one: st.query_params[one] for one in ("lang", "depth") if one in st.query_params},
+        }
+        st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=place)
     sources.footer(state.translator(), name)
 
 

@@ -16,6 +16,7 @@ from lmviz.registry.hub import HubModel
 from lmviz.registry.kinds import KINDS, read_reference
 from lmviz.registry.lesson_step import CheckStep, PairedStep, PitfallStep
 from lmviz.registry.puzzle import PuzzleModel
+from lmviz.registry.recorded import Recorded
 from lmviz.registry.reference import Reference
 from lmviz.registry.run import RunModel, RunStep
 from lmviz.ui.step_through.view import StepThroughView
@@ -37,6 +38,7 @@ REFERENCES = st.one_of(
     st.builds(PitfallStep, N, N, WORD, st.just("") | WORD),
     st.builds(CheckStep, N, N, CHECKS, BASES | BROKEN),
     st.builds(Attached, st.from_regex(r"[\w.-]{1,12}", fullmatch=True), N),
+    st.builds(Recorded, st.from_regex(r"[\w.-]{1,12}", fullmatch=True)),
 )
 
 
@@ -58,6 +60,7 @@ def test_every_kind_is_tried() -> None:
         PitfallStep,
         CheckStep,
         Attached,
+        Recorded,
         HubModel,
     }
     assert kinds == set(KINDS)

@@ -94,14 +94,14 @@ export const shapeText = (panel, whole, narrow = false) => {
 /** @type {(panel: Panel, state: TensorPage) => HTMLElement} */
 const headPicker = (panel, state) => {
   const now = panel.lead[panel.axes.indexOf("head")];
-  const off = panel.heads_off.includes(now);
+  const off = panel.heads_off;
   const { words } = state;
   /** @type {(head: number, label: string, name?: string) => HTMLElement} */
   const go = (head, label, name) =>
     h(
       "button",
       {
-        class: panel.heads_off.includes(head) ? "off" : null,
+        class: off?.includes(head) ? "off" : null,
         "aria-label": name,
         "aria-pressed": name ? null : String(head === now),
         disabled: head < 0 || head >= panel.heads,
@@ -121,11 +121,12 @@ const headPicker = (panel, state) => {
           go(now, `${now} / ${panel.heads}`),
           go(now + 1, "›", words["picture.right"]),
         ],
-    h(
-      "button",
-      { class: "switch", onclick: () => state.send({ type: "head_off", address: panel.address, head: now }) },
-      words[off ? "edit.head_on" : "edit.head_off"],
-    ),
+    off &&
+      h(
+        "button",
+        { class: "switch", onclick: () => state.send({ type: "head_off", address: panel.address, head: now }) },
+        words[off.includes(now) ? "edit.head_on" : "edit.head_off"],
+      ),
   );
 };
 

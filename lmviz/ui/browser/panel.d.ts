@@ -75,7 +75,7 @@ export interface TensorPanel extends Window {
   focus: number | null;
   by_hand: boolean;
   heads: number;
-  heads_off: number[];
+  heads_off: number[] | null;
   grad: boolean;
   no_grad: boolean;
   origins: Origin[];

@@ -10,7 +10,7 @@ from lmviz.ui import state
 from lmviz.ui.course import bar
 from lmviz.ui.step_through import component, ending, events, predict
 from lmviz.ui.step_through.inspector import inspector
-from lmviz.ui.step_through.recordings import compared, other_run, request
+from lmviz.ui.step_through.recordings import as_far_as_it_makes_sense, compared, other_run, request
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place, Scene
 from lmviz.ui.step_through.search import search
@@ -34,6 +34,11 @@ def debugger(services: Services) -> None:
         st.rerun()
     bar.follow()
     view = state.view(StepThroughView)
+    with as_far_as_it_makes_sense(view):
+        _debugger(services, view)
+
+
+def _debugger(services: Services, view: StepThroughView) -> None:
     try:
         run = services.models.record(request(services, view))
     except UserError as error:  # an edit that does not fit any more

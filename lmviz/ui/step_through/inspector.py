@@ -52,6 +52,7 @@ def inspector(
         **_arithmetic(services, run, view, gradient),
         "other": None if there is None else parts(there),
         "change": _change(view, found, there),
+        "fixed": gradient or value.role == "input" or not view.model.live,
         "edited": not gradient and any(edit.address == address and edit.changes(cell) for edit in view.edits),
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import streamlit as st
@@ -14,6 +17,8 @@ from lmviz.ui import choices, shell, state
 from lmviz.ui.step_through import top
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import code, plain, shortened, visible
+
+log = logging.getLogger(__name__)
 
 
 def opened(services: Services, view: StepThroughView) -> Recording | None:
@@ -34,6 +39,20 @@ def opened(services: Services, view: StepThroughView) -> Recording | None:
     if view.cell is not None and not run.has(*view.cell):
         st.info(t("note.no_cell", cell=code(f"{visible(view.cell[0])}{list(view.cell[1])}")))
     return run
+
+
+@contextmanager
+def as_far_as_it_makes_sense(view: StepThroughView) -> Iterator[None]:
+    """Around what is drawn of a recording: one from a file may contradict itself, which is then said in its place."""
+    try:
+        yield
+    except Exception as error:
+        if view.model.live or isinstance(error, UserError):
+            raise
+        log.warning("%s could not be drawn at %r: %r", view.model, view.step, error)
+        st.error(view.t("recorded.wrong"))
+        if view.step:
+            st.button(view.t("recorded.begin"), on_click=state.unbroken(lambda: state.go(step="", cell=None, trail=())))
 
 
 def request(services: Services, view: StepThroughView) -> Request:

@@ -306,9 +306,11 @@ def _is_their_own(run: Recording, stage: Stage) -> bool:
 
 
 def of_own(t: Translator, key: str, run: Recording) -> str:
-    """The sentence for models of one's own, of which less is known, where there is one of its own."""
-    own = f"{key}.own"
-    return own if run.own is not None and t.has(own) else key
+    """The sentence for models of one's own, of which less is known, or for a recording, where there is one."""
+    if run.own is None:
+        return key
+    kinds = ("own",) if run.request.model.live else ("recorded", "own")
+    return next((f"{key}.{kind}" for kind in kinds if t.has(f"{key}.{kind}")), key)
 
 
 def strip(run: Recording, view: StepThroughView, stage: Stage) -> list[Check]:
@@ -328,6 +330,13 @@ def _measured(view: StepThroughView, value: float) -> str:
     return view.t.number(value, digits)
 
 
+def _can_grad(run: Recording) -> bool:
+    """Whether there are gradients to show, or a loss from which they can be computed."""
+    if not run.request.model.live:
+        return run.trace.loss is not None
+    return any(stage.kind == "loss" for stage in run.navigator.stages)
+
+
 def bar(run: Recording, view: StepThroughView, location: Location, stopped: str) -> Bar:
     count = run.navigator.count(location.grain)
     return {
@@ -337,6 +346,6 @@ def bar(run: Recording, view: StepThroughView, location: Location, stopped: str)
         "moves": {move: run.navigator.move(location, move) != location for move in MOVES},
         "breakpoints": len(view.stops),
         "grad": view.grad,
-        "can_grad": any(other.kind == "loss" for other in run.navigator.stages),
+        "can_grad": _can_grad(run),
         "stopped": stopped,
     }

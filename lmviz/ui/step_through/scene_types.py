@@ -160,6 +160,7 @@ class Inspection(Arithmetic):
     other: AnyNumber | None
     change: Change | None
     edited: bool
+    fixed: bool  # whether no other number can be put in its place
 
 
 # -- the picture -----------------------------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ class NextTokens(TypedDict):
     rest: Real  # the probability of all others
     others: int
     last: bool
-    temperature: float
+    temperature: float | None  # None: it cannot be chosen
     target: str | None  # what comes next, as it was typed; None: nothing can be
 
 

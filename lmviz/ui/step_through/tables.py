@@ -69,7 +69,7 @@ def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> Nex
         "rest": rest,
         "others": len(row) - len(order),
         "last": last and run.own is None,
-        "temperature": run.request.temperature,
+        "temperature": run.request.temperature if run.request.model.live else None,
         "target": run.request.target if run.own is None else None,
     }
 

@@ -155,12 +155,18 @@ class _Frame:
             by_hand=self.by_hand,
             focus=self.pos if window["row_axis"] in ("pos", "query") else None,
             heads=_heads(value),
-            heads_off=[edit.head for edit in view.edits if isinstance(edit, HeadOff) and edit.address == value.address],
+            heads_off=_heads_off(value, view),
             grad=view.grad,
             no_grad=view.grad and value.grad is None,
             changed=changed,
             origins=sent(made_from, self.place, len(value.shape)),
         )
+
+
+def _heads_off(value: Value, view: StepThroughView) -> list[int] | None:
+    if not view.model.live:
+        return None
+    return [edit.head for edit in view.edits if isinstance(edit, HeadOff) and edit.address == value.address]
 
 
 def _cells(value: Value, view: StepThroughView) -> Array:

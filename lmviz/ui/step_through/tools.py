@@ -25,7 +25,9 @@ def compare(services: Services, view: StepThroughView) -> None:
     t = view.t
     st.caption(t("compare.help"))
     st.text_input(
-        t("compare.prompt"), **state.bound("b_prompt", known=own_text.known(services, view.b_model or view.model))
+        t("compare.prompt"),
+        disabled=not (view.b_model or view.model).reads,
+        **state.bound("b_prompt", known=own_text.known(services, view.b_model or view.model)),
     )
     widgets.selectbox(
         t("compare.model"),

@@ -50,7 +50,7 @@ def row(services: Services, view: StepThroughView) -> None:
         t("top.prompt"),
         key="prompt",
         label_visibility="collapsed",
-        placeholder=t("top.prompt_placeholder" if view.model.reads else "attach.prompt"),
+        placeholder=t(_placeholder(view)),
         max_chars=PROMPT_LIMIT,
         disabled=view.model.trains or not view.model.reads,
         on_change=lambda: read(own_text.known(services, view.model)(st.session_state["prompt"])),
@@ -63,6 +63,10 @@ def row(services: Services, view: StepThroughView) -> None:
             tools.breakpoints(view)
     with st.popover(t("tools.settings"), icon=":material/tune:"):
         tools.settings(view)
+
+
+def _placeholder(view: StepThroughView) -> str:
+    return "top.prompt_placeholder" if view.model.reads else "attach.prompt" if view.model.live else "recorded.prompt"
 
 
 def hint(services: Services, view: StepThroughView) -> None:

@@ -19,7 +19,7 @@ from lmviz.trace.step import Array
 from lmviz.ui import matrices, state
 from lmviz.ui.pictures import domain, encoded
 from lmviz.ui.scripts import bundle
-from lmviz.ui.step_through.recordings import request
+from lmviz.ui.step_through.recordings import as_far_as_it_makes_sense, request
 from lmviz.ui.step_through.scene import of_own
 from lmviz.ui.step_through.view import ALL_HEADS, StepThroughView, map_of
 from lmviz.ui.step_through.whole_types import Whole, WholeChances, WholePart, WholeTimes
@@ -38,9 +38,9 @@ def picture(services: Services) -> None:
         run = services.models.record(request(services, view))
     except UserError:  # the debugger says so
         return
-    _component()(
-        data=[whole(run, view, _times(services, view))], key="whole_model", on_event_change=state.unbroken(_changed)
-    )
+    with as_far_as_it_makes_sense(view):
+        drawn = whole(run, view, _times(services, view))
+        _component()(data=[drawn], key="whole_model", on_event_change=state.unbroken(_changed))
     state.write()
 
 

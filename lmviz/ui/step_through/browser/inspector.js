@@ -117,12 +117,11 @@ const changeForm = (found, state) => {
     }
   };
   const watching = state.data.watch.some((one) => one.address === address && one.cell.join() === cell.join());
-  const fixed = found.gradient || found.role === "input";
   const watch = { "aria-pressed": String(watching), onclick: () => state.send({ type: "watch", address, cell }) };
   return h(
     "form",
     { class: "change", onsubmit: submitted(apply) },
-    fixed
+    found.fixed
       ? null
       : [h("label", {}, words["edit.instead"], " ", input), h("button", { type: "submit" }, words["edit.run"])],
     h("button", { type: "button", ...watch }, words[watching ? "watch.stop" : "watch.start"]),

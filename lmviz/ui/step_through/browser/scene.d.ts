@@ -138,6 +138,7 @@ export interface Inspection extends Arithmetic {
   other: number | "NaN" | "Infinity" | "-Infinity" | Complex | null;
   change: Change | null;
   edited: boolean;
+  fixed: boolean;
 }
 
 export interface TensorPicture {
@@ -178,7 +179,7 @@ export interface NextTokens {
   rest: number | "NaN" | "Infinity" | "-Infinity";
   others: number;
   last: boolean;
-  temperature: number;
+  temperature: number | null;
   target: string | null;
 }
 

@@ -81,8 +81,9 @@ const targetForm = (picture, state) => {
 const ROW = 30; // pixels that a row of a table takes
 const AROUND = 120; // pixels that stand around the rows
 
-/** @type {(picture: NextTokens, state: State) => HTMLElement} */
+/** @type {(picture: NextTokens, state: State) => Child} */
 const temperatureSlider = (picture, state) => {
+  if (picture.temperature === null) return null;
   const { lang } = state.data;
   const label = state.words["bars.temperature"];
   const value = String(Math.log10(picture.temperature));

@@ -1,0 +1,35 @@
+"""Recordings as files: `trace.save` and `lmviz.open_trace`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from lmviz.attach.example import Example
+from lmviz.attach.run import facts_of
+from lmviz.trace.opened import opened
+from lmviz.trace.saved import KEPT, Saved, save
+from lmviz.trace.step import Trace
+
+
+def save_trace(trace: Trace, path: str | os.PathLike[str], tokenizer: Any = None, limit: int | None = None) -> Saved:
+    """Write a recording to a file with what is known of its inputs: what `Trace.save` does."""
+    ran = trace.segments[0] if trace.segments else None
+    facts = dict(trace.about) or {"text": "", "ids": [0], "pieces": ["0"], "words": [], "given": [], "buffers": []}
+    if ran is not None:
+        facts = facts_of(Example(ran.model, ran.args, ran.kwargs, tokenizer), trace)
+    return save(trace, Path(path), {"n_parameters": 0, **facts}, KEPT if limit is None else limit)
+
+
+def open_trace(path: str | os.PathLike[str]) -> Trace:
+    """Read a recording that `trace.save`, the app, or another machine has written.
+
+    It is a trace like any other, but that nothing can run again: every step, source line, number and gradient that fit
+    into the file is there, and `lmviz.explain` works each of them out. The file is read where it lies, and must stay
+    there. Nothing in it is run, and no size in it is believed unseen.
+
+    Raises:
+        UserError: it is no recording; what did not fit says so when it is looked at.
+    """
+    return opened(Path(path)).trace
