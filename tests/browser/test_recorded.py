@@ -1,0 +1,50 @@
+"""A recording leaves the page as a file, and comes back on another page by being dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import until
+
+HOLD = """() => {
+  const held = new DataTransfer();
+  held.items.add(new File(["x"], "mine.lmviz"));
+  document.dispatchEvent(new DragEvent("dragenter", { dataTransfer: held, bubbles: true }));
+}"""
+FIELD = ".st-key-dropped"
+
+
+def test_a_recording_is_saved_and_dropped_onto_another_page(visit: Callable[..., Page], tmp_path: Path) -> None:
+    page = visit("step_through", model="names", prompt=".mar", step="blocks.1.attn.pattern")
+    page.get_by_role("button", name="Download").click()
+    page.get_by_text("Save this recording").wait_for()
+    kept = _saved(page, "Save this recording", tmp_path)
+    assert kept.name == "names-mar.lmviz"
+    with np.load(_saved(page, "Save these numbers", tmp_path)) as arrays:
+        assert arrays["blocks.1.attn.pattern"].shape == (1, 4, 4, 4)
+    page.evaluate(HOLD)
+    expect(page.locator(FIELD)).to_be_hidden()  # a field for files is in sight, which keeps them
+
+    page = visit("course", lang="fr")
+    page.locator(f"{FIELD} input[type=file]").wait_for(state="attached")
+    page.evaluate(HOLD)
+    expect(page.locator(FIELD)).to_be_visible()
+    page.locator(f"{FIELD} input[type=file]").set_input_files(
+        {"name": "bad.lmviz", "mimeType": "", "buffer": b"no recording at all"}
+    )
+    expect(page.get_by_test_id("stToast")).to_contain_text("bad.lmviz")
+    page.locator(f"{FIELD} input[type=file]").set_input_files(kept)
+    expect(page.get_by_text("Ce que le modèle a lu")).to_be_visible()
+    until(page, lambda: "model=recording" in page.url and "lang=fr" in page.url)
+
+
+def _saved(page: Page, label: str, folder: Path) -> Path:
+    with page.expect_download() as found:
+        page.get_by_role("button", name=label).click()
+    path = folder / found.value.suggested_filename
+    found.value.save_as(path)
+    return path
