@@ -29,7 +29,7 @@ def test_a_recording_is_saved_and_dropped_onto_another_page(visit: Callable[...,
     page.evaluate(HOLD)
     expect(page.locator(FIELD)).to_be_hidden()  # a field for files is in sight, which keeps them
 
-    page = visit("course", lang="fr")
+    page = visit("generation", lang="fr")
     page.locator(f"{FIELD} input[type=file]").wait_for(state="attached")
     page.evaluate(HOLD)
     expect(page.locator(FIELD)).to_be_visible()

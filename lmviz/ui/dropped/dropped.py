@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from lmviz.errors import UserError
-from lmviz.ui import drawing, state
+from lmviz.ui import state
+from lmviz.ui.scripts import bundle
 from lmviz.ui.text import Translator
 
 if TYPE_CHECKING:
@@ -22,18 +25,23 @@ def taken(t: Translator) -> Reference | None:
     The field for it is seen only while a file is held over the window, all of which is then a place to drop it on.
     """
     with st.container(key="dropped"):
-        drawing.show("dropped/dragging", {}, t, "dragging")
+        _dragging()(data=[{}], key="dragging")
         found = field(t, "dropped.file")
     return found
 
 
+@lru_cache(maxsize=1)
+def _dragging() -> Any:
+    script = Path(__file__).parent / "browser" / "dragging.js"
+    return st.components.v2.component("lmviz.dragging", html='<div class="held"></div>', js=bundle(script))
+
+
 def field(t: Translator, key: str) -> Reference | None:
     """A field that takes a recording; the model that it has brought, once."""
-    turn = state.remember(key, 0)
-    file = st.file_uploader(t("dropped.label"), type=SUFFIX, key=f"{key} {turn}")
-    if file is None:
+    file = st.file_uploader(t("dropped.label"), type=SUFFIX, key=f"{key}.field")
+    if file is None or file.file_id == state.remember(key, ""):
         return None
-    state.keep(key, turn + 1)  # a field that is empty again, so that the same file can be given again
+    state.keep(key, file.file_id)
     from lmviz.registry.recorded import take_recording  # torch comes with it
 
     try:

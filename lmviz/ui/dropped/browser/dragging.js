@@ -41,4 +41,4 @@ const mount = () => {
   };
 };
 
-export default component(mount);
+export default component(mount, ".held");
