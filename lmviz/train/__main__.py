@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -31,6 +31,7 @@ from lmviz.train.progress import Progress
 from lmviz.train.recipe import Recipe, read_recipe
 from lmviz.train.report import card_text
 from lmviz.train.store.files import sentences
+from lmviz.train.trackers import KINDS, Tracker, opened, points_of
 from lmviz.train.unfinished import Unfinished
 
 SAVE_EVERY = 30.0  # seconds: what is lost at most when the process is killed
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = options.out or options.recipe.parent
     try:
         with processes() as ours, sentences(out):
-            make(options.recipe, out, resume=options.resume, ours=ours)
+            make(options.recipe, out, resume=options.resume, ours=ours, log=options.log)
     except CutShort as error:
         print(error, file=sys.stderr)
         return CUT_SHORT
@@ -57,12 +58,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def make(path: Path, out: Path, *, resume: bool = False, ours: Processes = ALONE) -> Checkpoint:
+def make(
+    path: Path, out: Path, *, resume: bool = False, ours: Processes = ALONE, log: Sequence[str] = ()
+) -> Checkpoint:
     """Train by a recipe, showing how far it is, and write the folder, recipe and texts included.
 
     Args:
         resume: go on with a training that was cut short.
         ours: the processes that train it together; the first of them writes.
+        log: where its curves go besides, as `trackers.opened` takes them.
 
     Raises:
         CutShort: by Ctrl-C, the end of the session, or because another process was lost.
@@ -76,7 +80,13 @@ def make(path: Path, out: Path, *, resume: bool = False, ours: Processes = ALONE
     corpus = read_corpus(recipe, path.parent)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
     prepared = prepare(model, recipe.quantisation)
-    _train(prepared, recipe, corpus, unfinished, resume, ours)
+    name = recipe.card.title or path.stem
+    trackers = opened(log, out / "logs", name, recipe) if ours.is_first else []
+    try:
+        _train(prepared, recipe, corpus, unfinished, resume, ours, trackers)
+    finally:
+        for tracker in trackers:
+            tracker.close()
     model = finish(prepared, model).cpu()
     text = card_text(recipe, corpus, model, f"python -m lmviz.train {path.as_posix()}")
     said = recipe.card
@@ -90,7 +100,13 @@ def make(path: Path, out: Path, *, resume: bool = False, ours: Processes = ALONE
 
 
 def _train(
-    model: nn.Module, recipe: Recipe, corpus: Corpus, unfinished: Unfinished, resume: bool, ours: Processes
+    model: nn.Module,
+    recipe: Recipe,
+    corpus: Corpus,
+    unfinished: Unfinished,
+    resume: bool,
+    ours: Processes,
+    trackers: Sequence[Tracker],
 ) -> None:
     model.to(ours.device)
     optimizer = make_optimizer(model, recipe.training)
@@ -107,6 +123,8 @@ def _train(
                 step = snapshot.step
                 if ours.is_first:
                     progress.show(snapshot)
+                    for tracker in trackers:
+                        tracker.write(points_of([snapshot]))
                 if stopping.is_set() and step < recipe.training.steps:
                     raise _cut_short(step, model, optimizer, unfinished, ours)
                 if ours.is_first and time.monotonic() - saved > SAVE_EVERY:
@@ -171,6 +189,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("recipe", type=Path, help="a TOML file; see sample_models/*/recipe.toml")
     parser.add_argument("--out", type=Path, help="where the folder goes; default: where the recipe is")
     parser.add_argument("--resume", action="store_true", help="go on with a training that was cut short")
+    parser.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        choices=KINDS,
+        help="log the curves too, into OUT/logs or to the service; may be given several times",
+    )
     return parser
 
 

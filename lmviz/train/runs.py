@@ -25,7 +25,7 @@ from lmviz.train.store import run_table
 from lmviz.train.store.database import Database
 from lmviz.train.store.files import DiskFull, sentences, write_listed
 from lmviz.train.store.run_table import Event, Run, Unreadable
-from lmviz.train.store.series import Series, damaged, metrics_of, read_series
+from lmviz.train.store.series import Points, Series, damaged, metrics_of, read_series
 from lmviz.train.store.space import CHECKPOINTS, check_space, checkpoints_of, free_space, kept
 from lmviz.train.time_travel import BeforeStep
 from lmviz.train.work.prepared import read_run_recipe, recipe_file
@@ -243,6 +243,14 @@ class Runs:
         """
         with self._reading(run) as db:
             return read_series(db, run, metric, n_points, (after + 1, 2**62) if after is not None else steps)
+
+    def curves(self, run: str) -> dict[str, Points]:
+        """All that was measured, every step of it, by metric."""
+        with self._reading(run) as db:
+            found = {metric: read_series(db, run, metric, 2**31) for metric in metrics_of(db, run)}
+        return {
+            metric: list(zip(one.steps.tolist(), one.numbers.tolist(), strict=True)) for metric, one in found.items()
+        }
 
     def samples(self, run: str, after: int = -1) -> tuple[Sample, ...]:
         """What the model wrote while it learned, the oldest first."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from lmviz.errors import UserError
@@ -13,6 +14,9 @@ from lmviz.train.loop import Snapshot
 from lmviz.train.store.database import transaction
 from lmviz.train.store.run_table import note, report
 from lmviz.train.store.series import Points, Writer
+from lmviz.train.trackers import Tracker, points_of
+
+log = logging.getLogger(__name__)
 
 FLUSH_EVERY = 0.4  # seconds
 PATIENCE = 60.0  # seconds of a locked store before a run gives up
@@ -21,7 +25,10 @@ PATIENCE = 60.0  # seconds of a locked store before a run gives up
 class Measurements:
     """The measurements of one run, on their way to the store."""
 
-    def __init__(self, db: sqlite3.Connection, run: str, worker: str, step: int) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, run: str, worker: str, step: int, trackers: Sequence[Tracker] = ()
+    ) -> None:
+        self._trackers = list(trackers)
         self._db, self._run, self._worker = db, run, worker
         self._writer = Writer(db, run)
         self._snapshots: list[Snapshot] = []
@@ -61,35 +68,43 @@ class Measurements:
         now = time.monotonic()
         self.due = now + FLUSH_EVERY
         seconds = max(now - self._flushed_at, 1e-9)
-        pace = self._new_pace(seconds)
+        pace, points = self._new_pace(seconds), self._points(seconds)
         try:
             with transaction(self._db):
-                self._writer.append(self._points(seconds))
+                self._writer.append(points)
                 self._db.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?)", self._samples)
                 answer = self._report(step=self.step, pace=pace, **self._loss(), **progress)
         except sqlite3.OperationalError as error:
             self._tolerate_lock(error)
             return None
+        self._track(points)
         self._snapshots, self._measured, self._samples = [], [], []
         self._flushed_at, self._flushed_step, self._pace, self._trouble_since = now, self.step, pace, None
         return answer
 
+    def _track(self, points: Mapping[str, Points]) -> None:
+        """Tell the others. One that fails is told no more: the run goes on."""
+        for tracker in tuple(self._trackers):
+            try:
+                tracker.write(points)
+            except Exception:  # somebody else's code, and perhaps a network
+                log.exception("a tracker has failed, and is left out from step %d on", self.step)
+                self._trackers.remove(tracker)
+
+    def close(self) -> None:
+        """Nothing more is measured."""
+        for tracker in self._trackers:
+            with suppress(Exception):
+                tracker.close()
+
     def _points(self, seconds: float) -> dict[str, Points]:
         """The numbers since the last flush, by metric."""
-        points: defaultdict[str, Points] = defaultdict(list)
-        for snapshot in self._snapshots:
-            step = snapshot.step
-            points["loss"].append((step, snapshot.loss))
-            points["grad_norm"].append((step, snapshot.grad_norm))
-            points["learning_rate"].append((step, snapshot.learning_rate))
-            for group_update in snapshot.group_updates:
-                points[f"grad_norm/{group_update.group}"].append((step, group_update.grad_norm))
-                points[f"update_ratio/{group_update.group}"].append((step, group_update.update_ratio))
+        points = points_of(self._snapshots)
         for metric, step, number in self._measured:
-            points[metric].append((step, number))
+            points.setdefault(metric, []).append((step, number))
         if self._snapshots:
             n_targets = sum(snapshot.n_targets for snapshot in self._snapshots)
-            points["tokens_per_second"].append((self.step, n_targets / seconds))
+            points["tokens_per_second"] = [(self.step, n_targets / seconds)]
         return points
 
     def _loss(self) -> dict[str, float]:

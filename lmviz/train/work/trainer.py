@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from lmviz.train.data import batches_of
 from lmviz.train.gradient import Diverged
 from lmviz.train.limits import Limits
 from lmviz.train.loop import loss_and_accuracy, train
+from lmviz.train.recipe import Recipe
 from lmviz.train.sampling import samples
 from lmviz.train.state import tensors_of
 from lmviz.train.store.checkpoints import is_milestone, next_milestone
@@ -23,6 +25,7 @@ from lmviz.train.store.files import sentences
 from lmviz.train.store.run_table import DONE, FAILED, INTERRUPTED, PAUSED, STOPPED, RunGone, release
 from lmviz.train.store.series import read_series
 from lmviz.train.store.space import checkpoints_of
+from lmviz.train.trackers import Tracker, asked_for, opened
 from lmviz.train.work.checkpoint_writer import Best, CheckpointWriter
 from lmviz.train.work.measurements import Measurements
 from lmviz.train.work.prepared import prepare
@@ -73,7 +76,8 @@ class Trainer:
         self.checkpoints = checkpoints_of(root, run)
         self.made = prepare(root / run, self.checkpoints, row["step"], limits.memory)
         self.steps = self.made.recipe.training.steps
-        self.measurements = Measurements(db, run, worker, self.made.step)
+        trackers = _trackers(root / run, row["name"] or run, self.made.recipe)
+        self.measurements = Measurements(db, run, worker, self.made.step, trackers)
         self.writer = CheckpointWriter(db, root, run, limits.n_bytes, self._best_so_far(db, run))
         self.saved: int | None = self.made.step or None
 
@@ -186,4 +190,16 @@ class Trainer:
             self._save()  # again, while the store is locked; the measurements loses patience with it in the end
         self.writer.close()
         self._flush()
+        self.measurements.close()
         self.writer.sweep()
+
+
+def _trackers(folder: Path, name: str, recipe: Recipe) -> list[Tracker]:
+    """Those that whoever runs this server has asked for; what is wrong with one stands in the trainer's log."""
+    found: list[Tracker] = []
+    for kind in asked_for():
+        try:
+            found += opened([kind], folder, name, recipe)
+        except (UserError, OSError) as error:
+            print(error, file=sys.stderr)
+    return found

@@ -14,6 +14,7 @@ from lmviz.train.export import folder_name
 from lmviz.train.recipe import toml_of
 from lmviz.train.runs import differences
 from lmviz.train.store.run_table import Run
+from lmviz.train.trackers import as_csv, as_tensorboard, has_tensorboard
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import QuantisationView
 from lmviz.ui.step_through.view import StepThroughView
@@ -238,6 +239,25 @@ def _take_away(services: Services, t: Translator, run: Run, step: int) -> None:
         on_click="ignore",
         key="download",
     )
+    name = folder_name(run.name, run.step)
+    with st.container(horizontal=True):
+        st.download_button(
+            t("train.export.curves", kind=".csv"),
+            lambda: as_csv(services.models.runs.curves(run.id)),
+            file_name=f"{name}-curves.csv",
+            icon=":material/show_chart:",
+            on_click="ignore",
+            key="curves.csv",
+        )
+        if has_tensorboard():
+            st.download_button(
+                t("train.export.curves", kind="TensorBoard"),
+                lambda: as_tensorboard(services.models.runs.curves(run.id), name),
+                file_name=f"{name}-tensorboard.zip",
+                icon=":material/show_chart:",
+                on_click="ignore",
+                key="curves.tensorboard",
+            )
     if st.button(t("train.export.folder"), icon=":material/folder:", key="export_folder"):
         folder = services.models.runs.export(run.id, step)
         st.success(t("train.export.written", folder=code(str(folder))))
