@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lmviz.trace.operations.explanation import Explanation, Term
     from lmviz.trace.recorder import record
     from lmviz.trace.step import Step, Trace, Value
+    from lmviz.ui.picture_file import picture
 
 _HOMES = {
     **dict.fromkeys(("Checkpoint", "load"), "lmviz.model.checkpoint"),
@@ -36,6 +37,7 @@ _HOMES = {
     **dict.fromkeys(("Run", "breakpoint_if", "watch"), "lmviz.attach.watch"),
     "open_trace": "lmviz.attach.kept",
     "export": "lmviz.trace.exported",
+    "picture": "lmviz.ui.picture_file",
     "explain": "lmviz.explain",
     "UserError": "lmviz.errors",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "export",
     "load",
     "open_trace",
+    "picture",
     "record",
     "show",
     "watch",
