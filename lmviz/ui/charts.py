@@ -9,11 +9,21 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
+from lmviz.ui import state
 from lmviz.ui.text import Translator
 
 PLAIN, CHOSEN, FAINT = "#2f7fe0", "#d6600c", "#8a93a0"  # safe for colour-blind eyes, light and dark
 FONT = 14
 SOLID = [0, 0]  # no dash. [1, 0] looks the same and takes a browser ten times as long: it cuts a line into pixels
+
+# what of a chart is in pixels
+LENGTHS = frozenset(
+    "height width fontSize labelFontSize titleFontSize dx dy offset xOffset yOffset strokeWidth labelLimit titleLimit "
+    "labelPadding titlePadding padding step tickSize cornerRadius columnPadding rowPadding symbolStrokeWidth".split()
+)
+AREAS = frozenset(("size", "symbolSize"))
+DASHES = frozenset(("strokeDash",))
+NO_LENGTHS = frozenset(("values", "datasets", "locale", "domain"))  # what it shows
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -21,9 +31,34 @@ AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None = None) -> None:
     """One look for all: large enough to read from the back of a room, numbers as the language writes them."""
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
-        labelFontSize=FONT, titleFontSize=FONT, symbolSize=120, orient="top", title=None
+        labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
     )
-    st.vega_lite_chart(localised(styled.to_dict(), t), width="stretch", key=key, alt=alt)
+    st.vega_lite_chart(for_room(localised(styled.to_dict(), t)), width="stretch", key=key, alt=alt)
+
+
+def for_room(spec: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a chart that is as large as all else is at the moment."""
+    found: dict[str, Any] = larger(spec, state.scale())
+    return found
+
+
+def larger(part: Any, scale: float) -> Any:
+    """A part of a chart with its lengths in pixels so many times as long; what it shows stays.
+
+    >>> larger({"height": 100, "mark": {"fontSize": 10, "opacity": 0.5}}, 2)
+    {'height': 200, 'mark': {'fontSize': 20, 'opacity': 0.5}}
+    """
+    if isinstance(part, dict):
+        return {name: _longer(name, value, scale) if name not in NO_LENGTHS else value for name, value in part.items()}
+    return [larger(one, scale) for one in part] if isinstance(part, list) else part
+
+
+def _longer(name: str, value: Any, scale: float) -> Any:
+    if name in DASHES and isinstance(value, list):
+        return [scale * one for one in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return larger(value, scale)
+    return value * scale if name in LENGTHS else value * scale**2 if name in AREAS else value
 
 
 def localised(spec: dict[str, Any], t: Translator) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+
+ROOT = 16  # pixels of the page's root letters, with which a formula grows in front of a room
+_LENGTH = re.compile(r'\b(width|height)="([\d.]+)"')
 
 
 @lru_cache(maxsize=512)
@@ -16,4 +20,4 @@ def svg(latex: str, size: int = 20) -> str:
         drawn: str = Latex(latex, size=size, color="currentColor").svg()
     except Exception:  # a formula made of a stranger's variable names is not worth losing the page
         return ""
-    return drawn
+    return _LENGTH.sub(lambda found: f'{found[1]}="{float(found[2]) / ROOT:.4g}rem"', drawn, count=2)

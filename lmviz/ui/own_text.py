@@ -12,12 +12,14 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.own_text import as_known, start_mark
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.text import Translator, code, foreign, shortened, visible
 
 
 def field(services: Services, t: Translator, model: Reference, name: str, shown: str, label: str, **look: Any) -> None:
     """A field for a text that is one part of the present place, with how such a text is written below it."""
+    if "width" in look:
+        look["width"] = widgets.px(look["width"])
     with st.container(width=look.get("width", "stretch"), gap=None):
         st.text_input(label, **look, **state.bound(name, shown, known=known(services, model)))
         hint(services, t, model, shown, lambda text: state.go(**{name: text}))

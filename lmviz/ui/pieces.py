@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lmviz.ui import drawing
+from lmviz.ui import drawing, widgets
 from lmviz.ui.text import Translator, visible
 from lmviz.ui.tokenizer.pictures_types import PieceBox, Pieces
 
@@ -56,7 +56,7 @@ def show(
         "pieces": [_written(piece) for piece in pieces],
         "clicks": on_piece is not None,
         "chosen": chosen,
-        "height": height,
+        "height": widgets.px(height),
         "roomy": roomy,
         "empty": empty,
     }

@@ -18,7 +18,7 @@ SOON = 2.0  # seconds; an import beside a first page would take the interpreter 
 STEP_THROUGH = "step_through"
 OF_STEP_THROUGH = frozenset(  # what a link to the step-through may name; it was once the page without a path of its own
     "model prompt step by line focus head cell trail target temperature grad digits edits stops watch b_model b_prompt "
-    "b_plain present map".split()
+    "b_plain map".split()
 )
 _imported, _visited = threading.Event(), threading.Event()
 _later = threading.Event()

@@ -18,6 +18,7 @@ from lmviz.ui import server, sources, state, widgets
 from lmviz.ui.depth import CODE, DEPTHS
 from lmviz.ui.dropped import dropped
 from lmviz.ui.glossary import glossary
+from lmviz.ui.present import present
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
@@ -73,7 +74,7 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
 def frame() -> None:
     """What comes before anything else on every page."""
     st.set_page_config(page_icon=ICON, layout="wide")
-    st.html(f"<style>{_CSS}</style>")
+    st.html(f"<style>{_CSS}{present.look() if state.presenting() else ''}</style>")
 
 
 def look(page: str) -> None:
@@ -156,11 +157,12 @@ def depth_choice() -> None:
 
 
 def reader_choices() -> None:
-    """What every page has in its top row: how deep one looks, the language, and the glossary."""
+    """What every page has in its top row: how deep one looks, the language, the glossary, and presenting."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="reader"):
         depth_choice()
         language_choice()
         glossary.button(state.translator())
+        present.button()
 
 
 @contextmanager
@@ -211,6 +213,7 @@ def note(sentence: str) -> None:
 
 def link(label: str, place: Place, page: str = "step_through", icon: str | None = None) -> None:
     """A link that opens a page of `LISTED` at a place, as deep as the reader looks if it says nothing of that."""
+    place = replace(place, present=state.presenting())
     if place.depth == CODE:
         place = replace(place, depth=state.depth())
     st.page_link(PAGES / f"{page}.py", label=label, icon=icon or dict(LISTED)[page], query_params=state.address(place))

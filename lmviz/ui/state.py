@@ -32,10 +32,12 @@ T = TypeVar("T")
 
 _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.lang", "lmviz.query", "lmviz.notes"
 _UNKNOWN = "lmviz.unknown"
-_DEPTH = "lmviz.depth"
+_DEPTH, _PRESENT, _SCALE = "lmviz.depth", "lmviz.present", "lmviz.scale"
 _REPLACED, _MOVED, _COURSE = "lmviz.replaced", "lmviz.moved", "lmviz.course"
 ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
 JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
+ROOM = 1.6  # how much larger all is for a room, as long as its window has not told
+LARGEST = 12.0  # the same, at most
 
 
 def part(
@@ -112,6 +114,7 @@ class Place:
     _: KW_ONLY
     course: Progress = field(default=Progress(), metadata={"read": Progress.parse, "write": str})
     depth: Depth = part(CODE, choice(*DEPTHS))
+    present: bool = part(False, flag)  # in front of a room
 
     @cached_property
     def t(self) -> Translator:
@@ -204,6 +207,31 @@ def choose_depth(chosen: Depth) -> None:
     go(depth=chosen)
 
 
+def presenting() -> bool:
+    """Whether the reader presents, on any page: all is large, for a room."""
+    bar = st.query_params.to_dict()
+    if bar and _is_followed(bar):
+        return bar.get("present") == "true"
+    return bool(st.session_state.get(_PRESENT, False))
+
+
+def choose_presenting(chosen: bool) -> None:
+    """What the button and the key do."""
+    st.session_state[_PRESENT] = chosen
+    go(present=chosen)
+
+
+def scale() -> float:
+    """How much larger all is than on a desk: as the reader's window has told, while they present."""
+    found: float = st.session_state.get(_SCALE, ROOM)
+    return found if presenting() else 1.0
+
+
+def keep_scale(told: float) -> None:
+    """What the window tells; it follows its height."""
+    st.session_state[_SCALE] = min(LARGEST, max(1.0, told))
+
+
 def course() -> Progress:
     """How far the visitor has come in the course, on any page."""
     found: Progress = st.session_state.get(_COURSE, Progress())
@@ -227,7 +255,7 @@ def _followed_course(query: Mapping[str, str]) -> Progress:
 
 def view(kind: type[P]) -> P:
     """The present place on a page. An address bar that something else has changed (a link, the back button) wins."""
-    bar, lang, deep = st.query_params.to_dict(), language(), depth()
+    bar, lang, deep, shown = st.query_params.to_dict(), language(), depth(), presenting()
     places = st.session_state.setdefault(_PLACES, {})
     known = places.get(kind)
     elsewhere = st.session_state.get(_KIND) is not kind
@@ -238,7 +266,7 @@ def view(kind: type[P]) -> P:
             places[kind], st.session_state[_NOTES] = kind.parse(bar)
             st.session_state[_UNKNOWN] = kind.unknown(bar)
             st.session_state[_COURSE] = _followed_course(bar)
-        places[kind] = replace(places[kind], lang=lang, depth=deep)
+        places[kind] = replace(places[kind], lang=lang, depth=deep, present=shown)
         is_link = followed and known is not None and not elsewhere
         write(tell=is_link and not getattr(_context(), "is_history_navigation", False))
     elif bar != st.session_state[_WRITTEN]:
@@ -372,6 +400,7 @@ def write(tell: bool = False) -> None:
     st.session_state[_WRITTEN], st.session_state[_LANG] = query, place.lang
     if place.depth != CODE or chosen_depth():
         st.session_state[_DEPTH] = place.depth
+    st.session_state[_PRESENT] = place.present
     if bar != query or tell:  # at the end: it may be broken off
         st.query_params.from_dict(query)
 

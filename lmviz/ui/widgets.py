@@ -20,6 +20,11 @@ _LABELS = "lmviz.labels"
 _MOST_LABELS = 20_000  # of one widget; the oldest are forgotten
 
 
+def px(pixels: int) -> int:
+    """A width or a height as it is in front of a room, where all is larger."""
+    return round(pixels * state.scale())
+
+
 def selectbox(label: str, options: Iterable[Any], *, key: str, format_func: Format = str, **look: Any) -> Any:
     return _one(st.selectbox, label, options, key, format_func, look)
 
@@ -94,6 +99,8 @@ def _one(
             del st.session_state[key]
     before = st.session_state.get(key)
     on_change = look.pop("on_change", None)
+    if isinstance(look.get("width"), int):
+        look["width"] = px(look["width"])
 
     def changed() -> None:
         sent = _chosen(known, st.session_state[key])

@@ -11,6 +11,7 @@ import { CAPTION_WIDTH, arrange, display, isCrowded, legible, squeezed } from ".
 import { decoded, written } from "./numbers.js";
 import { overviewOf } from "./overview.js";
 import { attachPointer } from "./pointer.js";
+import { scale } from "./scale.js";
 import { drawTensor, hatching } from "./tensor.js";
 import { prepare } from "./window.js";
 
@@ -37,11 +38,12 @@ const tensorFigure = (panel, size, look, state) => {
     "aria-label": `${panel.name}: ${shapeText(panel, true) || state.words["picture.number"]}`,
   });
   const place = drawTensor(canvas, panel, size, look);
+  canvas.dataset.grid = [place.left, place.top, place.w, place.h, panel.rows, panel.cols].join(" ");
   state.shown?.push({ panel, canvas, grid: place });
   attachPointer(canvas, panel, place, state);
   const width = parseFloat(canvas.style.width);
-  const wide = width > 300;
-  const roomy = width > 150 + 10 * panel.name.length;
+  const wide = width > 300 * display.room;
+  const roomy = width > (150 + 10 * panel.name.length) * display.room;
   return h(
     "figure",
     { class: "tensor", "data-address": panel.address, "data-part": panel.part },
@@ -59,7 +61,7 @@ const tensorFigure = (panel, size, look, state) => {
         panel.mark ? h("span", { class: "mark" }, panel.mark) : null,
         roomy ? legend(panel, look) : null,
       ),
-      h("span", { class: "shape" }, shapeText(panel, wide, width < 190)),
+      h("span", { class: "shape" }, shapeText(panel, wide, width < 190 * display.room)),
     ),
     panel.heads && panel.result && !["B", "A − B"].includes(panel.mark) ? headPicker(panel, state) : null,
     panel.note ? h("p", { class: "empty" }, panel.note) : null,
@@ -153,7 +155,8 @@ const legend = (panel, look) => {
 /** @type {(box: HTMLElement, panels: TensorPanel[], state: TensorPage) => void} */
 export const drawTensors = (box, panels, state) => {
   if (state.shown) state.shown.length = 0;
-  display.zoom = state.data.present ? 1.4 : window.innerWidth >= 1700 ? 1.2 : 1;
+  display.room = scale();
+  display.zoom = Math.max(display.room, window.innerWidth >= 1700 ? 1.2 : 1);
   const given = panels.map((raw) => ({
     ...raw,
     values: decoded(raw.cells),

@@ -7,17 +7,17 @@
 import { clamp } from "./numbers.js";
 import { cropped, cut, prepare } from "./window.js";
 
-const CAPTION = 44; // pixels above the canvas, for the name, the scale and the shape
+const CAPTION = () => 44 * display.room; // pixels above the canvas, for the name, the scale and the shape
 const MARGIN = 12; // pixels around it
-const PAGING = 26; // pixels below it, where a tensor is larger than a window
+const PAGING = () => 26 * display.room; // pixels below it, where a tensor is larger than a window
 export const CAPTION_WIDTH = 138; // pixels that a caption takes at least
-export const MIN_NUMBER = 42; // cell width from which numbers fit
-const LOW = 17; // cell height at which they are still read
+export const minNumber = () => 42 * display.room; // cell width from which numbers fit
+const LOW = () => 17 * display.room; // cell height at which they are still read
 
 const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
 
-// How much larger everything is drawn for a room.
-export const display = { zoom: 1 };
+// How much larger labels are drawn than on a desk; and how much larger all is, in front of a room.
+export const display = { zoom: 1, room: 1 };
 
 /** @type {(axis: string) => boolean} */
 export const tokenAxis = (axis) => ["pos", "query", "key", "d_vocab", "id"].includes(axis);
@@ -37,7 +37,7 @@ export const titleHeight = (panel, w) =>
 // Pixels for the choice of a head, and for paging.
 /** @type {(panel: Panel) => number} */
 const belowHeight = (panel) =>
-  (panel.overview || panel.part_only ? PAGING : 0) + (panel.heads && panel.result ? 26 : 0);
+  (panel.overview || panel.part_only ? PAGING() : 0) + (panel.heads && panel.result ? 26 * display.room : 0);
 
 /** @type {(panel: Panel) => number} */
 export const labelWidth = (panel) => {
@@ -51,10 +51,10 @@ export const labelWidth = (panel) => {
 export const legible = (raw, width, height) => {
   const panel = prepare(raw);
   const [rows, cols] = raw.window;
-  const m = Math.min(cols, Math.max(1, Math.floor((width - labelWidth(panel) - 16) / MIN_NUMBER)));
+  const m = Math.min(cols, Math.max(1, Math.floor((width - labelWidth(panel) - 16) / minNumber())));
   const n = Math.min(
     rows,
-    Math.max(1, Math.floor((height - CAPTION - MARGIN - PAGING - titleHeight(panel, MIN_NUMBER)) / LOW)),
+    Math.max(1, Math.floor((height - CAPTION() - MARGIN - PAGING() - titleHeight(panel, minNumber())) / LOW())),
   );
   if (n === rows && m === cols) return raw;
   const place = raw.pinned && !raw.by_hand ? panel.local(raw.pinned) : [0, 0];
@@ -69,14 +69,14 @@ const NARROW = 9; // rows of an input, and pixels a cell, in a crowded picture
 /** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
 export const squeezed = (raws, width, height) => {
   const lines = [raws.filter((raw) => !raw.result), raws.filter((raw) => raw.result)].filter((line) => line.length);
-  const above = 20 + CAPTION + PAGING + 20;
+  const above = 20 + CAPTION() + PAGING() + 20;
   const first = lines.length > 1 ? above + FEW * 14 : 0;
   const panels = lines.map((line, i) =>
     line.map((raw) => {
       const down =
         i === 0 && lines.length > 1
           ? FEW
-          : Math.max(FEW, Math.floor((height - first - above - (raw.heads ? 26 : 0)) / NARROW));
+          : Math.max(FEW, Math.floor((height - first - above - (raw.heads ? 26 * display.room : 0)) / NARROW));
       const across = Math.max(4, Math.floor((width / line.length - 74) / NARROW));
       const middle = raw.by_hand ? 0 : (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
       return prepare(raw.turned ? cropped(raw, middle, across, down) : cropped(raw, middle, down, across));
@@ -111,7 +111,7 @@ const shares = (lines, width, height) => {
   const around = lines.map((line) =>
     Math.max(
       ...line.map(
-        (panel) => CAPTION + MARGIN + belowHeight(panel) + titleHeight(panel, width / line.length / panel.cols),
+        (panel) => CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, width / line.length / panel.cols),
       ),
     ),
   );
@@ -143,10 +143,10 @@ const sized = (lines, width, heights, small) => {
     unit *= Math.max(0.2, (width - fixed - lost) / (width - fixed)); // a caption is wider than a narrow picture
     for (const panel of line) {
       const w = Math.min(unit * scaled(panel), MOST.w * grown);
-      const room = (heights[i] - titleHeight(panel, w) - CAPTION - MARGIN - belowHeight(panel)) / panel.rows;
-      const tall = Math.min(room, w >= MIN_NUMBER ? MOST.h * grown : Math.max(w * 1.25, 15));
+      const room = (heights[i] - titleHeight(panel, w) - CAPTION() - MARGIN - belowHeight(panel)) / panel.rows;
+      const tall = Math.min(room, w >= minNumber() ? MOST.h * grown : Math.max(w * 1.25, 15));
       sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
-      const legible = w >= MIN_NUMBER && tall >= 15 ? 3 : Math.min(w, 24) / 24;
+      const legible = w >= minNumber() && tall >= 15 ? 3 : Math.min(w, 24) / 24;
       score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);
       if (w < 3 || tall < 4) {
         fits *= 0.02;

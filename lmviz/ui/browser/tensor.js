@@ -5,7 +5,7 @@
 /** @import { Grid, Look, Panel, Shades, Size } from "./client.d.ts" */
 
 import { colourOf, inkOn, mix } from "./colour.js";
-import { MIN_NUMBER, display, labelWidth, stands, titleHeight, tokenAxis } from "./layout.js";
+import { display, labelWidth, minNumber, stands, titleHeight, tokenAxis } from "./layout.js";
 import { clamp, written } from "./numbers.js";
 
 /** @type {(canvas: HTMLCanvasElement) => CanvasRenderingContext2D} */
@@ -58,7 +58,7 @@ const drawTitles = (g, panel, { left, top, w, h: tall }, look) => {
   }
   g.textAlign = "right";
   const skip = Math.max(1, Math.ceil((13 * display.zoom) / tall));
-  g.font = `${tokenAxis(panel.rowAxis) ? clamp(tall, 11, 15 * display.zoom) : 12 * display.zoom}px ${look.mono}`;
+  g.font = `${tokenAxis(panel.rowAxis) ? clamp(tall, 11 * display.room, 15 * display.zoom) : 12 * display.zoom}px ${look.mono}`;
   for (let row = 0; row < panel.rows; row += skip) {
     if (!panel.rowAxis) break;
     g.fillStyle = row === panel.focusLocal && !panel.turned ? look.accent : look.scale.ink;
@@ -95,7 +95,7 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
     g.fillStyle = "#c81e3a";
     g.fillRect(x, y, w - gap, tall - gap);
     ink = "#ffffff";
-    if (w >= 9 && w < MIN_NUMBER) sign(g, Number.isNaN(value) ? "?" : "∞", x + w / 2, y + tall / 2, look);
+    if (w >= 9 && w < minNumber()) sign(g, Number.isNaN(value) ? "?" : "∞", x + w / 2, y + tall / 2, look);
   } else {
     const colour = colourOf(value, panel, look.scale);
     g.fillStyle = `rgb(${colour})`;
@@ -111,10 +111,10 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
     g.lineTo(x, y + Math.min(10, tall / 2));
     g.fill();
   }
-  if (w < MIN_NUMBER || tall < 14 || value === -Infinity) return;
+  if (w < minNumber() || tall < 14 * display.room || value === -Infinity) return;
   g.fillStyle = ink;
   g.textAlign = "center";
-  g.font = `${clamp(Math.min(tall * 0.6, w / 3.4), 11, 26 * display.zoom)}px ${look.font}`;
+  g.font = `${clamp(Math.min(tall * 0.6, w / 3.4), 11 * display.room, 26 * display.zoom)}px ${look.font}`;
   const text = panel.integers ? String(Math.round(value)).replace("-", "−") : written(value, look.digits, look.lang);
   g.fillText(text, x + (w - gap) / 2, y + tall / 2 + 0.5, w - 4);
 };
@@ -123,7 +123,7 @@ const drawCell = (g, panel, row, col, { left, top, w, h: tall }, look) => {
 const sign = (g, glyph, x, y, look) => {
   g.fillStyle = "#ffffff";
   g.textAlign = "center";
-  g.font = `bold 11px ${look.font}`;
+  g.font = `bold ${11 * display.room}px ${look.font}`;
   g.fillText(glyph, x, y);
 };
 

@@ -73,7 +73,7 @@ def _message(view: ChatView, at: int, turn: Turn) -> None:
             key=content,
             label_visibility="collapsed",
             placeholder=t("chat.content"),
-            height=68,
+            height=widgets.px(68),
             max_chars=MESSAGE_LIMIT,
             on_change=changed,
         )
@@ -94,7 +94,7 @@ def given(view: ChatView) -> None:
         st.text_area(
             t("chat.given_label"),
             placeholder=EXAMPLE,
-            height=150,
+            height=widgets.px(150),
             max_chars=GIVEN_LIMIT,
             help=t("chat.given_help"),
             **state.bound("given"),

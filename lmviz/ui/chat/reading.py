@@ -131,7 +131,7 @@ def _written(view: ChatView) -> str:
     st.text_area(
         view.t("chat.source"),
         key="chat.source",
-        height=150,
+        height=widgets.px(150),
         max_chars=TEMPLATE_LIMIT,
         on_change=lambda: state.go(source=st.session_state["chat.source"], **UNWRITTEN),
     )

@@ -176,7 +176,7 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         st.markdown(tick + foreign(task.do.replace("**\n\n", "** · ", 1)), width="stretch")
         if there != page:
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
-        elif task.view is not None and replace(begun, course=view.course) != view:
+        elif task.view is not None and replace(begun, course=view.course, present=view.present) != view:
             _link("course.again", page, view, at.chapter, at.task, ":material/restart_alt:")
     found = state.remember(FOUND, {}).get(at.key)
     if task.check == "answered" and there == page:

@@ -71,6 +71,7 @@ def _more(view: CourseView) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="course_more"):
         shell.link(t("course.to_quiz"), replace(view, section="quiz"), "course", ":material/quiz:")
         shell.link(t("course.to_print"), replace(view, section="print"), "course", ":material/print:")
+        shell.link(t("course.to_notes"), replace(view, section="notes"), "course", ":material/sticky_note_2:")
         if state.course().done:
             st.button(t("course.anew"), icon=":material/replay:", key="course_anew", type="tertiary",
                       on_click=state.unbroken(kept.begin_anew))  # fmt: skip

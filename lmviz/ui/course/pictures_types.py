@@ -10,3 +10,10 @@ class Kept(TypedDict):
 
     since: int
     done: str
+
+
+class Followed(TypedDict):
+    """Where the window that shows the notes is: a chapter and its task, "attention.2"; empty: nowhere yet."""
+
+    at: str
+    minutes: int  # that the chapter takes

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from lmviz.ui.state import Place, choice, flag, part
+from lmviz.lessons.progress import MOST_TASKS
+from lmviz.ui.state import Place, choice, flag, part, whole
 
-SECTIONS = ("", "quiz", "print")
+SECTIONS = ("", "quiz", "print", "notes")
 MOST_ANSWERS = 40
 
 
@@ -26,7 +27,8 @@ def _answers(written: str) -> tuple[int, ...]:
 class CourseView(Place):
     """One visitor's place in the overview of the course."""
 
-    chapter: str = part("", str)  # that is printed; empty: all
+    chapter: str = part("", str)  # that is printed, empty: all; or whose notes are shown
+    task: int = part(0, whole(0, MOST_TASKS))  # of that chapter, that the notes are for
     notes: bool = part(False, flag)  # the teacher's are printed too
     answers: tuple[int, ...] = part((), _answers)  # to the questions at the end; -1: none yet
     section: str = part("", choice(*SECTIONS))  # empty: the chapters

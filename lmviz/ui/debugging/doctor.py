@@ -63,7 +63,7 @@ def _model(services: Services, view: DebuggingView) -> None:
     cards.summary(t, examined.findings)
     if not any(finding.holds is False for finding in examined.findings):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.success(t("doctor.healthy"), icon=":material/favorite:", width=420)
+            st.success(t("doctor.healthy"), icon=":material/favorite:", width=widgets.px(420))
             st.button(
                 t("doctor.sick"),
                 icon=":material/sick:",
@@ -85,8 +85,10 @@ def _drawing(services: Services, view: DebuggingView) -> None:
     """Temperature and top-k, what they leave to choose from, and what the model writes with them."""
     t = view.t
     with st.container(horizontal=True):
-        st.number_input(t("doctor.temperature"), 0.0, 100.0, step=0.1, width=180, **state.bound("temperature"))
-        st.number_input(t("doctor.top_k"), 0, 1_000_000, width=180, **state.bound("top_k"))
+        st.number_input(
+            t("doctor.temperature"), 0.0, 100.0, step=0.1, width=widgets.px(180), **state.bound("temperature")
+        )
+        st.number_input(t("doctor.top_k"), 0, 1_000_000, width=widgets.px(180), **state.bound("top_k"))
     drawn = services.doctor.sample_text(view.model, view.temperature, view.top_k)
     st.markdown(t("doctor.written", text=words.code(drawn.text)))
     finding = drawn.finding

@@ -12,7 +12,7 @@ from lmviz.debug.exercises.stages import questions
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
-from lmviz.ui import choices, own_text, shell, state
+from lmviz.ui import choices, own_text, shell, state, widgets
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.questions import ask
 from lmviz.ui.step_through.view import StepThroughView
@@ -36,7 +36,7 @@ def section(services: Services, view: DebuggingView) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choices.model(services, t, view.model, prompt=None, target=None)
         own_text.field(services, t, view.model, "prompt", prompt, t("exercise.text"), max_chars=100, width=280)
-        st.text_input(t("exercise.target"), max_chars=30, width=150, **state.bound("target", shown=target))
+        st.text_input(t("exercise.target"), max_chars=30, width=widgets.px(150), **state.bound("target", shown=target))
     run = services.models.record(Request(view.model, prompt, target))
     pieces = tuple(run.piece(i) for i in range(run.checkpoint.config.d_vocab))
     asked = [*questions(run.trace, run.tokens, pieces), memory_question(run.checkpoint.config, 8)]

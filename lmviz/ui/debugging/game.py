@@ -38,7 +38,7 @@ def section(services: Services, view: DebuggingView) -> None:
             required=True,
             **state.bound("level", **FRESH),
         )
-        st.number_input(t("game.seed"), 0, LARGEST_SEED, width=190, **state.bound("seed", **FRESH))
+        st.number_input(t("game.seed"), 0, LARGEST_SEED, width=widgets.px(190), **state.bound("seed", **FRESH))
         _score(view)
     st.caption(t(f"game.rules.{view.level}", **_rules(view.level)))
     with st.spinner(t("game.preparing")):

@@ -31,7 +31,7 @@ def section(services: Services, view: DebuggingView) -> Log | None:
     st.session_state.setdefault(LOG, state.remember(LOG, ""))
     st.text_area(
         t("doctor.log"),
-        height=230,
+        height=widgets.px(230),
         max_chars=MOST_CHARACTERS,
         placeholder="step 100: loss 2.31, val loss 2.40",
         key=LOG,
@@ -116,7 +116,7 @@ def _row(t: Translator, one: ColumnRole) -> None:
     st.session_state[key] = one.role
     numbers = {"n": t.integer(one.n), "first": value_text(t, one.first), "last": value_text(t, one.last)}
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{_name(t, one)} :small[{t('doctor.log.numbers', **numbers)}]", width=200)
+        st.markdown(f"{_name(t, one)} :small[{t('doctor.log.numbers', **numbers)}]", width=widgets.px(200))
         widgets.selectbox(
             t("doctor.log.role", name=shortened(one.label)),
             ALL,

@@ -18,15 +18,15 @@ def section(services: Services, view: EmbeddingsView) -> None:
     st.markdown(t("embeddings.answers.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(services, view, open_ended=True)
-        st.slider(t("embeddings.answers.n"), 2, MOST_ANSWERS, width=150, **state.bound("n_answers"))
+        st.slider(t("embeddings.answers.n"), 2, MOST_ANSWERS, width=widgets.px(150), **state.bound("n_answers"))
         st.slider(
             t("embeddings.answers.temperature"),
             *TEMPERATURES,
             step=0.1,
-            width=190,
+            width=widgets.px(190),
             **state.bound("temperature"),
         )
-        st.number_input(t("embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
+        st.number_input(t("embeddings.seed"), 0, 9999, width=widgets.px(130), **state.bound("seed"))
         widgets.segmented_control(
             t("embeddings.metric"),
             METRICS,
@@ -66,7 +66,7 @@ def _own(view: EmbeddingsView) -> None:
             view.t("embeddings.answers.own_help", n=MOST_ANSWERS),
             key=key,
             max_chars=TEXT_LIMIT,
-            height=180,
+            height=widgets.px(180),
             on_change=changed,
         )
 

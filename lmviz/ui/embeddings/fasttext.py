@@ -11,7 +11,7 @@ from lmviz.embed.words import WordText
 from lmviz.explain import by_hand
 from lmviz.services.live import Live
 from lmviz.services.services import Services
-from lmviz.ui import arithmetic_html, matrices, pieces, replay, state
+from lmviz.ui import arithmetic_html, matrices, pieces, replay, state, widgets
 from lmviz.ui.embeddings import stories
 from lmviz.ui.embeddings.view import LONGEST_GRAM, EmbeddingsView
 from lmviz.ui.matrices import Matrix
@@ -26,7 +26,9 @@ def section(services: Services, view: EmbeddingsView) -> None:
     shortest, longest = view.grams
     st.markdown(t("embeddings.fasttext.say", shortest=shortest, longest=longest))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(t("embeddings.fasttext.word"), max_chars=40, width=200, **state.bound("word", _word(view)))
+        st.text_input(
+            t("embeddings.fasttext.word"), max_chars=40, width=widgets.px(200), **state.bound("word", _word(view))
+        )
         stories.choose_kind(view)
         _choose_grams(view)
         stories.choose_settings(view)
@@ -43,7 +45,7 @@ def _choose_grams(view: EmbeddingsView) -> None:
         view.t("embeddings.grams"),
         1,
         LONGEST_GRAM,
-        width=150,
+        width=widgets.px(150),
         key=key,
         help=view.t("embeddings.grams.help"),
         on_change=lambda: state.go(grams=tuple(st.session_state[key]), step=-1, cell=None),

@@ -27,7 +27,7 @@ def choose_story(view: EmbeddingsView) -> None:
         st.text_area(
             view.t("embeddings.story"),
             max_chars=TEXT_LIMIT,
-            height=260,
+            height=widgets.px(260),
             **state.bound("story", story(view), step=-1),
         )
 
@@ -59,7 +59,7 @@ def choose_kind(view: EmbeddingsView) -> None:
 def choose_settings(view: EmbeddingsView) -> None:
     """Window, width, negatives, steps, seed."""
     t = view.t
-    st.slider(t("embeddings.window"), 1, 5, width=130, **state.bound("window", step=-1))
+    st.slider(t("embeddings.window"), 1, 5, width=widgets.px(130), **state.bound("window", step=-1))
     with st.popover(t("embeddings.more"), icon=":material/tune:"):
         st.slider(t("embeddings.d_embed"), 2, 300, **state.bound("d_embed", step=-1))
         st.slider(

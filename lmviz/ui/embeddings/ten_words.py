@@ -11,7 +11,7 @@ from lmviz.embed.ten_words import TEXTS, WordsSnapshot, next_words, vocabulary
 from lmviz.services.live import Live
 from lmviz.services.services import Services
 from lmviz.trace.step import fits
-from lmviz.ui import arithmetic_html, matrices, replay, state
+from lmviz.ui import arithmetic_html, matrices, replay, state, widgets
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import TEXT_LIMIT, EmbeddingsView
@@ -27,12 +27,12 @@ def section(services: Services, view: EmbeddingsView) -> None:
     words = vocabulary(learned)
     st.markdown(t("embeddings.ten_words.say", n=len(words)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input(t("embeddings.seed"), 0, 9999, width=130, **state.bound("seed"))
+        st.number_input(t("embeddings.seed"), 0, 9999, width=widgets.px(130), **state.bound("seed"))
         with st.popover(t("embeddings.text"), icon=":material/edit_note:"):
             st.text_area(
                 t("embeddings.ten_words.text"),
                 max_chars=TEXT_LIMIT,
-                height=150,
+                height=widgets.px(150),
                 **state.bound("words", learned),
             )
     live = services.embeddings.ten_words(learned, view.seed)

@@ -26,7 +26,7 @@ def prompt(services: Services, view: EmbeddingsView, open_ended: bool = False) -
     st.text_input(
         view.t("embeddings.prompt"),
         max_chars=TEXT_LIMIT,
-        width=320,
+        width=widgets.px(320),
         **state.bound(name, shown, known=own_text.known(services, view.model), **anew),
     )
     own_text.hint(services, view.t, view.model, shown, lambda text: state.go(**{name: text}, **anew))
@@ -68,7 +68,7 @@ def asked(view: EmbeddingsView, address: str, pos: int, width: int) -> Embedding
         0,
         width - 1,
         key=key,
-        width=130,
+        width=widgets.px(130),
         on_change=lambda: state.go(cell=(address, (pos, st.session_state[key]))),
     )
     return replace(view, cell=cell)

@@ -89,7 +89,7 @@ def _ended(view: FirstView, found: NextWords) -> None:
 def _address(view: FirstView, **query: str) -> Mapping[str, str]:
     """Another page, in the same language; a text is read by the model of this one. Its own view would import torch."""
     model = {"model": SAMPLE} if "prompt" in query else {}
-    return {**state.address(state.Place(lang=view.lang, depth=view.depth)), **model, **query}
+    return {**state.address(state.Place(lang=view.lang, depth=view.depth, present=view.present)), **model, **query}
 
 
 def _depth() -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.generate.beam import BeamNode, BeamSearch
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.services.services import Services
-from lmviz.ui import arithmetic_html, drawing, replay, state
+from lmviz.ui import arithmetic_html, drawing, replay, state, widgets
 from lmviz.ui.generation.pictures_types import Node, Tree
 from lmviz.ui.generation.several import notes_below
 from lmviz.ui.generation.view import GenerationView
@@ -59,7 +59,7 @@ def _tree(search: BeamSearch, checkpoint: Checkpoint, view: GenerationView) -> T
         "path": sorted(path),
         "looked": view.token,
         "prompt": visible(checkpoint.tokenizer.decode(search.prompt)),
-        "height": HEIGHT,
+        "height": widgets.px(HEIGHT),
     }
 
 

@@ -130,6 +130,6 @@ def _number(view: GenerationView, name: str, low: float, high: float, step: floa
         format=None if isinstance(step, int) else "%.2f",
         help=view.t(f"generation.{name}_help"),
         disabled=disabled,
-        width=136,
+        width=widgets.px(136),
         **state.bound(name),
     )

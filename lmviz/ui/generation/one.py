@@ -116,7 +116,7 @@ def _rows(view: GenerationView, step: TokenStep) -> str:
         label_visibility="collapsed",
         icon=":material/search:",
         max_chars=40,
-        width=170,
+        width=widgets.px(170),
     )
     return found
 

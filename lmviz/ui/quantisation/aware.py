@@ -50,7 +50,7 @@ def _here(services: Services, view: QuantisationView) -> None:
 def _choices(view: QuantisationView) -> None:
     t = view.t
     schemes.choose(view, INTEGERS, keep=False, trains=False)
-    st.slider(t("quantisation.steps"), 20, 300, step=20, width=150, **state.bound("steps", trains=False))
+    st.slider(t("quantisation.steps"), 20, 300, step=20, width=widgets.px(150), **state.bound("steps", trains=False))
     widgets.select_slider(
         t("quantisation.rate"),
         RATES,

@@ -7,7 +7,7 @@ import streamlit as st
 from lmviz.services.quantisation import Calibrated
 from lmviz.services.services import Services
 from lmviz.train.effect import Effect
-from lmviz.ui import arithmetic_html, state
+from lmviz.ui import arithmetic_html, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, QuantisationView
@@ -24,7 +24,7 @@ def section(services: Services, view: QuantisationView) -> None:
             0.05,
             1.0,
             step=0.05,
-            width=190,
+            width=widgets.px(190),
             help=t("quantisation.outer.help"),
             **state.bound("outer"),
         )
@@ -32,7 +32,7 @@ def section(services: Services, view: QuantisationView) -> None:
             st.text_area(
                 t("quantisation.calibration.help"),
                 max_chars=TEXT_LIMIT,
-                height=200,
+                height=widgets.px(200),
                 **state.bound("calibration"),
             )
         schemes.choose(view, INTEGERS, keep=False)

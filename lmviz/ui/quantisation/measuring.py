@@ -7,7 +7,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.quantisation.view import TEXT_LIMIT, QuantisationView
 from lmviz.ui.text import Translator
 
@@ -48,7 +48,7 @@ def missing(services: Services, view: QuantisationView) -> bool:
 
 
 def _box(view: QuantisationView, label: str) -> None:
-    st.text_area(view.t(label), max_chars=TEXT_LIMIT, height=200, **state.bound("text", trains=False))
+    st.text_area(view.t(label), max_chars=TEXT_LIMIT, height=widgets.px(200), **state.bound("text", trains=False))
 
 
 def signed(t: Translator, cost: float) -> str:

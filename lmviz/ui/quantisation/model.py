@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lmviz.explain import by_hand
 from lmviz.services.quantisation import Outcome
 from lmviz.services.services import Services
-from lmviz.ui import arithmetic_html, matrices, own_text, state
+from lmviz.ui import arithmetic_html, matrices, own_text, state, widgets
 from lmviz.ui.charts import show
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.quantisation import charts, measuring, schemes
@@ -92,8 +92,10 @@ def _prompt(services: Services, view: QuantisationView) -> str:
         own_text.field(
             services, t, view.model, "prompt", prompt, t("quantisation.prompt"), max_chars=TEXT_LIMIT, width=260
         )
-        st.slider(t("quantisation.temperature"), *TEMPERATURES, step=0.1, width=170, **state.bound("temperature"))
-        st.number_input(t("quantisation.seed"), 0, 9999, width=130, **state.bound("seed"))
+        st.slider(
+            t("quantisation.temperature"), *TEMPERATURES, step=0.1, width=widgets.px(170), **state.bound("temperature")
+        )
+        st.number_input(t("quantisation.seed"), 0, 9999, width=widgets.px(130), **state.bound("seed"))
     return prompt
 
 

@@ -28,7 +28,7 @@ def choose(view: QuantisationView, formats: tuple[str, ...] = FORMATS, keep: boo
             0.05,
             1.0,
             step=0.05,
-            width=140,
+            width=widgets.px(140),
             help=t("quantisation.keep.help"),
             **state.bound("keep"),
         )

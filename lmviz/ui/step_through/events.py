@@ -213,10 +213,6 @@ def _compare_off(run: Recording, view: StepThroughView, event: Event) -> StepThr
     return replace(view, b_model=None, b_prompt="", b_plain=False)
 
 
-def _present(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
-    return replace(view, present=not view.present)
-
-
 def _end(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     """What now? asked at the end of the walk."""
     state.keep(ENDING, True)
@@ -251,7 +247,7 @@ def _cell(run: Recording, event: Event) -> tuple[str, tuple[int, ...]]:
 
 
 # what the rest of the page shows too
-_FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "present", "end"))
+_FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "end"))
 _EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView]] = {
     "move": _move,
     "grain": _grain,
@@ -277,7 +273,6 @@ _EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView
     "compare_off": _compare_off,
     "append": _append,
     "end": _end,
-    "present": _present,
     "temperature": _temperature,
     "target": _target,
 }

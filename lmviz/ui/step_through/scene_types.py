@@ -372,7 +372,7 @@ class OnGo(TypedDict):
 
 
 class OnButton(TypedDict):
-    type: Literal["run", "reset", "compare_off", "present", "end"]
+    type: Literal["run", "reset", "compare_off", "end"]
 
 
 Event = (

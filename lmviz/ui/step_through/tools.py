@@ -93,7 +93,7 @@ def _add_stop(view: StepThroughView, written: str) -> None:
 
 
 def settings(view: StepThroughView) -> None:
-    """Digits, presenting, a model of one's own."""
+    """How many digits."""
     t = view.t
     st.session_state["digits"] = view.digits
     widgets.segmented_control(
@@ -102,13 +102,6 @@ def settings(view: StepThroughView) -> None:
         key="digits",
         required=True,
         on_change=lambda: state.go(digits=st.session_state["digits"]),
-    )
-    st.session_state["present"] = view.present
-    st.toggle(
-        t("top.present"),
-        key="present",
-        help=t("top.present_help"),
-        on_change=lambda: state.go(present=st.session_state["present"]),
     )
 
 
@@ -126,7 +119,7 @@ def ledger(run: Recording, view: StepThroughView) -> None:
             on_select="rerun",
             selection_mode="single-row",
             hide_index=True,
-            height=360,
+            height=widgets.px(360),
         )
         picked = chosen["selection"]["rows"]
         before, now = state.remember("ledger", None), picked[0] if picked else None

@@ -18,18 +18,11 @@ from lmviz.ui.step_through import tools
 from lmviz.ui.step_through.view import StepThroughView
 
 RUNS_LISTED = 5
-_PRESENTATION = """
-header.stAppHeader, .st-key-top { display: none !important; }
-.stMainBlockContainer { padding-top: 0.8rem !important; }
-"""
 
 
 def row(services: Services, view: StepThroughView) -> None:
-    """Model, text, language, and what is compared, stopped at and set; nothing of it in front of a room."""
+    """Model, text, language, and what is compared, stopped at and set."""
     t = view.t
-    if view.present:
-        st.html(f"<style>{_PRESENTATION}</style>")
-        return
     opened = view.model.run if isinstance(view.model, RunModel | RunStep) else ""
     models = choices.attached(services, t) | choices.with_runs(
         services, t, RUNS_LISTED, without=opened

@@ -45,7 +45,6 @@ class StepThroughView(Place):
     b_model: Reference | None = model_part()  # the other run that this one is compared with: where it differs
     b_prompt: str = part("", str)
     b_plain: bool = part(False, flag)  # without the edits
-    present: bool = part(False, flag)
     map: str = part("", map_of)  # the whole model in one picture, if it is open: whose attention it shows
 
     @property

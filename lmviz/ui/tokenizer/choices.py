@@ -57,7 +57,7 @@ def _field(view: TokenizerView, name: str, now: str, limit: int) -> None:
     st.text_area(
         view.t(key),
         key=key,
-        height=68,
+        height=widgets.px(68),
         max_chars=limit,
         on_change=lambda: state.go(**{name: st.session_state[key], "piece": None}),
     )

@@ -7,7 +7,7 @@ import streamlit as st
 from lmviz.model.tokenizer import Tokens
 from lmviz.services.services import Services
 from lmviz.tokens.vocabulary import Vocabulary
-from lmviz.ui import pieces, state
+from lmviz.ui import pieces, state, widgets
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer import choices
@@ -95,5 +95,5 @@ def _all(view: TokenizerView, tokens: Tokens, vocabulary: Vocabulary) -> None:
             },
             hide_index=True,
             key="tokenizer.all",
-            height=360,
+            height=widgets.px(360),
         )

@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.tokens.learning import Learning
-from lmviz.ui import arithmetic_html, drawing, replay, state
+from lmviz.ui import arithmetic_html, drawing, replay, state, widgets
 from lmviz.ui.course import bar
 from lmviz.ui.move_buttons import MOVES, move_buttons
 from lmviz.ui.text import code, visible
@@ -110,7 +110,7 @@ def _new_word(view: TokenizerView, learning: Learning, at: int) -> None:
         t("tokenizer.new_word"),
         max_chars=WORD_LIMIT,
         placeholder=t("tokenizer.new_word_example"),
-        width=320,
+        width=widgets.px(320),
         **state.bound("word"),
     )
     word = view.word or t("tokenizer.new_word_example")

@@ -86,7 +86,7 @@ def _list(view: TokenizerView, analysis: Analysis) -> None:
             bytes_title: [hexadecimal(analysis.vocabulary.bytes(id)) for id in shown],
         },
         hide_index=True,
-        height=300,
+        height=widgets.px(300),
         key="tokenizer.list",
     )
     if len(ids) > ROWS:

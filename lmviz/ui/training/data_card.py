@@ -94,7 +94,7 @@ def own(services: Services, view: TrainingView) -> None:
         t("train.data.own"),
         key="own_text",
         max_chars=LARGEST_OWN,
-        height=110,
+        height=widgets.px(110),
         placeholder=t("train.data.own_placeholder"),
         on_change=lambda: attempt(lambda: keep_own_text(services, st.session_state["own_text"])),
     )

@@ -128,7 +128,7 @@ def earlier(services: Services, view: TrainingView) -> None:
         on_select="rerun",
         selection_mode="single-row",
         hide_index=True,
-        height=min(38 * (len(found) + 1), 300),
+        height=widgets.px(min(38 * (len(found) + 1), 300)),
     )
     picked = chosen["selection"]["rows"]
     if picked and picked[0] < len(found):
@@ -214,7 +214,7 @@ def export(services: Services, view: TrainingView, run: Run) -> None:
         _take_away(services, t, run, step)
     with right:
         st.caption(t("train.export.recipe"))
-        st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", height=260)
+        st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", height=widgets.px(260))
 
 
 def _open_or_start(t: Translator, model: RunModel) -> None:

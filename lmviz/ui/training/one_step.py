@@ -67,7 +67,7 @@ def _which(view: TrainingView, run: Training, step: int) -> st.delta_generator.D
             1,
             run.steps,
             key="opened",
-            width=150,
+            width=widgets.px(150),
             on_change=lambda: state.go(opened=st.session_state["opened"], cell=None),
         )
         st.session_state["opened_window"] = view.window
@@ -75,7 +75,7 @@ def _which(view: TrainingView, run: Training, step: int) -> st.delta_generator.D
             t("train.one.window"),
             0,
             key="opened_window",
-            width=150,
+            width=widgets.px(150),
             help=t("train.one.window_help"),
             on_change=lambda: state.go(window=st.session_state["opened_window"], cell=None),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +16,7 @@ from lmviz.services.services import Services
 from lmviz.trace.step import Array
 from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import matrices, own_text, replay, shell, state, widgets
+from lmviz.ui.charts import for_room
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, visible
@@ -86,7 +86,7 @@ def _controls(services: Services, view: TrainingView, steps: list[int], step: in
         st.text_input(
             t("train.time.prompt"),
             key="time_prompt",
-            width=190,
+            width=widgets.px(190),
             max_chars=200,
             on_change=lambda: state.go(prompt=known(st.session_state["time_prompt"])),
         )
@@ -150,7 +150,7 @@ def predictions(
             table["time"] += [_time(t, one)] * len(ids)
     times = tuple(dict.fromkeys(table["time"]))
     spec = _bar_spec(t, tuple(_distinct(a, i) for i in ids), times)
-    st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_predictions")
+    st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", key="time_predictions")
 
 
 @lru_cache(maxsize=64)
@@ -242,7 +242,7 @@ def embeddings(
             table["time"] += [_time(t, one)] * len(points)
     times = tuple(dict.fromkeys(table["time"]))
     spec = _map_spec(t, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
-    st.vega_lite_chart(table_of(table), deepcopy(spec), width="stretch", key="time_map")
+    st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", key="time_map")
 
 
 def weight(

@@ -6,3 +6,9 @@ export interface Kept {
   since: number;
   done: string;
 }
+
+/** Where the window that shows the notes is: a chapter and its task, "attention.2"; empty: nowhere yet. */
+export interface Followed {
+  at: string;
+  minutes: number;
+}

@@ -7,6 +7,7 @@
 
 import { h, part } from "../../browser/dom.js";
 import { drawn } from "../../browser/drawn.js";
+import { scale } from "../../browser/scale.js";
 
 const WIDEST = 104;
 const TALL = 46;
@@ -14,6 +15,10 @@ const BOX = 76;
 const LOW = 38;
 const TOP = 24;
 const LEFT = 8;
+
+// Pixels of a desk, which become more in front of a room.
+/** @type {(pixels: number) => string} */
+const rem = (pixels) => `${pixels / 16}rem`;
 
 /** @type {Record<string, string>} */
 const SIGNS = { kept: "", finished: "■", outscored: "✕", late_stop: "✕", beaten: "✕", dead: "†", displaced: "✕" };
@@ -24,7 +29,7 @@ const draw = (root, data, send) => {
   const tallest = Math.max(...data.nodes.map((node) => node.rank)) + 1;
   const first = Math.max(BOX, 22 + 11 * [...data.prompt].length);
   const shift = Math.min(first, 320) - BOX;
-  const room = root.clientWidth - LEFT * 2 - shift - BOX;
+  const room = root.clientWidth / scale() - LEFT * 2 - shift - BOX;
   // all in sight, if lines stay to be seen
   const wide = Math.min(WIDEST, Math.max(BOX + 12, Math.floor(room / Math.max(1, steps))));
   /** @type {(node: Node) => number} */
@@ -36,7 +41,11 @@ const draw = (root, data, send) => {
   const width = LEFT * 2 + shift + steps * wide + BOX;
   const height = TOP + tallest * TALL + 4;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [name, value] of Object.entries({ width, height, "aria-hidden": "true" }))
+  for (const [name, value] of Object.entries({
+    viewBox: `0 0 ${width} ${height}`,
+    style: `width:${rem(width)};height:${rem(height)}`,
+    "aria-hidden": "true",
+  }))
     svg.setAttribute(name, String(value));
   for (const node of data.nodes) {
     const parent = node.parent === null ? null : at.get(node.parent);
@@ -58,7 +67,7 @@ const draw = (root, data, send) => {
       "button",
       {
         class: `node ${node.fate} ${path.has(node.index) ? "path" : ""}`,
-        style: `left:${left(node)}px;top:${top(node)}px;width:${node.step ? BOX : shift + BOX}px`,
+        style: `left:${rem(left(node))};top:${rem(top(node))};width:${rem(node.step ? BOX : shift + BOX)}`,
         title: node.title,
         "aria-pressed": String(node.index === data.looked),
         "data-node": node.index,
@@ -71,13 +80,13 @@ const draw = (root, data, send) => {
     ),
   );
   const heads = Array.from({ length: steps }, (_, i) =>
-    h("span", { class: "head", style: `left:${LEFT + shift + (i + 1) * wide}px;width:${BOX}px` }, String(i + 1)),
+    h("span", { class: "head", style: `left:${rem(LEFT + shift + (i + 1) * wide)};width:${rem(BOX)}` }, String(i + 1)),
   );
   root.replaceChildren(
     h(
       "div",
       { class: "tree", "data-scroll": "tree", tabindex: "0", style: `max-height:${data.height}px` },
-      h("div", { class: "canvas", style: `width:${width}px;height:${height}px` }, svg, heads, boxes),
+      h("div", { class: "canvas", style: `width:${rem(width)};height:${rem(height)}` }, svg, heads, boxes),
     ),
     legendOf(data),
   );

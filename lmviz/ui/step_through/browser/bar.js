@@ -117,13 +117,6 @@ const kinds = ({ data: { bar }, words, send }) => {
 };
 
 /** @type {(state: State) => HTMLElement} */
-const endOfShow = ({ words, send }) => {
-  const label = words["bar.present_off"];
-  const attributes = { class: "move", "data-move": "present", title: `${label} (Esc)` };
-  return h("button", { ...attributes, onclick: () => send({ type: "present" }) }, "✕ ", h("em", {}, label));
-};
-
-/** @type {(state: State) => HTMLElement} */
 const goTo = ({ words, send }) => {
   const attributes = { class: "move", "data-move": "search", title: `${words["search.go"]} (Ctrl+K)` };
   const onclick = () => send({ type: "search", text: "" });
@@ -138,7 +131,6 @@ export const drawBar = (box, state) => {
     ...moves(state),
     ...running(state),
     kinds(state),
-    ...(state.data.present ? [endOfShow(state)] : []),
     grains(state),
     goTo(state),
     h("span", { class: "at", "aria-live": "polite" }, halt, at),

@@ -8,6 +8,7 @@
 
 import { isDark, onTheme } from "../../browser/colour.js";
 import { later, part, parts } from "../../browser/dom.js";
+import { onScale, scale } from "../../browser/scale.js";
 import { drawBar } from "./bar.js";
 import { drawInspector, panelsOf } from "./inspector.js";
 import { onKey } from "./keyboard.js";
@@ -23,6 +24,8 @@ import { drawStrip, drawWatch, drawWords } from "./words.js";
 const LOOK_AGAIN = 300; // milliseconds, while something else is waited for
 const SLOW = 400; // milliseconds without an answer from where on one sees that it is waited for
 const LOST = 8000; // milliseconds after which an answer is not waited for any more: it must not freeze the page
+const LEAST = 520; // pixels of height, also where the window has less: on a desk
+const LEAST_IN_ROOM = 300; // the same in front of a room, before all is made larger
 const PHONE = 820; // pixels of a window in which the panes lie one below the other
 
 // How each section is drawn, and from what: it is drawn anew only when that has changed.
@@ -144,7 +147,8 @@ const togglePlaying = (state) => {
 const fit = (root) => {
   const page = document.querySelector("section.stMain") || document.documentElement;
   const top = root.getBoundingClientRect().top + page.scrollTop;
-  root.style.setProperty("--lm-height", `${Math.max(520, window.innerHeight - top - 10)}px`);
+  const least = root.classList.contains("present") ? LEAST_IN_ROOM * scale() : LEAST;
+  root.style.setProperty("--lm-height", `${Math.max(least, window.innerHeight - top - 10)}px`);
 };
 
 /** @type {(state: State) => () => void} */
@@ -154,6 +158,7 @@ const listen = (state) => {
   /** @type {(event: KeyboardEvent) => void} */
   const key = (event) => onKey(state, event);
   const refit = () => fit(root);
+  const stopScale = onScale(root, refit);
   const stopAsks = onAsk(() => tellPlace(state.data, !!state.playing));
   const stopWishes = onWish((wish) => (wish.type === "play" ? state.play() : state.send(wish)));
   const observer = new ResizeObserver(() => {
@@ -176,6 +181,7 @@ const listen = (state) => {
     window.removeEventListener("resize", refit);
     observer.disconnect();
     stopTheme();
+    stopScale();
   };
 };
 
@@ -213,9 +219,10 @@ const leaveTopRow = () => {
 const show = (state, data) => {
   const { root } = state;
   if (state.data.run !== data.run) leaveTopRow();
+  const wasPresent = root.classList.contains("present");
   state.data = data;
   state.words = data.words;
-  root.classList.toggle("present", data.present);
+  if (root.classList.toggle("present", data.present) !== wasPresent) later(() => fit(root)); // where the rows above end
   root.dataset.parts = data.parts.join(" ");
   if (root.lang !== data.lang) root.lang = data.lang;
   for (const [name, draw, from] of SECTIONS) {

@@ -333,7 +333,7 @@ export interface OnGo {
 }
 
 export interface OnButton {
-  type: "run" | "reset" | "compare_off" | "present" | "end";
+  type: "run" | "reset" | "compare_off" | "end";
 }
 
 export type Event = OnPin | OnUnpin | OnHead | OnHeadOff | OnWindow | OnMove | OnGrain | OnIndex | OnCall | OnStop | OnFocus | OnCell | OnEdit | OnGradient | OnToken | OnTemperature | OnTarget | OnSearch | OnGo | OnButton;

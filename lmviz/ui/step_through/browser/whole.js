@@ -13,8 +13,9 @@
 
 import { SCALES, isDark, onTheme } from "../../browser/colour.js";
 import { h, later, maybe, part, parts } from "../../browser/dom.js";
+import { isTaken } from "../../browser/keys.js";
 import { component } from "../../browser/mounted.js";
-import { isTaken } from "./keyboard.js";
+import { scale } from "../../browser/scale.js";
 import { askPlace, onPlace, tellWish } from "./place.js";
 import { draw } from "./svg.js";
 import { fullDrawing } from "./whole_full.js";
@@ -82,6 +83,10 @@ const sheet = () => {
   return box;
 };
 
+// Pixels of a desk, which become more in front of a room.
+/** @type {(pixels: unknown) => string} */
+const onDesk = (pixels) => `${(Number(pixels) / 16).toFixed(4)}rem`;
+
 // -- the strip -------------------------------------------------------------------------------------------------------
 
 /** @type {(picture: Picture) => void} */
@@ -98,7 +103,7 @@ const drawSlim = (picture) => {
   part(slim, ".call").textContent = words["whole.call"];
   part(slim, ".sheet").setAttribute("aria-hidden", "true");
   const svg = /** @type {SVGSVGElement} */ (slim.querySelector("svg"));
-  const [width, height] = [part(slim, ".sheet").clientWidth, 36];
+  const [width, height] = [part(slim, ".sheet").clientWidth / scale(), 36];
   if (width < 40) return;
   const key = JSON.stringify([picture.run, picture.map, here.pos, width]);
   if (picture.drawn.slim !== key || !picture.strip) {
@@ -109,8 +114,8 @@ const drawSlim = (picture) => {
   }
   for (const { key: name, attributes } of picture.strip.present(here.stage)) {
     const { style } = part(slim, `.${name}`); // not in the drawing, which so need not be painted again at each step
-    style.transform = `translateX(${Number(attributes.x).toFixed(1)}px)`;
-    if (name === "here") style.width = `${Number(attributes.width).toFixed(1)}px`;
+    style.transform = `translateX(${onDesk(attributes.x)})`;
+    if (name === "here") style.width = onDesk(attributes.width);
   }
 };
 
@@ -206,9 +211,10 @@ const drawFull = (picture) => {
   }
   if (!maybe(body, ".sheet")) body.replaceChildren(sheet());
   const svg = /** @type {SVGSVGElement} */ (body.querySelector("svg"));
-  const [width, height] = [body.clientWidth, body.clientHeight];
+  const room = scale();
+  const [width, height] = [body.clientWidth / room, body.clientHeight / room];
   const dark = isDark(picture.root);
-  const key = JSON.stringify([picture.run, map, here.pos, width, height, dark]);
+  const key = JSON.stringify([picture.run, map, here.pos, width, height, dark, room]);
   if (picture.drawn.full !== key || !picture.drawing) {
     picture.drawn.full = key;
     const wanted = {
@@ -227,7 +233,7 @@ const drawFull = (picture) => {
         : fullDrawing(model, wanted);
     picture.drawing = drawing;
     for (const [name, size] of Object.entries({ width: drawing.width, height: drawing.height }))
-      svg.setAttribute(name, String(size));
+      svg.setAttribute(name, String(size * room));
     svg.setAttribute("viewBox", `0 0 ${drawing.width} ${drawing.height}`);
     layer("back", svg, drawing.back);
     layer("middle", svg, drawing.middle);
@@ -263,6 +269,7 @@ const markDoors = ({ full, here, drawing }, hereWords) => {
 const redraw = (picture) => {
   if (!picture.model) return;
   const began = performance.now();
+  picture.root.classList.toggle("room", scale() > 1);
   drawSlim(picture);
   if (picture.map) drawFull(picture);
   else if (picture.full.open) picture.full.close();
