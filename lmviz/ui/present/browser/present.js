@@ -178,6 +178,7 @@ const mount = (root) => {
       [data, trigger] = [now, send];
       if (before.on && !data.on) marks.end();
       root.lang = data.lang;
+      root.dataset.scale = String(data.scale);
       const label = word("on");
       open.title = `${label} (P)`;
       open.setAttribute("aria-label", label);
