@@ -37,9 +37,10 @@ def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None
 
 
 def for_room(spec: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a chart that is as large as all else is at the moment."""
-    found: dict[str, Any] = larger(spec, state.scale())
-    return found
+    """A copy of a chart that is as large as all else is at the moment; its expressions know of it as `room`."""
+    room = state.scale()
+    found: dict[str, Any] = larger(spec, room)
+    return {**found, "params": [*found.get("params", ()), {"name": "room", "value": room}]}
 
 
 def larger(part: Any, scale: float) -> Any:
@@ -56,6 +57,8 @@ def larger(part: Any, scale: float) -> Any:
 def _longer(name: str, value: Any, scale: float) -> Any:
     if name in DASHES and isinstance(value, list):
         return [scale * one for one in value]
+    if name in LENGTHS and isinstance(value, dict) and set(value) == {"expr"}:
+        return {"expr": f"{scale} * ({value['expr']})"}
     if isinstance(value, bool) or not isinstance(value, int | float):
         return larger(value, scale)
     return value * scale if name in LENGTHS else value * scale**2 if name in AREAS else value

@@ -2,7 +2,7 @@
 // lie over each other. A function of the shares of the window's height that words and axes must take.
 ([words, axes]) => {
   const tall = window.innerHeight;
-  const DRAWN = ".legend, .shape, .ends, .katex, td, th, svg, kbd, [class*='lt-']"; // axes and cells
+  const DRAWN = ".legend, .shape, .ends, .paging, .pieces small, .katex, td, th, svg, kbd, [class*='lt-']"; // axes and cells
   const found = new Set();
   const above = (one) => one.parentElement ?? (one.getRootNode() instanceof ShadowRoot ? one.getRootNode().host : null);
   const up = function* (one) {

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from lmviz.ui.shell import FIRST, PAGE_NAMES
-from tests.browser.conftest import idle, until
+from tests.browser.conftest import idle
 from tests.conftest import ROOT
 
 Visit = Callable[..., Page]
@@ -72,3 +72,134 @@ def test_all_is_large_and_whole_on_every_page(visit: Visit, server: str) -> None
             enlarged(page, width, height)
             found += [f"{name} {width}x{height} {one}" for one in page.evaluate(MEASURED, [WORDS, AXES])]
     assert not found, "\n".join(found)
+
+
+def presents(page: Page, is_on: bool) -> None:
+    """The page has become large, or small again, and its address says so."""
+    expect(page).to_have_url(re.compile("present=true") if is_on else re.compile(r"^(?!.*present=true)"))
+    page.wait_for_function(
+        "on => (parseFloat(getComputedStyle(document.documentElement).fontSize) > 20) === on", arg=is_on
+    )
+    idle(page)
+
+
+def test_a_key_and_a_button_turn_it_on_and_it_stays_from_page_to_page(visit: Visit) -> None:
+    page = visit("tokenizer")
+    field = page.get_by_role("textbox", name="Text to cut")
+    field.press("p")
+    expect(field).to_have_value(re.compile("p"))
+    presents(page, False)
+    field.press("Control+Enter")
+    page.get_by_role("radio", name="Vocabulary").click()  # which has the focus then, and takes no letters
+    idle(page)
+    page.keyboard.press("p")
+    presents(page, True)
+    page.get_by_test_id("stTopNavLink").filter(has_text="Start").click()
+    expect(page.locator(".lm-first")).to_be_visible(timeout=60_000)
+    presents(page, True)
+    page.get_by_role("link", name="Explore").click()
+    expect(page.locator(".lm.present[data-step]")).to_be_visible(timeout=60_000)
+    page.get_by_role("textbox", name="Prompt").fill("The dog")  # the text stays changeable
+    page.get_by_role("textbox", name="Prompt").press("Enter")
+    expect(page.locator(".token").filter(has_text="dog")).to_be_visible()
+    before = page.locator(".lm").get_attribute("data-step")
+    page.locator(".token").first.focus()
+    page.keyboard.press("PageDown")  # a clicker
+    expect(page.locator(".lm")).not_to_have_attribute("data-step", before or "")
+    page.get_by_role("button", name="Present", exact=True).click()
+    presents(page, False)
+
+
+def test_what_one_points_with(visit: Visit) -> None:
+    page = visit(model="pokemon", prompt=".pik", step="blocks.0.attn.pattern", present="true")
+    box = page.locator("figure[data-address='blocks.0.attn.pattern'] canvas").bounding_box()
+    assert box is not None
+    left, top, wide, tall, rows, _ = map(
+        float, (page.locator("figure canvas").last.get_attribute("data-grid") or "").split()
+    )
+    page.mouse.move(box["x"] + left + 1.5 * wide, box["y"] + top + 2.5 * tall)
+    spot, bands = page.locator(".spot"), page.locator(".band")
+    page.keyboard.press("s")
+    expect(spot).to_be_visible()
+    page.wait_for_timeout(300)  # it glides
+    panel = spot.bounding_box()
+    page.keyboard.press("s")
+    page.wait_for_timeout(300)
+    row = spot.bounding_box()
+    page.keyboard.press("s")
+    page.wait_for_timeout(300)
+    cell = spot.bounding_box()
+    assert panel is not None and row is not None and cell is not None
+    assert panel["height"] > rows * tall > row["height"] > tall and row["width"] > wide + 20
+    assert abs(cell["width"] - wide) < 10 and abs(cell["height"] - tall) < 10
+    page.keyboard.press("x")
+    expect(bands).to_have_count(2)
+    expect(bands.first).to_be_visible()
+    page.keyboard.press("l")
+    page.mouse.move(box["x"] + left + 2.5 * wide, box["y"] + top + 2.5 * tall, steps=4)
+    ring = page.locator(".ring").bounding_box()
+    assert ring is not None and ring["width"] >= 0.04 * 720
+    assert abs(ring["x"] + ring["width"] / 2 - box["x"] - left - 2.5 * wide) < 2
+    page.mouse.click(box["x"] + left + 2.5 * wide, box["y"] + top + 2.5 * tall)  # holds the light, and pins the cell
+    page.wait_for_timeout(300)
+    held = spot.bounding_box()
+    page.mouse.move(300, 60)
+    page.wait_for_timeout(300)
+    assert spot.bounding_box() == held
+    page.keyboard.press("Escape")
+    for mark in (spot, bands.first, page.locator(".ring")):
+        expect(mark).to_be_hidden()
+    presents(page, True)
+    page.keyboard.press("Shift+?")
+    keys = page.get_by_role("dialog", name="Keys")
+    for name in ("Spotlight", "Large pointer", "Cross-hair", "Notes", "QR code", "Copy the link", "clicker"):
+        expect(keys.get_by_text(re.compile(name))).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    presents(page, True)
+    page.keyboard.press("Escape")
+    presents(page, False)
+
+
+def test_the_link_is_copied_and_read_by_a_phone(visit: Visit, server: str) -> None:
+    for dark in (False, True):
+        page = visit(model="names", prompt=".zoé", step="logits", present="true", lang="fr", dark=dark)
+        page.keyboard.press("q")
+        code = page.get_by_role("img", name="Code QR de cette vue")
+        expect(code).to_be_visible()
+        box = code.bounding_box()
+        assert box is not None and box["width"] >= 0.6 * 720
+        (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(page.screenshot())))
+        assert found.text.startswith(f"{server}/step_through?") and "present" not in found.text
+        assert parse_qs(urlsplit(found.text).query) == {
+            name: value for name, value in parse_qs(urlsplit(page.url).query).items() if name != "present"
+        }
+        page.keyboard.press("Escape")
+        expect(code).to_be_hidden()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("u")
+    expect(page.get_by_text("Lien copié")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == found.text
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http
+    page.keyboard.press("u")
+    link = page.get_by_role("textbox", name="Le lien vers cette vue")
+    expect(link).to_have_value(found.text)
+    assert link.evaluate("one => one.value.slice(one.selectionStart, one.selectionEnd)") == found.text
+
+
+def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
+    page = visit(
+        model="names", prompt=".mar", step="blocks.0.attn.masked", course="attention.1", present="true", lang="fr"
+    )
+    with page.context.expect_page() as opened:
+        page.keyboard.press("n")
+    notes = opened.value
+    expect(notes.get_by_text("Pour l’enseignant")).to_be_visible(timeout=60_000)
+    expect(notes.get_by_text("2 sur 6")).to_be_visible()
+    expect(notes.get_by_text(re.compile(r"^Dans ce chapitre.*\d:\d\d / 4:00"))).to_be_visible()
+    page.bring_to_front()
+    page.locator(".st-key-course_skip a").click()
+    expect(notes.get_by_text("3 sur 6")).to_be_visible()
+    assert "present" not in notes.url
+    notes.reload()  # what it is told it knows from its address
+    expect(notes.get_by_text("3 sur 6")).to_be_visible(timeout=60_000)

@@ -282,13 +282,6 @@ def test_a_comparison_is_shown_and_ended(visit: Visit) -> None:
     expect(page).not_to_have_url(re.compile(r"b_prompt"))
 
 
-def test_presenting_leaves_the_picture_and_escape_ends_it(visit: Visit) -> None:
-    page = visit(model="pokemon", step="blocks.0.attn.pattern", present="true")
-    expect(page.get_by_role("textbox", name="Prompt")).to_have_count(0)
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("textbox", name="Prompt")).to_be_visible()
-
-
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
 @pytest.mark.parametrize(
     "stage", ["blocks.0.attn.masked", "blocks.0.attn.pattern", "blocks.0.mlp.mlp_out", "blocks.0.x_mid"]

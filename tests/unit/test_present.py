@@ -56,6 +56,7 @@ def test_a_larger_chart_shows_the_same() -> None:
         "data": {"values": [{"height": 7, "size": 3}]},
         "layer": [
             {"mark": {"type": "point", "size": 100, "opacity": 0.5, "filled": True, "strokeDash": [6, 4]}},
+            {"mark": {"type": "text", "fontSize": {"expr": "datum.size"}}},
             {"encoding": {"y": {"scale": {"domain": [0, 10]}}}, "mark": {"type": "bar", "height": {"band": 0.7}}},
         ],
     }
@@ -65,9 +66,11 @@ def test_a_larger_chart_shows_the_same() -> None:
         "data": {"values": [{"height": 7, "size": 3}]},
         "layer": [
             {"mark": {"type": "point", "size": 400, "opacity": 0.5, "filled": True, "strokeDash": [12, 8]}},
+            {"mark": {"type": "text", "fontSize": {"expr": "2 * (datum.size)"}}},
             {"encoding": {"y": {"scale": {"domain": [0, 10]}}}, "mark": {"type": "bar", "height": {"band": 0.7}}},
         ],
     }
+    spec["layer"].pop(1)  # type: ignore[attr-defined]
     assert larger(spec, 1.0) == spec
 
 

@@ -73,6 +73,7 @@ export interface Sizes {
   sizes: Map<Panel, Size>;
   score: number;
   crowded: boolean;
+  isRead: boolean; // whether every row is as high as its number, and no caption is cut
 }
 
 /** Panels in lines, with their sizes. */

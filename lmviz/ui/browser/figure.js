@@ -7,7 +7,7 @@
 
 import { SCALES, colourOf, isDark } from "./colour.js";
 import { h } from "./dom.js";
-import { CAPTION_WIDTH, arrange, display, isCrowded, legible, squeezed } from "./layout.js";
+import { CAPTION_WIDTH, arrange, display, isCrowded, legible, squeezed, stacked } from "./layout.js";
 import { decoded, written } from "./numbers.js";
 import { overviewOf } from "./overview.js";
 import { attachPointer } from "./pointer.js";
@@ -46,7 +46,7 @@ const tensorFigure = (panel, size, look, state) => {
   const roomy = width > (150 + 10 * panel.name.length) * display.room;
   return h(
     "figure",
-    { class: "tensor", "data-address": panel.address, "data-part": panel.part },
+    { class: display.room > 1 ? "tensor room" : "tensor", "data-address": panel.address, "data-part": panel.part },
     h(
       "figcaption",
       {
@@ -168,7 +168,8 @@ export const drawTensors = (box, panels, state) => {
   const height = box.clientHeight - 8 * given.length;
   const raws = state.numbers ? given.map((raw) => legible(raw, width, height)) : given;
   let way = arrange(raws.map(prepare), width, height);
-  if (way.crowded || isCrowded(raws, width, height)) way = squeezed(raws, width, height);
+  if (display.room > 1 && !way.isRead) way = stacked(raws, width);
+  else if (way.crowded || isCrowded(raws, width, height)) way = squeezed(raws, width, height);
   const look = lookOf(box, state.data);
   for (const line of way.lines) {
     const row = h("div", { class: "line" });

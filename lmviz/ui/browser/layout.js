@@ -9,7 +9,7 @@ import { cropped, cut, prepare } from "./window.js";
 
 const CAPTION = () => 44 * display.room; // pixels above the canvas, for the name, the scale and the shape
 const MARGIN = 12; // pixels around it
-const PAGING = () => 26 * display.room; // pixels below it, where a tensor is larger than a window
+const PAGING = () => 26 * display.room * (display.room > 1 ? 2 : 1); // pixels below it, where a tensor is larger than a window
 export const CAPTION_WIDTH = 138; // pixels that a caption takes at least
 export const minNumber = () => 42 * display.room; // cell width from which numbers fit
 const LOW = () => 17 * display.room; // cell height at which they are still read
@@ -85,6 +85,47 @@ export const squeezed = (raws, width, height) => {
   return { lines: panels, ...sized(panels, width, panels.length > 1 ? [first, height - first] : [height], 1) };
 };
 
+const ROWS = 12; // of a tensor, at most, where they lie one below the other in front of a room
+const WORDY = 1.5; // captions that the choice of a head takes beside them
+
+/** @type {(panel: Panel) => number} */
+const captionWidth = (panel) =>
+  CAPTION_WIDTH * display.zoom * (display.room > 1 && panel.heads && panel.result ? WORDY : 1);
+
+// The width that a tensor is read at: that of its caption, or of its cells with their numbers, if they have the room.
+/** @type {(panel: Panel, width: number) => number} */
+const readable = (panel, width) => {
+  const cells = labelWidth(panel) + 16 + panel.cols * minNumber() + (panel.sign ? 28 : 0);
+  return Math.max(captionWidth(panel), Math.min(cells, width));
+};
+
+// In front of a room: as many lines as it takes for each tensor to be read, also where one then scrolls.
+/** @type {(raws: ReadPanel[], width: number) => Arrangement} */
+export const stacked = (raws, width) => {
+  /** @type {Panel[][]} */
+  const lines = [];
+  let left = 0;
+  for (const raw of raws) {
+    const middle = (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
+    const panel = prepare(raw.turned ? raw : cropped(raw, middle, ROWS, raw.window[1]));
+    const taken = readable(panel, width);
+    if (!lines.length || taken > left) {
+      lines.push([]);
+      left = width;
+    }
+    lines[lines.length - 1].push(panel);
+    left -= taken;
+  }
+  const heights = lines.map((line) =>
+    Math.max(
+      ...line.map(
+        (panel) => CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, minNumber()) + panel.rows * LOW() * 1.4,
+      ),
+    ),
+  );
+  return { lines, ...sized(lines, width, heights, 1) };
+};
+
 const SMALLER = [1, 0.8, 0.6, 0.45, 0.32, 0.22]; // how much smaller the cells of inputs may be than those of results
 
 // Cell sizes with which the panels fill the space they have: in one line, inputs above results, one by one, or in pairs.
@@ -130,19 +171,21 @@ const sized = (lines, width, heights, small) => {
   let score = 0;
   let fits = 1;
   let crowded = false;
+  let isRead = true;
   lines.forEach((line, i) => {
     /** @type {(panel: Panel) => number} */
     const scaled = (panel) => (panel.result ? 1 : small);
     const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? 28 : 0), 0);
     let unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
     const lost = line.reduce(
-      (sum, panel) =>
-        sum + Math.max(0, CAPTION_WIDTH * display.zoom - labelWidth(panel) - panel.cols * unit * scaled(panel)),
+      (sum, panel) => sum + Math.max(0, captionWidth(panel) - labelWidth(panel) - panel.cols * unit * scaled(panel)),
       0,
     );
     unit *= Math.max(0.2, (width - fixed - lost) / (width - fixed)); // a caption is wider than a narrow picture
+    let taken = 0;
     for (const panel of line) {
       const w = Math.min(unit * scaled(panel), MOST.w * grown);
+      taken += Math.max(captionWidth(panel), labelWidth(panel) + panel.cols * w + 16) + (panel.sign ? 28 : 0);
       const room = (heights[i] - titleHeight(panel, w) - CAPTION() - MARGIN - belowHeight(panel)) / panel.rows;
       const tall = Math.min(room, w >= minNumber() ? MOST.h * grown : Math.max(w * 1.25, 15));
       sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
@@ -152,10 +195,11 @@ const sized = (lines, width, heights, small) => {
         fits *= 0.02;
         crowded = true;
       } else if (tall < (tokenAxis(panel.rowAxis) ? 12 : 7)) fits *= 0.6; // the labels of its rows would not all be there
+      if (tall < 11 * display.room || taken > width) isRead = false;
       if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
     }
   });
-  return { sizes, score: score * fits, crowded };
+  return { sizes, score: score * fits, crowded, isRead };
 };
 
 const LARGEST = 64; // rows and columns of a window, as in pictures.py

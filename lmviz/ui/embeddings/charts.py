@@ -53,7 +53,7 @@ def plane(
 def _names_beside(base: Any) -> list[Any]:
     """The names beside their points, for a wide screen and for a narrow one."""
     return [
-        base.transform_filter(f"width {sign} {BETWEEN} && datum.{screen}_dx !== null")
+        base.transform_filter(f"width / room {sign} {BETWEEN} && datum.{screen}_dx !== null")
         .mark_text(
             font="monospace",
             fontSize=alt.expr("datum.size"),
