@@ -25,6 +25,12 @@ def px(pixels: int) -> int:
     return round(pixels * state.scale())
 
 
+def table_key(key: str) -> str:
+    """The key of a table, which the browser draws anew when all becomes larger: it asks for that only once."""
+    scale = state.scale()
+    return key if scale == 1 else f"{key} {scale:.2f}"
+
+
 def selectbox(label: str, options: Iterable[Any], *, key: str, format_func: Format = str, **look: Any) -> Any:
     return _one(st.selectbox, label, options, key, format_func, look)
 

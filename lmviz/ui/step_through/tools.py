@@ -115,7 +115,7 @@ def ledger(run: Recording, view: StepThroughView) -> None:
         rows = run.ledger()
         chosen = st.dataframe(
             _written(_columns(rows, t), t),
-            key="ledger",
+            key=widgets.table_key("ledger"),
             on_select="rerun",
             selection_mode="single-row",
             hide_index=True,

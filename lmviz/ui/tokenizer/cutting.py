@@ -94,6 +94,6 @@ def _all(view: TokenizerView, tokens: Tokens, vocabulary: Vocabulary) -> None:
                 behind: [hexadecimal(vocabulary.bytes(one)) for one in tokens.ids],
             },
             hide_index=True,
-            key="tokenizer.all",
+            key=widgets.table_key("tokenizer.all"),
             height=widgets.px(360),
         )

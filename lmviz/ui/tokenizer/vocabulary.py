@@ -87,7 +87,7 @@ def _list(view: TokenizerView, analysis: Analysis) -> None:
         },
         hide_index=True,
         height=widgets.px(300),
-        key="tokenizer.list",
+        key=widgets.table_key("tokenizer.list"),
     )
     if len(ids) > ROWS:
         st.caption(t("tokenizer.first_rows", n=t.integer(ROWS)))

@@ -124,7 +124,7 @@ def earlier(services: Services, view: TrainingView) -> None:
     st.markdown(f"**{t('train.earlier')}**")
     chosen = st.dataframe(
         _columns(t, found),
-        key="earlier",
+        key=widgets.table_key("earlier"),
         on_select="rerun",
         selection_mode="single-row",
         hide_index=True,
