@@ -15,7 +15,11 @@
   const where = (one) => [...up(one)].slice(0, 3).map(named).reverse().join(" > ");
   const isHidden = (one) => {
     const look = getComputedStyle(one);
-    return look.clipPath.startsWith("inset(50%") || look.opacity === "0" || (look.position === "absolute" && one.offsetWidth <= 1);
+    return (
+      look.clipPath.startsWith("inset(50%") ||
+      look.opacity === "0" ||
+      (look.position === "absolute" && one.offsetWidth <= 1)
+    );
   };
   const isSeen = (one, box) =>
     box.width >= 1 &&
@@ -76,7 +80,8 @@
     for (const [other, b] of boxes.slice(i + 1)) {
       const isApart = a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
       const isInside = one.closest("[role=group]") && one.closest("[role=group]") === other.closest("[role=group]");
-      if (!isApart && !isInside && !one.contains(other) && !other.contains(one)) say("over each other", one, where(other));
+      if (!isApart && !isInside && !one.contains(other) && !other.contains(one))
+        say("over each other", one, where(other));
     }
   });
   return [...found];

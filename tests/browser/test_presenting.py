@@ -19,7 +19,7 @@ Visit = Callable[..., Page]
 SIZES = ((1280, 720), (1920, 1080), (3840, 2160))
 WORDS, AXES = 0.035, 0.022  # of the window's height
 DONE = '.stApp[data-test-script-state="notRunning"] .st-key-top'
-MEASURED = (ROOT / "tests/browser/room.js").read_text(encoding="utf-8")
+MEASURED = (ROOT / "tests/browser/room.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
 LETTERS = """() => {
   const { fillText } = CanvasRenderingContext2D.prototype;
   CanvasRenderingContext2D.prototype.fillText = function (...told) {
@@ -68,7 +68,7 @@ def test_all_is_large_and_whole_on_every_page(visit: Visit, server: str) -> None
         page.goto(f"{server}/{'' if name == FIRST else name}?{urlencode({'present': 'true', 'lang': lang, **view})}")
         drawn = {"step_through": ".lm[data-step]", FIRST: ".lm-first"}.get(name, DONE)
         expect(page.locator(drawn).first).to_be_attached(timeout=60_000)
-        for width, height in SIZES:
+        for width, height in SIZES if name == "step_through" else (SIZES[0], SIZES[2]):  # between them nothing is new
             enlarged(page, width, height)
             found += [f"{name} {width}x{height} {one}" for one in page.evaluate(MEASURED, [WORDS, AXES])]
     assert not found, "\n".join(found)
