@@ -99,8 +99,12 @@ def test_a_key_and_a_button_turn_it_on_and_it_stays_from_page_to_page(visit: Vis
     presents(page, True)
     page.get_by_role("link", name="Explore").click()
     expect(page.locator(".lm.present[data-step]")).to_be_visible(timeout=60_000)
-    page.get_by_role("textbox", name="Prompt").fill("The dog")  # the text stays changeable
-    page.get_by_role("textbox", name="Prompt").press("Enter")
+    prompt = page.get_by_role("textbox", name="Prompt")  # the text stays changeable
+    prompt.fill("The dog")
+    prompt.press("p")
+    presents(page, True)
+    prompt.press("Backspace")
+    prompt.press("Enter")
     expect(page.locator(".token").filter(has_text="dog")).to_be_visible()
     before = page.locator(".lm").get_attribute("data-step")
     page.locator(".token").first.focus()
