@@ -256,3 +256,19 @@ def test_a_page_that_has_no_room_says_what_it_lacks(tmp_path: Path, open_file: C
     page.get_by_role("button", name="What is not here").click()
     for sentence in sentences:
         expect(page.get_by_role("dialog")).to_contain_text(sentence)
+
+
+def test_the_step_through_gives_its_walk_as_a_page(
+    visit: Callable[..., Page], open_file: Callable[..., Page], tmp_path: Path
+) -> None:
+    """It opens where the app stands, and says at its end what the app has measured."""
+    app = visit("step_through", model="small-ever", prompt="Clem", step="blocks.0.attn.pattern", lang="fr")
+    app.get_by_role("button", name="Télécharger").click()
+    with app.expect_download() as started:
+        app.get_by_role("button", name="Page", exact=True).click()
+    path = tmp_path / "walk.html"
+    started.value.save_as(path)
+    page = open_file(path.as_uri())
+    expect(page.locator(".words h2")).to_have_text("Des scores aux parts · bloc 0")
+    page.keyboard.press("End")
+    expect(page.locator(".hint")).to_contain_text("Mesuré")

@@ -33,6 +33,7 @@ from lmviz.ui.text import Language
 MEGABYTE = 10**6
 LIMIT = 6 * MEGABYTE  # bytes of a page
 _AROUND = 700_000  # bytes that a page takes beside its numbers
+_TRIES, _MARGIN = 3, 1.2  # of a page that has come out too large
 _GROWS = 1.3  # numbers hardly shrink, and letters for bytes are a third more
 _BROWSER = Path(__file__).parent / "browser"
 _STEP_THROUGH = component.BROWSER
@@ -52,12 +53,24 @@ def page_of(run: Recording, view: StepThroughView, limit: int = LIMIT, hint: Hin
 
     Args:
         view: where it opens, and in which language.
-        limit: bytes; what has no room is left out, the largest tensors first, and the page says so.
+        limit: bytes; what has no room is left out, the last and largest tensors first, and the page says so. The
+            source, the words and a window of each tensor are in it in any case.
         hint: what is said at a place beside the words of its stage.
     """
     check_limit(limit)
-    room = int((limit - _AROUND) / _GROWS)
-    walk, numbers, left_out = walk_of(run, view, Limits(room), hint)
+    limits = Limits(int((limit - _AROUND) / _GROWS))
+    page = _made(run, view, limits, hint)
+    for _ in range(_TRIES):
+        over = len(page.html) - limit
+        if over <= 0:
+            return page
+        limits = Limits(max(0, limits.n_bytes - int(_MARGIN * over / _GROWS)), limits.n_cells // 2)
+        page = _made(run, view, limits, hint)
+    return page
+
+
+def _made(run: Recording, view: StepThroughView, limits: Limits, hint: Hint | None) -> Page:
+    walk, numbers, left_out = walk_of(run, view, limits, hint)
     sentences = tuple(view.t(key, **details) for key, details in left_out)
     return Page(_html(_opening(run, view, walk["run"]), walk, numbers), sentences)
 

@@ -39,7 +39,7 @@ class Limits:
     """
 
     n_bytes: int
-    n_cells: int = 200_000
+    n_cells: int = 150_000
 
 
 def walk_of(
