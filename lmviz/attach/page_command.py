@@ -7,7 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lmviz.attach.target import CodeTarget, read_target
+from lmviz.attach.kept import open_trace
+from lmviz.attach.page import recording_of
+from lmviz.attach.target import CodeTarget, RecordingTarget, read_target
 from lmviz.errors import UserError
 from lmviz.registry.attached import Attached
 from lmviz.registry.kinds import read_reference
@@ -39,6 +41,8 @@ def _recorded(target: str, text: str | None) -> Recording:
     found = read_target(target)
     if isinstance(found, CodeTarget):
         return _of_code(found)
+    if isinstance(found, RecordingTarget):
+        return recording_of(open_trace(found.path), title=found.path.stem)
     models = Services().models
     reference = read_reference(str(found.folder or found.reference))
     return models.record(Request(reference, models.first_prompt(reference) if text is None else text))

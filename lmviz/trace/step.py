@@ -266,6 +266,7 @@ class Trace(Sequence[Step]):
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self  # nothing in it changes
+
     def to_html(
         self,
         path: str | os.PathLike[str],

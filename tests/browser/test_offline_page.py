@@ -18,6 +18,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 import lmviz
+from lmviz.registry.edits import CellEdit, Edit, HeadOff
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
@@ -28,6 +29,9 @@ from tests.conftest import PROMPTS, ROOT, SAMPLES
 from tests.pages.offline import differences, drawn, walked
 
 TEXTS = {**PROMPTS, "names": ".maximiliano"}  # 12 tokens
+EDITS: dict[str, tuple[Edit, ...]] = {  # one walk is of a model that was changed
+    "simple-llm": (CellEdit("blocks.0.attn.q", (0, 0, 1, 2), 0.5), HeadOff("blocks.1.attn.pattern", 1)),
+}
 MOST = {"small-ever": 1 * MEGABYTE, "names": 6 * MEGABYTE}
 SCENES = 50  # that are compared of each sample
 FR = Language("fr")
@@ -53,9 +57,10 @@ def walk_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Walk]:
 
     @cache
     def made(model: str) -> Walk:
-        reference = read_reference(model)
-        run = Services().models.record(Request(reference, TEXTS[model]))
-        view, path = StepThroughView(model=reference, prompt=TEXTS[model]), folder / f"{model}.html"
+        reference, edits = read_reference(model), EDITS.get(model, ())
+        run = Services().models.record(Request(reference, TEXTS[model], edits=edits))
+        view = StepThroughView(model=reference, prompt=TEXTS[model], edits=edits)
+        path = folder / f"{model}.html"
         page = page_of(run, view)
         write_page(page, path)
         return Walk(run, view, path, page.left_out)
@@ -110,7 +115,7 @@ def test_whatever_one_does_the_page_shows_what_the_app_shows(
     answered = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for (event, app), page in zip(done, json.loads(answered), strict=True):
         assert page.pop("address") == page.pop("again"), event  # a link opens what it was taken from
-        for name in ("run", "ahead", "seq", "compared", "search", "words"):
+        for name in ("run", "edits", "ahead", "seq", "compared", "search", "words"):
             del page[name]
         assert [*differences(app, page)] == [], event
 
@@ -133,6 +138,10 @@ def test_a_page_is_walked_by_keyboard_in_both_languages_without_a_network(
         page.keyboard.press("End")
         expect(root).to_have_attribute("data-step", f"stage:{stages[-1].index}")
     expect(page.locator("html")).to_have_attribute("lang", "fr")
+    if walk.view.edits:
+        expect(page.locator("h1")).to_contain_text(
+            "modifié q[0, 0, 1, 2] = 0,50, blocks.1.attn.pattern\u202f: tête 1 coupée"
+        )
 
 
 def _address(walk: Walk, step: int) -> str:
@@ -203,7 +212,11 @@ def test_what_only_a_model_could_do_is_not_there_and_the_page_says_so(
     )
     expect(page.locator(".bars")).to_be_visible()
     expect(page.locator(".total .value")).to_be_visible()
-    expect(page.locator(".add, .controls, .change input, .kind").locator("visible=true")).to_have_count(0)
+    expect(
+        page.locator(".add, .controls :is(input, label), .change :is(input, label), .switch, .kind").locator(
+            "visible=true"
+        )
+    ).to_have_count(0)
     page.keyboard.press("End")
     page.get_by_role("button", name="What now?").click()
     dialog = page.get_by_role("dialog")
@@ -265,7 +278,7 @@ def test_the_step_through_gives_its_walk_as_a_page(
     app = visit("step_through", model="small-ever", prompt="Clem", step="blocks.0.attn.pattern", lang="fr")
     app.get_by_role("button", name="Télécharger").click()
     with app.expect_download() as started:
-        app.get_by_role("button", name="Page", exact=True).click()
+        app.get_by_role("button", name="Enregistrer ce parcours comme page").click()
     path = tmp_path / "walk.html"
     started.value.save_as(path)
     page = open_file(path.as_uri())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from lmviz.registry.recorded import Recorded
 from lmviz.registry.recording import Recording
 from lmviz.ui.step_through import events
 from lmviz.ui.step_through.inspector import inspector
@@ -20,14 +21,14 @@ Event = dict[str, Any]
 
 
 def drawn(run: Recording, view: StepThroughView) -> dict[str, Any]:
-    """What the app draws, as JSON, without what only a model could answer."""
+    """What the app draws of a recording that has no model any more, as JSON."""
+    view = replace(view, model=Recorded("page"))
     found: dict[str, Any] = json.loads(json.dumps(scene(run, view, events.place(run, view), {}, inspector(run, view))))
     found["bar"]["can_grad"] = False
-    if found["picture"]["kind"] == "bars":
-        found["picture"]["last"] = False
-    if "target" in found["picture"]:
-        found["picture"]["target"] = None
-    del found["run"]
+    for name, nothing in (("last", False), ("temperature", None), ("target", None)):
+        if name in found["picture"]:
+            found["picture"][name] = nothing
+    del found["run"], found["edits"]  # which can't be taken back: the title says them
     return found
 
 

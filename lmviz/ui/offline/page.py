@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from lmviz.errors import UserError
+from lmviz.registry.recorded import Recorded
 from lmviz.registry.recording import Recording
 from lmviz.ui import matrices
 from lmviz.ui.offline.spoken import Hint
-from lmviz.ui.offline.walk import Limits, title_of, walk_of
+from lmviz.ui.offline.walk import Limits, title_of, unasked, walk_of
 from lmviz.ui.offline.walk_types import Opening, Walk
 from lmviz.ui.scripts import expression
 from lmviz.ui.step_through import component, events
@@ -58,6 +58,7 @@ def page_of(run: Recording, view: StepThroughView, limit: int = LIMIT, hint: Hin
         hint: what is said at a place beside the words of its stage.
     """
     check_limit(limit)
+    view = replace(view, model=Recorded("page"), grad=False)  # nothing can be asked of it
     limits = Limits(int((limit - _AROUND) / _GROWS))
     page = _made(run, view, limits, hint)
     for _ in range(_TRIES):
@@ -127,28 +128,20 @@ def _not_written(path: Path, reason: str) -> UserError:
 
 def _opening(run: Recording, view: StepThroughView, name: str) -> Opening:
     """The first scene, as the app draws it."""
-    view = replace(view, grad=False)
     found = scene(run, view, events.place(run, view), {}, inspector(run, view))
     first: Scene = {
         **found,
+        "picture": found["picture"] if found["picture"]["kind"] in ("tensors", "tokens") else unasked(found["picture"]),
+        "bar": {**found["bar"], "can_grad": False},
         "run": f"{view.lang} {name}",
+        "edits": [],  # none can be taken back: the title says them
         "ahead": {},
         "seq": 0,
         "compared": "",
         "search": None,
         "words": {**component.words(view.t), **view.t.texts("offline.")},
     }
-    return {"scene": _without_model(first), "title": title_of(run)}
-
-
-def _without_model(first: Scene) -> Scene:
-    """What could only be asked of a model is left out."""
-    picture: Any = first["picture"]
-    if picture["kind"] == "bars":
-        picture = {**picture, "last": False, "target": None}
-    if picture["kind"] == "loss":
-        picture = {**picture, "target": None}
-    return {**first, "picture": picture, "bar": {**first["bar"], "can_grad": False}}
+    return {"scene": first, "title": title_of(run)}
 
 
 # -- HTML ------------------------------------------------------------------------------------------------------------

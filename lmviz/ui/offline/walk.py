@@ -8,8 +8,10 @@ from pathlib import PurePath
 from typing import Any
 
 from lmviz.registry.attached import Attached
+from lmviz.registry.edits import CellEdit
 from lmviz.registry.folder import Folder
 from lmviz.registry.hub import HubModel
+from lmviz.registry.recorded import Recorded
 from lmviz.registry.recording import Recording
 from lmviz.trace.step import Value
 from lmviz.ui.depth import DEPTHS, parts
@@ -19,7 +21,7 @@ from lmviz.ui.offline.moved import moved_by
 from lmviz.ui.offline.places import Places
 from lmviz.ui.offline.spoken import Hint, Words
 from lmviz.ui.offline.store import Store
-from lmviz.ui.offline.walk_types import FormCells, OwnLanguage, Start, Walk
+from lmviz.ui.offline.walk_types import EditedCells, FormCells, OwnLanguage, Start, Walk
 from lmviz.ui.step_through import events, tables
 from lmviz.ui.step_through.scene import focus_position, token_row
 from lmviz.ui.step_through.view import StepThroughView
@@ -46,7 +48,7 @@ def walk_of(
     run: Recording, view: StepThroughView, limits: Limits, hint: Hint | None = None
 ) -> tuple[Walk, bytes, LeftOut]:
     """The walk, its numbers, and the sentences that say what is not in it."""
-    view = replace(view, focus=focus_position(run, view), grad=False, temperature=1.0)
+    view = replace(view, focus=focus_position(run, view))
     store = Store()
     kept = Kept(run, store, limits.n_bytes, view.focus)
     places = Places(run, view, kept)
@@ -80,8 +82,9 @@ def walk_of(
         "languages": _for_a_page(languages, title_of(run)),
         "texts": words.texts,
         "sheet": tables.tokens(run),
-        "bars": _bars(run, places, words.says_all),
+        "bars": _bars(run, places),
         "loss": _loss(run, places),
+        "edited": _edited(run),
         "start": _start(run, view, places),
         "arrays": store.entries,
     }
@@ -97,7 +100,7 @@ def title_of(run: Recording) -> str:
 def name_of(run: Recording) -> str:
     """What the model is called: of a folder its name alone, since a page may go to anybody."""
     model = run.request.model
-    if isinstance(model, Attached):
+    if isinstance(model, Attached | Recorded):
         return model.name
     return PurePath(model.name).name if isinstance(model, Folder) else str(model)
 
@@ -156,25 +159,37 @@ def _pieces(run: Recording, kept: Kept) -> dict[str, str]:
     return {str(i): visible(run.piece(i)) for i in sorted(shown) if i < size}
 
 
-def _bars(run: Recording, places: Places, of_all: bool) -> list[Any]:
+def _bars(run: Recording, places: Places) -> list[Any]:
     stage = next((stage for stage in run.navigator.stages if stage.kind == "probabilities"), None)
     if stage is None or all(place["table"] != "bars" for place in places.places):
         return []
-    made = (
-        [tables.bars(run, stage, pos, None) for pos in range(len(run.tokens))]
-        if of_all or len(run.tokens) < 512
-        else []
-    )
-    for bars in made:  # no model is there to write on, or to be asked about another token
-        bars["last"], bars["target"] = False, None
-    return made
+    return [unasked(tables.bars(run, stage, pos, None)) for pos in range(len(run.tokens))]
 
 
 def _loss(run: Recording, places: Places) -> Any:
     stage = next((stage for stage in run.navigator.stages if stage.kind == "loss"), None)
     if stage is None or all(place["table"] != "loss" for place in places.places):
         return None
-    return {**tables.loss(run, stage), "target": None}
+    return unasked(tables.loss(run, stage))
+
+
+def unasked(table: Any) -> Any:
+    """A table without what one could ask a model: to write on, with another temperature, or with what comes next."""
+    changed: Any = {"last": False, "target": None, "temperature": None}
+    return {name: changed.get(name, part) for name, part in table.items()}
+
+
+def _edited(run: Recording) -> list[EditedCells]:
+    """The cells in which somebody had put other numbers."""
+    found = []
+    for edit in run.request.edits:
+        value = run.trace.value(edit.address)
+        if isinstance(edit, CellEdit):
+            found.append(EditedCells(address=edit.address, at=list(edit.cell)))
+        elif value is not None:
+            rest: list[int | None] = [None] * (len(value.shape) - 2)
+            found.append(EditedCells(address=edit.address, at=[None, edit.head, *rest]))
+    return found
 
 
 def _start(run: Recording, view: StepThroughView, places: Places) -> Start:

@@ -193,6 +193,13 @@ class OwnLanguage(TypedDict):
     command: str  # said before the command that opens the app
 
 
+class EditedCells(TypedDict):
+    """Where somebody had put other numbers: an index on each axis; None stands for all."""
+
+    address: str
+    at: list[int | None]
+
+
 class Start(TypedDict):
     """Where the page opens."""
 
@@ -233,6 +240,7 @@ class Walk(TypedDict):
     sheet: TokenSheet
     bars: list[NextTokens]  # of each token
     loss: LossTable | None
+    edited: list[EditedCells]
     start: Start
 
 

@@ -76,9 +76,16 @@ export const inspectionOf = (page, view, names) => {
     })),
     other: null,
     change: null,
-    edited: false,
+    edited: wasEdited(page, address, cell),
+    fixed: true,
   };
 };
+
+/** @type {(page: Page, address: string, cell: number[]) => boolean} */
+const wasEdited = ({ walk }, address, cell) =>
+  walk.edited.some(
+    (one) => one.address === address && one.at.every((index, axis) => index === null || index === cell[axis]),
+  );
 
 /** @type {(tensor: KeptTensor) => string} */
 const roleOf = ({ buffer, role }) => (buffer ? "constant" : role);

@@ -153,7 +153,7 @@ export const panelsAt = (page, place, view) => {
       focus: rowAxis === "pos" || rowAxis === "query" ? view.focus : null,
       by_hand: tensor.address in view.windows,
       heads: tensor.heads,
-      heads_off: [],
+      heads_off: null, // they cannot be switched
       grad: false,
       no_grad: false,
       origins: originsOf(page, shown, view),

@@ -157,6 +157,12 @@ export interface OwnLanguage {
   command: string;
 }
 
+/** Where somebody had put other numbers: an index on each axis; None stands for all. */
+export interface EditedCells {
+  address: string;
+  at: (number | null)[];
+}
+
 /** Where the page opens. */
 export interface Start {
   lang: string;
@@ -196,6 +202,7 @@ export interface Walk {
   sheet: TokenSheet;
   bars: NextTokens[];
   loss: LossTable | null;
+  edited: EditedCells[];
   start: Start;
 }
 
