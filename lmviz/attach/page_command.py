@@ -11,13 +11,14 @@ from lmviz.attach.kept import open_trace
 from lmviz.attach.page import recording_of
 from lmviz.attach.target import CodeTarget, RecordingTarget, read_target
 from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE
 from lmviz.registry.attached import Attached
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.program import Asked
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.stages.navigation import Navigator
-from lmviz.ui.offline.page import LIMIT, MEGABYTE, check_limit, save_page
+from lmviz.ui.offline.page import LIMIT, check_limit, save_page
 from lmviz.ui.text import LANGUAGES
 
 PATIENCE = 600.0  # seconds that a file may take

@@ -18,11 +18,12 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 import lmviz
+from lmviz.model.files import MEGABYTE
 from lmviz.registry.edits import CellEdit, Edit, HeadOff
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
-from lmviz.ui.offline.page import MEGABYTE, page_of, write_page
+from lmviz.ui.offline.page import page_of, write_page
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Language, Translator, visible
 from tests.conftest import PROMPTS, ROOT, SAMPLES

@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 
 from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE
 from lmviz.registry.recorded import Recorded
 from lmviz.registry.recording import Recording
 from lmviz.ui import matrices
@@ -30,7 +31,6 @@ from lmviz.ui.step_through.scene_types import Scene
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Language
 
-MEGABYTE = 10**6
 LIMIT = 6 * MEGABYTE  # bytes of a page
 _AROUND = 700_000  # bytes that a page takes beside its numbers
 _TRIES, _MARGIN = 3, 1.2  # of a page that has come out too large
