@@ -28,6 +28,7 @@ class Command:
 COMMANDS = {
     "train": Command("lmviz.train.__main__", "train the model of a recipe and write its folder"),
     "convert": Command("lmviz.attach.convert_command", "make a folder of weights in a pickle, such as nanoGPT's"),
+    "page": Command("lmviz.attach.page_command", "write a walk as one page of HTML that needs no server"),
     "doctor": Command("lmviz.attach.doctor_command", "examine a model and say what is wrong with it"),
 }
 _TARGET = """what to open; nothing: the app as it is. One of

@@ -15,11 +15,16 @@ from lmviz.trace.step import Trace
 
 def save_trace(trace: Trace, path: str | os.PathLike[str], tokenizer: Any = None, limit: int | None = None) -> Saved:
     """Write a recording to a file with what is known of its inputs: what `Trace.save` does."""
+    return save(trace, Path(path), facts_about(trace, tokenizer), KEPT if limit is None else limit)
+
+
+def facts_about(trace: Trace, tokenizer: Any = None) -> dict[str, Any]:
+    """What is known of a recording's inputs and of its model, as `OwnRun.of` reads it."""
     ran = trace.segments[0] if trace.segments else None
     facts = dict(trace.about) or {"text": "", "ids": [0], "pieces": ["0"], "words": [], "given": [], "buffers": []}
     if ran is not None:
         facts = facts_of(Example(ran.model, ran.args, ran.kwargs, tokenizer), trace)
-    return save(trace, Path(path), {"n_parameters": 0, **facts}, KEPT if limit is None else limit)
+    return {"n_parameters": 0, **facts}
 
 
 def open_trace(path: str | os.PathLike[str]) -> Trace:

@@ -267,6 +267,37 @@ class Trace(Sequence[Step]):
     def __deepcopy__(self, memo: Any) -> Self:
         return self  # nothing in it changes
 
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        tokenizer: Any = None,
+        *,
+        title: str = "",
+        lang: str = "en",
+        limit: int = 6_000_000,
+    ) -> tuple[str, ...]:
+        """Write the walk through this recording as one page of HTML: a browser opens it from the disk, and it asks
+        nothing of any server. Stages, lines and operations, the source, every number's arithmetic, in all languages.
+
+        The page is drawn by the app's own code, which stands above recordings and is looked up by its name here, as
+        `lmviz` looks up its public names: so a trace can be made and read without any of it.
+
+        Args:
+            path: the file, in a folder that exists.
+            tokenizer: names the ids, as in `lmviz.show`.
+            title: what the page is called; default: the class of the model.
+            lang: the language that it opens in, "en" or "fr".
+            limit: bytes of the file. What has no room is left out, the largest tensors first.
+
+        Returns:
+            What is not in the page, in sentences, which it says too.
+
+        Raises:
+            UserError: it can't be written there, or the limit is too small.
+        """
+        write: Callable[..., tuple[str, ...]] = import_module("lmviz.attach.page").trace_page
+        return write(self, path, tokenizer, title, lang, limit)
+
     @property
     def contents(self) -> Contents:
         """All of it at once, for what writes it to a file."""

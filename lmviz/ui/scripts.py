@@ -20,6 +20,11 @@ def bundle(entry: Path) -> str:
     return "\n".join(_without_borders(path) for path in modules(entry))
 
 
+def expression(entry: Path) -> str:
+    """The same as an expression that is what the module exports, for a page that has several side by side."""
+    return f"(() => {{\n{bundle(entry).replace('export default ', 'return ')}\n}})()"
+
+
 def modules(entry: Path) -> list[Path]:
     """A module and those that it imports, those that are needed first."""
     found: list[Path] = []

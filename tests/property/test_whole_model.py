@@ -20,7 +20,7 @@ from lmviz.stages.whole_model import ALL, MEAN, MOST_BLOCKS, MOST_LANES, MOST_SH
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Array
 from lmviz.ui.step_through.view import StepThroughView
-from lmviz.ui.step_through.whole_model import whole
+from lmviz.ui.step_through.whole_scene import whole
 from tests.by_transformers import of_transformers
 from tests.conftest import PROMPTS, SAMPLES
 
@@ -119,7 +119,7 @@ def test_what_is_sent_is_bounded_whatever_the_size(monkeypatch: pytest.MonkeyPat
     navigator, n_pos = large()
     run = recorded("names", ".mar")
     monkeypatch.setattr(type(run), "whole", lambda self, asked: whole_model(navigator, n_pos, asked=asked))
-    monkeypatch.setattr("lmviz.ui.step_through.whole_model._lane_text", lambda run, lane: "x" * 20)
+    monkeypatch.setattr("lmviz.ui.step_through.whole_scene._lane_text", lambda run, lane: "x" * 20)
     for shown in ("", "3", "all"):
         view = StepThroughView(model=run.request.model, map=shown)
         assert len(json.dumps(whole(run, view), allow_nan=False)) < MOST_BYTES

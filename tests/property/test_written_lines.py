@@ -66,7 +66,7 @@ def test_a_line_of_the_inspector_is_true_as_it_is_written(
     view = StepThroughView(
         model=read_reference(model), cell=(value.address, cell), grad=gradient, digits=digits, lang=lang
     )
-    shown = inspector(services(), found, view)
+    shown = inspector(found, view)
     assert shown is not None
     for line in shown["lines"]:
         for is_short in (True, False):

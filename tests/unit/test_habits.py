@@ -22,7 +22,7 @@ from lmviz.trace.saved import save
 from lmviz.trace.step import Trace
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
-from lmviz.ui.step_through.whole_model import whole
+from lmviz.ui.step_through.whole_scene import whole
 from tests.property.test_explain_zoo import check_cell
 from tests.zoo.habits import HABITS
 

@@ -33,7 +33,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 
 def test_all_examples_are_tried() -> None:
-    assert BLOCKS.keys() == {"model.py", "show", "watch", "check", "test_model.py"}
+    assert BLOCKS.keys() == {"model.py", "show", "watch", "check", "page", "test_model.py"}
 
 
 @pytest.mark.slow
@@ -45,6 +45,13 @@ def test_a_training_loop_is_watched(folder: Path) -> None:
 def test_a_model_is_checked_from_python_and_in_a_test(folder: Path) -> None:
     assert "positions" in run(folder, "example_check.py")
     assert "1 passed" in run(folder, "-m", "pytest", "-q", "-p", "lmviz.pytest_plugin", "test_model.py")
+
+
+@pytest.mark.slow
+def test_a_recording_becomes_a_page_from_python_and_from_the_shell(folder: Path) -> None:
+    assert "without the model" in run(folder, "example_page.py")
+    assert "Written: walk.html" in run(folder, "-m", "lmviz", "page", "model.py", "walk.html")
+    assert (folder / "walk.html").read_text("ascii").startswith("<!doctype html>")
 
 
 @pytest.mark.slow

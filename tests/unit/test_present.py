@@ -82,4 +82,4 @@ def test_a_formula_grows_with_the_letters() -> None:
 @pytest.mark.parametrize("path", STYLES, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
 def test_no_letters_have_a_size_of_their_own_that_a_room_cannot_enlarge(path: Path) -> None:
     found = [selector.strip() for selector in IN_PIXELS.findall(path.read_text(encoding="utf-8"))]
-    assert not [one for one in found if not DRAWN.match(one) and not one.endswith("html")]
+    assert not [one for one in found if not DRAWN.match(one) and "html" not in one.split("\n")[-1].split("(")[0]]

@@ -49,10 +49,17 @@ export const written = (given, digits, lang) => {
   const value = Number(given); // JSON has no NaN and no infinity: they come as words
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const plain = lang.endsWith(PLAIN);
-  const shown = rounded(value, digits, plain);
-  return (plain ? withoutE(shown) : shown).replace(".", signs(lang).decimal).replace(/-/g, "−");
+  return localised(rounded(value, digits, isPlain(lang)), lang);
 };
+
+// Whether numbers are written without powers of ten.
+/** @type {(lang: string) => boolean} */
+export const isPlain = (lang) => lang.endsWith(PLAIN);
+
+// A number in plain text, as `rounded` gives it, as the language writes it.
+/** @type {(shown: string, lang: string) => string} */
+export const localised = (shown, lang) =>
+  (isPlain(lang) ? withoutE(shown) : shown).replace(".", signs(lang).decimal).replace(/-/g, "−");
 
 // A share as a percentage: 24.4%, 24,4 %; never "0.0%" for what is not zero.
 /** @type {(share: Real, lang: string) => string} */

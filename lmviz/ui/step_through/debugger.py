@@ -52,7 +52,7 @@ def _debugger(services: Services, view: StepThroughView) -> None:
     except UserError as error:
         refused = view.t.error(error)
     windows = state.remember("windows", {})
-    pinned = inspector(services, run, view, other)
+    pinned = inspector(run, view, other)
     drawn = scene(run, view, location, windows, pinned, other, stopped)
     ahead: Ahead = {
         move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other))

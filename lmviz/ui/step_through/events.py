@@ -33,7 +33,7 @@ def place(run: Recording, view: StepThroughView) -> Location:
 def on_event(run: Recording, event: Event) -> None:
     """Change the view as an event asks. An event about a run that is no longer shown changes nothing."""
     state.keep("seq", state.remember("seq", 0) + 1)
-    handle = _EVENTS.get(str(event.get("type")))
+    handle = EVENTS.get(str(event.get("type")))
     if handle is not None:
         try:
             state.replace_view(handle(run, state.view(StepThroughView), event))
@@ -248,7 +248,7 @@ def _cell(run: Recording, event: Event) -> tuple[str, tuple[int, ...]]:
 
 # what the rest of the page shows too
 _FOR_ALL = frozenset(("edit", "head_off", "undo", "reset", "stop", "compare_off", "append", "end"))
-_EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView]] = {
+EVENTS: dict[str, Callable[[Recording, StepThroughView, Event], StepThroughView]] = {
     "move": _move,
     "grain": _grain,
     "stage": _stage,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmviz.registry.recording import Recording
-from lmviz.services.services import Services
 from lmviz.trace.operations.explanation import TERMS, Explanation, Operand, plain_number
 from lmviz.trace.step import Cell, Step, Value
 from lmviz.ui.arithmetic import line
@@ -25,9 +24,7 @@ TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
-def inspector(
-    services: Services, run: Recording, view: StepThroughView, other: Recording | None = None
-) -> Inspection | None:
+def inspector(run: Recording, view: StepThroughView, other: Recording | None = None) -> Inspection | None:
     """What is said about the pinned cell; None if no cell is pinned, or its tensor is not in this run."""
     if view.cell is None:
         return None
@@ -49,7 +46,7 @@ def inspector(
         "gradient": gradient,
         "role": "constant" if address in run.buffers else value.role,
         "trail": [Visited(cell=list(c), name=a.rpartition(".")[2]) for a, c in view.trail],
-        **_arithmetic(services, run, view, gradient),
+        **_arithmetic(run, view, gradient),
         "other": None if there is None else parts(there),
         "change": _change(view, found, there),
         "fixed": gradient or value.role == "input" or not view.model.live,
@@ -63,7 +60,7 @@ def _number(value: Value, cell: Cell, gradient: bool) -> complex:
     return plain_number(array[cell])
 
 
-def _arithmetic(services: Services, run: Recording, view: StepThroughView, gradient: bool) -> Arithmetic:
+def _arithmetic(run: Recording, view: StepThroughView, gradient: bool) -> Arithmetic:
     """The number written out, and whether that comes to what torch has."""
     assert view.cell is not None
     why = run.explain(*view.cell, gradient)
@@ -71,7 +68,7 @@ def _arithmetic(services: Services, run: Recording, view: StepThroughView, gradi
     if why is None or not why.known or value is None:
         return {"lines": [], "recomputed": None, "agrees": None, "by_torch": False}
     return {
-        "lines": _lines(run, _unrolled(services, run, why, gradient, view.cell[0]), view),
+        "lines": _lines(run, _unrolled(run, why, gradient, view.cell[0]), view),
         "recomputed": parts(why.value),
         "agrees": agrees(why.value, _number(value, view.cell[1], gradient), value),
         "by_torch": why.by_torch,
@@ -82,13 +79,13 @@ def _lines(run: Recording, followed: list[_Followed], view: StepThroughView) -> 
     lines = []
     for one in followed:
         made = line(one.why, view.t, view.digits, TERMS_SHOWN, TERMS_SENT)
-        if say := _say(run, one.address, view):
+        if say := purpose(run, one.address, view):
             made["say"] = say
         lines.append(made)
     return lines
 
 
-def _say(run: Recording, address: str, view: StepThroughView) -> str:
+def purpose(run: Recording, address: str, view: StepThroughView) -> str:
     """What the call that made a number is for, where it is: said of its stage, else of its operation; maybe nothing."""
     if address not in run.trace or view.grad:
         return ""
@@ -153,12 +150,12 @@ class _Followed:
     address: str
 
 
-def _unrolled(services: Services, run: Recording, why: Explanation, gradient: bool, address: str) -> list[_Followed]:
+def _unrolled(run: Recording, why: Explanation, gradient: bool, address: str) -> list[_Followed]:
     """An explanation, and those of the numbers behind it as long as there is just one to follow: a score is a scaled
     product, and the product a sum. A step that passes its number on unchanged is left out."""
     lines = [_Followed(why, address)]
     for _ in range(8):
-        behind = _behind(services, run, lines[-1].why) if not gradient else None
+        behind = _behind(run, lines[-1].why) if not gradient else None
         if behind is None or len(lines) == LINES:
             break
         if np.isclose(behind.why.value, lines[-1].why.value, rtol=1e-5, atol=0):  # float32 beside float64
@@ -167,7 +164,7 @@ def _unrolled(services: Services, run: Recording, why: Explanation, gradient: bo
     return lines
 
 
-def _behind(services: Services, run: Recording, why: Explanation) -> _Followed | None:
+def _behind(run: Recording, why: Explanation) -> _Followed | None:
     """The explanation of the one activation that a number was made from; None if it was made from several.
 
     A number of a whole row, such as its mean, counts for none beside a number of one cell.

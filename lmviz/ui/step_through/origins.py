@@ -11,21 +11,21 @@ from lmviz.ui.panel_types import Along, IndexAt, Origin
 from lmviz.ui.pictures import WINDOW, Slice
 
 
-def sent(found: tuple[origins.Origin, ...], place: Slice, rank: int) -> list[Origin]:
-    """Origins of the cells of a window, whose leading axes stand still."""
-    return [{"address": one.address, "at": [_index(index, place, rank) for index in one.cells]} for one in found]
+def sent(found: tuple[origins.Origin, ...], place: Slice, rank: int, most: int = WINDOW) -> list[Origin]:
+    """Origins of the cells of a window, whose leading axes stand still; `most` are its rows and columns at most."""
+    return [{"address": one.address, "at": [_index(index, place, rank, most) for index in one.cells]} for one in found]
 
 
-def _index(index: Index, place: Slice, rank: int) -> IndexAt | None:
+def _index(index: Index, place: Slice, rank: int, most: int) -> IndexAt | None:
     if index is None:
         return None
     made: IndexAt = {"start": _start(index, place.lead)}
     for along in index.along:
         axis = along.axis - rank
         if axis == -2:
-            made["row"] = _along(along.table, place.row)
+            made["row"] = _along(along.table, place.row, most)
         elif axis == -1:
-            made["col"] = _along(along.table, place.col)
+            made["col"] = _along(along.table, place.col, most)
     return made
 
 
@@ -33,8 +33,8 @@ def _start(index: At, lead: Cell) -> int:
     return index.start + sum(int(along.table[lead[along.axis]]) for along in index.along if along.axis < len(lead))
 
 
-def _along(table: Table, first: int) -> Along:
-    window = table[first : first + WINDOW]
+def _along(table: Table, first: int, most: int) -> Along:
+    window = table[first : first + most]
     slopes = np.unique(np.diff(window))
     if window.min() > ABSENT // 2 and len(slopes) <= 1:
         by = int(slopes[0]) if len(slopes) else 0

@@ -67,7 +67,6 @@ def scene(
     lit = _lit(run, view, location, step)
     pos = focus_position(run, view)
     picture = _picture(run, view, location, stage, pos, windows, other)
-    level = _level(run)
     return {
         "lang": view.t.numbers,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
@@ -82,7 +81,7 @@ def scene(
         "say": say(run, view, location, stage, step, pos),
         "inspector": _renamed(pinned, picture, run),
         "watch": watched(run, view),
-        "strip": strip(run, view, stage) if shows(view.depth, "checks") and (level is None or level.invariants) else [],
+        "strip": strip(run, view, stage) if shows(view.depth, "checks") else [],
         "bar": bar(run, view, location, stopped),
     }
 
@@ -142,6 +141,12 @@ def _source(
         return hidden_pane(run.trace, lit.index, view.t("game.hidden"))
     span = lit.span if own is None else _span(run, location, lit)
     return code_pane(run.trace, lit.index, span, view.stops)
+
+
+def source_at(run: Recording, view: StepThroughView, location: Location) -> Source | None:
+    """The source pane of a place where no cell is pinned; None before the model runs."""
+    step = run.navigator.step(location)
+    return _source(run, view, step, step, location)
 
 
 def _level(run: Recording) -> Level | None:
@@ -314,7 +319,10 @@ def of_own(t: Translator, key: str, run: Recording) -> str:
 
 
 def strip(run: Recording, view: StepThroughView, stage: Stage) -> list[Check]:
-    """The invariants of the stage, with what was measured."""
+    """The invariants of the stage, with what was measured; none where a puzzle hides them."""
+    level = _level(run)
+    if level is not None and not level.invariants:
+        return []
     return [
         {
             "label": view.t(f"check.{check.name}"),

@@ -17,6 +17,8 @@ from lmviz.trace.exported import KINDS, exported, tensors_of
 from lmviz.trace.step import Value
 from lmviz.ui import state, widgets
 from lmviz.ui.dropped import dropped
+from lmviz.ui.offline.page import page_of
+from lmviz.ui.step_through import ending
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code
@@ -51,6 +53,16 @@ def _downloads(services: Services, view: StepThroughView) -> None:
         on_click="ignore",
     )
     st.caption(t("take.recording.help", command=code(f"lmviz {name}{SUFFIX}")))
+    st.download_button(
+        t("take.page"),
+        lambda: _page(services, run, view),
+        f"{name}.html",
+        "text/html",
+        key="take.page",
+        icon=":material/html:",
+        on_click="ignore",
+    )
+    st.caption(t("take.page.help"))
     _numbers(run, t, name)
     if found := dropped.field(t, "take.open"):
         state.go(model=found, prompt="", step="", focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")
@@ -97,6 +109,12 @@ def _content(tensors: dict[str, Value], kind: str) -> Callable[[], bytes]:
             return str(error).encode()
 
     return made
+
+
+def _page(services: Services, run: Recording, view: StepThroughView) -> bytes:
+    """The walk, opening where it stands; at its end, what mattered most is said."""
+    made = page_of(run, view, hint=lambda view, place: ending.why(services, run, view, place))
+    return made.html.encode()
 
 
 def _saved(run: Recording) -> bytes:

@@ -35,7 +35,7 @@ from lmviz.ui.step_through.origins import sent
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
 
-_ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
+ADDED = {"residual", "embeddings"}  # stages whose tensors are drawn on one scale, because they are added
 
 Windows = dict[str, tuple[int, int]]
 
@@ -51,7 +51,7 @@ def tensors(
 ) -> list[TensorPanel]:
     """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
     frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.navigator, location)]
-    added = stage.kind in _ADDED and location.grain == "stage"
+    added = stage.kind in ADDED and location.grain == "stage"
     together = domain([frame.window for frame in frames]) if added else None
     if view.compares and other is not None:
         results = [frame for frame in frames if frame.panel.is_result]
@@ -195,7 +195,7 @@ def _pinned(value: Value, run: Recording, place: Slice, view: StepThroughView) -
     """Row and column of the pinned cell, if it is in this slice, or in what this tensor was before it was masked."""
     if view.cell is None or len(view.cell[1]) != len(value.shape):
         return None
-    if view.cell[0] not in (value.address, _before_mask(run, value)):
+    if view.cell[0] not in (value.address, before_mask(run, value)):
         return None
     cell = view.cell[1]
     if cell[:-2] != place.lead[: len(cell[:-2])]:
@@ -203,7 +203,7 @@ def _pinned(value: Value, run: Recording, place: Slice, view: StepThroughView) -
     return list((0, 0, *cell)[-2:])
 
 
-def _before_mask(run: Recording, value: Value) -> str:
+def before_mask(run: Recording, value: Value) -> str:
     if value.address not in run.trace:
         return ""
     step = run.trace[value.address]

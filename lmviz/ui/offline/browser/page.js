@@ -1,0 +1,198 @@
+// The page: it answers the step-through's events by itself, from what it holds.
+
+// @ts-check
+
+/** @import { Given } from "../../browser/client.d.ts" */
+/** @import { Event, Scene } from "../../step_through/browser/scene.d.ts" */
+/** @import { Whole } from "../../step_through/browser/whole.d.ts" */
+/** @import { Opening, OwnLanguage } from "./walk.d.ts" */
+/** @import { Page } from "./explained.js" */
+/** @import { View } from "./view.js" */
+
+import { flat, h, part } from "../../browser/dom.js";
+import { isTyped } from "../../browser/keys.js";
+import { answered } from "./answers.js";
+import { sceneOf, wholeOf } from "./drawn.js";
+import { unpacked } from "./unpack.js";
+import { addressOf, viewAt } from "./view.js";
+
+const QUICK = 800; // milliseconds within which changes make one entry of the browser's history
+
+/** @typedef {Event | { type: "map", map: string } | { type: "present" }} Asked */
+/** @typedef {{ debug: (given: Given<Scene>) => unknown, whole: (given: Given<Whole>) => unknown }} Components */
+
+/**
+ * @typedef {object} Open
+ * @property {Components} components
+ * @property {Page | null} page null until it is unpacked
+ * @property {View | null} view
+ * @property {number} seq how many events were answered
+ * @property {Asked[]} waiting events that came before
+ * @property {string} drawnWhole what the picture of the whole model was drawn from
+ * @property {number} entered when the last entry of the history was made
+ */
+
+/** @type {(id: string) => HTMLElement} */
+const byId = (id) => part(document, `#${id}`);
+
+/** @type {(id: string) => HTMLElement} */
+const insideOf = (id) => /** @type {HTMLElement} */ (/** @type {unknown} */ (byId(id).shadowRoot));
+
+// -- drawing ---------------------------------------------------------------------------------------------------------
+
+/** @type {(open: Open, scene: Scene) => void} */
+const drawScene = (open, scene) => {
+  const setTriggerValue = (/** @type {string} */ _, /** @type {unknown} */ event) =>
+    onAsked(open, /** @type {Asked} */ (event));
+  open.components.debug({ data: [scene], parentElement: insideOf("debugger"), setTriggerValue });
+  document.body.classList.toggle("present", scene.present);
+};
+
+/** @type {(open: Open, whole: Whole) => void} */
+const drawWhole = (open, whole) => {
+  const from = `${whole.lang} ${whole.map}`;
+  if (open.drawnWhole === from) return;
+  open.drawnWhole = from;
+  const setTriggerValue = (/** @type {string} */ _, /** @type {unknown} */ event) =>
+    onAsked(open, /** @type {Asked} */ (event));
+  open.components.whole({ data: [whole], parentElement: insideOf("whole"), setTriggerValue });
+};
+
+/** @type {(open: Open) => void} */
+const draw = (open) => {
+  const { page, view } = open;
+  if (!page || !view) return;
+  drawTop(open, page, view);
+  drawScene(open, sceneOf(page, view, open.seq));
+  drawWhole(open, wholeOf(page.walk, view));
+  writeAddress(open, page, view);
+};
+
+/** @type {(open: Open, page: Page, view: View) => void} */
+const drawTop = (open, { walk }, view) => {
+  const { words, title, depths } = walk.languages[view.lang];
+  document.documentElement.lang = view.lang;
+  document.title = `${title} · lmviz`;
+  part(document, ".page-top h1").textContent = title;
+  part(document, ".deep span").textContent = words["app.depth"];
+  const select = /** @type {HTMLSelectElement} */ (part(document, ".deep select"));
+  select.title = words["app.depth.help"];
+  select.replaceChildren(
+    ...Object.entries(depths).map(([depth, name]) =>
+      h("option", { value: depth, selected: depth === view.depth }, name),
+    ),
+  );
+  select.onchange = () => {
+    change(open, { depth: select.value });
+    select.blur(); // the arrow keys walk again
+  };
+  const tongues = part(document, ".tongues");
+  tongues.setAttribute("aria-label", words["app.language"]);
+  const held = tongues.contains(document.activeElement);
+  tongues.replaceChildren(
+    ...Object.keys(walk.languages).map((lang) => {
+      const attributes = { lang, "aria-pressed": String(lang === view.lang), onclick: () => change(open, { lang }) };
+      return h("button", attributes, lang.toUpperCase());
+    }),
+  );
+  if (held) part(tongues, '[aria-pressed="true"]').focus();
+  const absent = part(document, ".absent");
+  absent.textContent = words["offline.absent"];
+  absent.onclick = () => sayAbsent(walk.languages[view.lang], walk.command);
+};
+
+// What is not in the page, and how one gets there.
+/** @type {(language: OwnLanguage, command: string) => void} */
+const sayAbsent = ({ words, left_out: sentences, command: said }, command) => {
+  const dialog = /** @type {HTMLDialogElement} */ (byId("absent"));
+  const close = h("button", { onclick: () => dialog.close() }, words["offline.close"]);
+  dialog.replaceChildren(
+    ...flat([
+      h("h2", { id: "absent-title" }, words["offline.absent"]),
+      h(
+        "ul",
+        {},
+        sentences.map((sentence) => h("li", {}, sentence)),
+      ),
+      h("p", {}, said),
+      h("pre", {}, command),
+      close,
+    ]),
+  );
+  if (!dialog.open) dialog.showModal();
+};
+
+// -- answering -------------------------------------------------------------------------------------------------------
+
+/** @type {(open: Open, event: Asked) => void} */
+const onAsked = (open, event) => {
+  const { page, view } = open;
+  if (!page || !view) {
+    open.waiting.push(event);
+    return;
+  }
+  open.seq += 1;
+  open.view = answered(page.walk, view, event);
+  draw(open);
+  if (event.type === "end") sayAbsent(page.walk.languages[view.lang], page.walk.command);
+};
+
+/** @type {(open: Open, changes: Partial<View>) => void} */
+const change = (open, changes) => {
+  if (open.view) open.view = { ...open.view, ...changes };
+  draw(open);
+};
+
+// P makes all large enough for a room, and ends it; so does Esc.
+/** @type {(open: Open, event: KeyboardEvent) => void} */
+const present = (open, event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyped(event)) return;
+  const ends = event.key === "Escape" && open.view?.present;
+  if (event.key.toLowerCase() === "p" || ends) onAsked(open, { type: "present" });
+};
+
+// -- the address -----------------------------------------------------------------------------------------------------
+
+/** @type {(open: Open, page: Page, view: View) => void} */
+const writeAddress = (open, { walk }, view) => {
+  const address = addressOf(walk, view);
+  if (location.hash.slice(1) === address) return;
+  if (performance.now() - open.entered > QUICK) location.hash = address;
+  else history.replaceState(null, "", `#${address}`);
+  open.entered = performance.now();
+};
+
+/** @type {(open: Open) => void} */
+const follow = (open) => {
+  const { page, view } = open;
+  if (!page || !view || location.hash.slice(1) === addressOf(page.walk, view)) return;
+  open.view = { ...viewAt(page.walk, location.hash), windows: view.windows };
+  draw(open);
+};
+
+/** @type {(components: Components) => Promise<void>} */
+export default async function openPage(components) {
+  /** @type {Open} */
+  const open = { components, page: null, view: null, seq: 0, waiting: [], drawnWhole: "", entered: -QUICK };
+  /** @type {Opening} */
+  const opening = JSON.parse(byId("opening").textContent ?? "");
+  part(document, ".page-top h1").textContent = opening.title;
+  if (location.hash.length < 2) {
+    drawScene(open, opening.scene);
+    performance.mark("first-picture");
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  }
+  try {
+    open.page = await unpacked(byId("walk").textContent ?? "");
+  } catch (error) {
+    byId("problem").hidden = false;
+    throw error;
+  }
+  open.view = viewAt(open.page.walk, location.hash);
+  addEventListener("hashchange", () => follow(open));
+  document.addEventListener("keydown", (event) => present(open, event));
+  draw(open);
+  for (const event of open.waiting.splice(0)) onAsked(open, event);
+  document.body.dataset.ready = "true";
+  performance.mark("ready");
+}

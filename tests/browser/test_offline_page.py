@@ -1,0 +1,288 @@
+"""A walk as one page: opened from the disk with the network off, it shows what the app shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+import lmviz
+from lmviz.model.files import MEGABYTE
+from lmviz.registry.edits import CellEdit, Edit, HeadOff
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.recording import Recording, Request
+from lmviz.services.services import Services
+from lmviz.ui.offline.page import page_of, write_page
+from lmviz.ui.step_through.view import StepThroughView
+from lmviz.ui.text import Language, Translator, visible
+from tests.conftest import PROMPTS, ROOT, SAMPLES
+from tests.pages.offline import differences, drawn, walked
+
+TEXTS = {**PROMPTS, "names": ".maximiliano"}  # 12 tokens
+EDITS: dict[str, tuple[Edit, ...]] = {  # one walk is of a model that was changed
+    "simple-llm": (CellEdit("blocks.0.attn.q", (0, 0, 1, 2), 0.5), HeadOff("blocks.1.attn.pattern", 1)),
+}
+MOST = {"small-ever": 1 * MEGABYTE, "names": 6 * MEGABYTE}
+SCENES = 50  # that are compared of each sample
+FR = Language("fr")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A sample's recording, where its page lies, and what the page says is not in it."""
+
+    run: Recording
+    view: StepThroughView
+    path: Path
+    left_out: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        return self.path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def walk_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Walk]:
+    folder = tmp_path_factory.mktemp("pages")
+
+    @cache
+    def made(model: str) -> Walk:
+        reference, edits = read_reference(model), EDITS.get(model, ())
+        run = Services().models.record(Request(reference, TEXTS[model], edits=edits))
+        view = StepThroughView(model=reference, prompt=TEXTS[model], edits=edits)
+        path = folder / f"{model}.html"
+        page = page_of(run, view)
+        write_page(page, path)
+        return Walk(run, view, path, page.left_out)
+
+    return made
+
+
+@pytest.fixture
+def open_file(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page from the disk, with no network. What it asks for, and its errors, fail the test."""
+    contexts, wrong = [], []
+
+    def opened(address: str, width: int = 1280, height: int = 720, **more: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **more)
+        contexts.append(context)
+        context.set_offline(True)
+        page = context.new_page()
+        page.on("request", lambda request: wrong.append(request.url) if request.url[:5] != "file:" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(address)
+        expect(page.locator("body[data-ready]")).to_be_attached()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    found = shutil.which("node")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no node")
+        pytest.skip("there is no node: install nodejs to compare the page's code with Python's")
+    return found
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_whatever_one_does_the_page_shows_what_the_app_shows(
+    model: str, walk_of: Callable[[str], Walk], node: str, tmp_path: Path
+) -> None:
+    """Its code answers by itself: every scene, every number and every line of arithmetic is the app's."""
+    walk = walk_of(model)
+    assert len(walk.path.read_bytes()) <= MOST.get(model, 6 * MEGABYTE)
+    assert len(walk.left_out) == 1  # the model: every cell of every stage has its arithmetic
+    done = [*walked(walk.run, walk.view, SCENES, seed=SAMPLES.index(model))]
+    (tmp_path / "events.json").write_text(json.dumps([event for event, _ in done]), encoding="utf-8")
+    command = [node, "tests/browser_code/answering.js", str(walk.path), str(tmp_path / "events.json")]
+    answered = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for (event, app), page in zip(done, json.loads(answered), strict=True):
+        assert page.pop("address") == page.pop("again"), event  # a link opens what it was taken from
+        for name in ("run", "edits", "ahead", "seq", "compared", "search", "words"):
+            del page[name]
+        assert [*differences(app, page)] == [], event
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_a_page_is_walked_by_keyboard_in_both_languages_without_a_network(
+    model: str, walk_of: Callable[[str], Walk], open_file: Callable[..., Page]
+) -> None:
+    walk = walk_of(model)
+    page, stages = open_file(walk.address), walk.run.navigator.stages
+    root, title = page.locator(".lm"), page.locator(".words h2")
+    for lang in ("en", "fr"):
+        page.get_by_role("button", name=lang.upper(), exact=True).click()
+        page.keyboard.press("Home")
+        for stage in stages[:6]:
+            expect(root).to_have_attribute("data-step", f"stage:{stage.index}")
+            view = replace(walk.view, lang=Language(lang), step=_address(walk, stage.stop))
+            expect(title).to_have_text(drawn(walk.run, view)["say"]["title"])
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("End")
+        expect(root).to_have_attribute("data-step", f"stage:{stages[-1].index}")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    if walk.view.edits:
+        expect(page.locator("h1")).to_contain_text(
+            "modifié q[0, 0, 1, 2] = 0,50, blocks.1.attn.pattern\u202f: tête 1 coupée"
+        )
+
+
+def _address(walk: Walk, step: int) -> str:
+    return walk.run.trace[step].address if step >= 0 else "tokenizer"
+
+
+def test_a_cell_is_pinned_followed_and_hovered(walk_of: Callable[[str], Walk], open_file: Callable[..., Page]) -> None:
+    walk = walk_of("pokemon")
+    page = open_file(f"{walk.address}#step=softmax")
+    cell = (0, 0, 3, 1)
+    canvas = page.locator('[data-address="blocks.0.attn.pattern"] canvas')
+    box = canvas.bounding_box()
+    assert box is not None
+    x, y = box["x"] + 0.47 * box["width"], box["y"] + box["height"] - 20
+    page.mouse.move(x, y)
+    expect(page.locator(".tip")).to_contain_text("pattern[0, 0, ‹k›, ‹p›]")
+    expect(page.locator(".origin").first).to_be_visible()  # what it was made from
+    page.mouse.click(x, y)
+    why = lmviz.explain(walk.run.trace["blocks.0.attn.pattern"], cell)
+    assert isinstance(why.value, float)
+    expect(page.locator(".total .value")).to_have_text(Translator(Language("en")).number(why.value))
+    expect(page.locator(".total .holds")).to_be_visible()
+    page.locator(".inspect .num").first.click()  # to where the number was made
+    expect(page.locator(".inspect .what b")).to_have_text("masked")
+    expect(page.locator(".trail button")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".inspect .what b")).to_have_text("masked")
+    page.get_by_role("button", name="FR", exact=True).click()
+    expect(page.locator(".total .value")).to_contain_text(",")
+
+
+def test_the_page_keeps_the_history_the_depth_and_the_whole_model(
+    walk_of: Callable[[str], Walk], open_file: Callable[..., Page]
+) -> None:
+    page = open_file(walk_of("small-ever").address)
+    root, now = page.locator(".lm"), page.get_by_label("How deep")
+    for stage in (1, 2):
+        page.keyboard.press("ArrowRight")
+        expect(root).to_have_attribute("data-step", f"stage:{stage}")
+        page.wait_for_timeout(900)  # what comes at once is one entry of the history
+    page.go_back()
+    expect(root).to_have_attribute("data-step", "stage:1")
+    page.go_forward()
+    expect(root).to_have_attribute("data-step", "stage:2")
+    page.keyboard.press("ArrowDown")
+    expect(root).to_have_attribute("data-step", re.compile("line:"))
+    now.select_option("story")
+    expect(root).to_have_attribute("data-step", "stage:2")
+    expect(page.locator(".source")).to_be_hidden()
+    expect(page.locator(".formula")).to_have_count(0)
+    now.select_option("code")
+    page.keyboard.press("m")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("pattern")
+    expect(page.locator(".search [role=option]").first).to_contain_text("pattern")
+    page.keyboard.press("Enter")
+    expect(page.locator(".words h2")).to_have_text("From scores to shares · block 0")
+
+
+def test_what_only_a_model_could_do_is_not_there_and_the_page_says_so(
+    walk_of: Callable[[str], Walk], open_file: Callable[..., Page]
+) -> None:
+    page = open_file(
+        f"{walk_of('pokemon').address}#step=readout.probs&cell=" + json.dumps(["readout.probs", [0, 3, 1]])
+    )
+    expect(page.locator(".bars")).to_be_visible()
+    expect(page.locator(".total .value")).to_be_visible()
+    expect(
+        page.locator(".add, .controls :is(input, label), .change :is(input, label), .switch, .kind").locator(
+            "visible=true"
+        )
+    ).to_have_count(0)
+    page.keyboard.press("End")
+    page.get_by_role("button", name="What now?").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("lmviz pokemon")
+    expect(dialog).to_contain_text("without the model")
+
+
+HOSTILE = (
+    "</script><script>window.broken=1</script>",
+    "<!--<script>",
+    "\"'`${window.broken=1}\\",
+    "\u2028\u2029",
+    "\ud800",
+    "\0",
+    "]]>",
+    "<img src=x onerror=window.broken=1>",
+)
+
+
+def test_nothing_that_a_stranger_writes_breaks_out_of_the_page(tmp_path: Path, open_file: Callable[..., Page]) -> None:
+    checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
+    ids = torch.arange(len(HOSTILE))[None]
+    words = [*HOSTILE, *(f"<b>{i}</b>" for i in range(len(HOSTILE), 27))]
+    trace = lmviz.record(checkpoint.model, ids)
+    path = tmp_path / "hostile.html"
+    trace.to_html(path, words, title=HOSTILE[0] + HOSTILE[4], lang="fr")
+    assert path.read_bytes().isascii()
+    page = open_file(path.as_uri())
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.locator(".token")).to_have_text([visible(word) for word in HOSTILE])
+    page.keyboard.press("End")
+    expect(page.locator(".bars tbody th").first).to_be_visible()
+    assert page.evaluate("window.broken") is None
+    assert page.locator("b:text-is('9'), img").count() == 0
+
+
+def test_a_page_that_has_no_room_says_what_it_lacks(tmp_path: Path, open_file: Callable[..., Page]) -> None:
+    """Of a tensor that is too large it has a window, with the numbers of the app, and no arithmetic."""
+    model = torch.nn.Sequential(torch.nn.Embedding(50, 700), torch.nn.Linear(700, 900), torch.nn.Linear(900, 50))
+    trace = lmviz.record(model, torch.arange(70)[None] % 50)
+    path = tmp_path / "large.html"
+    sentences = trace.to_html(path, limit=MEGABYTE)
+    assert len(sentences) == 3 and len(path.read_bytes()) < MEGABYTE
+    page = open_file(path.as_uri())
+    page.keyboard.press("End")
+    page.get_by_role("button", name="operation").click()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("This page has only this part of the tensor.").first).to_be_visible()
+    page.get_by_role("button", name="What is not here").click()
+    for sentence in sentences:
+        expect(page.get_by_role("dialog")).to_contain_text(sentence)
+
+
+def test_the_step_through_gives_its_walk_as_a_page(
+    visit: Callable[..., Page], open_file: Callable[..., Page], tmp_path: Path
+) -> None:
+    """It opens where the app stands, and says at its end what the app has measured."""
+    app = visit("step_through", model="small-ever", prompt="Clem", step="blocks.0.attn.pattern", lang="fr")
+    app.get_by_role("button", name="Télécharger").click()
+    with app.expect_download() as started:
+        app.get_by_role("button", name="Enregistrer ce parcours comme page").click()
+    path = tmp_path / "walk.html"
+    started.value.save_as(path)
+    page = open_file(path.as_uri())
+    expect(page.locator(".words h2")).to_have_text("Des scores aux parts · bloc 0")
+    page.keyboard.press("End")
+    expect(page.locator(".hint")).to_contain_text("Mesuré")
