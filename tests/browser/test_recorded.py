@@ -26,6 +26,9 @@ def test_a_recording_is_saved_and_dropped_onto_another_page(visit: Callable[...,
     assert kept.name == "names-mar.lmviz"
     with np.load(_saved(page, "Save these numbers", tmp_path)) as arrays:
         assert arrays["blocks.1.attn.pattern"].shape == (1, 4, 4, 4)
+    page.get_by_text(".svg", exact=True).click()
+    picture = _saved(page, "Save this picture", tmp_path).read_text()
+    assert "blocks.1.attn.pattern" in picture and "/step_through?model=names" in picture
     page.evaluate(HOLD)
     expect(page.locator(FIELD)).to_be_hidden()  # a field for files is in sight, which keeps them
 

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -13,17 +14,19 @@ from lmviz.errors import UserError
 from lmviz.registry.recorded import SUFFIX
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
+from lmviz.services.snippet import READ_FROM_FILE, snippet
 from lmviz.trace.exported import KINDS, exported, tensors_of
-from lmviz.trace.step import Value
-from lmviz.ui import state, widgets
+from lmviz.trace.step import Cell
+from lmviz.ui import picture_file, state, widgets
 from lmviz.ui.dropped import dropped
 from lmviz.ui.offline.page import page_of
+from lmviz.ui.pictures import TEXT_AXES, lead_of
 from lmviz.ui.step_through import ending
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
-from lmviz.ui.text import Translator, code
+from lmviz.ui.text import code, shortened, visible
 
-SERVED = 256 * 2**20  # bytes of numbers in a recording that a visitor is sent
+SERVED = 56 * 2**20  # bytes of numbers in a recording that a visitor is sent, which can be dropped onto a page again
 ALL = ""
 
 
@@ -63,52 +66,84 @@ def _downloads(services: Services, view: StepThroughView) -> None:
         on_click="ignore",
     )
     st.caption(t("take.page.help"))
-    _numbers(run, t, name)
+    _tensor(services, run, view, name)
     if found := dropped.field(t, "take.open"):
         state.go(model=found, prompt="", step="", focus=-1, head=0, cell=None, trail=(), edits=(), watch=(), target="")
         st.rerun()
 
 
-def _numbers(run: Recording, t: Translator, name: str) -> None:
-    addresses = list(tensors_of(run.trace))
-    shown = state.view(StepThroughView).step
-    first = addresses.index(shown) + 1 if shown in addresses else 0
+def _tensor(services: Services, run: Recording, view: StepThroughView, name: str) -> None:
+    """A tensor as numbers, as a picture, and as the code that makes it: the one that is shown, first of all."""
+    t, addresses = view.t, list(tensors_of(run.trace))
+    shown = next((one for one in (view.cell[0] if view.cell else "", view.step) if one in addresses), ALL)
     chosen = widgets.selectbox(
         t("take.tensor"),
         [ALL, *addresses],
-        index=first,
+        index=addresses.index(shown) + 1 if shown else 0,
         format_func=lambda address: address or t("take.all", n=len(addresses)),
-        key=f"take.tensor {run.request.model}",
+        key=f"take.tensor {run.request.model} {shown}",
     )
     kind = widgets.segmented_control(
         t("take.kind"),
-        list(KINDS),
+        [*KINDS, *(picture_file.KINDS if chosen else ())],
         format_func=lambda one: f".{one}",
         default=KINDS[0],
         required=True,
         key="take.kind",
         label_visibility="collapsed",
     )
-    found = tensors_of(run.trace) if not chosen else {chosen: run.trace.value(chosen)}
-    part = f"-{_plain(chosen)}" if chosen else ""
+    link = f"{st.context.url or ''}?{urlencode(view.query())}"  # here: whoever makes the file knows of no visitor
+    is_picture, part = kind in picture_file.KINDS and chosen, f"-{_plain(chosen)}" if chosen else ""
+    made = (lambda: _picture(run, view, chosen, kind, link)) if is_picture else (lambda: _numbers(run, chosen, kind))
     st.download_button(
-        t("take.numbers"),
-        _content({address: value for address, value in found.items() if value is not None}, kind or KINDS[0]),
-        f"{name}{part}.{kind or KINDS[0]}",
-        key="take.numbers",
-        icon=":material/table:",
+        t("take.picture" if is_picture else "take.numbers"),
+        _told(made),
+        f"{name}{part}.{kind}",
+        key=f"take.numbers {kind}",
+        icon=":material/image:" if is_picture else ":material/table:",
         on_click="ignore",
     )
+    if chosen:
+        cell = view.cell[1] if view.cell and view.cell[0] == chosen else None
+        lines = _code(services, run, view, chosen, cell)
+        st.caption(t("take.code.recorded" if READ_FROM_FILE in lines else "take.code", file=code(READ_FROM_FILE)))
+        st.code(lines, language="python", wrap_lines=True)
 
 
-def _content(tensors: dict[str, Value], kind: str) -> Callable[[], bytes]:
-    def made() -> bytes:
+def _code(services: Services, run: Recording, view: StepThroughView, chosen: str, cell: Cell | None) -> str:
+    value = run.trace.value(chosen)
+    return snippet(services.models, run, chosen, cell, view.grad and value is not None and value.grad is not None)
+
+
+def _numbers(run: Recording, chosen: str, kind: str) -> bytes:
+    value = run.trace.value(chosen)
+    return exported(tensors_of(run.trace if value is None else value), kind)
+
+
+def _picture(run: Recording, view: StepThroughView, chosen: str, kind: str, link: str) -> bytes:
+    """The slice that the page shows, of the head that is chosen."""
+    value = run.trace.value(chosen)
+    assert value is not None  # it is one of the addresses
+    lead = lead_of(value.shape, value.axes, view.head, run.row, run.config.n_heads)
+
+    def label(axis: str, index: int) -> str:
+        return visible(run.token(index)) if axis in TEXT_AXES and index < len(run.tokens) else str(index)
+
+    title = f"{chosen} · {visible(str(run.request.model))} · {visible(shortened(run.tokens.text))}"
+    written = lambda number: view.t.number(number, view.digits)  # noqa: E731
+    return picture_file.saved(picture_file.drawn(value, lead, label, title, link, written), kind)
+
+
+def _told(made: Callable[[], bytes]) -> Callable[[], bytes]:
+    """What cannot be written is said in the file: no page is there to say it."""
+
+    def content() -> bytes:
         try:
-            return exported(tensors, kind)
-        except UserError as error:  # what can't be written is said in the file: no page is there to say it
+            return made()
+        except UserError as error:
             return str(error).encode()
 
-    return made
+    return content
 
 
 def _page(services: Services, run: Recording, view: StepThroughView) -> bytes:
