@@ -62,6 +62,8 @@ body.lm-file-held .st-key-dropped :is(div, section):has(input[type="file"]) { he
 body.lm-file-held .st-key-dropped section { border: 3px dashed currentColor; }
 body.lm-file-held .st-key-dropped section > * { visibility: hidden; }
 body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
+.stElementContainer:has(.lm-page) { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
 @media (max-width: 820px) {
   [data-testid="stPageLink"] p { white-space: normal !important; }
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
@@ -104,6 +106,8 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
         server.import_later()
     elif not server.is_imported():
         wait_for_import(t)
+    if name != FIRST:  # whose question is its heading
+        st.html(f'<h1 class="lm-page">{escape(chosen.title)}</h1>')
     with around(name):
         chosen.run()
     if found := dropped.taken(t):

@@ -58,3 +58,20 @@ def test_axe_finds_nothing_on_any_page(visit: Callable[..., Page], server: str) 
         idle(page)
         found += [f"{link}: {one}" for one in complaints(page)]
     assert not found, "\n".join(found)
+
+
+def test_a_page_has_a_heading_its_language_and_a_source_that_keys_can_stop(visit: Callable[..., Page]) -> None:
+    page = visit("step_through", lang="fr", model="names", prompt=".mar", step="blocks.0.attn.pattern")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pas à pas")
+    formula = page.locator(".formula")
+    assert formula.locator("svg").get_attribute("aria-hidden") == "true"
+    assert "pattern" in (formula.locator("math").text_content() or "")
+    number = page.locator(".code .lit .no").first
+    number.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".code .no.stop-here")).to_have_count(1)
+    expect(page.locator(".code .no.stop-here")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".code .no.stop-here")).to_have_count(0)

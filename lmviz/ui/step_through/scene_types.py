@@ -111,7 +111,7 @@ class Words(TypedDict):
     under: str  # the stage that a step is in
     text: str
     more: str  # Markdown
-    formula: str  # SVG
+    formula: str  # SVG, and MathML for who has it read out
     hint: str
     settings: str
     opened: str

@@ -178,6 +178,7 @@ const mount = (root) => {
       [data, trigger] = [now, send];
       if (before.on && !data.on) marks.end();
       root.lang = data.lang;
+      document.documentElement.lang = data.lang.split("-")[0]; // Streamlit's own is always English
       root.dataset.scale = String(data.scale);
       const label = word("on");
       open.title = `${label} (P)`;

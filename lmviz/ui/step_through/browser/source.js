@@ -5,7 +5,7 @@
 /** @import { Draw, State } from "./state.d.ts" */
 /** @import { Call, Lit, Source, SourceLine } from "./scene.d.ts" */
 
-import { h, later, maybe } from "../../browser/dom.js";
+import { h, later, maybe, part } from "../../browser/dom.js";
 
 // A module's name, without that of the call around it.
 /** @type {(module: string, around: string | undefined) => string} */
@@ -22,11 +22,24 @@ const callStack = (stack, { words, send }) => {
   return h("nav", { class: "stack", "aria-label": words["source.stack"] }, calls);
 };
 
+// The numbers of the lines are one stop of the Tab key; up and down lead from one to the next.
+/** @type {(event: KeyboardEvent) => void} */
+const toNextNumber = (event) => {
+  const row = /** @type {HTMLElement} */ (event.target).closest(".row");
+  const step = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" }[event.key];
+  if (!row || !step) return;
+  const next = /** @type {Element | null} */ (row[/** @type {"nextElementSibling"} */ (step)]);
+  event.preventDefault();
+  event.stopPropagation();
+  if (next) part(next, ".no").focus();
+};
+
 /** @type {(source: Source, lit: Lit, state: State) => HTMLElement} */
 const codeBox = (source, lit, state) => {
   const indent = Math.min(...source.lines.filter((line) => line.text.trim()).map((line) => line.text.search(/\S/)));
   const label = `${source.file}: ${source.function}`;
-  const attributes = { class: "code", style: `--indent:${indent}ch`, role: "region", "aria-label": label };
+  const onkeydown = (/** @type {KeyboardEvent} */ event) => toNextNumber(event);
+  const attributes = { class: "code", style: `--indent:${indent}ch`, role: "region", "aria-label": label, onkeydown };
   return h(
     "div",
     attributes,
@@ -75,9 +88,15 @@ const codeLine = (line, number, light, source, state) => {
     const inside = lit && start >= lit[0] && end <= lit[1] && line.text.slice(lit[0], end).trim();
     return h(inside ? "mark" : "span", { class: kind ? kind[2] : null }, line.text.slice(start, end));
   });
-  const look = { class: stop ? "no stop-here" : "no", title: state.words["source.break"], tabindex: "-1" };
+  const look = { class: stop ? "no stop-here" : "no", title: state.words["source.break"] };
   const onclick = () => state.send({ type: "stop", stop: `line ${source.file}:${number}` });
-  const button = h("button", { ...look, "aria-pressed": String(stop), onclick }, String(number));
+  const label = `${state.words["source.break"]}: ${number}`;
+  const reached = {
+    tabindex: number === light.lines[0] ? "0" : "-1",
+    "aria-label": label,
+    "aria-pressed": String(stop),
+  };
+  const button = h("button", { ...look, ...reached, onclick }, String(number));
   const row = { class: lit ? "row lit" : "row", "aria-current": lit ? "true" : null };
   return h("div", row, button, h("code", {}, pieces));
 };
