@@ -64,6 +64,17 @@ body.lm-file-held .st-key-dropped section > * { visibility: hidden; }
 body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
 .stElementContainer:has(.lm-page) { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
+@media (forced-colors: active) {
+  [data-testid="stButtonGroup"] :is(button, label):is([aria-checked="true"], [data-selected="true"], [aria-pressed="true"],
+    [kind$="Active"]) { forced-color-adjust: none; background: Highlight !important; color: HighlightText !important; }
+}
+@media (max-height: 480px) {
+  .stMainBlockContainer, .block-container { padding-top: 3rem !important; }
+  .stApp .st-key-whole_frame { position: absolute; min-height: 0; height: 0; overflow: hidden; }
+  .st-key-body > .stElementContainer:has([data-testid="stCaptionContainer"]) { display: none; }
+  .st-key-top { flex-wrap: nowrap !important; overflow-x: auto; }
+  .st-key-top > * { flex-shrink: 0 !important; }
+}
 @media (max-width: 820px) {
   [data-testid="stPageLink"] p { white-space: normal !important; }
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }

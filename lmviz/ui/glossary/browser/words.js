@@ -16,7 +16,8 @@ const NO_TERMS = "code, pre, a, button, label, summary, .katex, h1, h2, h3";
 const NAME = "lm-term";
 const LATER = 250; // milliseconds after the last change of the page
 const CHANGES = { childList: true, subtree: true, characterData: true };
-const LOOK = `::highlight(${NAME}) { text-decoration: underline dotted; }`;
+const LOOK = `::highlight(${NAME}) { text-decoration: underline dotted; }
+@media (forced-colors: active) { ::highlight(${NAME}) { color: CanvasText; background-color: Canvas; } }`;
 
 /** @type {() => (Document | ShadowRoot)[]} */
 const trees = () => {
