@@ -65,8 +65,8 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
 .stElementContainer:has(.lm-page) { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 @media (forced-colors: active) {
-  [data-testid="stButtonGroup"] :is(button, label):is([aria-checked="true"], [data-selected="true"], [aria-pressed="true"],
-    [kind$="Active"]) { forced-color-adjust: none; background: Highlight !important; color: HighlightText !important; }
+  [data-testid="stButtonGroup"] :is(button, label):is([aria-checked="true"], [data-selected="true"]) {
+    forced-color-adjust: none; background: Highlight !important; color: HighlightText !important; }
 }
 @media (max-height: 480px) {
   .stMainBlockContainer, .block-container { padding-top: 3rem !important; }
