@@ -64,8 +64,8 @@ def test_every_check_bug_and_pitfall_has_its_words(lang: str) -> None:
     for bug in BUGS:
         assert Translator(lang).has(f"bug.{bug}") and Translator(lang).has(f"bug.{bug}.tell")
     for name, pitfall in PITFALLS.items():
-        for key in (f"pitfall.{name}", f"pitfall.{name}.symptom", f"pitfall.{name}.why", f"pitfall.{name}.ask"):
-            assert Translator(lang).has(key)
+        for part in ("", ".setup", ".symptom", ".why", ".ask"):
+            assert Translator(lang).has(f"pitfall.{name}{part}")
         assert all(Translator(lang).has(f"cure.{cure}") for cure, _ in pitfall.cures)
         assert all(Translator(lang).has(f"answer.{option}") for option in ASKED[name].options)
     sources = "".join(path.read_text() for path in (ROOT / "lmviz/debug").rglob("*.py"))
@@ -83,6 +83,20 @@ def test_a_pitfall_goes_wrong_and_is_cured(open_on: Open) -> None:
     app.button(key="pitfall.cure.rate").click().run()
     assert not complaints(app)
     assert ENGLISH("cure.rate", rate="0.001") in words(app)
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_what_a_pitfall_does_is_told_only_once_it_has_run(open_on: Open, lang: str) -> None:
+    """Neither a symptom nor a curve stands by the question that asks for it."""
+    t = Translator(lang)
+    for name in PITFALLS:
+        app = open_on("debugging", pitfall=name, lang=lang)
+        said = words(app)
+        assert not complaints(app) and not app.get("vega_lite_chart")
+        assert t(f"pitfall.{name}.ask") in app.radio(key=f"predict.{name}").label
+        assert t.texts("pitfall.")[f"pitfall.{name}.setup"].partition("{")[0] in said
+        assert t(f"pitfall.{name}.symptom") not in said.replace("`", "")
+        assert all(app.button(key=f"pitfall.cure.{cure}").disabled for cure, _ in PITFALLS[name].cures)
 
 
 def test_a_wrong_prediction_is_told_what_happened(open_on: Open) -> None:
@@ -241,7 +255,7 @@ def test_a_name_that_nothing_has_is_left_out_of_a_link(open_on: Open, place: dic
 def test_a_link_to_a_pitfall_opens_its_family(open_on: Open) -> None:
     app = open_on("debugging", pitfall="too_little_training")
     assert not complaints(app)
-    assert ENGLISH("pitfall.too_little_training.why", steps=20) in words(app)
+    assert ENGLISH("pitfall.too_little_training.setup", steps=20) in words(app)
 
 
 def test_tips_say_that_only_the_end_of_a_long_text_is_read(open_on: Open) -> None:
@@ -295,8 +309,13 @@ def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
     app = open_on("debugging", section="game", level="2", seed="5")
     app.button(key="game.ask").click().run()
     assert ENGLISH("game.probes", n=3) in words(app)
-    app.selectbox(key="place.2.5").set_value(BUGS[one.bug].place)
-    app.radio(key="bug.2.5").set_value(one.bug)
+    for choose in (
+        lambda: app.radio(key="bug.2.5").set_value(one.bug),
+        lambda: app.selectbox(key="place.2.5").set_value(BUGS[one.bug].place),
+    ):  # what is not complete is told, and does not count
+        next(button for button in app.button if button.label == ENGLISH("game.answer")).click().run()
+        assert [element.value for element in app.warning] == [ENGLISH("game.incomplete")]
+        choose()
     next(button for button in app.button if button.label == ENGLISH("game.answer")).click().run()
     assert any("24 points" in element.value for element in app.success)
     assert ENGLISH(f"bug.{one.bug}.tell") in words(app)

@@ -24,6 +24,7 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, visible
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
+INCOMPLETE = "debug.incomplete"  # that an answer was sent with nothing chosen
 FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 
 
@@ -167,6 +168,8 @@ def _answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round)
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
     ids = {part: f"{part}.{puzzle.level}.{puzzle.seed}" for part in ("place", "bug")}
     with st.form("game.answer"):
+        if state.take(INCOMPLETE, False):
+            st.warning(t("game.incomplete"))
         widgets.selectbox(
             t("game.place"),
             places,
@@ -195,9 +198,11 @@ def _answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round)
 def _judge(
     services: Services, view: DebuggingView, puzzle: Puzzle, now: Round, place: str | None, bug: str | None
 ) -> None:
-    """The first answer that names a bug counts."""
-    if bug is not None and not now.answer:
-        now.answer = place or "", bug
+    """The first answer that names both counts; one that does not is told so."""
+    if place is None or bug is None:
+        state.keep(INCOMPLETE, True)
+    elif not now.answer:
+        now.answer = place, bug
         told = counted(score(view), _verdict(services, puzzle, now))
         state.keep(SCORE, told)
         state.go(answer=now.answer, score=astuple(told))

@@ -72,12 +72,16 @@ def _family(services: Services, view: DebuggingView) -> None:
 
 
 def _description(view: DebuggingView, pitfall: Pitfall) -> None:
+    """What is done; what comes of it, and why, once it has run."""
     t = view.t
     details: dict[str, object] = {"n_ctx": pitfall.faulty.model.n_ctx, "steps": pitfall.faulty.training.steps}
     details |= {"n_texts": pitfall.faulty.n_texts, "d_model": pitfall.faulty.model.d_model}
     details |= {"rate": rate(t, pitfall.faulty.training.learning_rate)}
     st.markdown(f"#### {t(f'pitfall.{pitfall.name}')}")
-    st.markdown(f"**{t(f'pitfall.{pitfall.name}.symptom')}**")
+    if not (view.ran or view.cured):  # what comes of it is what is asked
+        st.markdown(t(f"pitfall.{pitfall.name}.setup", **details))
+        return
+    st.markdown(f"**{_plain(t(f'pitfall.{pitfall.name}.symptom'))}**")
     st.markdown(_plain(t(f"pitfall.{pitfall.name}.why", **details)))
 
 
@@ -86,7 +90,7 @@ def _question(view: DebuggingView, pitfall: Pitfall) -> None:
     t = view.t
     asked = ASKED[pitfall.name]
     predicted: dict[str, str] = state.remember(PREDICTED, {})
-    if not view.ran:
+    if not (view.ran or view.cured):
         question = t(f"pitfall.{pitfall.name}.ask")
         widgets.radio(
             t("pitfall.predict", question=question),
@@ -114,7 +118,7 @@ def _buttons(view: DebuggingView, pitfall: Pitfall) -> None:
             t("pitfall.run_cure", cure=cure),
             icon=":material/healing:",
             type="primary" if view.ran and not view.cured else "secondary",
-            disabled=view.cured,
+            disabled=view.cured or not view.ran,
             key=f"pitfall.cure.{name}",
             on_click=lambda: state.go(cured=True, pitfall=pitfall.name),
         )
@@ -129,13 +133,14 @@ def _shown(services: Services, view: DebuggingView, pitfall: Pitfall, left: st.d
     """What has run so far: the curves, what it writes, and what the doctor says."""
     t = view.t
     faulty = {t("pitfall.sick"): pitfall.faulty} if view.ran else {}
-    cures = {_cure(t, name, setup): setup for name, setup in pitfall.cures}
+    cures = {_cure(t, name, setup): setup for name, setup in pitfall.cures if view.cured}
     with right:
+        if not faulty and not cures:
+            st.caption(t("pitfall.not_run"))
+            return
         results = {name: _run(services, t, setup) for name, setup in (faulty | cures).items()}
         _curves(t, pitfall, results)
-        if not view.ran:
-            st.caption(t("pitfall.healthy_first"))
-        _tables(t, {name: result for name, result in results.items() if name in faulty or view.cured})
+        _tables(t, results)
     with left:
         if view.ran:
             found = results[t("pitfall.sick")]
@@ -176,7 +181,7 @@ def _run(services: Services, t: Translator, setup: Setup) -> Result:
 def _curves(t: Translator, pitfall: Pitfall, results: dict[str, Result]) -> None:
     levels = {}
     if pitfall.faulty.vocabulary == "own":
-        whole = list(results.values())[-1].baselines  # of the texts that the cured training has
+        whole = list(results.values())[-1].baselines  # of the cured training's texts, once it has run
         levels = {t(f"pitfall.{name}"): getattr(whole, name) for name in ("uniform", "unigram", "bigram")}
     true = pitfall.name in ("not_shifted", "too_long") or pitfall.family == "poor_predictions"
     title = "pitfall.held_out" if pitfall.family == "poor_predictions" else "pitfall.true_chart"
