@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from lmviz.trace.step import Array
+from lmviz.ui.pictures import domain
+
+NOISE = 1e-5  # of the largest number: what differs by less is the same, but for rounding
 
 Mark = Literal["A", "B", "A − B"]
 
@@ -39,3 +43,11 @@ def three(a: Array, b: Array) -> tuple[Side, Side, Side]:
     with np.errstate(invalid="ignore"):
         apart = np.where(ours == theirs, 0.0, ours - theirs).astype(np.float32)
     return Side(a, "A"), Side(b, "B", "−"), Side(apart, "A − B", "=", True)
+
+
+def ends(grids: Sequence[Array]) -> tuple[float, float]:
+    """Where two colour scales end, for A, B and A − B: that of both, and that of their difference, on which rounding is
+    not seen."""
+    *pair, apart = grids
+    both = domain(pair)
+    return both, max(domain([apart]), NOISE * both)

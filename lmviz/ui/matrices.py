@@ -142,17 +142,20 @@ def three(
     labels: tuple[Sequence[str], Sequence[str]] = ((), ()),
     part: str = "activation",
     peak: float = 0.0,
+    apart: float = 0.0,
+    share: bool = False,
     pinned: tuple[int, ...] | None = None,
 ) -> list[Matrix]:
-    """A, B and A − B, [rows, cols] each, on one colour scale.
+    """A and B, [rows, cols] each, on one colour scale, and A − B on a scale of its own.
 
     Args:
         names: how the three are called, one for each or one for all.
         labels: what stands at the rows and at the columns.
-        peak: where the colour scale ends at least.
+        peak, apart: where the colour scale of both ends at least, and that of their difference.
+        share: whether both are shares, from 0 to 1.
     """
     sides = compared.three(*both)
-    end = max(peak, domain([side.cells for side in sides]))
+    of_both, of_difference = compared.ends([side.cells for side in sides])
     called = list(names) if len(names) == len(sides) else [*names] * len(sides)
     marks = ["" if len(names) == len(sides) else side.mark for side in sides]
     return [
@@ -164,7 +167,8 @@ def three(
             sign=side.sign,
             part=part,
             result=side.result,
-            peak=end,
+            peak=max(apart, of_difference) if side.result else max(peak, of_both),
+            share=share and not side.result,
             pinned=pinned,
             mark=mark,
             address=mark,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 Real = float | Literal["NaN", "Infinity", "-Infinity"]  # JSON has no NaN and no infinity
-ColourScale = Literal["share", "signed"]  # from 0 to 1; centred on zero
+ColourScale = Literal["share", "signed", "name"]  # from 0 to 1; centred on zero; a colour for each name, such as an id
 
 
 class Complex(TypedDict):

@@ -100,6 +100,11 @@ def is_share(value: Value) -> bool:
     return value.name in ("pattern", "probs") or value.address.endswith((".pattern", ".probs"))
 
 
+def is_name(value: Value) -> bool:
+    """Whether a tensor holds names and not amounts: ids, positions, numbers of experts. 7 is not more than 3 there."""
+    return value.dtype in ("int32", "int64")
+
+
 class Named(Protocol):
     """What a picture says about a tensor beside its numbers: a `Value` has it all."""
 
@@ -129,7 +134,7 @@ def window_of(
     Args:
         cells: the whole slice, [rows, cols].
         label: the text at an index of a named axis.
-        scale: "share" or "signed", and the magnitude at its end.
+        scale: "share", "signed" or "name", and the magnitude at its end.
     """
     n_rows, n_cols = cells.shape
     window = cells[place.row : place.row + WINDOW, place.col : place.col + WINDOW]

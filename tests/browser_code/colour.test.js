@@ -27,6 +27,18 @@ test("what is beyond the scale has the colour of its end", () => {
   assert.deepEqual(colourOf(-9, { scale: "signed", peak: 2 }, SCALES.light), SCALES.light.low);
 });
 
+test("ids are names: each has a colour, and none is more than another", () => {
+  for (const theme of THEMES) {
+    /** @type {(id: number, peak?: number) => number[]} */
+    const colour = (id, peak = 0) => colourOf(id, { scale: "name", peak }, SCALES[theme]);
+    assert.deepEqual(colour(7), colour(7, 100));
+    assert.notDeepEqual(colour(7), colour(8));
+    const lightness = [0, 3, 26, 5000, 50256].map((id) => colour(id).reduce((sum, channel) => sum + channel, 0));
+    assert.ok(Math.max(...lightness) - Math.min(...lightness) < 12, `${theme}: ${lightness}`);
+    for (const id of [0, 3, 26, 5000]) assert.ok(contrast(inkOn(colour(id)), colour(id)) >= 4.5);
+  }
+});
+
 test("a tensor of zeros has no division by its peak", () => {
   assert.deepEqual(colourOf(0, { scale: "signed", peak: 0 }, SCALES.light), SCALES.light.middle);
 });

@@ -15,6 +15,7 @@ from lmviz.stages.navigation import Grain, Location
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
 from tests.conftest import PROMPTS, SAMPLES
+from tests.pages.conftest import cells_of
 
 
 @cache
@@ -71,15 +72,18 @@ def test_the_line_that_is_lit_made_the_pinned_cell() -> None:
 
 
 @pytest.mark.parametrize("address", ["blocks.0.attn.pattern", "blocks.0.attn.q", "blocks.0.x_mid"])
-def test_a_b_and_their_difference_are_drawn_on_one_scale(address: str) -> None:
+def test_a_and_b_are_drawn_on_one_scale_and_their_difference_on_its_own(address: str) -> None:
     found, other = run("pokemon"), Services().models.record(Request(read_reference("pokemon"), ".evo", gradients=True))
     stages = found.navigator.stages
     stage = next(stage for stage in stages if stage.first <= found.trace[address].index <= stage.last)
     view = StepThroughView(model=read_reference("pokemon"), b_prompt=".evo")
     panels = scene(found, view, Location("stage", stage.index), {}, None, other)["picture"]["panels"]
-    scales = {(panel["scale"], panel["peak"]) for panel in panels if panel["address"] == address}
-    assert {panel["mark"] for panel in panels} == {"A", "B", "A − B"}
-    assert len(scales) == 1
+    a, b, apart = [panel for panel in panels if panel["address"] == address]
+    assert [panel["mark"] for panel in (a, b, apart)] == ["A", "B", "A − B"]
+    assert (a["scale"], a["peak"]) == (b["scale"], b["peak"])
+    assert a["scale"] == ("share" if address.endswith("pattern") else "signed")
+    finite = cells_of(apart)[np.isfinite(cells_of(apart))]
+    assert apart["scale"] == "signed" and apart["peak"] == pytest.approx(float(np.abs(finite).max()), rel=1e-6)
 
 
 def test_probabilities_have_the_scale_of_shares_and_scores_that_of_signed_numbers() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import lmviz
 from lmviz.registry.kinds import read_reference
+from lmviz.ui.step_through.facts import hidden_by_mask
 from lmviz.ui.text import LANGUAGES, Translator
 from tests.conftest import ROOT, SAMPLES
 from tests.pages.conftest import Open, cells_of, errors, go, scene
@@ -194,11 +195,11 @@ def test_numbers_that_overflow_are_shown_at_every_stage(open_page: Open, languag
     assert any("NaN" in measured for measured in broken)
 
 
-def test_a_comparison_shows_a_b_and_the_difference_on_one_scale(open_page: Open) -> None:
+def test_a_comparison_shows_a_b_and_the_difference(open_page: Open) -> None:
     panels = scene(open_page(model="pokemon", step="blocks.0.attn.pattern", b_prompt=".bul"))["picture"]["panels"]
     marked = [panel for panel in panels if "mark" in panel]
     assert [panel["mark"] for panel in marked] == ["A", "B", "A − B"]
-    assert len({panel["peak"] for panel in marked}) == 1
+    assert [panel["scale"] for panel in marked] == ["share", "share", "signed"]
 
 
 def test_texts_of_unequal_length_are_compared_where_both_have_tokens(open_page: Open) -> None:
@@ -257,6 +258,14 @@ def test_what_became_of_the_text_is_what_the_first_stage_says(
 def test_only_a_picture_with_a_mask_speaks_of_it(open_page: Open) -> None:
     assert "hatched" not in scene(open_page(model="small-ever", step="scores"))["say"]["text"]
     assert "hatched" in scene(open_page(model="pokemon", step="scores"))["say"]["text"]
+    assert "hatched" not in scene(open_page(model="pokemon", step="scores", prompt="p"))["say"]["text"]
+    later, window = np.triu(np.full((3, 3), -np.inf), 1), np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    assert [hidden_by_mask(scores) for scores in (np.zeros((3, 3)), later, window)] == ["", "future", "other"]
+
+
+def test_ids_are_drawn_as_names_and_amounts_as_amounts(open_page: Open) -> None:
+    drawn = scene(open_page(model="names", step="tok", by="op"))["picture"]["panels"]
+    assert {panel["name"]: panel["scale"] for panel in drawn} == {"ids": "name", "weight": "signed", "tok": "signed"}
 
 
 def test_a_cell_beyond_its_tensor_is_said(open_page: Open) -> None:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -29,6 +30,12 @@ from tests.words import ENGLISH
 
 def html(app: AppTest) -> str:
     return " ".join(element.proto.body for element in app.get("html"))
+
+
+def panels_of(app: AppTest) -> list[dict[str, Any]]:
+    """What the pictures of tensors on the page are drawn from."""
+    shown = [json.loads(one.proto.json)[0] for one in app.get("bidi_component")]
+    return [one for one in shown if "panels" in one]
 
 
 def said(app: AppTest) -> str:
@@ -343,11 +350,21 @@ def test_the_way_through_a_step_goes_backwards_through_every_tensor_that_has_a_g
 def test_two_times_are_compared(open_training: Open, trained: str) -> None:
     app = open_training(run=trained, tab="time", step="20", b_step="0")
     assert not complaints(app)
-    shown = [json.loads(one.proto.json)[0] for one in app.get("bidi_component")]
-    compared = [one["panels"] for one in shown if "panels" in one]
+    compared = [one["panels"] for one in panels_of(app)]
     assert [[panel["mark"] for panel in panels] for panels in compared] == [["A", "B", "A − B"]] * 2
     assert [{panel["name"] for panel in panels} for panels in compared] == [{"pattern"}, {"tok_embed.weight"}]
-    assert [len({panel["peak"] for panel in panels}) for panels in compared] == [1, 1]
+    assert [panel["scale"] for panel in compared[0]] == ["share", "share", "signed"]
+    assert compared[1][0]["peak"] == compared[1][1]["peak"] != compared[1][2]["peak"]
+    again = open_training(run=trained, tab="time", step="0", b_step="0").run()
+    (same,) = [one["panels"] for one in panels_of(again) if one["panels"][0]["name"] == "tok_embed.weight"]
+    assert same[0]["peak"] == compared[1][0]["peak"], "a scale over time"
+
+
+def test_a_run_s_picture_keeps_its_scale_over_time(open_page: Open, trained: str, runs: Runs) -> None:
+    for step in ("x", "blocks.0.attn.scores", "logits"):
+        places = [scene(open_page(model=f"runs/{trained}@{stop.step}", step=step)) for stop in runs.stops(trained)]
+        peaks = [{p["address"]: p["peak"] for p in place["picture"]["panels"]} for place in places]
+        assert len(peaks) >= 2 and all(one == pytest.approx(peaks[0]) for one in peaks), step
 
 
 def test_a_run_is_paused_stepped_resumed_renamed_and_deleted(open_training: Open, runs: Runs) -> None:

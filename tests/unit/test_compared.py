@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from lmviz.ui import compared, matrices
 
@@ -25,6 +26,11 @@ def test_what_is_the_same_does_not_differ_and_masks_have_a_difference_too() -> N
     assert compared.three(mask, ~mask)[2].cells.tolist() == [[1, -1]]
 
 
-def test_all_three_have_one_scale() -> None:
-    drawn = matrices.three((np.array([[1.0]]), np.array([[-3.0]])), ("w",), ("row", "col"))
-    assert [(one.peak, one.mark, one.name) for one in drawn] == [(4, "A", "w"), (4, "B", "w"), (4, "A − B", "w")]
+def test_both_have_one_scale_and_their_difference_its_own() -> None:
+    drawn = matrices.three((np.array([[3.0]]), np.array([[3.01]])), ("w",), ("row", "col"))
+    assert [(one.mark, one.name) for one in drawn] == [("A", "w"), ("B", "w"), ("A − B", "w")]
+    assert [one.peak for one in drawn] == pytest.approx([3.01, 3.01, 0.01], rel=1e-3)
+    rounded = matrices.three((np.array([[3.0]]), np.array([[3.0 + 3e-7]])), ("w",), ("row", "col"))
+    assert rounded[2].peak > 3e-5, "rounding has no colour"
+    shares = matrices.three((np.array([[0.9]]), np.array([[0.8]])), ("pattern",), ("query", "key"), share=True)
+    assert [one.share for one in shares] == [True, True, False]

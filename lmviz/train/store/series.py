@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 CHUNK = 256  # numbers to a row: a flush writes one short row again, a chart of 100,000 steps reads 400 rows
 
+T = TypeVar("T")
 Points = list[tuple[int, float]]
 Arrays = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -96,6 +98,18 @@ def damaged(db: sqlite3.Connection, run: str) -> dict[str, int]:
     """The metrics of a run of which the disk has damaged some numbers, and how many stretches of them."""
     rows = db.execute("SELECT metric, steps, numbers, checksum FROM chunks WHERE run = ?", (run,))
     return dict(Counter(row["metric"] for row in rows if _points(row) is None))
+
+
+def spread(things: Sequence[T], most: int) -> list[T]:
+    """At most so many (2 at least) of some things, evenly spread: in their order, the first and the last among them.
+
+    >>> spread([0, 1, 2, 3, 4, 5, 6], 3), spread([0, 1], 3)
+    ([0, 3, 6], [0, 1])
+    """
+    last = len(things) - 1
+    if last < most:
+        return list(things)
+    return [things[round(i * last / (most - 1))] for i in range(most)]
 
 
 def thinned(steps: NDArray[np.int64], numbers: NDArray[np.float64], n_points: int) -> Series:

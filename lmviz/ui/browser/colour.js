@@ -55,9 +55,20 @@ export const onTheme = (root, changed) => {
 /** @type {(a: number[], b: number[], share: number) => number[]} */
 export const mix = (a, b, share) => a.map((channel, i) => Math.round(channel + (b[i] - channel) * share));
 
+const GOLDEN = 0.618034; // of a turn of the colour wheel between neighbours, so that they look unlike
+const TINT = 0.34;
+
+// A name has a colour of its own, which is neither more nor less than another's.
+/** @type {(name: number, paper: number[]) => number[]} */
+const nameColour = (name, paper) => {
+  const hue = [0, 1, 2].map((channel) => 128 + 127 * Math.cos(2 * Math.PI * (name * GOLDEN + channel / 3)));
+  return mix(paper, hue, TINT);
+};
+
 /** @type {(value: number, panel: Pick<TensorPanel, "scale" | "peak">, scale: Shades) => number[]} */
 export const colourOf = (value, panel, scale) => {
   if (panel.scale === "share") return mix(scale.middle, scale.share, clamp(value, 0, 1));
+  if (panel.scale === "name") return nameColour(value, scale.middle);
   const share = panel.peak > 0 ? clamp(value / panel.peak, -1, 1) : 0;
   return share < 0 ? mix(scale.middle, scale.low, -share) : mix(scale.middle, scale.high, share);
 };

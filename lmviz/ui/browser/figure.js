@@ -7,7 +7,7 @@
 
 import { SCALES, colourOf, isDark } from "./colour.js";
 import { h } from "./dom.js";
-import { CAPTION_WIDTH, arrange, display, isCrowded, legible, squeezed, stacked } from "./layout.js";
+import { arrange, captionWidth, display, isCrowded, legible, squeezed, stacked } from "./layout.js";
 import { decoded, written } from "./numbers.js";
 import { overviewOf } from "./overview.js";
 import { attachPointer } from "./pointer.js";
@@ -46,12 +46,16 @@ const tensorFigure = (panel, size, look, state) => {
   const roomy = width > (150 + 10 * panel.name.length) * display.room;
   return h(
     "figure",
-    { class: display.room > 1 ? "tensor room" : "tensor", "data-address": panel.address, "data-part": panel.part },
+    {
+      class: display.room > 1 ? "tensor room" : "tensor",
+      "data-address": panel.address,
+      "data-part": panel.part,
+      style: `max-width:${Math.max(width, captionWidth(panel))}px`,
+    },
     h(
       "figcaption",
       {
         title: state.data.parts?.includes("shapes") === false ? panel.name : addressed(panel),
-        style: `max-width:${Math.max(width, CAPTION_WIDTH * display.zoom)}px`,
       },
       h(
         "span",
@@ -62,11 +66,11 @@ const tensorFigure = (panel, size, look, state) => {
         roomy ? legend(panel, look) : null,
       ),
       h("span", { class: "shape" }, shapeText(panel, wide, width < 190 * display.room)),
+      roomy || panel.no_grad ? null : legend(panel, look),
     ),
     panel.heads && panel.result && !["B", "A − B"].includes(panel.mark) ? headPicker(panel, state) : null,
     panel.note ? h("p", { class: "empty" }, panel.note) : null,
     panel.no_grad ? h("p", { class: "empty" }, state.words["picture.no_grad"]) : canvas,
-    roomy || panel.no_grad ? null : legend(panel, look),
     panel.overview || panel.part_only ? overviewOf(panel, look, state) : null,
   );
 };
@@ -134,7 +138,7 @@ const headPicker = (panel, state) => {
 
 /** @type {(panel: Panel, look: Look) => HTMLElement | null} */
 const legend = (panel, look) => {
-  if (panel.integers || !(panel.peak > 0)) return null; // ids are names, and nothing has no scale
+  if (panel.integers || panel.scale === "name" || !(panel.peak > 0)) return null; // ids are names, and nothing has no scale
   const stops = [-1, -0.5, 0, 0.5, 1].map(
     (share) => `rgb(${colourOf(panel.scale === "share" ? (share + 1) / 2 : share * panel.peak, panel, look.scale)})`,
   );

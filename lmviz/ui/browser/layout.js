@@ -10,9 +10,12 @@ import { cropped, cut, prepare } from "./window.js";
 const CAPTION = () => 44 * display.room; // pixels above the canvas, for the name, the scale and the shape
 const MARGIN = 12; // pixels around it
 const PAGING = () => 26 * display.room * (display.room > 1 ? 2 : 1); // pixels below it, where a tensor is larger than a window
-export const CAPTION_WIDTH = 138; // pixels that a caption takes at least
+const CAPTION_WIDTH = 138; // pixels that a caption takes at least
 export const minNumber = () => 42 * display.room; // cell width from which numbers fit
 const LOW = () => 17 * display.room; // cell height at which they are still read
+
+// Pixels that the label of a row takes at least.
+export const leastLabel = () => (display.room > 1 ? 11 * display.room : 10 * display.zoom);
 
 const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
 
@@ -34,10 +37,14 @@ export const titleHeight = (panel, w) =>
     ? 9 + 9 * display.zoom * Math.min(7, Math.max(...panel.colLabels.map((label) => [...label].length)))
     : 20 * display.zoom;
 
+// Every so-manyth row has its label: all of them, where they have room.
+/** @type {(tall: number) => number} */
+export const labelledEvery = (tall) => Math.max(1, Math.ceil(leastLabel() / tall));
+
 // Pixels for the choice of a head, and for paging.
 /** @type {(panel: Panel) => number} */
 const belowHeight = (panel) =>
-  (panel.overview || panel.part_only ? PAGING() : 0) + (panel.heads && panel.result ? 26 * display.room : 0);
+  (panel.overview || panel.part_only ? PAGING() : 0) + (panel.heads && panel.result ? HEADS() : 0);
 
 /** @type {(panel: Panel) => number} */
 export const labelWidth = (panel) => {
@@ -62,40 +69,102 @@ export const legible = (raw, width, height) => {
   return cut(raw, Math.floor(inside[0] / n) * n, Math.floor(inside[1] / m) * m, n, m);
 };
 
-// Too many tensors: inputs above, three rows of each around the focus token; results below, as much of them as fits.
-const FEW = 3;
-const NARROW = 9; // rows of an input, and pixels a cell, in a crowded picture
+const FEW = 3; // rows that are shown at least, however crowded it is
+const NARROW = 9; // pixels across a cell in a crowded picture
+const FRAME = () => 20 * display.room + CAPTION() + MARGIN + PAGING(); // pixels above and below the cells there
+const BESIDE = 74; // and to their left and right
+const HEADS = () => 26 * display.room; // of the choice of a head
+const SIGN = 28; // of what stands before a tensor
+const OVERFLOW = 0.05; // what a pixel too many costs
 
-/** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
-export const squeezed = (raws, width, height) => {
-  const lines = [raws.filter((raw) => !raw.result), raws.filter((raw) => raw.result)].filter((line) => line.length);
-  const above = 20 + CAPTION() + PAGING() + 20;
-  const first = lines.length > 1 ? above + FEW * 14 : 0;
-  const panels = lines.map((line, i) =>
-    line.map((raw) => {
-      const down =
-        i === 0 && lines.length > 1
-          ? FEW
-          : Math.max(FEW, Math.floor((height - first - above - (raw.heads ? 26 * display.room : 0)) / NARROW));
-      const across = Math.max(4, Math.floor((width / line.length - 74) / NARROW));
+// Parts of a room: what wants less than an equal part leaves the rest to the others.
+/** @type {(wants: number[], room: number) => number[]} */
+export const dealt = (wants, room) => {
+  const order = wants.map((_, i) => i).sort((i, j) => wants[i] - wants[j]);
+  const found = wants.map(() => 0);
+  let left = room;
+  order.forEach((i, n) => {
+    found[i] = Math.min(wants[i], left / (order.length - n));
+    left -= found[i];
+  });
+  return found;
+};
+
+/** @type {(raw: ReadPanel) => [number, number]} rows and columns as they are drawn */
+const drawnSize = ({ turned, window: [rows, cols] }) => (turned ? [cols, rows] : [rows, cols]);
+
+/** @type {(numbers: number[]) => number} */
+const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
+
+// The part of each tensor that there is room for in some lines, around the focus token or the pinned cell.
+/** @type {(lines: ReadPanel[][], width: number, height: number) => { lines: Panel[][], heights: number[] }} */
+const cutInLines = (lines, width, height) => {
+  const around = lines.map((line) => FRAME() + (line.some((raw) => raw.heads && raw.result) ? HEADS() : 0));
+  const wanted = lines.map((line) => Math.max(...line.map((raw) => drawnSize(raw)[0])) * leastLabel());
+  const tall = dealt(wanted, Math.max(0, height - sum(around)));
+  const cutLines = lines.map((line, i) => {
+    const down = Math.max(FEW, Math.floor(tall[i] / leastLabel()));
+    const columns = line.map((raw) => drawnSize(raw)[1] * NARROW);
+    const wide = dealt(columns, Math.max(0, width - BESIDE * line.length));
+    return line.map((raw, j) => {
+      const across = Math.max(FEW + 1, Math.floor(wide[j] / NARROW));
       const middle = raw.by_hand ? 0 : (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
       return prepare(raw.turned ? cropped(raw, middle, across, down) : cropped(raw, middle, down, across));
+    });
+  });
+  return { lines: cutLines, heights: around.map((one, i) => one + Math.max(FEW * leastLabel(), tall[i])) };
+};
+
+/** @type {(line: Panel[]) => number} pixels that a line takes at least; a caption is wider than a narrow picture */
+const leastWidth = (line) =>
+  sum(
+    line.map((panel) => {
+      const picture = labelWidth(panel) + panel.cols * NARROW + 8;
+      return Math.max(captionWidth(panel), picture) + (panel.sign ? SIGN : 0);
     }),
   );
-  return { lines: panels, ...sized(panels, width, panels.length > 1 ? [first, height - first] : [height], 1) };
+
+// How much of the tensors is seen: many cells of one do not make up for few of another.
+/** @type {(lines: Panel[][], heights: number[], width: number, height: number) => number} */
+const cellsSeen = (lines, heights, width, height) =>
+  sum(lines.flat().map((panel) => (panel.result ? 2 : 1) * Math.log(panel.rows * panel.cols))) -
+  OVERFLOW * (Math.max(0, sum(heights) - height) + Math.max(0, Math.max(...lines.map(leastWidth)) - width));
+
+// Too many tensors: as much of each as fits, in the lines in which most is seen.
+/** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
+export const squeezed = (raws, width, height) => {
+  const ways = waysOf(raws).map((lines) => cutInLines(lines, width, height));
+  const scores = ways.map((way) => cellsSeen(way.lines, way.heights, width, height));
+  const { lines, heights } = ways[scores.indexOf(Math.max(...scores))];
+  const spare = Math.max(0, height - sum(heights)) / lines.length;
+  const given = heights.map((one) => one + spare);
+  return { lines, ...sized(lines, width, given, 1) };
+};
+
+// In one line, inputs above results, one by one, or in pairs.
+/** @type {<T extends { result: boolean }>(panels: T[]) => T[][][]} */
+const waysOf = (panels) => {
+  const results = panels.filter((panel) => panel.result);
+  const inputs = panels.filter((panel) => !panel.result);
+  return [
+    [panels],
+    ...(inputs.length && results.length ? [[inputs, results]] : []),
+    ...(panels.length > 2 ? [panels.map((panel) => [panel])] : []),
+    ...(panels.length > 3 ? [[panels.slice(0, 2), panels.slice(2)]] : []),
+  ];
 };
 
 const ROWS = 12; // of a tensor, at most, where they lie one below the other in front of a room
 const WORDY = 1.5; // captions that the choice of a head takes beside them
 
 /** @type {(panel: Panel) => number} */
-const captionWidth = (panel) =>
+export const captionWidth = (panel) =>
   CAPTION_WIDTH * display.zoom * (display.room > 1 && panel.heads && panel.result ? WORDY : 1);
 
 // The width that a tensor is read at: that of its caption, or of its cells with their numbers, if they have the room.
 /** @type {(panel: Panel, width: number) => number} */
 const readable = (panel, width) => {
-  const cells = labelWidth(panel) + 16 + panel.cols * minNumber() + (panel.sign ? 28 : 0);
+  const cells = labelWidth(panel) + 16 + panel.cols * minNumber() + (panel.sign ? SIGN : 0);
   return Math.max(captionWidth(panel), Math.min(cells, width));
 };
 
@@ -128,22 +197,37 @@ export const stacked = (raws, width) => {
 
 const SMALLER = [1, 0.8, 0.6, 0.45, 0.32, 0.22]; // how much smaller the cells of inputs may be than those of results
 
-// Cell sizes with which the panels fill the space they have: in one line, inputs above results, one by one, or in pairs.
+// Cell sizes with which the panels fill the space they have, in whichever lines are read best.
 /** @type {(panels: Panel[], width: number, height: number) => Arrangement} */
 export const arrange = (panels, width, height) => {
-  const results = panels.filter((panel) => panel.result);
-  const inputs = panels.filter((panel) => !panel.result);
-  const ways = [
-    [panels],
-    ...(inputs.length && results.length ? [[inputs, results]] : []),
-    ...(panels.length > 2 ? [panels.map((panel) => [panel])] : []),
-    ...(panels.length > 3 ? [[panels.slice(0, 2), panels.slice(2)]] : []),
-  ];
   const smaller = panels.length > 1 ? SMALLER : [1];
-  const found = ways.flatMap((lines) =>
-    smaller.map((small) => ({ lines, ...sized(lines, width, shares(lines, width, height), small) })),
+  const found = waysOf(panels).flatMap((lines) =>
+    smaller.map((small) => ({ lines, ...grownToFit(lines, width, height, small) })),
   );
   return found.reduce((best, one) => (one.score > best.score * 1.04 ? one : best));
+};
+
+// The height that some lines do not need is given to those that do.
+/** @type {(lines: Panel[][], width: number, height: number, small: number) => Sizes} */
+const grownToFit = (lines, width, height, small) => {
+  const heights = shares(lines, width, height);
+  const first = sized(lines, width, heights, small);
+  /** @type {(panel: Panel) => Size} */
+  const size = (panel) => /** @type {Size} */ (first.sizes.get(panel));
+  /** @type {(panel: Panel) => number} */
+  const taken = (panel) =>
+    titleHeight(panel, size(panel).w) + CAPTION() + MARGIN + belowHeight(panel) + panel.rows * size(panel).h;
+  const used = lines.map((line) => Math.max(...line.map(taken)));
+  const short = used.map((one, i) => one >= heights[i] - 1);
+  const spare = height - sum(used);
+  const n = short.filter(Boolean).length;
+  if (spare <= 1 || !n || n === lines.length) return first;
+  return sized(
+    lines,
+    width,
+    used.map((one, i) => one + (short[i] ? spare / n : 0)),
+    small,
+  );
 };
 
 // How the height is shared among lines: what stands around the cells first, the rest by their rows.
@@ -159,7 +243,7 @@ const shares = (lines, width, height) => {
   const rows = lines.map((line) =>
     Math.max(...line.map((panel) => Math.min(panel.rows, 24) * (panel.result ? 26 : panel.turned ? 9 : 13))),
   );
-  const [taken, all] = [around, rows].map((parts) => parts.reduce((sum, one) => sum + one, 0));
+  const [taken, all] = [around, rows].map(sum);
   return lines.map((_, i) => around[i] + (Math.max(0, height - taken) * rows[i]) / all);
 };
 
@@ -175,7 +259,7 @@ const sized = (lines, width, heights, small) => {
   lines.forEach((line, i) => {
     /** @type {(panel: Panel) => number} */
     const scaled = (panel) => (panel.result ? 1 : small);
-    const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? 28 : 0), 0);
+    const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? SIGN : 0), 0);
     let unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
     const lost = line.reduce(
       (sum, panel) => sum + Math.max(0, captionWidth(panel) - labelWidth(panel) - panel.cols * unit * scaled(panel)),
@@ -185,7 +269,7 @@ const sized = (lines, width, heights, small) => {
     let taken = 0;
     for (const panel of line) {
       const w = Math.min(unit * scaled(panel), MOST.w * grown);
-      taken += Math.max(captionWidth(panel), labelWidth(panel) + panel.cols * w + 16) + (panel.sign ? 28 : 0);
+      taken += Math.max(captionWidth(panel), labelWidth(panel) + panel.cols * w + 16) + (panel.sign ? SIGN : 0);
       const room = (heights[i] - titleHeight(panel, w) - CAPTION() - MARGIN - belowHeight(panel)) / panel.rows;
       const tall = Math.min(room, w >= minNumber() ? MOST.h * grown : Math.max(w * 1.25, 15));
       sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
@@ -194,7 +278,7 @@ const sized = (lines, width, heights, small) => {
       if (w < 3 || tall < 4) {
         fits *= 0.02;
         crowded = true;
-      } else if (tall < (tokenAxis(panel.rowAxis) ? 12 : 7)) fits *= 0.6; // the labels of its rows would not all be there
+      } else if (tall < (tokenAxis(panel.rowAxis) ? leastLabel() : 7)) fits *= 0.6; // the labels of its rows would not all be there
       if (tall < 11 * display.room || taken > width) isRead = false;
       if (panel.cols * w + labelWidth(panel) < 96 && line.length > 1) fits *= 0.9; // too narrow for its own caption
     }

@@ -3,7 +3,7 @@
 
 export type Real = number | "NaN" | "Infinity" | "-Infinity";
 
-export type ColourScale = "share" | "signed";
+export type ColourScale = "share" | "signed" | "name";
 
 /** A complex number in its two parts. */
 export interface Complex {
@@ -38,7 +38,7 @@ export interface Window {
   col_axis: string;
   row_labels: string[];
   col_labels: string[];
-  scale: "share" | "signed";
+  scale: "share" | "signed" | "name";
   peak: number;
 }
 

@@ -5,7 +5,7 @@
 /** @import { Grid, Look, Panel, Shades, Size } from "./client.d.ts" */
 
 import { colourOf, inkOn, mix } from "./colour.js";
-import { display, labelWidth, minNumber, stands, titleHeight, tokenAxis } from "./layout.js";
+import { display, labelWidth, labelledEvery, leastLabel, minNumber, stands, titleHeight, tokenAxis } from "./layout.js";
 import { clamp, written } from "./numbers.js";
 
 /** @type {(canvas: HTMLCanvasElement) => CanvasRenderingContext2D} */
@@ -57,9 +57,8 @@ const drawTitles = (g, panel, { left, top, w, h: tall }, look) => {
     else standing(g, short(panel.colLabels[col], 7), left + (col + 0.5) * w, top - 5);
   }
   g.textAlign = "right";
-  const skip = Math.max(1, Math.ceil((13 * display.zoom) / tall));
-  g.font = `${tokenAxis(panel.rowAxis) ? clamp(tall, 11 * display.room, 15 * display.zoom) : 12 * display.zoom}px ${look.mono}`;
-  for (let row = 0; row < panel.rows; row += skip) {
+  g.font = `${clamp(tall, leastLabel(), (tokenAxis(panel.rowAxis) ? 15 : 12) * display.zoom)}px ${look.mono}`;
+  for (let row = 0; row < panel.rows; row += labelledEvery(tall)) {
     if (!panel.rowAxis) break;
     g.fillStyle = row === panel.focusLocal && !panel.turned ? look.accent : look.scale.ink;
     g.fillText(short(panel.rowLabels[row], 9), left - 6, top + (row + 0.5) * tall);

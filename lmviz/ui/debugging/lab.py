@@ -124,7 +124,7 @@ def three(
     """A, B and A − B on one scale, around the cell where they differ most."""
     a, b = (np.atleast_2d(array[cell[:-2]] if array.ndim > 2 else array) for array in (a, b))
     names = [view.t(f"lab.{name}") for name in ("healthy", "broken", "difference")]
-    drawn = matrices.three((a, b), names, axes, labels, peak=1e-6, pinned=cell[-2:])
+    drawn = matrices.three((a, b), names, axes, labels, peak=1e-6, apart=1e-6, pinned=cell[-2:])
     matrices.show(drawn, view.t, key="lab.three", height=230, together=True)
 
 

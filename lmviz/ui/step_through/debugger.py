@@ -10,7 +10,7 @@ from lmviz.ui import state
 from lmviz.ui.course import bar
 from lmviz.ui.step_through import component, ending, events, predict
 from lmviz.ui.step_through.inspector import inspector
-from lmviz.ui.step_through.recordings import as_far_as_it_makes_sense, compared, other_run, request
+from lmviz.ui.step_through.recordings import as_far_as_it_makes_sense, compared, other_run, over_time, request
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place, Scene
 from lmviz.ui.step_through.search import search
@@ -53,9 +53,10 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         refused = view.t.error(error)
     windows = state.remember("windows", {})
     pinned = inspector(run, view, other)
-    drawn = scene(run, view, location, windows, pinned, other, stopped)
+    times = over_time(services, view)
+    drawn = scene(run, view, location, windows, pinned, other, stopped, times)
     ahead: Ahead = {
-        move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other))
+        move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other, times=times))
         for move in AHEAD
         if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,13 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import visible
 
 Details = dict[str, str | int]  # what a sentence is filled in with
+
+
+def hidden_by_mask(scores: Array) -> Literal["", "future", "other"]:
+    """Which scores a mask hides, [query, key]: none, later keys alone, or others too (a window, a filler)."""
+    if scores.dtype.kind != "f" or scores.ndim != 2 or not (hidden := np.isneginf(scores)).any():
+        return ""
+    return "other" if np.tril(hidden).any() else "future"
 
 
 class Facts:
@@ -97,11 +105,17 @@ class Facts:
             return ["stage.last_only"]
         if self.stage.kind == "loss" and self.run.request.temperature != 1:
             return ["stage.loss.temperature"]
-        if self.stage.kind == "scores" and np.isneginf(self.steps[-1].outputs[0].array).any():
-            return ["stage.scores.masked"]
+        if self.stage.kind == "scores":
+            return self._of_mask()
         if self.stage.kind == "mix" and self.step("linear") is not None:
             return ["stage.mix.out"]
         return []
+
+    def _of_mask(self) -> list[str]:
+        """What is said of the hatched cells of the head that is shown, if there are any."""
+        value = self.steps[-1].outputs[0]
+        hidden = hidden_by_mask(value.array[lead_of(value.shape, value.axes, self.view.head, self.run.row)])
+        return [{"future": "stage.scores.masked", "other": "stage.scores.masked.other"}[hidden]] if hidden else []
 
     @property
     def has_stopped(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import streamlit as st
@@ -12,13 +12,17 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.registry.puzzle import PuzzleModel
 from lmviz.registry.recording import Recording, Request
+from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
+from lmviz.train.store.series import spread
 from lmviz.ui import choices, shell, state
 from lmviz.ui.step_through import top
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import code, plain, shortened, visible
 
 log = logging.getLogger(__name__)
+
+TIMES = 8  # checkpoints at most that a scale is taken from
 
 
 def opened(services: Services, view: StepThroughView) -> Recording | None:
@@ -73,6 +77,18 @@ def other_run(services: Services, view: StepThroughView) -> Recording | None:
     b_model = None if is_puzzle else view.b_model  # a healthy model would give the puzzle away
     b = replace(view, edits=edits, model=b_model or view.model, prompt=view.b_prompt or view.prompt)
     return services.models.record(request(services, b))
+
+
+def over_time(services: Services, view: StepThroughView) -> tuple[Recording, ...]:
+    """The same text at some checkpoints of a run, the first and the last among them: what a scale that holds over time
+    must have room for. None where the model is no run's."""
+    if not isinstance(view.model, RunModel):
+        return ()
+    found = []
+    with suppress(UserError):  # a checkpoint that is gone meanwhile
+        for step in spread([stop.step for stop in services.models.runs.stops(view.model.run)], TIMES):
+            found.append(services.models.record(request(services, replace(view, model=RunModel(view.model.run, step)))))
+    return tuple(found)
 
 
 def compared(services: Services, view: StepThroughView, other: Recording | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from lmviz.debug.game import LEVELS, Level
@@ -53,6 +53,7 @@ def scene(
     pinned: Inspection | None = None,
     other: Recording | None = None,
     stopped: str = "",
+    times: Sequence[Recording] = (),
 ) -> Place:
     """The stage map, the source, the picture, the words, the inspector, the invariants and the bar, at one place.
 
@@ -61,12 +62,13 @@ def scene(
         windows: for large tensors, by address, a row and a column that the shown part must have in it.
         other: the run that this one is compared with.
         stopped: the breakpoint at which a run has just stopped.
+        times: the same text at other times of the model's training, with which the picture shares its scale.
     """
     stage = run.navigator.stage(location)
     step = run.navigator.step(location)
     lit = _lit(run, view, location, step)
     pos = focus_position(run, view)
-    picture = _picture(run, view, location, stage, pos, windows, other)
+    picture = _picture(run, view, location, stage, pos, windows, other, times)
     return {
         "lang": view.t.numbers,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
@@ -225,6 +227,7 @@ def _picture(
     pos: int,
     windows: tensors.Windows,
     other: Recording | None,
+    times: Sequence[Recording],
 ) -> Picture:
     if stage.kind == "tokenizer":
         return tables.tokens(run, other if view.compares else None)
@@ -233,7 +236,7 @@ def _picture(
         return tables.bars(run, stage, pos, other)
     if whole and stage.kind == "loss" and tables.has_losses(run, stage):
         return tables.loss(run, stage, other)
-    return {"kind": "tensors", "panels": tensors.tensors(run, view, location, stage, pos, windows, other)}
+    return {"kind": "tensors", "panels": tensors.tensors(run, view, location, stage, pos, windows, other, times)}
 
 
 # -- the words -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from lmviz.ui.pictures import (
     Slice,
     domain,
     drawable,
+    is_name,
     is_share,
     lead_of,
     matrix,
@@ -48,11 +49,16 @@ def tensors(
     pos: int,
     windows: Windows,
     other: Recording | None,
+    times: Sequence[Recording] = (),
 ) -> list[TensorPanel]:
-    """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B."""
-    frames = [_Frame(panel, run, view, pos, windows) for panel in panels_at(run.navigator, location)]
+    """The pictures of a place. Compared with another run, only its results, three times: A, B, A − B.
+
+    Args:
+        times: the same text at other times of the model's training: all have one scale.
+    """
+    frames = [_Frame(panel, run, view, pos, windows, times) for panel in panels_at(run.navigator, location)]
     added = stage.kind in ADDED and location.grain == "stage"
-    together = domain([frame.window for frame in frames]) if added else None
+    together = max((frame.peak for frame in frames), default=0.0) if added else None
     if view.compares and other is not None:
         results = [frame for frame in frames if frame.panel.is_result]
         return [drawn for frame in results for drawn in _three(frame, other)]
@@ -78,17 +84,24 @@ def _changed(frame: _Frame, before: Recording) -> Array | None:
 
 
 def _three(frame: _Frame, other: Recording) -> Iterator[TensorPanel]:
-    """A, B, and A − B where both have a cell: of texts of unequal length, at the positions that both have."""
+    """A and B on one scale, and A − B on its own, where both have a cell: of texts of unequal length, at the positions
+    that both have."""
     value = frame.panel.value
     theirs = other.trace.value(value.address)
     if theirs is None or not _comparable(value, theirs):
         yield frame.drawn(frame.grid, frame.scale(None), note=frame.view.t("compare.shapes"))
         return
-    b = _Frame(replace(frame.panel, value=theirs), other, frame.view, min(frame.pos, len(other.tokens) - 1), {}, frame)
+    pos = min(frame.pos, len(other.tokens) - 1)
+    b = _Frame(replace(frame.panel, value=theirs), other, frame.view, pos, {}, beside=frame)
     sides = compared.three(frame.grid, b.grid)
-    peak = domain([frame.window_of(side.cells) for side in sides])
+    both, difference = compared.ends([frame.window_of(side.cells) for side in sides])
+    both = max(both, frame.peak)
+    difference = max(
+        [difference, *(domain([frame.window_of(compared.three(a, b.grid)[2].cells)]) for a in frame.times)]
+    )
     for side in sides:
-        yield (b if side.mark == "B" else frame).drawn(side.cells, ("signed", peak), side)
+        scale: tuple[ColourScale, float] = ("signed", difference) if side.result else frame.scale(both)
+        yield (b if side.mark == "B" else frame).drawn(side.cells, scale, side)
 
 
 def _comparable(a: Value, b: Value) -> bool:
@@ -108,6 +121,7 @@ class _Frame:
         view: StepThroughView,
         pos: int,
         windows: Windows,
+        times: Sequence[Recording] = (),
         beside: _Frame | None = None,  # shows the same window as this one
     ) -> None:
         self.panel, self.run, self.view, self.pos = panel, run, view, pos
@@ -117,6 +131,19 @@ class _Frame:
         self.by_hand = value.address in windows
         self.place: Slice = _window(value, self.lead, self.grid, pos, view, windows) if beside is None else beside.place
         self.window = self.window_of(self.grid)
+        self.times = [self.grid_of(found) for found in self._at(times)]
+
+    def _at(self, times: Sequence[Recording]) -> Iterator[Value]:
+        """The same tensor at other times."""
+        for run in times:
+            found = run.trace.value(self.panel.value.address)
+            if found is not None and found.shape == self.panel.value.shape:
+                yield found
+
+    @property
+    def peak(self) -> float:
+        """The largest magnitude in the window, at any time."""
+        return domain([self.window, *map(self.window_of, self.times)])
 
     def grid_of(self, value: Value) -> Array:
         return matrix(_cells(value, self.view), self.lead)
@@ -128,7 +155,9 @@ class _Frame:
     def scale(self, together: float | None) -> tuple[ColourScale, float]:
         if is_share(self.panel.value) and not self.view.grad:
             return "share", 1.0
-        return "signed", domain([self.window]) if together is None else together
+        if is_name(self.panel.value) and not self.view.grad:
+            return "name", 0.0
+        return "signed", self.peak if together is None else together
 
     def drawn(
         self,

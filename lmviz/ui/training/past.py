@@ -209,7 +209,8 @@ def attention(view: TrainingView, a: Recording, b: Recording | None) -> None:
     if len(grids) == 1:
         shown = [Matrix(grids[0], "pattern", ("query", "key"), pieces, pieces, part="pattern", share=True, result=True)]
     else:
-        shown = matrices.three(grids, ("pattern",), ("query", "key"), (pieces, pieces), part="pattern", peak=1.0)
+        axes, labels = ("query", "key"), (pieces, pieces)
+        shown = matrices.three(grids, ("pattern",), axes, labels, part="pattern", apart=1.0, share=True)
     matrices.show(shown, t, key="time_attention", height=HEIGHT, together=True)
 
 
@@ -257,13 +258,15 @@ def weight(
             t("train.time.weight"), names, key="time_weight", label_visibility="collapsed", width=240
         )
     grids = [_weight(services, run, _step_of(one), name) for one in (a, b) if one is not None]
-    peak = max(float(np.abs(_weight(services, run, step, name)).max()) for step in steps)
+    ever = [_weight(services, run, step, name) for step in steps]
+    peak = max(float(np.abs(one).max()) for one in ever)
     axes = ("id", "d_model") if name.startswith("tok_embed") else ("row", "col")
     rows = [a.piece(i) for i in range(len(grids[0]))] if name.startswith("tok_embed") else ()
     if len(grids) == 1:
         shown = [Matrix(grids[0], name, axes, rows, part="weight", peak=peak, result=True)]
     else:
-        shown = matrices.three(grids, (name,), axes, (rows, ()), part="weight", peak=peak)
+        apart = max(float(np.abs(one - grids[1]).max()) for one in ever)
+        shown = matrices.three(grids, (name,), axes, (rows, ()), part="weight", peak=peak, apart=apart)
     matrices.show(shown, t, key="time_matrix", height=HEIGHT, together=True)
 
 
