@@ -43,7 +43,8 @@ class Training:
         """
         runs = self._models.runs
         self.plan(recipe, start).check(runs.limits.memory)
-        return runs.start(recipe, name, self._models.checkpoint(start) if start else None, owner)
+        start_from = self._models.checkpoint(start) if start else None
+        return runs.start(recipe, name, start_from, owner, is_watched=True)
 
     def opened(self, run: str, step: int) -> OpenedStep:
         """One training step with all its numbers, from its batch to its new weights."""

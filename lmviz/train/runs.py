@@ -23,7 +23,7 @@ from lmviz.train.opened import OpenedStep, open_step
 from lmviz.train.recipe import Recipe, tables_of
 from lmviz.train.store import run_table
 from lmviz.train.store.database import Database
-from lmviz.train.store.files import DiskFull, sentences, write_listed
+from lmviz.train.store.files import WATCHED, DiskFull, sentences, write_listed
 from lmviz.train.store.run_table import Event, Run, Unreadable
 from lmviz.train.store.series import Points, Series, damaged, metrics_of, read_series
 from lmviz.train.store.space import CHECKPOINTS, check_space, checkpoints_of, free_space, kept
@@ -92,13 +92,21 @@ class Runs:
 
     # -- a run's life ------------------------------------------------------------------------------------------------
 
-    def start(self, recipe: Recipe, name: str = "", start_from: Checkpoint | None = None, owner: str = "") -> str:
+    def start(
+        self,
+        recipe: Recipe,
+        name: str = "",
+        start_from: Checkpoint | None = None,
+        owner: str = "",
+        is_watched: bool = False,
+    ) -> str:
         """Put a run into the queue and see to it that a trainer takes it up. Returns its id.
 
         Args:
             recipe: with its texts in it, not in a file beside it.
             start_from: a model of the same sizes, whose weights and tokenizer the run starts with.
             owner: who starts it, as far as that is known; kept with the run.
+            is_watched: whether somebody looks on: then no step is so early that it could not be seen.
 
         Raises:
             UserError: the sizes cannot be, or need too much memory whatever the texts are. What only the texts can
@@ -116,6 +124,8 @@ class Runs:
         name = _good_name(name or recipe.card.title or recipe.model.architecture)
         start = contents(start_from) if start_from else {}
         files = {**recipe_file(tables_of(recipe)), **{f"{START}/{file}": content for file, content in start.items()}}
+        if is_watched:
+            files[WATCHED] = b""
         with sentences(self.folder):
             with self._database.connected() as db:
                 free_space(db, self.folder, run, sum(map(len, files.values())), self.limits.n_bytes)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -17,12 +18,14 @@ from lmviz.train import drafts
 from lmviz.train.initial import build, config_of
 from lmviz.train.recipe import Recipe
 from lmviz.train.runs import Runs
-from lmviz.train.store.series import Series
+from lmviz.train.store.series import Series, spread, thinned
 from lmviz.train.texts import PRESETS, preset
+from lmviz.train.work import trainer
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import LANGUAGES, Translator
 from lmviz.ui.training import curves, model_card
 from lmviz.ui.training.view import TrainingView
+from lmviz.ui.training.watch import REDRAW_SECONDS
 from tests.pages.conftest import Open, complaints, picture, scene
 from tests.waiting import rests, until, until_rests
 from tests.words import ENGLISH
@@ -99,11 +102,13 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
     assert cells == [list(".bulbiza"), list("bulbizar")]
     app.button(key="go").click().run()
     run = run_of(app)
+    until(lambda: (found := runs.get(run)).step > 0 and found.loss < found.facts["baselines"]["unigram"])
+    if lang == "fr":  # once to the end is enough
+        runs.stop(run)
     until_rests(runs, run)
     app.run()
     assert not complaints(app)
-    assert runs.get(run).state == "done"
-    assert runs.get(run).loss < runs.get(run).facts["baselines"]["unigram"]
+    assert runs.get(run).state == ("stopped" if lang == "fr" else "done")
     spec = app.get("vega_lite_chart")[0].proto.spec
     assert json.dumps(Translator(lang)("train.chart.nats")) in json.dumps(json.loads(spec))
     assert Translator(lang).number(runs.get(run).loss, 3) in html(app)
@@ -162,10 +167,50 @@ def test_a_loss_that_blew_up_is_in_sight_and_said_to_have_done_so(open_training:
     runs.delete(run)
 
 
-def test_the_labels_of_lines_keep_apart_on_the_smallest_chart() -> None:
-    lines = {"uniform": 3.3, "unigram": 2.92, "bigram": 1.72, "floor": 0.34}
-    assert curves._apart(lines, (0.2, 1e14), log=True) == {"uniform"}
-    assert curves._apart(lines, (0.0, 3.8), log=False) == set(lines)
+@pytest.mark.parametrize("log_steps", [True, False])
+def test_the_label_of_a_line_strikes_no_curve_no_line_and_no_label(log_steps: bool) -> None:
+    lesson = {"uniform": 3.3, "unigram": 2.92, "bigram": 1.72, "floor": 0.34}
+    falling = [(step, 0.34 + 2.96 * math.exp(-step / 25)) for step in range(1, 1501)]
+    exploded = [(step, 3.3 if step == 1 else 1e5) for step in range(1, 1501)]
+    close = {"uniform": 3.3, "unigram": 2.8, "bigram": 2.33, "floor": 2.3}
+    slow = [(step, 2.1 + 1.2 * math.exp(-step / 300)) for step in range(1, 1501)]
+    for lines, points, nats, least in (
+        (lesson, falling, (0.0, 3.8), {*lesson}),
+        (lesson, exploded, (0.2, 1e6), {"uniform"}),
+        (close, slow, (0.0, 3.8), {"uniform"}),
+        (lesson, [], (0.0, 3.8), {*lesson}),
+    ):
+        plot = curves.Plot(1500, nats, nats[1] > 100, log_steps)
+        found = curves.labelled(lines, points, plot)
+        assert found.keys() >= least
+        middles = {
+            name: plot.up(lines[name]) + (curves.LABEL if place.endswith("over") else -curves.LABEL) / 2
+            for name, place in found.items()
+        }
+        for name, at in middles.items():
+            side = found[name].partition(" ")[0]
+            half = [one for one in points if (plot.across(one[0]) >= 0.5) == (side == "end")]
+            struck = [*(nats for _, nats in half), *(line for other, line in lines.items() if other != name)]
+            assert all(abs(at - plot.up(one)) >= curves.LABEL / 2 for one in struck), (name, found)
+            beside = [other for key, other in middles.items() if key != name and found[key].startswith(side)]
+            assert all(abs(at - other) >= curves.LABEL for other in beside), (name, found)
+
+
+def test_a_run_s_first_steps_have_room_and_time_to_be_seen(open_training: Open, trained: str, runs: Runs) -> None:
+    """Of a run of many steps the loss falls in the first few: half of the axis is theirs, and of the points."""
+    many = replace(runs.get(trained), recipe=short(1500))
+    assert curves.is_log_steps(TrainingView(), many) and not curves.is_log_steps(TrainingView(log_steps=False), many)
+    spec = curves._loss_spec(ENGLISH, ("a",), ("train",), 1500, (0.0, 3.8), False, True, False, 1)
+    (across,) = {json.dumps(layer["encoding"]["x"]["scale"]) for layer in spec["layer"]}
+    assert json.loads(across) == {"type": "symlog", "constant": 1, "domain": [0, 1500], "nice": False}
+    steps = np.arange(1, 1501)
+    kept = thinned(steps, np.exp(-steps / 20.0), curves.POINTS).steps
+    assert (kept <= 60).sum() >= 25 and len(kept) <= curves.POINTS
+    app = open_training(run=trained, log_steps="true")
+    assert '"symlog"' in app.get("vega_lite_chart")[0].proto.spec
+    written = [int(step) for step in re.findall(r"<b>(\d+)</b>", html(app))]
+    assert written == spread([20, 10, 5, 2, 1, 0], 5), "what it writes is told from the whole run"
+    assert trainer.seen_after(60) - trainer.seen_after(0) > 4 * REDRAW_SECONDS, "the fall is seen in several pictures"
 
 
 @pytest.mark.parametrize(("lang", "least"), [("en", "1e−5"), ("fr", "1e−5")])

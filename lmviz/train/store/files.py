@@ -22,6 +22,7 @@ from torch import Tensor
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, MissingFile, read_bytes, read_text, write_whole
 
+WATCHED = "watched"  # the file in a run's folder that says that somebody looks on
 SUMS = "SHA256SUMS"
 LARGEST = 2**40  # bytes of a file of our own: the limit is that of the folder
 SECONDS = 600  # that a large one may take

@@ -115,6 +115,8 @@ def spread(things: Sequence[T], most: int) -> list[T]:
 def thinned(steps: NDArray[np.int64], numbers: NDArray[np.float64], n_points: int) -> Series:
     """At most `n_points` of the points, the first and the last among them, and the lowest and highest of every stretch.
 
+    Stretches are short at the beginning, where a curve changes most: half of their edges are evenly spread over the
+    steps, and half over their logarithm.
     So no peak is lost, and nothing is shown that was not measured. What is not finite is left out of a thinned series.
     """
     n_measured = len(steps)
@@ -122,7 +124,9 @@ def thinned(steps: NDArray[np.int64], numbers: NDArray[np.float64], n_points: in
         return Series(steps, numbers, n_measured)
     finite = np.flatnonzero(np.isfinite(numbers))
     n_stretches = max(1, (n_points - 2) // 2)
-    edges = np.searchsorted(steps[finite], np.linspace(steps[0], steps[-1] + 1, n_stretches + 1))
+    even = np.linspace(steps[0], steps[-1] + 1, n_stretches // 2 + 1)
+    growing = np.geomspace(1, steps[-1] - steps[0] + 2, n_stretches - n_stretches // 2 + 1) + steps[0] - 1
+    edges = np.searchsorted(steps[finite], np.unique(np.concatenate([even, growing])))
     chosen = {int(finite[0]), int(finite[-1])} if len(finite) else set()
     for start, end in pairwise(edges):
         if end > start:

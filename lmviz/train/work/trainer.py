@@ -21,7 +21,7 @@ from lmviz.train.sampling import samples
 from lmviz.train.state import tensors_of
 from lmviz.train.store.checkpoints import is_milestone, next_milestone
 from lmviz.train.store.database import transaction
-from lmviz.train.store.files import sentences
+from lmviz.train.store.files import WATCHED, sentences
 from lmviz.train.store.run_table import DONE, FAILED, INTERRUPTED, PAUSED, STOPPED, RunGone, release
 from lmviz.train.store.series import read_series
 from lmviz.train.store.space import checkpoints_of
@@ -31,6 +31,7 @@ from lmviz.train.work.measurements import Measurements
 from lmviz.train.work.prepared import prepare
 
 ACCURACY = "accuracy"  # on the texts that the loss is measured on
+DOUBLING = 0.5  # seconds at least from step n to step 2n of a run that is watched
 LOOK_EVERY = 20  # steps, between looks at how far every group of weights moves
 
 
@@ -61,6 +62,15 @@ def train_run(
         release(db, run, worker, state, why)
 
 
+def seen_after(step: int) -> float:
+    """Seconds after which a step of a run is made at the earliest, if somebody looks on.
+
+    The loss falls in the first steps, which a small model makes in a blink. So some time goes by each time their number
+    doubles; hundreds of steps take a few seconds more than they need, and a step of a larger model takes longer anyway.
+    """
+    return DOUBLING * math.log2(1 + step)
+
+
 class Trainer:
     """What is kept in mind between two steps, and done beside them."""
 
@@ -80,6 +90,7 @@ class Trainer:
         self.measurements = Measurements(db, run, worker, self.made.step, trackers)
         self.writer = CheckpointWriter(db, root, run, limits.n_bytes, self._best_so_far(db, run))
         self.saved: int | None = self.made.step or None
+        self.is_watched, self.first = (root / run / WATCHED).exists(), self.step
 
     @property
     def step(self) -> int:
@@ -124,6 +135,9 @@ class Trainer:
         event, alarm = self._next_event(), self._alarm()
         for snapshot in steps:
             self.measurements.note(snapshot)
+            if self.is_watched:
+                due = self.began + seen_after(snapshot.step) - seen_after(self.first)
+                time.sleep(max(0.0, due - time.monotonic()))
             if snapshot.step >= event or time.monotonic() >= alarm:
                 self._look_up_from_work()
                 if self._is_to_halt() or must_quit():

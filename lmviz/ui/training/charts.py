@@ -18,10 +18,11 @@ BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
 DASHES: Mapping[str, list[int]] = {"train": SOLID, "raw": SOLID, "mean": SOLID, "held_out": [6, 3]}
 IS_CURVE = alt.FieldOneOfPredicate("kind", list(DASHES))
-LABELS: Mapping[str, dict[str, Any]] = {  # of a horizontal line: at its end, or over or under its middle
-    "end": {"align": "right", "dx": -4, "baseline": "bottom", "dy": -3},
-    "over": {"align": "center", "baseline": "bottom", "dy": -3},
-    "under": {"align": "center", "baseline": "top", "dy": 4},
+LABELS: Mapping[str, dict[str, Any]] = {  # of a horizontal line: over or under its first or its last part
+    "start over": {"align": "left", "dx": 4, "baseline": "bottom", "dy": -3},
+    "start under": {"align": "left", "dx": 4, "baseline": "top", "dy": 4},
+    "end over": {"align": "right", "dx": -4, "baseline": "bottom", "dy": -3},
+    "end under": {"align": "right", "dx": -4, "baseline": "top", "dy": 4},
 }
 LARGE = "datum.value < 1e6 ? format(datum.value, ',~g') : replace(format(datum.value, '.0e'), 'e+', 'e')"
 FAINT = 0.3  # single steps, behind the mean of their neighbours
@@ -34,6 +35,7 @@ def loss_chart(
     steps: int,
     nats: tuple[float, float],
     log: bool,
+    log_steps: bool,
     height: int,
     t: Translator,
     tips: bool,
@@ -49,13 +51,13 @@ def loss_chart(
         runs: the names, in the order of their colours.
         kinds: the curves that are there: "train", "raw", "mean", "held_out".
         nats: the lowest and the highest loss that the chart shows.
+        log_steps: whether the first steps get as much room as all the later ones.
         tips: whether a point says its numbers; they cost a browser more than the curve does.
     """
-    across = alt.Scale(domain=[0, steps], nice=False)
     scale = alt.Scale(type="log" if log else "linear", domain=list(nats), nice=False)
     base = alt.Chart(alt.NamedData("points")).encode(
-        x=alt.X("step:Q", title=words["step"], scale=across, axis=alt.Axis(tickCount=8)),
-        y=alt.Y("nats:Q", title=words["nats"], scale=scale, axis=alt.Axis(tickCount=6, labelExpr=LARGE)),
+        x=alt.X("step:Q", title=words["step"], **_across(steps, log_steps, 8)),
+        y=alt.Y("nats:Q", title=words["nats"], scale=scale, axis=alt.Axis(tickCount=6, labelExpr=LARGE, grid=False)),
     )
     of_kinds = _legend_of_kinds(words, kinds)
     colour = _colour(runs, of_kinds)
@@ -63,6 +65,15 @@ def loss_chart(
     if tips:
         layers.append(_tips(base, colour, words))
     return _plain(alt.layer(*layers, *_labels(base)).properties(height=height), t)
+
+
+def _across(steps: int, log_steps: bool, ticks: int) -> dict[str, Any]:
+    """The axis of the steps. Logarithmic it is one of 1 + step, so that step 0 is on it too."""
+    if not log_steps:
+        return {"scale": alt.Scale(domain=[0, steps], nice=False), "axis": alt.Axis(tickCount=ticks)}
+    marks = [0, *(10**power for power in range(len(str(steps))))]
+    scale = alt.Scale(type="symlog", constant=1, domain=[0, steps], nice=False)
+    return {"scale": scale, "axis": alt.Axis(values=marks, format=",d", labelOverlap=True)}
 
 
 def _legend_of_kinds(words: Mapping[str, str], kinds: Sequence[str]) -> alt.Legend | None:
@@ -134,7 +145,7 @@ def _labels(base: alt.Chart) -> list[alt.Chart]:
 
 
 def small_chart(
-    words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, height: int, t: Translator
+    words: Mapping[str, str], lines: Sequence[str], steps: int, log: bool, log_steps: bool, height: int, t: Translator
 ) -> dict[str, Any]:
     """One measurement over steps, from a table of `step`, `number`, `line`. Several lines have a legend."""
     colour = alt.Color(
@@ -146,7 +157,7 @@ def small_chart(
         alt.Chart(alt.NamedData("points"))
         .mark_line(strokeWidth=1.8, clip=True)
         .encode(
-            x=alt.X("step:Q", title=None, scale=alt.Scale(domain=[0, steps], nice=False), axis=alt.Axis(tickCount=5)),
+            x=alt.X("step:Q", title=None, **_across(steps, log_steps, 5)),
             y=alt.Y(
                 "number:Q",
                 title=None,

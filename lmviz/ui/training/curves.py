@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,9 @@ MEASURED_POINTS = 60
 SMALL_POINTS, SMALL_HEIGHT = 80, 190
 HEIGHT = 420
 MEANS = 75  # of a noisy curve, over the whole run
-WRITTEN = {"uniform": "end", "unigram": "under", "bigram": "end", "floor": "over"}  # where its line has its label
+STEPS = 200  # from so many on, the axis of steps is logarithmic by itself: a run's story lies in its first steps
+PLACES = ("end over", "end under", "start over", "start under")  # of the label of a line, the best first
+WIDE = 0.5  # of the axis, that a label takes on the smallest window
 HIGH, FAR = 2.0, 8.0  # times the loss that is expected at most: worth a sentence; too far for a plain axis
 LABEL = 20  # pixels that a label of a line needs for itself
 LOWEST = 270  # pixels of a chart between its edges, on the smallest window
@@ -53,13 +56,15 @@ def loss(services: Services, view: TrainingView, run: Run) -> None:
     log = is_log(services, view, run)
     expected = [value for value in (*highest, *counted.values()) if math.isfinite(value)]
     nats = _domain([*table["nats"], *counted.values()], expected, log)
-    labelled = _apart(counted, nats, log)
+    log_steps = is_log_steps(view, run)
+    places = labelled(counted, zip(table["step"], table["nats"], strict=True), Plot(steps, nats, log, log_steps))
     for name, line in counted.items():
-        label = t(f"train.baseline.{name}", nats=t.number(line, 2)) if name in labelled else ""
         _add(table, [0, steps], [line, line], names[run.id], "counted")
-        _add(table, [steps if WRITTEN[name] == "end" else steps // 2], [line], names[run.id], WRITTEN[name], label)
+        if place := places.get(name):
+            label = t(f"train.baseline.{name}", nats=t.number(line, 2))
+            _add(table, [steps if place.startswith("end") else 0], [line], names[run.id], place, label)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
-    spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, not run.is_active, width_of(run))
+    spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, log_steps, not run.is_active, width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
         st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", height="stretch", key="loss_chart")
@@ -75,21 +80,47 @@ def _domain(nats: list[float], expected: list[float], log: bool) -> tuple[float,
     return (_below(min((value for value in finite if value > 0), default=1.0)) if log else 0.0), top
 
 
-def _apart(lines: Mapping[str, float], nats: tuple[float, float], log: bool) -> set[str]:
-    """The lines whose labels lie neither over each other nor over another line; the higher ones come first."""
-    low, high = map(math.log, nats) if log else nats
-    heights = {
-        name: LOWEST * ((math.log(max(line, nats[0])) if log else line) - low) / (high - low)
-        for name, line in sorted(lines.items(), key=lambda named: -named[1])
-    }
-    kept: dict[str, float] = {}
+@dataclass(frozen=True)
+class Plot:
+    """Where steps and losses lie on the smallest chart: across from 0 to 1, and upwards in pixels."""
+
+    steps: int
+    nats: tuple[float, float]
+    log: bool
+    log_steps: bool
+
+    def across(self, step: float) -> float:
+        return math.log1p(step) / math.log1p(self.steps) if self.log_steps else step / self.steps
+
+    def up(self, nats: float) -> float:
+        low, high = map(math.log, self.nats) if self.log else self.nats
+        return LOWEST * ((math.log(max(nats, self.nats[0])) if self.log else nats) - low) / (high - low)
+
+
+def labelled(lines: Mapping[str, float], points: Iterable[tuple[float, float]], plot: Plot) -> dict[str, str]:
+    """Where each line has its label, one of PLACES: where it strikes no other line, no other label and no curve.
+
+    A line whose label has no such place has none; the higher ones come first.
+
+    Args:
+        points: of the curves, (step, nats).
+    """
+    curves = [(plot.across(step), plot.up(nats)) for step, nats in points if math.isfinite(nats)]
+    heights = {name: plot.up(line) for name, line in sorted(lines.items(), key=lambda named: -named[1])}
+    found: dict[str, str] = {}
+    taken: list[tuple[str, float]] = []  # by labels: side and middle
     for name, height in heights.items():
-        at = height + (LABEL if WRITTEN[name] in ("end", "over") else -LABEL) / 2
-        others = [other for one, other in heights.items() if one != name and other != height]
-        is_free = all(abs(at - other) >= LABEL / 2 for other in others) and at >= LABEL / 2
-        if is_free and all(abs(at - other) >= LABEL for other in kept.values()):
-            kept[name] = at
-    return set(kept)
+        others = [other for other in heights.values() if other != height]
+        for place in PLACES:
+            side, _, where = place.partition(" ")
+            at = height + (LABEL if where == "over" else -LABEL) / 2
+            near = [up for x, up in curves if (x >= 1 - WIDE if side == "end" else x <= WIDE)]
+            is_free = all(abs(at - up) >= LABEL / 2 for up in (*others, *near)) and at >= LABEL / 2
+            if is_free and all(abs(at - middle) >= LABEL for one, middle in taken if one == side):
+                found[name] = place
+                taken.append((side, at))
+                break
+    return found
 
 
 def is_log(services: Services, view: TrainingView, run: Run) -> bool:
@@ -99,6 +130,11 @@ def is_log(services: Services, view: TrainingView, run: Run) -> bool:
     numbers = series(services, run, "loss", POINTS).numbers
     finite = numbers[np.isfinite(numbers)]
     return bool(len(finite)) and float(finite.max()) > FAR * _expected(run, finite)
+
+
+def is_log_steps(view: TrainingView, run: Run) -> bool:
+    """Whether the first steps get as much room as all the later ones: as chosen, or because there are many."""
+    return view.log_steps if view.log_steps is not None else run.steps >= STEPS
 
 
 def _expected(run: Run, numbers: Any) -> float:
@@ -130,19 +166,21 @@ def _loss_spec(
     steps: int,
     nats: tuple[float, float],
     log: bool,
+    log_steps: bool,
     tips: bool,
     width: int,
 ) -> dict[str, Any]:
     """A chart is put together once: that takes a hundred times longer than to fill it anew."""
-    words = {name: t(f"train.chart.{name}") for name in ("step", "nats", "run", "train", "held_out")}
+    words = {name: t(f"train.chart.{name}") for name in ("nats", "run", "train", "held_out")}
+    words |= {"step": t("train.chart.step.log" if log_steps else "train.chart.step")}
     words["mean"] = t("train.chart.mean", n=width)
-    return charts.loss_chart(words, runs, kinds, steps, nats, log, HEIGHT, t, tips)
+    return charts.loss_chart(words, runs, kinds, steps, nats, log, log_steps, HEIGHT, t, tips)
 
 
 @lru_cache(maxsize=64)
-def _small_spec(t: Translator, lines: tuple[str, ...], steps: int, log: bool) -> dict[str, Any]:
+def _small_spec(t: Translator, lines: tuple[str, ...], steps: int, log: bool, log_steps: bool) -> dict[str, Any]:
     words = {name: t(f"train.chart.{name}") for name in ("step", "line", "number")}
-    return charts.small_chart(words, lines, steps, log, SMALL_HEIGHT, t)
+    return charts.small_chart(words, lines, steps, log, log_steps, SMALL_HEIGHT, t)
 
 
 def _add(
@@ -222,7 +260,7 @@ def _small(services: Services, run: Run, title: str, metrics: list[str], t: Tran
         table["step"] += [step for step, _ in shown]
         table["number"] += [one for _, one in shown]
         table["line"] += [line] * len(shown)
-    spec = _small_spec(t, tuple(lines), run.steps, log)
+    spec = _small_spec(t, tuple(lines), run.steps, log, is_log_steps(state.view(TrainingView), run))
     st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", key=f"curve {title}")
 
 

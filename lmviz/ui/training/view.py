@@ -52,6 +52,7 @@ class TrainingView(Place):
     run: str = part("", str)  # the run that is watched; empty: the plan
     beside: tuple[str, ...] = part((), _names)  # other runs on its chart
     log: bool | None = part(None, flag)  # a logarithmic axis; None: where the loss has left the others far below
+    log_steps: bool | None = part(None, flag)  # the same for the steps; None: where there are many
     tab: str = part("", str)
     step: int = part(-1, whole(-1, 2**31))  # of time travel; -1: the last there is
     b_step: int = part(-1, whole(-1, 2**31))  # the other time of a comparison

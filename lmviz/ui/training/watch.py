@@ -10,6 +10,7 @@ import streamlit as st
 from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
+from lmviz.train.store.series import spread
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.course import bar
 from lmviz.ui.text import code, shortened, visible
@@ -46,7 +47,11 @@ def watch(services: Services, view: TrainingView, row: st.delta_generator.DeltaG
         )
         if view.tab in WITH_CHART:
             st.space("stretch")
-            st.toggle(t("train.log"), **state.bound("log", shown=curves.is_log(services, view, run)))
+            for name, shown in (
+                ("log", curves.is_log(services, view, run)),
+                ("log_steps", curves.is_log_steps(view, run)),
+            ):
+                st.toggle(t(f"train.{name}"), help=t(f"train.{name}.help"), **state.bound(name, shown=shown))
     st.fragment(live, run_every=every)(services)
     below(services, view, run, every)
 
@@ -191,7 +196,7 @@ def progress(view: TrainingView, run: Run) -> None:
 
 
 def samples(services: Services, view: TrainingView, run: Run) -> str:
-    """What the model writes, the newest first, as HTML."""
+    """What the model writes, the newest first, spread over the whole run, as HTML."""
     t = view.t
     found = services.models.runs.samples(run.id)
     by_step: dict[int, list[Any]] = {}
@@ -199,8 +204,7 @@ def samples(services: Services, view: TrainingView, run: Run) -> str:
         by_step.setdefault(one.step, []).append(one)
     if not by_step:
         return ""
-    steps = sorted(by_step, reverse=True)
-    shown = [*steps[: SAMPLES_SHOWN - 1], *steps[SAMPLES_SHOWN - 1 :][-1:]]
+    shown = spread(sorted(by_step, reverse=True), SAMPLES_SHOWN)
     lines = "".join(
         f"<b>{t.integer(step)}</b><span>"
         + "".join(f"<em>{words.escaped(visible(shortened(one.text)))}</em>" for one in by_step[step])
