@@ -11,7 +11,7 @@ import numpy as np
 from lmviz.errors import UserError
 from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.stage import KINDS
-from lmviz.trace.step import Array, Step
+from lmviz.trace.step import Array, Cell, Step
 
 BreakKind = Literal["address", "line", "stage", "nan", "above", "entropy"]
 
@@ -61,6 +61,18 @@ def next_stop(
     return None
 
 
+def cell_of(step: Step, breakpoint: Breakpoint) -> tuple[str, Cell] | None:
+    """The tensor and the cell for which a run has stopped there: the first NaN, the largest number above the limit, the
+    largest share of the row with the lowest entropy. None where a breakpoint is no condition on numbers."""
+    if breakpoint.kind not in _CELLS:
+        return None
+    for value in step.outputs:
+        if value.dtype.startswith(("float", "bf")) and _CONDITIONS[breakpoint.kind](value.array, breakpoint.argument):
+            found = np.unravel_index(_CELLS[breakpoint.kind](value.array), value.shape)
+            return value.address, tuple(int(i) for i in found)
+    return None
+
+
 def _hits(navigator: Navigator, step: Step, breakpoint: Breakpoint) -> bool:
     kind, argument = breakpoint.kind, breakpoint.argument
     if kind in _PLACES:
@@ -106,8 +118,30 @@ def _has_low_entropy(array: Array, argument: str) -> bool:
     if np.abs(rows.sum(axis=-1) - 1).max() > 1e-3:
         return False
     spread = rows[(rows > 0).sum(axis=-1) > 1]
-    logs = np.log(spread, out=np.zeros_like(spread), where=spread > 0)
-    return bool(spread.size and (-(spread * logs).sum(axis=-1)).min() < float(argument))
+    return bool(spread.size and _entropies(spread).min() < float(argument))
+
+
+def _entropies(rows: Array) -> Array:
+    """Of each row, in nats."""
+    logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
+    entropies: Array = -(rows * logs).sum(axis=-1)
+    return entropies
+
+
+def _first_nan(array: Array) -> int:
+    return int(np.isnan(array).argmax())
+
+
+def _largest(array: Array) -> int:
+    return int(np.where(np.isfinite(array), np.abs(array.astype(np.float64)), -1).argmax())
+
+
+def _sharpest(array: Array) -> int:
+    """The largest share of the row with the lowest entropy, of those that have more than one share."""
+    rows = array.astype(np.float64).reshape(-1, array.shape[-1])
+    row = int(np.where((rows > 0).sum(axis=-1) > 1, _entropies(rows), np.inf).argmin())
+    return row * rows.shape[-1] + int(rows[row].argmax())
 
 
 _CONDITIONS = {"nan": _has_nan, "above": _is_above, "entropy": _has_low_entropy}
+_CELLS = {"nan": _first_nan, "above": _largest, "entropy": _sharpest}  # where each holds, as a flat index

@@ -41,6 +41,7 @@ PAGE_NAMES = [name for name, _ in LISTED]
 FIRST = PAGE_NAMES[0]  # which needs no torch
 
 _CSS = """
+.stMain:focus-visible { box-shadow: inset 0 3px 0 var(--st-primary-color, #1f5fbf) !important; }
 .stMainBlockContainer, .block-container { padding: 3.9rem 1.4rem 0.6rem; max-width: none; }
 .stVerticalBlock { gap: 0.55rem; }
 header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }

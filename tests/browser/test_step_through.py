@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -92,6 +93,7 @@ def test_a_clicked_cell_shows_its_arithmetic_and_leads_back_to_the_embedding(vis
     value = float(trace["blocks.0.attn.masked"].outputs[0].array[0, 0, 3, 1])
     expect(page.locator(".total .value")).to_have_text(f"{value:.4f}".replace("-", "−"))
     expect(page.locator(".total .holds")).to_be_visible()
+    walked = [("stage", "")]
     for _ in range(12):  # a score, a query, the stream, an embedding, a weight
         operand = page.locator(".sum button.num").last
         if operand.count() == 0 or page.locator(".end").count():
@@ -100,6 +102,12 @@ def test_a_clicked_cell_shows_its_arithmetic_and_leads_back_to_the_embedding(vis
         operand.click()
         page.wait_for_function("(before) => location.href !== before", arg=before)
         idle(page)
+        walked.append(
+            (page.locator(".grain button[aria-pressed=true]").last.inner_text(), page.locator(".at").inner_text())
+        )
+    for (before, _), (now, said) in pairwise(walked):  # a walk that changes what one steps by says so
+        assert ("From here on" in said) == (before != now), said
+    assert {now for now, _ in walked} > {"stage"}
     expect(page.locator(".end")).to_be_visible()
     assert re.search(r"(tok|pos)_embed|weight|bias|ids", page.url)
     expect(page.locator(".trail button").first).to_be_visible()
@@ -239,6 +247,24 @@ def test_a_breakpoint_on_a_line_stops_the_run(visit: Visit) -> None:
     expect(page.locator(".halt")).to_be_visible()
 
 
+def test_a_breakpoint_on_a_number_pins_it_and_says_by_what_one_steps_now(visit: Visit) -> None:
+    page = visit(model="pokemon", stops=json.dumps(["above 3"]))
+    over, play = (page.locator(f"[data-move={move}] path").get_attribute("d") for move in ("over", "play"))
+    assert over and play and not over.endswith("z") and play.endswith("z"), "only what plays wears the sign for it"
+    page.mouse.click(640, 260)  # beside everything: the whole page has the focus, and a key must not frame it
+    press(page, "ArrowRight")
+    assert page.evaluate("document.activeElement === document.body")
+    page.locator("[data-move=run]").click()
+    expect(page.locator(".halt")).to_contain_text("above 3 · From here on, operation by operation.")
+    shown = float(page.locator(".total .value").inner_text().replace("−", "-"))
+    assert abs(shown) > 3
+    page.reload()
+    expect(page.locator(".lm[data-step]")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # past what stands before the picture
+    assert page.evaluate("document.activeElement.shadowRoot.activeElement.tagName") == "CANVAS"
+
+
 def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
     page = visit(model="small-ever")
     pace = page.locator(".bar .pace")
@@ -298,6 +324,19 @@ def test_a_pinned_view_fits_the_screen_and_nothing_moves(visit: Visit, stage: st
     bar = page.locator(".bar").bounding_box()
     press(page, "ArrowRight")
     assert page.locator(".bar").bounding_box() == bar
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_marks_of_the_other_run_lie_beside_the_numbers_and_the_bar_is_in_line(visit: Visit, width: int) -> None:
+    page = visit(model="pokemon", step="logits", b_prompt=".evo", width=width, height=844)
+    press(page, "ArrowRight")
+    marks, numbers = page.locator(".bars .track u"), page.locator(".bars .track .num")
+    expect(marks.first).to_be_attached()
+    for mark, number in zip(marks.all(), numbers.all(), strict=True):
+        left, right = mark.bounding_box(), number.bounding_box()
+        assert left and right and left["x"] + left["width"] <= right["x"], "no mark over a number"
+    play, pace = (page.locator(one).bounding_box() for one in ("[data-move=play]", ".pace"))
+    assert play and pace and abs(play["y"] - pace["y"]) < 2
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,6 +35,7 @@ def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, la
     app = open_page(model=model, lang=language)
     stages = scene(app)["map"]
     assert len(stages) >= 10
+    in_blocks: dict[str, list[str]] = {}
     for stage in stages[1:]:
         address = stage_address(model, stage["index"])
         go(app, step=address)
@@ -43,6 +46,11 @@ def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, la
         assert "{" not in shown["say"]["text"]
         assert all(check["holds"] for check in shown["strip"])
         assert shown["picture"].get("panels") or shown["picture"]["rows"]
+        if stage["block"] is not None and stage["kind"] not in ("rotation", "sharing"):  # which are the same in each
+            in_blocks.setdefault(stage["kind"], []).append(shown["say"]["text"])
+    assert all(len({*said}) == len(said) for said in in_blocks.values()), "each block says what is different in it"
+    shares = [re.findall(r"[\d,.]+\s?%", said) for said in in_blocks["softmax"]]
+    assert all(later[-1] == earlier[0] for earlier, later in pairwise(shares)), "with the numbers of the block before"
 
 
 def stage_address(model: str, index: int) -> str:

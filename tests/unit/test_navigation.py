@@ -15,11 +15,11 @@ from lmviz.errors import UserError
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.quantise.aware import prepare
 from lmviz.quantise.scheme import Scheme
-from lmviz.stages.breakpoints import Breakpoint, _has_low_entropy, next_stop
+from lmviz.stages.breakpoints import Breakpoint, _has_low_entropy, cell_of, next_stop
 from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.panels import panels_at, variables
 from lmviz.stages.stages import stages_of
-from lmviz.trace.step import Trace
+from lmviz.trace.step import Array, Trace
 from tests.conftest import ROOT, SAMPLES
 
 
@@ -304,12 +304,29 @@ def test_a_run_stops_where_a_distribution_is_narrow(pokemon: Navigator) -> None:
     assert stop(pokemon, "entropy 0") is None
 
 
+def test_a_stop_at_a_number_says_which_number_it_is(pokemon: Navigator) -> None:
+    def seen(written: str) -> tuple[float, Array]:
+        breakpoint = Breakpoint.parse(written)
+        found = next_stop(pokemon, Location("op", 0), (breakpoint,))
+        assert found is not None
+        address, cell = cell_of(pokemon.trace[found[0].index], breakpoint) or ("", ())
+        array = pokemon.trace.value(address).array
+        return float(array[cell]), array[cell[:-1]]
+
+    number, row = seen("above 2")
+    assert abs(number) > 2
+    share, row = seen(f"entropy {math.log(4) + 0.01}")
+    assert share == row.max() and 0 < -(row[row > 0] * np.log(row[row > 0])).sum() < math.log(4) + 0.01
+    assert cell_of(pokemon.trace["blocks.0.attn.z"], Breakpoint.parse("address blocks.0.attn.z")) is None
+
+
 def test_a_run_stops_at_the_first_nan() -> None:
     checkpoint = lmviz.load(ROOT / "sample_models/pokemon")
     ids = checkpoint.tokenizer.encode(".pik").ids_tensor
     trace = lmviz.record(checkpoint.model, ids, edits={"blocks.0.attn.z": lambda z: z * math.nan})
     navigator = Navigator(trace)
     assert stop(navigator, "nan") == "blocks.0.attn.z"
+    assert cell_of(trace["blocks.0.attn.z"], Breakpoint("nan")) == ("blocks.0.attn.z", (0, 0, 0, 0))
     assert (
         next_stop(navigator, Location("op", trace["blocks.0.attn.z"].index), (Breakpoint("nan"),)) is None
     )  # it only spreads

@@ -45,7 +45,8 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         st.error(view.t.error(error))
         return
     location = events.place(run, view)
-    stopped = state.take("stopped", "")
+    stopped, grain = state.take("stopped", ""), state.take("regrained", "")
+    changed = view.t(f"bar.changed.{grain}") if grain else ""
     other, refused = None, ""
     try:
         other = other_run(services, view)
@@ -54,7 +55,7 @@ def _debugger(services: Services, view: StepThroughView) -> None:
     windows = state.remember("windows", {})
     pinned = inspector(run, view, other)
     times = over_time(services, view)
-    drawn = scene(run, view, location, windows, pinned, other, stopped, times)
+    drawn = scene(run, view, location, windows, pinned, other, stopped, changed, times)
     ahead: Ahead = {
         move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other, times=times))
         for move in AHEAD

@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.registry.recording import Recording
-from lmviz.stages.breakpoints import Breakpoint, next_stop
+from lmviz.stages.breakpoints import Breakpoint, cell_of, next_stop
 from lmviz.stages.navigation import Grain, Location
 from lmviz.stages.panels import panels_at
 from lmviz.ui import state
@@ -36,10 +36,19 @@ def on_event(run: Recording, event: Event) -> None:
     handle = EVENTS.get(str(event.get("type")))
     if handle is not None:
         try:
-            state.replace_view(handle(run, state.view(StepThroughView), event))
+            before = state.view(StepThroughView)
+            after = handle(run, before, event)
+            state.replace_view(after)
+            if not _chooses_grain(event) and (grain := place(run, after).grain) != place(run, before).grain:
+                state.keep("regrained", grain)
             state.keep("whole", event["type"] in _FOR_ALL)
         except (KeyError, ValueError, TypeError, IndexError, UserError):
             return
+
+
+def _chooses_grain(event: Event) -> bool:
+    """Whether somebody asks to step by something else, or clicks a stage on the map."""
+    return event["type"] in ("grain", "stage") or event.get("move") in ("into", "out")
 
 
 def _moved_to(run: Recording, view: StepThroughView, location: Location) -> StepThroughView:
@@ -90,9 +99,17 @@ def _run_to_breakpoint(run: Recording, view: StepThroughView, event: Event) -> S
         return view
     location, stop = found
     state.keep("stopped", f"● {stop}")
+    seen = cell_of(run.trace[location.index], stop)
     if stop.kind in ("line", "stage"):
         location = run.navigator.at(location.index, stop.kind)
-    return _moved_to(run, view, location)
+    return _moved_to(run, view if seen is None else _shown(run, view, *seen), location)
+
+
+def _shown(run: Recording, view: StepThroughView, address: str, cell: tuple[int, ...]) -> StepThroughView:
+    """The view with a cell pinned, and with its head in the picture."""
+    value = run.trace.value(address)
+    at = value.axes.index("head") if value is not None and "head" in value.axes[:-2] else None
+    return replace(view, cell=(address, cell), trail=(), head=view.head if at is None else cell[at])
 
 
 def _stop(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:

@@ -10,6 +10,8 @@ import numpy as np
 from lmviz.model.architectures import record_of
 from lmviz.registry.recording import Recording
 from lmviz.stages.gates import ACTIVATIONS
+from lmviz.stages.navigation import Location
+from lmviz.stages.panels import panels_at
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Value
 from lmviz.ui.pictures import lead_of
@@ -116,6 +118,39 @@ class Facts:
         value = self.steps[-1].outputs[0]
         hidden = hidden_by_mask(value.array[lead_of(value.shape, value.axes, self.view.head, self.run.row)])
         return [{"future": "stage.scores.masked", "other": "stage.scores.masked.other"}[hidden]] if hidden else []
+
+    @property
+    def before(self) -> tuple[str, Details] | None:
+        """What is different in this block: what the same stage did in the block before; its sentence and its numbers.
+
+        None in a first block, and where there is nothing to compare.
+        """
+        navigator, here = self.run.navigator, Location("stage", self.stage.index)
+        there = navigator.stages[navigator.move(here, "previous_block").index]
+        key = f"stage.{self.stage.kind}.before"
+        if there.index == self.stage.index or self.view.grad or not self.view.t.has(key):
+            return None
+        earlier = Facts(self.run, self.view, there, self.pos)
+        if earlier.key != self.key or self.key in ("stage.nan.say", "stage.stopped.say"):  # another form, or no numbers
+            return None
+        more = {"norm": self._growth, "qkv": self._turn}.get(self.stage.kind)
+        return key, earlier.all() | {"block": there.block_name} | (more(earlier) if more else {})
+
+    def _growth(self, earlier: Facts) -> Details:
+        """How long the stream's vector was when it came in, and is now."""
+        lengths = [np.linalg.norm(facts.row(facts.steps[0].inputs[0]).astype(np.float64)) for facts in (earlier, self)]
+        return {"length_before": self.number(float(lengths[0])), "length": self.number(float(lengths[1]))}
+
+    def _turn(self, earlier: Facts) -> Details:
+        """How alike the queries of the two blocks are."""
+        ours, theirs = (facts.row(facts.query()).astype(np.float64) for facts in (self, earlier))
+        both = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
+        return {"cosine": self.number(float(ours @ theirs) / both if both else 0.0)}
+
+    def query(self) -> Value:
+        """The queries that the stage makes: the first of its results."""
+        panels = panels_at(self.run.navigator, Location("stage", self.stage.index))
+        return next(panel.value for panel in panels if panel.is_result)
 
     @property
     def has_stopped(self) -> bool:

@@ -53,6 +53,7 @@ def scene(
     pinned: Inspection | None = None,
     other: Recording | None = None,
     stopped: str = "",
+    changed: str = "",
     times: Sequence[Recording] = (),
 ) -> Place:
     """The stage map, the source, the picture, the words, the inspector, the invariants and the bar, at one place.
@@ -62,6 +63,7 @@ def scene(
         windows: for large tensors, by address, a row and a column that the shown part must have in it.
         other: the run that this one is compared with.
         stopped: the breakpoint at which a run has just stopped.
+        changed: that one steps by something else than before.
         times: the same text at other times of the model's training, with which the picture shares its scale.
     """
     stage = run.navigator.stage(location)
@@ -84,7 +86,7 @@ def scene(
         "inspector": _renamed(pinned, picture, run),
         "watch": watched(run, view),
         "strip": strip(run, view, stage) if shows(view.depth, "checks") else [],
-        "bar": bar(run, view, location, stopped),
+        "bar": bar(run, view, location, stopped, changed),
     }
 
 
@@ -264,7 +266,7 @@ def _say_stage(run: Recording, view: StepThroughView, stage: Stage, title: str, 
     hides = is_their_own or not shows(view.depth, "formula")
     return {
         "title": title,
-        "text": " ".join(t(key, **details) for key in (first, *facts.also)),
+        "text": " ".join([*(t(key, **details) for key in (first, *facts.also)), *_compared_with_before(facts)]),
         "more": "" if is_their_own else _more(t, stage, record, facts.variant),
         "formula": "" if hides else svg(formula_of(stage.kind, record, facts.variant)),
         "hint": t("say.hint") if stage.index == 0 else "",
@@ -273,6 +275,11 @@ def _say_stage(run: Recording, view: StepThroughView, stage: Stage, title: str, 
         "opened": "",
         "error": "",
     }
+
+
+def _compared_with_before(facts: Facts) -> list[str]:
+    found = facts.before
+    return [] if found is None else [facts.view.t(found[0], **found[1])]
 
 
 def _say_step(run: Recording, step: Step, title: str, t: Translator) -> Words:
@@ -348,7 +355,7 @@ def _can_grad(run: Recording) -> bool:
     return any(stage.kind == "loss" for stage in run.navigator.stages)
 
 
-def bar(run: Recording, view: StepThroughView, location: Location, stopped: str) -> Bar:
+def bar(run: Recording, view: StepThroughView, location: Location, stopped: str, changed: str = "") -> Bar:
     count = run.navigator.count(location.grain)
     return {
         "grain": location.grain,
@@ -359,4 +366,5 @@ def bar(run: Recording, view: StepThroughView, location: Location, stopped: str)
         "grad": view.grad,
         "can_grad": _can_grad(run),
         "stopped": stopped,
+        "changed": changed,
     }

@@ -71,6 +71,7 @@ class Bar(TypedDict):
     grad: bool
     can_grad: bool
     stopped: str  # the breakpoint at which a run has just stopped
+    changed: str  # that one steps by something else than before, where nobody has chosen it
 
 
 # -- the source and the words ----------------------------------------------------------------------------------------

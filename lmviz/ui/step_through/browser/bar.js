@@ -16,21 +16,21 @@ const GRAINS = ["stage", "line", "op"];
 
 const ICONS = {
   first: "M6 5v14M19 5 9 12l10 7z",
-  back: "M17 5 6 12l11 7z",
-  over: "M7 5l11 7-11 7z",
+  back: "M20 12H5M12 5l-7 7 7 7",
+  over: "M4 12h15M12 5l7 7-7 7",
   last: "M18 5v14M5 5l10 7-10 7z",
   into: "M5 6h6a4 4 0 0 1 4 4v8M10.500 14 15 19l4.500-5",
   out: "M5 18h6a4 4 0 0 0 4-4V6M10.500 10 15 5l4.500 5",
   run: "M3.500 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0M12 5l9 7-9 7z",
   flag: "M6 21V4h11l-2.500 4 2.500 4H6",
   search: "M4 10.500a6.500 6.500 0 1 0 13 0a6.500 6.500 0 1 0-13 0M15.500 15.500 21 21",
-  play: "M5 5l6 7-6 7zM13 5l6 7-6 7z",
+  play: "M7 5l11 7-11 7z",
   pause: "M7 5v14M16 5v14",
 };
 
 /** @type {(name: keyof typeof ICONS) => HTMLElement} */
 const icon = (name) => {
-  const fill = ["into", "out", "search"].includes(name) ? "none" : "currentColor";
+  const fill = ["back", "over", "into", "out", "search"].includes(name) ? "none" : "currentColor";
   const line = 'stroke="currentColor" stroke-width="2.200" stroke-linejoin="round" stroke-linecap="round"';
   const path = `<path d="${ICONS[name]}"/>`;
   const html = `<svg viewBox="0 0 24 24" width="22" height="22" fill="${fill}" ${line}>${path}</svg>`;
@@ -76,11 +76,12 @@ const running = (state) => {
       "button",
       {
         class: "move pace",
+        "data-pace": state.pace,
         title: words["bar.pace"],
         "aria-label": `${words["bar.pace"]}: ${pace}`,
         onclick: state.setPace,
       },
-      pace,
+      h("span", {}, pace),
     ),
   ];
 };
@@ -125,8 +126,9 @@ const goTo = ({ words, send }) => {
 
 /** @type {Draw} */
 export const drawBar = (box, state) => {
-  const { stopped, at } = state.data.bar;
-  const halt = stopped ? h("b", { class: "halt" }, `${stopped} `) : null;
+  const { stopped, changed, at } = state.data.bar;
+  const said = [stopped, changed].filter(Boolean).join(" · ");
+  const halt = said ? h("b", { class: "halt" }, `${said} `) : null;
   box.replaceChildren(
     ...moves(state),
     ...running(state),

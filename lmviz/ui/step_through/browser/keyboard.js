@@ -26,6 +26,15 @@ const PRESSED = ["BUTTON", "SUMMARY"]; // by the space bar
 /** @type {(state: State) => void} */
 const pause = (state) => (state.sum?.timer && !state.playing ? state.watch() : state.play());
 
+// A click beside everything gives the focus to the whole page, which a key would then frame.
+/** @type {(state: State) => void} */
+const leavePage = (state) => {
+  const active = /** @type {HTMLElement | null} */ (document.activeElement);
+  const tree = state.root.getRootNode();
+  const host = tree instanceof ShadowRoot ? tree.host : state.root;
+  if (active && active !== document.body && active !== host && active.contains(host)) active.blur();
+};
+
 /** @type {(state: State, event: KeyboardEvent) => void} */
 export const onKey = (state, event) => {
   const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
@@ -43,5 +52,6 @@ export const onKey = (state, event) => {
     if (state.playing) state.play();
     state.move(move);
   } else return;
+  leavePage(state);
   event.preventDefault();
 };

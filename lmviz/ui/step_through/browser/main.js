@@ -17,6 +17,7 @@ import { nextPace, readingTime } from "./pace.js";
 import { drawPicture } from "./picture.js";
 import { onAsk, onWish, tellPlace } from "./place.js";
 import { drawSearch } from "./search.js";
+import { skipLink } from "./skip.js";
 import { drawSource } from "./source.js";
 import { playsHere, pointing, skipSum, stopSum, toggleSum } from "./sums.js";
 import { drawStrip, drawWatch, drawWords } from "./words.js";
@@ -85,6 +86,7 @@ const start = (root, data, trigger) => {
     play: () => togglePlaying(state),
     watch: () => toggleSum(state),
     skip: () => skipSum(state),
+    skipTo: skipLink(boxes.picture),
     stop: () => {},
   };
   state.pointed = pointing(state);
@@ -176,6 +178,7 @@ const listen = (state) => {
   observer.observe(box);
   return () => {
     stopAsks();
+    state.skipTo.stop();
     stopWishes();
     document.removeEventListener("keydown", key);
     window.removeEventListener("resize", refit);
@@ -222,6 +225,7 @@ const show = (state, data) => {
   const wasPresent = root.classList.contains("present");
   state.data = data;
   state.words = data.words;
+  state.skipTo.say(state.words["picture.skip"]);
   if (root.classList.toggle("present", data.present) !== wasPresent) later(() => fit(root)); // where the rows above end
   root.dataset.parts = data.parts.join(" ");
   if (root.lang !== data.lang) root.lang = data.lang;

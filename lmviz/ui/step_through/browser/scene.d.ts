@@ -59,6 +59,7 @@ export interface Bar {
   grad: boolean;
   can_grad: boolean;
   stopped: string;
+  changed: string;
 }
 
 export interface Call {

@@ -30,6 +30,7 @@ export interface State extends TensorPage {
   play: () => void;
   watch: () => void; // the arithmetic of the pinned cell, part by part
   skip: () => void; // to its end
+  skipTo: { say: (label: string) => void; stop: () => void }; // the way past what stands before the picture
   trigger: (name: string, value: unknown) => void;
   stop: () => void; // lets go of what was listened to
 }

@@ -102,7 +102,7 @@ const temperatureSlider = (picture, state) => {
 /** @type {(share: Real) => string} */
 const widthOf = (share) => `${100 * clamp(Number(share) || 0, 0, 1)}%`;
 
-// A bar from 0 to 1, with a mark where the other run's would end.
+// A bar from 0 to 1, with a mark where the other run's would end, and beside it the numbers.
 /** @type {(row: NextToken, state: State) => HTMLElement} */
 const shareBar = (row, state) => {
   const { lang } = state.data;
@@ -110,7 +110,8 @@ const shareBar = (row, state) => {
   const other = row.b === null ? null : h("small", {}, `${otherName(state)} ${percent(row.b, lang)}`);
   const bar = h("i", { style: `width:${widthOf(row.p)}` });
   const shown = numberButton(state, row.cells[2], percent(row.p, lang));
-  return h("td", { class: "bar" }, h("div", { class: "track" }, bar, there, shown, other));
+  const scale = h("span", { class: "scale" }, bar, there);
+  return h("td", { class: "bar" }, h("div", { class: "track" }, scale, h("span", {}, shown, other)));
 };
 
 /** @type {(row: NextToken, isBest: boolean, state: State) => HTMLElement} */
