@@ -10,6 +10,7 @@ import altair as alt
 import streamlit as st
 
 from lmviz.ui import state
+from lmviz.ui.labels import BETWEEN
 from lmviz.ui.text import Translator
 
 PLAIN, CHOSEN, FAINT = "#2f7fe0", "#d6600c", "#8a93a0"  # safe for colour-blind eyes, light and dark
@@ -128,3 +129,21 @@ def curve(
         name = other.mark_text(align="right", dy=-7, fontSize=FONT, color=FAINT)
         layers.append(name.encode(x=alt.value("width"), text="name:N"))
     return alt.layer(*layers).properties(height=height)
+
+
+def names_beside(base: Any, text: str) -> list[Any]:
+    """The names beside their points, for a wide screen and for a narrow one, where `labels.places` has put them."""
+    return [
+        base.transform_filter(f"width / room {sign} {BETWEEN} && datum.{screen}_dx !== null")
+        .mark_text(
+            font="monospace",
+            fontSize=alt.expr("datum.size"),
+            fontWeight=alt.expr("datum.size > 15 ? 'bold' : 'normal'"),
+            dx=alt.expr(f"datum.{screen}_dx"),
+            dy=alt.expr(f"datum.{screen}_dy"),
+            baseline="middle",
+            clip=True,
+        )
+        .encode(text=text)
+        for screen, sign in (("wide", ">="), ("narrow", "<"))
+    ]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lmviz.embed.pca import pca
-from lmviz.ui.embeddings.labels import LETTER, _pixels, placed
+from lmviz.ui.labels import LETTER, _pixels, placed, places
 
 POINTS = st.integers(1, 40).flatmap(lambda n: arrays(np.float64, (n, 2), elements=st.floats(-10, 10)))
 
@@ -28,6 +28,18 @@ def test_no_name_lies_over_another_or_outside(points: np.ndarray, width: int) ->
         assert a[0] >= 0 and a[1] >= 0 and a[2] <= width and a[3] <= 390
         assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in boxes[i + 1 :])
     assert found[0] is not None or len(points) > 1
+
+
+@given(POINTS)
+def test_names_lie_apart_on_a_map_whose_ends_stay_where_they_are(points: np.ndarray) -> None:
+    """Also where many points are one: of twenty names at one place, few are written."""
+    names, ends = ["ab"] * len(points), np.array([[-10.0, -10.0], [10.0, 10.0]])
+    found = places(points, names, [16] * len(points), 260, ends)
+    at = _pixels(points, 560, 200, 0, ends)
+    moved = zip(at, found["wide_dx"], found["wide_dy"], strict=True)
+    middles = [(x + dx, y + dy) for (x, y), dx, dy in moved if dx is not None]
+    for i, (x, y) in enumerate(middles):
+        assert all(abs(x - a) >= 16 * LETTER * 2 - 1e-6 or abs(y - b) >= 16 - 1e-6 for a, b in middles[i + 1 :])
 
 
 @given(arrays(np.float64, (6, 4), elements=st.floats(-10, 10)), st.integers(0, 100))

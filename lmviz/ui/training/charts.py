@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from lmviz.ui.charts import FONT, SOLID, localised
+from lmviz.ui.charts import FONT, SOLID, localised, names_beside
 from lmviz.ui.text import Translator
 
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
@@ -207,7 +207,8 @@ def map_chart(
     height: int,
     t: Translator,
 ) -> dict[str, Any]:
-    """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`, `time`.
+    """Points with names on a plane whose axes stay where they are: a table of `x`, `y`, `token`, `id`, `time`, `size`,
+    and the columns of `labels.places`. A name that has no place is left to the pointer.
 
     At two times a thin line joins the places of each point.
     """
@@ -219,9 +220,8 @@ def map_chart(
     }
     base = alt.Chart(alt.NamedData("points"))
     ways = base.mark_line(strokeWidth=1, clip=True, color=GREY).encode(**place, detail="id:N")
-    names = base.mark_text(fontSize=15, fontWeight="bold", clip=True).encode(
-        **place, text="token:N", color=_times(times)
-    )
+    seen: Any = base.encode(**place, color=_times(times))  # type: ignore[arg-type]
+    dots = seen.mark_point(filled=True, size=26, opacity=0.8, clip=True)
     tips = base.mark_point(size=200, opacity=0, filled=True, clip=True).encode(
         **place,
         tooltip=[
@@ -231,13 +231,13 @@ def map_chart(
             alt.Tooltip("y:Q", title=words["y"], format=".3f"),
         ],
     )
-    return _plain(alt.layer(ways, names, tips).properties(height=height), t)
+    return _plain(alt.layer(ways, dots, *names_beside(seen, "token:N"), tips).properties(height=height), t)
 
 
 def _times(times: Sequence[str]) -> Any:
     """A colour for each of one or two times; of one, the slider says which."""
     scale = alt.Scale(domain=list(times), range=list(SERIES[: len(times)]))
-    legend = alt.Legend(title=None, orient="top-right") if len(times) > 1 else None
+    legend = alt.Legend(title=None, orient="top") if len(times) > 1 else None
     return alt.Color("time:N", scale=scale, legend=legend)
 
 

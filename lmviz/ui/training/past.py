@@ -17,6 +17,7 @@ from lmviz.trace.step import Array
 from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import matrices, own_text, replay, shell, state, widgets
 from lmviz.ui.charts import for_room
+from lmviz.ui.labels import places
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, visible
@@ -28,6 +29,7 @@ REDRAW_SECONDS = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
 MAP_LIMIT = 400  # points of the map
 HEIGHT = 260
+NAME = 16  # pixels of a letter of a name on the map
 PLAYING = "train.playing"
 
 
@@ -241,6 +243,9 @@ def embeddings(
             table["token"] += [visible(one.piece(i)) for i in range(len(points))]
             table["id"] += range(len(points))
             table["time"] += [_time(t, one)] * len(points)
+    table["size"] = [NAME] * len(table["token"])
+    at = np.stack([table["x"], table["y"]], axis=1)
+    table |= places(at, table["token"], table["size"], HEIGHT, np.array([[low_x, low_y], [high_x, high_y]]))
     times = tuple(dict.fromkeys(table["time"]))
     spec = _map_spec(t, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
     st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", key="time_map")
