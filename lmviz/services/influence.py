@@ -58,6 +58,15 @@ class Influence:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadsOff:
+    """What the likeliest token behind a position owes to each head of one block, in their order."""
+
+    token_id: int
+    share: float  # its probability
+    heads: tuple[HeadEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Pattern:
     """Where a block's attention pattern is, and how many heads it has."""
 
@@ -78,6 +87,23 @@ def influence(models: Models, run: Recording, pos: int) -> Influence | None:
     if cost(run) > MOST:
         return None
     return models.kept(("influence", run.checkpoint, run.request, pos), lambda: _measured(run, pos))
+
+
+def each_head(models: Models, run: Recording, pos: int, address: str) -> HeadsOff | None:
+    """What each head of an attention pattern does for the likeliest token behind a position: measured by switching it
+    off, as the page's own button does. None where that can't be measured, or takes too long."""
+    pattern = next((one for one in _patterns(run) if one.address == address), None)
+    if pattern is None or run.request.edits or run.own is not None:
+        return None
+    if run.n_parameters * len(run.tokens) * 2 * pattern.n_heads > MOST:
+        return None
+    return models.kept(("each head", run.checkpoint, run.request, pos, address), lambda: _each_head(run, pos, pattern))
+
+
+def _each_head(run: Recording, pos: int, pattern: _Pattern) -> HeadsOff:
+    share, token_id = _likeliest(run, pos)
+    left = _Shares(run, pos, token_id).without([(pattern, _off(head)) for head in range(pattern.n_heads)])
+    return HeadsOff(token_id, share, tuple(HeadEffect(one, pattern.block, head) for head, one in enumerate(left)))
 
 
 def _n_rows(run: Recording) -> int:

@@ -6,9 +6,11 @@ import json
 import math
 import re
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 import lmviz
 from lmviz.registry.kinds import read_reference
@@ -265,10 +267,34 @@ def test_what_became_of_the_text_is_what_the_first_stage_says(
 
 def test_only_a_picture_with_a_mask_speaks_of_it(open_page: Open) -> None:
     assert "hatched" not in scene(open_page(model="small-ever", step="scores"))["say"]["text"]
-    assert "hatched" in scene(open_page(model="pokemon", step="scores"))["say"]["text"]
+    assert ENGLISH("stage.scores.masked") in scene(open_page(model="pokemon", step="scores"))["say"]["text"]
     assert "hatched" not in scene(open_page(model="pokemon", step="scores", prompt="p"))["say"]["text"]
     later, window = np.triu(np.full((3, 3), -np.inf), 1), np.array([[0.0, -np.inf], [-np.inf, 0.0]])
     assert [hidden_by_mask(scores) for scores in (np.zeros((3, 3)), later, window)] == ["", "future", "other"]
+
+
+@pytest.mark.parametrize("kind", ["qkv", "scores", "softmax", "mix"])
+def test_all_heads_are_seen_at_once_those_that_matter_most_first(open_page: Open, kind: str) -> None:
+    address = {"qkv": "q", "scores": "masked", "softmax": "pattern", "mix": "attn_out"}[kind]
+    app = open_page(model="names", step=f"blocks.1.attn.{address}", head="2")
+    assert not app.get("bidi_component") or not shown_heads(app), "nothing is measured unasked"
+    app.session_state["heads_open"] = True
+    (found,) = shown_heads(app.run())
+    changes = [one["change"] for one in found["heads"]]
+    assert sorted(one["head"] for one in found["heads"]) == [0, 1, 2, 3] and found["chosen"] == 2
+    assert changes == sorted(changes, reverse=True) and changes[0] == 1
+    assert found["scale"] == ("signed" if kind == "scores" else "share")
+    off = json.dumps([["head", "blocks.1.attn.pattern", found["heads"][0]["head"]]])
+    without = scene(open_page(model="names", step="probabilities", edits=off))["picture"]["rows"]
+    best = re.search(r"‹(.)› follows", found["said"])
+    assert best
+    (left,) = [row["p"] for row in without if row["text"] == best[1]]
+    assert ENGLISH.percent(left) == found["heads"][0]["without"], "the number is that of the page's own switch"
+
+
+def shown_heads(app: AppTest) -> list[dict[str, Any]]:
+    drawn = [json.loads(one.proto.json)[0] for one in app.get("bidi_component")]
+    return [one for one in drawn if "heads" in one and "said" in one]
 
 
 def test_ids_are_drawn_as_names_and_amounts_as_amounts(open_page: Open) -> None:

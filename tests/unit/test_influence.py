@@ -15,7 +15,7 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.models import Models
 from lmviz.registry.recording import Recording, Request
 from lmviz.services import influence as measuring
-from lmviz.services.influence import cost, influence
+from lmviz.services.influence import cost, each_head, influence
 
 MODELS = Models()
 RUNS = {
@@ -111,3 +111,17 @@ def test_what_was_changed_by_hand_is_not_measured() -> None:
     run = run_of("names", ".mari", edits=(HeadOff("blocks.0.attn.pattern", 1),))
     assert cost(run) == math.inf
     assert influence(MODELS, run, 4) is None
+
+
+@pytest.mark.parametrize("model", ["names", "names-llama", "sentences"])
+def test_what_each_head_does_is_what_switching_it_off_changes(model: str) -> None:
+    run = run_of(model, RUNS[model])
+    pos = len(run.tokens) - 1
+    for stage in [stage for stage in run.navigator.stages if stage.kind == "softmax"][:2]:
+        found = each_head(MODELS, run, pos, run.trace[stage.stop].outputs[0].address)
+        assert found is not None
+        theirs = shares_without_heads(run, pos, found.token_id)
+        for one in found.heads:
+            assert one.without == pytest.approx(theirs[one.block, one.head], rel=1e-4, abs=1e-6)
+    changed = run_of(model, RUNS[model], edits=(HeadOff(run.trace[stage.stop].outputs[0].address, 0),))
+    assert each_head(MODELS, changed, pos, run.trace[stage.stop].outputs[0].address) is None

@@ -8,7 +8,7 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.ui import state
 from lmviz.ui.course import bar
-from lmviz.ui.step_through import component, ending, events, predict
+from lmviz.ui.step_through import component, ending, events, heads, predict
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import as_far_as_it_makes_sense, compared, other_run, over_time, request
 from lmviz.ui.step_through.scene import scene
@@ -74,5 +74,6 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         whole,
         lambda event: events.on_event(services.models.record(request(services, state.view(StepThroughView))), event),
     )
+    heads.at_stage(services, run, view, location)
     predict.at_stage(run, view, location)
     state.write()

@@ -117,7 +117,7 @@ class Facts:
         """What is said of the hatched cells of the head that is shown, if there are any."""
         value = self.steps[-1].outputs[0]
         hidden = hidden_by_mask(value.array[lead_of(value.shape, value.axes, self.view.head, self.run.row)])
-        return [{"future": "stage.scores.masked", "other": "stage.scores.masked.other"}[hidden]] if hidden else []
+        return [{"future": "stage.scores.masked", "other": "stage.scores.masked.elsewhere"}[hidden]] if hidden else []
 
     @property
     def before(self) -> tuple[str, Details] | None:
