@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,6 @@ import streamlit as st
 from lmviz.explain.arithmetic import parse
 from lmviz.explain.line import line_of, shortest, written
 from lmviz.trace.operations.explanation import Explanation, write
-from lmviz.train.update_rules import Update
 from lmviz.ui import arithmetic, state
 from lmviz.ui.arithmetic import is_held
 from lmviz.ui.arithmetic_types import Piece
@@ -80,41 +78,6 @@ def equation(t: Translator, template: str, result: float, digits: int = 4, **num
 def compared(t: Translator, sign: str, left: float, right: float, digits: int = 2) -> str:
     """Two numbers and the sign between them, with as many digits as make it true."""
     return equation(t, f"{{left}} {sign} {{right}}", 1.0, digits, left=left, right=right).left
-
-
-def update(found: Update, t: Translator) -> None:
-    """The lines of an optimiser's rule for one weight, each with its symbol."""
-    st.latex(equations(found, t), width="content")
-
-
-def equations(found: Update, t: Translator, digits: int = 6) -> str:
-    """The lines as LaTeX: symbol, formula, value; ≈ where the numbers as they are written give another one."""
-    lines = []
-    shown: dict[str, float] = {}  # the number that stands on screen, by its symbol
-    for line in found.lines:
-        value = written(line.value, digits)
-        is_exact = not line.formula or written(_from_latex(line.formula, shown), digits) == value
-        sign = "=" if is_exact else r"\approx"
-        equals = f"= {line.formula} {sign} " if line.formula else "= "
-        lines.append(rf"{line.symbol} &{equals}{latex_number(t, value)}")
-        shown[line.symbol] = float(value)
-    return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
-
-
-def latex_number(t: Translator, shown: str) -> str:
-    """A number in plain text as LaTeX: 1.2 · 10⁻⁷, and never an e, which would be Euler's."""
-    mantissa, _, power = shown.partition("e")
-    plain = t.localised(mantissa).replace(",", "{,}").replace("−", "-").replace("∞", r"\infty")
-    return rf"{plain} \cdot 10^{{{power}}}" if power else plain
-
-
-def _from_latex(formula: str, known: Mapping[str, float]) -> float:
-    """What a formula of symbols gives; its symbols are those of the lines before it."""
-    symbols = sorted(known, key=len, reverse=True)
-    places = re.compile("|".join(re.escape(symbol) for symbol in symbols))
-    text = re.sub(r"\\sqrt\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", r"√(\1)", formula).replace(r"\cdot", "×")
-    numbers = [known[symbol] for symbol in places.findall(text)]
-    return parse(places.sub("\0", text).replace("{", "").replace("}", ""))(numbers)
 
 
 def steps(rows: Sequence[tuple[str, str]]) -> None:

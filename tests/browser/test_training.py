@@ -28,13 +28,13 @@ ENDS_OF_CURVE = """() => {
   const chart = document.querySelector('[data-testid=stVegaLiteChart]');
   const points = [...chart.querySelectorAll('.mark-line path')]
     .map((path) => (path.getAttribute('d') || '').split(/[ML]/))
-    .filter((points) => points.length > 4).pop().slice(1).map((point) => Number(point.split(',')[1]));
+    .reduce((longest, points) => (points.length > Math.max(4, longest.length) ? points : longest), []).slice(1).map((point) => Number(point.split(',')[1]));
   const ticks = [...chart.querySelectorAll('.role-axis-label text[text-anchor=end]')]
     .map((text) => [Number(text.textContent), Number(/,([-\\d.]+)\\)/.exec(text.getAttribute('transform'))[1])])
     .filter(([nats]) => Number.isFinite(nats));
   const [[low, at_low], [high, at_high]] = [ticks[0], ticks[ticks.length - 1]];
   const nats = (y) => low + (y - at_low) / (at_high - at_low) * (high - low);
-  return [nats(points[0]), nats(points[points.length - 1])];
+  return points.length ? [nats(points[0]), nats(points[points.length - 1])] : [NaN, NaN];
 }"""
 
 
@@ -46,7 +46,7 @@ def ends_of_curve(page: Page) -> tuple[float, float]:
 
 def unigram(page: Page) -> float:
     """What the chart says that counting each token would reach."""
-    said = page.get_by_text(re.compile("unigram")).first.text_content()
+    said = page.get_by_text(re.compile("counting tokens: ")).first.text_content()
     return float(re.findall(r"\d\.\d+", said or "")[0])
 
 
@@ -95,6 +95,15 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     expect(page.get_by_text("5 · update")).to_be_visible(timeout=60_000)
     page.get_by_text("3 · loss").click()
     expect(page.get_by_text("The run reported")).to_be_visible(timeout=60_000)
+    page.get_by_text("5 · update").click()
+    expect(page.get_by_text("On the same")).to_be_visible(timeout=60_000)
+    page.locator("figure canvas").first.click()
+    expect(page.locator(".update tr").first).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Watch the sum").click()
+    expect(page.locator(".update .now")).to_have_count(1)
+    assert page.locator(".update .later").count() and page.locator(".update .used").count()
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator(".update .later")).to_have_count(0)
     page.get_by_role("link", name=re.compile("Open this step")).click()
     expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
     expect(page.locator(".bar .at")).to_be_visible()
@@ -103,7 +112,7 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
 def test_a_run_stays_in_sight_when_it_ends_while_one_looks(visit: Visit) -> None:
     """However often: the address names the run, not what its choice says of it, which changes at that moment."""
     for _ in range(3):
-        page = visit("training", changes='{"training.steps":60}')
+        page = visit("training", changes='{"training.steps":8}')
         page.locator(".st-key-go button").click()
         expect(page).to_have_url(RUN, timeout=60_000)
         started = RUN.search(page.url)[1]

@@ -85,9 +85,9 @@ def test_ten_words_begin_at_random_and_move(open_on: Open) -> None:
     assert np.array_equal(cells_of(now), [*train_embedding(seed=3)][-1].embedding)
     steps = [*train_embedding(seed=3)]
     app = settled(go(app, section="ten_words", seed="3", step="9", cell='["now",[2,1]]'))
-    (worked,) = [one.value.replace("-", "−") for one in app.latex]
-    assert ENGLISH.number(float(steps[8].embedding[2, 1]), 6) in worked
-    assert ENGLISH.number(float(steps[9].embedding[2, 1]), 6)[:-1] in worked
+    worked = picture(app, "word_update")["lines"]
+    assert worked[0]["value"] == ENGLISH.number(float(steps[8].embedding[2, 1]), 6)
+    assert worked[-1]["value"].startswith(ENGLISH.number(float(steps[9].embedding[2, 1]), 6)[:-1])
     app = settled(go(app, section="ten_words", seed="3", step="0"))
     assert np.array_equal(*(cells_of(panel) for panel in picture(app, "ten_words")["panels"]))
 

@@ -357,7 +357,9 @@ def test_the_update_of_a_weight_is_written_out_as_torch_made_it(open_training: O
     cell = json.dumps(["blocks.0.attn.w_q.weight", [3, 4]])
     app = open_training(run=trained, tab="step", opened="7", scene="5", look="blocks.0.attn.w_q.weight", cell=cell)
     assert not complaints(app)
-    assert r"\hat m / (\sqrt{\hat v} + \epsilon)" in app.latex[0].value
+    worked = {line["symbol"]: line for line in picture(app, "update")["lines"]}
+    assert worked["Δ"]["formula"] == "m̂ / (√(v̂) + ε)" and worked["Δ"]["uses"] == ["m̂", "v̂", "ε"]
+    assert worked["w′"]["formula"] == "w − η × Δ"
     by_hand, by_torch = re.findall(r"<b>(−?0\.\d{7,})</b>", html(app))[-2:]
     assert by_hand == by_torch
 

@@ -15,7 +15,9 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.trace.step import Value
-from lmviz.ui import arithmetic_html
+from lmviz.train.recipe import TrainingRecipe
+from lmviz.train.update_rules import update
+from lmviz.ui import arithmetic_html, update_sum
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
@@ -106,6 +108,38 @@ def test_an_equation_is_true_as_it_is_written(template: str, a: float, b: float,
     sign = "e" if template.startswith("exp") else next(one for one in "÷×−+" if one in template)
     line = arithmetic_html.equation(Translator(lang), template, float(result[sign]), digits, a=a, b=b)
     assert holds(line.text, lang), line.text
+
+
+FLOATS = st.floats(-50, 50, width=32)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["en", "fr"]),
+    st.sampled_from(["sgd", "momentum", "adam", "adamw"]),
+    FLOATS,
+    FLOATS,
+    st.floats(1e-6, 3),
+    st.data(),
+)
+def test_every_line_of_an_update_is_true_as_it_is_written(
+    lang: str, rule: str, weight: float, gradient: float, rate: float, data: st.DataObject
+) -> None:
+    recipe = TrainingRecipe(steps=1, learning_rate=rate, optimizer=rule, momentum=0.9)
+    decay, clipping = data.draw(st.sampled_from([0.0, 0.01])), data.draw(st.sampled_from([1.0, 0.37123]))
+    mean, square = data.draw(FLOATS), abs(data.draw(FLOATS))
+    remembered = {"step": 7.0, "exp_avg": mean, "exp_avg_sq": square, "momentum_buffer": mean}
+    known = data.draw(st.sampled_from([{}, remembered]))
+    found = update(recipe, weight, gradient, rate, clipping=clipping, decay=decay, remembered=known)
+    shown = update_sum.lines(found, Translator(lang), "w")["lines"]
+    symbols = [line["symbol"] for line in shown]
+    assert shown[-1]["symbol"] == "w′" and len({*symbols}) == len(symbols)
+    for i, line in enumerate(shown):
+        assert not line["say"].startswith("train.update.")
+        assert {*line["uses"]} <= {*symbols[:i]}, "a line is made from those above it"
+        if line["formula"]:
+            assert holds(f"{line['numbers']} {line['sign']} {line['value']}", lang), line
+            assert line["sign"] == "=" or "^" in line["numbers"] or "√" in line["numbers"], line
 
 
 def test_a_comparison_is_true_as_it_is_written() -> None:

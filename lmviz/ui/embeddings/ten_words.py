@@ -11,7 +11,7 @@ from lmviz.embed.ten_words import TEXTS, WordsSnapshot, next_words, vocabulary
 from lmviz.services.live import Live
 from lmviz.services.services import Services
 from lmviz.trace.step import fits
-from lmviz.ui import arithmetic_html, matrices, replay, state, widgets
+from lmviz.ui import matrices, replay, state, update_sum, widgets
 from lmviz.ui.charts import curve, show
 from lmviz.ui.embeddings import apart, charts
 from lmviz.ui.embeddings.view import TEXT_LIMIT, EmbeddingsView
@@ -86,7 +86,7 @@ def _where_from(services: Services, found: tuple[WordsSnapshot, ...], now: Words
         st.markdown(t("embeddings.ten_words.drawn", value=value, seed=view.seed))
     elif address == "now" and before is not None:
         st.markdown(t("embeddings.ten_words.moved", step=now.step))
-        arithmetic_html.update(services.embeddings.word_update(before, cell), t)
+        update_sum.show(services.embeddings.word_update(before, cell), t, "word_update", f"{before.step} {cell}")
 
 
 def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple[str, ...], t: Translator) -> None:

@@ -20,3 +20,22 @@ class Sizes(TypedDict):
     colours: list[str]
     parts: Shapes
     options: dict[str, list[Shapes]]  # by the name of a size, for every place of its slider
+
+
+class UpdateLine(TypedDict):
+    """One line of an update, as it is written. `x_y` is written with a small y below, `x^y` with one above."""
+
+    symbol: str
+    say: str  # what it is
+    formula: str  # in symbols; empty for what is given
+    numbers: str  # the same with numbers
+    sign: str  # = or ≈
+    value: str
+    uses: list[str]  # the symbols in its formula
+
+
+class UpdateSum(TypedDict):
+    """The way of one weight through one step, line by line."""
+
+    of: str  # tells one weight and step from another
+    lines: list[UpdateLine]

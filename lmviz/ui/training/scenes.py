@@ -14,7 +14,7 @@ from lmviz.stages.panels import panels_at
 from lmviz.trace.step import Array, fits
 from lmviz.train.opened import OpenedStep
 from lmviz.train.preview import aligned
-from lmviz.ui import arithmetic_html, matrices, state, widgets
+from lmviz.ui import arithmetic_html, matrices, state, update_sum, widgets
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import Translator, visible
 from lmviz.ui.training import words
@@ -293,7 +293,7 @@ def _written_out(opened: OpenedStep, weight: str, cell: Cell, t: Translator) -> 
     place = f"{weight}[{', '.join(map(str, cell))}]"
     left, right = st.columns([0.6, 0.4], vertical_alignment="center")
     with left:
-        arithmetic_html.update(found, t)
+        update_sum.show(found, t, "update", f"{opened.step} {place}")
     with right:
         torch_value = float(opened.after[weight][cell])
         st.html(

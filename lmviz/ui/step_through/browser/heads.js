@@ -9,10 +9,9 @@ import { SCALES, colourOf, isDark } from "../../browser/colour.js";
 import { h } from "../../browser/dom.js";
 import { drawn } from "../../browser/drawn.js";
 import { decoded } from "../../browser/numbers.js";
-import { context } from "../../browser/tensor.js";
+import { context, hatching } from "../../browser/tensor.js";
 
 const SIDE = 116; // pixels of a picture
-const MASKED = [214, 217, 222]; // of what a mask hides, and of what is no number
 
 /** @typedef {Heads & Spoken} Given */
 
@@ -23,9 +22,9 @@ const picture = (one, data, root) => {
   const size = Math.max(1, Math.floor(SIDE / n));
   const canvas = h("canvas", { width: n * size, height: n * size, "aria-hidden": "true" });
   const g = context(canvas);
+  const hatch = hatching(scale); // what a mask hides
   decoded(one.cells).forEach((value, i) => {
-    const colour = Number.isFinite(value) ? colourOf(value, data, scale) : MASKED;
-    g.fillStyle = `rgb(${colour})`;
+    g.fillStyle = Number.isFinite(value) ? `rgb(${colourOf(value, data, scale)})` : hatch;
     const gap = size > 5 ? 1 : 0;
     g.fillRect((i % n) * size, Math.floor(i / n) * size, size - gap, size - gap);
   });

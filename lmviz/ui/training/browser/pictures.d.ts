@@ -15,3 +15,20 @@ export interface Sizes {
   parts: number[][];
   options: Record<string, number[][][]>;
 }
+
+/** One line of an update, as it is written. `x_y` is written with a small y below, `x^y` with one above. */
+export interface UpdateLine {
+  symbol: string;
+  say: string;
+  formula: string;
+  numbers: string;
+  sign: string;
+  value: string;
+  uses: string[];
+}
+
+/** The way of one weight through one step, line by line. */
+export interface UpdateSum {
+  of: string;
+  lines: UpdateLine[];
+}
