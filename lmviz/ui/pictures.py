@@ -105,6 +105,11 @@ def is_name(value: Value) -> bool:
     return value.dtype in ("int32", "int64")
 
 
+def scale_of(value: Value) -> ColourScale:
+    """The kind of colour scale on which a tensor's numbers are drawn."""
+    return "share" if is_share(value) else "name" if is_name(value) else "signed"
+
+
 class Named(Protocol):
     """What a picture says about a tensor beside its numbers: a `Value` has it all."""
 

@@ -28,7 +28,8 @@ ENDS_OF_CURVE = """() => {
   const chart = document.querySelector('[data-testid=stVegaLiteChart]');
   const points = [...chart.querySelectorAll('.mark-line path')]
     .map((path) => (path.getAttribute('d') || '').split(/[ML]/))
-    .reduce((longest, points) => (points.length > Math.max(4, longest.length) ? points : longest), []).slice(1).map((point) => Number(point.split(',')[1]));
+    .reduce((long, points) => (points.length > Math.max(4, long.length) ? points : long), []).slice(1)
+    .map((point) => Number(point.split(',')[1]));
   const ticks = [...chart.querySelectorAll('.role-axis-label text[text-anchor=end]')]
     .map((text) => [Number(text.textContent), Number(/,([-\\d.]+)\\)/.exec(text.getAttribute('transform'))[1])])
     .filter(([nats]) => Number.isFinite(nats));

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from lmviz.ui.panel_types import Origin
+from lmviz.ui.panel_types import ColourScale, Origin
 from lmviz.ui.step_through.scene_types import (
     Call,
     Check,
@@ -50,7 +50,7 @@ class KeptTensor(TypedDict):
     shape: list[int]
     dtype: str
     integers: bool
-    share: bool  # whether its numbers are probabilities
+    scale: ColourScale
     heads: int  # how many it has; 0: none
     lead: list[list[int]]  # for each head that can be chosen, the index on every axis but the last two
     array: int | None  # None: not all of it is kept

@@ -23,12 +23,12 @@ from lmviz.ui.pictures import (
     Slice,
     domain,
     drawable,
-    is_name,
     is_share,
     lead_of,
     matrix,
     overview,
     panel,
+    scale_of,
     window_of,
     window_start,
 )
@@ -153,11 +153,10 @@ class _Frame:
         return window
 
     def scale(self, together: float | None) -> tuple[ColourScale, float]:
-        if is_share(self.panel.value) and not self.view.grad:
-            return "share", 1.0
-        if is_name(self.panel.value) and not self.view.grad:
-            return "name", 0.0
-        return "signed", self.peak if together is None else together
+        kind = "signed" if self.view.grad else scale_of(self.panel.value)
+        if kind == "signed":
+            return "signed", self.peak if together is None else together
+        return kind, 1.0 if kind == "share" else 0.0
 
     def drawn(
         self,

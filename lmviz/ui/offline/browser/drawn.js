@@ -132,6 +132,7 @@ const barOf = (walk, view, number) => {
     grad: false,
     can_grad: false,
     stopped: view.stopped,
+    changed: "",
   };
 };
 

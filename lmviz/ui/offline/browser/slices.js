@@ -2,7 +2,7 @@
 
 // @ts-check
 
-/** @import { ColourScale, Origin, Overview, TensorPanel } from "../../browser/panel.d.ts" */
+/** @import { Origin, Overview, TensorPanel } from "../../browser/panel.d.ts" */
 /** @import { KeptPanel, KeptPlace, KeptTensor } from "./walk.d.ts" */
 /** @import { Page } from "./explained.js" */
 /** @import { View } from "./view.js" */
@@ -120,7 +120,6 @@ export const panelsAt = (page, place, view) => {
   const together = place.together ? Math.max(0, ...frames.map(({ cells }) => peakOf(cells))) : null;
   return frames.map(({ shown, tensor, lead, slice, cut, cells }) => {
     const [rowAxis, colAxis] = tensor.axes.length ? ["", ...tensor.axes].slice(-2) : ["", ""];
-    const scale = /** @type {ColourScale} */ (tensor.share ? "share" : "signed");
     const isCut = tensor.part !== null;
     const complex = tensor.dtype.startsWith("complex") ? page.walk.languages[view.lang].words["picture.complex"] : "";
     return {
@@ -140,8 +139,8 @@ export const panelsAt = (page, place, view) => {
       col_axis: colAxis,
       row_labels: Array.from({ length: cut.rows }, (_, i) => labelAt(page, rowAxis, cut.row + i, counts)),
       col_labels: Array.from({ length: cut.cols }, (_, i) => labelAt(page, colAxis, cut.col + i, counts)),
-      scale,
-      peak: tensor.share ? 1 : (together ?? peakOf(cells)),
+      scale: tensor.scale,
+      peak: tensor.scale === "signed" ? (together ?? peakOf(cells)) : tensor.scale === "share" ? 1 : 0,
       sign: shown.sign,
       result: shown.result,
       turned: shown.turned,

@@ -29,7 +29,7 @@ export interface KeptTensor {
   shape: number[];
   dtype: string;
   integers: boolean;
-  share: boolean;
+  scale: "share" | "signed" | "name";
   heads: number;
   lead: number[][];
   array: number | null;
