@@ -16,6 +16,8 @@ from lmviz.registry.models import Models
 from lmviz.registry.recording import Recording, Request
 from lmviz.services import influence as measuring
 from lmviz.services.influence import cost, each_head, influence
+from lmviz.ui.course.chapters import chapters
+from lmviz.ui.text import LANGUAGES
 
 MODELS = Models()
 RUNS = {
@@ -125,3 +127,14 @@ def test_what_each_head_does_is_what_switching_it_off_changes(model: str) -> Non
             assert one.without == pytest.approx(theirs[one.block, one.head], rel=1e-4, abs=1e-6)
     changed = run_of(model, RUNS[model], edits=(HeadOff(run.trace[stage.stop].outputs[0].address, 0),))
     assert each_head(MODELS, changed, pos, run.trace[stage.stop].outputs[0].address) is None
+
+
+def test_the_head_of_the_course_is_the_one_that_changes_the_answer_most() -> None:
+    for language in LANGUAGES:
+        chapter = next(one for one in chapters(language)[0] if "attention" in one.name)
+        (place,) = [task.view.query for task in chapter.tasks if task.check == "head_off" and task.view]
+        run = run_of(place["model"], place["prompt"])
+        found = each_head(MODELS, run, len(run.tokens) - 1, place["step"])
+        assert found is not None
+        changes = [abs(one.without - found.share) for one in found.heads]
+        assert int(place["head"]) == int(np.argmax(changes)) and max(changes) > 0.1

@@ -17,6 +17,7 @@ OTHER_WORDS = {  # what is said, and what is not said for it
     "fr": {
         "largeur (d_model)": r"nombres par token",
         "compter les tokens (unigramme)": r"fréquences des tokens|compter les lettres|monogramme",
+        "embedding": r"[Pp]longement",
         "blocs": r"^Couches$|couche \{layer\}|(pire )?couche .*(tranchée|lignes)",
         "le softmax": r"\b([Uu]ne|[Ll]a|[Cc]ette|[Pp]remière|[Ss]econde|[Dd]ernière) softmax",
         "étapes, or pas d’entraînement": r"simples pas\b|pas suivants|^Pas, ",
