@@ -85,10 +85,19 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     idle(page)
     assert shown_loss(page) == loss
     assert RUN.search(page.url)[1] == found[1]
+    page.locator(".slim").click()
+    page.locator(".full .times .plain").click()  # from the first checkpoint on, each with its own recording
+    said = page.locator(".full .times output")
+    expect(said).to_have_text("after step 0", timeout=20_000)
+    ribbons = page.locator(".full .ribbon").first.get_attribute("d")
+    expect(said).not_to_have_text("after step 0", timeout=20_000)
+    until(page, lambda: page.locator(".full .ribbon").first.get_attribute("d") != ribbons)
+    page.keyboard.press("Escape")
     page.get_by_text("Time travel", exact=True).click()
     expect(page.get_by_text("Who reads whom")).to_be_visible(timeout=60_000)
     handle = page.get_by_role("slider").first
     handle.focus()
+    page.keyboard.press("End")
     for _ in range(4):
         page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile("step=100"), timeout=60_000)

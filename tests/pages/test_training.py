@@ -394,6 +394,22 @@ def test_the_way_through_a_step_goes_backwards_through_every_tensor_that_has_a_g
     assert not complaints(app)
 
 
+def test_the_whole_model_is_seen_as_it_learns(open_training: Open, trained: str, runs: Runs) -> None:
+    """After the newest checkpoint, or the one that is looked at; where nobody sees it, nothing is recorded."""
+    steps = [stop.step for stop in runs.stops(trained)]
+    shares = {}
+    for step in (-1, 0, steps[-1]):
+        app = open_training(run=trained, step=str(step), map="mean" if step else "")
+        assert not complaints(app)
+        drawn = picture(app, "training_whole")
+        assert drawn["times"] == {"steps": steps, "at": step if step >= 0 else steps[-1]} and not drawn["walked"]
+        assert drawn["map"] == ("mean" if step else "")
+        shares[step] = [part["shares"] for part in drawn["parts"]]
+    assert shares[-1] == shares[steps[-1]] != shares[0]
+    app = open_training(run=trained, tab="curves")
+    assert not any(one.proto.component_name.endswith("whole_model") for one in app.get("bidi_component"))
+
+
 def test_two_times_are_compared(open_training: Open, trained: str) -> None:
     app = open_training(run=trained, tab="time", step="20", b_step="0")
     assert not complaints(app)

@@ -33,7 +33,7 @@ def picture(services: Services) -> None:
         return
     with as_far_as_it_makes_sense(view):
         drawn = whole(run, view, _times(services, view))
-        _component()(data=[drawn], key="whole_model", on_event_change=state.unbroken(_changed))
+        component()(data=[drawn], key="whole_model", on_event_change=state.unbroken(_changed))
     state.write()
 
 
@@ -50,7 +50,7 @@ def _changed() -> None:
 
 
 @lru_cache(maxsize=1)
-def _component() -> Any:
+def component() -> Any:
     return st.components.v2.component(
         "lmviz.whole_model",
         html=(BROWSER / "whole.html").read_text(encoding="utf-8"),

@@ -22,7 +22,7 @@ def _words(t: Translator) -> dict[str, str]:
     return t.texts("whole.", "bar.play", "bar.pause", "time.")
 
 
-def whole(run: Recording, view: StepThroughView, times: WholeTimes | None = None) -> Whole:
+def whole(run: Recording, view: StepThroughView, times: WholeTimes | None = None, walked: bool = True) -> Whole:
     """A recording as the browser draws it. It is the same at every step."""
     model = run.whole(_asked(view.map))
     return {
@@ -44,6 +44,7 @@ def whole(run: Recording, view: StepThroughView, times: WholeTimes | None = None
         "parts": [_part(run, view, part) for part in model.parts],
         "chances": _chances(run, model),
         "times": times,
+        "walked": walked,
         "words": _words(view.t),
     }
 

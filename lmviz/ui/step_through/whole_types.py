@@ -65,6 +65,7 @@ class Whole(TypedDict):
     parts: list[WholePart]
     chances: list[WholeChances]  # of each lane, or of the last alone; empty where nothing is told
     times: WholeTimes | None  # None: the model is no run's
+    walked: bool  # whether a debugger beside it walks through it; else all of it is shown at once
     words: dict[str, str]
 
 

@@ -10,6 +10,7 @@ from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
 from lmviz.ui.state import Place, distinct, flag, part, whole, words
 from lmviz.ui.state import cell as cell_of
+from lmviz.ui.step_through.view import map_of
 
 OWN = "own"  # texts of one's own
 TWO_WORDS = "two_words"  # the smallest model, for two words of one's own
@@ -53,6 +54,7 @@ class TrainingView(Place):
     beside: tuple[str, ...] = part((), _names)  # other runs on its chart
     log: bool | None = part(None, flag)  # a logarithmic axis; None: where the loss has left the others far below
     log_steps: bool | None = part(None, flag)  # the same for the steps; None: where there are many
+    map: str = part("", map_of)  # the whole model in one picture, if it is open: whose attention it shows
     tab: str = part("", str)
     step: int = part(-1, whole(-1, 2**31))  # of time travel; -1: the last there is
     b_step: int = part(-1, whole(-1, 2**31))  # the other time of a comparison

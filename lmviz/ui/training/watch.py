@@ -14,7 +14,7 @@ from lmviz.train.store.series import spread
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.course import bar
 from lmviz.ui.text import code, shortened, visible
-from lmviz.ui.training import curves, manage, one_step, owner, past, words
+from lmviz.ui.training import curves, manage, one_step, owner, past, whole, words
 from lmviz.ui.training.view import TrainingView
 
 LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
@@ -53,6 +53,8 @@ def watch(services: Services, view: TrainingView, row: st.delta_generator.DeltaG
             ):
                 st.toggle(t(f"train.{name}"), help=t(f"train.{name}.help"), **state.bound(name, shown=shown))
     st.fragment(live, run_every=every)(services)
+    if view.tab in whole.TABS:
+        st.fragment(whole.picture, run_every=whole.REDRAW_SECONDS if run.is_active else None)(services)
     below(services, view, run, every)
 
 

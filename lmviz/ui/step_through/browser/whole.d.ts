@@ -57,6 +57,7 @@ export interface Whole {
   parts: WholePart[];
   chances: WholeChances[];
   times: WholeTimes | null;
+  walked: boolean;
   words: Record<string, string>;
 }
 

@@ -16,7 +16,7 @@ import { h, later, maybe, part, parts } from "../../browser/dom.js";
 import { isTaken } from "../../browser/keys.js";
 import { component } from "../../browser/mounted.js";
 import { scale } from "../../browser/scale.js";
-import { askPlace, onPlace, tellWish } from "./place.js";
+import { askPlace, onPlace, onWish, tellWish } from "./place.js";
 import { draw } from "./svg.js";
 import { fullDrawing } from "./whole_full.js";
 import { filled, readModel } from "./whole_model.js";
@@ -47,6 +47,7 @@ const FEW_HEADS = 8; // that have a button each
  * @property {Times} times
  * @property {Record<string, string>} drawn what is drawn, so that it is not drawn again
  * @property {(map: string) => void} tell
+ * @property {(stage: number) => void} open a stage in the step-through, where no debugger is beside the picture
  */
 
 // -- what is shown ---------------------------------------------------------------------------------------------------
@@ -62,6 +63,7 @@ const headOf = ({ model, map }) => {
 const choose = (picture, map) => {
   if (picture.map === map) return;
   picture.map = map;
+  if (!map) stopTimes(picture.times);
   picture.tell(map);
   redraw(picture);
 };
@@ -166,7 +168,7 @@ const drawTop = (picture, model) => {
   top.replaceChildren(
     h("h2", { id: "whole-title" }, words["whole.title"]),
     ...(model.data.n_heads > 1 ? [headChoice(picture, model)] : []),
-    play,
+    ...(model.data.walked ? [play] : []),
     table,
     close,
   );
@@ -200,7 +202,7 @@ const drawFull = (picture) => {
   if (picture.drawn.top !== top) drawTop(picture, model);
   picture.drawn.top = top;
   part(full, ".said").replaceChildren(
-    h("p", { class: "caption", "aria-live": "polite" }, caption(model, here, headOf(picture))),
+    model.data.walked ? h("p", { class: "caption", "aria-live": "polite" }, caption(model, here, headOf(picture))) : "",
     h("p", { class: "notes" }, notes(model, picture.drawing)),
   );
   body.classList.toggle("as-table", picture.asTable);
@@ -277,6 +279,24 @@ const redraw = (picture) => {
   picture.root.dataset.stage = String(picture.here.stage);
 };
 
+// Where no debugger walks: a token is followed here, and a part is a door to the step-through.
+/** @type {(picture: Picture, wish: import("./place.js").Wish) => void} */
+const actAlone = (picture, wish) => {
+  if (!picture.model || picture.model.data.walked) return;
+  if (wish.type === "stage") picture.open(wish.index);
+  if (wish.type !== "focus") return;
+  picture.here = { ...picture.here, pos: wish.pos };
+  redraw(picture);
+};
+
+// All of it, and the last token.
+/** @type {(data: Whole, here: Here) => Here} */
+const atItsEnd = ({ parts: all, lanes }, { pos }) => ({
+  stage: Math.max(...all.map((one) => one.stage)),
+  pos: pos >= 0 && pos <= (lanes.at(-1)?.last ?? -1) ? pos : (lanes.at(-1)?.last ?? -1),
+  playing: false,
+});
+
 /** @type {(picture: Picture) => () => void} */
 const follow = (picture) => {
   const { root } = picture;
@@ -298,12 +318,14 @@ const follow = (picture) => {
     picture.here = here;
     redraw(picture);
   });
+  const stopWishes = onWish((wish) => actAlone(picture, wish));
   picture.slim.addEventListener("click", () => toggle(picture));
   document.addEventListener("keydown", onKey);
   window.addEventListener("resize", again);
   sizes.observe(picture.slim);
   return () => {
     forget();
+    stopWishes();
     document.removeEventListener("keydown", onKey);
     window.removeEventListener("resize", again);
     sizes.disconnect();
@@ -339,6 +361,7 @@ const mount = (root) => {
     drawing: null,
     drawn: {},
     tell: () => {},
+    open: () => {},
   };
   root.classList.toggle("dark", isDark(root));
   const stop = follow(picture);
@@ -348,12 +371,15 @@ const mount = (root) => {
         picture.told.push(map);
         trigger("event", { type: "map", map });
       };
+      picture.open = (stage) => trigger("event", { type: "stage", stage });
       picture.times.go = (step) => trigger("event", { type: "time", step });
       adopt(picture, data.map);
       const run = JSON.stringify([data.run, data.heads, data.parts.map((one) => one.shares ?? one.lengths)]);
       if (run !== picture.run || !picture.model) picture.model = readModel(data);
       picture.run = run;
-      askPlace();
+      root.classList.toggle("alone", !data.walked);
+      if (data.walked) askPlace();
+      else picture.here = atItsEnd(data, picture.here);
       redraw(picture);
     },
     stop: () => {
