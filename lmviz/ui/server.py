@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import streamlit as st
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit.runtime.pages_manager import PagesManager
 
 PAGES = ("step_through.debugger", "training.watch", "training.plan", "generation.one", "debugging.pitfalls")
 SOON = 2.0  # seconds; an import beside a first page would take the interpreter from it
@@ -28,6 +29,7 @@ READING = 1.0  # seconds in which a first page that needs no torch reaches the b
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """Begin to import when the server has started, unless somebody visits at once: their first paint comes first."""
+    PagesManager.uses_pages_directory = False  # the entry point names the pages, also before anybody has run it
     threading.Thread(target=_import_soon, daemon=True).start()
     yield
 
