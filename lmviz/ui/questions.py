@@ -35,7 +35,7 @@ def ask(
             answer(now)
 
     widgets.radio(
-        tick + t(f"exercise.ask.{question.name}", **_details(t, question)),
+        tick + asked(t, question),
         list(range(len(question.options))),
         index=None,
         format_func=lambda i: option(t, question.options[i], question.kind, pieces),
@@ -55,6 +55,11 @@ def verdict(t: Translator, question: Question, pieces: Sequence[str], chosen: in
     else:
         right = option(t, question.options[question.answer], question.kind, pieces)
         st.markdown(f":orange[:material/close:] {t('exercise.wrong', answer=right)}", width="content")
+
+
+def asked(t: Translator, question: Question) -> str:
+    """The question itself, in Markdown."""
+    return t(f"exercise.ask.{question.name}", **_details(t, question))
 
 
 def _details(t: Translator, question: Question) -> dict[str, str]:

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "lessons": {"errors", "model", "lessons"},
     "ui": ENGINE | {"debug", "registry", "services", "lessons", "ui"},
     "attach": ENGINE | {"debug", "registry", "services", "ui", "attach"},  # of ui little: see below
+    "site": ENGINE | {"debug", "registry", "services", "lessons", "ui", "site"},
     "pytest_plugin": {"attach"},
     "cli": {"__version__", "errors", "log"},
     "__main__": {"cli"},
