@@ -33,11 +33,19 @@ def trace_page(
     limit: int = LIMIT,
 ) -> tuple[str, ...]:
     """What `Trace.to_html` does."""
+    found = language_of(lang)
+    return save_page(recording_of(trace, tokenizer, title), Path(path), found, limit)
+
+
+def language_of(lang: str) -> Language:
+    """Raises:
+    UserError: there is no such language.
+    """
     if lang not in LANGUAGES:
         raise UserError(
             "The language must be one of {languages}; got {lang}.", languages=", ".join(LANGUAGES), lang=lang
         )
-    return save_page(recording_of(trace, tokenizer, title), Path(path), Language(lang), limit)
+    return Language(lang)
 
 
 def recording_of(trace: Trace, tokenizer: Any = None, title: str = "") -> Recording:

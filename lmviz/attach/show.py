@@ -15,7 +15,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from lmviz.attach.app import address, free_port, place_of_failure, run_server, wait_for
-from lmviz.attach.example import example_of
+from lmviz.attach.example import Example, example_of
+from lmviz.attach.inline import display, inline_page
 from lmviz.attach.memory import MemoryProgram, live
 from lmviz.errors import UserError
 from lmviz.registry.attached import Attached, attach, attached
@@ -60,6 +61,7 @@ def show(
     name: str = "",
     browser: bool = True,
     device: str = "",
+    inline: bool = False,
     **kwargs: Any,
 ) -> Trace:
     """Record a model reading some inputs, and open the step-through on it in a browser.
@@ -73,6 +75,7 @@ def show(
         name: what the app calls it; default: the name of the model's class.
         browser: whether to open one. The link is printed anyway.
         device: where it runs: "auto", "cpu", "cuda", "mps"; default: where it is.
+        inline: show the walk below the cell of a notebook, as one page that needs no server, and open nothing.
         kwargs: what the model is called with by name.
 
     Returns:
@@ -82,10 +85,20 @@ def show(
         UserError: the inputs are none that can be given, or the app does not start.
     """
     example = replace(example_of(model, inputs, tokenizer, loss, kwargs), device=device)
+    if inline:
+        return _show_inline(example, tokenizer, name or type(model).__name__)
     program = MemoryProgram(free_name(name or type(model).__name__), name or type(model).__name__)
     program.add(live(example))
     trace = program.record(0, Asked()).trace
     open_program(program, 0, browser, **place_of_failure(trace))
+    return trace
+
+
+def _show_inline(example: Example, tokenizer: Any, name: str) -> Trace:
+    program = MemoryProgram(name, name)
+    program.add(live(example))
+    trace = program.record(0, Asked()).trace
+    display(inline_page(trace, tokenizer, name))
     return trace
 
 

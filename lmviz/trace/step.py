@@ -298,6 +298,24 @@ class Trace(Sequence[Step]):
         write: Callable[..., tuple[str, ...]] = import_module("lmviz.attach.page").trace_page
         return write(self, path, tokenizer, title, lang, limit)
 
+    def inline(
+        self,
+        tokenizer: Any = None,
+        *,
+        title: str = "",
+        lang: str = "en",
+        height: int = 760,
+        limit: int = 2_000_000,
+    ) -> Any:
+        """The same page for a notebook, which shows it below the cell: no server, and nothing else is asked.
+
+        Args:
+            height: of the frame, in pixels.
+            limit: bytes that it adds to the notebook; the others are those of `to_html`.
+        """
+        make: Callable[..., Any] = import_module("lmviz.attach.inline").inline_page
+        return make(self, tokenizer, title, lang, height, limit)
+
     @property
     def contents(self) -> Contents:
         """All of it at once, for what writes it to a file."""

@@ -286,3 +286,23 @@ def test_the_step_through_gives_its_walk_as_a_page(
     expect(page.locator(".words h2")).to_have_text("Des scores aux parts · bloc 0")
     page.keyboard.press("End")
     expect(page.locator(".hint")).to_contain_text("Mesuré")
+
+
+def test_a_walk_in_a_notebook_is_walked_and_reaches_nothing_around_it(
+    tmp_path: Path, open_file: Callable[..., Page]
+) -> None:
+    notebook = json.loads((ROOT / "docs/notebook.ipynb").read_text(encoding="utf-8"))
+    outputs = [output["data"]["text/html"] for cell in notebook["cells"] for output in cell.get("outputs", ())]
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!doctype html><body data-ready>{''.join(map(''.join, outputs))}", encoding="utf-8")
+    page = open_file(path.as_uri(), height=2600)
+    assert page.locator("iframe").count() == 2
+    walk = page.frame_locator("iframe >> nth=0")
+    expect(walk.locator("body[data-ready]")).to_be_attached()
+    walk.locator(".page-top h1").click()
+    page.keyboard.press("ArrowRight")
+    expect(walk.locator(".lm")).to_have_attribute("data-step", "stage:1")
+    frame = page.frames[1]
+    assert frame.evaluate("window.name") and "#" not in page.url
+    assert frame.evaluate("(() => { try { return parent.document.title } catch { return null } })()") is None
+    expect(page.frame_locator("iframe >> nth=1").locator(".page-top h1")).to_contain_text("Sequential")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import lmviz
+from lmviz.errors import UserError
 from tests.conftest import ROOT
 
 
@@ -130,16 +132,37 @@ def test_tab_and_type_checkers_know_the_public_names() -> None:
 
 
 @pytest.mark.slow
-def test_a_notebook_runs_from_top_to_bottom() -> None:
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    cells = [
-        "import lmviz, torch\ncheckpoint = lmviz.load('small-ever')\n"
-        "trace = lmviz.record(checkpoint.model, checkpoint.tokenizer.encode('Clem').ids_tensor)\ntrace",
-        "trace['blocks.0.attn.pattern']",
-        "lmviz.explain(trace['logits'], (0, 0, 1))",
+def test_the_notebook_of_the_docs_runs_and_shows_what_is_kept_of_it() -> None:
+    nbformat, notebook = pytest.importorskip("nbformat"), pytest.importorskip("tools.notebook")
+    kept, now = nbformat.read(notebook.NOTEBOOK, as_version=4), notebook.executed()
+    shown = [[output.data for output in cell.outputs] for cell in now.cells if cell.cell_type == "code"]
+    assert [[data["text/plain"] for data in cell] for cell in shown] == [
+        [output.data["text/plain"] for output in cell.outputs] for cell in kept.cells if cell.cell_type == "code"
     ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
-    for cell, word in zip(notebook.cells, ("blocks.0.attn.pattern", "F.softmax(masked, dim=-1)", "≈"), strict=True):
-        data = cell.outputs[-1].data
+    words = ("blocks.0.attn.pattern", "F.softmax(masked, dim=-1)", "≈")
+    for (data,), word in zip(shown[:3], words, strict=True):
         assert word in Whole(data["text/html"]).words and data["text/plain"].startswith("<")
+    for (data,) in shown[3:]:
+        assert data["text/html"].startswith('<iframe sandbox="allow-scripts"') and "srcdoc=" in data["text/html"]
+
+
+def test_a_walk_inside_a_notebook_is_bounded_and_says_what_it_lacks() -> None:
+    trace = lmviz.record(nn.Sequential(nn.Embedding(40, 700), nn.Linear(700, 900)), torch.arange(70)[None] % 40)
+    page = trace.inline(limit=1_000_000, lang="fr")
+    assert len(page.html) <= 1_000_000 and len(page.left_out) == 3
+    assert '<html lang="fr">' in page.html and "<html" not in page._repr_html_()  # it stands in an attribute
+    assert page._repr_html_().count('"') == page._repr_html_().split("srcdoc=")[0].count('"') + 2
+    assert repr(page).startswith("<InlinePage: ")
+    with pytest.raises(UserError, match="en, fr"):
+        trace.inline(lang="de")
+
+
+def test_a_walk_is_shown_below_the_cell_and_outside_a_notebook_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, shown = nn.Linear(2, 2), []
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(UserError, match="notebook"):
+        lmviz.show(model, torch.ones(1, 2), inline=True)
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=shown.append))
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    trace = lmviz.show(model, torch.ones(1, 2), inline=True, name="Mine")
+    assert "Mine" in shown[0].html and isinstance(trace, lmviz.Trace)

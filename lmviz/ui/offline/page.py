@@ -85,9 +85,14 @@ def save_page(
         UserError: it can't be written there, or the limit is too small.
     """
     _check_path(path)
-    page = page_of(run, StepThroughView(lang=lang), limit, hint)
+    page = first_page(run, lang, limit, hint)
     write_page(page, path)
     return page.left_out
+
+
+def first_page(run: Recording, lang: Language, limit: int = LIMIT, hint: Hint | None = None) -> Page:
+    """A recording's page, which opens at the beginning of its walk."""
+    return page_of(run, StepThroughView(lang=lang), limit, hint)
 
 
 def check_limit(limit: int) -> None:

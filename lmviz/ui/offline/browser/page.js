@@ -153,10 +153,20 @@ const present = (open, event) => {
 
 // -- the address -----------------------------------------------------------------------------------------------------
 
+// A frame that was given its text has no address of its own, but a name, which stays when it is given another.
+const isInside = location.protocol === "about:";
+
+/** @type {() => string} */
+const addressHere = () => (isInside ? window.name : location.hash.slice(1));
+
 /** @type {(open: Open, page: Page, view: View) => void} */
 const writeAddress = (open, { walk }, view) => {
   const address = addressOf(walk, view);
-  if (location.hash.slice(1) === address) return;
+  if (addressHere() === address) return;
+  if (isInside) {
+    window.name = address;
+    return;
+  }
   if (performance.now() - open.entered > QUICK) location.hash = address;
   else history.replaceState(null, "", `#${address}`);
   open.entered = performance.now();
@@ -165,8 +175,8 @@ const writeAddress = (open, { walk }, view) => {
 /** @type {(open: Open) => void} */
 const follow = (open) => {
   const { page, view } = open;
-  if (!page || !view || location.hash.slice(1) === addressOf(page.walk, view)) return;
-  open.view = { ...viewAt(page.walk, location.hash), windows: view.windows };
+  if (!page || !view || addressHere() === addressOf(page.walk, view)) return;
+  open.view = { ...viewAt(page.walk, addressHere()), windows: view.windows };
   draw(open);
 };
 
@@ -177,7 +187,7 @@ export default async function openPage(components) {
   /** @type {Opening} */
   const opening = JSON.parse(byId("opening").textContent ?? "");
   part(document, ".page-top h1").textContent = opening.title;
-  if (location.hash.length < 2) {
+  if (!addressHere()) {
     drawScene(open, opening.scene);
     performance.mark("first-picture");
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
@@ -188,7 +198,7 @@ export default async function openPage(components) {
     byId("problem").hidden = false;
     throw error;
   }
-  open.view = viewAt(open.page.walk, location.hash);
+  open.view = viewAt(open.page.walk, addressHere());
   addEventListener("hashchange", () => follow(open));
   document.addEventListener("keydown", (event) => present(open, event));
   draw(open);
