@@ -1,8 +1,12 @@
-"""`lmviz page TARGET FILE.html`: a walk as one page that needs no server. The exit code is 0, or 2 for wrong use."""
+"""`lmviz page TARGET FILE.html`: a walk, or a training, as one page that needs no server.
+
+The exit code is 0, or 2 for wrong use.
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -19,8 +23,10 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.stages.navigation import Navigator
 from lmviz.ui.offline.page import LIMIT, check_limit, save_page
-from lmviz.ui.text import LANGUAGES
+from lmviz.ui.offline.training import save_training_page
+from lmviz.ui.text import LANGUAGES, Language
 
+TRAINING = re.compile(r"runs/([0-9a-f]{1,32})")  # a whole training; runs/ID@STEP is its model after a step
 PATIENCE = 600.0  # seconds that a file may take
 
 
@@ -29,13 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         limit = round(asked.megabytes * MEGABYTE)
         check_limit(limit)
-        for sentence in save_page(_recorded(asked.target, asked.text), asked.file, asked.lang, limit):
+        for sentence in _saved(asked.target, asked.text, asked.file, Language(asked.lang), limit):
             print(sentence)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     print(f"Written: {asked.file} ({asked.file.stat().st_size / MEGABYTE:.1f} MB). A browser opens it.")
     return 0
+
+
+def _saved(target: str, text: str | None, file: Path, lang: Language, limit: int) -> tuple[str, ...]:
+    training = TRAINING.fullmatch(target)
+    if training is not None:
+        return save_training_page(Services().models, training[1], file, lang, text, limit)
+    return save_page(_recorded(target, text), file, lang, limit)
 
 
 def _recorded(target: str, text: str | None) -> Recording:
@@ -66,7 +79,7 @@ def _of_code(target: CodeTarget) -> Recording:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lmviz page", description=__doc__)
-    parser.add_argument("target", help="a model or a file, as `lmviz TARGET` takes it")
+    parser.add_argument("target", help="a model or a file, as `lmviz TARGET` takes it; runs/ID: a training")
     parser.add_argument("file", type=Path, help="where the page goes")
     parser.add_argument("--text", help="what the model reads; default: its own first text")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="the language it opens in; it has them all")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lmviz.bundle import HOME as CHECKOUT
@@ -21,8 +22,12 @@ from lmviz.site.gallery import Gallery
 from lmviz.site.home import home, install
 from lmviz.site.walks import Walks
 from lmviz.train.runs import Runs
-from lmviz.ui.text import LANGUAGES
+from lmviz.train.texts import preset
+from lmviz.ui.offline.training import save_training_page
+from lmviz.ui.text import DEFAULT, LANGUAGES
+from lmviz.ui.training.view import TrainingView
 
+STEPS, LOOKED = 600, 0.5  # of the training; seconds between two looks at it
 MARK = ".lmviz-site"  # a file that says that a folder may be written anew
 
 
@@ -59,8 +64,14 @@ def build(out: Path, extent: Extent = FULL) -> tuple[Path, ...]:
 
 
 def _write(folder: Path, extent: Extent, services: Services) -> None:
-    walks = Walks(services, folder, extent.samples)
-    pages = [*_pages(extent, services, walks)]
+    walks = Walks(services, folder, {*extent.samples, extent.broken})
+    run = _trained(services) if extent.trains else ""
+    training = ""
+    if run:
+        training = "gallery/training.html"
+        (folder / training).parent.mkdir(parents=True, exist_ok=True)
+        save_training_page(services.models, run, folder / training, DEFAULT)
+    pages = [*_pages(extent, services, walks, run, training)]
     names = frozenset(page.name for page in pages)
     for page in pages:
         path = folder / page.path
@@ -68,13 +79,26 @@ def _write(folder: Path, extent: Extent, services: Services) -> None:
         path.write_text(document(page, names), encoding="utf-8", newline="\n")
 
 
-def _pages(extent: Extent, services: Services, walks: Walks) -> Iterator[SitePage]:
+def _trained(services: Services) -> str:
+    """The id of a training that has come to its end: longer than the course's plan, which asks for such a one."""
+    recipe = preset(TrainingView().data)
+    runs = services.models.runs
+    run = runs.start(replace(recipe, training=replace(recipe.training, steps=STEPS)))
+    while runs.get(run).is_active:
+        time.sleep(LOOKED)
+    found = runs.get(run)
+    if found.step < STEPS:
+        raise UserError("The training for the site ended at step {step} of {steps}.", step=found.step, steps=STEPS)
+    return run
+
+
+def _pages(extent: Extent, services: Services, walks: Walks, run: str, training: str) -> Iterator[SitePage]:
     for lang in LANGUAGES:
-        gallery = Gallery(lang, services, walks, extent.samples, extent.bugs, extent.broken)
+        gallery = Gallery(lang, services, walks, extent.samples, extent.bugs, extent.broken, training)
         yield home(lang, gallery.first_walk(extent.samples[0]))
         yield install(lang)
         yield from gallery.pages()
-        yield from Course(lang, Doer(services), walks).pages()
+        yield from Course(lang, Doer(services, run), walks, training).pages()
         yield from docs.pages(CHECKOUT / "docs", lang)
 
 

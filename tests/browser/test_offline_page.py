@@ -18,16 +18,22 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 import lmviz
+from lmviz.attach.page_command import main
 from lmviz.model.files import MEGABYTE
 from lmviz.registry.edits import CellEdit, Edit, HeadOff
 from lmviz.registry.kinds import read_reference
+from lmviz.registry.models import Models
 from lmviz.registry.recording import Recording, Request
+from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
+from lmviz.train.runs import Runs
+from lmviz.train.texts import preset
 from lmviz.ui.offline.page import page_of, write_page
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Language, Translator, visible
 from tests.conftest import PROMPTS, ROOT, SAMPLES
 from tests.pages.offline import differences, drawn, walked
+from tests.waiting import until_rests
 
 TEXTS = {**PROMPTS, "names": ".maximiliano"}  # 12 tokens
 EDITS: dict[str, tuple[Edit, ...]] = {  # one walk is of a model that was changed
@@ -306,3 +312,71 @@ def test_a_walk_in_a_notebook_is_walked_and_reaches_nothing_around_it(
     assert frame.evaluate("window.name") and "#" not in page.url
     assert frame.evaluate("(() => { try { return parent.document.title } catch { return null } })()") is None
     expect(page.frame_locator("iframe >> nth=1").locator(".page-top h1")).to_contain_text("Sequential")
+
+
+# -- a training ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Models, str]]:
+    """A short training whose name and texts would break out of a page."""
+    runs = Runs(tmp_path_factory.mktemp("runs"))
+    recipe = preset("pokemon")
+    run = runs.start(
+        replace(recipe, training=replace(recipe.training, steps=30)), f"{HOSTILE[0]} <opening> <packed> $&"
+    )
+    until_rests(runs, run)
+    yield Models(open_runs=lambda: runs), run
+    runs.close()
+
+
+def test_a_training_is_one_page_with_its_curve_its_texts_and_its_times(
+    trained: tuple[Models, str], tmp_path: Path, open_file: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, run = trained
+    path = tmp_path / "training.html"
+    monkeypatch.setenv("LMVIZ_RUNS", str(models.runs.folder))
+    assert main([f"runs/{run}", str(path), "--text", ".pik", "--lang", "fr"]) == 0
+    assert path.read_bytes().isascii() and path.stat().st_size <= 6 * MEGABYTE
+    page = open_file(path.as_uri())
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.locator("h1")).to_contain_text("<opening> <packed> $&")
+    assert page.evaluate("window.broken") is None
+    stops, slider = [stop.step for stop in models.runs.stops(run)], page.get_by_role("slider")
+    for line in models.runs.get(run).facts["baselines"].values():
+        expect(page.locator("section:visible")).to_contain_text(Translator(FR).number(line, 2))
+    for sample in models.runs.samples(run)[:1]:
+        expect(page.locator("section:visible")).to_contain_text(visible(sample.text))
+    walk = page.frame_locator("#walk")
+    expect(walk.locator("h1")).to_contain_text(f"@{stops[-1]}")
+    walk.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    expect(walk.locator(".lm")).to_have_attribute("data-step", "stage:1")
+    slider.fill("0")
+    expect(walk.locator("h1")).to_contain_text("@0")
+    expect(walk.locator(".lm")).to_have_attribute("data-step", "stage:1")  # the place stays, the time is another
+    page.get_by_role("button", name="EN", exact=True).first.click()
+    expect(page.locator("output")).to_have_text("step 0")
+    expect(walk.locator("html")).to_have_attribute("lang", "en")
+    expect(walk.locator(".lm")).to_have_attribute("data-step", "stage:1")
+    row = page.locator("section:visible tr").filter(has=page.get_by_role("rowheader", name=str(stops[-1]), exact=True))
+    recording = models.record(Request(RunModel(run, stops[-1]), ".pik"))
+    probs = recording.trace["readout.probs"].outputs[0].array[0, -1]
+    expect(row.last).to_contain_text(f"{recording.piece(int(probs.argmax()))} {probs.max():.1%}")
+    page = open_file(path.as_uri(), width=390, height=844)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [("runs/000000000000", "There is no run"), ("runs/ID", "2000000 bytes"), ("runs/ID", "folder")]
+)
+def test_a_training_that_makes_no_page_is_told_in_a_sentence(
+    trained: tuple[Models, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], target: str, said: str,
+) -> None:  # fmt: skip
+    models, run = trained
+    monkeypatch.setenv("LMVIZ_RUNS", str(models.runs.folder))
+    path = tmp_path / "nowhere/x.html" if said == "folder" else tmp_path / "x.html"
+    limit = "1.5" if "bytes" in said else "6"
+    assert main([target.replace("ID", run), str(path), "--megabytes", limit]) == 2
+    assert said in capsys.readouterr().err and not path.exists()

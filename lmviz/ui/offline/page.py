@@ -37,7 +37,7 @@ _TRIES, _MARGIN = 3, 1.2  # of a page that has come out too large
 _GROWS = 1.3  # numbers hardly shrink, and letters for bytes are a third more
 _BROWSER = Path(__file__).parent / "browser"
 _STEP_THROUGH = component.BROWSER
-_FORBIDDEN = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
+FORBIDDEN = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Page:
 
     html: str
     left_out: tuple[str, ...]
+    opening: str = ""  # of the HTML, what is this walk's own: its first scene,
+    packed: str = ""  # and all of it
 
 
 def page_of(run: Recording, view: StepThroughView, limit: int = LIMIT, hint: Hint | None = None) -> Page:
@@ -73,7 +75,9 @@ def page_of(run: Recording, view: StepThroughView, limit: int = LIMIT, hint: Hin
 def _made(run: Recording, view: StepThroughView, limits: Limits, hint: Hint | None) -> Page:
     walk, numbers, left_out = walk_of(run, view, limits, hint)
     sentences = tuple(view.t(key, **details) for key, details in left_out)
-    return Page(_html(_opening(run, view, walk["run"]), walk, numbers), sentences)
+    opening = _opening(run, view, walk["run"])
+    shown, whole = _json(opening), packed(walk, numbers)
+    return Page(_html(opening, shown, whole), sentences, shown, whole)
 
 
 def save_page(
@@ -84,7 +88,7 @@ def save_page(
     Raises:
         UserError: it can't be written there, or the limit is too small.
     """
-    _check_path(path)
+    check_path(path)
     page = first_page(run, lang, limit, hint)
     write_page(page, path)
     return page.left_out
@@ -95,12 +99,12 @@ def first_page(run: Recording, lang: Language, limit: int = LIMIT, hint: Hint | 
     return page_of(run, StepThroughView(lang=lang), limit, hint)
 
 
-def check_limit(limit: int) -> None:
+def check_limit(limit: int, least: int = MEGABYTE) -> None:
     """Raises:
     UserError: no page is so small.
     """
-    if limit < MEGABYTE:
-        raise UserError("A page needs {least} bytes at least; got {limit}.", least=MEGABYTE, limit=limit)
+    if limit < least:
+        raise UserError("A page needs {least} bytes at least; got {limit}.", least=least, limit=limit)
 
 
 def write_page(page: Page, path: Path) -> None:
@@ -113,7 +117,7 @@ def write_page(page: Page, path: Path) -> None:
         raise _not_written(path, getattr(error, "strerror", None) or str(error)) from None
 
 
-def _check_path(path: Path) -> None:
+def check_path(path: Path) -> None:
     """What is seen before any work is done."""
     try:
         is_there, is_folder = path.parent.is_dir(), path.is_dir()
@@ -152,20 +156,22 @@ def _opening(run: Recording, view: StepThroughView, name: str) -> Opening:
 # -- HTML ------------------------------------------------------------------------------------------------------------
 
 
-def _html(opening: Opening, walk: Walk, numbers: bytes) -> str:
+def _html(opening: Opening, shown: str, whole: str) -> str:
     lang = opening["scene"]["lang"].partition("-x-")[0]
     return "\n".join(
         (
             "<!doctype html>",
             f'<html lang="{lang}"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_FORBIDDEN}">',
-            f'<title>{_ascii(opening["title"])} · lmviz</title><link rel="icon" href="data:,">'.replace("·", "&#183;"),
+            f'<meta http-equiv="Content-Security-Policy" content="{FORBIDDEN}">',
+            f'<title>{ascii_text(opening["title"])} · lmviz</title><link rel="icon" href="data:,">'.replace(
+                "·", "&#183;"
+            ),
             f"<style>{_style('page.css')}</style></head><body>",
             _body(opening["scene"]["words"]),
-            f'<script type="application/json" id="opening">{_json(opening)}</script>',
-            f'<script type="text/plain" id="walk">{packed(walk, numbers)}</script>',
-            f"<script>{_script()}</script>",
+            f'<script type="application/json" id="opening">{shown}</script>',
+            f'<script type="text/plain" id="walk">{whole}</script>',
+            f"<script>{_walk_script()}</script>",
             "</body></html>",
             "",
         )
@@ -184,7 +190,7 @@ def _json(data: object) -> str:
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _ascii(text: str) -> str:
+def ascii_text(text: str) -> str:
     """Any text in HTML; half a character, which nothing can show, becomes a question mark."""
     shown = escape(text).replace("\0", "").encode("utf-16", "replace").decode("utf-16", "replace")
     return shown.encode("ascii", "xmlcharrefreplace").decode()
@@ -193,11 +199,11 @@ def _ascii(text: str) -> str:
 def _body(words: dict[str, str]) -> str:
     frame = (_BROWSER / "page.html").read_text(encoding="utf-8")
     filled = {
-        "no_script": _ascii(words["offline.no_script"]),
-        "too_old": _ascii(words["offline.too_old"]),
-        "whole_look": _css(matrices.look().replace(".lm", ".whole-model") + _read(_STEP_THROUGH / "whole.css")),
+        "no_script": ascii_text(words["offline.no_script"]),
+        "too_old": ascii_text(words["offline.too_old"]),
+        "whole_look": css(matrices.look().replace(".lm", ".whole-model") + _read(_STEP_THROUGH / "whole.css")),
         "whole_frame": _read(_STEP_THROUGH / "whole.html"),
-        "debugger_look": _css(matrices.look() + _read(_STEP_THROUGH / "look.css")) + _style("absent.css"),
+        "debugger_look": css(matrices.look() + _read(_STEP_THROUGH / "look.css")) + _style("absent.css"),
         "debugger_frame": _read(_STEP_THROUGH / "frame.html"),
     }
     for name, text in filled.items():
@@ -210,20 +216,28 @@ def _read(path: Path) -> str:
 
 
 def _style(name: str) -> str:
-    return _css(_read(_BROWSER / name))
+    return css(_read(_BROWSER / name))
 
 
-def _css(text: str) -> str:
+def css(text: str) -> str:
     """Styles in ASCII."""
     return "".join(one if one.isascii() else f"\\{ord(one):x} " for one in text)
 
 
+def script(path: Path) -> str:
+    """A page's code, which begins at once."""
+    return _in_html(f"({expression(path)})();")
+
+
 @cache
-def _script() -> str:
+def _walk_script() -> str:
     """The page's code and that of the app's two components, each with names of its own."""
     components = {"debug": _STEP_THROUGH / "main.js", "whole": _STEP_THROUGH / "whole.js"}
     made = ",".join(f"{name}:{expression(path)}" for name, path in components.items())
-    code = f"({expression(_BROWSER / 'page.js')})({{{made}}});"
+    return _in_html(f"({expression(_BROWSER / 'page.js')})({{{made}}});")
+
+
+def _in_html(code: str) -> str:
     return "".join(one if one.isascii() else _escaped(one) for one in code).replace("</", "<\\/")
 
 

@@ -16,6 +16,7 @@ from lmviz.train.runs import differences
 from lmviz.train.store.run_table import Run
 from lmviz.train.trackers import as_csv, as_tensorboard, has_tensorboard
 from lmviz.ui import shell, state, widgets
+from lmviz.ui.offline.training import training_page
 from lmviz.ui.quantisation.view import QuantisationView
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, plain, visible
@@ -248,6 +249,15 @@ def _take_away(services: Services, t: Translator, run: Run, step: int) -> None:
             icon=":material/show_chart:",
             on_click="ignore",
             key="curves.csv",
+        )
+        st.download_button(
+            t("train.export.page"),
+            lambda: training_page(services.models, run.id, t.language).html.encode(),
+            file_name=f"{name}.html",
+            mime="text/html",
+            icon=":material/web:",
+            on_click="ignore",
+            key="training.page",
         )
         if has_tensorboard():
             st.download_button(

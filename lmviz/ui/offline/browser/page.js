@@ -18,6 +18,9 @@ import { addressOf, viewAt } from "./view.js";
 
 const QUICK = 800; // milliseconds within which changes make one entry of the browser's history
 
+// A frame that was given its text has no address of its own, but a name, which stays when it is given another.
+const isInside = location.protocol === "about:";
+
 /** @typedef {Event | { type: "map", map: string } | { type: "present" }} Asked */
 /** @typedef {{ debug: (given: Given<Scene>) => unknown, whole: (given: Given<Whole>) => unknown }} Components */
 
@@ -151,10 +154,15 @@ const present = (open, event) => {
   if (event.key.toLowerCase() === "p" || ends) onAsked(open, { type: "present" });
 };
 
-// -- the address -----------------------------------------------------------------------------------------------------
+// What the page around a frame says: in which language it speaks now.
+/** @type {(open: Open, message: MessageEvent) => void} */
+const onTold = (open, { source, data }) => {
+  const lang = String(data?.lang);
+  if (isInside && source === parent && open.page && Object.hasOwn(open.page.walk.languages, lang))
+    change(open, { lang });
+};
 
-// A frame that was given its text has no address of its own, but a name, which stays when it is given another.
-const isInside = location.protocol === "about:";
+// -- the address -----------------------------------------------------------------------------------------------------
 
 /** @type {() => string} */
 const addressHere = () => (isInside ? window.name : location.hash.slice(1));
@@ -201,6 +209,7 @@ export default async function openPage(components) {
   open.view = viewAt(open.page.walk, addressHere());
   addEventListener("hashchange", () => follow(open));
   document.addEventListener("keydown", (event) => present(open, event));
+  addEventListener("message", (message) => onTold(open, message));
   draw(open);
   for (const event of open.waiting.splice(0)) onAsked(open, event);
   document.body.dataset.ready = "true";

@@ -1,0 +1,58 @@
+// The page of a training: a slider through the times of the run, each of which is a walk in a frame.
+
+// @ts-check
+
+import { part } from "../../browser/dom.js";
+
+const QUIET = 120; // milliseconds for which the slider must rest before a walk is drawn
+
+/** @typedef {{ step: number, opening: string, packed: string }} KeptWalk */
+/** @typedef {{ frame: string, walks: KeptWalk[] }} Kept */
+
+/** @type {(id: string) => HTMLElement} */
+const byId = (id) => part(document, `#${id}`);
+
+// The text of the frame: what all walks share, with what is this one's own. No `$` in it means anything.
+/** @type {(kept: Kept, i: number) => string} */
+const walkAt = ({ frame, walks }, i) =>
+  frame.replace("<opening>", () => walks[i].opening).replace("<packed>", () => walks[i].packed);
+
+/** @type {(lang: string) => void} */
+const speak = (lang) => {
+  document.documentElement.lang = lang;
+  for (const section of document.querySelectorAll("section")) section.hidden = section.lang !== lang;
+  for (const button of document.querySelectorAll(".tongues button"))
+    button.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (button).lang === lang));
+};
+
+export default function openTraining() {
+  /** @type {Kept} */
+  const kept = JSON.parse(byId("walks").textContent ?? "");
+  const slider = /** @type {HTMLInputElement} */ (byId("time"));
+  const walk = /** @type {HTMLIFrameElement} */ (byId("walk"));
+  let waiting = 0;
+  const draw = () => {
+    walk.srcdoc = walkAt(kept, Number(slider.value));
+  };
+  const name = () => {
+    const { step } = kept.walks[Number(slider.value)];
+    const label = part(document, "section:not([hidden])").dataset.step ?? "";
+    byId("step").textContent = label.replace("{step}", step.toLocaleString(document.documentElement.lang));
+    slider.setAttribute("aria-valuetext", byId("step").textContent ?? "");
+  };
+  slider.addEventListener("input", () => {
+    name();
+    clearTimeout(waiting);
+    waiting = window.setTimeout(draw, QUIET);
+  });
+  for (const button of document.querySelectorAll(".tongues button"))
+    button.addEventListener("click", () => {
+      const { lang } = /** @type {HTMLElement} */ (button);
+      speak(lang);
+      name();
+      walk.contentWindow?.postMessage({ lang }, "*");
+    });
+  name();
+  draw();
+  document.body.dataset.ready = "true";
+}

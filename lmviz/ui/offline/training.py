@@ -1,0 +1,252 @@
+"""A training as one page: its curve, what it wrote, and one text read by the model as it was along the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from lmviz.model.files import MEGABYTE
+from lmviz.registry.models import Models
+from lmviz.registry.recording import Recording, Request
+from lmviz.registry.run import RunModel
+from lmviz.stages.stage import READOUT
+from lmviz.train.runs import Sample
+from lmviz.train.store.run_table import Run
+from lmviz.ui.offline.curve import Points, curve
+from lmviz.ui.offline.page import (
+    FORBIDDEN,
+    LIMIT,
+    Page,
+    ascii_text,
+    check_limit,
+    check_path,
+    css,
+    page_of,
+    script,
+    write_page,
+)
+from lmviz.ui.step_through.view import StepThroughView
+from lmviz.ui.text import LANGUAGES, Language, Translator, shortened, visible
+
+MOST_WALKS = 6  # times of the run at which the text is walked through
+MOST_SAMPLES, SAMPLES_A_STEP = 8, 3
+POINTS = 240  # of a curve
+LIKELIEST = 3  # next tokens that are told of each time
+SMALLEST, AROUND = MEGABYTE, 200_000  # bytes of one walk, as `page_of` takes it, and of all that is no walk
+LEAST = 2 * MEGABYTE  # bytes of a page
+LONGEST = 120  # characters of a text that the model wrote
+_OPENING, _PACKED = "<opening>", "<packed>"  # in the text that all walks share; no other text has a bare "<"
+_BROWSER = Path(__file__).parent / "browser"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the page says of a run."""
+
+    run: Run
+    curves: dict[str, Points]
+    samples: tuple[Sample, ...]
+    prompt: str
+    recordings: tuple[tuple[int, Recording], ...]  # by step
+    n_stops: int
+
+
+def training_page(models: Models, run: str, lang: Language, prompt: str | None = None, limit: int = LIMIT) -> Page:
+    """A run as one page of HTML, in every language.
+
+    Args:
+        prompt: the text of its time travel; default: the first of its card.
+        limit: bytes; where they are few, the text is walked through at fewer times.
+
+    Raises:
+        UserError: there is no such run, it has no checkpoint yet, or no page is so small.
+    """
+    check_limit(limit, LEAST)
+    found = models.runs.get(run)
+    models.runs.ends(run)
+    for n_walks in range(MOST_WALKS, 0, -1):
+        told = _told(models, found, prompt, n_walks)
+        page = _page(told, lang, max(SMALLEST, (limit - AROUND) // n_walks))
+        if len(page.html) <= limit or n_walks == 1:
+            return page
+    raise AssertionError
+
+
+def save_training_page(
+    models: Models, run: str, path: Path, lang: Language, prompt: str | None = None, limit: int = LIMIT
+) -> tuple[str, ...]:
+    """Write a run's page; returns what is not in it, in sentences."""
+    check_path(path)
+    page = training_page(models, run, lang, prompt, limit)
+    write_page(page, path)
+    return page.left_out
+
+
+def _told(models: Models, run: Run, prompt: str | None, n_walks: int) -> _Told:
+    runs = models.runs
+    curves: dict[str, Points] = {}
+    for metric, name in (("loss", "train"), ("held_out_loss", "held_out")):
+        found = runs.series(run.id, metric, POINTS)
+        if len(found.steps):
+            curves[name] = list(zip(found.steps.tolist(), found.numbers.tolist(), strict=True))
+    stops = [stop.step for stop in runs.stops(run.id)]
+    text = models.first_prompt(RunModel(run.id, stops[-1])) if prompt is None else prompt
+    chosen = [(step, models.record(Request(RunModel(run.id, step), text))) for step in _spread(stops, n_walks)]
+    return _Told(run, curves, _chosen(runs.samples(run.id)), text, tuple(chosen), len(stops))
+
+
+def _spread(found: Sequence[T], most: int) -> list[T]:
+    """Some of a sequence, the first and the last among them, as far apart as can be.
+
+    >>> _spread(range(11), 3), _spread([1, 2], 6), _spread([1, 2], 1)
+    ([0, 5, 10], [1, 2], [2])
+    """
+    if most == 1:
+        return list(found[-1:])
+    places = np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int)
+    return [found[i] for i in places.tolist()]
+
+
+def _chosen(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """A few texts of a few steps."""
+    by_step: dict[int, list[Sample]] = {}
+    for one in samples:
+        by_step.setdefault(one.step, []).append(one)
+    steps = _spread(list(by_step), MOST_SAMPLES) if by_step else []
+    return tuple(one for step in steps for one in by_step[step][:SAMPLES_A_STEP])
+
+
+# -- HTML ------------------------------------------------------------------------------------------------------------
+
+
+def _page(told: _Told, lang: Language, limit: int) -> Page:
+    walks: list[dict[str, object]] = []
+    left_out: tuple[str, ...] = ()
+    frame = ""
+    for step, run in told.recordings:
+        made = page_of(run, StepThroughView(lang=lang), limit)
+        frame = frame or made.html.replace(made.opening, _OPENING).replace(made.packed, _PACKED)
+        walks.append({"step": step, "opening": made.opening, "packed": made.packed})
+        left_out = made.left_out
+    data = json.dumps({"frame": frame, "walks": walks}).replace("<", "\\u003c")
+    sections = "".join(_section(told, one, one == lang) for one in LANGUAGES)
+    tongues = "".join(
+        f'<button lang="{one}" aria-pressed="{str(one == lang).lower()}">{one.upper()}</button>' for one in LANGUAGES
+    )
+    title = ascii_text(told.run.name)
+    html = "\n".join(
+        (
+            "<!doctype html>",
+            f'<html lang="{lang}"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta http-equiv="Content-Security-Policy" content="{FORBIDDEN}">',
+            f'<title>{title} &#183; lmviz</title><link rel="icon" href="data:,">',
+            f"<style>{css((_BROWSER / 'page.css').read_text(encoding='utf-8'))}",
+            f"{css((_BROWSER / 'training.css').read_text(encoding='utf-8'))}</style></head><body>",
+            f'<header class="page-top"><h1>{title}</h1><div class="tongues" role="group">{tongues}</div></header>',
+            f'<main class="training">{sections}{_frame(told)}</main>',
+            f'<script type="application/json" id="walks">{data}</script>',
+            f"<script>{script(_BROWSER / 'training.js')}</script>",
+            "</body></html>",
+            "",
+        )
+    )
+    return Page(html, left_out)
+
+
+def _frame(told: _Told) -> str:
+    """The slider, and the frame of the walk that it chooses."""
+    last = len(told.recordings) - 1
+    slider = f'<input type="range" id="time" min="0" max="{last}" value="{last}" aria-label="step">'
+    walk = '<iframe id="walk" sandbox="allow-scripts" title="lmviz"></iframe>'
+    return f'<div class="time">{slider}<output id="step"></output></div>{walk}'
+
+
+def _section(told: _Told, lang: Language, is_shown: bool) -> str:
+    """What is said in one language."""
+    t = Translator(lang)
+    step = ascii_text(t("offline.training.step", step="{step}"))
+    hidden = "" if is_shown else " hidden"
+    return f'<section lang="{lang}" data-step="{step}"{hidden}>{_said(t, told)}</section>'
+
+
+def _said(t: Translator, told: _Told) -> str:
+    run, n_walks = told.run, len(told.recordings)
+    recipe = t("offline.training.say", steps=t.integer(run.step), n=t.integer(run.facts.get("n_parameters", 0)))
+    time = t("offline.training.time.say", prompt=visible(told.prompt), n=n_walks, all=told.n_stops)
+    parts = [
+        f"<p>{ascii_text(recipe)}</p>",
+        f'<div class="two"><div><h2>{ascii_text(t("train.loss"))}</h2>',
+        _ascii_html(curve(t, told.curves, run.facts.get("baselines", {}), max(1, run.step))),
+        _legend(t, told),
+        _numbers(t, told),
+        f"</div><div>{_samples(t, told)}</div></div>",
+        f"<h2>{ascii_text(t('offline.training.time'))}</h2>",
+        f"<p>{ascii_text(time)}</p>",
+        _likeliest(t, told),
+    ]
+    return "".join(parts)
+
+
+def _legend(t: Translator, told: _Told) -> str:
+    words = (f'<span class="{name}">{ascii_text(t(f"train.chart.{name}"))}</span>' for name in told.curves)
+    return f'<p class="legend">{"".join(words)}</p>' if len(told.curves) > 1 else ""
+
+
+def _numbers(t: Translator, told: _Told) -> str:
+    """The picture as a table, for those who don't see it."""
+    lines = told.run.facts.get("baselines", {})
+    rows = [
+        *([t(f"train.baseline.{name}", nats=t.number(nats, 4)), ""] for name, nats in lines.items()),
+        *([f"{t(f'train.chart.{name}')}, {t('train.chart.step')} {t.integer(step)}", t.number(nats, 4)]
+          for name, points in told.curves.items() for step, nats in _spread(points, 8)),
+    ]  # fmt: skip
+    table = _table([t("train.chart.line"), t("train.chart.nats")], rows)
+    return f"<details><summary>{ascii_text(t('offline.training.numbers'))}</summary>{table}</details>"
+
+
+def _samples(t: Translator, told: _Told) -> str:
+    if not told.samples:
+        return ""
+    by_step: dict[int, list[str]] = {}
+    for one in told.samples:
+        by_step.setdefault(one.step, []).append(visible(shortened(one.text, LONGEST)))
+    rows = [[t.integer(step), "   ".join(texts)] for step, texts in by_step.items()]
+    title = ascii_text(t("offline.training.samples"))
+    return f"<h2>{title}</h2>{_table([t('train.chart.step'), t('offline.training.text')], rows, is_code=True)}"
+
+
+def _likeliest(t: Translator, told: _Told) -> str:
+    """What the model of each time holds likeliest after the text."""
+    rows = [[t.integer(step), *_told_next(t, run)] for step, run in told.recordings]
+    return _table([t("train.chart.step"), *(str(i + 1) for i in range(max(map(len, rows)) - 1))], rows)
+
+
+def _told_next(t: Translator, run: Recording) -> Iterator[str]:
+    value = run.trace.value(f"{READOUT}.probs")
+    if value is None:
+        return
+    probs = value.array.reshape(-1, value.array.shape[-1])[-1]
+    for id in np.argsort(-probs, kind="stable")[:LIKELIEST].tolist():
+        yield f"{visible(run.piece(id))} {t.percent(float(probs[id]))}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], is_code: bool = False) -> str:
+    names = "".join(f'<th scope="col">{ascii_text(one)}</th>' for one in head)
+    body = "".join(
+        f'<tr><th scope="row">{ascii_text(first)}</th>{"".join(f"<td>{ascii_text(one)}</td>" for one in others)}</tr>'
+        for first, *others in rows
+    )
+    kind = ' class="code"' if is_code else ""
+    table = f"<table{kind}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="table" tabindex="0">{table}</div>'
+
+
+def _ascii_html(html: str) -> str:
+    return html.encode("ascii", "xmlcharrefreplace").decode()
