@@ -150,7 +150,8 @@ class Course:
         done = self.doer.do(task, begun)
         said = DETAIL.sub(GAP, task.answer) if done is None else filled(self.t, task.answer, done.found)
         parts = [html(foreign(said))]
-        if done is not None and done.view != begun and (found := self._walk(done.view)):
+        found = self._walk(done.view) if done is not None else ""
+        if found and found != self._walk(begun):  # gradients, say, are in no walk
             parts.append(self._both(here, found, self.t("site.see_done")))
         key = "site.answer" if task.check == "answered" else "site.outcome"
         return f"<details><summary>{escape(self.t(key))}</summary>{''.join(parts)}</details>"
