@@ -249,7 +249,7 @@ def piece_looked_at(seen: Seen, argument: str) -> Found | None:
     tokens = seen.services.tokenizers.tokenizer(view.tokenizer, view.source, view.merges).encode(view.cut)
     if view.piece >= len(tokens):
         return None
-    return {"piece": tokens.pieces[view.piece], "id": tokens.ids[view.piece], "n": len(tokens)}
+    return {"piece": tokens.pieces[view.piece], "id": str(tokens.ids[view.piece]), "n": len(tokens)}
 
 
 @_check("n", "piece", "before", "now", knows=_is_number)
