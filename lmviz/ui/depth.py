@@ -11,6 +11,7 @@ Depth = Literal["story", "numbers", "formula", "code"]
 Part = Literal["ids", "shapes", "arithmetic", "checks", "lines", "tensors", "formula", "source", "stops", "powers"]
 
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
+STORY: Depth = "story"  # where the course begins
 CODE: Depth = "code"  # what a link without a word about it opens
 WHERE_SHOWN: dict[Part, Depth] = {  # from which depth on
     "ids": "numbers",  # of tokens, and the indices of cells

@@ -52,4 +52,5 @@ def footer(t: Translator, page: str) -> None:
     """One line: what the page follows, with links; none where nobody has said."""
     shown = [f"[{one.name}]({one.url})" if one.url else f"*{one.name}*" for one in FOLLOWED.get(page, ())]
     if shown:
-        st.caption(t("app.follows", sources=" · ".join(shown)))
+        with st.container(key="follows"):
+            st.caption(t("app.follows", sources=" · ".join(shown)))

@@ -34,6 +34,7 @@ class Walk:
     def is_done(self) -> None:
         """The thing is ticked, and answered with numbers in all places; then on to the next."""
         expect(self.bar.get_by_text("✓")).to_be_visible(timeout=60_000)
+        expect(self.bar.get_by_text("✓")).to_be_in_viewport()  # also where one had to scroll for it
         answer = self.bar.get_by_text("✓").locator("xpath=ancestor::p").inner_text()
         assert len(answer) > 20 and not re.search(r"\{[a-z_]+\}", answer), answer
         before = self.bar.locator(".st-key-course_head").inner_text()

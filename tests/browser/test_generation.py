@@ -116,8 +116,8 @@ def test_one_of_several_texts_opens_token_by_token(visit: Visit) -> None:
 
 def test_on_a_phone_the_text_comes_before_the_knobs_they_before_the_table_and_nothing_sticks_out(visit: Visit) -> None:
     page = visit("generation", width=390, height=844, n="3")
-    parts = (".pieces", ".st-key-generation_knobs", ".st-key-generation_step")
+    parts = (".pieces", ".st-key-generation_knobs", ".st-key-generation_step", ".st-key-follows")
     boxes = [page.locator(part).first.bounding_box() for part in parts]
     tops = [box["y"] for box in boxes if box is not None]
-    assert len(tops) == 3 and tops == sorted(tops)
+    assert len(tops) == 4 and tops == sorted(tops)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390

@@ -154,12 +154,17 @@ def test_what_one_points_with(visit: Visit) -> None:
     for mark in (spot, bands.first, page.locator(".ring")):
         expect(mark).to_be_hidden()
     presents(page, True)
+    page.keyboard.press("s")
+    expect(spot).to_be_visible()
     page.keyboard.press("Shift+?")
     keys = page.get_by_role("dialog", name="Keys")
     for name in ("Spotlight", "Large pointer", "Cross-hair", "Notes", "QR code", "Copy the link", "clicker"):
         expect(keys.get_by_text(re.compile(name))).to_be_visible()
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
+    expect(spot).to_be_visible()  # what is below a dialog is not closed before it
+    page.keyboard.press("Escape")
+    expect(spot).to_be_hidden()
     presents(page, True)
     page.keyboard.press("Escape")
     presents(page, False)

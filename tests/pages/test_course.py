@@ -11,6 +11,7 @@ from lmviz.lessons.folders import FOLDER
 from lmviz.lessons.progress import Progress
 from lmviz.ui.course import kept
 from lmviz.ui.course.chapters import chapters, quiz
+from lmviz.ui.depth import DEPTHS
 from lmviz.ui.text import LANGUAGES, Language, Translator
 from tests.pages.conftest import Open, complaints, errors, go, picture, written
 from tests.words import ENGLISH
@@ -78,6 +79,14 @@ def test_what_is_done_is_ticked_answered_and_kept_in_the_link(open_on: Open) -> 
     assert "course" not in app.query_params and "**✓**" not in written(app)
     app.switch_page("pages/course.py").run()
     assert address(app, "course") == "~guess.2"
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_nobody_is_told_to_try_again_before_a_first_try(open_on: Open, depth: str) -> None:
+    app = open_on("tokenizer", tokenizer="gpt2", course="tokens.0", depth=depth)
+    assert ENGLISH("course.skip") in links(app) and ENGLISH("course.again") not in links(app)
+    go(app, tokenizer="gpt2", text="abc", course="tokens.0", depth=depth)
+    assert ENGLISH("course.again") in links(app)
 
 
 def test_a_question_is_predicted_and_then_revealed(open_on: Open) -> None:

@@ -253,8 +253,18 @@ def test_the_course_knows_every_page_that_one_can_go_to() -> None:
     assert {name for name, _ in LISTED} - {FIRST} == set(KINDS)
 
 
+def test_an_answer_shows_a_token_and_its_id_as_the_picture_does(services: Services) -> None:
+    merged = seen(services, "merges_learned 3", at("tokenizer", tab="learn", at="3"))
+    looked_at = seen(
+        services, "piece_looked_at", at("tokenizer", tokenizer="gpt2", text="I like strawberries", piece="2")
+    )
+    assert merged is not None and looked_at is not None
+    assert filled(FRENCH, "{piece}", merged) == "`` ·th ``"
+    assert filled(FRENCH, "{piece} {id}", looked_at) == "`` ·strawberries `` `` 36973 ``"
+
+
 def test_an_answer_writes_what_was_found_as_the_language_does() -> None:
-    assert filled(ENGLISH, "{a} {b} {c}", {"a": " mat", "b": "The cat", "c": " "}) == "`` mat `` `` The cat `` `` · ``"
+    assert filled(ENGLISH, "{a} {b} {c}", {"a": " mat", "b": "The cat", "c": " "}) == "`` ·mat `` `` The cat `` `` · ``"
     found: Found = {"share": Share(0.25), "n": 12345, "text": "a`b", "value": 0.5}
     assert filled(FRENCH, "{share}, {n}, {value}", found) == "25,0\u202f%, 12\u202f345, 0,50"
     assert filled(

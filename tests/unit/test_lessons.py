@@ -15,7 +15,7 @@ from lmviz.lessons.chapter import Chapter
 from lmviz.lessons.progress import Progress
 from lmviz.lessons.quiz import read_quiz
 from lmviz.lessons.reading import read_chapter
-from lmviz.ui.course.chapters import KNOWN, begin, chapters, quiz
+from lmviz.ui.course.chapters import KNOWN, begin, chapters, depth_needed, led_to, quiz
 from lmviz.ui.course.checks import CHECKS
 from lmviz.ui.text import Language
 from tests.conftest import ROOT
@@ -232,3 +232,14 @@ def test_the_docs_name_every_check_with_what_it_finds() -> None:
     for name, check in CHECKS.items():
         said = " ".join((check.find.__doc__ or "").split())
         assert f"| `{name}` | {said} | {', '.join(f'`{one}`' for one in sorted(check.details))} |" in DOCS
+
+
+def test_the_course_leads_from_the_story_to_the_numbers_and_never_hides_what_the_reader_sees() -> None:
+    hidden_in_the_story = {"pinned", "edited", "gradient_shown"}  # arithmetic beside the picture, and the way back
+    for chapter in chapters(Language("en"))[0]:
+        for i, task in enumerate(chapter.tasks):
+            needed = depth_needed(task)
+            assert needed == ("numbers" if task.check in hidden_in_the_story else "story"), (chapter.name, i)
+            assert led_to(chapter, i, Language("en"), None)[1].depth == needed
+            assert led_to(chapter, i, Language("en"), "formula")[1].depth == "formula"
+            assert led_to(chapter, i, Language("en"), "numbers")[1].depth == "numbers"

@@ -11,7 +11,7 @@ from lmviz.lessons.chapter import Chapter, Task
 from lmviz.lessons.progress import Progress
 from lmviz.ui import questions, shared, shell, state
 from lmviz.ui.course import kept
-from lmviz.ui.course.chapters import begin, chapters
+from lmviz.ui.course.chapters import begin, chapters, led_to
 from lmviz.ui.course.checks import CHECKS
 from lmviz.ui.course.details import Found, filled
 from lmviz.ui.course.seen import Seen, question_of, run_of
@@ -156,7 +156,7 @@ def _dots(at: _At) -> str:
 def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon: str) -> None:
     """A link to a task of a chapter; to its end, where it has no more."""
     link = chapter.tasks[task].view if task < len(chapter.tasks) else None
-    to, place = begin(chapter, task, view.lang)
+    to, place = led_to(chapter, task, view.lang, state.chosen_depth())
     if link is None and to == page:  # it goes on where one is
         place = view
     shell.link(view.t(label), replace(place, course=state.course().at(chapter.name, task)), to, icon)
@@ -176,7 +176,7 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         st.markdown(tick + foreign(task.do.replace("**\n\n", "** · ", 1)), width="stretch")
         if there != page:
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
-        elif task.view is not None and replace(begun, course=view.course, present=view.present) != view:
+        elif task.view is not None and not _is_as_begun(view, begun):
             _link("course.again", page, view, at.chapter, at.task, ":material/restart_alt:")
     found = state.remember(FOUND, {}).get(at.key)
     if task.check == "answered" and there == page:
@@ -184,6 +184,11 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         found = _found(view, at)
     if found is not None:
         st.markdown(f":green[**✓**] {foreign(filled(t, task.answer, found))}")
+
+
+def _is_as_begun(view: Place, begun: Place) -> bool:
+    """Whether nothing has been done yet; how deep one looks, and whether to a room, is no part of the task."""
+    return replace(begun, course=view.course, present=view.present, depth=view.depth) == view
 
 
 def _question(view: Place, at: _At, task: Task) -> None:
@@ -219,7 +224,7 @@ def _end(view: Place, at: _At) -> None:
         st.caption(t("course.missing", n=missing))
     with st.container(horizontal=True, vertical_alignment="center", key="course_on"):
         if at.next is not None:
-            to, place = begin(at.next, 0, view.lang)
+            to, place = led_to(at.next, 0, view.lang, state.chosen_depth())
             label = t("course.next_chapter", title=foreign(at.next.title))
             shell.link(label, replace(place, course=state.course().at(at.next.name)), to, ":material/arrow_forward:")
             return

@@ -29,6 +29,7 @@ from lmviz.ui.course.seen import (
     text_so_far,
 )
 from lmviz.ui.debugging.view import DebuggingView
+from lmviz.ui.depth import Part
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.step_through.events import place
@@ -48,18 +49,19 @@ class Check:
     find: Callable[[Seen, str], Found | None]
     details: frozenset[str]
     knows: Callable[[str], bool]  # whether an argument makes sense
+    part: Part | None = None  # of a page: without it nobody can do what is checked, or see what the answer speaks of
 
 
 CHECKS: dict[str, Check] = {}
 
 
 def _check(
-    *details: str, knows: Callable[[str], bool] = lambda argument: not argument
+    *details: str, knows: Callable[[str], bool] = lambda argument: not argument, part: Part | None = None
 ) -> Callable[[Callable[[Seen, str], Found | None]], Callable[[Seen, str], Found | None]]:
     """Puts a function into `CHECKS`, by its name."""
 
     def kept(find: Callable[[Seen, str], Found | None]) -> Callable[[Seen, str], Found | None]:
-        CHECKS[find.__name__] = Check(find, frozenset(details), knows)
+        CHECKS[find.__name__] = Check(find, frozenset(details), knows, part)
         return find
 
     return kept
@@ -98,7 +100,7 @@ def reached(seen: Seen, argument: str) -> Found | None:
     return {"n": len(run.tokens), "stage": stage.kind} if stage.kind == argument else None
 
 
-@_check("value", "row", "column", knows=_is_name)
+@_check("value", "row", "column", knows=_is_name, part="arithmetic")
 def pinned(seen: Seen, argument: str) -> Found | None:
     """A cell of a tensor of that name is pinned: `pattern` for `blocks.0.attn.pattern`."""
     if not isinstance(seen.view, StepThroughView | EmbeddingsView) or seen.view.cell is None:
@@ -135,7 +137,7 @@ def head_off(seen: Seen, argument: str) -> Found | None:
     return None if found is None else {"head": heads[-1], **found}
 
 
-@_check("token", "before", "after", "now", "now_share")
+@_check("token", "before", "after", "now", "now_share", part="arithmetic")
 def edited(seen: Seen, argument: str) -> Found | None:
     """A number of the run was overwritten."""
     is_edited = any(isinstance(edit, CellEdit) for edit in getattr(seen.view, "edits", ()))
@@ -162,7 +164,7 @@ def own_text(seen: Seen, argument: str) -> Found | None:
     return text_so_far(seen) if isinstance(seen.view, GenerationView) else next_token(seen)
 
 
-@_check("loss", "token", "share")
+@_check("loss", "token", "share", part="arithmetic")
 def gradient_shown(seen: Seen, argument: str) -> Found | None:
     """The way back is shown: gradients."""
     run = run_of(seen)
@@ -247,7 +249,7 @@ def piece_looked_at(seen: Seen, argument: str) -> Found | None:
     tokens = seen.services.tokenizers.tokenizer(view.tokenizer, view.source, view.merges).encode(view.cut)
     if view.piece >= len(tokens):
         return None
-    return {"piece": tokens.pieces[view.piece], "id": tokens.ids[view.piece], "n": len(tokens)}
+    return {"piece": tokens.pieces[view.piece], "id": str(tokens.ids[view.piece]), "n": len(tokens)}
 
 
 @_check("n", "piece", "before", "now", knows=_is_number)

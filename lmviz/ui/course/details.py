@@ -22,13 +22,18 @@ Found = Mapping[str, Detail]  # what a check has measured, by name
 
 
 def written(t: Translator, detail: Detail) -> str:
-    """Text as code, numbers as the language writes them. Spaces are marked only where there is nothing else to see."""
+    """Text as code, numbers as the language writes them. A space at an end, which may be a token's, is marked as in the
+    pictures; between words it stays one."""
     if isinstance(detail, Share):
         return t.percent(detail.share)
     if not isinstance(detail, str):
         return value_text(t, detail)
-    words = [visible(word) for word in detail.split(" ") if word]
-    return code(shortened(" ".join(words) if words else visible(detail)))
+    inside = detail.strip(" ")
+    if not inside:
+        return code(shortened(visible(detail)))
+    words = " ".join(visible(word) for word in inside.split(" ") if word)
+    before, _, after = detail.partition(inside)
+    return code(shortened("·" * len(before) + words + "·" * len(after)))
 
 
 def filled(t: Translator, answer: str, found: Found) -> str:

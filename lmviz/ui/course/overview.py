@@ -9,7 +9,7 @@ import streamlit as st
 from lmviz.lessons.chapter import Chapter
 from lmviz.ui import shell, state
 from lmviz.ui.course import card, kept
-from lmviz.ui.course.chapters import begin, chapters
+from lmviz.ui.course.chapters import chapters, led_to
 from lmviz.ui.course.view import CourseView
 from lmviz.ui.text import foreign
 
@@ -61,7 +61,7 @@ def _open(view: CourseView, chapter: Chapter, label: str, icon: str) -> None:
     """A link to the first thing of a chapter that is still to be done."""
     progress, tasks = state.course(), range(len(chapter.tasks))
     task = next((i for i in tasks if not progress.has(chapter.name, i)), 0)
-    page, place = begin(chapter, task, view.lang)
+    page, place = led_to(chapter, task, view.lang, state.chosen_depth())
     shell.link(label, replace(place, course=progress.at(chapter.name, task)), page, icon)
 
 

@@ -145,8 +145,9 @@ const mount = (root) => {
     }
   };
   const leave = (/** @type {KeyboardEvent} */ event) => {
+    if (isInDialog(event)) return; // it closes itself, and what is below it stays
     if (marks.end()) event.preventDefault();
-    else if (!document.querySelector(OPEN) && !isInDialog(event)) turn(false);
+    else if (!document.querySelector(OPEN)) turn(false);
   };
   /** @type {(event: KeyboardEvent) => void} */
   const onKey = (event) => {
