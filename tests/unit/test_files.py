@@ -227,6 +227,7 @@ OWN = {  # files that come with lmviz or that it wrote itself
     "lmviz/debug/memory/__main__.py",
     "lmviz/attach/app.py",
     "lmviz/trace/opened.py",
+    *("lmviz/site/docs.py", "lmviz/site/frame.py"),  # our own docs and look
     "lmviz/registry/recorded.py",  # its own copy
     "lmviz/attach/child.py",  # its own ends of pipes
     *(f"lmviz/train/{name}" for name in ("store/files.py", "store/liveness.py", "work/trainer_pool.py")),

@@ -134,16 +134,21 @@ class Facts:
         if earlier.key != self.key or self.key in ("stage.nan.say", "stage.stopped.say"):  # another form, or no numbers
             return None
         more = {"norm": self._growth, "qkv": self._turn}.get(self.stage.kind)
-        return key, earlier.all() | {"block": there.block_name} | (more(earlier) if more else {})
+        found: Details | None = more(earlier) if more else {}
+        return None if found is None else (key, earlier.all() | {"block": there.block_name} | found)
 
     def _growth(self, earlier: Facts) -> Details:
         """How long the stream's vector was when it came in, and is now."""
-        lengths = [np.linalg.norm(facts.row(facts.steps[0].inputs[0]).astype(np.float64)) for facts in (earlier, self)]
+        rows = [facts.row(facts.steps[0].inputs[0]) for facts in (earlier, self)]
+        lengths = [np.linalg.norm(row.astype(np.complex128 if row.dtype.kind == "c" else np.float64)) for row in rows]
         return {"length_before": self.number(float(lengths[0])), "length": self.number(float(lengths[1]))}
 
-    def _turn(self, earlier: Facts) -> Details:
-        """How alike the queries of the two blocks are."""
-        ours, theirs = (facts.row(facts.query()).astype(np.float64) for facts in (self, earlier))
+    def _turn(self, earlier: Facts) -> Details | None:
+        """How alike the queries of the two blocks are; None where they are no two vectors of one width."""
+        ours, theirs = (facts.row(facts.query()) for facts in (self, earlier))
+        if ours.shape != theirs.shape or "c" in (ours.dtype.kind, theirs.dtype.kind):
+            return None
+        ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
         both = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
         return {"cosine": self.number(float(ours @ theirs) / both if both else 0.0)}
 
