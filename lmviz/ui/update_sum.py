@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 
+from lmviz.explain.arithmetic import parse
+from lmviz.trace.operations.explanation import write
 from lmviz.train.update_rules import Line, Update
 from lmviz.ui import drawing
 from lmviz.ui.arithmetic_html import equation
@@ -60,7 +64,8 @@ def _line(line: Line, known: dict[str, float], squares: bool, t: Translator) -> 
     template = _plain(line.formula)
     uses = list(dict.fromkeys(one for one in _TOKEN.findall(template) if one in NAMES))
     named = {NAMES[one][0]: known[one] for one in uses}
-    written = equation(t, _TOKEN.sub(_hole, template), line.value, DIGITS, **named)
+    holes = _TOKEN.sub(_hole, template)
+    written = equation(t, holes, _as_written(holes, named, line.value), DIGITS, **named)
     return UpdateLine(
         symbol=shown,
         say=say,
@@ -70,6 +75,15 @@ def _line(line: Line, known: dict[str, float], squares: bool, t: Translator) -> 
         value=written.result,
         uses=[NAMES[one][1] for one in uses],
     )
+
+
+def _as_written(template: str, named: Mapping[str, float], value: float) -> float:
+    """The value of a line; where the line as it is written gives the same but for what floats leave behind, as it does:
+    0.1 × 17 and (1 − 0.9) × 17 are both 1.7, nearly."""
+    pieces = write(template, **named)
+    formula = parse("".join(piece if isinstance(piece, str) else "\0" for piece in pieces))
+    found = formula([float(piece) for piece in pieces if not isinstance(piece, str)])  # type: ignore[arg-type]
+    return found if math.isclose(found, value, rel_tol=1e-9) else value
 
 
 def _plain(formula: str) -> str:

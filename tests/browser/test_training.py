@@ -93,11 +93,15 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     expect(said).not_to_have_text("after step 0", timeout=20_000)
     until(page, lambda: page.locator(".full .ribbon").first.get_attribute("d") != ribbons)
     page.keyboard.press("Escape")
+    expect(page.locator(".full")).to_be_hidden()
+    idle(page)
     page.get_by_text("Time travel", exact=True).click()
-    expect(page.get_by_text("Who reads whom")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Who reads whom", exact=True)).to_be_visible(timeout=60_000)
+    idle(page)
     handle = page.get_by_role("slider").first
     handle.focus()
     page.keyboard.press("End")
+    expect(page).to_have_url(re.compile("step=1500"), timeout=60_000)
     for _ in range(4):
         page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile("step=100"), timeout=60_000)
