@@ -33,13 +33,12 @@ class Kept:
         self.cut: list[str] = []  # the addresses of what has not
         self.by_address: dict[str, int] = {}
         self._run, self._store, self._left, self._focus = run, store, n_bytes, focus
-        self._known: dict[int, int] = {}  # by the identity of a value, which the trace holds
-        self._held: list[Value] = []
+        self._known: dict[Value, int] = {}
         for value in [*self._shown(), *self._others()]:
             self._keep(value)
 
     def number(self, value: Value) -> int:
-        return self._known[id(value)]
+        return self._known[value]
 
     def _shown(self) -> Iterator[Value]:
         navigator = self._run.navigator
@@ -56,16 +55,14 @@ class Kept:
             yield from step.inputs
 
     def _keep(self, value: Value) -> None:
-        if id(value) in self._known:
+        if value in self._known:
             return
         own = self._run.trace.value(value.address) if value.address else None
         if own is not None and own is not value and _same(own, value):
             self._keep(own)
-            self._known[id(value)] = self._known[id(own)]
-            self._held.append(value)
+            self._known[value] = self._known[own]
             return
-        self._known[id(value)] = len(self.tensors)
-        self._held.append(value)
+        self._known[value] = len(self.tensors)
         if own is value:
             self.by_address.setdefault(value.address, len(self.tensors))
         self.tensors.append(self._kept(value, own is value))

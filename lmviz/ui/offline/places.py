@@ -111,18 +111,18 @@ class Places:
             "lines": source["lines"],
             "why": source["why"],
         }
-        return self._numbered(listed, self.listings)
+        return self._numbered(listed, "listing", self.listings)
 
     def _origins(self, value: Value, found: Any) -> list[int]:
         """For each slice that can be chosen; once if they are all the same."""
         leads = self._kept.tensors[self._kept.number(value)]["lead"]
         size = max(value.shape, default=0)
         made = [sent(found, Slice(tuple(lead), 0, 0), len(value.shape), size) for lead in leads]
-        numbers = [self._numbered(one, self.origins) for one in made]
+        numbers = [self._numbered(one, "origin", self.origins) for one in made]
         return numbers[:1] if len(set(numbers)) == 1 else numbers
 
-    def _numbered(self, one: Any, among: list[Any]) -> int:
-        key = (id(among), json.dumps(one))
+    def _numbered(self, one: Any, kind: str, among: list[Any]) -> int:
+        key = (kind, json.dumps(one))
         if key not in self._known:
             self._known[key] = len(among)
             among.append(one)
