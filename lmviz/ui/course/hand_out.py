@@ -36,7 +36,7 @@ def on_paper(view: CourseView) -> None:
 
 def _chapter(view: CourseView, number: int, chapter: Chapter) -> None:
     t = view.t
-    st.markdown(f"### {t('course.where', number=number, title=foreign(chapter.title))}")
+    st.markdown(f"## {t('course.where', number=number, title=foreign(chapter.title))}")
     st.markdown(f"*{foreign(chapter.goal)}* · {t('course.minutes', n=chapter.minutes)}")
     if chapter.story:
         st.markdown(foreign(chapter.story))

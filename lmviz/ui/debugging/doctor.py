@@ -135,7 +135,7 @@ def _run(services: Services, view: DebuggingView) -> None:
     every = replay.pace("doctor", REDRAW_SECONDS) if run.is_active else None
     st.fragment(_watched, run_every=every)(services, run.id, every is not None)
     if every is None and (model := services.doctor.last_model(run.id)):
-        st.markdown(f"#### {t('doctor.the_model')}")
+        st.markdown(f"## {t('doctor.the_model')}")
         _model(services, replace(view, model=model))
 
 

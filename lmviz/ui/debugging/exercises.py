@@ -46,14 +46,14 @@ def section(services: Services, view: DebuggingView) -> None:
     st.markdown(t("exercise.say"))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown(f"#### {t('exercise.walk')}")
+        st.markdown(f"## {t('exercise.walk')}")
         for question in asked:
             _ask(view, question, f"{view.model}|{prompt}|{target}",
                 run.tokens.pieces,
                 done, StepThroughView(lang=t.language, model=view.model,
                  prompt=prompt, target=target, step=question.where))  # fmt: skip
     with right:
-        st.markdown(f"#### {t('exercise.pitfalls')}")
+        st.markdown(f"## {t('exercise.pitfalls')}")
         for name in ASKED:
             _pitfall(view, name, f"pitfall.{name}" in done)
 

@@ -220,7 +220,7 @@ def _show_answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: R
     key = outcome.get((verdict.place_right, verdict.bug_right), "neither")
     show = st.success if verdict.bug_right else st.info
     show(t(f"game.{key}", points=verdict.points))
-    st.markdown(f"#### {visible(t(f'bug.{bug.name}')).replace('·', ' ')}")
+    st.markdown(f"## {visible(t(f'bug.{bug.name}')).replace('·', ' ')}")
     fair = [t(f"stage.{kind}.title") for kind in services.game.fair(puzzle)]
     st.markdown(f"{t('game.stages', stages=' · '.join(fair))}  \n{t(f'bug.{bug.name}.tell')}")
     show_diff(services, view, bug, Folder(puzzle.model))

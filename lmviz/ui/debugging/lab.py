@@ -46,7 +46,7 @@ def section(services: Services, view: DebuggingView) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(t("lab.say"))
-        st.markdown(f"#### {t(f'bug.{bug.name}')}")
+        st.markdown(f"## {t(f'bug.{bug.name}')}")
         st.markdown(t("lab.tell", words=t(f"bug.{bug.name}.tell")))
         show_diff(services, view, bug, view.model)
         st.caption(cards.linked(t, (bug.source,)))
@@ -158,7 +158,7 @@ def _train_pair(services: Services, view: DebuggingView, bug: Bug) -> None:
 
 def _verdict(services: Services, view: DebuggingView, bug: Bug) -> None:
     t = view.t
-    st.markdown(f"#### {t('lab.verdict')}")
+    st.markdown(f"## {t('lab.verdict')}")
     findings = services.bugs.verdict(bug, view.model)
     if not findings:
         st.info(t("lab.unseen" if bug.seen_by else "lab.invisible"), icon=":material/visibility_off:")

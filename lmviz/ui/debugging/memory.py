@@ -31,7 +31,7 @@ def section(services: Services, view: DebuggingView) -> None:
     t, trial = view.t, trial_of(view)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.markdown(f"#### {t('pitfall.out_of_memory')}")
+        st.markdown(f"## {t('pitfall.out_of_memory')}")
         st.markdown(t("pitfall.out_of_memory.why"))
         _sliders(view)
     found = estimate(config_of(trial.model, trial.d_vocab), trial.optimizer, trial.batch_size, trial.n_pos)

@@ -77,7 +77,7 @@ def _description(view: DebuggingView, pitfall: Pitfall) -> None:
     details: dict[str, object] = {"n_ctx": pitfall.faulty.model.n_ctx, "steps": pitfall.faulty.training.steps}
     details |= {"n_texts": pitfall.faulty.n_texts, "d_model": pitfall.faulty.model.d_model}
     details |= {"rate": rate(t, pitfall.faulty.training.learning_rate)}
-    st.markdown(f"#### {t(f'pitfall.{pitfall.name}')}")
+    st.markdown(f"## {t(f'pitfall.{pitfall.name}')}")
     if not (view.ran or view.cured):  # what comes of it is what is asked
         st.markdown(t(f"pitfall.{pitfall.name}.setup", **details))
         return

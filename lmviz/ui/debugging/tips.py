@@ -40,7 +40,7 @@ def section(services: Services, view: DebuggingView) -> None:
 
 def _shapes(view: DebuggingView, run: Recording, prompt: str) -> None:
     t = view.t
-    st.markdown(f"#### {t('tips.shapes')}")
+    st.markdown(f"## {t('tips.shapes')}")
     st.markdown(t("tips.shapes.say"))
     named = [step.outputs[0] for step in run.trace if step.outputs and "." not in step.outputs[0].name]
     for value in named[:6]:
@@ -54,7 +54,7 @@ def _predictions(view: DebuggingView, run: Recording) -> None:
     """The guide's `inspect_prediction`, after the token that is clicked."""
     t, last = view.t, len(run.tokens) - 1
     pos = view.pos if 0 <= view.pos <= last else last
-    st.markdown(f"#### {t('tips.top')}")
+    st.markdown(f"## {t('tips.top')}")
     st.markdown(t("tips.top.say"))
     boxes = [pieces.Piece(run.token(i), marks=("given",) if i <= pos else ("later",), key=i) for i in range(last + 1)]
     pieces.show(boxes, t, "tips.positions", lambda i: state.go(pos=i), chosen=pos, height=120)
@@ -71,7 +71,7 @@ def _predictions(view: DebuggingView, run: Recording) -> None:
 def _data(services: Services, view: DebuggingView, prompt: str) -> None:
     """The guide's `check_data`: there and back, with what was lost."""
     t = view.t
-    st.markdown(f"#### {t('tips.data')}")
+    st.markdown(f"## {t('tips.data')}")
     st.markdown(t("tips.data.say"))
     back = check_data(services.models.checkpoint(view.model).tokenizer, prompt)
     marks = {UNKNOWN: (("unknown",), "?"), DROPPED: (("lost",), "×")}
@@ -85,7 +85,7 @@ def _data(services: Services, view: DebuggingView, prompt: str) -> None:
 
 def _next(view: DebuggingView) -> None:
     t = view.t
-    st.markdown(f"#### {t('tips.next')}")
+    st.markdown(f"## {t('tips.next')}")
     with st.container(horizontal=True, gap="medium"):
         shell.link(t("tips.more_data"), TrainingView(lang=t.language, data="names"), "training")
         shell.link(t("tips.sizes"), TrainingView(lang=t.language), "training")

@@ -43,7 +43,7 @@ def _columns(
 
 def _column(checkpoint: Checkpoint, view: GenerationView, way: GenerationView, name: str, outcome: Outcome) -> None:
     strategy = _strategy(name)
-    st.markdown(f"##### {view.t(f'generation.compare.{strategy}')}")
+    st.markdown(f"## {view.t(f'generation.compare.{strategy}')}")
     st.caption(_described(way, strategy))
     texts(view, checkpoint, outcome, f"generation.compare.{name}")
     measures(view, outcome.diversity, f"generation.compare.{name}.measures", brief=True)

@@ -40,7 +40,7 @@ def _written(
     for column, weights, checkpoint, outcome in zip(columns, shown, checkpoints, outcomes, strict=False):
         with column:
             if view.both:
-                st.markdown(f"##### {view.t(f'generation.weights.{weights}')}")
+                st.markdown(f"## {view.t(f'generation.weights.{weights}')}")
             texts(view, checkpoint, outcome, f"generation.texts.{weights}", lambda at, w=weights: _open(at, w))
             measures(view, outcome.diversity, f"generation.measures.{weights}")
 

@@ -22,7 +22,7 @@ def side_by_side(services: Services, view: TokenizerView) -> None:
     made = cuts(view.cut, {kind: services.tokenizers.tokenizer(kind, view.source, view.merges) for kind in kinds})
     for cut, column in zip(made, st.columns(3, gap="medium"), strict=True):
         with column:
-            st.markdown(f"##### {t(f'tokenizer.name.{cut.kind}')}")
+            st.markdown(f"## {t(f'tokenizer.name.{cut.kind}')}")
             st.markdown(_facts(t, cut))
             shown = boxes(cut.tokens, services.tokenizers.vocabulary(cut.tokenizer))[:SHOWN]
             pieces.show(shown, t, f"tokenizer.compare.{cut.kind}", height=330)

@@ -24,7 +24,7 @@ def plan(services: Services, view: TrainingView, row: st.delta_generator.DeltaGe
     left, middle, right = st.columns(3, gap="medium")
     data, model, training = (column.container(border=True) for column in (left, middle, right))
     for i, (place, name) in enumerate(((data, "data"), (model, "model"), (training, "optimizer")), start=1):
-        place.markdown(f"#### {i} · {t(f'train.{name}.title')}")
+        place.markdown(f"## {i} · {t(f'train.{name}.title')}")
     recipe = _recipe(services, view, data)
     with data:
         data_card.choices(services, view, recipe)
