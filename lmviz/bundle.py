@@ -12,4 +12,5 @@ HOME = _INSIDE if _INSIDE.is_dir() else PACKAGES
 SETTINGS = HOME / ".streamlit" / "config.toml"
 ENTRY = HOME / "streamlit_app.py"
 PAGES = HOME / "pages"
+RECORDING = ".lmviz"  # the end of the name of a recording's file
 SAMPLES = HOME / "sample_models"

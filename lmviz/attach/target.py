@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmviz.bundle import SAMPLES
+from lmviz.bundle import RECORDING, SAMPLES
 from lmviz.errors import UserError
 from lmviz.model.hub import NAME as HUB_NAME
 
@@ -84,7 +84,7 @@ def _known(written: str, here: Path) -> Target | None:
         return _folder(written, path)
     if path.is_file() and path.suffix == ".py":
         return CodeTarget(path.parent, path)
-    if path.is_file() and path.suffix == ".lmviz":
+    if path.is_file() and path.suffix == RECORDING:
         return RecordingTarget(path)
     if HUB_NAME.fullmatch(written) and not path.exists():
         return ModelTarget(written)

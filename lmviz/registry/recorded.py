@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar, Self
 
+from lmviz.bundle import RECORDING
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.program import Asked, OwnRun
@@ -23,7 +24,6 @@ RECORDED = (
     "needs a model that is here: choose one."
 )
 KEPT = 16  # recordings that visitors have given to the server; with one more the oldest goes
-SUFFIX = ".lmviz"
 _files: dict[str, RecordingFile] = {}  # of this process, by what links call them
 _changing = threading.Lock()
 
@@ -113,7 +113,7 @@ def take_recording(file: IO[bytes], title: str) -> Recorded:
         UserError: it is no recording.
     """
     folder = Path(tempfile.mkdtemp(prefix="lmviz-recording-"))
-    path, told = folder / f"given{SUFFIX}", hashlib.sha256()
+    path, told = folder / f"given{RECORDING}", hashlib.sha256()
     try:
         with path.open("wb") as copy:
             while part := file.read(2**20):

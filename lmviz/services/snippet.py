@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lmviz.bundle import RECORDING
 from lmviz.errors import UserError
 from lmviz.registry.edits import CellEdit, Edit
 from lmviz.registry.folder import Folder
 from lmviz.registry.models import Models
-from lmviz.registry.recorded import SUFFIX
 from lmviz.registry.recording import Recording
 from lmviz.registry.run import RunModel
 from lmviz.stages.stage import LOSS, READOUT
 from lmviz.trace.step import Cell
 
-READ_FROM_FILE = "recording" + SUFFIX  # how a recording is called that has to be saved first
+READ_FROM_FILE = "recording" + RECORDING  # how a recording is called that has to be saved first
 
 
 def snippet(models: Models, run: Recording, address: str, cell: Cell | None = None, gradient: bool = False) -> str:
@@ -28,15 +28,20 @@ def snippet(models: Models, run: Recording, address: str, cell: Cell | None = No
         address: of a tensor of the recording.
         cell: which of its numbers; None: all.
     """
-    source = _checkpoint(models, run)
-    is_made = source is not None and not gradient and not address.startswith(f"{LOSS}.")
-    lines = _made(source or "", run, address) if is_made else _read(gradient)
+    lines = _read(gradient)
+    if not reads_recording(models, run, address, gradient):
+        lines = _made(_checkpoint(models, run) or "", run, address)
     lines.append(f"value = trace.value({address!r})")
     index = "" if cell is None else f"[{', '.join(map(str, cell))}]" if cell else "[()]"
     lines.append(f"print(value.{'grad' if gradient else 'array'}{index})")
     if cell is not None and not gradient and address in run.trace:
         lines.append(f"print(lmviz.explain(trace[{address!r}], {cell!r}).value)  # worked out anew in float64")
     return "\n".join(lines)
+
+
+def reads_recording(models: Models, run: Recording, address: str, gradient: bool = False) -> bool:
+    """Whether the lines read a recording that has to be saved beforehand."""
+    return gradient or address.startswith(f"{LOSS}.") or _checkpoint(models, run) is None
 
 
 def _read(gradient: bool) -> list[str]:

@@ -13,23 +13,11 @@ from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import matrices, state
-from lmviz.ui.scripts import bundle
+from lmviz.ui import matrices, mounted, state
 from lmviz.ui.text import Translator
 
 UI = Path(__file__).parent
 Event = Mapping[str, Any]
-
-
-@lru_cache
-def _component(folder: str, name: str) -> Any:
-    script, look = (UI / folder / "browser" / f"{name}.{kind}" for kind in ("js", "css"))
-    return st.components.v2.component(
-        f"lmviz.{folder}.{name}",
-        html='<div class="lm"></div>',
-        css=matrices.look() + (look.read_text(encoding="utf-8") if look.is_file() else ""),
-        js=bundle(script),
-    )
 
 
 @lru_cache
@@ -55,4 +43,6 @@ def show(
 
     words = _words(t, f"{folder}.{name}.")
     shown = {**content, "lang": t.numbers, "words": words}
-    _component(folder, name)(data=[shown], key=key, on_event_change=state.unbroken(changed), height="content")
+    script = UI / folder / "browser" / f"{name}.js"
+    drawn = mounted.component(f"lmviz.{folder}.{name}", script, "lm", matrices.look())
+    drawn(data=[shown], key=key, on_event_change=state.unbroken(changed), height="content")

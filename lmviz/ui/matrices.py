@@ -37,7 +37,9 @@ _FRAME = """<div class="lm"><div class="pictures"></div><div class="tip" hidden>
 OnCell = Callable[[str, tuple[int, ...]], None]
 
 
+@lru_cache(maxsize=1)
 def look() -> str:
+    """The styles of tensors, which every picture of ours shares."""
     return (BROWSER / "tensor.css").read_text(encoding="utf-8")
 
 

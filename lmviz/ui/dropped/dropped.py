@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from lmviz.bundle import RECORDING
 from lmviz.errors import UserError
-from lmviz.ui import state
-from lmviz.ui.scripts import bundle
+from lmviz.ui import mounted, state
 from lmviz.ui.text import Translator
 
 if TYPE_CHECKING:
     from lmviz.registry.reference import Reference
 
-SUFFIX = "lmviz"  # of the files that are taken
+DRAGGING = Path(__file__).parent / "browser" / "dragging.js"
 
 
 def taken(t: Translator) -> Reference | None:
@@ -25,20 +24,14 @@ def taken(t: Translator) -> Reference | None:
     The field for it is seen only while a file is held over the window, all of which is then a place to drop it on.
     """
     with st.container(key="dropped"):
-        _dragging()(data=[{}], key="dragging")
+        mounted.component("lmviz.dragging", DRAGGING, "held")(data=[{}], key="dragging")
         found = field(t, "dropped.file")
     return found
 
 
-@lru_cache(maxsize=1)
-def _dragging() -> Any:
-    script = Path(__file__).parent / "browser" / "dragging.js"
-    return st.components.v2.component("lmviz.dragging", html='<div class="held"></div>', js=bundle(script))
-
-
 def field(t: Translator, key: str) -> Reference | None:
     """A field that takes a recording; the model that it has brought, once."""
-    file = st.file_uploader(t("dropped.label"), type=SUFFIX, key=f"{key}.field")
+    file = st.file_uploader(t("dropped.label"), type=RECORDING, key=f"{key}.field")
     if file is None or file.file_id == state.remember(key, ""):
         return None
     state.keep(key, file.file_id)

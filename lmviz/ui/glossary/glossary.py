@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import streamlit as st
-
+from lmviz.ui import mounted
 from lmviz.ui.glossary.terms_types import Term, Terms
-from lmviz.ui.scripts import bundle
 from lmviz.ui.text import Translator
 
 BROWSER = Path(__file__).parent / "browser"
@@ -28,17 +25,9 @@ def terms(t: Translator) -> tuple[Term, ...]:
     return tuple(sorted(found, key=lambda term: term["forms"][0].casefold()))
 
 
-@lru_cache(maxsize=1)
-def _component() -> Any:
-    return st.components.v2.component(
-        "lmviz.glossary",
-        html='<div class="glossary"></div>',
-        css=(BROWSER / "words.css").read_text(encoding="utf-8"),
-        js=bundle(BROWSER / "words.js"),
-    )
-
-
 def button(t: Translator) -> None:
     """Opens the list of all terms, which can be searched."""
     data = Terms(lang=t.language, words=t.texts("glossary.words."), terms=list(terms(t)))
-    _component()(data=[data], key="glossary", height="content", width="content")
+    mounted.component("lmviz.glossary", BROWSER / "words.js", "glossary")(
+        data=[data], key="glossary", height="content", width="content"
+    )

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import state
+from lmviz.ui import mounted, state
 from lmviz.ui.present.present_types import Code, Presenting
-from lmviz.ui.scripts import bundle
 
 BROWSER = Path(__file__).parent / "browser"
 LONGEST = 900  # characters of an address: a QR code holds some more, and a camera reads no finer one
@@ -23,16 +21,6 @@ _CODE, _ANEW = "present.code", "present.anew"
 def look() -> str:
     """The styles of a page in front of a room."""
     return (BROWSER / "room.css").read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _component() -> Any:
-    return st.components.v2.component(
-        "lmviz.present",
-        html='<div class="present"></div>',
-        css=(BROWSER / "present.css").read_text(encoding="utf-8"),
-        js=bundle(BROWSER / "present.js"),
-    )
 
 
 @st.fragment
@@ -49,7 +37,7 @@ def button() -> None:
         course=f"{at.chapter}.{at.task}" if at.chapter else "",
         code=state.take(_CODE, None),
     )
-    _component()(
+    mounted.component("lmviz.present", BROWSER / "present.js", "present")(
         data=[data], key="presenting", on_event_change=state.unbroken(_told), height="content", width="content"
     )
 

@@ -10,13 +10,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from lmviz.bundle import RECORDING
 from lmviz.errors import UserError
-from lmviz.registry.recorded import SUFFIX
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
-from lmviz.services.snippet import READ_FROM_FILE, snippet
+from lmviz.services.snippet import READ_FROM_FILE, reads_recording, snippet
 from lmviz.trace.exported import KINDS, exported, tensors_of
-from lmviz.trace.step import Cell
 from lmviz.ui import picture_file, state, widgets
 from lmviz.ui.dropped import dropped
 from lmviz.ui.offline.page import page_of
@@ -50,12 +49,12 @@ def _downloads(services: Services, view: StepThroughView) -> None:
     st.download_button(
         t("take.recording"),
         lambda: _saved(run),
-        f"{name}{SUFFIX}",
+        f"{name}{RECORDING}",
         key="take.recording",
         icon=":material/save:",
         on_click="ignore",
     )
-    st.caption(t("take.recording.help", command=code(f"lmviz {name}{SUFFIX}")))
+    st.caption(t("take.recording.help", command=code(f"lmviz {name}{RECORDING}")))
     st.download_button(
         t("take.page"),
         lambda: _page(services, run, view),
@@ -105,14 +104,12 @@ def _tensor(services: Services, run: Recording, view: StepThroughView, name: str
     )
     if chosen:
         cell = view.cell[1] if view.cell and view.cell[0] == chosen else None
-        lines = _code(services, run, view, chosen, cell)
-        st.caption(t("take.code.recorded" if READ_FROM_FILE in lines else "take.code", file=code(READ_FROM_FILE)))
-        st.code(lines, language="python", wrap_lines=True)
-
-
-def _code(services: Services, run: Recording, view: StepThroughView, chosen: str, cell: Cell | None) -> str:
-    value = run.trace.value(chosen)
-    return snippet(services.models, run, chosen, cell, view.grad and value is not None and value.grad is not None)
+        value = run.trace.value(chosen)
+        asked = (services.models, run, chosen)
+        is_gradient = view.grad and value is not None and value.grad is not None
+        is_read = reads_recording(*asked, is_gradient)
+        st.caption(t("take.code.recorded" if is_read else "take.code", file=code(READ_FROM_FILE)))
+        st.code(snippet(*asked, cell, is_gradient), language="python", wrap_lines=True)
 
 
 def _numbers(run: Recording, chosen: str, kind: str) -> bytes:
@@ -154,7 +151,7 @@ def _page(services: Services, run: Recording, view: StepThroughView) -> bytes:
 
 def _saved(run: Recording) -> bytes:
     with tempfile.TemporaryDirectory(prefix="lmviz-") as folder:
-        path = Path(folder) / f"one{SUFFIX}"
+        path = Path(folder) / f"one{RECORDING}"
         run.save(path, SERVED)
         return path.read_bytes()
 
