@@ -8,6 +8,7 @@ from typing import Any
 
 from lmviz.attach.example import Example
 from lmviz.attach.run import facts_of
+from lmviz.registry.program import OwnRun
 from lmviz.trace.opened import opened
 from lmviz.trace.saved import KEPT, Saved, save
 from lmviz.trace.step import Trace
@@ -20,11 +21,10 @@ def save_trace(trace: Trace, path: str | os.PathLike[str], tokenizer: Any = None
 
 def facts_about(trace: Trace, tokenizer: Any = None) -> dict[str, Any]:
     """What is known of a recording's inputs and of its model, as `OwnRun.of` reads it."""
-    ran = trace.segments[0] if trace.segments else None
-    facts = dict(trace.about) or {"text": "", "ids": [0], "pieces": ["0"], "words": [], "given": [], "buffers": []}
-    if ran is not None:
-        facts = facts_of(Example(ran.model, ran.args, ran.kwargs, tokenizer), trace)
-    return {"n_parameters": 0, **facts}
+    if not trace.segments:  # it was read from a file, which may have said so
+        return dict(trace.about) or OwnRun(trace, ids=(0,), pieces=("0",)).facts()
+    ran = trace.segments[0]
+    return facts_of(Example(ran.model, ran.args, ran.kwargs, tokenizer), trace)
 
 
 def open_trace(path: str | os.PathLike[str]) -> Trace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, Self
 
 from lmviz.model.tokenizer import Tokens
@@ -57,6 +57,11 @@ class OwnRun:
             int(facts.get("row", 0)),
             int(facts.get("n_changed", 0)),
         )
+
+    def facts(self) -> dict[str, Any]:
+        """All but the trace as plain data, which `of` reads."""
+        found = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "trace"}
+        return found | {"buffers": sorted(self.buffers)}
 
     @property
     def notes(self) -> Notes:

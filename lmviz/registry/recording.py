@@ -160,19 +160,18 @@ class Recording:
 
     def facts(self) -> dict[str, Any]:
         """What a file says of it besides the trace, as `OwnRun.of` reads it."""
-        own, words = self.own, range(min(self.config.d_vocab, MOST_WORDS))
-        return {
-            "text": self.tokens.text,
-            "ids": list(self.tokens.ids),
-            "pieces": list(self.tokens.pieces),
-            "words": list(own.words) if own is not None else [self.piece(id) for id in words],
-            "given": [(one.name, tuple(one.shape), one.dtype) for one in self.trace.inputs],
-            "buffers": sorted(self.buffers),
-            "n_parameters": self.n_parameters,
-            "temperature": self.request.temperature,
-            "row": self.row,
-            "n_changed": len(self.request.edits),
-        }
+        run = self.own or OwnRun(
+            self.trace,
+            self.tokens.text,
+            self.tokens.ids,
+            self.tokens.pieces,
+            tuple(self.piece(id) for id in range(min(self.config.d_vocab, MOST_WORDS))),
+            tuple((one.name, one.shape, one.dtype) for one in self.trace.inputs),
+            self.buffers,
+            self.n_parameters,
+        )
+        n_changed = run.n_changed + len(self.request.edits)
+        return replace(run, temperature=self.request.temperature, row=self.row, n_changed=n_changed).facts()
 
     def save(self, path: Path, limit: int = KEPT) -> Saved:
         """Keep it in a file, as `Trace.save` does, with what is known of the text and of the model."""

@@ -125,10 +125,8 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     with around(name):
         chosen.run()
     if found := dropped.taken(t):
-        place = {
-            "model": str(found),
-            **{one: st.query_params[one] for one in ("lang", "depth") if one in st.query_params},
-        }
+        here = Place(lang=state.language(), depth=state.depth(), present=state.presenting())
+        place = {"model": str(found), **here.query()}
         st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=place)
     sources.footer(state.translator(), name)
 
