@@ -51,6 +51,26 @@ def test_all_stages_of_names_are_walked_with_the_keyboard(visit: Visit) -> None:
     assert title(page) == seen[1]
 
 
+SEND = """([times]) => {
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (message) {
+    const once = new TextDecoder().decode(message).includes('"move"') && WebSocket.prototype.send !== send;
+    if (once) WebSocket.prototype.send = send;
+    for (let time = 0; time < (once ? times : 1); time += 1) send.call(this, message);
+  };
+}"""
+
+
+def test_a_move_is_made_once_whether_its_message_is_lost_or_comes_twice(visit: Visit) -> None:
+    page = visit(model="names")
+    for times, stage in ((0, 2), (2, 3)):
+        page.evaluate(SEND, [times])
+        press(page, "ArrowRight")
+        expect(page.locator(".bar .at")).to_have_text(re.compile(f"stage {stage} of"))
+    press(page, "ArrowRight")
+    expect(page.locator(".bar .at")).to_have_text(re.compile("stage 4 of"))
+
+
 def test_a_few_letters_lead_anywhere_and_a_key_to_the_next_block(visit: Visit) -> None:
     page = visit(model="names", step="blocks.0.attn.pattern")
     press(page, "Control+k")

@@ -70,10 +70,15 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         search=search(run, view.t, state.remember("search", None)),
         words=component.words(view.t),
     )
-    component.show(
-        whole,
-        lambda event: events.on_event(services.models.record(request(services, state.view(StepThroughView))), event),
-    )
+    component.show(whole, lambda event: _on_event(services, event))
     heads.at_stage(services, run, view, location)
     predict.at_stage(run, view, location)
     state.write()
+
+
+def _on_event(services: Services, event: component.Event) -> None:
+    try:
+        run = services.models.record(request(services, state.view(StepThroughView)))
+    except UserError:  # what is drawn next says so
+        return
+    events.on_event(run, event)

@@ -31,8 +31,15 @@ def place(run: Recording, view: StepThroughView) -> Location:
 
 
 def on_event(run: Recording, event: Event) -> None:
-    """Change the view as an event asks. An event about a run that is no longer shown changes nothing."""
-    state.keep("seq", state.remember("seq", 0) + 1)
+    """Change the view as an event asks, once: the browser sends it again where no answer comes.
+
+    An event about a run that is no longer shown changes nothing.
+    """
+    state.keep("seq", state.remember("seq", 0) + 1)  # what is drawn next is another answer, and so is drawn
+    message = event.get("message")
+    if message and message == state.remember("message", None):
+        return
+    state.keep("message", message)
     handle = EVENTS.get(str(event.get("type")))
     if handle is not None:
         try:

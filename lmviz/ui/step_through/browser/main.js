@@ -24,7 +24,8 @@ import { drawStrip, drawWatch, drawWords } from "./words.js";
 
 const LOOK_AGAIN = 300; // milliseconds, while something else is waited for
 const SLOW = 400; // milliseconds without an answer from where on one sees that it is waited for
-const LOST = 8000; // milliseconds after which an answer is not waited for any more: it must not freeze the page
+const LOST = 4000; // milliseconds without an answer after which an event is sent again: a message can be lost
+const TRIES = 3; // after the last, no answer is waited for any more: that must not freeze the page
 const LEAST = 520; // pixels of height, also where the window has less: on a desk
 const LEAST_IN_ROOM = 300; // the same in front of a room, before all is made larger
 const PHONE = 820; // pixels of a window in which the panes lie one below the other
@@ -98,10 +99,17 @@ const start = (root, data, trigger) => {
 const sendNow = (state, event) => {
   state.busy = true;
   state.slow = setTimeout(() => state.root.classList.add("waiting"), SLOW);
+  deliver(state, { ...event, message: `${Date.now()} ${Math.random()}` }, TRIES);
+};
+
+// Python takes a message once, so that an event that was only slow is not carried out twice.
+/** @type {(state: State, told: State["queue"][number] & { message: string }, tries: number) => void} */
+const deliver = (state, told, tries) => {
   state.waiting = setTimeout(() => {
-    state.busy = false;
+    if (tries > 1) deliver(state, told, tries - 1);
+    else state.busy = false;
   }, LOST);
-  state.trigger("event", event);
+  state.trigger("event", told);
 };
 
 // A move: drawn at once where Python has sent along what comes; the answer will be the same.
