@@ -35,6 +35,12 @@ def known(services: Services, model: Reference) -> Callable[[str], str]:
     return written
 
 
+def typed(services: Services, page: type[Any], key: str) -> str:
+    """What stands in a field of a page, as the model that the page shows knows it."""
+    written: str = st.session_state[key]
+    return known(services, state.view(page).model)(written)
+
+
 def hint(services: Services, t: Translator, model: Reference, text: str, read: Callable[[str], object]) -> None:
     """What the model was trained on and how a text for it begins; the text with the model's start mark, if it lacks it.
 

@@ -100,6 +100,12 @@ def written(app: AppTest) -> str:
     return " ".join([*plain, *(element.proto.body for element in app.get("html"))])
 
 
+def in_bar(app: AppTest, name: str) -> str:
+    """A part of the address bar."""
+    found = app.query_params[name]
+    return found if isinstance(found, str) else found[0]
+
+
 def settled(app: AppTest) -> AppTest:
     """Look again until nothing moves any more, as the page itself does."""
     for _ in range(600):

@@ -26,7 +26,7 @@ from lmviz.ui.text import LANGUAGES, Translator
 from lmviz.ui.training import curves, model_card
 from lmviz.ui.training.view import TrainingView
 from lmviz.ui.training.watch import REDRAW_SECONDS
-from tests.pages.conftest import Open, complaints, picture, scene
+from tests.pages.conftest import Open, complaints, in_bar, picture, scene
 from tests.waiting import rests, until, until_rests
 from tests.words import ENGLISH
 
@@ -79,12 +79,6 @@ def trained(runs: Runs) -> str:
 
 def run_of(app: AppTest) -> str:
     return in_bar(app, "run")
-
-
-def in_bar(app: AppTest, name: str) -> str:
-    """A part of the address bar."""
-    found = app.query_params[name]
-    return found if isinstance(found, str) else found[0]
 
 
 # -- the plan --------------------------------------------------------------------------------------------------------

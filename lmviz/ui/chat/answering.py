@@ -56,7 +56,7 @@ def field(view: ChatView) -> None:
         key="chat.said",
         max_chars=MESSAGE_LIMIT,
         disabled=_is_busy(view) or len(view.turns) >= MOST_MESSAGES - 1,
-        on_submit=lambda: _say(view, st.session_state["chat.said"]),
+        on_submit=lambda: _say(st.session_state["chat.said"]),
     )
 
 
@@ -71,7 +71,7 @@ def controls(services: Services, view: ChatView) -> None:
             type="primary",
             icon=":material/forum:",
             disabled=_is_busy(view) or not _waits(view),
-            on_click=lambda: _begin(view.turns),
+            on_click=lambda: _begin(state.view(ChatView).turns),
         )
         with st.popover(view.t("chat.how"), icon=":material/tune:"), shell.sentences(view.t):
             _knobs(services, view)
@@ -107,8 +107,9 @@ def _knobs(services: Services, view: ChatView) -> None:
     st.number_input(t("generation.length"), 1, LONGEST, step=1, **state.bound("length", **UNWRITTEN))
 
 
-def _say(view: ChatView, said: str) -> None:
+def _say(said: str) -> None:
     """A message of the user's, which the model then answers; the first one takes the place of the example's."""
+    view = state.view(ChatView)
     before = view.turns if view.messages is not None else tuple(turn for turn in view.turns if turn[0] == "system")
     _begin((*before, ("user", said[:MESSAGE_LIMIT], "")))
 
@@ -188,16 +189,16 @@ def _may_become(begun: str, said: str) -> bool:
 def _tick(view: ChatView, found: Answer) -> ChatView:
     """One token further; at the end the answer becomes a message."""
     if found.is_done:
-        _finish(view, found)
+        _finish(found)
         st.rerun()
     state.go(n=len(found.writing.first(view.n + 1).steps), at=-1)
     return state.view(ChatView)
 
 
-def _finish(view: ChatView, found: Answer) -> None:
+def _finish(found: Answer) -> None:
     """What is written is the assistant's message from now on; its tokens stay in view."""
     state.keep(RUNNING, False)
-    turns = (*view.turns, ("assistant", found.text, ""))
+    turns = (*state.view(ChatView).turns, ("assistant", found.text, ""))
     state.go(messages=turns, answer=len(turns) - 1, n=len(found.generation.steps), at=-1)
 
 
@@ -234,9 +235,7 @@ def _while_writing(view: ChatView, found: Answer, running: bool) -> None:
     t = view.t
     with st.container(horizontal=True):
         if running:
-            st.button(
-                t("generation.stop"), key="chat.stop", icon=":material/stop:", on_click=lambda: _finish(view, found)
-            )
+            st.button(t("generation.stop"), key="chat.stop", icon=":material/stop:", on_click=lambda: _finish(found))
         else:
             st.button(
                 t("chat.go_on"),
@@ -254,7 +253,7 @@ def _to_the_end(view: ChatView, found: Answer) -> None:
     while not found.is_done:
         n += 1
         found = Answer(found.checkpoint, found.writing, found.writing.first(n))
-    _finish(view, found)
+    _finish(found)
 
 
 def _chosen(view: ChatView, found: Answer, step: TokenStep) -> None:

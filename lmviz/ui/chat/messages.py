@@ -25,14 +25,13 @@ def editor(view: ChatView, below: Callable[[int], None]) -> None:
 
 def controls(view: ChatView) -> None:
     """Another message, and the way back to the example."""
-    last = view.turns[-1][0] if view.turns else ""
     with st.container(horizontal=True):
         st.button(
             view.t("chat.add"),
             key="chat.add",
             icon=":material/add:",
             disabled=len(view.turns) >= MOST_MESSAGES,
-            on_click=lambda: _change((*view.turns, ("assistant" if last == "user" else "user", "", ""))),
+            on_click=_add,
         )
         st.button(
             view.t("chat.reset"),
@@ -49,7 +48,7 @@ def _message(view: ChatView, at: int, turn: Turn) -> None:
     st.session_state[role], st.session_state[content], st.session_state[more] = turn
 
     def changed() -> None:
-        _change(_put(view.turns, at, tuple(st.session_state[key] for key in (role, content, more))))
+        _change(_put(_turns(), at, tuple(st.session_state[key] for key in (role, content, more))))
 
     with st.container(border=True, key=f"chat_message_{at}"):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -66,8 +65,8 @@ def _message(view: ChatView, at: int, turn: Turn) -> None:
             if view.model is not None and turn[0] == "assistant" and view.answer != at:
                 look = {"answer": at, "n": LONGEST, "at": -1}
                 _button(view, at, "look", ":material/edit_note:", False, lambda: state.go(**look))
-            _button(view, at, "up", ":material/arrow_upward:", at == 0, lambda: _change(_swapped(view.turns, at)))
-            _button(view, at, "remove", ":material/delete:", False, lambda: _change(_without(view.turns, at)))
+            _button(view, at, "up", ":material/arrow_upward:", at == 0, lambda: _change(_swapped(_turns(), at)))
+            _button(view, at, "remove", ":material/delete:", False, lambda: _change(_without(_turns(), at)))
         st.text_area(
             t("chat.content"),
             key=content,
@@ -110,6 +109,17 @@ def _button(view: ChatView, at: int, name: str, icon: str, disabled: bool, act: 
         disabled=disabled,
         on_click=act,
     )
+
+
+def _turns() -> tuple[Turn, ...]:
+    """The messages as they are now: one that was being written is taken with the press that came after it."""
+    return state.view(ChatView).turns
+
+
+def _add() -> None:
+    turns = _turns()
+    answers = bool(turns) and turns[-1][0] == "user"
+    _change((*turns, ("assistant" if answers else "user", "", "")))
 
 
 def _change(turns: tuple[Turn, ...]) -> None:

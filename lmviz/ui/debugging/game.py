@@ -133,18 +133,16 @@ def _expects(t: Translator, run: Recording) -> str:
 def _probes(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round) -> None:
     t, run = view.t, _run(services, puzzle)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        check = widgets.selectbox(
-            t("game.check"), PROBES, format_func=lambda name: t(f"doctor.{name}.title"), key="probe"
-        )
-        st.button(t("game.ask"), key="game.ask", on_click=lambda: now.ask(check))
+        widgets.selectbox(t("game.check"), PROBES, format_func=lambda name: t(f"doctor.{name}.title"), key="probe")
+        st.button(t("game.ask"), key="game.ask", on_click=lambda: now.ask(widgets.value("probe")))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        stage = widgets.selectbox(
+        widgets.selectbox(
             t("game.glance"),
             [stage.index for stage in _stages(run)],
             format_func=lambda index: words.stage_name(t, run.navigator.stages[index]),
             key="glance",
         )
-        st.button(t("game.compare"), key="game.compare", on_click=lambda: now.ask(stage))
+        st.button(t("game.compare"), key="game.compare", on_click=lambda: now.ask(widgets.value("glance")))
 
 
 def _probed(services: Services, t: Translator, puzzle: Puzzle, asked: str | int) -> str:
@@ -229,5 +227,5 @@ def _show_answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: R
         icon=":material/skip_next:",
         type="primary",
         key="game.next",
-        on_click=lambda: state.go(seed=(view.seed + 1) % (LARGEST_SEED + 1), **FRESH),
+        on_click=lambda: state.go(seed=(state.view(DebuggingView).seed + 1) % (LARGEST_SEED + 1), **FRESH),
     )

@@ -40,7 +40,7 @@ def section(services: Services, view: DebuggingView) -> None:
     with left:
         _measuring(services, view, trial, found)
     with right:
-        _limited(services, view, trial)
+        _limited(services, view)
 
 
 def trial_of(view: DebuggingView) -> Trial:
@@ -94,16 +94,15 @@ def _estimated(view: DebuggingView, found: Estimate) -> None:
 
 def _measuring(services: Services, view: DebuggingView, trial: Trial, found: Estimate) -> None:
     t = view.t
-    asked: set[object] = state.remember(ASKED, set())
     st.button(
         t("memory.measure"),
         icon=":material/straighten:",
         help=t("memory.measure_help"),
         key="memory.measure",
-        on_click=lambda: asked.add(trial),
+        on_click=lambda: _ask(trial_of(state.view(DebuggingView))),
         disabled=found.total > 1024 * MEGABYTE,
     )
-    if trial not in asked:
+    if trial not in _asked():
         return
     outcome = _tried(services, t, trial)
     if outcome.ended == "finished":
@@ -114,20 +113,32 @@ def _measuring(services: Services, view: DebuggingView, trial: Trial, found: Est
         _ended(view, outcome)
 
 
-def _limited(services: Services, view: DebuggingView, trial: Trial) -> None:
+def _asked() -> set[Trial]:
+    found: set[Trial] = state.remember(ASKED, set())
+    return found
+
+
+def _ask(trial: Trial) -> None:
+    _asked().add(trial)
+
+
+def _with_limit(view: DebuggingView) -> Trial:
+    return replace(trial_of(view), limit=view.budget * MEGABYTE)
+
+
+def _limited(services: Services, view: DebuggingView) -> None:
     """The same with the budget as a real limit; and, where that fails, the cures."""
     t = view.t
-    limited = replace(trial, limit=view.budget * MEGABYTE)
-    asked: set[object] = state.remember(ASKED, set())
+    limited = _with_limit(view)
     st.button(
         t("memory.try", budget=t.integer(view.budget)),
         icon=":material/rocket_launch:",
         type="primary",
         help=t("memory.try_help"),
         key="memory.try",
-        on_click=lambda: asked.add(limited),
+        on_click=lambda: _ask(_with_limit(state.view(DebuggingView))),
     )
-    if limited not in asked:
+    if limited not in _asked():
         return
     outcome = _tried(services, t, limited)
     _ended(view, outcome)
@@ -158,16 +169,16 @@ def _cures(services: Services, view: DebuggingView, limited: Trial) -> None:
     t = view.t
     st.markdown(f"**{t('memory.cures')}**")
     found = cures(limited)
-    asked: set[object] = state.remember(ASKED, set())
     for cure in found:
         words = {"cure": t(f"cure.{cure.name}"), "change": _change(limited, cure)}
         st.button(
             t("memory.cure_does", needed=_mb(t, cure.needed), **words),
             icon=":material/healing:",
             key=f"memory.cure.{cure.name}",
-            on_click=lambda cure=cure: asked.add(cure.trial),
+            on_click=_ask,
+            args=(cure.trial,),
         )
-        if cure.trial in asked:
+        if cure.trial in _asked():
             ended = _tried(services, t, cure.trial).ended
             if ended == "finished":
                 st.success(t("memory.cured", cure=words["cure"]), icon=":material/check:")

@@ -57,7 +57,7 @@ def _ask(view: FirstView, asked: NextWords) -> None:
                 f"{_shown(t, choice.piece)} **{plain(t.percent(choice.share))}**",
                 key=f"first_choice_{index}",
                 on_click=_choose,
-                args=(view, asked.text, choice.text),
+                args=(asked.text, choice.text),
                 width="stretch",
             )
     others = t("first.others", n=t.integer(asked.n_others), share=t.percent(asked.others))
@@ -109,8 +109,8 @@ def _again(t: Translator) -> None:
     )  # fmt: skip
 
 
-def _choose(view: FirstView, before: str, text: str) -> None:
-    state.go(text=text[:LONGEST], given=view.given or len(before))
+def _choose(before: str, text: str) -> None:
+    state.go(text=text[:LONGEST], given=state.view(FirstView).given or len(before))
 
 
 def own(view: FirstView) -> None:

@@ -53,20 +53,34 @@ def _column(checkpoint: Checkpoint, view: GenerationView, way: GenerationView, n
             view.t("generation.compare.drop"),
             key=f"generation.drop.{at}",
             icon=":material/close:",
-            on_click=lambda: state.go(kept=(*view.kept[:at], *view.kept[at + 1 :])),
+            on_click=_drop,
+            args=(view.kept[at],),
         )
 
 
 def _keep(view: GenerationView) -> None:
-    now: Kept = tuple(getattr(view, name) for name in KEPT)
     st.button(
         view.t("generation.compare.keep"),
         key="generation.keep",
         icon=":material/push_pin:",
-        disabled=now in view.kept or len(view.kept) >= MOST_KEPT,
+        disabled=_settings(view) in view.kept or len(view.kept) >= MOST_KEPT,
         help=view.t("generation.compare.keep_help"),
-        on_click=lambda: state.go(kept=(*view.kept, now)),
+        on_click=_keep_settings,
     )
+
+
+def _settings(view: GenerationView) -> Kept:
+    return tuple(getattr(view, name) for name in KEPT)
+
+
+def _keep_settings() -> None:
+    view = state.view(GenerationView)
+    if _settings(view) not in view.kept:
+        state.go(kept=(*view.kept, _settings(view)))
+
+
+def _drop(kept: Kept) -> None:
+    state.go(kept=tuple(one for one in state.view(GenerationView).kept if one != kept))
 
 
 def _restored(view: GenerationView, kept: Kept) -> GenerationView:

@@ -44,7 +44,7 @@ def model_and_prompt(services: Services, view: GenerationView) -> None:
         label_visibility="collapsed",
         placeholder=t("top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
-        on_change=lambda: _read(own_text.known(services, view.model)(st.session_state["generation.prompt"])),
+        on_change=lambda: _read(own_text.typed(services, GenerationView, "generation.prompt")),
     )
 
 

@@ -163,8 +163,14 @@ def _open(index: int) -> None:
 
 def _buttons(view: GenerationView, generation: Generation) -> None:
     n, running = len(generation.steps), state.remember("generation.running", False)
+
+    def _go(by: int) -> None:
+        """So many tokens on from where one is: a second press may come before the first is answered."""
+        now = state.view(GenerationView).n
+        state.go(n=max(0, (n if now == view.n else now) + by), at=-1, token=None)
+
     _button(view, "first", ":material/first_page:", n == 0, lambda: state.go(n=0, at=-1, token=None), "Home")
-    _button(view, "back", ":material/chevron_left:", n == 0, lambda: state.go(n=n - 1, at=-1, token=None), "Left")
+    _button(view, "back", ":material/chevron_left:", n == 0, lambda: _go(-1), "Left")
     ended = bool(generation.ended)
     st.button(
         view.t("generation.next"),
@@ -173,16 +179,20 @@ def _buttons(view: GenerationView, generation: Generation) -> None:
         icon=":material/casino:" if generation.settings.draws else ":material/chevron_right:",
         disabled=ended or running,
         shortcut="Right",
-        on_click=lambda: state.go(n=n + 1, at=-1, token=None),
+        on_click=lambda: _go(1),
     )
     if running:
         _button(view, "stop", ":material/stop:", False, lambda: _run(False), None)
     else:
         _button(view, "run", ":material/play_arrow:", ended, lambda: _run(True), None)
-    _button(view, "end", ":material/last_page:", ended, lambda: state.go(n=view.length, at=-1, token=None), "End")
+    _button(view, "end", ":material/last_page:", ended, _to_the_end, "End")
     _button(view, "again", ":material/replay:", n == 0, _again, None)
-    forward, back = (lambda to=to: state.go(n=to, at=-1, token=None) for to in (n + 1, n - 1))
-    presenter_keys("generation", None if ended or running else forward, back if n else None)
+    forward = None if ended or running else lambda: _go(1)
+    presenter_keys("generation", forward, (lambda: _go(-1)) if n else None)
+
+
+def _to_the_end() -> None:
+    state.go(n=state.view(GenerationView).length, at=-1, token=None)
 
 
 def _again() -> None:

@@ -87,7 +87,7 @@ def _another_text(services: Services, view: StepThroughView) -> None:
         key="end.text",
         placeholder=view.t("top.prompt_placeholder"),
         max_chars=PROMPT_LIMIT,
-        on_change=lambda: _read(own_text.known(services, view.model)(st.session_state["end.text"])),
+        on_change=lambda: _read(own_text.typed(services, StepThroughView, "end.text")),
     )
 
 

@@ -46,7 +46,7 @@ def row(services: Services, view: StepThroughView) -> None:
         placeholder=t(_placeholder(view)),
         max_chars=PROMPT_LIMIT,
         disabled=view.model.trains or not view.model.reads,
-        on_change=lambda: read(own_text.known(services, view.model)(st.session_state["prompt"])),
+        on_change=lambda: read(own_text.typed(services, StepThroughView, "prompt")),
     )
     shell.reader_choices()
     with st.popover(t("tools.compare"), icon=":material/compare_arrows:"):

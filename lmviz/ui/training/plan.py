@@ -50,7 +50,7 @@ def plan(services: Services, view: TrainingView, row: st.delta_generator.DeltaGe
         model_card.more(services, planned, view)
     with training:
         training_card.more(planned, view)
-    _go(row, t, lambda: start(services, planned))
+    _go(row, t, lambda: start(services))
     if view.data != OWN:
         manage.earlier(services, view)
     if failure_notice := state.take("train.trouble", None):
@@ -91,10 +91,11 @@ def _go(row: st.delta_generator.DeltaGenerator, t: Translator, train: Callable[[
     )
 
 
-def start(services: Services, planned: Plan) -> None:
-    """What Train does: put the run into the queue and look at it."""
+def start(services: Services) -> None:
+    """What Train does: put the run into the queue and look at it. What was chosen a moment before the press counts."""
     view = state.view(TrainingView)
     try:
+        planned = services.training.plan(data_card.with_stride(recipe_of(services, view), view), view.start)
         run = services.training.train(planned.recipe, name_of(services, planned, view), view.start, owner.tokens()[-1])
     except UserError as error:
         state.keep("train.trouble", view.t.error(error))
