@@ -52,8 +52,50 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers must find the same tests: no name of one may have an address of memory in it."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-cases", action="store_true", help="also the cases of tables that `sampled` leaves out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is tested, and in which order.
+
+    Two workers must find the same tests: no name of one may have an address of memory in it.
+    """
     strays = [item.nodeid for item in items if " at 0x" in item.nodeid]
     if strays:
         raise pytest.UsageError(f"name these tests by ids=: {strays[0]}")
+    if not config.getoption("--all-cases"):
+        left_out = _left_out(items)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+    items[:] = _spread(items)
+
+
+def _left_out(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Of each table of cases that is marked `sampled(n)`, all but one in n, along a diagonal of rows and columns."""
+    tables: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    found = []
+    for cases in tables.values():
+        if len(cases) > 1:  # one that is asked for by its name is run
+            (n,) = cases[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
+            found += [case for i, case in enumerate(cases) if (i + i // n) % n]
+    return found
+
+
+def _spread(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The files of the browser evenly among the others: a worker takes what follows each other, and a browser waits."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    ours = [file for file in files if file.parent.name == "browser"]
+    others, done = [file for file in files if file not in set(ours)], 0
+    n_others = sum(len(files[file]) for file in others)
+    places = {file: (i + 0.5) / len(ours) for i, file in enumerate(ours)}
+    for file in others:
+        places[file] = (done + len(files[file]) / 2) / n_others
+        done += len(files[file])
+    order = sorted(files, key=lambda file: places[file])
+    return [item for file in order for item in files[file]]

@@ -108,6 +108,7 @@ def node() -> str:
     return found
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_whatever_one_does_the_page_shows_what_the_app_shows(
     model: str, walk_of: Callable[[str], Walk], node: str, tmp_path: Path
@@ -127,6 +128,7 @@ def test_whatever_one_does_the_page_shows_what_the_app_shows(
         assert [*differences(app, page)] == [], event
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_a_page_is_walked_by_keyboard_in_both_languages_without_a_network(
     model: str, walk_of: Callable[[str], Walk], open_file: Callable[..., Page]

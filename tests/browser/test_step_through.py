@@ -328,6 +328,7 @@ def test_a_comparison_is_shown_and_ended(visit: Visit) -> None:
     expect(page).not_to_have_url(re.compile(r"b_prompt"))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
 @pytest.mark.parametrize(
     "stage", ["blocks.0.attn.masked", "blocks.0.attn.pattern", "blocks.0.mlp.mlp_out", "blocks.0.x_mid"]

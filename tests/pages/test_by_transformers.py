@@ -30,6 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_walked_from_stage_to_stage(open_page: Open, folders: Path, kind: str) -> None:
     model = str(folders / kind)
@@ -59,6 +60,7 @@ def _all_text(app: Any) -> str:
     return json.dumps([json.loads(one.proto.json) for one in app.get("bidi_component")], ensure_ascii=False)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("link", [link for link in LINKS if "runs/" not in json.dumps(link)], ids=str)
 def test_every_page_shows_it_or_says_why_not(open_on: Open, folders: Path, link: dict[str, Any]) -> None:
     query = {**link["query"], "model": _of(str(link["query"].get("model", "")), str(folders / "mixtral"))}

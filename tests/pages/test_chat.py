@@ -37,6 +37,7 @@ def whole(app: AppTest) -> str:
     return unescape(found.removeprefix(OPEN).removesuffix("</pre>"))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("template", ["chatml", "own", "written"])
 def test_every_template_works_with_every_tokenizer(open_on: Open, template: str, language: str) -> None:
@@ -264,6 +265,7 @@ def test_an_earlier_answer_is_opened_again_if_the_model_wrote_it(
     assert any(Translator(Language(language))(NOT_ITS_WORDS) == one.value for one in app.caption)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_a_model_that_never_learned_to_chat_answers_and_it_is_said(open_on: Open, model: str, language: str) -> None:

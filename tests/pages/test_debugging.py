@@ -227,6 +227,7 @@ def test_what_is_only_guessed_is_said(open_on: Open) -> None:
     assert "column 2 is the loss of the training" in app.info[0].value
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("bug", ["heads_not_transposed", "zero_grad_missing", "k_and_v_swapped", "untied"])
 def test_a_bug_is_shown_with_its_edit_its_effect_and_its_verdict(open_on: Open, bug: str) -> None:
     app = open_on("debugging", section="lab", bug=bug)
@@ -275,6 +276,7 @@ def test_healthy_and_broken_open_side_by_side_in_the_step_through(open_page: Ope
     assert any(not check["holds"] for check in scene(broken)["strip"])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("level", "shows"), [(1, True), (3, False)])
 def test_a_puzzle_hides_its_source_and_at_level_3_what_must_hold(open_page: Open, level: int, shows: bool) -> None:
     app = open_page(model=f"puzzle/{level}-7", step="softmax")
@@ -366,6 +368,7 @@ def test_exercises_are_ticked_when_the_tensors_agree(open_on: Open) -> None:
 CHARTS = ({"family": "memory"}, {"section": "lab", "bug": "climbs", "model": "names"})
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("query", CHARTS, ids=lambda query: list(query.values())[-1])
 def test_a_french_chart_has_french_numbers(open_on: Open, query: dict[str, str]) -> None:
     charts = open_on("debugging", lang="fr", **query).get("vega_lite_chart")

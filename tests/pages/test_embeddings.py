@@ -24,6 +24,7 @@ from tests.written import number as value_of
 BOUND = "lmviz.ui.embeddings.view."
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_section_opens_in_every_language(open_on: Open, section: str, lang: str) -> None:

@@ -22,6 +22,7 @@ def asked(app: AppTest) -> AppTest:
     return app.run()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("model", PROMPTS)
 def test_the_last_stages_say_what_came_out_and_what_mattered_most(open_page: Open, model: str, lang: str) -> None:
@@ -56,6 +57,7 @@ def test_another_text_is_read_from_its_beginning(open_page: Open) -> None:
     assert not [one for one in app.text_input if one.key == "end.text"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("query", [
     {"edits": '[["head","blocks.0.attn.pattern",0]]'}, {"grad": "true"}, {"by": "op"}, {"focus": "0"},
     {"model": "puzzle/1-7"}, {"model": "bug/no_mask@names"}, {"prompt": "m"}, {"temperature": "0.01"},

@@ -134,6 +134,7 @@ PAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("page", PAGES)
 def test_no_text_of_a_model_acts_on_a_page(open_page: Open, model: str, page: str) -> None:
     app = open_page()

@@ -26,6 +26,7 @@ def typed(app: AppTest, key: str, text: str) -> AppTest:
     return app.text_input(key=key).set_value(text).run()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("place", FIELDS)
 def test_a_name_with_a_capital_letter_is_lowered_and_the_start_mark_offered(

@@ -31,6 +31,7 @@ def test_the_step_through_by_itself_opens_on_small_ever_and_says_what_to_do(open
     assert shown["picture"]["rows"][0] | {"span": None} == {"text": "Clem", "id": 0, "span": None, "unknown": False}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, language: str) -> None:
@@ -191,6 +192,7 @@ def test_an_edit_changes_what_follows_and_is_shown(open_page: Open) -> None:
     assert "changed" in edited["picture"]["panels"][-1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_numbers_that_overflow_are_shown_at_every_stage(open_page: Open, language: str) -> None:
     huge = ("blocks.0.attn.w_q.weight", "blocks.0.attn.w_k.weight")  # their products are beyond a float32

@@ -31,6 +31,7 @@ from tests.written import holds
 CORPUS = "the cat sat on the mat. the cat ate the rat."
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("tokenizer", ["bpe", "words", "characters", "gpt2", *SAMPLES])
 def test_every_way_of_looking_works_with_every_tokenizer(open_on: Open, tokenizer: str, language: str) -> None:

@@ -109,6 +109,7 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
     runs.delete(run)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("data", PRESETS)
 def test_every_text_can_be_planned_with(open_training: Open, data: str, lang: str) -> None:
@@ -120,6 +121,7 @@ def test_every_text_can_be_planned_with(open_training: Open, data: str, lang: st
     assert not complaints(app)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", ["characters", "words", "bpe"])
 @pytest.mark.parametrize("data", [*PRESETS, "pomme", "le chat dort", "a\nb\n", "été 😀\n日本"])
 def test_every_text_trains_with_every_tokenizer_that_is_offered(

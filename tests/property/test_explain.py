@@ -80,6 +80,7 @@ def some_cell(draw: np.random.Generator, value: Value) -> tuple[int, ...]:
     return tuple(int(draw.integers(size)) for size in value.shape)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=5, deadline=None)
@@ -90,6 +91,7 @@ def test_every_step_of_a_model_is_explained(name: str, dtype: torch.dtype, seed:
         check_cell(trace, step, 0, some_cell(draw, step.outputs[0]))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "loss_name"), list(zip(MODELS, LOSSES, strict=True)))
 @settings(max_examples=5, deadline=None)

@@ -220,6 +220,7 @@ BAD = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
 def test_what_goes_wrong_in_a_file_is_one_sentence(program_of: Attach, what: str) -> None:

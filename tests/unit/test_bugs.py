@@ -93,6 +93,7 @@ IN_A_MODEL = [
 ] + [(name, "gpt2") for name in IN_MODEL if BUGS[name].retrain]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "file"), IN_A_MODEL)
 def test_a_broken_model_shows_its_own_broken_source(
     simple: Checkpoint, llama: Checkpoint, name: str, file: str
@@ -105,6 +106,7 @@ def test_a_broken_model_shows_its_own_broken_source(
     assert healthy_source(file) != broken_source(BUGS[name], file)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "file"), IN_A_MODEL)
 def test_the_first_difference_lies_in_the_stage_that_the_bug_breaks(
     simple: Checkpoint, llama: Checkpoint, name: str, file: str
@@ -143,6 +145,7 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
     assert found.difference.step == (2 if name == "zero_grad_missing" else 1)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(
@@ -164,6 +167,7 @@ def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_le
         assert not place.cell or run.trace.value(place.tensor) is not None
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "step", "where", "gradient"),

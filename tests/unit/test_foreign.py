@@ -117,11 +117,13 @@ def test_a_foreign_tokenizer_gives_what_it_would_give_here(kind: str) -> None:
     assert json.loads(there.text()) == json.loads(here.text())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_tokenizers_of_our_own_models_work_here(name: str) -> None:
     assert not isinstance(lmviz.load(ROOT / "sample_models" / name).tokenizer._backend, ForeignTokenizer)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "own",
     [
@@ -164,6 +166,7 @@ def test_what_the_altered_files_are_altered_from_is_ours() -> None:
     assert is_own_kind(json.dumps({**OURS, "added_tokens": added(5, special=True)}))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("part", ALTERED)
 def test_one_other_part_makes_a_tokenizer_foreign(part: str) -> None:
     assert not is_own_kind(json.dumps({**OURS, **ALTERED[part]}))

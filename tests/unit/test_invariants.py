@@ -60,6 +60,7 @@ def in_one_cell(cell: tuple[int, ...], value: float) -> Change:
     return changed
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("row", range(4))
 @pytest.mark.parametrize("head", [0, 3])
 def test_one_wrong_number_in_any_row_of_any_head_is_measured(row: int, head: int) -> None:

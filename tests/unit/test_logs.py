@@ -41,6 +41,7 @@ def rounded(points: Points) -> Points:
     return tuple((step, round(number, 6)) for step, number in points)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("n", [5, 200])
 @pytest.mark.parametrize("with_val", [False, True])
@@ -53,6 +54,7 @@ def test_a_format_is_read_as_it_is_printed(name: str, n: int, with_val: bool) ->
         assert rounded(history.held_out) == tuple((sample.val_step(p), p.val) for p in points if p.val is not None)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_log_that_ends_in_the_middle_of_a_line_has_no_wrong_number(name: str) -> None:
     sample = SAMPLES[name]
@@ -64,6 +66,7 @@ def test_a_log_that_ends_in_the_middle_of_a_line_has_no_wrong_number(name: str) 
         assert name == "history of Keras" or len(history.losses) >= 16
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(SAMPLES.keys() - {"tinygrad"}))  # whose first number may be any
 def test_a_log_that_begins_in_the_middle_of_a_line_has_no_wrong_number_or_asks(name: str) -> None:
     sample = SAMPLES[name]

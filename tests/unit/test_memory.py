@@ -23,6 +23,7 @@ WIDE = Trial(
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("sample", "batch_size"), [("pokemon", 8), ("names-llama", 8), ("simple-llm", 64)])
 def test_the_estimate_is_within_a_fifth_of_what_torch_measures(sample: str, batch_size: int) -> None:
     config = lmviz.load(ROOT / "sample_models" / sample).config

@@ -31,6 +31,7 @@ def told(found: Result) -> set[str]:
     return {finding.check for finding in found.findings if finding.holds is False}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", PITFALLS)
 def test_a_pitfall_is_reproduced_told_and_cured(name: str) -> None:
     pitfall = PITFALLS[name]

@@ -41,6 +41,7 @@ def assert_same_numbers(one: Trace, other: Trace) -> None:
 BUDGETS = [0, 200, 2_000, 20_000]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -49,6 +50,7 @@ def test_what_was_dropped_is_computed_again_bit_for_bit(budget: int, dropout: fl
     assert_same_numbers(record(model, IDS), record(model, IDS, budget=budget))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_edits_hold_in_what_is_computed_again(budget: int) -> None:
