@@ -9,9 +9,10 @@ from lmviz.ui.first.view import FirstView
 view = state.here(FirstView)
 
 shell.look("first")
-with shell.top(view):
-    pass  # the language alone
+above = st.container(key="first_top")
 with st.container(key="first"), shell.sentences(view.t):
     asking.question(view)
     asking.own(view)
     asking.doors(view)
+with above, shell.top(view):  # the question is painted before what one may set
+    pass
