@@ -60,8 +60,12 @@ def record(
         can't compute are a failure at no step.
 
     Raises:
-        UserError: an edit names no step, or returns another shape; the loss is not one number.
+        UserError: the model is nothing that one can call; an edit names no step, or returns another shape; the loss is
+            not one number.
     """
+    if not callable(model):
+        said = "The model must be a torch.nn.Module or a function; it is {found}: name the model itself."
+        raise UserError(said, found=type(model).__name__)
     if device:
         there = device_of(device)
         model, inputs, kwargs = on_device(model, there), moved(inputs, there), moved(kwargs, there)

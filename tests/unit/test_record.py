@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
+from lmviz.model.checkpoint import load
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.trace.recorder import record
 
@@ -553,3 +554,9 @@ def test_a_model_is_as_before() -> None:
     assert model.__dict__.keys() == before.keys()
     assert not model._forward_hooks
     assert torch.overrides.has_torch_function is torch._C._has_torch_function
+
+
+def test_what_is_no_model_is_a_sentence_and_no_empty_trace() -> None:
+    for given in (load("small-ever"), None, "names", 3):
+        with pytest.raises(UserError, match=f"or a function; it is {type(given).__name__}"):
+            record(given)  # type: ignore[arg-type]
