@@ -19,8 +19,9 @@ PROMPTS = {  # a text that each of the sample models knows
 }
 SAMPLES = tuple(PROMPTS)
 
-settings.register_profile("shared", deadline=None)  # machines are shared: no test fails because it was slow
-settings.load_profile("shared")
+settings.register_profile("some", deadline=None, max_examples=40)  # machines are shared: none fails because it was slow
+settings.register_profile("all", deadline=None, max_examples=200)
+settings.load_profile("some")
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +55,10 @@ def one_thread() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-cases", action="store_true", help="also the cases of tables that `sampled` leaves out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("all" if config.getoption("--all-cases") else "some")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

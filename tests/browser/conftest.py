@@ -12,11 +12,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 expect.set_options(timeout=20_000)
 
@@ -60,20 +59,79 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    flags = ["--disable-gpu", "--disable-background-networking", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    flags = [
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--process-per-site",
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    ]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=flags)
         yield chromium
         chromium.close()
 
 
+class Profiles:
+    """A profile of the browser for each language, which stays and remembers nothing but the app's code.
+
+    A new one would read and translate that again, which is half of what opening a page costs.
+    """
+
+    def __init__(self, browser: Browser, server: str) -> None:
+        self._browser, self._server = browser, server
+        self._kept: dict[str, tuple[BrowserContext, Page]] = {}
+
+    def new(self, locale: str) -> BrowserContext:
+        """A profile that nobody has used, without a network but the server."""
+        context = self._browser.new_context(viewport={"width": 1280, "height": 720}, locale=locale)
+        context.route(
+            lambda url: not url.startswith((self._server, "data:", "blob:")),
+            lambda route: route.abort(),
+        )
+        return context
+
+    def kept(self, locale: str) -> BrowserContext:
+        """The one that stays. A page that is always open keeps its process."""
+        if locale not in self._kept:
+            context = self.new(locale)
+            page = context.new_page()
+            page.goto(f"{self._server}/_stcore/health")
+            self._kept[locale] = context, page
+        return self._kept[locale][0]
+
+    def keeps(self, context: BrowserContext) -> bool:
+        return any(context is one for one, _ in self._kept.values())
+
+    def forget(self) -> None:
+        """Nothing of one test is left for the next."""
+        for context, first in self._kept.values():
+            for page in context.pages:
+                if page is not first:
+                    page.close()
+            context.clear_cookies()
+            context.clear_permissions()
+            first.evaluate("localStorage.clear()")
+
+    def close(self) -> None:
+        for context, _ in self._kept.values():
+            context.close()
+
+
+@pytest.fixture(scope="session")
+def profiles(server: str, browser: Browser) -> Iterator[Profiles]:
+    found = Profiles(browser, server)
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the app, the step-through or the one `at` a path, in a fresh context, with no other network.
+def visit(server: str, profiles: Profiles) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the app, the step-through or the one `at` a path, for another visitor each time, with no other
+    network.
 
     At the end no page may have raised an error.
     """
-    contexts: list[Any] = []
+    contexts: list[BrowserContext] = []
     errors: list[str] = []
 
     def open_at(
@@ -84,12 +142,11 @@ def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
         locale: str = "en-GB",
         **query: str,
     ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", locale=locale
-        )
-        contexts.append(context)
-        context.route(lambda url: not url.startswith((server, "data:", "blob:")), lambda route: route.abort())
-        page = context.new_page()
+        kept = profiles.kept(locale)
+        contexts.append(profiles.new(locale) if kept in contexts else kept)
+        page = contexts[-1].new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{server}/{at}?{urlencode(query)}")
         drawn = {"step_through": ".lm[data-step]", "": ".lm-first"}.get(at, ".lm:visible")
@@ -99,7 +156,9 @@ def visit(server: str, browser: Browser) -> Iterator[Callable[..., Page]]:
 
     yield open_at
     for context in contexts:
-        context.close()
+        if not profiles.keeps(context):
+            context.close()
+    profiles.forget()
     assert not errors
 
 
