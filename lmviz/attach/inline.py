@@ -30,7 +30,7 @@ class InlinePage:
 
     def _repr_html_(self) -> str:
         """The page as the text of a frame. It has scripts, and nothing of the notebook can be reached by them."""
-        frame = 'sandbox="allow-scripts" loading="lazy" title="lmviz"'
+        frame = 'sandbox="allow-scripts allow-downloads" loading="lazy" title="lmviz"'
         look = f"width: 100%; height: {self.height}px; border: 1px solid #8884; border-radius: 12px"
         return f'<iframe {frame} style="{look}" srcdoc="{escape(self.html)}"></iframe>'
 

@@ -40,6 +40,9 @@ def picture(
 ) -> Path:
     """Draw two axes of a tensor to a file; the end of its name says how, `.svg` or `.png`.
 
+    This is the only picture that a script can draw. The whole model, charts and all else is drawn by a browser, which
+    saves it: `trace.to_html("walk.html")`, open that page, and *Save pictures*, or the whole model's own buttons.
+
     Args:
         value: of a trace: `trace["blocks.0.attn.pattern"].outputs[0]`.
         lead: the index on every axis but the last two: the text, the head; default: the first.
@@ -50,9 +53,15 @@ def picture(
         The path.
 
     Raises:
-        UserError: there are no such cells, the name has another end, or the file cannot be written.
+        UserError: it is no tensor, there are no such cells, the name has another end, or the file cannot be written.
     """
     written = Path(path)
+    if not isinstance(value, Value):
+        raise UserError(
+            "A script can draw one tensor, a Value, as trace[address].outputs[0]; got {kind}. For the picture of the "
+            "whole model, save the walk with trace.to_html, open that page and save the picture there.",
+            kind=type(value).__name__,
+        )
     chart = drawn(value, lead or (0,) * (len(value.shape) - 2), _labels(labels), title)
     content = saved(chart, written.suffix.removeprefix(".").lower())
     try:

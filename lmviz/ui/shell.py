@@ -19,6 +19,7 @@ from lmviz.ui.depth import CODE, DEPTHS
 from lmviz.ui.dropped import dropped
 from lmviz.ui.glossary import glossary
 from lmviz.ui.present import present
+from lmviz.ui.saving import saving
 from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
@@ -128,6 +129,8 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
         here = Place(lang=state.language(), depth=state.depth(), present=state.presenting())
         place = {"model": str(found), **here.query()}
         st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=place)
+    if name != FIRST and not state.presenting():
+        saving.button(state.translator())
     sources.footer(state.translator(), name)
 
 

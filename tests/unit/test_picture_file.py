@@ -73,3 +73,11 @@ def test_what_cannot_be_drawn_is_a_sentence(masked: Value, tmp_path: Path) -> No
         with pytest.raises(UserError):
             wrong()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_only_a_browser_draws_is_said(tmp_path: Path) -> None:
+    trace = lmviz.record(lambda x: x + 1, torch.zeros(2, 2))
+    for other in (trace, trace[0], "blocks.0"):
+        with pytest.raises(UserError, match=r"one tensor.*whole model.*to_html"):
+            picture(other, tmp_path / "whole.svg")  # type: ignore[arg-type]
+    assert not [*tmp_path.iterdir()]

@@ -148,7 +148,7 @@ def _opening(run: Recording, view: StepThroughView, name: str) -> Opening:
         "seq": 0,
         "compared": "",
         "search": None,
-        "words": {**component.words(view.t), **view.t.texts("offline.")},
+        "words": {**component.words(view.t), **view.t.texts("offline.", "saving.")},
     }
     return {"scene": first, "title": title_of(run)}
 

@@ -124,7 +124,7 @@ class Words:
             ],
             "depths": {depth: t(f"app.depth.{depth}") for depth in DEPTHS},
             "sums": {step.address: said for step in run.trace if (said := purpose(run, step.address, view))},
-            "words": {**component.words(t), **t.texts("offline.", "app.language", "app.depth")},
+            "words": {**component.words(t), **t.texts("offline.", "saving.", "app.language", "app.depth")},
             "whole": whole(run, replace(view, map=MEAN_OF_HEADS)),
             "title": " · ".join([title, *([f"{t('edit.edited')} {edits}"] if edits else [])]),
             "why": self._why(view),

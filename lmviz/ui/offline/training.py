@@ -164,7 +164,7 @@ def _frame(told: _Told) -> str:
     """The slider, and the frame of the walk that it chooses."""
     last = len(told.recordings) - 1
     slider = f'<input type="range" id="time" min="0" max="{last}" value="{last}" aria-label="step">'
-    walk = '<iframe id="walk" sandbox="allow-scripts" title="lmviz"></iframe>'
+    walk = '<iframe id="walk" sandbox="allow-scripts allow-downloads" title="lmviz"></iframe>'
     return f'<div class="time">{slider}<output id="step"></output></div>{walk}'
 
 

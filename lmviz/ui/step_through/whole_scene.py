@@ -14,7 +14,7 @@ from lmviz.ui.pictures import domain, encoded
 from lmviz.ui.step_through.scene import of_own
 from lmviz.ui.step_through.view import ALL_HEADS, StepThroughView
 from lmviz.ui.step_through.whole_types import Whole, WholeChances, WholePart, WholeTimes
-from lmviz.ui.text import Translator, visible
+from lmviz.ui.text import Translator, shortened, visible
 
 
 @lru_cache
@@ -28,6 +28,7 @@ def whole(run: Recording, view: StepThroughView, times: WholeTimes | None = None
     return {
         "lang": view.t.numbers,
         "run": f"{view.lang} {run.request.model} {run.request.prompt}",
+        "name": f"{visible(str(run.request.model))} · {visible(shortened(run.tokens.text))}",
         "map": view.map,
         "heads": list(model.heads),
         "n_heads": model.n_heads,

@@ -56,6 +56,7 @@ class WholeTimes(TypedDict):
 class Whole(TypedDict):
     lang: str
     run: str  # tells one recording from another
+    name: str  # of the recording: its model and its text
     map: str  # whose attention is shown where it is open; empty: it is shut
     heads: list[int]  # the first axis of the shares; -1 is the mean
     n_heads: int

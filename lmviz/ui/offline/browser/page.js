@@ -11,6 +11,7 @@
 
 import { flat, h, part } from "../../browser/dom.js";
 import { isTyped } from "../../browser/keys.js";
+import { openPictures } from "../../browser/pictures_here.js";
 import { answered } from "./answers.js";
 import { sceneOf, wholeOf } from "./drawn.js";
 import { unpacked } from "./unpack.js";
@@ -99,6 +100,9 @@ const drawTop = (open, { walk }, view) => {
     }),
   );
   if (held) part(tongues, '[aria-pressed="true"]').focus();
+  const saves = part(document, ".page-top .saves");
+  saves.textContent = words["saving.open"];
+  saves.onclick = () => openPictures(/** @type {HTMLDialogElement} */ (byId("saves")), words);
   const absent = part(document, ".absent");
   absent.textContent = words["offline.absent"];
   absent.onclick = () => sayAbsent(walk.languages[view.lang], walk.command);

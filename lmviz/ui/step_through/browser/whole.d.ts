@@ -48,6 +48,7 @@ export interface WholeTimes {
 export interface Whole {
   lang: string;
   run: string;
+  name: string;
   map: string;
   heads: number[];
   n_heads: number;

@@ -21,6 +21,7 @@ import { draw } from "./svg.js";
 import { fullDrawing } from "./whole_full.js";
 import { filled, readModel } from "./whole_model.js";
 import { listenIn } from "./whole_pointer.js";
+import { savings } from "./whole_saved.js";
 import { slimDrawing } from "./whole_slim.js";
 import { tableOf } from "./whole_table.js";
 import { stopTimes, timeChoice } from "./whole_times.js";
@@ -170,6 +171,9 @@ const drawTop = (picture, model) => {
     ...(model.data.n_heads > 1 ? [headChoice(picture, model)] : []),
     ...(model.data.walked ? [play] : []),
     table,
+    ...(picture.asTable
+      ? []
+      : [savings(picture.full, model, picture.map, headOf(picture), () => notes(model, picture.drawing))]),
     close,
   );
   const times = timeChoice(picture.times, model);

@@ -45,7 +45,7 @@ export const tableOf = (model, head) => {
 };
 
 /** @type {(model: Model, head: number) => string} */
-const headName = ({ data }, head) =>
+export const headName = ({ data }, head) =>
   (data.heads[head] ?? -1) < 0
     ? data.words["whole.mean"]
     : filled(data.words["whole.head"], { head: data.heads[head] });
