@@ -15,6 +15,7 @@ import numpy as np
 
 from lmviz.errors import UserError
 from lmviz.trace.step import Array, Step, Trace, Value
+from lmviz.whole_file import check_place, save_whole
 
 MOST_WRITTEN = 2_000_000  # numbers that are written out as text
 KINDS = ("npz", "csv", "json")
@@ -37,15 +38,9 @@ def export(what: Trace | Step | Value, path: str | os.PathLike[str]) -> Path:
         UserError: the file's name has another end, it cannot be written, or it is too much to be written as text.
     """
     written = Path(path)
+    check_place(written)
     content = exported(tensors_of(what), written.suffix.removeprefix(".").lower())
-    try:
-        written.write_bytes(content)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            "Numbers are written to a file in a folder that is there and can be written to; {file} can't be: {reason}.",
-            file=str(written),
-            reason=str(error)[:200],
-        ) from error
+    save_whole(written, lambda place: place.write_bytes(content))
     return written
 
 

@@ -7,9 +7,7 @@ so nothing can be computed again. Arrays are read from the file when somebody lo
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +24,7 @@ from lmviz.trace.plain_data import Stored, encoded
 from lmviz.trace.source.sites import SourceSpan
 from lmviz.trace.source.syntax import version_with
 from lmviz.trace.step import Array, Step, Trace, Value
+from lmviz.whole_file import check_place, save_whole
 
 KEPT = 2 * 2**30  # bytes of numbers that a file holds at most
 FORMAT = 1
@@ -66,21 +65,11 @@ def save(trace: Trace, path: Path, more: Mapping[str, Any] = MappingProxyType({}
     """
     if limit < 0:
         raise UserError("The limit of a recording is a number of bytes from 0 on; it is {found}.", found=limit)
+    check_place(path)
     saver = _Saver(limit)
     header = {"format": FORMAT, **saver.header(trace), "more": encoded(dict(more))}
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(saver.arrays, beside, metadata={HEADER: json.dumps(header, allow_nan=False)})
-        beside.replace(path)
-    except (OSError, SafetensorError, ValueError) as error:  # a name with a null character, say
-        with suppress(OSError, ValueError):
-            beside.unlink(missing_ok=True)
-        raise UserError(
-            "A recording is written to a file in a folder that is there and can be written to; {file} can't be: "
-            "{reason}.",
-            file=str(path),
-            reason=str(error)[:200],
-        ) from error
+    facts = {HEADER: json.dumps(header, allow_nan=False)}
+    save_whole(path, lambda place: save_file(saver.arrays, place, metadata=facts), SafetensorError)
     return Saved(path, path.stat().st_size, len(saver.arrays), tuple(dict.fromkeys(saver.left_out)))
 
 

@@ -15,6 +15,7 @@ from lmviz.digits import rounded
 from lmviz.errors import UserError
 from lmviz.trace.step import Array, Cell, Value
 from lmviz.ui.pictures import domain, drawable, is_share, matrix
+from lmviz.whole_file import check_place, save_whole
 
 if TYPE_CHECKING:
     import altair
@@ -62,17 +63,10 @@ def picture(
             "whole model, save the walk with trace.to_html, open that page and save the picture there.",
             kind=type(value).__name__,
         )
+    check_place(written)
     chart = drawn(value, lead or (0,) * (len(value.shape) - 2), _labels(labels), title)
     content = saved(chart, written.suffix.removeprefix(".").lower())
-    try:
-        written.write_bytes(content)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            "A picture is written to a file in a folder that is there and can be written to; {file} can't be: "
-            "{reason}.",
-            file=str(written),
-            reason=str(error)[:200],
-        ) from error
+    save_whole(written, lambda place: place.write_bytes(content))
     return written
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import streamlit as st
 
+from lmviz.errors import UserError
 from lmviz.ui import state
+from lmviz.ui.text import Translator
 
 Format = Callable[[Any], str]
 _LABELS = "lmviz.labels"
@@ -29,6 +31,18 @@ def table_key(key: str) -> str:
     """The key of a table, which the browser draws anew when all becomes larger: it asks for that only once."""
     scale = state.scale()
     return key if scale == 1 else f"{key} {scale:.2f}"
+
+
+def told(t: Translator, made: Callable[[], bytes]) -> Callable[[], bytes]:
+    """What a download button gives. What cannot be made is said in the file: no page is there to say it."""
+
+    def content() -> bytes:
+        try:
+            return made()
+        except UserError as error:
+            return t.error(error).encode()
+
+    return content
 
 
 def selectbox(label: str, options: Iterable[Any], *, key: str, format_func: Format = str, **look: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"devices", "errors", "random_state", "digits", "bundle"}
+MODEL = {"devices", "errors", "random_state", "digits", "bundle", "whole_file"}
 ENGINE = MODEL | {"model", "trace", "explain", "stages", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
     "errors": {"digits"},
@@ -19,8 +19,9 @@ ALLOWED: dict[str, set[str]] = {
     "digits": set(),
     "bundle": set(),
     "log": set(),
+    "whole_file": {"errors"},
     "model": {"devices", "errors", "bundle", "model"},
-    "trace": {"devices", "errors", "random_state", "trace"},
+    "trace": {"devices", "errors", "random_state", "whole_file", "trace"},
     "explain": {"errors", "digits", "trace", "explain"},
     "stages": {"errors", "trace", "stages"},
     "generate": {"errors", "model", "generate"},

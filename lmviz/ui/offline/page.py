@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 import struct
 from dataclasses import dataclass, replace
 from functools import cache
@@ -30,6 +31,7 @@ from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.scene_types import Scene
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Language
+from lmviz.whole_file import check_place, save_whole
 
 LIMIT = 6 * MEGABYTE  # bytes of a page
 _AROUND = 700_000  # bytes that a page takes beside its numbers
@@ -58,8 +60,18 @@ def page_of(run: Recording, view: StepThroughView, limit: int = LIMIT, hint: Hin
         limit: bytes; what has no room is left out, the last and largest tensors first, and the page says so. The
             source, the words and a window of each tensor are in it in any case.
         hint: what is said at a place beside the words of its stage.
+
+    Raises:
+        UserError: what is in it in any case is more than the limit.
     """
     check_limit(limit)
+    page = small_page(run, view, limit, hint)
+    check_size(page, limit)
+    return page
+
+
+def small_page(run: Recording, view: StepThroughView, limit: int, hint: Hint | None = None) -> Page:
+    """As `page_of`; where the words alone are more than the limit, a page that has little else."""
     view = replace(view, model=Recorded("page"), grad=False)  # nothing can be asked of it
     limits = Limits(int((limit - _AROUND) / _GROWS))
     page = _made(run, view, limits, hint)
@@ -68,8 +80,24 @@ def page_of(run: Recording, view: StepThroughView, limit: int = LIMIT, hint: Hin
         if over <= 0:
             return page
         limits = Limits(max(0, limits.n_bytes - int(_MARGIN * over / _GROWS)), limits.n_cells // 2)
-        page = _made(run, view, limits, hint)
-    return page
+        smaller = _made(run, view, limits, hint)
+        if len(smaller.html) >= len(page.html):
+            break  # what is left is words
+        page = smaller
+    return page if len(page.html) <= limit else _made(run, view, Limits(0, 0), hint)
+
+
+def check_size(page: Page, limit: int) -> None:
+    """Raises:
+    UserError: the page is larger than that.
+    """
+    if len(page.html) > limit:
+        raise UserError(
+            "This page is at most {limit} MB, and its words and its source alone take {n} MB: allow as much, or take a "
+            "shorter text.",
+            limit=f"{limit / MEGABYTE:.1f}",
+            n=f"{math.ceil(10 * len(page.html) / MEGABYTE) / 10:.1f}",
+        )
 
 
 def _made(run: Recording, view: StepThroughView, limits: Limits, hint: Hint | None) -> Page:
@@ -88,7 +116,7 @@ def save_page(
     Raises:
         UserError: it can't be written there, or the limit is too small.
     """
-    check_path(path)
+    check_place(path)
     page = first_page(run, lang, limit, hint)
     write_page(page, path)
     return page.left_out
@@ -111,28 +139,7 @@ def write_page(page: Page, path: Path) -> None:
     """Raises:
     UserError: nothing can be written there.
     """
-    try:
-        path.write_text(page.html, encoding="ascii", newline="\n")
-    except (OSError, ValueError) as error:
-        raise _not_written(path, getattr(error, "strerror", None) or str(error)) from None
-
-
-def check_path(path: Path) -> None:
-    """What is seen before any work is done."""
-    try:
-        is_there, is_folder = path.parent.is_dir(), path.is_dir()
-    except ValueError as error:
-        raise _not_written(path, str(error)) from None
-    if not is_there or is_folder:
-        raise _not_written(path, "it is a folder" if is_folder else "there is no such folder")
-
-
-def _not_written(path: Path, reason: str) -> UserError:
-    return UserError(
-        "The page must be written to a file in a folder that exists; {path} cannot be written: {reason}.",
-        path=str(path),
-        reason=reason,
-    )
+    save_whole(path, lambda place: place.write_text(page.html, encoding="ascii", newline="\n"))
 
 
 def _opening(run: Recording, view: StepThroughView, name: str) -> Opening:

@@ -24,20 +24,21 @@ from lmviz.ui.offline.page import (
     Page,
     ascii_text,
     check_limit,
-    check_path,
+    check_size,
     css,
-    page_of,
     script,
+    small_page,
     write_page,
 )
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import LANGUAGES, Language, Translator, shortened, visible
+from lmviz.whole_file import check_place
 
 MOST_WALKS = 6  # times of the run at which the text is walked through
 MOST_SAMPLES, SAMPLES_A_STEP = 8, 3
 POINTS = 240  # of a curve
 LIKELIEST = 3  # next tokens that are told of each time
-SMALLEST, AROUND = MEGABYTE, 200_000  # bytes of one walk, as `page_of` takes it, and of all that is no walk
+SMALLEST, AROUND = MEGABYTE, 200_000  # bytes of one walk, as `small_page` takes it, and of all that is no walk
 LEAST = 2 * MEGABYTE  # bytes of a page
 LONGEST = 120  # characters of a text that the model wrote
 _OPENING, _PACKED = "<opening>", "<packed>"  # in the text that all walks share; no other text has a bare "<"
@@ -65,7 +66,7 @@ def training_page(models: Models, run: str, lang: Language, prompt: str | None =
         limit: bytes; where they are few, the text is walked through at fewer times.
 
     Raises:
-        UserError: there is no such run, it has no checkpoint yet, or no page is so small.
+        UserError: there is no such run, it has no checkpoint yet, or it does not fit into the limit.
     """
     check_limit(limit, LEAST)
     found = models.runs.get(run)
@@ -73,16 +74,17 @@ def training_page(models: Models, run: str, lang: Language, prompt: str | None =
     for n_walks in range(MOST_WALKS, 0, -1):
         told = _told(models, found, prompt, n_walks)
         page = _page(told, lang, max(SMALLEST, (limit - AROUND) // n_walks))
-        if len(page.html) <= limit or n_walks == 1:
+        if len(page.html) <= limit:
             return page
-    raise AssertionError
+    check_size(page, limit)
+    return page
 
 
 def save_training_page(
     models: Models, run: str, path: Path, lang: Language, prompt: str | None = None, limit: int = LIMIT
 ) -> tuple[str, ...]:
     """Write a run's page; returns what is not in it, in sentences."""
-    check_path(path)
+    check_place(path)
     page = training_page(models, run, lang, prompt, limit)
     write_page(page, path)
     return page.left_out
@@ -130,7 +132,7 @@ def _page(told: _Told, lang: Language, limit: int) -> Page:
     left_out: tuple[str, ...] = ()
     frame = ""
     for step, run in told.recordings:
-        made = page_of(run, StepThroughView(lang=lang), limit)
+        made = small_page(run, StepThroughView(lang=lang), limit)
         frame = frame or made.html.replace(made.opening, _OPENING).replace(made.packed, _PACKED)
         walks.append({"step": step, "opening": made.opening, "packed": made.packed})
         left_out = made.left_out

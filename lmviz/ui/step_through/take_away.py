@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -48,7 +47,7 @@ def _downloads(services: Services, view: StepThroughView) -> None:
     name = file_name(run)
     st.download_button(
         t("take.recording"),
-        lambda: _saved(run),
+        widgets.told(t, lambda: _saved(run)),
         f"{name}{RECORDING}",
         key="take.recording",
         icon=":material/save:",
@@ -57,7 +56,7 @@ def _downloads(services: Services, view: StepThroughView) -> None:
     st.caption(t("take.recording.help", command=code(f"lmviz {name}{RECORDING}")))
     st.download_button(
         t("take.page"),
-        lambda: _page(services, run, view),
+        widgets.told(t, lambda: _page(services, run, view)),
         f"{name}.html",
         "text/html",
         key="take.page",
@@ -96,7 +95,7 @@ def _tensor(services: Services, run: Recording, view: StepThroughView, name: str
     made = (lambda: _picture(run, view, chosen, kind, link)) if is_picture else (lambda: _numbers(run, chosen, kind))
     st.download_button(
         t("take.picture" if is_picture else "take.numbers"),
-        _told(made),
+        widgets.told(t, made),
         f"{name}{part}.{kind}",
         key=f"take.numbers {kind}",
         icon=":material/image:" if is_picture else ":material/table:",
@@ -129,18 +128,6 @@ def _picture(run: Recording, view: StepThroughView, chosen: str, kind: str, link
     title = f"{chosen} · {visible(str(run.request.model))} · {visible(shortened(run.tokens.text))}"
     written = lambda number: view.t.number(number, view.digits)  # noqa: E731
     return picture_file.saved(picture_file.drawn(value, lead, label, title, link, written), kind)
-
-
-def _told(made: Callable[[], bytes]) -> Callable[[], bytes]:
-    """What cannot be written is said in the file: no page is there to say it."""
-
-    def content() -> bytes:
-        try:
-            return made()
-        except UserError as error:
-            return str(error).encode()
-
-    return content
 
 
 def _page(services: Services, run: Recording, view: StepThroughView) -> bytes:
