@@ -233,6 +233,50 @@ def test_what_only_a_model_could_do_is_not_there_and_the_page_says_so(
     expect(dialog).to_contain_text("without the model")
 
 
+CONTROLS = """async (start) => {
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const trees = () => [document, ...[...document.querySelectorAll("*")].flatMap((one) => one.shadowRoot ?? [])];
+  const all = (names) => trees().flatMap((tree) => [...tree.querySelectorAll(names)]);
+  const now = () => location.hash + trees().map((tree) => (tree.body ?? tree).innerHTML).join()
+    + all("select, input").map((one) => one.value).join() + all(":focus").map((one) => one.className).join();
+  const controls = () => all("button, select, [role=button]").filter((one) => one.checkVisibility() && !one.disabled);
+  const dead = [];
+  let tried = 0;
+  for (let i = controls().length - 1; i >= 0; i -= 1 + (i > 40 ? 4 : 0)) {
+    location.hash = start;
+    await frame();
+    const [one, before] = [controls()[i], now()];
+    if (!one || one.closest("dialog")) continue;
+    tried += 1;
+    if (one.matches("select")) {
+      one.selectedIndex = (one.selectedIndex + 1) % one.options.length;
+      one.dispatchEvent(new Event("change"));
+    } else one.dispatchEvent(new MouseEvent("click", { bubbles: true, composed: true }));
+    await frame();
+    await frame();
+    if (now() === before) dead.push(one.getAttribute("aria-label") ?? one.textContent);
+    for (const dialog of all("dialog[open]")) dialog.close();
+  }
+  return { dead, tried };
+}"""
+
+
+def test_every_control_of_a_page_does_something_and_what_only_lmviz_has_is_said(
+    walk_of: Callable[[str], Walk], open_file: Callable[..., Page]
+) -> None:
+    cell = '["blocks.0.attn.pattern",[0,0,1,0]]'
+    at = f"step=blocks.0.attn.pattern&cell={cell}&watch=[{cell}]"
+    page = open_file(f"{walk_of('simple-llm').address}#{at}")
+    marks = page.evaluate("performance.getEntriesByType('mark').map((mark) => mark.name)")
+    assert marks == ["first-picture", "ready"]  # where a link leads is seen before all else is drawn
+    page.get_by_role("button", name="What is not here").click()
+    for said in ("the glossary", "Predict first", "digits", "breakpoints other than on a line", "gradients"):
+        expect(page.get_by_role("dialog")).to_contain_text(said)
+    page.get_by_role("button", name="Close").click()
+    found = page.evaluate(CONTROLS, at)
+    assert found["dead"] == [] and found["tried"] > 40
+
+
 HOSTILE = (
     "</script><script>window.broken=1</script>",
     "<!--<script>",

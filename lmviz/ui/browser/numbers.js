@@ -95,9 +95,18 @@ export const signs = (lang) => {
   return made;
 };
 
+// Base64 as bytes, by a plain loop: going through a text letter by letter with a function takes ten times as long.
+/** @type {(base64: string) => Uint8Array<ArrayBuffer>} */
+export const bytesIn = (base64) => {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+};
+
 /** @type {(base64: string) => Float32Array} */
 export const decoded = (base64) => {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const bytes = bytesIn(base64);
   return new Float32Array(bytes.buffer);
 };
 

@@ -64,12 +64,32 @@ const drawWhole = (open, whole) => {
 
 /** @type {(open: Open) => void} */
 const draw = (open) => {
+  drawPlace(open);
+  drawAround(open);
+};
+
+// What one looks at: the place where one stands, with its picture.
+/** @type {(open: Open) => void} */
+const drawPlace = (open) => {
   const { page, view } = open;
   if (!page || !view) return;
   drawTop(open, page, view);
   drawScene(open, sceneOf(page, view, open.seq));
+};
+
+/** @type {(open: Open) => void} */
+const drawAround = (open) => {
+  const { page, view } = open;
+  if (!page || !view) return;
   drawWhole(open, wholeOf(page.walk, view));
   writeAddress(open, page, view);
+};
+
+// The browser paints what has been drawn before more is drawn.
+/** @type {() => Promise<void>} */
+const onceOnScreen = async () => {
+  performance.mark("first-picture");
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 };
 
 /** @type {(open: Open, page: Page, view: View) => void} */
@@ -119,7 +139,7 @@ const sayAbsent = ({ words, left_out: sentences, command: said }, command) => {
       h(
         "ul",
         {},
-        sentences.map((sentence) => h("li", {}, sentence)),
+        [...sentences, words["offline.only_app"]].map((sentence) => h("li", {}, sentence)),
       ),
       h("p", {}, said),
       h("pre", {}, command),
@@ -199,10 +219,10 @@ export default async function openPage(components) {
   /** @type {Opening} */
   const opening = JSON.parse(byId("opening").textContent ?? "");
   part(document, ".page-top h1").textContent = opening.title;
-  if (!addressHere()) {
+  const isLinked = addressHere() !== "";
+  if (!isLinked) {
     drawScene(open, opening.scene);
-    performance.mark("first-picture");
-    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    await onceOnScreen();
   }
   try {
     open.page = await unpacked(byId("walk").textContent ?? "");
@@ -214,7 +234,9 @@ export default async function openPage(components) {
   addEventListener("hashchange", () => follow(open));
   document.addEventListener("keydown", (event) => present(open, event));
   addEventListener("message", (message) => onTold(open, message));
-  draw(open);
+  drawPlace(open);
+  if (isLinked) await onceOnScreen();
+  drawAround(open);
   for (const event of open.waiting.splice(0)) onAsked(open, event);
   document.body.dataset.ready = "true";
   performance.mark("ready");

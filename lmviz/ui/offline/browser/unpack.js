@@ -4,6 +4,8 @@
 
 /** @import { Stored, Walk } from "./walk.d.ts" */
 
+import { bytesIn } from "../../browser/numbers.js";
+
 /** @typedef {Float32Array | Float64Array | Int32Array | Uint8Array} Numbers */
 /** @typedef {(place: number) => Numbers} Reader */
 
@@ -12,8 +14,7 @@ const ALIGNED = 8;
 
 /** @type {(base64: string) => Promise<{ walk: Walk, numbers: Reader }>} */
 export const unpacked = async (base64) => {
-  const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const stream = new Blob([bytesIn(base64)]).stream().pipeThrough(new DecompressionStream("gzip"));
   return readWalk(await new Response(stream).arrayBuffer());
 };
 

@@ -39,12 +39,13 @@ const stop = ({ index, label, shape, here }, state) => {
 
 /** @type {(group: Group, many: boolean, state: State, redraw: () => void) => HTMLElement} */
 const groupBox = ({ block, stages }, many, state, redraw) => {
-  const shut = many && block !== null && !stages.some((stage) => stage.here) && !state.open.has(block);
+  const here = stages.some((stage) => stage.here); // which is never folded away
+  const shut = many && block !== null && !here && !state.open.has(block);
   const onclick = () => {
     if (!state.open.delete(block)) state.open.add(block);
     redraw();
   };
-  const attributes = { class: "block", "aria-expanded": String(!shut), disabled: !many, onclick };
+  const attributes = { class: "block", "aria-expanded": String(!shut), disabled: !many || here, onclick };
   const name = block === null ? null : h("button", attributes, `${state.words["map.block"]} ${block}`);
   const stops = shut
     ? null

@@ -4,7 +4,7 @@
 
 /** @import { Whole, WholePart } from "./whole.d.ts" */
 
-import { decoded, lessThan, signs, written } from "../../browser/numbers.js";
+import { bytesIn, decoded, lessThan, signs, written } from "../../browser/numbers.js";
 
 /**
  * @typedef {object} Model
@@ -17,7 +17,7 @@ import { decoded, lessThan, signs, written } from "../../browser/numbers.js";
 /** @typedef {{ lengths: Float32Array | null, cells: Int8Array | null, shares: Float32Array[] }} Numbers by head */
 
 /** @type {(base64: string) => Int8Array} */
-const gradesIn = (base64) => Int8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const gradesIn = (base64) => new Int8Array(bytesIn(base64).buffer);
 
 /** @type {(data: Whole) => Model} */
 export const readModel = (data) => {
