@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from lmviz.train.data import read_corpus
 from lmviz.train.initial import build
@@ -137,7 +137,7 @@ def test_a_run_stays_in_sight_when_it_ends_while_one_looks(visit: Visit) -> None
 
 
 def test_the_curve_falls_below_the_unigram_line_while_one_looks_and_the_run_is_paused_and_exported(
-    visit: Visit,
+    visit: Visit, browser: Browser, tmp_path: Path
 ) -> None:
     page = visit("training", changes='{"training.learning_rate":0.0001,"training.steps":100000}')
     page.locator(".st-key-go button").click()
@@ -153,10 +153,29 @@ def test_the_curve_falls_below_the_unigram_line_while_one_looks_and_the_run_is_p
     expect(page.get_by_text("Paused after")).to_be_visible(timeout=60_000)
     idle(page)
     page.get_by_text("Recipe and export", exact=True).click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Save this training as a page").click()
+    started.value.save_as(tmp_path / "training.html")
+    opens_from_the_disk(browser, tmp_path / "training.html")
     page.get_by_role("button", name="Save as a folder here").click()
     page.get_by_role("link", name="Open that folder in the step-through").click()
     expect(page.locator(".lm[data-step]")).to_be_visible(timeout=60_000)
     expect(page).to_have_url(re.compile(r"exports"))
+
+
+def opens_from_the_disk(browser: Browser, path: Path) -> None:
+    """The page of a training shows its curve and walks its text, with no network and no lmviz."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    expect(page.locator("section:visible svg.curve")).to_be_visible()
+    walk = page.frame_locator("#walk")
+    expect(walk.locator("body[data-ready]")).to_be_attached()
+    walk.get_by_role("button", name="Save pictures").click()
+    with page.expect_download() as started:
+        walk.get_by_role("button", name=".svg").first.click()  # also out of a frame
+    assert started.value.suggested_filename.endswith(".svg")
+    context.close()
 
 
 def test_the_count_of_parameters_follows_a_slider_while_it_is_dragged(train_page: Callable[..., Page]) -> None:
