@@ -36,7 +36,7 @@ def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str, st
         f"# {recipe.card.title}",
         *filter(None, [recipe.card.about.strip()]),
         "## Sizes",
-        _table(("", ""), _sizes(recipe, corpus, model, step)),
+        _table(("setting", "value"), _sizes(recipe, corpus, model, step)),
         "## Loss",
         "In nats per predicted token; lower is better.",
         _table(("texts trained on", "nats"), _losses(corpus.train, corpus, model)),

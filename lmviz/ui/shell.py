@@ -54,7 +54,13 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .lm-loading { opacity: 0.7; margin: 0; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] :is(p, li) { color: color-mix(in srgb, currentColor 76%, transparent); }
-[data-testid="stBaseButton-primary"]:enabled p { color: light-dark(#fff, #0b1020); }
+[data-testid^="stBaseButton-primary"]:enabled p { color: light-dark(#fff, #0b1020); }
+.stMarkdown pre, .stMarkdown pre code { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+.stCode .token:is(.string, .attr-value) { color: light-dark(#096a48, #7be3b4) !important; }
+.stCode .token:is(.number, .boolean, .constant) { color: light-dark(#1f5fbf, #8fc0ff) !important; }
+.stCode .token:is(.property, .key, .keyword) { color: light-dark(#86309a, #d9a0ff) !important; }
+.stCode .token:is(.class-name, .function, .builtin) { color: light-dark(#a5400a, #ffb27d) !important; }
+.stCode .token:is(.comment, .operator, .punctuation) { color: light-dark(#565f6c, #b4bcc8) !important; }
 button kbd { color: inherit !important; opacity: 0.85 !important; }
 [data-testid="stWidgetLabel"] { color: inherit !important; }
 .st-key-dropped { display: none; }

@@ -143,7 +143,7 @@ def test_the_notebook_of_the_docs_runs_and_shows_what_is_kept_of_it() -> None:
     for (data,), word in zip(shown[:3], words, strict=True):
         assert word in Whole(data["text/html"]).words and data["text/plain"].startswith("<")
     for (data,) in shown[3:]:
-        assert data["text/html"].startswith('<iframe sandbox="allow-scripts"') and "srcdoc=" in data["text/html"]
+        assert data["text/html"].startswith('<iframe sandbox="allow-scripts ') and "srcdoc=" in data["text/html"]
 
 
 def test_a_walk_inside_a_notebook_is_bounded_and_says_what_it_lacks() -> None:

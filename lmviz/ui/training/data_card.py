@@ -161,7 +161,8 @@ def _more(plan: Plan, view: TrainingView, n_windows: int) -> None:
         **bound(recipe, "data.held_out", fractions),
     )
     st.caption(t("train.data.corpus", n=len(recipe.data.texts)))
-    st.html(f'<div class="lt-texts">{"".join(map(_line, recipe.data.texts[:TEXTS_SHOWN]))}</div>')
+    lines = "".join(map(_line, recipe.data.texts[:TEXTS_SHOWN]))
+    st.html(f'<div class="lt-texts" tabindex="0" role="group">{lines}</div>')  # it scrolls
     tried = st.text_input(t("train.data.try"), recipe.data.texts[0][:TRIED_LIMIT], key="tried", max_chars=TRIED_LIMIT)
     round_trip(plan, t, tried)
     pieces = [

@@ -215,7 +215,8 @@ def export(services: Services, view: TrainingView, run: Run) -> None:
         _take_away(services, t, run, step)
     with right:
         st.caption(t("train.export.recipe"))
-        st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", height=widgets.px(260))
+        with st.container(height=widgets.px(260)):
+            st.code(toml_of(services.models.runs.recipe(run.id))[:20_000], language="toml", wrap_lines=True)
 
 
 def _open_or_start(t: Translator, model: RunModel) -> None:

@@ -207,7 +207,7 @@ const drawFull = (picture) => {
   picture.drawn.top = top;
   part(full, ".said").replaceChildren(
     model.data.walked ? h("p", { class: "caption", "aria-live": "polite" }, caption(model, here, headOf(picture))) : "",
-    h("p", { class: "notes" }, notes(model, picture.drawing)),
+    h("p", { class: "notes", tabindex: window.innerWidth <= PHONE ? "0" : null }, notes(model, picture.drawing)),
   );
   body.classList.toggle("as-table", picture.asTable);
   if (picture.asTable) {

@@ -1,0 +1,49 @@
+"""What is written can be read: letters stand out from their ground, and every column of a table has a name."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from tests.conftest import ROOT
+
+UI = ROOT / "lmviz/ui"
+LEAST = 4.5  # WCAG 2.2, 1.4.3
+SCRIPTS = ("sample_models", "docs", "lmviz", "README.md", "CONTRIBUTING.md")
+
+
+def luminance(colour: str) -> float:
+    """Of #rrggbb, from 0 to 1 (WCAG 2.2)."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in shares)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(a: str, b: str) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("theme", "rule"), [("light", r"(?<!\.dark )\.code"), ("dark", r"\.dark \.code")])
+def test_every_colour_of_code_can_be_read_where_the_line_is_marked(theme: str, rule: str) -> None:
+    look = (UI / "step_through/browser/look.css").read_text(encoding="utf-8")
+    marks = re.findall(r"--lm-mark: (#\w{6})", (UI / "browser/tensor.css").read_text(encoding="utf-8"))
+    colours = dict(re.findall(rf"{rule} \.(\w+) {{ color: (#\w{{6}})", look))
+    assert len(marks) == 2 and len(colours) >= 5
+    mark = marks[theme == "dark"]
+    assert {name: round(contrast(one, mark), 2) for name, one in colours.items() if contrast(one, mark) < LEAST} == {}
+
+
+def test_every_column_of_a_table_has_a_name() -> None:
+    """A card, a page of the docs or an explanation, in either language: who hears a table hears its heads."""
+    found = []
+    for name in SCRIPTS:
+        place = ROOT / name
+        for path in [place] if place.is_file() else place.rglob("*.md"):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            for head, rule in pairwise(lines):
+                if re.fullmatch(r"\|(\s*:?-+:?\s*\|)+", rule) and not all(one.strip() for one in head.split("|")[1:-1]):
+                    found.append(f"{path.relative_to(ROOT)}: {head}")
+    assert not found
