@@ -10,6 +10,7 @@ import altair as alt
 import streamlit as st
 
 from lmviz.ui import state
+from lmviz.ui.chart_table import behind
 from lmviz.ui.labels import BETWEEN
 from lmviz.ui.text import Translator
 
@@ -34,7 +35,9 @@ def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
     )
-    st.vega_lite_chart(for_room(localised(styled.to_dict(), t)), width="stretch", key=key, alt=alt)
+    spec = styled.to_dict()
+    st.vega_lite_chart(for_room(localised(spec, t)), width="stretch", key=key, alt=alt)
+    st.html(behind(spec, t, alt or ""))
 
 
 def for_room(spec: dict[str, Any]) -> dict[str, Any]:

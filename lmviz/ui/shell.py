@@ -70,7 +70,7 @@ body.lm-file-held .st-key-dropped :is(div, section):has(input[type="file"]) { he
 body.lm-file-held .st-key-dropped section { border: 3px dashed currentColor; }
 body.lm-file-held .st-key-dropped section > * { visibility: hidden; }
 body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
-.stElementContainer:has(.lm-page) { position: absolute; width: 1px; height: 1px; overflow: hidden;
+.stElementContainer:has(.lm-page, .lm-behind) { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 .stMainBlockContainer h2 { font-size: 1.25rem; padding: 0.5rem 0; } /* the parts of a page, whose name the menu has */
 .stMainBlockContainer h3 { font-size: 1.05rem; padding: 0.3rem 0; }

@@ -79,3 +79,26 @@ def test_a_page_has_a_heading_its_language_and_a_source_that_keys_can_stop(visit
     expect(page.locator(".code .no.stop-here")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".code .no.stop-here")).to_have_count(0)
+
+
+def test_a_tensor_is_a_table_too_and_so_is_a_chart(visit: Callable[..., Page], server: str) -> None:
+    page = visit("step_through", model="names", prompt=".mar", step="blocks.0.attn.pattern")
+    for picture in page.locator(".picture canvas").all():
+        picture.focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        table = page.locator(".twin-table table")
+        expect(table.get_by_role("columnheader")).to_have_text(["query ↓ key →", *".mar"])
+        expect(table.get_by_role("rowheader")).to_have_text([*".mar"])
+        page.keyboard.press("ArrowDown")  # scrolls, and does not walk
+        page.keyboard.press("Escape")
+        expect(table).to_have_count(0)
+    expect(page.locator(".to-table").last).to_be_focused()
+    assert page.locator(".picture canvas").count() == page.locator(".picture .to-table").count() == 2
+    page.goto(f"{server}/embeddings?section=near")
+    chart = page.locator("[data-testid=stVegaLiteChart] svg")
+    expect(chart.nth(1)).to_be_visible()
+    idle(page)
+    for table in page.get_by_role("table").all():
+        assert len(table.get_by_role("row").all()) > 5
+    expect(page.get_by_role("table")).to_have_count(chart.count())

@@ -13,6 +13,7 @@ import { overviewOf } from "./overview.js";
 import { attachPointer } from "./pointer.js";
 import { scale } from "./scale.js";
 import { drawTensor, hatching } from "./tensor.js";
+import { twinButton } from "./twin.js";
 import { prepare } from "./window.js";
 
 /** @type {(element: Element, data: TensorPage["data"]) => Look} */
@@ -71,6 +72,7 @@ const tensorFigure = (panel, size, look, state) => {
     panel.heads && panel.result && !["B", "A − B"].includes(panel.mark) ? headPicker(panel, state) : null,
     panel.note ? h("p", { class: "empty" }, panel.note) : null,
     panel.no_grad ? h("p", { class: "empty" }, state.words["picture.no_grad"]) : canvas,
+    panel.no_grad ? null : twinButton(panel, shapeText(panel, true), state),
     panel.overview || panel.part_only ? overviewOf(panel, look, state) : null,
   );
 };

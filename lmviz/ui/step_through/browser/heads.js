@@ -50,7 +50,6 @@ const card = (one, data, root, send) => {
   const attributes = {
     class: "head",
     "aria-pressed": String(one.head === data.chosen),
-    "aria-label": said,
     title: said,
   };
   const bar = h("span", { class: "bar" }, h("i", { style: `width:${100 * one.change}%` }));
