@@ -66,7 +66,7 @@ def test_a_file_that_finds_no_room_leaves_the_old_one_and_nothing_else(save: tup
     path.write_text("old", encoding="utf-8")
     with no_room(), pytest.raises(UserError, match=SENTENCE):
         write(path)
-    assert path.read_text(encoding="utf-8") == "old"
+    assert path.read_text(encoding="utf-8") == "old" and {*tmp_path.iterdir()} == {path, link}
     write(link)
     assert link.is_symlink() and path.stat().st_size > 100
     assert {*tmp_path.iterdir()} == {path, link}
