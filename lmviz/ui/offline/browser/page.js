@@ -17,6 +17,7 @@ import { sceneOf, wholeOf } from "./drawn.js";
 import { unpacked } from "./unpack.js";
 import { addressOf, viewAt } from "./view.js";
 
+const UNSEEN = 250; // milliseconds after which a frame that is out of sight, and is not painted, goes on
 const QUICK = 800; // milliseconds within which changes make one entry of the browser's history
 
 // A frame that was given its text has no address of its own, but a name, which stays when it is given another.
@@ -89,7 +90,10 @@ const drawAround = (open) => {
 /** @type {() => Promise<void>} */
 const onceOnScreen = async () => {
   performance.mark("first-picture");
-  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  await new Promise((done) => {
+    requestAnimationFrame(() => setTimeout(done));
+    setTimeout(done, UNSEEN);
+  });
 };
 
 /** @type {(open: Open, page: Page, view: View) => void} */
