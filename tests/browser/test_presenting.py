@@ -212,3 +212,44 @@ def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
     assert "present" not in notes.url
     notes.reload()  # what it is told it knows from its address
     expect(notes.get_by_text("3 sur 6")).to_be_visible(timeout=60_000)
+
+
+def in_sight(page: Page) -> float:
+    """How much of the first picture can be seen, between what stands above it and the bar below."""
+    figure = page.locator(".lm .picture :is(figure[data-address], table)").first
+    expect(figure).to_be_visible()
+    picture, bar = figure.bounding_box(), page.locator(".lm > .bar").bounding_box()
+    assert picture is not None and bar is not None
+    return (min(bar["y"], 720, picture["y"] + picture["height"]) - picture["y"]) / picture["height"]
+
+
+def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit) -> None:
+    page = visit(
+        model="names", prompt=".mar", step="blocks.0.attn.v", course="attention.0", present="true", depth="story",
+        lang="fr",
+    )  # fmt: skip
+    line, opened = page.locator(".st-key-course_line").get_by_role("button"), page.locator(".st-key-course_open")
+    expect(line).to_contain_text("Devinez qui peut être regardé")
+    expect(opened).to_have_count(0)
+    before = page.locator("figure[data-address]").first.bounding_box()
+    line.click()
+    opened.locator("[role=radiogroup] label").first.click()
+    expect(opened.get_by_text("✓")).to_be_visible()
+    assert page.locator("figure[data-address]").first.bounding_box() == before  # nothing moves
+    line.click()
+    expect(opened).to_have_count(0)
+    expect(line).to_contain_text("✓")
+    expect(line).to_contain_text("La suite n’existe pas encore")
+    box = line.bounding_box()
+    assert box is not None and box["height"] < 0.09 * 720
+    page.locator(".st-key-course_next a").click()
+    seen = {}
+    for at in [f"attention.{i}" for i in range(1, 6)] + [f"residual.{i}" for i in range(5)]:
+        expect(page).to_have_url(re.compile(f"course={at}(~|%7E)"))
+        idle(page)
+        seen[at] = in_sight(page)
+        page.locator(".st-key-course_skip a").click()
+        if at == "attention.5":  # the end of a chapter is open
+            expect(opened).to_contain_text("Ce que vous savez maintenant")
+            opened.get_by_role("link").first.click()
+    assert min(seen.values()) > 2 / 3, seen

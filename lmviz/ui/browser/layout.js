@@ -168,6 +168,10 @@ const readable = (panel, width) => {
   return Math.max(captionWidth(panel), Math.min(cells, width));
 };
 
+// The height of a row there: numbers have room in it, unless there are so many that what comes below would be out of sight.
+/** @type {(rows: number) => number} */
+const readRow = (rows) => (rows > ROWS ? leastLabel() : 1.4 * LOW());
+
 // In front of a room: as many lines as it takes for each tensor to be read, also where one then scrolls.
 /** @type {(raws: ReadPanel[], width: number) => Arrangement} */
 export const stacked = (raws, width) => {
@@ -188,7 +192,8 @@ export const stacked = (raws, width) => {
   const heights = lines.map((line) =>
     Math.max(
       ...line.map(
-        (panel) => CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, minNumber()) + panel.rows * LOW() * 1.4,
+        (panel) =>
+          CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, minNumber()) + panel.rows * readRow(panel.rows),
       ),
     ),
   );
@@ -271,7 +276,8 @@ const sized = (lines, width, heights, small) => {
       const w = Math.min(unit * scaled(panel), MOST.w * grown);
       taken += Math.max(captionWidth(panel), labelWidth(panel) + panel.cols * w + 16) + (panel.sign ? SIGN : 0);
       const room = (heights[i] - titleHeight(panel, w) - CAPTION() - MARGIN - belowHeight(panel)) / panel.rows;
-      const tall = Math.min(room, w >= minNumber() ? MOST.h * grown : Math.max(w * 1.25, 15));
+      const least = display.room > 1 ? leastLabel() : 15;
+      const tall = Math.min(room, w >= minNumber() ? MOST.h * grown : Math.max(w * 1.25, least));
       sizes.set(panel, { w: Math.max(3, w), h: Math.max(4, tall) });
       const legible = w >= minNumber() && tall >= 15 ? 3 : Math.min(w, 24) / 24;
       score += (panel.result ? 2 : 1) * legible * Math.min(tall, 24);

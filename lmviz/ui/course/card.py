@@ -25,6 +25,7 @@ from lmviz.ui.text import foreign
 from lmviz.ui.training.view import TrainingView
 
 FOUND, CHOSEN = "course.found", "course.chosen"  # what checks found, and what was answered; by chapter and task
+OPENED = "course.opened"  # a task, and whether its card was opened or closed by hand in front of a room
 DOORS: dict[str, Place] = {"training": TrainingView(), "debugging": DebuggingView(section="lab"),
                            "generation": GenerationView()}  # fmt: skip
 
@@ -63,12 +64,20 @@ def show(page: str) -> bool:
     shell.look("course")
     with st.container(key="course_bar"):
         _head(page, view, at)
-        if at.asked is None:
-            _end(view, at)
-        else:
-            _task(page, view, at, at.asked)
+        if not view.present:
+            _body(page, view, at)
+        elif _is_open(at):
+            with st.container(key="course_open"):  # over the page, which keeps its place
+                _body(page, view, at)
     kept.on_the_device(view.t)
     return True
+
+
+def _body(page: str, view: Place, at: _At) -> None:
+    if at.asked is None:
+        _end(view, at)
+    else:
+        _task(page, view, at, at.asked)
 
 
 def has_news() -> bool:
@@ -121,12 +130,16 @@ def _head(page: str, view: Place, at: _At) -> None:
     """Which chapter, how far, and the ways on."""
     t, n = view.t, len(at.chapter.tasks)
     with st.container(horizontal=True, vertical_alignment="center", key="course_head"):
-        where = t("course.where", number=at.number, title=foreign(at.chapter.title))
-        of = t("course.of", n=min(at.task + 1, n), all=n)
-        st.markdown(f"**{where}** {_dots(at)} {of}", width="content")
-        st.space("stretch")
+        if view.present:
+            _line(view, at)
+        else:
+            where = t("course.where", number=at.number, title=foreign(at.chapter.title))
+            of = t("course.of", n=min(at.task + 1, n), all=n)
+            st.markdown(f"**{where}** {_dots(at)} {of}", width="content")
+            st.space("stretch")
         if at.task:
-            _link("course.back", page, view, at.chapter, at.task - 1, ":material/arrow_back:")
+            with st.container(key="course_before", width="content"):
+                _link("course.back", page, view, at.chapter, at.task - 1, ":material/arrow_back:")
         if at.asked is not None:
             is_done = state.course().has(*at.key)
             with st.container(key="course_next" if is_done else "course_skip", width="content"):
@@ -136,6 +149,37 @@ def _head(page: str, view: Place, at: _At) -> None:
             shell.link(t("course.all"), CourseView(lang=view.lang, course=_quiet()), "course", ":material/list:")
         st.button(t("course.leave"), icon=":material/close:", key="course_leave", type="tertiary",
                   on_click=lambda: state.keep_course(_quiet()))  # fmt: skip
+
+
+def _line(view: Place, at: _At) -> None:
+    """The card in one line, for a room: what to do, or what came of it; pressed, it opens over the page, or closes."""
+    found = state.remember(FOUND, {}).get(at.key)
+    if at.asked is None:
+        said = f"**{foreign(at.chapter.title)}** · {view.t('course.understood')}"
+    elif found is not None:
+        said = f":green[**✓**] {foreign(filled(view.t, at.asked.answer, found))}"
+    else:
+        said = (":green[**✓**] " if state.course().has(*at.key) else "") + _title(at.asked)
+    is_open = _is_open(at)
+    st.button(
+        f"**{at.number}** {_dots(at)} {said}",
+        key="course_line",
+        type="tertiary",
+        width="stretch",
+        icon=f":material/{'expand_less' if is_open else 'expand_more'}:",
+        on_click=lambda: state.keep(OPENED, (at.key, not is_open)),
+    )
+
+
+def _is_open(at: _At) -> bool:
+    """Whether the card is open in front of a room: each begins as its line, the end of a chapter does not."""
+    key, is_open = state.remember(OPENED, (None, False))
+    return is_open if key == at.key else at.asked is None
+
+
+def _title(task: Task) -> str:
+    """The heading of a task, which its file has above the rest."""
+    return foreign(task.do.partition("\n\n")[0])
 
 
 def _quiet() -> Progress:
