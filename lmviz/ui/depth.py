@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Depth = Literal["story", "numbers", "formula", "code"]
-Part = Literal["ids", "shapes", "arithmetic", "checks", "lines", "tensors", "formula", "source", "stops", "powers"]
+Part = Literal[
+    "ids", "shapes", "arithmetic", "checks", "lines", "tensors", "formula", "segments", "source", "stops", "powers"
+]
 
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
 STORY: Depth = "story"  # where the course begins
@@ -21,6 +23,7 @@ WHERE_SHOWN: dict[Part, Depth] = {  # from which depth on
     "lines": "numbers",  # steps smaller than a stage, which arithmetic leads to
     "tensors": "numbers",  # the list of them all
     "formula": "formula",
+    "segments": "formula",  # the second text that BERT reads
     "source": "code",
     "stops": "code",  # breakpoints
     "powers": "code",  # numbers such as 3.7e−4

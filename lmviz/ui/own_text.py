@@ -44,6 +44,8 @@ def typed(services: Services, page: type[Any], key: str) -> str:
 def hint(services: Services, t: Translator, model: Reference, text: str, read: Callable[[str], object]) -> None:
     """What the model was trained on and how a text for it begins; the text with the model's start mark, if it lacks it.
 
+    In front of a room, only what a text lacks is said.
+
     Args:
         read: what happens to the text with its mark.
     """
@@ -53,7 +55,7 @@ def hint(services: Services, t: Translator, model: Reference, text: str, read: C
     card = services.models.card(checkpoint, t.language)
     mark = start_mark(checkpoint.card.prompts)
     lacks = mark != "" and text != "" and not text.startswith(mark)
-    if card.begins and not lacks:
+    if card.begins and not lacks and not state.presenting():
         st.caption(foreign(card.begins))
     if lacks:
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -215,15 +215,16 @@ def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
 
 
 def in_sight(page: Page) -> float:
-    """How much of the first picture can be seen, between what stands above it and the bar below."""
-    figure = page.locator(".lm .picture :is(figure[data-address], table)").first
+    """How much of the first picture can be seen, between what stands above it and the end of the window or the bar."""
+    figure, bar = page.locator(":is(figure[data-address], .picture table)").first, page.locator(".lm > .bar")
     expect(figure).to_be_visible()
-    picture, bar = figure.bounding_box(), page.locator(".lm > .bar").bounding_box()
-    assert picture is not None and bar is not None
-    return (min(bar["y"], 720, picture["y"] + picture["height"]) - picture["y"]) / picture["height"]
+    picture, below = figure.bounding_box(), bar.bounding_box() if bar.count() else None
+    assert picture is not None
+    end = min(720, below["y"] if below else 720, picture["y"] + picture["height"])
+    return (end - picture["y"]) / picture["height"]
 
 
-def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit) -> None:
+def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: str) -> None:
     page = visit(
         model="names", prompt=".mar", step="blocks.0.attn.v", course="attention.0", present="true", depth="story",
         lang="fr",
@@ -252,4 +253,10 @@ def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit) -> None:
         if at == "attention.5":  # the end of a chapter is open
             expect(opened).to_contain_text("Ce que vous savez maintenant")
             opened.get_by_role("link").first.click()
+    for section, at in (("look_up", 0), ("sum", 2)):
+        place = {"present": "true", "lang": "fr", "model": "names", "prompt": ".mar", "depth": "numbers"}
+        page.goto(f"{server}/embeddings?{urlencode(place | {'section': section, 'course': f'embeddings.{at}'})}")
+        expect(page.locator("figure[data-address]").first).to_be_visible(timeout=60_000)
+        idle(page)
+        seen[section] = in_sight(page)
     assert min(seen.values()) > 2 / 3, seen

@@ -8,7 +8,7 @@ from lmviz.explain import by_hand
 from lmviz.services.embeddings import WorkedSum
 from lmviz.services.services import Services
 from lmviz.trace.operations.explanation import Explanation
-from lmviz.ui import arithmetic_html, matrices, shell, state, widgets
+from lmviz.ui import arithmetic_html, depth, matrices, shell, state, widgets
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.matrices import Matrix
@@ -26,7 +26,8 @@ def section(services: Services, view: EmbeddingsView) -> None:
         pos = tokens.followed(found.recording, view)
         address = "x_seg" if 0 < view.second < len(found.tokens) else "x"
         view = tokens.asked(view, address, pos, found.trace["x"].outputs[0].shape[-1])
-        _segments_choice(found, view)
+        if view.second or depth.shows(view.depth, "segments"):
+            _segments_choice(found, view)
     if 0 < view.second < len(found.tokens):
         found = services.embeddings.add_up_segments(view.model, prompt, view.second, view.seed)
         st.caption(view.t("embeddings.sum.untrained"))
