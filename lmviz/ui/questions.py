@@ -7,9 +7,13 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from lmviz.debug.exercises.question import Option, Question
+from lmviz.digits import rounded
 from lmviz.ui import widgets
-from lmviz.ui.debugging.words import code, value_text
+from lmviz.ui.debugging.words import code
 from lmviz.ui.text import Translator
+
+ANSWER_DIGITS = 2  # decimals of answers, as in pictures
+HALF = 0.5 * 10**-ANSWER_DIGITS
 
 
 def ask(
@@ -68,11 +72,25 @@ def _details(t: Translator, question: Question) -> dict[str, str]:
     for name, value in question.details.items():
         if name == "share" and isinstance(value, float):
             shown[name] = t.percent(value)
-        elif isinstance(value, int | float):
-            shown[name] = value_text(t, value)
+        elif isinstance(value, float):
+            shown[name] = t.number(value, decimals(question))
+        elif isinstance(value, int):
+            shown[name] = t.integer(value)
         else:
             shown[name] = code(value)
     return shown
+
+
+def decimals(question: Question) -> int:
+    """Of the numbers in a question: those of pictures, or one more where the answer would not follow from what is read.
+
+    >>> sums = [(0.10, 0.25, 0.35), (0.104, 0.104, 0.21)]
+    >>> [decimals(Question("", "", "number", (c,), 0, details={"left": a, "right": b})) for a, b, c in sums]
+    [2, 3]
+    """
+    answer, terms = question.options[question.answer], [question.details.get(name) for name in ("left", "right")]
+    read = [float(rounded(one, ANSWER_DIGITS)) for one in terms if isinstance(one, float)]
+    return ANSWER_DIGITS + (len(read) == 2 and isinstance(answer, float) and abs(sum(read) - answer) > HALF)
 
 
 def option(t: Translator, found: Option, kind: str, pieces: Sequence[str]) -> str:
@@ -82,5 +100,5 @@ def option(t: Translator, found: Option, kind: str, pieces: Sequence[str]) -> st
     if isinstance(found, tuple):
         return "[" + ", ".join(map(str, found)) + "]"
     if isinstance(found, int | float):
-        return value_text(t, found) if found == int(found) else t.number(found)
+        return t.integer(found) if isinstance(found, int) else t.number(found, ANSWER_DIGITS)
     return code(found) if kind == "token" else str(found)

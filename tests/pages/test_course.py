@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,27 @@ def test_nobody_is_told_to_try_again_before_a_first_try(open_on: Open, depth: st
     assert ENGLISH("course.skip") in links(app) and ENGLISH("course.again") not in links(app)
     go(app, tokenizer="gpt2", text="abc", course="tokens.0", depth=depth)
     assert ENGLISH("course.again") in links(app)
+
+
+ON_CARDS = [  # a page that shows what a task asks for, and the numbers of the answer
+    ("generation", {"model": "names", "prompt": ".", "n": "4", "course": "writing.0"}, r"[\d.]+%"),
+    ("generation", {"model": "names", "prompt": ".", "n": "9", "temperature": "2", "course": "writing.0"}, r"[\d.]+%"),
+    ("embeddings", {"model": "names", "section": "near", "id": "5", "course": "embeddings.3"}, r"\d\.\d+"),
+    ("debugging", {"family": "memory", "d_model": "64", "batch": "64", "course": "wrong.2"}, r"\d+\.\d MB"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "place", "number"), ON_CARDS)
+def test_the_card_writes_a_number_as_the_page_does(
+    open_on: Open, page: str, place: dict[str, str], number: str
+) -> None:
+    app = open_on(page, **place, depth="numbers")
+    (card,) = [one.value for one in app.markdown if "**✓**" in one.value]
+    pictures = [one.proto.json for one in app.get("bidi_component")]
+    charts = [one.proto.alt for one in app.get("vega_lite_chart")]
+    shown = " ".join([written(app).replace(card, ""), *pictures, *charts])
+    found = re.findall(number, card)
+    assert found and all(one in shown for one in found), (found, card)
 
 
 def test_a_question_is_predicted_and_then_revealed(open_on: Open) -> None:

@@ -15,7 +15,7 @@ from lmviz.services.services import Services
 from lmviz.train.runs import Runs
 from lmviz.train.texts import preset
 from lmviz.ui.course.checks import CHECKS
-from lmviz.ui.course.details import Found, Share, filled
+from lmviz.ui.course.details import Found, Measured, Number, Share, filled
 from lmviz.ui.course.seen import Seen, question_of
 from lmviz.ui.course.views import KINDS, place_of, senseless
 from lmviz.ui.shell import FIRST, LISTED
@@ -48,7 +48,14 @@ def seen(
     name, _, argument = check.partition(" ")
     found = CHECKS[name].find(Seen(view, services, begun, chosen), argument)
     assert found is None or set(found) <= CHECKS[name].details
+    assert not any(isinstance(one, float) for one in (found or {}).values())  # who shows it says how it is written
     return found
+
+
+def value(found: Found, name: str) -> float:
+    number = found[name]
+    assert isinstance(number, Number)
+    return number.value
 
 
 STEP = at("step_through", **MAR)
@@ -115,13 +122,13 @@ CASES = [  # a check; where it is not done; where it is; something that it then 
         "temperature_above 1.5",
         at("generation", **MAR, temperature="2"),
         at("generation", **MAR, temperature="2", n="3"),
-        ("temperature", 2.0),
+        ("temperature", Number(2.0, 2)),
     ),
     (
         "temperature_below 0.3",
         at("generation", **MAR, temperature="0.3", n="3"),
         at("generation", **MAR, temperature="0.1", n="3"),
-        ("temperature", 0.1),
+        ("temperature", Number(0.1, 2)),
     ),
     ("written 4", at("generation", **MAR, n="3"), at("generation", **MAR, n="4"), ("n", 4)),
     (
@@ -131,7 +138,12 @@ CASES = [  # a check; where it is not done; where it is; something that it then 
         ("left", 3),
     ),
     ("top_k_below 6", at("generation", **MAR, n="3"), at("generation", **MAR, n="3", top_k="1"), ("of", 27)),
-    ("top_p_below 0.95", at("generation", **MAR, n="3"), at("generation", **MAR, n="3", top_p="0.5"), ("top_p", 0.5)),
+    (
+        "top_p_below 0.95",
+        at("generation", **MAR, n="3"),
+        at("generation", **MAR, n="3", top_p="0.5"),
+        ("top_p", Number(0.5, 2)),
+    ),
     ("text_cut", at("tokenizer", tokenizer="gpt2"), at("tokenizer", tokenizer="gpt2", text="The cat"), ("n", 2)),
     (
         "piece_looked_at",
@@ -207,14 +219,18 @@ def test_a_run_is_seen_when_its_loss_has_fallen_and_one_step_of_it_is_watched(se
     plan, watched = at("training", changes=f'{{"training.steps":{STEPS}}}'), at("training", run=run)
     assert seen(services, "loss_below unigram", plan) is None
     found = seen(services, "loss_below unigram", watched)
-    assert found is not None and 0 < found["step"] <= STEPS and found["loss"] < found["line"] < found["first"]  # type: ignore[operator]
+    assert (
+        found is not None
+        and 0 < found["step"] <= STEPS
+        and value(found, "loss") < value(found, "line") < value(found, "first")
+    )  # type: ignore[operator]
     assert seen(services, "trained_longer", watched, plan) is None
     longer = seen(services, "trained_longer", watched, at("training", changes='{"training.steps":10}'))
     assert longer is not None and (longer["steps"], longer["before"]) == (STEPS, 10)
     opened = at("training", run=run, tab="step", scene="4")
     assert seen(services, "scene_reached 5", opened) is None
     step = seen(services, "scene_reached 5", replace(opened, scene=5))  # type: ignore[call-arg]
-    assert step is not None and step["loss_after"] < step["loss"]  # type: ignore[operator]
+    assert step is not None and value(step, "loss_after") < value(step, "loss")
 
 
 @pytest.mark.slow
@@ -232,7 +248,7 @@ def test_a_pitfall_counts_when_it_has_run(services: Services) -> None:
     )
     result = services.pitfalls.result(pitfall.cures[0][1])
     mended = seen(services, "pitfall_cured all_unknown", cured)
-    assert mended is not None and mended["cured"] == result.true_loss
+    assert mended is not None and mended["cured"] == Measured(result.true_loss)
 
 
 def test_every_check_is_described_and_tried() -> None:
@@ -265,8 +281,28 @@ def test_an_answer_shows_a_token_and_its_id_as_the_picture_does(services: Servic
 
 def test_an_answer_writes_what_was_found_as_the_language_does() -> None:
     assert filled(ENGLISH, "{a} {b} {c}", {"a": " mat", "b": "The cat", "c": " "}) == "`` ·mat `` `` The cat `` `` · ``"
-    found: Found = {"share": Share(0.25), "n": 12345, "text": "a`b", "value": 0.5}
+    found: Found = {"share": Share(0.25), "n": 12345, "text": "a`b", "value": Number(0.5, 2)}
     assert filled(FRENCH, "{share}, {n}, {value}", found) == "25,0\u202f%, 12\u202f345, 0,50"
     assert filled(
         ENGLISH, "{text} {nothing} {0} {share.__class__}", found
     ) == "``  a`b  `` – {0} {share.__class__}".replace("``  a`b  ``", "`` a`b ``")
+
+
+PINNED = MAR | {"cell": '["blocks.0.attn.masked",[0,0,3,1]]', "depth": "numbers"}
+AS_IN_THE_PICTURE = [  # a check, where it is done, what stands on the card, and how the picture writes it
+    ("pinned masked", at("step_through", **PINNED), "{value}", "−0.01"),
+    ("pinned masked", at("step_through", **PINNED, digits="4"), "{value}", "−0.0107"),
+    ("pinned logits", at("step_through", **MAR, cell='["logits",[0,3,3]]'), "{value}", "2.45"),
+    ("answered residual", at("step_through", **MAR, depth="story"), "{left} + {right}: {answer}", "0.05 + 0.14: 0.19"),
+    ("gradient_shown", at("step_through", **MAR, grad="true", target="y"), "{loss}", "2.09"),
+    ("answered norm", at("step_through", **MAR), "{answer}", "0.00"),
+    ("temperature_above 1.5", at("step_through", **MAR, temperature="2"), "{temperature}", "2.00"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "view", "card", "picture"), AS_IN_THE_PICTURE)
+def test_a_number_on_the_card_is_written_as_in_the_picture(
+    services: Services, check: str, view: Place, card: str, picture: str
+) -> None:
+    found = seen(services, check, view, chosen=0)
+    assert found is not None and filled(view.t, card, found) == picture

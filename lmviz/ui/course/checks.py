@@ -14,7 +14,7 @@ from lmviz.debug.exercises.stages import ASK
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.edits import CellEdit, HeadOff
 from lmviz.stages.stage import KINDS
-from lmviz.ui.course.details import Found, Share
+from lmviz.ui.course.details import Chosen, Found, Measured, Number, Share
 from lmviz.ui.course.seen import (
     Seen,
     at_temperature_one,
@@ -40,6 +40,8 @@ from lmviz.ui.training.view import TrainingView
 
 LINES = ("uniform", "unigram", "bigram")  # what counting alone would reach
 ALL_POINTS = 10**9
+LOSS_DIGITS, LINE_DIGITS, STEP_DIGITS = 3, 2, 4  # decimals on the training page: below the curve, on it, in one step
+SETTING_DIGITS, DISTANCE_DIGITS = 2, 3  # of a setting of the generation page, and of a distance between embeddings
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,11 @@ def gradient_shown(seen: Seen, argument: str) -> Found | None:
     if nll is None or run.target_id is None:
         return None
     loss = float(nll.ravel()[-1])
-    return {"loss": loss, "token": run.piece(run.target_id), "share": Share(float(np.exp(-loss)))}
+    return {
+        "loss": Number(loss, seen.view.digits),
+        "token": run.piece(run.target_id),
+        "share": Share(float(np.exp(-loss))),
+    }
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -185,7 +191,7 @@ def temperature_above(seen: Seen, argument: str) -> Found | None:
     """The temperature is higher than so much; on the generation page, a text was written with it."""
     if not isinstance(seen.view, GenerationView | StepThroughView) or seen.view.temperature <= float(argument):
         return None
-    temperature = seen.view.temperature
+    temperature = Number(seen.view.temperature, SETTING_DIGITS)
     if isinstance(seen.view, GenerationView):
         found = text_so_far(seen)
         return found and {"temperature": temperature, "text": found["text"]}
@@ -198,7 +204,7 @@ def temperature_below(seen: Seen, argument: str) -> Found | None:
     if not isinstance(seen.view, GenerationView) or seen.view.temperature >= float(argument):
         return None
     found = text_so_far(seen)
-    return found and {"temperature": seen.view.temperature, "text": found["text"]}
+    return found and {"temperature": Number(seen.view.temperature, SETTING_DIGITS), "text": found["text"]}
 
 
 @_check("text", "token", "share", "n", "left", "of", knows=_is_number)
@@ -223,8 +229,9 @@ def top_p_below(seen: Seen, argument: str) -> Found | None:
 def _from_likeliest(seen: Seen, setting: str, below: float) -> Found | None:
     if not isinstance(seen.view, GenerationView) or not 0 < getattr(seen.view, setting) < below:
         return None
-    found = text_so_far(seen)
-    return found and {setting: getattr(seen.view, setting), **{name: found[name] for name in ("left", "of", "text")}}
+    found, chosen = text_so_far(seen), getattr(seen.view, setting)
+    shown = chosen if isinstance(chosen, int) else Number(chosen, SETTING_DIGITS)
+    return found and {setting: shown, **{name: found[name] for name in ("left", "of", "text")}}
 
 
 # -- tokens and embeddings -------------------------------------------------------------------------------------------
@@ -273,7 +280,7 @@ def neighbour_chosen(seen: Seen, argument: str) -> Found | None:
     pieces = seen.services.embeddings.pieces(view.model)
     id = min(view.id, len(pieces) - 1)
     first = seen.services.embeddings.neighbours(view.model, id, view.metric)[0]
-    return {"token": pieces[id], "near": pieces[first.id], "distance": float(first.distance)}
+    return {"token": pieces[id], "near": pieces[first.id], "distance": Number(float(first.distance), DISTANCE_DIGITS)}
 
 
 # -- learning --------------------------------------------------------------------------------------------------------
@@ -305,8 +312,8 @@ def loss_below(seen: Seen, argument: str) -> Found | None:
     below = [] if line is None else np.flatnonzero(found.numbers < line).tolist()
     if not below:
         return None
-    numbers = found.numbers
-    return {"loss": float(numbers[-1]), "line": line, "step": int(found.steps[below[0]]), "first": float(numbers[0])}
+    first, last = (Number(float(found.numbers[i]), LOSS_DIGITS) for i in (0, -1))
+    return {"loss": last, "line": Number(line, LINE_DIGITS), "step": int(found.steps[below[0]]), "first": first}
 
 
 @_check("steps", "before", "loss")
@@ -318,7 +325,7 @@ def trained_longer(seen: Seen, argument: str) -> Found | None:
     run, before = seen.services.models.runs.get(view.run), recipe_of(seen.services, begun).training.steps
     if run.steps <= before or run.loss is None or run.step < run.steps:
         return None
-    return {"steps": run.steps, "before": before, "loss": run.loss}
+    return {"steps": run.steps, "before": before, "loss": Number(run.loss, LOSS_DIGITS)}
 
 
 @_check("step", "loss", "loss_after", "rate", knows=_is_number)
@@ -329,7 +336,8 @@ def scene_reached(seen: Seen, argument: str) -> Found | None:
         return None
     opened = seen.services.training.opened(view.run, view.opened or 1)
     after = opened.loss if opened.loss_after is None else opened.loss_after
-    return {"step": opened.step, "loss": opened.loss, "loss_after": after, "rate": opened.rate}
+    loss, loss_after = (Number(one, STEP_DIGITS) for one in (opened.loss, after))
+    return {"step": opened.step, "loss": loss, "loss_after": loss_after, "rate": Chosen(opened.rate)}
 
 
 # -- when it goes wrong ----------------------------------------------------------------------------------------------
@@ -344,8 +352,8 @@ def pitfall_ran(seen: Seen, argument: str) -> Found | None:
         return None
     result = seen.services.pitfalls.result(pitfall.faulty)
     return {
-        "loss": result.true_loss if result.held_out_loss is None else result.held_out_loss,
-        "guess": result.baselines.uniform,
+        "loss": Measured(result.true_loss if result.held_out_loss is None else result.held_out_loss),
+        "guess": Measured(result.baselines.uniform),
         "steps": pitfall.faulty.training.steps,
         "diverged": result.diverged_at or result.history.last_step,
         "copied": result.n_copied,
@@ -362,20 +370,25 @@ def pitfall_cured(seen: Seen, argument: str) -> Found | None:
         return None
     result = seen.services.pitfalls.result(cure)
     loss = result.true_loss if result.held_out_loss is None else result.held_out_loss
-    return {"loss": ran["loss"], "cured": loss, "guess": ran["guess"], "sample": next(iter(result.samples), "")}
+    return {
+        "loss": ran["loss"],
+        "cured": Measured(loss),
+        "guess": ran["guess"],
+        "sample": next(iter(result.samples), ""),
+    }
 
 
 @_check("batch", "needed", "budget")
 def memory_full(seen: Seen, argument: str) -> Found | None:
     """The training would need more memory than the budget has."""
-    found = memory_needed(seen)
-    return found if found is not None and found["needed"] > found["budget"] else None
+    memory = memory_needed(seen)
+    return memory.found if memory is not None and memory.needed > memory.budget else None
 
 
 @_check("batch", "needed", "budget")
 def memory_fits(seen: Seen, argument: str) -> Found | None:
     """The training fits into a budget no larger than where the task began."""
-    found, begun = memory_needed(seen), seen.begun
-    if found is None or not isinstance(begun, DebuggingView) or found["budget"] > begun.budget:
+    memory, begun = memory_needed(seen), seen.begun
+    if memory is None or not isinstance(begun, DebuggingView) or memory.budget > begun.budget:
         return None
-    return found if found["needed"] <= found["budget"] else None
+    return memory.found if memory.needed <= memory.budget else None

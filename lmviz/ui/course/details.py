@@ -1,4 +1,4 @@
-"""What a check found, as a sentence writes it."""
+"""What a check found, as a sentence writes it: a number that is in a picture too, as the picture writes it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,71 @@ from dataclasses import dataclass
 
 from lmviz.lessons.chapter import DETAIL
 from lmviz.ui.debugging.words import value_text
+from lmviz.ui.generation.table import percent as percent_of_draw
 from lmviz.ui.text import Translator, code, shortened, visible
 
 
 @dataclass(frozen=True)
+class Number:
+    """A number with the decimals that its picture has."""
+
+    value: float
+    digits: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number of the debugging page, which writes as many digits as tell something."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A setting of the training page."""
+
+    value: float
+
+
+@dataclass(frozen=True)
 class Share:
-    """A probability, which is written in percent."""
+    """A probability, in percent."""
 
     share: float
 
 
-Detail = str | int | float | Share
+@dataclass(frozen=True)
+class ShareOfDraw:
+    """A probability in percent, as the table of the generation page has it."""
+
+    share: float
+
+
+Detail = str | int | Number | Measured | Chosen | Share | ShareOfDraw  # no float: who shows it says how it is written
 Found = Mapping[str, Detail]  # what a check has measured, by name
 
 
 def written(t: Translator, detail: Detail) -> str:
-    """Text as code, numbers as the language writes them. A space at an end, which may be a token's, is marked as in the
-    pictures; between words it stays one."""
-    if isinstance(detail, Share):
-        return t.percent(detail.share)
-    if not isinstance(detail, str):
-        return value_text(t, detail)
+    """Text as code, numbers as the language writes them."""
+    match detail:
+        case str():
+            return _text(detail)
+        case Number(value, digits):
+            return t.number(value, digits)
+        case Measured(value):
+            return value_text(t, value)
+        case Chosen(value):
+            return t.exact(value)
+        case Share(share):
+            return t.percent(share)
+        case ShareOfDraw(share):
+            return percent_of_draw(share, t)
+        case _:
+            return t.integer(detail)
+
+
+def _text(detail: str) -> str:
+    """A space at an end, which may be a token's, is marked as in the pictures; between words it stays one."""
     inside = detail.strip(" ")
     if not inside:
         return code(shortened(visible(detail)))

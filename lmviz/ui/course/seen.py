@@ -15,14 +15,18 @@ from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
 from lmviz.stages.stage import READOUT
 from lmviz.train.initial import config_of
-from lmviz.ui.course.details import Found, Share
+from lmviz.ui.course.details import Detail, Found, Number, Share, ShareOfDraw
 from lmviz.ui.debugging.memory import trial_of
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.questions import ANSWER_DIGITS, decimals
 from lmviz.ui.state import Place
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
+
+PICTURE_DIGITS = 2  # decimals in a picture of a tensor, where nobody has asked for more
+MEMORY_DIGITS = 1  # of megabytes
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,14 @@ def details_of(seen: Seen, question: Question) -> Found:
     right = question.options[question.answer]
     if question.kind == "position" and run is not None and isinstance(right, int):
         right = run.token(right)
-    shown = {name: _detail(name, value) for name, value in question.details.items()}
-    return {**shown, "answer": "×".join(map(str, right)) if isinstance(right, tuple) else right}
+    found = {**question.details, "answer": "×".join(map(str, right)) if isinstance(right, tuple) else right}
+    return {name: _detail(name, value, decimals(question)) for name, value in found.items()}
 
 
-def _detail(name: str, value: object) -> str | float | Share:
-    if name == "share" and isinstance(value, float):
-        return Share(value)
-    return value if isinstance(value, int | float) else str(value)
+def _detail(name: str, value: object, digits: int) -> Detail:
+    if isinstance(value, float):
+        return Share(value) if name == "share" else Number(value, ANSWER_DIGITS if name == "answer" else digits)
+    return value if isinstance(value, int) else str(value)
 
 
 def run_of(seen: Seen) -> Recording | None:
@@ -102,7 +106,7 @@ def changed(seen: Seen) -> Found | None:
     }
 
 
-def at_temperature_one(seen: Seen, view: StepThroughView) -> dict[str, str | Share]:
+def at_temperature_one(seen: Seen, view: StepThroughView) -> Found:
     now, plain = (
         chances(seen.services.models.record(request(seen.services, one)))
         for one in (view, replace(view, temperature=1.0))
@@ -122,7 +126,8 @@ def cell_of_run(seen: Seen, address: str, cell: tuple[int, ...]) -> Found | None
     assert value is not None
     row, column = ((run.token(i) if axis in ("pos", "query", "key") and i < len(run.tokens) else i)
                    for axis, i in list(zip(("", *value.axes), (0, *cell), strict=False))[-2:])  # fmt: skip
-    return {"value": float(value.array[cell]), "row": row, "column": column}
+    digits = getattr(seen.view, "digits", PICTURE_DIGITS)
+    return {"value": Number(float(value.array[cell]), digits), "row": row, "column": column}
 
 
 def row_of_embedding(seen: Seen, address: str, cell: tuple[int, ...]) -> Found | None:
@@ -138,10 +143,10 @@ def row_of_embedding(seen: Seen, address: str, cell: tuple[int, ...]) -> Found |
         return None
     row, column = place[-2:]
     piece = found.tokens.pieces[row] if address == "rows" or view.section == "sum" else found.recording.piece(row)
-    return {"value": float(value.array[place]), "row": piece, "column": column}
+    return {"value": Number(float(value.array[place]), PICTURE_DIGITS), "row": piece, "column": column}
 
 
-def text_so_far(seen: Seen) -> dict[str, str | int | float | Share] | None:
+def text_so_far(seen: Seen) -> Found | None:
     """The text of the generation page so far; None before its first token."""
     view = seen.view
     if not isinstance(view, GenerationView) or not view.n:
@@ -155,18 +160,31 @@ def text_so_far(seen: Seen) -> dict[str, str | int | float | Share] | None:
     return {
         "text": checkpoint.tokenizer.decode(generation.ids),
         "token": checkpoint.tokenizer.piece(last.chosen),
-        "share": Share(last.share),
+        "share": ShareOfDraw(last.share),
         "n": len(generation.new_ids),
         "left": int((last.probs() > 0).sum()),
         "of": len(last.logits),
     }
 
 
-def memory_needed(seen: Seen) -> dict[str, int | float] | None:
-    """What a training would need, in megabytes."""
+@dataclass(frozen=True)
+class Memory:
+    """What a training would need of its budget, both in megabytes."""
+
+    batch: int
+    needed: float
+    budget: int
+
+    @property
+    def found(self) -> Found:
+        return {"batch": self.batch, "needed": Number(self.needed, MEMORY_DIGITS), "budget": self.budget}
+
+
+def memory_needed(seen: Seen) -> Memory | None:
+    """What a training would need."""
     view = seen.view
     if not isinstance(view, DebuggingView) or view.section != "pitfalls" or view.family != "memory":
         return None
     trial = trial_of(view)
     found = estimate(config_of(trial.model, trial.d_vocab), trial.optimizer, trial.batch_size, trial.n_pos)
-    return {"batch": view.batch, "needed": round(found.total / MEGABYTE), "budget": view.budget}
+    return Memory(view.batch, found.total / MEGABYTE, view.budget)

@@ -274,8 +274,8 @@ def update(services: Services, view: TrainingView, opened: OpenedStep, walked: R
     st.markdown(
         t(
             "train.one.loss_after",
-            before=t.number(opened.loss, 5),
-            after=t.number(opened.loss_after, 5),
+            before=t.number(opened.loss, 4),
+            after=t.number(opened.loss_after, 4),
         )
     )
     if view.cell is None or view.cell[0] != chosen:
