@@ -9,7 +9,18 @@ from typing import Literal, get_args
 
 Depth = Literal["story", "numbers", "formula", "code"]
 Part = Literal[
-    "ids", "shapes", "arithmetic", "checks", "lines", "tensors", "formula", "segments", "source", "stops", "powers"
+    "ids",
+    "shapes",
+    "arithmetic",
+    "logits",
+    "checks",
+    "lines",
+    "tensors",
+    "formula",
+    "segments",
+    "source",
+    "stops",
+    "powers",
 ]
 
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
@@ -19,6 +30,7 @@ WHERE_SHOWN: dict[Part, Depth] = {  # from which depth on
     "ids": "numbers",  # of tokens, and the indices of cells
     "shapes": "numbers",
     "arithmetic": "numbers",
+    "logits": "numbers",  # beside the chances that come of them
     "checks": "numbers",  # what must hold, with what was measured
     "lines": "numbers",  # steps smaller than a stage, which arithmetic leads to
     "tensors": "numbers",  # the list of them all

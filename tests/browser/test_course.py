@@ -72,6 +72,8 @@ class Walk:
 
 def guess(walk: Walk) -> None:
     walk.answer()
+    expect(walk.page.locator(".bars tbody th").first).to_be_visible()
+    expect(walk.page.locator(".bars").get_by_text("logit")).to_be_hidden()  # chances, and nothing behind them
     walk.page.locator("button.add").click()
     walk.is_done()
     walk.type_in(walk.field(), {"en": "The dog", "fr": "Le chien"}[walk.t.language])

@@ -6,12 +6,14 @@ import json
 import re
 from itertools import pairwise
 
+import pytest
+
 from lmviz.trace.operations.explanation import Explanation, Term
 from lmviz.ui import arithmetic
 from lmviz.ui.arithmetic_html import equation
 from lmviz.ui.depth import DEPTHS, WHERE_SHOWN, parts
 from lmviz.ui.step_through.view import StepThroughView
-from lmviz.ui.text import DEFAULT, Translator
+from lmviz.ui.text import DEFAULT, LANGUAGES, Translator
 from tests.pages.conftest import Open, scene
 from tests.pages.test_links import PAGES
 
@@ -47,6 +49,23 @@ def test_the_step_through_shows_what_its_depth_does(open_page: Open) -> None:
     assert [bool(one["strip"]) for one in shown] == ["checks" in one["parts"] for one in shown]
     whole = [scene(open_page(model="names", step=CELL[0], depth=depth))["say"]["formula"] for depth in DEPTHS]
     assert [bool(formula) for formula in whole] == ["formula" in parts(depth) for depth in DEPTHS]
+
+
+MATHEMATICS = re.compile(r"variance|−ln|\bnats\b|softmax|mean square|moyenne des carrés|÷", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("model", ["sentences", "names-llama"])
+def test_the_story_needs_no_mathematics(open_page: Open, model: str) -> None:
+    for lang in LANGUAGES:
+        app = open_page(model=model, step="probabilities", depth="story", target="a", lang=lang)
+        told = {}
+        for stage in ("norm_1", "norm_final", "logits", "probabilities", "loss"):
+            address = {"norm_1": "blocks.0.norm_1.scaled", "norm_final": "norm_final.scaled"}.get(stage, stage)
+            app.query_params["step"] = address
+            say = scene(app.run())["say"]
+            told[say["title"]] = f"{say['text']} {say['hint']}"
+        assert len(told) == 5 and all(re.search(r"\d", text) for text in told.values())
+        assert not [text for text in told.values() if MATHEMATICS.search(text)]
 
 
 def test_the_depth_goes_with_the_reader_to_every_page(open_page: Open) -> None:

@@ -19,9 +19,9 @@ from lmviz.ui import own_text, shell, state
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.step_through.events import ENDING
-from lmviz.ui.step_through.scene import focus_position
+from lmviz.ui.step_through.scene import at_depth, focus_position
 from lmviz.ui.step_through.view import StepThroughView
-from lmviz.ui.text import Translator, plain, visible
+from lmviz.ui.text import plain, visible
 from lmviz.ui.training.view import TrainingView
 
 OTHER_TEXT = "end.other_text"  # that the page shows another text, without the window
@@ -39,23 +39,26 @@ def why(services: Services, run: Recording, view: StepThroughView, location: Loc
 def _measured(services: Services, run: Recording, view: StepThroughView, with_what: bool) -> str:
     pos = focus_position(run, view)
     try:
-        return in_words(view.t, run, influence(services.models, run, run.read_out_at(pos)), pos, with_what)
+        found = influence(services.models, run, run.read_out_at(pos))
     except UserError:  # a model that does not run without a head of its own
         return ""
+    return in_words(view, run, found, pos, with_what)
 
 
-def in_words(t: Translator, run: Recording, found: Influence | None, pos: int, with_what: bool) -> str:
+def in_words(view: StepThroughView, run: Recording, found: Influence | None, pos: int, with_what: bool) -> str:
     """The sentences of a measurement, and before them what came out; empty without one."""
     if found is None:
         return ""
+    t = view.t
     said = {"best": visible(run.piece(found.token_id)), "share": t.percent(found.share)}
     parts = [t("end.out", token=visible(run.token(run.read_out_at(pos))), **said)] if with_what else []
     if found.head is not None:
         details = {"head": found.head.head, "block": found.head.block or "0", "without": t.percent(found.head.without)}
-        parts.append(t("end.head.of_block" if found.by_block else "end.head", n=found.n_heads, **details, **said))
+        key = "end.head.of_block" if found.by_block else "end.head"
+        parts.append(t(at_depth(view, key), n=found.n_heads, **details, **said))
     if found.token is not None:
         hidden = {"hidden": visible(run.token(found.token.pos)), "without": t.percent(found.token.without)}
-        parts.append(t("end.token", n=found.n_tokens, **hidden, **said))
+        parts.append(t(at_depth(view, "end.token"), n=found.n_tokens, **hidden, **said))
     return " ".join(parts)
 
 

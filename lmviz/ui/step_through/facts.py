@@ -213,8 +213,15 @@ class Facts:
 
     def norm(self) -> Details:
         x = self.row(self.steps[0].inputs[0]).astype(np.float64)
-        square = self.number(np.square(x).mean())
-        return {"mean": self.number(x.mean(), 4), "variance": self.number(x.var()), "square": square}
+        mean_square = np.square(x).mean()
+        return {
+            "mean": self.number(x.mean(), 4),
+            "variance": self.number(x.var()),
+            "square": self.number(mean_square),
+            "average": self.number(x.mean()),
+            "spread": self.number(x.std()),
+            "size": self.number(np.sqrt(mean_square)),
+        }
 
     def rotation(self) -> Details:
         """The angles of the focus token's first pair of numbers, which is the fastest, and of its last."""

@@ -18,7 +18,7 @@ from lmviz.stages.stage import Stage
 from lmviz.trace.source.sites import SourceSpan
 from lmviz.trace.step import Step
 from lmviz.ui.arithmetic_types import Piece, Seen, SumTerm
-from lmviz.ui.depth import parts, shows
+from lmviz.ui.depth import STORY, parts, shows
 from lmviz.ui.formula import svg
 from lmviz.ui.pictures import plain
 from lmviz.ui.step_through import tables, tensors
@@ -262,7 +262,7 @@ def _say_stage(run: Recording, view: StepThroughView, stage: Stage, title: str, 
     t, facts = view.t, Facts(run, view, stage, pos)
     details = facts.all()
     record, is_their_own = record_of(run.config), _is_their_own(run, stage)
-    first = of_own(t, of_architecture(t, facts.key, record), run)
+    first = at_depth(view, of_own(t, of_architecture(t, facts.key, record), run))
     hides = is_their_own or not shows(view.depth, "formula")
     return {
         "title": title,
@@ -298,6 +298,12 @@ def _say_step(run: Recording, step: Step, title: str, t: Translator) -> Words:
         "opened": t("say.opened", fused=run.trace[step.opened].address) if step.opened is not None else "",
         "error": step.error,
     }
+
+
+def at_depth(view: StepThroughView, key: str) -> str:
+    """The sentence in words that need no mathematics, for who reads the story, where the other needs some."""
+    story = f"{key}.story"
+    return story if view.depth == STORY and view.t.has(story) else key
 
 
 def of_architecture(t: Translator, key: str, record: Architecture[Any] | None) -> str:

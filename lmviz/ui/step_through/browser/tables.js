@@ -43,6 +43,7 @@ export const drawTokenSheet = (box, picture, { words }) => {
 
 // -- what both tables have
 
+// Each column has the class that its cells have, so that a style can leave it out.
 /** @type {(state: State, names: string[]) => HTMLElement} */
 const heading = ({ words }, names) =>
   h(
@@ -51,7 +52,7 @@ const heading = ({ words }, names) =>
     h(
       "tr",
       {},
-      names.map((name) => h("th", { scope: "col" }, words[name])),
+      names.map((name) => h("th", { scope: "col", class: name.split(".")[1] }, words[name])),
     ),
   );
 
@@ -117,16 +118,17 @@ const shareBar = (row, state) => {
 /** @type {(row: NextToken, isBest: boolean, state: State) => HTMLElement} */
 const tokenRow = (row, isBest, state) => {
   const { digits, lang } = state.data;
-  /** @type {(value: Real, cell: CellAt) => HTMLElement} */
-  const number = (value, cell) => h("td", {}, numberButton(state, cell, written(value, digits, lang)));
+  /** @type {(column: string, value: Real, cell: CellAt) => HTMLElement} */
+  const number = (column, value, cell) =>
+    h("td", { class: column }, numberButton(state, cell, written(value, digits, lang)));
   const target = row.target ? h("span", { class: "target" }, state.words["bars.target"]) : null;
   return h(
     "tr",
     { class: isBest ? "best" : "" },
     h("th", { scope: "row" }, row.text, target),
     h("td", { class: "id" }, String(row.id)),
-    number(row.logit, row.cells[0]),
-    number(row.scaled, row.cells[1]),
+    number("logit", row.logit, row.cells[0]),
+    number("scaled", row.scaled, row.cells[1]),
     shareBar(row, state),
   );
 };
@@ -136,7 +138,8 @@ const othersRow = (count, rest, { data, words }) => {
   if (!count) return null;
   const label = words["bars.others"].replace("{n}", String(count));
   const share = h("td", { class: "bar" }, percent(rest, data.lang));
-  return h("tr", { class: "others" }, h("th", { scope: "row" }, label), h("td"), h("td"), h("td"), share);
+  const empty = ["id", "logit", "scaled"].map((column) => h("td", { class: column }));
+  return h("tr", { class: "others" }, h("th", { scope: "row" }, label), empty, share);
 };
 
 /** @type {(picture: NextTokens, state: State) => Child} */
