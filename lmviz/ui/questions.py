@@ -24,12 +24,14 @@ def ask(
     chosen: int | None,
     answer: Callable[[int], None],
     tick: str = "",
+    is_judged: bool = True,
 ) -> None:
-    """The question, its answers, and, once one is `chosen`, whether it is right. `answer` is called with the choice.
+    """The question and its answers, which rest once one is `chosen`. `answer` is called with the choice.
 
     Args:
         pieces: the tokens of the text, for answers that are positions.
         key: of the widget, another one for every run.
+        is_judged: whether it is said below, once one is chosen, if it is right.
     """
     st.session_state.setdefault(key, chosen)  # a widget that is turned off forgets its choice
 
@@ -48,17 +50,17 @@ def ask(
         disabled=chosen is not None,
         on_change=changed,
     )
-    if chosen is not None:
-        verdict(t, question, pieces, chosen)
+    if is_judged and chosen is not None:
+        st.markdown(verdict(t, question, pieces, chosen), width="content")
 
 
-def verdict(t: Translator, question: Question, pieces: Sequence[str], chosen: int) -> None:
-    """Whether the answer is right, and which one is."""
+def verdict(t: Translator, question: Question, pieces: Sequence[str], chosen: int, is_told: bool = False) -> str:
+    """Whether the answer is right, in Markdown; if not, also which one is, unless what follows tells that."""
     if question.is_right(chosen):
-        st.markdown(f":green[:material/check:] {t('exercise.right')}", width="content")
-    else:
-        right = option(t, question.options[question.answer], question.kind, pieces)
-        st.markdown(f":orange[:material/close:] {t('exercise.wrong', answer=right)}", width="content")
+        return f":green[**✓ {t('exercise.right')}**]"
+    right = option(t, question.options[question.answer], question.kind, pieces)
+    said = f"**{t('exercise.not_right')}**" if is_told else t("exercise.wrong", answer=right)
+    return f":orange[**✗**] {said}"
 
 
 def asked(t: Translator, question: Question) -> str:

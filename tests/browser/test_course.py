@@ -14,6 +14,7 @@ from tests.browser.conftest import idle, until
 from tests.browser.test_step_through import click_cell
 
 Visit = Callable[..., Page]
+TOLD = re.compile("^[✓✗]")  # an answer, to a guess that was right or not
 
 
 class Walk:
@@ -33,14 +34,15 @@ class Walk:
 
     def is_done(self) -> None:
         """The thing is ticked, and answered with numbers in all places; then on to the next."""
-        expect(self.bar.get_by_text("✓")).to_be_visible(timeout=60_000)
-        expect(self.bar.get_by_text("✓")).to_be_in_viewport()  # also where one had to scroll for it
-        answer = self.bar.get_by_text("✓").locator("xpath=ancestor::p").inner_text()
+        told = self.bar.get_by_text(TOLD)
+        expect(told).to_be_visible(timeout=60_000)
+        expect(told).to_be_in_viewport()  # also where one had to scroll for it
+        answer = told.locator("xpath=ancestor::p").inner_text()
         assert len(answer) > 20 and not re.search(r"\{[a-z_]+\}", answer), answer
         before = self.bar.locator(".st-key-course_head").inner_text()
         self.follow("course.next")
         until(self.page, lambda: self.bar.locator(".st-key-course_head").inner_text() != before)
-        expect(self.bar.get_by_text("✓")).to_have_count(0)
+        expect(told).to_have_count(0)
         idle(self.page)
 
     def answer(self) -> None:

@@ -12,6 +12,7 @@ OTHER_WORDS = {  # what is said, and what is not said for it
     "en": {
         "width (d_model)": r"numbers per token",
         "counting tokens, counting pairs": r"token frequencies|counting (single )?letters|unigram model",
+        "query": r"question \(q\)|[Qq]uestion (times|of one token)",
         "blocks": r"^Layers$|layer \{layer\}|(sharpest|worst) layer .*(rows|even)",
     },
     "fr": {
@@ -20,7 +21,10 @@ OTHER_WORDS = {  # what is said, and what is not said for it
         "embedding": r"[Pp]longement",
         "blocs": r"^Couches$|couche \{layer\}|(pire )?couche .*(tranchée|lignes)",
         "le softmax": r"\b([Uu]ne|[Ll]a|[Cc]ette|[Pp]remière|[Ss]econde|[Dd]ernière) softmax",
-        "étapes, or pas d’entraînement": r"simples pas\b|pas suivants|^Pas, ",
+        "requête": r"question \(q\)|[Qq]uestion (fois|d’un token)",
+        "sauvegarde": r"[Pp]oints? de (sauvegarde|reprise)|\b[Cc]heckpoint",
+        "étapes": r"simples pas\b|pas suivants|^Pas, ",
+        "itérations": r"(?<!y a )pas d’entraînement|\b([Ll]e|[Uu]n|[Dd]u|[Aa]u) pas \{",
         "sans, non": r"^Pas (?!à pas|seulement|cette)",
     },
 }

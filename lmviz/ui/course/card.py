@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from lmviz.debug.exercises.question import Question
 from lmviz.errors import UserError
 from lmviz.lessons.chapter import Chapter, Task
 from lmviz.lessons.progress import Progress
+from lmviz.registry.recording import Recording
 from lmviz.ui import questions, shared, shell, state
 from lmviz.ui.course import kept
 from lmviz.ui.course.chapters import begin, chapters, led_to
@@ -137,7 +140,9 @@ def _head(page: str, view: Place, at: _At) -> None:
             of = t("course.of", n=min(at.task + 1, n), all=n)
             st.markdown(f"**{where}** {_dots(at)} {of}", width="content")
             st.space("stretch")
-        if at.task:
+        if not at.task:
+            st.empty()
+        else:
             with st.container(key="course_before", width="content"):
                 _link("course.back", page, view, at.chapter, at.task - 1, ":material/arrow_back:")
         if at.asked is not None:
@@ -145,6 +150,8 @@ def _head(page: str, view: Place, at: _At) -> None:
             with st.container(key="course_next" if is_done else "course_skip", width="content"):
                 _link("course.next" if is_done else "course.skip", page, view, at.chapter, at.task + 1,
                       ":material/arrow_forward:")  # fmt: skip
+        else:
+            st.empty()
         with st.container(key="course_all", width="content"):
             shell.link(t("course.all"), CourseView(lang=view.lang, course=_quiet()), "course", ":material/list:")
         st.button(t("course.leave"), icon=":material/close:", key="course_leave", type="tertiary",
@@ -153,12 +160,9 @@ def _head(page: str, view: Place, at: _At) -> None:
 
 def _line(view: Place, at: _At) -> None:
     """The card in one line, for a room: what to do, or what came of it; pressed, it opens over the page, or closes."""
-    found = state.remember(FOUND, {}).get(at.key)
     if at.asked is None:
         said = f"**{foreign(at.chapter.title)}** · {view.t('course.understood')}"
-    elif found is not None:
-        said = f":green[**✓**] {foreign(filled(view.t, at.asked.answer, found))}"
-    else:
+    elif not (said := _answer(view, at, at.asked)):
         said = (":green[**✓**] " if state.course().has(*at.key) else "") + _title(at.asked)
     is_open = _is_open(at)
     st.button(
@@ -210,11 +214,11 @@ def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon:
 
 
 def _task(page: str, view: Place, at: _At, task: Task) -> None:
-    """What to do, or what came of it."""
-    t = view.t
+    """What to do, or what came of it. Always as many elements: what one task has more than the next would stay on the
+    page, pale, until the whole page is drawn."""
     there, begun = begin(at.chapter, at.task, view.lang)
-    if at.task == 0 and not state.course().has(*at.key) and at.chapter.story:
-        st.markdown(foreign(at.chapter.story))
+    is_new = at.task == 0 and not state.course().has(*at.key)
+    _or_nothing(at.chapter.story and is_new, lambda: st.markdown(foreign(at.chapter.story)))
     with st.container(key="course_task", horizontal=True, vertical_alignment="center"):
         tick = ":green[:material/check_circle:] " if state.course().has(*at.key) else ""
         st.markdown(tick + foreign(task.do.replace("**\n\n", "** · ", 1)), width="stretch")
@@ -222,12 +226,36 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
         elif task.view is not None and not _is_as_begun(view, begun):
             _link("course.again", page, view, at.chapter, at.task, ":material/restart_alt:")
-    found = state.remember(FOUND, {}).get(at.key)
+        else:
+            st.empty()
     if task.check == "answered" and there == page:
         _question(view, at, task)
-        found = _found(view, at)
-    if found is not None:
-        st.markdown(f":green[**✓**] {foreign(filled(t, task.answer, found))}")
+    else:
+        st.empty()
+        st.empty()
+    said = _answer(view, at, task)
+    _or_nothing(said, lambda: st.markdown(said))
+
+
+def _or_nothing(is_there: object, draw: Callable[[], object]) -> None:
+    if is_there:
+        draw()
+    else:
+        st.empty()
+
+
+def _answer(view: Place, at: _At, task: Task) -> str:
+    """The answer, and before it whether the one that was guessed is right; empty as long as there is none."""
+    found = state.remember(FOUND, {}).get(at.key)
+    if task.check != "answered" or not isinstance(view, StepThroughView):
+        return f":green[**✓**] {foreign(filled(view.t, task.answer, found))}" if found is not None else ""
+    found, seen = _found(view, at), _seen(view, at)  # of the run that is shown, which may be another one now
+    question, run = _asked_of(seen, task)
+    if found is None or question is None or run is None or seen.chosen is None:
+        return ""
+    is_told = "{answer}" in task.answer
+    verdict = questions.verdict(view.t, question, run.tokens.pieces, seen.chosen, is_told)
+    return f"{verdict} {foreign(filled(view.t, task.answer, found))}"
 
 
 def _is_as_begun(view: Place, begun: Place) -> bool:
@@ -236,24 +264,32 @@ def _is_as_begun(view: Place, begun: Place) -> bool:
 
 
 def _question(view: Place, at: _At, task: Task) -> None:
-    """Predict first: the question about this run, and whether the answer was right."""
+    """Predict first: the question about this run, and, once it is answered, the place that shows it."""
     t, seen = view.t, _seen(view, at)
-    try:
-        question, run = question_of(seen, task.argument), run_of(seen)
-    except UserError:
-        return
+    question, run = _asked_of(seen, task)
     if question is None or run is None:
         st.caption(t("course.no_question"))
+        st.empty()
         return
     key = (*at.key, run.request)
 
     def answer(chosen: int) -> None:
         state.remember(CHOSEN, {})[key] = chosen
 
-    questions.ask(t, question, run.tokens.pieces, f"course.{key}", seen.chosen, answer)
+    questions.ask(t, question, run.tokens.pieces, f"course.{key}", seen.chosen, answer, is_judged=False)
     if seen.chosen is not None and question.where and isinstance(view, StepThroughView):
         place = replace(view, step=question.where, by="stage", line=-1, cell=None, course=state.course())
         shell.link(t("exercise.see"), place)
+    else:
+        st.empty()
+
+
+def _asked_of(seen: Seen, task: Task) -> tuple[Question | None, Recording | None]:
+    """The question and its run; neither, where the page says why there is no run."""
+    try:
+        return question_of(seen, task.argument), run_of(seen)
+    except UserError:
+        return None, None
 
 
 # -- the end of a chapter --------------------------------------------------------------------------------------------
@@ -264,17 +300,18 @@ def _end(view: Place, at: _At) -> None:
     t, chapter = view.t, at.chapter
     missing = len(chapter.tasks) - state.course().count(chapter.name)
     st.markdown(f":green[:material/check_circle:] **{t('course.understood')}** {foreign(chapter.understood)}")
-    if missing:
-        st.caption(t("course.missing", n=missing))
+    _or_nothing(missing, lambda: st.caption(t("course.missing", n=missing)))
     with st.container(horizontal=True, vertical_alignment="center", key="course_on"):
         if at.next is not None:
             to, place = led_to(at.next, 0, view.lang, state.chosen_depth())
             label = t("course.next_chapter", title=foreign(at.next.title))
             shell.link(label, replace(place, course=state.course().at(at.next.name)), to, ":material/arrow_forward:")
-            return
-        shell.link(t("course.to_quiz"), CourseView(lang=view.lang, section="quiz", course=_quiet()), "course",
-                   ":material/quiz:")  # fmt: skip
-        doors(view)
+        else:
+            quiz = CourseView(lang=view.lang, section="quiz", course=_quiet())
+            shell.link(t("course.to_quiz"), quiz, "course", ":material/quiz:")
+            doors(view)
+    st.empty()  # as many elements as a task has
+    st.empty()
 
 
 def doors(view: Place) -> None:

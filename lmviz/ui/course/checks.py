@@ -316,7 +316,7 @@ def loss_below(seen: Seen, argument: str) -> Found | None:
     return {"loss": last, "line": Number(line, LINE_DIGITS), "step": int(found.steps[below[0]]), "first": first}
 
 
-@_check("steps", "before", "loss")
+@_check("steps", "before", "more", "loss", "first", "earlier")
 def trained_longer(seen: Seen, argument: str) -> Found | None:
     """A run has ended that made more steps than the plan with which the task began."""
     view, begun = seen.view, seen.begun
@@ -325,7 +325,14 @@ def trained_longer(seen: Seen, argument: str) -> Found | None:
     run, before = seen.services.models.runs.get(view.run), recipe_of(seen.services, begun).training.steps
     if run.steps <= before or run.loss is None or run.step < run.steps:
         return None
-    return {"steps": run.steps, "before": before, "loss": Number(run.loss, LOSS_DIGITS)}
+    curve = seen.services.models.runs.series(view.run, "loss", ALL_POINTS)
+    then = curve.numbers[curve.steps <= before]
+    first, earlier = (
+        Number(float(one), LOSS_DIGITS) for one in (curve.numbers[0], (then if len(then) else curve.numbers)[-1])
+    )
+    loss = Number(run.loss, LOSS_DIGITS)
+    return {"steps": run.steps, "before": before, "more": run.steps - before, "loss": loss, "first": first,
+            "earlier": earlier}  # fmt: skip
 
 
 @_check("step", "loss", "loss_after", "rate", knows=_is_number)
