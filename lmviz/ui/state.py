@@ -122,11 +122,13 @@ class Place:
         return Translator(self.lang, plain=not shows(self.depth, "powers"))
 
     def query(self) -> dict[str, str]:
-        """The place as the address bar shows it; of the course only while one is on the way."""
+        """The place as the address bar shows it; of the course only while one is on the way, and then any depth: what
+        says none of it was made by hand, and opens as deep as its task needs."""
         written = {}
+        always = "depth" if self.course.chapter else ""
         for one in fields(self):
             value = getattr(self, one.name)
-            if value != one.default and (one.name != "course" or self.course.chapter):
+            if one.name == always or (value != one.default and (one.name != "course" or self.course.chapter)):
                 written[one.name] = one.metadata["write"](value)
         return written
 
@@ -193,6 +195,11 @@ def depth() -> Depth:
     if bar and _is_followed(bar):
         return next((one for one in DEPTHS if one == bar.get("depth")), CODE)
     return chosen_depth() or CODE
+
+
+def says_depth() -> bool:
+    """Whether the address bar says how deep one looks."""
+    return "depth" in st.query_params
 
 
 def chosen_depth() -> Depth | None:

@@ -226,3 +226,20 @@ def test_the_course_is_walked_from_its_first_page_to_its_last_question(visit: Vi
     assert kept.split("~")[1:] == sorted(f"{one.name}.{2 ** len(one.tasks) - 1:x}" for one in read)
     page.goto(page.url.split("?")[0])
     expect(page.get_by_text(Translator(Language("en"))("course.all_done"))).to_be_visible()  # from this device
+
+
+def test_on_a_phone_the_card_folds_when_one_scrolls_and_its_answer_stays(visit: Visit) -> None:
+    page = visit(
+        width=390, height=844, model="names", prompt=".mar", step="blocks.0.attn.v", course="attention.0", depth="story"
+    )
+    bar = page.locator(".st-key-course_bar")
+    bar.locator("[role=radiogroup] label").first.click()
+    told = bar.get_by_text(TOLD)
+    expect(told).to_be_visible()
+    idle(page)
+    page.mouse.move(200, 700)
+    page.mouse.wheel(0, 400)
+    is_card = "y => document.elementFromPoint(195, y)?.closest('.st-key-course_bar') !== null"
+    until(page, lambda: page.evaluate(is_card, 80) and not page.evaluate(is_card, 50 + 0.2 * 844))
+    box = told.bounding_box()
+    assert box is not None and 50 < box["y"] < 50 + 0.15 * 844

@@ -90,6 +90,19 @@ def test_nobody_is_told_to_try_again_before_a_first_try(open_on: Open, depth: st
     assert ENGLISH("course.again") in links(app)
 
 
+def test_a_link_made_by_hand_opens_as_deep_as_the_course_does(open_on: Open) -> None:
+    for course, depth in (("guess.0", "story"), ("attention.0", "story"), ("attention.1", "numbers")):
+        app = open_on("step_through", model="names", prompt=".mar", course=course)
+        assert not complaints(app) and app.selectbox(key="depth").value == depth
+        assert address(app, "depth") == depth
+    app.selectbox(key="depth").select("code").run()
+    link = {"model": "names", "course": address(app, "course"), "depth": address(app, "depth")}
+    assert open_on("step_through", **link).selectbox(key="depth").value == "code"  # who has chosen it keeps it
+    go(app, model="pokemon", course="guess.1")
+    app.query_params.pop("depth")
+    assert app.run().selectbox(key="depth").value == "code"
+
+
 ON_CARDS = [  # a page that shows what a task asks for, and the numbers of the answer
     ("generation", {"model": "names", "prompt": ".", "n": "4", "course": "writing.0"}, r"[\d.]+%"),
     ("generation", {"model": "names", "prompt": ".", "n": "9", "temperature": "2", "course": "writing.0"}, r"[\d.]+%"),
@@ -120,6 +133,39 @@ def test_a_question_is_predicted_and_then_revealed(open_on: Open) -> None:
     assert ENGLISH("exercise.see") in links(app)
     go(app, model="names", prompt=".em", course="guess.0")
     assert not app.radio[0].disabled, "another text is another question"
+
+
+def elements_of_card(app: AppTest) -> list[int]:
+    """How many elements the card has, and the row of its task."""
+    blocks, found = list(app.main.children.values()), []
+    while blocks:
+        one = blocks.pop(0)
+        blocks += list(getattr(one, "children", {}).values())
+        if any(name in str(getattr(one.proto, "id", "")) for name in ("course_bar", "course_task", "course_head")):
+            found.append(len(one.children))
+    return found
+
+
+def test_no_task_leaves_an_element_of_its_card_behind(open_on: Open) -> None:
+    place = {"model": "names", "prompt": ".mar", "lang": "en"}
+    app = open_on("step_through", **place, course="attention.0")
+    asked = elements_of_card(app)
+    app.radio[0].set_value(0).run()
+    told = elements_of_card(app)
+    go(app, **place, course="attention.1")
+    assert asked == told == elements_of_card(app) and len(asked) == 3
+    go(app, **place, course="attention.6")
+    assert elements_of_card(app)[:2] == asked[:2]
+
+
+def test_a_guess_is_judged_once(open_on: Open) -> None:
+    for choice in range(4):
+        app = open_on("step_through", model="names", prompt=".mar", course="attention.0", lang="en")
+        app.radio[0].set_value(choice).run()
+        (told,) = [one.value for one in app.markdown if "may look at" in one.value and "How many" not in one.value]
+        is_right = app.radio[0].options[choice] == "4"
+        assert ("✓" in told) == is_right and ("✗" in told) == (not is_right) and told.count("4") == 1
+        assert "it is 4" not in written(app)
 
 
 def test_the_end_of_a_chapter_says_what_is_known_now_and_where_to_go_on(open_on: Open) -> None:

@@ -56,7 +56,7 @@ def show(page: str) -> bool:
     """The bar above a page. Whether there is one."""
     if page not in KINDS:
         return False
-    view = state.view(KINDS[page])
+    view = _opened(page)
     at = _at(view)
     if at is None:
         if view.course.chapter:
@@ -74,6 +74,18 @@ def show(page: str) -> bool:
                 _body(page, view, at)
     kept.on_the_device(view.t)
     return True
+
+
+def _opened(page: str) -> Place:
+    """The present place; of a link that was made by hand, and says no depth, as deep as the course would open it."""
+    is_said, chosen = state.says_depth(), state.chosen_depth()
+    view = state.view(KINDS[page])
+    at = _at(view)
+    if is_said or at is None:
+        return view
+    _, place = led_to(at.chapter, at.task, view.lang, chosen)
+    state.choose_depth(place.depth)
+    return state.view(KINDS[page])
 
 
 def _body(page: str, view: Place, at: _At) -> None:
@@ -233,8 +245,9 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
     else:
         st.empty()
         st.empty()
-    said = _answer(view, at, task)
-    _or_nothing(said, lambda: st.markdown(said))
+    with st.container(key="course_told"):
+        said = _answer(view, at, task)
+        _or_nothing(said, lambda: st.markdown(said))
 
 
 def _or_nothing(is_there: object, draw: Callable[[], object]) -> None:
