@@ -14,7 +14,7 @@ from lmviz.ui.course import kept
 from lmviz.ui.course.chapters import chapters, quiz
 from lmviz.ui.depth import DEPTHS
 from lmviz.ui.text import LANGUAGES, Language, Translator
-from tests.pages.conftest import Open, complaints, errors, go, picture, written
+from tests.pages.conftest import Open, complaints, errors, go, picture, scene, written
 from tests.words import ENGLISH
 
 
@@ -166,6 +166,23 @@ def test_a_guess_is_judged_once(open_on: Open) -> None:
         is_right = app.radio[0].options[choice] == "4"
         assert ("✓" in told) == is_right and ("✗" in told) == (not is_right) and told.count("4") == 1
         assert "it is 4" not in written(app)
+
+
+def test_what_the_course_asks_is_not_told_beside_the_picture(open_on: Open) -> None:
+    place = {"model": "names", "prompt": ".mar", "step": "blocks.0.attn.masked", "lang": "en"}
+    app = open_on("step_through", **place, course="attention.2")
+    first = ENGLISH("exercise.first")
+    assert scene(app)["say"]["text"] == first
+    app.radio[0].set_value(0).run()
+    assert "‹m›" in scene(app)["say"]["text"]
+    go(app, **(place | {"prompt": ".em"}))
+    assert scene(app)["say"]["text"] == first
+    app.button(key="course_leave").click().run()
+    assert "fits ‹m› best" in scene(app)["say"]["text"]
+    app.session_state["predict"] = True  # opened by hand
+    assert scene(app.run())["say"]["text"] == first and scene(app)["ahead"] == {}
+    app.radio[0].set_value(0).run()
+    assert "fits ‹m› best" in scene(app)["say"]["text"]
 
 
 def test_the_end_of_a_chapter_says_what_is_known_now_and_where_to_go_on(open_on: Open) -> None:

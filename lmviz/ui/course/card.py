@@ -23,8 +23,9 @@ from lmviz.ui.course.views import KINDS
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.state import Place
+from lmviz.ui.step_through import predict
 from lmviz.ui.step_through.view import StepThroughView
-from lmviz.ui.text import foreign
+from lmviz.ui.text import foreign, visible
 from lmviz.ui.training.view import TrainingView
 
 FOUND, CHOSEN = "course.found", "course.chosen"  # what checks found, and what was answered; by chapter and task
@@ -64,6 +65,7 @@ def show(page: str) -> bool:
             state.keep_course(view.course.at(""))
         return False
     _tick(view, at)
+    predict.ask_elsewhere(_hidden(view, at))
     shell.look("course")
     with st.container(key="course_bar"):
         _head(page, view, at)
@@ -128,6 +130,20 @@ def _found(view: Place, at: _At) -> Found | None:
         return CHECKS[at.asked.check].find(_seen(view, at), at.asked.argument)
     except UserError:  # the page says it
         return None
+
+
+def _hidden(view: Place, at: _At) -> str:
+    """The right answer to what is asked, as sentences have it, as long as nobody has answered; empty without one."""
+    if at.asked is None or at.asked.check != "answered":
+        return ""
+    seen = _seen(view, at)
+    question, run = _asked_of(seen, at.asked)
+    if question is None or run is None or seen.chosen is not None:
+        return ""
+    right = question.options[question.answer]
+    if question.kind in ("position", "token"):
+        return f"‹{visible(run.token(right) if isinstance(right, int) else str(right))}›"
+    return questions.option(view.t, right, question.kind, run.tokens.pieces)
 
 
 def _seen(view: Place, at: _At) -> Seen:

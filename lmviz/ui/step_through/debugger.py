@@ -59,9 +59,12 @@ def _debugger(services: Services, view: StepThroughView) -> None:
     ahead: Ahead = {
         move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other, times=times))
         for move in AHEAD
-        if drawn["bar"]["moves"][move] and (there := events.moved(run, view, move))
+        if drawn["bar"]["moves"][move] and not predict.is_open(view) and (there := events.moved(run, view, move))
     }
-    drawn["say"]["hint"] = ending.why(services, run, view, location) or drawn["say"]["hint"]
+    if predict.awaits(run, view, location) or predict.is_given_away(drawn["say"]["text"]):
+        drawn["say"] |= {"text": view.t("exercise.first"), "more": "", "formula": "", "hint": ""}
+    else:
+        drawn["say"]["hint"] = ending.why(services, run, view, location) or drawn["say"]["hint"]
     whole = Scene(
         **drawn,
         ahead=ahead,
