@@ -243,3 +243,10 @@ def test_the_course_leads_from_the_story_to_the_numbers_and_never_hides_what_the
             assert led_to(chapter, i, Language("en"), None)[1].depth == needed
             assert led_to(chapter, i, Language("en"), "formula")[1].depth == "formula"
             assert led_to(chapter, i, Language("en"), "numbers")[1].depth == "numbers"
+
+
+def test_no_answer_ends_a_sentence_with_a_text_that_may_end_with_a_dot() -> None:
+    texts = r"\{(text|token|row|now|near|piece|sample|most|name)\}\."
+    files = sorted((ROOT / "lmviz/lessons/chapters").glob("*.md"))
+    found = [(path.name, one[0]) for path in files for one in re.finditer(texts, path.read_text(encoding="utf-8"))]
+    assert files and not found
