@@ -72,6 +72,7 @@ def build(
         UserError: the library is not there, has no such model, or the weights are not the model's.
     """
     model_type = config_json.get("model_type")
+    _check_installed(model_type)
     with _told(model_type), _quiet():
         kind, config = _kind_of(config_json)
         sizes = _sizes(config, len(stored))
@@ -92,6 +93,17 @@ def build(
     return TransformersModel(model, sizes).eval()
 
 
+def _check_installed(model_type: object) -> None:
+    try:
+        import transformers  # noqa: F401 - an extra, and seconds to import
+    except ModuleNotFoundError:
+        raise UserError(
+            "{model_type!r} in config.json has no lesson here. The library transformers can open it: {install}.",
+            model_type=model_type,
+            install=INSTALL,
+        ) from None
+
+
 def _kind_of(config_json: Mapping[str, Any]) -> tuple[Any, Any]:
     """The class of a model, and its config."""
     settings = {name: _with_infinities(value) for name, value in config_json.items()}
@@ -100,7 +112,7 @@ def _kind_of(config_json: Mapping[str, Any]) -> tuple[Any, Any]:
             "config.json says that the weights are quantised, and a folder is opened from weights that are not: "
             "take the model that they were made from."
         )
-    import transformers  # an extra, and seconds to import
+    import transformers
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING as KINDS
 
     model_type = settings.pop("model_type", None)
@@ -174,12 +186,6 @@ def _told(model_type: object) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except ImportError:
-        raise UserError(
-            "{model_type!r} in config.json has no lesson here. The library transformers can open it: {install}.",
-            model_type=model_type,
-            install=INSTALL,
-        ) from None
     except Exception as error:  # from code that is not ours, over a config that anybody may have written
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UserError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPTNeoXForCausalLM
 
 import lmviz
 from lmviz.errors import UserError
@@ -82,6 +82,18 @@ def test_what_does_not_fit_is_a_sentence(tmp_path: Path, change: dict[str, Any],
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | change))
     with pytest.raises(UserError, match=sentence):
+        lmviz.load(tmp_path)
+
+
+def test_a_package_that_the_library_lacks_is_named_and_not_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        raise ImportError("GPTNeoX requires the fast-kernels library")
+
+    save_kind("gpt_neox", tmp_path)
+    monkeypatch.setattr(GPTNeoXForCausalLM, "_from_config", lacking)
+    with pytest.raises(UserError, match="cannot open this model, 'gpt_neox': GPTNeoX requires the fast-kernels"):
         lmviz.load(tmp_path)
 
 
