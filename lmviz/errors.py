@@ -45,5 +45,9 @@ class UserError(ValueError):
         return _again, (type(self), self.sentence, self.details)
 
 
+class NotInLesson(UserError):
+    """What config.json asks for is no fault, but the lesson of the architecture leaves it out."""
+
+
 def _again(kind: type[UserError], sentence: str, details: dict[str, object]) -> UserError:
     return kind(sentence, **details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lmviz.errors import UserError
+from lmviz.errors import NotInLesson, UserError
 
 NAMES = {  # Hugging Face's name -> ours; the first of each is what we write
     "gelu_new": "gelu_tanh",
@@ -21,9 +21,13 @@ NAMES = {  # Hugging Face's name -> ours; the first of each is what we write
 def read_activation(config_json: dict[str, Any], key: str, usual: str) -> str:
     """Our name of the activation under a key of config.json; `usual` is what it is if nothing is said."""
     activation = config_json.get(key, usual)
-    if not isinstance(activation, str) or activation not in NAMES:
+    if not isinstance(activation, str):
         raise UserError(
-            "{key} in config.json must be one of {known}; got {activation!r}.",
+            "{key} in config.json must name an activation; got {activation!r}.", key=key, activation=activation
+        )
+    if activation not in NAMES:
+        raise NotInLesson(
+            "The lesson here has the activations {known}; {key} in config.json is {activation!r}.",
             key=key,
             known=", ".join(NAMES),
             activation=activation,

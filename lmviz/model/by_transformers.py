@@ -23,6 +23,10 @@ WRITTEN_OUT = {"attn_implementation": "eager", "experts_implementation": "eager"
 INSTALL = 'pip install "lmviz[hf]"'
 
 
+class NotBuilt(UserError):
+    """The library does not take what config.json says."""
+
+
 @dataclass(frozen=True)
 class TransformersConfig:
     """The sizes that every causal language model has, as far as its config says them."""
@@ -58,7 +62,11 @@ class TransformersModel(nn.Module):
 
 
 def build(
-    config_json: Mapping[str, Any], stored: Mapping[str, StoredTensor], dtype: torch.dtype, memory: int | None
+    config_json: Mapping[str, Any],
+    stored: Mapping[str, StoredTensor],
+    dtype: torch.dtype,
+    memory: int | None,
+    why: UserError | None = None,
 ) -> TransformersModel:
     """The model of a folder, with its weights; attention and experts are written out.
 
@@ -67,12 +75,13 @@ def build(
         stored: the tensors on disk, by name.
         dtype: what the weights are converted to.
         memory: bytes that the model may take; None: what this machine can give.
+        why: why it is not the lesson, if its architecture has one.
 
     Raises:
         UserError: the library is not there, has no such model, or the weights are not the model's.
     """
     model_type = config_json.get("model_type")
-    _check_installed(model_type)
+    _check_installed(model_type, why)
     with _told(model_type), _quiet():
         kind, config = _kind_of(config_json)
         sizes = _sizes(config, len(stored))
@@ -93,10 +102,14 @@ def build(
     return TransformersModel(model, sizes).eval()
 
 
-def _check_installed(model_type: object) -> None:
+def _check_installed(model_type: object, why: UserError | None) -> None:
     try:
         import transformers  # noqa: F401 - an extra, and seconds to import
     except ModuleNotFoundError:
+        if why is not None:
+            raise UserError(
+                "{why} The library transformers can open it: {install}.", why=why, install=INSTALL
+            ) from None
         raise UserError(
             "{model_type!r} in config.json has no lesson here. The library transformers can open it: {install}.",
             model_type=model_type,
@@ -188,7 +201,7 @@ def _told(model_type: object) -> Iterator[None]:
         raise
     except Exception as error:  # from code that is not ours, over a config that anybody may have written
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise UserError(
+        raise NotBuilt(
             "transformers cannot open this model, {model_type!r}: {reason}.", model_type=model_type, reason=reason
         ) from None
 

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from lmviz.bundle import SAMPLES
 from lmviz.devices import device_of
-from lmviz.errors import UserError
+from lmviz.errors import NotInLesson, UserError
 from lmviz.model import by_transformers
 from lmviz.model.architecture import Architecture, Config, Table
 from lmviz.model.architectures import MODEL_TYPES, architecture_of, config_in
@@ -51,6 +51,7 @@ class Checkpoint:
     card: Card = NO_CARD
     folder: Path | None = None
     weight_dtype: torch.dtype = torch.float32  # of the weights on disk
+    not_the_lesson: UserError | None = None  # why, if its architecture has a lesson and `transformers` has built it
 
     @property
     def n_parameters(self) -> int:
@@ -83,11 +84,7 @@ def load(
     if not isinstance(model_type, str):
         raise UserError("model_type in config.json must name an architecture, such as gpt2; got {it!r}.", it=model_type)
     stored = stored_tensors(folder)
-    if model_type in MODEL_TYPES:
-        model, weight_dtype = _lesson(config_json, stored, dtype, memory)
-    else:
-        model = by_transformers.build(config_json, stored, dtype, memory)
-        weight_dtype = DTYPES[next(iter(stored.values())).dtype]
+    model, weight_dtype, not_the_lesson = _model_of(config_json, stored, dtype, memory)
     config = config_in(model)
     tokenizer = tokenizer_in(folder)
     if len(tokenizer) > config.d_vocab:
@@ -97,14 +94,37 @@ def load(
             largest=len(tokenizer) - 1,
         )
     card = read_card(folder / "README.md")
-    return Checkpoint(model.to(device_of(device)), tokenizer, config, card, folder, weight_dtype)
+    return Checkpoint(model.to(device_of(device)), tokenizer, config, card, folder, weight_dtype, not_the_lesson)
+
+
+def _model_of(
+    config_json: dict[str, Any], stored: dict[str, StoredTensor], dtype: torch.dtype, memory: int | None
+) -> tuple[nn.Module, torch.dtype, UserError | None]:
+    """A model, the type that its weights have on disk, and why it is not the lesson, if its architecture has one."""
+    architecture = MODEL_TYPES.get(config_json["model_type"])
+    try:
+        if architecture is not None:
+            return (*_lesson(architecture, config_json, stored, dtype, memory), None)
+        why = None
+    except NotInLesson as error:
+        why = error
+    try:
+        model = by_transformers.build(config_json, stored, dtype, memory, why)
+    except by_transformers.NotBuilt as error:
+        if why is None:
+            raise
+        raise UserError("{why} {not_built}", why=why, not_built=error) from None
+    return model, DTYPES[next(iter(stored.values())).dtype], why
 
 
 def _lesson(
-    config_json: dict[str, Any], stored: dict[str, StoredTensor], dtype: torch.dtype, memory: int | None
+    architecture: Architecture[Any],
+    config_json: dict[str, Any],
+    stored: dict[str, StoredTensor],
+    dtype: torch.dtype,
+    memory: int | None,
 ) -> tuple[nn.Module, torch.dtype]:
     """A model that has a lesson here, and the type that its weights have on disk."""
-    architecture = MODEL_TYPES[config_json["model_type"]]
     stored = _renamed(stored, architecture)
     config = architecture.read_config(config_json)
     _check_limits(architecture, config, len(stored))

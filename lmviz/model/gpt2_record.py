@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lmviz.errors import UserError
+from lmviz.errors import NotInLesson
 from lmviz.model.activations import read_activation, written_activation
 from lmviz.model.architecture import IN_TRANSFORMERS, Architecture, Kept, Part, causal_mask
 from lmviz.model.gpt2 import GPT2, GPT2Config
@@ -38,7 +38,7 @@ def _read_config(config_json: dict[str, Any]) -> GPT2Config:
 
 
 def _refuse_variants(config_json: dict[str, Any]) -> None:
-    """Variants of GPT-2 that compute something else, whose numbers we would get wrong."""
+    """Variants of GPT-2 that compute something else, whose numbers the lesson would get wrong."""
     variants = {
         "scale_attn_weights": config_json.get("scale_attn_weights", True) is False,
         "scale_attn_by_inverse_layer_idx": config_json.get("scale_attn_by_inverse_layer_idx") is True
@@ -47,8 +47,8 @@ def _refuse_variants(config_json: dict[str, Any]) -> None:
     }
     for name, is_on in variants.items():
         if is_on:
-            raise UserError(
-                "config.json sets {name}={setting}, a variant of GPT-2 that is not supported.",
+            raise NotInLesson(
+                "config.json sets {name}={setting}, a variant of GPT-2 that the lesson here leaves out.",
                 name=name,
                 setting=config_json[name],
             )

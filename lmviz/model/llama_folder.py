@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from lmviz.errors import UserError
+from lmviz.errors import NotInLesson, UserError
 from lmviz.model.activations import read_activation, written_activation
 from lmviz.model.llama import SCALINGS, LlamaConfig
 from lmviz.model.sizes import size_in
@@ -99,9 +99,9 @@ def _refuse_window(said: dict[str, Any]) -> None:
         return
     window, n_ctx = size_in(said, "sliding_window"), size_in(said, "max_position_embeddings")
     if window < n_ctx:
-        raise UserError(
+        raise NotInLesson(
             "config.json sets sliding_window={window}, fewer than the {n_ctx} tokens that the model reads: "
-            "layers that see the last tokens only are not supported.",
+            "the lesson here has no layers that see the last tokens only.",
             window=window,
             n_ctx=n_ctx,
         )
@@ -125,8 +125,9 @@ def _rotation(said: dict[str, Any]) -> dict[str, Any]:
         raise UserError("The rotation in config.json must be an object, {{...}}; got {found!r}.", found=spelled)
     kind = spelled.get("rope_type", spelled.get("type", "default"))
     if kind not in SCALINGS or spelled.get("partial_rotary_factor", said.get("partial_rotary_factor", 1)) != 1:
-        raise UserError(
-            "The rotation in config.json must be of a whole head, and its scaling one of {known}; got {found}.",
+        raise NotInLesson(
+            "The lesson here turns whole heads, and scales the rotation in one of the ways {known}; "
+            "config.json asks for {found}.",
             known=", ".join(SCALINGS),
             found=spelled,
         )

@@ -24,6 +24,14 @@ def check_length(prompt: str) -> None:
         )
 
 
+def notes_of_model(checkpoint: Checkpoint) -> Notes:
+    """Why it is not the lesson of its architecture."""
+    if checkpoint.not_the_lesson is None:
+        return ()
+    said = "{why} So this is the model as the library transformers builds it, with its own source."
+    return ((said, {"why": checkpoint.not_the_lesson}),)
+
+
 def notes_of_prompt(tokens: Tokens, n_ctx: int) -> Notes:
     """Tokens that don't fit into the context, or that the vocabulary lacks."""
     notes: list[tuple[str, dict[str, object]]] = []

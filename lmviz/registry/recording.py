@@ -24,7 +24,7 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.tokenizer import Tokens
 from lmviz.registry.attached import OWN_IS_ELSEWHERE
 from lmviz.registry.edits import Edit, functions_of
-from lmviz.registry.notes import Notes, check_length, notes_of_prompt, notes_of_target
+from lmviz.registry.notes import Notes, check_length, notes_of_model, notes_of_prompt, notes_of_target
 from lmviz.registry.own_sizes import sizes_of
 from lmviz.registry.program import MOST_WORDS, Asked, OwnRun
 from lmviz.registry.reference import Reference, Registry, TrainingStep
@@ -248,7 +248,7 @@ def _of_prompt(request: Request, registry: Registry) -> Recording:
         lambda: _recorded(checkpoint, read, targets, request),
     )
     navigator = Navigator(_read_out(trace, targets, request))
-    notes = (*notes_of_prompt(tokens, n_ctx), *notes_of_target(checkpoint, request.target))
+    notes = (*notes_of_model(checkpoint), *notes_of_prompt(tokens, n_ctx), *notes_of_target(checkpoint, request.target))
     return Recording(request, checkpoint, read, left_out, target_id, navigator, notes)
 
 

@@ -15,7 +15,7 @@ from lmviz.generate.settings import Settings
 from lmviz.generate.side_by_side import Outcome, of_generations, of_search
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.models import Models
-from lmviz.registry.notes import Notes, check_length, notes_of_prompt
+from lmviz.registry.notes import Notes, check_length, notes_of_model, notes_of_prompt
 from lmviz.registry.reference import Reference
 from lmviz.registry.run import RunModel
 from lmviz.services.live import Live
@@ -53,8 +53,9 @@ class Generation:
         return _as_drawn(checkpoint)
 
     def notes(self, checkpoint: Checkpoint, prompt: str) -> Notes:
-        """What becomes of a prompt: tokens that the vocabulary lacks, or that don't fit into the context."""
-        return notes_of_prompt(checkpoint.tokenizer.encode(prompt), checkpoint.config.n_ctx)
+        """What becomes of a prompt: tokens that the vocabulary lacks, or that don't fit; and what the model is."""
+        of_prompt = notes_of_prompt(checkpoint.tokenizer.encode(prompt), checkpoint.config.n_ctx)
+        return (*notes_of_model(checkpoint), *of_prompt)
 
     def writing(
         self, checkpoint: Checkpoint, prompt: str, settings: Settings, sequence: int = 0, with_cache: bool = False

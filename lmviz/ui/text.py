@@ -179,6 +179,8 @@ class _Plain(Sentence):
         self.t = t
 
     def format_field(self, value: object, format_spec: str) -> str:
+        if isinstance(value, UserError):
+            return self.t.error(value)
         if isinstance(value, float) and not format_spec and (len(str(value)) > SHORT or not math.isfinite(value)):
             return self.t.number(value, 4)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000 and not format_spec:

@@ -66,6 +66,24 @@ def test_gelu_fast_is_the_tanh_gelu_with_a_rounded_constant(make_gpt2: MakeGPT2,
     torch.testing.assert_close(ours(folder), theirs(folder), rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"scale_attn_weights": False},
+        {"scale_attn_by_inverse_layer_idx": True},
+        {"add_cross_attention": True},
+        {"activation_function": "leaky_relu"},
+    ],
+    ids=str,
+)
+def test_what_the_lesson_leaves_out_opens_as_transformers_builds_it(
+    make_gpt2: MakeGPT2, folder: Path, variant: dict[str, object]
+) -> None:
+    make_gpt2(**variant).save_pretrained(folder)
+    assert_same_logits(folder)
+    assert all(name in str(load(folder).not_the_lesson) for name in variant)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_any_precision_are_read(make_gpt2: MakeGPT2, folder: Path, dtype: torch.dtype) -> None:
     make_gpt2().to(dtype).save_pretrained(folder)

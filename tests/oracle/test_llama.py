@@ -222,35 +222,54 @@ def test_transformers_opens_what_we_save(make: Make, family: str, settings: Any,
 @pytest.mark.parametrize(
     ("family", "changes", "sentence"),
     [
-        ("Llama", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "one of default, linear, llama3"),
-        ("Llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}}, "one of default, linear, llama3"),
-        ("Llama", {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "of a whole head"),
+        ("Llama", {"rope_parameters": {"rope_type": "never heard of"}}, "in one of the ways default, linear, llama3"),
         ("Llama", {"rope_parameters": [1]}, "must be an object"),
         ("Llama", {"rope_parameters": {"rope_type": "linear"}}, "factor in config.json must be a number; got None"),
         ("Llama", {"rope_parameters": {"rope_type": "linear", "factor": 0}}, "rotary_factor must be .* above 0; got 0"),
-        ("Llama", {"rope_parameters": {"rope_type": []}}, "one of default, linear, llama3"),
+        ("Llama", {"rope_parameters": {"rope_type": []}}, "in one of the ways default, linear, llama3"),
         ("Llama", {"rope_parameters": {**LLAMA3, "high_freq_factor": 1.0}}, "above 0; got 0"),
         ("Llama", {"rope_parameters": {**LLAMA3, "original_max_position_embeddings": "x"}}, "rotary_n_ctx must be"),
         ("Llama", {"rope_parameters": "gone", "rope_theta": "10000"}, "rope_theta in config.json must be a number"),
         ("Llama", {"head_dim": 3}, "d_head must be even"),
         ("Llama", {"num_key_value_heads": 3}, "n_heads must be a multiple of n_kv_heads"),
         ("Llama", {"num_key_value_heads": 0}, "num_key_value_heads in config.json must be a whole number"),
-        ("Llama", {"hidden_act": "xielu"}, "hidden_act in config.json must be one of"),
+        ("Llama", {"hidden_act": "shiny"}, "hidden_act in config.json is 'shiny'"),
         ("Llama", {"attention_bias": "yes"}, "attention_bias in config.json must be true or false"),
         ("Llama", {"rms_norm_eps": None}, "norm_eps must be a finite number above 0"),
         ("Llama", {"max_position_embeddings": 0}, "max_position_embeddings in config.json must be"),
-        ("Mistral", {"sliding_window": 8}, "sliding_window=8, fewer than the 9 tokens"),
-        ("Mistral", {"sliding_window": "gone", "max_position_embeddings": 8192}, "sliding_window=4096, fewer than"),
         ("Mistral", {"sliding_window": "wide"}, "sliding_window in config.json must be a whole number"),
-        ("Qwen2", {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1, "layer_types": None}, "=8"),
-        ("Qwen3", {"use_sliding_window": True, "sliding_window": 8, "layer_types": ["sliding_attention"] * 2}, "=8"),
     ],
     ids=str,
 )
-def test_a_variant_that_we_would_get_wrong_is_refused_in_a_sentence(
+def test_a_config_that_makes_no_model_is_refused_in_a_sentence(
     make: Make, family: str, changes: dict[str, Any], sentence: str
 ) -> None:
     folder = make(family, **({"sliding_window": None} if family == "Mistral" else {}))
     edit(folder, **changes)
     with pytest.raises(UserError, match=sentence):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "why"),
+    [
+        ("Llama", {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 99.0}}, "'yarn'"),
+        ("Llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 99.0}}, "'dynamic'"),
+        ("Llama", {"rope_parameters": "gone", "rope_scaling": {"type": "yarn", "factor": 4.0}}, "'yarn'"),
+        ("Llama", {"hidden_act": "leaky_relu"}, "hidden_act in config.json is 'leaky_relu'"),
+        ("Mistral", {"sliding_window": 3}, "sliding_window=3, fewer than the 9 tokens"),
+        ("Mistral", {"sliding_window": "gone", "max_position_embeddings": 8192}, "sliding_window=4096, fewer than"),
+        ("Qwen2", {"use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1, "layer_types": None}, "=3"),
+        ("Qwen3", {"use_sliding_window": True, "sliding_window": 3, "layer_types": ["sliding_attention"] * 2}, "=3"),
+    ],
+    ids=str,
+)
+def test_what_the_lesson_leaves_out_opens_as_transformers_builds_it(
+    make: Make, family: str, changes: dict[str, Any], why: str
+) -> None:
+    folder = make(family, head_dim=4, **({"sliding_window": None} if family == "Mistral" else {}))
+    edit(folder, **changes)
+    with KeepsFloat64():
+        logits = ours(folder)
+    torch.testing.assert_close(logits, theirs(folder), rtol=1e-9, atol=1e-9)
+    assert why in str(load(folder).not_the_lesson)

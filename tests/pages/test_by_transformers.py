@@ -13,7 +13,7 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
 from tests.by_transformers import KINDS, save_kind
-from tests.pages.conftest import Open, complaints, errors
+from tests.pages.conftest import Open, complaints, errors, written
 
 TEXT = "abc a"
 LINKS = json.loads((Path(__file__).parent / "kept_links.json").read_text(encoding="utf-8"))
@@ -75,6 +75,20 @@ def test_every_page_shows_it_or_says_why_not(open_on: Open, folders: Path, link:
         "There is no",
     )
     assert all(any(sentence in error for sentence in known) for error in errors(app)), errors(app)
+
+
+@pytest.mark.parametrize("page", ["step_through", "generation"])
+def test_a_variant_that_its_lesson_leaves_out_opens_and_says_why(
+    open_on: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    save_kind("mistral", tmp_path / "windows", sliding_window=3, num_key_value_heads=2)
+    monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
+    for lang, *said in (
+        ("en", "the lesson here has no layers that see the last tokens only.", "So this is the model as the library"),
+        ("fr", "la leçon d’ici n’a pas de couches qui ne voient que", "Voici donc le modèle que construit la bibl"),
+    ):
+        app = open_on(page, model=str(tmp_path / "windows"), prompt=TEXT, lang=lang, n="2")
+        assert not errors(app) and all(one in written(app) for one in said), written(app)
 
 
 @pytest.mark.parametrize("query", [{}, {"way": "several"}, {"way": "beam"}], ids=str)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lmviz.model import llama_folder
+from lmviz.model.llama import LlamaConfig
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.model.weights import tensors_as_file
 from tests.conftest import PROMPTS, ROOT
@@ -56,34 +58,46 @@ print(json.dumps([opened(page, **query) for page, query in json.loads(sys.argv[1
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Path:
-    """A folder of an architecture that has no lesson here."""
-    folder = tmp_path / "other"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": "gpt_neox", "vocab_size": 8}))
-    (folder / "model.safetensors").write_bytes(tensors_as_file({"gpt_neox.embed_in.weight": torch.zeros(8, 4)}))
-    Tokenizer.characters("abc").save(folder / "tokenizer.json")
-    return folder
+def others(tmp_path: Path) -> Path:
+    """A folder of an architecture that has no lesson here, and one of a variant that its lesson leaves out."""
+    windows = {
+        **llama_folder.write_config(LlamaConfig(8, 16, 1, 4, 1, 4)),
+        "model_type": "mistral",
+        "sliding_window": 5,
+    }
+    for name, config in {"other": {"model_type": "gpt_neox", "vocab_size": 8}, "variant": windows}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "model.safetensors").write_bytes(tensors_as_file({"any.weight": torch.zeros(8, 4)}))
+        Tokenizer.characters("abc").save(folder / "tokenizer.json")
+    return tmp_path
 
 
-def test_samples_open_on_all_pages_and_another_model_says_what_to_install(other: Path) -> None:
+def test_samples_open_on_all_pages_and_another_model_says_what_to_install(others: Path) -> None:
     pages = [path.stem for path in sorted((ROOT / "pages").glob("*.py"))]
     samples = [("step_through", {"model": name, "prompt": prompt}) for name, prompt in PROMPTS.items()]
     samples += [(page, {"model": "names-llama", "prompt": ".mar"}) for page in pages]
-    others = [("step_through", {"model": str(other), "lang": lang}) for lang in ("en", "fr")]
+    wanted = [
+        ("other", "en", "'gpt_neox' in config.json has no lesson here. The library"),
+        ("other", "fr", "n’a pas de leçon ici. La bibliothèque"),
+        ("variant", "en", "the lesson here has no layers that see the last tokens only. The library"),
+        ("variant", "fr", "la leçon d’ici n’a pas de couches qui ne voient que les derniers tokens. La bibliothèque"),
+    ]
+    without = [("step_through", {"model": str(others / name), "lang": lang}) for name, lang, _ in wanted]
     done = subprocess.run(
-        [sys.executable, "-c", OPENING, json.dumps([*samples, *others])],
+        [sys.executable, "-c", OPENING, json.dumps([*samples, *without])],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "LMVIZ_MODELS": str(other.parent)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "LMVIZ_MODELS": str(others)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    *opened, english, french = json.loads(done.stdout.splitlines()[-1])
-    for one in opened:
+    opened = json.loads(done.stdout.splitlines()[-1])
+    for one in opened[: len(samples)]:
         assert not one["asked"] and not one["raised"] and not one["errors"], one
-    for one, sentence in ((english, "has no lesson here"), (french, "n’a pas de leçon ici")):
+    for one, (_, _, sentence) in zip(opened[len(samples) :], wanted, strict=True):
         assert not one["raised"] and len(one["errors"]) == 1, one
         error = one["errors"][0].replace("\\", "")  # which Markdown takes away
-        assert sentence in error and INSTALL in error and "gpt_neox" in error
+        assert sentence in error and error.endswith(f"{INSTALL}."), error
