@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lmviz.errors import UserError
 from lmviz.model.machine import check_free
-from lmviz.model.weights import StoredTensor
+from lmviz.model.weights import StoredTensor, read_all
 
 USUAL_N_CTX = 2048  # positions, for an architecture that counts none: it could read on without end
 WRITTEN_OUT = {"attn_implementation": "eager", "experts_implementation": "eager"}  # and not in one fused call
@@ -93,7 +93,7 @@ def build(
         model, loading = kind.from_pretrained(
             None,
             config=config,
-            state_dict={name: tensor.read() for name, tensor in stored.items()},
+            state_dict=dict(read_all(stored)),
             dtype=dtype,
             **WRITTEN_OUT,
             output_loading_info=True,

@@ -22,10 +22,10 @@ from lmviz.model.architectures import MODEL_TYPES, architecture_of, config_in
 from lmviz.model.card import Card, read_card
 from lmviz.model.files import read_json_object, write_whole
 from lmviz.model.machine import check_free
+from lmviz.model.tensor_file import DTYPES
 from lmviz.model.tokenizer import UNKNOWN, Tokenizer
 from lmviz.model.tokenizer_folder import tokenizer_in
 from lmviz.model.weights import (
-    DTYPES,
     SINGLE_FILE,
     Slot,
     StoredTensor,
@@ -114,7 +114,8 @@ def _model_of(
         if why is None:
             raise
         raise UserError("{why} {not_built}", why=why, not_built=error) from None
-    return model, DTYPES[next(iter(stored.values())).dtype], why
+    types = (DTYPES[tensor.dtype] for tensor in stored.values() if tensor.dtype in DTYPES)
+    return model, next(types, torch.float32), why
 
 
 def _lesson(
@@ -214,7 +215,9 @@ def _model(
     with torch.device("meta"), _NoInitialValues():
         model = architecture.model(config)
     wanted = {name: stored[name] for name in slots}
-    parameters = dict(part for name, read in read_all(wanted, dtype) for part in slots[name].split(read))
+    transposed = {name for name, slot in slots.items() if slot.transposed}
+    read = read_all(wanted, dtype, transposed, types=tuple(DTYPES))
+    parameters = dict(part for name, tensor in read for part in slots[name].split(tensor))
     ties = architecture.ties(config)
     model.load_state_dict(parameters | {name: parameters[source] for name, source in ties.items()}, assign=True)
     for name, source in ties.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, MissingFile, ordinary_file, read_json_object
+from lmviz.model.tensor_file import DTYPES, OTHERS, Place, read_tensors
 
 SINGLE_FILE = "model.safetensors"
 INDEX = "model.safetensors.index.json"  # which of several files holds which tensor
-DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,9 @@ class StoredTensor:
         """On disk, 8 for a number of a type that is not read."""
         return self.n_numbers * (DTYPES[self.dtype].itemsize if self.dtype in DTYPES else 8)
 
-    def read(self, dtype: torch.dtype | None = None) -> Tensor:
-        """Load it, into memory of its own: safetensors would leave it in the file, and change with the file.
-
-        It is converted to `dtype` on the way. A UserError says which type it has if that isn't one of floating point.
-        """
-        with _opened(self.file) as stored:
-            return self._from(stored, dtype)
-
-    def _from(self, opened: Any, dtype: torch.dtype | None) -> Tensor:
-        if self.dtype not in DTYPES:
-            raise UserError(
-                "{file} must hold numbers of type {types}; its {name} has {dtype}.",
-                file=self.file.name,
-                types=", ".join(DTYPES),
-                name=self.name,
-                dtype=self.dtype,
-            )
-        tensor: Tensor = opened.get_tensor(self.name)
-        return tensor.to(dtype or tensor.dtype, copy=True)
+    def read(self) -> Tensor:
+        """Load it, as it is on disk."""
+        return dict(read_all({self.name: self}))[self.name]
 
 
 @dataclass(frozen=True)
@@ -70,8 +54,8 @@ class Slot:
     transposed: bool = False  # GPT-2's Conv1D keeps [in, out], and nn.Linear [out, in]
 
     def split(self, stored: Tensor) -> Iterator[tuple[str, Tensor]]:
-        parts = (stored.T if self.transposed else stored).chunk(len(self.ours))
-        return ((name, part.contiguous()) for name, part in zip(self.ours, parts, strict=True))
+        """The parameters in the tensor, which has been turned if it is `transposed`."""
+        return zip(self.ours, stored.chunk(len(self.ours)), strict=True)
 
     def join(self, parameters: Mapping[str, Tensor]) -> Tensor:
         stored = torch.cat([parameters[name] for name in self.ours])
@@ -83,14 +67,41 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     return {tensor.name: tensor for file in _weight_files(folder) for tensor in _headers(file)}
 
 
-def read_all(stored: Mapping[str, StoredTensor], dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
-    """All of some tensors, one at a time as `StoredTensor.read` does it, but each file is opened once."""
-    by_file: dict[Path, dict[str, StoredTensor]] = {}
+def read_all(
+    stored: Mapping[str, StoredTensor],
+    dtype: torch.dtype | None = None,
+    transposed: Collection[str] = (),
+    types: Collection[str] = (*DTYPES, *OTHERS),
+) -> Iterator[tuple[str, Tensor]]:
+    """All of some tensors, by the names that they are given under; each file is opened once.
+
+    Args:
+        stored: what is read.
+        dtype: what the numbers of floating point are converted to on the way; None: nothing.
+        transposed: which matrices are turned.
+        types: the types that a number may have.
+
+    Raises:
+        UserError: a number is of another type, or the file has changed since it was looked at.
+    """
     for name, tensor in stored.items():
-        by_file.setdefault(tensor.file, {})[name] = tensor
-    for file, tensors in by_file.items():
-        with _opened(file) as opened:
-            yield from ((name, tensor._from(opened, dtype)) for name, tensor in tensors.items())
+        if tensor.dtype not in types:
+            raise UserError(
+                "{file} must hold numbers of type {types}; its {name} has {dtype}.",
+                file=tensor.file.name,
+                types=", ".join(types),
+                name=name,
+                dtype=tensor.dtype,
+            )
+    names = {(tensor.file, tensor.name): name for name, tensor in stored.items()}
+    for file in dict.fromkeys(tensor.file for tensor in stored.values()):
+        wanted = [Place(one.name, one.dtype, one.shape) for one in stored.values() if one.file == file]
+        turned = {stored[name].name for name in transposed if stored[name].file == file}
+        try:
+            for name, read in read_tensors(file, wanted, dtype, turned):
+                yield names[file, name], read
+        except (OSError, MemoryError, RuntimeError) as error:
+            raise UserError("{file} cannot be read: {reason}.", file=file.name, reason=error) from None
 
 
 def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) -> None:
@@ -168,19 +179,19 @@ def _shard_names(index: Path) -> list[str]:
 
 
 def _headers(file: Path) -> list[StoredTensor]:
-    with _opened(file, "np") as stored:  # which asks the system for no memory, however long the file claims to be
+    with _opened(file) as stored:  # which asks the system for no memory, however long the file claims to be
         slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
         return [StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()]
 
 
 @contextlib.contextmanager
-def _opened(file: Path, framework: str = "pt") -> Iterator[Any]:
+def _opened(file: Path) -> Iterator[Any]:
     """The tensors of a file, for as long as nothing is wrong with it."""
     path = ordinary_file(file)
     try:
-        with safe_open(path, framework=framework) as stored:
+        with safe_open(path, framework="np") as stored:
             yield stored
-    except (SafetensorError, OSError, RuntimeError, MemoryError) as error:  # torch maps the file into memory
+    except (SafetensorError, OSError) as error:
         raise UserError(
             "{file} must be a whole safetensors file; it is not: {reason}.", file=file.name, reason=error
         ) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPTNeoXForCausalLM
 
 import lmviz
@@ -83,6 +84,20 @@ def test_what_does_not_fit_is_a_sentence(tmp_path: Path, change: dict[str, Any],
     (tmp_path / "config.json").write_text(json.dumps(config | change))
     with pytest.raises(UserError, match=sentence):
         lmviz.load(tmp_path)
+
+
+def test_masks_that_older_files_keep_beside_the_weights_are_no_weights(tmp_path: Path) -> None:
+    """Pythia's files have them."""
+    model = save_kind("gpt_neox", tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    for layer in range(2):
+        weights[f"gpt_neox.layers.{layer}.attention.bias"] = torch.ones(32, 32).bool().tril()[None, None]
+        weights[f"gpt_neox.layers.{layer}.attention.masked_bias"] = torch.tensor(-1e9)
+    save_file({name: weights[name] for name in sorted(weights)}, tmp_path / "model.safetensors", {"format": "pt"})
+    checkpoint, ids = lmviz.load(tmp_path), torch.tensor([[3, 1, 4, 1, 5]])
+    assert checkpoint.weight_dtype == torch.float32
+    with torch.no_grad():
+        torch.testing.assert_close(checkpoint.model(ids), model(ids).logits)
 
 
 def test_a_package_that_the_library_lacks_is_named_and_not_the_library(

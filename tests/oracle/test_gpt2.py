@@ -13,6 +13,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lmviz.errors import UserError
 from lmviz.model.checkpoint import load, save
 
 IDS = torch.tensor([[0, 7, 3, 3, 10, 1, 2, 9, 5], [4, 4, 4, 8, 0, 6, 10, 2, 1]])  # [batch, pos]
@@ -82,6 +83,26 @@ def test_what_the_lesson_leaves_out_opens_as_transformers_builds_it(
     make_gpt2(**variant).save_pretrained(folder)
     assert_same_logits(folder)
     assert all(name in str(load(folder).not_the_lesson) for name in variant)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"activation_function": "sine"}, "has the activations gelu_new, .* is 'sine'. transformers cannot open this"),
+        (
+            {"add_cross_attention": True},
+            "must have transformer.h.0.crossattention.* as config.json says; it is missing",
+        ),
+    ],
+)
+def test_what_neither_knows_is_a_sentence(
+    make_gpt2: MakeGPT2, folder: Path, change: dict[str, object], sentence: str
+) -> None:
+    make_gpt2().save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text()) | change
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=sentence):
+        load(folder)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
