@@ -37,6 +37,31 @@ KINDS: dict[str, dict[str, Any]] = {
     "mixtral": {**GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2},
     "bloom": {"vocab_size": 40, "hidden_size": 24, "n_layer": 2, "n_head": 4},
 }
+_ROUTED = {"num_experts_per_tok": 2, "moe_intermediate_size": 20}
+_GROUPS = {
+    **_ROUTED,
+    "n_routed_experts": 8,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 0,
+    "n_group": 4,
+    "topk_group": 2,
+}
+ROUTERS: dict[str, dict[str, Any]] = {  # each chooses among its experts in another way
+    "mixtral": KINDS["mixtral"],
+    "qwen2_moe": {**GROUPED, **_ROUTED, "num_experts": 4, "shared_expert_intermediate_size": 28},  # one works always
+    "ernie4_5_moe": {**GROUPED, **_ROUTED, "moe_num_experts": 4, "moe_k": 2, "moe_layer_start_index": 0},
+    "deepseek_v3": {  # groups of experts first
+        **SIZES,
+        **_GROUPS,
+        "num_key_value_heads": 4,
+        "kv_lora_rank": 8,
+        "q_lora_rank": 8,
+        "qk_rope_head_dim": 4,
+        "qk_nope_head_dim": 4,
+        "v_head_dim": 6,
+    },
+    "olmoe": {**GROUPED, "num_experts": 4, "num_experts_per_tok": 2},
+}
 
 
 def of_transformers(kind: str, **settings: object) -> Any:
@@ -45,7 +70,7 @@ def of_transformers(kind: str, **settings: object) -> Any:
     transformers.logging.disable_progress_bar()
     torch.manual_seed(0)
     ends = {"bos_token_id": None, "eos_token_id": None}
-    config = AutoConfig.for_model(kind, **{**ends, **KINDS.get(kind, SIZES), **settings})
+    config = AutoConfig.for_model(kind, **{**ends, **(KINDS | ROUTERS).get(kind, SIZES), **settings})
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for parameter in model.parameters():

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, takewhile
+from itertools import groupby, pairwise, takewhile
 from typing import Generic, TypeVar
 
 from lmviz.stages.attention import attention_of
@@ -22,7 +22,7 @@ from lmviz.stages.stage import LOSS, READOUT, Kind
 from lmviz.trace.step import Step, Trace
 
 _PRODUCTS = frozenset(("linear", "matmul", "einsum", "addmm"))
-_LARGEST = ("topk", "argmax", "max", "sort")
+_SHARES, _LARGEST = ("softmax", "sigmoid"), ("topk", "argmax", "max", "sort")
 _MIXING = re.compile("cum|conv|scan|roll|flip|fft|pool|lstm|gru|rnn|shift|pad$")  # what lets positions see each other
 _Subject = TypeVar("_Subject")
 
@@ -271,27 +271,34 @@ def _groups(facts: Facts, kinds: list[Kind]) -> Iterator[StepGroup]:
         if is_apart and not group.mixes_positions:
             yield StepGroup(facts, kind, block, norm)
             group = StepGroup(facts, kind, block, group.steps[len(norm) :])
-        choice = _choice(facts, group.steps) if kind == "mlp" else ()
-        if choice and len(choice) < len(group.steps):
-            yield StepGroup(facts, kind, block, choice)
-            group = StepGroup(facts, kind, block, group.steps[len(choice) :])
-        yield group
+        choice = _choice(facts, group.steps) if kind == "mlp" else range(0)
+        cuts = (0, choice.start, choice.stop, len(group.steps)) if choice else (0, len(group.steps))
+        for first, end in pairwise(cuts):
+            if first < end:
+                yield StepGroup(facts, kind, block, group.steps[first:end])
 
 
-def _choice(facts: Facts, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The first steps of an MLP, if they choose which of several experts work for a token (Shazeer et al. 2017).
+def _choice(facts: Facts, steps: tuple[Step, ...]) -> range:
+    """The steps of an MLP, by their places in it, that choose which of several experts work for a token
+    (Shazeer et al. 2017).
 
-    That is a product with weights, shares made of it, and the largest of those, in one call of a module.
+    That is a product with weights, shares made of it, and the largest of those; none of another product between. What
+    comes before, up to the product before, is an expert that works for every token.
     """
-    shares = next((i for i, step in enumerate(steps) if step.op in ("softmax", "sigmoid")), None)
-    if shares is None or sum(map(facts.flow.is_weighted, steps[:shares])) != 1:
-        return ()
-    largest = next((i for i, step in enumerate(steps) if step.op in _LARGEST), None)
-    if largest is None or any(map(facts.flow.is_weighted, steps[shares:largest])):
-        return ()
-    chosen = steps[largest]
-    rest = takewhile(lambda step: step.call == chosen.call and not facts.flow.is_weighted(step), steps[largest:])
-    return (*steps[:largest], *rest)
+    products = [i for i, step in enumerate(steps) if facts.flow.is_weighted(step)]
+    for before, product, following in zip([-1, *products], products, [*products[1:], len(steps)], strict=False):
+        behind = steps[product + 1 : following]
+        largest = next((step for step in behind if step.op in _LARGEST), None)
+        if largest is None or not any(step.op in _SHARES for step in behind):
+            continue
+        last = product + 1 + behind.index(largest)
+        while last + 1 < following and steps[last + 1].call == largest.call:
+            last += 1
+        first = product if before >= 0 else 0
+        while first > before + 1 and steps[first - 1].call == largest.call:
+            first -= 1
+        return range(first, last + 1)
+    return range(0)
 
 
 def _default(group: StepGroup, kinds: list[Kind]) -> Kind:

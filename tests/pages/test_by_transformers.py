@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
-from tests.by_transformers import KINDS, save_kind
+from tests.by_transformers import KINDS, ROUTERS, save_kind
 from tests.pages.conftest import Open, complaints, errors, written
 
 TEXT = "abc a"
@@ -45,13 +47,20 @@ def test_each_kind_is_walked_from_stage_to_stage(open_page: Open, folders: Path,
         assert not complaints(app) and not app.info, step
 
 
-def test_the_experts_that_a_token_goes_to_are_those_of_the_router(folders: Path, open_page: Open) -> None:
-    model = str(folders / "mixtral")
+@pytest.mark.parametrize("kind", ROUTERS)
+def test_the_experts_that_a_token_goes_to_are_those_that_work_for_it(folders: Path, open_page: Open, kind: str) -> None:
+    model = str(folders / kind)
+    if kind not in KINDS:
+        save_kind(kind, folders / kind)
     recording = Services().models.record(Request(read_reference(model), TEXT))
     stage = next(stage for stage in recording.navigator.stages if stage.kind == "router")
-    scores = next(step for step in recording.trace if step.outputs[0].name == "router_logits").outputs[0].array
+    assert not any(one.kind == "other" for one in recording.navigator.stages)
+    working: list[Tensor] = []  # [pos, chosen], as the first block's experts are given them
+    experts = next(part for path, part in recording.checkpoint.model.named_modules() if path.endswith("mlp.experts"))
+    with torch.no_grad(), experts.register_forward_pre_hook(lambda _, given: working.append(given[1])):
+        recording.checkpoint.model(recording.tokens.ids_tensor)
     for pos in (0, 3):
-        chosen = ", ".join(map(str, scores[pos].argsort()[::-1][:2]))
+        chosen = ", ".join(map(str, working[0][pos].tolist()))
         app = open_page(model=model, prompt=TEXT, step=recording.trace[stage.stop].address, focus=str(pos))
         assert f"goes to expert {chosen}." in _all_text(app)
 

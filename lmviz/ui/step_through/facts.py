@@ -306,12 +306,14 @@ class Facts:
 
     def router(self) -> Details:
         """The experts that the focus token goes to. A router often sees the texts of a batch as one long one."""
-        step = next((step for step in self.steps if any(value.dtype == "int64" for value in step.outputs)), None)
-        if step is None:
+        choices = [step for step in self.steps if _is_choice(step)]
+        if not choices:
             return {"experts": "", "n_experts": ""}
+        step = max(choices, key=lambda step: step.inputs[0].shape[-1])  # of all, not of groups of them
         chosen = next(value.array for value in step.outputs if value.dtype == "int64")
         n_pos = len(self.run.tokens)
-        rows = chosen.reshape(-1, n_pos, chosen.shape[-1]) if chosen.ndim > 1 else chosen.reshape(-1, n_pos, 1)
+        n_chosen = chosen.shape[-1] if chosen.ndim == len(step.inputs[0].shape) else 1
+        rows = chosen.reshape(-1, n_pos, n_chosen)
         ours = rows[min(self.run.row, len(rows) - 1), min(self.pos, n_pos - 1)]
         n_experts = step.inputs[0].shape[-1]
         return {"experts": ", ".join(map(str, ours.tolist())), "n_experts": self.integer(n_experts)}
@@ -345,6 +347,15 @@ class Facts:
     def _counted(self) -> Step | None:
         """The step that says which positions count, in the loss that lmviz adds."""
         return next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
+
+
+def _is_choice(step: Step) -> bool:
+    """Whether it says which of some numbers are the largest."""
+    return (
+        step.inputs[:1] != ()
+        and step.inputs[0].dtype.startswith(("float", "bf"))
+        and any(value.dtype == "int64" for value in step.outputs)
+    )
 
 
 _BY_KIND: dict[str, Callable[[Facts], Details]] = {
