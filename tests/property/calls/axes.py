@@ -52,6 +52,9 @@ CALLS: dict[str, Call] = {
         F.normalize(x * 0)),
     "layer_norm": lambda x, vector, brain: (F.layer_norm(x, (4,)), F.layer_norm(x, (3, 4), eps=0.1),
         F.layer_norm(x, [4], vector, vector), F.layer_norm(brain, (4,))),
+    "_weight_norm": lambda x, tall, vector, number: (
+        torch._weight_norm(tall, vector[:, None]), torch._weight_norm(tall, tall[:1], 1),
+        torch._weight_norm(x, number, -1), torch._weight_norm(x, x[:, :1, :1])),
     "rms_norm": lambda x, vector: (F.rms_norm(x, (4,)), F.rms_norm(x, (4,), vector, 0.01)),
     "batch_norm": lambda x, image, vector, positive: (
         F.batch_norm(image, vector, vector.abs() + 0.5, weight=vector, bias=vector),

@@ -222,6 +222,22 @@ def _explain_normalize(step: Step, cell: Cell) -> Explanation:
     return Explanation(formula, power_terms(row, p), float(x.number(cell) / length), written)
 
 
+def _explain_weight_norm(step: Step, cell: Cell) -> Explanation:
+    """x × g / length: a weight as a direction, and a learned length of each of its rows along `dim`; -1: of all of it.
+
+    Source:
+        Salimans and Kingma 2016, eq. 2.
+    """
+    x, g, dim = required_argument(step, "input"), required_argument(step, "g"), int(option(step, "dim", 0))
+    row = group(x, tuple(axis for axis in range(x.array.ndim) if axis != dim), cell)
+    place = tuple(0 if n == 1 else cell[axis] for axis, n in enumerate(g.shape))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a row of zeros has no direction
+        value = x.number(cell) * g.number(place) / np.sqrt((row.numbers**2).sum())
+    written = write("{x} × {g} / √({terms})", x=x.piece(cell), g=g.piece(place))
+    formula = rf"{result(step, cell)} = {g.latex(*place)} \, \frac{{{x.latex(*cell)}}}{{\|{x.name}\|}}"
+    return Explanation(formula, _own_squares(row), float(value), written)
+
+
 def power_terms(row: Group, p: float) -> Terms:
     """|x|^p of each number of a row."""
     if p == 2:
@@ -269,6 +285,8 @@ OPERATIONS = (
         explain=_explain_tracked_norm, slopes=_slopes_tracked_norm,
         writes=("use_input_stats", "running_mean running_var")),
     Operation(name="normalize", arguments="input p dim eps", axes=ROWS, explain=_explain_normalize,
+        slopes=slopes_of_torch),
+    Operation(name="_weight_norm", arguments="input g dim", axes=WHOLE, explain=_explain_weight_norm,
         slopes=slopes_of_torch),
     Operation(name="local_response_norm", arguments="input size alpha beta k", axes=WHOLE,
         explain=_explain_local_response, slopes=slopes_of_torch),
