@@ -30,13 +30,20 @@ def free_port() -> int:
 @contextmanager
 def server(app: Path, *options: str) -> Iterator[str]:
     """Run an app on a free port; its address."""
+    with server_of(app, *options) as (address, _):
+        yield address
+
+
+@contextmanager
+def server_of(app: Path, *options: str) -> Iterator[tuple[str, int]]:
+    """The same, with the number of its process."""
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(app), f"--server.port={port}", "--server.headless=true"]
     command += ["--server.address=127.0.0.1", "--server.fileWatcherType=none", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until_up(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         process.wait()
