@@ -12,6 +12,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +77,11 @@ def ordinary_file(path: Path, seconds: float = SECONDS) -> Path:
     return _in_time(path, seconds, lambda: _real(path))
 
 
+def open_parts(path: Path, seconds: float = SECONDS) -> FileIO:
+    """An ordinary file, open for parts of it to be read; raises as `read_bytes` does."""
+    return _in_time(path, seconds, lambda: FileIO(_descriptor(path)))
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a power cut, finds all of the old one or all of the new one."""
     unfinished = path.with_name(path.name + UNFINISHED)
@@ -108,13 +114,22 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _content(path: Path, limit: int) -> bytes:
+def _descriptor(path: Path) -> int:
     real = _real(path)
     flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
     descriptor = os.open(real, flags)
     try:
-        found = os.fstat(descriptor)  # of what is open: the name may stand for something else by now
-        _check_type(path, found)
+        _check_type(path, os.fstat(descriptor))  # of what is open: the name may stand for something else by now
+    except UserError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _content(path: Path, limit: int) -> bytes:
+    descriptor = _descriptor(path)
+    try:
+        found = os.fstat(descriptor)
         if found.st_size > limit:
             raise UserError(
                 "{file} must be at most {limit} bytes; it has {size}.",

@@ -10,15 +10,17 @@ import math
 import os
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lmviz.errors import UserError
-from lmviz.model.files import ordinary_file
+from lmviz.model.files import open_parts
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 OTHERS = {  # which are no weights; a model may keep such beside them
@@ -56,25 +58,31 @@ def read_tensors(
     Raises:
         UserError: the file has changed since it was looked at.
     """
-    real = ordinary_file(path)
-    with open(real, "rb", buffering=0) as file:
-        state, places = _state(file), _places(file, {(one.name, one.dtype, one.shape) for one in wanted})
-    if len(places) < len(wanted):
-        raise _changed(path)
+    with ExitStack() as stack:
+        n_at_once = min(MOST_AT_ONCE, os.cpu_count() or 1)
+        files = [stack.enter_context(open_parts(path)) for _ in range(n_at_once)]
+        state, places = _state(files[0]), _places(files[0], {(one.name, one.dtype, one.shape) for one in wanted})
+        if len(places) < len(wanted):
+            raise _changed(path)
+        free: SimpleQueue[FileIO] = SimpleQueue()
+        for file in files:
+            free.put(file)
 
-    def read(place: Place) -> tuple[str, Tensor]:
-        is_turned, kind = place.name in transposed, DTYPES.get(place.dtype)
-        to = OTHERS[place.dtype] if kind is None else dtype or kind
-        tensor = torch.empty(place.shape[::-1] if is_turned else place.shape, dtype=to, device="cpu")
-        with open(real, "rb", buffering=0) as file:
-            file.seek(place.begin)
-            is_whole = _fill(file, tensor.T if is_turned else tensor.view(-1), kind or to)
-            if not is_whole or _state(file) != state:
-                raise _changed(path)
-        return place.name, tensor
+        def read(place: Place) -> tuple[str, Tensor]:
+            is_turned, kind = place.name in transposed, DTYPES.get(place.dtype)
+            to = OTHERS[place.dtype] if kind is None else dtype or kind
+            tensor = torch.empty(place.shape[::-1] if is_turned else place.shape, dtype=to, device="cpu")
+            file = free.get()
+            try:
+                file.seek(place.begin)
+                is_whole = _fill(file, tensor.T if is_turned else tensor.view(-1), kind or to)
+                if not is_whole or _state(file) != state:
+                    raise _changed(path)
+            finally:
+                free.put(file)
+            return place.name, tensor
 
-    with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:
-        yield from pool.map(read, places)
+        yield from stack.enter_context(ThreadPoolExecutor(n_at_once)).map(read, places)
 
 
 def _fill(file: FileIO, target: Tensor, dtype: torch.dtype) -> bool:
