@@ -129,7 +129,7 @@ def test_what_happened_to_the_files_of_a_run_is_told(open_page: Open, runs: Here
     app = training(open_page, run=theirs, lang=language)
     said = " ".join(one.value for one in app.caption)
     assert ("step 4 is damaged" in said) == (language == "en")
-    assert ("pas 4 est abîmée" in said) == (language == "fr")
+    assert ("l’itération 4 est abîmée" in said) == (language == "fr")
     assert "grad_norm" in said
     assert not errors(app)
 

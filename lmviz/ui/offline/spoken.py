@@ -9,7 +9,7 @@ from typing import Any
 
 from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
-from lmviz.ui.depth import CODE, DEPTHS, Depth
+from lmviz.ui.depth import CODE, DEPTHS, STORY, Depth
 from lmviz.ui.offline.places import Places
 from lmviz.ui.offline.walk_types import OwnLanguage, Said, Spoken
 from lmviz.ui.step_through import component
@@ -80,11 +80,12 @@ class Words:
     def _of(self, view: StepThroughView, location: Location, pos: int) -> Said:
         navigator = self._run.navigator
         words = say(self._run, view, location, navigator.stage(location), navigator.step(location), pos)
-        hint = self._hint(replace(view, focus=pos), location) if self._hint is not None else ""
+        hint = self._hint_at(view, location, pos)
         return {
             "title": words["title"],
             "under": words["under"],
             "text": words["text"],
+            "story": self._story(view, location, pos, words["text"], hint),
             "more": self._text(words["more"]),
             "formula": self._text(words["formula"]),
             "settings": words["settings"],
@@ -92,6 +93,18 @@ class Words:
             "error": words["error"],
             "hint": hint or words["hint"],
         }
+
+    def _hint_at(self, view: StepThroughView, location: Location, pos: int) -> str:
+        return self._hint(replace(view, focus=pos), location) if self._hint is not None else ""
+
+    def _story(self, view: StepThroughView, location: Location, pos: int, text: str, hint: str) -> list[str]:
+        """Text and hint for who reads the story, where they are others."""
+        if view.depth == CODE or location.grain != "stage":
+            return []
+        story, navigator = replace(view, depth=STORY), self._run.navigator
+        told = say(self._run, story, location, navigator.stage(location), navigator.step(location), pos)
+        found = [told["text"], self._hint_at(story, location, pos) or told["hint"]]
+        return found if found[0] != text or (hint and found[1] != hint) else []
 
     def _text(self, text: str) -> int:
         if text not in self._known:

@@ -160,6 +160,7 @@ class Said(TypedDict):
     title: str
     under: str
     text: str
+    story: list[str]  # text and hint for who reads the story, where they are others
     more: int
     formula: int
     settings: str

@@ -101,9 +101,12 @@ const saidAt = (walk, view, number, lang) => {
   const spoken = walk.spoken[lang];
   const ways = spoken.by_place[number];
   const one = ways.length === 1 ? 0 : view.focus * walk.n_heads + Math.min(view.head, walk.n_heads - 1);
-  const said = spoken.said[ways[one]];
+  const { story, ...said } = spoken.said[ways[one]];
+  const [text, hint] = view.depth === "story" && story.length ? story : [said.text, said.hint];
   return {
     ...said,
+    text,
+    hint,
     more: walk.texts[said.more],
     formula: walk.parts[view.depth].includes("formula") ? walk.texts[said.formula] : "",
   };

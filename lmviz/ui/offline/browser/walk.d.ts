@@ -126,6 +126,7 @@ export interface Said {
   title: string;
   under: string;
   text: string;
+  story: string[];
   more: number;
   formula: number;
   settings: string;

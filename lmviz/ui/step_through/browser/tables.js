@@ -43,7 +43,7 @@ export const drawTokenSheet = (box, picture, { words }) => {
 
 // -- what both tables have
 
-// Each column has the class that its cells have, so that a style can leave it out.
+// Each column but that of the tokens has the class that its cells have, so that a style can leave it out.
 /** @type {(state: State, names: string[]) => HTMLElement} */
 const heading = ({ words }, names) =>
   h(
@@ -52,7 +52,7 @@ const heading = ({ words }, names) =>
     h(
       "tr",
       {},
-      names.map((name) => h("th", { scope: "col", class: name.split(".")[1] }, words[name])),
+      names.map((name, i) => h("th", { scope: "col", class: i ? name.split(".")[1] : "" }, words[name])),
     ),
   );
 
