@@ -123,10 +123,11 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     st.set_page_config(page_title=f"{chosen.title} · lmviz")
     if name == FIRST and server.is_of_step_through(st.query_params):  # no server of ours has sent this visitor there
         st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=st.query_params.to_dict())
+    loading = st.empty()  # always: what stands below it keeps its place, which a press that is on its way names
     if name == FIRST:
         server.import_later()
     elif not server.is_imported():
-        wait_for_import(t)
+        wait_for_import(t, loading)
     if name != FIRST:  # whose question is its heading
         st.html(f'<h1 class="lm-page">{escape(chosen.title)}</h1>')
     with around(name):
@@ -140,9 +141,8 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     sources.footer(state.translator(), name)
 
 
-def wait_for_import(t: Translator) -> None:
+def wait_for_import(t: Translator, place: Any) -> None:
     """Import torch and the services, under a word that is painted at once: a spinner would first be fetched."""
-    place = st.empty()
     place.html(f'<p class="lm-loading" role="status">{escape(t("app.loading"))}</p>')
     time.sleep(PAINTED)
     server.import_shared()

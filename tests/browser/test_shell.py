@@ -58,3 +58,18 @@ def test_no_page_asks_anything_of_any_other_host(browser: Browser, server: str) 
     page.close()
     assert len(asked) > len(LISTED)
     assert not {url for url in asked if not url.startswith((server, server.replace("http", "ws"), "data:", "blob:"))}
+
+
+def test_a_press_right_after_a_choice_counts_also_for_the_first_visitor(browser: Browser) -> None:
+    """What stands there only while the server imports must not move what is below: a press names its place."""
+    with serving(ROOT) as address:
+        context = browser.new_context(viewport={"width": 1280, "height": 720})
+        page = context.new_page()
+        page.goto(f"{address}/generation?stop=%23")
+        expect(page.locator(".lm:visible").first).to_be_visible(timeout=60_000)
+        seed = page.get_by_role("spinbutton", name="Seed")
+        seed.fill("5")
+        seed.press("Enter")
+        page.get_by_role("button", name="Next token").click()
+        expect(page.locator(".piece.new")).to_have_count(1)
+        context.close()

@@ -37,8 +37,9 @@ def question(view: FirstView) -> None:
 
 
 def _next_words(t: Translator, text: str) -> NextWords:
+    loading = st.empty()
     if not server.is_imported():
-        shell.wait_for_import(t)
+        shell.wait_for_import(t, loading)
     from lmviz.registry.folder import Folder
     from lmviz.services.next_words import next_words
     from lmviz.ui import shared
