@@ -7,13 +7,25 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from lmviz.debug.exercises.question import Option, Question
+from lmviz.debug.exercises.stages import questions
 from lmviz.digits import rounded
+from lmviz.registry.recording import Recording
 from lmviz.ui import widgets
 from lmviz.ui.debugging.words import code
 from lmviz.ui.text import Translator
 
 ANSWER_DIGITS = 2  # decimals of answers, as in pictures
 HALF = 0.5 * 10**-ANSWER_DIGITS
+
+
+def questions_of(run: Recording) -> tuple[Question, ...]:
+    """What a run can answer."""
+    return questions(run.trace, run.tokens, tuple(run.piece(i) for i in range(run.config.d_vocab)))
+
+
+def question_about(run: Recording, about: str) -> Question | None:
+    """The one about a kind of stage, or about the text; None where there is none."""
+    return next((one for one in questions_of(run) if one.about == about), None)
 
 
 def ask(

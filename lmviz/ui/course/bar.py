@@ -19,8 +19,6 @@ def around(page: str) -> Iterator[None]:
     """The bar above a page; what has been done when the page is drawn is told at once."""
     on_the_way = page not in WITHOUT and bool("course" in st.query_params or state.course().chapter)
     is_shown = on_the_way and _card().show(page)
-    if not is_shown:
-        state.keep("predict.elsewhere", "")  # the course asks nothing
     yield
     if is_shown:
         follow()

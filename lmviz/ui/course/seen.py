@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmviz.debug.exercises.question import Question
-from lmviz.debug.exercises.stages import questions
 from lmviz.debug.memory.estimate import estimate
 from lmviz.model.files import MEGABYTE
 from lmviz.registry.recording import Recording
@@ -20,7 +19,7 @@ from lmviz.ui.debugging.memory import trial_of
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
-from lmviz.ui.questions import ANSWER_DIGITS, decimals
+from lmviz.ui.questions import ANSWER_DIGITS, decimals, question_about
 from lmviz.ui.state import Place
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
@@ -42,11 +41,7 @@ class Seen:
 def question_of(seen: Seen, about: str) -> Question | None:
     """The question that this run can answer about a stage; None where there is none."""
     run = run_of(seen)
-    if run is None:
-        return None
-    pieces = tuple(run.piece(i) for i in range(run.config.d_vocab))
-    asked = questions(run.trace, run.tokens, pieces)
-    return next((one for one in asked if one.about == ("tokenizer" if about == "tokens" else about)), None)
+    return None if run is None else question_about(run, "tokenizer" if about == "tokens" else about)
 
 
 def details_of(seen: Seen, question: Question) -> Found:

@@ -8,13 +8,12 @@ import streamlit as st
 
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
 from lmviz.debug.exercises.question import Question
-from lmviz.debug.exercises.stages import questions
 from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
 from lmviz.ui import choices, own_text, shell, state, widgets
 from lmviz.ui.debugging.view import DebuggingView
-from lmviz.ui.questions import ask
+from lmviz.ui.questions import ask, questions_of
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
@@ -38,8 +37,7 @@ def section(services: Services, view: DebuggingView) -> None:
         own_text.field(services, t, view.model, "prompt", prompt, t("exercise.text"), max_chars=100, width=280)
         st.text_input(t("exercise.target"), max_chars=30, width=widgets.px(150), **state.bound("target", shown=target))
     run = services.models.record(Request(view.model, prompt, target))
-    pieces = tuple(run.piece(i) for i in range(run.checkpoint.config.d_vocab))
-    asked = [*questions(run.trace, run.tokens, pieces), memory_question(run.checkpoint.config, 8)]
+    asked = [*questions_of(run), memory_question(run.checkpoint.config, 8)]
     done: set[str] = state.remember(DONE, set())
     keys = [f"{question.name}.{question.about}" for question in asked] + [f"pitfall.{name}" for name in ASKED]
     _progress(t, sum(key in done for key in keys), len(keys))

@@ -7,11 +7,10 @@ import re
 import streamlit as st
 
 from lmviz.debug.exercises.question import Question
-from lmviz.debug.exercises.stages import questions
 from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
 from lmviz.ui import state
-from lmviz.ui.questions import ask
+from lmviz.ui.questions import ask, question_about
 from lmviz.ui.step_through.view import StepThroughView
 
 OPENED = "predict"  # the key of what opens
@@ -36,8 +35,8 @@ def ask_elsewhere(answer: str) -> None:
 
 
 def is_given_away(said: str) -> bool:
-    """Whether a sentence tells what the course asks."""
-    answer = state.remember(ELSEWHERE, "")
+    """Whether a sentence tells what the course asks, while a chapter is on the way."""
+    answer = state.remember(ELSEWHERE, "") if state.course().chapter else ""
     return answer != "" and re.search(rf"(?<![\w.,]){re.escape(answer)}(?![\w]|[.,]\d)", said) is not None
 
 
@@ -62,9 +61,7 @@ def at_stage(run: Recording, view: StepThroughView, location: Location) -> None:
 
 
 def _question(run: Recording, location: Location) -> Question | None:
-    kind = run.navigator.stage(location).kind
-    pieces = tuple(run.piece(i) for i in range(run.config.d_vocab))
-    return next((one for one in questions(run.trace, run.tokens, pieces) if one.about == kind), None)
+    return question_about(run, run.navigator.stage(location).kind)
 
 
 def _key(run: Recording, asked: Question) -> str:
