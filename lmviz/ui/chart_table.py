@@ -58,8 +58,8 @@ def _columns(encodings: Sequence[Mapping[str, Any]], rows: Sequence[Row], t: Tra
             field = NAME if field == PLACE and NAME in rows[0] else field
             if isinstance(field, str) and field in rows[0] and not isinstance(rows[0][field], bool):
                 found[field] = found.get(field) or _title(drawn)
-    numbers = {str(row[field]) for field in found for row in rows if not isinstance(row[field], str)}
-    kept = {field: title for field, title in found.items() if title or not _says_again(rows, field, numbers, t)}
+    numbers = {t.number(float(row[field]), 3) for field in found for row in rows if isinstance(row[field], int | float)}
+    kept = {field: title for field, title in found.items() if title or not _says_again(rows, field, numbers)}
     is_text = {field: isinstance(rows[0][field], str) for field in kept}
     return {field: title or t("chart.name" if is_text[field] else "chart.value") for field, title in kept.items()}
 
@@ -70,18 +70,9 @@ def _title(drawn: Mapping[str, Any]) -> str:
     return title if isinstance(title, str) else ""
 
 
-def _says_again(rows: Sequence[Row], field: str, numbers: set[str], t: Translator) -> bool:
+def _says_again(rows: Sequence[Row], field: str, numbers: set[str]) -> bool:
     """Whether a text without a title is a number of the same row, as it is written at a bar's end."""
-    written = {t.number(float(one), 3) for one in numbers if _is_number(one)}
-    return all(isinstance(row[field], str) and row[field] in written for row in rows)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return all(isinstance(row[field], str) and row[field] in numbers for row in rows)
 
 
 def _table(columns: Mapping[str, str], rows: Sequence[Row], t: Translator, caption: str) -> str:
