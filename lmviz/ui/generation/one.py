@@ -56,7 +56,7 @@ def _tick(view: GenerationView, writing: Writing) -> GenerationView:
     if writing.first(view.n).ended:
         _run(False)
         st.rerun()
-    state.go(n=len(writing.first(view.n).steps) + 1, at=-1, token=None)
+    _to(len(writing.first(view.n).steps) + 1)
     return state.view(GenerationView)
 
 
@@ -167,9 +167,9 @@ def _buttons(view: GenerationView, generation: Generation) -> None:
     def _go(by: int) -> None:
         """So many tokens on from where one is: a second press may come before the first is answered."""
         now = state.view(GenerationView).n
-        state.go(n=max(0, (n if now == view.n else now) + by), at=-1, token=None)
+        _to(max(0, (n if now == view.n else now) + by))
 
-    _button(view, "first", ":material/first_page:", n == 0, lambda: state.go(n=0, at=-1, token=None), "Home")
+    _button(view, "first", ":material/first_page:", n == 0, lambda: _to(0), "Home")
     _button(view, "back", ":material/chevron_left:", n == 0, lambda: _go(-1), "Left")
     ended = bool(generation.ended)
     st.button(
@@ -185,19 +185,20 @@ def _buttons(view: GenerationView, generation: Generation) -> None:
         _button(view, "stop", ":material/stop:", False, lambda: _run(False), None)
     else:
         _button(view, "run", ":material/play_arrow:", ended, lambda: _run(True), None)
-    _button(view, "end", ":material/last_page:", ended, _to_the_end, "End")
+    _button(view, "end", ":material/last_page:", ended, lambda: _to(state.view(GenerationView).length), "End")
     _button(view, "again", ":material/replay:", n == 0, _again, None)
     forward = None if ended or running else lambda: _go(1)
     presenter_keys("generation", forward, (lambda: _go(-1)) if n else None)
 
 
-def _to_the_end() -> None:
-    state.go(n=state.view(GenerationView).length, at=-1, token=None)
+def _to(n: int) -> None:
+    """So many tokens, the last of them in sight."""
+    state.go(n=n, at=-1, token=None)
 
 
 def _again() -> None:
     """The same text once more from its beginning: the same seed, so the same tokens."""
-    state.go(n=0, at=-1, token=None)
+    _to(0)
     _run(True)
 
 
