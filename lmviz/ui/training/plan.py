@@ -62,10 +62,14 @@ def _recipe(services: Services, view: TrainingView, where: st.delta_generator.De
     try:
         if view.data == OWN and not own_text(services, view).strip():
             return None  # the empty box says what to do
-        return data_card.with_stride(recipe_of(services, view), view)
+        return _chosen(services, view)
     except UserError as error:
         where.warning(view.t.error(error))
         return None
+
+
+def _chosen(services: Services, view: TrainingView) -> Recipe:
+    return data_card.with_stride(recipe_of(services, view), view)
 
 
 def _planned(
@@ -95,7 +99,7 @@ def start(services: Services) -> None:
     """What Train does: put the run into the queue and look at it. What was chosen a moment before the press counts."""
     view = state.view(TrainingView)
     try:
-        planned = services.training.plan(data_card.with_stride(recipe_of(services, view), view), view.start)
+        planned = services.training.plan(_chosen(services, view), view.start)
         run = services.training.train(planned.recipe, name_of(services, planned, view), view.start, owner.tokens()[-1])
     except UserError as error:
         state.keep("train.trouble", view.t.error(error))
