@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+UNCOLLECTED = 1 / 16  # of a budget: what may have been dropped before the collector looks for it
 
 
 class Part(Protocol):
@@ -44,6 +45,7 @@ class Budget:
         self.lock = threading.RLock()
         self.clock = itertools.count()
         self._caches: list[Cache] = []
+        self._n_dropped = 0  # bytes since the last collection
 
     def cache(self, size: int) -> Cache:
         """A cache of at most `size` things, within this budget."""
@@ -58,16 +60,22 @@ class Budget:
             held = {id(part.owner): part for cache in self._caches for entry in cache.entries() for part in entry.parts}
         return sum(part.n_bytes() for part in held.values())
 
-    def keep_within(self) -> bool:
-        """Drop what was not used for longest until the limit holds; whether anything went."""
-        dropped = False
+    def keep_within(self) -> None:
+        """Drop what was not used for longest until the limit holds."""
         while self.spent() > self.n_bytes:
             oldest = min(self._caches, key=lambda cache: cache.oldest())
             if len([entry for cache in self._caches for entry in cache.entries()]) < 2:
                 break
             oldest.drop_oldest()
-            dropped = True
-        return dropped
+
+    def count_dropped(self, entry: _Entry) -> None:
+        self._n_dropped += sum(part.n_bytes() for part in entry.parts)
+
+    def collect(self) -> None:
+        """Streamlit's own collections are off: ours follow what was dropped, as soon as it is much."""
+        if self._n_dropped > self.n_bytes * UNCOLLECTED:
+            self._n_dropped = 0
+            gc.collect()
 
 
 class Cache:
@@ -100,9 +108,10 @@ class Cache:
                     self._making.pop(key, None)
             with self._budget.lock:
                 self._kept[key] = _Entry(thing, parts, next(self._budget.clock))
-                dropped = self._keep_size() | (bool(parts) and self._budget.keep_within())
-        if dropped:
-            gc.collect()  # Streamlit's own collections are off: ours follow what we drop
+                self._keep_size()
+                if parts:
+                    self._budget.keep_within()
+        self._budget.collect()
         return thing
 
     def peek(self, key: Hashable) -> Any:
@@ -123,7 +132,7 @@ class Cache:
         return next(iter(self._kept.values())).used if self._kept else float("inf")
 
     def drop_oldest(self) -> None:
-        self._kept.popitem(last=False)
+        self._budget.count_dropped(self._kept.popitem(last=False)[1])
 
     def _use(self, key: Hashable) -> Any:
         self._kept.move_to_end(key)
@@ -131,8 +140,6 @@ class Cache:
         entry.used = next(self._budget.clock)
         return entry.thing
 
-    def _keep_size(self) -> bool:
-        n_before = len(self._kept)
+    def _keep_size(self) -> None:
         while len(self._kept) > self._size:
             self.drop_oldest()
-        return len(self._kept) < n_before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,6 +93,19 @@ def test_what_was_made_last_is_kept_however_large() -> None:
     cache = budget(3).cache(9)
     cache.get(1, lambda: "too many")
     assert kept(cache, 1) == [1]
+
+
+def test_what_was_dropped_is_looked_for_when_it_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking takes as long as a click."""
+    looked: list[int] = []
+    monkeypatch.setattr(gc, "collect", lambda: looked.append(1))
+    cache = budget(1600).cache(1)
+    for key in range(21):
+        cache.get(key, lambda key=key: f"{key:010}")
+    assert len(looked) == 1  # 20 words of 10 bytes were dropped: one time they were more than 100
+    cache.get("large", lambda: "x" * 500)
+    cache.get("next", lambda: "")
+    assert len(looked) == 2
 
 
 def test_a_failed_making_is_not_kept() -> None:
