@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 import streamlit as st
+from altair.utils import schemapi
 
 from lmviz.ui import state
 from lmviz.ui.chart_table import behind
@@ -29,13 +30,15 @@ NO_LENGTHS = frozenset(("values", "datasets", "locale", "domain"))  # what it sh
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
+schemapi.disable_debug_mode()  # no page holds each of its charts against Vega-Lite's schema, twice: tests do
+
 
 def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None = None) -> None:
     """One look for all: large enough to read from the back of a room, numbers as the language writes them."""
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
     )
-    spec = styled.to_dict()
+    spec = styled.to_dict(validate=False)
     st.vega_lite_chart(for_room(localised(spec, t)), width="stretch", key=key, alt=alt)
     st.html(behind(spec, t, alt or ""))
 

@@ -11,8 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pytest
+from altair.utils import schemapi
 from numpy.typing import NDArray
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
@@ -82,6 +84,17 @@ def charted(app: AppTest, index: int) -> list[dict[str, Any]]:
         pa.ipc.open_stream(app.get("vega_lite_chart")[index].proto.data.data).read_all().to_pylist()
     )
     return rows
+
+
+def wrong_charts(app: AppTest) -> list[str]:
+    """What Vega-Lite's schema has against the charts of a page: the page itself does not ask."""
+    found = []
+    for chart in app.get("vega_lite_chart"):
+        try:
+            alt.Chart.from_dict({"data": {"values": []}, **json.loads(chart.proto.spec)})
+        except schemapi.SchemaValidationError as error:
+            found.append(str(error))
+    return found
 
 
 def errors(app: AppTest) -> list[str]:

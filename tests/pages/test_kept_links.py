@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from lmviz.train.runs import Runs
 from lmviz.train.texts import preset
 from tests.conftest import ROOT
-from tests.pages.conftest import Open, errors
+from tests.pages.conftest import Open, errors, wrong_charts
 from tests.waiting import until_rests
 
 LINKS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "kept_links.json").read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def filled(query: dict[str, str], places: dict[str, str]) -> dict[str, str]:
 def test_a_kept_link_opens_its_view(open_on: Open, places: dict[str, str], link: dict[str, Any]) -> None:
     query = filled(link["query"], places)
     app = open_on(link["page"], **query)
-    assert not errors(app)
+    assert not errors(app) and not wrong_charts(app)
     shown = {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
     assert shown == filled(link["then"], places)
     assert [fact for fact in link["facts"] if fact not in facts(app)] == []

@@ -244,7 +244,7 @@ def _times(times: Sequence[str]) -> Any:
 def _plain(chart: Any, t: Translator) -> dict[str, Any]:
     """The specification without its data, which Streamlit puts beside it."""
     fonts = {"labelFontSize": FONT, "titleFontSize": FONT}
-    spec: dict[str, Any] = chart.configure_axis(**fonts).configure_legend(**fonts).to_dict()
+    spec: dict[str, Any] = chart.configure_axis(**fonts).configure_legend(**fonts).to_dict(validate=False)
     for layer in (spec, *spec.get("layer", ())):
         layer.pop("data", None)
         layer.pop("datasets", None)
