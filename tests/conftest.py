@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -74,6 +75,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
     items[:] = _spread(items)
+
+
+def pytest_collection_finish() -> None:
+    """What importing has made stays: no collection looks at it again, as on the server."""
+    gc.collect()
+    gc.freeze()
 
 
 def _left_out(items: list[pytest.Item]) -> list[pytest.Item]:
