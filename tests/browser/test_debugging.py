@@ -7,34 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.services.services import Services
-from tests.browser.conftest import idle
+from tests.browser.conftest import Profiles, idle
 from tests.words import ENGLISH
 
 LONG = 180_000  # milliseconds: real trainings, on a busy machine
 
 
 @contextmanager
-def opened(browser: Browser, server: str, **query: str) -> Iterator[Page]:
-    """The page at an address, with the network off but for the app; at the end it may have raised no error."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.route(lambda url: not url.startswith((server, "data:", "blob:")), lambda route: route.abort())
-    context.set_default_timeout(LONG)
-    page, errors = context.new_page(), list[str]()
+def opened(profiles: Profiles, server: str, **query: str) -> Iterator[Page]:
+    """The page at an address; at the end it may have raised no error."""
+    page, errors = profiles.kept("en-GB").new_page(), list[str]()
+    page.set_default_timeout(LONG)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{server}/debugging?{urlencode(query)}")
     expect(page.get_by_text("Pitfalls", exact=True)).to_be_visible(timeout=60_000)
     idle(page)
     yield page
-    context.close()
+    profiles.forget()
     assert not errors
 
 
-def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Browser, server: str) -> None:
-    with opened(browser, server, pitfall="rate_too_low") as page:
+def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(profiles: Profiles, server: str) -> None:
+    with opened(profiles, server, pitfall="rate_too_low") as page:
         page.get_by_text(ENGLISH("answer.still")).click()
         page.get_by_role("button", name=ENGLISH("pitfall.run_sick")).click()
         expect(page.get_by_text("You said so.")).to_be_visible(timeout=LONG)
@@ -48,9 +46,9 @@ def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(browser: Brows
         expect(page.locator("[data-testid=stVegaLiteChart]").first).to_be_visible()
 
 
-def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
+def test_a_bug_is_looked_at_and_found(profiles: Profiles, server: str) -> None:
     one = Services().game.puzzle(3, 1)
-    with opened(browser, server, section="game", seed="3") as page:
+    with opened(profiles, server, section="game", seed="3") as page:
         page.get_by_role("link", name=ENGLISH("game.open")).click()
         expect(page.locator(".lm[data-step]")).to_be_visible(timeout=LONG)
         page.keyboard.press("ArrowRight")
@@ -67,8 +65,8 @@ def test_a_bug_is_looked_at_and_found(browser: Browser, server: str) -> None:
         expect(page.locator(".lm-diff .gone, .lm-diff .new").first).to_be_visible()
 
 
-def test_memory_really_runs_out_and_the_app_lives_on(browser: Browser, server: str) -> None:
-    with opened(browser, server, family="memory") as page:
+def test_memory_really_runs_out_and_the_app_lives_on(profiles: Profiles, server: str) -> None:
+    with opened(profiles, server, family="memory") as page:
         page.get_by_role("button", name="Train it with 192 MB").click()
         expect(page.get_by_text("Out of memory during the")).to_be_visible(timeout=LONG)
         expect(page.get_by_text("DefaultCPUAllocator", exact=False)).to_be_visible()
@@ -78,8 +76,8 @@ def test_memory_really_runs_out_and_the_app_lives_on(browser: Browser, server: s
         expect(page.get_by_text(ENGLISH("doctor.healthy"))).to_be_visible(timeout=LONG)
 
 
-def test_the_first_difference_is_jumped_to(browser: Browser, server: str) -> None:
-    with opened(browser, server, section="lab", bug="no_scale") as page:
+def test_the_first_difference_is_jumped_to(profiles: Profiles, server: str) -> None:
+    with opened(profiles, server, section="lab", bug="no_scale") as page:
         page.get_by_role("link", name=ENGLISH("lab.open")).click(timeout=LONG)
         expect(page.locator(".words h2")).to_have_text("blocks.0.attn.scores", timeout=LONG)
         expect(page.get_by_text("A − B").first).to_be_visible()

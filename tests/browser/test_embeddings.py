@@ -19,6 +19,7 @@ LABELS, TITLE, EDGE = 24, 20, 6  # pixels around the grid of a picture whose row
 def click_cell(page: Page, address: str, row: int, col: int, shape: tuple[int, int]) -> None:
     """Click a cell of a picture where it is drawn."""
     canvas = page.locator(f"figure[data-address='{address}'] canvas").first
+    expect(canvas).to_be_visible()  # one of several pictures of the page: they come one after another
     box = canvas.bounding_box()
     assert box is not None
     width, height = box["width"] - LABELS - EDGE, box["height"] - TITLE - EDGE
