@@ -200,6 +200,7 @@ def wrong(walk: Walk) -> None:
 CHAPTERS = (guess, tokens, embeddings, attention, residual, logits, learning, writing, wrong)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_the_course_is_walked_from_its_first_page_to_its_last_question(visit: Visit, language: str) -> None:
     read, _ = chapters(Language(language))

@@ -78,6 +78,7 @@ def test_ten_words_move_when_played(visit: Visit) -> None:
     assert 0 <= int(query(page)["step"]) < 200
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("section", ["look_up", "ten_words", "sum", "word2vec", "fasttext"])
 def test_a_phone_never_scrolls_sideways(visit: Visit, section: str) -> None:
     page = visit("embeddings", 390, 844, section=section)

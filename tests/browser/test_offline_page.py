@@ -108,7 +108,7 @@ def node() -> str:
     return found
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_whatever_one_does_the_page_shows_what_the_app_shows(
     model: str, walk_of: Callable[[str], Walk], node: str, tmp_path: Path

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import pytest
 import zxingcpp
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -57,7 +58,9 @@ def enlarged(page: Page, width: int, height: int) -> None:
     idle(page)
 
 
-def test_all_is_large_and_whole_on_every_page(visit: Visit, server: str) -> None:
+def test_all_is_large_and_whole_on_every_page(visit: Visit, server: str, pytestconfig: pytest.Config) -> None:
+    """Each page in one of the sizes; in each of them with `--all-cases`."""
+    is_all = pytestconfig.getoption("--all-cases")
     assert set(VIEWS) == set(PAGE_NAMES)
     page = visit("", width=SIZES[0][0], height=SIZES[0][1])
     page.add_init_script(f"({LETTERS})()")
@@ -68,7 +71,8 @@ def test_all_is_large_and_whole_on_every_page(visit: Visit, server: str) -> None
         page.goto(f"{server}/{'' if name == FIRST else name}?{urlencode({'present': 'true', 'lang': lang, **view})}")
         drawn = {"step_through": ".lm[data-step]", FIRST: ".lm-first"}.get(name, DONE)
         expect(page.locator(drawn).first).to_be_attached(timeout=60_000)
-        for width, height in SIZES if name == "step_through" else (SIZES[0], SIZES[2]):  # between them nothing is new
+        one = SIZES[(0, -1)[i % 2]]
+        for width, height in SIZES if is_all or name == "step_through" else (one,):
             enlarged(page, width, height)
             found += [f"{name} {width}x{height} {one}" for one in page.evaluate(MEASURED, [WORDS, AXES])]
     assert not found, "\n".join(found)

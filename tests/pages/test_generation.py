@@ -68,7 +68,7 @@ def test_next_writes_one_token_and_shows_the_draw(open_on: Open) -> None:
     assert new_pieces(app) == [model.tokenizer.piece(draw.chosen)]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_way_works_on_every_sample(open_on: Open, model: str, language: str) -> None:
@@ -354,6 +354,7 @@ def differences(app: AppTest) -> list[str]:
     return [one["below"] for one in picture(app, "generation.cache")["pieces"]]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_with_a_cache_each_step_says_what_it_kept_and_what_difference_it_made(

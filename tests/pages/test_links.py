@@ -27,6 +27,7 @@ ODD = (
 PAGES = ("step_through", "generation", "tokenizer", "chat", "embeddings", "quantisation", "debugging", "training")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("page", PAGES)
 def test_no_link_breaks_a_page(open_page: Open, page: str) -> None:
     view = import_module(f"lmviz.ui.{page}.view")

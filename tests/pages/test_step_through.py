@@ -31,7 +31,7 @@ def test_the_step_through_by_itself_opens_on_small_ever_and_says_what_to_do(open
     assert shown["picture"]["rows"][0] | {"span": None} == {"text": "Clem", "id": 0, "span": None, "unknown": False}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, language: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -148,20 +149,27 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.slow
-def test_it_asks_before_it_writes(tmp_path: Path) -> None:
+def test_it_asks_before_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, _ = nano(tmp_path, True)
     (tmp_path / "t.txt").write_text(TEXT)
-    command = [sys.executable, "-m", "lmviz", "convert", path.name, "out", "--text", "t.txt"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    monkeypatch.chdir(tmp_path)
+    asked = [path.name, "out", "--text", "t.txt"]
 
-    def answer(said: str | None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=tmp_path, env=environment, input=said, capture_output=True, text=True)
+    def answer(said: str) -> int:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(said))
+        return main(asked)
 
-    no, nobody, yes = answer("n\n"), answer(""), answer("y\n")
-    assert (no.returncode, nobody.returncode, yes.returncode) == (1, 2, 0)
-    assert "Write it?" in no.stdout and "--yes" in nobody.stderr
+    assert answer("n\n") == 1
+    assert "Write it?" in capsys.readouterr().out
+    assert answer("") == 2
+    assert "--yes" in capsys.readouterr().err
+    command, environment = [sys.executable, "-m", "lmviz", "convert", *asked], {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(command, env=environment, input="y\n", capture_output=True, text=True).returncode == 0
     assert json.loads((tmp_path / "out" / "config.json").read_text())["n_layer"] == 2
-    assert "This replaces config.json" in answer("n\n").stdout
+    assert answer("n\n") == 1
+    assert "This replaces config.json" in capsys.readouterr().out
 
 
 def test_without_a_way_to_cut_texts_it_says_what_to_give(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

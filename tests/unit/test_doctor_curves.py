@@ -179,6 +179,7 @@ def test_a_training_that_counting_beats_is_not_called_healthy() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_no_rule_raises_a_false_alarm_on_a_training_of_a_sample(sample: str) -> None:
     folder = Path(ROOT / "sample_models" / sample)
