@@ -71,8 +71,8 @@ def test_all_is_large_and_whole_on_every_page(visit: Visit, server: str, pytestc
         page.goto(f"{server}/{'' if name == FIRST else name}?{urlencode({'present': 'true', 'lang': lang, **view})}")
         drawn = {"step_through": ".lm[data-step]", FIRST: ".lm-first"}.get(name, DONE)
         expect(page.locator(drawn).first).to_be_attached(timeout=60_000)
-        one = SIZES[(0, -1)[i % 2]]
-        for width, height in SIZES if is_all or name == "step_through" else (one,):
+        every_second = SIZES[(0, -1)[i % 2]]
+        for width, height in SIZES if is_all or name == "step_through" else (every_second,):
             enlarged(page, width, height)
             found += [f"{name} {width}x{height} {one}" for one in page.evaluate(MEASURED, [WORDS, AXES])]
     assert not found, "\n".join(found)
