@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -96,7 +97,7 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
 
 def frame() -> None:
     """What comes before anything else on every page."""
-    st.set_page_config(page_icon=ICON, layout="wide")
+    st.set_page_config(layout="wide")
     st.html(f"<style>{_CSS}{present.look() if state.presenting() else ''}</style>")
 
 
@@ -120,7 +121,8 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     ]
     chosen = navigation(pages, position="top")
     name = LISTED[pages.index(chosen)][0]
-    st.set_page_config(page_title=f"{chosen.title} · lmviz")
+    has_icon = "numpy" in sys.modules  # Streamlit reads it with that: before the import, the page comes first
+    st.set_page_config(page_title=f"{chosen.title} · lmviz", page_icon=ICON if has_icon else None)
     if name == FIRST and server.is_of_step_through(st.query_params):  # no server of ours has sent this visitor there
         st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=st.query_params.to_dict())
     loading = st.empty()  # always: what stands below it keeps its place, which a press that is on its way names
@@ -139,6 +141,8 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     if name != FIRST and not state.presenting():
         saving.button(state.translator())
     sources.footer(state.translator(), name)
+    if not has_icon:
+        st.set_page_config(page_icon=ICON)
 
 
 def wait_for_import(t: Translator, place: Any) -> None:

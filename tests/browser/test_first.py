@@ -6,10 +6,12 @@ import re
 import urllib.request
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from lmviz.services.greetings import greeting
-from tests.browser.conftest import idle, until
+from tests.browser.conftest import idle, serving, until
+from tests.conftest import ROOT
 
 Visit = Callable[..., Page]
 STEPPING = ".lm[data-step]"
@@ -111,3 +113,19 @@ def test_links_of_before_go_where_they_went_without_a_stop(visit: Visit, server:
     page.goto(f"{server}/step_through")
     expect(page.locator(STEPPING)).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_a_servers_first_visitor_sees_the_question_before_the_icon_of_the_page(browser: Browser) -> None:
+    """To read an icon, Streamlit imports numpy and PIL: half of what the question takes."""
+    received: list[str | bytes] = []
+    with serving(ROOT) as address:
+        page = browser.new_page()
+        page.on("websocket", lambda socket: socket.on("framereceived", lambda one: received.append(one)))
+        page.goto(address)
+        expect(page.locator(".lm-first")).to_be_visible(timeout=60_000)
+        expect(page.locator("link[rel='shortcut icon']")).to_have_attribute("href", re.compile("/media/"))
+        page.close()
+    messages = [ForwardMsg.FromString(one) for one in received if isinstance(one, bytes)]
+    (icon,) = [i for i, one in enumerate(messages) if "/media/" in one.page_config_changed.favicon]
+    question = next(i for i, one in enumerate(messages) if 'class="lm-first"' in one.delta.new_element.html.body)
+    assert question < icon
