@@ -10,5 +10,4 @@ from lmviz.ui.course import bar
 if get_script_run_ctx(suppress_warning=True) is None:  # nobody visits yet: `streamlit run` asks for the server
     app = st.App(__file__, lifespan=server.lifespan, middleware=[Middleware(server.KeptLinks)])
 else:
-    shell.frame()
     shell.navigate(st.navigation, bar.around)

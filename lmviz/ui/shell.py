@@ -95,10 +95,15 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
 """
 
 
-def frame() -> None:
-    """What comes before anything else on every page."""
-    st.set_page_config(layout="wide")
+def _frame() -> bool:
+    """What comes before anything else on every page; whether its icon is among it.
+
+    Streamlit reads that with numpy: before the import, the page comes first, and a square of its colour stands there.
+    """
+    has_icon = "numpy" in sys.modules
+    st.set_page_config(page_icon=ICON if has_icon else "🟦", layout="wide")
     st.html(f"<style>{_CSS}{present.look() if state.presenting() else ''}</style>")
+    return has_icon
 
 
 def look(page: str) -> None:
@@ -108,6 +113,7 @@ def look(page: str) -> None:
 
 def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[None]]) -> None:
     """Run the chosen page, with what stands `around` it."""
+    has_icon = _frame()
     t = state.translator()
     pages = [
         st.Page(
@@ -121,8 +127,7 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     ]
     chosen = navigation(pages, position="top")
     name = LISTED[pages.index(chosen)][0]
-    has_icon = "numpy" in sys.modules  # Streamlit reads it with that: before the import, the page comes first
-    st.set_page_config(page_title=f"{chosen.title} · lmviz", page_icon=ICON if has_icon else None)
+    st.set_page_config(page_title=f"{chosen.title} · lmviz")
     if name == FIRST and server.is_of_step_through(st.query_params):  # no server of ours has sent this visitor there
         st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=st.query_params.to_dict())
     loading = st.empty()  # always: what stands below it keeps its place, which a press that is on its way names

@@ -118,13 +118,16 @@ def test_links_of_before_go_where_they_went_without_a_stop(visit: Visit, server:
 def test_a_servers_first_visitor_sees_the_question_before_the_icon_of_the_page(browser: Browser) -> None:
     """To read an icon, Streamlit imports numpy and PIL: half of what the question takes."""
     received: list[str | bytes] = []
+    asked: set[str] = set()
     with serving(ROOT) as address:
         page = browser.new_page()
         page.on("websocket", lambda socket: socket.on("framereceived", lambda one: received.append(one)))
+        page.on("request", lambda request: asked.add(request.url))
         page.goto(address)
         expect(page.locator(".lm-first")).to_be_visible(timeout=60_000)
         expect(page.locator("link[rel='shortcut icon']")).to_have_attribute("href", re.compile("/media/"))
         page.close()
+    assert asked and all(url.startswith((address, "data:", "ws:")) for url in asked)
     messages = [ForwardMsg.FromString(one) for one in received if isinstance(one, bytes)]
     (icon,) = [i for i, one in enumerate(messages) if "/media/" in one.page_config_changed.favicon]
     question = next(i for i, one in enumerate(messages) if 'class="lm-first"' in one.delta.new_element.html.body)
