@@ -11,7 +11,7 @@ from lmviz.registry.hub import HubModel, NotDownloaded
 from lmviz.registry.reference import Reference
 from lmviz.services.downloads import Download
 from lmviz.services.services import Services
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.text import Translator, code
 
 OTHER_PROMPT: Mapping[str, object] = {"prompt": None}  # the new model's own
@@ -49,6 +49,11 @@ def notice(
     Args:
         anew: what a page changes together with the model, once that is downloaded.
     """
+    with widgets.slot():
+        _notice(services, t, model, anew)
+
+
+def _notice(services: Services, t: Translator, model: Reference | None, anew: Mapping[str, object]) -> None:
     if error := state.take(_REFUSED, None):
         st.error(f"{t.error(error)} {t('model.accepted')}")
     wanted = state.remember(_WANTED, None)

@@ -49,6 +49,11 @@ def hint(services: Services, t: Translator, model: Reference, text: str, read: C
     Args:
         read: what happens to the text with its mark.
     """
+    with widgets.slot():
+        _hint(services, t, model, text, read)
+
+
+def _hint(services: Services, t: Translator, model: Reference, text: str, read: Callable[[str], object]) -> None:
     checkpoint = _checkpoint(services, model)
     if checkpoint is None:
         return

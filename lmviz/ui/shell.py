@@ -52,6 +52,8 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-top [data-testid="InputInstructions"] { display: none; }
 .st-key-top > :has(.st-key-reader) { margin-left: auto; order: 9; }
 .st-key-reader { gap: 0.5rem; flex-wrap: nowrap; }
+.st-key-course_slot, [data-testid="stLayoutWrapper"]:has(> .st-key-course_slot) { display: contents; }
+[data-testid="stLayoutWrapper"]:has(> .stVerticalBlock:empty:not([class*="st-key-"])) { display: none; } /* a slot */
 .lm-loading { opacity: 0.7; margin: 0; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] :is(p, li) { color: color-mix(in srgb, currentColor 76%, transparent); }
@@ -94,6 +96,11 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
   .stMainBlockContainer, .block-container { padding: 3.6rem 0.7rem 0.6rem; } }
 """
 
+_MORE = """
+.rc-overflow-item-rest .stMarkdownEllipsis p { display: none; } /* Streamlit says it in English */
+.rc-overflow-item-rest .stMarkdownEllipsis::after { content: "MORE"; font-size: max(0.875rem, var(--lm-least, 0rem)); }
+"""
+
 
 def _frame() -> bool:
     """What comes before anything else on every page; whether its icon is among it.
@@ -102,7 +109,8 @@ def _frame() -> bool:
     """
     has_icon = "numpy" in sys.modules
     st.set_page_config(page_icon=ICON if has_icon else "🟦", layout="wide")
-    st.html(f"<style>{_CSS}{present.look() if state.presenting() else ''}</style>")
+    more = _MORE.replace("MORE", state.translator()("app.more_pages"))
+    st.html(f"<style>{_CSS}{more}{present.look() if state.presenting() else ''}</style>")
     return has_icon
 
 
@@ -221,10 +229,12 @@ def top(place: Place) -> Iterator[Any]:
 
 def link_notes(t: Translator) -> None:
     """What was wrong with the link that was followed."""
-    if names := state.unknown():
-        st.info(t("note.unknown", n=len(names), names=", ".join(code(shortened(visible(one), 40)) for one in names)))
-    if parts := state.notes():
-        left_out(t, *parts)
+    with widgets.slot():
+        if names := state.unknown():
+            said = ", ".join(code(shortened(visible(one), 40)) for one in names)
+            st.info(t("note.unknown", n=len(names), names=said))
+        if parts := state.notes():
+            left_out(t, *parts)
 
 
 def left_out(t: Translator, *parts: str) -> None:
@@ -234,11 +244,12 @@ def left_out(t: Translator, *parts: str) -> None:
 
 def notes(t: Translator, said: Iterable[tuple[str, dict[str, object]]]) -> None:
     """What happened to a text on its way into a model: sentences and their details."""
-    for sentence, details in said:
-        shown = {
-            name: shortened(visible(value)) if isinstance(value, str) else value for name, value in details.items()
-        }
-        note(t.error(UserError(sentence, **shown)))
+    with widgets.slot():
+        for sentence, details in said:
+            shown = {
+                name: shortened(visible(value)) if isinstance(value, str) else value for name, value in details.items()
+            }
+            note(t.error(UserError(sentence, **shown)))
 
 
 def note(sentence: str) -> None:

@@ -27,6 +27,12 @@ def px(pixels: int) -> int:
     return round(pixels * state.scale())
 
 
+def slot() -> Any:
+    """A place for what stands on a page for a while. It is there also while it is empty, when nothing of it is seen:
+    what is drawn below keeps its number, by which a press that is on its way names it."""
+    return st.container()
+
+
 def table_key(key: str) -> str:
     """The key of a table, which the browser draws anew when all becomes larger: it asks for that only once."""
     scale = state.scale()

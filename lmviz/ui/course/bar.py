@@ -18,7 +18,8 @@ WITHOUT = ("first", "course")  # the pages that have no bar: the first needs no 
 def around(page: str) -> Iterator[None]:
     """The bar above a page; what has been done when the page is drawn is told at once."""
     on_the_way = page not in WITHOUT and bool("course" in st.query_params or state.course().chapter)
-    is_shown = on_the_way and _card().show(page)
+    with st.container(key="course_slot"):  # always: what stands below it keeps its place
+        is_shown = on_the_way and _card().show(page)
     yield
     if is_shown:
         follow()

@@ -11,7 +11,7 @@ from lmviz.errors import UserError
 from lmviz.registry.attached import Attached
 from lmviz.registry.program import Asked, Program
 from lmviz.trace.step import Trace
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import plain
 
@@ -20,6 +20,11 @@ BEAT = 1.0  # seconds between two looks at the file
 
 def status(view: StepThroughView) -> None:
     """What the attached file is doing; nothing for other models. It goes on looking whether the file was saved."""
+    with widgets.slot():
+        _status(view)
+
+
+def _status(view: StepThroughView) -> None:
     if not isinstance(view.model, Attached) or view.model.run:
         return
     try:

@@ -15,7 +15,7 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.train.store.series import spread
-from lmviz.ui import choices, shell, state
+from lmviz.ui import choices, shell, state, widgets
 from lmviz.ui.step_through import top
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import code, plain, shortened, visible
@@ -27,6 +27,11 @@ TIMES = 8  # checkpoints at most that a scale is taken from
 
 def opened(services: Services, view: StepThroughView) -> Recording | None:
     """The run that the view asks for, and what must be said about its input; None if there is none to show."""
+    with widgets.slot():
+        return _opened(services, view)
+
+
+def _opened(services: Services, view: StepThroughView) -> Recording | None:
     t = view.t
     try:
         run = services.models.record(request(services, view))

@@ -18,7 +18,7 @@ PLAYING = "time.playing"
 
 def slider(services: Services, view: StepThroughView) -> None:
     """Under the top row, for a run's model: its checkpoints, or the texts of a training step's batch."""
-    with suppress(UserError):  # the page says it where it opens the model
+    with widgets.slot(), suppress(UserError):  # the page says it where it opens the model
         match view.model:
             case RunModel(run, step):
                 _times(services, view, run, step)

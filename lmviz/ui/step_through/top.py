@@ -64,8 +64,9 @@ def _placeholder(view: StepThroughView) -> str:
 
 def hint(services: Services, view: StepThroughView) -> None:
     """How a text for this model is written; nothing of it in front of a room."""
-    if not view.present and not view.model.trains:
-        own_text.hint(services, view.t, view.model, prompt(services, view), read)
+    with widgets.slot():
+        if not view.present and not view.model.trains:
+            own_text.hint(services, view.t, view.model, prompt(services, view), read)
 
 
 def prompt(services: Services, view: StepThroughView) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
-from lmviz.ui import state
+from lmviz.ui import state, widgets
 from lmviz.ui.choices import one_of
 from lmviz.ui.text import Translator
 from lmviz.ui.training.view import TrainingView
@@ -32,8 +32,9 @@ def chosen(services: Services, view: TrainingView) -> Run | None:
 
 def gone(view: TrainingView) -> None:
     """Say that the run of the view is no more."""
-    if view.run:
-        st.info(view.t("train.gone"))
+    with widgets.slot():
+        if view.run:
+            st.info(view.t("train.gone"))
 
 
 def _choice(found: tuple[Run, ...], view: TrainingView) -> None:
