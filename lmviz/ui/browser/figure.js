@@ -51,6 +51,7 @@ const tensorFigure = (panel, size, look, state) => {
       class: display.room > 1 ? "tensor room" : "tensor",
       "data-address": panel.address,
       "data-part": panel.part,
+      "data-result": panel.result ? "" : null,
       style: `max-width:${Math.max(width, captionWidth(panel))}px`,
     },
     h(
@@ -174,7 +175,7 @@ export const drawTensors = (box, panels, state) => {
   const height = box.clientHeight - 8 * given.length;
   const raws = state.numbers ? given.map((raw) => legible(raw, width, height)) : given;
   let way = arrange(raws.map(prepare), width, height);
-  if (display.room > 1 && !way.isRead) way = stacked(raws, width);
+  if (display.room > 1 && !way.isRead) way = stacked(raws, width, height);
   else if (way.crowded || isCrowded(raws, width, height)) way = squeezed(raws, width, height);
   const look = lookOf(box, state.data);
   for (const line of way.lines) {

@@ -172,9 +172,10 @@ const readable = (panel, width) => {
 /** @type {(rows: number) => number} */
 const readRow = (rows) => (rows > ROWS ? leastLabel() : 1.4 * LOW());
 
-// In front of a room: as many lines as it takes for each tensor to be read, also where one then scrolls.
-/** @type {(raws: ReadPanel[], width: number) => Arrangement} */
-export const stacked = (raws, width) => {
+// In front of a room: as many lines as it takes for each tensor to be read, also where one then scrolls; none is higher
+// than what one sees at once, unless that is too low for a few rows.
+/** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
+export const stacked = (raws, width, height) => {
   /** @type {Panel[][]} */
   const lines = [];
   let left = 0;
@@ -189,11 +190,19 @@ export const stacked = (raws, width) => {
     lines[lines.length - 1].push(panel);
     left -= taken;
   }
-  const heights = lines.map((line) =>
+  /** @type {(line: Panel[], tall: (rows: number) => number) => number} */
+  const heightOf = (line, tall) =>
     Math.max(
       ...line.map(
-        (panel) =>
-          CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, minNumber()) + panel.rows * readRow(panel.rows),
+        (panel) => CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, minNumber()) + tall(panel.rows),
+      ),
+    );
+  const heights = lines.map((line) =>
+    Math.min(
+      heightOf(line, (rows) => rows * readRow(rows)),
+      Math.max(
+        height,
+        heightOf(line, (rows) => Math.min(rows, FEW) * leastLabel()),
       ),
     ),
   );

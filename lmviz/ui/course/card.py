@@ -189,7 +189,7 @@ def _head(page: str, view: Place, at: _At) -> None:
 def _line(view: Place, at: _At) -> None:
     """The card in one line, for a room: what to do, or what came of it; pressed, it opens over the page, or closes."""
     if at.asked is None:
-        said = f"**{foreign(at.chapter.title)}** · {view.t('course.understood')}"
+        said = f":green[**✓**] **{view.t('course.understood')}** {foreign(at.chapter.understood)}"
     elif not (said := _answer(view, at, at.asked)):
         said = (":green[**✓**] " if state.course().has(*at.key) else "") + _title(at.asked)
     is_open = _is_open(at)

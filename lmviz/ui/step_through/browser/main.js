@@ -155,7 +155,7 @@ const togglePlaying = (state) => {
 // The root takes the height that the window has left for it.
 /** @type {(root: HTMLElement) => void} */
 const fit = (root) => {
-  const page = document.querySelector("section.stMain") || document.documentElement;
+  const page = document.querySelector(".stMain") || document.documentElement;
   const top = root.getBoundingClientRect().top + page.scrollTop;
   const least = root.classList.contains("present") ? LEAST_IN_ROOM * scale() : LEAST;
   root.style.setProperty("--lm-height", `${Math.max(least, window.innerHeight - top - 10)}px`);

@@ -25,6 +25,7 @@ export interface State extends TensorPage {
   more?: boolean; // whether the long explanation is open
   size?: string;
   pinned?: string | null;
+  scrolled?: { at: string; top: number }; // where the picture of a step was moved to, so that its result is seen
   send: (event: Event) => void;
   move: (move: Move) => void;
   play: () => void;

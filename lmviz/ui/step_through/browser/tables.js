@@ -136,8 +136,9 @@ const tokenRow = (row, isBest, state) => {
 /** @type {(count: number, rest: number, state: State) => Child} */
 const othersRow = (count, rest, { data, words }) => {
   if (!count) return null;
-  const label = words["bars.others"].replace("{n}", String(count));
-  const share = h("td", { class: "bar" }, percent(rest, data.lang));
+  const label = words[count === 1 ? "bars.others.one" : "bars.others"].replace("{n}", String(count));
+  const shown = h("span", { class: "together" }, percent(rest, data.lang));
+  const share = h("td", { class: "bar" }, h("div", { class: "track" }, h("span", {}), shown));
   const empty = ["id", "logit", "scaled"].map((column) => h("td", { class: column }));
   return h("tr", { class: "others" }, h("th", { scope: "row" }, label), empty, share);
 };
