@@ -244,3 +244,6 @@ def test_on_a_phone_the_card_folds_when_one_scrolls_and_its_answer_stays(visit: 
     until(page, lambda: page.evaluate(is_card, 80) and not page.evaluate(is_card, 50 + 0.2 * 844))
     box = told.bounding_box()
     assert box is not None and 50 < box["y"] < 50 + 0.15 * 844
+    bar.locator(".st-key-course_next a").click()  # the next task begins at the top, where one sees what to do
+    expect(bar).to_contain_text("Tap a score")
+    until(page, lambda: page.evaluate("document.querySelector('.stMain').scrollTop") == 0)

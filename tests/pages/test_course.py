@@ -70,6 +70,7 @@ def test_what_is_done_is_ticked_answered_and_kept_in_the_link(open_on: Open) -> 
     assert picture(app, "kept_course") | {"lang": 0, "words": 0} == {
         "since": -1,
         "done": "~guess.2",
+        "at": "guess.1",
         "lang": 0,
         "words": 0,
     }

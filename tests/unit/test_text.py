@@ -144,6 +144,9 @@ def test_words_that_the_browser_asks_for_exist() -> None:
 
 
 def test_one_is_not_spoken_of_in_the_plural() -> None:
+    for key in ("tokenizer.about.single", "tokenizer.about.none", "tokenizer.found", "bars.others",
+                "doctor.half_precision.measured.zero_loss", "doctor.half_precision.measured.gradient"):  # fmt: skip
+        assert {f"{key}.one" in catalogue(language) for language in LANGUAGES} == {True}, key
     assert "its number" in ENGLISH("stage.tokenizer.say", n=1, d_vocab=4)
     assert "3 pieces" in ENGLISH("stage.tokenizer.say", n=3, d_vocab=4)
 

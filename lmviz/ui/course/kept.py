@@ -16,7 +16,12 @@ _UNKNOWN = -1
 def on_the_device(t: Translator) -> None:
     """Let the browser keep what is done, and tell what it kept before."""
     with st.container(key="course_kept"):  # of which nothing is seen
-        content: Kept = {"since": state.remember(SINCE, _UNKNOWN), "done": str(state.course().at(""))}
+        at = state.course()
+        content: Kept = {
+            "since": state.remember(SINCE, _UNKNOWN),
+            "done": str(at.at("")),
+            "at": f"{at.chapter}.{at.task}" if at.chapter else "",
+        }
         drawing.show("course/kept", content, t, "kept_course", _told)
 
 

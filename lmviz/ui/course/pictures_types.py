@@ -10,6 +10,7 @@ class Kept(TypedDict):
 
     since: int
     done: str
+    at: str  # the chapter that is on the way and its task, "attention.2"; empty: none
 
 
 class Followed(TypedDict):

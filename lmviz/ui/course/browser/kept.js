@@ -31,8 +31,17 @@ export const joinedProgress = (one, other) => {
   return ["", ...names.map((name) => `${name}.${(marks.get(name) ?? 0).toString(16)}`)].join("~");
 };
 
+// Another task begins at the top of its page: below it, what is to be done would be folded away.
+/** @type {(at: string) => void} */
+const beginAtTop = (at) => {
+  const page = document.body.dataset;
+  if (at && page.lmTask && page.lmTask !== at) document.querySelector(".stMain")?.scrollTo(0, 0);
+  page.lmTask = at;
+};
+
 /** @type {(root: HTMLElement, data: Kept & Spoken, send: Send) => void} */
 const draw = (root, data, send) => {
+  beginAtTop(data.at);
   try {
     const [number, stored] = (localStorage.getItem(PLACE) ?? "0 ").split(" ");
     const since = Number(number) || 0;

@@ -71,10 +71,20 @@ const allFound = (find, watch) =>
     );
   });
 
+// Whether what is seen at a point is the word's own: it may have been scrolled away below something else.
+/** @type {(range: Range, x: number, y: number) => boolean} */
+const isSeen = ({ startContainer }, x, y) => {
+  const tree = /** @type {Document | ShadowRoot} */ (startContainer.getRootNode());
+  const top = tree.elementFromPoint(x, y);
+  return !!top && !!startContainer.parentElement?.contains(top);
+};
+
 /** @type {(found: Found[], x: number, y: number) => Found | undefined} */
 const under = (found, x, y) =>
-  found.find(({ range }) =>
-    [...range.getClientRects()].some((box) => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom),
+  found.find(
+    ({ range }) =>
+      [...range.getClientRects()].some((box) => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom) &&
+      isSeen(range, x, y),
   );
 
 // What a term means, beside the word.
