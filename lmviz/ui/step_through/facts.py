@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -230,7 +231,13 @@ class Facts:
             return {}
         made = self.steps[-1].outputs[0] if step is None else step.inputs[0]
         row = np.atleast_1d(self.row(made))
-        return {"fast": self.number(row[0]), "slow": self.number(row[-1], 4)}
+        fast, slow = (self.number(math.degrees(float(angle)), 1) for angle in (row[0], row[-1]))
+        return {
+            "fast": self.number(row[0]),
+            "slow": self.number(row[-1], 4),
+            "fast_degrees": fast,
+            "slow_degrees": slow,
+        }
 
     def sharing(self) -> Details:
         step = repeat_in(self.steps)
