@@ -460,3 +460,14 @@ def test_the_whole_model_in_one_picture(visit: Visit) -> None:
     expect(view).to_be_hidden()
     page.wait_for_function("() => !location.search.includes('map=')")
     expect(page.locator(".bar .at")).to_contain_text("stage 16")
+
+
+def test_the_button_below_the_chances_is_not_cut(visit: Callable[..., Page]) -> None:
+    page = visit(width=1920, height=1080, model="sentences", step="probabilities", depth="story", course="guess.1")
+    for width, height in ((1920, 1080), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        idle(page)
+        page.wait_for_timeout(200)
+        fits = "box => box.scrollHeight <= box.clientHeight"
+        assert page.locator(".picture").evaluate(fits), (width, height)
+        assert page.locator(".bars tbody tr").count() > 6

@@ -7,7 +7,7 @@
 import { h, maybe } from "../../browser/dom.js";
 import { drawTensors } from "../../browser/figure.js";
 import { lightLater } from "./sums.js";
-import { barTable, drawTokenSheet, lossTable } from "./tables.js";
+import { drawBars, drawTokenSheet, lossTable } from "./tables.js";
 
 // How far a picture that is higher than its pane is moved up, so that what comes out is seen.
 /** @type {(box: HTMLElement) => number} */
@@ -25,20 +25,20 @@ export const drawPicture = (box, state) => {
   const at = `${grain}:${index}`;
   const before = box.scrollTop;
   const isMoved = state.scrolled?.at === at && Math.abs(before - state.scrolled.top) > 1;
-  draw(box, state);
+  drawKind(box, state);
   box.scrollTop = isMoved ? before : toResult(box);
   if (!isMoved) state.scrolled = { at, top: box.scrollTop };
 };
 
 /** @type {Draw} */
-const draw = (box, state) => {
+const drawKind = (box, state) => {
   const { data, words } = state;
   const picture = data.picture;
   box.replaceChildren();
   if (state.shown) state.shown.length = 0;
   state.lit = null;
   if (picture.kind === "tokens") return drawTokenSheet(box, picture, state);
-  if (picture.kind === "bars") return box.append(barTable(picture, state));
+  if (picture.kind === "bars") return drawBars(box, picture, state);
   if (picture.kind === "loss") return box.append(lossTable(picture, state));
   if (!picture.panels.length) return box.append(h("p", { class: "empty" }, words["picture.none"]));
   drawTensors(box, picture.panels, state);

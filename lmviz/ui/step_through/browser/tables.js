@@ -7,7 +7,7 @@
 /** @import { CellAt, LossRow, LossTable, NextToken, NextTokens, TokenRow, TokenSheet } from "./scene.d.ts" */
 /** @import { State } from "./state.d.ts" */
 
-import { h, parts, submitted } from "../../browser/dom.js";
+import { h, maybe, parts, submitted } from "../../browser/dom.js";
 import { clamp, percent, written } from "../../browser/numbers.js";
 
 // -- the pieces of a text
@@ -79,8 +79,7 @@ const targetForm = (picture, state) => {
 
 // -- the likeliest next tokens
 
-const ROW = 30; // pixels that a row of a table takes
-const AROUND = 120; // pixels that stand around the rows
+const LEAST_TOKENS = 5; // tokens that are shown also where one has to scroll for them
 
 /** @type {(picture: NextTokens, state: State) => Child} */
 const temperatureSlider = (picture, state) => {
@@ -151,10 +150,21 @@ const appendButton = (picture, state) => {
   return h("button", { class: "add", onclick: () => state.send({ type: "append", id: best.id }) }, label);
 };
 
-// As many tokens as fit, and one row for all others.
-/** @type {(picture: NextTokens, state: State) => HTMLElement} */
-export const barTable = (picture, state) => {
-  const fit = clamp(Math.floor((state.boxes.picture.clientHeight - AROUND) / ROW), 5, picture.rows.length);
+// As many tokens as fit, with what stands above and below them, and one row for all others.
+/** @type {(box: HTMLElement, picture: NextTokens, state: State) => void} */
+export const drawBars = (box, picture, state) => {
+  box.append(barTable(picture, picture.rows.length, state));
+  const tall = maybe(box, "tbody tr")?.offsetHeight ?? 0;
+  const over = Math.ceil((box.scrollHeight - box.clientHeight) / tall);
+  if (!tall || over <= 0) return;
+  const fit = picture.rows.length - over - (picture.others ? 0 : 1); // the row of the others comes in
+  box.replaceChildren(
+    barTable(picture, clamp(fit, Math.min(LEAST_TOKENS, picture.rows.length), picture.rows.length), state),
+  );
+};
+
+/** @type {(picture: NextTokens, fit: number, state: State) => HTMLElement} */
+const barTable = (picture, fit, state) => {
   const rows = picture.rows.slice(0, fit);
   const left = picture.rows.slice(fit);
   const rest = left.reduce((sum, row) => sum + Number(row.p), Number(picture.rest));
