@@ -74,7 +74,7 @@ const NARROW = 9; // pixels across a cell in a crowded picture
 const FRAME = () => 20 * display.room + CAPTION() + MARGIN + PAGING(); // pixels above and below the cells there
 const BESIDE = 74; // and to their left and right
 const HEADS = () => 26 * display.room; // of the choice of a head
-const SIGN = 28; // of what stands before a tensor
+const SIGN = () => Math.max(28, 23 * display.room); // of what stands before a tensor
 const OVERFLOW = 0.05; // what a pixel too many costs
 
 // Parts of a room: what wants less than an equal part leaves the rest to the others.
@@ -120,7 +120,7 @@ const leastWidth = (line) =>
   sum(
     line.map((panel) => {
       const picture = labelWidth(panel) + panel.cols * NARROW + 8;
-      return Math.max(captionWidth(panel), picture) + (panel.sign ? SIGN : 0);
+      return Math.max(captionWidth(panel), picture) + (panel.sign ? SIGN() : 0);
     }),
   );
 
@@ -164,7 +164,7 @@ export const captionWidth = (panel) =>
 // The width that a tensor is read at: that of its caption, or of its cells with their numbers, if they have the room.
 /** @type {(panel: Panel, width: number) => number} */
 const readable = (panel, width) => {
-  const cells = labelWidth(panel) + 16 + panel.cols * minNumber() + (panel.sign ? SIGN : 0);
+  const cells = labelWidth(panel) + 16 + panel.cols * minNumber() + (panel.sign ? SIGN() : 0);
   return Math.max(captionWidth(panel), Math.min(cells, width));
 };
 
@@ -273,7 +273,7 @@ const sized = (lines, width, heights, small) => {
   lines.forEach((line, i) => {
     /** @type {(panel: Panel) => number} */
     const scaled = (panel) => (panel.result ? 1 : small);
-    const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? SIGN : 0), 0);
+    const fixed = line.reduce((sum, panel) => sum + labelWidth(panel) + 16 + (panel.sign ? SIGN() : 0), 0);
     let unit = (width - fixed) / line.reduce((sum, panel) => sum + panel.cols * scaled(panel), 0);
     const lost = line.reduce(
       (sum, panel) => sum + Math.max(0, captionWidth(panel) - labelWidth(panel) - panel.cols * unit * scaled(panel)),
@@ -283,7 +283,7 @@ const sized = (lines, width, heights, small) => {
     let taken = 0;
     for (const panel of line) {
       const w = Math.min(unit * scaled(panel), MOST.w * grown);
-      taken += Math.max(captionWidth(panel), labelWidth(panel) + panel.cols * w + 16) + (panel.sign ? SIGN : 0);
+      taken += Math.max(captionWidth(panel), labelWidth(panel) + panel.cols * w + 16) + (panel.sign ? SIGN() : 0);
       const room = (heights[i] - titleHeight(panel, w) - CAPTION() - MARGIN - belowHeight(panel)) / panel.rows;
       const least = display.room > 1 ? leastLabel() : 15;
       const tall = Math.min(room, w >= minNumber() ? MOST.h * grown : Math.max(w * 1.25, least));

@@ -5,7 +5,7 @@
 import { h, maybe } from "../../browser/dom.js";
 
 const HIDDEN =
-  "position:fixed;z-index:1000001;left:12px;top:-80px;padding:8px 14px;border-radius:8px;border:0;font:inherit;";
+  "position:fixed;z-index:1000001;left:12px;top:-6rem;padding:8px 14px;border-radius:8px;border:0;font:inherit;";
 const COLOURS = "background:var(--st-primary-color,#1f5fbf);color:#fff;";
 const SHOWN = "12px"; // from the top, while it has the focus
 
@@ -23,7 +23,7 @@ export const skipLink = (box) => {
     style: HIDDEN + COLOURS,
     onclick: () => enter(box),
     onfocus: () => link.style.setProperty("top", SHOWN),
-    onblur: () => link.style.setProperty("top", "-80px"),
+    onblur: () => link.style.setProperty("top", "-6rem"),
   });
   document.body.prepend(link);
   return {
