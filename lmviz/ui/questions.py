@@ -98,13 +98,17 @@ def _details(t: Translator, question: Question) -> dict[str, str]:
 def decimals(question: Question) -> int:
     """Of the numbers in a question: those of pictures, or one more where the answer would not follow from what is read.
 
-    >>> sums = [(0.10, 0.25, 0.35), (0.104, 0.104, 0.21)]
-    >>> [decimals(Question("", "", "number", (c,), 0, details={"left": a, "right": b})) for a, b, c in sums]
-    [2, 3]
+    >>> sums = [(0.35, {"left": 0.10, "right": 0.25}), (0.21, {"left": 0.104, "right": 0.104})]
+    >>> told = [*sums, (0.37, {"angle": 0.124, "pos": 3})]
+    >>> [decimals(Question("", "", "number", (answer,), 0, details=terms)) for answer, terms in told]
+    [2, 3, 3]
     """
-    answer, terms = question.options[question.answer], [question.details.get(name) for name in ("left", "right")]
-    read = [float(rounded(one, ANSWER_DIGITS)) for one in terms if isinstance(one, float)]
-    return ANSWER_DIGITS + (len(read) == 2 and isinstance(answer, float) and abs(sum(read) - answer) > HALF)
+    answer, details = question.options[question.answer], question.details
+    read = [float(rounded(one, ANSWER_DIGITS)) for one in details.values() if isinstance(one, float)]
+    pos = details.get("pos")
+    follows = sum(read) if len(read) == 2 else read[0] * pos if len(read) == 1 and isinstance(pos, int) else answer
+    wants_more = isinstance(answer, float) and isinstance(follows, float) and abs(follows - answer) > HALF
+    return ANSWER_DIGITS + wants_more
 
 
 def option(t: Translator, found: Option, kind: str, pieces: Sequence[str]) -> str:

@@ -7,11 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 import lmviz
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.exercises.pitfalls import ASKED, memory_question
 from lmviz.debug.exercises.question import Question, mixed
+from lmviz.debug.exercises.rotation import angle_of_a_position, key_of_a_head
 from lmviz.debug.exercises.stages import ASK, questions
 from lmviz.debug.game import (
     LEVELS,
@@ -30,9 +32,12 @@ from lmviz.debug.pitfalls.catalogue import PITFALLS
 from lmviz.debug.pitfalls.run import result_of
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import Checkpoint
+from lmviz.model.tokenizer import Tokenizer
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
+from lmviz.stages.stage import Stage
+from tests.by_transformers import LETTERS, ROUTERS, of_transformers
 from tests.conftest import ROOT, SAMPLES
 
 
@@ -142,12 +147,23 @@ def asked(model: str, prompt: str, target: str) -> dict[str, Question]:
     return {question.about: question for question in questions(run.trace, run.tokens, pieces)}
 
 
+TODAYS = {"rotation", "sharing", "router"}  # stages of models after GPT-2
+
+
 def test_every_stage_of_the_walk_has_a_question() -> None:
-    assert set(asked("simple-llm", "The cat sits on the", "mat")) == {"tokenizer", *ASK}
+    assert set(asked("simple-llm", "The cat sits on the", "mat")) == {"tokenizer", *ASK} - TODAYS
+    assert set(asked("names-llama", ".mar", "y")) == {"tokenizer", *ASK} - {"router"}
 
 
 @pytest.mark.parametrize(
-    ("model", "prompt"), [("small-ever", "Clem"), ("pokemon", ".pik"), ("simple-llm", "The cat"), ("names", ".mar")]
+    ("model", "prompt"),
+    [
+        ("small-ever", "Clem"),
+        ("pokemon", ".pik"),
+        ("simple-llm", "The cat"),
+        ("names", ".mar"),
+        ("names-llama", ".mar"),
+    ],
 )
 def test_questions_have_one_right_answer_and_different_options(model: str, prompt: str) -> None:
     for question in asked(model, prompt, "").values():
@@ -169,6 +185,62 @@ def test_the_answers_are_those_of_the_tensors() -> None:
     loss, (_, pos) = found["loss"].options[found["loss"].answer], found["loss"].cell or (0, 0)
     share = run.trace["readout.probs"].outputs[0].array[0, pos, run.tokens.ids[pos + 1]]
     assert loss == pytest.approx(-math.log(share), abs=0.006)
+
+
+def test_the_answers_about_rotation_are_those_of_the_angles() -> None:
+    run, found = run_of("names-llama", ".mari", ""), asked("names-llama", ".mari", "")["rotation"]
+    assert found.name == "angle" and found.where == "angle"
+    assert found.options[found.answer] == pytest.approx(run.trace.value("angle").array[3, 0], abs=0.006)
+    assert asked("names-llama", ".m", "")["rotation"].name == "shape"  # nothing is to be worked out from one position
+    tokens = run.tokens
+    from_one = lmviz.record(PositionsFromOne(), torch.arange(len(tokens)))
+    whole = Stage(0, "rotation", None, 0, len(from_one) - 1, 0)
+    assert angle_of_a_position(from_one, whole, tokens) is None  # then the answer does not follow
+
+
+class PositionsFromOne(nn.Module):
+    def forward(self, pos: Tensor) -> Tensor:
+        return torch.cos((pos + 1)[:, None] * torch.tensor([1.0, 0.1]))
+
+
+class Repeats(nn.Module):
+    """Heads share keys, in a way that is known: [batch, kv_head, pos, d_head] -> [batch, head, pos, d_head]."""
+
+    def __init__(self, order: list[int]) -> None:
+        super().__init__()
+        self.order = torch.tensor(order)
+
+    def forward(self, k: Tensor) -> Tensor:
+        return k.index_select(1, self.order)
+
+
+@pytest.mark.parametrize(("order", "right"), [([0, 0, 1, 1], 1), ([0, 1, 0, 1], 0), ([1, 1, 0, 0], 0)], ids=str)
+def test_which_key_a_head_reads_is_found_by_its_numbers(order: list[int], right: int) -> None:
+    torch.manual_seed(0)
+    trace = lmviz.record(Repeats(order), torch.randn(1, 2, 3, 4))
+    whole, tokens = Stage(0, "sharing", 0, 0, len(trace) - 1, 0), run_of("names", ".m", "").tokens
+    found = key_of_a_head(trace, whole, tokens)
+    assert found is not None and found.details["head"] == 2 and found.options[found.answer] == right
+    alike = lmviz.record(Repeats(order), torch.ones(1, 2, 3, 4))
+    assert key_of_a_head(alike, whole, tokens) is None  # two keys are the same: no answer is the only right one
+
+
+@pytest.mark.parametrize("kind", ["mixtral", "deepseek_v3"])
+def test_how_many_experts_work_is_what_the_config_says(kind: str) -> None:
+    model, tokens = of_transformers(kind), Tokenizer.characters(LETTERS).encode("abc a")
+    found = questions(lmviz.record(Logits(model), tokens.ids_tensor), tokens, tuple(LETTERS))
+    (router,) = (question for question in found if question.about == "router")
+    assert router.name == "n_experts" and router.options[router.answer] == ROUTERS[kind]["num_experts_per_tok"]
+
+
+class Logits(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor) -> Tensor:
+        logits: Tensor = self.model(input_ids=ids, use_cache=False).logits
+        return logits
 
 
 def test_options_come_in_the_order_of_their_seed() -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from lmviz.debug.exercises.question import Question, mixed, numbers_near
+from lmviz.debug.exercises.rotation import angle_of_a_position, key_of_a_head
 from lmviz.model.tokenizer import Tokens
+from lmviz.stages.experts import choice_in
 from lmviz.stages.stage import Stage
 from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Step, Trace, Value
@@ -77,6 +79,14 @@ def _width_of_a_head(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[s
     return Question("d_head", stage.kind, "number", options, answer, q.address, details=details)
 
 
+def _angle(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
+    return angle_of_a_position(trace, stage, tokens) or _shape(trace, stage, tokens, pieces)
+
+
+def _shared_key(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
+    return key_of_a_head(trace, stage, tokens) or _shape(trace, stage, tokens, pieces)
+
+
 def _keys_that_are_seen(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
     made = trace[stage.stop].outputs[0]
     pos = _some(tokens)
@@ -127,6 +137,18 @@ def _hidden_above_zero(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple
     return Question("above_zero", stage.kind, "number", options, answer, hidden.address, (0, pos, 0), details)
 
 
+def _experts_that_work(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
+    found = choice_in(trace[stage.first : stage.last + 1], len(tokens))
+    if found is None or found.n_experts < 2:
+        return None
+    pos = len(tokens) - 1
+    n_chosen = len(set(found.chosen[0, pos].tolist()))
+    options, answer = mixed(n_chosen, [found.n_experts, *numbers_near(n_chosen, 1)], f"router/{stage.index}")
+    made = trace[stage.stop].outputs[0]
+    details = {"token": tokens.pieces[pos], "n_experts": found.n_experts}
+    return Question("n_experts", stage.kind, "number", options, answer, made.address, details=details)
+
+
 def _number_of_logits(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
     made = trace[stage.stop].outputs[0]
     width = made.shape[-1]
@@ -170,10 +192,13 @@ ASK: dict[str, _Ask] = {
     "embeddings": _shape,
     "norm": _mean_of_norm,
     "qkv": _width_of_a_head,
+    "rotation": _angle,
+    "sharing": _shared_key,
     "scores": _keys_that_are_seen,
     "softmax": _looked_at_most,
     "mix": _shape,
     "residual": _sum_of_two,
+    "router": _experts_that_work,
     "mlp": _hidden_above_zero,
     "final_norm": _shape,
     "logits": _number_of_logits,

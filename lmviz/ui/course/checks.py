@@ -82,6 +82,7 @@ def _is_name(argument: str) -> bool:
 
 @_check(
     "answer", "share", "token", "n", "text", "left", "right", "width", "n_heads", "d_model", "name",
+    "angle", "pos", "n_kv", "head", "n_experts",
     knows=lambda argument: argument == "tokens" or argument in ASK,
 )  # fmt: skip
 def answered(seen: Seen, argument: str) -> Found | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lmviz.model.architectures import record_of
 from lmviz.registry.recording import Recording
+from lmviz.stages.experts import choice_in
 from lmviz.stages.gates import ACTIVATIONS
 from lmviz.stages.navigation import Location
 from lmviz.stages.panels import panels_at
@@ -312,18 +313,13 @@ class Facts:
         return {name: self.number(length) for name, length in zip(("before", "added", "after"), lengths, strict=True)}
 
     def router(self) -> Details:
-        """The experts that the focus token goes to. A router often sees the texts of a batch as one long one."""
-        choices = [step for step in self.steps if _is_choice(step)]
-        if not choices:
-            return {"experts": "", "n_experts": ""}
-        step = max(choices, key=lambda step: step.inputs[0].shape[-1])  # of all, not of groups of them
-        chosen = next(value.array for value in step.outputs if value.dtype == "int64")
+        """The experts that the focus token goes to."""
         n_pos = len(self.run.tokens)
-        n_chosen = chosen.shape[-1] if chosen.ndim == len(step.inputs[0].shape) else 1
-        rows = chosen.reshape(-1, n_pos, n_chosen)
-        ours = rows[min(self.run.row, len(rows) - 1), min(self.pos, n_pos - 1)]
-        n_experts = step.inputs[0].shape[-1]
-        return {"experts": ", ".join(map(str, ours.tolist())), "n_experts": self.integer(n_experts)}
+        found = choice_in(self.steps, n_pos)
+        if found is None:
+            return {"experts": "", "n_experts": ""}
+        ours = found.chosen[min(self.run.row, len(found.chosen) - 1), min(self.pos, n_pos - 1)]
+        return {"experts": ", ".join(map(str, ours.tolist())), "n_experts": self.integer(found.n_experts)}
 
     def mlp(self) -> Details:
         activation = next((s for s in self.steps if s.op in ACTIVATIONS and s.outputs), None)
@@ -354,15 +350,6 @@ class Facts:
     def _counted(self) -> Step | None:
         """The step that says which positions count, in the loss that lmviz adds."""
         return next((s for s in self.steps if s.outputs and s.outputs[0].name == "counted"), None)
-
-
-def _is_choice(step: Step) -> bool:
-    """Whether it says which of some numbers are the largest."""
-    return (
-        step.inputs[:1] != ()
-        and step.inputs[0].dtype.startswith(("float", "bf"))
-        and any(value.dtype == "int64" for value in step.outputs)
-    )
 
 
 _BY_KIND: dict[str, Callable[[Facts], Details]] = {
