@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,18 +173,53 @@ def lengths_kept(steps: Iterable[Step]) -> Iterable[Check]:
     """Turning leaves every vector as long as it was. Measured: the largest difference of a length from what it was.
 
     Only where a number is its cosine times itself and its sine times a partner; what the two are, is not looked at.
+    Where the two halves of a vector are turned apart, both together are as long as before.
     """
     steps = tuple(steps)
     made = {value.address: step for step in steps for value in step.outputs}
+    sums = {step.index: parts for step in steps if (parts := _products_of(step, made)) is not None}
     for step in steps:
-        halves = [made[value.address] for value in step.inputs if value.address in made]
-        if step.op != "add" or len(step.inputs) != 2 or [half.op for half in halves] != ["mul", "mul"]:
+        if step.index not in sums:
             continue
-        given = next((value for value in halves[0].inputs if value.address not in made), None)
-        if given is not None and given.shape == step.outputs[0].shape:
-            before, after = (np.linalg.norm(v.array.astype(np.float64), axis=-1) for v in (given, step.outputs[0]))
-            off = float(np.abs(after - before).max(initial=0))
-            yield Check("lengths_kept", off, off <= 10 * _tolerance(step) * max(1.0, float(before.max(initial=0))))
+        other = next(
+            (i for i in sums if i != step.index and _factors_of(sums[i]) == _factors_of(sums[step.index])), None
+        )
+        if other is not None:
+            first = step.index < other
+            yield from _halves_kept(step, sums[step.index], steps[other - steps[0].index]) if first else ()
+        elif step.op == "add":
+            given = next((value for value in sums[step.index][0].inputs if value.address not in made), None)
+            if given is not None and given.shape == step.outputs[0].shape:
+                yield _lengths(step, (given,), step.outputs[:1])
+
+
+def _products_of(step: Step, made: dict[str, Step]) -> tuple[Step, Step] | None:
+    """Of a sum or a difference of two products, these."""
+    parts = tuple(made[value.address] for value in step.inputs if value.address in made)
+    is_of_two = step.op in ("add", "sub") and len(step.inputs) == 2 and [part.op for part in parts] == ["mul", "mul"]
+    return (parts[0], parts[1]) if is_of_two and all(len(part.inputs) == 2 for part in parts) else None
+
+
+def _factors_of(parts: tuple[Step, Step]) -> frozenset[str]:
+    return frozenset(value.address for part in parts for value in part.inputs)
+
+
+def _halves_kept(step: Step, parts: tuple[Step, Step], other: Step) -> Iterable[Check]:
+    """Of a cos - b sin and b cos + a sin: a and b are those that no cosine is as large as."""
+    given = [max(part.inputs, key=lambda value: value.array.size) for part in parts]
+    tables = [min(part.inputs, key=lambda value: value.array.size) for part in parts]
+    if min(value.array.size for value in given) > max(value.array.size for value in tables):
+        yield _lengths(step, tuple(given), (step.outputs[0], other.outputs[0]))
+
+
+def _lengths(step: Step, given: Sequence[Value], turned: Sequence[Value]) -> Check:
+    def length(values: Sequence[Value]) -> Array:
+        found: Array = np.sqrt(sum(np.square(value.array.astype(np.float64)).sum(axis=-1) for value in values))
+        return found
+
+    before = length(given)
+    off = float(np.abs(length(turned) - before).max(initial=0))
+    return Check("lengths_kept", off, off <= 10 * _tolerance(step) * max(1.0, float(before.max(initial=0))))
 
 
 _Measure = Callable[[Iterable[Step]], Iterable[Check]]

@@ -18,8 +18,7 @@ def attention_of(trace: Trace, flow: DataFlow) -> dict[int, Kind]:
         if comes_after_model(softmax):
             continue
         start = _start_of_scores(trace, softmax, trace[found.product])
-        projected = max((i for i in found.makers if i < start), default=start)
-        before = dict(between(trace, flow, range(projected + 1, start)))
+        before = between(trace, flow, found.makers, start)
         for index in _extent(trace, flow, found):
             if index < softmax.index:
                 kinds.setdefault(index, "scores" if index >= start else before.get(index, "qkv"))

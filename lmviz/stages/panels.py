@@ -23,6 +23,7 @@ _RESULTS: dict[Kind, int] = {
     "router": 3,
     "loss": 3,
 }
+_MULTIPLYING = ("mul", "imul", "mul_")
 _NAMESPACES = ("self", "F", "torch", "nn", "math")  # what stands before a dot and is no tensor
 _STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
 
@@ -78,9 +79,28 @@ def _gated(gate: Step, result: Panel) -> tuple[Panel, ...]:
 def _before_and_after(kind: Kind, trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
     """Of what is turned, queries and keys without their angles, which have a stage of their own."""
     results = _read_later(trace, steps)
-    shapes = {panel.value.shape for panel in results}
-    sources = [panel for panel in _sources(steps, "") if kind == "sharing" or panel.value.shape in shapes]
+    sources = _sources(steps, "")
+    if kind == "rotation":
+        turned, shapes = _turned(steps), {panel.value.shape for panel in results}
+        found = tuple(panel for panel in _outside(steps) if panel.value.address in turned)
+        sources = found or tuple(panel for panel in sources if panel.value.shape in shapes)
     return (*(replace(panel, sign="," if i else "") for i, panel in enumerate(sources)), *results)
+
+
+def _turned(steps: tuple[Step, ...]) -> set[str]:
+    """The addresses of what comes from outside and is multiplied with something that is the same for several of it."""
+    made = {value.address: step for step in steps for value in step.outputs}
+    products = [step for step in steps if step.op in _MULTIPLYING and len(step.inputs) == 2 and step.outputs]
+    small = {value.address for step in products for value in step.inputs if value.shape != step.outputs[0].shape}
+    found: set[str] = set()
+    for step in products:
+        large = [v.address for v in step.inputs if v.shape == step.outputs[0].shape and v.address not in small]
+        if len(large) == 1:
+            address = large[0]
+            while address in made and made[address].inputs:  # through halves and layouts
+                address = made[address].inputs[0].address
+            found.add(address)
+    return found
 
 
 def _made(value: Value, sign: str) -> Panel:
@@ -130,13 +150,17 @@ def _read_later(trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
 
 def _sources(steps: tuple[Step, ...], sign: str) -> tuple[Panel, ...]:
     """The last three activations and inputs from outside that some steps use, each once, in the order of use."""
+    return tuple(replace(panel, sign=sign if i else "") for i, panel in enumerate(_outside(steps)[-3:]))
+
+
+def _outside(steps: tuple[Step, ...]) -> tuple[Panel, ...]:
     made = {value.address for step in steps for value in step.outputs}
     found: dict[str, tuple[Value, str]] = {}
     for step in steps:
         for i, value in enumerate(step.inputs):
             if value.role in ("activation", "input") and value.address not in made:
                 found.setdefault(value.address, (value, _called(step, i)))
-    return tuple(Panel(value, name, sign if i else "") for i, (value, name) in enumerate([*found.values()][-3:]))
+    return tuple(Panel(value, name) for value, name in found.values())
 
 
 def _called(step: Step, index: int) -> str:

@@ -231,6 +231,7 @@ def test_how_many_experts_work_is_what_the_config_says(kind: str) -> None:
     found = questions(lmviz.record(Logits(model), tokens.ids_tensor), tokens, tuple(LETTERS))
     (router,) = (question for question in found if question.about == "router")
     assert router.name == "n_experts" and router.options[router.answer] == ROUTERS[kind]["num_experts_per_tok"]
+    assert next(question for question in found if question.about == "rotation").name == "angle"
 
 
 class Logits(nn.Module):

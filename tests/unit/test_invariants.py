@@ -10,6 +10,7 @@ import torch
 import lmviz
 from lmviz.debug.invariants import Check, checks_of
 from lmviz.model.architecture import Norm
+from lmviz.stages.stage import Stage
 from lmviz.stages.stages import stages_of
 from tests.conftest import PROMPTS, ROOT, SAMPLES
 
@@ -142,3 +143,35 @@ def test_a_fused_call_that_is_written_out_is_measured_against_the_real_one() -> 
     (agreement,) = [check for check in found if check.name == "written_out"]
     assert agreement.holds
     assert 0 <= agreement.measured < 1e-5
+
+
+class Halves(torch.nn.Module):
+    """The two halves of a vector are turned apart, by the same angle or, wrongly, by another one."""
+
+    def __init__(self, other: float) -> None:
+        super().__init__()
+        self.other = other
+
+    def forward(self, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+        left, right = x.chunk(2, -1)
+        cos, sin = angle.cos(), angle.sin()
+        return torch.cat((left * cos - right * sin, right * cos + self.other * (left * sin)), -1)
+
+
+class Halved(Halves):
+    def forward(self, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+        left, right = x.chunk(2, -1)
+        cos, sin = angle.cos() * self.other, angle.sin()
+        return torch.cat((left * cos - right * sin, right * cos + left * sin), -1)
+
+
+@pytest.mark.parametrize(
+    ("model", "holds"),
+    [(Halved(1.0), [True]), (Halved(0.5), [False]), (Halves(0.5), [])],
+    ids=("turned", "shrunk", "other products"),
+)
+def test_two_halves_that_are_turned_apart_are_together_as_long_as_before(model: Halves, holds: list[bool]) -> None:
+    torch.manual_seed(0)
+    trace = lmviz.record(model, torch.randn(1, 2, 5, 4), torch.arange(5.0)[:, None] * torch.tensor([1.0, 0.1]))
+    stage = Stage(0, "rotation", 0, 0, len(trace) - 1, len(trace) - 1)
+    assert [check.holds for check in checks_of(trace, stage) if check.name == "lengths_kept"] == holds

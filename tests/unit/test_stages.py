@@ -161,6 +161,78 @@ def test_only_what_turns_queries_and_keys_is_a_rotation(attention: type[nn.Modul
     assert kinds.count("rotation") == (attention is TurnsAsItGoes)
 
 
+ANGLES = torch.arange(16)[:, None] * torch.tensor([1.0, 0.1])  # [pos, pair]
+
+
+class Unnamed(Attention):
+    """Neighbours are turned together, of half of each vector; the name of the table does not tell what it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("lookup", torch.cat((ANGLES.sin(), ANGLES.cos()), -1).bfloat16().float())
+
+    def turn(self, x: Tensor) -> Tensor:
+        left, right = (t.repeat_interleave(2, -1) for t in self.lookup[: x.shape[1]].chunk(2, -1))
+        part, rest = x[..., :4], x[..., 4:]
+        quarter = torch.stack((-part[..., 1::2], part[..., ::2]), -1).flatten(-2)
+        return torch.cat((part * right + quarter * left, rest), -1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return attend(self.turn(q), self.turn(k), v)
+
+
+class Complex(Unnamed):
+    """Pairs are complex numbers."""
+
+    def turn(self, x: Tensor) -> Tensor:
+        table = torch.view_as_complex(torch.stack(self.lookup[: x.shape[1]].chunk(2, -1), -1))
+        pairs = torch.view_as_complex(x[..., :4].unflatten(-1, (2, 2)))
+        return torch.cat((torch.view_as_real(pairs * table).flatten(-2), x[..., 4:]), -1)
+
+
+class ProjectsLater(Unnamed):
+    """The rest of a key is projected when a part of it is turned already (DeepSeek-V2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, -1)
+        q, k = self.turn(q), self.turn(k)
+        return attend(q, k + self.up(v), v)
+
+
+class Stretches(Unnamed):
+    """Two tables, whose squares do not sum to one number."""
+
+    def turn(self, x: Tensor) -> Tensor:
+        return x * (1 + self.lookup.repeat(1, 2)[: x.shape[1]])
+
+
+class StandsStill(Unnamed):
+    """The same angle at each position tells nobody where a token stands."""
+
+    def turn(self, x: Tensor) -> Tensor:
+        return x * torch.full((x.shape[1], 8), 0.6) + x.roll(4, -1) * torch.full((x.shape[1], 8), 0.8)
+
+
+@pytest.mark.parametrize(
+    ("attention", "between"),
+    [
+        (Unnamed, ["qkv", "rotation", "scores"]),
+        (Complex, ["qkv", "rotation", "scores"]),
+        (ProjectsLater, ["qkv", "rotation", "qkv", "scores"]),
+        (Stretches, ["qkv", "scores"]),
+        (StandsStill, ["qkv", "scores"]),
+    ],
+)
+def test_a_rotation_is_known_by_its_numbers(attention: type[nn.Module], between: list[str]) -> None:
+    kinds = [stage.kind for stage in stages(Net([Block(attention)]))]
+    assert kinds[kinds.index("qkv") : kinds.index("softmax")] == between
+
+
 class SinusoidalNet(Net):
     """Positions as waves that are added to the stream (Vaswani et al. 2017, 3.5) are no rotation."""
 
