@@ -60,8 +60,14 @@ def check(model: nn.Module, ids: Any, n_ctx: int | None = None) -> Findings:
         n_ctx: how many positions the model can read; default: as many as the longest text has.
 
     Raises:
-        UserError: the ids are none, or the model gives no logits for them.
+        UserError: it is no module, the ids are none, or the model gives no logits for them.
     """
+    if not isinstance(model, nn.Module):
+        raise UserError(
+            "The doctor examines the weights of a torch.nn.Module; this model is of type {found}: put the "
+            "function into the `forward` of a module that holds them.",
+            found=type(model).__name__,
+        )
     texts = _texts(ids)
     with one_thread():
         return Findings(examine(_subject(model, texts, n_ctx), OF_A_MODEL))

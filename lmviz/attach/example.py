@@ -77,7 +77,7 @@ def example_in(names: Mapping[str, Any], file: str) -> Example:
         return _named(names)
     raise UserError(
         "{file} must name a `model` and its `inputs`, or have a function `lmviz_example()` that returns them; "
-        "it names {found}.",
+        'it names {found}. What stands below `if __name__ == "__main__":` is not run.',
         file=file,
         found=", ".join(name for name in ("model", "inputs") if name in names) or "neither",
     )

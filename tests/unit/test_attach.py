@@ -209,6 +209,10 @@ def test_a_file_runs_in_a_process_of_its_own_and_can_be_asked_again(program_of: 
 BAD = {
     "no Python": ("model = (\n", "line 1"),
     "no names": ("inputs = 3\n", "it names inputs"),
+    "names that are guarded": (
+        "if __name__ == '__main__':\n    model = inputs = 3\n",
+        "below `if __name__ .* is not run",
+    ),
     "an exception": ("x = 1\nx / 0\n", "line 2.*ZeroDivisionError"),
     "a module that is missing": ("import not_there_at_all\n", "not_there_at_all"),
     "an end": ("import sys\nsys.exit(3)\n", r"sys\.exit\(3\)"),

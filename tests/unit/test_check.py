@@ -119,6 +119,11 @@ def test_what_are_no_ids_is_told(ids: Any, said: str) -> None:
         lmviz.check(seer(causal=True), ids)
 
 
+def test_a_function_is_no_model_to_examine() -> None:
+    with pytest.raises(UserError, match=r"torch\.nn\.Module; this model is of type function"):
+        lmviz.check(lambda ids: ids, torch.tensor([[1, 2]]))  # type: ignore[arg-type]
+
+
 def test_a_model_without_logits_is_told() -> None:
     with pytest.raises(UserError, match="no logits"):
         lmviz.check(nn.Embedding(50, 3), torch.tensor([[1, 40]]))
