@@ -158,11 +158,14 @@ const legend = (panel, look) => {
   );
 };
 
+const NARROW_WINDOW = 560; // pixels: there a tensor is narrower than the line that says which part of it is shown
+
 // Tensors in the space that a box has, with the signs between them.
 /** @type {(box: HTMLElement, panels: TensorPanel[], state: TensorPage) => void} */
 export const drawTensors = (box, panels, state) => {
   if (state.shown) state.shown.length = 0;
   display.room = scale();
+  display.phone = window.innerWidth <= NARROW_WINDOW;
   display.zoom = Math.max(display.room, window.innerWidth >= 1700 ? 1.2 : 1);
   const given = panels.map((raw) => ({
     ...raw,

@@ -9,7 +9,7 @@ import { cropped, cut, prepare } from "./window.js";
 
 const CAPTION = () => 44 * display.room; // pixels above the canvas, for the name, the scale and the shape
 const MARGIN = 12; // pixels around it
-const PAGING = () => 26 * display.room * (display.room > 1 ? 2 : 1); // pixels below it, where a tensor is larger than a window
+const PAGING = () => 26 * display.room * (display.room > 1 || display.phone ? 2 : 1); // pixels below a part of a tensor
 const CAPTION_WIDTH = 138; // pixels that a caption takes at least
 export const minNumber = () => 42 * display.room; // cell width from which numbers fit
 const LOW = () => 17 * display.room; // cell height at which they are still read
@@ -19,8 +19,8 @@ export const leastLabel = () => (display.room > 1 ? 11 * display.room : 10 * dis
 
 const MOST = { w: 64, h: 38 }; // the largest cell, where the picture is not wider than 900 pixels
 
-// How much larger labels are drawn than on a desk; and how much larger all is, in front of a room.
-export const display = { zoom: 1, room: 1 };
+// How much larger labels are drawn than on a desk; how much larger all is, in front of a room; whether it is a phone.
+export const display = { zoom: 1, room: 1, phone: false };
 
 /** @type {(axis: string) => boolean} */
 export const tokenAxis = (axis) => ["pos", "query", "key", "d_vocab", "id"].includes(axis);
