@@ -54,9 +54,12 @@ def _of_model(target: ModelTarget, text: str) -> list[Finding]:
     from lmviz.debug.subject import subject_of
     from lmviz.debug.threads import one_thread
     from lmviz.model.checkpoint import load
+    from lmviz.registry.kinds import read_reference
+    from lmviz.registry.models import Models
 
-    with one_thread():
-        return list(examine(subject_of(load(target.folder or target.reference), [text] if text else ())))
+    with one_thread():  # a folder, or the name of a sample or of a model of the Hub
+        checkpoint = load(target.folder) if target.folder else Models().checkpoint(read_reference(target.reference))
+        return list(examine(subject_of(checkpoint, [text] if text else ())))
 
 
 def _of_code(target: CodeTarget, text: str) -> list[Finding]:

@@ -81,7 +81,8 @@ def _read(path: Path) -> dict[str, Any]:
             file=path.name,
         ) from None
     except Exception as error:  # no zip, cut off, another format: torch has no common error for these
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        said = str(error).strip().split("\n")[0][:200].rstrip(".")
+        reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
         raise UserError("{file} is no file that torch.save wrote: {reason}.", file=path.name, reason=reason) from None
     if not isinstance(content, dict):
         raise UserError(

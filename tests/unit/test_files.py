@@ -199,6 +199,12 @@ def test_a_disk_that_does_not_answer_is_a_sentence_and_holds_up_nobody_for_long(
     assert read_bytes(path) == b"text"
 
 
+def test_a_missing_file_is_told_with_a_folder_that_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingFile, match=re.escape(f"in {tmp_path}.")):
+        ordinary_file(Path("missing.pt"))
+
+
 def test_what_is_missing_can_be_told_from_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(MissingFile, match=r"There is no file config\.json in"):
         read_text(tmp_path / "config.json")

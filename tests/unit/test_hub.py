@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lmviz.attach.doctor_command import main as doctor
 from lmviz.errors import UserError
 from lmviz.model import hub
 from lmviz.registry.hub import HubModel, NotDownloaded
@@ -30,6 +31,14 @@ def test_a_model_in_the_cache_opens_without_the_hub(cache: Path) -> None:
     for name in ("org/tiny", "org/tiny@main", f"org/tiny@{COMMIT}"):
         assert models.record(Request(read_reference(name), ".pi")).trace["logits"].outputs[0].shape[-1] == 27
     assert hub.cached_names() == ["org/tiny"]
+
+
+def test_the_doctor_examines_a_model_by_its_name(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(["org/tiny"]) == 2
+    assert "is neither a folder" in capsys.readouterr().err
+    lay_out(cache, "org/tiny", POKEMON)
+    assert doctor(["org/tiny", "--text", ".pikachu"]) in (0, 1)
+    assert "finite" in capsys.readouterr().out
 
 
 def test_what_is_not_there_is_a_sentence_and_asks_nobody(cache: Path) -> None:
