@@ -366,7 +366,9 @@ def test_a_phone_shows_the_picture_first_and_nothing_sticks_out(visit: Visit, da
     picture, words = page.locator(".picture").bounding_box(), page.locator(".words").bounding_box()
     assert picture is not None and words is not None and picture["y"] < words["y"]
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
-    page = visit(model="names-llama", step="blocks.0.mlp.mlp_out", width=390, height=844, dark=dark)
+    page = visit(
+        model="names-llama", prompt=".maximilian", step="blocks.0.mlp.mlp_out", width=390, height=844, dark=dark
+    )
     expect(page.locator(".paging").last).to_be_visible()
     cut = "(lines) => lines.map((line) => [line.lastChild.getBoundingClientRect(), line.getBoundingClientRect()])"
     for text, line in page.locator(".paging").evaluate_all(cut):
