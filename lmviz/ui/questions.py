@@ -103,12 +103,19 @@ def decimals(question: Question) -> int:
     >>> [decimals(Question("", "", "number", (answer,), 0, details=terms)) for answer, terms in told]
     [2, 3, 3]
     """
-    answer, details = question.options[question.answer], question.details
-    read = [float(rounded(one, ANSWER_DIGITS)) for one in details.values() if isinstance(one, float)]
-    pos = details.get("pos")
-    follows = sum(read) if len(read) == 2 else read[0] * pos if len(read) == 1 and isinstance(pos, int) else answer
-    wants_more = isinstance(answer, float) and isinstance(follows, float) and abs(follows - answer) > HALF
+    answer, follows = question.options[question.answer], None
+    match question.details:
+        case {"left": float(left), "right": float(right)}:
+            follows = _read(left) + _read(right)
+        case {"angle": float(angle), "pos": int(pos)}:
+            follows = _read(angle) * pos
+    wants_more = follows is not None and isinstance(answer, float) and abs(follows - answer) > HALF
     return ANSWER_DIGITS + wants_more
+
+
+def _read(number: float) -> float:
+    """A number as it stands on a picture."""
+    return float(rounded(number, ANSWER_DIGITS))
 
 
 def option(t: Translator, found: Option, kind: str, pieces: Sequence[str]) -> str:
