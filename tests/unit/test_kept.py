@@ -28,6 +28,7 @@ from lmviz.trace.exported import exported, tensors_of
 from lmviz.trace.opened import opened
 from lmviz.trace.saved import HEADER
 from lmviz.trace.step import Trace
+from lmviz.ui.step_through.tables import tokens
 
 LETTERS = "abcdefghijkl"
 
@@ -75,6 +76,14 @@ def test_a_recording_says_what_was_read_and_how_many_parameters_read_it(tmp_path
     run = Models().record(Request(open_recording(tmp_path / "it.lmviz"), ""))
     assert run.tokens.pieces == ("b", "c", "d") and run.tokens.ids == (1, 2, 3)
     assert run.n_parameters == 12 * 4 + 8 + 4 * 12 + 12
+
+
+def test_ids_whose_text_nobody_knows_stand_nowhere_in_it(tmp_path: Path) -> None:
+    for words, placed in ((LETTERS, True), (None, False)):
+        small().save(tmp_path / f"{placed}.lmviz", tokenizer=words)
+        sheet = tokens(Models().record(Request(open_recording(tmp_path / f"{placed}.lmviz"), "")))
+        assert (sheet["text"] is not None) == placed
+        assert [row["span"] is not None for row in sheet["rows"]] == [placed] * len(sheet["rows"])
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
