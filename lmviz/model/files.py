@@ -214,7 +214,8 @@ def _told(path: Path, error: Exception) -> Exception:
     """What the system said, as a sentence."""
     match error:
         case FileNotFoundError() | NotADirectoryError():
-            return MissingFile("There is no file {file} in {folder}.", file=_name(path), folder=path.parent)
+            folder = Path.cwd() if path.parent == Path() else path.parent
+            return MissingFile("There is no file {file} in {folder}.", file=_name(path), folder=folder)
         case OSError():
             return UserError("{file} cannot be read: {reason}.", file=_name(path), reason=error.strerror)
         case ValueError() if not isinstance(error, UserError):  # a null character in the name

@@ -15,7 +15,6 @@ from lmviz.ui.text import Translator
 if TYPE_CHECKING:
     from lmviz.registry.reference import Reference
 
-MEGABYTE = 2**20  # bytes, as Streamlit counts
 DRAGGING = Path(__file__).parent / "browser" / "dragging.js"
 
 
@@ -25,16 +24,18 @@ def taken(t: Translator) -> Reference | None:
     The field for it is seen only while a file is held over the window, all of which is then a place to drop it on.
     """
     with st.container(key="dropped"):
-        most = int(st.get_option("server.maxUploadSize")) * MEGABYTE
+        megabytes = int(st.get_option("server.maxUploadSize"))
         dragging = mounted.component("lmviz.dragging", DRAGGING, "held")
-        shown = dragging(data=[{"ending": RECORDING, "most": most}], key="dragging", on_refused_change=lambda: None)
+        shown = dragging(
+            data=[{"ending": RECORDING, "most": megabytes * 2**20}], key="dragging", on_refused_change=lambda: None
+        )
         if isinstance(shown.refused, dict):
-            _tell(t, _refusal(shown.refused, most))
+            _tell(t, _refusal(shown.refused, megabytes))
         found = field(t, "dropped.file")
     return found
 
 
-def _refusal(file: dict[str, Any], most: int) -> UserError:
+def _refusal(file: dict[str, Any], megabytes: int) -> UserError:
     """Why a file was not even taken, which the field says where nobody sees it."""
     name = str(file.get("name"))
     if not name.lower().endswith(RECORDING):
@@ -45,7 +46,7 @@ def _refusal(file: dict[str, Any], most: int) -> UserError:
         )
     return UserError(
         "A recording that is dropped onto a page has at most {most} MB; {file} has more: open it with lmviz FILE.",
-        most=most // MEGABYTE,
+        most=megabytes,
         file=name,
     )
 
