@@ -57,7 +57,7 @@ def _changed(step: Step, cell: Cell, output: int, before: Value, record: Operati
     if record.updates is not None and before in step.inputs:
         return cast_explanation(record.updates(step, cell, before), before.dtype)
     whole, view = step.outputs[output].array, step.outputs[0].array
-    if not np.may_share_memory(whole, view):
+    if output == 0 or not np.may_share_memory(whole, view):  # a file may say so of what the call returned
         return _unknown(step, cell, output)
     left, seen = result(step, cell, output), cell_of_view(view, whole, cell)
     if seen is None:

@@ -14,6 +14,7 @@ from lmviz.registry.recording import Recording
 from lmviz.registry.run import RunModel
 from lmviz.stages.stage import LOSS, READOUT
 from lmviz.trace.step import Cell
+from lmviz.train.data import IGNORED
 
 READ_FROM_FILE = "recording" + RECORDING  # how a recording is called that has to be saved first
 
@@ -21,16 +22,16 @@ READ_FROM_FILE = "recording" + RECORDING  # how a recording is called that has t
 def snippet(models: Models, run: Recording, address: str, cell: Cell | None = None, gradient: bool = False) -> str:
     """Lines that run as they are wherever lmviz is installed and the model is, and print what the page shows.
 
-    A model that a folder does not hold (one with a bug put into it, a step of a training, a program of one's own), and
-    a gradient, are read from a recording, which is saved beforehand.
+    A model that a folder does not hold (one with a bug put into it, a step of a training, a program of one's own) is
+    read from a recording, which is saved beforehand.
 
     Args:
         address: of a tensor of the recording.
         cell: which of its numbers; None: all.
     """
     lines = _read(gradient)
-    if not reads_recording(models, run, address, gradient):
-        lines = _made(_checkpoint(models, run) or "", run, address)
+    if not reads_recording(models, run):
+        lines = _made(_checkpoint(models, run) or "", run, address, gradient)
     lines.append(f"value = trace.value({address!r})")
     index = "" if cell is None else f"[{', '.join(map(str, cell))}]" if cell else "[()]"
     lines.append(f"print(value.{'grad' if gradient else 'array'}{index})")
@@ -39,9 +40,9 @@ def snippet(models: Models, run: Recording, address: str, cell: Cell | None = No
     return "\n".join(lines)
 
 
-def reads_recording(models: Models, run: Recording, address: str, gradient: bool = False) -> bool:
+def reads_recording(models: Models, run: Recording) -> bool:
     """Whether the lines read a recording that has to be saved beforehand."""
-    return gradient or address.startswith(f"{LOSS}.") or _checkpoint(models, run) is None
+    return _checkpoint(models, run) is None
 
 
 def _read(gradient: bool) -> list[str]:
@@ -49,17 +50,25 @@ def _read(gradient: bool) -> list[str]:
     return ["import lmviz", "", f'trace = lmviz.open_trace("{READ_FROM_FILE}"){told}']
 
 
-def _made(checkpoint: str, run: Recording, address: str) -> list[str]:
-    is_read_out = address.startswith(f"{READOUT}.")
+def _made(checkpoint: str, run: Recording, address: str, gradient: bool) -> list[str]:
+    is_read_out, is_loss = (address.startswith(f"{part}.") for part in (READOUT, LOSS))
     lines = ["import lmviz"]
     if is_read_out:
         lines.append("from lmviz.generate.readout import Readout")
+    if is_loss or gradient:
+        lines.append("from lmviz.generate.readout import NextTokenLoss")
     if checkpoint.startswith("Runs("):
         lines.append("from lmviz.train.runs import Runs")
     lines += ["", f"checkpoint = {checkpoint}", *_ids(run)]
     lines += _edits(run.request.edits)
     changed = ", edits=edits" if run.request.edits else ""
+    if is_loss or gradient:
+        following = [*run.tokens.ids[1:], IGNORED if run.target_id is None else run.target_id]
+        lines.append(f"loss = NextTokenLoss(ids.new_tensor([{following!r}]))  # what comes next; {IGNORED}: not known")
+        changed += ", backward=loss" if gradient else ""
     lines.append(f"trace = lmviz.record(checkpoint.model, ids{changed})")
+    if is_loss and not gradient:
+        lines.append(f"trace = lmviz.record(loss, trace.output, follows=trace, prefix={LOSS!r})")
     if is_read_out:
         readout = f"Readout(temperature={run.request.temperature!r})"
         lines.append(f"trace = lmviz.record({readout}, trace.output, follows=trace, prefix={READOUT!r})")

@@ -62,6 +62,10 @@ def test_axe_finds_nothing_on_any_page(visit: Callable[..., Page], server: str, 
         idle(page)
         states = tuple(STATES) if is_all else (tuple(STATES)[i % len(STATES)],)
         found += [f"{link}: {one}" for one in complaints(page, states)]
+        if link == "step_through":
+            page.keyboard.press("m")
+            expect(page.get_by_role("dialog").locator(".body svg")).to_be_visible()
+            found += [f"the whole model: {one}" for one in complaints(page, states)]
     assert not found, "\n".join(found)
 
 

@@ -11,12 +11,19 @@ MIDDLE = """word => {
   const box = ranges.find(range => String(range) === word).getBoundingClientRect();
   return [box.left + box.width / 2, box.top + box.height / 2];
 }"""
+ADJUSTED = """word => {
+  const range = [...CSS.highlights.get('lm-term')].find(range => String(range) === word);
+  return getComputedStyle(range.startContainer.parentElement).forcedColorAdjust;
+}"""
 DOTTED = "word => [...(CSS.highlights.get('lm-term') ?? [])].some(range => String(range) === word)"
 
 
 def test_a_term_is_explained_where_it_stands_and_can_be_searched(visit: Callable[..., Page]) -> None:
     page = visit(model="names", step="blocks.0.attn.scores", lang="fr")
     page.wait_for_function(DOTTED, arg="requête")
+    page.emulate_media(forced_colors="active")  # in which a highlight would look like what is selected
+    assert page.evaluate(ADJUSTED, "requête") == "preserve-parent-color"
+    page.emulate_media(forced_colors="none")
     page.mouse.move(*page.evaluate(MIDDLE, "requête"))
     tip = page.get_by_role("tooltip").filter(has_text="Ce qu’un token demande")
     expect(tip).to_be_visible()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -35,6 +36,14 @@ from tests.conftest import PROMPTS, ROOT, SAMPLES
 from tests.pages.offline import differences, drawn, walked
 from tests.waiting import until_rests
 
+BEYOND = """(text) => {
+  document.body.insertAdjacentHTML("beforeend", text);
+  const svg = document.body.lastElementChild;
+  const ends = [...svg.querySelectorAll(":scope > text")].map((one) => one.getBBox()).map((box) => box.x + box.width);
+  const beyond = Math.max(...ends) - svg.viewBox.baseVal.width;
+  svg.remove();
+  return beyond;
+}"""
 TEXTS = {**PROMPTS, "names": ".maximiliano"}  # 12 tokens
 EDITS: dict[str, tuple[Edit, ...]] = {  # one walk is of a model that was changed
     "simple-llm": (CellEdit("blocks.0.attn.q", (0, 0, 1, 2), 0.5), HeadOff("blocks.1.attn.pattern", 1)),
@@ -393,6 +402,20 @@ def test_a_training_is_one_page_with_its_curve_its_texts_and_its_times(
         expect(page.locator("section:visible")).to_contain_text(Translator(FR).number(line, 2))
     for sample in models.runs.samples(run)[:1]:
         expect(page.locator("section:visible")).to_contain_text(visible(sample.text))
+    for kind, begins in (("svg", b"<svg"), ("png", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"en .{kind}").click()
+        saved = Path(download.value.path()).read_bytes()
+        assert saved.startswith(begins)
+        if kind == "svg":
+            drawing = ElementTree.fromstring(saved)
+            curves = [*drawing.iter("{http://www.w3.org/2000/svg}polyline")]
+            assert [one.get("points") for one in curves] == page.locator("section:visible polyline").evaluate_all(
+                "all => all.map((one) => one.getAttribute('points'))"
+            )
+            written = page.locator("section:visible figure").inner_text().split("\n")
+            assert len(written) > 10 and {*filter(None, written)} <= {*drawing.itertext()}
+            assert page.evaluate(BEYOND, saved.decode()) < 0  # a long title goes on below
     walk = page.frame_locator("#walk")
     expect(walk.locator("h1")).to_contain_text(f"@{stops[-1]}")
     walk.locator("h1").click()
@@ -409,6 +432,9 @@ def test_a_training_is_one_page_with_its_curve_its_texts_and_its_times(
     recording = models.record(Request(RunModel(run, stops[-1]), ".pik"))
     probs = recording.trace["readout.probs"].outputs[0].array[0, -1]
     expect(row.last).to_contain_text(f"{recording.piece(int(probs.argmax()))} {probs.max():.1%}")
+    import shutil as _s
+
+    _s.copy(path, "/tmp/tk/training.html")
     page = open_file(path.as_uri(), width=390, height=844)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

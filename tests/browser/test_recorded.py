@@ -15,6 +15,13 @@ HOLD = """() => {
   held.items.add(new File(["x"], "mine.lmviz"));
   document.dispatchEvent(new DragEvent("dragenter", { dataTransfer: held, bubbles: true }));
 }"""
+DROP = f"""() => {{
+  ({HOLD})();
+  const held = new DataTransfer();
+  held.items.add(new File(["x"], "weights.bin"));
+  const at = document.querySelector(".st-key-dropped section");
+  at.dispatchEvent(new DragEvent("drop", {{ dataTransfer: held, bubbles: true, cancelable: true }}));
+}}"""
 FIELD = ".st-key-dropped"
 
 
@@ -40,6 +47,8 @@ def test_a_recording_is_saved_and_dropped_onto_another_page(visit: Callable[...,
         {"name": "bad.lmviz", "mimeType": "", "buffer": b"no recording at all"}
     )
     expect(page.get_by_test_id("stToast")).to_contain_text("bad.lmviz")
+    page.evaluate(DROP)  # the field refuses it out of sight
+    expect(page.get_by_test_id("stToast").last).to_contain_text("weights.bin n’en est pas un")
     page.locator(f"{FIELD} input[type=file]").set_input_files(kept)
     expect(page.get_by_text("Ce que le modèle a lu")).to_be_visible()
     until(page, lambda: "model=recording" in page.url and "lang=fr" in page.url)

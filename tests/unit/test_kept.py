@@ -28,6 +28,7 @@ from lmviz.trace.exported import exported, tensors_of
 from lmviz.trace.opened import opened
 from lmviz.trace.saved import HEADER
 from lmviz.trace.step import Trace
+from lmviz.ui.step_through.tables import tokens
 
 LETTERS = "abcdefghijkl"
 
@@ -75,6 +76,14 @@ def test_a_recording_says_what_was_read_and_how_many_parameters_read_it(tmp_path
     run = Models().record(Request(open_recording(tmp_path / "it.lmviz"), ""))
     assert run.tokens.pieces == ("b", "c", "d") and run.tokens.ids == (1, 2, 3)
     assert run.n_parameters == 12 * 4 + 8 + 4 * 12 + 12
+
+
+def test_ids_whose_text_nobody_knows_stand_nowhere_in_it(tmp_path: Path) -> None:
+    for words, placed in ((LETTERS, True), (None, False)):
+        small().save(tmp_path / f"{placed}.lmviz", tokenizer=words)
+        sheet = tokens(Models().record(Request(open_recording(tmp_path / f"{placed}.lmviz"), "")))
+        assert (sheet["text"] is not None) == placed
+        assert [row["span"] is not None for row in sheet["rows"]] == [placed] * len(sheet["rows"])
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
@@ -201,6 +210,18 @@ def test_a_file_that_says_odd_things_is_refused_or_walked(whole: bytes, tmp_path
         _walk(run)
 
 
+def test_tensors_that_say_that_they_were_others_are_walked(whole: bytes, tmp_path: Path) -> None:
+    n = int.from_bytes(whole[:8], "little")
+    outer = json.loads(whole[8 : 8 + n])
+    inner = json.loads(outer["__metadata__"][HEADER])
+    for place, value in enumerate(inner["values"]):
+        value["before"] = place - 1 if place else None
+    header = json.dumps({**outer, "__metadata__": {HEADER: json.dumps(inner)}}).encode()
+    header += b" " * (-len(header) % 8)
+    (tmp_path / "it.lmviz").write_bytes(len(header).to_bytes(8, "little") + header + whole[8 + n :])
+    _walk(Models().record(Request(open_recording(tmp_path / "it.lmviz"), "")))
+
+
 def _places(found: Any, at: tuple[Any, ...]) -> Any:
     if at:
         yield at
@@ -219,6 +240,8 @@ def _walk(run: Recording) -> None:
             with suppress(UserError):  # it says that it was left out
                 assert value.array.shape == value.shape
                 assert value.grad is None or value.grad.shape == value.shape
+                if 0 not in value.shape:
+                    run.explain(value.address, (0,) * len(value.shape))
 
 
 @pytest.mark.parametrize("at", [0, 7, 8, 100, 3000, -1])

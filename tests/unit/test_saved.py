@@ -44,6 +44,15 @@ class Odd(nn.Module):
         return {"turned": turned, "rest": (part, [chosen, shown]), "empty": empty, "text": "done", "own": self}
 
 
+class Cached(nn.Module):
+    """Begins with what was kept of nothing, as a cache of keys does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = x[:, :0]
+        keys = torch.cat([kept, x], dim=1)
+        return keys.transpose(0, 1) + 1
+
+
 def _trained(model: nn.Module) -> Trace:
     return lmviz.record(model, IDS, backward=lambda logits: logits.float().pow(2).mean())
 
@@ -157,6 +166,14 @@ def test_a_recording_is_read_where_there_is_neither_model_nor_source(tmp_path: P
     assert step.outputs[0].array.tolist() == [0, 2, 4] and step.outputs[0].axes == ("pos",)
     assert listing(step.span).lines[-2:] == ("        doubled = x + x  # [pos]", "        return doubled")
     assert found.more == {"about": (1, "two")}
+
+
+def test_a_page_says_of_each_tensor_that_it_lacks_why(tmp_path: Path) -> None:
+    """One without cells lacks nothing, and complex numbers are not said to be too large."""
+    _, *lacking = lmviz.record(Cached(), torch.randn(2, 6)).to_html(tmp_path / "cached.html")
+    assert lacking == []
+    _, *lacking = lmviz.record(Odd(), torch.randn(2, 6)).to_html(tmp_path / "odd.html")
+    assert lacking == ["The arithmetic of 3 tensors is not in this page: they are made of complex numbers."]
 
 
 @pytest.mark.parametrize("spoil", ["empty", "text", "no header", "later", "cut", "no step", "far"])

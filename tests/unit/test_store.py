@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -49,8 +49,13 @@ def read(store: Database, metric: str = "loss", n_points: int = 10**6, **how: ob
     return list(zip(found.steps.tolist(), found.numbers.tolist(), strict=True))
 
 
-def test_a_series_is_read_as_it_was_written(store: Database) -> None:
-    db = store.connect()
+@pytest.fixture
+def db(store: Database) -> Iterator[sqlite3.Connection]:
+    with closing(store.connect()) as found:
+        yield found
+
+
+def test_a_series_is_read_as_it_was_written(store: Database, db: sqlite3.Connection) -> None:
     writer = Writer(db, "a")
     append(db, writer, range(1, 4))
     append(db, writer, range(4, CHUNK + 10))
@@ -66,8 +71,10 @@ def test_a_series_is_read_as_it_was_written(store: Database) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 2, CHUNK - 1, CHUNK, CHUNK + 1, 10**6])
-def test_what_comes_after_a_step_can_be_forgotten_and_written_again(store: Database, cut: int) -> None:
-    db, n = store.connect(), 2 * CHUNK + 5
+def test_what_comes_after_a_step_can_be_forgotten_and_written_again(
+    store: Database, db: sqlite3.Connection, cut: int
+) -> None:
+    n = 2 * CHUNK + 5
     append(db, Writer(db, "a"), range(1, n))
     writer = Writer(db, "a")
     with transaction(db):
@@ -98,10 +105,10 @@ def test_numbers_that_are_not_finite_are_kept_in_a_whole_series_and_left_out_of_
 
 
 def write_for_a_while(folder: Path, n_flushes: int) -> None:
-    db = Database(folder).connect()
-    writer = Writer(db, "a")
-    for flush in range(n_flushes):
-        append(db, writer, range(20 * flush + 1, 20 * flush + 21))
+    with closing(Database(folder).connect()) as db:
+        writer = Writer(db, "a")
+        for flush in range(n_flushes):
+            append(db, writer, range(20 * flush + 1, 20 * flush + 21))
 
 
 def read_for_a_while(store: Database, n_steps: int, is_written: Callable[[], bool]) -> int:

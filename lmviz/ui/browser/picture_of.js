@@ -21,7 +21,7 @@ const LEFT_OUT =
   "select, input, textarea, summary, kbd, .tip, .live, .paging, .switch, .add, .change, [popover], dialog:not([open]), script, style";
 const MARGIN = 24; // pixels around a picture
 const [TITLE_STEP, LINE_STEP, NOTE_STEP] = [26, 19, 17]; // pixels from one line to the next
-const LETTER_WIDTH = 6.4; // about the width of one in such a line
+const SLACK = 0.95; // of a line is filled: the letters of whoever opens the file may be wider
 const SIDES = /** @type {const} */ (["Top", "Right", "Bottom", "Left"]);
 
 // What a drawing's look hangs on.
@@ -218,15 +218,24 @@ const pictured = (element, sheet) => {
   return [group];
 };
 
-/** @type {(text: string, width: number) => string[]} */
-const brokenLines = (text, width) => {
-  const most = Math.max(20, Math.floor(width / LETTER_WIDTH));
+// A text in lines of a width, in pixels; a word that is wider goes on below.
+/** @type {(text: string, width: number, font: string) => string[]} */
+const brokenLines = (text, width, font) => {
+  if (measure) measure.font = font;
+  const fits = (/** @type {string} */ line) => !measure || measure.measureText(line).width <= SLACK * width;
   /** @type {string[]} */
   const lines = [];
-  for (const word of text.match(new RegExp(`\\S{1,${most}}`, "g")) ?? []) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < most) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const longer = [lines.at(-1), word].join(" ");
+    if (lines.length && fits(longer)) {
+      lines[lines.length - 1] = longer;
+      continue;
+    }
+    lines.push("");
+    for (const letter of word) {
+      if (lines[lines.length - 1] && !fits(lines[lines.length - 1] + letter)) lines.push("");
+      lines[lines.length - 1] += letter;
+    }
   }
   return lines;
 };
@@ -250,15 +259,16 @@ export const svgOf = (element, { title, lines, notes, link }) => {
   const variable = (/** @type {string} */ name, /** @type {string} */ other) =>
     root.getPropertyValue(name).trim() || other;
   const width = Math.ceil(Math.max(wide, 420) + 2 * MARGIN);
+  const family = variable("--st-font", "sans-serif");
   const [heads, subs, ends] = [
-    brokenLines(title, (width - 2 * MARGIN) / 1.5),
-    [...lines, link].filter(Boolean).flatMap((line) => brokenLines(line, width - 2 * MARGIN)),
-    notes.flatMap((line) => brokenLines(line, width - 2 * MARGIN)),
+    brokenLines(title, width - 2 * MARGIN, `650 19px ${family}`),
+    [...lines, link].filter(Boolean).flatMap((line) => brokenLines(line, width - 2 * MARGIN, `12.5px ${family}`)),
+    notes.flatMap((line) => brokenLines(line, width - 2 * MARGIN, `12px ${family}`)),
   ];
   const top = MARGIN + heads.length * TITLE_STEP + subs.length * LINE_STEP + 12;
   const height = Math.ceil(top + high + (ends.length ? 12 + ends.length * NOTE_STEP : 0) + MARGIN);
   const ink = paintOf(root.color)?.colour ?? "#1c2430";
-  const font = { "font-family": variable("--st-font", "sans-serif"), fill: ink };
+  const font = { "font-family": family, fill: ink };
   const svg = node(
     "svg",
     { xmlns: SVG_SPACE, width, height, viewBox: `0 0 ${width} ${height}`, role: "img" },

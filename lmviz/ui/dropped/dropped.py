@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -24,9 +24,35 @@ def taken(t: Translator) -> Reference | None:
     The field for it is seen only while a file is held over the window, all of which is then a place to drop it on.
     """
     with st.container(key="dropped"):
-        mounted.component("lmviz.dragging", DRAGGING, "held")(data=[{}], key="dragging")
+        megabytes = int(st.get_option("server.maxUploadSize"))
+        dragging = mounted.component("lmviz.dragging", DRAGGING, "held")
+        shown = dragging(
+            data=[{"ending": RECORDING, "most": megabytes * 2**20}], key="dragging", on_refused_change=lambda: None
+        )
+        if isinstance(shown.refused, dict):
+            _tell(t, _refusal(shown.refused, megabytes))
         found = field(t, "dropped.file")
     return found
+
+
+def _refusal(file: dict[str, Any], megabytes: int) -> UserError:
+    """Why a file was not even taken, which the field says where nobody sees it."""
+    name = str(file.get("name"))
+    if not name.lower().endswith(RECORDING):
+        return UserError(
+            "A file that is dropped here must be a recording, whose name ends in {ending}; {file} is none.",
+            ending=RECORDING,
+            file=name,
+        )
+    return UserError(
+        "A recording that is dropped onto a page has at most {most} MB; {file} has more: open it with lmviz FILE.",
+        most=megabytes,
+        file=name,
+    )
+
+
+def _tell(t: Translator, error: UserError) -> None:
+    st.toast(t.error(error), icon=":material/error:", duration="infinite")  # seen wherever the page is scrolled to
 
 
 def field(t: Translator, key: str) -> Reference | None:
@@ -40,5 +66,5 @@ def field(t: Translator, key: str) -> Reference | None:
     try:
         return take_recording(file, file.name)
     except UserError as error:
-        st.toast(t.error(error), icon=":material/error:", duration="infinite")  # seen wherever the page is scrolled to
+        _tell(t, error)
         return None

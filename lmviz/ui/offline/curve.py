@@ -10,8 +10,8 @@ from html import escape
 from lmviz.ui.text import Translator
 
 Points = Sequence[tuple[int, float]]  # step, loss in nats
-WIDTH, HEIGHT = 820, 340
-LEFT, RIGHT, TOP, BOTTOM = 62, 20, 26, 46  # around the curves
+WIDTH, HEIGHT = 820, 354
+LEFT, RIGHT, TOP, BOTTOM = 62, 20, 40, 46  # around the curves
 TICKS = 5
 NEAR = 17  # pixels that a line's words need for themselves
 HEADROOM = 1.08
@@ -66,7 +66,7 @@ def _axes(t: Translator, scale: Scale) -> Iterator[str]:
         yield f'<text class="middle" x="{x}" y="{HEIGHT - BOTTOM + 18}">{escape(t.integer(step))}</text>'
     middle = (LEFT + WIDTH - RIGHT) / 2
     yield f'<text class="middle" x="{middle}" y="{HEIGHT - 8}">{escape(t("train.chart.step"))}</text>'
-    yield f'<text x="4" y="14">{escape(t("train.chart.nats"))}</text>'
+    yield f'<text x="4" y="18">{escape(t("train.chart.nats"))}</text>'
 
 
 def _lines(t: Translator, scale: Scale, lines: Mapping[str, float]) -> Iterator[str]:

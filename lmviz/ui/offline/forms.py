@@ -29,7 +29,7 @@ _ONLY_HERE = ("lgamma", "digamma", "erfinv")
 
 
 class NoRoom(Exception):
-    """The lines of a tensor would take more than they are worth."""
+    """The lines of a tensor would take more than they are worth, or stand on the tensor that it names."""
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ class Forms:
         """Where an operand stands in its tensor; None if that is not in the page, or had another number then."""
         flat = self._flat.get(operand.address)
         if flat is None and operand.address:
-            raise NoRoom
+            raise NoRoom(operand.address)
         if flat is None or operand.gradient:
             return None
         place = sum(i * stride for i, stride in zip(operand.cell, self._strides[operand.address], strict=True))

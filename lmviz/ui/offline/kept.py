@@ -31,6 +31,7 @@ class Kept:
         self.tensors: list[KeptTensor] = []
         self.in_full: dict[str, tuple[int, Value]] = {}  # by address, what has all its numbers here
         self.cut: list[str] = []  # the addresses of what has not
+        self.complex: set[str] = set()  # the addresses of what has complex numbers, which a page does not work out
         self.by_address: dict[str, int] = {}
         self._run, self._store, self._left, self._focus = run, store, n_bytes, focus
         self._known: dict[Value, int] = {}
@@ -74,14 +75,19 @@ class Kept:
             array = value.array
         except UserError:  # it was too large for its recording too
             array = np.zeros((0, 0), np.float32)
+        is_empty = 0 in value.shape  # a window of nothing is all of it
         if value.n_bytes > self._left or not array.size:
             tensor["part"] = self._part(value, array)
-            self.cut.append(value.address)
+            if not is_empty:
+                self.cut.append(value.address)
+            elif is_own:
+                self.in_full[value.address] = (number, value)
             return tensor
         self._left -= value.n_bytes
         tensor["array"] = self._store.add(drawable(array))
         if array.dtype.kind == "c":
             tensor["two"] = [self._store.add(array.real), self._store.add(array.imag)]
+            self.complex.add(value.address)
         elif is_own:
             self.in_full[value.address] = (number, value)
         return tensor

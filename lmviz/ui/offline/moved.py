@@ -28,7 +28,10 @@ def moved_by(step: Step, kept: Kept, store: Store) -> list[Moved]:
 
 
 def _places(read: Cells, shape: tuple[int, ...], source: tuple[int, ...]) -> Array | None:
-    """For each cell of the result its place in an input; None if it was made from more than one of them."""
+    """For each cell of the result its place in an input; None if it was made from more than one of them, or
+    there are none."""
+    if 0 in source:
+        return None  # nothing was moved from there: `transformers` joins its keys to a cache that is still empty
     indices = []
     for index in read:
         if index is None:

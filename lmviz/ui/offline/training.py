@@ -30,6 +30,7 @@ from lmviz.ui.offline.page import (
     small_page,
     write_page,
 )
+from lmviz.ui.picture_file import KINDS
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import LANGUAGES, Language, Translator, shortened, visible
 from lmviz.whole_file import check_place
@@ -185,8 +186,7 @@ def _said(t: Translator, told: _Told) -> str:
     parts = [
         f"<p>{ascii_text(recipe)}</p>",
         f'<div class="two"><div><h2>{ascii_text(t("train.loss"))}</h2>',
-        _ascii_html(curve(t, told.curves, run.facts.get("baselines", {}), max(1, run.step))),
-        _legend(t, told),
+        _picture(t, told),
         _numbers(t, told),
         f"</div><div>{_samples(t, told)}</div></div>",
         f"<h2>{ascii_text(t('offline.training.time'))}</h2>",
@@ -196,8 +196,24 @@ def _said(t: Translator, told: _Told) -> str:
     return "".join(parts)
 
 
+def _picture(t: Translator, told: _Told) -> str:
+    """The curves with their legend, and the buttons that save them as a file."""
+    drawn = curve(t, told.curves, told.run.facts.get("baselines", {}), max(1, told.run.step))
+    if not drawn:
+        return ""
+    name, label = t("train.loss"), ascii_text(t("whole.save"))
+    buttons = "".join(
+        f'<button data-kind="{kind}" aria-label="{ascii_text(t("saving.as", name=name, kind=kind))}">.{kind}</button>'
+        for kind in KINDS
+    )
+    return (
+        f'<figure data-name="{ascii_text(name)}">{_ascii_html(drawn)}{_legend(t, told)}</figure>'
+        f'<div class="saves" role="group" aria-label="{label}"><span>{label}</span>{buttons}</div>'
+    )
+
+
 def _legend(t: Translator, told: _Told) -> str:
-    words = (f'<span class="{name}">{ascii_text(t(f"train.chart.{name}"))}</span>' for name in told.curves)
+    words = (f'<span class="{name}"><i></i>{ascii_text(t(f"train.chart.{name}"))}</span>' for name in told.curves)
     return f'<p class="legend">{"".join(words)}</p>' if len(told.curves) > 1 else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
@@ -53,9 +54,9 @@ def walk_of(
     kept = Kept(run, store, limits.n_bytes, view.focus)
     places = Places(run, view, kept)
     forms = Forms(run, kept.in_full, store)
-    arithmetic, n_without = _arithmetic(run, places, kept, forms, limits.n_cells)
+    arithmetic, without = _arithmetic(run, places, kept, forms, limits.n_cells)
     words = Words(run, view, places, hint)
-    left_out = _left_out(run, kept, words, n_without)
+    left_out = _left_out(run, kept, words, without)
     spoken = words.spoken()
     languages = {lang: words.language(lang, left_out, title_of(run)) for lang in LANGUAGES}
     moved = {step.address: found for step in run.trace if step.outputs and (found := moved_by(step, kept, store))}
@@ -113,20 +114,20 @@ def command_of(run: Recording) -> str:
 
 def _arithmetic(
     run: Recording, places: Places, kept: Kept, forms: Forms, most: int
-) -> tuple[dict[str, list[FormCells]], int]:
-    """Of what stages show first, then of all that steps have made; and the number of tensors that had no room."""
+) -> tuple[dict[str, list[FormCells]], Counter[str]]:
+    """Of what stages show first, then of all that steps have made; and of how many tensors it is missing, and why."""
     found: dict[str, list[FormCells]] = {}
-    left, n_without = most, 0
+    left, without = most, Counter[str]()
     for value in _made(run, places, kept):
         size = math.prod(value.shape)
         try:
             if size > left or value.address not in kept.in_full:
-                raise NoRoom
+                raise NoRoom(value.address)
             found[value.address] = forms.of(value)
             left -= size
-        except NoRoom:
-            n_without += 1
-    return found, n_without
+        except NoRoom as error:
+            without["complex" if kept.complex.intersection(error.args) else "room"] += 1
+    return found, without
 
 
 def _made(run: Recording, places: Places, kept: Kept) -> list[Value]:
@@ -215,12 +216,14 @@ def _for_a_page(languages: dict[Any, OwnLanguage], name: str) -> dict[str, OwnLa
     return languages
 
 
-def _left_out(run: Recording, kept: Kept, words: Words, n_without: int) -> LeftOut:
+def _left_out(run: Recording, kept: Kept, words: Words, without: Counter[str]) -> LeftOut:
     found: LeftOut = [("offline.no_model", {})]
     if kept.cut:
         found.append(("offline.cut", {"n": len(set(kept.cut)), "all": len(kept.tensors)}))
-    if n_without:
-        found.append(("offline.no_arithmetic", {"n": n_without}))
+    if without["room"]:
+        found.append(("offline.no_arithmetic", {"n": without["room"]}))
+    if without["complex"]:
+        found.append(("offline.no_complex", {"n": without["complex"]}))
     if not words.says_all:
         found.append(("offline.one_token", {}))
     return found

@@ -175,7 +175,7 @@ class TensorPicture(TypedDict):
 class TokenRow(TypedDict):
     text: str
     id: int
-    span: list[int]
+    span: list[int] | None  # where it stands in the text; None: it is not in it
     unknown: bool
 
 
@@ -183,7 +183,7 @@ class TokenSheet(TypedDict):
     """A text and its pieces; and those of the run that it is compared with."""
 
     kind: Literal["tokens"]
-    text: str
+    text: str | None  # None: nobody knows it, as of ids that a program has made
     rows: list[TokenRow]
     other: TokenSheet | None
 

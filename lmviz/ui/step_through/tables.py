@@ -28,13 +28,14 @@ def tokens(run: Recording, other: Recording | None = None) -> TokenSheet:
     """The text and its pieces with their ids; and those of the run that this one is compared with."""
     read = run.tokens
     rows = [
-        TokenRow(text=visible(piece), id=token_id, span=list(span), unknown=unknown)
+        TokenRow(text=visible(piece), id=token_id, span=list(span) if span[0] < span[1] else None, unknown=unknown)
         for piece, token_id, span, unknown in zip(
             read.pieces[:TOKENS_SHOWN], read.ids, read.offsets, read.unknown, strict=False
         )
     ]
     there = None if other is None else tokens(other)
-    return {"kind": "tokens", "text": read.text[:2000], "rows": rows, "other": there}
+    text = read.text[:2000] if read.text or run.request.model.reads else None
+    return {"kind": "tokens", "text": text, "rows": rows, "other": there}
 
 
 def bars(run: Recording, stage: Stage, pos: int, other: Recording | None) -> NextTokens:

@@ -104,11 +104,10 @@ def _tensor(services: Services, run: Recording, view: StepThroughView, name: str
     if chosen:
         cell = view.cell[1] if view.cell and view.cell[0] == chosen else None
         value = run.trace.value(chosen)
-        asked = (services.models, run, chosen)
         is_gradient = view.grad and value is not None and value.grad is not None
-        is_read = reads_recording(*asked, is_gradient)
+        is_read = reads_recording(services.models, run)
         st.caption(t("take.code.recorded" if is_read else "take.code", file=code(READ_FROM_FILE)))
-        st.code(snippet(*asked, cell, is_gradient), language="python", wrap_lines=True)
+        st.code(snippet(services.models, run, chosen, cell, is_gradient), language="python", wrap_lines=True)
 
 
 def _numbers(run: Recording, chosen: str, kind: str) -> bytes:

@@ -2,6 +2,8 @@
 
 // @ts-check
 
+/** @import { Given } from "../../browser/client.d.ts" */
+
 import { component } from "../../browser/mounted.js";
 
 const HELD = "lm-file-held";
@@ -15,8 +17,12 @@ const mayBeOurs = ({ dataTransfer }) => {
   return items.some((item) => item.kind === "file" && !item.type) && fields.every((field) => field.closest(FIELD));
 };
 
-/** @type {() => { show: () => void, stop: () => void }} */
+/** @typedef {{ ending: string, most: number }} Taken how the names of files end that are taken, and their bytes */
+
+/** @type {() => { show: (data: Taken, trigger: Given<Taken>["setTriggerValue"]) => void, stop: () => void }} */
 const mount = () => {
+  /** @type {(event: DragEvent) => void} */
+  let tell = () => {};
   const { classList } = document.body;
   /** @type {(event: DragEvent) => void} */
   const enter = (event) => {
@@ -27,16 +33,28 @@ const mount = () => {
     if (!event.relatedTarget) classList.remove(HELD); // out of the window
   };
   const end = () => classList.remove(HELD);
+  // The field refuses a file where nobody sees it: the server says it.
+  /** @type {(event: DragEvent) => void} */
+  const drop = (event) => {
+    if (classList.contains(HELD)) tell(event);
+    end();
+  };
   document.addEventListener("dragenter", enter);
   document.addEventListener("dragleave", leave);
-  document.addEventListener("drop", end);
+  document.addEventListener("drop", drop);
   return {
-    show: () => {},
+    show: ({ ending, most }, trigger) => {
+      tell = ({ dataTransfer }) => {
+        const file = dataTransfer?.files[0];
+        if (file && !(file.name.toLowerCase().endsWith(ending) && file.size <= most))
+          trigger("refused", { name: file.name.slice(0, 200), size: file.size });
+      };
+    },
     stop: () => {
       end();
       document.removeEventListener("dragenter", enter);
       document.removeEventListener("dragleave", leave);
-      document.removeEventListener("drop", end);
+      document.removeEventListener("drop", drop);
     },
   };
 };

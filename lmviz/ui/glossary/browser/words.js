@@ -16,8 +16,12 @@ const NO_TERMS = "code, pre, a, button, label, summary, .katex, h1, h2, h3";
 const NAME = "lm-term";
 const LATER = 250; // milliseconds after the last change of the page
 const CHANGES = { childList: true, subtree: true, characterData: true };
+// In high contrast the system paints a highlight as if it were selected, but in words that keep their own colour.
 const LOOK = `::highlight(${NAME}) { text-decoration: underline dotted; }
-@media (forced-colors: active) { ::highlight(${NAME}) { color: CanvasText; background-color: Canvas; } }`;
+@media (forced-colors: active) {
+  ${PROSE}, ${OURS} { forced-color-adjust: preserve-parent-color; color: inherit !important; }
+  :is(${PROSE}, ${OURS}) :is(${NO_TERMS}) { forced-color-adjust: auto; }
+}`;
 
 /** @type {() => (Document | ShadowRoot)[]} */
 const trees = () => {

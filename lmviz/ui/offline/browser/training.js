@@ -2,7 +2,10 @@
 
 // @ts-check
 
+/** @import { PictureKind } from "../../browser/picture_saved.js" */
+
 import { part } from "../../browser/dom.js";
+import { linkHere, savePicture } from "../../browser/picture_saved.js";
 
 const QUIET = 120; // milliseconds for which the slider must rest before a walk is drawn
 
@@ -23,6 +26,16 @@ const speak = (lang) => {
   for (const section of document.querySelectorAll("section")) section.hidden = section.lang !== lang;
   for (const button of document.querySelectorAll(".tongues button"))
     button.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (button).lang === lang));
+};
+
+// The curve of the section in which a button was pressed, under the names of the run and of the picture.
+/** @type {(button: HTMLElement) => void} */
+const saveCurve = (button) => {
+  const section = /** @type {HTMLElement} */ (button.closest("section"));
+  const figure = part(section, "figure");
+  const title = `${part(document, "h1").textContent} · ${figure.dataset.name}`;
+  const notes = [part(section, "p").textContent ?? ""];
+  savePicture(figure, { title, lines: [], notes, link: linkHere() }, /** @type {PictureKind} */ (button.dataset.kind));
 };
 
 export default function openTraining() {
@@ -52,6 +65,8 @@ export default function openTraining() {
       name();
       walk.contentWindow?.postMessage({ lang }, "*");
     });
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".saves button")))
+    button.addEventListener("click", () => saveCurve(button));
   name();
   draw();
   document.body.dataset.ready = "true";

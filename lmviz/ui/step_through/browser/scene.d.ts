@@ -150,14 +150,14 @@ export interface TensorPicture {
 export interface TokenRow {
   text: string;
   id: number;
-  span: number[];
+  span: number[] | null;
   unknown: boolean;
 }
 
 /** A text and its pieces; and those of the run that it is compared with. */
 export interface TokenSheet {
   kind: "tokens";
-  text: string;
+  text: string | null;
   rows: TokenRow[];
   other: TokenSheet | null;
 }

@@ -15,26 +15,33 @@ import { clamp, percent, written } from "../../browser/numbers.js";
 /** @type {(rows: TokenRow[]) => HTMLElement} */
 const pieces = (rows) => {
   const items = rows.map((row) => {
-    const span = `${row.span[0]}–${row.span[1]}`;
+    const span = row.span && h("small", {}, row.span.join("–"));
     const id = h("span", { class: "id" }, String(row.id));
-    return h("li", { class: row.unknown ? "unknown" : "" }, h("b", {}, row.text), id, h("small", {}, span));
+    return h("li", { class: row.unknown ? "unknown" : "" }, h("b", {}, row.text), id, span);
   });
   return h("ol", { class: "pieces" }, items);
 };
 
 /** @type {(sheet: TokenSheet, mark: string) => HTMLElement[]} */
-const textAndPieces = (sheet, mark) => [
-  h("p", { class: "given" }, mark ? h("b", { class: "mark" }, `${mark} `) : null, sheet.text || "∅"),
-  h("p", { class: "down", "aria-hidden": "true" }, "↓"),
-  pieces(sheet.rows),
-];
+const textAndPieces = ({ text, rows }, mark) => {
+  const name = mark ? h("b", { class: "mark" }, `${mark} `) : null;
+  if (text === null && !mark) return [pieces(rows)];
+  const given = h("p", { class: "given" }, name, text === null ? "" : text || "∅");
+  return [given, h("p", { class: "down", "aria-hidden": "true" }, "↓"), pieces(rows)];
+};
 
 // The text and its pieces, smaller where there is not enough room; compared, the other text's below.
 /** @type {(box: HTMLElement, picture: TokenSheet, state: State) => void} */
 export const drawTokenSheet = (box, picture, { words }) => {
   const { other } = picture;
+  const placed = picture.rows.some(({ span }) => span);
   const texts = [textAndPieces(picture, other ? "A" : ""), other ? textAndPieces(other, "B") : null];
-  const sheet = h("div", { class: "sheet" }, texts, h("p", { class: "note" }, words["picture.tokens"]));
+  const sheet = h(
+    "div",
+    { class: "sheet" },
+    texts,
+    h("p", { class: "note" }, words[placed ? "picture.tokens" : "picture.tokens.no_text"]),
+  );
   box.append(sheet);
   const overflows = parts(sheet, ".pieces").some((list) => list.scrollHeight > list.clientHeight + 1);
   if (overflows) sheet.classList.add("dense");
