@@ -23,7 +23,7 @@ NUMBER = r"−?\d[\d\u202f]*(?:[.,]\d+)?(?:e−?\d+)?|−?∞|NaN"
 def plain(line: str) -> str:
     """A line without its markup."""
     line = html.unescape(re.sub(r"<[^>]+>", "", line)).replace("**", "").replace("`", "")
-    return re.sub(r"\((?:\d+) (?:more|autres?)\)", "", line).replace("  ", " ")
+    return re.sub(r"\((?:\d+) (?:more|de plus)\)", "", line).replace("  ", " ")
 
 
 def number(shown: str) -> float:

@@ -63,7 +63,8 @@ def browser() -> Iterator[Browser]:
         "--disable-gpu",
         "--disable-background-networking",
         "--process-per-site",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no network; a route would switch off the cache
+        # no network; a route would switch the cache off
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
         *(["--no-sandbox"] if os.geteuid() == 0 else []),
     ]
     with sync_playwright() as playwright:

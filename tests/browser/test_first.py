@@ -127,7 +127,7 @@ def test_a_servers_first_visitor_sees_the_question_before_the_icon_of_the_page(b
         expect(page.locator(".lm-first")).to_be_visible(timeout=60_000)
         expect(page.locator("link[rel='shortcut icon']")).to_have_attribute("href", re.compile("/media/"))
         page.close()
-    assert asked and all(url.startswith((address, "data:", "ws:")) for url in asked)
+    assert asked and all(url.startswith((address, "data:", "blob:", "ws:")) for url in asked)
     messages = [ForwardMsg.FromString(one) for one in received if isinstance(one, bytes)]
     (icon,) = [i for i, one in enumerate(messages) if "/media/" in one.page_config_changed.favicon]
     question = next(i for i, one in enumerate(messages) if 'class="lm-first"' in one.delta.new_element.html.body)
