@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 import lmviz.ui.debugging.view as debugging_view
@@ -44,14 +45,15 @@ def test_a_link_to_a_page_opens_in_the_frame_though_nobody_was_here_before(brows
         page.close()
 
 
-def test_no_page_asks_anything_of_any_other_host(browser: Browser, server: str) -> None:
-    """Every page and every part of it, as they are opened: not a font, not an icon, not a picture from elsewhere."""
+def test_no_page_asks_anything_of_any_other_host(browser: Browser, server: str, pytestconfig: pytest.Config) -> None:
+    """Not a font, an icon or a picture from elsewhere: every page as it opens; with `--all-cases`, all its parts."""
+    n_parts = None if pytestconfig.getoption("--all-cases") else 1
     asked: set[str] = set()
     page = browser.new_page()
     page.on("request", lambda request: asked.add(request.url))
     for name, _ in LISTED:
         key, parts = PARTS.get(name, ("lang", ("en",)))
-        for part in parts:
+        for part in parts[:n_parts]:
             page.goto(f"{server}/{name}?{key}={part}")
             expect(page.get_by_test_id("stMainBlockContainer")).to_be_visible(timeout=60_000)
             idle(page)

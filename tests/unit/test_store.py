@@ -109,6 +109,7 @@ def write_for_a_while(folder: Path, n_flushes: int) -> None:
         writer = Writer(db, "a")
         for flush in range(n_flushes):
             append(db, writer, range(20 * flush + 1, 20 * flush + 21))
+            time.sleep(0.01)  # so that on a busy machine, too, there is something to read before all is there
 
 
 def read_for_a_while(store: Database, n_steps: int, is_written: Callable[[], bool]) -> int:
