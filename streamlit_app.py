@@ -8,6 +8,7 @@ from lmviz.ui import server, shell
 from lmviz.ui.course import bar
 
 if get_script_run_ctx(suppress_warning=True) is None:  # nobody visits yet: `streamlit run` asks for the server
-    app = st.App(__file__, lifespan=server.lifespan, middleware=[Middleware(server.KeptLinks)])
+    around = [Middleware(server.KeptLinks), Middleware(server.Ahead)]
+    app = st.App(__file__, lifespan=server.lifespan, middleware=around)
 else:
     shell.navigate(st.navigation, bar.around)

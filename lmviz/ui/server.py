@@ -6,12 +6,13 @@ import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import streamlit as st
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 PAGES = ("step_through.debugger", "training.watch", "training.plan", "generation.one", "debugging.pitfalls")
@@ -21,6 +22,7 @@ OF_STEP_THROUGH = frozenset(  # what a link to the step-through may name; it was
     "model prompt step by line focus head cell trail target temperature grad digits edits stops watch b_model b_prompt "
     "b_plain map".split()
 )
+DRAWN_FIRST = ("Html.*.js", "purify.es.*.js", "Button.*.js")  # in the folder of Streamlit's own code
 _imported, _visited = threading.Event(), threading.Event()
 _later = threading.Event()
 READING = 1.0  # seconds in which a first page that needs no torch reaches the browser and is drawn
@@ -32,6 +34,31 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     PagesManager.uses_pages_directory = False  # the entry point names the pages, also before anybody has run it
     threading.Thread(target=_import_soon, daemon=True).start()
     yield
+
+
+class Ahead:
+    """Tells the browser, with every page, which parts of Streamlit's it will ask for once it hears what to draw.
+
+    By then a new server is busy with the page itself, and so is the browser.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        folder = Path(st.__file__).parent / "static/static/js"
+        files = sorted(path.name for pattern in DRAWN_FIRST for path in folder.glob(pattern))
+        self._links = ", ".join(f"<./static/js/{name}>; rel=modulepreload" for name in files).encode("ascii")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_page(message) and self._links:
+                message["headers"] = [*message["headers"], (b"link", self._links)]
+            await send(message)
+
+        await self._app(scope, receive, told if scope["type"] == "http" else send)
+
+
+def _is_page(message: Message) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"])
 
 
 class KeptLinks:
@@ -60,6 +87,7 @@ def is_of_step_through(names: Iterable[str]) -> bool:
 
 
 def _import_soon() -> None:
+    import_module("lmviz.ui.first.asking")  # is small: while the first visitor's browser still reads Streamlit's code
     if not _visited.wait(SOON):
         _import_all()
 

@@ -103,15 +103,17 @@ _MORE = """
 
 
 def _frame() -> bool:
-    """What comes before anything else on every page; whether its icon is among it.
-
-    Streamlit reads that with numpy: before the import, the page comes first, and a square of its colour stands there.
-    """
-    has_icon = "numpy" in sys.modules
+    """What comes before anything else on every page; whether its icon is among it."""
+    has_icon = _reads_icons()
     st.set_page_config(page_icon=ICON if has_icon else "🟦", layout="wide")
     more = _MORE.replace("MORE", state.translator()("app.more_pages"))
     st.html(f"<style>{_CSS}{more}{present.look() if state.presenting() else ''}</style>")
     return has_icon
+
+
+def _reads_icons() -> bool:
+    """Whether Streamlit can read an icon without importing numpy and PIL for it: before, a square stands there."""
+    return "numpy" in sys.modules
 
 
 def look(page: str) -> None:
@@ -154,7 +156,7 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     if name != FIRST and not state.presenting():
         saving.button(state.translator())
     sources.footer(state.translator(), name)
-    if not has_icon:
+    if not has_icon and _reads_icons():
         st.set_page_config(page_icon=ICON)
 
 
