@@ -85,6 +85,10 @@ export const picturesHere = () => {
   });
 };
 
+// A page may have drawn a picture anew since it was listed.
+/** @type {(element: HTMLElement, name: string) => HTMLElement} */
+const asItIsNow = (element, name) => picturesHere().find((one) => one.name === name)?.element ?? element;
+
 /** @type {(shown: Shown, words: Record<string, string>) => HTMLElement | null} */
 const entry = ({ element, name }, words) => {
   const alt = element.matches(CHARTS) ? element.getAttribute("aria-label") : null;
@@ -102,7 +106,7 @@ const entry = ({ element, name }, words) => {
         {
           type: "button",
           "aria-label": words["saving.as"].replace("{name}", () => name).replace("{kind}", kind),
-          onclick: () => savePicture(element, told, kind),
+          onclick: () => savePicture(asItIsNow(element, name), told, kind),
         },
         `.${kind}`,
       ),
