@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lmviz.trace.step import Step
 
 ACTIVATIONS = frozenset(("gelu", "relu", "silu", "tanh", "sigmoid"))
-_MULTIPLYING = frozenset(("mul", "imul", "mul_"))
+MULTIPLYING = frozenset(("mul", "imul", "mul_"))
 
 
 def gate_in(steps: Iterable[Step]) -> Step | None:
@@ -17,6 +17,6 @@ def gate_in(steps: Iterable[Step]) -> Step | None:
     made = {value.address for step in steps for value in step.outputs}
     for step in steps:
         factors = [value.address for value in step.inputs]
-        if step.op in _MULTIPLYING and len(factors) == 2 and set(factors) <= made and gates & set(factors):
+        if step.op in MULTIPLYING and len(factors) == 2 and set(factors) <= made and gates & set(factors):
             return step
     return None

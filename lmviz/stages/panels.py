@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from lmviz.stages.gates import gate_in
+from lmviz.stages.gates import MULTIPLYING, gate_in
 from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.stage import Kind
 from lmviz.trace.operations.table import sign_of
@@ -23,7 +23,6 @@ _RESULTS: dict[Kind, int] = {
     "router": 3,
     "loss": 3,
 }
-_MULTIPLYING = ("mul", "imul", "mul_")
 _NAMESPACES = ("self", "F", "torch", "nn", "math")  # what stands before a dot and is no tensor
 _STAGE_SIGNS: dict[Kind, str] = {"residual": "+"}
 
@@ -90,7 +89,7 @@ def _before_and_after(kind: Kind, trace: Trace, steps: tuple[Step, ...]) -> tupl
 def _turned(steps: tuple[Step, ...]) -> set[str]:
     """The addresses of what comes from outside and is multiplied with something that is the same for several of it."""
     made = {value.address: step for step in steps for value in step.outputs}
-    products = [step for step in steps if step.op in _MULTIPLYING and len(step.inputs) == 2 and step.outputs]
+    products = [step for step in steps if step.op in MULTIPLYING and len(step.inputs) == 2 and step.outputs]
     small = {value.address for step in products for value in step.inputs if value.shape != step.outputs[0].shape}
     found: set[str] = set()
     for step in products:

@@ -10,15 +10,15 @@ from itertools import pairwise
 import numpy as np
 
 from lmviz.stages.data_flow import DataFlow
+from lmviz.stages.gates import MULTIPLYING
 from lmviz.stages.stage import Kind
 from lmviz.trace.step import Array, Step, Trace, Value
 
 _CIRCULAR = frozenset(("cos", "sin", "polar"))
 _TABLE = re.compile(r"(?:^|[._])(?:cos|sin|freqs?_c[io]s|rope|rotary)(?:$|[._])", re.IGNORECASE)  # names of buffers
-_MULTIPLYING = frozenset(("mul", "imul", "mul_", "addcmul", "matmul", "einsum", "bmm"))
+_TURNING = MULTIPLYING | {"addcmul", "matmul", "einsum", "bmm"}
 _REPEATING = frozenset(("repeat_interleave", "expand", "expand_as", "repeat", "broadcast_to"))
 _LAYOUTS = frozenset(("getitem", "unsqueeze", "view", "reshape", "transpose", "permute"))
-_FACTORS = frozenset(("mul", "imul", "mul_"))
 _NEARLY = 1e-2  # two tables of bfloat16 are cosine and sine to two digits
 _DEPTH = 8  # steps between a cosine and what it turns
 
@@ -56,7 +56,7 @@ def turning_in(trace: Trace, flow: DataFlow, steps: range) -> frozenset[int]:
     two tables, the squares sum to the same everywhere; a complex number turns where all are equally long.
     """
     found = frozenset(i for i in steps if _turns(trace, flow, trace[i]))
-    return found or frozenset(_turning_by_numbers(flow, [trace[i] for i in steps if trace[i].op in _MULTIPLYING]))
+    return found or frozenset(_turning_by_numbers(flow, [trace[i] for i in steps if trace[i].op in _TURNING]))
 
 
 def _turning_by_numbers(flow: DataFlow, steps: list[Step]) -> Iterator[int]:
@@ -71,7 +71,7 @@ def _table(flow: DataFlow, step: Step) -> Array | None:
     """What a step multiplies something that was read with, if it was not read itself and is a row for each position."""
     data = [value for value in step.inputs if flow.is_of_data(value)]
     others = [value for value in step.inputs if not flow.is_of_data(value)]
-    if step.op not in _FACTORS or len(data) != 1 or len(others) != 1:
+    if step.op not in MULTIPLYING or len(data) != 1 or len(others) != 1:
         return None
     (value,) = others
     if math.prod(value.shape) > math.prod(data[0].shape) or math.prod(value.shape[:-1]) < 2:
@@ -108,7 +108,7 @@ def angles_of(trace: Trace, kinds: dict[int, Kind]) -> frozenset[int]:
 
 def _turns(trace: Trace, flow: DataFlow, step: Step) -> bool:
     """Whether something that was read is multiplied with a cosine or a sine."""
-    if step.op not in _MULTIPLYING:
+    if step.op not in _TURNING:
         return False
     cosine = [_from_cosine(flow, value, _DEPTH) for value in step.inputs]
     return any(cosine) and any(
