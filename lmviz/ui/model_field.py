@@ -39,6 +39,7 @@ def opens(services: Services) -> Callable[[Reference], bool]:
     return tried
 
 
+@widgets.slot()
 def notice(
     services: Services, t: Translator, model: Reference | None, anew: Mapping[str, object] = OTHER_PROMPT
 ) -> None:
@@ -49,11 +50,6 @@ def notice(
     Args:
         anew: what a page changes together with the model, once that is downloaded.
     """
-    with widgets.slot():
-        _notice(services, t, model, anew)
-
-
-def _notice(services: Services, t: Translator, model: Reference | None, anew: Mapping[str, object]) -> None:
     if error := state.take(_REFUSED, None):
         st.error(f"{t.error(error)} {t('model.accepted')}")
     wanted = state.remember(_WANTED, None)

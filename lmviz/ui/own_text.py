@@ -41,6 +41,7 @@ def typed(services: Services, page: type[Any], key: str) -> str:
     return known(services, state.view(page).model)(written)
 
 
+@widgets.slot()
 def hint(services: Services, t: Translator, model: Reference, text: str, read: Callable[[str], object]) -> None:
     """What the model was trained on and how a text for it begins; the text with the model's start mark, if it lacks it.
 
@@ -49,11 +50,6 @@ def hint(services: Services, t: Translator, model: Reference, text: str, read: C
     Args:
         read: what happens to the text with its mark.
     """
-    with widgets.slot():
-        _hint(services, t, model, text, read)
-
-
-def _hint(services: Services, t: Translator, model: Reference, text: str, read: Callable[[str], object]) -> None:
     checkpoint = _checkpoint(services, model)
     if checkpoint is None:
         return

@@ -229,14 +229,13 @@ def top(place: Place) -> Iterator[Any]:
     link_notes(place.t)
 
 
+@widgets.slot()
 def link_notes(t: Translator) -> None:
     """What was wrong with the link that was followed."""
-    with widgets.slot():
-        if names := state.unknown():
-            said = ", ".join(code(shortened(visible(one), 40)) for one in names)
-            st.info(t("note.unknown", n=len(names), names=said))
-        if parts := state.notes():
-            left_out(t, *parts)
+    if names := state.unknown():
+        st.info(t("note.unknown", n=len(names), names=", ".join(code(shortened(visible(one), 40)) for one in names)))
+    if parts := state.notes():
+        left_out(t, *parts)
 
 
 def left_out(t: Translator, *parts: str) -> None:
@@ -244,14 +243,14 @@ def left_out(t: Translator, *parts: str) -> None:
     st.info(t("note.link", parts=", ".join(parts)))
 
 
+@widgets.slot()
 def notes(t: Translator, said: Iterable[tuple[str, dict[str, object]]]) -> None:
     """What happened to a text on its way into a model: sentences and their details."""
-    with widgets.slot():
-        for sentence, details in said:
-            shown = {
-                name: shortened(visible(value)) if isinstance(value, str) else value for name, value in details.items()
-            }
-            note(t.error(UserError(sentence, **shown)))
+    for sentence, details in said:
+        shown = {
+            name: shortened(visible(value)) if isinstance(value, str) else value for name, value in details.items()
+        }
+        note(t.error(UserError(sentence, **shown)))
 
 
 def note(sentence: str) -> None:

@@ -8,7 +8,8 @@ here: labels are told apart, each is remembered with its option, and what stands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
@@ -27,10 +28,15 @@ def px(pixels: int) -> int:
     return round(pixels * state.scale())
 
 
-def slot() -> Any:
-    """A place for what stands on a page for a while. It is there also while it is empty, when nothing of it is seen:
-    what is drawn below keeps its number, by which a press that is on its way names it."""
-    return st.container()
+@contextmanager
+def slot() -> Iterator[None]:
+    """A place for what stands on a page for a while; also `@slot()`, for all that a function draws.
+
+    It is there also while it is empty, when nothing of it is seen: what is drawn below keeps its number, by which a
+    press that is on its way names it.
+    """
+    with st.container():
+        yield
 
 
 def table_key(key: str) -> str:

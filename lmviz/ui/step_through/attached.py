@@ -18,13 +18,9 @@ from lmviz.ui.text import plain
 BEAT = 1.0  # seconds between two looks at the file
 
 
+@widgets.slot()
 def status(view: StepThroughView) -> None:
     """What the attached file is doing; nothing for other models. It goes on looking whether the file was saved."""
-    with widgets.slot():
-        _status(view)
-
-
-def _status(view: StepThroughView) -> None:
     if not isinstance(view.model, Attached) or view.model.run:
         return
     try:

@@ -25,13 +25,9 @@ log = logging.getLogger(__name__)
 TIMES = 8  # checkpoints at most that a scale is taken from
 
 
+@widgets.slot()
 def opened(services: Services, view: StepThroughView) -> Recording | None:
     """The run that the view asks for, and what must be said about its input; None if there is none to show."""
-    with widgets.slot():
-        return _opened(services, view)
-
-
-def _opened(services: Services, view: StepThroughView) -> Recording | None:
     t = view.t
     try:
         run = services.models.record(request(services, view))

@@ -16,9 +16,10 @@ REDRAW_SECONDS = 1.2  # seconds that each time stays while it plays
 PLAYING = "time.playing"
 
 
+@widgets.slot()
 def slider(services: Services, view: StepThroughView) -> None:
     """Under the top row, for a run's model: its checkpoints, or the texts of a training step's batch."""
-    with widgets.slot(), suppress(UserError):  # the page says it where it opens the model
+    with suppress(UserError):  # the page says it where it opens the model
         match view.model:
             case RunModel(run, step):
                 _times(services, view, run, step)

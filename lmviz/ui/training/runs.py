@@ -30,11 +30,11 @@ def chosen(services: Services, view: TrainingView) -> Run | None:
     return next((run for run in found if run.id == view.run), None)
 
 
+@widgets.slot()
 def gone(view: TrainingView) -> None:
     """Say that the run of the view is no more."""
-    with widgets.slot():
-        if view.run:
-            st.info(view.t("train.gone"))
+    if view.run:
+        st.info(view.t("train.gone"))
 
 
 def _choice(found: tuple[Run, ...], view: TrainingView) -> None:
