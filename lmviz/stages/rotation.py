@@ -56,7 +56,7 @@ def turning_in(trace: Trace, flow: DataFlow, steps: range) -> frozenset[int]:
     two tables, the squares sum to the same everywhere; a complex number turns where all are equally long.
     """
     found = frozenset(i for i in steps if _turns(trace, flow, trace[i]))
-    return found or frozenset(_turning_by_numbers(flow, [trace[i] for i in steps if trace[i].op in _TURNING]))
+    return found or frozenset(_turning_by_numbers(flow, [trace[i] for i in steps]))
 
 
 def _turning_by_numbers(flow: DataFlow, steps: list[Step]) -> Iterator[int]:
@@ -69,9 +69,11 @@ def _turning_by_numbers(flow: DataFlow, steps: list[Step]) -> Iterator[int]:
 
 def _table(flow: DataFlow, step: Step) -> Array | None:
     """What a step multiplies something that was read with, if it was not read itself and is a row for each position."""
+    if step.op not in MULTIPLYING:
+        return None
     data = [value for value in step.inputs if flow.is_of_data(value)]
     others = [value for value in step.inputs if not flow.is_of_data(value)]
-    if step.op not in MULTIPLYING or len(data) != 1 or len(others) != 1:
+    if len(data) != 1 or len(others) != 1:
         return None
     (value,) = others
     if math.prod(value.shape) > math.prod(data[0].shape) or math.prod(value.shape[:-1]) < 2:
