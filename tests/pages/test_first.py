@@ -119,14 +119,14 @@ def test_what_no_page_knows_in_a_link_is_said_once_and_changes_nothing(open_on: 
 
 
 def test_the_first_page_imports_nothing_that_takes_long() -> None:
-    """As a server does it: the page is drawn before torch, pandas and altair are there."""
+    """As a server does it: drawn before torch and altair are there, and numpy, which Streamlit reads icons with."""
     code = """
 import sys, threading
 threading.Timer.start = lambda self: None  # what is imported while the visitor reads comes later
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("streamlit_app.py", default_timeout=60).run()
 assert not app.exception and len(app.button) >= 6
-print([name for name in ("torch", "tokenizers", "altair", "lmviz.registry") if name in sys.modules])
+print([name for name in ("torch", "tokenizers", "altair", "lmviz.registry", "numpy", "PIL") if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
