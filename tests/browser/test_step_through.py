@@ -11,11 +11,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import lmviz
-from tests.browser.conftest import idle, press
+from tests.browser.conftest import idle, press, until
 from tests.conftest import ROOT
 
 Visit = Callable[..., Page]
 CELL = ["blocks.0.attn.pattern", [0, 0, 3, 1]]
+
+
+LATE = """() => {
+  const note = document.createElement("div");
+  note.style.height = "40px";
+  document.querySelector(".stMainBlockContainer .stVerticalBlock").prepend(note);
+}"""
 
 
 def title(page: Page) -> str:
@@ -345,6 +352,9 @@ def test_a_pinned_view_fits_the_screen_and_nothing_moves(visit: Visit, stage: st
     bar = page.locator(".bar").bounding_box()
     press(page, "ArrowRight")
     assert page.locator(".bar").bounding_box() == bar
+    if height > 720:  # where there is room to give, the picture gives it to what comes above later
+        page.evaluate(LATE)
+        until(page, lambda: page.locator(".bar").bounding_box() == bar)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

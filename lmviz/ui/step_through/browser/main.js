@@ -177,6 +177,9 @@ const listen = (state) => {
     state.size = size;
     drawPicture(box, state);
   });
+  const above = new ResizeObserver(refit); // what comes or goes above moves the root, and tells it nothing
+  const page = document.querySelector(".stMainBlockContainer .stVerticalBlock");
+  if (page) above.observe(page);
   const stopTheme = onTheme(root, () => {
     root.classList.toggle("dark", isDark(root));
     drawPicture(box, state);
@@ -191,6 +194,7 @@ const listen = (state) => {
     document.removeEventListener("keydown", key);
     window.removeEventListener("resize", refit);
     observer.disconnect();
+    above.disconnect();
     stopTheme();
     stopScale();
   };
