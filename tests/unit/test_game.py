@@ -249,7 +249,7 @@ def test_options_come_in_the_order_of_their_seed() -> None:
     assert len({mixed(1, [2, 3, 4], str(seed))[1] for seed in range(20)}) == 4
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PITFALLS)
 def test_every_pitfall_has_a_question_that_its_training_answers(name: str) -> None:
