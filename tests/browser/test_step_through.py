@@ -25,6 +25,11 @@ LATE = """() => {
 }"""
 
 
+STANDING = """() => [...document.querySelectorAll(".stMainBlockContainer .stVerticalBlock > *")]
+  .filter((part) => part.offsetHeight)
+  .map((part) => `${Math.round(part.getBoundingClientRect().top)}+${part.offsetHeight} ${part.className}`)"""
+
+
 def title(page: Page) -> str:
     return page.locator(".words h2").inner_text()
 
@@ -348,10 +353,10 @@ def test_a_pinned_view_fits_the_screen_and_nothing_moves(visit: Visit, stage: st
     expect(page.locator(".total .value")).to_be_visible()
     for part in (".total .value", ".bar .at", ".words h2", f"figure[data-address='{stage}'] canvas"):
         box = page.locator(part).first.bounding_box()
-        assert box is not None and box["y"] + box["height"] <= height, part
+        assert box is not None and box["y"] + box["height"] <= height, (part, page.evaluate(STANDING))
     bar = page.locator(".bar").bounding_box()
     press(page, "ArrowRight")
-    assert page.locator(".bar").bounding_box() == bar
+    assert page.locator(".bar").bounding_box() == bar, page.evaluate(STANDING)
     if height > 720:  # where there is room to give, the picture gives it to what comes above later
         page.evaluate(LATE)
         until(page, lambda: page.locator(".bar").bounding_box() == bar)
