@@ -23,6 +23,7 @@ from lmviz.model.architectures import config_in
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint, save
 from lmviz.quantise.aware import finish, prepare
+from lmviz.stopped import CUT_SHORT
 from lmviz.train.data import Corpus, batches_of, read_corpus
 from lmviz.train.initial import first_model
 from lmviz.train.loop import make_optimizer, train
@@ -35,7 +36,7 @@ from lmviz.train.trackers import KINDS, Tracker, opened, points_of
 from lmviz.train.unfinished import Unfinished
 
 SAVE_EVERY = 30.0  # seconds: what is lost at most when the process is killed
-WRONG_USE, CUT_SHORT = 2, 130  # exit codes; the second is a shell's for Ctrl-C
+WRONG_USE = 2  # the exit code
 
 
 class CutShort(UserError):

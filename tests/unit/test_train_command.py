@@ -14,7 +14,8 @@ import torch
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import load
-from lmviz.train.__main__ import CUT_SHORT, WRONG_USE, main
+from lmviz.stopped import CUT_SHORT
+from lmviz.train.__main__ import WRONG_USE, main
 from lmviz.train.initial import new_model
 from lmviz.train.loop import make_optimizer
 from lmviz.train.recipe import ModelRecipe, TrainingRecipe
