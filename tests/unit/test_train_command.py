@@ -33,6 +33,15 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_disk_without_room_is_told_before_the_training_and_not_after_it(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lmviz.train.store.files.free_bytes", lambda _: 100)
+    assert main([str(recipe), "--out", str(recipe.parent / "out")]) == WRONG_USE
+    said = capsys.readouterr()
+    assert "There is no room left on the disk" in said.err and not said.out
+
+
 def started(*words: str) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     pipe = subprocess.PIPE
