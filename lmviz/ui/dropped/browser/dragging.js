@@ -38,7 +38,8 @@ const mount = () => {
   /** @type {(event: Event) => void} */
   const clear = ({ type, target }) => {
     if (type === "change" && !(target instanceof HTMLInputElement && target.type === "file")) return;
-    for (const button of document.querySelectorAll(`${TOAST} button`)) if (button instanceof HTMLElement) button.click();
+    for (const button of document.querySelectorAll(`${TOAST} button`))
+      if (button instanceof HTMLElement) button.click();
   };
   // The field refuses a file where nobody sees it: the server says it.
   /** @type {(event: DragEvent) => void} */
