@@ -20,7 +20,6 @@ _FIELD = '[data-testid="stFileUploaderDropzone"]'
 _TEXTS = {  # the element that holds the words, by the key of ours
     "app.lost": f"{_DIALOG} > h2",
     "app.lost.say": f"{_DIALOG} > h2 + div > div",
-    "app.more_pages": ".rc-overflow-item-rest .stMarkdownEllipsis p",
     "app.skip": '[data-testid="stSkipToContent"]',
     "app.connecting": '[data-testid="stConnectionStatus"] > :last-child',
     "app.no_results": '[role="listbox"][data-empty="true"] [role="option"] > span',
@@ -32,6 +31,9 @@ _TEXTS = {  # the element that holds the words, by the key of ours
 _RULE = """
 {at} {{ font-size: 0 !important; }}
 {at}::after {{ content: {said}; font-size: max({size}, var(--lm-least, 0rem)); }}"""
+_MORE = """
+.rc-overflow-item-rest .stMarkdownEllipsis p {{ display: none; }} /* it has a place around it: a screen reader hears ours */
+.rc-overflow-item-rest .stMarkdownEllipsis::after {{ content: {said}; font-size: max(0.875rem, var(--lm-least, 0rem)); }}"""
 _REFUSED = """
 {field}:has([aria-invalid="true"])::after {{
   content: {said}; font-size: 0.875rem; color: light-dark(#a5400a, #ffb27d); }}"""
@@ -39,7 +41,10 @@ _REFUSED = """
 
 def look(t: Translator) -> str:
     """The styles for what may stand on any page."""
-    return "".join(_over(at, t(key), "1.25rem" if at.endswith("h2") else "0.875rem") for key, at in _TEXTS.items())
+    more = _MORE.format(said=_quoted(t("app.more_pages")))
+    return more + "".join(
+        _over(at, t(key), "1.25rem" if at.endswith("h2") else "0.875rem") for key, at in _TEXTS.items()
+    )
 
 
 def file_uploader(t: Translator, label: str, endings: list[str], *, key: str, **more: Any) -> Any:
