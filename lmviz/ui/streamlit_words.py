@@ -32,8 +32,9 @@ _RULE = """
 {at} {{ font-size: 0 !important; }}
 {at}::after {{ content: {said}; font-size: max({size}, var(--lm-least, 0rem)); }}"""
 _MORE = """
-.rc-overflow-item-rest .stMarkdownEllipsis p {{ display: none; }} /* it has a place around it: a screen reader hears ours */
-.rc-overflow-item-rest .stMarkdownEllipsis::after {{ content: {said}; font-size: max(0.875rem, var(--lm-least, 0rem)); }}"""
+.rc-overflow-item-rest .stMarkdownEllipsis p {{ display: none; }} /* so that a name has ours alone */
+.rc-overflow-item-rest .stMarkdownEllipsis::after {{
+  content: {said}; font-size: max(0.875rem, var(--lm-least, 0rem)); }}"""
 _REFUSED = """
 {field}:has([aria-invalid="true"])::after {{
   content: {said}; font-size: 0.875rem; color: light-dark(#a5400a, #ffb27d); }}"""
