@@ -12,6 +12,7 @@ from pathlib import Path
 from lmviz import __version__
 from lmviz.errors import UserError
 from lmviz.log import log_to
+from lmviz.stopped import stoppable
 
 PORT = 8501
 WRONG_USE = 2  # the exit code
@@ -46,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 when the server was stopped, 1 if it can't start, 2 for wrong use."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments and arguments[0] in COMMANDS:
-        found: int = import_module(COMMANDS[arguments[0]].module).main(arguments[1:])
-        return found
+        command, *rest = arguments
+        return stoppable(lambda: int(import_module(COMMANDS[command].module).main(rest)))
     asked = _parser().parse_args(arguments)
     try:
         log_to(asked.log_file, asked.verbose)

@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from lmviz.attach.kept import open_trace
@@ -27,6 +28,7 @@ from lmviz.ui.offline.training import save_training_page
 from lmviz.ui.text import LANGUAGES, Language
 
 TRAINING = re.compile(r"runs/([0-9a-f]{1,32})")  # a whole training; runs/ID@STEP is its model after a step
+MOST_MEGABYTES = 1000  # that a browser opens
 PATIENCE = 600.0  # seconds that a file may take
 
 
@@ -84,6 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--text", help="what the model reads; default: its own first text")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="the language it opens in; it has them all")
     parser.add_argument(
-        "--megabytes", type=float, default=LIMIT / MEGABYTE, help="how large it may be; what has no room is left out"
+        "--megabytes",
+        type=_megabytes,
+        default=LIMIT / MEGABYTE,
+        help="how large it may be; what has no room is left out",
     )
     return parser
+
+
+def _megabytes(written: str) -> float:
+    with suppress(ValueError):
+        if 1 <= (number := float(written)) <= MOST_MEGABYTES:
+            return number
+    raise argparse.ArgumentTypeError(f"a page may have 1 to {MOST_MEGABYTES} megabytes, not {written!r}")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import stat
 import threading
+import tomllib
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
@@ -23,6 +25,10 @@ CHUNK = MEGABYTE  # bytes asked of the disk at once
 SECONDS = 20  # that a disk may take to give a whole file
 UNFINISHED = ".unfinished"  # after the name of a file that is being written
 MOST_WAITING = 8  # threads that wait for a disk which does not answer
+
+_DEEP_KEY = re.compile(
+    r"""(?:(?:[\w-]{1,64}+|"[^"\n]{0,64}"|'[^'\n]{0,64}')[ \t]{0,4}+\.[ \t]{0,4}+){24}"""
+)  # a.b.c.d…
 
 T = TypeVar("T")
 
@@ -70,6 +76,19 @@ def json_object(text: str, name: str) -> dict[str, Any]:
             "{file} must hold a JSON object, {{...}}; it holds a {kind}.", file=name, kind=type(found).__name__
         )
     return found
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables in a TOML file, or a UserError that says where it stops being one."""
+    try:
+        written = read_text(path)
+        if _DEEP_KEY.search(written):  # whose reading takes time that grows with the square of its length
+            raise ValueError("it has keys within keys within keys, more than any settings have")
+        return tomllib.loads(written)
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:  # also a number with thousands of digits, or lists in lists in lists
+        raise UserError("{file} must be TOML; it is not: {reason}.", file=_name(path), reason=error) from None
 
 
 def ordinary_file(path: Path, seconds: float = SECONDS) -> Path:

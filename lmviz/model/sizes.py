@@ -10,6 +10,7 @@ from torch import Size
 from lmviz.errors import UserError
 
 LARGEST = 2**31 - 1  # of any size or count: what all that we work with can still count to
+LARGEST_NUMBER = 1e30  # of what is no count: float32 ends at 3.4e38, and numbers are multiplied
 LARGEST_OF = {"n_layers": 1_000}  # every layer is Python objects by the dozen, whatever its weights
 
 
@@ -18,9 +19,7 @@ def check_sizes(**sizes: object) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise UserError("{name} must be a whole number, 1 or more; got {size!r}.", name=name, size=size)
-        limit = LARGEST_OF.get(name, LARGEST)
-        if size > limit:
-            raise UserError("{name} must be {limit} at most; got {size}.", name=name, limit=limit, size=size)
+        _check_limit(name, size, LARGEST_OF.get(name, LARGEST))
 
 
 def size_in(config_json: dict[str, Any], name: str) -> int:
@@ -98,11 +97,25 @@ def check_fraction(**fractions: object) -> None:
 
 
 def check_above_zero(**numbers: object) -> None:
-    """Every number is finite and above 0."""
+    """Every number is finite and above 0, and none is absurd."""
     for name, number in numbers.items():
         good = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
         if not good or not number > 0:  # type: ignore[operator]
             raise UserError("{name} must be a finite number above 0; got {number!r}.", name=name, number=number)
+        _check_limit(name, number, LARGEST_NUMBER)
+
+
+def check_not_below_zero(**numbers: float) -> None:
+    """Every number is 0 or more, and none is absurd."""
+    for name, number in numbers.items():
+        if not number >= 0:
+            raise UserError("{name} must be 0 or more; got {number}.", name=name, number=number)
+        _check_limit(name, number, LARGEST)
+
+
+def _check_limit(name: str, number: Any, limit: float) -> None:
+    if number > limit:
+        raise UserError("{name} must be {limit} at most; got {size}.", name=name, limit=limit, size=number)
 
 
 def check_choice(name: str, choice: object, choices: tuple[str, ...]) -> None:

@@ -8,10 +8,15 @@ from pathlib import Path
 
 from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE
+from lmviz.stopped import stoppable
 
 
 def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
+    return stoppable(lambda: _made(asked.out, asked.quick))
+
+
+def _made(out: Path, quick: bool) -> int:
     try:
         from lmviz.site.build import FULL, QUICK, build
     except ModuleNotFoundError as error:
@@ -20,12 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
         print('The site needs markdown-it-py, which is not installed: pip install "lmviz[site]".', file=sys.stderr)
         return 2
     try:
-        paths = build(asked.out, QUICK if asked.quick else FULL)
+        paths = build(out, QUICK if quick else FULL)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in paths) / MEGABYTE
-    print(f"Written: {asked.out} ({len(paths)} files, {size:.0f} MB). Open {asked.out / 'index.html'}.")
+    print(f"Written: {out} ({len(paths)} files, {size:.0f} MB). Open {out / 'index.html'}.")
     return 0
 
 

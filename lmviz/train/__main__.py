@@ -23,6 +23,7 @@ from lmviz.model.architectures import config_in
 from lmviz.model.card import Card
 from lmviz.model.checkpoint import Checkpoint, save
 from lmviz.quantise.aware import finish, prepare
+from lmviz.stopped import CUT_SHORT
 from lmviz.train.data import Corpus, batches_of, read_corpus
 from lmviz.train.initial import first_model
 from lmviz.train.loop import make_optimizer, train
@@ -30,12 +31,13 @@ from lmviz.train.processes import ALONE, Processes, ProcessLost, processes
 from lmviz.train.progress import Progress
 from lmviz.train.recipe import Recipe, read_recipe
 from lmviz.train.report import card_text
-from lmviz.train.store.files import sentences
+from lmviz.train.store.files import check_room, sentences
 from lmviz.train.trackers import KINDS, Tracker, opened, points_of
 from lmviz.train.unfinished import Unfinished
 
 SAVE_EVERY = 30.0  # seconds: what is lost at most when the process is killed
-WRONG_USE, CUT_SHORT = 2, 130  # exit codes; the second is a shell's for Ctrl-C
+COPIES = 4  # of the weights that a training leaves on the disk: what it may go on with, and the model
+WRONG_USE = 2  # the exit code
 
 
 class CutShort(UserError):
@@ -79,6 +81,7 @@ def make(
         unfinished.check_absent()
     corpus = read_corpus(recipe, path.parent)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
+    check_room(out, COPIES * sum(weight.nbytes for weight in model.parameters()))
     prepared = prepare(model, recipe.quantisation)
     name = recipe.card.title or path.stem
     trackers = opened(log, out / "logs", name, recipe) if ours.is_first else []

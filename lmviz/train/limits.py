@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import math
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lmviz.errors import UserError
-from lmviz.model.files import MEGABYTE, read_text
+from lmviz.model.files import MEGABYTE, read_toml
 
 GIGABYTE = 1000 * MEGABYTE
 FILE, SECTION = "lmviz.toml", "limits"
+LONGEST = 60  # characters of what was written instead
 NAMES_FILE = "LMVIZ_SETTINGS"  # the environment variable
 
 
@@ -40,19 +40,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Setting:
-    """How a limit is called where it is set."""
+    """How a limit is called where it is set, and from what to what it makes sense."""
 
     limit: str
+    least: float
+    most: float
     unit: int = 1  # of the limit, in one of the setting
     is_whole: bool = False
 
 
 SETTINGS = {
-    "runs_at_once": Setting("at_once", is_whole=True),
-    "hours": Setting("hours"),
-    "gigabytes": Setting("n_bytes", GIGABYTE),
-    "memory_gigabytes": Setting("memory", GIGABYTE),
-    "idle_minutes": Setting("idle_minutes"),
+    "runs_at_once": Setting("at_once", 1, 1000, is_whole=True),
+    "hours": Setting("hours", 0.001, 100_000),  # eleven years
+    "gigabytes": Setting("n_bytes", 0.001, 1_000_000, GIGABYTE),
+    "memory_gigabytes": Setting("memory", 0.001, 1_000_000, GIGABYTE),
+    "idle_minutes": Setting("idle_minutes", 0.01, 1_000_000),  # two years
 }
 
 
@@ -65,7 +67,7 @@ def limits_set(environment: Mapping[str, str] = os.environ, folder: Path | None 
     """The limits as whoever runs this server has set them.
 
     Raises:
-        UserError: a setting has no such name, or is no number above 0.
+        UserError: a setting has no such name, or is no number that makes sense.
     """
     named = environment.get(NAMES_FILE)
     path = Path(named).expanduser() if named else (folder or Path.cwd()) / FILE
@@ -80,10 +82,7 @@ def limits_set(environment: Mapping[str, str] = os.environ, folder: Path | None 
 
 
 def _in_file(path: Path) -> dict[str, object]:
-    try:
-        found = tomllib.loads(read_text(path)).get(SECTION, {})
-    except tomllib.TOMLDecodeError as error:
-        raise UserError("{file} must be TOML; it is not: {reason}.", file=path.name, reason=error) from None
+    found = read_toml(path).get(SECTION, {})
     unknown = sorted(found.keys() - SETTINGS.keys()) if isinstance(found, dict) else [SECTION]
     if unknown:
         raise UserError(
@@ -98,11 +97,13 @@ def _in_file(path: Path) -> dict[str, object]:
 def _limit(setting: Setting, place: str, value: object) -> float:
     try:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
-    if not (0 < number < math.inf) or (setting.is_whole and number != int(number)):
+    if not setting.least <= number <= setting.most or (setting.is_whole and number != int(number)):
+        shown = value[:LONGEST] if isinstance(value, str) else value
+        said = {"place": place, "least": setting.least, "most": setting.most, "value": shown}
         if setting.is_whole:
-            raise UserError("{place} must be a whole number above 0; it is {value!r}.", place=place, value=value)
-        raise UserError("{place} must be a number above 0; it is {value!r}.", place=place, value=value)
+            raise UserError("{place} must be a whole number from {least} to {most}; it is {value!r}.", **said)
+        raise UserError("{place} must be a number from {least} to {most}; it is {value!r}.", **said)
     scaled = number * setting.unit
     return int(scaled) if setting.is_whole or setting.unit > 1 else scaled

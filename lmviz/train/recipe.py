@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-import tomllib
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import lru_cache
@@ -14,16 +12,12 @@ from typing import Any, TypeVar, get_type_hints
 
 from lmviz.errors import UserError
 from lmviz.model.architectures import ARCHITECTURES, NAMES
-from lmviz.model.files import read_text
-from lmviz.model.sizes import check_above_zero, check_choice, check_fraction, check_sizes
+from lmviz.model.files import read_toml
+from lmviz.model.sizes import check_above_zero, check_choice, check_fraction, check_not_below_zero, check_sizes
 from lmviz.model.tokenizer import check_d_vocab
 from lmviz.quantise.scheme import Scheme
 
 Section = TypeVar("Section")
-
-_DEEP_KEY = re.compile(
-    r"""(?:(?:[\w-]{1,64}+|"[^"\n]{0,64}"|'[^'\n]{0,64}')[ \t]{0,4}+\.[ \t]{0,4}+){24}"""
-)  # a.b.c.d…
 
 
 @dataclass(frozen=True)
@@ -163,9 +157,7 @@ class TrainingRecipe:
         check_choice("schedule", self.schedule, ("constant", "cosine"))
         check_choice("batches", self.batches, ("even", "full"))
         check_fraction(momentum=self.momentum, weight_decay=self.weight_decay)
-        for name in ("warm_up", "batch_size", "clip", "seed"):
-            if not 0 <= getattr(self, name) < 2**31:
-                raise UserError("{name} must be 0 or more; got {number}.", name=name, number=getattr(self, name))
+        check_not_below_zero(warm_up=self.warm_up, batch_size=self.batch_size, clip=self.clip, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -201,15 +193,7 @@ class Recipe:
 
 def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a TOML file; a UserError names the line, the section or the key that is wrong."""
-    try:
-        written = read_text(Path(path))
-        if _DEEP_KEY.search(written):  # whose reading takes time that grows with the square of its length
-            raise ValueError("it has keys within keys within keys, more than any recipe has")
-        return recipe_from(tomllib.loads(written))
-    except UserError:
-        raise
-    except (ValueError, RecursionError) as error:  # also a number with thousands of digits, or lists in lists in lists
-        raise UserError("{file} must be TOML; it is not: {reason}.", file=Path(path).name, reason=error) from None
+    return recipe_from(read_toml(Path(path)))
 
 
 def recipe_from(tables: Mapping[str, Any]) -> Recipe:

@@ -15,7 +15,7 @@ import streamlit as st
 
 from lmviz.bundle import PAGES
 from lmviz.errors import UserError
-from lmviz.ui import server, sources, state, widgets
+from lmviz.ui import server, sources, state, streamlit_words, widgets
 from lmviz.ui.depth import CODE, DEPTHS
 from lmviz.ui.dropped import dropped
 from lmviz.ui.glossary import glossary
@@ -96,18 +96,13 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
   .stMainBlockContainer, .block-container { padding: 3.6rem 0.7rem 0.6rem; } }
 """
 
-_MORE = """
-.rc-overflow-item-rest .stMarkdownEllipsis p { display: none; } /* Streamlit says it in English */
-.rc-overflow-item-rest .stMarkdownEllipsis::after { content: "MORE"; font-size: max(0.875rem, var(--lm-least, 0rem)); }
-"""
-
 
 def _frame() -> bool:
     """What comes before anything else on every page; whether its icon is among it."""
     has_icon = _reads_icons()
     st.set_page_config(page_icon=ICON if has_icon else "🟦", layout="wide")
-    more = _MORE.replace("MORE", state.translator()("app.more_pages"))
-    st.html(f"<style>{_CSS}{more}{present.look() if state.presenting() else ''}</style>")
+    words = streamlit_words.look(state.translator())
+    st.html(f"<style>{_CSS}{words}{present.look() if state.presenting() else ''}</style>")
     return has_icon
 
 

@@ -28,10 +28,23 @@ def test_a_variable_goes_before_the_file_and_the_file_before_what_is_usual(tmp_p
     ("text", "sentence"),
     [
         ("[limits]\nhour = 1", r"hour is none of these"),
-        ("[limits]\nhours = 0", r"hours in lmviz.toml must be a number above 0; it is 0"),
+        ("[limits]\nhours = 0", r"hours in lmviz.toml must be a number from 0.001 to 100000; it is 0"),
+        ("[limits]\nhours = 1e28", r"it is 1e\+28"),
+        ("[limits]\nhours = 1e-300", r"it is 1e-300"),
+        ("[limits]\nhours = -1", r"it is -1"),
+        ("[limits]\nhours = ''", r"it is ''"),
+        ("[limits]\nhours = " + "9" * 400, r"it is .1.0e400"),
+        ("[limits]\nhours = " + "9" * 5000, r"must be TOML"),
+        ("[limits]\ngigabytes = 1e308", r"must be a number from 0.001 to 1000000; it is 1e\+308"),
+        ("[limits]\ngigabytes = 1e-300", r"it is 1e-300"),
+        ("[limits]\nmemory_gigabytes = 1e308", r"it is 1e\+308"),
+        ("[limits]\nidle_minutes = 1e28", r"from 0.01 to 1000000; it is 1e\+28"),
+        ("[limits]\nruns_at_once = 1e28", r"whole number from 1 to 1000; it is 1e\+28"),
+        ("[limits]\nhours = " + "[" * 5000, r"must be TOML"),
+        ("a." * 5000 + "a = 1", r"must be TOML"),
         ("[limits]\nhours = true", r"it is True"),
         ("[limits]\nhours = [1]", r"it is \[1\]"),
-        ("[limits]\nruns_at_once = 1.5", r"whole number above 0; it is 1.5"),
+        ("[limits]\nruns_at_once = 1.5", r"whole number from 1 to 1000; it is 1.5"),
         ("[limits]\nhours = nan", r"it is nan"),
         ("[limits]\nhours = inf", r"it is inf"),
         ("limits = 3", r"limits is none of these"),
@@ -50,14 +63,27 @@ def test_a_wrong_setting_is_a_sentence(
 
 
 def test_a_variable_that_is_no_number_is_named() -> None:
-    with pytest.raises(UserError, match="LMVIZ_HOURS must be a number above 0; it is 'long'"):
+    with pytest.raises(UserError, match=r"LMVIZ_HOURS must be a number from 0.001 to 100000; it is 'long'"):
         limits_set({"LMVIZ_HOURS": "long"})
+    with pytest.raises(UserError, match=r"it is '9{60}'"):
+        limits_set({"LMVIZ_HOURS": "9" * 5000})
+
+
+@pytest.mark.parametrize("written", ["nan", "inf", "1e28", "-1", "0", "", "ten"])
+def test_how_large_a_page_may_be_is_a_number_that_makes_sense(
+    written: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["page", "small-ever", str(tmp_path / "x.html"), f"--megabytes={written}"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"a page may have 1 to 1000 megabytes, not {written!r}")
 
 
 def test_every_setting_is_in_the_docs() -> None:
     text = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
-    for name in SETTINGS:
-        assert f"`{name}`" in text and f"`LMVIZ_{name.upper()}`" in text
+    for name, setting in SETTINGS.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` | `LMVIZ_{name.upper()}` |"))
+        assert row.endswith(f"| {setting.least:,g} – {setting.most:,.0f} |".replace(",", " "))
 
 
 def test_the_log_says_what_is_opened_and_a_file_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

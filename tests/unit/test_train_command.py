@@ -14,7 +14,8 @@ import torch
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import load
-from lmviz.train.__main__ import CUT_SHORT, WRONG_USE, main
+from lmviz.stopped import CUT_SHORT
+from lmviz.train.__main__ import WRONG_USE, main
 from lmviz.train.initial import new_model
 from lmviz.train.loop import make_optimizer
 from lmviz.train.recipe import ModelRecipe, TrainingRecipe
@@ -30,6 +31,15 @@ def recipe(tmp_path: Path) -> Path:
     path = tmp_path / "recipe.toml"
     path.write_text(LONG)
     return path
+
+
+def test_a_disk_without_room_is_told_before_the_training_and_not_after_it(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lmviz.train.store.files.free_bytes", lambda _: 100)
+    assert main([str(recipe), "--out", str(recipe.parent / "out")]) == WRONG_USE
+    said = capsys.readouterr()
+    assert "There is no room left on the disk" in said.err and not said.out
 
 
 def started(*words: str) -> subprocess.Popen[str]:

@@ -129,14 +129,22 @@ def sentences(folder: Path) -> Iterator[None]:
         raise _sentence(error, folder) from error
 
 
+def check_room(folder: Path, needed: int) -> None:
+    """Raises DiskFull, before any work is done, if so many bytes do not go onto the folder's disk."""
+    if free_bytes(folder) < needed:
+        raise _full(folder)
+
+
+def _full(folder: Path) -> DiskFull:
+    return DiskFull("There is no room left on the disk of {folder}: delete runs, or free some space.", folder=folder)
+
+
 def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError:
     number = error.errno if isinstance(error, OSError) else None
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
     is_full = number in (ENOSPC, EDQUOT, EFBIG) or code == sqlite3.SQLITE_FULL
-    if is_full or (code == sqlite3.SQLITE_IOERR and _free(folder) < FULL_DISK_BYTES):
-        return DiskFull(
-            "There is no room left on the disk of {folder}: delete runs, or free some space.", folder=folder
-        )
+    if is_full or (code == sqlite3.SQLITE_IOERR and free_bytes(folder) < FULL_DISK_BYTES):
+        return _full(folder)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return UserError("The runs in {folder} are locked by another program: try again in a moment.", folder=folder)
     if number in (EACCES, EPERM, EROFS) or code in (
@@ -158,7 +166,7 @@ def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError
     return UserError("The runs in {folder} cannot be read or written: {reason}.", folder=folder, reason=error)
 
 
-def _free(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Bytes free on a folder's disk; what SQLite says of a full one is only that something went wrong."""
     with contextlib.suppress(OSError):
         return shutil.disk_usage(folder).free

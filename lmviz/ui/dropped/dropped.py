@@ -10,6 +10,7 @@ import streamlit as st
 from lmviz.bundle import RECORDING
 from lmviz.errors import UserError
 from lmviz.ui import mounted, state
+from lmviz.ui.streamlit_words import file_uploader
 from lmviz.ui.text import Translator
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _tell(t: Translator, error: UserError) -> None:
 
 def field(t: Translator, key: str) -> Reference | None:
     """A field that takes a recording; the model that it has brought, once."""
-    file = st.file_uploader(t("dropped.label"), type=RECORDING, key=f"{key}.field")
+    file = file_uploader(t, t("dropped.label"), [RECORDING.removeprefix(".")], key=f"{key}.field")
     if file is None or file.file_id == state.remember(key, ""):
         return None
     state.keep(key, file.file_id)

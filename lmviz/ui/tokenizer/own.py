@@ -8,6 +8,7 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.services.tokenizers import FILES, UploadedTokenizer
 from lmviz.ui import state
+from lmviz.ui.streamlit_words import file_uploader
 from lmviz.ui.text import Translator
 
 FILE = "file"  # its name among the tokenizers
@@ -16,9 +17,10 @@ _KEPT = "tokenizer.files"
 
 def upload(t: Translator, key: str) -> None:
     """Ask for the files. A JSON file of another name than those known is taken for the tokenizer.json."""
-    found = st.file_uploader(
+    found = file_uploader(
+        t,
         t("tokenizer.file"),
-        type=["json", "jinja"],
+        ["json", "jinja"],
         accept_multiple_files=True,
         key=key,
         help=t("tokenizer.file_help"),

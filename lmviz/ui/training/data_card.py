@@ -15,6 +15,7 @@ from lmviz.train.recipe import Recipe
 from lmviz.train.texts import LARGEST_OWN, PRESETS, own_texts
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import listed
+from lmviz.ui.streamlit_words import file_uploader
 from lmviz.ui.text import Translator, code, visible
 from lmviz.ui.training import words
 from lmviz.ui.training.manage import attempt
@@ -98,7 +99,7 @@ def own(services: Services, view: TrainingView) -> None:
         placeholder=t("train.data.own_placeholder"),
         on_change=lambda: attempt(lambda: keep_own_text(services, st.session_state["own_text"])),
     )
-    file = st.file_uploader(t("train.data.file"), ["txt", "md", "csv"], key="own_file", max_upload_size=1)
+    file = file_uploader(t, t("train.data.file"), ["txt", "md", "csv"], key="own_file", max_upload_size=1)
     if file is not None and state.remember("own_file_id", "") != file.file_id:
         state.keep("own_file_id", file.file_id)
         try:

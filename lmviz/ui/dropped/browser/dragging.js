@@ -7,6 +7,7 @@
 import { component } from "../../browser/mounted.js";
 
 const HELD = "lm-file-held";
+const TOAST = '[data-testid="stToast"]';
 const FIELD = ".st-key-dropped";
 
 // A kind that the browser knows is none of ours; and where another field of the page takes files, it keeps them.
@@ -33,6 +34,13 @@ const mount = () => {
     if (!event.relatedTarget) classList.remove(HELD); // out of the window
   };
   const end = () => classList.remove(HELD);
+  // What was said of an earlier file is over when another comes.
+  /** @type {(event: Event) => void} */
+  const clear = ({ type, target }) => {
+    if (type === "change" && !(target instanceof HTMLInputElement && target.type === "file")) return;
+    for (const button of document.querySelectorAll(`${TOAST} button`))
+      if (button instanceof HTMLElement) button.click();
+  };
   // The field refuses a file where nobody sees it: the server says it.
   /** @type {(event: DragEvent) => void} */
   const drop = (event) => {
@@ -42,6 +50,8 @@ const mount = () => {
   document.addEventListener("dragenter", enter);
   document.addEventListener("dragleave", leave);
   document.addEventListener("drop", drop);
+  document.addEventListener("drop", clear);
+  document.addEventListener("change", clear);
   return {
     show: ({ ending, most }, trigger) => {
       tell = ({ dataTransfer }) => {
@@ -55,6 +65,8 @@ const mount = () => {
       document.removeEventListener("dragenter", enter);
       document.removeEventListener("dragleave", leave);
       document.removeEventListener("drop", drop);
+      document.removeEventListener("drop", clear);
+      document.removeEventListener("change", clear);
     },
   };
 };

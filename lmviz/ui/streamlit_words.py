@@ -1,0 +1,67 @@
+"""What Streamlit itself says on a page, in the reader's language: it knows English only, so styles write over it.
+
+A label that only a screen reader hears can't be reached by a style, and stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import streamlit as st
+
+from lmviz.ui.text import Translator
+
+_MEGABYTES = "server.maxUploadSize"  # Streamlit's setting: of a file whose field says nothing else
+_LOST = '[data-testid="stApp"]:is([data-test-connection-state="PINGING_SERVER"],[data-test-connection-state^="DISC"])'
+_DIALOG = f'body:has({_LOST}) [role="dialog"]:not(:has(.stVerticalBlock))'
+_FIELD = '[data-testid="stFileUploaderDropzone"]'
+_TEXTS = {  # the element that holds the words, by the key of ours
+    "app.lost": f"{_DIALOG} > h2",
+    "app.lost.say": f"{_DIALOG} > h2 + div > div",
+    "app.skip": '[data-testid="stSkipToContent"]',
+    "app.connecting": '[data-testid="stConnectionStatus"] > :last-child',
+    "app.no_results": '[role="listbox"][data-empty="true"] [role="option"] > span',
+    "app.enter": '[data-testid="InputInstructions"]:not(.stChatInput *) > :first-child',
+    "app.enter.lines": '.stTextArea [data-testid="InputInstructions"] > :first-child',
+    "app.file.choose": f"{_FIELD} > span p",
+    "app.file.drop": f"{_FIELD} > div:not([data-testid]) > div:not([data-testid], :has(*))",
+}
+_RULE = """
+{at} {{ font-size: 0 !important; }}
+{at}::after {{ content: {said}; font-size: max({size}, var(--lm-least, 0rem)); }}"""
+_MORE = """
+.rc-overflow-item-rest .stMarkdownEllipsis p {{ display: none; }} /* so that a name has ours alone */
+.rc-overflow-item-rest .stMarkdownEllipsis::after {{
+  content: {said}; font-size: max(0.875rem, var(--lm-least, 0rem)); }}"""
+_REFUSED = """
+{field}:has([aria-invalid="true"])::after {{
+  content: {said}; font-size: 0.875rem; color: light-dark(#a5400a, #ffb27d); }}"""
+
+
+def look(t: Translator) -> str:
+    """The styles for what may stand on any page."""
+    more = _MORE.format(said=_quoted(t("app.more_pages")))
+    return more + "".join(
+        _over(at, t(key), "1.25rem" if at.endswith("h2") else "0.875rem") for key, at in _TEXTS.items()
+    )
+
+
+def file_uploader(t: Translator, label: str, endings: list[str], *, key: str, **more: Any) -> Any:
+    """A field for files that says in the reader's language which it takes, and why it has taken none."""
+    most = more.get("max_upload_size") or int(st.get_option(_MEGABYTES))
+    said = {"kinds": ", ".join(f".{ending}" for ending in endings), "most": most}
+    field = f".st-key-{re.sub(r'[^a-zA-Z0-9_-]', '-', key)}"
+    limits = _over(f'{field} [data-testid="stFileUploaderDropzoneInstructions"] span', t("app.file.limits", **said))
+    refused = _REFUSED.format(field=field, said=_quoted(t("app.file.refused", **said)))
+    st.html(f"<style>{limits}{refused}</style>")
+    return st.file_uploader(label, endings, key=key, **more)
+
+
+def _over(at: str, said: str, size: str = "0.875rem") -> str:
+    return _RULE.format(at=at, said=_quoted(said), size=size)
+
+
+def _quoted(said: str) -> str:
+    return json.dumps(said, ensure_ascii=False)

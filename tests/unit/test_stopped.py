@@ -1,0 +1,46 @@
+"""A command that is stopped says so in a sentence and leaves nothing half done."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from lmviz.cli import main
+from lmviz.site import build
+from lmviz.site.__main__ import main as make_site
+from lmviz.stopped import CUT_SHORT
+from lmviz.ui.offline import page
+from lmviz.whole_file import save_whole
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_page_that_is_stopped_leaves_the_one_that_was_there(
+    by: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def half(place: Path) -> None:
+        place.write_text("half")
+        os.kill(os.getpid(), by)
+
+    monkeypatch.setattr(page, "save_whole", lambda place, _: save_whole(place, half))
+    path = tmp_path / "un été 🌟.html"
+    path.write_text("before")
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["page", "small-ever", str(path)]) == CUT_SHORT
+    assert capsys.readouterr().err.startswith("Stopped.")
+    assert [one.name for one in tmp_path.iterdir()] == [path.name] and path.read_text() == "before"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_site_that_is_stopped_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(folder: Path, *_: object) -> None:
+        (folder / "index.html").write_text("half")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(build, "_write", stop)
+    assert make_site([str(tmp_path / "site"), "--quick"]) == CUT_SHORT
+    assert capsys.readouterr().err.count("\n") == 1 and not [*tmp_path.iterdir()]
