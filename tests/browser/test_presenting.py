@@ -218,10 +218,10 @@ def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
     expect(notes.get_by_text("3 sur 6")).to_be_visible(timeout=60_000)
 
 
-def in_sight(page: Page, figure: str = "figure[data-result]") -> float:
+def in_sight(page: Page) -> float:
     """How much of a picture can be seen, between what stands above it and the end of the window or the bar."""
     shown, above, bar = (
-        page.locator(f":is({figure}, .picture table)").first,
+        page.locator(":is(figure[data-result], .picture table)").first,
         *map(page.locator, (".above", ".lm > .bar")),
     )
     expect(shown).to_be_visible()
@@ -277,7 +277,5 @@ def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: 
         page.goto(f"{server}/embeddings?{urlencode(place | {'section': section, 'course': f'embeddings.{at}'})}")
         expect(page.locator("figure[data-address]").first).to_be_visible(timeout=60_000)
         idle(page)
-        seen[section] = in_sight(page, "figure[data-address]")
-    tall = {"look_up", "sum"}  # whose pages one scrolls
-    assert min(share for at, share in seen.items() if at in tall) > 2 / 3, seen
-    assert min(share for at, share in seen.items() if at not in tall) > 0.95, seen
+        seen[section] = in_sight(page)
+    assert min(seen.values()) > 0.95, seen
