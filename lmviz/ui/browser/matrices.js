@@ -14,18 +14,20 @@ import { scale } from "./scale.js";
 const PHONE = 560; // pixels
 const ROOM = 0.3; // of the window: where less is left in front of a room, one scrolls to the picture anyway
 
-// In front of a room a picture ends where the window does: it is moved in its box, and what comes out is in sight.
-/** @type {(box: HTMLElement, wanted: number) => number} */
-const heightIn = (box, wanted) => {
+// In front of a room a picture in which something comes out ends where the window does: it is moved in its box, and that
+// is in sight.
+/** @type {(box: HTMLElement, data: Matrices) => number} */
+const heightIn = (box, { height, panels }) => {
+  if (scale() === 1 || !panels.some((panel) => panel.result)) return height;
   const left = heightLeft(box);
-  return scale() > 1 && left > ROOM * window.innerHeight ? Math.min(wanted, left) : wanted;
+  return left > ROOM * window.innerHeight ? Math.min(height, left) : height;
 };
 
 // Tensors of one shape lie one below the other on a phone, where each then has room for its numbers.
 /** @type {(box: HTMLElement, data: Matrices, page: TensorPage, last: Scrolled | undefined) => Scrolled | undefined} */
 const drawAll = (box, data, page, last) => {
   const groups = data.together && box.clientWidth < PHONE ? data.panels.map((panel) => [panel]) : [data.panels];
-  const height = heightIn(box, data.height);
+  const height = heightIn(box, data);
   box.style.height = `${height * groups.length}px`; // so that the page never shrinks on the way
   page.numbers = groups.length > 1;
   while (box.children.length > groups.length) box.lastChild?.remove();
@@ -59,13 +61,13 @@ const mount = (root) => {
     trigger("event", event.type === "pin" ? { type: "cell", address: event.address, cell: event.cell } : event);
   const draw = () => {
     if (!shown) return;
-    [width, height] = [box.clientWidth, heightIn(box, shown.height)];
+    [width, height] = [box.clientWidth, heightIn(box, shown)];
     const { words } = shown;
     const page = { root, tip: part(root, ".tip"), live: part(root, ".live"), words, send };
     scrolled = drawAll(box, shown, { ...page, data: { ...shown, tokens: [] } }, scrolled);
   };
   const observer = new ResizeObserver(() => {
-    if (shown && (box.clientWidth !== width || heightIn(box, shown.height) !== height)) draw();
+    if (shown && (box.clientWidth !== width || heightIn(box, shown) !== height)) draw();
   });
   observer.observe(box);
   const above = document.querySelector(".stMainBlockContainer .stVerticalBlock");
