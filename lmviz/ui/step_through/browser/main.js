@@ -250,13 +250,15 @@ const show = (state, data) => {
   tellPlace(data, !!state.playing);
 };
 
-// On a phone the arithmetic is below the picture: it comes into sight when another cell is pinned.
+// On a phone the arithmetic is below the picture, in front of a room below the words: it comes into sight when another
+// cell is pinned.
 /** @type {(state: State, isFirst: boolean) => void} */
 const lookAtPinned = (state, isFirst) => {
   const { inspector } = state.data;
   const pinned = inspector && `${inspector.address}[${inspector.cell}]`;
   const isNew = pinned && pinned !== state.pinned && !isFirst;
-  if (isNew && window.innerWidth <= PHONE) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
+  const isBelow = window.innerWidth <= PHONE || state.data.present;
+  if (isNew && isBelow) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
   state.pinned = pinned;
 };
 

@@ -87,6 +87,7 @@ const targetForm = (picture, state) => {
 // -- the likeliest next tokens
 
 const LEAST_TOKENS = 5; // tokens that are shown also where one has to scroll for them
+const TOKENS_IN_ROOM = 3; // the same in front of a room, where all is larger
 
 /** @type {(picture: NextTokens, state: State) => Child} */
 const temperatureSlider = (picture, state) => {
@@ -164,10 +165,10 @@ export const drawBars = (box, picture, state) => {
   const tall = maybe(box, "tbody tr")?.offsetHeight ?? 0;
   const over = Math.ceil((box.scrollHeight - box.clientHeight) / tall);
   if (!tall || over <= 0) return;
-  const fit = picture.rows.length - over - (picture.others ? 0 : 1); // the row of the others comes in
-  box.replaceChildren(
-    barTable(picture, clamp(fit, Math.min(LEAST_TOKENS, picture.rows.length), picture.rows.length), state),
-  );
+  const n = picture.rows.length;
+  const fit = n - over - (picture.others ? 0 : 1); // the row of the others comes in
+  const least = state.data.present ? TOKENS_IN_ROOM : LEAST_TOKENS;
+  box.replaceChildren(barTable(picture, clamp(fit, Math.min(least, n), n), state));
 };
 
 /** @type {(picture: NextTokens, fit: number, state: State) => HTMLElement} */
