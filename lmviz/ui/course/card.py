@@ -263,8 +263,10 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
     with st.container(key="course_told", horizontal=True, vertical_alignment="center"):
         said = _answer(view, at, task)
         _or_nothing(said, lambda: st.markdown(said, width="stretch"))
-        where = _answered_where(view, at, task) if there == page else None
-        _or_nothing(where, lambda: shell.link(view.t("exercise.see"), where))
+        if there == page and (where := _answered_where(view, at, task)):
+            shell.link(view.t("exercise.see"), where)
+        else:
+            st.empty()
 
 
 def _or_nothing(is_there: object, draw: Callable[[], object]) -> None:

@@ -86,8 +86,7 @@ const targetForm = (picture, state) => {
 
 // -- the likeliest next tokens
 
-const LEAST_TOKENS = 5; // tokens that are shown also where one has to scroll for them
-const TOKENS_IN_ROOM = 3; // the same in front of a room, where all is larger
+const LEAST_TOKENS = 3; // tokens that are shown also where one has to scroll for them
 
 /** @type {(picture: NextTokens, state: State) => Child} */
 const temperatureSlider = (picture, state) => {
@@ -167,8 +166,7 @@ export const drawBars = (box, picture, state) => {
   if (!tall || over <= 0) return;
   const n = picture.rows.length;
   const fit = n - over - (picture.others ? 0 : 1); // the row of the others comes in
-  const least = state.data.present ? TOKENS_IN_ROOM : LEAST_TOKENS;
-  box.replaceChildren(barTable(picture, clamp(fit, Math.min(least, n), n), state));
+  box.replaceChildren(barTable(picture, clamp(fit, Math.min(LEAST_TOKENS, n), n), state));
 };
 
 /** @type {(picture: NextTokens, fit: number, state: State) => HTMLElement} */
