@@ -28,6 +28,8 @@ AREAS = frozenset(("size", "symbolSize"))
 DASHES = frozenset(("strokeDash",))
 NO_LENGTHS = frozenset(("values", "datasets", "locale", "domain"))  # what it shows
 
+NO_TABLE = "<table hidden></table>"  # behind a chart that has no numbers yet: what stands below it keeps its place
+
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 schemapi.disable_debug_mode()  # no page holds each of its charts against Vega-Lite's schema, twice: tests do
@@ -40,7 +42,7 @@ def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None
     )
     spec = styled.to_dict(validate=False)
     st.vega_lite_chart(for_room(localised(spec, t)), width="stretch", key=key, alt=alt)
-    st.html(behind(spec, t, alt or ""))
+    st.html(behind(spec, t, alt or "") or NO_TABLE)
 
 
 def for_room(spec: dict[str, Any]) -> dict[str, Any]:

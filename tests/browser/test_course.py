@@ -242,8 +242,27 @@ def test_on_a_phone_the_card_folds_when_one_scrolls_and_its_answer_stays(visit: 
     page.mouse.wheel(0, 400)
     is_card = "y => document.elementFromPoint(195, y)?.closest('.st-key-course_bar') !== null"
     until(page, lambda: page.evaluate(is_card, 80) and not page.evaluate(is_card, 50 + 0.2 * 844))
+    page.evaluate("document.querySelector('.stMain').scrollTop = 40")  # what is below follows the card closely
+    below = page.locator(".st-key-top")
+    until(page, lambda: page.evaluate(is_card, (below.bounding_box() or {"y": 0})["y"] - 20))
+    page.mouse.wheel(0, 400)
+    until(page, lambda: not page.evaluate(is_card, 50 + 0.2 * 844))
     box = told.bounding_box()
     assert box is not None and 50 < box["y"] < 50 + 0.15 * 844
     bar.locator(".st-key-course_next a").click()  # the next task begins at the top, where one sees what to do
     expect(bar).to_contain_text("Tap a score")
     until(page, lambda: page.evaluate("document.querySelector('.stMain').scrollTop") == 0)
+
+
+def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) -> None:
+    page = visit(model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.4", depth="story")
+    card, bar = page.locator(".st-key-course_bar"), page.locator(".lm > .bar")
+    card.locator("[role=radiogroup] label").first.click()
+    expect(card.get_by_text(TOLD)).to_be_visible()
+    idle(page)
+    picture = page.locator("figure[data-result] canvas").bounding_box()
+    edge = bar.bounding_box()
+    assert picture is not None and edge is not None
+    assert edge["y"] + edge["height"] <= 720 and picture["y"] + picture["height"] <= edge["y"]
+    page.set_viewport_size({"width": 1280, "height": 560})  # too low for all: one scrolls, and the keys stay
+    expect(bar).to_be_in_viewport(ratio=1)

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from lmviz.ui.shell import FIRST, PAGE_NAMES
-from tests.browser.conftest import idle
+from tests.browser.conftest import idle, until
 from tests.conftest import ROOT
 
 Visit = Callable[..., Page]
@@ -218,10 +218,10 @@ def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
     expect(notes.get_by_text("3 sur 6")).to_be_visible(timeout=60_000)
 
 
-def in_sight(page: Page, figure: str = "figure[data-result]") -> float:
+def in_sight(page: Page) -> float:
     """How much of a picture can be seen, between what stands above it and the end of the window or the bar."""
     shown, above, bar = (
-        page.locator(f":is({figure}, .picture table)").first,
+        page.locator(":is(figure[data-result], .picture table)").first,
         *map(page.locator, (".above", ".lm > .bar")),
     )
     expect(shown).to_be_visible()
@@ -268,6 +268,9 @@ def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: 
             expect(page).to_have_url(re.compile("cell="))
             idle(page)
             assert page.locator("figure[data-address='blocks.0.x_mid'] canvas").bounding_box() == canvas
+            expect(page.locator(".total .value")).to_be_in_viewport(ratio=1)  # how it was made, beside the picture
+            value, bar = page.locator(".total .value").bounding_box(), page.locator(".lm > .bar").bounding_box()
+            assert value is not None and bar is not None and value["y"] + value["height"] <= bar["y"]
         page.locator(".st-key-course_next a, .st-key-course_skip a").first.click()
         if at == "attention.5":  # the end of a chapter is open
             expect(opened).to_contain_text("Ce que vous savez maintenant")
@@ -277,7 +280,14 @@ def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: 
         page.goto(f"{server}/embeddings?{urlencode(place | {'section': section, 'course': f'embeddings.{at}'})}")
         expect(page.locator("figure[data-address]").first).to_be_visible(timeout=60_000)
         idle(page)
-        seen[section] = in_sight(page, "figure[data-address]")
-    tall = {"look_up", "sum"}  # whose pages one scrolls
-    assert min(share for at, share in seen.items() if at in tall) > 2 / 3, seen
-    assert min(share for at, share in seen.items() if at not in tall) > 0.95, seen
+        seen[section] = in_sight(page)
+    assert min(seen.values()) > 0.95, seen
+
+
+def test_the_chances_and_what_adds_the_likeliest_are_in_sight(visit: Visit) -> None:
+    for model, prompt, lang in (("sentences", "The cat sits on the", "en"), ("names", ".mar", "fr")):
+        page = visit(model=model, prompt=prompt, step="probabilities", present="true", depth="story", lang=lang)
+        picture, add = page.locator(".picture"), page.locator("button.add")
+        until(page, lambda picture=picture: picture.evaluate("box => box.scrollHeight <= box.clientHeight"))  # type: ignore[misc]
+        expect(add).to_be_in_viewport(ratio=1)
+        assert page.locator(".bars tbody tr").count() >= 4

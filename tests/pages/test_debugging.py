@@ -80,6 +80,7 @@ def test_a_pitfall_goes_wrong_and_is_cured(open_on: Open) -> None:
     assert app.query_params["ran"] in ("true", ["true"])
     assert any(ENGLISH("answer.still") in element.value for element in app.success)
     assert ENGLISH("doctor.falls.failed") in words(app)
+    assert "the mean of its last steps" in words(app)  # and no other of the losses at the end
     app.button(key="pitfall.cure.rate").click().run()
     assert not complaints(app)
     assert ENGLISH("cure.rate", rate="0.001") in words(app)

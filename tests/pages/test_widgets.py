@@ -81,3 +81,18 @@ def test_every_choice_is_made_by_widgets(root: Path) -> None:
                 if owner != "widgets":
                     found.append(f"{path.name}:{node.lineno} {owner}.{node.attr}")
     assert not found
+
+
+def counting() -> None:
+    """A page with the curve of a training that has no loss yet."""
+    import math
+
+    from lmviz.ui.charts import curve, show
+    from lmviz.ui.text import DEFAULT, Translator
+
+    show(curve([0], [math.nan], 0, "step", "loss"), Translator(DEFAULT))
+
+
+def test_a_chart_that_has_no_numbers_yet_is_drawn() -> None:
+    app = AppTest.from_function(counting).run()
+    assert not app.exception and app.get("vega_lite_chart")

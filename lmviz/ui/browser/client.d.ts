@@ -56,6 +56,12 @@ export interface Panel extends ReadPanel {
   cell: (row: number, col: number) => number[];
 }
 
+/** Where a picture was moved to in its box, and which picture. */
+export interface Scrolled {
+  at: string;
+  top: number;
+}
+
 /** Width and height of a cell in pixels. */
 export interface Size {
   w: number;

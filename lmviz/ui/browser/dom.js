@@ -52,6 +52,13 @@ export const submitted = (act) => (event) => {
   act();
 };
 
+// Pixels of the window's height from where an element begins on a page that is not scrolled.
+/** @type {(element: Element) => number} */
+export const heightLeft = (element) => {
+  const page = document.querySelector(".stMain") || document.documentElement;
+  return window.innerHeight - element.getBoundingClientRect().top - page.scrollTop;
+};
+
 // What reads the layout waits until all is written: one layout for a step, not one for each pane.
 /** @type {(act: () => void) => void} */
 export const later = (act) => requestAnimationFrame(act);

@@ -2,11 +2,11 @@
 
 // @ts-check
 
-/** @import { Look, Panel, Size, TensorPage } from "./client.d.ts" */
+/** @import { Look, Panel, Scrolled, Size, TensorPage } from "./client.d.ts" */
 /** @import { TensorPanel } from "./panel.d.ts" */
 
 import { SCALES, colourOf, isDark } from "./colour.js";
-import { h } from "./dom.js";
+import { h, maybe } from "./dom.js";
 import { arrange, captionWidth, display, isCrowded, legible, squeezed, stacked } from "./layout.js";
 import { decoded, written } from "./numbers.js";
 import { overviewOf } from "./overview.js";
@@ -159,6 +159,28 @@ const legend = (panel, look) => {
 };
 
 const NARROW_WINDOW = 560; // pixels: there a tensor is narrower than the line that says which part of it is shown
+
+// How far a picture that is higher than its box is moved up, so that what comes out is seen.
+/** @type {(box: HTMLElement) => number} */
+const toResult = (box) => {
+  const result = maybe(box, "figure[data-result]")?.getBoundingClientRect();
+  if (!result) return 0;
+  const top = result.top - box.getBoundingClientRect().top + box.scrollTop;
+  return Math.max(0, Math.min(top, top + result.height - box.clientHeight));
+};
+
+/**
+ * Draw a picture with what comes out in sight; of the same picture, a reader's own place in it is kept.
+ *
+ * @type {(box: HTMLElement, at: string, last: Scrolled | undefined, draw: () => void) => Scrolled} where it was moved to
+ */
+export const drawnInSight = (box, at, last, draw) => {
+  const before = box.scrollTop;
+  const isMoved = last?.at === at && Math.abs(before - last.top) > 1;
+  draw();
+  box.scrollTop = isMoved ? before : toResult(box);
+  return isMoved ? last : { at, top: box.scrollTop };
+};
 
 // Tensors in the space that a box has, with the signs between them.
 /** @type {(box: HTMLElement, panels: TensorPanel[], state: TensorPage) => void} */

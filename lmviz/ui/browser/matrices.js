@@ -2,28 +2,46 @@
 
 // @ts-check
 
-/** @import { Given, Mounted, TensorPage } from "./client.d.ts" */
+/** @import { Given, Mounted, Scrolled, TensorPage } from "./client.d.ts" */
 /** @import { Matrices } from "./panel.d.ts" */
 
 import { isDark, onTheme } from "./colour.js";
-import { h, part } from "./dom.js";
-import { drawTensors } from "./figure.js";
+import { h, heightLeft, part } from "./dom.js";
+import { drawTensors, drawnInSight } from "./figure.js";
 import { component } from "./mounted.js";
+import { scale } from "./scale.js";
 
 const PHONE = 560; // pixels
+const ROOM = 0.3; // of the window: where less is left in front of a room, one scrolls to the picture anyway
+
+// In front of a room a picture in which something comes out ends where the window does: it is moved in its box, and that
+// is in sight.
+/** @type {(box: HTMLElement, data: Matrices) => number} */
+const heightIn = (box, { height, panels }) => {
+  if (scale() === 1 || !panels.some((panel) => panel.result)) return height;
+  const left = heightLeft(box);
+  return left > ROOM * window.innerHeight ? Math.min(height, left) : height;
+};
 
 // Tensors of one shape lie one below the other on a phone, where each then has room for its numbers.
-/** @type {(box: HTMLElement, data: Matrices, page: TensorPage) => void} */
-const drawAll = (box, data, page) => {
+/** @type {(box: HTMLElement, data: Matrices, page: TensorPage, last: Scrolled | undefined) => Scrolled | undefined} */
+const drawAll = (box, data, page, last) => {
   const groups = data.together && box.clientWidth < PHONE ? data.panels.map((panel) => [panel]) : [data.panels];
-  box.style.height = `${data.height * groups.length}px`; // so that the page never shrinks on the way
+  const height = heightIn(box, data);
+  box.style.height = `${height * groups.length}px`; // so that the page never shrinks on the way
   page.numbers = groups.length > 1;
-  box.replaceChildren();
-  for (const group of groups) {
-    const line = h("div", { class: "tensors", style: `height:${data.height}px` });
-    box.append(line);
-    drawTensors(line, group, page);
-  }
+  while (box.children.length > groups.length) box.lastChild?.remove();
+  while (box.children.length < groups.length) box.append(h("div", { class: "tensors" }));
+  const at = data.panels.map((panel) => panel.name).join(" ");
+  const moved = groups.map((group, i) => {
+    const line = /** @type {HTMLElement} */ (box.children[i]);
+    return drawnInSight(line, at, last, () => {
+      line.style.height = `${height}px`;
+      line.replaceChildren();
+      drawTensors(line, group, page);
+    });
+  });
+  return moved[0];
 };
 
 /** @type {(root: HTMLElement) => Mounted<Matrices>} */
@@ -33,6 +51,9 @@ const mount = (root) => {
   let shown = null;
   let written = "";
   let width = 0;
+  let height = 0;
+  /** @type {Scrolled | undefined} */
+  let scrolled;
   /** @type {Given<Matrices>["setTriggerValue"]} */
   let trigger = () => {};
   /** @type {TensorPage["send"]} */
@@ -40,15 +61,17 @@ const mount = (root) => {
     trigger("event", event.type === "pin" ? { type: "cell", address: event.address, cell: event.cell } : event);
   const draw = () => {
     if (!shown) return;
-    width = box.clientWidth;
+    [width, height] = [box.clientWidth, heightIn(box, shown)];
     const { words } = shown;
     const page = { root, tip: part(root, ".tip"), live: part(root, ".live"), words, send };
-    drawAll(box, shown, { ...page, data: { ...shown, tokens: [] } });
+    scrolled = drawAll(box, shown, { ...page, data: { ...shown, tokens: [] } }, scrolled);
   };
   const observer = new ResizeObserver(() => {
-    if (box.clientWidth !== width) draw();
+    if (shown && (box.clientWidth !== width || heightIn(box, shown) !== height)) draw();
   });
   observer.observe(box);
+  const above = document.querySelector(".stMainBlockContainer .stVerticalBlock");
+  if (above) observer.observe(above);
   const stopTheme = onTheme(root, () => {
     root.classList.toggle("dark", isDark(root));
     draw();

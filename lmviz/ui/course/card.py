@@ -260,10 +260,13 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         _question(view, at, task)
     else:
         st.empty()
-        st.empty()
-    with st.container(key="course_told"):
+    with st.container(key="course_told", horizontal=True, vertical_alignment="center"):
         said = _answer(view, at, task)
-        _or_nothing(said, lambda: st.markdown(said))
+        _or_nothing(said, lambda: st.markdown(said, width="stretch"))
+        if there == page and (where := _answered_where(view, at, task)):
+            shell.link(view.t("exercise.see"), where)
+        else:
+            st.empty()
 
 
 def _or_nothing(is_there: object, draw: Callable[[], object]) -> None:
@@ -293,12 +296,11 @@ def _is_as_begun(view: Place, begun: Place) -> bool:
 
 
 def _question(view: Place, at: _At, task: Task) -> None:
-    """Predict first: the question about this run, and, once it is answered, the place that shows it."""
+    """Predict first: the question about this run."""
     t, seen = view.t, _seen(view, at)
     question, run = _asked_of(seen, task)
     if question is None or run is None:
         st.caption(t("course.no_question"))
-        st.empty()
         return
     key = (*at.key, run.request)
 
@@ -306,11 +308,17 @@ def _question(view: Place, at: _At, task: Task) -> None:
         state.remember(CHOSEN, {})[key] = chosen
 
     questions.ask(t, question, run.tokens.pieces, f"course.{key}", seen.chosen, answer, is_judged=False)
-    if seen.chosen is not None and question.where and isinstance(view, StepThroughView):
-        place = replace(view, step=question.where, by="stage", line=-1, cell=None, course=state.course())
-        shell.link(t("exercise.see"), place)
-    else:
-        st.empty()
+
+
+def _answered_where(view: Place, at: _At, task: Task) -> StepThroughView | None:
+    """The place that shows the answer, once there is one."""
+    if task.check != "answered" or not isinstance(view, StepThroughView):
+        return None
+    seen = _seen(view, at)
+    question, _ = _asked_of(seen, task)
+    if question is None or seen.chosen is None or not question.where:
+        return None
+    return replace(view, step=question.where, by="stage", line=-1, cell=None, course=state.course())
 
 
 def _asked_of(seen: Seen, task: Task) -> tuple[Question | None, Recording | None]:
@@ -340,7 +348,6 @@ def _end(view: Place, at: _At) -> None:
             shell.link(t("course.to_quiz"), quiz, "course", ":material/quiz:")
             doors(view)
     st.empty()  # as many elements as a task has
-    st.empty()
 
 
 def doors(view: Place) -> None:

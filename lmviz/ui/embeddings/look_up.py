@@ -19,7 +19,7 @@ HEIGHT = 350
 
 def section(services: Services, view: EmbeddingsView) -> None:
     st.markdown(view.t("embeddings.look_up.say"))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="fields"):
         prompt = tokens.prompt(services, view)
         found = services.embeddings.look_up(view.model, prompt)
         pos = tokens.followed(found.recording, view)

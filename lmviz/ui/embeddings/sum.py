@@ -20,7 +20,7 @@ SIGNS = {"tok": "", "pos": "+", "seg": "+", "x": "=", "x_seg": "="}
 
 def section(services: Services, view: EmbeddingsView) -> None:
     st.markdown(view.t("embeddings.sum.say"))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="fields"):
         prompt = tokens.prompt(services, view)
         found = services.embeddings.add_up(view.model, prompt)
         pos = tokens.followed(found.recording, view)

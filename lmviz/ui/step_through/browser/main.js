@@ -7,7 +7,7 @@
 /** @import { Draw, Section, State } from "./state.d.ts" */
 
 import { isDark, onTheme } from "../../browser/colour.js";
-import { later, part, parts } from "../../browser/dom.js";
+import { heightLeft, later, part, parts } from "../../browser/dom.js";
 import { onScale, scale } from "../../browser/scale.js";
 import { drawBar } from "./bar.js";
 import { drawInspector, panelsOf } from "./inspector.js";
@@ -26,7 +26,7 @@ const LOOK_AGAIN = 300; // milliseconds, while something else is waited for
 const SLOW = 400; // milliseconds without an answer from where on one sees that it is waited for
 const LOST = 4000; // milliseconds without an answer after which an event is sent again: a message can be lost
 const TRIES = 3; // after the last, no answer is waited for any more: that must not freeze the page
-const LEAST = 520; // pixels of height, also where the window has less: on a desk
+const LEAST = 340; // pixels of height, also where the window has less: on a desk
 const LEAST_IN_ROOM = 300; // the same in front of a room, before all is made larger
 const PHONE = 820; // pixels of a window in which the panes lie one below the other
 
@@ -155,10 +155,8 @@ const togglePlaying = (state) => {
 // The root takes the height that the window has left for it.
 /** @type {(root: HTMLElement) => void} */
 const fit = (root) => {
-  const page = document.querySelector(".stMain") || document.documentElement;
-  const top = root.getBoundingClientRect().top + page.scrollTop;
   const least = root.classList.contains("present") ? LEAST_IN_ROOM * scale() : LEAST;
-  root.style.setProperty("--lm-height", `${Math.max(least, window.innerHeight - top - 10)}px`);
+  root.style.setProperty("--lm-height", `${Math.max(least, heightLeft(root) - 10)}px`);
 };
 
 /** @type {(state: State) => () => void} */
@@ -252,13 +250,15 @@ const show = (state, data) => {
   tellPlace(data, !!state.playing);
 };
 
-// On a phone the arithmetic is below the picture: it comes into sight when another cell is pinned.
+// On a phone the arithmetic is below the picture, in front of a room below the words: it comes into sight when another
+// cell is pinned.
 /** @type {(state: State, isFirst: boolean) => void} */
 const lookAtPinned = (state, isFirst) => {
   const { inspector } = state.data;
   const pinned = inspector && `${inspector.address}[${inspector.cell}]`;
   const isNew = pinned && pinned !== state.pinned && !isFirst;
-  if (isNew && window.innerWidth <= PHONE) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
+  const isBelow = window.innerWidth <= PHONE || state.data.present;
+  if (isNew && isBelow) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
   state.pinned = pinned;
 };
 

@@ -4,30 +4,16 @@
 
 /** @import { Draw } from "./state.d.ts" */
 
-import { h, maybe } from "../../browser/dom.js";
-import { drawTensors } from "../../browser/figure.js";
+import { h } from "../../browser/dom.js";
+import { drawTensors, drawnInSight } from "../../browser/figure.js";
 import { lightLater } from "./sums.js";
 import { drawBars, drawTokenSheet, lossTable } from "./tables.js";
-
-// How far a picture that is higher than its pane is moved up, so that what comes out is seen.
-/** @type {(box: HTMLElement) => number} */
-const toResult = (box) => {
-  const result = maybe(box, "figure[data-result]")?.getBoundingClientRect();
-  if (!result) return 0;
-  const top = result.top - box.getBoundingClientRect().top + box.scrollTop;
-  return Math.max(0, Math.min(top, top + result.height - box.clientHeight));
-};
 
 // Of the same step, the reader's own place in the picture is kept when it is drawn anew.
 /** @type {Draw} */
 export const drawPicture = (box, state) => {
   const { grain, index } = state.data.bar;
-  const at = `${grain}:${index}`;
-  const before = box.scrollTop;
-  const isMoved = state.scrolled?.at === at && Math.abs(before - state.scrolled.top) > 1;
-  drawKind(box, state);
-  box.scrollTop = isMoved ? before : toResult(box);
-  if (!isMoved) state.scrolled = { at, top: box.scrollTop };
+  state.scrolled = drawnInSight(box, `${grain}:${index}`, state.scrolled, () => drawKind(box, state));
 };
 
 /** @type {Draw} */

@@ -1,6 +1,6 @@
 // The state of the step-through in the browser, between one scene and the next.
 
-import type { TensorPage } from "../../browser/client.d.ts";
+import type { Scrolled, TensorPage } from "../../browser/client.d.ts";
 import type { Event, Move, Scene } from "./scene.d.ts";
 
 export type Section =
@@ -25,7 +25,7 @@ export interface State extends TensorPage {
   more?: boolean; // whether the long explanation is open
   size?: string;
   pinned?: string | null;
-  scrolled?: { at: string; top: number }; // where the picture of a step was moved to, so that its result is seen
+  scrolled?: Scrolled; // where the picture of a step was moved to, so that its result is seen
   send: (event: Event) => void;
   move: (move: Move) => void;
   play: () => void;

@@ -86,7 +86,7 @@ const targetForm = (picture, state) => {
 
 // -- the likeliest next tokens
 
-const LEAST_TOKENS = 5; // tokens that are shown also where one has to scroll for them
+const LEAST_TOKENS = 3; // tokens that are shown also where one has to scroll for them
 
 /** @type {(picture: NextTokens, state: State) => Child} */
 const temperatureSlider = (picture, state) => {
@@ -164,10 +164,9 @@ export const drawBars = (box, picture, state) => {
   const tall = maybe(box, "tbody tr")?.offsetHeight ?? 0;
   const over = Math.ceil((box.scrollHeight - box.clientHeight) / tall);
   if (!tall || over <= 0) return;
-  const fit = picture.rows.length - over - (picture.others ? 0 : 1); // the row of the others comes in
-  box.replaceChildren(
-    barTable(picture, clamp(fit, Math.min(LEAST_TOKENS, picture.rows.length), picture.rows.length), state),
-  );
+  const n = picture.rows.length;
+  const fit = n - over - (picture.others ? 0 : 1); // the row of the others comes in
+  box.replaceChildren(barTable(picture, clamp(fit, Math.min(LEAST_TOKENS, n), n), state));
 };
 
 /** @type {(picture: NextTokens, fit: number, state: State) => HTMLElement} */
