@@ -490,3 +490,30 @@ def test_the_angles_are_no_result_of_a_rotation() -> None:
     )
     results = [panel.name for panel in panels_at(navigator, Location("stage", stage.index)) if panel.is_result]
     assert results == ["turned_q", "turned_k"]
+
+
+class Shared(nn.Module):
+    """One layer for all depths (universal transformer), whose MLP is an `nn.Sequential`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb, self.attn, self.norm_1, self.norm_2 = (
+            nn.Embedding(9, 8),
+            Attention(),
+            nn.LayerNorm(8),
+            nn.LayerNorm(8),
+        )
+        self.ff, self.norm = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8)), nn.LayerNorm(8)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.emb(ids)
+        for _ in range(2):
+            x = x + self.attn(self.norm_1(x))
+            x = x + self.ff(self.norm_2(x))
+        return self.norm(x) @ self.emb.weight.T
+
+
+def test_the_parts_of_an_mlp_are_no_blocks_and_the_last_norm_is_the_last() -> None:
+    found = stages(Shared())
+    assert {stage.block for stage in found} == {None}
+    assert [stage.kind for stage in found if "norm" in stage.kind] == [*["norm"] * 4, "final_norm"]
