@@ -4,8 +4,9 @@
 
 Each opening is in a process of its own, by turns. Exits with 1 if a limit is passed:
 
-- opening, up to the first token that is read, takes at most 1.2 times as long as with `transformers`, which leaves
-  float32 on the disk until it is used;
+- opening, up to the first token that is read, takes at most 1.2 times as long as with `transformers`, which maps
+  float32 into memory and copies nothing; we do, and a virtual machine whose host takes free memory back lets that
+  take three times as long as another: compare several runs;
 - its peak of memory is at most 1.3 times the weights;
 - a recording of 64 tokens holds at most 300 MB beside the weights.
 """

@@ -13,13 +13,14 @@ from lmviz.errors import UserError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def device_of(name: str) -> torch.device:
+def device_of(name: str | torch.device) -> torch.device:
     """The device of that name; for "auto" the quickest that is here.
 
     Raises:
         UserError: there is no such device here.
     """
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    name = str(name)
     kind = name.partition(":")[0]
     if name == "auto":
         return torch.device(next(one for one in ("cuda", "mps", "cpu") if here[one]))

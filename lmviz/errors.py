@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import string
-from typing import Any
+from collections.abc import Sequence
+from operator import index
+from typing import Any, TypeVar
 
 from lmviz.digits import rounded
+
+T = TypeVar("T")
 
 LONG = 10**15  # a whole number from here on is written with a power of ten
 
@@ -47,6 +51,68 @@ class UserError(ValueError):
 
 class NotInLesson(UserError):
     """What config.json asks for is no fault, but the lesson of the architecture leaves it out."""
+
+
+class NoSuchItem(UserError, IndexError):
+    """A sequence is not that long. An IndexError too, since that is what ends a loop over one."""
+
+
+def check_given(function: str, name: str, found: object, *kinds: type | None) -> None:
+    """What somebody's program gives to a public function is of one of these types; True and False are no numbers.
+
+    Raises:
+        UserError: it is not.
+    """
+    types = tuple(type(None) if kind is None else kind for kind in kinds)
+    if isinstance(found, types) and (not isinstance(found, bool) or bool in types):
+        return
+    raise UserError(
+        "{function} takes {kinds} as `{name}`; got {found}: help({function}) says what it is for.",
+        function=f"lmviz.{function}",
+        kinds=" | ".join("None" if kind is None else kind.__name__ for kind in kinds),
+        name=name,
+        found=type(found).__name__,
+    )
+
+
+def check_model(model: object) -> None:
+    """It can be called, and is no class of models.
+
+    Raises:
+        UserError: it is none.
+    """
+    if isinstance(model, type):
+        raise UserError(
+            "The model must be a torch.nn.Module or a function; it is the class {name}: make one, as in {name}().",
+            name=model.__name__,
+        )
+    if not callable(model):
+        raise UserError(
+            "The model must be a torch.nn.Module or a function; it is {found}: name the model itself.",
+            found=type(model).__name__,
+        )
+
+
+def item(items: Sequence[T], key: object) -> T | tuple[T, ...]:
+    """One of a sequence by its number, which may count from the end, or several by a slice.
+
+    Raises:
+        NoSuchItem: there are fewer.
+        UserError: it is neither a number nor a slice.
+    """
+    if isinstance(key, slice):
+        return tuple(items[key])
+    try:
+        n = index(key)  # type: ignore[arg-type]
+    except TypeError:
+        raise UserError(
+            "It is asked for by a whole number or a slice; got {found}.", found=type(key).__name__
+        ) from None
+    if not -len(items) <= n < len(items):
+        raise NoSuchItem(
+            "The number must be below {count}, for there are so many, counted from 0; got {n}.", count=len(items), n=n
+        )
+    return items[n]
 
 
 def _again(kind: type[UserError], sentence: str, details: dict[str, object]) -> UserError:

@@ -19,7 +19,7 @@ from lmviz.debug.doctor.history import History
 from lmviz.debug.reading import last_logits
 from lmviz.debug.subject import MOST_TEXTS, Subject
 from lmviz.debug.threads import one_thread
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given
 from lmviz.random_state import seeded
 from lmviz.trace.capture.handles import tensors_in
 
@@ -60,7 +60,7 @@ def check(model: nn.Module, ids: Any, n_ctx: int | None = None) -> Findings:
         n_ctx: how many positions the model can read; default: as many as the longest text has.
 
     Raises:
-        UserError: it is no module, the ids are none, or the model gives no logits for them.
+        UserError: it is no module, the ids are none, `n_ctx` is no count, or the model gives no logits for them.
     """
     if not isinstance(model, nn.Module):
         raise UserError(
@@ -68,6 +68,9 @@ def check(model: nn.Module, ids: Any, n_ctx: int | None = None) -> Findings:
             "function into the `forward` of a module that holds them.",
             found=type(model).__name__,
         )
+    check_given("check", "n_ctx", n_ctx, int, None)
+    if n_ctx is not None and n_ctx < 2:
+        raise UserError("check needs an n_ctx of at least 2 positions; got {n_ctx}.", n_ctx=n_ctx)
     texts = _texts(ids)
     with one_thread():
         return Findings(examine(_subject(model, texts, n_ctx), OF_A_MODEL))
@@ -136,8 +139,14 @@ def check_training(
         d_vocab: how many tokens there are, for what the first loss should be: ln V.
 
     Raises:
-        UserError: a step returns no loss, or there are no batches.
+        UserError: a step returns no loss, there are no batches, or another argument is not what it must be.
     """
+    check_given("check_training", "step_fn", step_fn, Callable)  # type: ignore[arg-type]
+    check_given("check_training", "batches", batches, Iterable)
+    check_given("check_training", "model", model, nn.Module, None)
+    check_given("check_training", "d_vocab", d_vocab, int, None)
+    if d_vocab is not None and d_vocab < 2:
+        raise UserError("check_training needs a d_vocab of at least 2 tokens; got {d_vocab}.", d_vocab=d_vocab)
     seen = _Seen(model)
     losses: list[tuple[int, float]] = []
     try:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.attach.token_words import ids_of
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_model
+from lmviz.trace.recorder import check_loss
 
 EXAMPLE = "lmviz_example"  # the function that a file may have
 
@@ -39,16 +40,8 @@ def example_of(
     Raises:
         UserError: one of them is not what it must be.
     """
-    if not callable(model):
-        raise UserError(
-            "The model must be a torch.nn.Module or a function; it is {found}: name the model itself.",
-            found=type(model).__name__,
-        )
-    if loss is not None and not callable(loss):
-        raise UserError(
-            "The loss must be a function of what the model returns; it is {found}: write `def loss(output): …`.",
-            found=type(loss).__name__,
-        )
+    check_model(model)
+    check_loss(loss)
     if isinstance(inputs, Mapping):
         named = {str(name): _input(one, tokenizer) for name, one in inputs.items()}
         return Example(model, (), {**named, **(kwargs or {})}, tokenizer, loss)

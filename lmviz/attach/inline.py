@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from lmviz.attach.page import language_of, recording_of
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given
 from lmviz.model.files import MEGABYTE
 from lmviz.trace.step import Trace
 from lmviz.ui.offline.page import first_page
@@ -44,6 +44,9 @@ def inline_page(
     limit: int = LIMIT,
 ) -> InlinePage:
     """What `Trace.inline` does."""
+    check_given("Trace.inline", "title", title, str)
+    check_given("Trace.inline", "height", height, int, float)
+    check_given("Trace.inline", "limit", limit, int, float)
     page = first_page(recording_of(trace, tokenizer, title), language_of(lang), limit)
     return InlinePage(page.html, page.left_out, height)
 

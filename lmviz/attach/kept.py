@@ -8,6 +8,7 @@ from typing import Any
 
 from lmviz.attach.example import Example
 from lmviz.attach.run import facts_of
+from lmviz.errors import check_given
 from lmviz.registry.program import OwnRun
 from lmviz.trace.opened import opened
 from lmviz.trace.saved import KEPT, Saved, save
@@ -16,6 +17,8 @@ from lmviz.trace.step import Trace
 
 def save_trace(trace: Trace, path: str | os.PathLike[str], tokenizer: Any = None, limit: int | None = None) -> Saved:
     """Write a recording to a file with what is known of its inputs: what `Trace.save` does."""
+    check_given("Trace.save", "path", path, str, os.PathLike)
+    check_given("Trace.save", "limit", limit, int, float, None)
     return save(trace, Path(path), facts_about(trace, tokenizer), KEPT if limit is None else limit)
 
 
@@ -37,4 +40,5 @@ def open_trace(path: str | os.PathLike[str]) -> Trace:
     Raises:
         UserError: it is no recording; what did not fit says so when it is looked at.
     """
+    check_given("open_trace", "path", path, str, os.PathLike)
     return opened(Path(path)).trace

@@ -11,7 +11,7 @@ import torch
 from lmviz.attach.example import Example
 from lmviz.attach.kept import facts_about
 from lmviz.attach.run import ids_read, logits_in
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given
 from lmviz.generate.readout import Readout
 from lmviz.registry.program import OwnRun
 from lmviz.registry.recorded import Recorded
@@ -33,6 +33,9 @@ def trace_page(
     limit: int = LIMIT,
 ) -> tuple[str, ...]:
     """What `Trace.to_html` does."""
+    check_given("Trace.to_html", "path", path, str, os.PathLike)
+    check_given("Trace.to_html", "title", title, str)
+    check_given("Trace.to_html", "limit", limit, int, float)
     found = language_of(lang)
     return save_page(recording_of(trace, tokenizer, title), Path(path), found, limit)
 

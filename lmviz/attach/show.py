@@ -18,7 +18,7 @@ from lmviz.attach.app import address, free_port, place_of_failure, run_server, w
 from lmviz.attach.example import Example, example_of
 from lmviz.attach.inline import display, inline_page
 from lmviz.attach.memory import MemoryProgram, live
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given
 from lmviz.registry.attached import Attached, attach, attached
 from lmviz.registry.program import Asked
 from lmviz.trace.step import Trace
@@ -84,6 +84,7 @@ def show(
     Raises:
         UserError: the inputs are none that can be given, or the app does not start.
     """
+    check_given("show", "name", name, str)
     example = replace(example_of(model, inputs, tokenizer, loss, kwargs), device=device)
     if inline:
         return _show_inline(example, tokenizer, name or type(model).__name__)

@@ -14,7 +14,7 @@ from torch import nn
 from lmviz.attach.example import Example
 from lmviz.attach.memory import MemoryProgram, kept
 from lmviz.attach.show import free_name, open_program
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given, item
 from lmviz.trace.step import Step, Trace
 from lmviz.trace.watched import Watched
 
@@ -63,9 +63,8 @@ class Run(Sequence[Trace]):
     def __getitem__(self, key: slice) -> tuple[Trace, ...]: ...
 
     def __getitem__(self, key: int | slice) -> Trace | tuple[Trace, ...]:
-        if isinstance(key, slice):
-            return tuple(one.watched.trace for one in self._recorded[key])
-        return self._recorded[key].watched.trace
+        found = item(self._recorded, key)
+        return found.watched.trace if isinstance(found, _Recorded) else tuple(one.watched.trace for one in found)
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -86,11 +85,13 @@ class Run(Sequence[Trace]):
         """Open one of the recordings in the app.
 
         Raises:
-            UserError: nothing was recorded.
+            UserError: nothing was recorded, or fewer passes than that.
         """
+        check_given("Run.show", "index", index, int)
         if not self._recorded:
             raise UserError("This run has no recording to show: its model was never called with gradients on.")
-        found = self._recorded[index]
+        found = item(self._recorded, index)
+        assert isinstance(found, _Recorded)
         if self._program is None:
             title = type(self._model).__name__
             self._program = MemoryProgram(free_name(title), title)
@@ -182,10 +183,23 @@ class Run(Sequence[Trace]):
     def _stop_where_it_holds(self, trace: Trace) -> None:
         if self._condition is None or self.stopped_at is not None:
             return
-        self.stopped_at = next((step for step in trace if self._condition(step)), None)
+        self.stopped_at = next((step for step in trace if _holds(self._condition, step)), None)
         if self.stopped_at is not None:
             self.show(-1, step=self.stopped_at.address, by="op")
             raise Stopped
+
+
+def _holds(condition: Condition, step: Step) -> bool:
+    found = condition(step)
+    try:
+        return bool(found)
+    except (ValueError, RuntimeError) as error:  # NumPy's, and torch's, of many numbers at once
+        raise UserError(
+            "The condition of breakpoint_if must be true or false for a step; at {address} it is a {found} with an "
+            "answer for each number: write (…).any() or (…).all().",
+            address=step.address,
+            found=type(found).__name__,
+        ) from error
 
 
 _RUNNING: ContextVar[tuple[Run, ...]] = ContextVar("running", default=())
@@ -208,6 +222,8 @@ def watch(model: nn.Module, every: int = 1, memory: int = MEMORY, tokenizer: Any
     """
     if not isinstance(model, nn.Module):
         raise UserError("watch needs a torch.nn.Module; got {found}.", found=type(model).__name__)
+    check_given("watch", "every", every, int)
+    check_given("watch", "memory", memory, int, float)
     if every < 1 or memory < 1:
         raise UserError(
             "watch needs `every` and `memory` of at least 1; got {every} and {memory}.", every=every, memory=memory
@@ -225,8 +241,9 @@ def breakpoint_if(condition: Condition) -> None:
             have arrived. (Before that they are None.)
 
     Raises:
-        UserError: there is no such block.
+        UserError: there is no such block, or it is no function.
     """
+    check_given("breakpoint_if", "condition", condition, Callable)  # type: ignore[arg-type]
     if not _RUNNING.get():
         raise UserError("breakpoint_if stops a run that is watched: call it inside `with lmviz.watch(model):`.")
     _RUNNING.get()[-1].breakpoint_if(condition)

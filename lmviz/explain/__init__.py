@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import index
 
 import numpy as np
 
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given
 from lmviz.explain.backward import explain_gradient
 from lmviz.explain.casting import cast_explanation
 from lmviz.explain.value_uses import cell_of_view
@@ -31,7 +32,7 @@ def explain(step: Step, cell: Cell, output: int = 0) -> Explanation:
     Raises:
         UserError: the step has no such output, or the output no such cell.
     """
-    _check(step, cell, output)
+    cell = _checked(step, cell, output)
     value, record = step.outputs[output], OPERATIONS.get(step.op)
     if record is None or not _is_within(step, record):
         return _unknown(step, cell, output)
@@ -82,7 +83,10 @@ def _unknown(step: Step, cell: Cell, output: int) -> Explanation:
     return Explanation(formula, (), value, (value,), known=False)
 
 
-def _check(step: Step, cell: Cell, output: int) -> None:
+def _checked(step: Step, cell: Cell, output: int) -> Cell:
+    """The cell as plain numbers, however it was written."""
+    check_given("explain", "step", step, Step)
+    check_given("explain", "output", output, int)
     if not 0 <= output < len(step.outputs):
         raise UserError(
             "The output must be one of the {count} that {address} has, counted from 0; got {output}.",
@@ -90,4 +94,10 @@ def _check(step: Step, cell: Cell, output: int) -> None:
             address=step.address,
             output=output,
         )
-    check_cell(cell, step.outputs[output].shape, step.address)
+    try:
+        plain = tuple(map(index, cell))
+    except TypeError:
+        check_given("explain", "cell", cell, tuple)
+        plain = cell  # whose numbers are not whole
+    check_cell(plain, step.outputs[output].shape, step.address)
+    return plain

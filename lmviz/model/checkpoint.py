@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from lmviz.bundle import SAMPLES
 from lmviz.devices import device_of
-from lmviz.errors import NotInLesson, UserError
+from lmviz.errors import NotInLesson, UserError, check_given
 from lmviz.model import by_transformers
 from lmviz.model.architecture import Architecture, Config, Table
 from lmviz.model.architectures import MODEL_TYPES, architecture_of, config_in
@@ -76,6 +76,15 @@ def load(
             the weights on disk agree with it, no weight is read before its size is known to fit into memory, and
             nothing is ever unpickled.
     """
+    check_given("load", "folder", folder, str, os.PathLike)
+    check_given("load", "dtype", dtype, torch.dtype)
+    check_given("load", "memory", memory, int, float, None)
+    if dtype not in DTYPES.values():
+        raise UserError(
+            "Weights are numbers of one of the types {types}; got {dtype}.",
+            types=", ".join(map(str, DTYPES.values())),
+            dtype=str(dtype),
+        )
     folder = _found(folder)
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise UserError("There is no folder {folder}.", folder=folder)

@@ -1,6 +1,8 @@
 """The numbers of one safetensors file, read into memory of our own.
 
-It is not mapped into memory: a file that somebody saves again, shorter, would then end this process.
+It is not mapped into memory: a file that somebody saves again, shorter, would then end this process. What takes time
+is thus that the system finds memory for the numbers, and the copy. Larger pages would halve it where the machine is
+one's own, and treble it on a virtual one whose host has taken back what was free: they are not asked for.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TypeVar
 
 from lmviz.stages.data_flow import ATTENDING, DataFlow
@@ -22,10 +23,23 @@ def blocks_of(trace: Trace, flow: DataFlow) -> list[Block | None]:
     A sum in the loop over the layers belongs to the layer that made what is added.
     """
     places = [_numbered_part(trace, step) for step in trace]
-    for index, branch in flow.residuals.items():
-        places[index] = places[index] or places[branch.index]
     stacks = {place[0] for step, place in zip(trace, places, strict=True) if place and _is_of_layer(flow, step)}
+    added: set[Block] = set()
+    for index, branch in flow.residuals.items():
+        if places[index] is None and (layer := places[branch.index]) and not comes_after_model(trace[index]):
+            places[index] = layer
+            added.add(layer)
+    stacks |= _holders_of_layers(added, {place for place in places if place})
     return like_what_reads_it(trace, [place if place and place[0] in stacks else None for place in places])
+
+
+def _holders_of_layers(added: set[Block], parts: set[Block]) -> set[str]:
+    """What holds layers, of those with a part that is added to the stream: several are, or there is only one.
+
+    Of an MLP in an `nn.Sequential` only the last part is.
+    """
+    n_added, n_parts = (Counter(holder for holder, _ in found) for found in (added, parts))
+    return {holder for holder in n_added if n_added[holder] > 1 or n_parts[holder] == 1}
 
 
 def like_what_reads_it(trace: Trace, of_steps: list[_T]) -> list[_T]:

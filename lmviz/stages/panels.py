@@ -77,10 +77,10 @@ def _gated(gate: Step, result: Panel) -> tuple[Panel, ...]:
 
 def _before_and_after(kind: Kind, trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
     """Of what is turned, queries and keys without their angles, which have a stage of their own."""
-    results = _read_later(trace, steps)
-    sources = _sources(steps, "")
+    turned = _turned(steps) if kind == "rotation" else set()
+    results, sources = _read_later(trace, steps, _made_of(steps, turned)), _sources(steps, "")
     if kind == "rotation":
-        turned, shapes = _turned(steps), {panel.value.shape for panel in results}
+        shapes = {panel.value.shape for panel in results}
         found = tuple(panel for panel in _outside(steps) if panel.value.address in turned)
         sources = found or tuple(panel for panel in sources if panel.value.shape in shapes)
     return (*(replace(panel, sign="," if i else "") for i, panel in enumerate(sources)), *results)
@@ -99,6 +99,15 @@ def _turned(steps: tuple[Step, ...]) -> set[str]:
             while address in made and made[address].inputs:  # through halves and layouts
                 address = made[address].inputs[0].address
             found.add(address)
+    return found
+
+
+def _made_of(steps: tuple[Step, ...], sources: set[str]) -> set[str]:
+    """The addresses of all that is made of some values, step by step."""
+    found = set(sources)
+    for step in steps:
+        if any(value.address in found for value in step.inputs):
+            found |= {value.address for value in step.outputs}
     return found
 
 
@@ -140,9 +149,10 @@ def _results(steps: tuple[Step, ...], count: int, sign: str = "→") -> tuple[Pa
     return tuple(_made(value, sign if i else "→") for i, value in enumerate([*named.values()][-count:]))
 
 
-def _read_later(trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
-    """The results that something behind these steps reads, in order, the last three."""
+def _read_later(trace: Trace, steps: tuple[Step, ...], among: set[str]) -> tuple[Panel, ...]:
+    """The results that something behind these steps reads, in order, the last three; of some only, if there are any."""
     read = {value.address for step in trace[steps[-1].index + 1 :] for value in step.inputs}
+    read = read & among or read
     found = [value for step in steps if step.opened is None for value in step.outputs if value.address in read]
     return tuple(_made(value, "," if i else "→") for i, value in enumerate(found[-3:])) or _results(steps, 1)
 

@@ -68,6 +68,11 @@ class Facts:
         inside = [i for i, block in enumerate(self.blocks) if block is not None]
         return range(inside[0], inside[-1] + 1) if inside else range(0)
 
+    @cached_property
+    def last_of_layers(self) -> int:
+        """The last step that attends or adds to the stream, whether it is in a block or not; -1 if there is none."""
+        return max((*self.flow.residuals, *self.attention), default=-1)
+
     def is_norm(self, step: Step) -> bool:
         return is_norm(self.trace, self.flow, step)
 
@@ -104,6 +109,11 @@ class StepAt:
         return bool(span) and self.step.index >= span.stop
 
     @property
+    def is_before_layers(self) -> bool:
+        """Whether, in a model without blocks, something behind it attends or adds to the stream."""
+        return not self.facts.blocks_span and self.step.index < self.facts.last_of_layers
+
+    @property
     def is_norm(self) -> bool:
         return self.facts.is_norm(self.step)
 
@@ -127,7 +137,7 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         "norm",
         "norm",
         "its operation, or the name of its module",
-        lambda at: at.is_norm and (at.is_among_blocks or at.is_before_blocks),
+        lambda at: at.is_norm and (at.is_among_blocks or at.is_before_blocks or at.is_before_layers),
     ),
     Rule("last norm", "final_norm", "its operation, or the name of its module", lambda at: at.is_norm),
     Rule(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given
 from lmviz.trace.step import Array, Step, Trace, Value
 from lmviz.whole_file import check_place, save_whole
 
@@ -35,8 +35,11 @@ def export(what: Trace | Step | Value, path: str | os.PathLike[str]) -> Path:
         The path.
 
     Raises:
-        UserError: the file's name has another end, it cannot be written, or it is too much to be written as text.
+        UserError: it is none of these, the file's name has another end, it cannot be written, or it is too much to be
+            written as text.
     """
+    check_given("export", "what", what, Trace, Step, Value)
+    check_given("export", "path", path, str, os.PathLike)
     written = Path(path)
     check_place(written)
     content = exported(tensors_of(what), written.suffix.removeprefix(".").lower())

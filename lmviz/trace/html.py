@@ -40,7 +40,9 @@ def step_text(step: Step) -> str:
 def trace_text(trace: Trace) -> str:
     parts = [f"{len(trace)} steps", f"{len(trace.weights)} weights"]
     parts += [f"loss {trace.loss:.4g}"] if trace.loss is not None else []
-    parts += [f"stopped by {trace.failure}"] if trace.failure is not None else []
+    if trace.failure is not None:
+        in_loss = len(trace.segments) > 1 and trace.segments[-1].prefix == "loss"
+        parts += [f"{'its loss ' if in_loss else ''}stopped by {trace.failure}"]
     return f"<Trace: {', '.join(parts)}; trace.find() lists its addresses>"
 
 

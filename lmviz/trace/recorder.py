@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.devices import device_of, moved, on_device
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given, check_model
 from lmviz.trace.assembly.build import Segment, after, build
 from lmviz.trace.assembly.targets import Targets, targets_of
 from lmviz.trace.capture.edits import Edit
@@ -60,12 +60,17 @@ def record(
         can't compute are a failure at no step.
 
     Raises:
-        UserError: the model is nothing that one can call; an edit names no step, or returns another shape; the loss is
-            not one number.
+        UserError: the model is nothing that one can call, or another argument not what it must be; an edit names no
+            step, or returns another shape; the loss is not one number.
     """
-    if not callable(model):
-        said = "The model must be a torch.nn.Module or a function; it is {found}: name the model itself."
-        raise UserError(said, found=type(model).__name__)
+    check_model(model)
+    check_loss(backward)
+    check_given("record", "seed", seed, int)
+    check_given("record", "budget", budget, int, float)
+    check_given("record", "edits", edits, Mapping, None)
+    check_given("record", "follows", follows, Trace, None)
+    check_given("record", "prefix", prefix, str)
+    _check_inputs((*inputs, *kwargs.values()))
     if device:
         there = device_of(device)
         model, inputs, kwargs = on_device(model, there), moved(inputs, there), moved(kwargs, there)
@@ -86,6 +91,30 @@ def record(
         if backward is not None:
             return build((*earlier, segment, *_loss_of(segment, backward, earlier)))
     return build((*earlier, segment))
+
+
+def check_loss(loss: object) -> None:
+    """It is a function, or there is none.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if loss is not None and not callable(loss):
+        raise UserError(
+            "The loss must be a function of what the model returns; it is {found}: write `def loss(output): …`.",
+            found=type(loss).__name__,
+        )
+
+
+def _check_inputs(inputs: Iterable[object]) -> None:
+    """They can be read more than once, since the model runs again for edits and for what was not kept."""
+    for one in inputs:
+        if isinstance(one, Iterator):
+            raise UserError(
+                "An input must be one that can be read again, since the model may run more than once; a {found} is "
+                "empty after the first time: give a tensor, or `next(…)` or `list(…)` of it.",
+                found=type(one).__name__,
+            )
 
 
 def _loss_of(segment: Segment, backward: Callable[[Any], Tensor], earlier: tuple[Segment, ...]) -> tuple[Segment, ...]:

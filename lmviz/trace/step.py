@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from lmviz.errors import item
 from lmviz.trace import html
 from lmviz.trace.source.sites import SourceSpan
 
@@ -30,8 +31,10 @@ Role = Literal["activation", "weight", "input", "constant"]
 
 
 def fits(cell: Cell, shape: tuple[int, ...]) -> bool:
-    """Whether a tensor of a shape has a cell: one index for each axis, counted from 0 and not from the end."""
-    return len(cell) == len(shape) and all(0 <= i < n for i, n in zip(cell, shape, strict=True))
+    """Whether a tensor of a shape has a cell: one whole number for each axis, counted from 0 and not from the end."""
+    return len(cell) == len(shape) and all(
+        hasattr(i, "__index__") and 0 <= i < n for i, n in zip(cell, shape, strict=True)
+    )
 
 
 class Cells(Protocol):
@@ -376,7 +379,7 @@ class Trace(Sequence[Step]):
 
     def __getitem__(self, key: int | str | slice) -> Step | tuple[Step, ...]:
         if not isinstance(key, str):
-            return self.steps[key]
+            return item(self.steps, key)
         if key not in self._by_address:
             near = ", ".join(self.find(key.rsplit(".", 1)[-1])[:5])
             raise KeyError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmviz.digits import rounded
-from lmviz.errors import UserError
+from lmviz.errors import UserError, check_given
 from lmviz.trace.step import Array, Cell, Value
 from lmviz.ui.pictures import domain, drawable, is_share, matrix
 from lmviz.whole_file import check_place, save_whole
@@ -56,15 +56,17 @@ def picture(
     Raises:
         UserError: it is no tensor, there are no such cells, the name has another end, or the file cannot be written.
     """
-    written = Path(path)
     if not isinstance(value, Value):
         raise UserError(
             "A script can draw one tensor, a Value, as trace[address].outputs[0]; got {kind}. For the picture of the "
             "whole model, save the walk with trace.to_html, open that page and save the picture there.",
             kind=type(value).__name__,
         )
+    check_given("picture", "path", path, str, os.PathLike)
+    check_given("picture", "lead", lead, tuple, list)
+    written = Path(path)
     check_place(written)
-    chart = drawn(value, lead or (0,) * (len(value.shape) - 2), _labels(labels), title)
+    chart = drawn(value, tuple(lead) or (0,) * (len(value.shape) - 2), _labels(labels), title)
     content = saved(chart, written.suffix.removeprefix(".").lower())
     save_whole(written, lambda place: place.write_bytes(content))
     return written

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lmviz.stages.navigation import Location, Navigator
+from lmviz.stages.panels import panels_at
 from lmviz.stages.stage import Stage
 from lmviz.stages.stages import stages_of
 from lmviz.trace.recorder import record
@@ -459,3 +461,59 @@ def test_every_step_is_in_one_stage() -> None:
         found = stages(model)[1:]
         assert [stage.first for stage in found[1:]] == [stage.last + 1 for stage in found[:-1]]
         assert found[0].first == 0
+
+
+class AnglesRest(nn.Module):
+    """Angles as complex numbers, which every block brings to the device that they are on already (Llama 4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb, self.qkv = nn.Embedding(9, 8), nn.ModuleList(nn.Linear(8, 24) for _ in range(2))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.emb(ids)
+        freqs = torch.polar(torch.ones(ids.shape[1], 4), ANGLES[: ids.shape[1]].repeat(1, 2))
+        for qkv in self.qkv:
+            q, k, v = qkv(x).chunk(3, -1)
+            here = freqs.to(x.device)
+            turned_q = torch.view_as_real(torch.view_as_complex(q.unflatten(-1, (4, 2))) * here).flatten(-2)
+            turned_k = torch.view_as_real(torch.view_as_complex(k.unflatten(-1, (4, 2))) * here).flatten(-2)
+            x = x + attend(turned_q, turned_k, v)
+        return x
+
+
+def test_the_angles_are_no_result_of_a_rotation() -> None:
+    trace = record(AnglesRest(), torch.arange(5)[None])
+    navigator = Navigator(trace)
+    stage = next(
+        one for one in navigator.stages if one.kind == "rotation" and trace[one.last].outputs[0].shape[-1] == 8
+    )
+    results = [panel.name for panel in panels_at(navigator, Location("stage", stage.index)) if panel.is_result]
+    assert results == ["turned_q", "turned_k"]
+
+
+class Shared(nn.Module):
+    """One layer for all depths (universal transformer), whose MLP is an `nn.Sequential`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb, self.attn, self.norm_1, self.norm_2 = (
+            nn.Embedding(9, 8),
+            Attention(),
+            nn.LayerNorm(8),
+            nn.LayerNorm(8),
+        )
+        self.ff, self.norm = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8)), nn.LayerNorm(8)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.emb(ids)
+        for _ in range(2):
+            x = x + self.attn(self.norm_1(x))
+            x = x + self.ff(self.norm_2(x))
+        return self.norm(x) @ self.emb.weight.T
+
+
+def test_the_parts_of_an_mlp_are_no_blocks_and_the_last_norm_is_the_last() -> None:
+    found = stages(Shared())
+    assert {stage.block for stage in found} == {None}
+    assert [stage.kind for stage in found if "norm" in stage.kind] == [*["norm"] * 4, "final_norm"]

@@ -29,6 +29,7 @@ class Targets:
 
 def targets_of(edits: Mapping[str, Edit], segment: Segment, earlier: tuple[Segment, ...]) -> Targets:
     """Find what each edit replaces; the model is run once to see what has the address, unless it is a weight's."""
+    edits = {str(name): edit for name, edit in edits.items()}
     weights, inputs = _weights_of(segment), _inputs_of(segment)
     tensors = {id(weights[name]): edited(edit, weights[name]) for name, edit in edits.items() if name in weights}
     wanted = {name: edit for name, edit in edits.items() if name not in weights}
