@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 
 
 def place_of(page: str) -> type[Place]:

@@ -17,8 +17,8 @@ from lmviz.ui.course.chapters import begin, chapters, quiz
 from lmviz.ui.course.details import filled
 from lmviz.ui.course.seen import Seen, question_of
 from lmviz.ui.embeddings.view import EmbeddingsView
+from lmviz.ui.place import Place
 from lmviz.ui.questions import asked, option
-from lmviz.ui.state import Place
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Language, Translator, foreign
 from lmviz.ui.training.view import TrainingView

@@ -20,7 +20,7 @@ from lmviz.ui.course.seen import Seen, chances, question_of, run_of
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.training.view import TrainingView
 

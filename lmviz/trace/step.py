@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,21 +84,14 @@ class Value:
 
     @property
     def n_bytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64)) * _ITEM_SIZE.get(self.dtype, 4)
+        bits = re.search(r"\d+", self.dtype)  # "bfloat16", "complex64", "float8_e4m3fn"; what has none is "bool"
+        return int(np.prod(self.shape, dtype=np.int64)) * (max(8, int(bits[0])) // 8 if bits else 1)
 
     def __repr__(self) -> str:
         return html.value_text(self)
 
     def _repr_html_(self) -> str:
         return html.value_html(self)
-
-
-_ITEM_SIZE = {
-    **{"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "complex64": 8, "complex128": 16},
-    **{"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1},
-    **{"uint64": 8, "uint32": 4, "uint16": 2, "complex32": 4, "quint8": 1, "qint8": 1, "qint32": 4},
-    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"), 1),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +225,8 @@ class Trace(Sequence[Step]):
         self.about = about  # what the file that it was read from says besides: its tokens, say
 
     @cached_property
-    def _contents(self) -> Contents:
+    def contents(self) -> Contents:
+        """All of it at once, for what writes it to a file."""
         return self._assemble()
 
     def __repr__(self) -> str:
@@ -319,41 +314,36 @@ class Trace(Sequence[Step]):
         make: Callable[..., Any] = import_module("lmviz.attach.inline").inline_page
         return make(self, tokenizer, title, lang, height, limit)
 
-    @property
-    def contents(self) -> Contents:
-        """All of it at once, for what writes it to a file."""
-        return self._contents
-
     @cached_property
     def _by_address(self) -> dict[str, tuple[int, int]]:
-        return self._contents.by_address()
+        return self.contents.by_address()
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return self._contents.steps
+        return self.contents.steps
 
     @property
     def statements(self) -> tuple[Statement, ...]:
-        return self._contents.statements
+        return self.contents.statements
 
     @property
     def calls(self) -> tuple[ModuleCall, ...]:
-        return self._contents.calls
+        return self.contents.calls
 
     @property
     def inputs(self) -> tuple[Value, ...]:
-        return self._contents.inputs
+        return self.contents.inputs
 
     @property
     def weights(self) -> Mapping[str, Value]:
         """The weights that the run used, by their path in the model."""
-        return self._contents.weights
+        return self.contents.weights
 
     @property
     def failure(self) -> Failure | None:
         if self._exception is None:
             return None
-        return Failure(self._contents.failed_at, self._exception, self._contents.failed_in)
+        return Failure(self.contents.failed_at, self._exception, self.contents.failed_in)
 
     @property
     def output(self) -> Any:
@@ -394,7 +384,7 @@ class Trace(Sequence[Step]):
     def origin(self, address: str) -> tuple[int, ...] | None:
         """Where the recorder met the value with this address, for edits; None if there is none."""
         step, output = self._by_address.get(address, (-1, 0))
-        return None if step < 0 else (*self._contents.origins[step], output)
+        return None if step < 0 else (*self.contents.origins[step], output)
 
     def value(self, address: str) -> Value | None:
         """The value that an address names: an output of a step, a weight or an input; None if there is none."""

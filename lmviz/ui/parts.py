@@ -8,7 +8,7 @@ from typing import Any
 from lmviz.registry.edits import CellEdit, Edit, HeadOff
 from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference
-from lmviz.ui.state import cell, distinct, part, real
+from lmviz.ui.place import cell, distinct, part, real
 
 MOST_EDITS = 50
 LARGEST = 3e38  # what a float32 holds, about

@@ -19,9 +19,9 @@ from lmviz.ui import server, sources, state, streamlit_words, widgets
 from lmviz.ui.depth import CODE, DEPTHS
 from lmviz.ui.dropped import dropped
 from lmviz.ui.glossary import glossary
+from lmviz.ui.place import Place
 from lmviz.ui.present import present
 from lmviz.ui.saving import saving
-from lmviz.ui.state import Place
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
 ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host

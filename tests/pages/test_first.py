@@ -18,7 +18,7 @@ from lmviz.services.greetings import BEGINNINGS, SAMPLE, greeting
 from lmviz.services.next_words import next_words
 from lmviz.ui import server
 from lmviz.ui.first.view import FirstView
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import LANGUAGES, Translator
 from tests.conftest import ROOT

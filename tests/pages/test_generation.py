@@ -24,7 +24,7 @@ from lmviz.registry.kinds import read_reference
 from lmviz.train.recipe import recipe_from
 from lmviz.train.runs import Runs
 from lmviz.ui.generation.view import KEPT, WAYS, GenerationView
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from lmviz.ui.text import LANGUAGES, Language, Translator
 from tests.by_transformers import save_kind
 from tests.conftest import ROOT, SAMPLES

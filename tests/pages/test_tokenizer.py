@@ -20,7 +20,7 @@ from lmviz.tokens.learning import Learner, learn, learners
 from lmviz.tokens.round_trip import round_trip
 from lmviz.tokens.vocabulary import vocabulary_of
 from lmviz.ui import replay
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from lmviz.ui.text import LANGUAGES, visible
 from lmviz.ui.tokenizer.view import TABS, TokenizerView
 from tests.conftest import ROOT, SAMPLES

@@ -20,7 +20,7 @@ from lmviz.tokens.template import Message, read_template, render
 from lmviz.train.plan import cut, plan_of
 from lmviz.train.recipe import Recipe, read_recipe, recipe_from, tables_of, toml_of
 from lmviz.train.texts import preset
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from tests.conftest import ROOT
 from tests.places import place_of
 

@@ -18,8 +18,8 @@ from lmviz.ui.course.checks import CHECKS
 from lmviz.ui.course.details import Found, Measured, Number, Share, filled
 from lmviz.ui.course.seen import Seen, question_of
 from lmviz.ui.course.views import KINDS, place_of, senseless
+from lmviz.ui.place import Place
 from lmviz.ui.shell import FIRST, LISTED
-from lmviz.ui.state import Place
 from lmviz.ui.text import Language
 from tests.waiting import until_rests
 from tests.words import ENGLISH, FRENCH

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lmviz.quantise.scheme import Scheme
 from lmviz.ui.embeddings.view import EmbeddingsView
+from lmviz.ui.place import Place
 from lmviz.ui.quantisation.view import FORMATS, QuantisationView
-from lmviz.ui.state import Place
 
 TEXTS = st.text(max_size=20)
 EMBEDDINGS = st.builds(

@@ -1,4 +1,4 @@
-"""What is written can be read: letters stand out from their ground, and every column of a table has a name."""
+"""What is written can be read: letters stand out from their ground, columns of tables have names, files are short."""
 
 from __future__ import annotations
 
@@ -47,3 +47,8 @@ def test_every_column_of_a_table_has_a_name() -> None:
                 if re.fullmatch(r"\|(\s*:?-+:?\s*\|)+", rule) and not all(one.strip() for one in head.split("|")[1:-1]):
                     found.append(f"{path.relative_to(ROOT)}: {head}")
     assert not found
+
+
+def test_no_file_is_longer_than_one_reads_at_a_stretch() -> None:
+    n_lines = {path: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "lmviz").rglob("*.py")}
+    assert {str(path.relative_to(ROOT)): n for path, n in n_lines.items() if n > 400} == {}

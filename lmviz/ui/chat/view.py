@@ -11,7 +11,7 @@ from lmviz.generate.settings import Settings
 from lmviz.registry.reference import Reference
 from lmviz.tokens.template import Message, json_given
 from lmviz.ui.parts import model_part, tokenizer_part
-from lmviz.ui.state import Place, choice, flag, part, real, whole
+from lmviz.ui.place import Place, choice, flag, part, real, whole
 from lmviz.ui.tokenizer.own import FILE
 
 ROLES = ("system", "developer", "user", "assistant", "tool")

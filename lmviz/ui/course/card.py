@@ -22,7 +22,7 @@ from lmviz.ui.course.view import CourseView
 from lmviz.ui.course.views import KINDS
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.generation.view import GenerationView
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from lmviz.ui.step_through import predict
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import foreign, visible

@@ -15,7 +15,7 @@ from lmviz.lessons.reading import read_chapter
 from lmviz.ui.course.checks import CHECKS, Check
 from lmviz.ui.course.views import place_of, senseless
 from lmviz.ui.depth import DEPTHS, STORY, WHERE_SHOWN, Depth
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from lmviz.ui.text import Language
 
 KEPT = 400  # files

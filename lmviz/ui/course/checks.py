@@ -73,10 +73,6 @@ def _is_number(argument: str) -> bool:
     return argument.replace(".", "", 1).isdecimal() and argument.isascii()
 
 
-def _is_name(argument: str) -> bool:
-    return argument.isidentifier()
-
-
 # -- the step-through ------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +99,7 @@ def reached(seen: Seen, argument: str) -> Found | None:
     return {"n": len(run.tokens), "stage": stage.kind} if stage.kind == argument else None
 
 
-@_check("value", "row", "column", knows=_is_name, part="arithmetic")
+@_check("value", "row", "column", knows=str.isidentifier, part="arithmetic")
 def pinned(seen: Seen, argument: str) -> Found | None:
     """A cell of a tensor of that name is pinned: `pattern` for `blocks.0.attn.pattern`."""
     if not isinstance(seen.view, StepThroughView | EmbeddingsView) or seen.view.cell is None:

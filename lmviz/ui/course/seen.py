@@ -19,8 +19,8 @@ from lmviz.ui.debugging.memory import trial_of
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.place import Place
 from lmviz.ui.questions import ANSWER_DIGITS, decimals, question_about
-from lmviz.ui.state import Place
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
 

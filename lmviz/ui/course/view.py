@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from lmviz.lessons.progress import MOST_TASKS
-from lmviz.ui.state import Place, choice, flag, part, whole
+from lmviz.ui.place import Place, choice, flag, part, whole
 
 SECTIONS = ("", "quiz", "print", "notes")
 MOST_ANSWERS = 40

@@ -8,8 +8,8 @@ from lmviz.ui.course.view import CourseView
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.place import Place
 from lmviz.ui.quantisation.view import QuantisationView
-from lmviz.ui.state import Place
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Language
 from lmviz.ui.tokenizer.view import TokenizerView

@@ -9,7 +9,7 @@ from typing import Any
 
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
-from lmviz.ui.state import Place, choice, flag, part, real, whole
+from lmviz.ui.place import Place, choice, flag, part, real, whole
 
 SECTIONS = ("pitfalls", "doctor", "lab", "game", "exercises")
 FAMILIES = ("no_learning", "memory", "poor_predictions", "tips")

@@ -8,8 +8,8 @@ from typing import Any
 
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
-from lmviz.ui.state import Place, choice, part, real, whole
-from lmviz.ui.state import cell as cell_of
+from lmviz.ui.place import Place, choice, part, real, whole
+from lmviz.ui.place import cell as cell_of
 
 SECTIONS = ("look_up", "ten_words", "sum", "near", "answers", "word2vec", "fasttext")
 METRICS = ("cosine", "euclidean")

@@ -12,6 +12,7 @@ from lmviz.errors import UserError
 from lmviz.services.greetings import EXAMPLES, SAMPLE, NextWords, greeting
 from lmviz.ui import server, shell, state
 from lmviz.ui.first.view import LONGEST, FirstView
+from lmviz.ui.place import Place
 from lmviz.ui.text import Translator, plain, visible
 
 ENDS = (".", "!", "?")
@@ -90,7 +91,7 @@ def _ended(view: FirstView, found: NextWords) -> None:
 def _address(view: FirstView, **query: str) -> Mapping[str, str]:
     """Another page, in the same language; a text is read by the model of this one. Its own view would import torch."""
     model = {"model": SAMPLE} if "prompt" in query else {}
-    return {**state.address(state.Place(lang=view.lang, depth=view.depth, present=view.present)), **model, **query}
+    return {**state.address(Place(lang=view.lang, depth=view.depth, present=view.present)), **model, **query}
 
 
 def _depth() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmviz.ui.state import Place, part, whole
+from lmviz.ui.place import Place, part, whole
 
 LONGEST = 300  # characters
 

@@ -14,7 +14,7 @@ from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.reference import Reference
 from lmviz.ui import arithmetic_html, shell
 from lmviz.ui.generation.view import GenerationView
-from lmviz.ui.state import Place
+from lmviz.ui.place import Place
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, visible
 

@@ -10,7 +10,7 @@ from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
-from lmviz.ui.state import Place, choice, flag, part, real, whole
+from lmviz.ui.place import Place, choice, flag, part, real, whole
 
 WAYS = ("one", "several", "beam", "compare")
 STRATEGIES = ("sample", "greedy")

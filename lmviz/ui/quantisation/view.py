@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lmviz.quantise.scheme import Scheme
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
-from lmviz.ui.state import Place, choice, flag, part, real, whole
+from lmviz.ui.place import Place, choice, flag, part, real, whole
 
 SECTIONS = ("weight", "model", "calibration", "aware")
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4")

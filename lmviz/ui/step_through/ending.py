@@ -18,6 +18,7 @@ from lmviz.train.texts import PRESETS
 from lmviz.ui import own_text, shell, state
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.place import Place
 from lmviz.ui.step_through.events import ENDING
 from lmviz.ui.step_through.scene import at_depth, focus_position
 from lmviz.ui.step_through.view import StepThroughView
@@ -101,13 +102,13 @@ def _read(text: str) -> None:
         state.keep(OTHER_TEXT, True)
 
 
-def _doors(view: StepThroughView) -> list[tuple[str, state.Place, str]]:
+def _doors(view: StepThroughView) -> list[tuple[str, Place, str]]:
     """What is next: a name, the place that it opens, and its page."""
     lang, model = view.lang, view.model
     if isinstance(model, PuzzleModel):
         return [("game", DebuggingView(lang=lang, section="game"), "debugging")]
     presets = (name for name, one in PRESETS.items() if one.of == "all" and model == Folder(one.sample))
-    doors: list[tuple[str, state.Place, str]] = [
+    doors: list[tuple[str, Place, str]] = [
         ("train", replace(TrainingView(lang=lang), data=next(presets, TrainingView().data)), "training")
     ]
     if model.reads and not model.trains:

@@ -9,8 +9,8 @@ from lmviz.registry.edits import Edit
 from lmviz.registry.reference import Reference
 from lmviz.ui.depth import shows
 from lmviz.ui.parts import edits_part, model_part
-from lmviz.ui.state import Place, choice, distinct, flag, part, real, whole, words
-from lmviz.ui.state import cell as cell_of
+from lmviz.ui.place import Place, choice, distinct, flag, part, real, whole, words
+from lmviz.ui.place import cell as cell_of
 
 GRAINS = ("stage", "line", "op")
 MEAN_OF_HEADS, ALL_HEADS = "mean", "all"  # else the number of a head

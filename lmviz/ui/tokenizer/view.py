@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lmviz.registry.reference import Reference
 from lmviz.services.tokenizers import GPT2, LEARNED
 from lmviz.ui.parts import tokenizer_part
-from lmviz.ui.state import Place, choice, part, whole
+from lmviz.ui.place import Place, choice, part, whole
 from lmviz.ui.tokenizer.own import FILE
 
 TABS = ("pieces", "compare", "learn", "trip", "vocabulary")

@@ -8,8 +8,8 @@ from typing import Any
 
 from lmviz.registry.reference import Reference
 from lmviz.ui.parts import model_part
-from lmviz.ui.state import Place, distinct, flag, part, whole, words
-from lmviz.ui.state import cell as cell_of
+from lmviz.ui.place import Place, distinct, flag, part, whole, words
+from lmviz.ui.place import cell as cell_of
 from lmviz.ui.step_through.view import map_of
 
 OWN = "own"  # texts of one's own
