@@ -100,6 +100,8 @@ def _example(file: str, factory: str) -> Any:
     """The model and the inputs that a file, or a factory in a package, names."""
     from lmviz.attach.example import example_in, example_made
 
+    # Python takes a file that is saved again within a second, and no longer than before, for the one it has compiled.
+    sys.dont_write_bytecode = True
     name = Path(file).name if file else factory
     if file and not Path(file).is_file():
         raise UserError(

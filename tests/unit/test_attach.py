@@ -239,6 +239,28 @@ def test_what_goes_wrong_in_a_file_is_one_sentence(program_of: Attach, what: str
 
 
 @pytest.mark.slow
+def test_what_is_saved_twice_in_a_second_is_read_twice(
+    program_of: Attach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python tells what it has compiled from what is new by whole seconds and the length alone."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    parts, second = tmp_path / "parts.py", 10**9
+
+    def saved(text: str, at: int) -> None:
+        parts.write_text(text, encoding="utf-8")
+        os.utime(parts, ns=(at, at))
+
+    saved("SCALE = 1.0\n", 1_700_000_000 * second)
+    program = program_of("import parts\n" + MODEL.replace("self.second(hidden)", "self.second(hidden) * parts.SCALE"))
+    program.run()
+    before = program.record(0, Asked()).trace
+    saved("SCALE = 2.0\n", 1_700_000_000 * second + second // 2)
+    until(lambda: program.latest == 2 or program.look() == "failed")
+    found = first_difference(program.record(0, Asked()).trace, before)
+    assert found is not None and (found.address, found.how) == ("logits", "value")
+
+
+@pytest.mark.slow
 def test_a_save_runs_it_again_and_the_first_other_number_is_found(program_of: Attach, tmp_path: Path) -> None:
     """Also of a module beside it. What broke meanwhile leaves the last run that worked."""
     (tmp_path / "parts.py").write_text("SCALE = 1.0\n")
