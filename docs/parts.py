@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/architecture.md"
 BEGIN, END = "<!-- parts: made by docs/parts.py -->\n", "<!-- parts end -->"
 GROUND = frozenset(
-    ("errors", "digits", "bundle", "log", "random_state", "whole_file")
+    ("errors", "digits", "bundle", "log", "random_state", "stopped", "whole_file")
 )  # that everybody may import: not drawn
 FACES = frozenset(("__init__", "__main__", "__version__"))
 

@@ -28,7 +28,7 @@ from lmviz.ui.offline.training import save_training_page
 from lmviz.ui.text import LANGUAGES, Language
 
 TRAINING = re.compile(r"runs/([0-9a-f]{1,32})")  # a whole training; runs/ID@STEP is its model after a step
-MOST_MEGABYTES = 1000  # that a browser opens
+LARGEST = 1000  # that a browser opens
 PATIENCE = 600.0  # seconds that a file may take
 
 
@@ -96,6 +96,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _megabytes(written: str) -> float:
     with suppress(ValueError):
-        if 1 <= (number := float(written)) <= MOST_MEGABYTES:
+        if 1 <= (number := float(written)) <= LARGEST:
             return number
-    raise argparse.ArgumentTypeError(f"a page may have 1 to {MOST_MEGABYTES} megabytes, not {written!r}")
+    raise argparse.ArgumentTypeError(f"a page may have 1 to {LARGEST} megabytes, not {written!r}")

@@ -10,7 +10,7 @@ from torch import Size
 from lmviz.errors import UserError
 
 LARGEST = 2**31 - 1  # of any size or count: what all that we work with can still count to
-LARGEST_NUMBER = 1e30  # of what is no count: float32 ends at 3.4e38, and numbers are multiplied
+LARGEST_NUMBER = 1e38  # of what is no count: float32 ends at 3.4e38
 LARGEST_OF = {"n_layers": 1_000}  # every layer is Python objects by the dozen, whatever its weights
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 
 from lmviz.ui.text import Translator
 
-_MEGABYTES = "server.maxUploadSize"  # Streamlit's setting: of a file whose field says nothing else
+_LARGEST_FILE = "server.maxUploadSize"  # Streamlit's setting, in megabytes: of a file whose field says nothing else
 _LOST = '[data-testid="stApp"]:is([data-test-connection-state="PINGING_SERVER"],[data-test-connection-state^="DISC"])'
 _DIALOG = f'body:has({_LOST}) [role="dialog"]:not(:has(.stVerticalBlock))'
 _FIELD = '[data-testid="stFileUploaderDropzone"]'
@@ -50,7 +50,7 @@ def look(t: Translator) -> str:
 
 def file_uploader(t: Translator, label: str, endings: list[str], *, key: str, **more: Any) -> Any:
     """A field for files that says in the reader's language which it takes, and why it has taken none."""
-    most = more.get("max_upload_size") or int(st.get_option(_MEGABYTES))
+    most = more.get("max_upload_size") or int(st.get_option(_LARGEST_FILE))
     said = {"kinds": ", ".join(f".{ending}" for ending in endings), "most": most}
     field = f".st-key-{re.sub(r'[^a-zA-Z0-9_-]', '-', key)}"
     limits = _over(f'{field} [data-testid="stFileUploaderDropzoneInstructions"] span', t("app.file.limits", **said))
