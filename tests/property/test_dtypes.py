@@ -66,7 +66,6 @@ def test_a_float_in_another_type(dtype: str, number: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [*WHOLE, "float16", "bfloat16", "float32"])
-@settings(max_examples=40, deadline=None)
 @given(number=INTS)
 def test_a_whole_number_in_another_type(dtype: str, number: int) -> None:
     made = torch.tensor([number]).to(getattr(torch, dtype))
@@ -126,7 +125,6 @@ def test_infinities_and_nan_as_whole_numbers_are_what_the_processor_makes_of_the
             assert explain(trace[-1], cell).value == float(trace[-1].outputs[0].array[cell])
 
 
-@settings(max_examples=40, deadline=None)
 @given(a=NUMBERS, b=NUMBERS, dtype=st.sampled_from(["float16", "bfloat16"]))
 def test_arithmetic_in_half_precision_is_rounded_as_torch_rounds_it(a: float, b: float, dtype: str) -> None:
     x, y = (torch.tensor([number]).to(getattr(torch, dtype)) for number in (a, b))

@@ -41,14 +41,12 @@ def axes(data: st.DataObject, shape: tuple[int, ...]) -> Any:
     return data.draw(st.none() | one | st.lists(one, min_size=1, unique_by=lambda i: i % len(shape)).map(tuple))
 
 
-@settings(max_examples=40, deadline=None)
 @given(shapes=BATCHED)
 def test_matmul(shapes: hnp.BroadcastableShapes) -> None:
     a, b = shapes.input_shapes
     check(lambda x, y: x @ y, normal(a), normal(b, 1))
 
 
-@settings(max_examples=40, deadline=None)
 @given(shapes=PAIRS, operation=st.sampled_from(["add", "sub", "mul", "div", "maximum", "minimum"]))
 def test_arithmetic_repeats_size_1(shapes: hnp.BroadcastableShapes, operation: str) -> None:
     a, b = shapes.input_shapes
@@ -72,7 +70,6 @@ def test_reductions(data: st.DataObject, shape: tuple[int, ...], keepdim: bool) 
     check(lambda x: getattr(torch, operation)(x, dim=dim, keepdim=keepdim, **extra), normal(shape))
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data(), shape=SHAPES.filter(bool), operation=st.sampled_from(["softmax", "log_softmax", "cumsum"]))
 def test_along_an_axis(data: st.DataObject, shape: tuple[int, ...], operation: str) -> None:
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -138,7 +135,6 @@ def _written(x: Tensor, index: Any, value: Any) -> Tensor:
     return x
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_einsum(data: st.DataObject) -> None:
     """Any letters on the left, some of them, in any order, on the right; or none said."""

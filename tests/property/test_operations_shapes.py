@@ -202,7 +202,7 @@ def test_losses_of_pairs(data: st.DataObject, reduction: str, shape: tuple[int, 
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(["LSTM", "GRU", "RNN"]), layers=st.integers(1, 2), both=st.booleans(),
     batch_first=st.booleans(), bias=st.booleans(), packed=st.booleans())  # fmt: skip
 def test_recurrent_networks(
