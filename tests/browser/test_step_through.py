@@ -492,3 +492,9 @@ def test_the_button_below_the_chances_is_not_cut(visit: Callable[..., Page]) -> 
         fits = "box => box.scrollHeight <= box.clientHeight"
         assert page.locator(".picture").evaluate(fits), (width, height)
         assert page.locator(".bars tbody tr").count() > (6 if height > 720 else 3)
+
+
+def test_in_front_of_a_room_the_longest_head_of_a_column_is_whole(visit: Visit) -> None:
+    page = visit(model="names", prompt=".mar", step="probabilities", present="true", lang="fr", width=1280, height=720)
+    expect(page.locator(".bars thead th").last).to_have_text("probabilité")
+    until(page, lambda: page.locator(".picture").evaluate("box => box.scrollWidth <= box.clientWidth"))
