@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from lmviz.ui.shell import FIRST, PAGE_NAMES
 from tests.browser.conftest import idle, until
@@ -118,6 +118,11 @@ def test_a_key_and_a_button_turn_it_on_and_it_stays_from_page_to_page(visit: Vis
     presents(page, False)
 
 
+def size(part: Locator) -> tuple[float, float]:
+    box = part.bounding_box()
+    return (box["width"], box["height"]) if box else (0.0, 0.0)
+
+
 def test_what_one_points_with(visit: Visit) -> None:
     page = visit(model="pokemon", prompt=".pik", step="blocks.0.attn.pattern", present="true")
     box = page.locator("figure[data-address='blocks.0.attn.pattern'] canvas").bounding_box()
@@ -129,17 +134,11 @@ def test_what_one_points_with(visit: Visit) -> None:
     spot, bands = page.locator(".spot"), page.locator(".band")
     page.keyboard.press("s")
     expect(spot).to_be_visible()
-    page.wait_for_timeout(300)  # it glides
-    panel = spot.bounding_box()
+    until(page, lambda: size(spot)[1] > rows * tall)  # it glides: first the panel
     page.keyboard.press("s")
-    page.wait_for_timeout(300)
-    row = spot.bounding_box()
+    until(page, lambda: rows * tall > size(spot)[1] > tall and size(spot)[0] > wide + 20)
     page.keyboard.press("s")
-    page.wait_for_timeout(300)
-    cell = spot.bounding_box()
-    assert panel is not None and row is not None and cell is not None
-    assert panel["height"] > rows * tall > row["height"] > tall and row["width"] > wide + 20
-    assert abs(cell["width"] - wide) < 10 and abs(cell["height"] - tall) < 10
+    until(page, lambda: abs(size(spot)[0] - wide) < 10 and abs(size(spot)[1] - tall) < 10)
     page.keyboard.press("x")
     expect(bands).to_have_count(2)
     expect(bands.first).to_be_visible()
