@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 from operator import index
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from lmviz.digits import rounded
 
@@ -91,6 +91,14 @@ def check_model(model: object) -> None:
             "The model must be a torch.nn.Module or a function; it is {found}: name the model itself.",
             found=type(model).__name__,
         )
+
+
+@overload
+def item(items: Sequence[T], key: int) -> T: ...
+
+
+@overload
+def item(items: Sequence[T], key: int | slice) -> T | tuple[T, ...]: ...
 
 
 def item(items: Sequence[T], key: object) -> T | tuple[T, ...]:

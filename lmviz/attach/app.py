@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from lmviz.attach.target import CodeTarget, ModelTarget, RecordingTarget, read_target
 from lmviz.bundle import ENTRY, SETTINGS
+from lmviz.stopped import CUT_SHORT
 from lmviz.train.limits import limits_set
 
 STARTING = 60.0  # seconds that a server may take to answer
@@ -47,7 +48,7 @@ def open_app(target: str | None, port: int, browser: bool) -> int:
     try:
         run_server(port, headless=not browser or found is not None)
     except KeyboardInterrupt:  # the way in which one ends it
-        return 130
+        return CUT_SHORT
     return 0
 
 

@@ -91,7 +91,6 @@ class Run(Sequence[Trace]):
         if not self._recorded:
             raise UserError("This run has no recording to show: its model was never called with gradients on.")
         found = item(self._recorded, index)
-        assert isinstance(found, _Recorded)
         if self._program is None:
             title = type(self._model).__name__
             self._program = MemoryProgram(free_name(title), title)

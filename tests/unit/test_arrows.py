@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "services": ENGINE | {"debug", "registry", "services"},
     "lessons": {"errors", "model", "lessons"},
     "ui": ENGINE | {"debug", "registry", "services", "lessons", "ui"},
-    "attach": ENGINE | {"debug", "registry", "services", "ui", "attach"},  # of ui little: see below
+    "attach": ENGINE | {"stopped", "debug", "registry", "services", "ui", "attach"},  # of ui little: see below
     "site": ENGINE | {"stopped", "debug", "registry", "services", "lessons", "ui", "site"},
     "pytest_plugin": {"attach"},
     "cli": {"__version__", "errors", "log", "stopped"},

@@ -59,6 +59,10 @@ export const heightLeft = (element) => {
   return window.innerHeight - element.getBoundingClientRect().top - page.scrollTop;
 };
 
+// What the parts of a page stand in. It grows where one of them comes or grows, which moves what is below and tells it nothing.
+/** @type {() => Element | null} */
+export const pageParts = () => document.querySelector(".stMainBlockContainer .stVerticalBlock");
+
 // What reads the layout waits until all is written: one layout for a step, not one for each pane.
 /** @type {(act: () => void) => void} */
 export const later = (act) => requestAnimationFrame(act);

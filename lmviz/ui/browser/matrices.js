@@ -6,7 +6,7 @@
 /** @import { Matrices } from "./panel.d.ts" */
 
 import { isDark, onTheme } from "./colour.js";
-import { h, heightLeft, part } from "./dom.js";
+import { h, heightLeft, pageParts, part } from "./dom.js";
 import { drawTensors, drawnInSight } from "./figure.js";
 import { component } from "./mounted.js";
 import { scale } from "./scale.js";
@@ -70,8 +70,8 @@ const mount = (root) => {
     if (shown && (box.clientWidth !== width || heightIn(box, shown) !== height)) draw();
   });
   observer.observe(box);
-  const above = document.querySelector(".stMainBlockContainer .stVerticalBlock");
-  if (above) observer.observe(above);
+  const parts = pageParts();
+  if (parts) observer.observe(parts);
   const stopTheme = onTheme(root, () => {
     root.classList.toggle("dark", isDark(root));
     draw();

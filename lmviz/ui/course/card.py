@@ -256,14 +256,15 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
             _link("course.again", page, view, at.chapter, at.task, ":material/restart_alt:")
         else:
             st.empty()
+    where = None
     if task.check == "answered" and there == page:
-        _question(view, at, task)
+        where = _question(view, at, task)
     else:
         st.empty()
     with st.container(key="course_told", horizontal=True, vertical_alignment="center"):
         said = _answer(view, at, task)
         _or_nothing(said, lambda: st.markdown(said, width="stretch"))
-        if there == page and (where := _answered_where(view, at, task)):
+        if where is not None:
             shell.link(view.t("exercise.see"), where)
         else:
             st.empty()
@@ -295,28 +296,20 @@ def _is_as_begun(view: Place, begun: Place) -> bool:
     return replace(begun, course=view.course, present=view.present, depth=view.depth) == view
 
 
-def _question(view: Place, at: _At, task: Task) -> None:
-    """Predict first: the question about this run."""
+def _question(view: Place, at: _At, task: Task) -> StepThroughView | None:
+    """Predict first: the question about this run. The place that shows the answer, once there is one."""
     t, seen = view.t, _seen(view, at)
     question, run = _asked_of(seen, task)
     if question is None or run is None:
         st.caption(t("course.no_question"))
-        return
+        return None
     key = (*at.key, run.request)
 
     def answer(chosen: int) -> None:
         state.remember(CHOSEN, {})[key] = chosen
 
     questions.ask(t, question, run.tokens.pieces, f"course.{key}", seen.chosen, answer, is_judged=False)
-
-
-def _answered_where(view: Place, at: _At, task: Task) -> StepThroughView | None:
-    """The place that shows the answer, once there is one."""
-    if task.check != "answered" or not isinstance(view, StepThroughView):
-        return None
-    seen = _seen(view, at)
-    question, _ = _asked_of(seen, task)
-    if question is None or seen.chosen is None or not question.where:
+    if seen.chosen is None or not question.where or not isinstance(view, StepThroughView):
         return None
     return replace(view, step=question.where, by="stage", line=-1, cell=None, course=state.course())
 

@@ -7,7 +7,7 @@
 /** @import { Draw, Section, State } from "./state.d.ts" */
 
 import { isDark, onTheme } from "../../browser/colour.js";
-import { heightLeft, later, part, parts } from "../../browser/dom.js";
+import { heightLeft, later, pageParts, part, parts } from "../../browser/dom.js";
 import { onScale, scale } from "../../browser/scale.js";
 import { drawBar } from "./bar.js";
 import { drawInspector, panelsOf } from "./inspector.js";
@@ -175,8 +175,8 @@ const listen = (state) => {
     state.size = size;
     drawPicture(box, state);
   });
-  const above = new ResizeObserver(refit); // what comes or goes above moves the root, and tells it nothing
-  const page = document.querySelector(".stMainBlockContainer .stVerticalBlock");
+  const above = new ResizeObserver(refit);
+  const page = pageParts();
   if (page) above.observe(page);
   const stopTheme = onTheme(root, () => {
     root.classList.toggle("dark", isDark(root));
