@@ -18,7 +18,7 @@ with left:
     answering.field(view)
     answering.controls(services, view)
     messages.controls(view)
-    messages.given(view)
+    messages.template_inputs(view)
 with right, shell.sentences(view.t):
     reading.choices(services, view)
     reading.what_is_read(services, view)

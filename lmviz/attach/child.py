@@ -80,7 +80,7 @@ class _Work:
         ids = [ids_of(example.tokenizer, text)] if text else ids_read(example)
         if ids is None:
             raise UserError("The doctor examines language models: their inputs are ids, [batch, pos].")
-        return {"findings": [packed(one) for one in _told(lambda: check(example.model, ids), "")]}
+        return {"findings": [packed(one) for one in _as_sentences(lambda: check(example.model, ids), "")]}
 
     def _record(self, request: Mapping[str, Any]) -> Answer:
         """Torch is imported here, by when the file has imported its own."""
@@ -92,7 +92,7 @@ class _Work:
             trace = traced(self._example, asked_in(request["asked"]))
             save(trace, Path(request["path"]), facts_of(self._example, trace))
 
-        _told(recorded, "")
+        _as_sentences(recorded, "")
         return {}
 
 
@@ -109,13 +109,13 @@ def _example(file: str, factory: str) -> Any:
             file=name,
         )
     if file:
-        module = _told(lambda: _module_of(Path(file)), file)
-        return _told(lambda: example_in(vars(module), name), file)
+        module = _as_sentences(lambda: _module_of(Path(file)), file)
+        return _as_sentences(lambda: example_in(vars(module), name), file)
     home, _, function = factory.partition(":")
-    module = _told(lambda: importlib.import_module(home), "")
+    module = _as_sentences(lambda: importlib.import_module(home), "")
     if not callable(getattr(module, function, None)):
         raise UserError("The module {module} has no function {function}.", module=home, function=function)
-    return _told(lambda: example_made(getattr(module, function), vars(module), function), module.__file__ or "")
+    return _as_sentences(lambda: example_made(getattr(module, function), vars(module), function), module.__file__ or "")
 
 
 def _module_of(path: Path) -> ModuleType:
@@ -148,7 +148,7 @@ def _packages_above(path: Path) -> int:
     return min(max(levels, marked), len(path.parents) - 1)
 
 
-def _told(act: Callable[[], Any], file: str) -> Any:
+def _as_sentences(act: Callable[[], Any], file: str) -> Any:
     """What `act` returns; whatever it raises, as a sentence with the line that it came from."""
     try:
         return act()

@@ -39,13 +39,13 @@ def settings_of(checkpoint: Checkpoint) -> Settings:
     settings = Settings("sample" if draws else "greedy")
     for there, here in NAMES.items():
         if said.get(there) is not None:
-            with _told(there):
+            with _settings_named_as_in_the_file(there):
                 settings = replace(settings, **{here: said[there]})
     return settings
 
 
 @contextlib.contextmanager
-def _told(name: str) -> Iterator[None]:
+def _settings_named_as_in_the_file(name: str) -> Iterator[None]:
     """A setting that is impossible is named as the file names it."""
     try:
         yield

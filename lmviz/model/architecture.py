@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lmviz.model.kv_cache import ReadOn
 from lmviz.model.pickled import TrainerFile
 from lmviz.model.source_edits import Edit
-from lmviz.model.weights import Slot, StoredTensor
+from lmviz.model.weights import StoredTensor, TensorLayout
 
 Norm = Literal["layer", "rms", "none"]  # mean 0 and variance 1; mean square 1; the architecture has no norm
 
@@ -130,7 +130,7 @@ class Architecture(Generic[C]):
     # A folder
     read_config: Callable[[dict[str, Any]], C]
     write_config: Callable[[C], dict[str, Any]]
-    slots: Callable[[C], dict[str, Slot]]  # by the name of the tensor on disk
+    layout: Callable[[C], dict[str, TensorLayout]]  # by the name of the tensor on disk
 
     # Counts and memory
     parts: Callable[[C], tuple[Part, ...]]  # all weights, each in one part

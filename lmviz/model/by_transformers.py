@@ -82,7 +82,7 @@ def build(
     """
     model_type = config_json.get("model_type")
     _check_installed(model_type, why)
-    with _told(model_type), _quiet():
+    with _refusals_as_sentences(model_type), _quiet():
         kind, config = _kind_of(config_json)
         sizes = _sizes(config, len(stored))
         with torch.device("meta"):
@@ -193,7 +193,7 @@ def _check_all_are_there(loading: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _told(model_type: object) -> Iterator[None]:
+def _refusals_as_sentences(model_type: object) -> Iterator[None]:
     """Whatever the library does not take becomes a sentence."""
     try:
         yield

@@ -27,8 +27,8 @@ from lmviz.model.tokenizer import UNKNOWN, Tokenizer
 from lmviz.model.tokenizer_folder import tokenizer_in
 from lmviz.model.weights import (
     SINGLE_FILE,
-    Slot,
     StoredTensor,
+    TensorLayout,
     check_shapes,
     read_all,
     stored_tensors,
@@ -140,10 +140,10 @@ def _lesson(
     _check_limits(architecture, config, len(stored))
     check_free(_bytes_to_load(stored, dtype) + sum(table.n_bytes for table in architecture.tables(config)), memory)
     config = architecture.settle(config, stored)
-    slots = architecture.slots(config)
-    check_shapes(slots, stored)
-    model = _model(architecture, config, slots, stored, dtype)
-    return model, DTYPES[stored[next(iter(slots))].dtype]
+    layout = architecture.layout(config)
+    check_shapes(layout, stored)
+    model = _model(architecture, config, layout, stored, dtype)
+    return model, DTYPES[stored[next(iter(layout))].dtype]
 
 
 def _found(folder: str | Path) -> Path:
@@ -166,13 +166,13 @@ def contents(checkpoint: Checkpoint) -> dict[str, bytes]:
     config_json = {"model_type": architecture.name, **architecture.write_config(checkpoint.config)}
     config_json["dtype"] = str(checkpoint.weight_dtype).removeprefix("torch.")
     parameters = {name: tensor.to(checkpoint.weight_dtype) for name, tensor in checkpoint.model.state_dict().items()}
-    slots = architecture.slots(checkpoint.config)
+    layout = architecture.layout(checkpoint.config)
     card = {} if checkpoint.card == NO_CARD else {"README.md": checkpoint.card.readme().encode("utf-8", "replace")}
     return {
         "config.json": _json(config_json),
         "tokenizer.json": checkpoint.tokenizer.text().encode(),
         "tokenizer_config.json": _json(_tokenizer_config(checkpoint)),
-        SINGLE_FILE: tensors_as_file({name: slot.join(parameters) for name, slot in slots.items()}),
+        SINGLE_FILE: tensors_as_file({name: tensor.join(parameters) for name, tensor in layout.items()}),
         **card,
     }
 
@@ -216,17 +216,17 @@ class _NoInitialValues(TorchFunctionMode):
 def _model(
     architecture: Architecture[Any],
     config: Config,
-    slots: Mapping[str, Slot],
+    layout: Mapping[str, TensorLayout],
     stored: Mapping[str, StoredTensor],
     dtype: torch.dtype,
 ) -> nn.Module:
     """The model with its weights. It is built without any memory of its own, so that loading needs no second copy."""
     with torch.device("meta"), _NoInitialValues():
         model = architecture.model(config)
-    wanted = {name: stored[name] for name in slots}
-    transposed = {name for name, slot in slots.items() if slot.transposed}
+    wanted = {name: stored[name] for name in layout}
+    transposed = {name for name, tensor in layout.items() if tensor.transposed}
     read = read_all(wanted, dtype, transposed, types=tuple(DTYPES))
-    parameters = dict(part for name, tensor in read for part in slots[name].split(tensor))
+    parameters = dict(part for name, tensor in read for part in layout[name].split(tensor))
     ties = architecture.ties(config)
     model.load_state_dict(parameters | {name: parameters[source] for name, source in ties.items()}, assign=True)
     for name, source in ties.items():

@@ -217,7 +217,7 @@ def _in_time(path: Path, seconds: float, work: Callable[[], T]) -> T:
     if not found:
         raise _too_slow(path, seconds)
     if isinstance(found[0], Exception):
-        raise _told(path, found[0])
+        raise _as_sentence(path, found[0])
     return found[0]
 
 
@@ -229,7 +229,7 @@ def _too_slow(path: Path, seconds: float) -> UserError:
     )
 
 
-def _told(path: Path, error: Exception) -> Exception:
+def _as_sentence(path: Path, error: Exception) -> Exception:
     """What the system said, as a sentence."""
     match error:
         case FileNotFoundError() | NotADirectoryError():

@@ -13,7 +13,7 @@ from lmviz.model.gpt2_cached import read_on
 from lmviz.model.gpt2_nanogpt import read_nanogpt
 from lmviz.model.sizes import size_in
 from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit
-from lmviz.model.weights import Slot, StoredTensor, is_tied
+from lmviz.model.weights import StoredTensor, TensorLayout, is_tied
 
 EMBEDDING, UNEMBEDDING = "transformer.wte.weight", "lm_head.weight"
 
@@ -74,37 +74,37 @@ def _write_config(config: GPT2Config) -> dict[str, Any]:
     }
 
 
-def _slots(config: GPT2Config) -> dict[str, Slot]:
+def _layout(config: GPT2Config) -> dict[str, TensorLayout]:
     d_model, d_mlp = config.d_model, config.d_mlp
-    slots = {
-        EMBEDDING: Slot(("tok_embed.weight",), (config.d_vocab, d_model)),
-        "transformer.wpe.weight": Slot(("pos_embed.weight",), (config.n_ctx, d_model)),
-        **_norm_slots("transformer.ln_f", "norm_final", d_model),
+    layout = {
+        EMBEDDING: TensorLayout(("tok_embed.weight",), (config.d_vocab, d_model)),
+        "transformer.wpe.weight": TensorLayout(("pos_embed.weight",), (config.n_ctx, d_model)),
+        **_norm_layout("transformer.ln_f", "norm_final", d_model),
     }
     for layer in range(config.n_layers):
         theirs, ours = f"transformer.h.{layer}", f"blocks.{layer}"
-        slots |= {
-            **_norm_slots(f"{theirs}.ln_1", f"{ours}.norm_1", d_model),
-            **_linear_slots(f"{theirs}.attn.c_attn", ours, ("attn.w_q", "attn.w_k", "attn.w_v"), d_model, 3 * d_model),
-            **_linear_slots(f"{theirs}.attn.c_proj", ours, ("attn.w_o",), d_model, d_model),
-            **_norm_slots(f"{theirs}.ln_2", f"{ours}.norm_2", d_model),
-            **_linear_slots(f"{theirs}.mlp.c_fc", ours, ("mlp.w_in",), d_model, d_mlp),
-            **_linear_slots(f"{theirs}.mlp.c_proj", ours, ("mlp.w_out",), d_mlp, d_model),
+        layout |= {
+            **_norm_layout(f"{theirs}.ln_1", f"{ours}.norm_1", d_model),
+            **_linear_layout(f"{theirs}.attn.c_attn", ours, ("attn.w_q", "attn.w_k", "attn.w_v"), d_model, 3 * d_model),
+            **_linear_layout(f"{theirs}.attn.c_proj", ours, ("attn.w_o",), d_model, d_model),
+            **_norm_layout(f"{theirs}.ln_2", f"{ours}.norm_2", d_model),
+            **_linear_layout(f"{theirs}.mlp.c_fc", ours, ("mlp.w_in",), d_model, d_mlp),
+            **_linear_layout(f"{theirs}.mlp.c_proj", ours, ("mlp.w_out",), d_mlp, d_model),
         }
     if not config.tied:
-        slots[UNEMBEDDING] = Slot(("unembed.weight",), (config.d_vocab, d_model))
-    return slots
+        layout[UNEMBEDDING] = TensorLayout(("unembed.weight",), (config.d_vocab, d_model))
+    return layout
 
 
-def _norm_slots(theirs: str, ours: str, d_model: int) -> dict[str, Slot]:
-    return {f"{theirs}.{part}": Slot((f"{ours}.{part}",), (d_model,)) for part in ("weight", "bias")}
+def _norm_layout(theirs: str, ours: str, d_model: int) -> dict[str, TensorLayout]:
+    return {f"{theirs}.{part}": TensorLayout((f"{ours}.{part}",), (d_model,)) for part in ("weight", "bias")}
 
 
-def _linear_slots(theirs: str, block: str, names: tuple[str, ...], d_in: int, d_out: int) -> dict[str, Slot]:
+def _linear_layout(theirs: str, block: str, names: tuple[str, ...], d_in: int, d_out: int) -> dict[str, TensorLayout]:
     weights, biases = (tuple(f"{block}.{name}.{part}" for name in names) for part in ("weight", "bias"))
     return {
-        f"{theirs}.weight": Slot(weights, (d_in, d_out), transposed=True),
-        f"{theirs}.bias": Slot(biases, (d_out,)),
+        f"{theirs}.weight": TensorLayout(weights, (d_in, d_out), transposed=True),
+        f"{theirs}.bias": TensorLayout(biases, (d_out,)),
     }
 
 
@@ -164,7 +164,7 @@ RECORD = Architecture(
     model=GPT2,
     read_config=_read_config,
     write_config=_write_config,
-    slots=_slots,
+    layout=_layout,
     parts=_parts,
     kept_by_block=_kept_by_block,
     kept_around=_kept_around,

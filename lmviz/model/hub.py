@@ -72,7 +72,7 @@ def listing(repo: str, revision: str = "") -> Listing:
     Raises:
         UserError: there is no such model, it is private or gated, has no safetensors, or the Hub can't be reached.
     """
-    with _told(repo, revision):
+    with _errors_as_sentences(repo, revision):
         found = _api().model_info(repo, revision=revision or None, files_metadata=True, timeout=PATIENCE)
     sizes = {
         one.rfilename: one.size or 0
@@ -108,7 +108,7 @@ def download(repo: str, listed: Listing, revision: str = "") -> Path:
             needed=listed.n_bytes,
             free=free,
         )
-    with _told(repo, listed.commit):
+    with _errors_as_sentences(repo, listed.commit):
         found = snapshot_download(
             repo,
             revision=listed.commit,
@@ -167,7 +167,7 @@ def _silent() -> Any:
 
 
 @contextlib.contextmanager
-def _told(repo: str, revision: str) -> Iterator[None]:
+def _errors_as_sentences(repo: str, revision: str) -> Iterator[None]:
     """What the library raises, as sentences."""
     from huggingface_hub import errors
 

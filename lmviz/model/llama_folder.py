@@ -10,7 +10,7 @@ from lmviz.errors import NotInLesson, UserError
 from lmviz.model.activations import read_activation, written_activation
 from lmviz.model.llama import SCALINGS, LlamaConfig
 from lmviz.model.sizes import size_in
-from lmviz.model.weights import Slot, StoredTensor, is_tied
+from lmviz.model.weights import StoredTensor, TensorLayout, is_tied
 
 RELATIVES = ("mistral", "qwen2", "qwen3")
 EMBEDDING, UNEMBEDDING = "model.embed_tokens.weight", "lm_head.weight"
@@ -163,37 +163,37 @@ def _written_scaling(config: LlamaConfig) -> dict[str, Any] | None:
 # Weights --------------------------------------------------------------------------------------------------------------
 
 
-def slots(config: LlamaConfig) -> dict[str, Slot]:
+def layout(config: LlamaConfig) -> dict[str, TensorLayout]:
     c = config
     d_queries, d_keys = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     found = {
-        EMBEDDING: Slot(("tok_embed.weight",), (c.d_vocab, c.d_model)),
-        "model.norm.weight": Slot(("norm_final.weight",), (c.d_model,)),
+        EMBEDDING: TensorLayout(("tok_embed.weight",), (c.d_vocab, c.d_model)),
+        "model.norm.weight": TensorLayout(("norm_final.weight",), (c.d_model,)),
     }
     for layer in range(c.n_layers):
         theirs, ours = f"model.layers.{layer}", f"blocks.{layer}"
         found |= {
-            f"{theirs}.input_layernorm.weight": Slot((f"{ours}.norm_1.weight",), (c.d_model,)),
+            f"{theirs}.input_layernorm.weight": TensorLayout((f"{ours}.norm_1.weight",), (c.d_model,)),
             **_linear(f"{theirs}.self_attn.q_proj", f"{ours}.attn.w_q", (d_queries, c.d_model), c.bias_qkv),
             **_linear(f"{theirs}.self_attn.k_proj", f"{ours}.attn.w_k", (d_keys, c.d_model), c.bias_qkv),
             **_linear(f"{theirs}.self_attn.v_proj", f"{ours}.attn.w_v", (d_keys, c.d_model), c.bias_qkv),
             **_linear(f"{theirs}.self_attn.o_proj", f"{ours}.attn.w_o", (c.d_model, d_queries), c.bias_o),
-            f"{theirs}.post_attention_layernorm.weight": Slot((f"{ours}.norm_2.weight",), (c.d_model,)),
+            f"{theirs}.post_attention_layernorm.weight": TensorLayout((f"{ours}.norm_2.weight",), (c.d_model,)),
             **_linear(f"{theirs}.mlp.gate_proj", f"{ours}.mlp.w_gate", (c.d_mlp, c.d_model), c.bias_mlp),
             **_linear(f"{theirs}.mlp.up_proj", f"{ours}.mlp.w_in", (c.d_mlp, c.d_model), c.bias_mlp),
             **_linear(f"{theirs}.mlp.down_proj", f"{ours}.mlp.w_out", (c.d_model, c.d_mlp), c.bias_mlp),
         }
         if c.norm_qk:
-            found[f"{theirs}.self_attn.q_norm.weight"] = Slot((f"{ours}.attn.norm_q.weight",), (c.d_head,))
-            found[f"{theirs}.self_attn.k_norm.weight"] = Slot((f"{ours}.attn.norm_k.weight",), (c.d_head,))
+            found[f"{theirs}.self_attn.q_norm.weight"] = TensorLayout((f"{ours}.attn.norm_q.weight",), (c.d_head,))
+            found[f"{theirs}.self_attn.k_norm.weight"] = TensorLayout((f"{ours}.attn.norm_k.weight",), (c.d_head,))
     if not c.tied:
-        found[UNEMBEDDING] = Slot(("unembed.weight",), (c.d_vocab, c.d_model))
+        found[UNEMBEDDING] = TensorLayout(("unembed.weight",), (c.d_vocab, c.d_model))
     return found
 
 
-def _linear(theirs: str, ours: str, shape: tuple[int, int], bias: bool) -> dict[str, Slot]:
-    found = {f"{theirs}.weight": Slot((f"{ours}.weight",), shape)}
-    return {**found, f"{theirs}.bias": Slot((f"{ours}.bias",), shape[:1])} if bias else found
+def _linear(theirs: str, ours: str, shape: tuple[int, int], bias: bool) -> dict[str, TensorLayout]:
+    found = {f"{theirs}.weight": TensorLayout((f"{ours}.weight",), shape)}
+    return {**found, f"{theirs}.bias": TensorLayout((f"{ours}.bias",), shape[:1])} if bias else found
 
 
 def rename(name: str) -> str | None:

@@ -10,14 +10,14 @@ from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.model.mini_llm_cached import read_on
 from lmviz.model.sizes import size_in
 from lmviz.model.source_edits import ATTENTION, LEARNED_POSITIONS, RESIDUALS, Edit
-from lmviz.model.weights import Slot
+from lmviz.model.weights import TensorLayout
 
 
 def _read_config(config_json: dict[str, Any]) -> MiniLLMConfig:
     return MiniLLMConfig(**{field.name: size_in(config_json, field.name) for field in fields(MiniLLMConfig)})
 
 
-def _slots(config: MiniLLMConfig) -> dict[str, Slot]:
+def _layout(config: MiniLLMConfig) -> dict[str, TensorLayout]:
     d_model, d_mlp = config.d_model, config.d_mlp
     shapes: dict[str, tuple[int, ...]] = {
         "tok_embed.weight": (config.d_vocab, d_model),
@@ -28,7 +28,7 @@ def _slots(config: MiniLLMConfig) -> dict[str, Slot]:
         shapes |= {f"blocks.{layer}.attn.{name}.weight": (d_model, d_model) for name in ("w_q", "w_k", "w_v")}
         shapes |= {f"blocks.{layer}.mlp.w_in.weight": (d_mlp, d_model), f"blocks.{layer}.mlp.w_in.bias": (d_mlp,)}
         shapes |= {f"blocks.{layer}.mlp.w_out.weight": (d_model, d_mlp), f"blocks.{layer}.mlp.w_out.bias": (d_model,)}
-    return {name: Slot((name,), shape) for name, shape in shapes.items()}
+    return {name: TensorLayout((name,), shape) for name, shape in shapes.items()}
 
 
 def _parts(config: MiniLLMConfig) -> tuple[Part, ...]:
@@ -64,7 +64,7 @@ RECORD = Architecture(
     model=MiniLLM,
     read_config=_read_config,
     write_config=asdict,
-    slots=_slots,
+    layout=_layout,
     parts=_parts,
     kept_by_block=_kept_by_block,
     kept_around=_kept_around,

@@ -33,7 +33,7 @@ class Spelling:
     verbatim: frozenset[str] = frozenset()  # added tokens: spelled as in a text, whatever the rest says
 
     @property
-    def tells_beginnings(self) -> bool:
+    def marks_word_starts(self) -> bool:
         """Whether a token that opens a word differs from one that goes on with it."""
         return self.in_bytes or self.space != "" or self.goes_on != ""
 
@@ -104,14 +104,14 @@ def spelling_of(parts: Mapping[str, Any]) -> Spelling:
         falls_back_to_bytes=model.get("byte_fallback") is True or _has(decoders, "ByteFallback"),
         space=next(filter(None, map(_space_of, steps)), ""),
         goes_on=_text(model.get("continuing_subword_prefix")) or _prefix(model, decoders),
-        ends=_text(model.get("end_of_word_suffix")) or _said(decoders, "BPEDecoder", "suffix"),
+        ends=_text(model.get("end_of_word_suffix")) or _setting(decoders, "BPEDecoder", "suffix"),
         verbatim=frozenset(_added(parts.get("added_tokens"))),
     )
 
 
 def _prefix(model: Mapping[str, Any], decoders: list[Mapping[str, Any]]) -> str:
     """What opens a token that goes on with a word; ## where a WordPiece does not say it."""
-    said = _said(decoders, "WordPiece", "prefix")
+    said = _setting(decoders, "WordPiece", "prefix")
     return said or ("##" if model.get("type") == "WordPiece" or _has(decoders, "WordPiece") else "")
 
 
@@ -131,7 +131,7 @@ def _has(steps: list[Mapping[str, Any]], kind: str) -> bool:
     return any(step.get("type") == kind for step in steps)
 
 
-def _said(steps: list[Mapping[str, Any]], kind: str, name: str) -> str:
+def _setting(steps: list[Mapping[str, Any]], kind: str, name: str) -> str:
     return next((_text(step.get(name)) for step in steps if step.get("type") == kind), "")
 
 

@@ -46,7 +46,7 @@ class StoredTensor:
 
 
 @dataclass(frozen=True)
-class Slot:
+class TensorLayout:
     """One tensor on disk, and the parameters of ours that it holds, one after the other along their first axis."""
 
     ours: tuple[str, ...]
@@ -104,20 +104,20 @@ def read_all(
             raise UserError("{file} cannot be read: {reason}.", file=file.name, reason=error) from None
 
 
-def check_shapes(slots: Mapping[str, Slot], stored: Mapping[str, StoredTensor]) -> None:
+def check_shapes(layout: Mapping[str, TensorLayout], stored: Mapping[str, StoredTensor]) -> None:
     """Every tensor that the config promises is there, in its shape, and no other."""
-    for name, slot in slots.items():
+    for name, tensor in layout.items():
         if name not in stored:
             raise UserError("The weights must have {name}, as config.json says; it is missing.", name=name)
-        if stored[name].shape != slot.shape:
+        if stored[name].shape != tensor.shape:
             raise UserError(
                 "{name} in {file} must have shape {expected}, as config.json says; it has {shape}.",
                 name=name,
                 file=stored[name].file.name,
-                expected=list(slot.shape),
+                expected=list(tensor.shape),
                 shape=list(stored[name].shape),
             )
-    if extra := sorted(stored.keys() - slots.keys()):
+    if extra := sorted(stored.keys() - layout.keys()):
         raise UserError(
             "{file} has tensors that this architecture lacks, {n_extra} in all; the first is {name}.",
             file=stored[extra[0]].file.name,

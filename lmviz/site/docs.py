@@ -110,7 +110,7 @@ def _documented(path: str) -> str:
     parts = [_entry(name, thing, 2)]
     if inspect.isclass(thing):
         members = ((key, one) for key, one in vars(thing).items() if not key.startswith("_"))
-        parts += [_entry(f"{name}.{key}", _plain(one), 3) for key, one in members if _is_told(_plain(one))]
+        parts += [_entry(f"{name}.{key}", _plain(one), 3) for key, one in members if _is_documented(_plain(one))]
     return "".join(parts)
 
 
@@ -121,7 +121,7 @@ def _plain(member: object) -> object:
     return getattr(member, "__func__", member)
 
 
-def _is_told(member: object) -> bool:
+def _is_documented(member: object) -> bool:
     return inspect.isfunction(member) and bool(member.__doc__)
 
 

@@ -106,7 +106,7 @@ def _kind_of_text(vocabulary: Vocabulary, id: int, text: str, word: str) -> str:
         return "ending" if ends else "open"
     if spelling.goes_on:
         return "continuation" if goes_on else "beginning"
-    return "continuation" if spelling.tells_beginnings and word == text else "beginning"
+    return "continuation" if spelling.marks_word_starts and word == text else "beginning"
 
 
 def _is_sign(character: str) -> bool:

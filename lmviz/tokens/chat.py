@@ -44,10 +44,10 @@ def read_chat(
     missing = tuple((name, len(tokenizer.encode(name))) for name in found if tokenizer.id(name) not in specials)
     spelled = dict.fromkeys(name for message in messages for name in LOOKS_SPECIAL.findall(message.content))
     smuggled = tuple(name for name in spelled if tokenizer.id(name) in specials)
-    return Chat(text, tokens, special, missing, _said(text, tokens, messages), smuggled)
+    return Chat(text, tokens, special, missing, _is_of_a_message(text, tokens, messages), smuggled)
 
 
-def _said(text: str, tokens: Tokens, messages: Sequence[Message]) -> tuple[bool, ...]:
+def _is_of_a_message(text: str, tokens: Tokens, messages: Sequence[Message]) -> tuple[bool, ...]:
     """Which tokens stand in what a message says, or in what it thought, where the template wrote that down."""
     spans, end = [], 0
     for message in messages:

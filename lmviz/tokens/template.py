@@ -120,7 +120,7 @@ def render(
     raise _complaint(answer)
 
 
-def json_given(written: str) -> dict[str, Any]:
+def template_json(written: str) -> dict[str, Any]:
     """The variables of a template, or more fields of a message, as somebody wrote them: a JSON object, or nothing."""
     if not written.strip():
         return {}

@@ -31,7 +31,7 @@ from lmviz.train.processes import ALONE, Processes, ProcessLost, processes
 from lmviz.train.progress import Progress
 from lmviz.train.recipe import Recipe, read_recipe
 from lmviz.train.report import card_text
-from lmviz.train.store.files import check_room, sentences
+from lmviz.train.store.files import check_free_space, sentences
 from lmviz.train.trackers import KINDS, Tracker, opened, points_of
 from lmviz.train.unfinished import Unfinished
 
@@ -81,7 +81,7 @@ def make(
         unfinished.check_absent()
     corpus = read_corpus(recipe, path.parent)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
-    check_room(out, COPIES * sum(weight.nbytes for weight in model.parameters()))
+    check_free_space(out, COPIES * sum(weight.nbytes for weight in model.parameters()))
     prepared = prepare(model, recipe.quantisation)
     name = recipe.card.title or path.stem
     trackers = opened(log, out / "logs", name, recipe) if ours.is_first else []

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lmviz.errors import UserError
 from lmviz.random_state import seeded
 from lmviz.train.data import IGNORED, Windows
-from lmviz.train.processes import ALONE, Processes, losses_told
+from lmviz.train.processes import ALONE, Processes, lost_processes_named
 
 APART = 2**31  # between the seeds of two processes: more than any training has steps
 
@@ -57,7 +57,7 @@ class Gradient:
             loss = self._loss(batch, step)
             loss.backward()
         else:
-            with losses_told():
+            with lost_processes_named():
                 loss = self._part_of_loss(batch, step)
                 loss.backward()
                 loss = self._processes.mean(loss)

@@ -41,7 +41,7 @@ class Processes:
         model.to(self.device)
         if self.n_processes == 1:
             return model
-        with losses_told():
+        with lost_processes_named():
             return nn.parallel.DistributedDataParallel(model)
 
     def part_of(self, batch: Windows) -> Windows:
@@ -90,7 +90,7 @@ def processes() -> Iterator[Processes]:
 
 
 @contextlib.contextmanager
-def losses_told() -> Iterator[None]:
+def lost_processes_named() -> Iterator[None]:
     """What torch raises when another process is gone, as a `ProcessLost`."""
     try:
         yield

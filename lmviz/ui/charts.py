@@ -41,11 +41,11 @@ def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None
         labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
     )
     spec = styled.to_dict(validate=False)
-    st.vega_lite_chart(for_room(localised(spec, t)), width="stretch", key=key, alt=alt)
+    st.vega_lite_chart(at_window_scale(localised(spec, t)), width="stretch", key=key, alt=alt)
     st.html(behind(spec, t, alt or "") or NO_TABLE)
 
 
-def for_room(spec: dict[str, Any]) -> dict[str, Any]:
+def at_window_scale(spec: dict[str, Any]) -> dict[str, Any]:
     """A copy of a chart that is as large as all else is at the moment; its expressions know of it as `room`."""
     room = state.scale()
     found: dict[str, Any] = larger(spec, room)

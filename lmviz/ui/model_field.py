@@ -39,7 +39,7 @@ def opens(services: Services) -> Callable[[Reference], bool]:
     return tried
 
 
-@widgets.slot()
+@widgets.placeholder()
 def notice(
     services: Services, t: Translator, model: Reference | None, anew: Mapping[str, object] = OTHER_PROMPT
 ) -> None:

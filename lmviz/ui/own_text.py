@@ -41,7 +41,7 @@ def typed(services: Services, page: type[Any], key: str) -> str:
     return known(services, state.view(page).model)(written)
 
 
-@widgets.slot()
+@widgets.placeholder()
 def hint(services: Services, t: Translator, model: Reference, text: str, read: Callable[[str], object]) -> None:
     """What the model was trained on and how a text for it begins; the text with the model's start mark, if it lacks it.
 

@@ -53,7 +53,7 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .st-key-top > :has(.st-key-reader) { margin-left: auto; order: 9; }
 .st-key-reader { gap: 0.5rem; flex-wrap: nowrap; }
 .st-key-course_slot, [data-testid="stLayoutWrapper"]:has(> .st-key-course_slot) { display: contents; }
-[data-testid="stLayoutWrapper"]:has(> .stVerticalBlock:empty:not([class*="st-key-"])) { display: none; } /* a slot */
+[data-testid="stLayoutWrapper"]:has(> .stVerticalBlock:empty:not([class*="st-key-"])) { display: none; }
 .lm-loading { opacity: 0.7; margin: 0; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] :is(p, li) { color: color-mix(in srgb, currentColor 76%, transparent); }
@@ -224,7 +224,7 @@ def top(place: Place) -> Iterator[Any]:
     link_notes(place.t)
 
 
-@widgets.slot()
+@widgets.placeholder()
 def link_notes(t: Translator) -> None:
     """What was wrong with the link that was followed."""
     if names := state.unknown():
@@ -238,7 +238,7 @@ def left_out(t: Translator, *parts: str) -> None:
     st.info(t("note.link", parts=", ".join(parts)))
 
 
-@widgets.slot()
+@widgets.placeholder()
 def notes(t: Translator, said: Iterable[tuple[str, dict[str, object]]]) -> None:
     """What happened to a text on its way into a model: sentences and their details."""
     for sentence, details in said:

@@ -29,8 +29,8 @@ def px(pixels: int) -> int:
 
 
 @contextmanager
-def slot() -> Iterator[None]:
-    """A place for what stands on a page for a while; also `@slot()`, for all that a function draws.
+def placeholder() -> Iterator[None]:
+    """A place for what stands on a page for a while; also `@placeholder()`, for all that a function draws.
 
     It is there also while it is empty, when nothing of it is seen: what is drawn below keeps its number, by which a
     press that is on its way names it.
@@ -45,7 +45,7 @@ def table_key(key: str) -> str:
     return key if scale == 1 else f"{key} {scale:.2f}"
 
 
-def told(t: Translator, made: Callable[[], bytes]) -> Callable[[], bytes]:
+def or_its_error(t: Translator, made: Callable[[], bytes]) -> Callable[[], bytes]:
     """What a download button gives. What cannot be made is said in the file: no page is there to say it."""
 
     def content() -> bytes:

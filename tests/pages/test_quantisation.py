@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 import lmviz
 from lmviz.quantise.models import quantise_model
 from lmviz.quantise.quantised import quantise
+from lmviz.quantise.round_trip import float_bits, work_out
 from lmviz.quantise.scheme import Scheme
-from lmviz.quantise.working import float_bits, work_out
 from lmviz.train.data import Windows, read_corpus
 from lmviz.train.effect import effect
 from lmviz.train.loop import mean_loss

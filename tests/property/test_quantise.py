@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lmviz.quantise.packing import pack
 from lmviz.quantise.quantised import quantise
+from lmviz.quantise.round_trip import error_map, work_out
 from lmviz.quantise.scheme import Scheme
-from lmviz.quantise.working import error_map, work_out
 
 NUMBERS = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 MATRICES = st.tuples(st.integers(1, 5), st.integers(1, 9)).flatmap(

@@ -73,7 +73,7 @@ def test_the_tables_are_all_buffers_of_the_lesson(name: str) -> None:
 def test_the_slots_hold_every_parameter_once(name: str) -> None:
     record, config = sized(name)
     model, tied = record.model(config), record.ties(config)
-    ours = [one for slot in record.slots(config).values() for one in slot.ours]
+    ours = [one for tensor in record.layout(config).values() for one in tensor.ours]
     assert sorted([*ours, *tied]) == sorted(model.state_dict())
     for one, source in tied.items():
         assert model.get_parameter(one) is model.get_parameter(source)

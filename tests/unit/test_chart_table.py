@@ -48,5 +48,5 @@ def test_no_chart_is_drawn_without_a_table() -> None:
     ]
     bare = [call for name, call in calls if not re.match(r"st\.vega_lite_chart\((curves\.)?table_of\(", call)]
     assert len(calls) > 3 and bare == [
-        "st.vega_lite_chart(for_room(localised(spec, t)), width='stretch', key=key, alt=alt)"
+        "st.vega_lite_chart(at_window_scale(localised(spec, t)), width='stretch', key=key, alt=alt)"
     ]

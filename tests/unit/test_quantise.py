@@ -17,8 +17,8 @@ from lmviz.quantise.aware import finish, prepare
 from lmviz.quantise.calibration import calibrate, quantise_activations
 from lmviz.quantise.models import quantise_model
 from lmviz.quantise.quantised import quantise
+from lmviz.quantise.round_trip import error_map, float_bits, work_out
 from lmviz.quantise.scheme import Scheme
-from lmviz.quantise.working import error_map, float_bits, work_out
 from lmviz.train.data import Windows, batches, read_corpus
 from lmviz.train.effect import effect
 from lmviz.train.loop import mean_loss, train

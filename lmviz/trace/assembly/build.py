@@ -114,10 +114,10 @@ class _Builder:
         """An address stands for one tensor: what is given is called otherwise than what is made of it."""
         if not self.input_names:
             return
-        taken = self.naming.given_away(entries, segment.prefix)
+        taken = self.naming.taken_names(entries, segment.prefix)
         taken.update(self.model_index.path_of(call.module, segment.prefix) for call in segment.recorder.calls)
         self.input_names = {
-            identity: (name, self.naming.given(address, address in taken))
+            identity: (name, self.naming.input_address(address, address in taken))
             for identity, (name, address) in self.input_names.items()
         }
 

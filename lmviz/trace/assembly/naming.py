@@ -32,11 +32,11 @@ class Naming:
         for address in addresses:
             self._used[address] = max(self._used[address], 1)
 
-    def given(self, address: str, is_taken: bool) -> str:
+    def input_address(self, address: str, is_taken: bool) -> str:
         """The address of an input; whether results have or will have its name, too."""
         return self.unique(f"{address}#0" if is_taken or self._used[address] else address)
 
-    def given_away(self, entries: Iterable[Entry], prefix: str) -> set[str]:
+    def taken_names(self, entries: Iterable[Entry], prefix: str) -> set[str]:
         """The addresses that results will have or be found under, before they are numbered."""
         found: set[str] = set()
         for entry in entries:

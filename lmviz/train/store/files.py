@@ -129,7 +129,7 @@ def sentences(folder: Path) -> Iterator[None]:
         raise _sentence(error, folder) from error
 
 
-def check_room(folder: Path, needed: int) -> None:
+def check_free_space(folder: Path, needed: int) -> None:
     """Raises DiskFull, before any work is done, if so many bytes do not go onto the folder's disk."""
     if free_bytes(folder) < needed:
         raise _full(folder)

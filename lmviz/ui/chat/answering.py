@@ -15,7 +15,7 @@ from lmviz.model.tokenizer import Tokenizer
 from lmviz.registry.notes import PROMPT_LIMIT
 from lmviz.services.chats import answer_text
 from lmviz.services.services import Services
-from lmviz.tokens.template import json_given
+from lmviz.tokens.template import template_json
 from lmviz.ui import pieces, shell, state, widgets
 from lmviz.ui.chat import reading
 from lmviz.ui.chat.view import LONGEST, MESSAGE_LIMIT, MOST_MESSAGES, STRATEGIES, UNWRITTEN, ChatView, Turn, as_messages
@@ -162,7 +162,7 @@ def _answer(services: Services, view: ChatView) -> Answer:
     template = reading.template_of(services, view)
     settings = view.settings(services.chats.settings(checkpoint))
     messages = as_messages(view.turns[: view.answer])
-    writing = services.chats.answer(checkpoint, messages, template, settings, json_given(view.given))
+    writing = services.chats.answer(checkpoint, messages, template, settings, template_json(view.given))
     n = view.n if _is_writing(view) else _n_of(checkpoint, writing, view)
     return Answer(checkpoint, writing, writing.first(n))
 

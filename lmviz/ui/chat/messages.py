@@ -86,7 +86,7 @@ def _message(view: ChatView, at: int, turn: Turn) -> None:
             )
 
 
-def given(view: ChatView) -> None:
+def template_inputs(view: ChatView) -> None:
     """Tools, and whatever else the template may read."""
     t = view.t
     with st.expander(t("chat.given"), icon=":material/build:", expanded=bool(view.given)):

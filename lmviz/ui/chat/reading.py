@@ -12,7 +12,7 @@ from lmviz.registry.reference import Reference
 from lmviz.services.services import Services
 from lmviz.services.tokenizers import CHATML_SPECIALS
 from lmviz.tokens.chat import Chat
-from lmviz.tokens.template import CHATML, Template, json_given
+from lmviz.tokens.template import CHATML, Template, template_json
 from lmviz.ui import pieces, shell, state, widgets
 from lmviz.ui.chat.view import LEARNED, TEMPLATE_LIMIT, TEMPLATES, UNWRITTEN, ChatView, as_messages
 from lmviz.ui.choices import listed, model_name
@@ -71,7 +71,7 @@ def what_is_read(services: Services, view: ChatView) -> None:
     if not turns and not template.is_chatml:
         pieces.show([], t, "chat.pieces", empty=t("chat.empty"))
         return
-    chat = services.tokenizers.chat(tokenizer, turns, template, view.asks, json_given(view.given))
+    chat = services.tokenizers.chat(tokenizer, turns, template, view.asks, template_json(view.given))
     counts = {"characters": len(chat.text), "tokens": len(chat.tokens), "special": sum(chat.special)}
     written = {name: t.integer(count) for name, count in counts.items()}
     st.markdown(t("chat.counts", n=len(turns), **written))

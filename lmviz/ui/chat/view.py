@@ -9,7 +9,7 @@ from typing import Any
 
 from lmviz.generate.settings import Settings
 from lmviz.registry.reference import Reference
-from lmviz.tokens.template import Message, json_given
+from lmviz.tokens.template import Message, template_json
 from lmviz.ui.parts import model_part, tokenizer_part
 from lmviz.ui.place import Place, choice, flag, part, real, whole
 from lmviz.ui.tokenizer.own import FILE
@@ -84,4 +84,4 @@ def as_messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
     Raises:
         UserError: the further fields of one are no JSON object.
     """
-    return tuple(Message(role, content, json_given(more)) for role, content, more in turns)
+    return tuple(Message(role, content, template_json(more)) for role, content, more in turns)

@@ -22,7 +22,7 @@ def on_the_device(t: Translator) -> None:
             "done": str(at.at("")),
             "at": f"{at.chapter}.{at.task}" if at.chapter else "",
         }
-        drawing.show("course/kept", content, t, "kept_course", _told)
+        drawing.show("course/kept", content, t, "kept_course", _on_event)
 
 
 def begin_anew() -> None:
@@ -33,7 +33,7 @@ def begin_anew() -> None:
     state.keep_course(Progress())
 
 
-def _told(event: drawing.Event) -> None:
+def _on_event(event: drawing.Event) -> None:
     """What the device has kept; of a course that was begun anew elsewhere, only that."""
     since, done = event.get("since"), event.get("done")
     if not isinstance(done, str) or type(since) is not int or not 0 <= since < 2**31:

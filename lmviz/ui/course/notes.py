@@ -29,7 +29,7 @@ def for_teacher(view: CourseView) -> None:
             st.caption(t("course.notes.minutes", n=found.minutes, before=before, all=sum(one.minutes for one in read)))
         at = f"{view.chapter}.{view.task}" if found else ""
         content = Followed(at=at, minutes=found.minutes if found else 0)
-        drawing.show("course/follow", content, t, "follow_course", _told)
+        drawing.show("course/follow", content, t, "follow_course", _on_event)
     if found is None:
         shell.link(t("course.all"), CourseView(lang=view.lang), "course", ":material/list:")
     else:
@@ -50,7 +50,7 @@ def _chapter(view: CourseView, chapter: Chapter) -> None:
     st.markdown(f"**{t('course.understood')}** {foreign(chapter.understood)}")
 
 
-def _told(event: drawing.Event) -> None:
+def _on_event(event: drawing.Event) -> None:
     """Where the other window is."""
     try:
         there = Progress.parse(str(event.get("at")))

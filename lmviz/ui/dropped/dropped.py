@@ -31,7 +31,7 @@ def taken(t: Translator) -> Reference | None:
             data=[{"ending": RECORDING, "most": megabytes * 2**20}], key="dragging", on_refused_change=lambda: None
         )
         if isinstance(shown.refused, dict):
-            _tell(t, _refusal(shown.refused, megabytes))
+            _show_error(t, _refusal(shown.refused, megabytes))
         found = field(t, "dropped.file")
     return found
 
@@ -52,7 +52,7 @@ def _refusal(file: dict[str, Any], megabytes: int) -> UserError:
     )
 
 
-def _tell(t: Translator, error: UserError) -> None:
+def _show_error(t: Translator, error: UserError) -> None:
     st.toast(t.error(error), icon=":material/error:", duration="infinite")  # seen wherever the page is scrolled to
 
 
@@ -67,5 +67,5 @@ def field(t: Translator, key: str) -> Reference | None:
     try:
         return take_recording(file, file.name)
     except UserError as error:
-        _tell(t, error)
+        _show_error(t, error)
         return None

@@ -117,7 +117,7 @@ def notes(services: Services, view: GenerationView) -> None:
     """What becomes of the prompt, and of a token that was to end texts and that the vocabulary lacks."""
     checkpoint = services.models.checkpoint(view.model)
     shell.notes(view.t, services.generation.notes(checkpoint, view.first(checkpoint)))
-    with widgets.slot():
+    with widgets.placeholder():
         if view.stop and checkpoint.tokenizer.id(view.stop) is None:
             shell.note(view.t("generation.stop_token_missing", token=code(visible(view.stop))))
 

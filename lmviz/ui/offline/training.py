@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Contents:
     """What the page says of a run."""
 
     run: Run
@@ -73,8 +73,8 @@ def training_page(models: Models, run: str, lang: Language, prompt: str | None =
     found = models.runs.get(run)
     models.runs.ends(run)
     for n_walks in range(MOST_WALKS, 0, -1):
-        told = _told(models, found, prompt, n_walks)
-        page = _page(told, lang, max(SMALLEST, (limit - AROUND) // n_walks))
+        contents = _contents(models, found, prompt, n_walks)
+        page = _page(contents, lang, max(SMALLEST, (limit - AROUND) // n_walks))
         if len(page.html) <= limit:
             return page
     check_size(page, limit)
@@ -91,7 +91,7 @@ def save_training_page(
     return page.left_out
 
 
-def _told(models: Models, run: Run, prompt: str | None, n_walks: int) -> _Told:
+def _contents(models: Models, run: Run, prompt: str | None, n_walks: int) -> _Contents:
     runs = models.runs
     curves: dict[str, Points] = {}
     for metric, name in (("loss", "train"), ("held_out_loss", "held_out")):
@@ -101,7 +101,7 @@ def _told(models: Models, run: Run, prompt: str | None, n_walks: int) -> _Told:
     stops = [stop.step for stop in runs.stops(run.id)]
     text = models.first_prompt(RunModel(run.id, stops[-1])) if prompt is None else prompt
     chosen = [(step, models.record(Request(RunModel(run.id, step), text))) for step in _spread(stops, n_walks)]
-    return _Told(run, curves, _chosen(runs.samples(run.id)), text, tuple(chosen), len(stops))
+    return _Contents(run, curves, _chosen(runs.samples(run.id)), text, tuple(chosen), len(stops))
 
 
 def _spread(found: Sequence[T], most: int) -> list[T]:
@@ -128,21 +128,21 @@ def _chosen(samples: Sequence[Sample]) -> tuple[Sample, ...]:
 # -- HTML ------------------------------------------------------------------------------------------------------------
 
 
-def _page(told: _Told, lang: Language, limit: int) -> Page:
+def _page(contents: _Contents, lang: Language, limit: int) -> Page:
     walks: list[dict[str, object]] = []
     left_out: tuple[str, ...] = ()
     frame = ""
-    for step, run in told.recordings:
+    for step, run in contents.recordings:
         made = small_page(run, StepThroughView(lang=lang), limit)
         frame = frame or made.html.replace(made.opening, _OPENING).replace(made.packed, _PACKED)
         walks.append({"step": step, "opening": made.opening, "packed": made.packed})
         left_out = made.left_out
     data = json.dumps({"frame": frame, "walks": walks}).replace("<", "\\u003c")
-    sections = "".join(_section(told, one, one == lang) for one in LANGUAGES)
+    sections = "".join(_section(contents, one, one == lang) for one in LANGUAGES)
     tongues = "".join(
         f'<button lang="{one}" aria-pressed="{str(one == lang).lower()}">{one.upper()}</button>' for one in LANGUAGES
     )
-    title = ascii_text(told.run.name)
+    title = ascii_text(contents.run.name)
     html = "\n".join(
         (
             "<!doctype html>",
@@ -153,7 +153,7 @@ def _page(told: _Told, lang: Language, limit: int) -> Page:
             f"<style>{css((_BROWSER / 'page.css').read_text(encoding='utf-8'))}",
             f"{css((_BROWSER / 'training.css').read_text(encoding='utf-8'))}</style></head><body>",
             f'<header class="page-top"><h1>{title}</h1><div class="tongues" role="group">{tongues}</div></header>',
-            f'<main class="training">{sections}{_frame(told)}</main>',
+            f'<main class="training">{sections}{_frame(contents)}</main>',
             f'<script type="application/json" id="walks">{data}</script>',
             f"<script>{script(_BROWSER / 'training.js')}</script>",
             "</body></html>",
@@ -163,42 +163,42 @@ def _page(told: _Told, lang: Language, limit: int) -> Page:
     return Page(html, left_out)
 
 
-def _frame(told: _Told) -> str:
+def _frame(contents: _Contents) -> str:
     """The slider, and the frame of the walk that it chooses."""
-    last = len(told.recordings) - 1
+    last = len(contents.recordings) - 1
     slider = f'<input type="range" id="time" min="0" max="{last}" value="{last}" aria-label="step">'
     walk = '<iframe id="walk" sandbox="allow-scripts allow-downloads" title="lmviz"></iframe>'
     return f'<div class="time">{slider}<output id="step"></output></div>{walk}'
 
 
-def _section(told: _Told, lang: Language, is_shown: bool) -> str:
+def _section(contents: _Contents, lang: Language, is_shown: bool) -> str:
     """What is said in one language."""
     t = Translator(lang)
     step = ascii_text(t("offline.training.step", step="{step}"))
     hidden = "" if is_shown else " hidden"
-    return f'<section lang="{lang}" data-step="{step}"{hidden}>{_said(t, told)}</section>'
+    return f'<section lang="{lang}" data-step="{step}"{hidden}>{_caption(t, contents)}</section>'
 
 
-def _said(t: Translator, told: _Told) -> str:
-    run, n_walks = told.run, len(told.recordings)
+def _caption(t: Translator, contents: _Contents) -> str:
+    run, n_walks = contents.run, len(contents.recordings)
     recipe = t("offline.training.say", steps=t.integer(run.step), n=t.integer(run.facts.get("n_parameters", 0)))
-    time = t("offline.training.time.say", prompt=visible(told.prompt), n=n_walks, all=told.n_stops)
+    time = t("offline.training.time.say", prompt=visible(contents.prompt), n=n_walks, all=contents.n_stops)
     parts = [
         f"<p>{ascii_text(recipe)}</p>",
         f'<div class="two"><div><h2>{ascii_text(t("train.loss"))}</h2>',
-        _picture(t, told),
-        _numbers(t, told),
-        f"</div><div>{_samples(t, told)}</div></div>",
+        _picture(t, contents),
+        _numbers(t, contents),
+        f"</div><div>{_samples(t, contents)}</div></div>",
         f"<h2>{ascii_text(t('offline.training.time'))}</h2>",
         f"<p>{ascii_text(time)}</p>",
-        _likeliest(t, told),
+        _likeliest(t, contents),
     ]
     return "".join(parts)
 
 
-def _picture(t: Translator, told: _Told) -> str:
+def _picture(t: Translator, contents: _Contents) -> str:
     """The curves with their legend, and the buttons that save them as a file."""
-    drawn = curve(t, told.curves, told.run.facts.get("baselines", {}), max(1, told.run.step))
+    drawn = curve(t, contents.curves, contents.run.facts.get("baselines", {}), max(1, contents.run.step))
     if not drawn:
         return ""
     name, label = t("train.loss"), ascii_text(t("whole.save"))
@@ -207,46 +207,46 @@ def _picture(t: Translator, told: _Told) -> str:
         for kind in KINDS
     )
     return (
-        f'<figure data-name="{ascii_text(name)}">{_ascii_html(drawn)}{_legend(t, told)}</figure>'
+        f'<figure data-name="{ascii_text(name)}">{_ascii_html(drawn)}{_legend(t, contents)}</figure>'
         f'<div class="saves" role="group" aria-label="{label}"><span>{label}</span>{buttons}</div>'
     )
 
 
-def _legend(t: Translator, told: _Told) -> str:
-    words = (f'<span class="{name}"><i></i>{ascii_text(t(f"train.chart.{name}"))}</span>' for name in told.curves)
-    return f'<p class="legend">{"".join(words)}</p>' if len(told.curves) > 1 else ""
+def _legend(t: Translator, contents: _Contents) -> str:
+    words = (f'<span class="{name}"><i></i>{ascii_text(t(f"train.chart.{name}"))}</span>' for name in contents.curves)
+    return f'<p class="legend">{"".join(words)}</p>' if len(contents.curves) > 1 else ""
 
 
-def _numbers(t: Translator, told: _Told) -> str:
+def _numbers(t: Translator, contents: _Contents) -> str:
     """The picture as a table, for those who don't see it."""
-    lines = told.run.facts.get("baselines", {})
+    lines = contents.run.facts.get("baselines", {})
     rows = [
         *([t(f"train.baseline.{name}", nats=t.number(nats, 4)), ""] for name, nats in lines.items()),
         *([f"{t(f'train.chart.{name}')}, {t('train.chart.step')} {t.integer(step)}", t.number(nats, 4)]
-          for name, points in told.curves.items() for step, nats in _spread(points, 8)),
+          for name, points in contents.curves.items() for step, nats in _spread(points, 8)),
     ]  # fmt: skip
     table = _table([t("train.chart.line"), t("train.chart.nats")], rows)
     return f"<details><summary>{ascii_text(t('offline.training.numbers'))}</summary>{table}</details>"
 
 
-def _samples(t: Translator, told: _Told) -> str:
-    if not told.samples:
+def _samples(t: Translator, contents: _Contents) -> str:
+    if not contents.samples:
         return ""
     by_step: dict[int, list[str]] = {}
-    for one in told.samples:
+    for one in contents.samples:
         by_step.setdefault(one.step, []).append(visible(shortened(one.text, LONGEST)))
     rows = [[t.integer(step), "   ".join(texts)] for step, texts in by_step.items()]
     title = ascii_text(t("offline.training.samples"))
     return f"<h2>{title}</h2>{_table([t('train.chart.step'), t('offline.training.text')], rows, is_code=True)}"
 
 
-def _likeliest(t: Translator, told: _Told) -> str:
+def _likeliest(t: Translator, contents: _Contents) -> str:
     """What the model of each time holds likeliest after the text."""
-    rows = [[t.integer(step), *_told_next(t, run)] for step, run in told.recordings]
+    rows = [[t.integer(step), *_next_tokens(t, run)] for step, run in contents.recordings]
     return _table([t("train.chart.step"), *(str(i + 1) for i in range(max(map(len, rows)) - 1))], rows)
 
 
-def _told_next(t: Translator, run: Recording) -> Iterator[str]:
+def _next_tokens(t: Translator, run: Recording) -> Iterator[str]:
     value = run.trace.value(f"{READOUT}.probs")
     if value is None:
         return

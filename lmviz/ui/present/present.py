@@ -38,11 +38,11 @@ def button() -> None:
         code=state.take(_CODE, None),
     )
     mounted.component("lmviz.present", BROWSER / "present.js", "present")(
-        data=[data], key="presenting", on_event_change=state.unbroken(_told), height="content", width="content"
+        data=[data], key="presenting", on_event_change=state.unbroken(_on_event), height="content", width="content"
     )
 
 
-def _told() -> None:
+def _on_event() -> None:
     """What the browser tells: that one presents, how large its window is, which address is to be shown."""
     event = getattr(st.session_state.get("presenting"), "event", None)
     if not isinstance(event, Mapping):

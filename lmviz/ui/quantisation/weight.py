@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from lmviz.quantise.quantised import Quantised
+from lmviz.quantise.round_trip import error_map, float_bits, work_out
 from lmviz.quantise.scheme import FLOATS
-from lmviz.quantise.working import error_map, float_bits, work_out
 from lmviz.services.services import Services
 from lmviz.ui import arithmetic_html, matrices, state, widgets
 from lmviz.ui.charts import show

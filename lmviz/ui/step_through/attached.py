@@ -18,7 +18,7 @@ from lmviz.ui.text import plain
 BEAT = 1.0  # seconds between two looks at the file
 
 
-@widgets.slot()
+@widgets.placeholder()
 def status(view: StepThroughView) -> None:
     """What the attached file is doing; nothing for other models. It goes on looking whether the file was saved."""
     if not isinstance(view.model, Attached) or view.model.run:

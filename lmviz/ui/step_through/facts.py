@@ -52,7 +52,7 @@ class Facts:
             "n_kv": self.n_kv_heads,
             "total": self.integer(len(self.run.tokens) + self.run.left_out),
             "head": min(self.view.head, config.n_heads - 1),
-            "given": self._given(),
+            "given": self._program_inputs(),
         }
         if self.has_stopped:
             return known | {"error": self.steps[-1].error}
@@ -164,7 +164,7 @@ class Facts:
         """Whether the model raised an error here: its last step has made nothing."""
         return bool(self.steps) and not self.steps[-1].outputs
 
-    def _given(self) -> str:
+    def _program_inputs(self) -> str:
         """The inputs of a program of one's own: `ids [2, 5]`."""
         own = self.run.own
         return ", ".join(f"{name} {list(shape)}" for name, shape, _ in own.given) if own is not None else ""
@@ -207,7 +207,7 @@ class Facts:
             return np.asarray(value.array[self.run.place_of(value, self.pos)])
         return self.row(value)
 
-    def _told(self) -> Details:
+    def _read_out_token(self) -> Details:
         """The token after which logits and probabilities are told."""
         return {"token": visible(self.run.token(self.run.read_out_at(self.pos)))}
 
@@ -329,13 +329,13 @@ class Facts:
     def logits(self) -> Details:
         row = self._result()
         best = int(np.nan_to_num(row, nan=-np.inf).argmax())
-        return {**self._told(), "best": visible(self.run.piece(best)), "score": self.number(row[best])}
+        return {**self._read_out_token(), "best": visible(self.run.piece(best)), "score": self.number(row[best])}
 
     def probabilities(self) -> Details:
         row = self._result()
         best = int(np.nan_to_num(row).argmax())
         return {
-            **self._told(),
+            **self._read_out_token(),
             "best": visible(self.run.piece(best)),
             "share": self.percent(row[best]),
             "temperature": self.number(self.run.request.temperature),

@@ -100,7 +100,7 @@ def heads(run: Recording, view: StepThroughView, stage: Stage, softmax: Stage, f
         "chosen": min(view.head, len(pattern) - 1),
         "scale": "share" if drawn is None else "signed",
         "peak": 1.0 if drawn is None else domain([window]),
-        "said": _said(run, view, found, len(pattern), len(order), first),
+        "said": _caption(run, view, found, len(pattern), len(order), first),
     }
 
 
@@ -111,7 +111,7 @@ def _scores(run: Recording, stage: Stage, shape: tuple[int, ...], row: int) -> A
     return array if array is not None and array.shape == shape else None
 
 
-def _said(run: Recording, view: StepThroughView, found: HeadsOff | None, n: int, shown: int, first: int) -> str:
+def _caption(run: Recording, view: StepThroughView, found: HeadsOff | None, n: int, shown: int, first: int) -> str:
     """What was measured, and what is left out."""
     t = view.t
     said = [t("heads.not_measured")]

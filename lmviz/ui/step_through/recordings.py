@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 TIMES = 8  # checkpoints at most that a scale is taken from
 
 
-@widgets.slot()
+@widgets.placeholder()
 def opened(services: Services, view: StepThroughView) -> Recording | None:
     """The run that the view asks for, and what must be said about its input; None if there is none to show."""
     t = view.t

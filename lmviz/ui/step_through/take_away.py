@@ -47,7 +47,7 @@ def _downloads(services: Services, view: StepThroughView) -> None:
     name = file_name(run)
     st.download_button(
         t("take.recording"),
-        widgets.told(t, lambda: _saved(run)),
+        widgets.or_its_error(t, lambda: _saved(run)),
         f"{name}{RECORDING}",
         key="take.recording",
         icon=":material/save:",
@@ -56,7 +56,7 @@ def _downloads(services: Services, view: StepThroughView) -> None:
     st.caption(t("take.recording.help", command=code(f"lmviz {name}{RECORDING}")))
     st.download_button(
         t("take.page"),
-        widgets.told(t, lambda: _page(services, run, view)),
+        widgets.or_its_error(t, lambda: _page(services, run, view)),
         f"{name}.html",
         "text/html",
         key="take.page",
@@ -95,7 +95,7 @@ def _tensor(services: Services, run: Recording, view: StepThroughView, name: str
     made = (lambda: _picture(run, view, chosen, kind, link)) if is_picture else (lambda: _numbers(run, chosen, kind))
     st.download_button(
         t("take.picture" if is_picture else "take.numbers"),
-        widgets.told(t, made),
+        widgets.or_its_error(t, made),
         f"{name}{part}.{kind}",
         key=f"take.numbers {kind}",
         icon=":material/image:" if is_picture else ":material/table:",

@@ -16,7 +16,7 @@ REDRAW_SECONDS = 1.2  # seconds that each time stays while it plays
 PLAYING = "time.playing"
 
 
-@widgets.slot()
+@widgets.placeholder()
 def slider(services: Services, view: StepThroughView) -> None:
     """Under the top row, for a run's model: its checkpoints, or the texts of a training step's batch."""
     with suppress(UserError):  # the page says it where it opens the model

@@ -62,7 +62,7 @@ def _placeholder(view: StepThroughView) -> str:
     return "top.prompt_placeholder" if view.model.reads else "attach.prompt" if view.model.live else "recorded.prompt"
 
 
-@widgets.slot()
+@widgets.placeholder()
 def hint(services: Services, view: StepThroughView) -> None:
     """How a text for this model is written; nothing of it in front of a room."""
     if not view.present and not view.model.trains:

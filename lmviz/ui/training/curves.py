@@ -17,7 +17,7 @@ from lmviz.services.services import Services
 from lmviz.train.store.run_table import Run
 from lmviz.train.store.series import Series, jump_of, means, thinned
 from lmviz.ui import shell, state
-from lmviz.ui.charts import for_room
+from lmviz.ui.charts import at_window_scale
 from lmviz.ui.text import Translator
 from lmviz.ui.training import charts
 from lmviz.ui.training.view import TrainingView
@@ -67,7 +67,7 @@ def loss(services: Services, view: TrainingView, run: Run) -> None:
     spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, log_steps, not run.is_active, width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
-        st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", height="stretch", key="loss_chart")
+        st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", height="stretch", key="loss_chart")
 
 
 def _domain(nats: list[float], expected: list[float], log: bool) -> tuple[float, float]:
@@ -261,7 +261,7 @@ def _small(services: Services, run: Run, title: str, metrics: list[str], t: Tran
         table["number"] += [one for _, one in shown]
         table["line"] += [line] * len(shown)
     spec = _small_spec(t, tuple(lines), run.steps, log, is_log_steps(state.view(TrainingView), run))
-    st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", key=f"curve {title}")
+    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key=f"curve {title}")
 
 
 def series(services: Services, run: Run, metric: str, n_points: int) -> Series:

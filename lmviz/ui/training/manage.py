@@ -253,7 +253,7 @@ def _take_away(services: Services, t: Translator, run: Run, step: int) -> None:
         )
         st.download_button(
             t("train.export.page"),
-            widgets.told(t, lambda: training_page(services.models, run.id, t.language).html.encode()),
+            widgets.or_its_error(t, lambda: training_page(services.models, run.id, t.language).html.encode()),
             file_name=f"{name}.html",
             mime="text/html",
             icon=":material/web:",

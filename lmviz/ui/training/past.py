@@ -16,7 +16,7 @@ from lmviz.services.services import Services
 from lmviz.trace.step import Array
 from lmviz.train.store.run_table import Run as Training
 from lmviz.ui import matrices, own_text, replay, shell, state, widgets
-from lmviz.ui.charts import for_room
+from lmviz.ui.charts import at_window_scale
 from lmviz.ui.labels import places
 from lmviz.ui.matrices import Matrix
 from lmviz.ui.step_through.view import StepThroughView
@@ -152,7 +152,7 @@ def predictions(
             table["time"] += [_time(t, one)] * len(ids)
     times = tuple(dict.fromkeys(table["time"]))
     spec = _bar_spec(t, tuple(_distinct(a, i) for i in ids), times)
-    st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", key="time_predictions")
+    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key="time_predictions")
 
 
 @lru_cache(maxsize=64)
@@ -248,7 +248,7 @@ def embeddings(
     table |= places(at, table["token"], table["size"], HEIGHT, np.array([[low_x, low_y], [high_x, high_y]]))
     times = tuple(dict.fromkeys(table["time"]))
     spec = _map_spec(t, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
-    st.vega_lite_chart(table_of(table), for_room(spec), width="stretch", key="time_map")
+    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key="time_map")
 
 
 def weight(

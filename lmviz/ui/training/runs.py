@@ -30,7 +30,7 @@ def chosen(services: Services, view: TrainingView) -> Run | None:
     return next((run for run in found if run.id == view.run), None)
 
 
-@widgets.slot()
+@widgets.placeholder()
 def gone(view: TrainingView) -> None:
     """Say that the run of the view is no more."""
     if view.run:

@@ -15,7 +15,7 @@ from lmviz.quantise.scheme import FLOATS
 
 
 @dataclass(frozen=True)
-class Working:
+class RoundTrip:
     """From a weight to its code and back: restored = (code − zero_point) × scale."""
 
     weight: float
@@ -45,7 +45,7 @@ class FloatBits:
     fraction: str
 
 
-def work_out(quantised: Quantised, cell: tuple[int, ...]) -> Working:
+def work_out(quantised: Quantised, cell: tuple[int, ...]) -> RoundTrip:
     """The steps for one number of a quantised weight; an independent calculation with numpy, in float32 as torch's."""
     scheme, scales, zero_points = quantised.scheme, quantised.scales, quantised.zero_points
     if scales is None or zero_points is None:
@@ -58,7 +58,7 @@ def work_out(quantised: Quantised, cell: tuple[int, ...]) -> Working:
     rounded = int(np.rint(steps))
     code = min(max(rounded + zero_point, scheme.lowest), scheme.highest)
     restored = np.float32(code - zero_point) * scale
-    return Working(
+    return RoundTrip(
         *(float(weight), low, high, float(scale), zero_point, float(steps), rounded, rounded + zero_point, code),
         restored=float(restored),
         error=float(restored - weight),
