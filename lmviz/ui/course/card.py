@@ -98,10 +98,11 @@ def _body(page: str, view: Place, at: _At) -> None:
 
 
 def has_news() -> bool:
-    """Whether the task has just been done, and nobody has said so yet."""
+    """Whether the task has just been done, or done otherwise than the card says."""
     view = state.present()
     at = _at(view)
-    return at is not None and at.key not in state.remember(FOUND, {}) and _found(view, at) is not None
+    found = None if at is None else _found(view, at)
+    return at is not None and found is not None and state.remember(FOUND, {}).get(at.key) != found
 
 
 def _at(view: Place) -> _At | None:
