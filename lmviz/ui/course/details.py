@@ -56,7 +56,9 @@ class Likeliest:
     was_before: bool
 
 
-Detail = str | int | Number | Measured | Chosen | Share | ShareOfDraw | Likeliest  # no float: who shows it says how it is written
+Detail = (
+    str | int | Number | Measured | Chosen | Share | ShareOfDraw | Likeliest
+)  # no float: who shows it says how it is written
 Found = Mapping[str, Detail]  # what a check has measured, by name
 
 
