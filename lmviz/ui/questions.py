@@ -123,7 +123,7 @@ def option(t: Translator, found: Option, kind: str, pieces: Sequence[str]) -> st
     if kind == "position" and isinstance(found, int):
         return f"{found + 1} {code(pieces[found])}"
     if isinstance(found, tuple):
-        return "[" + ", ".join(map(str, found)) + "]"
+        return "×".join(map(str, found))
     if isinstance(found, int | float):
         return t.integer(found) if isinstance(found, int) else t.number(found, ANSWER_DIGITS)
     return code(found) if kind == "token" else str(found)

@@ -266,3 +266,11 @@ def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) ->
     assert edge["y"] + edge["height"] <= 720 and picture["y"] + picture["height"] <= edge["y"]
     page.set_viewport_size({"width": 1280, "height": 560})  # too low for all: one scrolls, and the keys stay
     expect(bar).to_be_in_viewport(ratio=1)
+
+
+def test_the_answer_follows_what_one_does_next(visit: Visit) -> None:
+    page = visit(model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.3", depth="numbers")
+    told = page.locator(".st-key-course_told")
+    for token in ("a", "m"):
+        page.locator(".lm .token").get_by_text(token, exact=True).click()
+        expect(told).to_contain_text(f"{token} looks most at")

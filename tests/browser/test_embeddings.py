@@ -50,6 +50,13 @@ def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> N
     expect(page).to_have_url(re.compile(r"tok_embed\.weight"))
 
 
+def test_the_token_in_whose_row_one_clicks_is_followed(visit: Visit) -> None:
+    for section, address in (("look_up", "rows"), ("sum", "x")):
+        page = visit("embeddings", model="pokemon", prompt=".pik", section=section)
+        click_cell(page, address, 1, 3, (4, 16))
+        until(page, lambda page=page: "token=1" in page.url)  # type: ignore[misc]
+
+
 def test_a_link_brings_back_the_cell(visit: Visit) -> None:
     page = visit("embeddings", model="pokemon", prompt=".pik")
     before = page.locator(".arithmetic").inner_text()

@@ -290,3 +290,25 @@ def test_the_chances_and_what_adds_the_likeliest_are_in_sight(visit: Visit) -> N
         until(page, lambda picture=picture: picture.evaluate("box => box.scrollHeight <= box.clientHeight"))  # type: ignore[misc]
         expect(add).to_be_in_viewport(ratio=1)
         assert page.locator(".bars tbody tr").count() >= 4
+
+
+def test_what_comes_out_is_whole_also_where_several_tensors_do(visit: Visit) -> None:
+    for depth in ("story", "numbers"):
+        at = {"model": "names", "prompt": ".mar", "present": "true", "lang": "fr", "depth": depth}
+        for step, seen in (("blocks.0.attn.v", ["q", "k", "v"]), ("norm_final.scaled", ["normed", "scaled"])):
+            page = visit(**at, step=step, course="attention.0")
+            box = page.locator(".lm .picture").bounding_box()
+            assert box is not None
+            for name in seen if depth == "story" or "q" in seen else seen[-1:]:
+                drawn = page.locator(f"figure[data-address$='.{name}'] canvas").bounding_box()
+                assert drawn is not None and box["y"] <= drawn["y"], (depth, name)
+                assert drawn["y"] + drawn["height"] <= box["y"] + box["height"] + 1, (depth, name)
+                assert drawn["x"] + drawn["width"] <= box["x"] + box["width"] + 1, (depth, name)
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_the_sections_and_the_model_of_the_embeddings_are_one_row(visit: Visit, lang: str) -> None:
+    page = visit("embeddings", model="names", present="true", lang=lang)
+    sections = page.get_by_role("radiogroup").first.bounding_box()
+    model = page.locator(".stSelectbox").first.bounding_box()
+    assert sections is not None and model is not None and abs(sections["y"] - model["y"]) < 20

@@ -131,9 +131,29 @@ def test_a_question_is_predicted_and_then_revealed(open_on: Open) -> None:
     assert "24.4%" not in written(app)
     asked.set_value(asked.options[0] and 0).run()
     assert not complaints(app) and "24.4%" in written(app) and app.radio[0].disabled
-    assert ENGLISH("exercise.see") in links(app)
+    assert ENGLISH("course.see") in links(app)
     go(app, model="names", prompt=".em", course="guess.0")
     assert not app.radio[0].disabled, "another text is another question"
+
+
+def test_a_question_that_is_answered_is_not_said_to_be_asked_again(open_on: Open) -> None:
+    place = {"model": "names", "prompt": ".mar", "course": "guess.0"}
+    app = open_on("step_through", **place)
+    app.radio[0].set_value(0).run()
+    go(app, **place, step="probabilities")
+    assert ENGLISH("course.again") not in links(app) and ENGLISH("course.to_question") in links(app)
+
+
+def test_in_front_of_a_room_the_open_card_says_nothing_twice(open_on: Open) -> None:
+    place = {"model": "sentences", "prompt": "The cat sits on the mat", "present": "true"}
+    for course in ("guess.1", "guess.3"):
+        app = open_on("step_through", **place, course=course)
+        if app.button(key="course_line").icon.endswith("expand_more:"):
+            app.button(key="course_line").click().run()
+        line = app.button(key="course_line").label
+        told = [one.value for one in app.markdown if "**✓**" in one.value or "check_circle" in one.value]
+        assert told and all(line.rpartition("**")[2] != one.rpartition("**")[2] for one in told), (line, told)
+        assert "**✓** The text" not in line and ENGLISH("course.understood") not in line
 
 
 def elements_of_card(app: AppTest) -> list[int]:

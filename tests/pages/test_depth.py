@@ -14,7 +14,7 @@ from lmviz.ui.arithmetic_html import equation
 from lmviz.ui.depth import DEPTHS, WHERE_SHOWN, parts
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import DEFAULT, LANGUAGES, Translator
-from tests.pages.conftest import Open, scene
+from tests.pages.conftest import Open, scene, written
 from tests.pages.test_links import PAGES
 
 CELL = ["blocks.0.attn.scores", [0, 0, 3, 1]]
@@ -93,3 +93,11 @@ def test_a_line_below_code_has_no_powers_of_ten() -> None:
     written = arithmetic.line(why, t, 2, 6, 6)
     assert json.dumps(written).count('"0.0000004"') == 2
     assert "10" not in json.dumps(written, ensure_ascii=False)
+
+
+def test_in_the_story_a_tokenizer_speaks_of_pieces_and_not_of_bytes_or_logarithms(open_on: Open) -> None:
+    for depth, is_told in (("story", False), ("code", True)):
+        app = open_on("tokenizer", tokenizer="gpt2", text="The cat", piece="1", depth=depth)
+        assert ("(counted from 0)" in written(app)) == is_told and "**3797**" in written(app)
+        app = open_on("tokenizer", tab="learn", at="2", depth=depth)
+        assert ("ln V" in written(app)) == is_told and "at first" in written(app)

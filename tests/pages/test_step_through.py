@@ -292,6 +292,11 @@ def test_all_heads_are_seen_at_once_those_that_matter_most_first(open_page: Open
     assert best
     (left,) = [row["p"] for row in without if row["text"] == best[1]]
     assert ENGLISH.percent(left) == found["heads"][0]["without"], "the number is that of the page's own switch"
+    app = open_page(model="names", step=f"blocks.1.attn.{address}", head="2", edits=off)
+    app.session_state["heads_open"] = True
+    (again,) = shown_heads(app.run())
+    assert again["said"] == found["said"], "a head that is off is measured too"
+    assert [one["without"] for one in again["heads"]] == [one["without"] for one in found["heads"]]
 
 
 def shown_heads(app: AppTest) -> list[dict[str, Any]]:

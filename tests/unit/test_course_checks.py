@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -70,6 +71,12 @@ CASES = [  # a check; where it is not done; where it is; something that it then 
     ),
     ("pinned masked", STEP, at("step_through", **MAR, cell='["blocks.0.attn.masked",[0,0,3,1]]'), ("column", "m")),
     (
+        "pinned masked",  # what is hatched was not made of anything
+        at("step_through", **MAR, cell='["blocks.0.attn.masked",[0,0,0,2]]'),
+        at("step_through", **MAR, cell='["blocks.0.attn.masked",[0,0,2,2]]'),
+        ("column", "a"),
+    ),
+    (
         "pinned x",
         at("step_through", **MAR, cell='["x",[0,9,0]]'),
         at("step_through", **MAR, cell='["x",[0,2,7]]'),
@@ -110,7 +117,7 @@ CASES = [  # a check; where it is not done; where it is; something that it then 
         "gradient_shown",
         at("step_through", **MAR, grad="true"),
         at("step_through", **MAR, grad="true", target="y"),
-        ("token", "y"),
+        ("loss", Number(pytest.approx(1.3451, abs=1e-4), 2)),
     ),
     (
         "temperature_above 1.5",
@@ -269,6 +276,24 @@ def test_the_course_knows_every_page_that_one_can_go_to() -> None:
     assert {name for name, _ in LISTED} - {FIRST} == set(KINDS)
 
 
+TWO_OFF = '[["head","blocks.0.attn.pattern",1],["head","blocks.0.attn.pattern",2]]'
+
+
+def test_what_a_second_change_did_is_told_beside_the_first(services: Services) -> None:
+    one, two = (seen(services, "head_off", at("step_through", **MAR, edits=edits)) for edits in (HEAD_OFF, TWO_OFF))
+    assert one is not None and two is not None
+    assert two["head"] == 2 and two["before"] == one["now_share"] and two["token"] == one["now"]
+
+
+def test_no_number_is_told_twice_of_what_a_change_did(services: Services) -> None:
+    for check, edits, unseated in (("head_off", HEAD_OFF, False), ("edited", '[["cell","x",[0,3,0],50.0]]', True)):
+        found = seen(services, check, at("step_through", **MAR, edits=edits))
+        assert found is not None and (found["now"] != found["token"]) == unseated, check
+        told = filled(ENGLISH, "{before} {after} {likeliest}", found)
+        numbers = re.findall(r"[\d.]+%", told)
+        assert len(numbers) == len(set(numbers)) == 2 + unseated, told
+
+
 def test_an_answer_shows_a_token_and_its_id_as_the_picture_does(services: Services) -> None:
     merged = seen(services, "merges_learned 3", at("tokenizer", tab="learn", at="3"))
     looked_at = seen(
@@ -294,7 +319,7 @@ AS_IN_THE_PICTURE = [  # a check, where it is done, what stands on the card, and
     ("pinned masked", at("step_through", **PINNED, digits="4"), "{value}", "−0.0107"),
     ("pinned logits", at("step_through", **MAR, cell='["logits",[0,3,3]]'), "{value}", "2.45"),
     ("answered residual", at("step_through", **MAR, depth="story"), "{left} + {right}: {answer}", "0.05 + 0.14: 0.19"),
-    ("gradient_shown", at("step_through", **MAR, grad="true", target="y"), "{loss}", "2.09"),
+    ("gradient_shown", at("step_through", **MAR, grad="true", target="y"), "{loss}", "1.35"),
     ("answered norm", at("step_through", **MAR), "{answer}", "0.00"),
     ("temperature_above 1.5", at("step_through", **MAR, temperature="2"), "{temperature}", "2.00"),
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from lmviz.lessons.quiz import read_quiz
 from lmviz.lessons.reading import read_chapter
 from lmviz.ui.course.chapters import KNOWN, begin, chapters, depth_needed, led_to, quiz
 from lmviz.ui.course.checks import CHECKS
-from lmviz.ui.text import Language
+from lmviz.ui.text import LANGUAGES, Language, Translator
 from tests.conftest import ROOT
 
 GOOD = """---
@@ -250,3 +250,11 @@ def test_no_answer_ends_a_sentence_with_a_text_that_may_end_with_a_dot() -> None
     files = sorted((ROOT / "lmviz/lessons/chapters").glob("*.md"))
     found = [(path.name, one[0]) for path in files for one in re.finditer(texts, path.read_text(encoding="utf-8"))]
     assert files and not found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_table_has_the_name_on_the_card_that_it_has_in_the_picture(language: str) -> None:
+    t = Translator(Language(language))
+    read, _ = chapters(Language(language))
+    (task,) = [one for chapter in read for one in chapter.tasks if one.view and one.view.query.get("section") == "sum"]
+    assert f"`{t('embeddings.sum.x')}`" in task.do

@@ -42,6 +42,7 @@ export interface ReadPanel extends TensorPanel {
 
 /** A tensor as it lies on screen: rows and columns are those that one sees. */
 export interface Panel extends ReadPanel {
+  tight?: boolean; // so narrow that the parts of its caption lie one below the other
   rows: number;
   cols: number;
   rowLabels: string[];

@@ -6,7 +6,7 @@
 /** @import { TensorPanel } from "./panel.d.ts" */
 
 import { SCALES, colourOf, isDark } from "./colour.js";
-import { h, maybe } from "./dom.js";
+import { h } from "./dom.js";
 import { arrange, captionWidth, display, isCrowded, legible, squeezed, stacked } from "./layout.js";
 import { decoded, written } from "./numbers.js";
 import { overviewOf } from "./overview.js";
@@ -160,13 +160,16 @@ const legend = (panel, look) => {
 
 const NARROW_WINDOW = 560; // pixels: there a tensor is narrower than the line that says which part of it is shown
 
-// How far a picture that is higher than its box is moved up, so that what comes out is seen.
+// How far a picture that is higher than its box is moved up, so that what comes out is seen: all of it, or what is last.
 /** @type {(box: HTMLElement) => number} */
 const toResult = (box) => {
-  const result = maybe(box, "figure[data-result]")?.getBoundingClientRect();
-  if (!result) return 0;
-  const top = result.top - box.getBoundingClientRect().top + box.scrollTop;
-  return Math.max(0, Math.min(top, top + result.height - box.clientHeight));
+  const results = [...box.querySelectorAll("figure[data-result]")].map((one) => one.getBoundingClientRect());
+  const last = results.at(-1);
+  if (!last) return 0;
+  const first = Math.min(...results.map((one) => one.top));
+  const start = last.bottom - first <= box.clientHeight ? first : last.top;
+  const above = box.scrollTop - box.getBoundingClientRect().top;
+  return Math.max(0, Math.min(start + above, last.bottom + above - box.clientHeight));
 };
 
 /**

@@ -44,7 +44,9 @@ export const labelledEvery = (tall) => Math.max(1, Math.ceil(leastLabel() / tall
 // Pixels for the choice of a head, and for paging.
 /** @type {(panel: Panel) => number} */
 const belowHeight = (panel) =>
-  (panel.overview || panel.part_only ? PAGING() : 0) + (panel.heads && panel.result ? HEADS() : 0);
+  (panel.overview || panel.part_only ? PAGING() : 0) +
+  (panel.heads && panel.result ? HEADS() * (panel.tight ? 2 : 1) : 0) +
+  (panel.tight ? SCALE() : 0);
 
 /** @type {(panel: Panel) => number} */
 export const labelWidth = (panel) => {
@@ -74,6 +76,7 @@ const NARROW = 9; // pixels across a cell in a crowded picture
 const FRAME = () => 20 * display.room + CAPTION() + MARGIN + PAGING(); // pixels above and below the cells there
 const BESIDE = 74; // and to their left and right
 const HEADS = () => 26 * display.room; // of the choice of a head
+const SCALE = () => 16 * display.room; // of a scale below its name
 const SIGN = () => Math.max(28, 23 * display.room); // of what stands before a tensor
 const OVERFLOW = 0.05; // what a pixel too many costs
 
@@ -156,10 +159,13 @@ const waysOf = (panels) => {
 
 const ROWS = 12; // of a tensor, at most, where they lie one below the other in front of a room
 const WORDY = 1.5; // captions that the choice of a head takes beside them
+const TIGHT = 105; // pixels that a caption takes at least whose parts lie one below the other
 
 /** @type {(panel: Panel) => number} */
 export const captionWidth = (panel) =>
-  CAPTION_WIDTH * display.zoom * (display.room > 1 && panel.heads && panel.result ? WORDY : 1);
+  panel.tight
+    ? TIGHT * display.zoom
+    : CAPTION_WIDTH * display.zoom * (display.room > 1 && panel.heads && panel.result ? WORDY : 1);
 
 // The width that a tensor is read at: that of its caption, or of its cells with their numbers, if they have the room.
 /** @type {(panel: Panel, width: number) => number} */
@@ -172,16 +178,13 @@ const readable = (panel, width) => {
 /** @type {(rows: number) => number} */
 const readRow = (rows) => (rows > ROWS ? leastLabel() : 1.4 * LOW());
 
-// In front of a room: as many lines as it takes for each tensor to be read, also where one then scrolls; none is higher
-// than what one sees at once, unless that is too low for a few rows.
-/** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
-export const stacked = (raws, width, height) => {
+// As many lines as it takes for each tensor to be read.
+/** @type {(panels: Panel[], width: number) => Panel[][]} */
+const linesOf = (panels, width) => {
   /** @type {Panel[][]} */
   const lines = [];
   let left = 0;
-  for (const raw of raws) {
-    const middle = (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
-    const panel = prepare(raw.turned ? raw : cropped(raw, middle, ROWS, raw.window[1]));
+  for (const panel of panels) {
     const taken = readable(panel, width);
     if (!lines.length || taken > left) {
       lines.push([]);
@@ -190,22 +193,44 @@ export const stacked = (raws, width, height) => {
     lines[lines.length - 1].push(panel);
     left -= taken;
   }
-  /** @type {(line: Panel[], tall: (rows: number) => number) => number} */
-  const heightOf = (line, tall) =>
-    Math.max(
-      ...line.map(
-        (panel) => CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, minNumber()) + tall(panel.rows),
-      ),
-    );
-  const heights = lines.map((line) =>
-    Math.min(
-      heightOf(line, (rows) => rows * readRow(rows)),
-      Math.max(
-        height,
-        heightOf(line, (rows) => Math.min(rows, FEW) * leastLabel()),
-      ),
+  return lines;
+};
+
+/** @type {(line: Panel[], tall: (rows: number) => number) => number} */
+const heightOf = (line, tall) =>
+  Math.max(
+    ...line.map(
+      (panel) => CAPTION() + MARGIN + belowHeight(panel) + titleHeight(panel, minNumber()) + tall(panel.rows),
     ),
   );
+
+// A line is not higher than what one sees at once, unless that is too low for a few rows.
+/** @type {(line: Panel[], height: number) => number} */
+const readHeight = (line, height) =>
+  Math.min(
+    heightOf(line, (rows) => rows * readRow(rows)),
+    Math.max(
+      height,
+      heightOf(line, (rows) => Math.min(rows, FEW) * leastLabel()),
+    ),
+  );
+
+// In front of a room: lines in which each tensor is read, also where one then scrolls. Several results that would not be
+// seen at once, such as q, k and v, are one line, where their cells are not too narrow for it.
+/** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
+export const stacked = (raws, width, height) => {
+  const panels = raws.map((raw) => {
+    const middle = (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
+    return prepare(raw.turned ? raw : cropped(raw, middle, ROWS, raw.window[1]));
+  });
+  let lines = linesOf(panels, width);
+  const withResult = lines.filter((line) => line.some((panel) => panel.result));
+  const results = panels.filter((panel) => panel.result).map((panel) => ({ ...panel, tight: true }));
+  if (withResult.length > 1 && sum(withResult.map((line) => readHeight(line, height))) > height) {
+    const inputs = panels.filter((panel) => !panel.result);
+    if (leastWidth(results) <= width) lines = [...linesOf(inputs, width), results];
+  }
+  const heights = lines.map((line) => readHeight(line, height));
   return { lines, ...sized(lines, width, heights, 1) };
 };
 

@@ -98,10 +98,11 @@ def _body(page: str, view: Place, at: _At) -> None:
 
 
 def has_news() -> bool:
-    """Whether the task has just been done, and nobody has said so yet."""
+    """Whether the task has just been done, or done otherwise than the card says."""
     view = state.present()
     at = _at(view)
-    return at is not None and at.key not in state.remember(FOUND, {}) and _found(view, at) is not None
+    found = None if at is None else _found(view, at)
+    return at is not None and found is not None and state.remember(FOUND, {}).get(at.key) != found
 
 
 def _at(view: Place) -> _At | None:
@@ -187,12 +188,14 @@ def _head(page: str, view: Place, at: _At) -> None:
 
 
 def _line(view: Place, at: _At) -> None:
-    """The card in one line, for a room: what to do, or what came of it; pressed, it opens over the page, or closes."""
-    if at.asked is None:
-        said = f":green[**✓**] **{view.t('course.understood')}** {foreign(at.chapter.understood)}"
-    elif not (said := _answer(view, at, at.asked)):
-        said = (":green[**✓**] " if state.course().has(*at.key) else "") + _title(at.asked)
+    """The card in one line, for a room: what to do, or what came of it; pressed, it opens over the page, or closes.
+    While it is open, it says the rest."""
     is_open = _is_open(at)
+    if at.asked is None:
+        known = f":green[**✓**] **{view.t('course.understood')}** {foreign(at.chapter.understood)}"
+        said = f"**{foreign(at.chapter.title)}**" if is_open else known
+    elif is_open or not (said := _answer(view, at, at.asked)):
+        said = (":green[**✓**] " if state.course().has(*at.key) else "") + _title(at.asked)
     st.button(
         f"**{at.number}** {_dots(at)} {said}",
         key="course_line",
@@ -253,7 +256,8 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         if there != page:
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
         elif task.view is not None and not _is_as_begun(view, begun):
-            _link("course.again", page, view, at.chapter, at.task, ":material/restart_alt:")
+            again = "course.to_question" if task.check == "answered" else "course.again"  # one is guessed once
+            _link(again, page, view, at.chapter, at.task, ":material/restart_alt:")
         else:
             st.empty()
     where = None
@@ -265,7 +269,7 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         said = _answer(view, at, task)
         _or_nothing(said, lambda: st.markdown(said, width="stretch"))
         if where is not None:
-            shell.link(view.t("exercise.see"), where)
+            shell.link(view.t("course.see"), where)
         else:
             st.empty()
 

@@ -101,17 +101,14 @@ def reached(seen: Seen, argument: str) -> Found | None:
 
 @_check("value", "row", "column", knows=str.isidentifier, part="arithmetic")
 def pinned(seen: Seen, argument: str) -> Found | None:
-    """A cell of a tensor of that name is pinned: `pattern` for `blocks.0.attn.pattern`."""
+    """A cell of a tensor of that name is pinned: `pattern` for `blocks.0.attn.pattern`; none that is masked."""
     if not isinstance(seen.view, StepThroughView | EmbeddingsView) or seen.view.cell is None:
         return None
     address, cell = seen.view.cell
     if address.rpartition(".")[2] != argument:
         return None
-    return (
-        cell_of_run(seen, address, cell)
-        if isinstance(seen.view, StepThroughView)
-        else row_of_embedding(seen, address, cell)
-    )
+    found_in = cell_of_run if isinstance(seen.view, StepThroughView) else row_of_embedding
+    return found_in(seen, address, cell)
 
 
 @_check("token", "most", "share")
@@ -128,19 +125,19 @@ def followed(seen: Seen, argument: str) -> Found | None:
     return {"token": run.token(pos), "most": run.token(int(row.argmax())), "share": Share(float(row.max()))}
 
 
-@_check("head", "token", "before", "after", "now", "now_share")
+@_check("head", "token", "before", "after", "now", "now_share", "likeliest")
 def head_off(seen: Seen, argument: str) -> Found | None:
     """A head of the attention is switched off."""
-    heads = [edit.head for edit in getattr(seen.view, "edits", ()) if isinstance(edit, HeadOff)]
-    found = changed(seen) if heads else None
-    return None if found is None else {"head": heads[-1], **found}
+    off = [edit for edit in getattr(seen.view, "edits", ()) if isinstance(edit, HeadOff)]
+    found = changed(seen, off[-1]) if off else None
+    return None if found is None else {"head": off[-1].head, **found}
 
 
-@_check("token", "before", "after", "now", "now_share", part="arithmetic")
+@_check("token", "before", "after", "now", "now_share", "likeliest", part="arithmetic")
 def edited(seen: Seen, argument: str) -> Found | None:
     """A number of the run was overwritten."""
-    is_edited = any(isinstance(edit, CellEdit) for edit in getattr(seen.view, "edits", ()))
-    return changed(seen) if is_edited else None
+    edits = [edit for edit in getattr(seen.view, "edits", ()) if isinstance(edit, CellEdit)]
+    return changed(seen, edits[-1]) if edits else None
 
 
 @_check("text", "token", "share")
@@ -163,21 +160,14 @@ def own_text(seen: Seen, argument: str) -> Found | None:
     return text_so_far(seen) if isinstance(seen.view, GenerationView) else next_token(seen)
 
 
-@_check("loss", "token", "share", part="arithmetic")
+@_check("loss", part="arithmetic")
 def gradient_shown(seen: Seen, argument: str) -> Found | None:
-    """The way back is shown: gradients."""
+    """The way back is shown: gradients of the loss over the text."""
     run = run_of(seen)
-    if run is None or not isinstance(seen.view, StepThroughView) or not seen.view.grad:
+    if run is None or not isinstance(seen.view, StepThroughView) or not seen.view.grad or run.target_id is None:
         return None
-    nll = next((step.outputs[0].array for step in run.trace if step.outputs and step.outputs[0].name == "nll"), None)
-    if nll is None or run.target_id is None:
-        return None
-    loss = float(nll.ravel()[-1])
-    return {
-        "loss": Number(loss, seen.view.digits),
-        "token": run.piece(run.target_id),
-        "share": Share(float(np.exp(-loss))),
-    }
+    loss = run.trace.loss
+    return None if loss is None else {"loss": Number(loss, seen.view.digits)}
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -47,7 +47,18 @@ class ShareOfDraw:
     share: float
 
 
-Detail = str | int | Number | Measured | Chosen | Share | ShareOfDraw  # no float: who shows it says how it is written
+@dataclass(frozen=True)
+class Likeliest:
+    """The likeliest token after a change, as a sentence: one that was so before has its chance told already."""
+
+    token: str
+    share: float
+    was_before: bool
+
+
+Detail = (
+    str | int | Number | Measured | Chosen | Share | ShareOfDraw | Likeliest
+)  # no float: who shows it says how it is written
 Found = Mapping[str, Detail]  # what a check has measured, by name
 
 
@@ -66,6 +77,9 @@ def written(t: Translator, detail: Detail) -> str:
             return t.percent(share)
         case ShareOfDraw(share):
             return percent_of_draw(share, t)
+        case Likeliest(token, share, was_before):
+            said = "course.still_likeliest" if was_before else "course.now_likeliest"
+            return t(said, token=_text(token), share=t.percent(share))
         case _:
             return t.integer(detail)
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from lmviz.debug.exercises.question import Question
 from lmviz.debug.memory.estimate import estimate
 from lmviz.model.files import MEGABYTE
+from lmviz.registry.edits import Edit
 from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
 from lmviz.stages.stage import READOUT
 from lmviz.train.initial import config_of
-from lmviz.ui.course.details import Detail, Found, Number, Share, ShareOfDraw
+from lmviz.ui.course.details import Detail, Found, Likeliest, Number, Share, ShareOfDraw
 from lmviz.ui.debugging.memory import trial_of
 from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.embeddings.view import EmbeddingsView
@@ -84,12 +85,13 @@ def next_token(seen: Seen) -> Found | None:
     return {"text": run.request.prompt, "token": run.piece(best), "share": Share(float(likely[best]))}
 
 
-def changed(seen: Seen) -> Found | None:
-    """How likely the likeliest token was before the edits, and what came of it."""
+def changed(seen: Seen, edit: Edit) -> Found | None:
+    """How likely the likeliest token was before an edit, and what came of it; other edits stand before and after."""
     run = run_of(seen)
     if run is None or not isinstance(seen.view, StepThroughView):
         return None
-    plain = seen.services.models.record(request(seen.services, replace(seen.view, edits=())))
+    others = tuple(one for one in seen.view.edits if one != edit)
+    plain = seen.services.models.record(request(seen.services, replace(seen.view, edits=others)))
     before, after = chances(plain), chances(run)
     best, now = int(before.argmax()), int(after.argmax())
     return {
@@ -98,6 +100,7 @@ def changed(seen: Seen) -> Found | None:
         "after": Share(float(after[best])),
         "now": run.piece(now),
         "now_share": Share(float(after[now])),
+        "likeliest": Likeliest(run.piece(now), float(after[now]), was_before=now == best),
     }
 
 
@@ -119,6 +122,8 @@ def cell_of_run(seen: Seen, address: str, cell: tuple[int, ...]) -> Found | None
         return None
     value = run.trace.value(address)
     assert value is not None
+    if not np.isfinite(value.array[cell]):  # masked: it was made of nothing
+        return None
     row, column = ((run.token(i) if axis in ("pos", "query", "key") and i < len(run.tokens) else i)
                    for axis, i in list(zip(("", *value.axes), (0, *cell), strict=False))[-2:])  # fmt: skip
     digits = getattr(seen.view, "digits", PICTURE_DIGITS)

@@ -7,7 +7,7 @@ import streamlit as st
 from lmviz.embed.lookup import token_embedding
 from lmviz.services.embeddings import WorkedSum
 from lmviz.services.services import Services
-from lmviz.ui import arithmetic_html, matrices, shell, state
+from lmviz.ui import arithmetic_html, matrices, shell
 from lmviz.ui.embeddings import tokens
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.matrices import Matrix
@@ -67,7 +67,7 @@ def _pictures(found: WorkedSum, pieces: tuple[str, ...], view: EmbeddingsView, p
             pinned=_pinned(view, "rows"),
         ),
     ]
-    matrices.show(given, view.t, key="look_up", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
+    matrices.show(given, view.t, key="look_up", on_cell=tokens.pin, height=HEIGHT)
 
 
 def _pinned(view: EmbeddingsView, address: str) -> tuple[int, ...] | None:

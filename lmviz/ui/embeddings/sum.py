@@ -70,7 +70,7 @@ def _pictures(found: WorkedSum, view: EmbeddingsView, pos: int) -> None:
         )
         for name, array in zip(names, arrays, strict=True)
     ]
-    matrices.show(given, view.t, key="sum", on_cell=lambda a, c: state.go(cell=(a, c)), height=HEIGHT)
+    matrices.show(given, view.t, key="sum", on_cell=tokens.pin, height=HEIGHT)
 
 
 def _three(found: WorkedSum, cell: tuple[int, ...]) -> Explanation:

@@ -58,6 +58,11 @@ def followed(run: Recording, view: EmbeddingsView) -> int:
     return pos
 
 
+def pin(address: str, cell: tuple[int, ...]) -> None:
+    """A number that is clicked is worked out; the token in whose row it stands is followed."""
+    state.go(cell=(address, cell), **({} if address == "weight" else {"token": cell[-2]}))
+
+
 def asked(view: EmbeddingsView, address: str, pos: int, width: int) -> EmbeddingsView:
     """The view with a number that is worked out: the one that was clicked, or one of the followed token, by its column:
     a cell is small under a thumb."""

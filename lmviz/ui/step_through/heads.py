@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.edits import HeadOff
 from lmviz.registry.recording import Recording
 from lmviz.services.influence import HeadsOff, each_head
 from lmviz.services.services import Services
@@ -39,12 +41,20 @@ def at_stage(services: Services, run: Recording, view: StepThroughView, location
         pos = focus_position(run, view)
         try:
             with st.spinner(t("end.measuring")):
-                found = each_head(
-                    services.models, run, run.read_out_at(pos), run.trace[softmax.stop].outputs[0].address
-                )
+                whole = _with_all_heads(services, run)
+                address = run.trace[softmax.stop].outputs[0].address
+                found = each_head(services.models, whole, whole.read_out_at(pos), address)
         except UserError:  # a model that does not run without a head of its own
             found = None
         drawing.show("step_through/heads", heads(run, view, stage, softmax, found), t, "heads", _chosen)
+
+
+def _with_all_heads(services: Services, run: Recording) -> Recording:
+    """The run with the heads that are off switched on: what each does is asked of the model with all of them."""
+    others = tuple(edit for edit in run.request.edits if not isinstance(edit, HeadOff))
+    if run.own is not None or others or not run.request.edits:
+        return run
+    return services.models.record(replace(run.request, edits=()))
 
 
 def _chosen(event: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from lmviz.model.tokenizer import Tokens
 from lmviz.services.services import Services
 from lmviz.tokens.vocabulary import Vocabulary
 from lmviz.ui import pieces, state, widgets
+from lmviz.ui.depth import shows
 from lmviz.ui.pieces import Piece
 from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer import choices
@@ -59,13 +60,10 @@ def boxes(tokens: Tokens, vocabulary: Vocabulary) -> list[Piece]:
 def _about(view: TokenizerView, tokens: Tokens, vocabulary: Vocabulary, at: int) -> None:
     start, end = tokens.offsets[at]
     behind = vocabulary.bytes(tokens.ids[at])
+    where = "" if end - start > 1 else ".single" if end > start else ".none"
     st.markdown(
         view.t(
-            "tokenizer.about"
-            if end - start > 1
-            else "tokenizer.about.single"
-            if end > start
-            else "tokenizer.about.none",
+            f"tokenizer.about{where if shows(view.depth, 'ids') else '.story'}",
             piece=code(visible(tokens.pieces[at])),
             at=at,
             id=tokens.ids[at],

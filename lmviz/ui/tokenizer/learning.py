@@ -11,6 +11,7 @@ from lmviz.services.services import Services
 from lmviz.tokens.learning import Learning
 from lmviz.ui import arithmetic_html, drawing, replay, state, widgets
 from lmviz.ui.course import bar
+from lmviz.ui.depth import shows
 from lmviz.ui.move_buttons import MOVES, move_buttons
 from lmviz.ui.text import code, visible
 from lmviz.ui.tokenizer.pictures_types import CutWord, CutWords, Pair, Pairs
@@ -156,7 +157,7 @@ def _next_sentence(view: TokenizerView, learning: Learning, at: int) -> str:
 def _done_sentence(view: TokenizerView, learning: Learning, at: int) -> str:
     t = view.t
     facts = t(
-        "tokenizer.learning_facts",
+        "tokenizer.learning_facts" if shows(view.depth, "formula") else "tokenizer.learning_length",
         n=t.integer(learning.lengths[at]),
         before=t.integer(learning.lengths[0]),
         d_vocab=t.integer(learning.d_vocab(at)),
