@@ -14,6 +14,7 @@ from lmviz.stages.breakpoints import Breakpoint, cell_of, next_stop
 from lmviz.stages.navigation import Grain, Location
 from lmviz.stages.panels import panels_at
 from lmviz.ui import state
+from lmviz.ui.step_through import stops
 from lmviz.ui.step_through.view import StepThroughView
 
 Event = dict[str, Any]
@@ -105,7 +106,7 @@ def _run_to_breakpoint(run: Recording, view: StepThroughView, event: Event) -> S
         state.keep("stopped", view.t("stops.none"))
         return view
     location, stop = found
-    state.keep("stopped", f"● {stop}")
+    state.keep("stopped", f"● {stops.named(stop, view.t)}")
     seen = cell_of(run.trace[location.index], stop)
     if stop.kind in ("line", "stage"):
         location = run.navigator.at(location.index, stop.kind)
