@@ -108,8 +108,7 @@ const cutInLines = (lines, width, height) => {
     const wide = dealt(columns, Math.max(0, width - BESIDE * line.length));
     return line.map((raw, j) => {
       const across = Math.max(FEW + 1, Math.floor(wide[j] / NARROW));
-      const middle = raw.by_hand ? 0 : (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
-      return prepare(raw.turned ? cropped(raw, middle, across, down) : cropped(raw, middle, down, across));
+      return prepare(raw.turned ? cropped(raw, across, down) : cropped(raw, down, across));
     });
   });
   return { lines: cutLines, heights: around.map((one, i) => one + Math.max(FEW * leastLabel(), tall[i])) };
@@ -180,8 +179,7 @@ export const stacked = (raws, width, height) => {
   const lines = [];
   let left = 0;
   for (const raw of raws) {
-    const middle = (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
-    const panel = prepare(raw.turned ? raw : cropped(raw, middle, ROWS, raw.window[1]));
+    const panel = prepare(raw.turned ? raw : cropped(raw, ROWS, raw.window[1]));
     const taken = readable(panel, width);
     if (!lines.length || taken > left) {
       lines.push([]);
