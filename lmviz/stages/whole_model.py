@@ -60,6 +60,7 @@ class Chances:
 
     ids: Array
     shares: Array
+    rest: Array  # what all other tokens have together, [lane]
     n_ids: int  # how many tokens there are to choose from
 
 
@@ -278,4 +279,6 @@ def _chances(trace: Trace, row: int, lanes: Sequence[range]) -> Chances | None:
     ends = [lane[-1] for lane in lanes]
     probs = array[np.minimum(ends, len(array) - 1)] if array.ndim == 2 and len(array) > 1 else np.atleast_2d(array)
     ids = np.argsort(-probs, axis=1, kind="stable")[:, :N_CHANCES]
-    return Chances(ids, np.take_along_axis(probs, ids, axis=1), probs.shape[1])
+    others = probs.astype(np.float64)  # one by one: what a sum lacks to 1 may be 0 where they are not
+    np.put_along_axis(others, ids, 0.0, axis=1)
+    return Chances(ids, np.take_along_axis(probs, ids, axis=1), others.sum(axis=1), probs.shape[1])

@@ -12,7 +12,7 @@ LETTER = 0.62  # of a letter's height: its width, in a typeface of one width
 WAYS = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1))  # right and down, from the point
 GAP = 7  # pixels between a point and its name
 WIDE, NARROW, BETWEEN = 560, 270, 420  # pixels of a map on a screen and on a phone, and where the one becomes the other
-PADDING, AXIS = 26, 60  # pixels inside the map, and of what stands around it, downwards
+PADDING, AXIS, LEGEND = 26, 60, 69  # pixels inside the map, and of what stands below and above it
 
 Place = tuple[float, float]  # from the point to the middle of its name, in pixels
 
@@ -23,16 +23,18 @@ def places(
     sizes: Sequence[float],
     height: float,
     ends: NDArray[Any] | None = None,
+    has_legend: bool = False,
 ) -> dict[str, list[float | None]]:
     """Where each name goes, on a wide screen (`wide_dx`, `wide_dy`) and on a narrow one: columns of a table.
 
     Args:
-        height: of the chart in pixels, its axis included.
+        height: of the chart in pixels, its axis and its legend included.
         ends: [2, 2]; the lowest and the highest point of the map; of the points, if None.
     """
     table: dict[str, list[float | None]] = {}
+    height -= AXIS + LEGEND * has_legend
     for screen, width in (("wide", WIDE), ("narrow", NARROW)):
-        found = placed(points, names, sizes, width, height - AXIS, PADDING if ends is None else 0, ends)
+        found = placed(points, names, sizes, width, height, PADDING if ends is None else 0, ends)
         table[f"{screen}_dx"] = [None if place is None else place[0] for place in found]
         table[f"{screen}_dy"] = [None if place is None else place[1] for place in found]
     return table

@@ -91,3 +91,26 @@ def test_a_phone_never_scrolls_sideways(visit: Visit, section: str) -> None:
     page = visit("embeddings", 390, 844, section=section)
     main = page.get_by_test_id("stMain")  # a chart is drawn once more when it knows its width
     until(page, lambda: main.evaluate("element => element.scrollWidth - element.clientWidth") == 0)
+
+
+NAMES = """() => {
+  const found = [...document.querySelectorAll(".vega-embed .mark-text.role-mark text")].filter((one) => one.textContent);
+  const boxes = found.map((one) => {
+    const { left, right, top, bottom } = one.getBoundingClientRect();
+    const size = parseFloat(getComputedStyle(one).fontSize);
+    return { name: one.textContent, left, right, middle: (top + bottom) / 2, half: size / 2 };
+  });
+  const over = (a, b) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && a.half + b.half - Math.abs(a.middle - b.middle) > 1;
+  const pairs = boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => over(a, b)).map((b) => [a.name, b.name]));
+  return [boxes.length, pairs];
+}"""
+
+
+def test_names_on_a_map_lie_over_none_where_they_are_drawn(visit: Visit) -> None:
+    """In the browser, whose legend takes room from the map."""
+    for width, lang in ((1280, "fr"), (390, "en")):
+        page = visit("embeddings", width, 844, section="word2vec", lang=lang)
+        until(page, lambda page=page: page.evaluate(NAMES)[0] > 20)  # type: ignore[misc]
+        n, over = page.evaluate(NAMES)
+        assert not over, (width, n, over)

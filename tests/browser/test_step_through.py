@@ -287,7 +287,9 @@ def test_a_breakpoint_on_a_number_pins_it_and_says_by_what_one_steps_now(visit: 
     press(page, "ArrowRight")
     assert page.evaluate("document.activeElement === document.body")
     page.locator("[data-move=run]").click()
-    expect(page.locator(".halt")).to_contain_text("above 3 · From here on, operation by operation.")
+    expect(page.locator(".halt")).to_contain_text("a number beyond ±3 · From here on, operation by operation.")
+    for part in (".halt", ".at"):  # however long it is
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
     shown = float(page.locator(".total .value").inner_text().replace("−", "-"))
     assert abs(shown) > 3
     page.reload()

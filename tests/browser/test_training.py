@@ -92,6 +92,12 @@ def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_re
     ribbons = page.locator(".full .ribbon").first.get_attribute("d")
     expect(said).not_to_have_text("after step 0", timeout=20_000)
     until(page, lambda: page.locator(".full .ribbon").first.get_attribute("d") != ribbons)
+    expect(page.locator(".full .notes")).not_to_contain_text("not been computed")  # nobody walks: all of it has
+    expect(page.locator(".full [aria-current]")).to_have_count(0)
+    page.emulate_media(media="print")
+    expect(page.get_by_text("Save the picture")).to_be_hidden()
+    expect(said).to_be_visible()
+    page.emulate_media(media="screen")
     page.keyboard.press("Escape")
     expect(page.locator(".full")).to_be_hidden()
     idle(page)

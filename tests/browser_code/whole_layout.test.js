@@ -6,6 +6,7 @@ import { test } from "node:test";
 import {
   across,
   amongWidest,
+  band,
   fewer,
   fitting,
   halfOf,
@@ -15,6 +16,7 @@ import {
   ribbonsOf,
   widestOf,
 } from "../../lmviz/ui/step_through/browser/whole_layout.js";
+import { present } from "../../lmviz/ui/step_through/browser/whole_shapes.js";
 
 /** @import { WholePart } from "../../lmviz/ui/step_through/browser/whole.d.ts" */
 
@@ -131,4 +133,42 @@ test("names of stages that are shown never lie on each other, and that of the so
     });
     assert.equal(named.filter((slot) => slot.part.kind === "softmax").length, 3);
   }
+});
+
+test("a band stays within its ends, and thick where it is steep", () => {
+  /** @type {(d: string) => number[][]} */
+  const corners = (d) => (d.match(/-?[\d.]+,-?[\d.]+/g) ?? []).map((place) => place.split(",").map(Number));
+  for (const rise of [-300, 0, 20, 300]) {
+    const ends = [0, rise].map((centre, i) => ({ along: 50 * i, centre, half: 20 - 10 * i }));
+    const [, up, upThen, topEnd, lowEnd, lowThen] = corners(band(across, ends[0], ends[1]));
+    assert.deepEqual(
+      [topEnd, lowEnd],
+      [
+        [50, rise - 10],
+        [50, rise + 10],
+      ],
+    );
+    for (const [x] of [up, upThen, lowThen]) assert.ok(x >= 0 && x <= 50);
+    const thick = Math.abs(up[0] - lowThen[0]) * 1.5; // where both edges are steepest
+    assert.ok(Math.abs(rise) < 300 ? thick < 15 : thick > 20 && thick <= 60, `${rise}: ${thick}`);
+  }
+});
+
+test("what is still to come is veiled over all of its width, also where its end begins further left", () => {
+  const stops = [
+    { stage: 0, from: 0, to: 50 },
+    { stage: 5, from: 60, to: 90, isEnd: true },
+  ];
+  /** @type {import("../../lmviz/ui/step_through/browser/whole_shapes.js").Ground["box"]} */
+  const box = (from, to, low, high) => ({ x: low, y: from, width: high - low, height: to - from });
+  /** @type {(stage: number, low: number) => unknown[]} */
+  const veils = (stage, low) =>
+    present(stops, stage, box, 90, { first: 2, low, high: 300 })
+      .filter(({ attributes }) => attributes.class === "veil" && Number(attributes.height) > 0)
+      .map(({ attributes: { x, y, width, height } }) => [x, y, width, height]);
+  assert.deepEqual(veils(0, 92), [
+    [92, 50, 208, 40],
+    [2, 60, 90, 30],
+  ]);
+  assert.deepEqual([veils(5, 92), veils(0, 2)], [[], [[2, 50, 298, 40]]]);
 });

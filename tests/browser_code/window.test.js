@@ -29,9 +29,28 @@ test("a part ends where the window ends", () => {
 
 test("a part around a row never leaves the window", () => {
   assert.deepEqual(
-    [0, 2, 9].map((row) => cropped(panel(6, 2), row, 3, 2).start[0]),
+    [0, 2, 9].map((focus) => cropped(panel(6, 2, { focus }), 3, 2).start[0]),
     [0, 1, 3],
   );
+});
+
+test("the pinned cell is in the part that is shown, and a click in it moves nothing", () => {
+  const big = panel(20, 50, { start: [100, 200], focus: 110 });
+  for (let row = 0; row < 20; row += 1)
+    for (let col = 0; col < 50; col += 1) {
+      const part = cropped({ ...big, pinned: [100 + row, 200 + col] }, 4, 22);
+      const [first, left] = part.start;
+      assert.ok(first <= 100 + row && 100 + row < first + part.window[0], `${row}`);
+      assert.ok(left <= 200 + col && 200 + col < left + part.window[1], `${col}`);
+    }
+  const before = cropped(big, 4, 22).start;
+  for (const row of [0, 3]) {
+    const pinned = [before[0] + row, before[1] + 21];
+    assert.deepEqual(cropped({ ...big, pinned }, 4, 22).start, before);
+  }
+  const elsewhere = { ...big, pinned: [119, 249], by_hand: true };
+  assert.deepEqual(cropped(elsewhere, 4, 22).start, [100, 200]);
+  assert.deepEqual(cropped({ ...big, pinned: [3, 3] }, 4, 22).start, before); // of another part of the tensor
 });
 
 test("a cell keeps its address when its tensor is turned", () => {

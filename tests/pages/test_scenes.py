@@ -12,6 +12,8 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.recording import Recording, Request
 from lmviz.services.services import Services
 from lmviz.stages.navigation import Grain, Location
+from lmviz.ui.pictures import lead_of
+from lmviz.ui.step_through import events
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
 from tests.conftest import PROMPTS, SAMPLES
@@ -95,3 +97,19 @@ def test_probabilities_have_the_scale_of_shares_and_scores_that_of_signed_number
         ]["panels"]
         (panel,) = [panel for panel in panels if panel["address"].endswith(f".{name}")]
         assert panel["scale"] == scale
+
+
+def test_a_cell_that_nobody_has_clicked_is_seen_in_its_head() -> None:
+    """It was typed, or it is an operand, or a breakpoint has stopped at it: keys that heads share are seen too."""
+    found = run("names-llama")
+    view = StepThroughView(model=found.request.model, step="blocks.0.attn.pattern", by="stage", head=1)
+    for address in ("blocks.0.attn.pattern", "blocks.0.attn.k"):
+        value = found.trace.value(address)
+        assert value is not None
+        for head in range(value.shape[1]):
+            cell = (0, head, *(n - 1 for n in value.shape[2:]))
+            asked = {"address": address, "cell": list(cell)}
+            for event in ("pin", "walk"):
+                now = events.EVENTS[event](found, view, asked).head
+                assert lead_of(value.shape, value.axes, now, 0, found.config.n_heads) == (0, head), (address, head)
+    assert events.EVENTS["pin"](found, view, {"address": address, "cell": [0, 0, 0, 0]}).head == 1  # which reads it too

@@ -78,6 +78,7 @@ def test_what_is_drawn_of_a_sample_was_recorded(asked: tuple[str, str], head: in
     assert [part.stage.kind for part in found.parts if part.is_stream] == ["embeddings"] + ["residual"] * 2 * len(drawn)
     probs = run.trace["readout.probs"].outputs[0].array[0]
     assert found.chances is not None and np.array_equal(found.chances.shares[:, 0], probs.max(1))
+    assert found.chances.rest == pytest.approx(np.sort(probs.astype(float))[:, :-5].sum(1), rel=1e-9, abs=0)
 
 
 @cache

@@ -111,8 +111,7 @@ const cutInLines = (lines, width, height) => {
     const wide = dealt(columns, Math.max(0, width - BESIDE * line.length));
     return line.map((raw, j) => {
       const across = Math.max(FEW + 1, Math.floor(wide[j] / NARROW));
-      const middle = raw.by_hand ? 0 : (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
-      return prepare(raw.turned ? cropped(raw, middle, across, down) : cropped(raw, middle, down, across));
+      return prepare(raw.turned ? cropped(raw, across, down) : cropped(raw, down, across));
     });
   });
   return { lines: cutLines, heights: around.map((one, i) => one + Math.max(FEW * leastLabel(), tall[i])) };
@@ -219,10 +218,7 @@ const readHeight = (line, height) =>
 // seen at once, such as q, k and v, are one line, where their cells are not too narrow for it.
 /** @type {(raws: ReadPanel[], width: number, height: number) => Arrangement} */
 export const stacked = (raws, width, height) => {
-  const panels = raws.map((raw) => {
-    const middle = (raw.pinned ? raw.pinned[0] : raw.focus || 0) - raw.start[0];
-    return prepare(raw.turned ? raw : cropped(raw, middle, ROWS, raw.window[1]));
-  });
+  const panels = raws.map((raw) => prepare(raw.turned ? raw : cropped(raw, ROWS, raw.window[1])));
   let lines = linesOf(panels, width);
   const withResult = lines.filter((line) => line.some((panel) => panel.result));
   const results = panels.filter((panel) => panel.result).map((panel) => ({ ...panel, tight: true }));

@@ -6,12 +6,20 @@
 
 import { clamp } from "./numbers.js";
 
-// A part of a tensor, around one row of the window: for pictures with more tensors than there is room for.
-/** @type {(raw: ReadPanel, middle: number, nRows: number, nCols: number) => ReadPanel} */
-export const cropped = (raw, middle, nRows, nCols) => {
-  const rows = raw.window[0];
+// A part of a tensor, for pictures with more tensors than there is room for: around the followed token's row. The pinned
+// cell is in it, unless one has chosen another part by hand.
+/** @type {(raw: ReadPanel, nRows: number, nCols: number) => ReadPanel} */
+export const cropped = (raw, nRows, nCols) => {
+  const [rows, cols] = raw.window;
   const n = Math.min(rows, nRows);
-  return cut(raw, clamp(middle - Math.floor(n / 2), 0, rows - n), 0, n, nCols);
+  /** @type {(row: number) => number} the first row of those around one */
+  const around = (row) => clamp(row - Math.floor(n / 2), 0, rows - n);
+  const first = raw.by_hand ? 0 : around((raw.focus ?? 0) - raw.start[0]);
+  const [row, col] = (raw.pinned ?? [-1, -1]).map((at, axis) => at - raw.start[axis]);
+  const isIn = row >= 0 && col >= 0 && row < rows && col < cols;
+  if (raw.by_hand || !isIn) return cut(raw, first, 0, n, nCols);
+  const isSeen = row >= first && row < first + n; // a click on what one sees moves nothing
+  return cut(raw, isSeen ? first : around(row), Math.floor(col / nCols) * nCols, n, nCols);
 };
 
 // The rows and columns of a window from a first one on.

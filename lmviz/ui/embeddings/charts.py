@@ -34,7 +34,7 @@ def plane(
         "y": points[ranks, 1].tolist(),
         "size": [sizes[roles[i]] for i in ranks],
     }
-    table |= places(points[ranks], table["name"], table["size"], height)
+    table |= places(points[ranks], table["name"], table["size"], height, has_legend=True)
     space = alt.Scale(zero=False, nice=False, padding=PADDING)
     base = alt.Chart(rows(**table)).encode(
         x=alt.X("x:Q", title=axes[0], scale=space, axis=alt.Axis(tickCount=5)),

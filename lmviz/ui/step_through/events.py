@@ -14,9 +14,12 @@ from lmviz.stages.breakpoints import Breakpoint, cell_of, next_stop
 from lmviz.stages.navigation import Grain, Location
 from lmviz.stages.panels import panels_at
 from lmviz.ui import state
+from lmviz.ui.pictures import lead_of
+from lmviz.ui.step_through import stops
 from lmviz.ui.step_through.view import StepThroughView
 
 Event = dict[str, Any]
+Pinned = tuple[str, tuple[int, ...]]  # a tensor's address and an index into it
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
 ENDING = "ending"  # that somebody at the end has asked what now
 LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
@@ -105,18 +108,28 @@ def _run_to_breakpoint(run: Recording, view: StepThroughView, event: Event) -> S
         state.keep("stopped", view.t("stops.none"))
         return view
     location, stop = found
-    state.keep("stopped", f"● {stop}")
+    state.keep("stopped", f"● {stops.named(stop, view.t)}")
     seen = cell_of(run.trace[location.index], stop)
     if stop.kind in ("line", "stage"):
         location = run.navigator.at(location.index, stop.kind)
-    return _moved_to(run, view if seen is None else _shown(run, view, *seen), location)
+    return _moved_to(run, view if seen is None else _shown(run, view, seen), location)
 
 
-def _shown(run: Recording, view: StepThroughView, address: str, cell: tuple[int, ...]) -> StepThroughView:
-    """The view with a cell pinned, and with its head in the picture."""
-    value = run.trace.value(address)
-    at = value.axes.index("head") if value is not None and "head" in value.axes[:-2] else None
-    return replace(view, cell=(address, cell), trail=(), head=view.head if at is None else cell[at])
+def _shown(run: Recording, view: StepThroughView, pinned: Pinned, trail: tuple[Pinned, ...] = ()) -> StepThroughView:
+    """The view with a cell pinned that nobody has clicked: its head, and the part that it is in, are in the picture."""
+    windows = state.remember("windows", {})
+    state.keep("windows", {address: at for address, at in windows.items() if address != pinned[0]})
+    return replace(view, cell=pinned, trail=trail, head=_head_of(run, view, pinned))
+
+
+def _head_of(run: Recording, view: StepThroughView, pinned: Pinned) -> int:
+    """The head whose picture has a cell in it: the chosen one, if it is in that."""
+    value, n_heads = run.trace.value(pinned[0]), run.config.n_heads
+    if value is None:
+        return view.head
+    heads = (view.head, *range(max((n_heads, *value.shape))))
+    leads = (lead_of(value.shape, value.axes, head, run.row, n_heads) for head in heads)
+    return next((head for head, lead in zip(heads, leads, strict=True) if lead == pinned[1][:-2]), view.head)
 
 
 def _stop(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
@@ -144,7 +157,8 @@ def _window(run: Recording, view: StepThroughView, event: Event) -> StepThroughV
 
 
 def _pin(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
-    return replace(view, cell=_cell(run, event), trail=())
+    cell = _cell(run, event)
+    return replace(view, cell=cell, trail=(), head=_head_of(run, view, cell))
 
 
 def _unpin(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
@@ -155,13 +169,13 @@ def _follow(run: Recording, view: StepThroughView, event: Event) -> StepThroughV
     """Follow an operand to where it was made: a step's result, or a weight beside the step that uses it."""
     cell = _cell(run, event)
     trail = (*view.trail, view.cell) if view.cell is not None else view.trail
-    return _go_to(run, replace(view, cell=cell, trail=trail[-TRAIL:]), cell[0])
+    return _go_to(run, _shown(run, view, cell, trail[-TRAIL:]), cell[0])
 
 
 def _trail(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     index = range(len(view.trail))[int(event["index"])]
     cell = view.trail[index]
-    return _go_to(run, replace(view, cell=cell, trail=view.trail[:index]), cell[0])
+    return _go_to(run, _shown(run, view, cell, view.trail[:index]), cell[0])
 
 
 def _go_to(run: Recording, view: StepThroughView, address: str) -> StepThroughView:
@@ -262,7 +276,7 @@ def _toggled(things: tuple[Any, ...], thing: Any) -> tuple[Any, ...]:
     return tuple(one for one in things if one != thing) if thing in things else (*things, thing)
 
 
-def _cell(run: Recording, event: Event) -> tuple[str, tuple[int, ...]]:
+def _cell(run: Recording, event: Event) -> Pinned:
     """The cell that an event names, if this run has it."""
     address, cell = str(event["address"]), tuple(int(i) for i in event["cell"])
     if not run.has(address, cell):

@@ -14,6 +14,7 @@ from lmviz.services.services import Services
 from lmviz.stages.breakpoints import Breakpoint
 from lmviz.ui import model_field, own_text, state, widgets
 from lmviz.ui.choices import listed
+from lmviz.ui.step_through import stops
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, foreign
 
@@ -53,10 +54,11 @@ def breakpoints(view: StepThroughView) -> None:
     t = view.t
     st.caption(t("stops.help"))
     for stop in view.stops:
+        name = code(stops.named(Breakpoint.parse(stop), t))
         st.button(
-            f"● {code(stop)} ×",
+            f"● {name} ×",
             key=f"stop {stop}",
-            help=t("stops.remove", stop=code(stop)),
+            help=t("stops.remove", stop=name),
             on_click=lambda stop=stop: state.go(stops=tuple(s for s in state.view(StepThroughView).stops if s != stop)),
         )
     kind = widgets.selectbox(

@@ -93,7 +93,7 @@ def _chances(run: Recording, model: WholeModel) -> list[WholeChances]:
                 for token, share in zip(ids, shares, strict=True)
             ],
             "others": model.chances.n_ids - len(ids),
-            "rest": float(np.nan_to_num(max(0.0, 1.0 - float(shares.astype(np.float64).sum())))),
+            "rest": float(np.nan_to_num(rest)),
         }
-        for ids, shares in zip(model.chances.ids, model.chances.shares, strict=True)
+        for ids, shares, rest in zip(model.chances.ids, model.chances.shares, model.chances.rest, strict=True)
     ]

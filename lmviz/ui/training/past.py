@@ -245,8 +245,9 @@ def embeddings(
             table["time"] += [_time(t, one)] * len(points)
     table["size"] = [NAME] * len(table["token"])
     at = np.stack([table["x"], table["y"]], axis=1)
-    table |= places(at, table["token"], table["size"], HEIGHT, np.array([[low_x, low_y], [high_x, high_y]]))
     times = tuple(dict.fromkeys(table["time"]))
+    ends = np.array([[low_x, low_y], [high_x, high_y]])
+    table |= places(at, table["token"], table["size"], HEIGHT, ends, has_legend=len(times) > 1)
     spec = _map_spec(t, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
     st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key="time_map")
 

@@ -61,7 +61,11 @@ const nextStop = (walk, view) => {
 const runOn = (walk, view) => {
   const found = nextStop(walk, view);
   if (!found) return { ...view, stopped: walk.languages[view.lang].words["offline.no_stop"] };
-  return { ...view, place: byGrain(walk, walk.first_of.op + found.step, "line"), stopped: `● ${found.stop}` };
+  return {
+    ...view,
+    place: byGrain(walk, walk.first_of.op + found.step, "line"),
+    stopped: `● ${found.stop.replace("line ", "")}`,
+  };
 };
 
 /** @type {(walk: Walk, place: number, grain: "stage" | "line" | "op") => number} */
@@ -90,11 +94,34 @@ const standAt = (walk, view, address) => {
   return user === undefined ? view : { ...view, place: walk.first_of.op + user };
 };
 
+// The head whose picture has a cell in it: the chosen one, if it is in that.
+/** @type {(walk: Walk, view: View, cell: CellAt) => number} */
+const headOf = ({ tensors, by_address: at }, { head }, [address, cell]) => {
+  const { lead } = tensors[at[address]];
+  const wanted = cell.slice(0, -2).join();
+  const found = [head, ...lead.keys()].find((one) => lead[Math.min(one, lead.length - 1)].join() === wanted);
+  return found ?? head;
+};
+
+// The view with a cell pinned that nobody has clicked: its head, and the part that it is in, are in the picture.
+/** @type {(walk: Walk, view: View, cell: CellAt, trail: CellAt[]) => View} */
+const withShown = (walk, view, cell, trail) => {
+  const windows = { ...view.windows };
+  delete windows[cell[0]];
+  return { ...view, cell, trail, windows, head: headOf(walk, view, cell) };
+};
+
 /** @type {Answer} */
 const walkedBack = (walk, view, event) => {
   const cell = cellOf(walk, event);
   const trail = view.cell ? [...view.trail, view.cell].slice(-TRAIL) : view.trail;
-  return standAt(walk, { ...view, cell, trail }, cell[0]);
+  return standAt(walk, withShown(walk, view, cell, trail), cell[0]);
+};
+
+/** @type {Answer} */
+const pinned = (walk, view, event) => {
+  const cell = cellOf(walk, event);
+  return { ...view, cell, trail: [], head: headOf(walk, view, cell) };
 };
 
 /** @type {Record<string, Answer>} */
@@ -108,12 +135,12 @@ const ANSWERS = {
   focus: (walk, view, { pos }) => ({ ...view, focus: pos }),
   head: (walk, view, { head }) => ({ ...view, head: Math.max(0, Math.min(head, walk.n_heads - 1)) }),
   window: (walk, view, { address, row, col }) => ({ ...view, windows: { ...view.windows, [address]: [row, col] } }),
-  pin: (walk, view, event) => ({ ...view, cell: cellOf(walk, event), trail: [] }),
+  pin: pinned,
   unpin: (walk, view) => ({ ...view, cell: null, trail: [] }),
   walk: walkedBack,
   trail: (walk, view, { index }) => {
     const cell = view.trail[index];
-    return standAt(walk, { ...view, cell, trail: view.trail.slice(0, index) }, cell[0]);
+    return standAt(walk, withShown(walk, view, cell, view.trail.slice(0, index)), cell[0]);
   },
   watch: (walk, view, event) => ({ ...view, watch: toggled(view.watch, cellOf(walk, event)).slice(-WATCHES) }),
   search: (walk, view, { text }) => ({ ...view, search: text }),

@@ -38,6 +38,13 @@ const cellsOf = (pieces) =>
     return address && cell && !gradient ? [{ address, cell }] : [];
   });
 
+// With what comes out, unless it ends with that: what is looked up, or moved, is what it was.
+/** @type {(line: Line) => string} */
+const wholeLine = ({ pieces, sign, value }) => {
+  const isCopied = pieces.at(-1)?.shown === value && (pieces.at(-2)?.text ?? "= ").endsWith("= ");
+  return isCopied ? linePieces(pieces) : `${linePieces(pieces)} ${sign} ${value}`;
+};
+
 /** @type {(line: Line, more: string) => Part[]} */
 const partsOfLine = (line, more) => {
   const sum = line.pieces.find((piece) => piece.terms);
@@ -53,7 +60,7 @@ const partsOfLine = (line, more) => {
     })),
     ...(shown.length ? others : []),
     {
-      text: `${linePieces(line.pieces)} ${line.sign} ${line.value}`,
+      text: wholeLine(line),
       cells: cellsOf(line.pieces),
       say: line.say,
       whole: true,

@@ -252,7 +252,7 @@ const drawFull = (picture) => {
 
 // The door of the present part can be reached with Tab, and says that one is there.
 /** @type {(picture: Picture, hereWords: string) => void} */
-const markDoors = ({ full, here, drawing }, hereWords) => {
+const markDoors = ({ full, here, drawing, model }, hereWords) => {
   const doors = parts(full, ".door");
   const stages = doors.map((door) => Number(door.dataset.stage)).filter((stage) => stage <= here.stage);
   const now = Math.max(...stages);
@@ -260,7 +260,7 @@ const markDoors = ({ full, here, drawing }, hereWords) => {
   for (const door of doors) {
     const isHere = Number(door.dataset.stage) === now;
     door.setAttribute("tabindex", isHere ? "0" : "-1");
-    if (isHere) door.setAttribute("aria-current", "step");
+    if (isHere && model?.data.walked) door.setAttribute("aria-current", "step");
     else door.removeAttribute("aria-current");
     if (isHere && focused?.classList.contains("door") && focused !== door) door.focus({ preventScroll: true });
   }

@@ -7,7 +7,7 @@
 /** @import { Model } from "./whole_model.js" */
 /** @import { Ground } from "./whole_shapes.js" */
 
-import { swing } from "./whole_layout.js";
+import { band } from "./whole_layout.js";
 import { exactPercent, filled, laneOf, laneText } from "./whole_model.js";
 
 /** @type {(model: Model, wanted: Wanted, ground: Ground, place: { x: number, y: number, width: number, row: number }) => Shape[]} */
@@ -35,7 +35,8 @@ export const chances = (model, wanted, ground, { x, y, width, row }) => {
     const isRest = i === found.top.length;
     const tip = () => `${isRest ? text : `‹${text}›`}: ${exactPercent(share, data.lang)}`;
     const full = width - labels - ends;
-    const offset = (arrived + share / 2) * unit;
+    const centre = ground.lanes.centre(lane) + (arrived + share / 2) * unit;
+    const leaves = { along: ground.to, centre, half: (share * unit) / 2 };
     arrived += share;
     if (!wanted.isDown)
       shapes.push({
@@ -43,8 +44,7 @@ export const chances = (model, wanted, ground, { x, y, width, row }) => {
         tag: "path",
         attributes: {
           class: isRest ? "fan rest" : "fan",
-          d: swing(ground.at, ground.to, x - 6, ground.lanes.centre(lane) + offset, middle),
-          "stroke-width": (share * unit).toFixed(2),
+          d: band(ground.at, leaves, { along: x - 6, centre: middle, half: Math.min(leaves.half, 0.32 * row) }),
         },
         tip,
       });

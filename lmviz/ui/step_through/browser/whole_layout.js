@@ -203,13 +203,20 @@ export const laneOutline = (at, centre, from, to, first, swells) => {
   return `M${edge(-1).join("")}${back}L${at(from, centre + first)}Z`;
 };
 
-// What has arrived at a lane, as it is gathered into what is added to it.
-/** @type {(at: Point, centre: number, from: number, to: number, half: number, then: number) => string} */
-export const gathered = (at, centre, from, to, half, then) => {
-  const middle = (from + to) / 2;
+/** @typedef {{ along: number, centre: number, half: number }} End of a band: where it is, and half its thickness */
+
+// A band from one place to another, each edge of which swings by itself: a thick line would fold where it is steep. Where
+// it is, one edge turns before the other, so that it stays thick.
+/** @type {(at: Point, from: End, to: End) => string} */
+export const band = (at, from, to) => {
+  const [length, rise] = [to.along - from.along, to.centre - from.centre];
+  const apart = (Math.min(from.half + to.half, length / 3) * rise) / (Math.abs(rise) + length || 1);
+  const middle = (from.along + to.along) / 2;
+  const [up, low] = [from.centre - from.half, from.centre + from.half];
+  const [upThen, lowThen] = [to.centre - to.half, to.centre + to.half];
   return (
-    `M${at(from, centre - half)}C${at(middle, centre - half)} ${at(middle, centre - then)} ${at(to, centre - then)}` +
-    `L${at(to, centre + then)}C${at(middle, centre + then)} ${at(middle, centre + half)} ${at(from, centre + half)}Z`
+    `M${at(from.along, up)}C${at(middle + apart, up)} ${at(middle + apart, upThen)} ${at(to.along, upThen)}` +
+    `L${at(to.along, lowThen)}C${at(middle - apart, lowThen)} ${at(middle - apart, low)} ${at(from.along, low)}Z`
   );
 };
 

@@ -34,7 +34,10 @@ export const listenIn = (full, close) => {
     event.preventDefault();
     event.stopPropagation();
   });
-  full.addEventListener("cancel", (event) => event.preventDefault());
+  full.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    close(); // Escape, where nothing in it has the focus: paper, say, has no buttons
+  });
 };
 
 // The ribbons of a token that the pointer is on stand out.

@@ -9,8 +9,8 @@
 
 import {
   almond,
+  band,
   amongWidest,
-  gathered,
   halfOf,
   laneOutline,
   MOST_RIBBONS,
@@ -94,12 +94,13 @@ const sheaves = (model, { at, slots, lanes }, { head, pos, prefix }) =>
       const row = shares.subarray(lane * model.n, (lane + 1) * model.n);
       const half = (row.reduce((sum, share) => sum + (share > 0 ? share : 0), 0) * unitOf(lanes.space)) / 2;
       const then = halfOf(lengths?.[lane] ?? 0, model.longest, thickest(lanes.space) * 1.6);
+      const centre = lanes.centre(lane);
       return {
         key: `${prefix}g${slot.part.stage}.${lane}`,
         tag: "path",
         attributes: {
           class: lane === laneOf(model, pos) ? "sheaf followed" : "sheaf",
-          d: gathered(at, lanes.centre(lane), to, end, half, then),
+          d: band(at, { along: to, centre, half }, { along: end, centre, half: then }),
           fill: `url(#${prefix}sheaf${slot.part.stage})`,
         },
       };
@@ -261,8 +262,11 @@ export const stopAt = (stops, stage) => stops.filter((stop) => stop.stage <= sta
 /** @type {(stops: Stop[], stage: number, box: Ground["box"], end: number, extent: Extent) => Shape[]} */
 export const present = (stops, stage, box, end, { first, low, high }) => {
   const { from, to, isEnd } = stopAt(stops, stage);
+  const last = stops.at(-1);
+  const wider = last?.isEnd && !isEnd && first < low ? box(last.from, end, first, low) : null;
   return [
     { key: "veil", tag: "rect", attributes: { class: "veil", ...box(to, Math.max(end, to), low, high) } },
+    ...(wider ? [{ key: "wider", tag: "rect", attributes: { class: "veil", ...wider } }] : []),
     { key: "here", tag: "rect", attributes: { class: "here", rx: 6, ...box(from, to, isEnd ? first : low, high) } },
   ];
 };

@@ -19,7 +19,7 @@ export const caption = (model, here, head) => {
   const place = filled(data.words["whole.at"], { where: whereOf(model, part) });
   if (numbersOf(model, part).shares[head]) {
     const details = { token: laneText(model, lane), reads: readsText(model, part, head, lane, MOST_NAMED) };
-    return `${place} ${filled(data.words["whole.reads"], details)}`;
+    return `${place} ${filled(data.words["whole.reads"], details).replace(/….$/, "…")}`; // which ends a sentence too
   }
   if (part.kind === "probabilities" && data.chances.length) {
     const { top } = data.chances[Math.min(lane, data.chances.length - 1)];
@@ -41,6 +41,6 @@ export const notes = ({ data, n }, drawing) => {
   const together = Math.max(...data.lanes.map(({ first, last }) => last - first + 1));
   if (together > 1) said.push(filled(words["whole.together"], { n: together, lanes: n }));
   if (data.most_blocks > 1) said.push(filled(words["whole.grouped"], { n: data.most_blocks }));
-  said.push(words["whole.later"]);
+  if (data.walked) said.push(words["whole.later"]);
   return said.join(" ");
 };
