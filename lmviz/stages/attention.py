@@ -17,7 +17,7 @@ def attention_of(trace: Trace, flow: DataFlow) -> dict[int, Kind]:
         softmax = trace[found.softmax]
         if comes_after_model(softmax):
             continue
-        start = _start_of_scores(trace, softmax, trace[found.product])
+        start = _start_of_scores(trace, flow, softmax, trace[found.product])
         before = between(trace, flow, found.makers, start)
         for index in _extent(trace, flow, found):
             if index < softmax.index:
@@ -27,12 +27,19 @@ def attention_of(trace: Trace, flow: DataFlow) -> dict[int, Kind]:
     return kinds
 
 
-def _start_of_scores(trace: Trace, softmax: Step, product: Step) -> int:
-    """The first step of the statement that multiplies queries and keys; of a fused call, that call."""
-    if softmax.opened is not None:
-        return softmax.opened
+def _start_of_scores(trace: Trace, flow: DataFlow, softmax: Step, product: Step) -> int:
+    """The first step of the statement that multiplies queries and keys, or of the mask and the bias right before it.
+
+    Of a fused call, that call; or, where the call projects too, the product in it.
+    """
     start = product.index
-    while start > 0 and trace[start - 1].statement == product.statement:
+    if softmax.opened is not None and not any(map(flow.is_weighted, trace[softmax.opened + 1 : start])):
+        start = softmax.opened
+    while product.opened is not None and trace[start - 1].op in ("transpose", "mT") and start > product.opened + 1:
+        start -= 1
+    while start > 0 and product.opened is None and trace[start - 1].statement == product.statement:
+        start -= 1
+    while start > 0 and trace[start - 1].opened is None and not flow.depends_on_data(trace[start - 1]):
         start -= 1
     return start
 

@@ -56,6 +56,10 @@ class DataFlow:
         step = self.maker(value)
         return value.role == "input" or (step is not None and step.index in self._of_data)
 
+    def depends_on_data(self, step: Step) -> bool:
+        """Whether what it makes depends on what the model was given."""
+        return step.index in self._of_data
+
     def is_weighted(self, step: Step) -> bool:
         """Whether it is a product of what the model was given with weights."""
         if step.op not in _WEIGHTED or step.index not in self._of_data:
