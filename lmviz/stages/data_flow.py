@@ -26,6 +26,7 @@ class Attention:
     softmax: int
     product: int
     makers: frozenset[int]  # the products with weights that made q, k and v
+    values: int | None  # the product of the shares and v
 
 
 class DataFlow:
@@ -55,10 +56,6 @@ class DataFlow:
         """Whether it depends on what the model was given, and not on weights and constants alone."""
         step = self.maker(value)
         return value.role == "input" or (step is not None and step.index in self._of_data)
-
-    def depends_on_data(self, step: Step) -> bool:
-        """Whether what it makes depends on what the model was given."""
-        return step.index in self._of_data
 
     def is_weighted(self, step: Step) -> bool:
         """Whether it is a product of what the model was given with weights."""
@@ -118,7 +115,7 @@ class DataFlow:
         values = next((s for s in self._after(softmax) if self.is_product(s)), None)
         if values is not None:
             makers |= {i for i in self._makers(values, _DEPTH) if i < softmax.index}
-        return Attention(softmax.index, product.index, frozenset(makers))
+        return Attention(softmax.index, product.index, frozenset(makers), None if values is None else values.index)
 
     def _after(self, step: Step) -> Iterator[Step]:
         """The steps that use what a step made, or what they made of it, the next first."""

@@ -63,7 +63,8 @@ def _of_stage(kind: Kind, trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel,
         len(results) < _RESULTS["qkv"] or steps[-1].opened is not None
     ):  # one statement makes several
         results = _read_later(trace, steps, _made_of(steps, {panel.value.address for panel in _outside(steps)}))
-    if kind in ("scores", "mix") and (product := _product(steps)) is not None:
+    in_order = steps[::-1] if kind == "scores" else steps  # a mask may have products of its own, which come before
+    if kind in ("scores", "mix") and (product := _product(in_order)) is not None:
         return (*product, *results)
     if kind == "embeddings" and len(results) == 3:
         tok, pos, x = (panel.value for panel in results)

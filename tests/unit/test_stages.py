@@ -551,3 +551,32 @@ def test_without_blocks_there_are_sums_and_logits_too() -> None:
     kinds = [stage.kind for stage in stages(FewTokens())]
     assert kinds == ["tokenizer", "embeddings", "other", "norm", "other", "norm", "other", "logits"]
     assert kinds.count("norm") == 2  # neither is the last of a stream that blocks add to
+
+
+class ChoosesKeys(nn.Module):
+    """A second, smaller product says which keys are read at all: its answer is a mask (a sparse attention's index)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.qkv, self.pick, self.head = (
+            nn.Embedding(9, 8),
+            nn.Linear(8, 24),
+            nn.Linear(8, 4),
+            nn.Linear(8, 9),
+        )
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embed(ids)
+        q, k, v = self.qkv(x).chunk(3, -1)
+        small = self.pick(x)
+        index = small @ small.mT
+        kept = index.topk(2, dim=-1).indices
+        mask = torch.ones_like(index).scatter(-1, kept, 0).bool()
+        scores = (q @ k.mT).masked_fill(mask, float("-inf"))
+        return self.head(x + scores.softmax(-1) @ v)
+
+
+def test_what_says_which_keys_are_read_belongs_to_the_scores() -> None:
+    found = panels(ChoosesKeys())
+    assert found["qkv"] == [("x", False), ("q", True), ("k", True), ("v", True)]
+    assert found["scores"] == [("q", False), ("k", False), ("scores", True)]
