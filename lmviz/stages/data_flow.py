@@ -26,6 +26,7 @@ class Attention:
     softmax: int
     product: int
     makers: frozenset[int]  # the products with weights that made q, k and v
+    values: int | None  # the product of the shares and v
 
 
 class DataFlow:
@@ -114,7 +115,7 @@ class DataFlow:
         values = next((s for s in self._after(softmax) if self.is_product(s)), None)
         if values is not None:
             makers |= {i for i in self._makers(values, _DEPTH) if i < softmax.index}
-        return Attention(softmax.index, product.index, frozenset(makers))
+        return Attention(softmax.index, product.index, frozenset(makers), None if values is None else values.index)
 
     def _after(self, step: Step) -> Iterator[Step]:
         """The steps that use what a step made, or what they made of it, the next first."""

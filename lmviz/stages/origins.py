@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,7 +13,8 @@ from lmviz.trace.operations.reads import ABSENT, Along, At, Cells, Index, reads
 from lmviz.trace.operations.table import OPERATIONS
 from lmviz.trace.step import Cell, Step, Trace, Value
 
-_MOST = 8  # ways from one tensor to another that are followed
+_MOST = 8  # ways from one tensor to another that are told
+_SHAPE_ONLY = re.compile(r"new_|.*_like$")  # of what these are given, they read only how large it is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,13 +26,19 @@ class Origin:
 
 
 def origins(steps: Sequence[Step], value: Value, shown: Iterable[str]) -> tuple[Origin, ...]:
-    """Of the tensors that are shown, the cells that one cell of `value` was made from, by way of some steps."""
-    wanted = set(shown) - {value.address}
+    """Of the tensors that are shown, the cells that one cell of `value` was made from, by way of some steps.
+
+    All of them: a tensor is left out where one way to it is not known, since its other ways tell only a part.
+    """
     found: dict[str, list[Cells]] = {value.address: [_itself(value.shape)]}
+    unknown: set[str] = set()
     for step in reversed(steps):
         for output, made in enumerate(step.outputs):
-            if made.address in found:
-                _follow(step, output, found)
+            if made.address in unknown:
+                unknown.update(given.address for given in step.inputs if given.address)
+            elif made.address in found:
+                unknown |= _follow(step, output, found)
+    wanted = set(shown) - {value.address} - unknown
     return tuple(Origin(address, cells) for address, ways in found.items() if address in wanted for cells in ways)
 
 
@@ -66,16 +74,23 @@ def _itself(shape: Sequence[int]) -> Cells:
     return tuple(At(0, (Along(axis, np.arange(size)),)) for axis, size in enumerate(shape))
 
 
-def _follow(step: Step, output: int, found: dict[str, list[Cells]]) -> None:
-    """Add what the inputs of a step have to do with the cells of its output."""
+def _follow(step: Step, output: int, found: dict[str, list[Cells]]) -> set[str]:
+    """Add what the inputs of a step have to do with the cells of its output; returns those of which it isn't known."""
+    unknown: set[str] = set()
     for given, read in zip(step.inputs, reads(step, output), strict=True):
-        if read is None or not given.address:
+        if not given.address or _SHAPE_ONLY.match(step.op):
+            continue
+        if read is None:
+            unknown.add(given.address)
             continue
         ways = found.setdefault(given.address, [])
         for made in [*found[step.outputs[output].address]]:
             through = _through(read, made)
-            if through is not None and not any(_covers(way, through) for way in ways) and len(ways) < _MOST:
+            if through is not None and not any(_covers(way, through) for way in ways):
                 ways[:] = [*(way for way in ways if not _covers(through, way)), through]
+        if len(ways) > _MOST:
+            unknown.add(given.address)
+    return unknown
 
 
 def _through(read: Cells, made: Cells) -> Cells | None:

@@ -54,18 +54,27 @@ def panels_at(navigator: Navigator, location: Location) -> tuple[Panel, ...]:
     kind = navigator.stage(location).kind
     if kind in ("rotation", "sharing"):
         return _before_and_after(kind, navigator.trace, steps)
-    return _of_stage(kind, steps)
+    return _of_stage(kind, navigator.trace, steps)
 
 
-def _of_stage(kind: Kind, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
+def _of_stage(kind: Kind, trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
     results = _results(steps, _RESULTS.get(kind, 1), "," if kind == "qkv" else "→")
-    if kind in ("scores", "mix") and (product := _product(steps)) is not None:
+    if kind == "qkv" and (
+        len(results) < _RESULTS["qkv"] or steps[-1].opened is not None
+    ):  # one statement makes several
+        results = _read_later(trace, steps, _made_of(steps, {panel.value.address for panel in _outside(steps)}))
+    in_order = steps[::-1] if kind == "scores" else steps  # a mask may have products of its own, which come before
+    if kind in ("scores", "mix") and (product := _product(in_order)) is not None:
         return (*product, *results)
     if kind == "embeddings" and len(results) == 3:
         tok, pos, x = (panel.value for panel in results)
         return Panel(tok, tok.name), Panel(pos, pos.name, "+"), _made(x, "=")
     if kind == "mlp" and (gate := gate_in(steps)) is not None:
         return _gated(gate, results[-1])
+    if kind == "qkv":
+        made = {panel.value.address for panel in results}
+        sources = (panel for panel in _outside(steps) if made & _made_of(steps, {panel.value.address}))
+        return (*(replace(panel, sign="," if i else "") for i, panel in enumerate(sources)), *results)
     return (*_sources(steps, _STAGE_SIGNS.get(kind, ",")), *results)
 
 
@@ -141,19 +150,24 @@ def _of_step(step: Step) -> tuple[Panel, ...]:
 def _results(steps: tuple[Step, ...], count: int, sign: str = "→") -> tuple[Panel, ...]:
     """The last `count` results that the source gives a name, one for each statement; a sign stands between them."""
     named: dict[int, Value] = {}
-    for step in steps:
-        if step.outputs and step.opened is None:
-            named[step.statement] = step.outputs[-1]
+    for step in _as_deep(steps):
+        if step.outputs:
+            named[step.index if step.opened is not None else step.statement] = step.outputs[-1]
     if not named:
         named = {step.index: step.outputs[-1] for step in steps if step.outputs}
     return tuple(_made(value, sign if i else "→") for i, value in enumerate([*named.values()][-count:]))
+
+
+def _as_deep(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Of some steps, those in the fused call that they end in; if they end in none, those that are in none."""
+    return tuple(step for step in steps if step.opened == steps[-1].opened)
 
 
 def _read_later(trace: Trace, steps: tuple[Step, ...], among: set[str]) -> tuple[Panel, ...]:
     """The results that something behind these steps reads, in order, the last three; of some only, if there are any."""
     read = {value.address for step in trace[steps[-1].index + 1 :] for value in step.inputs}
     read = read & among or read
-    found = [value for step in steps if step.opened is None for value in step.outputs if value.address in read]
+    found = [value for step in _as_deep(steps) for value in step.outputs if value.address in read]
     return tuple(_made(value, "," if i else "→") for i, value in enumerate(found[-3:])) or _results(steps, 1)
 
 

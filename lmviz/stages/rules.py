@@ -19,7 +19,7 @@ from lmviz.stages.data_flow import DataFlow
 from lmviz.stages.norms import is_norm, is_written_norm
 from lmviz.stages.rotation import angles_of
 from lmviz.stages.stage import LOSS, READOUT, Kind
-from lmviz.trace.step import Step, Trace
+from lmviz.trace.step import Step, Trace, Value
 
 _PRODUCTS = frozenset(("linear", "matmul", "einsum", "addmm"))
 _SHARES, _LARGEST = ("softmax", "sigmoid"), ("topk", "argmax", "max", "sort")
@@ -73,8 +73,21 @@ class Facts:
         """The last step that attends or adds to the stream, whether it is in a block or not; -1 if there is none."""
         return max((*self.flow.residuals, *self.attention), default=-1)
 
+    @cached_property
+    def scoring(self) -> int:
+        """The last product with weights, if it makes a number for each row of a table that was looked up; else -1."""
+        last = max(filter(self.flow.is_weighted, self.trace), key=lambda step: step.index, default=None)
+        if last is None or not last.outputs:
+            return -1
+        tables = {value.shape[0] for step in self.trace for value in step.inputs if _is_table(step, value)}
+        return last.index if last.outputs[0].shape[-1:] and last.outputs[0].shape[-1] in tables else -1
+
     def is_norm(self, step: Step) -> bool:
         return is_norm(self.trace, self.flow, step)
+
+
+def _is_table(step: Step, value: Value) -> bool:
+    return step.op == "embedding" and len(value.shape) == 2 and value.role not in ("activation", "input")
 
 
 # -- one step --------------------------------------------------------------------------------------------------------
@@ -110,8 +123,13 @@ class StepAt:
 
     @property
     def is_before_layers(self) -> bool:
-        """Whether, in a model without blocks, something behind it attends or adds to the stream."""
-        return not self.facts.blocks_span and self.step.index < self.facts.last_of_layers
+        """Whether, in a model without blocks, something behind it attends or adds to the stream, or nothing does."""
+        last = self.facts.last_of_layers
+        return not self.facts.blocks_span and (last < 0 or self.step.index < last)
+
+    @property
+    def has_no_blocks(self) -> bool:
+        return not self.facts.blocks_span
 
     @property
     def is_norm(self) -> bool:
@@ -125,7 +143,7 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         "sum onto the stream",
         "residual",
         "where its two operands come from",
-        lambda at: at.step.index in at.facts.flow.residuals and at.is_among_blocks,
+        lambda at: at.step.index in at.facts.flow.residuals and (at.is_among_blocks or at.has_no_blocks),
     ),
     Rule("projections", "qkv", "the product of queries and keys behind it", lambda at: at.attention == "qkv"),
     Rule("rotation", "rotation", "the cosines that it meets", lambda at: at.attention == "rotation"),
@@ -159,6 +177,12 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         "logits",
         "its place, and its operation",
         lambda at: at.is_after_blocks and at.step.op in _PRODUCTS,
+    ),
+    Rule(
+        "product that scores the table",
+        "logits",
+        "its place, and how many numbers it makes",
+        lambda at: at.has_no_blocks and at.step.index == at.facts.scoring,
     ),
     Rule(
         "rest of the logits",
@@ -211,6 +235,12 @@ class StepGroup:
         return len(_choice(self.facts, self.steps)) == len(self.steps)
 
     @property
+    def is_added(self) -> bool:
+        """Whether, in a model without blocks, the next step adds what it makes to the stream."""
+        branch = self.facts.flow.residuals.get(self.steps[-1].index + 1)
+        return not self.facts.blocks_span and branch in self.steps
+
+    @property
     def is_after_blocks(self) -> bool:
         span = self.facts.blocks_span
         return bool(span) and self.steps[0].index >= span.stop
@@ -234,6 +264,12 @@ GROUP_RULES: tuple[Rule[StepGroup], ...] = (
         "mlp",
         "the products of the rest of a block",
         lambda group: group.kind == "mlp" and group.has_weights,
+    ),
+    Rule(
+        "weights on a way beside the stream",
+        "mlp",
+        "the sum behind it, in a model without blocks",
+        lambda group: group.kind == "other" and group.is_added and group.has_weights and not group.mixes_positions,
     ),
     Rule(
         "norm that is written out",

@@ -77,7 +77,9 @@ def limits_set(environment: Mapping[str, str] = os.environ, folder: Path | None 
         name: (variable, environment[variable]) for variable, name in by_variable.items() if variable in environment
     }
     values = {**{name: (f"{name} in {path.name}", value) for name, value in found.items()}, **said}
-    limits: dict[str, Any] = {SETTINGS[name].limit: _limit(SETTINGS[name], *value) for name, value in values.items()}
+    limits: dict[str, Any] = {
+        SETTINGS[name].limit: _limit(SETTINGS[name], *value, may_be_text=name in said) for name, value in values.items()
+    }
     return Limits(**limits)
 
 
@@ -94,9 +96,11 @@ def _in_file(path: Path) -> dict[str, object]:
     return dict(found)
 
 
-def _limit(setting: Setting, place: str, value: object) -> float:
+def _limit(setting: Setting, place: str, value: object, may_be_text: bool) -> float:
+    """A setting as a limit. A variable of the environment is always a text, in a file "8" is no number."""
+    kinds = (str, int, float) if may_be_text else (int, float)
     try:
-        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+        number = float(value) if isinstance(value, kinds) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
     if not setting.least <= number <= setting.most or (setting.is_whole and number != int(number)):

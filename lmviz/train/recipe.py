@@ -285,5 +285,13 @@ def _checked(where: str, value: object, kind: Any) -> Any:
         return value
     if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    expected = kind.__name__ if kind in (int, float, str, bool) else "list of str"
-    raise UserError("{where} must be of type {expected}; got {value!r}.", where=where, expected=expected, value=value)
+    said = {"where": where, "value": value}
+    if kind is int:
+        raise UserError("{where} must be a whole number, without quotes or a point; got {value!r}.", **said)
+    if kind is float:
+        raise UserError("{where} must be a number, without quotes; got {value!r}.", **said)
+    if kind is bool:
+        raise UserError("{where} must be true or false, without quotes; got {value!r}.", **said)
+    if kind is str:
+        raise UserError("{where} must be a text, in quotes; got {value!r}.", **said)
+    raise UserError("{where} must be a list of texts, each in quotes; got {value!r}.", **said)

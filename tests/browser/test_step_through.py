@@ -106,6 +106,18 @@ def test_a_few_letters_lead_anywhere_and_a_key_to_the_next_block(visit: Visit) -
     expect(page.locator(".search")).to_be_hidden()
 
 
+def test_enter_goes_to_what_was_typed_and_not_to_what_was_found_before(visit: Visit) -> None:
+    page = visit(model="names")
+    press(page, "Control+k")
+    field = page.locator(".search input")
+    expect(page.locator(".search [role=option]").first).to_be_visible()
+    field.fill("logits")
+    field.press("Enter")  # nothing has been searched yet
+    expect(page.locator(".search")).to_be_hidden()
+    idle(page)
+    assert title(page) == "A score for every token"
+
+
 def test_into_and_out_lead_to_finer_and_coarser_places(visit: Visit) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.masked")
     press(page, "ArrowDown")

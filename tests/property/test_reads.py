@@ -14,6 +14,7 @@ from lmviz.stages.navigation import Location, Navigator
 from lmviz.stages.origins import origins
 from lmviz.stages.panels import panels_at
 from lmviz.trace.operations.reads import ABSENT, Cells, reads
+from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Step, Trace
 from tests.property.test_explain import MODELS, forward
 from tests.property.test_operations import CALLS, run
@@ -98,3 +99,22 @@ def test_the_pictures_of_a_model_say_what_their_cells_were_made_from(name: str) 
                     n_compared += 1
                     assert used == said[other], (place, address, other, cell)
     assert n_compared > 10
+
+
+class TwoWays(torch.nn.Module):
+    """From `x` there is a way through a convolution, of which it is not known what it reads, and one that is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv1d(4, 4, 3, padding=1)
+
+    def forward(self, x: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
+        return self.conv(x) + x + torch.zeros_like(beside) * beside
+
+
+def test_what_was_made_from_more_than_is_known_is_not_marked() -> None:
+    trace = record(TwoWays(), torch.rand(1, 4, 5), torch.rand(1, 4, 5))
+    (step,) = (step for step in trace if step.op == "conv1d")
+    assert reads(step)[0] is None
+    found = {origin.address for origin in origins(trace.steps, trace.steps[-1].outputs[0], ["x", "beside"])}
+    assert found == {"beside"}  # of which zeros_like has read the size only

@@ -45,6 +45,8 @@ def test_a_variable_goes_before_the_file_and_the_file_before_what_is_usual(tmp_p
         ("[limits]\nhours = true", r"it is True"),
         ("[limits]\nhours = [1]", r"it is \[1\]"),
         ("[limits]\nruns_at_once = 1.5", r"whole number from 1 to 1000; it is 1.5"),
+        ('[limits]\nhours = "8"', r"must be a number from 0.001 to 100000; it is '8'"),
+        ('[limits]\nruns_at_once = "8"', r"must be a whole number from 1 to 1000; it is '8'"),
         ("[limits]\nhours = nan", r"it is nan"),
         ("[limits]\nhours = inf", r"it is inf"),
         ("limits = 3", r"limits is none of these"),

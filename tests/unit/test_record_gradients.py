@@ -241,3 +241,25 @@ def test_a_trace_that_is_followed_keeps_its_loss_and_its_gradients_can_be_explai
     assert followed.loss == trace.loss
     why = explain_gradient(followed, "blocks.1.mlp.hidden", (0, 1, 2))
     assert why.value == pytest.approx(trace["blocks.1.mlp.hidden"].outputs[0].grad[0, 1, 2], rel=1e-9)
+
+
+class LooksWithoutGradients(nn.Module):
+    """Looks at its own weight where gradients are off: a view there says that it requires one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            turned = self.weight.t()
+            aim = x @ turned
+        return (x @ self.weight - aim).square().sum()
+
+
+def test_a_view_that_was_made_where_gradients_are_off_has_none() -> None:
+    trace = record(LooksWithoutGradients(), torch.ones(2, 3), backward=lambda loss: loss)
+    assert trace.failure is None
+    assert trace["turned"].outputs[0].grad is None and trace["aim"].outputs[0].grad is None
+    grad = trace.value("weight").grad
+    assert grad is not None and grad.shape == (3, 3)

@@ -20,6 +20,7 @@ from lmviz.stages.rules import GROUP_RULES, STEP_RULES, Facts, kinds_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 from tests.zoo.catalogue import ENTRIES
+from tests.zoo.other_kinds import Rwkv, Universal
 
 IDS = torch.tensor([[1, 2, 3, 4, 0]])
 SIZES = {"vocab_size": 12, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
@@ -121,12 +122,14 @@ CASES = (
     Case("angles", llama, "model.rotary_emb.emb", "embeddings"),
     Case("before the blocks", bert, "embeddings.position_ids#2", "other"),
     Case("product behind the blocks", gemma, "logits", "final_norm"),
+    Case("product that scores the table", Rwkv, "head", "other"),
     Case("rest of the logits", gemma, "logits#2", "other"),
     Case("rest of the last norm", gpt2, "transformer.hidden_states#6", "other"),
     Case("lookup in a table", lambda: of_zoo("lecture: a table of pairs"), "logits", "other"),
     Case("choice of experts", mixtral, "model.layers.0.mlp.gate.router_probs", "mlp"),
     Case("positions that see each other", mamba, "backbone.layers.0.residual", "mlp"),
     Case("weights, for each position by itself", llama, "model.layers.0.mlp.gate_proj", "norm"),
+    Case("weights on a way beside the stream", Universal, "ff.0", "other"),
     Case("norm that is written out", WithoutNames, "layers.0.second", "residual"),
     Case("last norm that is written out", WithoutNames, "last", "other"),
 )

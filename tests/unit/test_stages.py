@@ -14,6 +14,7 @@ from lmviz.stages.panels import panels_at
 from lmviz.stages.stage import Stage
 from lmviz.stages.stages import stages_of
 from lmviz.trace.recorder import record
+from tests.zoo.other_kinds import Alibi, FewTokens, Rwkv, Universal
 
 IDS = torch.tensor([[1, 2, 3, 4]])
 
@@ -517,3 +518,65 @@ def test_the_parts_of_an_mlp_are_no_blocks_and_the_last_norm_is_the_last() -> No
     found = stages(Shared())
     assert {stage.block for stage in found} == {None}
     assert [stage.kind for stage in found if "norm" in stage.kind] == [*["norm"] * 4, "final_norm"]
+
+
+def panels(model: nn.Module, *inputs: Tensor) -> dict[str, list[tuple[str, bool]]]:
+    """The names of the pictures of each kind of stage, the first of its kind, and which are results."""
+    with torch.no_grad():
+        navigator = Navigator(record(model.eval(), *inputs or (IDS,)))
+    found: dict[str, list[tuple[str, bool]]] = {}
+    for stage in navigator.stages:
+        shown = panels_at(navigator, Location("stage", stage.index))
+        found.setdefault(stage.kind, [(panel.name, panel.is_result) for panel in shown])
+    return found
+
+
+def test_the_stages_in_a_fused_call_show_its_parts_and_not_its_end() -> None:
+    found = panels(Alibi())
+    assert found["qkv"] == [("x", False), *[("transpose", True)] * 3]  # and no bias, which is made right behind them
+    assert found["scores"] == [("transpose", False), ("transpose", False), ("masked", True)]
+
+
+def test_a_fused_call_that_projects_too_has_queries_keys_and_values() -> None:
+    found = panels(Universal())
+    assert found["qkv"] == [("query", False), ("q", True), ("k", True), ("v", True)]
+    assert found["scores"] == [("q", False), ("k", False), ("masked", True)]
+    encoder = panels(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), torch.rand(1, 3, 8))
+    assert encoder["qkv"][1:] == [("q", True), ("k", True), ("v", True)]
+
+
+def test_without_blocks_there_are_sums_and_logits_too() -> None:
+    kinds = [stage.kind for stage in stages(Rwkv())]
+    assert kinds == ["tokenizer", "embeddings", "other", "residual", "logits"]
+    kinds = [stage.kind for stage in stages(FewTokens())]
+    assert kinds == ["tokenizer", "embeddings", "other", "norm", "other", "norm", "other", "logits"]
+    assert kinds.count("norm") == 2  # neither is the last of a stream that blocks add to
+
+
+class ChoosesKeys(nn.Module):
+    """A second, smaller product says which keys are read at all: its answer is a mask (a sparse attention's index)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.qkv, self.pick, self.head = (
+            nn.Embedding(9, 8),
+            nn.Linear(8, 24),
+            nn.Linear(8, 4),
+            nn.Linear(8, 9),
+        )
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embed(ids)
+        q, k, v = self.qkv(x).chunk(3, -1)
+        small = self.pick(x)
+        index = small @ small.mT
+        kept = index.topk(2, dim=-1).indices
+        mask = torch.ones_like(index).scatter(-1, kept, 0).bool()
+        scores = (q @ k.mT).masked_fill(mask, float("-inf"))
+        return self.head(x + scores.softmax(-1) @ v)
+
+
+def test_what_says_which_keys_are_read_belongs_to_the_scores() -> None:
+    found = panels(ChoosesKeys())
+    assert found["qkv"] == [("x", False), ("q", True), ("k", True), ("v", True)]
+    assert found["scores"] == [("q", False), ("k", False), ("scores", True)]

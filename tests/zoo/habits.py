@@ -12,7 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tests.zoo import annotated, huggingface_like, later_models, lecture, mingpt_like, modern, nanogpt_like, torch_nn
+from tests.zoo import (
+    annotated,
+    huggingface_like,
+    later_models,
+    lecture,
+    mingpt_like,
+    modern,
+    nanogpt_like,
+    other_kinds,
+    torch_nn,
+)
 from tests.zoo.entry import V
 
 IDS = torch.arange(12).reshape(2, 6) % V
@@ -253,4 +263,17 @@ HABITS: dict[str, Habit] = {
     "state of its own": Habit(Counting, ROWS),
     "names given again": Habit(NamesAgain, lambda: (*ROWS(), torch.ones(3, 4)), ("x", "x#2", "weight#2")),
     "a cache that is empty at first": Habit(GrowingCache, ROWS, ("cache", "cache#2"), stages=("scores", "softmax")),
+    "diffusion": Habit(
+        other_kinds.Denoiser, lambda: (torch.linspace(-1, 1, 16).reshape(2, 1, 8), torch.tensor([3, 70])), ("norm", "h")
+    ),
+    "joint embeddings": Habit(
+        other_kinds.Jepa,
+        lambda: (torch.linspace(-1, 1, 16).reshape(1, 1, 4, 4), torch.tensor([0, 3])),
+        ("goal", "pred"),
+        ("qkv", "scores", "softmax", "residual", "norm", "mlp"),
+    ),
+    "RWKV": Habit(other_kinds.Rwkv, stages=("residual", "logits", *LM)),
+    "ALiBi": Habit(other_kinds.Alibi, names=("y.masked",), stages=("qkv", "scores", "residual", "logits", *LM)),
+    "mixture of depths": Habit(other_kinds.FewTokens, stages=("norm", "logits", *LM)),
+    "one layer until it halts": Habit(other_kinds.Universal, stages=("qkv", "residual", "mlp", "logits", *LM)),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from lmviz.trace.capture.handles import (
     ATOMS,
@@ -110,7 +110,7 @@ class Memory:
         if tensor.device.type not in _IN_PLACE:
             handle.kept, handle.copied = handle.kept.cpu(), True
         if self._gradients and tensor.requires_grad:
-            handle.edge = get_gradient_edge(tensor)
+            handle.edge = _edge_of(tensor)
         place, _ = storage_of(tensor)
         if place and not handle.copied:
             self._sharing.setdefault(place, []).append(handle)
@@ -162,6 +162,15 @@ class Memory:
 
     def after_overwriting(self, targets: list[Tensor], step: RawStep) -> None:
         self._overwriting.update({storage_of(tensor)[0]: step for tensor in targets})
+
+
+def _edge_of(tensor: Tensor) -> GradientEdge | None:
+    """Where a tensor's gradient comes along; None for a view of a weight that was made where gradients are off, which
+    says that it requires one and has none."""
+    try:
+        return get_gradient_edge(tensor)
+    except AssertionError:
+        return None
 
 
 def _copy(handles: list[TensorHandle]) -> None:

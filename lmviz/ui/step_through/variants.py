@@ -11,7 +11,7 @@ from lmviz.trace.step import Step
 def variant_of(stage: Stage, steps: tuple[Step, ...]) -> str:
     """A word for the form, where it is not the one that GPT-2 has; else empty."""
     if stage.kind in ("norm", "final_norm"):
-        return "rms" if only_scales(steps) else ""
+        return "channels" if _over_channels(steps) else "rms" if only_scales(steps) else ""
     if stage.kind == "mlp":
         return "gated" if gate_in(steps) else ""
     if stage.kind == "embeddings":
@@ -19,6 +19,11 @@ def variant_of(stage: Stage, steps: tuple[Step, ...]) -> str:
     if stage.kind == "rotation":
         return "angles" if stage.block is None else "" if angle_in(steps) else "plain"
     return "plain" if stage.kind == "sharing" and repeat_in(steps) is None else ""
+
+
+def _over_channels(steps: tuple[Step, ...]) -> bool:
+    """Whether a norm takes its mean over more, or other, than the numbers of one position."""
+    return any(step.op in ("group_norm", "batch_norm", "instance_norm") for step in steps)
 
 
 def angle_in(steps: tuple[Step, ...]) -> Step | None:

@@ -24,13 +24,22 @@ const field = (box, state) => {
   let typing;
   const input = h("input", { type: "text", "aria-label": state.words["search.go"], spellcheck: "false" });
   input.placeholder = state.words["search.hint"];
+  const search = () => state.send({ type: "search", text: input.value });
+  // Go to what is chosen; if what is typed has not been searched yet, as soon as it is.
+  const enter = () => {
+    if (box.dataset.text === input.value) return maybe(box, "[aria-selected=true]")?.click();
+    clearTimeout(typing);
+    box.dataset.going = input.value;
+    search();
+  };
   input.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => state.send({ type: "search", text: input.value }), TYPING);
+    delete box.dataset.going;
+    typing = setTimeout(search, TYPING);
   });
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") choose(box, event.key === "ArrowDown" ? 1 : -1);
-    else if (event.key === "Enter") maybe(box, "[aria-selected=true]")?.click();
+    else if (event.key === "Enter") enter();
     else if (event.key === "Escape") state.send({ type: "search", text: null });
     else return;
     event.preventDefault();
@@ -52,6 +61,7 @@ export const drawSearch = (box, state) => {
   box.hidden = !search;
   if (!search) {
     box.replaceChildren();
+    delete box.dataset.going;
     return;
   }
   if (!maybe(box, "input")) {
@@ -63,4 +73,8 @@ export const drawSearch = (box, state) => {
   const rest = search.n_more ? words["search.more"].replace("{n}", String(search.n_more)) : words["search.none"];
   maybe(box, "[role=listbox]")?.replaceChildren(...search.places.map((place, index) => option(place, index, state)));
   maybe(box, "p")?.replaceChildren(search.n_more || !search.places.length ? rest : "");
+  box.dataset.text = search.text;
+  if (box.dataset.going !== search.text) return;
+  delete box.dataset.going;
+  maybe(box, "[aria-selected=true]")?.click();
 };
