@@ -51,6 +51,8 @@ def check_place(path: Path) -> Path:
         raise _not_written(path, "it is no ordinary file")
     if not is_there:
         raise _not_written(path, "there is no such folder")
+    if not os.access(place.parent, os.W_OK):
+        raise _not_written(path, "the folder can't be written to")
     return place
 
 

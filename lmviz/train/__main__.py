@@ -31,7 +31,7 @@ from lmviz.train.processes import ALONE, Processes, ProcessLost, processes
 from lmviz.train.progress import Progress
 from lmviz.train.recipe import Recipe, read_recipe
 from lmviz.train.report import card_text
-from lmviz.train.store.files import check_free_space, sentences
+from lmviz.train.store.files import check_free_space, sentences_of_out
 from lmviz.train.trackers import KINDS, Tracker, opened, points_of
 from lmviz.train.unfinished import Unfinished
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)  # quicker for models this small, and sums come out the same for any number of cores
     out = options.out or options.recipe.parent
     try:
-        with processes() as ours, sentences(out):
+        with processes() as ours, sentences_of_out(out):
             make(options.recipe, out, resume=options.resume, ours=ours, log=options.log)
     except CutShort as error:
         print(error, file=sys.stderr)
@@ -159,7 +159,10 @@ def _asked_to_stop() -> Iterator[Event]:
         stopping.set()
         signal.signal(number, before[signal.Signals(number)])
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one where a terminal is closed; Windows has none
+    numbers = [number for name in names if (number := getattr(signal, name, None)) is not None]
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup goes on
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield stopping
     finally:

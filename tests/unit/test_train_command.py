@@ -40,6 +40,16 @@ def test_a_disk_without_room_is_told_before_the_training_and_not_after_it(
     assert main([str(recipe), "--out", str(recipe.parent / "out")]) == WRONG_USE
     said = capsys.readouterr()
     assert "There is no room left on the disk" in said.err and not said.out
+    assert "with --out" in said.err and "runs" not in said.err  # it has none
+
+
+def test_a_terminal_that_is_closed_loses_nothing(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(LONG.replace("steps = 600", "steps = 20000"))
+    process = started(sys.executable, "-m", "lmviz.train", str(recipe), "--out", str(tmp_path / "out"))
+    first_lines(process, 1)
+    process.send_signal(signal.SIGHUP)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == CUT_SHORT and "--resume" in said
 
 
 def started(*words: str) -> subprocess.Popen[str]:
@@ -61,7 +71,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(
     for out in (taken, taken / "below"):
         assert main([str(recipe), "--out", str(out)]) == WRONG_USE
         said = capsys.readouterr()
-        assert str(taken) in said.err and said.err.count("\n") == 1
+        assert str(taken) in said.err and said.err.count("\n") == 1 and "--out" in said.err
         assert not said.out
     assert taken.read_text() == "mine"
 

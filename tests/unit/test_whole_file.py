@@ -13,6 +13,7 @@ import torch
 
 import lmviz
 from lmviz.errors import UserError
+from lmviz.whole_file import check_place
 
 SENTENCE = r"A file is written into a folder that is there and can be written to; .* can't be written: .+"
 Save = Callable[[Path], object]
@@ -57,6 +58,14 @@ def test_where_nothing_can_be_written_one_sentence_says_so(save: tuple[Save, str
         with pytest.raises(UserError, match=SENTENCE):
             write(tmp_path / name)
     assert {*tmp_path.rglob("*")} == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda folder, _: Path(folder) != tmp_path)
+    with pytest.raises(UserError, match=SENTENCE):
+        check_place(tmp_path / "x.html")
 
 
 def test_a_file_that_finds_no_room_leaves_the_old_one_and_nothing_else(save: tuple[Save, str], tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ SUMS = "SHA256SUMS"
 LARGEST = 2**40  # bytes of a file of our own: the limit is that of the folder
 SECONDS = 600  # that a large one may take
 NAMED = 16  # hexadecimal digits of a digest that a name carries
+_FULL = (ENOSPC, EDQUOT, EFBIG)
 FULL_DISK_BYTES = 2**18  # bytes free on a disk that count as none
 
 
@@ -120,13 +121,39 @@ def _check(path: Path, content: bytes, known: str) -> None:
 
 @contextlib.contextmanager
 def sentences(folder: Path) -> Iterator[None]:
-    """What goes wrong on a disk or in the database, said in a sentence: full, locked, not ours to write, damaged."""
+    """What goes wrong on a disk or in the database of the runs, said in a sentence: full, locked, not ours to write,
+    damaged."""
     try:
         yield
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
         raise  # our own mistakes
     except (OSError, sqlite3.DatabaseError) as error:
         raise _sentence(error, folder) from error
+
+
+@contextlib.contextmanager
+def sentences_of_out(folder: Path) -> Iterator[None]:
+    """The same where somebody has named the folder with --out: it holds no runs."""
+    try:
+        yield
+    except DiskFull as error:
+        raise _no_room(folder) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _no_room(folder) from error
+        raise UserError(
+            "{folder} must be a folder that lmviz may write to; it can't be written: {reason}. Name another one with "
+            "--out.",
+            folder=folder,
+            reason=error.strerror or error,
+        ) from error
+
+
+def _no_room(folder: Path) -> DiskFull:
+    return DiskFull(
+        "There is no room left on the disk of {folder}: free some space, or name another folder with --out.",
+        folder=folder,
+    )
 
 
 def check_free_space(folder: Path, needed: int) -> None:
@@ -142,7 +169,7 @@ def _full(folder: Path) -> DiskFull:
 def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError:
     number = error.errno if isinstance(error, OSError) else None
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-    is_full = number in (ENOSPC, EDQUOT, EFBIG) or code == sqlite3.SQLITE_FULL
+    is_full = number in _FULL or code == sqlite3.SQLITE_FULL
     if is_full or (code == sqlite3.SQLITE_IOERR and free_bytes(folder) < FULL_DISK_BYTES):
         return _full(folder)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
