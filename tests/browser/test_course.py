@@ -266,6 +266,15 @@ def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) ->
     assert edge["y"] + edge["height"] <= 720 and picture["y"] + picture["height"] <= edge["y"]
     page.set_viewport_size({"width": 1280, "height": 560})  # too low for all: one scrolls, and the keys stay
     expect(bar).to_be_in_viewport(ratio=1)
+    page = visit(
+        model="names", prompt=".mar", step="blocks.0.attn.pattern", head="1", course="attention.5", depth="numbers"
+    )
+    page.locator("button.switch").click()
+    again = page.locator(".st-key-course_task a")
+    expect(again).to_be_visible()
+    idle(page)
+    rows = [page.locator(f"figure[data-address$='.{name}'] canvas").bounding_box() for name in ("masked", "pattern")]
+    assert all(one is not None and one["height"] > 4 * 15 for one in rows), "nothing in the card takes their height"
 
 
 def test_the_answer_follows_what_one_does_next(visit: Visit) -> None:
@@ -274,3 +283,12 @@ def test_the_answer_follows_what_one_does_next(visit: Visit) -> None:
     for token in ("a", "m"):
         page.locator(".lm .token").get_by_text(token, exact=True).click()
         expect(told).to_contain_text(f"{token} looks most at")
+
+
+def test_in_the_story_bars_begin_beside_their_names_and_a_cell_promises_a_number(visit: Visit) -> None:
+    at = {"model": "sentences", "prompt": "The cat sits on the", "depth": "story", "lang": "en"}
+    page = visit(**at, step="probabilities", width=1920, height=1080)
+    table, bar = page.locator(".bars").bounding_box(), page.locator(".bars .bar").first.bounding_box()
+    assert table is not None and bar is not None and bar["x"] - table["x"] < 0.3 * table["width"]
+    for depth, said in (("story", "to see its number"), ("numbers", "to see its arithmetic")):
+        expect(visit(**at | {"depth": depth}, step="logits").locator(".inspect")).to_contain_text(said)
