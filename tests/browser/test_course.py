@@ -254,6 +254,15 @@ def test_on_a_phone_the_card_folds_when_one_scrolls_and_its_answer_stays(visit: 
     until(page, lambda: page.evaluate("document.querySelector('.stMain').scrollTop") == 0)
 
 
+def test_on_a_phone_a_question_and_its_answer_are_whole(visit: Visit) -> None:
+    at = {"model": "names", "prompt": ".mar", "lang": "fr", "depth": "numbers"}
+    for task, step in (("embeddings.1", "tokenizer"), ("attention.2", "blocks.0.attn.masked")):
+        bar = visit(width=390, height=844, **at, step=step, course=task).locator(".st-key-course_bar")
+        bar.locator("[role=radiogroup] label").first.click()
+        expect(bar.get_by_text(TOLD)).to_be_visible()
+        until(bar.page, lambda bar=bar: bar.evaluate("one => one.scrollHeight <= one.clientHeight + 1"))  # type: ignore[misc]
+
+
 def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.4", depth="story")
     card, bar = page.locator(".st-key-course_bar"), page.locator(".lm > .bar")
