@@ -256,8 +256,8 @@ def test_on_a_phone_the_card_folds_when_one_scrolls_and_its_answer_stays(visit: 
 
 def test_on_a_phone_a_question_and_its_answer_are_whole(visit: Visit) -> None:
     at = {"model": "names", "prompt": ".mar", "lang": "fr", "depth": "numbers"}
-    for task, step in (("embeddings.1", "tokenizer"), ("attention.2", "blocks.0.attn.masked")):
-        bar = visit(width=390, height=844, **at, step=step, course=task).locator(".st-key-course_bar")
+    for begun in ({"course": "embeddings.1"}, {"course": "attention.2", "step": "blocks.0.attn.masked"}):
+        bar = visit(width=390, height=844, **at, **begun).locator(".st-key-course_bar")
         bar.locator("[role=radiogroup] label").first.click()
         expect(bar.get_by_text(TOLD)).to_be_visible()
         until(bar.page, lambda bar=bar: bar.evaluate("one => one.scrollHeight <= one.clientHeight + 1"))  # type: ignore[misc]
