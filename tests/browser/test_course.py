@@ -254,6 +254,15 @@ def test_on_a_phone_the_card_folds_when_one_scrolls_and_its_answer_stays(visit: 
     until(page, lambda: page.evaluate("document.querySelector('.stMain').scrollTop") == 0)
 
 
+def test_on_a_phone_a_question_and_its_answer_are_whole(visit: Visit) -> None:
+    at = {"model": "names", "prompt": ".mar", "lang": "fr", "depth": "numbers"}
+    for begun in ({"course": "embeddings.1"}, {"course": "attention.2", "step": "blocks.0.attn.masked"}):
+        bar = visit(width=390, height=844, **at, **begun).locator(".st-key-course_bar")
+        bar.locator("[role=radiogroup] label").first.click()
+        expect(bar.get_by_text(TOLD)).to_be_visible()
+        until(bar.page, lambda bar=bar: bar.evaluate("one => one.scrollHeight <= one.clientHeight + 1"))  # type: ignore[misc]
+
+
 def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.4", depth="story")
     card, bar = page.locator(".st-key-course_bar"), page.locator(".lm > .bar")
@@ -266,6 +275,15 @@ def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) ->
     assert edge["y"] + edge["height"] <= 720 and picture["y"] + picture["height"] <= edge["y"]
     page.set_viewport_size({"width": 1280, "height": 560})  # too low for all: one scrolls, and the keys stay
     expect(bar).to_be_in_viewport(ratio=1)
+    page = visit(
+        model="names", prompt=".mar", step="blocks.0.attn.pattern", head="1", course="attention.5", depth="numbers"
+    )
+    page.locator("button.switch").click()
+    again = page.locator(".st-key-course_task a")
+    expect(again).to_be_visible()
+    idle(page)
+    rows = [page.locator(f"figure[data-address$='.{name}'] canvas").bounding_box() for name in ("masked", "pattern")]
+    assert all(one is not None and one["height"] > 4 * 15 for one in rows), "nothing in the card takes their height"
 
 
 def test_the_answer_follows_what_one_does_next(visit: Visit) -> None:
@@ -274,3 +292,12 @@ def test_the_answer_follows_what_one_does_next(visit: Visit) -> None:
     for token in ("a", "m"):
         page.locator(".lm .token").get_by_text(token, exact=True).click()
         expect(told).to_contain_text(f"{token} looks most at")
+
+
+def test_in_the_story_bars_begin_beside_their_names_and_a_cell_promises_a_number(visit: Visit) -> None:
+    at = {"model": "sentences", "prompt": "The cat sits on the", "depth": "story", "lang": "en"}
+    page = visit(**at, step="probabilities", width=1920, height=1080)
+    table, bar = page.locator(".bars").bounding_box(), page.locator(".bars .bar").first.bounding_box()
+    assert table is not None and bar is not None and bar["x"] - table["x"] < 0.3 * table["width"]
+    for depth, said in (("story", "to see its number"), ("numbers", "to see its arithmetic")):
+        expect(visit(**at | {"depth": depth}, step="logits").locator(".inspect")).to_contain_text(said)

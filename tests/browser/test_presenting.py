@@ -312,3 +312,13 @@ def test_the_sections_and_the_model_of_the_embeddings_are_one_row(visit: Visit, 
     sections = page.get_by_role("radiogroup").first.bounding_box()
     model = page.locator(".stSelectbox").first.bounding_box()
     assert sections is not None and model is not None and abs(sections["y"] - model["y"]) < 20
+
+
+def test_where_no_number_is_pinned_any_more_one_reads_the_words_from_their_beginning(visit: Visit) -> None:
+    page = visit(model="names", prompt=".mar", present="true", step="logits", depth="numbers", course="logits.1")
+    box = page.locator("figure[data-address='logits'] canvas")
+    box.click(position={"x": 200, "y": 80})
+    side = page.locator(".lm .side")
+    until(page, lambda: side.evaluate("one => one.scrollTop") > 0)
+    page.locator(".st-key-course_next a").click()
+    until(page, lambda: "probabilities" in page.url and side.evaluate("one => one.scrollTop") == 0)

@@ -78,9 +78,10 @@ export const drawInspector = (box, state) => {
   const { words } = state;
   if (!found) stopSum(state);
   state.boxes.words.classList.toggle("brief", !!found);
+  const isWrittenOut = state.data.parts.includes("arithmetic");
   const empty = () =>
     panelsOf(state.data.picture).length
-      ? [h("p", { class: "empty" }, words["inspect.empty"]), cellInputs(null, state)]
+      ? [h("p", { class: "empty" }, words[isWrittenOut ? "inspect.empty" : "inspect.number"]), cellInputs(null, state)]
       : [];
   const shown = found
     ? [

@@ -251,7 +251,7 @@ const show = (state, data) => {
 };
 
 // On a phone the arithmetic is below the picture, in front of a room below the words: it comes into sight when another
-// cell is pinned.
+// cell is pinned, and the words do when none is any more.
 /** @type {(state: State, isFirst: boolean) => void} */
 const lookAtPinned = (state, isFirst) => {
   const { inspector } = state.data;
@@ -259,6 +259,7 @@ const lookAtPinned = (state, isFirst) => {
   const isNew = pinned && pinned !== state.pinned && !isFirst;
   const isBelow = window.innerWidth <= PHONE || state.data.present;
   if (isNew && isBelow) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
+  if (!pinned && state.pinned && state.data.present) later(() => state.boxes.words.parentElement?.scrollTo(0, 0));
   state.pinned = pinned;
 };
 
