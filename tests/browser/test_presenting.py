@@ -116,6 +116,15 @@ def test_a_key_and_a_button_turn_it_on_and_it_stays_from_page_to_page(visit: Vis
     expect(page.locator(".lm")).not_to_have_attribute("data-step", before or "")
     page.get_by_role("button", name="Present", exact=True).click()
     presents(page, False)
+    page.get_by_role("button", name="Present", exact=True).blur()
+    for times, is_on in ((2, False), (1, True), (2, True)):  # faster than it is answered
+        for _ in range(times):
+            page.keyboard.press("p")
+        page.wait_for_timeout(1500)
+        presents(page, is_on)
+    page.keyboard.press("m")  # in front of a room the picture has the place of what nobody there presses
+    expect(page.locator(".full .notes")).to_be_visible()
+    expect(page.locator(".full .saves")).to_be_hidden()
 
 
 def size(part: Locator) -> tuple[float, float]:

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { areaOf, inSight } from "../../lmviz/ui/browser/origins.js";
-import { prepare } from "../../lmviz/ui/browser/window.js";
+import { areaOf, inSight, withBehind } from "../../lmviz/ui/browser/origins.js";
+import { cropped, prepare } from "../../lmviz/ui/browser/window.js";
 import { panel } from "./panels.js";
 
 const line = { start: 0, by: 1 };
@@ -43,4 +43,17 @@ test("cells of another head, cells that nothing was read from, and cells out of 
   const later = shown(4, 8, { start: [60, 0], size: [99, 8] });
   assert.equal(inSight(later, [5, 0], [5, 7]), null);
   assert.deepEqual(inSight(later, [0, 0], [98, 0]), { rows: [0, 3], cols: [0, 0] });
+});
+
+test("what the pinned cell was made from is in the part of its tensor that is shown", () => {
+  const at = [{ start: 0, col: line }, null];
+  const made = panel(3, 60, { address: "y", pinned: [0, 47], origins: [{ address: "w", at }] });
+  const weight = panel(60, 9, { address: "w", turned: true });
+  const [other, behind] = withBehind([panel(3, 9), weight, made]);
+  assert.equal(other.behind, undefined);
+  assert.deepEqual(behind.behind, [47, 0]);
+  const { start, window } = cropped(behind, 20, 4);
+  assert.ok(start[0] <= 47 && 47 < start[0] + window[0]);
+  assert.deepEqual(cropped({ ...behind, by_hand: true }, 20, 4).start, [0, 0]);
+  assert.deepEqual(withBehind([weight]), [weight]);
 });

@@ -38,6 +38,7 @@ export interface ReadPanel extends TensorPanel {
   whole: number[]; // rows and columns that were sent
   all: Float32Array; // the numbers that were sent
   part_only?: boolean;
+  behind?: number[]; // row and column where it has what the pinned cell was made from
 }
 
 /** A tensor as it lies on screen: rows and columns are those that one sees. */

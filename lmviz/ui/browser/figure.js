@@ -9,6 +9,7 @@ import { SCALES, colourOf, isDark } from "./colour.js";
 import { h } from "./dom.js";
 import { arrange, captionWidth, display, isCrowded, legible, squeezed, stacked } from "./layout.js";
 import { decoded, written } from "./numbers.js";
+import { withBehind } from "./origins.js";
 import { overviewOf } from "./overview.js";
 import { attachPointer } from "./pointer.js";
 import { scale } from "./scale.js";
@@ -192,13 +193,14 @@ export const drawTensors = (box, panels, state) => {
   display.room = scale();
   display.phone = window.innerWidth <= NARROW_WINDOW;
   display.zoom = Math.max(display.room, window.innerWidth >= 1700 ? 1.2 : 1);
-  const given = panels.map((raw) => ({
+  const read = panels.map((raw) => ({
     ...raw,
     values: decoded(raw.cells),
     changedValues: raw.changed ? decoded(raw.changed) : null,
     whole: raw.window,
     all: decoded(raw.cells),
   }));
+  const given = withBehind(read);
   const width = box.clientWidth - 8;
   const height = box.clientHeight - 8 * given.length;
   const raws = state.numbers ? given.map((raw) => legible(raw, width, height)) : given;

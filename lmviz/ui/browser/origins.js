@@ -2,11 +2,12 @@
 
 // @ts-check
 
-/** @import { Grid, Panel } from "./client.d.ts" */
+/** @import { Grid, Panel, ReadPanel } from "./client.d.ts" */
 /** @import { Along, IndexAt, Origin } from "./panel.d.ts" */
 
 import { h } from "./dom.js";
 import { clamp } from "./numbers.js";
+import { prepare } from "./window.js";
 
 /**
  * @typedef {object} Drawn a tensor as it lies on screen
@@ -72,6 +73,20 @@ export const behind = (shown, panel, place) =>
       return area ? [/** @type {[Drawn, Area]} */ ([drawn, area])] : [];
     }),
   );
+
+// The tensors of a picture, each with the place that the pinned cell was made from, so that it can be brought into sight.
+/** @type {(raws: ReadPanel[]) => ReadPanel[]} */
+export const withBehind = (raws) => {
+  const made = raws.find((raw) => raw.pinned && raw.origins.length);
+  if (!made?.pinned) return raws;
+  const { pinned, origins } = made;
+  return raws.map((raw) => {
+    const panel = prepare(raw);
+    const areas = origins.filter((one) => one.address === raw.address).map((one) => areaOf(one, panel, pinned));
+    const area = areas.find((one) => one !== null);
+    return area ? { ...raw, behind: panel.source(area.rows[0], area.cols[0]) } : raw;
+  });
+};
 
 /** @type {(drawn: Drawn, area: Area, look?: string) => HTMLElement} */
 export const mark = ({ canvas, grid }, { rows, cols }, look = "") => {

@@ -7,7 +7,7 @@
 import { clamp } from "./numbers.js";
 
 // A part of a tensor, for pictures with more tensors than there is room for: around the followed token's row. The pinned
-// cell is in it, unless one has chosen another part by hand.
+// cell, or the first that it was made from, is in it, unless one has chosen another part by hand.
 /** @type {(raw: ReadPanel, nRows: number, nCols: number) => ReadPanel} */
 export const cropped = (raw, nRows, nCols) => {
   const [rows, cols] = raw.window;
@@ -15,7 +15,7 @@ export const cropped = (raw, nRows, nCols) => {
   /** @type {(row: number) => number} the first row of those around one */
   const around = (row) => clamp(row - Math.floor(n / 2), 0, rows - n);
   const first = raw.by_hand ? 0 : around((raw.focus ?? 0) - raw.start[0]);
-  const [row, col] = (raw.pinned ?? [-1, -1]).map((at, axis) => at - raw.start[axis]);
+  const [row, col] = (raw.pinned ?? raw.behind ?? [-1, -1]).map((at, axis) => at - raw.start[axis]);
   const isIn = row >= 0 && col >= 0 && row < rows && col < cols;
   if (raw.by_hand || !isIn) return cut(raw, first, 0, n, nCols);
   const isSeen = row >= first && row < first + n; // a click on what one sees moves nothing

@@ -127,13 +127,15 @@ const mount = (root) => {
   };
 
   // -- what the buttons and keys do ------------------------------------------------------------------------------
+  let isWanted = false; // what was asked for last, which Python may not have answered yet
   const turn = (/** @type {boolean} */ on) => {
+    isWanted = on;
     if (!on) marks.end();
     trigger("event", on ? { on, scale: roomScale(window.innerWidth, window.innerHeight) } : { on });
   };
   /** @type {(name: string) => void} */
   const act = (name) => {
-    if (name === "on") turn(!data.on);
+    if (name === "on") turn(!isWanted);
     else if (name === "keys") showKeys();
     else if (name === "code") showLink();
     else if (name === "copy") copyLink();
@@ -177,6 +179,7 @@ const mount = (root) => {
     show: (now, send) => {
       const before = data;
       [data, trigger] = [now, send];
+      if (before.on !== data.on) isWanted = data.on;
       if (before.on && !data.on) marks.end();
       root.lang = data.lang;
       document.documentElement.lang = data.lang.split("-")[0]; // Streamlit's own is always English
