@@ -32,7 +32,7 @@ from lmviz.train.effect import Effect, effect
 from lmviz.train.loop import mean_loss, train
 from lmviz.train.recipe import QuantisationRecipe, Recipe, TrainingRecipe
 from lmviz.train.runs import LONGEST_NAME
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 
 MODELS_KEPT = 12
 WIDEST = 128  # tokens of a window on which a model is measured
@@ -277,11 +277,11 @@ class Quantisation:
 
     # -- trainings of the training page ------------------------------------------------------------------------------
 
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[TrainingRun, ...]:
         """The trainings that round their weights and have a model to show."""
         return tuple(run for run in self._models.runs.all() if run.recipe.quantisation.rounds and run.step)
 
-    def twin(self, run: Run) -> Run | None:
+    def twin(self, run: TrainingRun) -> TrainingRun | None:
         """The newest training that differs from another in nothing but the rounding: the same texts and beginning."""
         runs, wanted = self._models.runs, _unrounded(run.recipe)
         alike = (other for other in runs.all() if other.recipe == wanted)
@@ -302,12 +302,12 @@ class Quantisation:
         """Whether the weights that a run began with are still there: old checkpoints make room."""
         return any(stop.step == 0 for stop in self._models.runs.stops(run))
 
-    def train_twin(self, run: Run, owner: str = "") -> None:
+    def train_twin(self, run: TrainingRun, owner: str = "") -> None:
         """Start the training that differs from another in nothing but the rounding."""
         runs = self._models.runs
         runs.duplicate(run.id, f"{run.name} FP32"[:LONGEST_NAME], _unrounded(runs.recipe(run.id)), owner)
 
-    def rivals_of(self, run: Run, twin: Run | None, text: str = "") -> tuple[Rival, ...]:
+    def rivals_of(self, run: TrainingRun, twin: TrainingRun | None, text: str = "") -> tuple[Rival, ...]:
         """What a training with rounding has come to, what its twin had come to at that step, and, if both began with
         a trained model, that one too."""
         runs = self._models.runs

@@ -24,7 +24,7 @@ from lmviz.train.recipe import Recipe, tables_of
 from lmviz.train.store import run_table
 from lmviz.train.store.database import Database
 from lmviz.train.store.files import WATCHED, DiskFull, sentences, write_listed
-from lmviz.train.store.run_table import Event, Run, Unreadable
+from lmviz.train.store.run_table import Event, TrainingRun, Unreadable
 from lmviz.train.store.series import Points, Series, damaged, metrics_of, read_series
 from lmviz.train.store.space import CHECKPOINTS, check_space, checkpoints_of, free_space, kept
 from lmviz.train.time_travel import BeforeStep
@@ -215,7 +215,7 @@ class Runs:
 
     # -- what a page reads -------------------------------------------------------------------------------------------
 
-    def all(self) -> tuple[Run, ...]:
+    def all(self) -> tuple[TrainingRun, ...]:
         """Every run as it is now, the newest first; those that cannot be read are left out: see `unreadable`."""
         self._trainers.mark_dead()
         with self._database.reading() as db:
@@ -226,7 +226,7 @@ class Runs:
         with self._database.reading() as db:
             return run_table.all_runs(db)[1]
 
-    def get(self, run: str) -> Run:
+    def get(self, run: str) -> TrainingRun:
         with self._database.reading() as db:
             return run_table.run_of(db, run)
 

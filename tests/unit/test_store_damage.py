@@ -28,7 +28,7 @@ from lmviz.train.store.checkpoints import bytes_in
 from lmviz.train.store.database import FILE, VERSION, Database
 from lmviz.train.store.files import SUMS, DamagedFile, sums_of, write_listed
 from lmviz.train.store.liveness import hold, lock_of
-from lmviz.train.store.run_table import Run, add_run, all_runs
+from lmviz.train.store.run_table import TrainingRun, add_run, all_runs
 from tests.unit.test_runs import RECIPE, Here, expected
 
 SHORT = replace(RECIPE, training=replace(RECIPE.training, steps=12))
@@ -343,7 +343,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_and_its_run_goes_on(
     runs.die()
 
 
-def _opened(folder: Path) -> tuple[Run, ...]:
+def _opened(folder: Path) -> tuple[TrainingRun, ...]:
     with Database(folder).reading() as db:
         return all_runs(db)[0]
 

@@ -47,7 +47,7 @@ class RunGone(Exception):
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One run as the store knows it at one moment."""
 
     id: str
@@ -119,7 +119,7 @@ def add_run(db: sqlite3.Connection, run: str, name: str, recipe: Mapping[str, An
     note(db, run, 0, QUEUED)
 
 
-def all_runs(db: sqlite3.Connection) -> tuple[tuple[Run, ...], tuple[Unreadable, ...]]:
+def all_runs(db: sqlite3.Connection) -> tuple[tuple[TrainingRun, ...], tuple[Unreadable, ...]]:
     """The newest first; and what could not be read. Every entry is read by itself, so that none can hide another."""
     runs, unreadable = [], []
     places = {run: place for place, run in enumerate(_queue(db), start=1)}
@@ -136,7 +136,7 @@ def all_runs(db: sqlite3.Connection) -> tuple[tuple[Run, ...], tuple[Unreadable,
     return tuple(runs), tuple(unreadable)
 
 
-def run_of(db: sqlite3.Connection, run: str) -> Run:
+def run_of(db: sqlite3.Connection, run: str) -> TrainingRun:
     row = db.execute("SELECT * FROM runs WHERE id = ?", (known_id(db, run),)).fetchone()
     waiting = _queue(db) if row["state"] == QUEUED else []
     return _run(row, waiting.index(run) + 1 if run in waiting else 0)
@@ -162,7 +162,7 @@ def _id_at(db: sqlite3.Connection, number: int) -> str:
         return f"№ {number}"
 
 
-def queue(db: sqlite3.Connection, run: Run, until: int | None = None) -> None:
+def queue(db: sqlite3.Connection, run: TrainingRun, until: int | None = None) -> None:
     """Let the next free trainer take it up, to its end or until a step."""
     if run.state == RUNNING:
         db.execute("UPDATE runs SET wanted = NULL, until = ? WHERE id = ?", (until, run.id))
@@ -179,7 +179,7 @@ def queue(db: sqlite3.Connection, run: Run, until: int | None = None) -> None:
     note(db, run.id, run.step, QUEUED)
 
 
-def halt(db: sqlite3.Connection, run: Run, wanted: str) -> None:
+def halt(db: sqlite3.Connection, run: TrainingRun, wanted: str) -> None:
     """Have it paused or stopped: by its trainer, at the end of its step, or here if it has none."""
     if run.state == RUNNING:
         db.execute("UPDATE runs SET wanted = ? WHERE id = ?", (wanted, run.id))
@@ -267,10 +267,10 @@ def pins_of(db: sqlite3.Connection, run: str) -> tuple[int, ...]:
     return tuple(row["step"] for row in db.execute("SELECT step FROM pins WHERE run = ? ORDER BY step", (run,)))
 
 
-def _run(row: sqlite3.Row, queue_place: int) -> Run:
+def _run(row: sqlite3.Row, queue_place: int) -> TrainingRun:
     """A row as a run; a UserError says what of it is not as it was written."""
     try:
-        found = Run(
+        found = TrainingRun(
             queue_place=queue_place,
             recipe=_recipe(row["recipe"]),
             facts=_object(row["facts"]),

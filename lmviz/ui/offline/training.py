@@ -16,7 +16,7 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.registry.run import RunModel
 from lmviz.stages.stage import READOUT
 from lmviz.train.runs import Sample
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.ui.offline.curve import Points, curve
 from lmviz.ui.offline.page import (
     FORBIDDEN,
@@ -51,7 +51,7 @@ T = TypeVar("T")
 class _Contents:
     """What the page says of a run."""
 
-    run: Run
+    run: TrainingRun
     curves: dict[str, Points]
     samples: tuple[Sample, ...]
     prompt: str
@@ -91,7 +91,7 @@ def save_training_page(
     return page.left_out
 
 
-def _contents(models: Models, run: Run, prompt: str | None, n_walks: int) -> _Contents:
+def _contents(models: Models, run: TrainingRun, prompt: str | None, n_walks: int) -> _Contents:
     runs = models.runs
     curves: dict[str, Points] = {}
     for metric, name in (("loss", "train"), ("held_out_loss", "held_out")):

@@ -10,7 +10,7 @@ from lmviz.errors import UserError
 from lmviz.quantise.scheme import Scheme
 from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.train.texts import PRESETS
 from lmviz.ui import shell, state
 from lmviz.ui.choices import one_of
@@ -23,7 +23,7 @@ from lmviz.ui.training.view import OWN, TrainingView
 REDRAW_SECONDS = 1.0  # seconds between two looks at a twin that trains
 
 
-def choose(runs: Mapping[str, Run], view: QuantisationView) -> None:
+def choose(runs: Mapping[str, TrainingRun], view: QuantisationView) -> None:
     """A training here, or one of the training page."""
     names = {"": view.t("quantisation.run.here")}
     names |= {run.id: f"{run.name} · {run.recipe.quantisation.format.upper()}" for run in runs.values()}
@@ -53,7 +53,7 @@ def plan(view: QuantisationView, scheme: Scheme) -> TrainingView:
     )
 
 
-def section(services: Services, run: Run | None, view: QuantisationView) -> None:
+def section(services: Services, run: TrainingRun | None, view: QuantisationView) -> None:
     if run is None:
         st.info(view.t("train.gone"))
         return
@@ -61,11 +61,11 @@ def section(services: Services, run: Run | None, view: QuantisationView) -> None
     st.fragment(_compared, run_every=REDRAW_SECONDS if trains else None)(services, run, trains)
 
 
-def _trains(twin: Run | None) -> bool:
+def _trains(twin: TrainingRun | None) -> bool:
     return twin is not None and twin.is_active
 
 
-def _compared(services: Services, run: Run, trained: bool) -> None:
+def _compared(services: Services, run: TrainingRun, trained: bool) -> None:
     view = state.view(QuantisationView)
     try:
         twin = services.quantisation.twin(run)
@@ -88,7 +88,7 @@ def _compared(services: Services, run: Run, trained: bool) -> None:
     measuring.on(services, view, _model(services, run))
 
 
-def _missing(services: Services, run: Run, twin: Run | None, view: QuantisationView) -> None:
+def _missing(services: Services, run: TrainingRun, twin: TrainingRun | None, view: QuantisationView) -> None:
     """The fair comparison is with a training that is as long and rounds only afterwards."""
     t = view.t
     if twin is None:
@@ -104,12 +104,12 @@ def _missing(services: Services, run: Run, twin: Run | None, view: QuantisationV
         st.progress(min(1.0, twin.step / twin.steps), said)
 
 
-def _train_twin(services: Services, run: Run, t: Translator) -> None:
+def _train_twin(services: Services, run: TrainingRun, t: Translator) -> None:
     try:
         services.quantisation.train_twin(run, owner.tokens()[-1])
     except UserError as error:
         st.toast(t.error(error), icon=":material/error:")
 
 
-def _model(services: Services, run: Run) -> RunModel:
+def _model(services: Services, run: TrainingRun) -> RunModel:
     return RunModel(run.id, services.models.runs.ends(run.id)[1])

@@ -14,7 +14,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.services.services import Services
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.train.store.series import Series, jump_of, means, thinned
 from lmviz.ui import shell, state
 from lmviz.ui.charts import at_window_scale
@@ -36,7 +36,7 @@ LOWEST = 270  # pixels of a chart between its edges, on the smallest window
 HEADROOM = 1.16  # above the highest of what the chart must show
 
 
-def loss(services: Services, view: TrainingView, run: Run) -> None:
+def loss(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """Training and held-out loss of the run, and of those beside it, with what counting alone would reach."""
     t = view.t
     shown = [run, *_others(services, view)]
@@ -123,7 +123,7 @@ def labelled(lines: Mapping[str, float], points: Iterable[tuple[float, float]], 
     return found
 
 
-def is_log(services: Services, view: TrainingView, run: Run) -> bool:
+def is_log(services: Services, view: TrainingView, run: TrainingRun) -> bool:
     """Whether the axis is logarithmic: as chosen, or because the loss went far above where it began."""
     if view.log is not None:
         return view.log
@@ -132,18 +132,18 @@ def is_log(services: Services, view: TrainingView, run: Run) -> bool:
     return bool(len(finite)) and float(finite.max()) > FAR * _expected(run, finite)
 
 
-def is_log_steps(view: TrainingView, run: Run) -> bool:
+def is_log_steps(view: TrainingView, run: TrainingRun) -> bool:
     """Whether the first steps get as much room as all the later ones: as chosen, or because there are many."""
     return view.log_steps if view.log_steps is not None else run.steps >= STEPS
 
 
-def _expected(run: Run, numbers: Any) -> float:
+def _expected(run: TrainingRun, numbers: Any) -> float:
     """The highest loss that a training has without a fault: that of the first step, or of guessing."""
     guessing: float = run.facts.get("baselines", {}).get("uniform", 0.0)
     return max(float(numbers[0]), guessing)
 
 
-def jump(services: Services, view: TrainingView, run: Run) -> None:
+def jump(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """At which step the loss left what it had reached, if it did."""
     t = view.t
     found = series(services, run, "loss", POINTS)
@@ -193,7 +193,7 @@ def _add(
     table["label"] += [label] * len(steps)
 
 
-def _others(services: Services, view: TrainingView) -> Iterator[Run]:
+def _others(services: Services, view: TrainingView) -> Iterator[TrainingRun]:
     for name in view.beside:
         try:
             if name != view.run:
@@ -202,7 +202,7 @@ def _others(services: Services, view: TrainingView) -> Iterator[Run]:
             continue  # deleted meanwhile
 
 
-def _names(runs: list[Run]) -> dict[str, str]:
+def _names(runs: list[TrainingRun]) -> dict[str, str]:
     """A different name for each run."""
     names: dict[str, str] = {}
     for run in runs:
@@ -248,7 +248,7 @@ def _all_curves(services: Services, view: TrainingView) -> None:
             _small(services, run, title, metrics, t)
 
 
-def _small(services: Services, run: Run, title: str, metrics: list[str], t: Translator) -> None:
+def _small(services: Services, run: TrainingRun, title: str, metrics: list[str], t: Translator) -> None:
     table: dict[str, list[Any]] = {"step": [], "number": [], "line": []}
     lines, log = [], title in ("grad_norm", "update_ratio")
     for metric in metrics:
@@ -264,7 +264,7 @@ def _small(services: Services, run: Run, title: str, metrics: list[str], t: Tran
     st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key=f"curve {title}")
 
 
-def series(services: Services, run: Run, metric: str, n_points: int) -> Series:
+def series(services: Services, run: TrainingRun, metric: str, n_points: int) -> Series:
     """A metric as few points. What was read before is kept for the session: only new points leave the store."""
     kept: dict[Any, tuple[int, Series]] = state.remember("train.curves", {})
     key = (run.id, metric, n_points)
@@ -284,23 +284,23 @@ def series(services: Services, run: Run, metric: str, n_points: int) -> Series:
     return found
 
 
-def is_in_batches(run: Run) -> bool:
+def is_in_batches(run: TrainingRun) -> bool:
     """Whether a step reads only some of the windows."""
     n_windows: int = run.facts.get("n_windows", 0)
     return 0 < run.recipe.training.batch_size < n_windows
 
 
-def is_noisy(run: Run) -> bool:
+def is_noisy(run: TrainingRun) -> bool:
     """Whether each step reads other texts, so that its loss says little about the next one's."""
     return run.recipe.training.batch_size > 0 and width_of(run) > 1
 
 
-def width_of(run: Run) -> int:
+def width_of(run: TrainingRun) -> int:
     """Steps to the mean of which a noisy curve is drawn."""
     return run.steps // MEANS
 
 
-def mean_loss(services: Services, run: Run) -> Series:
+def mean_loss(services: Services, run: TrainingRun) -> Series:
     """The mean loss of every so many steps; again, only what is new leaves the store."""
     kept: dict[Any, tuple[int, Series]] = state.remember("train.means", {})
     segment, known = kept.get(run.id, (-1, None))

@@ -13,7 +13,7 @@ from lmviz.services.services import Services
 from lmviz.train.export import folder_name
 from lmviz.train.recipe import toml_of
 from lmviz.train.runs import differences
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.train.trackers import as_csv, as_tensorboard, has_tensorboard
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.offline.training import training_page
@@ -26,7 +26,7 @@ from lmviz.ui.training.view import TrainingView
 MOST_BESIDE = 6
 
 
-def buttons(services: Services, view: TrainingView, run: Run) -> None:
+def buttons(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """Pause or go on, one step, stop; and the rest behind three dots. For somebody else's run, first whether it is
     meant."""
     t, runs = view.t, services.models.runs
@@ -67,7 +67,7 @@ def attempt(act: Callable[[], object]) -> None:
         st.toast(state.view(TrainingView).t.error(error), icon=":material/error:")
 
 
-def _more(services: Services, view: TrainingView, run: Run, may: bool) -> None:
+def _more(services: Services, view: TrainingView, run: TrainingRun, may: bool) -> None:
     t, runs = view.t, services.models.runs
     st.session_state["run_name"] = run.name
     st.text_input(
@@ -99,7 +99,7 @@ def _delete(services: Services, run: str) -> None:
     state.go(run="")
 
 
-def _columns(t: Translator, found: Sequence[Run]) -> dict[str, list[object]]:
+def _columns(t: Translator, found: Sequence[TrainingRun]) -> dict[str, list[object]]:
     """A table of runs; whose they are, if some are another visitor's."""
     columns: dict[str, list[object]] = {
         t("train.name"): [run.name for run in found],
@@ -154,7 +154,7 @@ def _nats(t: Translator, loss: float | None) -> str:
     return "–" if loss is None else t.number(loss, 4)
 
 
-def compare(services: Services, view: TrainingView, run: Run) -> None:
+def compare(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """Other runs on the same chart, and in what their recipes differ."""
     t = view.t
     if run.recipe.quantisation.rounds:
@@ -177,7 +177,7 @@ def compare(services: Services, view: TrainingView, run: Run) -> None:
     _table_of(t, [run, *(others[name] for name in chosen)])
 
 
-def _table_of(t: Translator, shown: list[Run]) -> None:
+def _table_of(t: Translator, shown: list[TrainingRun]) -> None:
     """What came of some runs, and in what their recipes differ."""
     rows = {t("train.compare.setting"): [plain(one.name) for one in shown]}
     rows[t("train.loss")] = [_nats(t, one.loss) for one in shown]
@@ -192,7 +192,7 @@ def _table_of(t: Translator, shown: list[Run]) -> None:
     st.markdown("\n".join([heads, "|" + ":--|" * (len(shown) + 1), *lines]))
 
 
-def export(services: Services, view: TrainingView, run: Run) -> None:
+def export(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """The model of a step as a folder: opened here, or taken away; and the recipe as the command line reads it."""
     t = view.t
     stops = services.models.runs.stops(run.id)
@@ -230,7 +230,7 @@ def _open_or_start(t: Translator, model: RunModel) -> None:
     )
 
 
-def _take_away(services: Services, t: Translator, run: Run, step: int) -> None:
+def _take_away(services: Services, t: Translator, run: TrainingRun, step: int) -> None:
     """The model as a file, or in a folder of the server."""
     st.download_button(
         t("train.export.download"),

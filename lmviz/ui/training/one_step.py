@@ -12,7 +12,7 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.registry.run import RunStep
 from lmviz.services.services import Services
 from lmviz.train.opened import OpenedStep
-from lmviz.train.store.run_table import Run as Training
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.course import bar
 from lmviz.ui.move_buttons import presenter_keys
@@ -24,7 +24,7 @@ REDRAW_SECONDS = 4.0  # seconds that each scene stays in slow motion
 SLOW = "train.slow"
 
 
-def one_step(services: Services, view: TrainingView, run: Training) -> None:
+def one_step(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """Which step, which text of its batch, which scene; then that scene."""
     st.fragment(_step, run_every=replay.interval(SLOW, REDRAW_SECONDS))(services)
 
@@ -53,11 +53,11 @@ def _step(services: Services) -> None:
     bar.follow()
 
 
-def _recorded(services: Services, run: Training, step: int, window: int) -> Recording:
+def _recorded(services: Services, run: TrainingRun, step: int, window: int) -> Recording:
     return services.models.record(Request(RunStep(run.id, step, window), ""))
 
 
-def _which(view: TrainingView, run: Training, step: int) -> st.delta_generator.DeltaGenerator:
+def _which(view: TrainingView, run: TrainingRun, step: int) -> st.delta_generator.DeltaGenerator:
     """The step, the text, the scene; returns the place beside them for the way on."""
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -136,7 +136,9 @@ def _moves(view: TrainingView, stops: list[tuple[int, str]]) -> None:
     presenter_keys("one", (lambda: go(at + 1)) if at + 1 < len(stops) else None, (lambda: go(at - 1)) if at else None)
 
 
-def _step_through_link(services: Services, view: TrainingView, run: Training, step: int, recording: Recording) -> None:
+def _step_through_link(
+    services: Services, view: TrainingView, run: TrainingRun, step: int, recording: Recording
+) -> None:
     """Into the step-through: to the beginning, to the gradient in sight, or to the first tensor that is not finite."""
     t = view.t
     bad = first_bad(recording.trace)

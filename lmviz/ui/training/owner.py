@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import streamlit as st
 
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.ui import drawing, state
 from lmviz.ui.text import Translator, plain
 from lmviz.ui.training.pictures_types import Owner
@@ -39,21 +39,21 @@ def _keep_token(event: drawing.Event) -> None:
         state.keep(_TOKENS, tuple(dict.fromkeys((*tokens(), token))))
 
 
-def is_mine(run: Run) -> bool:
+def is_mine(run: TrainingRun) -> bool:
     """Whether this browser started it, or nobody knows who did."""
     return not run.owner or run.owner in tokens()
 
 
-def has_confirmed(run: Run) -> bool:
+def has_confirmed(run: TrainingRun) -> bool:
     """Whether it is this visitor's, or they said that they mean it all the same."""
     return is_mine(run) or bool(st.session_state.get(_key(run), False))
 
 
-def _key(run: Run) -> str:
+def _key(run: TrainingRun) -> str:
     return f"theirs {run.id}"
 
 
-def may_change(run: Run, t: Translator) -> bool:
+def may_change(run: TrainingRun, t: Translator) -> bool:
     """Whether this visitor may stop, rename or delete a run; of somebody else's, only after saying that it is meant."""
     if is_mine(run):
         return True

@@ -14,7 +14,7 @@ from lmviz.registry.recording import Recording, Request
 from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.trace.step import Array
-from lmviz.train.store.run_table import Run as Training
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.ui import matrices, own_text, replay, shell, state, widgets
 from lmviz.ui.charts import at_window_scale
 from lmviz.ui.labels import places
@@ -33,7 +33,7 @@ NAME = 16  # pixels of a letter of a name on the map
 PLAYING = "train.playing"
 
 
-def time_travel(services: Services, view: TrainingView, run: Training) -> None:
+def time_travel(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """The slider and what it moves."""
     if not services.models.runs.stops(run.id):
         st.caption(view.t("train.export.nothing"))
@@ -95,11 +95,11 @@ def _controls(services: Services, view: TrainingView, steps: list[int], step: in
     own_text.hint(services, t, model, st.session_state["time_prompt"], lambda text: state.go(prompt=text))
 
 
-def _run(services: Services, view: TrainingView) -> Training:
+def _run(services: Services, view: TrainingView) -> TrainingRun:
     return services.models.runs.get(view.run)
 
 
-def first_prompt(services: Services, run: Training) -> str:
+def first_prompt(services: Services, run: TrainingRun) -> str:
     """The card's first prompt, or the beginning of the first text."""
     if run.recipe.card.prompts:
         return run.recipe.card.prompts[0]
@@ -107,7 +107,7 @@ def first_prompt(services: Services, run: Training) -> str:
     return data.around + data.texts[0][:8]
 
 
-def read_at(services: Services, run: Training, step: int, prompt: str) -> Recording:
+def read_at(services: Services, run: TrainingRun, step: int, prompt: str) -> Recording:
     """The text, read by the model as it was after a step."""
     return services.models.record(Request(RunModel(run.id, step), prompt))
 
@@ -116,7 +116,7 @@ def read_at(services: Services, run: Training, step: int, prompt: str) -> Record
 
 
 def _pictures(
-    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: TrainingView, run: TrainingRun, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """Predictions and attention, embeddings and one weight, two by two."""
     left, right = st.columns(2, gap="medium")
@@ -136,7 +136,7 @@ def _pictures(
 
 
 def predictions(
-    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: TrainingView, run: TrainingRun, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The probability of each next token; the same tokens in the same order at every time."""
     t = view.t
@@ -224,7 +224,7 @@ def _grid(run: Recording, address: str, head: int) -> Array:
 
 
 def embeddings(
-    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: TrainingView, run: TrainingRun, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
     t = view.t
@@ -253,7 +253,7 @@ def embeddings(
 
 
 def weight(
-    services: Services, view: TrainingView, run: Training, steps: list[int], a: Recording, b: Recording | None
+    services: Services, view: TrainingView, run: TrainingRun, steps: list[int], a: Recording, b: Recording | None
 ) -> None:
     """One weight matrix, on a scale that stays the same over time."""
     t = view.t
@@ -276,7 +276,7 @@ def weight(
     matrices.show(shown, t, key="time_matrix", height=HEIGHT, together=True)
 
 
-def _weight(services: Services, run: Training, step: int, name: str) -> Array:
+def _weight(services: Services, run: TrainingRun, step: int, name: str) -> Array:
     found: Array = services.models.checkpoint(RunModel(run.id, step)).model.get_parameter(name).detach().numpy()
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lmviz.services.services import Services
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.ui import state, widgets
 from lmviz.ui.choices import one_of
 from lmviz.ui.text import Translator
@@ -22,7 +22,7 @@ MARKS = {
 }
 
 
-def chosen(services: Services, view: TrainingView) -> Run | None:
+def chosen(services: Services, view: TrainingView) -> TrainingRun | None:
     """A choice among the runs; the one that the view is of, None for the plan of a new one."""
     found = services.models.runs.all()
     services.models.runs.warm()
@@ -37,7 +37,7 @@ def gone(view: TrainingView) -> None:
         st.info(view.t("train.gone"))
 
 
-def _choice(found: tuple[Run, ...], view: TrainingView) -> None:
+def _choice(found: tuple[TrainingRun, ...], view: TrainingView) -> None:
     """The plan of a new training, or one of the runs."""
     t = view.t
     names = {"": t("train.new")} | {run.id: _label(run, t) for run in found}
@@ -45,7 +45,7 @@ def _choice(found: tuple[Run, ...], view: TrainingView) -> None:
     one_of(t("train.choose"), names, view.run, bound, label_visibility="collapsed", width=320)
 
 
-def _label(run: Run, t: Translator) -> str:
+def _label(run: TrainingRun, t: Translator) -> str:
     """State and name, and the step at which it stands still: while it moves, the list is not drawn anew."""
     label = f"{MARKS[run.state]} {run.name}"
     return label if run.is_active else f"{label} · {t.integer(run.step)}"

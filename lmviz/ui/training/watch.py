@@ -9,7 +9,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.services.services import Services
-from lmviz.train.store.run_table import Run
+from lmviz.train.store.run_table import TrainingRun
 from lmviz.train.store.series import spread
 from lmviz.ui import replay, shell, state, widgets
 from lmviz.ui.course import bar
@@ -58,12 +58,12 @@ def watch(services: Services, view: TrainingView, row: st.delta_generator.DeltaG
     below(services, view, run, every)
 
 
-def _drawn(services: Services, view: TrainingView, run: Run) -> tuple[object, ...]:
+def _drawn(services: Services, view: TrainingView, run: TrainingRun) -> tuple[object, ...]:
     """What the whole page hangs on: where it changes, the live part alone is not enough."""
     return view.run, view.tab, view.opened, run.name, run.wanted, run.is_active, curves.is_log(services, view, run)
 
 
-def below(services: Services, view: TrainingView, run: Run, every: float | None) -> None:
+def below(services: Services, view: TrainingView, run: TrainingRun, every: float | None) -> None:
     """What belongs to the chosen tab."""
     try:
         if view.tab == "curves":
@@ -115,7 +115,7 @@ def _live(services: Services, view: TrainingView) -> None:
             progress(view, run)
 
 
-def facts(services: Services, view: TrainingView, run: Run) -> str:
+def facts(services: Services, view: TrainingView, run: TrainingRun) -> str:
     """The loss, and on which texts: of the whole batch where that is all of them, else what was measured beside it; the
     loss of a few windows says little."""
     t = view.t
@@ -137,14 +137,14 @@ def facts(services: Services, view: TrainingView, run: Run) -> str:
     return words.facts(named)
 
 
-def _at(view: TrainingView, run: Run, key: str, step: int) -> str:
+def _at(view: TrainingView, run: TrainingRun, key: str, step: int) -> str:
     """What a number is called; with the step at which it was measured, if the run has gone on since."""
     t = view.t
     name = t(key)
     return name if step == run.step else t("train.measured_at", name=name, step=t.integer(step))
 
 
-def failure_notice(view: TrainingView, run: Run) -> None:
+def failure_notice(view: TrainingView, run: TrainingRun) -> None:
     """Why the run stopped, and the door to the step that could not be made."""
     t = view.t
     if not run.sentence:
@@ -160,7 +160,7 @@ def failure_notice(view: TrainingView, run: Run) -> None:
         )
 
 
-def history(services: Services, view: TrainingView, run: Run) -> None:
+def history(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """What happened to its files: checkpoints that gave way, or were damaged; numbers that the disk lost."""
     told = [
         event.why for event in services.models.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why
@@ -171,7 +171,7 @@ def history(services: Services, view: TrainingView, run: Run) -> None:
         shell.note(view.t("train.damaged", metrics=code(", ".join(sorted(lost)))))
 
 
-def silence_notice(services: Services, view: TrainingView, run: Run) -> None:
+def silence_notice(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """That its process is not heard any more, and the way to end it."""
     if run.state != "running" or (seconds := services.models.runs.seconds_silent(run.id)) < SILENT:
         return
@@ -185,7 +185,7 @@ def silence_notice(services: Services, view: TrainingView, run: Run) -> None:
                       on_click=lambda: manage.attempt(lambda: services.models.runs.end(run.id)))  # fmt: skip
 
 
-def progress(view: TrainingView, run: Run) -> None:
+def progress(view: TrainingView, run: TrainingRun) -> None:
     """A bar, the time that is left, tokens a second."""
     t = view.t
     if run.state == "running" and run.seconds_left is not None:
@@ -197,7 +197,7 @@ def progress(view: TrainingView, run: Run) -> None:
     st.progress(min(1.0, run.step / run.steps), text=words_left)
 
 
-def samples(services: Services, view: TrainingView, run: Run) -> str:
+def samples(services: Services, view: TrainingView, run: TrainingRun) -> str:
     """What the model writes, the newest first, spread over the whole run, as HTML."""
     t = view.t
     found = services.models.runs.samples(run.id)
