@@ -26,7 +26,7 @@ class Command:
     says: str
 
 
-COMMANDS = {
+_COMMANDS = {
     "train": Command("lmviz.train.__main__", "train the model of a recipe and write its folder"),
     "convert": Command("lmviz.attach.convert_command", "make a folder of weights in a pickle, such as nanoGPT's"),
     "page": Command("lmviz.attach.page_command", "write a walk as one page of HTML that needs no server"),
@@ -46,9 +46,9 @@ _TARGET = """what to open; nothing: the app as it is. One of
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 when the server was stopped, 1 if it can't start, 2 for wrong use."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments and arguments[0] in COMMANDS:
+    if arguments and arguments[0] in _COMMANDS:
         command, *rest = arguments
-        return stoppable(lambda: int(import_module(COMMANDS[command].module).main(rest)))
+        return stoppable(lambda: int(import_module(_COMMANDS[command].module).main(rest)))
     asked = _parser().parse_args(arguments)
     try:
         log_to(asked.log_file, asked.verbose)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    commands = "\n".join(f"  lmviz {name:<8} {command.says}" for name, command in COMMANDS.items())
+    commands = "\n".join(f"  lmviz {name:<8} {command.says}" for name, command in _COMMANDS.items())
     parser = argparse.ArgumentParser(
         "lmviz",
         description="See how a language model works, one step and one number at a time. Opens the app.",

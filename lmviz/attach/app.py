@@ -22,7 +22,7 @@ from lmviz.bundle import ENTRY, SETTINGS
 from lmviz.stopped import CUT_SHORT
 from lmviz.train.limits import limits_set
 
-STARTING = 60.0  # seconds that a server may take to answer
+_STARTING = 60.0  # seconds that a server may take to answer
 
 
 def open_app(target: str | None, port: int, browser: bool) -> int:
@@ -145,7 +145,7 @@ def _allow(folder: str) -> None:
     os.environ["LMVIZ_MODELS"] = os.pathsep.join(filter(None, (named, folder)))
 
 
-def wait_for(port: int, seconds: float = STARTING) -> bool:
+def wait_for(port: int, seconds: float = _STARTING) -> bool:
     """Wait until a server answers; whether it does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -14,8 +14,8 @@ from lmviz.model.files import MEGABYTE, read_text
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.gpt2 import gpt2
 
-LARGEST_TEXT = 200 * MEGABYTE  # that a vocabulary of characters is taken from
-GPT2_VOCABULARIES = (50257, 50304)  # GPT-2's own, and rounded up as nanoGPT does
+_LARGEST_TEXT = 200 * MEGABYTE  # that a vocabulary of characters is taken from
+_GPT2_VOCABULARIES = (50257, 50304)  # GPT-2's own, and rounded up as nanoGPT does
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tokenizer(asked: argparse.Namespace) -> Tokenizer | None:
     if asked.text is not None:
-        return Tokenizer.characters(read_text(asked.text, LARGEST_TEXT))
+        return Tokenizer.characters(read_text(asked.text, _LARGEST_TEXT))
     return None if asked.tokenizer is None else Tokenizer.from_file(asked.tokenizer)
 
 
@@ -63,7 +63,7 @@ def _with_tokenizer(conversion: Conversion) -> Conversion:
     """With GPT-2's own, where none was given and the sizes are GPT-2's."""
     if conversion.source != "nanoGPT" or "tokenizer.json" in conversion.files:
         return conversion
-    if conversion.config["vocab_size"] not in GPT2_VOCABULARIES:
+    if conversion.config["vocab_size"] not in _GPT2_VOCABULARIES:
         raise UserError(
             "The file does not say how texts are cut into its {d_vocab} tokens: give --text with the text that a model "
             "of characters was trained on, or --tokenizer with a tokenizer.json.",

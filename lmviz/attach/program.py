@@ -15,7 +15,7 @@ from lmviz.attach.target import CodeTarget
 from lmviz.errors import UserError
 from lmviz.registry.program import Asked, OwnRun, State
 
-RUNS_KEPT = 3  # whose models stay in memory: what is compared with, too, can be asked again
+_RUNS_KEPT = 3  # whose models stay in memory: what is compared with, too, can be asked again
 
 _Saved = tuple[tuple[int, int], ...]  # of every file: when it was written, and its size
 
@@ -119,7 +119,7 @@ class FileProgram:
         with self._lock:
             self._runs[number] = run
             self._wrong = None
-            while len(self._runs) > RUNS_KEPT:
+            while len(self._runs) > _RUNS_KEPT:
                 self._runs.popitem(last=False)[1].end()
 
     def _watch(self, files: Iterable[Path]) -> None:

@@ -23,7 +23,7 @@ from lmviz.registry.attached import Attached, attach, attached
 from lmviz.registry.program import Asked
 from lmviz.trace.step import Trace
 
-FIRST_PORT = 8501
+_FIRST_PORT = 8501
 
 
 class _Server:
@@ -42,7 +42,7 @@ class _Server:
         """
         with self._lock:
             if not self.port:
-                port = free_port(FIRST_PORT)
+                port = free_port(_FIRST_PORT)
                 threading.Thread(target=run_server, args=(port,), daemon=True).start()
                 if not wait_for(port):
                     raise UserError("The app did not start on port {port}: its reason stands above.", port=port)

@@ -30,7 +30,7 @@ _CELL_BY_CELL = _PUT | frozenset(
     "detach expand expand_as broadcast_to lerp addcmul positive".split()
 )
 LOW = -1e4  # of a mask in numbers; half precision ends at −65,504
-TABLE_SHARE = 1 / 8  # of a table that the model holds: with fewer −∞ it is a weight that was lost, and no mask
+_TABLE_SHARE = 1 / 8  # of a table that the model holds: with fewer −∞ it is a weight that was lost, and no mask
 
 
 class BadNumbers:
@@ -112,7 +112,7 @@ class BadNumbers:
             return self._known[origin]
         array = value.array
         hidden = np.isneginf(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
-        if value.role == "weight" and hidden.mean() < TABLE_SHARE:
+        if value.role == "weight" and hidden.mean() < _TABLE_SHARE:
             hidden = np.zeros_like(hidden)
         bad: Array = ~np.isfinite(array) & ~hidden
         return bad if bad.any() else None

@@ -25,9 +25,9 @@ from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 
 LARGEST_SEED = 999_999
-N_CHOICES = 5
+_N_CHOICES = 5
 FOR_PLACE, FOR_BUG = 5, 10  # points; those for the bug once for every level
-FEWEST_TOKENS = 3  # of a puzzle's text
+_FEWEST_TOKENS = 3  # of a puzzle's text
 PROBES = tuple(name for name, check in CHECKS.items() if not check.trains)
 
 
@@ -186,14 +186,14 @@ def _choices(bug: Bug, checkpoint: Checkpoint, prompt: str, level: int, drawn: r
     others = [b.name for b in _bugs(level) if b is not bug and not why_not(b, checkpoint)]
     drawn.shuffle(others)
     could_be = (name for name in others if _shows(checkpoint, BUGS[name], prompt))
-    chosen = [bug.name, *islice(could_be, N_CHOICES - 1 + level - 1)]
+    chosen = [bug.name, *islice(could_be, _N_CHOICES - 1 + level - 1)]
     drawn.shuffle(chosen)
     return tuple(chosen)
 
 
 def _shows(checkpoint: Checkpoint, bug: Bug, prompt: str) -> bool:
     """Whether the text is long enough to look at, and the bug changes any number of its run."""
-    if len(checkpoint.tokenizer.encode(prompt)) < FEWEST_TOKENS:
+    if len(checkpoint.tokenizer.encode(prompt)) < _FEWEST_TOKENS:
         return False
     return bool(value_differences(*_runs(checkpoint, bug, prompt), most=1))
 

@@ -39,12 +39,12 @@ def checks_of(trace: Trace, stage: Stage, norm: Norm | None = None) -> tuple[Che
         for check in _BY_KIND.get(stage.kind, ()):
             found.extend(check(steps))
         if stage.kind in ("norm", "final_norm"):
-            found.extend(norm_holds(steps, norm))
-    found.extend(written_out_agrees(trace, steps))
+            found.extend(_norm_holds(steps, norm))
+    found.extend(_written_out_agrees(trace, steps))
     return tuple(found)
 
 
-def written_out_agrees(trace: Trace, steps: Iterable[Step]) -> Iterable[Check]:
+def _written_out_agrees(trace: Trace, steps: Iterable[Step]) -> Iterable[Check]:
     """A fused call, written out, gives what the call itself gave. Measured: the largest difference."""
     last = {step.opened: step for step in steps if step.opened is not None}
     for fused, step in last.items():
@@ -72,7 +72,7 @@ def rows_sum_to_one(steps: Iterable[Step]) -> Iterable[Check]:
             yield Check("rows_sum_to_one", worst, bool(abs(worst - 1) <= _tolerance(step)))
 
 
-def nothing_sees_the_future(steps: Iterable[Step]) -> Iterable[Check]:
+def _nothing_sees_the_future(steps: Iterable[Step]) -> Iterable[Check]:
     """No query attends to a later key. Measured: the largest share that one does."""
     for step in steps:
         if step.op == "softmax" and step.outputs[0].array.ndim >= 2:
@@ -83,7 +83,7 @@ def nothing_sees_the_future(steps: Iterable[Step]) -> Iterable[Check]:
                 yield Check("no_future", most, most == 0)
 
 
-def sum_of_its_parts(steps: Iterable[Step]) -> Iterable[Check]:
+def _sum_of_its_parts(steps: Iterable[Step]) -> Iterable[Check]:
     """A residual is the sum of what comes in and what is added. Measured: the largest difference."""
     for step in steps:
         if step.op == "add" and len(step.inputs) == 2:
@@ -94,7 +94,7 @@ def sum_of_its_parts(steps: Iterable[Step]) -> Iterable[Check]:
             yield Check("sum_of_parts", off, off <= _tolerance(step) * scale)
 
 
-def norm_holds(steps: Iterable[Step], norm: Norm | None = None) -> Iterable[Check]:
+def _norm_holds(steps: Iterable[Step], norm: Norm | None = None) -> Iterable[Check]:
     """Before its learned scale, a normed position has mean 0 and variance v / (v + eps), which is just under 1; where
     the norm does not centre (Zhang and Sennrich 2019), its mean square is that.
 
@@ -224,9 +224,9 @@ def _lengths(step: Step, given: Sequence[Value], turned: Sequence[Value]) -> Che
 
 _Measure = Callable[[Iterable[Step]], Iterable[Check]]
 _BY_KIND: dict[str, tuple[_Measure, ...]] = {
-    "softmax": (rows_sum_to_one, nothing_sees_the_future),
+    "softmax": (rows_sum_to_one, _nothing_sees_the_future),
     "probabilities": (rows_sum_to_one,),
     "rotation": (lengths_kept,),
-    "residual": (sum_of_its_parts,),
-    "embeddings": (sum_of_its_parts,),
+    "residual": (_sum_of_its_parts,),
+    "embeddings": (_sum_of_its_parts,),
 }

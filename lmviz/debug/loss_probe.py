@@ -38,7 +38,7 @@ class LossProbe:
         return self.tokens != NOTHING
 
 
-def in_its_shape(logits: Tensor, output: Output) -> Tensor:
+def _in_its_shape(logits: Tensor, output: Output) -> Tensor:
     """Logits as a model gives them whose last operation is a softmax, or the logarithm of one."""
     if output == "logits":
         return logits
@@ -65,14 +65,14 @@ def probe_loss(loop: ModuleType, inputs: Tensor, targets: Tensor, d_vocab: int, 
     tokens = torch.where(counts, even.argmin(dim=-1), torch.full_like(inputs, NOTHING))
     slopes = _slopes(loss, logits, output)
     with seeded(0), torch.no_grad():
-        value = float(loss(in_its_shape(torch.zeros_like(logits), output)).sum())
+        value = float(loss(_in_its_shape(torch.zeros_like(logits), output)).sum())
     return LossProbe(inputs, tokens, slopes, logits, _moved(loss, logits, slopes, output), value)
 
 
 def _slopes(loss: torch.nn.Module, logits: Tensor, output: Output) -> Tensor:
     with seeded(0), torch.enable_grad():
         given = logits.clone().requires_grad_()
-        value = loss(in_its_shape(given, output))
+        value = loss(_in_its_shape(given, output))
         if not value.requires_grad:
             return torch.zeros_like(logits)
         (slopes,) = torch.autograd.grad(value.sum(), given, allow_unused=True)

@@ -77,7 +77,7 @@ def reading_of(model: nn.Module, d_vocab: int, ids: Tensor) -> Reading:
     output = _run(model, ids)
     d_vocab = _width(output, len(ids), ids.shape[1], d_vocab)
     if whole_logits(output, len(ids), ids.shape[1], d_vocab) is not None:
-        return Reading("pos_first" if reads_positions_first(model, d_vocab, ids) else "whole", d_vocab)
+        return Reading("pos_first" if _reads_positions_first(model, d_vocab, ids) else "whole", d_vocab)
     if last_logits(output, len(ids), d_vocab) is not None:
         for argument in _arguments(model):
             try:
@@ -101,7 +101,7 @@ def _width(output: Any, n_texts: int, n_pos: int, d_vocab: int) -> int:
     return int(first.shape[-1]) if is_wider else d_vocab
 
 
-def reads_positions_first(model: nn.Module, d_vocab: int, ids: Tensor) -> bool:
+def _reads_positions_first(model: nn.Module, d_vocab: int, ids: Tensor) -> bool:
     """Whether a model that is given [batch, pos] takes texts for positions, and knows nothing of the order in a text.
 
     Then another text moves what it says of this one, an earlier token of this text does not, and one token again and

@@ -25,10 +25,10 @@ from lmviz.train.recipe import read_recipe
 
 MOST_TEXTS = 32
 MOST_POSITIONS = 48  # of what the doctor lets a model read, where it need not read more
-FEWEST_POSITIONS = 5
+_FEWEST_POSITIONS = 5
 SCALES = frozenset(("weight", "scale", "gain", "gamma", "g", "a_2"))  # what norms call theirs
 SMALL = 2_000_000  # parameters of a model that the doctor also trains
-LARGEST_COPY = 50_000_000  # parameters of a model that it also runs in float64
+_LARGEST_COPY = 50_000_000  # parameters of a model that it also runs in float64
 Texts = tuple[tuple[int, ...], ...]
 
 
@@ -84,7 +84,7 @@ class Subject:
 
     def _precise(self, model: nn.Module) -> nn.Module:
         model.eval()
-        exact = copy_of(model).double() if self.n_parameters <= LARGEST_COPY else None
+        exact = copy_of(model).double() if self.n_parameters <= _LARGEST_COPY else None
         self.reading.attach(model)
         if exact is not None:
             self.reading.attach(exact)
@@ -104,8 +104,8 @@ class Subject:
     def ids(self) -> Tensor:
         """[1, pos]: the longest text, cut where it grows long, said again where it is very short."""
         longest = max(self.texts, key=len)
-        repeated = longest * -(-FEWEST_POSITIONS // len(longest))
-        length = max(len(longest), FEWEST_POSITIONS)
+        repeated = longest * -(-_FEWEST_POSITIONS // len(longest))
+        length = max(len(longest), _FEWEST_POSITIONS)
         return torch.tensor([repeated[: min(length, self.n_ctx, MOST_POSITIONS)]])
 
     @cached_property

@@ -11,7 +11,7 @@ from lmviz.errors import UserError
 
 LONGEST_TEXT = 50_000  # characters
 MOST_WORDS = 3_000  # different ones
-SENTENCE_END = re.compile(r"[.!?\n…]+")
+_SENTENCE_END = re.compile(r"[.!?\n…]+")
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
@@ -46,7 +46,7 @@ def read_words(text: str) -> WordText:
             limit=LONGEST_TEXT,
             found=len(text),
         )
-    found = [WORD.findall(sentence.lower()) for sentence in SENTENCE_END.split(text)]
+    found = [WORD.findall(sentence.lower()) for sentence in _SENTENCE_END.split(text)]
     counts = Counter(word for sentence in found for word in sentence)
     if not 2 <= len(counts) <= MOST_WORDS:
         raise UserError("The text must have 2 to {limit} different words; it has {n}.", limit=MOST_WORDS, n=len(counts))

@@ -17,10 +17,10 @@ from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 
 KEPT = "kept"  # among the best at its step: it is written on
-FINISHED = "finished"  # ends here, among the best
-OUTSCORED = "outscored"  # enough other texts are likelier
-LATE_STOP = "late_stop"  # ends here, but likelier texts fill all the beams
-BEATEN = "beaten"  # ends here, but enough finished texts score higher
+_FINISHED = "finished"  # ends here, among the best
+_OUTSCORED = "outscored"  # enough other texts are likelier
+_LATE_STOP = "late_stop"  # ends here, but likelier texts fill all the beams
+_BEATEN = "beaten"  # ends here, but enough finished texts score higher
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class BeamNode:
 
 @dataclass(frozen=True)
 class BeamSearch:
-    """A search, as far as it has come. `advance` takes it one step further."""
+    """A search, as far as it has come. `_advance` takes it one step further."""
 
     prompt: tuple[int, ...]
     settings: Settings
@@ -70,7 +70,7 @@ class BeamSearch:
     @property
     def dead_ends(self) -> tuple[int, ...]:
         """Texts that were kept at one step, and of which nothing was kept at the next."""
-        parents = {node.parent for node in self.nodes if node.fate in (KEPT, FINISHED)}
+        parents = {node.parent for node in self.nodes if node.fate in (KEPT, _FINISHED)}
         return tuple(n.index for n in self.nodes if n.fate == KEPT and n.step < self.step and n.index not in parents)
 
 
@@ -80,7 +80,7 @@ def beam_searches(checkpoint: Checkpoint, prompt: Sequence[int], settings: Setti
     search = BeamSearch(tuple(prompt), settings, nodes=(root,), running=(0,))
     yield search
     while not search.ended:
-        search = advance(checkpoint, search)
+        search = _advance(checkpoint, search)
         yield search
 
 
@@ -90,17 +90,17 @@ def beam_search(checkpoint: Checkpoint, prompt: Sequence[int], settings: Setting
     return search
 
 
-def advance(checkpoint: Checkpoint, search: BeamSearch) -> BeamSearch:
+def _advance(checkpoint: Checkpoint, search: BeamSearch) -> BeamSearch:
     """One token further: all continuations of all running texts compete, the best are kept."""
     candidates = _judged(search, _candidates(checkpoint, search))
     if not candidates:
         return replace(search, ended="nothing")
     nodes = (*search.nodes, *candidates)
-    ended_here = [node.index for node in candidates if node.fate == FINISHED]
+    ended_here = [node.index for node in candidates if node.fate == _FINISHED]
     ranked = sorted((*search.finished, *ended_here), key=lambda index: -(nodes[index].final or 0.0))
     finished, beaten = ranked[: search.settings.n_beams], ranked[search.settings.n_beams :]
     nodes = tuple(
-        replace(node, fate=BEATEN) if node.index in beaten and node.index in ended_here else node for node in nodes
+        replace(node, fate=_BEATEN) if node.index in beaten and node.index in ended_here else node for node in nodes
     )
     displaced = tuple((index, candidates[0].step) for index in beaten if index not in ended_here)
     running = tuple(node.index for node in candidates if node.fate == KEPT)
@@ -121,7 +121,7 @@ def _candidates(checkpoint: Checkpoint, search: BeamSearch) -> list[BeamNode]:
         beam, token = divmod(place, log_probs.shape[-1])
         log_prob = float(log_probs[beam, token])
         index = len(search.nodes) + rank
-        found.append(BeamNode(index, search.running[beam], search.step + 1, token, log_prob, score, rank, OUTSCORED))
+        found.append(BeamNode(index, search.running[beam], search.step + 1, token, log_prob, score, rank, _OUTSCORED))
     return found
 
 
@@ -138,7 +138,7 @@ def _judged(search: BeamSearch, candidates: Sequence[BeamNode]) -> list[BeamNode
     for node in candidates:
         if node.token in settings.stop or node.step == settings.max_new_tokens:
             final = node.score / node.step**settings.length_penalty
-            fate = FINISHED if node.rank < settings.n_beams else LATE_STOP
+            fate = _FINISHED if node.rank < settings.n_beams else _LATE_STOP
             judged.append(replace(node, fate=fate, final=final))
         elif n_kept < settings.n_beams:
             judged.append(replace(node, fate=KEPT))

@@ -64,7 +64,7 @@ def columns(logits: Tensor, ids: Sequence[int], settings: Settings) -> tuple[Col
     """
     made = [_column("logits", logits, logits, None)]
     scores = logits
-    for each in FILTERS:
+    for each in _FILTERS:
         before = scores
         is_on = each.is_on(settings) and _n_left(before) > 0
         scores = each.apply(before, ids, settings) if is_on else before
@@ -74,7 +74,7 @@ def columns(logits: Tensor, ids: Sequence[int], settings: Settings) -> tuple[Col
 
 def filtered(scores: Tensor, ids: Sequence[int], settings: Settings) -> Tensor:
     """The last column on its own."""
-    for each in FILTERS:
+    for each in _FILTERS:
         scores = each.apply(scores, ids, settings) if each.is_on(settings) else scores
     return scores
 
@@ -163,7 +163,7 @@ def _n_cut(before: Tensor, after: Tensor) -> int:
     return _n_left(before) - _n_left(after)
 
 
-FILTERS = (
+_FILTERS = (
     Filter(
         "repetition_penalty",
         lambda settings: settings.repetition_penalty != 1,

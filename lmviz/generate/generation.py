@@ -11,7 +11,7 @@ from lmviz.generate.settings import Settings
 from lmviz.generate.token_step import TokenStep, next_token
 from lmviz.model.checkpoint import Checkpoint
 
-LONGEST_RUN = 4  # tokens of a run that is taken for a repetition
+_LONGEST_RUN = 4  # tokens of a run that is taken for a repetition
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +109,8 @@ class Writing:
 
 
 def repeats(ids: Sequence[int], times: int) -> bool:
-    """Whether a text ends with the same run of up to LONGEST_RUN tokens, so many times in a row."""
-    for n in range(1, LONGEST_RUN + 1):
+    """Whether a text ends with the same run of up to _LONGEST_RUN tokens, so many times in a row."""
+    for n in range(1, _LONGEST_RUN + 1):
         end = tuple(ids[-n * times :])
         if len(end) == n * times and end == end[:n] * times:
             return True
@@ -124,7 +124,7 @@ def _ended(steps: Sequence[TokenStep], settings: Settings) -> str:
     if last is None or last in settings.stop:
         return "nothing" if last is None else "stop"
     if settings.stop_repeats:
-        longest = LONGEST_RUN * settings.stop_repeats
+        longest = _LONGEST_RUN * settings.stop_repeats
         chosen = [step.chosen for step in steps[-longest:] if step.chosen is not None]
         if repeats(chosen, settings.stop_repeats):
             return "repeats"

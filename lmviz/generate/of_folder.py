@@ -13,7 +13,7 @@ from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.model.files import MEGABYTE, MissingFile, read_json_object
 
-GENERATION_CONFIG = "generation_config.json"
+_GENERATION_CONFIG = "generation_config.json"
 NAMES = {  # there -> here
     "repetition_penalty": "repetition_penalty",
     "no_repeat_ngram_size": "no_repeat_ngram",
@@ -30,11 +30,11 @@ def settings_of(checkpoint: Checkpoint) -> Settings:
     Raises:
         UserError: it says something impossible.
     """
-    said = _read(checkpoint.folder, GENERATION_CONFIG)
+    said = _read(checkpoint.folder, _GENERATION_CONFIG)
     draws = said.get("do_sample")
     if draws is not None and not isinstance(draws, bool):
         raise UserError(
-            "{name} in {file} must be true or false; got {it!r}.", name="do_sample", file=GENERATION_CONFIG, it=draws
+            "{name} in {file} must be true or false; got {it!r}.", name="do_sample", file=_GENERATION_CONFIG, it=draws
         )
     settings = Settings("sample" if draws else "greedy")
     for there, here in NAMES.items():
@@ -54,7 +54,7 @@ def _settings_named_as_in_the_file(name: str) -> Iterator[None]:
         raise UserError(
             "{name} in {file} must be a number from {low} to {high}; got {it!r}.",
             name=name,
-            file=GENERATION_CONFIG,
+            file=_GENERATION_CONFIG,
             low=low,
             high=high,
             it=error.details.get("number"),
@@ -65,7 +65,7 @@ def end_ids(checkpoint: Checkpoint) -> tuple[int, ...]:
     """The tokens that end a text, as the folder's files name them, the first first; empty if they name none."""
     folder = checkpoint.folder
     found: list[int] = []
-    for file in (GENERATION_CONFIG, "config.json"):
+    for file in (_GENERATION_CONFIG, "config.json"):
         said = _read(folder, file)
         inner = said.get("text_config")
         for one in (said, inner if isinstance(inner, dict) else {}):

@@ -13,7 +13,7 @@ from lmviz.generate.settings import Settings
 from lmviz.model.checkpoint import Checkpoint
 
 NAME_EDGE = "."  # opens and closes a name
-LESSON_TEMPERATURES = (0.1, 0.8, 2.0)  # sober, as the lesson starts, mad
+_LESSON_TEMPERATURES = (0.1, 0.8, 2.0)  # sober, as the lesson starts, mad
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ PRESETS = (
             Settings(temperature=temperature, n_sequences=10, max_new_tokens=15),
             stop=NAME_EDGE,
         )
-        for temperature in LESSON_TEMPERATURES
+        for temperature in _LESSON_TEMPERATURES
     ),
     Preset("complete_sentence", "simple-llm", "The cat sits on the", Settings("greedy", max_new_tokens=1)),
     Preset("ask_question", "simple-llm", "What color is the sky?", Settings("greedy", max_new_tokens=1)),

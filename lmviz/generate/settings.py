@@ -16,10 +16,10 @@ def note(sentence: str, /, **details: object) -> Note:
 
 
 STRATEGIES = ("greedy", "sample", "beam")
-EARLY_STOPPING = ("estimate", "first", "never")
+_EARLY_STOPPING = ("estimate", "first", "never")
 LONGEST = 1000  # new tokens in a run
-MOST_SEQUENCES = 100
-MOST_BEAMS = 32
+_MOST_SEQUENCES = 100
+_MOST_BEAMS = 32
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_choice("strategy", self.strategy, STRATEGIES)
-        _check_choice("early_stopping", self.early_stopping, EARLY_STOPPING)
+        _check_choice("early_stopping", self.early_stopping, _EARLY_STOPPING)
         _check_range("repetition_penalty", self.repetition_penalty, 0.01, 100)
         if self.temperature != 0:
             _check_range("temperature", self.temperature, 0.001, 1000)
@@ -59,8 +59,8 @@ class Settings:
         _check_whole("max_new_tokens", self.max_new_tokens, 1, LONGEST)
         _check_whole("stop_repeats", self.stop_repeats, 0, LONGEST)
         _check_whole("seed", self.seed, 0, 2**32 - 1)
-        _check_whole("n_sequences", self.n_sequences, 1, MOST_SEQUENCES)
-        _check_whole("n_beams", self.n_beams, 1, MOST_BEAMS)
+        _check_whole("n_sequences", self.n_sequences, 1, _MOST_SEQUENCES)
+        _check_whole("n_beams", self.n_beams, 1, _MOST_BEAMS)
 
     @property
     def draws(self) -> bool:

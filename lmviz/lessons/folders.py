@@ -19,7 +19,7 @@ from lmviz.model.files import read_bytes
 FOLDER = "LMVIZ_LESSONS"  # the environment variable that names a teacher's folder
 OURS = Path(__file__).parent / "chapters"
 DEFAULT = "en"
-MOST_FILES = 200
+_MOST_FILES = 200
 LARGEST = 60_000  # bytes
 FILE = re.compile(r"(?:\d+[_-])?(?P<name>[^.]+)(?:\.(?P<lang>[a-z]{2}))?\.md")
 
@@ -52,7 +52,7 @@ def found() -> tuple[tuple[Found, ...], tuple[UserError, ...]]:
 
 def _in(folder: Path, tell: Callable[[UserError], None]) -> dict[str, Found]:
     chapters: dict[str, Found] = {}
-    for path in sorted(_files(folder), key=lambda path: path.name)[:MOST_FILES]:
+    for path in sorted(_files(folder), key=lambda path: path.name)[:_MOST_FILES]:
         parts = FILE.fullmatch(path.name)
         if parts is None or not NAME.fullmatch(parts["name"]):
             tell(UserError("A chapter’s file is called 04_attention.md or 04_attention.fr.md, in small letters; this "

@@ -9,7 +9,7 @@ import yaml
 
 from lmviz.errors import UserError
 
-FENCE = "---"
+_FENCE = "---"
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def read_head(lines: list[str], wrong: Wrong) -> tuple[Part, int]:
     Raises:
         UserError: there is none, or it is no YAML.
     """
-    if not lines or lines[0].rstrip() != FENCE:
+    if not lines or lines[0].rstrip() != _FENCE:
         raise wrong(1, "{file}, line {line}: a chapter begins with a line of three dashes, and its head below it.")
-    end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE), None)
+    end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
     if end is None:
         raise wrong(len(lines), "{file}, line {line}: the head must end with a line of three dashes.")
     try:

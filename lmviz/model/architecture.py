@@ -106,7 +106,7 @@ print(tokenizer.decode(model(ids).logits[0, -1].argmax()))""",
 )
 
 
-def normal_matrices(model: nn.Module, std: float) -> None:
+def _normal_matrices(model: nn.Module, std: float) -> None:
     """Matrices from N(0, std), biases 0: at first every token is about as likely as any other (Radford et al. 2019)."""
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
@@ -147,7 +147,7 @@ class Architecture(Generic[C]):
     key_heads: Callable[[C], int] = lambda config: config.n_heads  # heads with a key and a value of their own
     tables: Callable[[C], tuple[Table, ...]] = lambda config: ()
     read_on: ReadOn | None = None  # the forward pass with a KV cache
-    draw_weights: Callable[[nn.Module, float], None] = normal_matrices  # before training, with this much scatter
+    draw_weights: Callable[[nn.Module, float], None] = _normal_matrices  # before training, with this much scatter
 
     fixed: Mapping[str, object] = field(default_factory=dict)  # what stands in place of a setting that others have
     formulas: Mapping[str, str] = field(default_factory=dict)  # LaTeX, by kind of stage, where it is not the usual one

@@ -18,8 +18,8 @@ from lmviz.errors import UserError
 from lmviz.model.machine import check_free
 from lmviz.model.weights import StoredTensor, read_all
 
-USUAL_N_CTX = 2048  # positions, for an architecture that counts none: it could read on without end
-WRITTEN_OUT = {"attn_implementation": "eager", "experts_implementation": "eager"}  # and not in one fused call
+_USUAL_N_CTX = 2048  # positions, for an architecture that counts none: it could read on without end
+_WRITTEN_OUT = {"attn_implementation": "eager", "experts_implementation": "eager"}  # and not in one fused call
 INSTALL = 'pip install "lmviz[hf]"'
 
 
@@ -86,7 +86,7 @@ def build(
         kind, config = _kind_of(config_json)
         sizes = _sizes(config, len(stored))
         with torch.device("meta"):
-            empty = kind._from_config(config, dtype=dtype, **WRITTEN_OUT)
+            empty = kind._from_config(config, dtype=dtype, **_WRITTEN_OUT)
         tensors = [*empty.parameters(), *empty.buffers()]
         n_stored = sum(tensor.n_bytes for tensor in stored.values())
         check_free(sum(tensor.numel() * tensor.element_size() for tensor in tensors) + n_stored, memory)
@@ -95,7 +95,7 @@ def build(
             config=config,
             state_dict=dict(read_all(stored)),
             dtype=dtype,
-            **WRITTEN_OUT,
+            **_WRITTEN_OUT,
             output_loading_info=True,
         )
     _check_all_are_there(loading)
@@ -172,7 +172,7 @@ def _sizes(config: Any, n_tensors: int) -> TransformersConfig:
     return TransformersConfig(
         model_type=str(config.model_type),
         d_vocab=size("vocab_size", otherwise=0),
-        n_ctx=size("max_position_embeddings", "seq_length", otherwise=USUAL_N_CTX),
+        n_ctx=size("max_position_embeddings", "seq_length", otherwise=_USUAL_N_CTX),
         n_layers=n_layers,
         d_model=d_model,
         n_heads=n_heads,

@@ -12,7 +12,7 @@ import yaml
 from lmviz.model.files import MissingFile, read_text
 
 LONGEST = 100_000  # characters of front matter that are read
-FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Card:
     @classmethod
     def parse(cls, readme: str) -> Card:
         """Read a README. Front matter that is no YAML says nothing."""
-        front = FRONT_MATTER.match(readme)
+        front = _FRONT_MATTER.match(readme)
         facts = _facts(front.group(1)) if front else {}
         text = (readme[front.end() :] if front else readme).strip()
         heading = re.search(r"^# +(.+?) *#*$", text, re.MULTILINE)

@@ -35,10 +35,10 @@ from lmviz.model.weights import (
     tensors_as_file,
 )
 
-LARGEST_N_CTX = 16_384  # of an architecture that keeps a causal mask, which has n_ctx * n_ctx cells
-LARGEST_TABLES = LARGEST_N_CTX**2  # bytes: 268 MB
+_LARGEST_N_CTX = 16_384  # of an architecture that keeps a causal mask, which has n_ctx * n_ctx cells
+_LARGEST_TABLES = _LARGEST_N_CTX**2  # bytes: 268 MB
 
-NO_CARD = Card()
+_NO_CARD = Card()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Checkpoint:
     model: nn.Module
     tokenizer: Tokenizer
     config: Config
-    card: Card = NO_CARD
+    card: Card = _NO_CARD
     folder: Path | None = None
     weight_dtype: torch.dtype = torch.float32  # of the weights on disk
     not_the_lesson: UserError | None = None  # why, if its architecture has a lesson and `transformers` has built it
@@ -167,7 +167,7 @@ def contents(checkpoint: Checkpoint) -> dict[str, bytes]:
     config_json["dtype"] = str(checkpoint.weight_dtype).removeprefix("torch.")
     parameters = {name: tensor.to(checkpoint.weight_dtype) for name, tensor in checkpoint.model.state_dict().items()}
     layout = architecture.layout(checkpoint.config)
-    card = {} if checkpoint.card == NO_CARD else {"README.md": checkpoint.card.readme().encode("utf-8", "replace")}
+    card = {} if checkpoint.card == _NO_CARD else {"README.md": checkpoint.card.readme().encode("utf-8", "replace")}
     return {
         "config.json": _json(config_json),
         "tokenizer.json": checkpoint.tokenizer.text().encode(),
@@ -189,10 +189,10 @@ def _check_limits(architecture: Architecture[Any], config: Config, n_tensors: in
             n_layers=config.n_layers,
             n_tensors=n_tensors,
         )
-    if sum(table.n_bytes for table in architecture.tables(config)) > LARGEST_TABLES:
+    if sum(table.n_bytes for table in architecture.tables(config)) > _LARGEST_TABLES:
         raise UserError(
             "Models are read up to a context of {limit} tokens; config.json says {n_ctx}.",
-            limit=LARGEST_N_CTX,
+            limit=_LARGEST_N_CTX,
             n_ctx=config.n_ctx,
         )
 

@@ -25,26 +25,26 @@ from lmviz.model.child_process import end, stopped_after
 from lmviz.model.files import MEGABYTE
 from lmviz.model.tokenizer_process import receive, send
 
-PROGRAM = Path(__file__).with_name("tokenizer_process.py")
+_PROGRAM = Path(__file__).with_name("tokenizer_process.py")
 MOST_PROCESSES = 8
 OPENING = 30.0  # seconds that a tokenizer may take to open,
 SECONDS = 5.0  # and for a text,
-CHARACTERS = 50_000  # of which so many give it another second
+_CHARACTERS = 50_000  # of which so many give it another second
 MEMORY = 512 * MEGABYTE
-PER_BYTE = 24  # bytes of memory more for each of its file: the largest in use take about half of that
+_PER_BYTE = 24  # bytes of memory more for each of its file: the largest in use take about half of that
 MOST_IDS = 10_000  # of one text,
-IDS_PER_CHARACTER = 64  # and so many more for each character: no letter becomes more bytes than that
-LARGEST_ANSWER = 256 * MEGABYTE
+_IDS_PER_CHARACTER = 64  # and so many more for each character: no letter becomes more bytes than that
+_LARGEST_ANSWER = 256 * MEGABYTE
 LARGEST_OWN = 4 * MEGABYTE  # of a tokenizer that may be one of ours
 
-OWN_NORMALIZER = re.compile(r"\[\^(\\x\{[0-9a-f]{1,6}\})*\]")  # all but some letters
+_OWN_NORMALIZER = re.compile(r"\[\^(\\x\{[0-9a-f]{1,6}\})*\]")  # all but some letters
 OWN_PRE_TOKENIZERS: tuple[Mapping[str, Any], ...] = (
     {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False},
     {"type": "WhitespaceSplit"},
     {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
 )
-OWN_DECODERS = (None, {"type": "Fuse"}, {**OWN_PRE_TOKENIZERS[2], "add_prefix_space": True})
-OWN_SETTINGS = {"type", "unk_token", "vocab", "merges"}  # of a model; any other must be off
+_OWN_DECODERS = (None, {"type": "Fuse"}, {**OWN_PRE_TOKENIZERS[2], "add_prefix_space": True})
+_OWN_SETTINGS = {"type", "unk_token", "vocab", "merges"}  # of a model; any other must be off
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def is_own_kind(text: str) -> bool:
         return (
             (normalizer is None or _is_own_normalizer(normalizer))
             and content["pre_tokenizer"] in OWN_PRE_TOKENIZERS
-            and content["decoder"] in OWN_DECODERS
+            and content["decoder"] in _OWN_DECODERS
             and content["post_processor"] is None
             and model["type"] in ("WordLevel", "BPE")
-            and not any(value for name, value in model.items() if name not in OWN_SETTINGS)
+            and not any(value for name, value in model.items() if name not in _OWN_SETTINGS)
             and all(name and not any(flags) for name, *flags in added)
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -81,7 +81,7 @@ def is_own_kind(text: str) -> bool:
 
 def _is_own_normalizer(found: Mapping[str, Any]) -> bool:
     pattern = found["pattern"].get("Regex", "")
-    return (found["type"], found["content"]) == ("Replace", "") and OWN_NORMALIZER.fullmatch(pattern) is not None
+    return (found["type"], found["content"]) == ("Replace", "") and _OWN_NORMALIZER.fullmatch(pattern) is not None
 
 
 class ForeignTokenizer:
@@ -105,13 +105,13 @@ class ForeignTokenizer:
         self._tokens = {id: token for token, id in self.vocabulary.items()}
 
     def encode(self, text: str) -> Encoded:
-        most = MOST_IDS + IDS_PER_CHARACTER * len(text)
-        answer = self._ask({"do": "encode", "text": text, "most": most}, SECONDS + len(text) / CHARACTERS)
+        most = MOST_IDS + _IDS_PER_CHARACTER * len(text)
+        answer = self._ask({"do": "encode", "text": text, "most": most}, SECONDS + len(text) / _CHARACTERS)
         return Encoded(answer["ids"], [(start, end) for start, end in answer["offsets"]])
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
         assert not skip_special_tokens
-        return str(self._ask({"do": "decode", "ids": list(ids)}, SECONDS + len(ids) / CHARACTERS)["text"])
+        return str(self._ask({"do": "decode", "ids": list(ids)}, SECONDS + len(ids) / _CHARACTERS)["text"])
 
     def id_to_token(self, id: int) -> str | None:
         return self._tokens.get(id)
@@ -137,7 +137,7 @@ class ForeignTokenizer:
         try:
             with stopped_after(process, seconds) as is_late:
                 send(process.stdin, request)
-                answer = receive(process.stdout, LARGEST_ANSWER)
+                answer = receive(process.stdout, _LARGEST_ANSWER)
         except (OSError, ValueError):  # it went while it was asked
             answer = None
         if answer is None:
@@ -151,14 +151,14 @@ class ForeignTokenizer:
         self._end()
         _free_space()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(PROGRAM)],
+            [sys.executable, "-P", str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"},
         )
         self._ending = weakref.finalize(self, end, self._process)
-        n_bytes = MEMORY + PER_BYTE * len(self._file)
+        n_bytes = MEMORY + _PER_BYTE * len(self._file)
         self._exchange({"file": self._file, "bytes": n_bytes, "seconds": OPENING}, OPENING)
 
     def _end(self) -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 from lmviz.errors import UserError
 from lmviz.model.pickled import TrainerFile, weights_in
 
-NANO = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
-TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+_NANO = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
+_TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # nanoGPT's of today, and that of its first months
 
 
@@ -32,7 +32,7 @@ def read_nanogpt(content: Mapping[str, Any], activation: str) -> TrainerFile | N
 
 
 def _config(sizes: Mapping[str, Any], activation: str) -> dict[str, Any]:
-    for name in NANO:
+    for name in _NANO:
         size = sizes.get(name)
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise UserError(
@@ -58,9 +58,9 @@ def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """In GPT-2's layout: its matrices lie [in, out], and it has biases, which nanoGPT may leave out: zeros."""
     found = {name: t for name, t in weights_in(content).items() if not name.endswith(".attn.bias")}  # a mask
     found.pop("lm_head.weight", None)  # tied to the token embedding
-    tensors = {name: t.T if name.endswith(TRANSPOSED) else t for name, t in found.items()}
+    tensors = {name: t.T if name.endswith(_TRANSPOSED) else t for name, t in found.items()}
     for name, tensor in list(tensors.items()):
         bias = name.removesuffix("weight") + "bias"
-        if name.endswith((".ln_1.weight", ".ln_2.weight", ".ln_f.weight", *TRANSPOSED)) and bias not in tensors:
+        if name.endswith((".ln_1.weight", ".ln_2.weight", ".ln_f.weight", *_TRANSPOSED)) and bias not in tensors:
             tensors[bias] = torch.zeros(tensor.shape[-1], dtype=tensor.dtype)
     return tensors

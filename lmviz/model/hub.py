@@ -15,7 +15,7 @@ from typing import Any
 from lmviz.errors import UserError
 
 NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>\w[\w.-]{0,99}))?")
-WANTED = (  # the files that a folder is opened from; no code, and no pickle
+_WANTED = (  # the files that a folder is opened from; no code, and no pickle
     "config.json",
     "model.safetensors",
     "model-*-of-*.safetensors",
@@ -51,7 +51,7 @@ def cached(repo: str, revision: str = "") -> Path | None:
 
     try:
         found = snapshot_download(
-            repo, revision=revision or None, cache_dir=_cache(), allow_patterns=list(WANTED), local_files_only=True
+            repo, revision=revision or None, cache_dir=_cache(), allow_patterns=list(_WANTED), local_files_only=True
         )
     except Exception:  # whatever is wrong with the cache: it holds no such model
         return None
@@ -77,7 +77,7 @@ def listing(repo: str, revision: str = "") -> Listing:
     sizes = {
         one.rfilename: one.size or 0
         for one in found.siblings or ()
-        if any(fnmatch(one.rfilename, pattern) for pattern in WANTED)
+        if any(fnmatch(one.rfilename, pattern) for pattern in _WANTED)
     }
     if not any(name.endswith(".safetensors") for name in sizes) or "config.json" not in sizes:
         raise UserError(

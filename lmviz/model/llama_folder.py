@@ -14,7 +14,7 @@ from lmviz.model.weights import StoredTensor, TensorLayout, is_tied
 
 RELATIVES = ("mistral", "qwen2", "qwen3")
 EMBEDDING, UNEMBEDDING = "model.embed_tokens.weight", "lm_head.weight"
-USUAL: dict[str, dict[str, Any]] = {  # what is meant where config.json says nothing
+_USUAL: dict[str, dict[str, Any]] = {  # what is meant where config.json says nothing
     "llama": {"num_key_value_heads": None, "max_position_embeddings": 2048, "sliding_window": None},
     "mistral": {"num_key_value_heads": 8, "max_position_embeddings": 131_072, "sliding_window": 4096},
     "qwen2": {"num_key_value_heads": 32, "max_position_embeddings": 32_768, "sliding_window": 4096},
@@ -27,7 +27,7 @@ USUAL: dict[str, dict[str, Any]] = {  # what is meant where config.json says not
 
 def read_config(config_json: dict[str, Any]) -> LlamaConfig:
     model_type = config_json["model_type"]
-    said = {**USUAL[model_type], **config_json}
+    said = {**_USUAL[model_type], **config_json}
     _refuse_window(said)
     attention_bias = model_type == "qwen2" or (model_type != "mistral" and _flag(said, "attention_bias"))
     return LlamaConfig(

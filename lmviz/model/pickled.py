@@ -11,7 +11,7 @@ from torch import Tensor
 from lmviz.errors import UserError
 
 COMPILED, WRAPPED = "_orig_mod.", "module."  # what torch.compile and DDP put before each name
-HOLDERS = ("model", "state_dict", "model_state_dict")  # where a training's file keeps the weights
+_HOLDERS = ("model", "state_dict", "model_state_dict")  # where a training's file keeps the weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,8 @@ class TrainerFile:
 
 def weights_in(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors, by names without what torch.compile and DDP put before them."""
-    found = next((content[name] for name in HOLDERS if isinstance(content.get(name), Mapping)), content)
+    found = next((content[name] for name in _HOLDERS if isinstance(content.get(name), Mapping)), content)
     tensors = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
     if not tensors:
-        raise UserError("There are no tensors in it, neither at its top nor under {names}.", names=", ".join(HOLDERS))
+        raise UserError("There are no tensors in it, neither at its top nor under {names}.", names=", ".join(_HOLDERS))
     return {name.removeprefix(COMPILED).removeprefix(WRAPPED).removeprefix(COMPILED): t for name, t in tensors.items()}

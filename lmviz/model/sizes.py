@@ -10,8 +10,8 @@ from torch import Size
 from lmviz.errors import UserError
 
 LARGEST = 2**31 - 1  # of any size or count: what all that we work with can still count to
-LARGEST_NUMBER = 1e38  # of what is no count: float32 ends at 3.4e38
-LARGEST_OF = {"n_layers": 1_000}  # every layer is Python objects by the dozen, whatever its weights
+_LARGEST_NUMBER = 1e38  # of what is no count: float32 ends at 3.4e38
+_LARGEST_OF = {"n_layers": 1_000}  # every layer is Python objects by the dozen, whatever its weights
 
 
 def check_sizes(**sizes: object) -> None:
@@ -19,7 +19,7 @@ def check_sizes(**sizes: object) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise UserError("{name} must be a whole number, 1 or more; got {size!r}.", name=name, size=size)
-        _check_limit(name, size, LARGEST_OF.get(name, LARGEST))
+        _check_limit(name, size, _LARGEST_OF.get(name, LARGEST))
 
 
 def size_in(config_json: dict[str, Any], name: str) -> int:
@@ -102,7 +102,7 @@ def check_above_zero(**numbers: object) -> None:
         good = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
         if not good or not number > 0:  # type: ignore[operator]
             raise UserError("{name} must be a finite number above 0; got {number!r}.", name=name, number=number)
-        _check_limit(name, number, LARGEST_NUMBER)
+        _check_limit(name, number, _LARGEST_NUMBER)
 
 
 def check_not_below_zero(**numbers: float) -> None:

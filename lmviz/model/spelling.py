@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-BYTE = re.compile("<0x[0-9A-Fa-f]{2}>")  # how vocabularies with a fallback to bytes spell a byte
-SPACE = "▁"
+_BYTE = re.compile("<0x[0-9A-Fa-f]{2}>")  # how vocabularies with a fallback to bytes spell a byte
+_SPACE = "▁"
 
 
 def _byte_letters() -> dict[str, int]:
@@ -45,7 +45,7 @@ class Spelling:
 
     def is_byte(self, token: str) -> bool:
         """Whether it is spelled <0x..>, and is that byte."""
-        return self.falls_back_to_bytes and token not in self.verbatim and BYTE.fullmatch(token) is not None
+        return self.falls_back_to_bytes and token not in self.verbatim and _BYTE.fullmatch(token) is not None
 
     def bytes(self, token: str) -> bytes:
         """The bytes that a token writes."""
@@ -143,12 +143,12 @@ def _space_of(step: Mapping[str, Any]) -> str:
     """The letter by which a step writes spaces, or from which it makes them."""
     match step:
         case {"type": "Metaspace"}:
-            return _text(step.get("replacement")) or _text(step.get("str_rep")) or SPACE
+            return _text(step.get("replacement")) or _text(step.get("str_rep")) or _SPACE
         case {"type": "Replace", "pattern": {"String": " "}, "content": str(letter)} if not letter.isspace():
             return letter
         case {"type": "Replace", "pattern": {"String": str(letter)}, "content": " "} if not letter.isspace():
             return letter
-        case {"type": "Prepend", "prepend": str(letter)} if letter == SPACE:
+        case {"type": "Prepend", "prepend": str(letter)} if letter == _SPACE:
             return letter
         case _:
             return ""

@@ -34,7 +34,7 @@ OTHERS = {  # which are no weights; a model may keep such beside them
     "I64": torch.int64,
 }
 CHUNK = 2**20  # bytes that are converted at once: they stay in the processor's cache
-MOST_AT_ONCE = 4  # tensors that are read at once: what takes time is that the system finds memory for them
+_MOST_AT_ONCE = 4  # tensors that are read at once: what takes time is that the system finds memory for them
 
 
 class Place(NamedTuple):
@@ -61,7 +61,7 @@ def read_tensors(
         UserError: the file has changed since it was looked at.
     """
     with ExitStack() as stack:
-        n_at_once = min(MOST_AT_ONCE, os.cpu_count() or 1)
+        n_at_once = min(_MOST_AT_ONCE, os.cpu_count() or 1)
         files = [stack.enter_context(open_parts(path)) for _ in range(n_at_once)]
         state, places = _state(files[0]), _places(files[0], {(one.name, one.dtype, one.shape) for one in wanted})
         if len(places) < len(wanted):

@@ -11,10 +11,10 @@ from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE, MissingFile, read_json_object, read_text
 from lmviz.model.tokenizer import LARGEST_FILE, Tokenizer
 
-SPECIALS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+_SPECIALS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 GPT2 = ("GPT2Tokenizer", "")  # also of GPT-Neo and OPT; a folder without a name is of this kind
-QWEN2 = "Qwen2Tokenizer"
-QWEN2_PIECES = (  # how its paper's code cuts a text before the merges (Bai et al. 2023)
+_QWEN2 = "Qwen2Tokenizer"
+_QWEN2_PIECES = (  # how its paper's code cuts a text before the merges (Bai et al. 2023)
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
@@ -39,12 +39,12 @@ def _older(folder: Path) -> dict[str, Any]:
     merges = read_text(folder / "merges.txt", LARGEST_FILE).split("\n")
     settings = _read(folder / "tokenizer_config.json")
     kind = str(settings.get("tokenizer_class") or "").removesuffix("Fast")
-    if kind not in (*GPT2, QWEN2):
+    if kind not in (*GPT2, _QWEN2):
         raise UserError(
             "tokenizer_class in tokenizer_config.json is {kind}: without a tokenizer.json, {known} can be read. "
             "Save the tokenizer again with transformers, which writes one.",
             kind=kind,
-            known=", ".join(filter(None, (*GPT2, QWEN2))),
+            known=", ".join(filter(None, (*GPT2, _QWEN2))),
         )
     added = list(_added(folder, vocabulary, settings))
     return {
@@ -52,7 +52,7 @@ def _older(folder: Path) -> dict[str, Any]:
         "truncation": None,
         "padding": None,
         "added_tokens": added,
-        "normalizer": {"type": "NFC"} if kind == QWEN2 else None,
+        "normalizer": {"type": "NFC"} if kind == _QWEN2 else None,
         "pre_tokenizer": _pre_tokenizer(kind, bool(settings.get("add_prefix_space"))),
         "post_processor": _beginning(added, settings) if settings.get("add_bos_token") else None,
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
@@ -78,17 +78,17 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _pre_tokenizer(kind: str, prefix_space: bool) -> dict[str, Any]:
-    levels = {"type": "ByteLevel", "add_prefix_space": prefix_space, "trim_offsets": True, "use_regex": kind != QWEN2}
-    if kind != QWEN2:
+    levels = {"type": "ByteLevel", "add_prefix_space": prefix_space, "trim_offsets": True, "use_regex": kind != _QWEN2}
+    if kind != _QWEN2:
         return levels
-    cut = {"type": "Split", "pattern": {"Regex": QWEN2_PIECES}, "behavior": "Isolated", "invert": False}
+    cut = {"type": "Split", "pattern": {"Regex": _QWEN2_PIECES}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [cut, levels]}
 
 
 def _added(folder: Path, vocabulary: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The tokens that are taken whole, in the order of their ids."""
     named = {**settings, **_read(folder / "special_tokens_map.json")}
-    specials = {_content(named.get(role)) for role in SPECIALS} | {
+    specials = {_content(named.get(role)) for role in _SPECIALS} | {
         _content(one) for one in _listed(named.get("additional_special_tokens"))
     }
     known = {token: id for token, id in vocabulary.items() if token in specials}

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import tokenizers
 
-SPACES = [letter for letter in map(chr, range(0x3001)) if letter.isspace()]
-BIG = ("vocab", "merges")  # parts of a model that are not repeated among its settings
+_SPACES = [letter for letter in map(chr, range(0x3001)) if letter.isspace()]
+_BIG = ("vocab", "merges")  # parts of a model that are not repeated among its settings
 
 Answer = dict[str, Any]
 
@@ -35,7 +35,7 @@ def parts_of(backend: tokenizers.Tokenizer) -> dict[str, Any]:
     named = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
     return {
         **{name: content.get(name) for name in named},
-        "model": {name: value for name, value in model.items() if name not in BIG},
+        "model": {name: value for name, value in model.items() if name not in _BIG},
         "added_tokens": content.get("added_tokens") or [],
         "spaces_taken": _spaces_taken(backend),
     }
@@ -45,7 +45,7 @@ def _spaces_taken(backend: tokenizers.Tokenizer) -> list[str]:
     """The spaces that part two words and that no token stands for: tried out on each."""
     if backend.pre_tokenizer is None:
         return []
-    return [space for space in SPACES if _is_taken(backend, f"a{space}b")]
+    return [space for space in _SPACES if _is_taken(backend, f"a{space}b")]
 
 
 def _is_taken(backend: tokenizers.Tokenizer, text: str) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmviz.quantise.scheme import Scheme
 
-SMALLEST_SCALE = torch.finfo(torch.float32).tiny  # so that 1 / scale is a number
+_SMALLEST_SCALE = torch.finfo(torch.float32).tiny  # so that 1 / scale is a number
 
 
 def to_blocks(weight: Tensor, scheme: Scheme) -> Tensor:
@@ -46,16 +46,16 @@ def scale_and_zero(low: Tensor, high: Tensor, scheme: Scheme) -> tuple[Tensor, T
     """
     if scheme.symmetric:
         farthest = torch.maximum(low.abs(), high.abs())
-        return (farthest / scheme.highest).clamp(min=SMALLEST_SCALE), torch.zeros_like(farthest)
+        return (farthest / scheme.highest).clamp(min=_SMALLEST_SCALE), torch.zeros_like(farthest)
     low, high = low.clamp(max=0), high.clamp(min=0)
-    scale = ((high - low) / scheme.highest).clamp(min=SMALLEST_SCALE)
+    scale = ((high - low) / scheme.highest).clamp(min=_SMALLEST_SCALE)
     return scale, torch.round(-low / scale).clamp(0, scheme.highest)
 
 
 def to_codes(numbers: Tensor, scale: Tensor, zero: Tensor, scheme: Scheme) -> Tensor:
     """Whole numbers: how many steps from 0, rounded (halves to the even number), shifted, and clipped."""
     steps = numbers * (1 / scale)
-    return (round_through(steps) + zero).clamp(scheme.lowest, scheme.highest)
+    return (_round_through(steps) + zero).clamp(scheme.lowest, scheme.highest)
 
 
 def from_codes(codes: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def from_codes(codes: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
     return (codes - zero) * scale
 
 
-def round_through(numbers: Tensor) -> Tensor:
+def _round_through(numbers: Tensor) -> Tensor:
     """Rounded on the way forward; on the way back as if nothing had happened: straight-through (Bengio et al. 2013)."""
     return numbers + (torch.round(numbers) - numbers).detach()
 

@@ -53,7 +53,7 @@ def quantise_model(checkpoint: Checkpoint, scheme: Scheme) -> QuantisedModel:
     kept: dict[str, Tensor] = {}
     copies = dict(model.named_parameters())
     for name, parameter in checkpoint.model.named_parameters():
-        if is_quantised(parameter, scheme):
+        if _is_quantised(parameter, scheme):
             weights[name] = quantise(parameter, scheme)
             copies[name].data = weights[name].restored.to(parameter.dtype)  # one memory for both: models can be large
         else:
@@ -61,7 +61,7 @@ def quantise_model(checkpoint: Checkpoint, scheme: Scheme) -> QuantisedModel:
     return QuantisedModel(scheme, replace(checkpoint, model=model), weights, kept)
 
 
-def is_quantised(parameter: Tensor, scheme: Scheme) -> bool:
+def _is_quantised(parameter: Tensor, scheme: Scheme) -> bool:
     return parameter.ndim > 1 or not scheme.is_integer
 
 

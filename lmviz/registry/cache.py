@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
-UNCOLLECTED = 1 / 16  # of a budget: what may have been dropped before the collector looks for it
+_UNCOLLECTED = 1 / 16  # of a budget: what may have been dropped before the collector looks for it
 
 
 class Part(Protocol):
@@ -73,7 +73,7 @@ class Budget:
 
     def collect(self) -> None:
         """Streamlit's own collections are off: ours follow what was dropped, as soon as it is much."""
-        if self._n_dropped > self.n_bytes * UNCOLLECTED:
+        if self._n_dropped > self.n_bytes * _UNCOLLECTED:
             self._n_dropped = 0
             gc.collect()
 

@@ -13,8 +13,8 @@ from lmviz.generate.generation import Writing
 from lmviz.stages.navigation import Navigator
 from lmviz.trace.step import Trace
 
-DEPTH = 6  # of dataclasses in dataclasses that are looked into
-MANY = 1000  # entries from which on a collection is taken for one of small things
+_DEPTH = 6  # of dataclasses in dataclasses that are looked into
+_MANY = 1000  # entries from which on a collection is taken for one of small things
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,7 +32,7 @@ class Holding:
         return int(self.owner.n_bytes if isinstance(self.owner, Writing) else self.owner.spent)
 
 
-def holdings(thing: Any, depth: int = DEPTH) -> Iterator[Holding]:
+def holdings(thing: Any, depth: int = _DEPTH) -> Iterator[Holding]:
     """The models, tensors and recordings that something holds, through its fields and theirs."""
     if isinstance(thing, nn.Module | Tensor | np.ndarray | Writing):
         yield Holding(thing)
@@ -41,7 +41,7 @@ def holdings(thing: Any, depth: int = DEPTH) -> Iterator[Holding]:
     elif depth and is_dataclass(thing) and not isinstance(thing, type):
         for one in fields(thing):
             yield from holdings(getattr(thing, one.name), depth - 1)
-    elif depth and isinstance(thing, Mapping | tuple | list) and len(thing) < MANY:
+    elif depth and isinstance(thing, Mapping | tuple | list) and len(thing) < _MANY:
         for value in thing.values() if isinstance(thing, Mapping) else thing:
             yield from holdings(value, depth - 1)
     elif isinstance(thing, Navigator):

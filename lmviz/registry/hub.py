@@ -19,7 +19,7 @@ class NotDownloaded(UserError):
     """The model is on the Hub, perhaps, but not on this machine."""
 
 
-OTHER_KINDS = (
+_OTHER_KINDS = (
     "runs",
     "bug",
     "cured",
@@ -43,7 +43,7 @@ class HubModel(Reference):
     @classmethod
     def read(cls, written: str, read: Callable[[str], Reference]) -> Self | None:
         found = hub.NAME.fullmatch(written)
-        if found is None or written.partition("/")[0] in OTHER_KINDS:
+        if found is None or written.partition("/")[0] in _OTHER_KINDS:
             return None
         if os.path.isdir(written):  # a folder below the one that lmviz was started in
             return None

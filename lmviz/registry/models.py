@@ -31,8 +31,8 @@ ORDER = (
     "sentences",
 )  # of the samples, from small to large
 KEPT = 128  # models, recordings, training steps, puzzles
-LOGGED = 80  # characters of a text
-BYTES_KEPT = 2 * 2**30  # of weights and activations, in all caches together
+_LOGGED = 80  # characters of a text
+_BYTES_KEPT = 2 * 2**30  # of weights and activations, in all caches together
 
 
 class Models:
@@ -46,7 +46,7 @@ class Models:
         """
         self.samples = samples
         self._open_runs = open_runs
-        self._budget = Budget(BYTES_KEPT, holdings)
+        self._budget = Budget(_BYTES_KEPT, holdings)
         self._runs, self._kept = self.cache(1), self.cache(KEPT)
 
     def cache(self, size: int) -> Cache:
@@ -94,7 +94,7 @@ class Models:
             return reference.load(self)
 
     def _record(self, request: Request) -> Recording:
-        with timed(log, logging.DEBUG, "recorded %s reading %r", request.model, request.prompt[:LOGGED]):
+        with timed(log, logging.DEBUG, "recorded %s reading %r", request.model, request.prompt[:_LOGGED]):
             return record_request(request, self)
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -19,7 +19,7 @@ from lmviz.tokens.chat import end_of_turn
 from lmviz.tokens.template import Message, Template
 
 REPEATS = 8  # times that the same may come in a row before an answer ends
-ENDS_KEPT = 64
+_ENDS_KEPT = 64
 
 
 class Chats:
@@ -27,7 +27,7 @@ class Chats:
 
     def __init__(self, models: Models, tokenizers: Tokenizers, generation: Generation) -> None:
         self._tokenizers, self._generation = tokenizers, generation
-        self._ends = models.cache(ENDS_KEPT)
+        self._ends = models.cache(_ENDS_KEPT)
 
     def settings(self, checkpoint: Checkpoint) -> Settings:
         """How the model's folder wants it to write.

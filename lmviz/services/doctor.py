@@ -33,7 +33,7 @@ from lmviz.services.places import FindingPlace, place_in
 from lmviz.train.time_travel import MOST_REPLAYED
 
 POINTS = 2000  # of a curve
-NEW_TOKENS = 24
+_NEW_TOKENS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class Doctor:
         room = checkpoint.config.n_ctx - len(
             checkpoint.tokenizer.encode(prompt)
         )  # past it, small models lose the thread
-        n_tokens = max(4, min(NEW_TOKENS, room))
+        n_tokens = max(4, min(_NEW_TOKENS, room))
         settings = Settings(temperature=temperature, top_k=top_k, max_new_tokens=n_tokens)
         written = self._generation.writing(checkpoint, prompt, settings).first(n_tokens)
         logits = torch.from_numpy(

@@ -33,13 +33,13 @@ from lmviz.trace.step import Cell, Trace, fits
 from lmviz.train.recipe import TrainingRecipe
 from lmviz.train.update_rules import Update, update
 
-RECORDINGS_KEPT = 16
-MAPS_KEPT = 8
+_RECORDINGS_KEPT = 16
+_MAPS_KEPT = 8
 TRAININGS_KEPT = 12
-WORD_STEPS = 200
-SNAPSHOT_BYTES = 2**25  # of all snapshots of one training, about
-SNAPSHOTS_KEPT = 100  # of one training of word vectors
-MAPPED = 2000  # tokens on a map: the first ones of a vocabulary
+_WORD_STEPS = 200
+_SNAPSHOT_BYTES = 2**25  # of all snapshots of one training, about
+_SNAPSHOTS_KEPT = 100  # of one training of word vectors
+_MAPPED = 2000  # tokens on a map: the first ones of a vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +72,9 @@ class Embeddings:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._recordings = models.cache(RECORDINGS_KEPT)
-        self._maps = models.cache(MAPS_KEPT)
-        self._vocabularies = models.cache(MAPS_KEPT)
+        self._recordings = models.cache(_RECORDINGS_KEPT)
+        self._maps = models.cache(_MAPS_KEPT)
+        self._vocabularies = models.cache(_MAPS_KEPT)
         self._trainings = models.cache(TRAININGS_KEPT)
         self._texts, self._answers = models.cache(TRAININGS_KEPT), models.cache(2 * TRAININGS_KEPT)
 
@@ -136,7 +136,7 @@ class Embeddings:
 
         def made() -> TokenMap:
             vectors = self.vectors(model)
-            pieces = self.pieces(model)[:MAPPED]
+            pieces = self.pieces(model)[:_MAPPED]
             return TokenMap(pieces, pca(vectors[: len(pieces)]), len(vectors))
 
         return self._maps.get(checkpoint, made)
@@ -165,12 +165,13 @@ class Embeddings:
     def ten_words(self, text: str, seed: int) -> Live[WordsSnapshot]:
         """A random embedding of the words of a text, and its training."""
         return self._trainings.get(
-            ("ten_words", text, seed), lambda: Live(train_embedding(text, seed=seed, steps=WORD_STEPS), WORD_STEPS + 1)
+            ("ten_words", text, seed),
+            lambda: Live(train_embedding(text, seed=seed, steps=_WORD_STEPS), _WORD_STEPS + 1),
         )
 
     def word_update(self, before: WordsSnapshot, cell: Cell) -> Update:
         """The arithmetic from one number of the embedding to its value after the next step."""
-        recipe = TrainingRecipe(WORD_STEPS, RATE, optimizer="adam")
+        recipe = TrainingRecipe(_WORD_STEPS, RATE, optimizer="adam")
         known = {name: float(array[cell] if array.ndim else array) for name, array in before.remembered.items()}
         weight, gradient = float(before.embedding[cell]), float(before.gradient[cell])
         return update(recipe, weight, gradient, RATE, remembered=known)
@@ -182,7 +183,7 @@ class Embeddings:
         """The training of word vectors on a text."""
         words = self.words(text)
         n_rows = len(words.words) + (len(gram_index(words.words, *settings.grams)[0]) if settings.grams else 0)
-        keep = min(SNAPSHOTS_KEPT, max(8, SNAPSHOT_BYTES // (8 * n_rows * settings.d_embed)))
+        keep = min(_SNAPSHOTS_KEPT, max(8, _SNAPSHOT_BYTES // (8 * n_rows * settings.d_embed)))
         return self._trainings.get(
             (text, settings), lambda: Live(train_vectors(words, settings), settings.steps + 1, keep)
         )

@@ -23,7 +23,7 @@ from lmviz.train.initial import check_same_sizes, new_model, sizes_of
 from lmviz.train.recipe import read_recipe
 
 KEPT = 16  # searches, and drafts
-WRITINGS_KEPT = 64
+_WRITINGS_KEPT = 64
 
 TRAINED, UNTRAINED = "trained", "untrained"
 
@@ -36,7 +36,7 @@ class Generation:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._writings = models.cache(WRITINGS_KEPT)
+        self._writings = models.cache(_WRITINGS_KEPT)
         self._searches, self._drafts, self._found = (models.cache(KEPT) for _ in range(3))
 
     def writer(self, model: Reference, weights: str = TRAINED) -> Checkpoint:

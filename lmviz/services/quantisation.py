@@ -34,15 +34,15 @@ from lmviz.train.recipe import QuantisationRecipe, Recipe, TrainingRecipe
 from lmviz.train.runs import LONGEST_NAME
 from lmviz.train.store.run_table import TrainingRun
 
-MODELS_KEPT = 12
+_MODELS_KEPT = 12
 WIDEST = 128  # tokens of a window on which a model is measured
 TEXTS = 4  # that a model writes to be compared
-CALIBRATION_TEXTS = 20
+_CALIBRATION_TEXTS = 20
 TRAININGS_KEPT = 6
-TRAINED_NUMBERS = 2_000_000  # weights of a model that is trained while somebody looks
-BATCH = 64  # windows of a step
+_TRAINED_NUMBERS = 2_000_000  # weights of a model that is trained while somebody looks
+_BATCH = 64  # windows of a step
 MEASURED = 20  # times that a training is measured on the way
-MEASURED_AT_ONCE = 16  # windows, so that a large vocabulary does not take too much memory
+_MEASURED_AT_ONCE = 16  # windows, so that a large vocabulary does not take too much memory
 LONGEST_TEXT = 20_000  # characters to measure on
 
 
@@ -106,7 +106,7 @@ class Quantisation:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._quantised_models = models.cache(MODELS_KEPT)
+        self._quantised_models = models.cache(_MODELS_KEPT)
         self._outcomes = models.cache(64)
         self._measured = models.cache(8)
         self._corpora = models.cache(4)
@@ -203,7 +203,7 @@ class Quantisation:
         checkpoint = self._models.checkpoint(model)
 
         def found() -> Calibrated:
-            known = self._learned(model)[:CALIBRATION_TEXTS] if self.has_texts(model) else text.splitlines()
+            known = self._learned(model)[:_CALIBRATION_TEXTS] if self.has_texts(model) else text.splitlines()
             texts = calibration.splitlines() or known
             ranges = calibrate(checkpoint, texts)
             windows = self.measured(model, text).windows
@@ -231,14 +231,14 @@ class Quantisation:
         somebody looks."""
         checkpoint = self._models.checkpoint(model)
         n_numbers = checkpoint.n_parameters
-        if n_numbers > TRAINED_NUMBERS:
+        if n_numbers > _TRAINED_NUMBERS:
             raise UserError(
                 "Training while you watch is for models of {limit} weights at most; this one has {found}: choose "
                 "another model, or take the training page.",
-                limit=TRAINED_NUMBERS,
+                limit=_TRAINED_NUMBERS,
                 found=n_numbers,
             )
-        recipe = TrainingRecipe(steps, rate, schedule="cosine", batch_size=BATCH, seed=seed)
+        recipe = TrainingRecipe(steps, rate, schedule="cosine", batch_size=_BATCH, seed=seed)
         key = (checkpoint, scheme, recipe, text)
         return self._trainings.get(
             key, lambda: Live(self._aware(model, checkpoint, scheme, recipe, text), steps + 2, steps + 2)
@@ -347,7 +347,7 @@ def _rivals(
     for kind, checkpoint, one in (*kinds, ("qat", aware, scheme)):
         if checkpoint is not None:
             quantised = quantise_model(checkpoint, one)
-            loss = mean_loss(quantised.checkpoint.model, windows, MEASURED_AT_ONCE)
+            loss = mean_loss(quantised.checkpoint.model, windows, _MEASURED_AT_ONCE)
             kept = quantised.checkpoint if one.rounds else checkpoint
             found.append(Rival(kind, kept, quantised.measured_bytes(), loss))
     return tuple(found)

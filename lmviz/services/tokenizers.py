@@ -30,9 +30,9 @@ FILES = (
     "chat_template.json",
 )  # what a visitor may bring of a tokenizer
 CHATML_SPECIALS = ("<|im_start|>", "<|im_end|>")
-CHAT_VOCABULARY = 400
-TOKENIZERS_KEPT = 8
-CHATS_KEPT = 16
+_CHAT_VOCABULARY = 400
+_TOKENIZERS_KEPT = 8
+_CHATS_KEPT = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +49,9 @@ class Tokenizers:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._learnings, self._tokenizers = models.cache(TOKENIZERS_KEPT), models.cache(TOKENIZERS_KEPT)
-        self._vocabularies, self._analyses = models.cache(TOKENIZERS_KEPT), models.cache(TOKENIZERS_KEPT)
-        self._chats = models.cache(CHATS_KEPT)
+        self._learnings, self._tokenizers = models.cache(_TOKENIZERS_KEPT), models.cache(_TOKENIZERS_KEPT)
+        self._vocabularies, self._analyses = models.cache(_TOKENIZERS_KEPT), models.cache(_TOKENIZERS_KEPT)
+        self._chats = models.cache(_CHATS_KEPT)
 
     def tokenizer(self, name: str | Reference, corpus: str = "", n_merges: int = 0) -> Tokenizer:
         """A model's tokenizer, GPT-2's own, or one of LEARNED, learned from a text."""
@@ -105,7 +105,7 @@ class Tokenizers:
 
     def chat_tokenizer(self, text: str) -> Tokenizer:
         """Byte pairs learned from a chat, with the special tokens of ChatML: for where no chat model is at hand."""
-        return self._tokenizers.get(("chat", text), lambda: Tokenizer.bpe(text, CHAT_VOCABULARY, CHATML_SPECIALS))
+        return self._tokenizers.get(("chat", text), lambda: Tokenizer.bpe(text, _CHAT_VOCABULARY, CHATML_SPECIALS))
 
     def chat(
         self,

@@ -12,9 +12,9 @@ from lmviz.train.plan import Plan, cut, plan_of
 from lmviz.train.recipe import Recipe
 from lmviz.train.time_travel import BeforeStep
 
-CORPORA_KEPT = 8
-STEPS_KEPT = 6  # training steps that are open
-CELLS_CHECKED = 16
+_CORPORA_KEPT = 8
+_STEPS_KEPT = 6  # training steps that are open
+_CELLS_CHECKED = 16
 
 
 class Training:
@@ -22,8 +22,8 @@ class Training:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._corpora = models.cache(CORPORA_KEPT)
-        self._opened, self._checked = models.cache(STEPS_KEPT), models.cache(STEPS_KEPT)
+        self._corpora = models.cache(_CORPORA_KEPT)
+        self._opened, self._checked = models.cache(_STEPS_KEPT), models.cache(_STEPS_KEPT)
 
     def plan(self, recipe: Recipe, start: Reference | None = None) -> Plan:
         """What a recipe comes to, from the cache if only the sizes have changed.
@@ -62,5 +62,5 @@ class Training:
                 "straight through the rounding."
             )
         before = self.before(run, step)
-        cells = random_cells(before.model, CELLS_CHECKED, seed=step)
+        cells = random_cells(before.model, _CELLS_CHECKED, seed=step)
         return self._checked.get((run, step), lambda: check_gradient(before.model, before.batch, cells))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-WAIT_SECONDS = 0.3  # seconds between two looks at the queue
+_WAIT_SECONDS = 0.3  # seconds between two looks at the queue
 
 Waiting = Callable[[int], None]
 
@@ -36,7 +36,7 @@ class Turns:
             while place := self._place(ticket):
                 waiting(place)
                 with self._moved:
-                    self._moved.wait(WAIT_SECONDS)
+                    self._moved.wait(_WAIT_SECONDS)
             yield
         finally:
             with self._moved:

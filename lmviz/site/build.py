@@ -28,7 +28,7 @@ from lmviz.ui.text import DEFAULT, LANGUAGES
 from lmviz.ui.training.view import TrainingView
 
 STEPS, LOOKED = 600, 0.5  # of the training; seconds between two looks at it
-MARK = ".lmviz-site"  # a file that says that a folder may be written anew
+_MARK = ".lmviz-site"  # a file that says that a folder may be written anew
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def build(out: Path, extent: Extent = FULL) -> tuple[Path, ...]:
             _write(folder, extent, Services(Models(open_runs=lambda: runs)))
         finally:
             runs.close()
-    return tuple(path for path in sorted(out.rglob("*")) if path.is_file() and path.name != MARK)
+    return tuple(path for path in sorted(out.rglob("*")) if path.is_file() and path.name != _MARK)
 
 
 def _write(folder: Path, extent: Extent, services: Services) -> None:
@@ -106,7 +106,7 @@ def _pages(extent: Extent, services: Services, walks: Walks, run: str, training:
 def _folder_for(out: Path) -> Iterator[Path]:
     """A new folder to write into, which takes the place of `out` when all is written."""
     try:
-        if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and not (out / _MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
             raise UserError(
                 "The site needs a folder of its own: a new one, an empty one, or a site built before; {out} is none.",
                 out=str(out),
@@ -115,7 +115,7 @@ def _folder_for(out: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
             folder = Path(temporary) / "site"
             folder.mkdir()
-            (folder / MARK).touch()
+            (folder / _MARK).touch()
             yield folder
             if out.exists():
                 shutil.rmtree(out)

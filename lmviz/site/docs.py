@@ -42,7 +42,7 @@ def pages(folder: Path, lang: Language) -> Iterator[SitePage]:
         f'<h1>{escape(t("site.door.docs"))}</h1>{said}<ul class="chapters">{rows}</ul>',
     )  # fmt: skip
     for name, text in texts.items():
-        yield SitePage(f"docs/{name}", lang, _title(text), f'<article lang="{DEFAULT}">{page_html(text)}</article>')
+        yield SitePage(f"docs/{name}", lang, _title(text), f'<article lang="{DEFAULT}">{_page_html(text)}</article>')
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -64,10 +64,10 @@ def _title(text: str) -> str:
     return found[1] if found else ""
 
 
-def page_html(text: str) -> str:
+def _page_html(text: str) -> str:
     """A file of the docs as HTML.
 
-    >>> page_html("[a](own.md) and [b](own.md#c)")
+    >>> _page_html("[a](own.md) and [b](own.md#c)")
     '<p><a href="own.html">a</a> and <a href="own.html#c">b</a></p>\\n'
     """
     without_comments = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)

@@ -25,7 +25,7 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.training.view import TrainingView
 
 SAID = re.compile(r"`([^`]+)`")  # what a task gives as an example of what to type
-OTHER = 5.0  # a number to put in another's place
+_OTHER = 5.0  # a number to put in another's place
 WIDTH = 32  # another width for a model
 SCENES = 5
 
@@ -149,7 +149,7 @@ def _edited(doer: Doer, task: Task, begun: Place) -> Place:
     view = _walk(begun)
     array = doer.recording(view).trace[view.step].outputs[0].array
     cell = (*(0,) * (array.ndim - 2), array.shape[-2] - 1, 0)
-    return replace(view, edits=(CellEdit(view.step, cell, OTHER),))
+    return replace(view, edits=(CellEdit(view.step, cell, _OTHER),))
 
 
 def _gradients(doer: Doer, task: Task, begun: Place) -> Place:

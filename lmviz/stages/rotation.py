@@ -34,7 +34,7 @@ def between(trace: Trace, flow: DataFlow, makers: frozenset[int], start: int) ->
     kinds: dict[int, Kind] = {}
     for projected, end in reversed([*pairwise(ends)]):
         steps = range(projected + 1, end)
-        turning = frozenset() if "rotation" in kinds.values() else turning_in(trace, flow, steps)
+        turning = frozenset() if "rotation" in kinds.values() else _turning_in(trace, flow, steps)
         kinds |= _kinds(trace, flow, steps, turning) if end == start or turning else {}
     return kinds
 
@@ -49,7 +49,7 @@ def _kinds(trace: Trace, flow: DataFlow, steps: range, turning: frozenset[int]) 
         yield i, kind
 
 
-def turning_in(trace: Trace, flow: DataFlow, steps: range) -> frozenset[int]:
+def _turning_in(trace: Trace, flow: DataFlow, steps: range) -> frozenset[int]:
     """Which steps multiply something that was read with a cosine or a sine.
 
     Cosines are known by where they come from, or by the name of their table. Where neither tells, by their numbers: of

@@ -21,7 +21,7 @@ MOST_LANES = 64  # tokens that have a lane each; of more, neighbours share one
 MOST_BLOCKS = 12  # blocks that are drawn one by one; of more, neighbours are drawn as one
 MOST_SHARES = 2**16  # attention weights that leave the server for one picture
 MOST_CELLS = 12  # cells of a vector in its tiny picture
-N_CHANCES = 5
+_N_CHANCES = 5
 _NO_VECTOR = ("tokenizer", "scores", "softmax", "probabilities", "loss")  # stages whose results are no vectors
 
 
@@ -278,7 +278,7 @@ def _chances(trace: Trace, row: int, lanes: Sequence[range]) -> Chances | None:
     array = np.asarray(value.array)[min(row, value.shape[0] - 1)]
     ends = [lane[-1] for lane in lanes]
     probs = array[np.minimum(ends, len(array) - 1)] if array.ndim == 2 and len(array) > 1 else np.atleast_2d(array)
-    ids = np.argsort(-probs, axis=1, kind="stable")[:, :N_CHANCES]
+    ids = np.argsort(-probs, axis=1, kind="stable")[:, :_N_CHANCES]
     others = probs.astype(np.float64)  # one by one: what a sum lacks to 1 may be 0 where they are not
     np.put_along_axis(others, ids, 0.0, axis=1)
     return Chances(ids, np.take_along_axis(probs, ids, axis=1), others.sum(axis=1), probs.shape[1])

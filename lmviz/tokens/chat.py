@@ -11,7 +11,7 @@ from lmviz.errors import UserError
 from lmviz.model.tokenizer import Tokenizer, Tokens
 from lmviz.tokens.template import CHATML, REASONING, Message, Template, render
 
-LOOKS_SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>")
+_LOOKS_SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>")
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ def read_chat(
     specials = tokenizer.special_ids
     tokens = _without_added(tokenizer.encode(text), specials)
     special = tuple(id in specials for id in tokens.ids)
-    found = dict.fromkeys(LOOKS_SPECIAL.findall(text))
+    found = dict.fromkeys(_LOOKS_SPECIAL.findall(text))
     missing = tuple((name, len(tokenizer.encode(name))) for name in found if tokenizer.id(name) not in specials)
-    spelled = dict.fromkeys(name for message in messages for name in LOOKS_SPECIAL.findall(message.content))
+    spelled = dict.fromkeys(name for message in messages for name in _LOOKS_SPECIAL.findall(message.content))
     smuggled = tuple(name for name in spelled if tokenizer.id(name) in specials)
     return Chat(text, tokens, special, missing, _is_of_a_message(text, tokens, messages), smuggled)
 
@@ -60,7 +60,7 @@ def _is_of_a_message(text: str, tokens: Tokens, messages: Sequence[Message]) -> 
     return tuple(any(start < last and first < stop for first, last in spans) for start, stop in tokens.offsets)
 
 
-PROBE = "lmvizprobe"  # an answer whose end is found in the text again
+_PROBE = "lmvizprobe"  # an answer whose end is found in the text again
 
 
 def end_of_turn(
@@ -74,11 +74,11 @@ def end_of_turn(
     Found by letting the template write an answer: the text right after it begins with that token.
     """
     try:
-        text = render(template, [*messages, Message("assistant", PROBE)], False, variables)
+        text = render(template, [*messages, Message("assistant", _PROBE)], False, variables)
     except UserError:  # it takes no further message, so it says nothing of how one ends
         return None
     added = {str(one["content"]): int(one["id"]) for one in tokenizer.parts["added_tokens"]}
-    for after in text.split(PROBE)[1:]:
+    for after in text.split(_PROBE)[1:]:
         begins = [token for token in added if token and after.lstrip().startswith(token)]
         if begins:
             return added[max(begins, key=len)]

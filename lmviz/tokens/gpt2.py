@@ -16,14 +16,14 @@ from lmviz.model.spelling import BYTE_LETTERS
 from lmviz.model.tokenizer import Tokenizer
 
 NAME = "gpt2"
-MERGES = Path(__file__).parent / "data" / "gpt2_merges.txt.gz"
+_MERGES = Path(__file__).parent / "data" / "gpt2_merges.txt.gz"
 END = "<|endoftext|>"
 
 
 @lru_cache(maxsize=1)
 def gpt2() -> Tokenizer:
     """The tokenizer of GPT-2 and GPT-3: 256 bytes, 50,000 merges, and one token that ends a text."""
-    written = gzip.decompress(MERGES.read_bytes()).decode("utf-8").splitlines()
+    written = gzip.decompress(_MERGES.read_bytes()).decode("utf-8").splitlines()
     merges = [(left, right) for left, right in (line.split(" ") for line in written)]
     pieces = [*BYTE_LETTERS, *(left + right for left, right in merges)]
     backend = tokenizers.Tokenizer(models.BPE(vocab={piece: id for id, piece in enumerate(pieces)}, merges=merges))

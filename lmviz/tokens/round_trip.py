@@ -10,8 +10,8 @@ from itertools import groupby
 
 from lmviz.model.tokenizer import Tokenizer
 
-PART = re.compile(r"(\s*)(\w+|[^\w\s]|\Z)")  # a gap, which may be empty, and a word or a sign
-MOST_COMPARED = 4_000_000  # pairs of words; two texts with more to compare are one span
+_PART = re.compile(r"(\s*)(\w+|[^\w\s]|\Z)")  # a gap, which may be empty, and a word or a sign
+_MOST_COMPARED = 4_000_000  # pairs of words; two texts with more to compare are one span
 
 Part = tuple[str, str]  # gap, word
 
@@ -37,8 +37,8 @@ def changes(before: str, after: str) -> tuple[Span, ...]:
     """Where two texts differ: the words are matched first, then the gaps between those that match."""
     if before == after:
         return (Span(before, after),) if before else ()
-    left, right = PART.findall(before), PART.findall(after)
-    if len(left) * len(right) > MOST_COMPARED:
+    left, right = _PART.findall(before), _PART.findall(after)
+    if len(left) * len(right) > _MOST_COMPARED:
         return (Span(before, after),)
     words = [word for _, word in left], [word for _, word in right]
     blocks = SequenceMatcher(None, *words, autojunk=False).get_opcodes()
@@ -56,7 +56,7 @@ def _spans(kind: str, left: list[Part], right: list[Part], a: int, b: int, c: in
 
 def _letters(before: str, after: str) -> Iterator[Span]:
     """Two stretches that differ, letter by letter: what came through in between is kept."""
-    if len(before) * len(after) > MOST_COMPARED:
+    if len(before) * len(after) > _MOST_COMPARED:
         yield Span(before, after)
         return
     for _, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():

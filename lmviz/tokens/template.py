@@ -20,9 +20,9 @@ REASONING = ("reasoning_content", "thinking", "reasoning")  # the first that is 
 SECONDS = 5  # that a template may take
 MEMORY = 512 * MEGABYTE
 LONGEST_TEXT = 200_000  # characters that a template may write
-LONGEST_TEMPLATE = MEGABYTE // 4
+_LONGEST_TEMPLATE = MEGABYTE // 4
 MOST_MESSAGES = 200
-LONGEST_MESSAGES = 100_000  # characters of all messages and variables together
+_LONGEST_MESSAGES = 100_000  # characters of all messages and variables together
 
 CHATML = (
     "{% for message in messages %}"
@@ -74,9 +74,9 @@ def read_template(folder: str | Path) -> Template | None:
         config = read_json_object(folder / "tokenizer_config.json", 16 * MEGABYTE)
     tokens, for_tools = _special_tokens(config), None
     with contextlib.suppress(MissingFile):
-        for_tools = read_text(folder / "additional_chat_templates" / "tool_use.jinja", LONGEST_TEMPLATE)
+        for_tools = read_text(folder / "additional_chat_templates" / "tool_use.jinja", _LONGEST_TEMPLATE)
     with contextlib.suppress(MissingFile):
-        return Template(read_text(folder / "chat_template.jinja", LONGEST_TEMPLATE), tokens, for_tools)
+        return Template(read_text(folder / "chat_template.jinja", _LONGEST_TEMPLATE), tokens, for_tools)
     for file, found in (("chat_template.json", _chat_template_json(folder)), ("tokenizer_config.json", config)):
         named = _templates_in(found.get("chat_template"), file)
         if "default" in named:
@@ -149,18 +149,18 @@ def chatml(messages: Sequence[Message], add_generation_prompt: bool = False) -> 
 def _check_size(template: Template, messages: Sequence[Message], variables: Mapping[str, Any]) -> None:
     more = [variables, *(message.more for message in messages)]
     length = sum(len(message.content) for message in messages) + sum(len(json.dumps(one)) for one in more if one)
-    if len(messages) > MOST_MESSAGES or length > LONGEST_MESSAGES:
+    if len(messages) > MOST_MESSAGES or length > _LONGEST_MESSAGES:
         raise UserError(
             "A chat can have {n_limit} messages and {limit} characters at most; this one has {n} and {length}.",
             n_limit=MOST_MESSAGES,
-            limit=LONGEST_MESSAGES,
+            limit=_LONGEST_MESSAGES,
             n=len(messages),
             length=length,
         )
-    if len(template.source) > LONGEST_TEMPLATE:
+    if len(template.source) > _LONGEST_TEMPLATE:
         raise UserError(
             "A chat template can have {limit} characters at most; this one has {found}.",
-            limit=LONGEST_TEMPLATE,
+            limit=_LONGEST_TEMPLATE,
             found=len(template.source),
         )
 

@@ -38,7 +38,7 @@ class Generation(Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-def fill_in(template: str, variables: Mapping[str, Any], limit: int) -> str:
+def _fill_in(template: str, variables: Mapping[str, Any], limit: int) -> str:
     """The text of a template, as the `transformers` library would write it.
 
     Raises:
@@ -100,7 +100,7 @@ def _limit_resources(seconds: int, n_bytes: int) -> None:
 
 def _answer(request: Mapping[str, Any]) -> dict[str, object]:
     try:
-        return {"text": fill_in(request["template"], request["variables"], request["limit"])}
+        return {"text": _fill_in(request["template"], request["variables"], request["limit"])}
     except TooLong:
         return {"wrong": "long"}
     except MemoryError:

@@ -14,7 +14,7 @@ from lmviz.trace.source.sites import SourceSpan
 from lmviz.trace.step import Contents, ModuleCall, Role, Statement, Step, Value
 
 MOST_CELLS = 2**48  # of a tensor whose numbers were left out
-MOST_LETTERS = 20_000  # of a name or an expression
+_MOST_LETTERS = 20_000  # of a name or an expression
 _PLAIN: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "bool": bool,
@@ -129,7 +129,7 @@ def _plain(one: Any) -> None:
 
 def _texts(found: Iterable[Any]) -> None:
     for one in found:
-        _need(isinstance(one, str) and len(one) <= MOST_LETTERS, "names that are texts")
+        _need(isinstance(one, str) and len(one) <= _MOST_LETTERS, "names that are texts")
         _need(one.isascii() or one.encode("utf-8", "ignore").decode() == one, "texts that can be written")
 
 

@@ -36,7 +36,7 @@ from lmviz.train.trackers import KINDS, Tracker, opened, points_of
 from lmviz.train.unfinished import Unfinished
 
 SAVE_EVERY = 30.0  # seconds: what is lost at most when the process is killed
-COPIES = 4  # of the weights that a training leaves on the disk: what it may go on with, and the model
+_COPIES = 4  # of the weights that a training leaves on the disk: what it may go on with, and the model
 WRONG_USE = 2  # the exit code
 
 
@@ -81,7 +81,7 @@ def make(
         unfinished.check_absent()
     corpus = read_corpus(recipe, path.parent)
     model = first_model(recipe.model, corpus.tokenizer.d_vocab, recipe.training.seed, path.parent)
-    check_free_space(out, COPIES * sum(weight.nbytes for weight in model.parameters()))
+    check_free_space(out, _COPIES * sum(weight.nbytes for weight in model.parameters()))
     prepared = prepare(model, recipe.quantisation)
     name = recipe.card.title or path.stem
     trackers = opened(log, out / "logs", name, recipe) if ours.is_first else []

@@ -61,7 +61,7 @@ def read_corpus(recipe: Recipe, folder: Path, tokenizer: Tokenizer | None = None
     if tokenizer is None and recipe.model.start:
         tokenizer = Tokenizer.from_file(folder / recipe.model.start / "tokenizer.json")
     by_letter = recipe.tokenizer.kind == "characters" and not recipe.model.start
-    tokenizer = tokenizer or make_tokenizer(recipe.tokenizer, texts)
+    tokenizer = tokenizer or _make_tokenizer(recipe.tokenizer, texts)
     train, held_out = (
         [_ids(tokenizer, text, by_letter) for text in part]
         for part in split(texts, recipe.data.held_out, recipe.training.seed)
@@ -77,7 +77,7 @@ def read_texts(recipe: DataRecipe, folder: Path) -> list[str]:
     return [recipe.around + text + recipe.around for text in texts if text]
 
 
-def make_tokenizer(recipe: TokenizerRecipe, texts: Sequence[str]) -> Tokenizer:
+def _make_tokenizer(recipe: TokenizerRecipe, texts: Sequence[str]) -> Tokenizer:
     """The tokenizer that a recipe asks for; its vocabulary comes from all texts, held out or not."""
     text = "\n".join(texts)
     if recipe.kind == "words":

@@ -13,7 +13,7 @@ from lmviz.random_state import seeded
 from lmviz.train.data import IGNORED, Windows
 from lmviz.train.processes import ALONE, Processes, lost_processes_named
 
-APART = 2**31  # between the seeds of two processes: more than any training has steps
+_APART = 2**31  # between the seeds of two processes: more than any training has steps
 
 
 class Diverged(UserError):
@@ -78,7 +78,7 @@ class Gradient:
     def _part_of_loss(self, batch: Windows, step: int) -> Tensor:
         """This process's part, times the number of processes: torch takes the mean of the gradients."""
         part = self._processes.part_of(batch)
-        with seeded(self._seed + step + APART * self._processes.rank):
+        with seeded(self._seed + step + _APART * self._processes.rank):
             return self._processes.loss_of(self._model(part.inputs), part.targets, batch.n_targets)
 
     def _length(self) -> Tensor:

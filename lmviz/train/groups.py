@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lmviz.quantise.aware import weights_of
 
-BLOCK_PART = re.compile(r"(blocks\.\d+)\.(attn|mlp|norm)")
+_BLOCK_PART = re.compile(r"(blocks\.\d+)\.(attn|mlp|norm)")
 EMBEDDINGS = ("tok_embed", "pos_embed")
 
 
@@ -31,7 +31,7 @@ def group_of(weight: str) -> str:
     >>> group_of("blocks.0.attn.w_q.weight"), group_of("blocks.1.norm_2.bias"), group_of("pos_embed.weight")
     ('blocks.0.attn', 'blocks.1.norms', 'embeddings')
     """
-    if inside := BLOCK_PART.match(weight):
+    if inside := _BLOCK_PART.match(weight):
         block, part = inside.groups()
         return f"{block}.norms" if part == "norm" else f"{block}.{part}"
     first = weight.partition(".")[0]

@@ -20,7 +20,7 @@ from lmviz.model.files import MEGABYTE, read_toml
 GIGABYTE = 1000 * MEGABYTE
 FILE, SECTION = "lmviz.toml", "limits"
 LONGEST = 60  # characters of what was written instead
-NAMES_FILE = "LMVIZ_SETTINGS"  # the environment variable
+_NAMES_FILE = "LMVIZ_SETTINGS"  # the environment variable
 
 
 def _all_cores_but_one() -> int:
@@ -69,7 +69,7 @@ def limits_set(environment: Mapping[str, str] = os.environ, folder: Path | None 
     Raises:
         UserError: a setting has no such name, or is no number that makes sense.
     """
-    named = environment.get(NAMES_FILE)
+    named = environment.get(_NAMES_FILE)
     path = Path(named).expanduser() if named else (folder or Path.cwd()) / FILE
     found = _in_file(path) if named or path.is_file() else {}
     by_variable = {f"LMVIZ_{name.upper()}": name for name in SETTINGS}

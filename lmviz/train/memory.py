@@ -11,7 +11,7 @@ from lmviz.train.counts import n_parameters
 from lmviz.train.recipe import TrainingRecipe
 
 FLOAT = 4  # bytes
-PER_LAYER = 50_000  # bytes of Python objects, about
+_PER_LAYER = 50_000  # bytes of Python objects, about
 REMEMBERED = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}  # numbers that an optimiser keeps for every weight
 
 
@@ -66,7 +66,7 @@ def check_memory(config: Config, training: TrainingRecipe, n_windows: int, limit
 def _beside_weights(config: Config) -> int:
     """What is worked out and not learned (the masks that say which query may see which key), and Python's objects."""
     tables = architecture_of(config).tables(config)
-    return sum(table.copies * table.n_bytes for table in tables) + config.n_layers * PER_LAYER
+    return sum(table.copies * table.n_bytes for table in tables) + config.n_layers * _PER_LAYER
 
 
 def _per_position(config: Config, n_pos: int) -> int:

@@ -8,7 +8,7 @@ from typing import TextIO
 from lmviz.train.loop import Snapshot
 
 WIDTH = 24  # characters of the bar
-REDRAW_EVERY = 0.1  # seconds
+_REDRAW_EVERY = 0.1  # seconds
 
 
 class Progress:
@@ -32,7 +32,7 @@ class Progress:
         if not self._output.isatty():
             if is_last or snapshot.step % max(1, self._steps // 10) == 0:
                 print(text, file=self._output)
-        elif is_last or now - self._drawn > REDRAW_EVERY:
+        elif is_last or now - self._drawn > _REDRAW_EVERY:
             self._drawn = now
             line = f"{bar(snapshot.step / self._steps)} {text}, {clock(seconds_left)} left"
             print(f"\r{line:<100}", end="\n" if is_last else "", file=self._output, flush=True)

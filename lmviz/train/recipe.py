@@ -81,7 +81,7 @@ class ModelRecipe:
                 "A {architecture} has no {name}: leave it at {fixed}, or take {others}; got {value}.",
                 architecture=self.architecture,
                 name=name,
-                fixed=fixed_at(self.architecture, name),
+                fixed=_fixed_at(self.architecture, name),
                 others=", ".join(other for other in NAMES if name in ARCHITECTURES[other].settings),
                 value=getattr(self, name),
             )
@@ -106,7 +106,7 @@ def lacks(architecture: str, name: str) -> bool:
     return name in _usual() and name not in ARCHITECTURES[architecture].settings
 
 
-def fixed_at(architecture: str, name: str) -> Any:
+def _fixed_at(architecture: str, name: str) -> Any:
     """What an architecture has in place of a setting, or else what the setting is when nobody sets it."""
     return ARCHITECTURES[architecture].fixed.get(name, _usual()[name])
 

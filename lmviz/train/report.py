@@ -16,8 +16,8 @@ from lmviz.train.loop import mean_loss
 from lmviz.train.recipe import Recipe
 from lmviz.train.sampling import first_words, samples
 
-FEW_TOKENS = 8  # a vocabulary so small that the card says what comes after each of its tokens
-HOW_TO_PUBLISH = """\
+_FEW_TOKENS = 8  # a vocabulary so small that the card says what comes after each of its tokens
+_HOW_TO_PUBLISH = """\
 pip install huggingface_hub
 hf auth login
 hf upload {name} ."""
@@ -49,7 +49,7 @@ def card_text(recipe: Recipe, corpus: Corpus, model: nn.Module, command: str, st
         f"```python\n{use.code.format(prompt=json.dumps(prompt, ensure_ascii=False))}\n```",
         "## Publish it",
         "In this folder; YOUR-NAME is your account at huggingface.co:",
-        f"```\n{HOW_TO_PUBLISH.format(name=f'YOUR-NAME/{slug(recipe.card.title)}')}\n```",
+        f"```\n{_HOW_TO_PUBLISH.format(name=f'YOUR-NAME/{_slug(recipe.card.title)}')}\n```",
         "## Make it again",
         f"```\n{command}\n```",
     ]
@@ -96,7 +96,7 @@ def next_tokens(recipe: Recipe, corpus: Corpus, model: nn.Module) -> Iterator[tu
     tokenizer, was_training = corpus.tokenizer, model.training
     asked = [(prompt, tokenizer.encode(prompt)) for prompt in (first_words(recipe, tokenizer), *recipe.card.prompts)]
     known = {prompt: t.ids for prompt, t in asked if len(t) and not t.dropped and not any(t.unknown)}
-    if tokenizer.d_vocab <= FEW_TOKENS:
+    if tokenizer.d_vocab <= _FEW_TOKENS:
         known |= {tokenizer.piece(id): (id,) for id in range(tokenizer.d_vocab)}
     model.eval()
     for prompt, ids in known.items():
@@ -127,7 +127,7 @@ def code(text: str) -> str:
     return f"`{shown}`" if shown.strip() else f"`` {shown} ``"
 
 
-def slug(title: str) -> str:
+def _slug(title: str) -> str:
     """A title as the name of a repository.
 
     >>> slug("Small-ever"), slug("Été n° 2")

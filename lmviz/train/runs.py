@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 FOLDER = "LMVIZ_RUNS"  # the environment variable that names the folder of all runs
 START = "start"  # the folder, in a run's own, of the model that it starts from
 LONGEST_NAME = 80
-GONE = ".gone-"  # put before the name of a folder that is being removed
+_GONE = ".gone-"  # put before the name of a folder that is being removed
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Runs:
         self.limits = limits or limits_set()
         self._database = Database(self.folder)
         self._trainers = TrainerPool(self._database, self.limits)
-        for path in self.folder.glob(f"{GONE}*"):
+        for path in self.folder.glob(f"{_GONE}*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def warm(self) -> None:
@@ -186,7 +186,7 @@ class Runs:
             shutil.rmtree(self.folder / run / CHECKPOINTS, ignore_errors=True)
             self._forget(run)
         with contextlib.suppress(OSError):  # what can't go now goes when the folder is next opened
-            gone = (self.folder / run).rename(self.folder / f"{GONE}{run}")
+            gone = (self.folder / run).rename(self.folder / f"{_GONE}{run}")
             shutil.rmtree(gone, ignore_errors=True)
 
     def _forget(self, run: str) -> None:

@@ -12,7 +12,7 @@ from lmviz.train.recipe import Recipe
 
 N_TEXTS = 3
 MOST_TOKENS = 24
-REPEATED = 4  # the same token so often in a row says nothing new
+_REPEATED = 4  # the same token so often in a row says nothing new
 
 
 def first_words(recipe: Recipe, tokenizer: Tokenizer) -> str:
@@ -57,8 +57,8 @@ def draw(
 
 
 def _up_to(end: Sequence[int], ids: Sequence[int]) -> Sequence[int]:
-    """The tokens up to the first that closes a text, or until one token has come REPEATED times in a row."""
+    """The tokens up to the first that closes a text, or until one token has come _REPEATED times in a row."""
     for n in range(1, len(ids) + 1):
-        if ids[n - 1] in end or (n >= REPEATED and len(set(ids[n - REPEATED : n])) == 1):
+        if ids[n - 1] in end or (n >= _REPEATED and len(set(ids[n - _REPEATED : n])) == 1):
             return ids[:n]
     return ids

@@ -39,7 +39,7 @@ def preset(name: str, samples: Path = SAMPLES) -> Recipe:
     if name not in PRESETS:
         raise UserError("There are no texts called {name}; there are {known}.", name=name, known=", ".join(PRESETS))
     chosen = PRESETS[name]
-    recipe = with_texts_inside(read_recipe(samples / chosen.sample / "recipe.toml"), samples / chosen.sample)
+    recipe = _with_texts_inside(read_recipe(samples / chosen.sample / "recipe.toml"), samples / chosen.sample)
     recipe = replace(recipe, training=replace(recipe.training, batches="even"))
     if chosen.of == "all":
         return recipe
@@ -73,7 +73,7 @@ def two_words(first: str, second: str) -> Recipe:
     return replace(recipe, data=replace(recipe.data, texts=texts), card=card)
 
 
-def with_texts_inside(recipe: Recipe, folder: Path) -> Recipe:
+def _with_texts_inside(recipe: Recipe, folder: Path) -> Recipe:
     """The same recipe, whose texts no longer lie in a file of its folder."""
     if not recipe.data.file:
         return recipe

@@ -25,8 +25,8 @@ from lmviz.train.loop import Snapshot
 from lmviz.train.recipe import Recipe
 from lmviz.train.store.series import Points
 
-PROJECT = "lmviz"  # under which a service lists the runs
-FLUSH_SECONDS = 5  # after which a file has what was written to it
+_PROJECT = "lmviz"  # under which a service lists the runs
+_FLUSH_SECONDS = 5  # after which a file has what was written to it
 VARIABLE = "LMVIZ_LOG"
 CSV, TENSORBOARD, TRACKIO, WANDB = KINDS = ("csv", "tensorboard", "trackio", "wandb")
 _MODULES = {TENSORBOARD: "tensorboardX", TRACKIO: "trackio", WANDB: "wandb"}  # also the extras of these names
@@ -79,7 +79,7 @@ class TensorBoardTracker(Tracker):
     """Event files, as `tensorboard --logdir FOLDER` reads them."""
 
     def __init__(self, folder: Path) -> None:
-        self._writer = _module(TENSORBOARD).SummaryWriter(str(folder), flush_secs=FLUSH_SECONDS)
+        self._writer = _module(TENSORBOARD).SummaryWriter(str(folder), flush_secs=_FLUSH_SECONDS)
 
     def write(self, points: Mapping[str, Points]) -> None:
         for metric, new in points.items():
@@ -95,7 +95,7 @@ class ServiceTracker(Tracker):
 
     def __init__(self, kind: str, name: str, recipe: Mapping[str, Any]) -> None:
         self._service = _module(kind)
-        self._service.init(project=PROJECT, name=name, config=dict(recipe))
+        self._service.init(project=_PROJECT, name=name, config=dict(recipe))
 
     def write(self, points: Mapping[str, Points]) -> None:
         by_step: defaultdict[int, dict[str, float]] = defaultdict(dict)

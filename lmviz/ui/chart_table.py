@@ -11,7 +11,7 @@ from lmviz.ui.text import Translator
 
 MOST = 120  # rows; of more, some that lie evenly apart, with the first and the last
 DIGITS = 4
-CHANNELS = ("y", "x", "y2", "x2", "color", "shape", "detail", "text")
+_CHANNELS = ("y", "x", "y2", "x2", "color", "shape", "detail", "text")
 PLACE, NAME = "at", "name"  # a place on an axis of names, and the name that stands there
 
 Row = Mapping[str, Any]
@@ -50,7 +50,7 @@ def _columns(encodings: Sequence[Mapping[str, Any]], rows: Sequence[Row], t: Tra
     """The fields that are drawn, each with the title of its axis; what has none is a name or a value."""
     found: dict[str, str] = {}
     for encoding in encodings:
-        for channel in CHANNELS:
+        for channel in _CHANNELS:
             drawn = encoding.get(channel)
             if not isinstance(drawn, Mapping):
                 continue

@@ -20,15 +20,15 @@ FONT = 14
 SOLID = [0, 0]  # no dash. [1, 0] looks the same and takes a browser ten times as long: it cuts a line into pixels
 
 # what of a chart is in pixels
-LENGTHS = frozenset(
+_LENGTHS = frozenset(
     "height width fontSize labelFontSize titleFontSize dx dy offset xOffset yOffset strokeWidth labelLimit titleLimit "
     "labelPadding titlePadding padding step tickSize cornerRadius columnPadding rowPadding symbolStrokeWidth".split()
 )
-AREAS = frozenset(("size", "symbolSize"))
+_AREAS = frozenset(("size", "symbolSize"))
 DASHES = frozenset(("strokeDash",))
-NO_LENGTHS = frozenset(("values", "datasets", "locale", "domain"))  # what it shows
+_NO_LENGTHS = frozenset(("values", "datasets", "locale", "domain"))  # what it shows
 
-NO_TABLE = "<table hidden></table>"  # behind a chart that has no numbers yet: what stands below it keeps its place
+_NO_TABLE = "<table hidden></table>"  # behind a chart that has no numbers yet: what stands below it keeps its place
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -42,7 +42,7 @@ def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None
     )
     spec = styled.to_dict(validate=False)
     st.vega_lite_chart(at_window_scale(localised(spec, t)), width="stretch", key=key, alt=alt)
-    st.html(behind(spec, t, alt or "") or NO_TABLE)
+    st.html(behind(spec, t, alt or "") or _NO_TABLE)
 
 
 def at_window_scale(spec: dict[str, Any]) -> dict[str, Any]:
@@ -59,18 +59,18 @@ def larger(part: Any, scale: float) -> Any:
     {'height': 200, 'mark': {'fontSize': 20, 'opacity': 0.5}}
     """
     if isinstance(part, dict):
-        return {name: _longer(name, value, scale) if name not in NO_LENGTHS else value for name, value in part.items()}
+        return {name: _longer(name, value, scale) if name not in _NO_LENGTHS else value for name, value in part.items()}
     return [larger(one, scale) for one in part] if isinstance(part, list) else part
 
 
 def _longer(name: str, value: Any, scale: float) -> Any:
     if name in DASHES and isinstance(value, list):
         return [scale * one for one in value]
-    if name in LENGTHS and isinstance(value, dict) and set(value) == {"expr"}:
+    if name in _LENGTHS and isinstance(value, dict) and set(value) == {"expr"}:
         return {"expr": f"{scale} * ({value['expr']})"}
     if isinstance(value, bool) or not isinstance(value, int | float):
         return larger(value, scale)
-    return value * scale if name in LENGTHS else value * scale**2 if name in AREAS else value
+    return value * scale if name in _LENGTHS else value * scale**2 if name in _AREAS else value
 
 
 def localised(spec: dict[str, Any], t: Translator) -> dict[str, Any]:

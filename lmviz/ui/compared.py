@@ -11,7 +11,7 @@ import numpy as np
 from lmviz.trace.step import Array
 from lmviz.ui.pictures import domain
 
-NOISE = 1e-5  # of the largest number: what differs by less is the same, but for rounding
+_NOISE = 1e-5  # of the largest number: what differs by less is the same, but for rounding
 
 Mark = Literal["A", "B", "A − B"]
 
@@ -50,4 +50,4 @@ def ends(grids: Sequence[Array]) -> tuple[float, float]:
     not seen."""
     *pair, apart = grids
     both = domain(pair)
-    return both, max(domain([apart]), NOISE * both)
+    return both, max(domain([apart]), _NOISE * both)

@@ -14,7 +14,7 @@ from lmviz.services.services import Services
 from lmviz.ui import state, widgets
 from lmviz.ui.text import Translator, code
 
-OTHER_PROMPT: Mapping[str, object] = {"prompt": None}  # the new model's own
+_OTHER_PROMPT: Mapping[str, object] = {"prompt": None}  # the new model's own
 LOOK_SECONDS = 0.5  # between two looks at a download
 _REFUSED, _WANTED = "model.refused", "model.wanted"
 
@@ -41,7 +41,7 @@ def opens(services: Services) -> Callable[[Reference], bool]:
 
 @widgets.placeholder()
 def notice(
-    services: Services, t: Translator, model: Reference | None, anew: Mapping[str, object] = OTHER_PROMPT
+    services: Services, t: Translator, model: Reference | None, anew: Mapping[str, object] = _OTHER_PROMPT
 ) -> None:
     """What became of a model that did not open, and a download that is offered or goes on.
 

@@ -10,7 +10,7 @@ from lmviz.registry.kinds import read_reference
 from lmviz.registry.reference import Reference
 from lmviz.ui.place import cell, distinct, part, real
 
-MOST_EDITS = 50
+_MOST_EDITS = 50
 LARGEST = 3e38  # what a float32 holds, about
 CELL, HEAD = "cell", "head"  # how an edit begins in a link
 WEIGHTS = (".weight", ".bias")  # how the addresses of weights end
@@ -46,7 +46,7 @@ def edits_part() -> Any:
     """A part with the edits of a walk, `Edit`s, each in its own list."""
     return part(
         (),
-        lambda text: distinct(json.loads(text), MOST_EDITS, _edit),
+        lambda text: distinct(json.loads(text), _MOST_EDITS, _edit),
         lambda found: json.dumps([_written(edit) for edit in found], separators=(",", ":")),
     )
 

@@ -24,7 +24,7 @@ KINDS = ("svg", "png")
 MOST = 128  # rows and columns of a picture
 NUMBERS = 16  # rows and columns, up to which each cell has its number in it
 CELL, SMALL = 44, 9  # pixels of a cell with its number, and of one without
-PER_INCH = 200  # dots of a PNG
+_PER_INCH = 200  # dots of a PNG
 LOW, MIDDLE, HIGH, SHARE = "#215ea8", "#fafaf8", "#d6600c", "#5c2484"  # as on the page
 MASKED, BAD = "#b9c0ca", "#d11f3a"  # −∞, and NaN or +∞
 
@@ -118,7 +118,7 @@ def saved(chart: Any, kind: str) -> bytes:
         return text.getvalue().encode()
     if kind == "png":
         content = io.BytesIO()
-        chart.save(content, format="png", ppi=PER_INCH)
+        chart.save(content, format="png", ppi=_PER_INCH)
         return content.getvalue()
     raise UserError("Pictures are written as .svg or .png; {kind} is neither.", kind=f".{kind}")
 

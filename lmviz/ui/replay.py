@@ -16,7 +16,7 @@ from lmviz.ui.text import Translator
 
 REDRAW_SECONDS = 0.3  # seconds between two pictures
 PATIENCE = 0.4  # seconds before there is a bar
-PICTURES = 40  # of a whole replay
+_PICTURES = 40  # of a whole replay
 SHARE = 0.1  # of a core, that looking may take: where it takes longer, it is done less often
 
 
@@ -79,7 +79,7 @@ def steps(t: Translator, live: Live[Any], name: str, known: Sequence[int], chose
     at = known.index(chosen) if chosen in known else last
     plays = f"plays {name}"
     if state.remember(plays, False):
-        at = min(last, at + max(1, len(known) // PICTURES))
+        at = min(last, at + max(1, len(known) // _PICTURES))
         state.keep(plays, at < last)
         state.go(step=known[at] if at < last else -1)
     if not live.is_done:

@@ -22,10 +22,10 @@ OF_STEP_THROUGH = frozenset(  # what a link to the step-through may name; it was
     "model prompt step by line focus head cell trail target temperature grad digits edits stops watch b_model b_prompt "
     "b_plain map".split()
 )
-DRAWN_FIRST = ("Html.*.js", "purify.es.*.js", "Button.*.js")  # in the folder of Streamlit's own code
+_DRAWN_FIRST = ("Html.*.js", "purify.es.*.js", "Button.*.js")  # in the folder of Streamlit's own code
 _imported, _visited = threading.Event(), threading.Event()
 _later = threading.Event()
-READING = 1.0  # seconds in which a first page that needs no torch reaches the browser and is drawn
+_READING = 1.0  # seconds in which a first page that needs no torch reaches the browser and is drawn
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ class Ahead:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         folder = Path(st.__file__).parent / "static/static/js"
-        files = sorted(path.name for pattern in DRAWN_FIRST for path in folder.glob(pattern))
+        files = sorted(path.name for pattern in _DRAWN_FIRST for path in folder.glob(pattern))
         self._links = ", ".join(f"<./static/js/{name}>; rel=modulepreload" for name in files).encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,7 +102,7 @@ def import_later() -> None:
     """Import while a visitor reads a page that needs nothing of it."""
     if not _later.is_set():
         _later.set()
-        timer = threading.Timer(READING, _import_all)
+        timer = threading.Timer(_READING, _import_all)
         timer.daemon = True
         timer.start()
 

@@ -18,11 +18,11 @@ def services() -> Services:
     """The models and runs of this server, made when somebody first asks."""
     found = Services()
     warm_up()
-    freeze_imports()
+    _freeze_imports()
     return found
 
 
-def freeze_imports() -> None:
+def _freeze_imports() -> None:
     """Take what the heavy imports made out of the collector's sight, once, so that no click waits for a look at it.
 
     Nothing is collected before: imports leave next to nothing to collect, and looking for it takes a tenth of a second.

@@ -24,7 +24,7 @@ from lmviz.ui.present import present
 from lmviz.ui.saving import saving
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
-ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
+_ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
 PAINTED = 0.15  # seconds in which the shell reaches the browser: torch's libraries hold the interpreter while they load
 LISTED = (  # the pages in their order; the first opens where a link names none
     ("first", ":material/home:"),
@@ -100,7 +100,7 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
 def _frame() -> bool:
     """What comes before anything else on every page; whether its icon is among it."""
     has_icon = _reads_icons()
-    st.set_page_config(page_icon=ICON if has_icon else "🟦", layout="wide")
+    st.set_page_config(page_icon=_ICON if has_icon else "🟦", layout="wide")
     words = streamlit_words.look(state.translator())
     st.html(f"<style>{_CSS}{words}{present.look() if state.presenting() else ''}</style>")
     return has_icon
@@ -152,7 +152,7 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
         saving.button(state.translator())
     sources.footer(state.translator(), name)
     if not has_icon and _reads_icons():
-        st.set_page_config(page_icon=ICON)
+        st.set_page_config(page_icon=_ICON)
 
 
 def wait_for_import(t: Translator, place: Any) -> None:
@@ -163,7 +163,7 @@ def wait_for_import(t: Translator, place: Any) -> None:
     place.empty()
 
 
-def language_choice() -> None:
+def _language_choice() -> None:
     """EN | FR. The canonical choice is in the view; the widget mirrors it."""
     chosen = state.language()
     st.session_state["language"] = chosen
@@ -179,7 +179,7 @@ def language_choice() -> None:
     )
 
 
-def depth_choice() -> None:
+def _depth_choice() -> None:
     """Story, Numbers, Formula, Code: how deep this reader looks, on every page."""
     t = state.translator()
     st.session_state["depth"] = state.depth()
@@ -198,8 +198,8 @@ def depth_choice() -> None:
 def reader_choices() -> None:
     """What every page has in its top row: how deep one looks, the language, the glossary, and presenting."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="reader"):
-        depth_choice()
-        language_choice()
+        _depth_choice()
+        _language_choice()
         glossary.button(state.translator())
         present.button()
 

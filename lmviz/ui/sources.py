@@ -21,30 +21,30 @@ from lmviz.debug.sources import (
 )
 from lmviz.ui.text import Translator
 
-SMALL_EVER = Source("Clemylia, Small-ever", "https://huggingface.co/Clemylia/Small-ever")
-LESSON = Source("Leçon 5 : Mon premier LLM", "")
-COURSE = Source("F. Rioult, Application des LLM", "")
-GUIDE = Source("Small Language Models for Dummies", "")
-MICROGPT = Source(
+_SMALL_EVER = Source("Clemylia, Small-ever", "https://huggingface.co/Clemylia/Small-ever")
+_LESSON = Source("Leçon 5 : Mon premier LLM", "")
+_COURSE = Source("F. Rioult, Application des LLM", "")
+_GUIDE = Source("Small Language Models for Dummies", "")
+_MICROGPT = Source(
     "Karpathy, microgpt.py", "https://gist.github.com/karpathy/8627fe009c40f57531cb18360106ce95"
 )  # the lesson's own source
 CHATML = Source("ChatML", "https://gist.github.com/edwardzjl/8df07c1f7140c9a3e2f48d33a8032090")
 KINGMA, LOSHCHILOV = arxiv("Kingma & Ba 2015", "1412.6980"), arxiv("Loshchilov & Hutter 2019", "1711.05101")
 FAN, KESKAR = arxiv("Fan et al. 2018", "1805.04833"), arxiv("Keskar et al. 2019", "1909.05858")
-NGUYEN = arxiv("Nguyen et al. 2024", "2407.01082")
+_NGUYEN = arxiv("Nguyen et al. 2024", "2407.01082")
 MIKOLOV_A, MIKOLOV_B = arxiv("Mikolov et al. 2013a", "1301.3781"), arxiv("Mikolov et al. 2013b", "1310.4546")
 BOJANOWSKI, DEVLIN = arxiv("Bojanowski et al. 2017", "1607.04606"), arxiv("Devlin et al. 2018", "1810.04805")
-JACOB = arxiv("Jacob et al. 2018", "1712.05877")
+_JACOB = arxiv("Jacob et al. 2018", "1712.05877")
 FOLLOWED: dict[str, tuple[Source, ...]] = {
-    "step_through": (SMALL_EVER, LESSON, VASWANI, RADFORD, BA, MICROGPT, TOUVRON, SU, AINSLIE, RMS, SHAZEER),
-    "course": (LESSON, COURSE, GUIDE, SMALL_EVER),
-    "training": (LESSON, GUIDE, SMALL_EVER, KINGMA, LOSHCHILOV),
-    "generation": (COURSE, LESSON, GUIDE, HOLTZMAN, FAN, KESKAR, NGUYEN),
-    "tokenizer": (COURSE, GUIDE, SENNRICH, RADFORD),
-    "chat": (COURSE, CHATML),
-    "embeddings": (COURSE, MIKOLOV_A, MIKOLOV_B, BOJANOWSKI, DEVLIN),
-    "quantisation": (COURSE, JACOB),
-    "debugging": (GUIDE, KARPATHY),
+    "step_through": (_SMALL_EVER, _LESSON, VASWANI, RADFORD, BA, _MICROGPT, TOUVRON, SU, AINSLIE, RMS, SHAZEER),
+    "course": (_LESSON, _COURSE, _GUIDE, _SMALL_EVER),
+    "training": (_LESSON, _GUIDE, _SMALL_EVER, KINGMA, LOSHCHILOV),
+    "generation": (_COURSE, _LESSON, _GUIDE, HOLTZMAN, FAN, KESKAR, _NGUYEN),
+    "tokenizer": (_COURSE, _GUIDE, SENNRICH, RADFORD),
+    "chat": (_COURSE, CHATML),
+    "embeddings": (_COURSE, MIKOLOV_A, MIKOLOV_B, BOJANOWSKI, DEVLIN),
+    "quantisation": (_COURSE, _JACOB),
+    "debugging": (_GUIDE, KARPATHY),
 }
 
 

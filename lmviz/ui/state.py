@@ -31,8 +31,8 @@ _PLACES, _KIND, _LANG, _WRITTEN, _NOTES = "lmviz.places", "lmviz.kind", "lmviz.l
 _UNKNOWN = "lmviz.unknown"
 _DEPTH, _PRESENT, _SCALE = "lmviz.depth", "lmviz.present", "lmviz.scale"
 _REPLACED, _MOVED, _COURSE = "lmviz.replaced", "lmviz.moved", "lmviz.course"
-ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
-JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
+_ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
+_JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
 ROOM = 1.6  # how much larger all is for a room, as long as its window has not told
 LARGEST = 12.0  # the same, at most
 
@@ -57,12 +57,12 @@ def language() -> Language:
     """The reader's language, on any page."""
     bar = st.query_params.to_dict()
     if bar and _is_followed(bar):
-        return Language(bar["lang"]) if bar.get("lang") in LANGUAGES else of_browser()
+        return Language(bar["lang"]) if bar.get("lang") in LANGUAGES else _of_browser()
     found: Language | None = st.session_state.get(_LANG)
-    return found or of_browser()
+    return found or _of_browser()
 
 
-def of_browser() -> Language:
+def _of_browser() -> Language:
     """The language that the reader's browser asks for, as far as there are words in it."""
     accepted = st.context.headers.get("Accept-Language") or ""
     return spoken([st.context.locale or "", *(one.partition(";")[0] for one in accepted.split(","))])
@@ -180,7 +180,7 @@ def _is_followed(bar: dict[str, str]) -> bool:
     if getattr(context, "fragment_ids_this_run", None):  # no link runs a mere part of a page
         return False
     replaced, when = st.session_state.get(_REPLACED, (None, 0.0))
-    return bool(bar != replaced or monotonic() - when >= ON_ITS_WAY)
+    return bool(bar != replaced or monotonic() - when >= _ON_ITS_WAY)
 
 
 def _context() -> Any:
@@ -266,7 +266,7 @@ def bound(
 
     def changed() -> None:
         sent, (before, when) = st.session_state[key], moved.get(key, (None, -math.inf))
-        if sent != before or monotonic() - when >= JUST_NOW:
+        if sent != before or monotonic() - when >= _JUST_NOW:
             chosen = how["read"](sent) if how["as_text"] else sent
             chosen = chosen if known is None else known(chosen)
             if only_if is None or only_if(chosen):
@@ -299,7 +299,7 @@ def write(tell: bool = False) -> None:
 def address(place: Place) -> dict[str, str]:
     """A place as the address bar of this reader shows it: the language that the browser asks for need not be said."""
     query = {name: text for name, text in place.query().items() if name != "lang"}
-    return query if place.lang == of_browser() else {"lang": place.lang} | query
+    return query if place.lang == _of_browser() else {"lang": place.lang} | query
 
 
 def notes() -> tuple[str, ...]:

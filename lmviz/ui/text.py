@@ -23,7 +23,7 @@ from lmviz.digits import PLAIN_LARGE, PLAIN_SMALL, rounded
 from lmviz.errors import Sentence, UserError
 
 CODE = re.compile(r"(```.*?```|~~~.*?~~~|`[^`\n]*`)", re.DOTALL)
-TAG = re.compile(
+_TAG = re.compile(
     r"<!--.*?-->|</?(?:a|abbr|audio|b|blockquote|br|center|code|dd|details|div|dl|dt|em|embed|figcaption|figure|font|form"
     r"|h[1-6]|hr|i|iframe|img|input|kbd|li|link|meta|object|ol|p|picture|pre|q|s|samp|script|small|source|span|strong"
     r"|style|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|u|ul|video)(?:[\s/][^<>]*)?>",
@@ -205,7 +205,7 @@ def foreign(markdown: str) -> str:
     '!\u2060[a cat](http://example.org/cat.png) bold `<unk>`'
     """
     parts = CODE.split(markdown)
-    parts[::2] = [TAG.sub("", part) for part in parts[::2]]
+    parts[::2] = [_TAG.sub("", part) for part in parts[::2]]
     return "".join(parts).replace("![", "!\u2060[")  # a word joiner, which is not seen: also in what looks like code
 
 

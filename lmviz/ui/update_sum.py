@@ -36,7 +36,7 @@ NAMES = {  # of the rules' symbols: what their words are found by, and how they 
     r"\Delta": ("move", "Δ"),
     "w'": ("weight_new", "w′"),
 }
-OF_MOMENTUM = {"v": "velocity", "v'": "velocity_new"}  # symbols that mean something else where nothing is squared
+_OF_MOMENTUM = {"v": "velocity", "v'": "velocity_new"}  # symbols that mean something else where nothing is squared
 _TOKEN = re.compile("|".join([*map(re.escape, sorted(NAMES, key=len, reverse=True)), r"\d+(?:\.\d+)?"]))
 
 
@@ -57,7 +57,7 @@ def lines(found: Update, t: Translator, of: str) -> UpdateSum:
 
 def _line(line: Line, known: dict[str, float], squares: bool, t: Translator) -> UpdateLine:
     name, shown = NAMES[line.symbol]
-    say = t(f"train.update.{name if squares else OF_MOMENTUM.get(line.symbol, name)}")
+    say = t(f"train.update.{name if squares else _OF_MOMENTUM.get(line.symbol, name)}")
     if not line.formula:
         value = equation(t, "{x}", line.value, DIGITS, x=line.value)
         return UpdateLine(symbol=shown, say=say, formula="", numbers="", sign="=", value=value.result, uses=[])

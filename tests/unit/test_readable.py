@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +15,7 @@ from tests.conftest import ROOT
 
 UI = ROOT / "lmviz/ui"
 LEAST = 4.5  # WCAG 2.2, 1.4.3
+ENDINGS = {".py", ".md", ".js", ".toml", ".yml", ".ipynb"}
 SCRIPTS = ("sample_models", "docs", "lmviz", "README.md", "CONTRIBUTING.md")
 
 
@@ -52,3 +57,38 @@ def test_every_column_of_a_table_has_a_name() -> None:
 def test_no_file_is_longer_than_one_reads_at_a_stretch() -> None:
     n_lines = {path: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "lmviz").rglob("*.py")}
     assert {str(path.relative_to(ROOT)): n for path, n in n_lines.items() if n > 400} == {}
+
+
+def test_what_only_its_own_file_uses_begins_with_an_underscore() -> None:
+    """Whoever reads a file sees which of its functions and constants others need."""
+    words = {path: set(re.findall(r"\w+", path.read_text(encoding="utf-8"))) for path in _written()}
+    used = Counter(word for found in words.values() for word in found)
+    ours = (path for path in words if path.suffix == ".py" and path.is_relative_to(ROOT / "lmviz"))
+    assert not [f"{path.relative_to(ROOT)}: {name}" for path in ours for name in _defined(path) if used[name] == 1]
+
+
+def _written() -> Iterator[Path]:
+    """All code and words of the project."""
+    yield from (path for path in ROOT.iterdir() if path.suffix in ENDINGS)
+    for folder in ("lmviz", "pages", "tests", "benchmarks", "tools", "docs"):
+        yield from (path for path in (ROOT / folder).rglob("*") if path.suffix in ENDINGS)
+
+
+def _defined(path: Path) -> Iterator[str]:
+    """The constants of a file, and its functions that nothing registers."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list and not node.name.startswith("_"):
+            yield node.name
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name) and target.id.isupper() and not target.id.startswith("_"):
+                    yield target.id
+
+
+@pytest.mark.parametrize("ending", ["css", "js"])
+def test_no_line_of_the_browsers_code_is_too_long_to_read(ending: str) -> None:
+    files = (ROOT / "lmviz").rglob(f"*.{ending}")
+    lines = (
+        (path, i, line) for path in files for i, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    )
+    assert not [f"{path.relative_to(ROOT)}:{i}" for path, i, line in lines if len(line) > 140]

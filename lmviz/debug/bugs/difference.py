@@ -30,7 +30,7 @@ def first_difference(a: Trace, b: Trace) -> Difference | None:
 
     If there is none, the first step that only one of the two takes; None if both took the same steps.
     """
-    gone, new = steps_of_one_only(a, b)
+    gone, new = _steps_of_one_only(a, b)
     differing = next(iter(value_differences(a, b, most=1)), None)
     if differing is None:
         return Difference("missing", gone[0]) if gone else Difference("added", new[0]) if new else None
@@ -67,7 +67,7 @@ def gradient_difference(a: Trace, b: Trace) -> Difference | None:
     return None
 
 
-def steps_of_one_only(a: Trace, b: Trace) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _steps_of_one_only(a: Trace, b: Trace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The addresses that only A has, and those that only B has, in order."""
     ours, theirs = [step.address for step in a], [step.address for step in b]
     return (

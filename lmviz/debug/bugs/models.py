@@ -87,7 +87,7 @@ def _shown_for(checkpoint: Checkpoint, bug: Bug, present: Bug | None) -> Checkpo
     """The model that is shown for a bug, with it if it is present."""
     if bug.retrain:
         model = untrained(checkpoint, present)
-        train_briefly(model, checkpoint, loop_of(present))
+        _train_briefly(model, checkpoint, loop_of(present))
         return replace(checkpoint, model=model.eval())
     if present is None and not bug.needs_dropout:
         return checkpoint
@@ -97,7 +97,7 @@ def _shown_for(checkpoint: Checkpoint, bug: Bug, present: Bug | None) -> Checkpo
     return replace(checkpoint, model=model.eval(), config=config)
 
 
-def train_briefly(model: nn.Module, checkpoint: Checkpoint, loop: ModuleType, steps: int = STEPS) -> list[float]:
+def _train_briefly(model: nn.Module, checkpoint: Checkpoint, loop: ModuleType, steps: int = STEPS) -> list[float]:
     """Some steps on the checkpoint's own texts; the losses. The same every time, and nothing random is left behind."""
     pairs = loop.make_pairs(ids_of(checkpoint), checkpoint.config.n_ctx)
     return list(one_by_one(loop.train(model, *pairs, steps, RATE)))

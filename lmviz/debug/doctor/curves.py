@@ -14,12 +14,12 @@ from lmviz.debug.doctor.learning import beats_counting, first_loss
 from lmviz.debug.sources import Source
 from lmviz.train.baselines import double_softmax_floor
 
-ROUNDING = 1e-4  # what rounding alone may put a loss below 0
+_ROUNDING = 1e-4  # what rounding alone may put a loss below 0
 FEW = 10  # fewer losses than this say nothing of a curve
 SHORT = 5  # fewer gradients than this say nothing of how they begin
-TOO_HIGH_BEFORE_ZERO = 0.05  # a loss above this that is followed by exactly 0 did not come down there
+_TOO_HIGH_BEFORE_ZERO = 0.05  # a loss above this that is followed by exactly 0 did not come down there
 GAP_NATS, GAP_PART = 0.5, 0.5  # of the loss on new texts, above that in training: more is learning by heart
-CLEAR = 4  # standard errors, from which on a difference is more than noise
+_CLEAR = 4  # standard errors, from which on a difference is more than noise
 
 
 def stays_finite(history: History) -> Finding:
@@ -42,7 +42,7 @@ def _stays_above(held_out: list[tuple[int, float]], best_step: int, best: float)
     if len(after) < 2:
         return False
     noise = noise_of(tuple(held_out)) * math.sqrt(1 + 1 / len(after))
-    return median(after) > 1.05 * best and median(after) - best > CLEAR * noise
+    return median(after) > 1.05 * best and median(after) - best > _CLEAR * noise
 
 
 def half_precision(history: History) -> Finding:
@@ -68,7 +68,7 @@ def half_precision(history: History) -> Finding:
 def _drops_to_zero(history: History, zeros: list[int]) -> bool:
     """Whether the loss is 0 at once, and did not come down there."""
     before = [loss for step, loss in history.losses if zeros and step < zeros[0] and loss > 0]
-    return bool(zeros) and (not before or before[-1] > TOO_HIGH_BEFORE_ZERO)
+    return bool(zeros) and (not before or before[-1] > _TOO_HIGH_BEFORE_ZERO)
 
 
 def _overflow(why: str, steps: list[int]) -> Finding:
@@ -77,7 +77,7 @@ def _overflow(why: str, steps: list[int]) -> Finding:
     return Finding("half_precision", False, len(steps), 0, "loss", steps=ends, step=steps[0], details=details)
 
 
-def starts_even(history: History) -> Finding:
+def _starts_even(history: History) -> Finding:
     """`first_loss`, on the first loss of a log, if the log begins at the beginning."""
     if history.d_vocab is None or not history.finite:
         return not_measured("first_loss", "no_vocabulary")
@@ -92,7 +92,7 @@ def never_negative(history: History) -> Finding:
     """
     losses = [(loss, step) for step, loss in (*history.losses, *history.held_out) if math.isfinite(loss)]
     lowest, step = min(losses)
-    below = [at for loss, at in losses if loss < -ROUNDING]
+    below = [at for loss, at in losses if loss < -_ROUNDING]
     if not below:
         return Finding("never_negative", True, lowest)
     return Finding("never_negative", False, lowest, where="loss", steps=(min(below), max(below)), step=step)
@@ -121,7 +121,7 @@ def falls(history: History) -> Finding:
     if n < FEW:
         return not_measured("falls", "too_few")
     fall = (history.start - history.end) / abs(history.start) if history.start else 0.0
-    unsure = CLEAR * _error(history, max(1, n // 20)) / abs(history.start) if history.start else 0.0
+    unsure = _CLEAR * _error(history, max(1, n // 20)) / abs(history.start) if history.start else 0.0
     why = "" if fall > 0.1 else "rises" if fall < -0.02 else "still" if fall < 0.01 else "slow"
     if why_not := _unclear_fall(history, why, fall, unsure):
         return not_measured("falls", why_not)
@@ -153,7 +153,7 @@ def stays_down(history: History) -> Finding:
         elif loss - low[1] > worst:
             worst, span, losses = loss - low[1], (low[0], step), (low[1], loss)
     part = worst / fallen if fallen > 0.05 * smooth[0][1] else 0.0
-    is_noise = worst <= 1.5 * CLEAR * _error(history, max(1, len(history.finite) // 20))  # the largest of many rises
+    is_noise = worst <= 1.5 * _CLEAR * _error(history, max(1, len(history.finite) // 20))  # the largest of many rises
     details = {"rise": worst, "low": losses[0], "high": losses[1]}
     return Finding("stays_down", part <= 0.5 or is_noise, part, 0.5, "loss", steps=span, step=span[1], details=details)
 
@@ -272,7 +272,7 @@ def is_done(history: History) -> Finding:
     before = smooth[-max(2, len(smooth) // 5)]
     gained = before[1] - end
     part = max(0.0, gained / (start - end)) if start > end else 0.0
-    is_noise = gained <= CLEAR * _error(history, max(1, len(history.finite) // 20))
+    is_noise = gained <= _CLEAR * _error(history, max(1, len(history.finite) // 20))
     steps = (before[0], history.last_step)
     return Finding("is_done", part <= 0.15 or is_noise, part, 0.15, "loss", steps=steps, step=steps[1])
 
@@ -311,7 +311,7 @@ RULES: dict[str, Rule] = {
         Rule("stays_finite", stays_finite, "sure", (sources.NAN_AT_3000,)),
         Rule("half_precision", half_precision, "likely", (sources.MICIKEVICIUS.at("3.2"),)),
         Rule("never_negative", never_negative, "sure", (sources.CROSS_ENTROPY,)),
-        Rule("first_loss", starts_even, "likely", (sources.KARPATHY.at("2"),)),
+        Rule("first_loss", _starts_even, "likely", (sources.KARPATHY.at("2"),)),
         Rule("falls", falls, "likely", (sources.BENGIO_RATES.at("3.1"),)),
         Rule("stays_down", stays_down, "likely", (sources.COHEN, sources.BLOWS_UP)),
         Rule("gradient_spikes", gradient_spikes, "likely", (sources.PASCANU.at("3.2"),)),

@@ -14,7 +14,7 @@ from lmviz.debug.doctor.patterns import Pattern, attentions_of, patterns_of
 from lmviz.debug.subject import Subject
 from lmviz.trace.recorder import record
 
-CHEAP = 4e10  # multiplications of a forward pass that take a second or so
+_CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 
 
 def causality(subject: Subject) -> Finding:
@@ -245,7 +245,7 @@ def whole_context(subject: Subject) -> Finding:
 
     Source: torch.nn.Embedding: an index past the end of a table.
     """
-    if subject.n_parameters * subject.n_ctx > CHEAP:
+    if subject.n_parameters * subject.n_ctx > _CHEAP:
         return not_measured("whole_context", "too_large")
     ids = subject.ids[:, torch.arange(subject.n_ctx) % subject.ids.shape[1]]
     with torch.no_grad():

@@ -24,11 +24,11 @@ from lmviz.train.baselines import baselines
 from lmviz.train.data import Windows
 
 STEPS = 150
-BATCHES_TRIED = 4  # batches that a weight may be reached by
+_BATCHES_TRIED = 4  # batches that a weight may be reached by
 UNTRAINED = Lesson(std=0.02, trains=False)
 MEMORISING = Lesson(std=0.1, most=4)
-FROM_ITS_OWN = Lesson(std=0, most=4)
-STARTS = ((MEMORISING, 0), (MEMORISING, 1), (FROM_ITS_OWN, 0))  # a narrow model learns from some only
+_FROM_ITS_OWN = Lesson(std=0, most=4)
+_STARTS = ((MEMORISING, 0), (MEMORISING, 1), (_FROM_ITS_OWN, 0))  # a narrow model learns from some only
 MEANINGLESS = Lesson(std=0.1, texts="any")
 FAR = 1e4  # one layer's gradient over another's: more is vanishing, or exploding
 
@@ -100,7 +100,7 @@ def one_batch(subject: Subject) -> Finding:
     window = int(str(receptive_field(subject).details.get("window", 0)))
     floor = _floor_of_window(honest, window) if window else counted.floor
     first, last, losses = math.nan, math.nan, tuple[float, ...]()
-    for lesson, seed in STARTS:
+    for lesson, seed in _STARTS:
         model = lesson.model(subject, seed)
         first = _nats_of(subject, lesson.model(subject, seed), asked)
         limit = floor + 0.25 * (max(first, counted.unigram) - floor) + 0.02
@@ -167,7 +167,7 @@ def gradients_reach(subject: Subject) -> Finding:
         return not_measured("gradients_reach", "too_large")
     frozen = [path for path, parameter in subject.model.named_parameters() if not parameter.requires_grad]
     reached = set[str]()
-    for seed in range(BATCHES_TRIED):
+    for seed in range(_BATCHES_TRIED):
         model = MEANINGLESS.model(subject)
         inputs, targets = plain_loop.make_pairs(random_texts(subject.d_vocab, 12, seed=seed), subject.n_ctx)
         _backward(subject, model, inputs, targets)

@@ -20,7 +20,7 @@ MOVING = Lesson(std=0.1, most=8)
 UNTRAINED_LESSON = Lesson(std=0, trains=False)
 WANTED_TOKENS = "loss.wanted"  # the targets, as the plain loop's loss reads them: [text * pos]
 STEPS = 40  # in which gradients that are added up on purpose begin anew; most loops tell after two or three
-MIXED = 1e-6  # of a slope: moved by logits of another position
+_MIXED = 1e-6  # of a slope: moved by logits of another position
 LEFT = 0.05  # of the slopes at a position, that a penalty on logits may leave of their sum; the limit is ours
 
 
@@ -110,7 +110,7 @@ def cross_entropy(subject: Subject) -> Finding:
     others = slopes.abs().sum(dim=-1) - slopes.abs().amax(dim=-1)
     left = float((slopes.sum(dim=-1).abs() / slopes.abs().sum(dim=-1).clamp(min=1e-30)).mean())
     why = (
-        "mixes_positions" if mixed > MIXED
+        "mixes_positions" if mixed > _MIXED
         else "no_softmax" if not others.any() and slopes.shape[-1] > 1
         else "not_shares" if left > LEFT and slopes.shape[-1] > 1
         else "below_zero" if asked.even < 0

@@ -14,11 +14,11 @@ from lmviz.stages.stages import stages_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Array, Step, Trace
 
-STRAIGHT = frozenset(
+_STRAIGHT = frozenset(
     ("add", "sub", "mul", "div", "neg", "dropout", "view", "reshape", "contiguous", "to", "type_as", "float", "clone",
      "detach", "unsqueeze", "squeeze", "identity", "flatten", "unflatten")
 )  # fmt: skip  # steps that leave an activation what it is but for a factor, a shift or its shape
-STATISTICS = frozenset(("mean", "var", "std", "var_mean", "std_mean", "norm", "sum"))
+_STATISTICS = frozenset(("mean", "var", "std", "var_mean", "std_mean", "norm", "sum"))
 
 
 def finite(subject: Subject) -> Finding:
@@ -69,7 +69,7 @@ def _statistics(trace: Trace, n_pos: int) -> Iterator[tuple[Step, int]]:
             shape = step.settings.get("normalized_shape")
             whole = len(shape) if isinstance(shape, tuple | list) else 1
             yield step, n_pos if whole > 1 else 1
-        elif step.op in STATISTICS and step.outputs and any(step.index in found for found in norms):
+        elif step.op in _STATISTICS and step.outputs and any(step.index in found for found in norms):
             yield step, 1 if n_pos in step.outputs[0].shape[:2] else n_pos
 
 
@@ -110,7 +110,7 @@ def _comes_from(trace: Trace, step: Step, wide: set[str], depth: int = 8) -> boo
     if activations[0].address in wide:
         return True
     before = trace[activations[0].address] if activations[0].address in trace else None
-    return before is not None and before.op in STRAIGHT and _comes_from(trace, before, wide, depth - 1)
+    return before is not None and before.op in _STRAIGHT and _comes_from(trace, before, wide, depth - 1)
 
 
 def dead_units(subject: Subject) -> Finding:

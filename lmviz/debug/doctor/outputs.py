@@ -15,7 +15,7 @@ from lmviz.generate.settings import Settings
 from lmviz.random_state import seeded
 from lmviz.train.baselines import double_softmax_floor
 
-DRAWING = frozenset(("dropout", "bernoulli", "rand", "rand_like", "randn", "randn_like", "multinomial"))
+_DRAWING = frozenset(("dropout", "bernoulli", "rand", "rand_like", "randn", "randn_like", "multinomial"))
 
 
 def repeatable(subject: Subject) -> Finding:
@@ -27,7 +27,7 @@ def repeatable(subject: Subject) -> Finding:
         first, second = subject.precise(subject.ids), subject.precise(subject.ids)
     apart = (first - second).abs().nan_to_num(0.0)
     largest = float(apart.max())
-    where = next((step.address for step in subject.trace if step.op in DRAWING), "logits")
+    where = next((step.address for step in subject.trace if step.op in _DRAWING), "logits")
     return Finding("repeatable", largest == 0, largest, 0.0, where)
 
 

@@ -14,13 +14,13 @@ from lmviz.trace.step import Array, Step, Trace, Value
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-5}
 HALF = 2e-2  # of sums of numbers with 8 or 11 bits
-THINNING = frozenset(
+_THINNING = frozenset(
     ("masked_fill", "mul", "where", "dropout", "to", "type_as", "float", "nan_to_num", "tril", "triu", "contiguous",
      "view", "reshape", "getitem", "clone")
 )  # fmt: skip
-COLLAPSED = 0.02  # of the entropy that an even row has
+_COLLAPSED = 0.02  # of the entropy that an even row has
 LARGE = 2.0  # a standard deviation of scores above which a softmax is sharp: ours
-SATURATED = 0.9999  # a share that leaves the softmax next to no slope
+_SATURATED = 0.9999  # a share that leaves the softmax next to no slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ def _is_thinned(trace: Trace, value: Value, address: str, depth: int = 8) -> boo
     if value.address == address:
         return True
     step = trace[value.address] if value.address in trace else None
-    if step is None or depth == 0 or step.op not in THINNING:
+    if step is None or depth == 0 or step.op not in _THINNING:
         return False
     return any(_is_thinned(trace, one, address, depth - 1) for one in step.inputs)
 
@@ -212,7 +212,7 @@ def entropy_collapse(subject: Subject) -> Finding:
     if not layers:
         return not_measured("entropy_collapse", "no_attention")
     least, pattern = min(layers, key=lambda layer: layer[0])
-    return Finding("entropy_collapse", least > COLLAPSED, least, COLLAPSED, pattern.address)
+    return Finding("entropy_collapse", least > _COLLAPSED, least, _COLLAPSED, pattern.address)
 
 
 def saturated_softmax(subject: Subject) -> Finding:
@@ -223,7 +223,7 @@ def saturated_softmax(subject: Subject) -> Finding:
     worst: tuple[float, Pattern | None] = (-1.0, None)
     for pattern in patterns_of(subject.trace):
         if pattern.shares.shape[-1] > 2:
-            share = float((pattern.shares[..., 1:, :].max(axis=-1) >= SATURATED).mean())
+            share = float((pattern.shares[..., 1:, :].max(axis=-1) >= _SATURATED).mean())
             worst = max(worst, (share, pattern), key=lambda found: found[0])
     share, found = worst
     if found is None:

@@ -71,7 +71,7 @@ def _gap(result: Result) -> str:
     return "much_higher" if gap > 0.5 else "the_same" if abs(gap) <= 0.5 else "much_lower"
 
 
-COUNTING = ("worse_than_letters", "between", "better_than_pairs")
+_COUNTING = ("worse_than_letters", "between", "better_than_pairs")
 
 ASKED: dict[str, TrainingQuestion] = {
     asked.name: asked
@@ -82,10 +82,10 @@ ASKED: dict[str, TrainingQuestion] = {
         TrainingQuestion("not_shifted", ("names", "the_same_token"), _repeats),
         TrainingQuestion("too_long", ("one_name", "few_names", "many_names"), _how_many),
         TrainingQuestion("as_the_guide_writes_it", ("each_its_word", "two_words", "one_word"), _endings),
-        TrainingQuestion("too_little_training", COUNTING, _counting),
+        TrainingQuestion("too_little_training", _COUNTING, _counting),
         TrainingQuestion("too_little_data", ("none", "some", "nearly_all"), _copies),
         TrainingQuestion("too_uniform_data", ("much_lower", "the_same", "much_higher"), _gap),
-        TrainingQuestion("too_small_a_model", COUNTING, _counting),
+        TrainingQuestion("too_small_a_model", _COUNTING, _counting),
     )
 }
 

@@ -11,9 +11,9 @@ from lmviz.model.tokenizer import Tokens
 from lmviz.stages.stage import Stage
 from lmviz.trace.step import Array, Step, Trace, Value
 
-CIRCULAR = ("cos", "polar")
-LEAST_ANGLE = 0.05  # radians: below that the wrong answers look like the right one
-FOURTH = 3  # the position that is asked about
+_CIRCULAR = ("cos", "polar")
+_LEAST_ANGLE = 0.05  # radians: below that the wrong answers look like the right one
+_FOURTH = 3  # the position that is asked about
 
 
 def angle_of_a_position(trace: Trace, stage: Stage, tokens: Tokens) -> Question | None:
@@ -21,13 +21,13 @@ def angle_of_a_position(trace: Trace, stage: Stage, tokens: Tokens) -> Question 
 
     Angles are made once, before the blocks; some models take their cosines there, some in every block.
     """
-    pos = min(FOURTH, len(tokens) - 1)
-    step = next((s for s in trace[stage.first :] if s.op in CIRCULAR and s.inputs), None)
+    pos = min(_FOURTH, len(tokens) - 1)
+    step = next((s for s in trace[stage.first :] if s.op in _CIRCULAR and s.inputs), None)
     angles = None if step is None or pos < 2 else _by_position(step.inputs[-1], len(tokens))
     if step is None or angles is None:
         return None
     one, right = float(angles[1]), float(angles[pos])
-    if one < LEAST_ANGLE or not np.allclose(angles, one * np.arange(len(angles)), rtol=1e-3):
+    if one < _LEAST_ANGLE or not np.allclose(angles, one * np.arange(len(angles)), rtol=1e-3):
         return None
     others = [round(found, 2) for found in (one * (pos + 1), one, one / pos, one + pos, one * (pos - 1))]
     value = step.inputs[-1]

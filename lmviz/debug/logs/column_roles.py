@@ -10,9 +10,11 @@ from itertools import pairwise
 from lmviz.debug.logs.columns import Record, Sheet
 from lmviz.debug.logs.roles import Part, Role
 
-ENOUGH = 0.2  # of the numbers of the column that has most: a better name with fewer is not preferred
-MIN_SHARE_DIFFERENT = 0.3  # of the numbers of a count that are different, at least: several lines may be about one step
-MOST_NESTED = 4  # counts without names, one within another, that are looked at
+_ENOUGH = 0.2  # of the numbers of the column that has most: a better name with fewer is not preferred
+_MIN_SHARE_DIFFERENT = (
+    0.3  # of the numbers of a count that are different, at least: several lines may be about one step
+)
+_MOST_NESTED = 4  # counts without names, one within another, that are looked at
 FEW = 4  # columns without headings, at most, of which one may guess what they are
 _BY_PLACE: tuple[Role, ...] = ("step", "loss", "held_out", "grad_norm")
 
@@ -47,7 +49,7 @@ class Numbers:
         kept = [value for value in self.values if math.isfinite(value)]
         whole = len(kept) == len(self.values) and all(value >= 0 and value == int(value) for value in kept)
         falls, n = sum(b < a for a, b in pairwise(kept)), len(set(kept))
-        return whole and n > 1 and n >= MIN_SHARE_DIFFERENT * len(kept) and falls <= 0.1 * len(kept)
+        return whole and n > 1 and n >= _MIN_SHARE_DIFFERENT * len(kept) and falls <= 0.1 * len(kept)
 
 
 def column_roles(sheet: Sheet, chosen: Mapping[str, Role] | None = None) -> tuple[ColumnRole, ...]:
@@ -125,7 +127,7 @@ class _Roles:
             if not found:
                 continue
             most = max(len(self.numbers[i].values) for i in found)
-            often = [i for i in found if len(self.numbers[i].values) >= ENOUGH * most]
+            often = [i for i in found if len(self.numbers[i].values) >= _ENOUGH * most]
             best = min(often, key=lambda i: (self.sheet.columns[i].name.rank, i))
             if any(self.role[i] == role for i in range(len(self.role))):  # validation before test
                 best = -1
@@ -190,7 +192,7 @@ class _Roles:
             i for i, column in enumerate(self.sheet.columns)
             if (column.place and column.table == 0) or column.is_progress
         ]  # fmt: skip
-        for outer, inner in pairwise(unnamed[:MOST_NESTED]):
+        for outer, inner in pairwise(unnamed[:_MOST_NESTED]):
             together = self.numbers[outer].records & self.numbers[inner].records
             if {outer, inner} & self.chosen.keys() or len(together) < max(2, 0.9 * self.numbers[outer].n):
                 continue

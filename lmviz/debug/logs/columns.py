@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from lmviz.debug.logs.notation import Notation, decimals_of
 from lmviz.debug.logs.roles import Name, Part, name_of
 
-MOST_COLUMNS = 2_000  # names beyond these are passed over
+_MOST_COLUMNS = 2_000  # names beyond these are passed over
 LONGEST_NAME = 80
 EXAMPLE = 160  # characters of a line that is shown as an example
 _OF_NUMBERS = frozenset(".,+-−")
@@ -82,7 +82,7 @@ class Writer:
         """The column of a name; None if there are too many already."""
         key = (label, context, table, place, is_progress)
         if key not in self._known:
-            if len(self.columns) >= MOST_COLUMNS:
+            if len(self.columns) >= _MOST_COLUMNS:
                 return None
             said = name_of(label[:LONGEST_NAME])
             name = said if said.part or said.role in ("step", "epoch") else name_of(label[:LONGEST_NAME], context)

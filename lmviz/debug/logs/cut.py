@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lmviz.debug.logs.columns import Column, Field, Record
 
-LIKELY = 3  # other numbers of a column that tell how many decimals it has
+_LIKELY = 3  # other numbers of a column that tell how many decimals it has
 
 
 def without_cut_ends(columns: Sequence[Column], records: Sequence[Record], is_open: bool) -> list[Record]:
@@ -74,4 +74,4 @@ def _may_be_cut(number: Field, others: Sequence[Record]) -> bool:
     same = [(record, one) for record in others for one in record.fields if one.column == number.column]
     ends = sum(record.is_open and record.fields[-1] is one for record, one in same)
     decimals = {one.decimals for _, one in same}
-    return ends < len(same) / 2 or (len(same) >= LIKELY and len(decimals) == 1 and number.decimals < min(decimals))
+    return ends < len(same) / 2 or (len(same) >= _LIKELY and len(decimals) == 1 and number.decimals < min(decimals))

@@ -20,7 +20,7 @@ from lmviz.errors import UserError
 MOST_CHARACTERS = 2_000_000
 MOST_LINES = 50_000
 SHORTEST = 4  # numbers of a list that is a curve
-DEEPEST = 6  # levels of an object within an object
+_DEEPEST = 6  # levels of an object within an object
 
 # no quantifier is without a bound; each is tried once at each character that can begin it
 _ESCAPES = re.compile(
@@ -169,7 +169,7 @@ def _objects(text: str) -> list[Mapping[str, Any]] | None:
 
 def _lists(found: Any, depth: int) -> Iterable[list[Mapping[str, Any]]]:
     """The lists of objects in a value."""
-    if depth > DEEPEST:
+    if depth > _DEEPEST:
         return
     if isinstance(found, list):
         if found and all(isinstance(one, dict) for one in found):
@@ -241,7 +241,7 @@ def _flat(found: Mapping[str, Any], prefix: str, depth: int) -> Iterable[tuple[s
     for key, value in found.items():
         name = f"{prefix}/{key}" if prefix else str(key)
         if isinstance(value, dict):
-            if depth < DEEPEST:
+            if depth < _DEEPEST:
                 yield from _flat(value, name, depth + 1)
         elif isinstance(value, list) and len(value) == 1:
             yield name, value[0]

@@ -12,8 +12,8 @@ from lmviz.debug.logs.columns import Field, Record, Sheet
 Axis = Literal["step", "epoch", "count"]
 ByRole = Mapping[str, Sequence[int]]  # the columns of every role
 LARGEST = 2**53
-FEWEST = 1 / 16  # of the losses that have a step of their own, at least: several processes may print the same ones
-NEARLY_ALL = 0.8
+_FEWEST = 1 / 16  # of the losses that have a step of their own, at least: several processes may print the same ones
+_NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def steps_of(sheet: Sheet, records: Sequence[Record], by_role: ByRole) -> tuple[
     by_count, n_anew = _by_count(_owns(sheet, records, has_loss, by_role), has_loss)
     by_epoch = _by_epoch(records, by_role.get("epoch", ()))
     n, counts, epochs = sum(has_loss), _apart(has_loss, by_count), _apart(has_loss, by_epoch)
-    if counts >= max(min(n, 2), FEWEST * n) and counts >= 0.9 * epochs:
+    if counts >= max(min(n, 2), _FEWEST * n) and counts >= 0.9 * epochs:
         return by_count, "step", n_anew
     if n and epochs >= 0.9 * n:
         return by_epoch, "epoch", 0
@@ -129,7 +129,7 @@ def _by_count(owns: Sequence[_Own | None], has_loss: Sequence[bool]) -> tuple[li
     Where nearly all losses have a step of their own, one without it is no loss of a step: it sums up, or is cut.
     """
     n_own = sum(own is not None for own, is_loss in zip(owns, has_loss, strict=True) if is_loss)
-    all_have = n_own >= NEARLY_ALL * sum(has_loss)
+    all_have = n_own >= _NEARLY_ALL * sum(has_loss)
     count, step, found = _Count(), None, list[int | None]()
     for own, is_loss in zip(owns, has_loss, strict=True):
         if own is not None:

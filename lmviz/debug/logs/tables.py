@@ -12,9 +12,9 @@ from lmviz.debug.logs.lines import read_line
 from lmviz.debug.logs.notation import MISSING, cell_pattern
 from lmviz.debug.logs.roles import Part, name_of, split_of, words_of
 
-DELIMITERS = ("\t", "|", ";", ",", "  ", " ")
+_DELIMITERS = ("\t", "|", ";", ",", "  ", " ")
 MOST_CELLS = 500
-LONGEST_HEADING = 120
+_LONGEST_HEADING = 120
 _SPACES = re.compile(r" {2,200}")
 _TIME = re.compile(
     r"\d{1,3}:\d{2}(?::\d{2})?(?:\.\d{1,9})?|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?Z?)?"
@@ -77,7 +77,7 @@ def table_at(writer: Writer, lines: Sequence[str], i: int) -> Table | None:
     following = next((line for line in lines[i + 1 : i + 4] if not is_rule(line)), "")
     if not following or not any(c.isdigit() for c in following[:4000]):
         return None
-    for delimiter in DELIMITERS:
+    for delimiter in _DELIMITERS:
         is_there = (delimiter.strip() or delimiter) in lines[i]
         if is_there and (found := _table_with(writer, delimiter, lines[i], following)):
             return found
@@ -172,7 +172,7 @@ def _are_headings(writer: Writer, cells: list[str]) -> bool:
     """Words without numbers, or with a colon or an equals sign between them."""
     number = cell_pattern(writer.notation)
     named = [cell for cell in cells if cell]
-    is_worded = all(len(cell) <= LONGEST_HEADING and words_of(cell) and not number.fullmatch(cell) for cell in named)
+    is_worded = all(len(cell) <= _LONGEST_HEADING and words_of(cell) and not number.fullmatch(cell) for cell in named)
     is_prose = any("=" in cell or ": " in cell or cell.endswith(":") for cell in named)
     has_numbers = any(map(_LONE_NUMBER.search, named)) and not any(name_of(cell).role for cell in named)
     return len(named) >= 2 and is_worded and not is_prose and not has_numbers

@@ -9,7 +9,7 @@ from lmviz.debug.memory.estimate import estimate
 from lmviz.debug.memory.trial import Trial
 from lmviz.train.initial import config_of
 
-SAFE_SHARE = 0.9  # of the limit: an estimate is not exact
+_SAFE_SHARE = 0.9  # of the limit: an estimate is not exact
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def cures(trial: Trial) -> tuple[Cure, ...]:
     found = []
     for name, smaller in _CURES.items():
         for tried in smaller(trial):
-            if needed(tried) <= SAFE_SHARE * trial.limit:
+            if needed(tried) <= _SAFE_SHARE * trial.limit:
                 found.append(Cure(name, tried, needed(tried)))
                 break
     return tuple(found)

@@ -14,7 +14,7 @@ from lmviz.errors import UserError
 from lmviz.model.files import MEGABYTE
 from lmviz.train.recipe import ModelRecipe
 
-TIME_LIMIT = 120.0  # seconds
+_TIME_LIMIT = 120.0  # seconds
 LARGEST = 4096 * MEGABYTE  # of a limit
 MARGIN = 48 * MEGABYTE  # on top of a limit: address space that Python and torch take for themselves while they work
 
@@ -49,7 +49,7 @@ class Outcome:
     message: str = ""  # what torch said
 
 
-def try_out(trial: Trial, time_limit: float = TIME_LIMIT) -> Outcome:
+def try_out(trial: Trial, time_limit: float = _TIME_LIMIT) -> Outcome:
     """Run a trial in a new process and wait for its end. Whatever happens there, this process goes on.
 
     Raises:

@@ -23,7 +23,7 @@ class Pitfall:
 
 
 HEALTHY = with_rate(Setup(), 0.001)  # the guide: "try 0.001"
-SENTENCES = replace(HEALTHY, texts="sentences")
+_SENTENCES = replace(HEALTHY, texts="sentences")
 _NAMES = TrainingRecipe(steps=150, learning_rate=0.01, optimizer="adamw", batch_size=64, warm_up=10)
 NAMES = Setup(texts="names", n_texts=1500, model=NAMES_MODEL, training=_NAMES)
 _SHORT = with_steps(NAMES, 50)
@@ -45,8 +45,8 @@ PITFALLS: dict[str, Pitfall] = {
         Pitfall(
             "all_unknown",
             "no_learning",
-            replace(SENTENCES, vocabulary="other"),
-            (("data", SENTENCES),),
+            replace(_SENTENCES, vocabulary="other"),
+            (("data", _SENTENCES),),
             ("known_tokens",),
         ),
         Pitfall(

@@ -27,8 +27,8 @@ from lmviz.train.initial import new_model
 from lmviz.train.loop import Snapshot, mean_loss, train
 from lmviz.train.sampling import draw
 
-N_SAMPLES = 8
-MEASURE_EVERY = 10
+_N_SAMPLES = 8
+_MEASURE_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def run(setup: Setup) -> Iterator[Snapshot | Result]:
     seen: list[Snapshot] = []
     diverged: int | None = None
     try:
-        for snapshot in train(model, shown, setup.training, judged, MEASURE_EVERY, look_every=MEASURE_EVERY):
+        for snapshot in train(model, shown, setup.training, judged, _MEASURE_EVERY, look_every=_MEASURE_EVERY):
             seen.append(snapshot)
             yield snapshot
     except Diverged as error:
@@ -150,7 +150,7 @@ def _endings(data: Data, model: nn.Module) -> tuple[str, ...]:
 def _samples(setup: Setup, data: Data, model: nn.Module) -> tuple[str, ...]:
     """Some texts that the model writes by itself, from what opens a text up to what closes it."""
     opening = data.tokenizer.encode(NAME_BOUNDARY if setup.texts != "sentences" else data.texts[0].split()[0]).ids[:1]
-    written = draw(model, opening, N_SAMPLES, 2 * setup.model.n_ctx, setup.model.n_ctx, seed=0)
+    written = draw(model, opening, _N_SAMPLES, 2 * setup.model.n_ctx, setup.model.n_ctx, seed=0)
     end = data.tokenizer.encode(NAME_BOUNDARY).ids[0] if setup.texts != "sentences" else None
     cut = [ids[: ids.index(end) + 1] if end in ids else ids for ids in written]
     return tuple(data.tokenizer.decode([*opening, *ids]) for ids in cut)

@@ -12,11 +12,11 @@ from lmviz.train.data import Windows, split, windows
 from lmviz.train.recipe import ModelRecipe, TrainingRecipe
 from lmviz.train.texts import preset
 
-HELD_OUT = 200  # names that no training of a pitfall sees
+_HELD_OUT = 200  # names that no training of a pitfall sees
 NAME_BOUNDARY = "."
 
-MINI = ModelRecipe("mini_llm", n_ctx=8, n_layers=1, d_model=16, n_heads=1, d_mlp=32, initial_std=0.2)
-QUICK_TRAINING = TrainingRecipe(steps=300, learning_rate=0.01, optimizer="adam")
+_MINI = ModelRecipe("mini_llm", n_ctx=8, n_layers=1, d_model=16, n_heads=1, d_mlp=32, initial_std=0.2)
+_QUICK_TRAINING = TrainingRecipe(steps=300, learning_rate=0.01, optimizer="adam")
 SENTENCER = ModelRecipe("gpt2", n_ctx=10, n_layers=2, d_model=32, n_heads=2, d_mlp=64)  # the guide's SimpleLLM
 NAMES_MODEL = ModelRecipe("gpt2", n_ctx=12, n_layers=2, d_model=32, n_heads=2, d_mlp=64, initial_std=0.05)
 
@@ -32,8 +32,8 @@ class Setup:
     shifted: bool = True  # False: the target is the token itself
     joined: bool = False  # all texts are one, which is cut where the context ends
     targets: str = "all"  # "last": only the last token of a text is predicted
-    model: ModelRecipe = MINI
-    training: TrainingRecipe = QUICK_TRAINING
+    model: ModelRecipe = _MINI
+    training: TrainingRecipe = _QUICK_TRAINING
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _texts(setup: Setup) -> tuple[list[str], list[str]]:
     """The texts to train on, and those held out."""
     found = _corpus(setup.texts)
     around = NAME_BOUNDARY if setup.texts != "sentences" else ""
-    learned, held_out = split(found, HELD_OUT / len(found), seed=0) if setup.texts == "names" else (list(found), [])
+    learned, held_out = split(found, _HELD_OUT / len(found), seed=0) if setup.texts == "names" else (list(found), [])
     chosen = [text for text in learned if text.startswith(setup.only)]
     if setup.n_texts:
         order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0)).tolist()

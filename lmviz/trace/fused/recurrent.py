@@ -21,35 +21,35 @@ Cell = Callable[[Tensor, State, Sequence[Any]], State]
 def lstm(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """What `nn.LSTM` computes (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n, c_n) = network._run_layers(lstm_position)
+    output, (h_n, c_n) = network._run_layers(_lstm_position)
     return output, h_n, c_n
 
 
 def gru(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.GRU` computes (Cho et al. 2014, with the reset after the product, as torch has it)."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n,) = network._run_layers(gru_position)
+    output, (h_n,) = network._run_layers(_gru_position)
     return output, h_n
 
 
 def rnn_tanh(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.RNN` computes (Elman 1990)."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n,) = network._run_layers(tanh_position)
+    output, (h_n,) = network._run_layers(_tanh_position)
     return output, h_n
 
 
 def rnn_relu(*arguments: Any) -> tuple[Tensor, Tensor]:
     """What `nn.RNN` computes with `nonlinearity="relu"`."""
     network = RecurrentNetwork.of(arguments)
-    output, (h_n,) = network._run_layers(relu_position)
+    output, (h_n,) = network._run_layers(_relu_position)
     return output, h_n
 
 
 # -- one position ----------------------------------------------------------------------------------------------------
 
 
-def lstm_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
+def _lstm_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
     """The next h and c; `read` is what the position's input gives to the gates, [batch, 4·d_hidden]."""
     h, c = state
     w_hh, b_hh, w_hr = weights
@@ -62,7 +62,7 @@ def lstm_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
     return h, c
 
 
-def gru_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
+def _gru_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
     """The next h; `read` is what the position's input gives, [batch, 3·d_hidden]."""
     (h,) = state
     w_hh, b_hh, _ = weights
@@ -76,14 +76,14 @@ def gru_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
     return (h,)
 
 
-def tanh_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
+def _tanh_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
     (h,) = state
     w_hh, b_hh, _ = weights
     h = (read + F.linear(h, w_hh, b_hh)).tanh()  # [batch, d_hidden]
     return (h,)
 
 
-def relu_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
+def _relu_position(read: Tensor, state: State, weights: Sequence[Any]) -> State:
     (h,) = state
     w_hh, b_hh, _ = weights
     h = (read + F.linear(h, w_hh, b_hh)).relu()  # [batch, d_hidden]
@@ -199,25 +199,25 @@ def lstm_cell(
     input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None
 ) -> tuple[Tensor, Tensor]:
     """What `nn.LSTMCell` computes."""
-    h, c = lstm_position(F.linear(input, w_ih, b_ih), (hx[0], hx[1]), (w_hh, b_hh, None))
+    h, c = _lstm_position(F.linear(input, w_ih, b_ih), (hx[0], hx[1]), (w_hh, b_hh, None))
     return h, c
 
 
 def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Tensor:
     """What `nn.GRUCell` computes."""
-    (h,) = gru_position(F.linear(input, w_ih, b_ih), (hx,), (w_hh, b_hh, None))
+    (h,) = _gru_position(F.linear(input, w_ih, b_ih), (hx,), (w_hh, b_hh, None))
     return h
 
 
 def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Tensor:
     """What `nn.RNNCell` computes."""
-    (h,) = tanh_position(F.linear(input, w_ih, b_ih), (hx,), (w_hh, b_hh, None))
+    (h,) = _tanh_position(F.linear(input, w_ih, b_ih), (hx,), (w_hh, b_hh, None))
     return h
 
 
 def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Tensor:
     """What `nn.RNNCell` computes with `nonlinearity="relu"`."""
-    (h,) = relu_position(F.linear(input, w_ih, b_ih), (hx,), (w_hh, b_hh, None))
+    (h,) = _relu_position(F.linear(input, w_ih, b_ih), (hx,), (w_hh, b_hh, None))
     return h
 
 

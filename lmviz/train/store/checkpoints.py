@@ -17,7 +17,7 @@ from lmviz.model.files import UNFINISHED, write_whole
 from lmviz.train.store.files import NAMED, digest, read_tensors, tensors_as_bytes
 
 NAME = re.compile(r"(?:step-(\d{9})|(bad_step))(?:\.([0-9a-f]{16}))?\.safetensors")
-BAD_STEP = "bad_step"
+_BAD_STEP = "bad_step"
 
 
 @dataclass(frozen=True, order=True)
@@ -89,10 +89,10 @@ class Checkpoints:
 
     def put_bad_step(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Keep a step that could not be made: the state just before it, and its batch."""
-        self._write(BAD_STEP, tensors, {"step": str(step)})
+        self._write(_BAD_STEP, tensors, {"step": str(step)})
 
     def bad_step(self) -> tuple[int, dict[str, Tensor]]:
-        tensors, facts = self._read(BAD_STEP)
+        tensors, facts = self._read(_BAD_STEP)
         return int(facts["step"]), tensors
 
     def _write(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:

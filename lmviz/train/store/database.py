@@ -20,7 +20,7 @@ FILE = "runs.sqlite"
 VERSION = 2
 PATIENCE = 5.0  # seconds to wait for another writer
 
-SCHEMA = """
+_SCHEMA = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -166,7 +166,7 @@ def _make_tables(db: sqlite3.Connection, folder: Path) -> None:
     if version == VERSION:
         return
     if version == 0:
-        _execute_all(db, SCHEMA)
+        _execute_all(db, _SCHEMA)
     else:
         _check_idle(db, folder)
         for older in range(version, VERSION):

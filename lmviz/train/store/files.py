@@ -28,7 +28,7 @@ LARGEST = 2**40  # bytes of a file of our own: the limit is that of the folder
 SECONDS = 600  # that a large one may take
 NAMED = 16  # hexadecimal digits of a digest that a name carries
 _FULL = (ENOSPC, EDQUOT, EFBIG)
-FULL_DISK_BYTES = 2**18  # bytes free on a disk that count as none
+_FULL_DISK_BYTES = 2**18  # bytes free on a disk that count as none
 
 
 class DamagedFile(UserError):
@@ -170,7 +170,7 @@ def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError
     number = error.errno if isinstance(error, OSError) else None
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
     is_full = number in _FULL or code == sqlite3.SQLITE_FULL
-    if is_full or (code == sqlite3.SQLITE_IOERR and free_bytes(folder) < FULL_DISK_BYTES):
+    if is_full or (code == sqlite3.SQLITE_IOERR and free_bytes(folder) < _FULL_DISK_BYTES):
         return _full(folder)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return UserError("The runs in {folder} are locked by another program: try again in a moment.", folder=folder)
@@ -197,4 +197,4 @@ def free_bytes(folder: Path) -> int:
     """Bytes free on a folder's disk; what SQLite says of a full one is only that something went wrong."""
     with contextlib.suppress(OSError):
         return shutil.disk_usage(folder).free
-    return FULL_DISK_BYTES
+    return _FULL_DISK_BYTES

@@ -22,19 +22,19 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-WORKERS = "workers"
-HEARTBEAT = 1.0  # seconds between two touches
+_WORKERS = "workers"
+_HEARTBEAT = 1.0  # seconds between two touches
 SILENT = 30.0  # seconds without one after which a trainer counts as hanging
 
 
 def lock_of(root: Path, worker: str) -> Path:
     """The file that a trainer holds."""
-    return root / WORKERS / f"{worker}.lock"
+    return root / _WORKERS / f"{worker}.lock"
 
 
 def log_of(root: Path, worker: str) -> Path:
     """What a trainer printed: nothing, unless something went wrong that nobody expected."""
-    return root / WORKERS / f"{worker}.log"
+    return root / _WORKERS / f"{worker}.log"
 
 
 def hold(path: Path) -> IO[bytes]:
@@ -65,7 +65,7 @@ def start_heartbeat(path: Path) -> None:
                 os.utime(path)
             except OSError:
                 return
-            time.sleep(HEARTBEAT)
+            time.sleep(_HEARTBEAT)
 
     threading.Thread(target=go, daemon=True).start()
 

@@ -16,15 +16,15 @@ from lmviz.train.recipe import Recipe, stored_recipe
 
 QUEUED, RUNNING, PAUSED, DONE = "queued", "running", "paused", "done"
 STOPPED, INTERRUPTED, FAILED = "stopped", "interrupted", "failed"
-RESUMABLE = (PAUSED, STOPPED, INTERRUPTED, FAILED)
-ACTIVE = (QUEUED, RUNNING)
-STATES = (*ACTIVE, *RESUMABLE, DONE)
-RECIPES_KEPT = 4096  # that were read from their text; more runs than this are read a little more slowly
+_RESUMABLE = (PAUSED, STOPPED, INTERRUPTED, FAILED)
+_ACTIVE = (QUEUED, RUNNING)
+STATES = (*_ACTIVE, *_RESUMABLE, DONE)
+_RECIPES_KEPT = 4096  # that were read from their text; more runs than this are read a little more slowly
 
 
 ID = re.compile(r"[0-9a-z-]{1,40}")  # of a run, which is also the name of its folder
 NUMBER, MAYBE_NUMBER, MAYBE_TEXT = (int, float), (int, float, type(None)), (str, type(None))
-TYPES: Mapping[str, type | tuple[type, ...]] = {  # of the columns that a run is read from as they are
+_TYPES: Mapping[str, type | tuple[type, ...]] = {  # of the columns that a run is read from as they are
     "id": str,
     "name": str,
     "created": NUMBER,
@@ -76,7 +76,7 @@ class TrainingRun:
     @property
     def is_active(self) -> bool:
         """Whether it trains, or waits for its turn."""
-        return self.state in ACTIVE
+        return self.state in _ACTIVE
 
     @property
     def seconds_left(self) -> float | None:
@@ -167,7 +167,7 @@ def queue(db: sqlite3.Connection, run: TrainingRun, until: int | None = None) ->
     if run.state == RUNNING:
         db.execute("UPDATE runs SET wanted = NULL, until = ? WHERE id = ?", (until, run.id))
         return
-    if run.state not in (*RESUMABLE, QUEUED):
+    if run.state not in (*_RESUMABLE, QUEUED):
         raise UserError(
             "{name} has made all its {steps} steps: duplicate it with more.", name=run.name, steps=run.steps
         )
@@ -183,7 +183,7 @@ def halt(db: sqlite3.Connection, run: TrainingRun, wanted: str) -> None:
     """Have it paused or stopped: by its trainer, at the end of its step, or here if it has none."""
     if run.state == RUNNING:
         db.execute("UPDATE runs SET wanted = ? WHERE id = ?", (wanted, run.id))
-    elif run.state in (*RESUMABLE, QUEUED):
+    elif run.state in (*_RESUMABLE, QUEUED):
         state = {"pause": PAUSED, "stop": STOPPED}[wanted]
         if run.state == QUEUED or (wanted == "stop" and run.state != FAILED):
             db.execute("UPDATE runs SET state = ?, queued = NULL, until = NULL WHERE id = ?", (state, run.id))
@@ -275,14 +275,14 @@ def _run(row: sqlite3.Row, queue_place: int) -> TrainingRun:
             recipe=_recipe(row["recipe"]),
             facts=_object(row["facts"]),
             details=_object(row["details"] or "{}"),
-            **{name: row[name] for name in TYPES},
+            **{name: row[name] for name in _TYPES},
         )
         _ = found.failure  # a sentence whose details are damaged is none
     except UserError:
         raise
     except (ValueError, TypeError, RecursionError, LookupError, AttributeError) as error:
         raise UserError("The entry of the run {run} cannot be read: {reason}.", run=row["id"], reason=error) from None
-    for name, types in TYPES.items():
+    for name, types in _TYPES.items():
         if not isinstance(row[name], types):
             raise UserError(
                 "The entry of the run {run} cannot be read: its {name} is damaged.", run=row["id"], name=name
@@ -299,7 +299,7 @@ def _object(written: str) -> dict[str, Any]:
     return found
 
 
-@lru_cache(RECIPES_KEPT)
+@lru_cache(_RECIPES_KEPT)
 def _recipe(written: str) -> Recipe:
     return stored_recipe(_object(written))
 

@@ -29,9 +29,9 @@ from lmviz.train.store.files import DamagedFile, check_listed, read_listed, writ
 
 RECIPE = "recipe.json"
 TOKENIZER = "tokenizer.json"
-MOST_MEASURED = 512  # windows that a loss is measured on while a run trains
-MEASURING_SHARE = 0.01  # the part of the time that this takes, or a little less;
-NAMING_SHARE = 0.003  # and where nothing is held out, so that it only tells which checkpoint is the best
+_MOST_MEASURED = 512  # windows that a loss is measured on while a run trains
+_MEASURING_SHARE = 0.01  # the part of the time that this takes, or a little less;
+_NAMING_SHARE = 0.003  # and where nothing is held out, so that it only tells which checkpoint is the best
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def prepare(folder: Path, checkpoints: Checkpoints, logged: int, memory: int) ->
     checkpoints.remove_unfinished()
     step, damage = _restore_newest(checkpoints, logged, model, optimizer)
     windows = corpus.held_out or corpus.train
-    share = MEASURING_SHARE if corpus.held_out else NAMING_SHARE
-    every = math.ceil(min(len(windows), MOST_MEASURED) / (3 * share * _batch_size(recipe, corpus)))
+    share = _MEASURING_SHARE if corpus.held_out else _NAMING_SHARE
+    every = math.ceil(min(len(windows), _MOST_MEASURED) / (3 * share * _batch_size(recipe, corpus)))
     prompt = first_words(recipe, corpus.tokenizer)
     facts = _facts(recipe, corpus, model, prompt)
     every = _round_up(every)
@@ -126,10 +126,10 @@ def _passed_over(damaged: list[int], step: int) -> tuple[UserError, ...]:
 
 def _some(windows: Windows) -> Windows:
     """As many windows as may be measured, always the same ones, from all over the texts."""
-    if len(windows) <= MOST_MEASURED:
+    if len(windows) <= _MOST_MEASURED:
         return windows
     order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))
-    return windows[order[:MOST_MEASURED]]
+    return windows[order[:_MOST_MEASURED]]
 
 
 def _batch_size(recipe: Recipe, corpus: Corpus) -> int:

@@ -30,8 +30,8 @@ from lmviz.train.work.checkpoint_writer import Best, CheckpointWriter
 from lmviz.train.work.measurements import Measurements
 from lmviz.train.work.prepared import prepare
 
-ACCURACY = "accuracy"  # on the texts that the loss is measured on
-DOUBLING = 0.5  # seconds at least from step n to step 2n of a run that is watched
+_ACCURACY = "accuracy"  # on the texts that the loss is measured on
+_DOUBLING = 0.5  # seconds at least from step n to step 2n of a run that is watched
 LOOK_EVERY = 20  # steps, between looks at how far every group of weights moves
 
 
@@ -68,7 +68,7 @@ def seen_after(step: int) -> float:
     The loss falls in the first steps, which a small model makes in a blink. So some time goes by each time their number
     doubles; hundreds of steps take a few seconds more than they need, and a step of a larger model takes longer anyway.
     """
-    return DOUBLING * math.log2(1 + step)
+    return _DOUBLING * math.log2(1 + step)
 
 
 class Trainer:
@@ -175,7 +175,7 @@ class Trainer:
         made = self.made
         loss, accuracy = loss_and_accuracy(made.model, made.measured)
         self.measurements.measure(made.metric, loss)
-        self.measurements.measure(ACCURACY, accuracy)
+        self.measurements.measure(_ACCURACY, accuracy)
         if self.writer.is_better(loss):
             self.writer.remember(Best(self.step, loss, tensors_of(made.model, made.optimizer)))
         if self._is_stop_of_time_travel():

@@ -26,7 +26,7 @@ from lmviz.ui.text import code, visible
 
 EVERY = 0.15  # seconds from token to token
 RUNNING = "chat.running"
-TARGET_LIMIT = 60  # characters of what came next, as the step-through takes it
+_TARGET_LIMIT = 60  # characters of what came next, as the step-through takes it
 
 
 @dataclass(frozen=True)
@@ -284,4 +284,4 @@ def _chosen(view: ChatView, found: Answer, step: TokenStep) -> None:
 def _target(tokenizer: Tokenizer, id: int) -> str:
     """The text of a token that came next, where the tokenizer cuts it into that token again."""
     text = tokenizer.decode([id])
-    return text if tokenizer.encode(text).ids[-1:] == (id,) and len(text) <= TARGET_LIMIT else ""
+    return text if tokenizer.encode(text).ids[-1:] == (id,) and len(text) <= _TARGET_LIMIT else ""

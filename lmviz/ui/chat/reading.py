@@ -23,7 +23,7 @@ from lmviz.ui.tokenizer.own import FILE
 
 OPEN = '<pre style="white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1rem; margin: 0">'
 HEIGHT = 430  # pixels
-STARTING_POINT = CHATML.replace("%}{", "%}\n{")  # of a template of one's own
+_STARTING_POINT = CHATML.replace("%}{", "%}\n{")  # of a template of one's own
 
 
 def choices(services: Services, view: ChatView) -> None:
@@ -113,7 +113,7 @@ def _template(view: ChatView, of_its_own: Template | None, asks: bool = False) -
         asks: the field for a template of one's own is drawn.
     """
     if view.kind == "written":
-        return Template(_written(view) if asks else view.source or STARTING_POINT)
+        return Template(_written(view) if asks else view.source or _STARTING_POINT)
     return of_its_own if view.kind == "own" and of_its_own is not None else Template(CHATML)
 
 
@@ -127,7 +127,7 @@ def _without_template(view: ChatView, tokenizer: Tokenizer) -> str:
 
 def _written(view: ChatView) -> str:
     """The visitor's own template; ChatML to begin with."""
-    st.session_state["chat.source"] = view.source or STARTING_POINT
+    st.session_state["chat.source"] = view.source or _STARTING_POINT
     st.text_area(
         view.t("chat.source"),
         key="chat.source",

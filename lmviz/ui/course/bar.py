@@ -11,13 +11,13 @@ import streamlit as st
 
 from lmviz.ui import state
 
-WITHOUT = ("first", "course")  # the pages that have no bar: the first needs no torch, and the course shows itself
+_WITHOUT = ("first", "course")  # the pages that have no bar: the first needs no torch, and the course shows itself
 
 
 @contextmanager
 def around(page: str) -> Iterator[None]:
     """The bar above a page; what has been done when the page is drawn is told at once."""
-    on_the_way = page not in WITHOUT and bool("course" in st.query_params or state.course().chapter)
+    on_the_way = page not in _WITHOUT and bool("course" in st.query_params or state.course().chapter)
     with st.container(key="course_slot"):  # always: what stands below it keeps its place
         is_shown = on_the_way and _card().show(page)
     yield

@@ -39,7 +39,7 @@ from lmviz.ui.training.planned import recipe_of
 from lmviz.ui.training.view import TrainingView
 
 LINES = ("uniform", "unigram", "bigram")  # what counting alone would reach
-ALL_POINTS = 10**9
+_ALL_POINTS = 10**9
 LOSS_DIGITS, LINE_DIGITS, STEP_DIGITS = 3, 2, 4  # decimals on the training page: below the curve, on it, in one step
 SETTING_DIGITS, DISTANCE_DIGITS = 2, 3  # of a setting of the generation page, and of a distance between embeddings
 
@@ -295,7 +295,7 @@ def loss_below(seen: Seen, argument: str) -> Found | None:
         return None
     run = seen.services.models.runs.get(view.run)
     line = run.facts.get("baselines", {}).get(argument)
-    found = seen.services.models.runs.series(view.run, "loss", ALL_POINTS)
+    found = seen.services.models.runs.series(view.run, "loss", _ALL_POINTS)
     below = [] if line is None else np.flatnonzero(found.numbers < line).tolist()
     if not below:
         return None
@@ -312,7 +312,7 @@ def trained_longer(seen: Seen, argument: str) -> Found | None:
     run, before = seen.services.models.runs.get(view.run), recipe_of(seen.services, begun).training.steps
     if run.steps <= before or run.loss is None or run.step < run.steps:
         return None
-    curve = seen.services.models.runs.series(view.run, "loss", ALL_POINTS)
+    curve = seen.services.models.runs.series(view.run, "loss", _ALL_POINTS)
     then = curve.numbers[curve.steps <= before]
     first, earlier = (
         Number(float(one), LOSS_DIGITS) for one in (curve.numbers[0], (then if len(then) else curve.numbers)[-1])

@@ -11,14 +11,14 @@ from lmviz.ui.course.chapters import quiz
 from lmviz.ui.course.view import CourseView
 from lmviz.ui.text import foreign
 
-NONE = -1
+_NONE = -1
 
 
 def at_the_end(view: CourseView) -> None:
     t, questions = view.t, quiz(view.lang)
-    given = (*view.answers, *(NONE for _ in questions))[: len(questions)]
+    given = (*view.answers, *(_NONE for _ in questions))[: len(questions)]
     right = sum(one.right == chosen for one, chosen in zip(questions, given, strict=True))
-    answered = sum(chosen != NONE for chosen in given)
+    answered = sum(chosen != _NONE for chosen in given)
     st.markdown(f"## {t('course.quiz.title')}")
     st.markdown(t("course.quiz.say", n=len(questions)))
     for i, question in enumerate(questions):
@@ -36,8 +36,8 @@ def at_the_end(view: CourseView) -> None:
 
 def _asked(view: CourseView, i: int, question: QuizQuestion, given: tuple[int, ...]) -> None:
     """One question; an answer once given stays, and is told right or wrong, and why."""
-    chosen, key = given[i] if given[i] < len(question.options) else NONE, f"quiz {i}"
-    st.session_state[key] = None if chosen == NONE else chosen
+    chosen, key = given[i] if given[i] < len(question.options) else _NONE, f"quiz {i}"
+    st.session_state[key] = None if chosen == _NONE else chosen
 
     def answer() -> None:
         now = st.session_state[key]
@@ -49,10 +49,10 @@ def _asked(view: CourseView, i: int, question: QuizQuestion, given: tuple[int, .
         list(range(len(question.options))),
         format_func=lambda at: foreign(question.options[at]),
         key=key,
-        disabled=chosen != NONE,
+        disabled=chosen != _NONE,
         on_change=answer,
     )
-    if chosen == NONE:
+    if chosen == _NONE:
         return
     if chosen == question.right:
         st.markdown(f":green[:material/check:] **{view.t('course.quiz.right')}** {foreign(question.why)}")

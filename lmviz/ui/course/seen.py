@@ -25,8 +25,8 @@ from lmviz.ui.questions import ANSWER_DIGITS, decimals, question_about
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
 
-PICTURE_DIGITS = 2  # decimals in a picture of a tensor, where nobody has asked for more
-MEMORY_DIGITS = 1  # of megabytes
+_PICTURE_DIGITS = 2  # decimals in a picture of a tensor, where nobody has asked for more
+_MEMORY_DIGITS = 1  # of megabytes
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def cell_of_run(seen: Seen, address: str, cell: tuple[int, ...]) -> Found | None
         return None
     row, column = ((run.token(i) if axis in ("pos", "query", "key") and i < len(run.tokens) else i)
                    for axis, i in list(zip(("", *value.axes), (0, *cell), strict=False))[-2:])  # fmt: skip
-    digits = getattr(seen.view, "digits", PICTURE_DIGITS)
+    digits = getattr(seen.view, "digits", _PICTURE_DIGITS)
     return {"value": Number(float(value.array[cell]), digits), "row": row, "column": column}
 
 
@@ -143,7 +143,7 @@ def row_of_embedding(seen: Seen, address: str, cell: tuple[int, ...]) -> Found |
         return None
     row, column = place[-2:]
     piece = found.tokens.pieces[row] if address == "rows" or view.section == "sum" else found.recording.piece(row)
-    return {"value": Number(float(value.array[place]), PICTURE_DIGITS), "row": piece, "column": column}
+    return {"value": Number(float(value.array[place]), _PICTURE_DIGITS), "row": piece, "column": column}
 
 
 def text_so_far(seen: Seen) -> Found | None:
@@ -177,7 +177,7 @@ class Memory:
 
     @property
     def found(self) -> Found:
-        return {"batch": self.batch, "needed": Number(self.needed, MEMORY_DIGITS), "budget": self.budget}
+        return {"batch": self.batch, "needed": Number(self.needed, _MEMORY_DIGITS), "budget": self.budget}
 
 
 def memory_needed(seen: Seen) -> Memory | None:

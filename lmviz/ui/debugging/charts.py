@@ -13,7 +13,7 @@ from lmviz.ui.charts import CHOSEN, FAINT, PLAIN, SOLID, AnyChart, rows
 Points = Sequence[tuple[int, float]]
 DASHES = (SOLID, [6, 3], [2, 2])
 MOST = 600  # points of a line
-STEEP = 20  # times its first: a loss that has exploded
+_STEEP = 20  # times its first: a loss that has exploded
 AXES, LINE = 126, 16  # pixels: what axes and legend take of the height of a chart, and a line of text
 
 
@@ -128,7 +128,7 @@ def _thinned(points: Points) -> Points:
 
 def _explodes(losses: Sequence[float]) -> bool:
     finite = [loss for loss in losses if math.isfinite(loss)] or [1.0]
-    return max(finite) > STEEP * max(finite[0], 0.1)
+    return max(finite) > _STEEP * max(finite[0], 0.1)
 
 
 def _scale(losses: Sequence[float], levels: Sequence[float]) -> alt.Scale:

@@ -21,9 +21,9 @@ from lmviz.ui.debugging.view import WAYS, DebuggingView
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.training.view import TrainingView
 
-OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
+_OF_THE_END = ("is_done", "beats_counting")  # checks of a training that is over
 REDRAW_SECONDS = 2.0  # seconds between two looks at a running training
-FAULTY_EXAMPLE = WithBug("no_mask", Folder("simple-llm"))  # a model to try the doctor on
+_FAULTY_EXAMPLE = WithBug("no_mask", Folder("simple-llm"))  # a model to try the doctor on
 
 
 def section(services: Services, view: DebuggingView) -> None:
@@ -68,7 +68,7 @@ def _model(services: Services, view: DebuggingView) -> None:
                 t("doctor.sick"),
                 icon=":material/sick:",
                 key="doctor.sick",
-                on_click=lambda: state.go(way="model", model=FAULTY_EXAMPLE, prompt=None),
+                on_click=lambda: state.go(way="model", model=_FAULTY_EXAMPLE, prompt=None),
             )
     cards.cards(t, examined.findings, look(services, view.model, examined.prompt))
     with st.expander(t("doctor.drawing"), icon=":material/casino:"):
@@ -160,7 +160,7 @@ def _looked(services: Services, run: str, goes_on: bool) -> None:
         at = {"step": t.integer(now.step), "steps": t.integer(now.steps)}
         st.markdown(f":blue[:material/sync:] {t('doctor.goes_on', **at)}")
     if history.losses:
-        diagnosed(services, view, history, lambda finding: services.doctor.place_in_run(run, finding), goes_on=goes_on)
+        _diagnosed(services, view, history, lambda finding: services.doctor.place_in_run(run, finding), goes_on=goes_on)
     else:
         st.info(t("doctor.why_not.too_short"))
 
@@ -171,12 +171,12 @@ def _log(services: Services, view: DebuggingView) -> None:
         read = log.section(services, view)
     if read is not None:
         with right:
-            diagnosed(
+            _diagnosed(
                 services, view, read.history, axis="doctor.role.epoch" if read.axis == "epoch" else "pitfall.step"
             )
 
 
-def diagnosed(
+def _diagnosed(
     services: Services,
     view: DebuggingView,
     history: History,
@@ -191,7 +191,7 @@ def diagnosed(
         goes_on: it still trains, so that its end cannot be judged.
     """
     t = view.t
-    findings = [one for one in services.doctor.diagnose(history) if not (goes_on and one.check in OF_THE_END)]
+    findings = [one for one in services.doctor.diagnose(history) if not (goes_on and one.check in _OF_THE_END)]
     lines: dict[str, Sequence[tuple[int, float]]] = {t("train.chart.train"): history.losses}
     if history.held_out:
         lines[t("train.chart.held_out")] = history.held_out

@@ -24,8 +24,8 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, visible
 
 SCORE, ROUNDS = "debug.score", "debug.rounds"
-INCOMPLETE = "debug.incomplete"  # that an answer was sent with nothing chosen
-FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
+_INCOMPLETE = "debug.incomplete"  # that an answer was sent with nothing chosen
+_FRESH: dict[str, Any] = {"probes": (), "answer": ()}  # of another puzzle
 
 
 def section(services: Services, view: DebuggingView) -> None:
@@ -37,9 +37,9 @@ def section(services: Services, view: DebuggingView) -> None:
             format_func=lambda level: t(f"game.level.{level}"),
             label_visibility="collapsed",
             required=True,
-            **state.bound("level", **FRESH),
+            **state.bound("level", **_FRESH),
         )
-        st.number_input(t("game.seed"), 0, LARGEST_SEED, width=widgets.px(190), **state.bound("seed", **FRESH))
+        st.number_input(t("game.seed"), 0, LARGEST_SEED, width=widgets.px(190), **state.bound("seed", **_FRESH))
         _score(view)
     st.caption(t(f"game.rules.{view.level}", **_rules(view.level)))
     with st.spinner(t("game.preparing")):
@@ -166,7 +166,7 @@ def _answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: Round)
     places = list(dict.fromkeys(bug.place for bug in BUGS.values() if bug.place != "training"))
     ids = {part: f"{part}.{puzzle.level}.{puzzle.seed}" for part in ("place", "bug")}
     with st.form("game.answer"):
-        if state.take(INCOMPLETE, False):
+        if state.take(_INCOMPLETE, False):
             st.warning(t("game.incomplete"))
         widgets.selectbox(
             t("game.place"),
@@ -198,7 +198,7 @@ def _judge(
 ) -> None:
     """The first answer that names both counts; one that does not is told so."""
     if place is None or bug is None:
-        state.keep(INCOMPLETE, True)
+        state.keep(_INCOMPLETE, True)
     elif not now.answer:
         now.answer = place, bug
         told = counted(score(view), _verdict(services, puzzle, now))
@@ -227,5 +227,5 @@ def _show_answer(services: Services, view: DebuggingView, puzzle: Puzzle, now: R
         icon=":material/skip_next:",
         type="primary",
         key="game.next",
-        on_click=lambda: state.go(seed=(state.view(DebuggingView).seed + 1) % (LARGEST_SEED + 1), **FRESH),
+        on_click=lambda: state.go(seed=(state.view(DebuggingView).seed + 1) % (LARGEST_SEED + 1), **_FRESH),
     )

@@ -26,7 +26,7 @@ from lmviz.ui.pictures import TEXT_AXES
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
-CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
+_CLASSES = {"-": "gone", "+": "new", " ": "same", "…": "gap"}
 
 
 def section(services: Services, view: DebuggingView) -> None:
@@ -61,10 +61,10 @@ def section(services: Services, view: DebuggingView) -> None:
 
 
 def _label(t: Translator, bug: Bug) -> str:
-    return f"{place_name(t, bug)} · {t(f'bug.{bug.name}')}"
+    return f"{_place_name(t, bug)} · {t(f'bug.{bug.name}')}"
 
 
-def place_name(t: Translator, bug: Bug) -> str:
+def _place_name(t: Translator, bug: Bug) -> str:
     """The stage that a bug breaks."""
     key = "debug.training_stage" if bug.place == "training" else f"stage.{bug.place}.title"
     return t(key)
@@ -78,7 +78,7 @@ def show_diff(services: Services, view: DebuggingView, bug: Bug, model: Referenc
     found = diff_of(bug, source)
     indent = min(len(line.text) - len(line.text.lstrip()) for line in found if line.text.strip())
     lines = "".join(
-        f'<div class="{CLASSES[line.mark]}"><i>{line.number or ""}</i>{escape(line.mark)} {escape(line.text[indent:])}'
+        f'<div class="{_CLASSES[line.mark]}"><i>{line.number or ""}</i>{escape(line.mark)} {escape(line.text[indent:])}'
         "</div>"
         for line in found
     )

@@ -21,7 +21,7 @@ from lmviz.ui.debugging.words import value_text
 from lmviz.ui.text import Translator, code, shortened
 
 LOG, ROLES = "debug.log", "debug.log.roles"
-MOST_SHOWN = 40  # names
+_MOST_SHOWN = 40  # names
 
 
 def section(services: Services, view: DebuggingView) -> Log | None:
@@ -105,10 +105,10 @@ def _table(t: Translator, found: Sequence[ColumnRole], is_open: bool) -> None:
         return
     with st.expander(t("doctor.log.table"), icon=":material/table:", expanded=is_open):
         st.caption(t("doctor.log.table_help"))
-        for one in shown[:MOST_SHOWN]:
+        for one in shown[:_MOST_SHOWN]:
             _row(t, one)
-        if len(shown) > MOST_SHOWN:
-            st.caption(t("doctor.log.more", n=t.integer(len(shown) - MOST_SHOWN)))
+        if len(shown) > _MOST_SHOWN:
+            st.caption(t("doctor.log.more", n=t.integer(len(shown) - _MOST_SHOWN)))
 
 
 def _row(t: Translator, one: ColumnRole) -> None:

@@ -23,7 +23,7 @@ from lmviz.ui.depth import shows
 from lmviz.ui.text import Translator
 
 D_VOCAB, N_HEADS = 1000, 4
-WIDTHS = (16, 32, 64, 128, 256, 512)
+_WIDTHS = (16, 32, 64, 128, 256, 512)
 ASKED = "debug.memory"  # which trials were asked for
 
 
@@ -44,7 +44,7 @@ def section(services: Services, view: DebuggingView) -> None:
 
 
 def trial_of(view: DebuggingView) -> Trial:
-    width = max(width for width in WIDTHS if width <= view.d_model)
+    width = max(width for width in _WIDTHS if width <= view.d_model)
     model = ModelRecipe("gpt2", view.length, view.layers, width, N_HEADS, 4 * width)
     return Trial(model, D_VOCAB, view.batch, view.length)
 
@@ -52,7 +52,7 @@ def trial_of(view: DebuggingView) -> Trial:
 def _sliders(view: DebuggingView) -> None:
     t = view.t
     widgets.select_slider(t("memory.batch"), (1, 2, 4, 8, 16, 32, 64, 128, 256), **_near(view, "batch"))
-    widgets.select_slider(t("memory.d_model"), WIDTHS, **_near(view, "d_model", WIDTHS))
+    widgets.select_slider(t("memory.d_model"), _WIDTHS, **_near(view, "d_model", _WIDTHS))
     st.slider(t("memory.layers"), 1, 12, **state.bound("layers"))
     widgets.select_slider(t("memory.length"), (8, 16, 32, 64, 128, 256), **_near(view, "length"))
     widgets.select_slider(t("memory.budget"), (16, 32, 64, 128, 192, 256, 384, 512, 1024), **_near(view, "budget"))

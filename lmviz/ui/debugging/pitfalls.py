@@ -22,7 +22,7 @@ from lmviz.ui.debugging.words import code, rate, value_text
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 
-PREDICTED = "debug.predicted"  # what was predicted, by pitfall
+_PREDICTED = "debug.predicted"  # what was predicted, by pitfall
 
 
 def section(services: Services, view: DebuggingView) -> None:
@@ -89,7 +89,7 @@ def _question(view: DebuggingView, pitfall: Pitfall) -> None:
     """Predict before it runs. What was said stays, and is judged when it has run."""
     t = view.t
     asked = ASKED[pitfall.name]
-    predicted: dict[str, str] = state.remember(PREDICTED, {})
+    predicted: dict[str, str] = state.remember(_PREDICTED, {})
     if not (view.ran or view.cured):
         question = t(f"pitfall.{pitfall.name}.ask")
         widgets.radio(
@@ -221,7 +221,7 @@ def _tables(t: Translator, results: dict[str, Result]) -> None:
 
 def _judged(t: Translator, pitfall: Pitfall, faulty: Result) -> None:
     """Whether the prediction was right."""
-    said_before = state.remember(PREDICTED, {}).get(pitfall.name)
+    said_before = state.remember(_PREDICTED, {}).get(pitfall.name)
     if said_before is None:
         return
     question = ASKED[pitfall.name].question(faulty)

@@ -16,18 +16,18 @@ FAMILIES = ("no_learning", "memory", "poor_predictions", "tips")
 WAYS = ("model", "run", "log")
 LEVELS = (1, 2, 3)
 LARGEST_SEED = 999_999
-MOST_PROBES = 6
+_MOST_PROBES = 6
 
 
-def read_probes(written: str) -> tuple[str | int, ...]:
-    return _list(written, lambda one: isinstance(one, str) or (type(one) is int and one >= 0), range(MOST_PROBES + 1))
+def _read_probes(written: str) -> tuple[str | int, ...]:
+    return _list(written, lambda one: isinstance(one, str) or (type(one) is int and one >= 0), range(_MOST_PROBES + 1))
 
 
-def read_answer(written: str) -> tuple[str, ...]:
+def _read_answer(written: str) -> tuple[str, ...]:
     return _list(written, lambda one: isinstance(one, str), (0, 2))
 
 
-def read_score(written: str) -> tuple[int, ...]:
+def _read_score(written: str) -> tuple[int, ...]:
     return _list(written, lambda one: type(one) is int and 0 <= one < 10**6, (0, 5))
 
 
@@ -69,9 +69,9 @@ class DebuggingView(Place):
     # find the bug
     level: int = part(1, whole(1, 3))
     seed: int = part(1, whole(0, LARGEST_SEED))
-    probes: tuple[str | int, ...] = part((), read_probes)  # that were spent on this puzzle: checks, and stages
-    answer: tuple[str, ...] = part((), read_answer)  # to this puzzle: stage and bug
-    score: tuple[int, ...] = part((), read_score)  # points, streak, best streak, found, played
+    probes: tuple[str | int, ...] = part((), _read_probes)  # that were spent on this puzzle: checks, and stages
+    answer: tuple[str, ...] = part((), _read_answer)  # to this puzzle: stage and bug
+    score: tuple[int, ...] = part((), _read_score)  # points, streak, best streak, found, played
 
 
 def listed(view: DebuggingView) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from lmviz.ui.text import Translator
 if TYPE_CHECKING:
     from lmviz.registry.reference import Reference
 
-DRAGGING = Path(__file__).parent / "browser" / "dragging.js"
+_DRAGGING = Path(__file__).parent / "browser" / "dragging.js"
 
 
 def taken(t: Translator) -> Reference | None:
@@ -26,7 +26,7 @@ def taken(t: Translator) -> Reference | None:
     """
     with st.container(key="dropped"):
         megabytes = int(st.get_option("server.maxUploadSize"))
-        dragging = mounted.component("lmviz.dragging", DRAGGING, "held")
+        dragging = mounted.component("lmviz.dragging", _DRAGGING, "held")
         shown = dragging(
             data=[{"ending": RECORDING, "most": megabytes * 2**20}], key="dragging", on_refused_change=lambda: None
         )

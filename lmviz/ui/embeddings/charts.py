@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lmviz.ui.charts import CHOSEN, FAINT, PLAIN, AnyChart, names_beside, rows
 from lmviz.ui.labels import PADDING, places
 
-MANY_POINTS = 120  # points; with more of them, each is smaller
+_MANY_POINTS = 120  # points; with more of them, each is smaller
 
 
 def plane(
@@ -42,7 +42,7 @@ def plane(
         color=alt.Color("role:N", scale=alt.Scale(domain=list(order), range=[CHOSEN, PLAIN, FAINT][-len(order) :])),
         tooltip=[alt.Tooltip("name:N", title=" ")],
     )
-    dots = base.mark_point(filled=True, opacity=0.5, size=30 if len(names) > MANY_POINTS else 50)
+    dots = base.mark_point(filled=True, opacity=0.5, size=30 if len(names) > _MANY_POINTS else 50)
     return alt.layer(dots, *names_beside(base, "name:N")).properties(height=height)
 
 

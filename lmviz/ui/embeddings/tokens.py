@@ -13,7 +13,7 @@ from lmviz.ui import own_text, state, widgets
 from lmviz.ui.embeddings.view import TEXT_LIMIT, EmbeddingsView
 from lmviz.ui.text import plain, visible
 
-MOST_BUTTONS = 40
+_MOST_BUTTONS = 40
 
 
 def prompt(services: Services, view: EmbeddingsView, open_ended: bool = False) -> str:
@@ -41,7 +41,7 @@ def followed(run: Recording, view: EmbeddingsView) -> int:
         "options": range(n),
         **state.bound("token", pos, cell=None),
     }
-    if n <= MOST_BUTTONS:
+    if n <= _MOST_BUTTONS:
         widgets.segmented_control(
             view.t("embeddings.token"),
             format_func=lambda i: plain(visible(run.tokens.pieces[i])),

@@ -19,7 +19,7 @@ from lmviz.ui.pieces import Piece
 from lmviz.ui.text import Translator, code, visible
 
 NEAREST = 5
-SHOWN_EXAMPLES = 4
+_SHOWN_EXAMPLES = 4
 
 
 def section(services: Services, view: EmbeddingsView) -> None:
@@ -115,7 +115,7 @@ def _step_examples(now: VectorsSnapshot, words: WordText, t: Translator) -> None
         return
     shown = [
         _example(example, now.negatives[i] if now.negatives else (), words, t)
-        for i, example in enumerate(now.examples[:SHOWN_EXAMPLES])
+        for i, example in enumerate(now.examples[:_SHOWN_EXAMPLES])
     ]
     learned = " · ".join(shown)
     st.caption(t("embeddings.step_examples", step=now.step, n=len(now.examples), examples=learned))

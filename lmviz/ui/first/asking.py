@@ -15,7 +15,7 @@ from lmviz.ui.first.view import LONGEST, FirstView
 from lmviz.ui.place import Place
 from lmviz.ui.text import Translator, plain, visible
 
-ENDS = (".", "!", "?")
+_ENDS = (".", "!", "?")
 STEP_THROUGH = PAGES / "step_through.py"
 
 
@@ -31,7 +31,7 @@ def question(view: FirstView) -> None:
         st.error(view.t.error(error))
         _again(view.t)
         return
-    if found.is_full or found.text.rstrip().endswith(ENDS):
+    if found.is_full or found.text.rstrip().endswith(_ENDS):
         _ended(view, found)
     else:
         _ask(view, found)
@@ -101,7 +101,7 @@ def _depth() -> str:
 
 def _last_word(found: NextWords) -> int:
     """The position behind which the last word of a sentence was chosen, before what ends it."""
-    return max(0, found.n_pos - (3 if found.text.rstrip().endswith(ENDS) else 2))
+    return max(0, found.n_pos - (3 if found.text.rstrip().endswith(_ENDS) else 2))
 
 
 def _again(t: Translator) -> None:
@@ -160,7 +160,7 @@ def _sentence(view: FirstView, text: str) -> str:
 
 def _shown(t: Translator, piece: str) -> str:
     """A token on its button: a word without the space before it; what is no word, told apart."""
-    if piece in ENDS:
+    if piece in _ENDS:
         return t("first.stop", sign=plain(piece))
     word = piece.strip()
     is_word = piece.startswith(" ") and word != ""

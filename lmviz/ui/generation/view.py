@@ -75,7 +75,7 @@ class GenerationView(Place):
             top_p=self.top_p,
             min_p=self.min_p,
             max_new_tokens=self.length,
-            stop=stop_ids(checkpoint, self.stop),
+            stop=_stop_ids(checkpoint, self.stop),
             stop_repeats=REPEATS,
             seed=self.seed,
             n_sequences=self.texts if self.way in ("several", "compare") else 1,
@@ -100,7 +100,7 @@ def _kept(found: Any) -> tuple[Kept, ...]:
     )
 
 
-def stop_ids(checkpoint: Checkpoint, stop: str | None) -> tuple[int, ...]:
+def _stop_ids(checkpoint: Checkpoint, stop: str | None) -> tuple[int, ...]:
     """The token that ends a text. A model whose prompts open with a dot ends its names with one."""
     if stop is None:
         stop = EDGE if any(prompt.startswith(EDGE) for prompt in checkpoint.card.prompts) else ""

@@ -12,7 +12,7 @@ from lmviz.ui.text import Translator
 Points = Sequence[tuple[int, float]]  # step, loss in nats
 WIDTH, HEIGHT = 820, 354
 LEFT, RIGHT, TOP, BOTTOM = 62, 20, 40, 46  # around the curves
-TICKS = 5
+_TICKS = 5
 NEAR = 17  # pixels that a line's words need for themselves
 HEADROOM = 1.08
 
@@ -58,8 +58,8 @@ def curve(t: Translator, curves: Mapping[str, Points], lines: Mapping[str, float
 
 
 def _axes(t: Translator, scale: Scale) -> Iterator[str]:
-    for i in range(TICKS + 1):
-        nats, step = scale.top * i / TICKS, round(scale.last * i / TICKS)
+    for i in range(_TICKS + 1):
+        nats, step = scale.top * i / _TICKS, round(scale.last * i / _TICKS)
         y, x = scale.y(nats), scale.x(step)
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
         yield f'<text class="end" x="{LEFT - 8}" y="{y + 4}">{escape(t.number(nats, 2))}</text>'

@@ -117,7 +117,7 @@ class Forms:
         """Whether the browser's code can work a line out."""
         text = "".join(_marks(pieces, " + ".join("".join(_marks(term, "")) for term in terms)))
         if text not in self._worked_out:
-            self._worked_out[text] = is_known_in_browser(text)
+            self._worked_out[text] = _is_known_in_browser(text)
         return self._worked_out[text]
 
     def _numbered(self, form: Form) -> int:
@@ -210,7 +210,7 @@ _NOTHING: Form = {
 }
 
 
-def is_known_in_browser(text: str) -> bool:
+def _is_known_in_browser(text: str) -> bool:
     """Whether the browser's code can work a text out, as `parse` reads it."""
     if any(name in text for name in _ONLY_HERE):
         return False

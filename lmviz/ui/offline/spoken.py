@@ -19,7 +19,7 @@ from lmviz.ui.step_through.view import MEAN_OF_HEADS, StepThroughView
 from lmviz.ui.step_through.whole_scene import whole
 from lmviz.ui.text import LANGUAGES, Language
 
-MOST_SAID = (
+_MOST_SAID = (
     1024  # tokens times heads for which each sentence is written; of more, for the ones that the page opens with
 )
 _WITHOUT_POWERS: Depth = "formula"  # the deepest that is read without powers of ten
@@ -42,7 +42,7 @@ class Words:
     @property
     def says_all(self) -> bool:
         """Whether every sentence is there for every token and head."""
-        return len(self._run.tokens) * max(1, self._run.config.n_heads) <= MOST_SAID
+        return len(self._run.tokens) * max(1, self._run.config.n_heads) <= _MOST_SAID
 
     def spoken(self) -> dict[str, Spoken]:
         found = {}

@@ -21,7 +21,7 @@ class Store:
 
     def add(self, array: Array) -> int:
         """The place of some real numbers among the entries."""
-        kind = kind_of(array)
+        kind = _kind_of(array)
         return self._add(kind, np.ascontiguousarray(array.reshape(-1), dtype=_TYPES[kind]).tobytes(), array.size)
 
     def add_places(self, places: Array) -> int:
@@ -42,7 +42,7 @@ class Store:
         return self._known[kind, data]
 
 
-def kind_of(array: Array) -> NumberKind:
+def _kind_of(array: Array) -> NumberKind:
     """The smallest kind that holds the numbers of an array as they are."""
     if array.dtype.kind == "b":
         return "u1"

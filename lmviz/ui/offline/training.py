@@ -35,10 +35,10 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import LANGUAGES, Language, Translator, shortened, visible
 from lmviz.whole_file import check_place
 
-MOST_WALKS = 6  # times of the run at which the text is walked through
+_MOST_WALKS = 6  # times of the run at which the text is walked through
 MOST_SAMPLES, SAMPLES_A_STEP = 8, 3
 POINTS = 240  # of a curve
-LIKELIEST = 3  # next tokens that are told of each time
+_LIKELIEST = 3  # next tokens that are told of each time
 SMALLEST, AROUND = MEGABYTE, 200_000  # bytes of one walk, as `small_page` takes it, and of all that is no walk
 LEAST = 2 * MEGABYTE  # bytes of a page
 LONGEST = 120  # characters of a text that the model wrote
@@ -72,7 +72,7 @@ def training_page(models: Models, run: str, lang: Language, prompt: str | None =
     check_limit(limit, LEAST)
     found = models.runs.get(run)
     models.runs.ends(run)
-    for n_walks in range(MOST_WALKS, 0, -1):
+    for n_walks in range(_MOST_WALKS, 0, -1):
         contents = _contents(models, found, prompt, n_walks)
         page = _page(contents, lang, max(SMALLEST, (limit - AROUND) // n_walks))
         if len(page.html) <= limit:
@@ -251,7 +251,7 @@ def _next_tokens(t: Translator, run: Recording) -> Iterator[str]:
     if value is None:
         return
     probs = value.array.reshape(-1, value.array.shape[-1])[-1]
-    for id in np.argsort(-probs, kind="stable")[:LIKELIEST].tolist():
+    for id in np.argsort(-probs, kind="stable")[:_LIKELIEST].tolist():
         yield f"{visible(run.piece(id))} {t.percent(float(probs[id]))}"
 
 

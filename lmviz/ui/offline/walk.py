@@ -28,7 +28,7 @@ from lmviz.ui.step_through.scene import focus_position, token_row
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import LANGUAGES, visible
 
-PIECES = 5000  # of a vocabulary that are kept, with those that the pictures show
+_PIECES = 5000  # of a vocabulary that are kept, with those that the pictures show
 LeftOut = list[tuple[str, dict[str, Any]]]  # sentences by their keys, with what they are filled in with
 
 
@@ -62,7 +62,7 @@ def walk_of(
     moved = {step.address: found for step in run.trace if step.outputs and (found := moved_by(step, kept, store))}
     walk: Walk = {
         "run": title_of(run),
-        "command": command_of(run),
+        "command": _command_of(run),
         "n_heads": max(1, run.config.n_heads),
         "first_of": places.first_of,
         "counts": places.counts,
@@ -106,7 +106,7 @@ def name_of(run: Recording) -> str:
     return PurePath(model.name).name if isinstance(model, Folder) else str(model)
 
 
-def command_of(run: Recording) -> str:
+def _command_of(run: Recording) -> str:
     """What opens the model in the app; for one that only its program has, the app alone."""
     model = run.request.model
     return f"lmviz {name_of(run)}" if isinstance(model, Folder | HubModel) else "lmviz"
@@ -156,7 +156,7 @@ def _steps(run: Recording) -> dict[str, int]:
 def _pieces(run: Recording, kept: Kept) -> dict[str, str]:
     """How the ids of the vocabulary are written, as far as a picture says them."""
     size = run.config.d_vocab
-    shown = set(range(size)) if size <= PIECES else set(range(64)) | set(run.tokens.ids)
+    shown = set(range(size)) if size <= _PIECES else set(range(64)) | set(run.tokens.ids)
     return {str(i): visible(run.piece(i)) for i in sorted(shown) if i < size}
 
 

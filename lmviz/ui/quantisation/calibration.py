@@ -12,7 +12,7 @@ from lmviz.ui.charts import show
 from lmviz.ui.quantisation import charts, measuring, schemes
 from lmviz.ui.quantisation.view import INTEGERS, TEXT_LIMIT, QuantisationView
 
-CODES = 2**8  # of what goes into a layer, in eight bits
+_CODES = 2**8  # of what goes into a layer, in eight bits
 
 
 def section(services: Services, view: QuantisationView) -> None:
@@ -65,12 +65,12 @@ def _ranges(found: Calibrated, view: QuantisationView) -> None:
         alt=t("quantisation.ranges.alt"),
     )
     widest = max(found.ranges.values(), key=lambda one: one.high - one.low)
-    step = (max(widest.high, 0) - min(widest.low, 0)) * view.outer / (CODES - 1)
+    step = (max(widest.high, 0) - min(widest.low, 0)) * view.outer / (_CODES - 1)
     st.caption(
         t(
             "quantisation.ranges.step",
             n=t.integer(widest.n),
-            codes=t.integer(CODES),
+            codes=t.integer(_CODES),
             step=t.number(step, 4),
         )
     )

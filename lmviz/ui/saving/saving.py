@@ -11,11 +11,11 @@ from pathlib import Path
 from lmviz.ui import mounted
 from lmviz.ui.text import Translator
 
-SAVING = Path(__file__).parent / "browser" / "saving.js"
+_SAVING = Path(__file__).parent / "browser" / "saving.js"
 WORDS = "saving."
 
 
 def button(t: Translator) -> None:
     """Opens the list of the page's pictures."""
     data = {"lang": t.language, "words": t.texts(WORDS)}
-    mounted.component("lmviz.saving", SAVING, "saving")(data=[data], key="saving", height="content", width="content")
+    mounted.component("lmviz.saving", _SAVING, "saving")(data=[data], key="saving", height="content", width="content")

@@ -15,7 +15,7 @@ from lmviz.ui import state, widgets
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import plain
 
-BEAT = 1.0  # seconds between two looks at the file
+_BEAT = 1.0  # seconds between two looks at the file
 
 
 @widgets.placeholder()
@@ -31,7 +31,7 @@ def status(view: StepThroughView) -> None:
     _look(program)
 
 
-@st.fragment(run_every=BEAT)
+@st.fragment(run_every=_BEAT)
 def _look(program: Program) -> None:
     t, doing, shown = state.translator(), program.look(), state.remember(_key(program), program.latest)
     if program.latest != shown:

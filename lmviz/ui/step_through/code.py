@@ -30,7 +30,7 @@ def code_pane(trace: Trace, step: int, span: SourceSpan, stops: tuple[str, ...])
         "stops": [
             int(stop.removeprefix(file)) for stop in stops if stop.startswith(file) and stop[len(file) :].isdigit()
         ],
-        "stack": call_stack(trace, step),
+        "stack": _call_stack(trace, step),
         "why": "",
     }
 
@@ -42,10 +42,10 @@ def empty_pane(words: str) -> Source:
 
 def hidden_pane(trace: Trace, step: int, words: str) -> Source:
     """A pane that says why it shows no source."""
-    return {**empty_pane(words), "stack": call_stack(trace, step)}
+    return {**empty_pane(words), "stack": _call_stack(trace, step)}
 
 
-def call_stack(trace: Trace, step: int) -> list[Call]:
+def _call_stack(trace: Trace, step: int) -> list[Call]:
     """The calls that were running at a step, the outermost first."""
     stack: list[Call] = []
     index: int | None = trace[step].call

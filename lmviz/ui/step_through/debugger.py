@@ -16,7 +16,7 @@ from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place,
 from lmviz.ui.step_through.search import search
 from lmviz.ui.step_through.view import StepThroughView
 
-AHEAD: tuple[ButtonMove, ...] = (
+_AHEAD: tuple[ButtonMove, ...] = (
     "over",
     "back",
 )  # the moves that the browser draws at once: where they lead is sent along with each scene
@@ -58,7 +58,7 @@ def _debugger(services: Services, view: StepThroughView) -> None:
     drawn = scene(run, view, location, windows, pinned, other, stopped, changed, times)
     ahead: Ahead = {
         move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other, times=times))
-        for move in AHEAD
+        for move in _AHEAD
         if drawn["bar"]["moves"][move] and not predict.is_open(view) and (there := events.moved(run, view, move))
     }
     if predict.awaits(run, view, location) or predict.is_given_away(drawn["say"]["text"]):

@@ -25,7 +25,7 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import plain, visible
 from lmviz.ui.training.view import TrainingView
 
-OTHER_TEXT = "end.other_text"  # that the page shows another text, without the window
+_OTHER_TEXT = "end.other_text"  # that the page shows another text, without the window
 
 
 def why(services: Services, run: Recording, view: StepThroughView, location: Location) -> str:
@@ -43,10 +43,10 @@ def _measured(services: Services, run: Recording, view: StepThroughView, with_wh
         found = influence(services.models, run, run.read_out_at(pos))
     except UserError:  # a model that does not run without a head of its own
         return ""
-    return in_words(view, run, found, pos, with_what)
+    return _in_words(view, run, found, pos, with_what)
 
 
-def in_words(view: StepThroughView, run: Recording, found: Influence | None, pos: int, with_what: bool) -> str:
+def _in_words(view: StepThroughView, run: Recording, found: Influence | None, pos: int, with_what: bool) -> str:
     """The sentences of a measurement, and before them what came out; empty without one."""
     if found is None:
         return ""
@@ -70,7 +70,7 @@ def asked(services: Services, run: Recording, view: StepThroughView) -> None:
 
 
 def _now(services: Services, run: Recording, view: StepThroughView) -> None:
-    if state.take(OTHER_TEXT, False):
+    if state.take(_OTHER_TEXT, False):
         st.rerun()
     t = view.t
     if run.own is None:
@@ -99,7 +99,7 @@ def _read(text: str) -> None:
     """Another text, from its beginning."""
     if text:
         state.update(prompt=text, step="", by="stage", line=-1, focus=-1, cell=None, trail=(), edits=(), target="")
-        state.keep(OTHER_TEXT, True)
+        state.keep(_OTHER_TEXT, True)
 
 
 def _doors(view: StepThroughView) -> list[tuple[str, Place, str]]:

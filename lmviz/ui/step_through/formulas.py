@@ -10,8 +10,8 @@ from lmviz.model.architectures import ARCHITECTURES
 from lmviz.stages.stage import Kind
 from lmviz.ui.formula import svg
 
-AFTER_THE_FIRST_PAGE = 1.0  # seconds
-FORMULAS: dict[str, str] = {  # by the kind of a stage, and of the forms in which a model may have it
+_AFTER_THE_FIRST_PAGE = 1.0  # seconds
+_FORMULAS: dict[str, str] = {  # by the kind of a stage, and of the forms in which a model may have it
     "embeddings": r"x = E_{\mathrm{token}}[\mathrm{id}] + E_{\mathrm{pos}}[\mathrm{pos}]",
     "embeddings.alone": r"x = E_{\mathrm{token}}[\mathrm{id}]",
     "norm": r"\mathrm{scaled} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} \cdot w + b",
@@ -37,7 +37,7 @@ FORMULAS: dict[str, str] = {  # by the kind of a stage, and of the forms in whic
 
 def formula_of(kind: Kind, record: Architecture[Any] | None, variant: str = "") -> str:
     """The formula of a stage in a model of this architecture, in the form that the model has of the stage."""
-    usual = FORMULAS.get(f"{kind}.{variant}", FORMULAS.get(kind, ""))
+    usual = _FORMULAS.get(f"{kind}.{variant}", _FORMULAS.get(kind, ""))
     return (record.formulas if record is not None else {}).get(kind, usual)
 
 
@@ -45,6 +45,6 @@ def warm_up() -> None:
     """Draw the formulas in the background, so that no first step waits for one; but after the first page, which has
     none and would share the interpreter with it."""
     own = [latex for record in ARCHITECTURES.values() for latex in record.formulas.values()]
-    later = threading.Timer(AFTER_THE_FIRST_PAGE, lambda: [svg(latex) for latex in (*FORMULAS.values(), *own)])
+    later = threading.Timer(_AFTER_THE_FIRST_PAGE, lambda: [svg(latex) for latex in (*_FORMULAS.values(), *own)])
     later.daemon = True
     later.start()

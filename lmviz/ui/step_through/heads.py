@@ -31,7 +31,7 @@ MOST_HEADS, MOST_TOKENS = 32, 32  # that are drawn: the heads that matter most, 
 def at_stage(services: Services, run: Recording, view: StepThroughView, location: Location) -> None:
     """At the stages of attention, closed until somebody wants it: only then is anything measured."""
     stage = run.navigator.stage(location)
-    softmax = softmax_of(run, stage)
+    softmax = _softmax_of(run, stage)
     if view.present or softmax is None:
         return
     t = view.t
@@ -63,7 +63,7 @@ def _chosen(event: Mapping[str, Any]) -> None:
         state.go(head=max(0, head))
 
 
-def softmax_of(run: Recording, stage: Stage) -> Stage | None:
+def _softmax_of(run: Recording, stage: Stage) -> Stage | None:
     """The softmax of the block whose attention a stage belongs to, if several heads are seen in it."""
     if stage.kind not in KINDS:
         return None

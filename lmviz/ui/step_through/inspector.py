@@ -19,8 +19,8 @@ from lmviz.ui.step_through.scene_types import Arithmetic, Change, Inspection, Vi
 from lmviz.ui.step_through.view import StepThroughView
 
 _DOUBLE, _SINGLE = ("float64", "complex128"), ("float32", "complex64")
-TERMS_SENT = 64  # of a long sum, the largest by magnitude
-TERMS_SHOWN = 6  # of these, until the browser is asked for all
+_TERMS_SENT = 64  # of a long sum, the largest by magnitude
+_TERMS_SHOWN = 6  # of these, until the browser is asked for all
 LINES = 4  # how far a number is followed through steps that have only one activation to follow
 
 
@@ -78,7 +78,7 @@ def _arithmetic(run: Recording, view: StepThroughView, gradient: bool) -> Arithm
 def _lines(run: Recording, followed: list[_Followed], view: StepThroughView) -> list[Line]:
     lines = []
     for one in followed:
-        made = line(one.why, view.t, view.digits, TERMS_SHOWN, TERMS_SENT)
+        made = line(one.why, view.t, view.digits, _TERMS_SHOWN, _TERMS_SENT)
         if say := purpose(run, one.address, view):
             made["say"] = say
         lines.append(made)

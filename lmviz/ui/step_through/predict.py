@@ -14,7 +14,7 @@ from lmviz.ui.questions import ask, question_about
 from lmviz.ui.step_through.view import StepThroughView
 
 OPENED = "predict"  # the key of what opens
-ELSEWHERE = "predict.elsewhere"
+_ELSEWHERE = "predict.elsewhere"
 ANSWERED = "predict.answered"  # by run and question
 
 
@@ -31,12 +31,12 @@ def awaits(run: Recording, view: StepThroughView, location: Location) -> bool:
 
 def ask_elsewhere(answer: str) -> None:
     """The course asks something, to which this is the right answer; empty: it asks nothing."""
-    state.keep(ELSEWHERE, answer)
+    state.keep(_ELSEWHERE, answer)
 
 
 def is_given_away(said: str) -> bool:
     """Whether a sentence tells what the course asks, while a chapter is on the way."""
-    answer = state.remember(ELSEWHERE, "") if state.course().chapter else ""
+    answer = state.remember(_ELSEWHERE, "") if state.course().chapter else ""
     return answer != "" and re.search(rf"(?<![\w.,]){re.escape(answer)}(?![\w]|[.,]\d)", said) is not None
 
 

@@ -24,7 +24,7 @@ from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import code, shortened, visible
 
-SERVED = 56 * 2**20  # bytes of numbers in a recording that a visitor is sent, which can be dropped onto a page again
+_SERVED = 56 * 2**20  # bytes of numbers in a recording that a visitor is sent, which can be dropped onto a page again
 ALL = ""
 
 
@@ -138,7 +138,7 @@ def _page(services: Services, run: Recording, view: StepThroughView) -> bytes:
 def _saved(run: Recording) -> bytes:
     with tempfile.TemporaryDirectory(prefix="lmviz-") as folder:
         path = Path(folder) / f"one{RECORDING}"
-        run.save(path, SERVED)
+        run.save(path, _SERVED)
         return path.read_bytes()
 
 

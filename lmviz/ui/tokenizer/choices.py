@@ -17,15 +17,15 @@ from lmviz.ui.tokenizer import own
 from lmviz.ui.tokenizer.own import FILE
 from lmviz.ui.tokenizer.view import CORPUS_LIMIT, MOST_MERGES, TEXT_LIMIT, TokenizerView
 
-NEEDS_TEXT = ("pieces", "compare", "trip")
-NEEDS_CORPUS = ("compare", "learn")
+_NEEDS_TEXT = ("pieces", "compare", "trip")
+_NEEDS_CORPUS = ("compare", "learn")
 
 
 def tokenizer_and_text(services: Services, view: TokenizerView) -> None:
     """The row of choices: only what the chosen way of looking needs."""
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom", key="tokenizer_choices"):
-        if view.tab not in NEEDS_CORPUS:
+        if view.tab not in _NEEDS_CORPUS:
             names = [*LEARNED, GPT2, *services.models.sample_names(), FILE]
             widgets.selectbox(
                 t("tokenizer.tokenizer"),
@@ -34,15 +34,15 @@ def tokenizer_and_text(services: Services, view: TokenizerView) -> None:
                 width=250,
                 **state.bound("tokenizer", piece=None),
             )
-        if view.tab in NEEDS_TEXT:
+        if view.tab in _NEEDS_TEXT:
             _field(view, "text", view.cut, TEXT_LIMIT)
-        learned = view.tab in NEEDS_CORPUS or view.tokenizer in LEARNED
+        learned = view.tab in _NEEDS_CORPUS or view.tokenizer in LEARNED
         if learned and view.tab != "learn":
             with st.popover(t("tokenizer.learned_from"), icon=":material/menu_book:"):
                 _corpus(view)
         elif learned:
             _field(view, "corpus", view.source, CORPUS_LIMIT)
-    if view.tokenizer == FILE and view.tab not in NEEDS_CORPUS:
+    if view.tokenizer == FILE and view.tab not in _NEEDS_CORPUS:
         own.upload(t, "tokenizer.file")
 
 

@@ -18,8 +18,8 @@ from lmviz.ui.tokenizer.pictures_types import CutWord, CutWords, Pair, Pairs
 from lmviz.ui.tokenizer.view import MOST_MERGES, TokenizerView
 
 PAIRS = 12  # shown of all pairs
-LONGEST_SHOWN = 24  # characters of one of its words
-WORDS_SHOWN = 6  # words, of those that have a pair
+_LONGEST_SHOWN = 24  # characters of one of its words
+_WORDS_SHOWN = 6  # words, of those that have a pair
 WORD_LIMIT = 60  # characters
 WORDS = 160  # shown of the text
 LONGEST_WORD = 400  # tokens shown of one of them
@@ -83,15 +83,15 @@ def _where_from(view: TokenizerView, learning: Learning, at: int) -> None:
     homes = learning.homes(pair, at)
     left, right = (code(_shown(learning, id)) for id in pair)
     st.markdown(t("tokenizer.pair.count", left=left, right=right))
-    rows = [(_whole(learning, word), f"{times} × {frequency}") for word, times, frequency in homes[:WORDS_SHOWN]]
-    if rest := [times * frequency for _, times, frequency in homes[WORDS_SHOWN:]]:
+    rows = [(_whole(learning, word), f"{times} × {frequency}") for word, times, frequency in homes[:_WORDS_SHOWN]]
+    if rest := [times * frequency for _, times, frequency in homes[_WORDS_SHOWN:]]:
         rows.append((t("tokenizer.pair.rest", n=t.integer(len(rest))), str(sum(rest))))
     arithmetic_html.steps([*rows, ("=", f"<b>{t.integer(count)}</b>")])
 
 
 def _whole(learning: Learning, word: int) -> str:
     shown = visible(learning.decode(learning.word(word, 0)).decode("utf-8", "backslashreplace"))
-    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
 
 
 def _words(learning: Learning, at: int) -> CutWords:

@@ -17,7 +17,7 @@ from lmviz.ui.text import Translator
 BLUE, ORANGE, GREEN, PURPLE, PINK, GREY = "#2f7ed8", "#e07b00", "#1b9e77", "#7b5ea7", "#d6478f", "#8a93a0"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, PINK, "#a6761d", "#17a2b8", "#666666")
 DASHES: Mapping[str, list[int]] = {"train": SOLID, "raw": SOLID, "mean": SOLID, "held_out": [6, 3]}
-IS_CURVE = alt.FieldOneOfPredicate("kind", list(DASHES))
+_IS_CURVE = alt.FieldOneOfPredicate("kind", list(DASHES))
 LABELS: Mapping[str, dict[str, Any]] = {  # of a horizontal line: over or under its first or its last part
     "start over": {"align": "left", "dx": 4, "baseline": "bottom", "dy": -3},
     "start under": {"align": "left", "dx": 4, "baseline": "top", "dy": 4},
@@ -97,7 +97,7 @@ def _colour(runs: Sequence[str], of_kinds: alt.Legend | None) -> alt.Color:
 def _curves(base: alt.Chart, colour: alt.Color, of_kinds: alt.Legend | None) -> Any:
     scale = alt.Scale(domain=list(DASHES), range=list(DASHES.values()))
     return (
-        base.transform_filter(IS_CURVE)
+        base.transform_filter(_IS_CURVE)
         .mark_line(clip=True, strokeWidth=1.8)
         .encode(
             color=colour,
@@ -125,7 +125,7 @@ def _tips(base: alt.Chart, colour: alt.Color, words: Mapping[str, str]) -> Any:
         alt.Tooltip("step:Q", title=words["step"], format=",d"),
         alt.Tooltip("nats:Q", title=words["nats"], format=".4f"),
     ]
-    dots = base.transform_filter(IS_CURVE).mark_point(clip=True, size=90, opacity=0, filled=True)
+    dots = base.transform_filter(_IS_CURVE).mark_point(clip=True, size=90, opacity=0, filled=True)
     return dots.encode(color=colour, tooltip=tip)
 
 

@@ -26,7 +26,7 @@ POINTS = 160  # of one curve, that leave the server
 MEASURED_POINTS = 60
 SMALL_POINTS, SMALL_HEIGHT = 80, 190
 HEIGHT = 420
-MEANS = 75  # of a noisy curve, over the whole run
+_MEANS = 75  # of a noisy curve, over the whole run
 STEPS = 200  # from so many on, the axis of steps is logarithmic by itself: a run's story lies in its first steps
 PLACES = ("end over", "end under", "start over", "start under")  # of the label of a line, the best first
 WIDE = 0.5  # of the axis, that a label takes on the smallest window
@@ -46,9 +46,9 @@ def loss(services: Services, view: TrainingView, run: TrainingRun) -> None:
     for one in shown:
         for metric, kind, n_points in (("loss", "train", POINTS), ("held_out_loss", "held_out", MEASURED_POINTS)):
             found = series(services, one, metric, n_points)
-            kind = "raw" if kind == "train" and is_noisy(one) else kind
+            kind = "raw" if kind == "train" and _is_noisy(one) else kind
             _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], kind)
-        if is_noisy(one):
+        if _is_noisy(one):
             found = mean_loss(services, one)
             _add(table, found.steps.tolist(), found.numbers.tolist(), names[one.id], "mean")
     highest = [table["nats"][0]] if table["nats"] else []
@@ -64,7 +64,7 @@ def loss(services: Services, view: TrainingView, run: TrainingRun) -> None:
             label = t(f"train.baseline.{name}", nats=t.number(line, 2))
             _add(table, [steps if place.startswith("end") else 0], [line], names[run.id], place, label)
     kinds = tuple(kind for kind in charts.DASHES if kind in table["kind"])
-    spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, log_steps, not run.is_active, width_of(run))
+    spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, log_steps, not run.is_active, _width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
         st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", height="stretch", key="loss_chart")
@@ -290,14 +290,14 @@ def is_in_batches(run: TrainingRun) -> bool:
     return 0 < run.recipe.training.batch_size < n_windows
 
 
-def is_noisy(run: TrainingRun) -> bool:
+def _is_noisy(run: TrainingRun) -> bool:
     """Whether each step reads other texts, so that its loss says little about the next one's."""
-    return run.recipe.training.batch_size > 0 and width_of(run) > 1
+    return run.recipe.training.batch_size > 0 and _width_of(run) > 1
 
 
-def width_of(run: TrainingRun) -> int:
+def _width_of(run: TrainingRun) -> int:
     """Steps to the mean of which a noisy curve is drawn."""
-    return run.steps // MEANS
+    return run.steps // _MEANS
 
 
 def mean_loss(services: Services, run: TrainingRun) -> Series:
@@ -307,7 +307,7 @@ def mean_loss(services: Services, run: TrainingRun) -> Series:
     if known is None or segment != run.segment:
         known = Series(np.empty(0, np.int64), np.empty(0), 0)
     raw = services.models.runs.series(run.id, "loss", 10**9, after=int(known.steps[-1]) if len(known) else 0)
-    new = means(raw.steps, raw.numbers, width_of(run))
+    new = means(raw.steps, raw.numbers, _width_of(run))
     found = Series(
         np.concatenate([known.steps, new.steps]), np.concatenate([known.numbers, new.numbers]), raw.n_measured
     )

@@ -22,10 +22,10 @@ from lmviz.ui.training.manage import attempt
 from lmviz.ui.training.planned import bound, keep_own_text, own_text
 from lmviz.ui.training.view import OWN, TWO_WORDS, TrainingView
 
-WINDOWS_SHOWN = 2
-TRIED_LIMIT = 400  # characters of the text for the round trip
-VOCABULARY_SHOWN = 300
-TEXTS_SHOWN = 200
+_WINDOWS_SHOWN = 2
+_TRIED_LIMIT = 400  # characters of the text for the round trip
+_VOCABULARY_SHOWN = 300
+_TEXTS_SHOWN = 200
 
 
 def choices(services: Services, view: TrainingView, recipe: Recipe | None) -> None:
@@ -115,7 +115,7 @@ def preview(plan: Plan, view: TrainingView) -> None:
     t, corpus = view.t, plan.corpus
     n_windows = len(corpus.train)
     first = min(view.window, n_windows - 1)
-    shown = aligned(corpus.train, corpus.tokenizer, first, WINDOWS_SHOWN)
+    shown = aligned(corpus.train, corpus.tokenizer, first, _WINDOWS_SHOWN)
     for one in shown:
         st.html(
             words.rows(
@@ -151,7 +151,7 @@ def _sentence(plan: Plan) -> str:
 
 def _more(plan: Plan, view: TrainingView, n_windows: int) -> None:
     t, recipe = view.t, plan.recipe
-    if n_windows > WINDOWS_SHOWN:
+    if n_windows > _WINDOWS_SHOWN:
         st.slider(t("train.data.window"), 0, n_windows - 1, **state.bound("window"))
     fractions = [0.0, 0.05, 0.1, 0.2, 0.3]
     widgets.select_slider(
@@ -162,19 +162,19 @@ def _more(plan: Plan, view: TrainingView, n_windows: int) -> None:
         **bound(recipe, "data.held_out", fractions),
     )
     st.caption(t("train.data.corpus", n=len(recipe.data.texts)))
-    lines = "".join(map(_line, recipe.data.texts[:TEXTS_SHOWN]))
+    lines = "".join(map(_line, recipe.data.texts[:_TEXTS_SHOWN]))
     st.html(f'<div class="lt-texts" tabindex="0" role="group">{lines}</div>')  # it scrolls
-    tried = st.text_input(t("train.data.try"), recipe.data.texts[0][:TRIED_LIMIT], key="tried", max_chars=TRIED_LIMIT)
+    tried = st.text_input(t("train.data.try"), recipe.data.texts[0][:_TRIED_LIMIT], key="tried", max_chars=_TRIED_LIMIT)
     round_trip(plan, t, tried)
     pieces = [
-        visible(plan.corpus.tokenizer.piece(i)) for i in range(min(plan.corpus.tokenizer.d_vocab, VOCABULARY_SHOWN))
+        visible(plan.corpus.tokenizer.piece(i)) for i in range(min(plan.corpus.tokenizer.d_vocab, _VOCABULARY_SHOWN))
     ]
     st.caption(t("train.data.vocabulary", n=plan.corpus.tokenizer.d_vocab))
     st.html(f'<div class="lt-rows"><code>{words.escaped("  ".join(pieces))}</code></div>')
 
 
 def _line(written: str) -> str:
-    return f"<div>{words.escaped(visible(written[:TRIED_LIMIT]))}</div>"
+    return f"<div>{words.escaped(visible(written[:_TRIED_LIMIT]))}</div>"
 
 
 def round_trip(plan: Plan, t: Translator, tried: str) -> None:

@@ -23,7 +23,7 @@ from lmviz.ui.text import Translator, code, plain, visible
 from lmviz.ui.training import owner
 from lmviz.ui.training.view import TrainingView
 
-MOST_BESIDE = 6
+_MOST_BESIDE = 6
 
 
 def buttons(services: Services, view: TrainingView, run: TrainingRun) -> None:
@@ -170,7 +170,7 @@ def compare(services: Services, view: TrainingView, run: TrainingRun) -> None:
         list(others),
         key="beside",
         format_func=lambda name: f"{others[name].name} · {t.integer(others[name].step)}",
-        max_selections=MOST_BESIDE,
+        max_selections=_MOST_BESIDE,
         placeholder=t("train.one.choose"),
         on_change=lambda: state.go(beside=tuple(st.session_state["beside"])),
     )

@@ -27,7 +27,7 @@ from lmviz.ui.training.view import TrainingView
 
 REDRAW_SECONDS = 0.8  # seconds that each time stays while it plays
 TOKENS_SHOWN = 30  # bars of the predictions
-MAP_LIMIT = 400  # points of the map
+_MAP_LIMIT = 400  # points of the map
 HEIGHT = 260
 NAME = 16  # pixels of a letter of a name on the map
 PLAYING = "train.playing"
@@ -52,8 +52,8 @@ def _next_time(services: Services) -> None:
             view = state.view(TrainingView)
         _controls(services, view, steps, step)
         prompt = view.prompt if view.prompt is not None else first_prompt(services, run)
-        a = read_at(services, run, step, prompt)
-        b = read_at(services, run, view.b_step, prompt) if view.b_step in steps and view.b_step != step else None
+        a = _read_at(services, run, step, prompt)
+        b = _read_at(services, run, view.b_step, prompt) if view.b_step in steps and view.b_step != step else None
         _pictures(services, view, run, steps, a, b)
     except UserError as error:
         st.error(view.t.error(error))
@@ -107,7 +107,7 @@ def first_prompt(services: Services, run: TrainingRun) -> str:
     return data.around + data.texts[0][:8]
 
 
-def read_at(services: Services, run: TrainingRun, step: int, prompt: str) -> Recording:
+def _read_at(services: Services, run: TrainingRun, step: int, prompt: str) -> Recording:
     """The text, read by the model as it was after a step."""
     return services.models.record(Request(RunModel(run.id, step), prompt))
 
@@ -141,7 +141,7 @@ def predictions(
     """The probability of each next token; the same tokens in the same order at every time."""
     t = view.t
     st.markdown(f"**{t('train.time.predictions', prompt=code(visible(a.request.prompt)))}**")
-    last = _probs(read_at(services, run, steps[-1], a.request.prompt))
+    last = _probs(_read_at(services, run, steps[-1], a.request.prompt))
     ids = sorted(np.argsort(-last, kind="stable")[:TOKENS_SHOWN].tolist())
     table: dict[str, list[Any]] = {"token": [], "p": [], "time": []}
     for one in (a, b):
@@ -229,15 +229,17 @@ def embeddings(
     """The token embeddings on a plane whose axes are those of the last checkpoint, at all times; of two times, both."""
     t = view.t
     st.markdown(f"**{t('train.time.embeddings')}**", help=t("train.time.embeddings_help"))
-    last = _weight(services, run, steps[-1], "tok_embed.weight")[:MAP_LIMIT]
+    last = _weight(services, run, steps[-1], "tok_embed.weight")[:_MAP_LIMIT]
     plane = pca(last)
-    everywhere = np.concatenate([plane.place(_weight(services, run, s, "tok_embed.weight")[:MAP_LIMIT]) for s in steps])
+    everywhere = np.concatenate(
+        [plane.place(_weight(services, run, s, "tok_embed.weight")[:_MAP_LIMIT]) for s in steps]
+    )
     room = 0.06 * (np.ptp(everywhere, axis=0) + 1e-9)
     (low_x, low_y), (high_x, high_y) = everywhere.min(axis=0) - room, everywhere.max(axis=0) + room
     table: dict[str, list[Any]] = {"x": [], "y": [], "token": [], "id": [], "time": []}
     for one in (a, b):
         if one is not None:
-            points = plane.place(_weight(services, run, _step_of(one), "tok_embed.weight")[:MAP_LIMIT])
+            points = plane.place(_weight(services, run, _step_of(one), "tok_embed.weight")[:_MAP_LIMIT])
             table["x"] += points[:, 0].tolist()
             table["y"] += points[:, 1].tolist()
             table["token"] += [visible(one.piece(i)) for i in range(len(points))]

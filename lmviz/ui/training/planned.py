@@ -17,7 +17,7 @@ from lmviz.ui import state
 from lmviz.ui.training.view import OWN, TWO_WORDS, TrainingView
 
 END = "<end>"  # around a text that is cut into words, where a line break would be lost
-OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
+_OWN_TEXT = "own text"  # what was typed or uploaded, with the name that it is kept by
 
 
 def own_text(services: Services, view: TrainingView) -> str:
@@ -26,10 +26,10 @@ def own_text(services: Services, view: TrainingView) -> str:
     Raises:
         UserError: it is not kept any more.
     """
-    known: tuple[str, str] = state.remember(OWN_TEXT, ("", ""))
+    known: tuple[str, str] = state.remember(_OWN_TEXT, ("", ""))
     if known[0] != view.own:
         known = (view.own, services.models.runs.kept_text(view.own) if view.own else "")
-        state.keep(OWN_TEXT, known)
+        state.keep(_OWN_TEXT, known)
     return known[1]
 
 
@@ -39,13 +39,13 @@ def keep_own_text(services: Services, written: str) -> None:
     Raises:
         UserError: it is too large, or there is no room for it.
     """
-    state.keep(OWN_TEXT, (state.view(TrainingView).own, written))
+    state.keep(_OWN_TEXT, (state.view(TrainingView).own, written))
     name = services.models.runs.keep_text(written) if written.strip() else ""
-    state.keep(OWN_TEXT, (name, written))
+    state.keep(_OWN_TEXT, (name, written))
     state.go(own=name, window=0)
 
 
-def base_recipe(services: Services, view: TrainingView) -> Recipe:
+def _base_recipe(services: Services, view: TrainingView) -> Recipe:
     """Where the plan starts: the recipe of a sample's texts, of one's own text, or of an earlier run."""
     if view.data == TWO_WORDS:
         return two_words(*view.words)
@@ -64,7 +64,7 @@ def recipe_of(services: Services, view: TrainingView) -> Recipe:
     Raises:
         UserError: a setting cannot be, or the texts cannot be read.
     """
-    recipe = with_mark(changed(base_recipe(services, view), view.changes))
+    recipe = with_mark(changed(_base_recipe(services, view), view.changes))
     if view.start:
         theirs = sizes_of(services.models.checkpoint(view.start).config)
         ours = of_architecture(recipe.model, theirs.architecture)

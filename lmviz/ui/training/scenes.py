@@ -21,14 +21,14 @@ from lmviz.ui.training import words
 from lmviz.ui.training.view import TrainingView
 
 HEIGHT = 330
-NEIGHBOURS = 3  # texts of the batch shown in the first scene
+_NEIGHBOURS = 3  # texts of the batch shown in the first scene
 Cell = tuple[int, ...]
 
 
 def sample(services: Services, view: TrainingView, opened: OpenedStep, walked: Recording) -> None:
     """Some texts of the batch: what is read, and below it what is to be predicted."""
     t = view.t
-    for one in aligned(opened.batch, walked.checkpoint.tokenizer, walked.row, NEIGHBOURS):
+    for one in aligned(opened.batch, walked.checkpoint.tokenizer, walked.row, _NEIGHBOURS):
         st.html(
             words.rows(
                 [
@@ -120,7 +120,7 @@ def gradients(services: Services, view: TrainingView, opened: OpenedStep, walked
         shown, t, key="step_gradients", on_cell=lambda address, cell: _pin(chosen, cell), height=HEIGHT, digits=4
     )
     _chain_rule(services, view, walked, chosen)
-    finite_differences(services, view, opened)
+    _finite_differences(services, view, opened)
 
 
 def _chain_rule(services: Services, view: TrainingView, walked: Recording, chosen: str) -> None:
@@ -136,7 +136,7 @@ def _chain_rule(services: Services, view: TrainingView, walked: Recording, chose
         st.caption(t("train.one.recorded", value=t.number(float(recorded.grad[cell]), 6)))
 
 
-def finite_differences(services: Services, view: TrainingView, opened: OpenedStep) -> None:
+def _finite_differences(services: Services, view: TrainingView, opened: OpenedStep) -> None:
     """The lesson's way to a gradient, as a check of autograd's: move a weight a little, and see what the loss does."""
     t = view.t
     with st.expander(t("train.one.check"), on_change="rerun", key="gradient_check") as shown:

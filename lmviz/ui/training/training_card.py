@@ -15,7 +15,7 @@ from lmviz.ui.training.view import TrainingView
 
 RATES = [round(digit * 10.0**power, 6) for power in range(-5, 1) for digit in (1, 2, 3, 5)] + [10.0, 100.0]
 STEPS = [10, 50, 100, 200, 500, 600, 1000, 1500, 2000, 3000, 5000, 10_000, 20_000, 50_000, 100_000]
-BATCHES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+_BATCHES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 
 def choices(view: TrainingView, recipe: Recipe) -> None:
@@ -100,7 +100,7 @@ def _batches_and_schedule(recipe: Recipe, t: Translator) -> None:
     """What one step learns from, and how its rate changes."""
     widgets.select_slider(
         t("train.batch"),
-        sorted({*BATCHES, recipe.training.batch_size}),
+        sorted({*_BATCHES, recipe.training.batch_size}),
         format_func=lambda n: t.integer(n) if n else t("train.batch.all"),
         help=t("train.batch.help"),
         **bound(recipe, "training.batch_size"),

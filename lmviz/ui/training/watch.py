@@ -17,13 +17,13 @@ from lmviz.ui.text import code, shortened, visible
 from lmviz.ui.training import curves, manage, one_step, owner, past, whole, words
 from lmviz.ui.training.view import TrainingView
 
-LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
+_LARGEST_LOSS = 30.0  # nats of which a perplexity still says something
 REDRAW_SECONDS = 0.46  # seconds between two looks at a run: twice a second, and no more than that costs the run
 SILENT = 5.0  # seconds after which it is said that a run's process is not heard
-EVENTS_SHOWN = 3
-SAMPLES_SHOWN = 5  # steps whose samples are shown
+_EVENTS_SHOWN = 3
+_SAMPLES_SHOWN = 5  # steps whose samples are shown
 TABS = ("", "curves", "time", "step", "compare", "export")
-WITH_CHART = ("", "compare")
+_WITH_CHART = ("", "compare")
 
 
 def watch(services: Services, view: TrainingView, row: st.delta_generator.DeltaGenerator) -> None:
@@ -45,7 +45,7 @@ def watch(services: Services, view: TrainingView, row: st.delta_generator.DeltaG
             required=True,
             **state.bound("tab"),
         )
-        if view.tab in WITH_CHART:
+        if view.tab in _WITH_CHART:
             st.space("stretch")
             for name, shown in (
                 ("log", curves.is_log(services, view, run)),
@@ -98,10 +98,10 @@ def _live(services: Services, view: TrainingView) -> None:
     if _drawn(services, view, run) != state.remember("train.drawn", ()):
         st.rerun()
     services.models.runs.warm()  # who waits in the queue goes on, whatever became of the process before
-    silence_notice(services, view, run)
+    _silence_notice(services, view, run)
     if run.state == "queued":
         st.caption(":material/hourglass_top: " + view.t("train.queued", place=run.queue_place))
-    if view.tab in WITH_CHART:
+    if view.tab in _WITH_CHART:
         chart, side = st.columns([0.68, 0.32], gap="medium")
         with chart:
             curves.jump(services, view, run)
@@ -129,7 +129,7 @@ def facts(services: Services, view: TrainingView, run: TrainingRun) -> str:
         if len(found):
             loss, measured = float(found.numbers[-1]), int(found.steps[-1])
             named.insert(0, (_at(view, run, f"train.loss.{metric}", measured), t.number(loss, 3)))
-    if loss is not None and loss < LARGEST_LOSS:
+    if loss is not None and loss < _LARGEST_LOSS:
         named.append((_at(view, run, "train.perplexity", measured), t.number(math.exp(loss), 2)))
     right = curves.series(services, run, "accuracy", curves.MEASURED_POINTS)
     if len(right):
@@ -165,13 +165,13 @@ def history(services: Services, view: TrainingView, run: TrainingRun) -> None:
     told = [
         event.why for event in services.models.runs.events(run.id) if event.kind in ("damaged", "thinned") and event.why
     ]
-    for why in told[-EVENTS_SHOWN:]:
+    for why in told[-_EVENTS_SHOWN:]:
         shell.note(view.t.error(why))
     if lost := services.models.runs.damaged(run.id):
         shell.note(view.t("train.damaged", metrics=code(", ".join(sorted(lost)))))
 
 
-def silence_notice(services: Services, view: TrainingView, run: TrainingRun) -> None:
+def _silence_notice(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """That its process is not heard any more, and the way to end it."""
     if run.state != "running" or (seconds := services.models.runs.seconds_silent(run.id)) < SILENT:
         return
@@ -206,7 +206,7 @@ def samples(services: Services, view: TrainingView, run: TrainingRun) -> str:
         by_step.setdefault(one.step, []).append(one)
     if not by_step:
         return ""
-    shown = spread(sorted(by_step, reverse=True), SAMPLES_SHOWN)
+    shown = spread(sorted(by_step, reverse=True), _SAMPLES_SHOWN)
     lines = "".join(
         f"<b>{t.integer(step)}</b><span>"
         + "".join(f"<em>{words.escaped(visible(shortened(one.text)))}</em>" for one in by_step[step])
