@@ -87,7 +87,8 @@ def test_a_phone_never_scrolls_sideways(visit: Visit, section: str) -> None:
 
 
 NAMES = """() => {
-  const found = [...document.querySelectorAll(".vega-embed .mark-text.role-mark text")].filter((one) => one.textContent);
+  const texts = [...document.querySelectorAll(".vega-embed .mark-text.role-mark text")];
+  const found = texts.filter((one) => one.textContent);
   const boxes = found.map((one) => {
     const { left, right, top, bottom } = one.getBoundingClientRect();
     const size = parseFloat(getComputedStyle(one).fontSize);
