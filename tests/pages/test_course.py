@@ -179,6 +179,22 @@ def test_no_task_leaves_an_element_of_its_card_behind(open_on: Open) -> None:
     assert elements_of_card(app)[:2] == asked[:2]
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_task_that_goes_on_from_another_leads_there_until_that_is_done(open_on: Open, lang: str) -> None:
+    t, (read, _) = Translator(Language(lang)), chapters(Language(lang))
+    for page, place, course, ran in (
+        ("training", {}, "learning.4", {"run": "1-a"}),
+        ("debugging", {"family": "no_learning", "pitfall": "rate_too_high"}, "wrong.1", {"ran": "true"}),
+    ):
+        name, _, at = course.partition(".")
+        before = next(one for one in read if one.name == name).tasks[int(at) - 1]
+        label = t("course.first", title=before.do.partition("\n\n")[0])
+        app = open_on(page, **place, course=course, lang=lang)
+        assert f"course={name}.{int(at) - 1}" in links(app)[label]
+        go(app, **place, **ran, course=course, lang=lang)
+        assert label not in links(app)
+
+
 def test_a_guess_is_judged_once(open_on: Open) -> None:
     for choice in range(4):
         app = open_on("step_through", model="names", prompt=".mar", course="attention.0", lang="en")

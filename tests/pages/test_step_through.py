@@ -347,6 +347,20 @@ def test_gradients_are_shown_where_there_is_a_loss(open_page: Open) -> None:
     assert "how fast the loss grows" in shown["say"]["text"]
 
 
+def test_at_the_loss_nothing_is_said_to_react_most_to_itself(open_page: Open) -> None:
+    said = scene(open_page(model="names", prompt=".mar", step="loss", target="y", grad="true"))["say"]["text"]
+    assert "begins here" in said and "1.0000" not in said
+
+
+def test_a_hidden_score_says_that_it_is_hidden(open_page: Open) -> None:
+    cell = json.dumps(["blocks.0.attn.masked", [0, 0, 0, 2]])
+    (found,) = scene(open_page(model="names", prompt=".mar", step="blocks.0.attn.masked", cell=cell))["inspector"][
+        "lines"
+    ]
+    told = "".join(piece.get("text", piece.get("shown", "")) for piece in found["pieces"])
+    assert told == "mask: 1 → −∞" and found["say"].startswith("What the mask hides becomes −∞")
+
+
 def test_the_temperature_reaches_the_probabilities(open_page: Open) -> None:
     cold, warm = (
         scene(open_page(model="names", step="readout.probs", temperature=t))["picture"]["rows"] for t in ("0.5", "2.0")

@@ -245,6 +245,16 @@ def test_the_course_leads_from_the_story_to_the_numbers_and_never_hides_what_the
             assert led_to(chapter, i, Language("en"), "numbers")[1].depth == "numbers"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_task_names_what_is_not_shown_in_front_of_a_room(language: str) -> None:
+    t = Translator(Language(language))
+    hidden = [t(key) for key in ("heads.title", "exercise.predict", "tools.take", "bar.grain.line", "bar.grain.op")]
+    named = [f"**{name}**" for name in hidden]
+    read, _ = chapters(Language(language))
+    found = [(chapter.name, name) for chapter in read for task in chapter.tasks for name in named if name in task.do]
+    assert not found
+
+
 def test_no_answer_ends_a_sentence_with_a_text_that_may_end_with_a_dot() -> None:
     texts = r"\{(text|token|row|now|near|piece|sample|most|name)\}\."
     files = sorted((ROOT / "lmviz/lessons/chapters").glob("*.md"))

@@ -232,13 +232,13 @@ def _dots(at: _At) -> str:
     return "".join(marks)
 
 
-def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon: str) -> None:
+def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon: str, **details: str) -> None:
     """A link to a task of a chapter; to its end, where it has no more."""
     link = chapter.tasks[task].view if task < len(chapter.tasks) else None
     to, place = led_to(chapter, task, view.lang, state.chosen_depth())
     if link is None and to == page:  # it goes on where one is
         place = view
-    shell.link(view.t(label), replace(place, course=state.course().at(chapter.name, task)), to, icon)
+    shell.link(view.t(label, **details), replace(place, course=state.course().at(chapter.name, task)), to, icon)
 
 
 # -- the task --------------------------------------------------------------------------------------------------------
@@ -255,6 +255,9 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         st.markdown(tick + foreign(task.do.replace("**\n\n", "** · ", 1)), width="stretch")
         if there != page:
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
+        elif at.task and not CHECKS[task.check].is_possible(view):
+            before = _title(at.chapter.tasks[at.task - 1])
+            _link("course.first", page, view, at.chapter, at.task - 1, ":material/arrow_back:", title=before)
         elif task.view is not None and not _is_as_begun(view, begun):
             again = "course.to_question" if task.check == "answered" else "course.again"  # one is guessed once
             _link(again, page, view, at.chapter, at.task, ":material/restart_alt:")

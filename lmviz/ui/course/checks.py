@@ -32,6 +32,7 @@ from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.depth import Part
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
+from lmviz.ui.place import Place
 from lmviz.ui.step_through.events import place
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.tokenizer.view import TokenizerView
@@ -52,18 +53,22 @@ class Check:
     details: frozenset[str]
     knows: Callable[[str], bool]  # whether an argument makes sense
     part: Part | None = None  # of a page: without it nobody can do what is checked, or see what the answer speaks of
+    is_possible: Callable[[Place], bool] = lambda view: True  # where one is; else the task before comes first
 
 
 CHECKS: dict[str, Check] = {}
 
 
 def _check(
-    *details: str, knows: Callable[[str], bool] = lambda argument: not argument, part: Part | None = None
+    *details: str,
+    knows: Callable[[str], bool] = lambda argument: not argument,
+    part: Part | None = None,
+    is_possible: Callable[[Place], bool] = lambda view: True,
 ) -> Callable[[Callable[[Seen, str], Found | None]], Callable[[Seen, str], Found | None]]:
     """Puts a function into `CHECKS`, by its name."""
 
     def kept(find: Callable[[Seen, str], Found | None]) -> Callable[[Seen, str], Found | None]:
-        CHECKS[find.__name__] = Check(find, frozenset(details), knows, part)
+        CHECKS[find.__name__] = Check(find, frozenset(details), knows, part, is_possible)
         return find
 
     return kept
@@ -322,7 +327,7 @@ def trained_longer(seen: Seen, argument: str) -> Found | None:
             "earlier": earlier}  # fmt: skip
 
 
-@_check("step", "loss", "loss_after", "rate", knows=_is_number)
+@_check("step", "loss", "loss_after", "rate", knows=_is_number, is_possible=lambda view: bool(getattr(view, "run", "")))
 def scene_reached(seen: Seen, argument: str) -> Found | None:
     """One training step is watched, up to that scene of five."""
     view = seen.view
@@ -355,7 +360,14 @@ def pitfall_ran(seen: Seen, argument: str) -> Found | None:
     }
 
 
-@_check("loss", "cured", "guess", "sample", knows=PITFALLS.__contains__)
+@_check(
+    "loss",
+    "cured",
+    "guess",
+    "sample",
+    knows=PITFALLS.__contains__,
+    is_possible=lambda view: getattr(view, "ran", False),
+)
 def pitfall_cured(seen: Seen, argument: str) -> Found | None:
     """The training that goes wrong was run, and the one that is mended."""
     view, pitfall = seen.view, PITFALLS[argument]

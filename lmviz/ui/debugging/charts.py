@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -14,7 +15,8 @@ Points = Sequence[tuple[int, float]]
 DASHES = (SOLID, [6, 3], [2, 2])
 MOST = 600  # points of a line
 _STEEP = 20  # times its first: a loss that has exploded
-AXES, LINE = 126, 16  # pixels: what axes and legend take of the height of a chart, and a line of text
+AXES, LINE = 160, 20  # pixels: what axes and legend take of the height of a chart, and a line of text
+TALLEST = 480  # pixels of a chart whose levels are close together
 
 
 def curves(
@@ -31,6 +33,7 @@ def curves(
         lines: by their names, at most three, told apart by colour and dash.
         levels: horizontal lines with a name.
         spans: from and to, by their letters, tinted.
+        height: in pixels, at least: of levels close together each name needs room below the next line.
     """
     names = list(lines)
     losses = [loss for points in lines.values() for _, loss in points]
@@ -38,12 +41,13 @@ def curves(
     last = max((found[-1][0] for found in lines.values() if found), default=1)
     table = rows(line=[p[0] for p in points], step=[p[1] for p in points], loss=[p[2] for p in points])
     x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=8))
+    height = max(height, _needed(levels or {}, losses))
     names_at = {} if _explodes(losses) else _apart(levels or {}, losses, height - AXES)
     y = alt.Y(
         "loss:Q",
         title=nats,
         scale=_scale(losses, list(names_at.values())),
-        axis=alt.Axis(tickCount=5, format=",~g", labelOverlap=True),
+        axis=alt.Axis(tickCount=5, format=",~g", labelOverlap=True, grid=not names_at),
     )
     tips = [
         alt.Tooltip("line:N", title=" "),
@@ -100,13 +104,27 @@ def _levels(levels: Mapping[str, float], names_at: Mapping[str, float], last: in
     return [rule, name]
 
 
+def _top(levels: Mapping[str, float], losses: Sequence[float]) -> float:
+    return max([loss for loss in (*losses, *levels.values()) if math.isfinite(loss)], default=1.0)
+
+
+def _needed(levels: Mapping[str, float], losses: Sequence[float]) -> int:
+    """The height at which no level strikes through the name of the one below it, as far as there is room."""
+    if len(levels) < 2 or _explodes(losses):
+        return 0
+    between = sorted(levels.values())
+    least = min(high - low for low, high in pairwise(between))
+    needed = 1.08 * _top(levels, losses) * LINE / least if least > 0 else math.inf
+    return int(min(TALLEST, AXES + needed))
+
+
 def _apart(levels: Mapping[str, float], losses: Sequence[float], height: int) -> dict[str, float]:
     """Where the names of lines stand, in nats, so that none lies over another: at their lines, or above what is there.
 
     Args:
         height: of the plot, in pixels.
     """
-    top = max([loss for loss in (*losses, *levels.values()) if math.isfinite(loss)], default=1.0)
+    top = _top(levels, losses)
     line, found, free = top * LINE / height, dict[str, float](), -math.inf
     for name in sorted(levels, key=lambda name: levels[name]):
         found[name] = max(levels[name], free)

@@ -70,6 +70,8 @@ class Facts:
         if self.view.grad and self.steps:
             if self._grad() is None:
                 return "stage.no_gradient.say"
+            if kind == "loss" and not self.steps[-1].outputs[0].shape:
+                return "stage.gradient.say.loss"
             return "stage.gradient.say.head" if "head" in self.steps[-1].outputs[0].axes[:-2] else "stage.gradient.say"
         if self.steps and np.isnan(self._result()).any():
             return "stage.nan.say"

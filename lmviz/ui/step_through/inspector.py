@@ -110,6 +110,11 @@ def _is_by_root_of_width(run: Recording, step: Step) -> bool:
     return math.isclose(number, math.sqrt(width) if step.op == "div" else width**-0.5, rel_tol=1e-4)
 
 
+def _hides(run: Recording, step: Step) -> bool:
+    """Whether a mask puts −∞ into what it hides."""
+    return step.settings.get("value") == -math.inf
+
+
 def _has_weight(run: Recording, step: Step) -> bool:
     return any(value.role == "weight" for value in step.inputs)
 
@@ -123,6 +128,7 @@ _IS_MEANT: dict[str, Callable[[Recording, Step], bool]] = {
     **{f"scores.{op}": _is_by_root_of_width for op in ("div", "mul")},
     **{f"norm.{op}": _has_weight for op in ("mul", "add")},
     **{f"norm.{op}": _has_number_of_row for op in ("sub", "div")},
+    "scores.masked_fill": _hides,
     "residual.add": lambda run, step: len(step.inputs) == 2,
 }
 

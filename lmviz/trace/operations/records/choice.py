@@ -22,7 +22,7 @@ def _explain_masked_fill(step: Step, cell: Cell) -> Explanation:
     """`value` where the mask is true, else the input's own number."""
     x, mask, fill = required_argument(step, "input"), required_argument(step, "mask"), required_argument(step, "value")
     masked = bool(mask.number(mask.under(cell)))
-    return _chosen(step, cell, mask, fill if masked else x, "" if masked else r"\lnot ")
+    return _chosen(step, cell, "mask", mask, fill if masked else x, "" if masked else r"\lnot ")
 
 
 def _slopes_masked_fill(use: Use) -> Slopes:
@@ -38,7 +38,7 @@ def _explain_where(step: Step, cell: Cell, output: int = 0) -> Explanation:
         return explain_nonzero(step, cell, output)
     condition, x, other = _choices(step)
     true = bool(condition.number(condition.under(cell)))
-    return _chosen(step, cell, condition, x if true else other, "" if true else r"\lnot ")
+    return _chosen(step, cell, "condition", condition, x if true else other, "" if true else r"\lnot ")
 
 
 def _choices(step: Step) -> tuple[Argument, Argument, Argument]:
@@ -56,10 +56,11 @@ def _slopes_where(use: Use) -> Slopes:
     return Slopes(cells, np.float64(1) * (mask == 0 if use.argument == "other" else mask != 0))
 
 
-def _chosen(step: Step, cell: Cell, mask: Argument, taken: Argument, sign: str) -> Explanation:
+def _chosen(step: Step, cell: Cell, asked: str, mask: Argument, taken: Argument, sign: str) -> Explanation:
+    """What is taken, and what was asked: by what it is for, since the source gives `~causal` no name."""
     at, mask_at = taken.under(cell), mask.under(cell)
     formula = rf"{result(step, cell)} = {taken.latex(*at)} \quad ({sign}{mask.latex(*mask_at)})"
-    written = write(f"{mask.name}: {{m}} → {{x}}", m=mask.piece(mask_at), x=taken.piece(at))
+    written = write(f"{asked}: {{m}} → {{x}}", m=mask.piece(mask_at), x=taken.piece(at))
     return Explanation(formula, (), taken.exact(at), written)
 
 

@@ -48,6 +48,7 @@ const explanation = (found, state) => {
   return [
     first && h("p", { class: "sum" }, "= ", arithmetic(first.pieces, state)),
     h("p", { class: "sum total" }, first ? `${first.sign} ` : "= ", h("b", { class: "value" }, value), why),
+    first?.say && first.value === "−∞" ? h("p", { class: "hint" }, first.say) : null,
     sumPlayer(found, state),
     first && found.by_torch ? h("p", { class: "hint" }, state.words["inspect.by_torch"]) : null,
     behind.map((line) => h("p", { class: "sum inner" }, line.value, ` ${line.sign} `, arithmetic(line.pieces, state))),
