@@ -35,14 +35,19 @@ AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 schemapi.disable_debug_mode()  # no page holds each of its charts against Vega-Lite's schema, twice: tests do
 
 
-def show(chart: AnyChart, t: Translator, key: str | None = None, alt: str | None = None) -> None:
-    """One look for all: large enough to read from the back of a room, numbers as the language writes them."""
+def show(chart: AnyChart, t: Translator, key: str, alt: str | None = None) -> None:
+    """One look for all: large enough to read from the back of a room, numbers as the language writes them.
+
+    Args:
+        key: on the page; a picture that is saved has its name by it.
+    """
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
     )
     spec = styled.to_dict(validate=False)
-    st.vega_lite_chart(at_window_scale(localised(spec, t)), width="stretch", key=key, alt=alt)
-    st.html(behind(spec, t, alt or "") or _NO_TABLE)
+    with st.container(key=f"chart_{key}"):  # a chart's own key is not on the page
+        st.vega_lite_chart(at_window_scale(localised(spec, t)), width="stretch", key=key, alt=alt)
+        st.html(behind(spec, t, alt or "") or _NO_TABLE)
 
 
 def at_window_scale(spec: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import idle
@@ -24,6 +25,7 @@ PAGES = {
     "tokenizer": 1,
     "training": 1,
 }
+NAMED_PAGES = {"embeddings": 1, "chat": 1, "generation?way=speculative": 2}
 
 
 ANEW = """() => {
@@ -112,3 +114,21 @@ def test_every_picture_of_a_page_is_in_the_list_and_is_saved(
         opens.click()
         expect(rows).to_have_count(n)
         check(*(saved(page, rows.first.get_by_role("button", name=f".{kind}"), tmp_path) for kind in ("svg", "png")))
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_every_picture_has_a_name_that_says_what_it_is(visit: Callable[..., Page], server: str, lang: str) -> None:
+    page = visit("tokenizer", lang=lang)
+    opens = page.locator(".st-key-saving button.open")
+    for link, n in (PAGES | NAMED_PAGES).items():
+        page.goto(f"{server}/{link}{'&' if '?' in link else '?'}lang={lang}")
+        expect(opens).to_be_visible()
+        idle(page)
+        expect(page.locator(".lm:visible, .stVegaLiteChart svg").first).to_be_visible()
+        opens.click()
+        expect(page.locator(".to-save li")).to_have_count(n)
+        names = page.locator(".to-save li > span").all_inner_texts()
+        title = page.locator("h1").inner_text()
+        assert len(set(names)) == n, (link, names)
+        for name in names:
+            assert not name.startswith((title, "1 ·", "2 ·", "3 ·")) and not name.endswith(")"), (link, name)

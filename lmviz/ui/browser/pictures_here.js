@@ -8,6 +8,7 @@ import { PICTURE_KINDS, linkHere, savePicture, svgLink, svgText } from "./pictur
 
 const CHARTS = "[data-testid='stVegaLiteChart'], svg[role='img']"; // on the page itself
 const NO_ALT = "Vega visualization"; // what a chart is called that nobody has described
+const PICTURE = "saving.picture."; // before the key of a part of the page: the name of its picture
 const OURS = ".lm"; // what our scripts draw, in trees of their own
 const WITHIN = ".picture, .pictures"; // where that is only a part
 const MOST_NAMES = 4; // tensors that a picture is called after
@@ -25,6 +26,7 @@ const hostOf = (element) => {
 const HEADINGS = "h1, h2, h3, h4, [data-testid='stMarkdownContainer'] p strong";
 const BOX = "[data-testid='stExpander']";
 const SECTION = ".st-key-top [data-testid='stButtonGroup'] [aria-checked='true']"; // the one of the page that is chosen
+const KEYED = "st-key-"; // before the key that Python has given a part of the page
 const LANGUAGE = 2; // letters of its name: that choice is no section
 
 /** @type {() => string} */
@@ -59,6 +61,28 @@ const headingOf = (element) => {
   return [box?.querySelector("summary p")?.textContent?.trim() || pageName(), ...tensors].join(" · ");
 };
 
+// What a picture is called by the key of the part of the page that it is in. Of several parts whose keys begin alike,
+// each has its heading too.
+/** @type {(element: Element, words: Record<string, string>) => string} */
+const nameOf = (element, words) => {
+  const heading = headingOf(element);
+  for (
+    let at = hostOf(element).closest(`[class*='${KEYED}']`);
+    at;
+    at = at.parentElement?.closest(`[class*='${KEYED}']`) ?? null
+  )
+    for (const one of at.classList) {
+      if (!one.startsWith(KEYED)) continue;
+      const key = one.slice(KEYED.length);
+      if (words[PICTURE + key]) return words[PICTURE + key];
+      const begins = Object.keys(words).find(
+        (name) => name.startsWith(PICTURE) && `${PICTURE}${key}`.startsWith(`${name}-`),
+      );
+      if (begins) return `${words[begins]} · ${heading}`;
+    }
+  return heading;
+};
+
 /** @type {() => HTMLElement[]} */
 const pictures = () => {
   const trees = parts(document, "*").flatMap((one) => (one.shadowRoot ? [one.shadowRoot] : []));
@@ -73,21 +97,21 @@ const pictures = () => {
 };
 
 // All that can be saved, each with a name of its own.
-/** @type {() => Shown[]} */
-export const picturesHere = () => {
+/** @type {(words: Record<string, string>) => Shown[]} */
+export const picturesHere = (words) => {
   /** @type {Map<string, number>} */
   const used = new Map();
   return pictures().map((element) => {
-    const heading = headingOf(element);
-    const n = (used.get(heading) ?? 0) + 1;
-    used.set(heading, n);
-    return { element, name: n > 1 ? `${heading} (${n})` : heading };
+    const named = nameOf(element, words);
+    const n = (used.get(named) ?? 0) + 1;
+    used.set(named, n);
+    return { element, name: n > 1 ? `${named} (${n})` : named };
   });
 };
 
 // A page may have drawn a picture anew since it was listed.
-/** @type {(element: HTMLElement, name: string) => HTMLElement} */
-const asItIsNow = (element, name) => picturesHere().find((one) => one.name === name)?.element ?? element;
+/** @type {(element: HTMLElement, name: string, words: Record<string, string>) => HTMLElement} */
+const asItIsNow = (element, name, words) => picturesHere(words).find((one) => one.name === name)?.element ?? element;
 
 /** @type {(shown: Shown, words: Record<string, string>) => HTMLElement | null} */
 const entry = ({ element, name }, words) => {
@@ -106,7 +130,7 @@ const entry = ({ element, name }, words) => {
         {
           type: "button",
           "aria-label": words["saving.as"].replace("{name}", () => name).replace("{kind}", kind),
-          onclick: () => savePicture(asItIsNow(element, name), told, kind),
+          onclick: () => savePicture(asItIsNow(element, name, words), told, kind),
         },
         `.${kind}`,
       ),
@@ -120,7 +144,7 @@ const entry = ({ element, name }, words) => {
  * @type {(dialog: HTMLDialogElement, words: Record<string, string>) => void}
  */
 export const openPictures = (dialog, words) => {
-  const lines = picturesHere().flatMap((one) => entry(one, words) ?? []);
+  const lines = picturesHere(words).flatMap((one) => entry(one, words) ?? []);
   const close = h("button", { type: "button", class: "close", "aria-label": words["saving.close"] }, "×");
   close.addEventListener("click", () => dialog.close());
   dialog.setAttribute("aria-labelledby", "saving-title");

@@ -46,7 +46,7 @@ def analogy(now: VectorsSnapshot, words: WordText, view: EmbeddingsView) -> None
         names, apart = [visible(words.words[one.id]) for one in near], [one.distance for one in near]
         details = {name: code(visible(word)) for name, word in zip("abc", chosen, strict=True)}
         st.markdown(t("embeddings.analogy.found", d=code(names[0]), **details))
-        show(bars(names, apart, t), t, alt=alt_text(names, apart, t))
+        show(bars(names, apart, t), t, "embeddings.analogy", alt=alt_text(names, apart, t))
 
 
 def _chosen(words: WordText, view: EmbeddingsView) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def listed(
 ) -> None:
     """The nearest first, a bar each; below, the arithmetic of the one whose id is asked for."""
     names, apart = [visible(one.name) for one in others], [one.distance for one in others]
-    show(bars(names, apart, t), t, alt=alt_text(names, apart, t))
+    show(bars(names, apart, t), t, "embeddings.apart", alt=alt_text(names, apart, t))
     found, bound = {one.id: one for one in others}, state.bound("other")
     if asked not in found:
         st.session_state[bound["key"]] = None

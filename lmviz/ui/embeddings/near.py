@@ -63,7 +63,7 @@ def _map(found: TokenMap, view: EmbeddingsView, id: int, near: tuple[Neighbour, 
     pieces = [visible(piece) for piece in found.pieces]
     kept = t("embeddings.map.kept", share=t.percent(sum(found.map.kept)))
     plane = charts.plane(found.map.points, pieces, [names[role] for role in roles], list(names.values()), axes)
-    show(plane, t, alt=kept)
+    show(plane, t, "embeddings.near", alt=kept)
     st.caption(kept)
     if on_map < found.d_vocab:
         st.caption(t("embeddings.map.first", n=t.integer(on_map), all=t.integer(found.d_vocab)))

@@ -95,13 +95,14 @@ def _movement(found: tuple[WordsSnapshot, ...], now: WordsSnapshot, words: tuple
     show(
         curve(steps, losses, now.step, t("replay.step"), t("embeddings.loss"), height=180),
         t,
+        "embeddings.ten_words.loss",
     )
     if len(words) < 3:
         return
     plane = pca(found[-1].embedding)
     ways = np.stack([plane.place(one.embedding) for one in found if one.step <= now.step])  # [step, word, 2]
     shown = slice(0, NAMED)
-    show(charts.ways(ways[:, shown], words[shown], height=300), t)
+    show(charts.ways(ways[:, shown], words[shown], height=300), t, "embeddings.ten_words.ways")
     kept = t.percent(sum(plane.shares(now.embedding)))
     st.caption(t("embeddings.ten_words.map", share=kept))
 

@@ -83,7 +83,11 @@ def _show_steps(live: Live[VectorsSnapshot], words: WordText) -> None:
         _map(found[-1], now, words, view)
     with right:
         steps, losses = [one.step for one in found], [one.loss for one in found]
-        show(curve(steps, losses, now.step, t("replay.step"), t("embeddings.loss"), height=190), t)
+        show(
+            curve(steps, losses, now.step, t("replay.step"), t("embeddings.loss"), height=190),
+            t,
+            "embeddings.word2vec.loss",
+        )
         _near(now, words, view)
     _step_examples(now, words, t)
     analogy(now, words, view)
@@ -100,7 +104,8 @@ def _map(last: VectorsSnapshot, now: VectorsSnapshot, words: WordText, view: Emb
     axes = [
         t("embeddings.map.axis", n=i + 1, share=t.percent(share)) for i, share in enumerate(plane.shares(now.vectors))
     ]
-    show(charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450), t)
+    chart = charts.plane(plane.place(now.vectors), words.words, roles, list(names.values()), axes, height=450)
+    show(chart, t, "embeddings.word2vec.map")
 
 
 def _near(now: VectorsSnapshot, words: WordText, view: EmbeddingsView) -> None:

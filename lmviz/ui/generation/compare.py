@@ -46,7 +46,7 @@ def _column(checkpoint: Checkpoint, view: GenerationView, way: GenerationView, n
     st.markdown(f"## {view.t(f'generation.compare.{strategy}')}")
     st.caption(_described(way, strategy))
     texts(view, checkpoint, outcome, f"generation.compare.{name}")
-    measures(view, outcome.diversity, f"generation.compare.{name}.measures", brief=True)
+    measures(view, outcome.diversity, f"generation.compare_measures.{name}", brief=True)
     if name.startswith("kept."):
         at = int(name.removeprefix("kept."))
         st.button(

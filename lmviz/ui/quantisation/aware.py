@@ -102,4 +102,4 @@ def _curves(found: tuple[AwareStep, ...], rivals: Sequence[Rival], scheme: Schem
         t("replay.step"),
         t("quantisation.loss"),
     )
-    show(drawn, t, alt=t("quantisation.aware.alt"))
+    show(drawn, t, "quantisation.aware", alt=t("quantisation.aware.alt"))

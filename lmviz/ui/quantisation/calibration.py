@@ -62,6 +62,7 @@ def _ranges(found: Calibrated, view: QuantisationView) -> None:
     show(
         charts.ranges(names, lows, highs, view.outer, t("quantisation.activation")),
         t,
+        "quantisation.ranges",
         alt=t("quantisation.ranges.alt"),
     )
     widest = max(found.ranges.values(), key=lambda one: one.high - one.low)

@@ -43,6 +43,7 @@ def section(services: Services, view: QuantisationView) -> None:
                 t("quantisation.loss"),
             ),
             t,
+            "quantisation.sizes",
             alt=t("quantisation.sizes.alt"),
         )
         st.caption(t("quantisation.sizes.say"))

@@ -124,5 +124,6 @@ def _number_line(quantised: Quantised, view: QuantisationView, cell: tuple[int, 
             t("quantisation.how_many"),
         ),
         t,
+        "quantisation.codes",
         alt=t("quantisation.how_many.alt"),
     )
