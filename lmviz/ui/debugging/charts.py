@@ -16,7 +16,7 @@ DASHES = (SOLID, [6, 3], [2, 2])
 MOST = 600  # points of a line
 _STEEP = 20  # times its first: a loss that has exploded
 AXES, LINE = 160, 20  # pixels: what axes and legend take of the height of a chart, and a line of text
-TALLEST = 480  # pixels of a chart whose levels are close together
+_TALLEST = 480  # pixels of a chart whose levels are close together
 
 
 def curves(
@@ -115,7 +115,7 @@ def _needed(levels: Mapping[str, float], losses: Sequence[float]) -> int:
     between = sorted(levels.values())
     least = min(high - low for low, high in pairwise(between))
     needed = 1.08 * _top(levels, losses) * LINE / least if least > 0 else math.inf
-    return int(min(TALLEST, AXES + needed))
+    return int(min(_TALLEST, AXES + needed))
 
 
 def _apart(levels: Mapping[str, float], losses: Sequence[float], height: int) -> dict[str, float]:
