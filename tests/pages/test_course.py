@@ -297,13 +297,13 @@ def test_what_the_device_kept_is_joined_unless_the_course_was_begun_anew(monkeyp
         {"since": True, "done": ""},
         {"since": 0, "done": "x"},
     ):
-        kept._told(wrong)
+        kept._on_event(wrong)
     assert str(memory["here"]) == "guess.1~guess.1"
-    kept._told({"since": 2, "done": "~guess.2"})
+    kept._on_event({"since": 2, "done": "~guess.2"})
     assert str(memory["here"]) == "guess.1~guess.3", "at first both are joined"
-    kept._told({"since": 3, "done": "~tokens.1"})
+    kept._on_event({"since": 3, "done": "~tokens.1"})
     assert str(memory["here"]) == "guess.1~tokens.1", "begun anew in another tab"
-    kept._told({"since": 2, "done": "~guess.7"})
+    kept._on_event({"since": 2, "done": "~guess.7"})
     assert str(memory["here"]) == "guess.1~tokens.1", "what is older is forgotten"
     kept.begin_anew()
     assert str(memory["here"]) == "" and memory[kept.SINCE] == 4

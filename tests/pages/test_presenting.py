@@ -43,10 +43,10 @@ def test_a_session_hears_what_the_browser_tells_and_nothing_else(monkeypatch: py
     monkeypatch.setattr(state, "choose_presenting", told.append)
     for event in ({"on": True, "scale": 4.8}, {"on": "yes"}, {"scale": -3}, {"scale": "x"}, [], {"address": 3}, None):
         kept["presenting"] = SimpleNamespace(event=event)
-        present._told()
+        present._on_event()
     assert told == [True] and kept["lmviz.scale"] == 4.8
     kept["presenting"] = SimpleNamespace(event={"scale": 1e9, "address": "http://here.example/"})
-    present._told()
+    present._on_event()
     assert kept["lmviz.scale"] == state.LARGEST
     assert state.take("present.code", None) == present.code("http://here.example/")
 
