@@ -90,7 +90,7 @@ def counting() -> None:
     from lmviz.ui.charts import curve, show
     from lmviz.ui.text import DEFAULT, Translator
 
-    show(curve([0], [math.nan], 0, "step", "loss"), Translator(DEFAULT))
+    show(curve([0], [math.nan], 0, "step", "loss"), Translator(DEFAULT), key="loss")
 
 
 def test_a_chart_that_has_no_numbers_yet_is_drawn() -> None:

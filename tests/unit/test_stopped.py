@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from lmviz.site.__main__ import main as make_site
 from lmviz.stopped import CUT_SHORT
 from lmviz.ui.offline import page
 from lmviz.whole_file import save_whole
+
+
+@pytest.fixture(autouse=True)
+def _hears_signals() -> Iterator[None]:
+    """Also where what runs the tests ignores Ctrl-C, as a shell's `&` does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])

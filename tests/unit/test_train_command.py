@@ -55,7 +55,13 @@ def test_a_terminal_that_is_closed_loses_nothing(recipe: Path, tmp_path: Path) -
 def started(*words: str) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, env=environment, text=True, stdout=pipe, stderr=pipe)
+    return subprocess.Popen(words, env=environment, text=True, stdout=pipe, stderr=pipe, preexec_fn=_hears_signals)
+
+
+def _hears_signals() -> None:
+    """Also where what runs the tests ignores some, as `nohup` and a shell's `&` do."""
+    for one in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(one, signal.SIG_DFL)
 
 
 def first_lines(process: subprocess.Popen[str], n: int) -> list[str]:

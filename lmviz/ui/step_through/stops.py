@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lmviz.errors import UserError
 from lmviz.stages.breakpoints import Breakpoint
 from lmviz.ui.text import Translator
 
@@ -13,3 +14,11 @@ def named(stop: Breakpoint, t: Translator) -> str:
     if stop.kind == "stage":
         return t("stops.at.stage", stage=t(f"stage.{stop.argument}"))
     return stop.argument or t("stops.at.nan")
+
+
+def label(written: str, t: Translator) -> str:
+    """Of a breakpoint as a link has it, which may be none."""
+    try:
+        return named(Breakpoint.parse(written), t)
+    except UserError:
+        return written

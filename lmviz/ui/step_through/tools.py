@@ -54,7 +54,7 @@ def breakpoints(view: StepThroughView) -> None:
     t = view.t
     st.caption(t("stops.help"))
     for stop in view.stops:
-        name = code(stops.named(Breakpoint.parse(stop), t))
+        name = code(stops.label(stop, t))
         st.button(
             f"● {name} ×",
             key=f"stop {stop}",

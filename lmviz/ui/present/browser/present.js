@@ -127,9 +127,9 @@ const mount = (root) => {
   };
 
   // -- what the buttons and keys do ------------------------------------------------------------------------------
-  let isWanted = false; // what was asked for last, which Python may not have answered yet
+  let [isWanted, isPending] = [false, false]; // what was asked for last, and whether Python has yet to answer that
   const turn = (/** @type {boolean} */ on) => {
-    isWanted = on;
+    [isWanted, isPending] = [on, true];
     if (!on) marks.end();
     trigger("event", on ? { on, scale: roomScale(window.innerWidth, window.innerHeight) } : { on });
   };
@@ -179,7 +179,8 @@ const mount = (root) => {
     show: (now, send) => {
       const before = data;
       [data, trigger] = [now, send];
-      if (before.on !== data.on) isWanted = data.on;
+      if (data.on === isWanted) isPending = false;
+      else if (!isPending) isWanted = data.on; // an answer to what was asked for before changes nothing
       if (before.on && !data.on) marks.end();
       root.lang = data.lang;
       document.documentElement.lang = data.lang.split("-")[0]; // Streamlit's own is always English
