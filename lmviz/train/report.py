@@ -130,7 +130,7 @@ def code(text: str) -> str:
 def _slug(title: str) -> str:
     """A title as the name of a repository.
 
-    >>> slug("Small-ever"), slug("Été n° 2")
+    >>> _slug("Small-ever"), _slug("Été n° 2")
     ('small-ever', 't-n-2')
     """
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "my-model"

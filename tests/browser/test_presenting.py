@@ -227,9 +227,9 @@ def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
 
 
 def in_sight(page: Page) -> float:
-    """How much of a picture can be seen, between what stands above it and the end of the window or the bar."""
+    """How much of what comes out last can be seen, between what stands above it and the end of the window or the bar."""
     shown, above, bar = (
-        page.locator(":is(figure[data-result], .picture table)").first,
+        page.locator(":is(figure[data-result], .picture table)").last,
         *map(page.locator, (".above", ".lm > .bar")),
     )
     expect(shown).to_be_visible()

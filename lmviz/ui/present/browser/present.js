@@ -180,7 +180,8 @@ const mount = (root) => {
       const before = data;
       [data, trigger] = [now, send];
       if (data.on === isWanted) isPending = false;
-      else if (!isPending) isWanted = data.on; // an answer to what was asked for before changes nothing
+      else if (!isPending) isWanted = data.on;
+      else if (before.on !== data.on) turn(isWanted); // that answers an earlier press; of two at once, the later is lost
       if (before.on && !data.on) marks.end();
       root.lang = data.lang;
       document.documentElement.lang = data.lang.split("-")[0]; // Streamlit's own is always English
