@@ -227,7 +227,7 @@ def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
 
 
 def in_sight(page: Page) -> float:
-    """How much of what comes out last can be seen, between what stands above it and the end of the window or the bar."""
+    """How much of what comes out last can be seen, below what stands above it and above the bar or the window's end."""
     shown, above, bar = (
         page.locator(":is(figure[data-result], .picture table)").last,
         *map(page.locator, (".above", ".lm > .bar")),
