@@ -59,9 +59,8 @@ def panels_at(navigator: Navigator, location: Location) -> tuple[Panel, ...]:
 
 def _of_stage(kind: Kind, trace: Trace, steps: tuple[Step, ...]) -> tuple[Panel, ...]:
     results = _results(steps, _RESULTS.get(kind, 1), "," if kind == "qkv" else "→")
-    if kind == "qkv" and (
-        len(results) < _RESULTS["qkv"] or steps[-1].opened is not None
-    ):  # one statement makes several
+    makes_several = len(results) < _RESULTS["qkv"] or steps[-1].opened is not None  # in one statement
+    if kind == "qkv" and makes_several:
         results = _read_later(trace, steps, _made_of(steps, {panel.value.address for panel in _outside(steps)}))
     in_order = steps[::-1] if kind == "scores" else steps  # a mask may have products of its own, which come before
     if kind in ("scores", "mix") and (product := _product(in_order)) is not None:

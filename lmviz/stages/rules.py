@@ -68,6 +68,10 @@ class Facts:
         inside = [i for i, block in enumerate(self.blocks) if block is not None]
         return range(inside[0], inside[-1] + 1) if inside else range(0)
 
+    @property
+    def has_no_blocks(self) -> bool:
+        return not self.blocks_span
+
     @cached_property
     def last_of_layers(self) -> int:
         """The last step that attends or adds to the stream, whether it is in a block or not; -1 if there is none."""
@@ -76,7 +80,7 @@ class Facts:
     @cached_property
     def scoring(self) -> int:
         """The last product with weights, if it makes a number for each row of a table that was looked up; else -1."""
-        last = max(filter(self.flow.is_weighted, self.trace), key=lambda step: step.index, default=None)
+        last = next(filter(self.flow.is_weighted, reversed(self.trace)), None)
         if last is None or not last.outputs:
             return -1
         tables = {value.shape[0] for step in self.trace for value in step.inputs if _is_table(step, value)}
@@ -125,11 +129,7 @@ class StepAt:
     def is_before_layers(self) -> bool:
         """Whether, in a model without blocks, something behind it attends or adds to the stream, or nothing does."""
         last = self.facts.last_of_layers
-        return not self.facts.blocks_span and (last < 0 or self.step.index < last)
-
-    @property
-    def has_no_blocks(self) -> bool:
-        return not self.facts.blocks_span
+        return self.facts.has_no_blocks and (last < 0 or self.step.index < last)
 
     @property
     def is_norm(self) -> bool:
@@ -143,7 +143,7 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         "sum onto the stream",
         "residual",
         "where its two operands come from",
-        lambda at: at.step.index in at.facts.flow.residuals and (at.is_among_blocks or at.has_no_blocks),
+        lambda at: at.step.index in at.facts.flow.residuals and (at.is_among_blocks or at.facts.has_no_blocks),
     ),
     Rule("projections", "qkv", "the product of queries and keys behind it", lambda at: at.attention == "qkv"),
     Rule("rotation", "rotation", "the cosines that it meets", lambda at: at.attention == "rotation"),
@@ -182,7 +182,7 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         "product that scores the table",
         "logits",
         "its place, and how many numbers it makes",
-        lambda at: at.has_no_blocks and at.step.index == at.facts.scoring,
+        lambda at: at.facts.has_no_blocks and at.step.index == at.facts.scoring,
     ),
     Rule(
         "rest of the logits",
@@ -238,7 +238,7 @@ class StepGroup:
     def is_added(self) -> bool:
         """Whether, in a model without blocks, the next step adds what it makes to the stream."""
         branch = self.facts.flow.residuals.get(self.steps[-1].index + 1)
-        return not self.facts.blocks_span and branch in self.steps
+        return self.facts.has_no_blocks and branch in self.steps
 
     @property
     def is_after_blocks(self) -> bool:

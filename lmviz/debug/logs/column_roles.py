@@ -11,9 +11,8 @@ from lmviz.debug.logs.columns import Record, Sheet
 from lmviz.debug.logs.roles import Part, Role
 
 _ENOUGH = 0.2  # of the numbers of the column that has most: a better name with fewer is not preferred
-_MIN_SHARE_DIFFERENT = (
-    0.3  # of the numbers of a count that are different, at least: several lines may be about one step
-)
+# of the numbers of a count that are different, at least: several lines may be about one step
+_MIN_SHARE_DIFFERENT = 0.3
 _MOST_NESTED = 4  # counts without names, one within another, that are looked at
 FEW = 4  # columns without headings, at most, of which one may guess what they are
 _BY_PLACE: tuple[Role, ...] = ("step", "loss", "held_out", "grad_norm")

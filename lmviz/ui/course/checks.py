@@ -361,13 +361,9 @@ def pitfall_ran(seen: Seen, argument: str) -> Found | None:
 
 
 @_check(
-    "loss",
-    "cured",
-    "guess",
-    "sample",
-    knows=PITFALLS.__contains__,
-    is_possible=lambda view: getattr(view, "ran", False),
-)
+    *("loss", "cured", "guess", "sample"),
+    knows=PITFALLS.__contains__, is_possible=lambda view: getattr(view, "ran", False),
+)  # fmt: skip
 def pitfall_cured(seen: Seen, argument: str) -> Found | None:
     """The training that goes wrong was run, and the one that is mended."""
     view, pitfall = seen.view, PITFALLS[argument]

@@ -56,9 +56,8 @@ class Likeliest:
     was_before: bool
 
 
-Detail = (
-    str | int | Number | Measured | Chosen | Share | ShareOfDraw | Likeliest
-)  # no float: who shows it says how it is written
+# no float: who shows it says how it is written
+Detail = str | int | Number | Measured | Chosen | Share | ShareOfDraw | Likeliest
 Found = Mapping[str, Detail]  # what a check has measured, by name
 
 

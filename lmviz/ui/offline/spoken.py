@@ -19,9 +19,8 @@ from lmviz.ui.step_through.view import MEAN_OF_HEADS, StepThroughView
 from lmviz.ui.step_through.whole_scene import whole
 from lmviz.ui.text import LANGUAGES, Language
 
-_MOST_SAID = (
-    1024  # tokens times heads for which each sentence is written; of more, for the ones that the page opens with
-)
+# tokens times heads for which each sentence is written; of more, for the ones that the page opens with
+_MOST_SAID = 1024
 _WITHOUT_POWERS: Depth = "formula"  # the deepest that is read without powers of ten
 
 Hint = Callable[[StepThroughView, Location], str]
