@@ -6,6 +6,7 @@ import re
 import urllib.request
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from lmviz.services.greetings import greeting
@@ -130,3 +131,13 @@ def test_what_draws_the_question_is_sent_ahead_and_the_icon_comes_in_the_end(bro
         expect(icon).to_have_attribute("href", re.compile("/media/"), timeout=60_000)
         page.close()
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
+def test_no_page_in_the_row_of_pages_is_hidden(visit: Visit, locale: str) -> None:
+    page = visit("", locale=locale)
+    reader = page.locator(".st-key-reader").bounding_box()
+    assert reader is not None
+    links = page.get_by_test_id("stTopNavLink")
+    ends = "all => all.map((one) => one.getBoundingClientRect().right)"
+    until(page, lambda: 0 < max(links.evaluate_all(ends)) <= reader["x"])
