@@ -1,17 +1,21 @@
 """What Streamlit itself says on a page, in the reader's language: it knows English only, so styles write over it.
 
-A label that only a screen reader hears can't be reached by a style, and stays as it is.
+A name that only a screen reader hears can't be reached by a style: `browser/spoken.js` puts ours there.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from lmviz.ui import mounted
 from lmviz.ui.text import Translator
+
+_SPOKEN = Path(__file__).parent / "browser" / "spoken.js"
 
 _LARGEST_FILE = "server.maxUploadSize"  # Streamlit's setting, in megabytes: of a file whose field says nothing else
 _LOST = '[data-testid="stApp"]:is([data-test-connection-state="PINGING_SERVER"],[data-test-connection-state^="DISC"])'
@@ -27,6 +31,13 @@ _TEXTS = {  # the element that holds the words, by the key of ours
     "app.enter.lines": '.stTextArea [data-testid="InputInstructions"] > :first-child',
     "app.file.choose": f"{_FIELD} > span p",
     "app.file.drop": f"{_FIELD} > div:not([data-testid]) > div:not([data-testid], :has(*))",
+}
+_NAMES = {  # Streamlit's own, by the key of ours; "…" is any end
+    "app.pages": "App pages",
+}
+_UNNAMED = {  # what has no name but by a style, or two
+    "app.more_pages": ".rc-overflow-item-rest > button",
+    "app.skip": _TEXTS["app.skip"],
 }
 _RULE = """
 {at} {{ font-size: 0 !important; }}
@@ -46,6 +57,14 @@ def look(t: Translator) -> str:
     return more + "".join(
         _over(at, t(key), "1.25rem" if at.endswith("h2") else "0.875rem") for key, at in _TEXTS.items()
     )
+
+
+def spoken(t: Translator) -> None:
+    """Nothing to see: what a screen reader hears of Streamlit is named in the reader's language."""
+    names = {theirs: t(key) for key, theirs in _NAMES.items()}
+    at = {selector: t(key) for key, selector in _UNNAMED.items()}
+    data = [{"lang": t.language, "names": names, "at": at}]
+    mounted.component("lmviz.spoken", _SPOKEN, "spoken")(data=data, key="spoken")
 
 
 def file_uploader(t: Translator, label: str, endings: list[str], *, key: str, **more: Any) -> Any:

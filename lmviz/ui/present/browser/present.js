@@ -184,7 +184,6 @@ const mount = (root) => {
       else if (before.on !== data.on) turn(isWanted); // that answers an earlier press; of two at once, the later is lost
       if (before.on && !data.on) marks.end();
       root.lang = data.lang;
-      document.documentElement.lang = data.lang.split("-")[0]; // Streamlit's own is always English
       root.dataset.scale = String(data.scale);
       const label = word("on");
       open.title = `${label} (P)`;

@@ -1,0 +1,14 @@
+// What a screen reader hears of Streamlit's own.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ours } from "../../lmviz/ui/browser/spoken.js";
+
+const NAMES = { Open: "Ouvrir", "Help for …": "Aide : …" };
+
+test("a name of Streamlit's is ours, with what it ends in, and no other is", () => {
+  assert.equal(ours(NAMES, "Open"), "Ouvrir");
+  assert.equal(ours(NAMES, "Help for $& Top-k"), "Aide : $& Top-k");
+  for (const name of ["Open it", "open", "", "Ouvrir", "constructor"]) assert.equal(ours(NAMES, name), undefined);
+});
