@@ -71,7 +71,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if strays:
         raise pytest.UsageError(f"name these tests by ids=: {strays[0]}")
     if not config.getoption("--all-cases"):
+        is_asked_for = any("::" in argument for argument in config.args)
         left_out = _left_out(items)
+        left_out += [item for item in items if item.get_closest_marker("nightly") and not is_asked_for]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
     items[:] = _spread(items)

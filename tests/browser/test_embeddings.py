@@ -73,6 +73,7 @@ def query(page: Page) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(page.url).query))
 
 
+@pytest.mark.nightly
 def test_ten_words_move_when_played(visit: Visit) -> None:
     page = visit("embeddings", section="ten_words")
     expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=60_000)
@@ -108,6 +109,7 @@ NAMES = """() => {
 }"""
 
 
+@pytest.mark.nightly
 def test_names_on_a_map_lie_over_none_where_they_are_drawn(visit: Visit) -> None:
     """In the browser, whose legend takes room from the map."""
     for width, lang in ((1280, "fr"), (390, "en")):

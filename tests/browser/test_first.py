@@ -93,6 +93,7 @@ def test_a_french_browser_is_greeted_in_french_and_what_it_chooses_wins(visit: V
     expect(page.locator(".lm-first")).to_have_text("Emma eats")
 
 
+@pytest.mark.nightly
 def test_links_of_before_go_where_they_went_without_a_stop(visit: Visit, server: str) -> None:
     for link, goes in (("?model=names&prompt=.mar&step=softmax", "step_through"), ("?lang=fr", "")):
         with urllib.request.urlopen(f"{server}/{link}") as answer:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 
 import lmviz
@@ -29,6 +30,7 @@ def press_next(page: Page) -> None:
     idle(page)
 
 
+@pytest.mark.nightly
 def test_a_seed_gives_a_text_and_its_link_the_same_text_again(visit: Visit, server: str) -> None:
     page = visit("generation", stop="#")
     seed = page.get_by_role("spinbutton", name="Seed")
@@ -104,6 +106,7 @@ def test_a_node_of_the_tree_tells_its_fate(visit: Visit) -> None:
     expect(page.get_by_text(text, exact=True)).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_one_of_several_texts_opens_token_by_token(visit: Visit) -> None:
     page = visit("generation", way="several", temperature="1.5")
     expect(page.locator(".texts li")).to_have_count(5, timeout=60_000)

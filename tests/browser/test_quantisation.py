@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 import lmviz
@@ -52,6 +53,7 @@ def test_a_clicked_weight_is_worked_out(visit: Visit) -> None:
     expect(page).to_have_url(re.compile(r"cell=%5B1%2C2%5D"))
 
 
+@pytest.mark.nightly
 def test_training_for_it_is_watched_to_its_end(visit: Visit) -> None:
     page = visit("quantisation", model="pokemon", steps="20", rate="0.005")
     page.get_by_role("radio", name="Training for it").click()

@@ -116,6 +116,7 @@ def test_every_picture_of_a_page_is_in_the_list_and_is_saved(
         check(*(saved(page, rows.first.get_by_role("button", name=f".{kind}"), tmp_path) for kind in ("svg", "png")))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lang", ["en", "fr"])
 def test_every_picture_has_a_name_that_says_what_it_is(visit: Callable[..., Page], server: str, lang: str) -> None:
     page = visit("tokenizer", lang=lang)

@@ -45,6 +45,7 @@ def test_a_link_to_a_page_opens_in_the_frame_though_nobody_was_here_before(brows
         page.close()
 
 
+@pytest.mark.nightly
 def test_no_page_asks_anything_of_any_other_host(browser: Browser, server: str, pytestconfig: pytest.Config) -> None:
     """Not a font, an icon or a picture from elsewhere: every page as it opens; with `--all-cases`, all its parts."""
     n_parts = None if pytestconfig.getoption("--all-cases") else 1

@@ -63,6 +63,7 @@ def train_page(visit: Visit) -> Callable[..., Page]:
     return open_at
 
 
+@pytest.mark.nightly
 def test_pokemon_is_trained_from_scratch_and_all_is_there_after_leaving_and_a_reload(
     train_page: Callable[..., Page],
 ) -> None:
@@ -212,6 +213,7 @@ def n_weights(d_mlp: int) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
+@pytest.mark.nightly
 def test_a_run_stays_its_browsers_over_a_reload_and_is_somebody_elses_to_another(
     train_page: Callable[..., Page], server: str
 ) -> None:

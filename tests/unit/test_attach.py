@@ -260,6 +260,7 @@ def test_what_is_saved_twice_in_a_second_is_read_twice(
     assert found is not None and (found.address, found.how) == ("logits", "value")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_save_runs_it_again_and_the_first_other_number_is_found(program_of: Attach, tmp_path: Path) -> None:
     """Also of a module beside it. What broke meanwhile leaves the last run that worked."""

@@ -49,6 +49,7 @@ def test_the_parts_add_up_to_the_memory_of_a_training(architecture: str, dropout
     assert parts["block"] + parts["ends"] == memory.activations
 
 
+@pytest.mark.nightly
 def test_a_real_limit_is_reached_told_and_cured() -> None:
     failed = try_out(WIDE)
     assert failed.ended == "out_of_memory"

@@ -240,6 +240,7 @@ def test_no_key_is_an_identity() -> None:
         assert path.name == "cache.py" or "id" not in {getattr(call, "id", "") for call in calls}, path
 
 
+@pytest.mark.nightly
 def test_what_a_service_keeps_of_a_folder_goes_when_the_folder_is_saved_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

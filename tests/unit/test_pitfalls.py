@@ -78,6 +78,7 @@ def test_too_few_texts_are_learned_by_heart() -> None:
     assert faulty.held_out_loss - faulty.true_loss > 1 > cured.held_out_loss - cured.true_loss
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["too_little_training", "too_uniform_data", "too_small_a_model"])
 def test_the_cure_of_poor_predictions_shows_on_texts_it_never_saw(name: str) -> None:
     faulty, cured = result(PITFALLS[name].faulty), result(PITFALLS[name].cures[0][1])

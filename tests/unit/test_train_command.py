@@ -43,6 +43,7 @@ def test_a_disk_without_room_is_told_before_the_training_and_not_after_it(
     assert "with --out" in said.err and "runs" not in said.err  # it has none
 
 
+@pytest.mark.nightly
 def test_a_terminal_that_is_closed_loses_nothing(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(LONG.replace("steps = 600", "steps = 20000"))
     process = started(sys.executable, "-m", "lmviz.train", str(recipe), "--out", str(tmp_path / "out"))

@@ -82,6 +82,7 @@ def check_files(runs: Runs, run: str) -> None:
             assert all(stored.get_tensor(name).isfinite().all() for name in stored.keys())  # noqa: SIM118
 
 
+@pytest.mark.nightly
 def test_a_trainer_that_is_killed_again_and_again_gives_the_curve_of_one_that_was_not(runs: Runs) -> None:
     asked = recipe(1800)
     run = runs.start(asked)
