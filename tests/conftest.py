@@ -55,7 +55,7 @@ def one_thread() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all-cases", action="store_true", help="also the cases of tables that `sampled` leaves out")
+    parser.addoption("--all-cases", action="store_true", help="also what `sampled` and `nightly` leave out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,11 +71,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if strays:
         raise pytest.UsageError(f"name these tests by ids=: {strays[0]}")
     if not config.getoption("--all-cases"):
-        is_asked_for = any("::" in argument for argument in config.args)
-        left_out = _left_out(items)
-        left_out += [item for item in items if item.get_closest_marker("nightly") and not is_asked_for]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        left_out = {*_left_out(items), *_nightly(items, config.args)}
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
     items[:] = _spread(items)
 
 
@@ -97,6 +95,12 @@ def _left_out(items: list[pytest.Item]) -> list[pytest.Item]:
             (n,) = cases[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
             found += [case for i, case in enumerate(cases) if (i + i // n) % n]
     return found
+
+
+def _nightly(items: list[pytest.Item], arguments: list[str]) -> list[pytest.Item]:
+    """What takes long, but for a test that is asked for by its name."""
+    names = {argument.partition("::")[2].partition("[")[0] for argument in arguments}
+    return [item for item in items if item.get_closest_marker("nightly") and item.name.partition("[")[0] not in names]
 
 
 def _spread(items: list[pytest.Item]) -> list[pytest.Item]:

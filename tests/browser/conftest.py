@@ -125,9 +125,10 @@ def profiles(server: str, browser: Browser) -> Iterator[Profiles]:
 def visit(server: str, profiles: Profiles) -> Iterator[Callable[..., Page]]:
     """Opens a page of the app, the step-through or the one `at` a path, for another visitor each time.
 
-    At the end no page may have raised an error.
+    At the end no page may have raised an error, or asked another host for anything.
     """
     contexts: list[BrowserContext] = []
+    own = (server, server.replace("http", "ws"), "data:", "blob:", "about:")
     errors: list[str] = []
 
     def open_at(
@@ -144,6 +145,7 @@ def visit(server: str, profiles: Profiles) -> Iterator[Callable[..., Page]]:
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme="dark" if dark else "light")
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith(own) else errors.append(f"asked {asked.url}"))
         page.goto(f"{server}/{at}?{urlencode(query)}")
         drawn = {"step_through": ".lm[data-step]", "": ".lm-first"}.get(at, ".lm:visible")
         expect(page.locator(drawn).first).to_be_visible(timeout=60_000)
@@ -155,7 +157,7 @@ def visit(server: str, profiles: Profiles) -> Iterator[Callable[..., Page]]:
         if not profiles.keeps(context):
             context.close()
     profiles.forget()
-    assert not errors
+    assert not errors, errors
 
 
 def idle(page: Page) -> None:

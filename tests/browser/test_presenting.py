@@ -241,7 +241,6 @@ def in_sight(page: Page) -> float:
     return (end - top) / picture["height"]
 
 
-@pytest.mark.nightly
 def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: str) -> None:
     page = visit(
         model="names", prompt=".mar", step="blocks.0.attn.v", course="attention.0", present="true", depth="story",

@@ -68,6 +68,14 @@ def check(svg: bytes, png: bytes) -> None:
         assert abs(dots - pixels * 200 / 96) <= 2  # 200 dots an inch
 
 
+def check_names(page: Page, link: str, n: int) -> None:
+    names = page.locator(".to-save li > span").all_inner_texts()
+    title = page.locator("h1").inner_text()
+    assert len(set(names)) == n, (link, names)
+    for name in names:
+        assert not name.startswith((title, "1 ·", "2 ·", "3 ·")) and not name.endswith(")"), (link, name)
+
+
 def test_the_whole_model_is_saved_with_its_title_how_it_is_read_and_its_link(
     visit: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -113,6 +121,7 @@ def test_every_picture_of_a_page_is_in_the_list_and_is_saved(
         expect(page.locator(".lm:visible, .stVegaLiteChart svg").first).to_be_visible()
         opens.click()
         expect(rows).to_have_count(n)
+        check_names(page, link, n)
         check(*(saved(page, rows.first.get_by_role("button", name=f".{kind}"), tmp_path) for kind in ("svg", "png")))
 
 
@@ -128,8 +137,4 @@ def test_every_picture_has_a_name_that_says_what_it_is(visit: Callable[..., Page
         expect(page.locator(".lm:visible, .stVegaLiteChart svg").first).to_be_visible()
         opens.click()
         expect(page.locator(".to-save li")).to_have_count(n)
-        names = page.locator(".to-save li > span").all_inner_texts()
-        title = page.locator("h1").inner_text()
-        assert len(set(names)) == n, (link, names)
-        for name in names:
-            assert not name.startswith((title, "1 ·", "2 ·", "3 ·")) and not name.endswith(")"), (link, name)
+        check_names(page, link, n)

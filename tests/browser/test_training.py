@@ -213,7 +213,6 @@ def n_weights(d_mlp: int) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-@pytest.mark.nightly
 def test_a_run_stays_its_browsers_over_a_reload_and_is_somebody_elses_to_another(
     train_page: Callable[..., Page], server: str
 ) -> None:

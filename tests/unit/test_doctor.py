@@ -51,7 +51,6 @@ def changed(checkpoint: Checkpoint, change: Callable[[nn.Module], None]) -> Subj
     return subject_of(replace(checkpoint, model=model))
 
 
-@pytest.mark.nightly
 @pytest.mark.slow
 def test_no_check_raises_a_false_alarm_on_a_sample_model_and_each_holds_on_one() -> None:
     held: set[str] = set()

@@ -47,7 +47,6 @@ def test_a_model_is_checked_from_python_and_in_a_test(folder: Path) -> None:
     assert "1 passed" in run(folder, "-m", "pytest", "-q", "-p", "lmviz.pytest_plugin", "test_model.py")
 
 
-@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_recording_becomes_a_page_from_python_and_from_the_shell(folder: Path) -> None:
     assert "without the model" in run(folder, "example_page.py")
