@@ -34,6 +34,23 @@ _TEXTS = {  # the element that holds the words, by the key of ours
 }
 _NAMES = {  # Streamlit's own, by the key of ours; "…" is any end
     "app.pages": "App pages",
+    "app.open": "Open",
+    "app.close": "Close",
+    "app.clear": "Clear value",
+    "app.send": "Send message",
+    "app.increment": "Increment",
+    "app.decrement": "Decrement",
+    "app.help_for": "Help for …",
+    "app.fullscreen": "Fullscreen",
+    "app.fullscreen.of": "Fullscreen: …",
+    "app.chart.table": "Show data",
+    "app.chart.table.of": "Show data: …",
+    "app.chart.png": "Download as PNG",
+    "app.chart.png.of": "Download as PNG: …",
+    "app.chart.spec": "Copy Vega-Lite spec",
+    "app.chart.spec.of": "Copy Vega-Lite spec: …",
+    "app.to_heading": "Link to heading",
+    "app.notifications": "Notifications",
 }
 _UNNAMED = {  # what has no name but by a style, or two
     "app.more_pages": ".rc-overflow-item-rest > button",

@@ -74,6 +74,7 @@ def test_a_page_has_a_heading_its_language_and_a_source_that_keys_can_stop(visit
     page = visit("step_through", lang="fr", model="names", prompt=".mar", step="blocks.0.attn.pattern")
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     expect(page.get_by_role("heading", level=1)).to_have_text("Pas à pas")
+    expect(page.get_by_role("button", name="Ouvrir", exact=True).first).to_be_visible()  # Streamlit says "Open"
     formula = page.locator(".formula")
     assert formula.locator("svg").get_attribute("aria-hidden") == "true"
     assert "pattern" in (formula.locator("math").text_content() or "")
