@@ -66,7 +66,7 @@ header.stAppHeader { height: 3.3rem; min-height: 3.3rem; }
 .stCode .token:is(.comment, .operator, .punctuation) { color: light-dark(#565f6c, #b4bcc8) !important; }
 button kbd { color: inherit !important; opacity: 0.85 !important; }
 [data-testid="stWidgetLabel"] { color: inherit !important; }
-.st-key-dropped, .st-key-spoken { display: none; }
+.st-key-dropped { display: none; }
 body.lm-file-held .st-key-dropped { display: block; position: fixed; inset: 0; z-index: 1000000; padding: 2rem;
   background: color-mix(in srgb, light-dark(#fff, #14171d) 80%, transparent); }
 body.lm-file-held .st-key-dropped :is(div, section):has(input[type="file"]) { height: 100%; }
@@ -135,7 +135,6 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
     st.set_page_config(page_title=f"{chosen.title} · lmviz")
     if name == FIRST and server.is_of_step_through(st.query_params):  # no server of ours has sent this visitor there
         st.switch_page(pages[PAGE_NAMES.index("step_through")], query_params=st.query_params.to_dict())
-    streamlit_words.spoken(t)
     loading = st.empty()  # always: what stands below it keeps its place, which a press that is on its way names
     if name == FIRST:
         server.import_later()

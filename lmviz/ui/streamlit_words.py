@@ -1,21 +1,18 @@
 """What Streamlit itself says on a page, in the reader's language: it knows English only, so styles write over it.
 
-A name that only a screen reader hears can't be reached by a style: `browser/spoken.js` puts ours there.
+A name that only a screen reader hears can't be reached by a style: `present/browser/names.js` puts ours there.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from lmviz.ui import mounted
+from lmviz.ui.present.present_types import Names
 from lmviz.ui.text import Translator
-
-_SPOKEN = Path(__file__).parent / "browser" / "spoken.js"
 
 _LARGEST_FILE = "server.maxUploadSize"  # Streamlit's setting, in megabytes: of a file whose field says nothing else
 _LOST = '[data-testid="stApp"]:is([data-test-connection-state="PINGING_SERVER"],[data-test-connection-state^="DISC"])'
@@ -76,12 +73,12 @@ def look(t: Translator) -> str:
     )
 
 
-def spoken(t: Translator) -> None:
-    """Nothing to see: what a screen reader hears of Streamlit is named in the reader's language."""
-    names = {theirs: t(key) for key, theirs in _NAMES.items()}
-    at = {selector: t(key) for key, selector in _UNNAMED.items()}
-    data = [{"lang": t.language, "names": names, "at": at}]
-    mounted.component("lmviz.spoken", _SPOKEN, "spoken")(data=data, key="spoken")
+def names(t: Translator) -> Names:
+    """What a screen reader hears of Streamlit, in the reader's language: by Streamlit's name, or by where it is."""
+    return Names(
+        ours={theirs: t(key) for key, theirs in _NAMES.items()},
+        at={selector: t(key) for key, selector in _UNNAMED.items()},
+    )
 
 
 def file_uploader(t: Translator, label: str, endings: list[str], *, key: str, **more: Any) -> Any:

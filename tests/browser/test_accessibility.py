@@ -59,7 +59,7 @@ def test_axe_finds_nothing_on_any_page(visit: Callable[..., Page], server: str, 
         name = link.partition("?")[0] or FIRST
         drawn = {"step_through": ".lm[data-step]", FIRST: ".lm-first"}.get(name, DONE)
         expect(page.locator(drawn).first).to_be_attached(timeout=60_000)
-        expect(page.locator(".spoken[lang]")).to_be_attached()
+        expect(page.locator(".present[lang]")).to_be_attached()
         idle(page)
         states = tuple(STATES) if is_all else (tuple(STATES)[i % len(STATES)],)
         found += [f"{link}: {one}" for one in complaints(page, states)]

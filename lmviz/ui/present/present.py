@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from lmviz.ui import mounted, state
+from lmviz.ui import mounted, state, streamlit_words
 from lmviz.ui.present.present_types import Code, Presenting
 
 BROWSER = Path(__file__).parent / "browser"
@@ -31,6 +31,7 @@ def button() -> None:
     t, at = state.translator(), state.course()
     data = Presenting(
         lang=t.language,
+        names=streamlit_words.names(t),
         words=t.texts("present."),
         on=state.presenting(),
         scale=state.scale(),

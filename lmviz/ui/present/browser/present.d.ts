@@ -7,8 +7,15 @@ export interface Code {
   rows: string[];
 }
 
+/** What is heard of Streamlit's own parts, which it names in English or not at all. */
+export interface Names {
+  ours: Record<string, string>;
+  at: Record<string, string>;
+}
+
 export interface Presenting {
   lang: string;
+  names: Names;
   words: Record<string, string>;
   on: boolean;
   scale: number;

@@ -13,6 +13,7 @@ import { component } from "../../browser/mounted.js";
 import { roomScale, scale } from "../../browser/scale.js";
 import { copied, drawnCode, shared } from "./link.js";
 import { marksIn } from "./marks.js";
+import { named } from "./names.js";
 
 const OPEN = "[role=dialog], [role=listbox], [data-testid=stPopoverBody]"; // of Streamlit's, which Escape closes
 const SAID = 2500; // milliseconds
@@ -29,7 +30,7 @@ const MARKS = ["spotlight", "pointer", "crosshair"];
 /** @type {(root: HTMLElement) => Mounted<Presenting>} */
 const mount = (root) => {
   /** @type {Presenting} */
-  let data = { lang: "", words: {}, on: false, scale: 1, course: "", code: null };
+  let data = { lang: "", names: { ours: {}, at: {} }, words: {}, on: false, scale: 1, course: "", code: null };
   /** @type {Given<Presenting>["setTriggerValue"]} */
   let trigger = () => {};
   const icon = h("span", { "aria-hidden": "true" });
@@ -173,6 +174,7 @@ const mount = (root) => {
       if (data.on && Math.abs(scale() - data.scale) > NEAR) trigger("event", { scale: scale() });
     }, SETTLED);
   };
+  const names = named();
   document.addEventListener("keydown", onKey);
   window.addEventListener("resize", compare);
   return {
@@ -183,6 +185,7 @@ const mount = (root) => {
       else if (!isPending) isWanted = data.on;
       else if (before.on !== data.on) turn(isWanted); // that answers an earlier press; of two at once, the later is lost
       if (before.on && !data.on) marks.end();
+      names.show(data.names, data.lang);
       root.lang = data.lang;
       root.dataset.scale = String(data.scale);
       const label = word("on");
@@ -202,6 +205,7 @@ const mount = (root) => {
       clearTimeout(saying);
       clearTimeout(settling);
       channel.stop();
+      names.stop();
       marks.stop();
     },
   };

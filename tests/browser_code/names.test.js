@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ours } from "../../lmviz/ui/browser/spoken.js";
+import { ours } from "../../lmviz/ui/present/browser/names.js";
 
 const NAMES = { Open: "Ouvrir", "Help for …": "Aide : …" };
 

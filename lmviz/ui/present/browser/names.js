@@ -2,13 +2,9 @@
 
 // @ts-check
 
-/** @import { Mounted } from "./client.d.ts" */
+/** @import { Names } from "./present.d.ts" */
 
-import { parts } from "./dom.js";
-import { component } from "./mounted.js";
-
-/** @typedef {{ lang: string, names: Record<string, string>, at: Record<string, string> }} Names by Streamlit's own, whose
- * "…" stands for any end, and by the selectors of what has no name that is fit to be heard */
+import { parts } from "../../browser/dom.js";
 
 const NAMED = "[aria-label]:not(svg *)"; // a chart has one for each of its points
 const CHANGES = { childList: true, subtree: true, attributeFilter: ["aria-label"] };
@@ -21,10 +17,11 @@ export const ours = (names, theirs) => {
   return open && names[open].replace("…", () => theirs.slice(open.length - 1));
 };
 
-/** @type {(root: HTMLElement) => Mounted<Names>} */
-const mount = (root) => {
+// Names what is on the page, and what comes.
+/** @type {() => { show: (names: Names, lang: string) => void, stop: () => void }} */
+export const named = () => {
   /** @type {Names} */
-  let { names, at } = { lang: "", names: {}, at: {} };
+  let names = { ours: {}, at: {} };
   /** @type {WeakMap<Element, { theirs: string | null, said: string }>} */
   const known = new WeakMap();
   /** @type {(element: Element, find: (theirs: string) => string | undefined) => void} */
@@ -38,21 +35,18 @@ const mount = (root) => {
     element.setAttribute("aria-label", said);
   };
   const look = () => {
-    for (const one of parts(document, NAMED)) name(one, (theirs) => ours(names, theirs));
-    for (const [selector, said] of Object.entries(at))
+    for (const one of parts(document, NAMED)) name(one, (theirs) => ours(names.ours, theirs));
+    for (const [selector, said] of Object.entries(names.at))
       for (const one of parts(document, selector)) name(one, () => said);
   };
   const changes = new MutationObserver(look);
   changes.observe(document.body, CHANGES);
   return {
-    show: (data) => {
-      ({ names, at } = data);
-      document.documentElement.lang = data.lang; // Streamlit's own is always English
+    show: (now, lang) => {
+      names = now;
+      document.documentElement.lang = lang; // Streamlit's own is always English
       look();
-      root.lang = data.lang;
     },
     stop: () => changes.disconnect(),
   };
 };
-
-export default component(mount, ".spoken");
