@@ -308,6 +308,17 @@ def test_what_comes_out_is_whole_also_where_several_tensors_do(visit: Visit) -> 
             page = visit(**at, step=step, course="attention.0")
             for name in seen if depth == "story" or "q" in seen else seen[-1:]:
                 until(page, lambda page=page, name=name: is_whole(page, name))  # type: ignore[misc]
+    assert page.locator(".picture").evaluate("box => box.scrollTop") > 0
+    for height in (1400, 720):  # where the browser moves it back, it is not the reader who does
+        enlarged(page, 1280, height)
+    until(page, lambda: is_whole(page, "scaled"))
+    page.locator(".picture").hover()
+    page.mouse.wheel(0, -2000)
+    until(page, lambda: page.locator(".picture").evaluate("box => box.scrollTop") == 0)
+    page.locator(".picture canvas").first.click()
+    expect(page).to_have_url(re.compile("cell="))
+    idle(page)
+    assert page.locator(".picture").evaluate("box => box.scrollTop") == 0
 
 
 def is_whole(page: Page, name: str) -> bool:

@@ -58,10 +58,10 @@ export interface Panel extends ReadPanel {
   cell: (row: number, col: number) => number[];
 }
 
-/** Where a picture was moved to in its box, and which picture. */
+/** Who has moved a picture to its place in its box, and which picture. */
 export interface Scrolled {
   at: string;
-  top: number;
+  isReaders: boolean;
 }
 
 /** Width and height of a cell in pixels. */

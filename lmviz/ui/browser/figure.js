@@ -180,11 +180,21 @@ const toResult = (box) => {
  */
 export const drawnInSight = (box, at, last, draw) => {
   const before = box.scrollTop;
-  const isMoved = last?.at === at && Math.abs(before - last.top) > 1;
+  const isReaders = last?.at === at && last.isReaders;
   draw();
-  box.scrollTop = isMoved ? before : toResult(box);
-  return isMoved ? last : { at, top: box.scrollTop };
+  box.scrollTop = isReaders ? before : toResult(box);
+  const [top, size] = [box.scrollTop, sizeOf(box)];
+  /** @type {Scrolled} */
+  const now = { at, isReaders };
+  // a box of another size is moved by the browser, too, and is drawn anew
+  box.onscroll = () => {
+    if (sizeOf(box) === size && Math.abs(box.scrollTop - top) > 1) now.isReaders = true;
+  };
+  return now;
 };
+
+/** @type {(box: HTMLElement) => string} */
+const sizeOf = (box) => [box.clientWidth, box.clientHeight, box.scrollHeight].join(" ");
 
 // Tensors in the space that a box has, with the signs between them.
 /** @type {(box: HTMLElement, panels: TensorPanel[], state: TensorPage) => void} */
