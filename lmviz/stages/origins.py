@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -85,9 +86,12 @@ def _follow(step: Step, output: int, found: dict[str, list[Cells]]) -> set[str]:
             continue
         ways = found.setdefault(given.address, [])
         for made in [*found[step.outputs[output].address]]:
-            through = _through(read, made)
-            if through is not None and not any(_covers(way, through) for way in ways):
-                ways[:] = [*(way for way in ways if not _covers(through, way)), through]
+            if (through := _through(read, made)) is None:
+                continue
+            if (way := _only_where(through, made)) is None:
+                unknown.add(given.address)
+            elif not any(_covers(other, way) for other in ways):
+                ways[:] = [*(other for other in ways if not _covers(way, other)), way]
         if len(ways) > _MOST:
             unknown.add(given.address)
     return unknown
@@ -97,6 +101,22 @@ def _through(read: Cells, made: Cells) -> Cells | None:
     """What the cells `made` of a tensor read, where each of its cells reads `read`; None if that is nothing."""
     found = tuple(_index(index, made) for index in read)
     return None if any(index is not None and index.start <= ABSENT // 2 for index in found) else found
+
+
+def _only_where(through: Cells, made: Cells) -> Cells | None:
+    """The same, told only of the places that `made` itself was used for: one position, where a loop over them was
+    stacked. None where no index can say so."""
+    where = [
+        At(0, (replace(along, table=np.where(along.table <= ABSENT // 2, ABSENT, 0)),))
+        for index in made
+        if index is not None
+        for along in index.along
+        if along.table.min() <= ABSENT // 2
+    ]
+    for axis, index in enumerate(through if where else ()):
+        if index is not None:
+            return *through[:axis], reduce(_added, where, index), *through[axis + 1 :]
+    return None if where else through
 
 
 def _index(index: Index, made: Cells) -> Index:

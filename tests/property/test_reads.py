@@ -18,6 +18,7 @@ from lmviz.trace.recorder import record
 from lmviz.trace.step import Cell, Step, Trace
 from tests.property.test_explain import MODELS, forward
 from tests.property.test_operations import CALLS, run
+from tests.zoo.other_kinds import Rwkv
 
 MOST = 12  # cells of each output that are looked at
 
@@ -118,3 +119,12 @@ def test_what_was_made_from_more_than_is_known_is_not_marked() -> None:
     assert reads(step)[0] is None
     found = {origin.address for origin in origins(trace.steps, trace.steps[-1].outputs[0], ["x", "beside"])}
     assert found == {"beside"}  # of which zeros_like has read the size only
+
+
+def test_what_a_loop_made_for_one_position_is_marked_for_that_position_only() -> None:
+    trace = record(Rwkv(), torch.tensor([[1, 2, 3]]))
+    steps = trace[1 : trace["o"].index + 1]  # from the stream to what is added to it
+    found = origins(steps, trace["o"].outputs[0], ["x"])
+    for cell in [(0, pos, 1) for pos in range(3)]:
+        said = set[Cell]().union(*(spelled_out(origin.cells, (1, 3, 8), cell) for origin in found))
+        assert said == made_from(trace, steps, "o", cell)["x"]
