@@ -133,6 +133,22 @@ def test_several_outputs_have_a_name_each() -> None:
     assert list(names_of(forward))[:7] == ["q", "k", "v", "largest", "where", "first", "second"]
 
 
+def test_what_a_loop_is_unpacked_to_has_a_name_each() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        q, k = (t.abs().mT for t in x.chunk(2, -1))  # [d_head, pos]
+        both = x.chunk(2, -1)
+        r, s = map(lambda t: t.neg(), both)  # noqa: C417
+        u, w = tuple([t + 1 if t is both[0] else t - 1 for t in both])
+        y, z = (t if t is both[0] else t.neg() for t in both)
+        return q + k + r + s + u + w + y + z
+
+    made = [*names_of(forward)]
+    assert made[2:6] == ["q.abs", "q", "k.abs", "k"]
+    assert made[8:] == ["r", "s", "add", "sub", "neg", *(f"add#{i}" for i in range(2, 9))]
+    trace = record(type("Model", (nn.Module,), {"forward": forward})(), X)
+    assert trace["k"].outputs[0].axes == ("d_head", "pos")
+
+
 def test_one_name_for_several_outputs_numbers_them() -> None:
     def forward(self: nn.Module, x: Tensor) -> Tensor:
         best = x.max(dim=-1)

@@ -37,6 +37,7 @@ def entries_of(steps: list[RawStep], places: Places, modes: TorchModes, reader: 
             inner = Places(OPENED_SOURCE)
             for i, step in enumerate(entry.opened.steps):
                 entries.append(Entry(step, inner.place(step), Operands(step), (raw.index, i), fused=entry))
+    places.name_passes()
     return entries
 
 

@@ -82,6 +82,7 @@ class Places:
         self._evaluated: dict[Activation, Expression] = {}
         self._callers: dict[Activation, Expression | None] = {}
         self._numbers: dict[RawCall, int] = {}
+        self._passes: dict[tuple[StatementRun, int], list[Expression]] = {}
 
     def place(self, step: RawStep) -> Expression:
         view = self._view(step.activation) or _least(step.activation)
@@ -129,11 +130,23 @@ class Places:
             and (here.repeats or (called and old.called is called))
         ):
             return old
+        caller = self._caller(activation)
         inside = None if called is None or called.call is activation.call else called.call
         in_torch = self._model_index.is_torch(activation.code)
-        new = Expression(here, run, activation.call, inside, self._caller(activation), lasti, called, in_torch)
+        new = Expression(here, run, activation.call, inside, caller, lasti, called, in_torch)
         self._evaluated[activation] = new
+        if here.passes:
+            loop = caller.run if caller is not None and activation.code.co_name == "<lambda>" else run
+            self._passes.setdefault((loop, lasti), []).append(new)
         return new
+
+    def name_passes(self) -> None:
+        """Once all is placed: what each pass of a loop is unpacked to, where there was a call in every pass."""
+        for passes in self._passes.values():
+            if len(passes) == len(passes[0].site.passes):
+                for number, expression in enumerate(passes):
+                    expression.site = expression.site.in_pass(number)
+        self._passes.clear()
 
     def _run(self, activation: Activation, lasti: int, called: Activation | None, here: Site) -> StatementRun:
         """The run of a statement that an instruction belongs to: the one in progress, or a new one.

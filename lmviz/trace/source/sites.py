@@ -12,9 +12,10 @@ import dis
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import CodeType
+from typing import TypeGuard
 
 from lmviz.trace.source.syntax import Function, Position, Syntax, position_of, syntax_of, version_with
 
@@ -45,6 +46,13 @@ class Site:
     returned: bool = False  # whether its function returns it, at once or under its name
     repeats: bool = False  # whether it may call torch several times: sum(tensors)
     inlined: bool = False  # whether it is in the loop of a comprehension, which goes back within its statement
+    passes: tuple[str, ...] = ()  # what the passes of the loop that it is in are unpacked to: q, k = (f(t) for t in …)
+    is_whole_pass: bool = False  # whether it is all that a pass makes
+
+    def in_pass(self, number: int) -> Site:
+        """The same, in one pass of its loop."""
+        name = self.passes[number]
+        return replace(self, names=(name,) if self.is_whole_pass else (), target=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +101,21 @@ def _site(code: CodeType, lasti: int) -> Site:
         return Site(nowhere, nowhere)
     is_assignment = dis.opname[code.co_code[lasti]] in _STORING  # it has the place of the assignment's left side
     names = _stored_names(node) if is_assignment else _assigned_names(node, syntax.parent)
+    loop = None if is_assignment else _loop_around(node, syntax.parent)
+    passes = () if loop is None else _unpacked_names(loop, syntax.parent)
+    is_whole_pass = bool(passes) and loop is not None and node is _made_in(loop)
     whole = statement if is_assignment else node
     return Site(
         _span(syntax, _extent(whole), code.co_filename, function),
         _span(syntax, _extent(statement), code.co_filename, function),
         names,
         _target(syntax, statement),
-        _shape_comment(syntax, node, statement),
+        _shape_comment(syntax, node, statement, is_whole_pass),
         _is_returned(node, names, syntax),
-        _may_repeat(node),
+        _may_repeat(getattr(statement, "value", node) if is_assignment else node),  # r, s = map(f, tensors)
         _is_inlined(syntax, node, statement),
+        passes,
+        is_whole_pass,
     )
 
 
@@ -113,10 +126,12 @@ def _target(syntax: Syntax, statement: ast.AST) -> str:
     return targets[0] if len(targets) == 1 else ""
 
 
-def _shape_comment(syntax: Syntax, node: ast.AST, statement: ast.expr | ast.stmt) -> tuple[str, ...]:
+def _shape_comment(
+    syntax: Syntax, node: ast.AST, statement: ast.expr | ast.stmt, is_all: bool = False
+) -> tuple[str, ...]:
     """The axes that the comment behind a statement names, if it means this very node."""
     first, last, *_ = _extent(statement)
-    return (syntax.axes.get(last) or syntax.axes.get(first, ())) if _is_all(node, syntax.parent) else ()
+    return (syntax.axes.get(last) or syntax.axes.get(first, ())) if is_all or _is_all(node, syntax.parent) else ()
 
 
 def _may_repeat(node: ast.AST) -> bool:
@@ -134,6 +149,43 @@ def _is_inlined(syntax: Syntax, node: ast.AST, statement: ast.AST) -> bool:
             return True
         around = syntax.parent.get(around)
     return False
+
+
+_Loop = ast.GeneratorExp | ast.ListComp | ast.Lambda  # of `map(lambda t: …, tensors)`
+
+
+def _made_in(loop: _Loop) -> ast.expr:
+    """What each pass of a loop makes."""
+    return loop.body if isinstance(loop, ast.Lambda) else loop.elt
+
+
+def _loop_around(node: ast.AST, parent: Mapping[ast.AST, ast.AST]) -> _Loop | None:
+    """The loop of which every pass evaluates a node once."""
+    above = parent.get(node)
+    while above is not None and not isinstance(above, ast.stmt | ast.IfExp | ast.BoolOp):
+        if isinstance(above, _Loop):
+            return above if node is _made_in(above) else None
+        node, above = above, parent.get(above)
+    return None
+
+
+def _unpacked_names(loop: _Loop, parent: Mapping[ast.AST, ast.AST]) -> tuple[str, ...]:
+    """The names that the passes of a loop are unpacked to, one each; () where that is not so."""
+    whole: ast.AST = loop
+    if isinstance(loop, ast.Lambda):
+        whole = parent[loop]
+        if not (_is_call_of(whole, ("map",)) and whole.args[0] is loop):
+            return ()
+    while _is_call_of(above := parent.get(whole), ("list", "tuple")):
+        whole = above
+    target = above.targets[0] if isinstance(above, ast.Assign) else None
+    if not isinstance(target, ast.Tuple | ast.List):
+        return ()
+    return _names(target) if all(isinstance(e, ast.Name | ast.Attribute) for e in target.elts) else ()
+
+
+def _is_call_of(node: ast.AST | None, names: tuple[str, ...]) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names and bool(node.args)
 
 
 @lru_cache(maxsize=4096)
