@@ -533,8 +533,8 @@ def panels(model: nn.Module, *inputs: Tensor) -> dict[str, list[tuple[str, bool]
 
 def test_the_stages_in_a_fused_call_show_its_parts_and_not_its_end() -> None:
     found = panels(Alibi())
-    assert found["qkv"] == [("x", False), *[("transpose", True)] * 3]  # and no bias, which is made right behind them
-    assert found["scores"] == [("transpose", False), ("transpose", False), ("masked", True)]
+    assert found["qkv"] == [("x", False), *((name, True) for name in "qkv")]  # and no bias, made right behind them
+    assert found["scores"] == [("q", False), ("k", False), ("masked", True)]
 
 
 def test_a_fused_call_that_projects_too_has_queries_keys_and_values() -> None:
