@@ -170,7 +170,7 @@ def _more(plan: Plan, view: TrainingView, n_windows: int) -> None:
         visible(plan.corpus.tokenizer.piece(i)) for i in range(min(plan.corpus.tokenizer.d_vocab, _VOCABULARY_SHOWN))
     ]
     st.caption(t("train.data.vocabulary", n=plan.corpus.tokenizer.d_vocab))
-    st.html(f'<div class="lt-rows"><code>{words.escaped("  ".join(pieces))}</code></div>')
+    st.html(words.in_a_row(f"<code>{words.escaped('  '.join(pieces))}</code>"))
 
 
 def _line(written: str) -> str:

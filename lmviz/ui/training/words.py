@@ -29,7 +29,12 @@ def rows(named: Sequence[tuple[str, str, Sequence[str | None]]]) -> str:
         f'<tr class="{kind}"><th scope="row">{escaped(name)}</th>{"".join(map(piece, tokens))}</tr>'
         for name, kind, tokens in named
     )
-    return f'<div class="lt-rows"><table>{lines}</table></div>'
+    return in_a_row(f"<table>{lines}</table>")
+
+
+def in_a_row(content: str) -> str:
+    """What scrolls sideways where it is wider than the page, by keyboard too."""
+    return f'<div class="lt-rows" tabindex="0" role="group">{content}</div>'
 
 
 def facts(named: Sequence[tuple[str, str]]) -> str:
