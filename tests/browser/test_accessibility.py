@@ -49,12 +49,12 @@ def complaints(page: Page, states: tuple[str, ...]) -> Iterator[str]:
 
 
 def test_axe_finds_nothing_on_any_page(visit: Callable[..., Page], server: str, pytestconfig: pytest.Config) -> None:
-    """Every third link in one of the states; each in each of them with `--all-cases`."""
+    """Every sixth link in one of the states; each in each of them with `--all-cases`."""
     assert AXE.is_file(), "the checks of the browser's code are not installed: npm ci"
     page = visit("")
     found = []
     is_all = pytestconfig.getoption("--all-cases")
-    for i, link in enumerate([*links()][:: 1 if is_all else 3]):
+    for i, link in enumerate([*links()][:: 1 if is_all else 6]):
         page.goto(f"{server}/{link}")
         name = link.partition("?")[0] or FIRST
         drawn = {"step_through": ".lm[data-step]", FIRST: ".lm-first"}.get(name, DONE)
@@ -70,6 +70,7 @@ def test_axe_finds_nothing_on_any_page(visit: Callable[..., Page], server: str, 
     assert not found, "\n".join(found)
 
 
+@pytest.mark.nightly
 def test_a_page_has_a_heading_its_language_and_a_source_that_keys_can_stop(visit: Callable[..., Page]) -> None:
     page = visit("step_through", lang="fr", model="names", prompt=".mar", step="blocks.0.attn.pattern")
     expect(page.locator("html")).to_have_attribute("lang", "fr")
@@ -88,6 +89,7 @@ def test_a_page_has_a_heading_its_language_and_a_source_that_keys_can_stop(visit
     expect(page.locator(".code .no.stop-here")).to_have_count(0)
 
 
+@pytest.mark.nightly
 def test_a_tensor_is_a_table_too_and_so_is_a_chart(visit: Callable[..., Page], server: str) -> None:
     page = visit("step_through", model="names", prompt=".mar", step="blocks.0.attn.pattern")
     for picture in page.locator(".picture canvas").all():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from lmviz.debug.bugs.catalogue import BUGS
@@ -31,6 +32,7 @@ def opened(profiles: Profiles, server: str, **query: str) -> Iterator[Page]:
     assert not errors
 
 
+@pytest.mark.nightly
 def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(profiles: Profiles, server: str) -> None:
     with opened(profiles, server, pitfall="rate_too_low") as page:
         page.get_by_text(ENGLISH("answer.still")).click()
@@ -65,6 +67,7 @@ def test_a_bug_is_looked_at_and_found(profiles: Profiles, server: str) -> None:
         expect(page.locator(".lm-diff .gone, .lm-diff .new").first).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_memory_really_runs_out_and_the_app_lives_on(profiles: Profiles, server: str) -> None:
     with opened(profiles, server, family="memory") as page:
         page.get_by_role("button", name="Train it with 192 MB").click()
@@ -76,6 +79,7 @@ def test_memory_really_runs_out_and_the_app_lives_on(profiles: Profiles, server:
         expect(page.get_by_text(ENGLISH("doctor.healthy"))).to_be_visible(timeout=LONG)
 
 
+@pytest.mark.nightly
 def test_the_first_difference_is_jumped_to(profiles: Profiles, server: str) -> None:
     with opened(profiles, server, section="lab", bug="no_scale") as page:
         page.get_by_role("link", name=ENGLISH("lab.open")).click(timeout=LONG)

@@ -50,6 +50,7 @@ def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> N
     expect(page).to_have_url(re.compile(r"tok_embed\.weight"))
 
 
+@pytest.mark.nightly
 def test_the_token_in_whose_row_one_clicks_is_followed(visit: Visit) -> None:
     for section, address in (("look_up", "rows"), ("sum", "x")):
         page = visit("embeddings", model="pokemon", prompt=".pik", section=section)
@@ -57,6 +58,7 @@ def test_the_token_in_whose_row_one_clicks_is_followed(visit: Visit) -> None:
         until(page, lambda page=page: "token=1" in page.url)  # type: ignore[misc]
 
 
+@pytest.mark.nightly
 def test_a_link_brings_back_the_cell(visit: Visit) -> None:
     page = visit("embeddings", model="pokemon", prompt=".pik")
     before = page.locator(".arithmetic").inner_text()
@@ -86,6 +88,7 @@ def test_ten_words_move_when_played(visit: Visit) -> None:
     assert 0 <= int(query(page)["step"]) < 200
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("section", ["look_up", "ten_words", "sum", "word2vec", "fasttext"])
 def test_a_phone_never_scrolls_sideways(visit: Visit, section: str) -> None:

@@ -73,6 +73,7 @@ def test_a_sentence_is_tapped_to_its_end_and_its_inside_is_one_tap_away(visit: V
     expect(page.locator(".lm-first")).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_a_french_browser_is_greeted_in_french_and_what_it_chooses_wins(visit: Visit) -> None:
     page = visit("", locale="fr-CA", width=390, height=844, dark=True)
     expect(page.locator(".lm-first")).to_have_text("Le chat dort sur le")
@@ -116,6 +117,7 @@ def test_links_of_before_go_where_they_went_without_a_stop(visit: Visit, server:
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
+@pytest.mark.nightly
 def test_what_draws_the_question_is_sent_ahead_and_the_icon_comes_in_the_end(browser: Browser) -> None:
     """The icon is there at once if numpy, which reads it, was imported before the visitor came."""
     asked: list[str] = []
@@ -134,6 +136,7 @@ def test_what_draws_the_question_is_sent_ahead_and_the_icon_comes_in_the_end(bro
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
 def test_no_page_in_the_row_of_pages_is_hidden(visit: Visit, locale: str) -> None:
     page = visit("", locale=locale)

@@ -48,6 +48,7 @@ def test_a_seed_gives_a_text_and_its_link_the_same_text_again(visit: Visit, serv
     assert written(again) == texts
 
 
+@pytest.mark.nightly
 def test_a_token_of_the_text_opens_its_step_and_leads_to_the_step_through(visit: Visit) -> None:
     page = visit("generation", n="4", seed="5", temperature="0.5")
     text = "".join(page.locator(".piece:not(.coming) .said").all_inner_texts())
@@ -61,6 +62,7 @@ def test_a_token_of_the_text_opens_its_step_and_leads_to_the_step_through(visit:
     expect(page).to_have_url(re.compile(r"temperature=0\.5"))
 
 
+@pytest.mark.nightly
 def test_a_tokens_logit_is_pinned_in_the_step_through(visit: Visit) -> None:
     page = visit("generation", n="1")
     page.locator("tbody tr").nth(2).click()
@@ -80,6 +82,7 @@ def test_a_clicker_steps_forth_and_back(visit: Visit) -> None:
     expect(page.get_by_role("button", name="PageDown")).to_have_count(0)
 
 
+@pytest.mark.nightly
 def test_it_runs_by_itself_until_stopped(visit: Visit) -> None:
     page = visit("generation", stop="#")
     page.get_by_role("button", name="Run").click()
@@ -92,6 +95,7 @@ def test_it_runs_by_itself_until_stopped(visit: Visit) -> None:
     expect(page.locator(".piece.new")).to_have_count(n - 1)
 
 
+@pytest.mark.nightly
 def test_a_node_of_the_tree_tells_its_fate(visit: Visit) -> None:
     page = visit("generation", way="beam", n="30")
     checkpoint = lmviz.load(ROOT / "sample_models/names")
@@ -117,6 +121,7 @@ def test_one_of_several_texts_opens_token_by_token(visit: Visit) -> None:
     assert "".join(written(page)) == text
 
 
+@pytest.mark.nightly
 def test_on_a_phone_the_text_comes_before_the_knobs_they_before_the_table_and_nothing_sticks_out(visit: Visit) -> None:
     page = visit("generation", width=390, height=844, n="3")
     parts = (".pieces", ".st-key-generation_knobs", ".st-key-generation_step", ".st-key-follows")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 MIDDLE = """word => {
@@ -39,6 +40,7 @@ def test_a_term_is_explained_where_it_stands_and_can_be_searched(visit: Callable
     expect(page.get_by_role("searchbox")).to_be_hidden()
 
 
+@pytest.mark.nightly
 def test_the_choices_of_a_reader_stand_at_the_end_of_the_row(visit: Callable[..., Page]) -> None:
     page = visit("training")
     left, right = (page.locator(one).bounding_box() for one in (".st-key-top", ".st-key-reader"))

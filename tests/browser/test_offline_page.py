@@ -117,7 +117,7 @@ def node() -> str:
     return found
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_whatever_one_does_the_page_shows_what_the_app_shows(
     model: str, walk_of: Callable[[str], Walk], node: str, tmp_path: Path
@@ -270,6 +270,7 @@ CONTROLS = """async (start) => {
 }"""
 
 
+@pytest.mark.nightly
 def test_every_control_of_a_page_does_something_and_what_only_lmviz_has_is_said(
     walk_of: Callable[[str], Walk], open_file: Callable[..., Page]
 ) -> None:
@@ -333,6 +334,7 @@ def test_a_page_that_has_no_room_says_what_it_lacks(tmp_path: Path, open_file: C
         expect(page.get_by_role("dialog")).to_contain_text(sentence)
 
 
+@pytest.mark.nightly
 def test_the_step_through_gives_its_walk_as_a_page(
     visit: Callable[..., Page], open_file: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -385,6 +387,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Models, 
     runs.close()
 
 
+@pytest.mark.nightly
 def test_a_training_is_one_page_with_its_curve_its_texts_and_its_times(
     trained: tuple[Models, str], tmp_path: Path, open_file: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +439,7 @@ def test_a_training_is_one_page_with_its_curve_its_texts_and_its_times(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("target", "said"), [("runs/000000000000", "There is no run"), ("runs/ID", "2000000 bytes"), ("runs/ID", "folder")]
 )

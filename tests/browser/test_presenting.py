@@ -59,20 +59,22 @@ def enlarged(page: Page, width: int, height: int) -> None:
 
 
 def test_all_is_large_and_whole_on_every_page(visit: Visit, server: str, pytestconfig: pytest.Config) -> None:
-    """Each page in one of the sizes; in each of them with `--all-cases`."""
+    """Every third page in one of the sizes; each in each of them with `--all-cases`."""
     is_all = pytestconfig.getoption("--all-cases")
     assert set(VIEWS) == set(PAGE_NAMES)
     page = visit("", width=SIZES[0][0], height=SIZES[0][1])
     page.add_init_script(f"({LETTERS})()")
     found = []
     for i, (name, view) in enumerate(VIEWS.items()):
+        if not is_all and i % 3 != 1:
+            continue
         lang = ("fr", "en")[i % 2]
         page.set_viewport_size({"width": 1280, "height": 720})
         page.goto(f"{server}/{'' if name == FIRST else name}?{urlencode({'present': 'true', 'lang': lang, **view})}")
         drawn = {"step_through": ".lm[data-step]", FIRST: ".lm-first"}.get(name, DONE)
         expect(page.locator(drawn).first).to_be_attached(timeout=60_000)
         every_second = SIZES[(0, -1)[i % 2]]
-        for width, height in SIZES if is_all or name == "step_through" else (every_second,):
+        for width, height in SIZES if is_all else (every_second,):
             enlarged(page, width, height)
             found += [f"{name} {width}x{height} {one}" for one in page.evaluate(MEASURED, [WORDS, AXES])]
     assert not found, "\n".join(found)
@@ -87,6 +89,7 @@ def presents(page: Page, is_on: bool) -> None:
     idle(page)
 
 
+@pytest.mark.nightly
 def test_a_key_and_a_button_turn_it_on_and_it_stays_from_page_to_page(visit: Visit) -> None:
     page = visit("tokenizer")
     field = page.get_by_role("textbox", name="Text to cut")
@@ -132,6 +135,7 @@ def size(part: Locator) -> tuple[float, float]:
     return (box["width"], box["height"]) if box else (0.0, 0.0)
 
 
+@pytest.mark.nightly
 def test_what_one_points_with(visit: Visit) -> None:
     page = visit(model="pokemon", prompt=".pik", step="blocks.0.attn.pattern", present="true")
     box = page.locator("figure[data-address='blocks.0.attn.pattern'] canvas").bounding_box()
@@ -182,6 +186,7 @@ def test_what_one_points_with(visit: Visit) -> None:
     presents(page, False)
 
 
+@pytest.mark.nightly
 def test_the_link_is_copied_and_read_by_a_phone(visit: Visit, server: str) -> None:
     for dark in (False, True):
         page = visit(model="names", prompt=".zoé", step="logits", present="true", lang="fr", dark=dark)
@@ -208,6 +213,7 @@ def test_the_link_is_copied_and_read_by_a_phone(visit: Visit, server: str) -> No
     assert link.evaluate("one => one.value.slice(one.selectionStart, one.selectionEnd)") == found.text
 
 
+@pytest.mark.nightly
 def test_the_notes_follow_in_a_second_window(visit: Visit) -> None:
     page = visit(
         model="names", prompt=".mar", step="blocks.0.attn.masked", course="attention.1", present="true", lang="fr"
@@ -241,6 +247,7 @@ def in_sight(page: Page) -> float:
     return (end - top) / picture["height"]
 
 
+@pytest.mark.nightly
 def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: str) -> None:
     page = visit(
         model="names", prompt=".mar", step="blocks.0.attn.v", course="attention.0", present="true", depth="story",
@@ -292,6 +299,7 @@ def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: 
     assert min(seen.values()) > 0.95, seen
 
 
+@pytest.mark.nightly
 def test_the_chances_and_what_adds_the_likeliest_are_in_sight(visit: Visit) -> None:
     for model, prompt, lang in (("sentences", "The cat sits on the", "en"), ("names", ".mar", "fr")):
         page = visit(model=model, prompt=prompt, step="probabilities", present="true", depth="story", lang=lang)
@@ -301,6 +309,7 @@ def test_the_chances_and_what_adds_the_likeliest_are_in_sight(visit: Visit) -> N
         assert page.locator(".bars tbody tr").count() >= 4
 
 
+@pytest.mark.nightly
 def test_what_comes_out_is_whole_also_where_several_tensors_do(visit: Visit) -> None:
     for depth in ("story", "numbers"):
         at = {"model": "names", "prompt": ".mar", "present": "true", "lang": "fr", "depth": depth}
@@ -331,6 +340,7 @@ def is_whole(page: Page, name: str) -> bool:
     return is_in_height and drawn["x"] + drawn["width"] <= box["x"] + box["width"] + 1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lang", ["en", "fr"])
 def test_the_sections_and_the_model_of_the_embeddings_are_one_row(visit: Visit, lang: str) -> None:
     page = visit("embeddings", model="names", present="true", lang=lang)
@@ -339,6 +349,7 @@ def test_the_sections_and_the_model_of_the_embeddings_are_one_row(visit: Visit, 
     assert sections is not None and model is not None and abs(sections["y"] - model["y"]) < 20
 
 
+@pytest.mark.nightly
 def test_where_no_number_is_pinned_any_more_one_reads_the_words_from_their_beginning(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", present="true", step="logits", depth="numbers", course="logits.1")
     box = page.locator("figure[data-address='logits'] canvas")

@@ -30,6 +30,7 @@ def cost_of(format: str) -> str:
     return f"{round(found.loss_after, 4) - round(found.loss_before, 4):+.4f}"
 
 
+@pytest.mark.nightly
 def test_names_in_8_bits_and_in_4_and_the_loss_that_it_costs(visit: Visit) -> None:
     page = visit("quantisation", model="names", format="int8")
     page.get_by_role("radio", name="Whole model").click()
@@ -80,6 +81,7 @@ def turn(page: Page, sign: str) -> bool:
     return True
 
 
+@pytest.mark.nightly
 def test_every_number_of_a_large_matrix_can_be_read_on_a_phone(visit: Visit) -> None:
     page = visit("quantisation", width=390, height=844, model="names")
     seen: set[int] = set()
@@ -92,6 +94,7 @@ def test_every_number_of_a_large_matrix_can_be_read_on_a_phone(visit: Visit) -> 
     assert seen == set(range(64))
 
 
+@pytest.mark.nightly
 def test_a_picture_that_was_moved_can_be_moved_back(visit: Visit) -> None:
     page = visit("quantisation", model="names")
     began = rows_and_columns(page)

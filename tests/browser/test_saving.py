@@ -76,6 +76,7 @@ def check_names(page: Page, link: str, n: int) -> None:
         assert not name.startswith((title, "1 ·", "2 ·", "3 ·")) and not name.endswith(")"), (link, name)
 
 
+@pytest.mark.nightly
 def test_the_whole_model_is_saved_with_its_title_how_it_is_read_and_its_link(
     visit: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_the_whole_model_is_saved_with_its_title_how_it_is_read_and_its_link(
     expect(dialog.locator(".saves")).to_have_count(0)  # no picture, no button
 
 
+@pytest.mark.nightly
 def test_every_picture_of_a_page_is_in_the_list_and_is_saved(
     visit: Callable[..., Page], server: str, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_no_page_asks_anything_of_any_other_host(browser: Browser, server: str, 
     assert not {url for url in asked if not url.startswith((server, server.replace("http", "ws"), "data:", "blob:"))}
 
 
+@pytest.mark.nightly
 def test_a_press_right_after_a_choice_counts_also_for_the_first_visitor(browser: Browser) -> None:
     """What stands there only while the server imports must not move what is below: a press names its place."""
     with serving(ROOT) as address:

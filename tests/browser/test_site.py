@@ -86,6 +86,7 @@ def pages_of(site: Path) -> dict[Path, Read]:
     return {path: Read(path) for path in site.rglob("*.html") if path.parent.name != "walks"}
 
 
+@pytest.mark.nightly
 def test_every_link_is_relative_and_leads_to_a_file_and_a_place_and_every_file_is_reached(site: Path) -> None:
     pages, reached = pages_of(site), set()
     for path, read in pages.items():

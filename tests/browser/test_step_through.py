@@ -45,6 +45,7 @@ def click_cell(page: Page, address: str, row: int, col: int, shape: tuple[int, i
     idle(page)
 
 
+@pytest.mark.nightly
 def test_all_stages_of_names_are_walked_with_the_keyboard(visit: Visit) -> None:
     page = visit(model="names")
     n_stages = page.locator(".bar .at").inner_text()
@@ -73,6 +74,7 @@ SEND = """([times]) => {
 }"""
 
 
+@pytest.mark.nightly
 def test_a_move_is_made_once_whether_its_message_is_lost_or_comes_twice(visit: Visit) -> None:
     page = visit(model="names")
     for times, stage in ((0, 2), (2, 3)):
@@ -83,6 +85,7 @@ def test_a_move_is_made_once_whether_its_message_is_lost_or_comes_twice(visit: V
     expect(page.locator(".bar .at")).to_have_text(re.compile("stage 4 of"))
 
 
+@pytest.mark.nightly
 def test_a_few_letters_lead_anywhere_and_a_key_to_the_next_block(visit: Visit) -> None:
     page = visit(model="names", step="blocks.0.attn.pattern")
     press(page, "Control+k")
@@ -106,6 +109,7 @@ def test_a_few_letters_lead_anywhere_and_a_key_to_the_next_block(visit: Visit) -
     expect(page.locator(".search")).to_be_hidden()
 
 
+@pytest.mark.nightly
 def test_enter_goes_to_what_was_typed_and_not_to_what_was_found_before(visit: Visit) -> None:
     page = visit(model="names")
     press(page, "Control+k")
@@ -118,6 +122,7 @@ def test_enter_goes_to_what_was_typed_and_not_to_what_was_found_before(visit: Vi
     assert title(page) == "A score for every token"
 
 
+@pytest.mark.nightly
 def test_into_and_out_lead_to_finer_and_coarser_places(visit: Visit) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.masked")
     press(page, "ArrowDown")
@@ -167,6 +172,7 @@ def areas_of(page: Page, mark: str, address: str) -> list[tuple[int, int, int, i
     )
 
 
+@pytest.mark.nightly
 def test_what_a_cell_was_made_from_lights_up_and_its_sum_is_played(visit: Visit) -> None:
     page = visit(model="names", step="blocks.0.attn.masked", lang="fr")
     q, k, scores = (f"blocks.0.attn.{name}" for name in ("q", "k", "masked"))
@@ -207,6 +213,7 @@ def test_what_a_cell_was_made_from_lights_up_and_its_sum_is_played(visit: Visit)
     expect(page.locator(".played li")).to_have_count(len(shown))
 
 
+@pytest.mark.nightly
 def test_a_reloaded_address_shows_the_same_view(visit: Visit) -> None:
     page = visit(model="pokemon", step=CELL[0], cell=json.dumps(CELL), focus="2", digits="4", lang="fr")
     press(page, "ArrowRight")
@@ -230,6 +237,7 @@ def test_the_back_button_goes_back_a_step(visit: Visit) -> None:
     expect(page.locator(".words h2")).to_have_text(first)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("script", ["<script>window.hacked=1</script>", "<img src=x onerror=window.hacked=1>"])
 def test_markup_in_prompts_and_tokens_is_text(visit: Visit, script: str) -> None:
     page = visit(model="simple-llm", prompt=f"{script} cat")
@@ -240,6 +248,7 @@ def test_markup_in_prompts_and_tokens_is_text(visit: Visit, script: str) -> None
     assert page.locator(".lm script, .lm img").count() == 0
 
 
+@pytest.mark.nightly
 def test_a_new_prompt_keeps_the_stage(visit: Visit) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.pattern")
     box = page.get_by_label("Prompt")
@@ -249,6 +258,7 @@ def test_a_new_prompt_keeps_the_stage(visit: Visit) -> None:
     assert title(page).startswith("From scores to shares")
 
 
+@pytest.mark.nightly
 def test_arrow_keys_in_the_prompt_stay_in_the_prompt(visit: Visit) -> None:
     page = visit(model="pokemon")
     page.get_by_label("Prompt").click()
@@ -257,6 +267,7 @@ def test_arrow_keys_in_the_prompt_stay_in_the_prompt(visit: Visit) -> None:
     assert title(page) == "Text becomes numbers"
 
 
+@pytest.mark.nightly
 def test_the_language_is_switched_without_losing_the_place(visit: Visit) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.pattern")
     page.get_by_role("radio", name="FR").or_(page.get_by_role("button", name="FR")).first.click()
@@ -264,6 +275,7 @@ def test_the_language_is_switched_without_losing_the_place(visit: Visit) -> None
     expect(page).to_have_url(re.compile(r"lang=fr"))
 
 
+@pytest.mark.nightly
 def test_a_cell_is_reached_without_a_pointer(visit: Visit) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.pattern")
     query = page.locator(".what input").nth(2)
@@ -273,6 +285,7 @@ def test_a_cell_is_reached_without_a_pointer(visit: Visit) -> None:
     expect(page).to_have_url(re.compile(r"cell="))
 
 
+@pytest.mark.nightly
 def test_a_number_is_changed_and_changed_back(visit: Visit) -> None:
     page = visit(model="pokemon", step=CELL[0], cell=json.dumps(CELL))
     page.locator(".change input").fill("0")
@@ -282,6 +295,7 @@ def test_a_number_is_changed_and_changed_back(visit: Visit) -> None:
     expect(page.locator(".edits")).to_have_count(0)
 
 
+@pytest.mark.nightly
 def test_a_breakpoint_on_a_line_stops_the_run(visit: Visit) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.q", by="line")
     page.locator(".code .row", has_text="z = pattern @ v").locator(".no").click()
@@ -291,6 +305,7 @@ def test_a_breakpoint_on_a_line_stops_the_run(visit: Visit) -> None:
     expect(page.locator(".halt")).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_a_breakpoint_on_a_number_pins_it_and_says_by_what_one_steps_now(visit: Visit) -> None:
     page = visit(model="pokemon", stops=json.dumps(["above 3"]))
     over, play = (page.locator(f"[data-move={move}] path").get_attribute("d") for move in ("over", "play"))
@@ -311,6 +326,7 @@ def test_a_breakpoint_on_a_number_pins_it_and_says_by_what_one_steps_now(visit: 
     assert page.evaluate("document.activeElement.shadowRoot.activeElement.tagName") == "CANVAS"
 
 
+@pytest.mark.nightly
 def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
     page = visit(model="small-ever")
     pace = page.locator(".bar .pace")
@@ -338,6 +354,7 @@ def test_play_stops_at_a_breakpoint(visit: Visit) -> None:
     assert page.locator(".bar .at").inner_text() == where
 
 
+@pytest.mark.nightly
 def test_the_likeliest_token_is_added_to_the_text(visit: Visit) -> None:
     page = visit(model="pokemon", prompt=".pik", step="probabilities")
     likeliest = page.locator("tr.best th").inner_text()
@@ -346,6 +363,7 @@ def test_the_likeliest_token_is_added_to_the_text(visit: Visit) -> None:
     assert page.locator(".token").last.inner_text() == likeliest
 
 
+@pytest.mark.nightly
 def test_a_comparison_is_shown_and_ended(visit: Visit) -> None:
     page = visit(model="pokemon", prompt=".pik", b_prompt=".bul", step="logits")
     expect(page.locator("figure .mark")).to_have_text(["A", "B", "A − B"])
@@ -354,6 +372,7 @@ def test_a_comparison_is_shown_and_ended(visit: Visit) -> None:
     expect(page).not_to_have_url(re.compile(r"b_prompt"))
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
 @pytest.mark.parametrize(
@@ -375,6 +394,7 @@ def test_a_pinned_view_fits_the_screen_and_nothing_moves(visit: Visit, stage: st
     until(page, lambda: page.locator(".bar").bounding_box() == bar)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("width", [1280, 390])
 def test_marks_of_the_other_run_lie_beside_the_numbers_and_the_bar_is_in_line(visit: Visit, width: int) -> None:
     page = visit(model="pokemon", step="logits", b_prompt=".evo", width=width, height=844)
@@ -388,6 +408,7 @@ def test_marks_of_the_other_run_lie_beside_the_numbers_and_the_bar_is_in_line(vi
     assert play and pace and abs(play["y"] - pace["y"]) < 2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_shows_the_picture_first_and_nothing_sticks_out(visit: Visit, dark: bool) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.pattern", width=390, height=844, dark=dark)
@@ -403,6 +424,7 @@ def test_a_phone_shows_the_picture_first_and_nothing_sticks_out(visit: Visit, da
         assert text["right"] <= line["right"] + 1 and text["bottom"] <= line["bottom"] + 1, (text, line)
 
 
+@pytest.mark.nightly
 def test_two_tabs_do_not_mix(visit: Visit) -> None:
     one, two = visit(model="pokemon"), visit(model="names", lang="fr")
     press(one, "ArrowRight")
@@ -412,6 +434,7 @@ def test_two_tabs_do_not_mix(visit: Visit) -> None:
     assert title(two).startswith("Mettre au même volume")
 
 
+@pytest.mark.nightly
 def test_a_large_tensor_is_paged(visit: Visit) -> None:
     page = visit(model="names", step="blocks.0.mlp.mlp_out")
     paging = page.locator("figure[data-address='blocks.0.mlp.pre'] .paging")
@@ -435,6 +458,7 @@ PRESS = """(lm, key) => {
 }"""
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("key", ["ArrowRight", "ArrowLeft"])
 def test_a_step_is_drawn_before_the_server_answers_and_the_answer_is_the_same(visit: Visit, key: str) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.masked")
@@ -445,6 +469,7 @@ def test_a_step_is_drawn_before_the_server_answers_and_the_answer_is_the_same(vi
     assert title(page) == heading
 
 
+@pytest.mark.nightly
 def test_the_whole_model_in_one_picture(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", step="blocks.0.attn.masked", focus="3")
     view = page.get_by_role("dialog", name="The whole model in one picture")
@@ -497,6 +522,7 @@ def test_the_whole_model_in_one_picture(visit: Visit) -> None:
     expect(page.locator(".bar .at")).to_contain_text("stage 16")
 
 
+@pytest.mark.nightly
 def test_the_button_below_the_chances_is_not_cut(visit: Callable[..., Page]) -> None:
     page = visit(width=1920, height=1080, model="sentences", step="probabilities", depth="story", course="guess.1")
     for width, height in ((1920, 1080), (1280, 720)):
@@ -508,6 +534,7 @@ def test_the_button_below_the_chances_is_not_cut(visit: Callable[..., Page]) -> 
         assert page.locator(".bars tbody tr").count() > (6 if height > 720 else 3)
 
 
+@pytest.mark.nightly
 def test_in_front_of_a_room_the_longest_head_of_a_column_is_whole(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", step="probabilities", present="true", lang="fr", width=1280, height=720)
     expect(page.locator(".bars thead th").last).to_have_text("probabilité")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from lmviz.tokens.learning import learn
@@ -38,6 +39,7 @@ def test_five_merges_are_learned_and_unlearned(visit: Visit) -> None:
     assert page.locator(".corpus").first.locator(".word b").count() == learning.lengths[4]
 
 
+@pytest.mark.nightly
 def test_a_piece_tells_its_bytes(visit: Visit) -> None:
     page = visit("tokenizer", text="é😀")
     page.locator(".piece").first.click()
@@ -45,6 +47,7 @@ def test_a_piece_tells_its_bytes(visit: Visit) -> None:
     expect(page).to_have_url(re.compile(r"piece=0"))
 
 
+@pytest.mark.nightly
 def test_text_that_looks_like_markup_stays_text(visit: Visit) -> None:
     page = visit(
         "tokenizer", text="<img src=x onerror=document.title='hacked'> **b** `c` $x$", tokenizer="bpe", piece="0"
@@ -53,6 +56,7 @@ def test_text_that_looks_like_markup_stays_text(visit: Visit) -> None:
     assert page.title() != "hacked" and page.locator(".pieces img").count() == 0
 
 
+@pytest.mark.nightly
 def test_a_chat_is_built_and_read_as_one_text(visit: Visit) -> None:
     page = visit("chat")
     page.get_by_role("button", name="Add a message").click()

@@ -143,6 +143,7 @@ def test_a_run_stays_in_sight_when_it_ends_while_one_looks(visit: Visit) -> None
         expect(page.locator("[data-testid=stAlert]")).to_have_count(0)
 
 
+@pytest.mark.nightly
 def test_the_curve_falls_below_the_unigram_line_while_one_looks_and_the_run_is_paused_and_exported(
     visit: Visit, browser: Browser, tmp_path: Path
 ) -> None:
@@ -185,6 +186,7 @@ def opens_from_the_disk(browser: Browser, path: Path) -> None:
     context.close()
 
 
+@pytest.mark.nightly
 def test_the_count_of_parameters_follows_a_slider_while_it_is_dragged(train_page: Callable[..., Page]) -> None:
     """Every count on the way is that of a model of that size; the server hears of the last one only."""
     page = train_page()
@@ -213,6 +215,7 @@ def n_weights(d_mlp: int) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
+@pytest.mark.nightly
 def test_a_run_stays_its_browsers_over_a_reload_and_is_somebody_elses_to_another(
     train_page: Callable[..., Page], server: str
 ) -> None:

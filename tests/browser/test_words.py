@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import serving
@@ -26,6 +27,7 @@ def said(place: Any) -> str:
     return found.strip('"')
 
 
+@pytest.mark.nightly
 def test_a_field_for_files_speaks_french(visit: Callable[..., Page], server: str) -> None:
     page = visit("tokenizer", lang="fr")
     page.goto(f"{server}/training?lang=fr&data=own")
@@ -53,6 +55,7 @@ def test_a_lost_connection_is_told_in_french(browser: Any) -> None:
     page.close()
 
 
+@pytest.mark.nightly
 def test_what_was_said_of_a_file_goes_when_another_comes(visit: Callable[..., Page]) -> None:
     page = visit("generation")
     toast = page.get_by_test_id("stToast")

@@ -123,6 +123,7 @@ def older(folder: Path, name: str, **settings: object) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name, **ends, **settings}))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "settings"),
     [

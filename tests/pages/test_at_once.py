@@ -40,6 +40,7 @@ def test_a_training_has_the_size_that_was_chosen_last(open_on: Open, runs: Runs)
     assert not errors(app) and runs.get(in_bar(app, "run")).recipe.model.d_model == 32
 
 
+@pytest.mark.nightly
 def test_a_message_that_is_being_written_is_answered_as_it_is(open_on: Open, chat_folder: Path) -> None:
     app = open_on("chat", model=str(chat_folder), messages='[["user", "one"]]')
     app.text_area(key="chat.content.0").set_value("two")
@@ -64,6 +65,7 @@ def test_settings_are_kept_as_they_are_when_one_presses(open_on: Open) -> None:
     assert json.loads(in_bar(app, "kept"))[0][0] == 0.5
 
 
+@pytest.mark.nightly
 def test_memory_is_tried_with_the_batch_that_was_chosen_last(open_on: Open) -> None:
     app = open_on("debugging", family="memory", batch="1", d_model="16", length="8", layers="1")
     app.select_slider(key="lmviz.ui.debugging.view.batch").set_value("2")

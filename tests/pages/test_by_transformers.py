@@ -32,6 +32,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_walked_from_stage_to_stage(open_page: Open, folders: Path, kind: str) -> None:
@@ -47,6 +48,7 @@ def test_each_kind_is_walked_from_stage_to_stage(open_page: Open, folders: Path,
         assert not complaints(app) and not app.info, step
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ROUTERS)
 def test_the_experts_that_a_token_goes_to_are_those_that_work_for_it(folders: Path, open_page: Open, kind: str) -> None:
     model = str(folders / kind)

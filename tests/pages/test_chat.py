@@ -37,6 +37,7 @@ def whole(app: AppTest) -> str:
     return unescape(found.removeprefix(OPEN).removesuffix("</pre>"))
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("template", ["chatml", "own", "written"])
@@ -194,6 +195,7 @@ def link_to(app: AppTest) -> dict[str, list[str]]:
     return parse_qs(door.proto.query_string)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_one_says_is_answered_and_the_conversation_goes_on(
     open_on: Open, chat_folder: Path, language: str
@@ -275,6 +277,7 @@ def test_a_model_that_never_learned_to_chat_answers_and_it_is_said(open_on: Open
     assert not errors(answered(app)) and turns(app)[-1][0] == "assistant"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_template_that_refuses_leaves_everything_usable(open_on: Open, chat_folder: Path, language: str) -> None:
     source = "{{ raise_exception('not today') }}"
@@ -319,6 +322,7 @@ def test_a_link_with_parts_that_do_not_fit_together_opens(open_on: Open, chat_fo
     assert not errors(open_on("chat", model=str(chat_folder), messages="[]", answer="0", n="5"))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_model_without_a_template_whose_tokenizer_knows_chatml_is_offered_it(
     open_on: Open, chat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str

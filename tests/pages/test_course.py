@@ -48,6 +48,7 @@ def test_the_overview_has_all_chapters_and_what_is_done(open_on: Open, lang: str
     assert t("course.all_done") in written(app) and t("course.door.debugging") in links(app)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_task_opens_where_it_begins_and_is_not_done_there(open_on: Open, lang: str) -> None:
     read, _ = chapters(Language(lang))
@@ -179,6 +180,7 @@ def test_no_task_leaves_an_element_of_its_card_behind(open_on: Open) -> None:
     assert elements_of_card(app)[:2] == asked[:2]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_task_that_goes_on_from_another_leads_there_until_that_is_done(open_on: Open, lang: str) -> None:
     t, (read, _) = Translator(Language(lang)), chapters(Language(lang))

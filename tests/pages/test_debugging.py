@@ -73,6 +73,7 @@ def test_every_check_bug_and_pitfall_has_its_words(lang: str) -> None:
         assert Translator(lang).has(f"doctor.why_not.{why}"), why
 
 
+@pytest.mark.nightly
 def test_a_pitfall_goes_wrong_and_is_cured(open_on: Open) -> None:
     app = open_on("debugging", pitfall="rate_too_low")
     app.radio(key="predict.rate_too_low").set_value("still").run()
@@ -100,6 +101,7 @@ def test_what_a_pitfall_does_is_told_only_once_it_has_run(open_on: Open, lang: s
         assert all(app.button(key=f"pitfall.cure.{cure}").disabled for cure, _ in PITFALLS[name].cures)
 
 
+@pytest.mark.nightly
 def test_a_wrong_prediction_is_told_what_happened(open_on: Open) -> None:
     app = open_on("debugging", pitfall="not_shifted")
     app.radio(key="predict.not_shifted").set_value("names").run()
@@ -107,6 +109,7 @@ def test_a_wrong_prediction_is_told_what_happened(open_on: Open) -> None:
     assert any(ENGLISH("answer.the_same_token") in element.value for element in app.info)
 
 
+@pytest.mark.nightly
 def test_the_doctor_examines_a_model_with_a_bug_in_it(open_on: Open) -> None:
     app = open_on("debugging", section="doctor", model="bug/no_mask@simple-llm")
     assert not complaints(app)
@@ -127,6 +130,7 @@ def test_a_name_in_a_link_is_never_taken_for_a_sentence(open_on: Open, model: st
     assert not app.exception and app.error
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("temperature", "alarm"), [("0.8", False), ("0", True), ("100", True)])
 def test_a_temperature_that_leaves_no_choice_or_only_noise_is_told(
     open_on: Open, temperature: str, alarm: bool
@@ -136,6 +140,7 @@ def test_a_temperature_that_leaves_no_choice_or_only_noise_is_told(
     assert (ENGLISH("doctor.sampling.failed") in words(app)) is alarm
 
 
+@pytest.mark.nightly
 def test_a_training_is_examined_while_it_goes_on_and_an_alarm_opens_its_step(open_on: Open) -> None:
     services, plan = Services(), preset("pokemon")
     fast = services.training.train(

@@ -54,6 +54,7 @@ def test_the_step_through_shows_what_its_depth_does(open_page: Open) -> None:
 MATHEMATICS = re.compile(r"variance|−ln|\bnats\b|softmax|mean square|moyenne des carrés|÷|radian", re.IGNORECASE)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("model", ["sentences", "names-llama"])
 def test_the_story_needs_no_mathematics(open_page: Open, model: str) -> None:
     for lang in LANGUAGES:

@@ -77,6 +77,7 @@ def test_neighbours_are_those_of_the_model(open_on: Open, metric: str) -> None:
     assert not complaints(app) and f"<b>{ENGLISH.number(nearest.distance, 3)}</b>" in written(app)
 
 
+@pytest.mark.nightly
 def test_ten_words_begin_at_random_and_move(open_on: Open) -> None:
     app = settled(open_on("embeddings", section="ten_words", seed="3"))
     before, now = picture(app, "ten_words")["panels"]
@@ -124,6 +125,7 @@ def test_a_word_never_seen_is_the_sum_of_its_runs(open_on: Open) -> None:
     assert not complaints(app) and app.info
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "query",
     [

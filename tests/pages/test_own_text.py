@@ -26,6 +26,7 @@ def typed(app: AppTest, key: str, text: str) -> AppTest:
     return app.text_input(key=key).set_value(text).run()
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("place", FIELDS)

@@ -155,6 +155,7 @@ def test_calibration_shows_the_ranges_that_were_measured(open_on: Open) -> None:
     assert written(app) != whole and not complaints(app)
 
 
+@pytest.mark.nightly
 def test_training_for_it_beats_rounding_afterwards_at_the_same_size_and_as_many_steps(open_on: Open) -> None:
     app = open_on("quantisation", section="aware", model="pokemon", steps="40", rate="0.005")
     assert [row[0] for row in table(app)] == ["FP32", "rounded to INT4 (PTQ)"]
@@ -172,6 +173,7 @@ def test_training_for_it_beats_rounding_afterwards_at_the_same_size_and_as_many_
     assert "trains" not in app.query_params
 
 
+@pytest.mark.nightly
 def test_a_training_that_rounds_is_started_by_the_link_and_compared_with_its_twin(open_on: Open) -> None:
     app = open_on("quantisation", section="aware", model="pokemon", steps="40", rate="0.005", granularity="channel")
     (door,) = [link.proto.query_string for link in app.get("page_link") if "changes" in link.proto.query_string]

@@ -31,7 +31,7 @@ def test_the_step_through_by_itself_opens_on_small_ever_and_says_what_to_do(open
     assert shown["picture"]["rows"][0] | {"span": None} == {"text": "Clem", "id": 0, "span": None, "unknown": False}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_stage_of_every_model_can_be_shown(open_page: Open, model: str, language: str) -> None:
@@ -67,6 +67,7 @@ def stage_address(model: str, index: int) -> str:
     return walk.trace[walk.stages[index].stop].address
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("grain", ["line", "op"])
 def test_every_line_and_operation_can_be_shown(open_page: Open, grain: str) -> None:
     app = open_page(model="small-ever", by=grain)
@@ -120,6 +121,7 @@ def test_a_pinned_score_is_outlined_where_its_mask_is_shown(open_page: Open) -> 
     assert q["pinned"] is None and k["pinned"] is None
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("prompt", ["<script>alert(1)</script>", "\x00\u202e", "é" * 300, "   ", "💩👨‍👩‍👧", "."])
 @pytest.mark.parametrize("model", SAMPLES)
 def test_any_text_is_handled_and_said(open_page: Open, model: str, prompt: str) -> None:
@@ -192,6 +194,7 @@ def test_an_edit_changes_what_follows_and_is_shown(open_page: Open) -> None:
     assert "changed" in edited["picture"]["panels"][-1]
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_numbers_that_overflow_are_shown_at_every_stage(open_page: Open, language: str) -> None:

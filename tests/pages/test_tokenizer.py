@@ -31,6 +31,7 @@ from tests.written import holds
 CORPUS = "the cat sat on the mat. the cat ate the rat."
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("tokenizer", ["bpe", "words", "characters", "gpt2", *SAMPLES])

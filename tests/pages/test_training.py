@@ -84,6 +84,7 @@ def run_of(app: AppTest) -> str:
 # -- the plan --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it(
     open_training: Open, runs: Runs, lang: str
@@ -109,6 +110,7 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
     runs.delete(run)
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("data", PRESETS)
@@ -121,6 +123,7 @@ def test_every_text_can_be_planned_with(open_training: Open, data: str, lang: st
     assert not complaints(app)
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", ["characters", "words", "bpe"])
 @pytest.mark.parametrize("data", [*PRESETS, "pomme", "le chat dort", "a\nb\n", "été 😀\n日本"])
@@ -310,6 +313,7 @@ def test_a_run_can_start_from_a_sample_model(open_training: Open, runs: Runs) ->
 # -- a run -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("tab", ["", "curves", "time", "step", "compare", "export"])
 def test_every_part_of_a_run_is_shown(open_training: Open, trained: str, tab: str, lang: str) -> None:
@@ -426,6 +430,7 @@ def test_a_run_s_picture_keeps_its_scale_over_time(open_page: Open, trained: str
         assert len(peaks) >= 2 and all(one == pytest.approx(peaks[0]) for one in peaks), step
 
 
+@pytest.mark.nightly
 def test_a_run_is_paused_stepped_resumed_renamed_and_deleted(open_training: Open, runs: Runs) -> None:
     run = runs.start(short(10**6), "Long")
     until(lambda: runs.get(run).step > 0)

@@ -74,6 +74,7 @@ def others(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.nightly
 def test_samples_open_on_all_pages_and_another_model_says_what_to_install(others: Path) -> None:
     pages = [path.stem for path in sorted((ROOT / "pages").glob("*.py"))]
     samples = [("step_through", {"model": name, "prompt": prompt}) for name, prompt in PROMPTS.items()]

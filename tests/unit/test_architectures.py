@@ -255,7 +255,7 @@ def copy_with_a_third(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_a_third_architecture_is_a_lesson_a_record_and_a_line(
     copy_with_a_third: Path, tmp_path: Path, tied: str

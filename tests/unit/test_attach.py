@@ -104,7 +104,7 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(run, cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_command_in_an_empty_folder(tmp_path: Path) -> None:
     wrong = command("nonsense", cwd=tmp_path)
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "Traceback" not in wrong.stderr
@@ -224,7 +224,7 @@ BAD = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
 def test_what_goes_wrong_in_a_file_is_one_sentence(program_of: Attach, what: str) -> None:
@@ -238,7 +238,7 @@ def test_what_goes_wrong_in_a_file_is_one_sentence(program_of: Attach, what: str
     assert "model.py" in str(error.value) or what == "no module"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_is_saved_twice_in_a_second_is_read_twice(
     program_of: Attach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +309,7 @@ def test_a_function_of_a_package_is_attached(tmp_path: Path) -> None:
 # -- who may name it -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_link_names_what_is_attached_and_never_a_file(program_of: Attach, tmp_path: Path) -> None:
     program = program_of(MODEL)
     models = Models()
@@ -331,6 +331,7 @@ def test_a_link_names_what_is_attached_and_never_a_file(program_of: Attach, tmp_
         models.record(Request(reference, ""))
 
 
+@pytest.mark.nightly
 def test_a_file_that_was_renamed_is_told_and_what_worked_stays(program_of: Attach) -> None:
     program = program_of(MODEL)
     program.run()
@@ -342,6 +343,7 @@ def test_a_file_that_was_renamed_is_told_and_what_worked_stays(program_of: Attac
     assert wrong is not None and str(wrong).startswith("model.py is not there any more") and program.latest == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_file_of_a_package_imports_from_it_as_it_does_at_home(tmp_path: Path, marked: bool) -> None:
     package = tmp_path / "own" / "nets"

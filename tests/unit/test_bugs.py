@@ -106,6 +106,7 @@ def test_a_broken_model_shows_its_own_broken_source(
     assert healthy_source(file) != broken_source(BUGS[name], file)
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "file"), IN_A_MODEL)
 def test_the_first_difference_lies_in_the_stage_that_the_bug_breaks(
@@ -145,7 +146,7 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
     assert found.difference.step == (2 if name == "zero_grad_missing" else 1)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(

@@ -189,7 +189,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_command_examines_a_file_and_a_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.py").write_text(FILE)
     done = run("lmviz", "doctor", "model.py", "--json", cwd=tmp_path)
@@ -204,7 +204,7 @@ def test_the_command_examines_a_file_and_a_sample(tmp_path: Path, capsys: pytest
     assert wrong.err.count("\n") == 1 and not wrong.out
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_test_of_ones_own_fails_with_the_findings(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(FILE)
     (tmp_path / "test_mine.py").write_text(

@@ -150,7 +150,7 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([str(tmp_path / "gone.pt"), str(tmp_path / "out"), "--yes"]) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_it_asks_before_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

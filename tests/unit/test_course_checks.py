@@ -217,7 +217,7 @@ def test_the_share_that_is_told_is_that_of_the_run(services: Services) -> None:
     assert found == {"text": ".em", "token": run.piece(int(np.argmax(probs))), "share": Share(float(probs.max()))}  # type: ignore[attr-defined]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_is_seen_when_its_loss_has_fallen_and_one_step_of_it_is_watched(services: Services) -> None:
     recipe = preset("pokemon")
     runs = services.models.runs
@@ -325,6 +325,7 @@ AS_IN_THE_PICTURE = [  # a check, where it is done, what stands on the card, and
 ]  # fmt: skip
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("check", "view", "card", "picture"), AS_IN_THE_PICTURE)
 def test_a_number_on_the_card_is_written_as_in_the_picture(
     services: Services, check: str, view: Place, card: str, picture: str

@@ -51,7 +51,7 @@ def changed(checkpoint: Checkpoint, change: Callable[[nn.Module], None]) -> Subj
     return subject_of(replace(checkpoint, model=model))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_check_raises_a_false_alarm_on_a_sample_model_and_each_holds_on_one() -> None:
     held: set[str] = set()
     for sample in SAMPLES:
@@ -101,7 +101,7 @@ SICK_BY_A_BUG = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("check", "bug"), SICK_BY_A_BUG.items())
 def test_a_check_fails_on_a_model_with_the_bug_it_is_for(simple: Checkpoint, check: str, bug: str) -> None:
     faulty = broken(simple, BUGS[bug])

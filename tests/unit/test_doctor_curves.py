@@ -161,6 +161,7 @@ def test_how_far_a_model_is_from_counting_is_told(loss: float, why: str) -> None
     assert (finding.holds, finding.details["why"]) == (loss < 2.3, why)
 
 
+@pytest.mark.nightly
 def test_a_training_that_counting_beats_is_not_called_healthy() -> None:
     """SGD at a rate that suits Adam: the loss falls nicely, and ends above a table of pairs."""
     folder = ROOT / "sample_models" / "pokemon"
@@ -178,7 +179,7 @@ def test_a_training_that_counting_beats_is_not_called_healthy() -> None:
     assert found["falls"] is True and found["beats_counting"] is False
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_no_rule_raises_a_false_alarm_on_a_training_of_a_sample(sample: str) -> None:

@@ -214,7 +214,7 @@ def test_losses_are_those_of_the_papers() -> None:
     assert float(loss_of(logits, batch, negatives)) == pytest.approx(-by_hand / 2)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("kind", "grams", "n_negatives"),
     [

@@ -177,6 +177,7 @@ def test_what_is_no_tokenizer_is_not_ours(file: str) -> None:
     assert not is_own_kind(file)
 
 
+@pytest.mark.nightly
 def test_a_small_file_that_asks_for_all_memory_ends_its_own_process_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -201,6 +202,7 @@ def test_a_tokenizer_that_makes_too_much_of_a_text_is_a_sentence(monkeypatch: py
         tokenizer.encode("a" * 200)
 
 
+@pytest.mark.nightly
 def test_a_tokenizer_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign, "SECONDS", 0.3)
     tokenizer = Tokenizer.parse(file_of(normalizer=doubling(18), pre_tokenizer=split("(?:(?:a|a)*)*b$")))
@@ -255,6 +257,7 @@ def test_who_finds_all_processes_at_work_is_told_to_wait(monkeypatch: pytest.Mon
     assert Tokenizer.parse(bert_like()).encode("the").ids == (1,)
 
 
+@pytest.mark.nightly
 def test_a_process_ends_with_its_tokenizer_and_with_whoever_started_it(tmp_path: Path) -> None:
     tokenizer = Tokenizer.parse(bert_like())
     assert isinstance(tokenizer._backend, ForeignTokenizer) and tokenizer._backend._process is not None

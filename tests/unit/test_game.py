@@ -46,8 +46,8 @@ def models() -> dict[str, Checkpoint]:
     return {name: lmviz.load(ROOT / "sample_models" / name) for name in SAMPLES}
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(3)
-@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_seed_gives_everyone_the_same_puzzle(models: dict[str, Checkpoint], level: int) -> None:
     found = [puzzle(seed, level, models) for seed in range(12)]
@@ -64,7 +64,7 @@ def test_a_seed_gives_everyone_the_same_puzzle(models: dict[str, Checkpoint], le
             assert not could.in_loop and not could.retrain and level - 1 <= could.level <= level
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_puzzle_shows_in_the_numbers_of_its_run(models: dict[str, Checkpoint]) -> None:
     for seed in range(5):
         one = puzzle(seed, 3, models)
@@ -249,8 +249,8 @@ def test_options_come_in_the_order_of_their_seed() -> None:
     assert len({mixed(1, [2, 3, 4], str(seed))[1] for seed in range(20)}) == 4
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(3)
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PITFALLS)
 def test_every_pitfall_has_a_question_that_its_training_answers(name: str) -> None:
     question = ASKED[name].question(result_of(PITFALLS[name].faulty))

@@ -70,6 +70,7 @@ def shares_with_masked_tokens(run: Recording, pos: int, token_id: int) -> list[f
     return found
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("model", RUNS)

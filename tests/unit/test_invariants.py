@@ -61,6 +61,7 @@ def in_one_cell(cell: tuple[int, ...], value: float) -> Change:
     return changed
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("row", range(4))
 @pytest.mark.parametrize("head", [0, 3])

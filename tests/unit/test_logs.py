@@ -54,7 +54,7 @@ def test_a_format_is_read_as_it_is_printed(name: str, n: int, with_val: bool) ->
         assert rounded(history.held_out) == tuple((sample.val_step(p), p.val) for p in points if p.val is not None)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_log_that_ends_in_the_middle_of_a_line_has_no_wrong_number(name: str) -> None:
     sample = SAMPLES[name]
@@ -115,7 +115,7 @@ def test_lines_that_say_nothing_are_counted_and_shown() -> None:
     assert log.skipped == ((1, "Loading the model"), (3, "Saved."))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_lines_after_the_most_that_are_read_are_told() -> None:
     log = read_log("".join(f"{i} train 2.5\n" for i in range(MOST_LINES + 7)))
     assert len(log.history.losses) == MOST_LINES
@@ -318,6 +318,7 @@ def n_steps(text: str) -> int:
     return n
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("run", RUNS, ids=repr)
 def test_reading_takes_a_number_of_steps_that_grows_as_the_text_does(run: str) -> None:
     short, long = (n_steps((run * (n // len(run) + 1))[:n]) for n in (2_000, 4_000))

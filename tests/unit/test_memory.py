@@ -23,6 +23,7 @@ WIDE = Trial(
 )
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(("sample", "batch_size"), [("pokemon", 8), ("names-llama", 8), ("simple-llm", 64)])
 def test_the_estimate_is_within_a_fifth_of_what_torch_measures(sample: str, batch_size: int) -> None:
@@ -63,6 +64,7 @@ def test_a_real_limit_is_reached_told_and_cured() -> None:
         assert try_out(cure.trial).ended == "finished"
 
 
+@pytest.mark.nightly
 def test_the_line_that_asked_for_too_much_is_a_line_of_the_model() -> None:
     failed = try_out(replace(WIDE, limit=32 * MEGABYTE))
     assert failed.place.startswith(("gpt2.py:", "plain_loop.py:", "initial.py:"))

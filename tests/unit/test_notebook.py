@@ -137,6 +137,7 @@ def _without_size(text: str) -> str:
     return re.sub(r"[\d.]+ MB", "MB", text)
 
 
+@pytest.mark.nightly
 def test_the_notebook_of_the_docs_runs_and_shows_what_is_kept_of_it() -> None:
     nbformat, notebook = pytest.importorskip("nbformat"), pytest.importorskip("tools.notebook")
     kept, now = nbformat.read(notebook.NOTEBOOK, as_version=4), notebook.executed()

@@ -36,18 +36,18 @@ def test_all_examples_are_tried() -> None:
     assert BLOCKS.keys() == {"model.py", "show", "watch", "check", "page", "test_model.py"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_training_loop_is_watched(folder: Path) -> None:
     assert "(0, 10, 20, 30) (1, 6, 16)" in run(folder, "example_watch.py")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_model_is_checked_from_python_and_in_a_test(folder: Path) -> None:
     assert "positions" in run(folder, "example_check.py")
     assert "1 passed" in run(folder, "-m", "pytest", "-q", "-p", "lmviz.pytest_plugin", "test_model.py")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_recording_becomes_a_page_from_python_and_from_the_shell(folder: Path) -> None:
     assert "without the model" in run(folder, "example_page.py")
     assert "Written: walk.html" in run(folder, "-m", "lmviz", "page", "model.py", "walk.html")

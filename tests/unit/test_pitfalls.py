@@ -31,7 +31,7 @@ def told(found: Result) -> set[str]:
     return {finding.check for finding in found.findings if finding.holds is False}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", PITFALLS)
 def test_a_pitfall_is_reproduced_told_and_cured(name: str) -> None:
     pitfall = PITFALLS[name]
@@ -86,6 +86,7 @@ def test_the_cure_of_poor_predictions_shows_on_texts_it_never_saw(name: str) -> 
     assert cured.held_out_loss < faulty.held_out_loss - 0.2
 
 
+@pytest.mark.nightly
 def test_the_same_pitfall_twice_gives_the_same_numbers() -> None:
     first, second = (result_of(PITFALLS["not_shifted"].faulty) for _ in range(2))
     assert first.history == second.history
@@ -105,6 +106,7 @@ def test_the_longest_copy_is_found(sample: str, longest: str) -> None:
     assert longest_copy(sample, (".anna.", ".mario.")) == longest
 
 
+@pytest.mark.nightly
 def test_any_step_of_a_pitfall_can_be_opened() -> None:
     setup = PITFALLS["rate_too_high"].faulty
     losses = dict(result_of(setup).history.losses)
@@ -177,6 +179,7 @@ def test_a_training_that_nobody_watches_any_more_stops() -> None:
     assert pitfalls.result(PITFALLS["rate_too_low"].faulty).history.last_step == 300
 
 
+@pytest.mark.nightly
 def test_the_guides_training_as_written_learns_no_sentence_and_a_hundred_epochs_learn_all_three() -> None:
     pitfall = PITFALLS["as_the_guide_writes_it"]
     assert len(set(result(pitfall.faulty).endings)) == 1

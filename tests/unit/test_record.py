@@ -149,7 +149,7 @@ def test_a_thread_beside_a_recording_is_not_recorded() -> None:
     assert [step.op for step in record(Model(beside), X)] == ["log"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_one_trace_may_be_read_by_many_threads_at_once() -> None:
     trace = record(gpt2(), IDS, budget=0)
     expected = [v.array.copy() for step in record(gpt2(), IDS) for v in step.outputs]

@@ -41,8 +41,8 @@ def assert_same_numbers(one: Trace, other: Trace) -> None:
 BUDGETS = [0, 200, 2_000, 20_000]
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
-@pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_what_was_dropped_is_computed_again_bit_for_bit(budget: int, dropout: float) -> None:
@@ -50,8 +50,8 @@ def test_what_was_dropped_is_computed_again_bit_for_bit(budget: int, dropout: fl
     assert_same_numbers(record(model, IDS), record(model, IDS, budget=budget))
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
-@pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_edits_hold_in_what_is_computed_again(budget: int) -> None:
     edits: dict[str, Callable[[Tensor], Tensor]] = {
@@ -110,7 +110,7 @@ def test_what_operations_in_place_have_overwritten_is_computed_again(budget: int
         assert torch.equal(tensor, after[name]), f"reading has changed {name}"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad, torch.inference_mode])
 def test_modes_are_as_they_were_when_something_is_computed_again(mode: Callable[[], Any]) -> None:
     torch.manual_seed(0)

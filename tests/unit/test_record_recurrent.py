@@ -131,7 +131,7 @@ def test_a_gate_can_be_edited() -> None:
     assert np.allclose(fused(edited).outputs[0].array[0], n)  # with z = 0 the state is the new one
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("module", [KINDS[1], KINDS[3], KINDS[5], *CELLS[:3], nn.MultiheadAttention(4, 2)], ids=named)
 def test_gradients_inside_a_call_are_those_that_reach_it(module: Any) -> None:
     """Also where a call has several outputs, and where one is made of another (h and c of an LSTM's cell)."""

@@ -228,6 +228,7 @@ def test_a_step_that_is_too_far_from_a_checkpoint_is_refused_with_one_that_is_no
             runs.open_step(run, step)
 
 
+@pytest.mark.nightly
 def test_a_run_exports_as_a_folder_that_opens_and_whose_recipe_makes_it_again(
     trained: tuple[Here, str], tmp_path: Path
 ) -> None:
@@ -269,6 +270,7 @@ def paths() -> dict[str, str]:
     return {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("died_at", [1, 4, 33, 59])
 def test_a_run_whose_trainer_died_is_interrupted_and_resumes_to_the_curve_it_would_have_had(
     runs: Here, monkeypatch: pytest.MonkeyPatch, died_at: int
@@ -525,6 +527,7 @@ def test_a_run_can_be_renamed_and_duplicated_with_changes(runs: Here) -> None:
     ]
 
 
+@pytest.mark.nightly
 def test_a_run_can_start_from_a_checkpoint_of_another(trained: tuple[Here, str], tmp_path: Path) -> None:
     source, run = trained
     runs, start = Here(tmp_path), source.model_at(run, 20)

@@ -99,6 +99,7 @@ def test_a_card_states_the_sizes_of_its_model(name: str) -> None:
     assert checkpoint.tokenizer.d_vocab == checkpoint.config.d_vocab
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", NAMES)
 def test_a_card_states_the_losses_of_its_model_and_of_counting(name: str) -> None:
     stated = [float(nats) for what, nats in table(name) if what == "this model"]

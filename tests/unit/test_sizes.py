@@ -196,7 +196,7 @@ def test_what_is_free_is_asked_of_the_machine_and_of_its_container(
     assert free_memory() > 10**6
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform == "win32", reason="a limit of POSIX")
 def test_the_command_that_trains_refuses_in_a_sentence_what_it_cannot_build(tmp_path: Path) -> None:
     recipe: Recipe = recipe_from(tables("model", d_model=160_000))

@@ -50,6 +50,7 @@ def check(models: Models, run: Recording, address: str) -> None:
         assert float(found[1]) == pytest.approx(float(value.array[cell]), rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", SAMPLES)
 def test_numbers_of_a_sample_are_made_again(models: Models, name: str) -> None:
     run = recorded(models, Folder(name), temperature=0.7)

@@ -124,7 +124,7 @@ def read_for_a_while(store: Database, n_steps: int, is_written: Callable[[], boo
     return len(lengths)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_readers_and_a_writer_do_not_wait_for_each_other_or_see_half_of_anything(tmp_path: Path) -> None:
     writer = SPAWN.Process(target=write_for_a_while, args=(tmp_path, 200), daemon=True)
     writer.start()

@@ -65,6 +65,7 @@ def kinds(runs: Here, run: str) -> list[str]:
 # -- checkpoints -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("at", [0.0, 0.1, 0.4, 0.6, 0.8, 1.0])
 def test_a_checkpoint_with_another_bit_is_passed_over_for_the_one_before_and_that_is_said(
     runs: Here, curve: list[tuple[int, float]], at: float

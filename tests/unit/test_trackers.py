@@ -98,6 +98,7 @@ def test_a_table_has_a_line_for_each_step_at_which_something_was_measured() -> N
     assert written.decode() == "step,loss,held_out_loss\n1,2.5,\n2,1.5,1.75\n"
 
 
+@pytest.mark.nightly
 def test_a_training_of_the_app_is_logged_where_its_server_asks_and_its_curves_can_be_had(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(
     assert taken.read_text() == "mine"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_training_that_is_stopped_is_kept_and_ends_as_if_it_had_not_been(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

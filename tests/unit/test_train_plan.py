@@ -123,7 +123,7 @@ def test_a_training_that_needs_too_much_memory_is_refused() -> None:
         check_memory(CONFIGS[2], TRAINING, n_windows=41_000, limit=2**20)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_words_of_ones_own_train_to_the_numbers_of_small_ever(tmp_path: Path) -> None:
     """Only the names of the ids differ."""
     recipe = two_words("soleil", "jaune")

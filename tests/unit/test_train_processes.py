@@ -97,6 +97,7 @@ def test_a_trainer_that_is_killed_again_and_again_gives_the_curve_of_one_that_wa
     assert runs.get(run).best_step in {stop.step for stop in runs.stops(run)}
 
 
+@pytest.mark.nightly
 def test_a_run_outlives_the_server_that_started_it_and_its_trainer_then_goes(tmp_path: Path) -> None:
     """The process that started the run is killed; another one finds the run going on, or done, and nothing lost."""
     folder = tmp_path / "runs"
@@ -122,6 +123,7 @@ def test_a_run_outlives_the_server_that_started_it_and_its_trainer_then_goes(tmp
     other.close()
 
 
+@pytest.mark.nightly
 def test_what_does_not_fit_waits_its_turn_and_a_paused_run_makes_room(runs: Runs) -> None:
     first, second = runs.start(recipe(10**6), "first"), runs.start(recipe(20), "second")
     until(lambda: state(runs, first) == "running")
@@ -136,6 +138,7 @@ def test_what_does_not_fit_waits_its_turn_and_a_paused_run_makes_room(runs: Runs
     assert [found.id for found in runs.all()] == [second]
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process is stopped by a signal of POSIX")
 def test_a_trainer_that_was_stopped_is_ended_and_holds_up_nobody(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds its lock and never answers: its run is interrupted, the queue goes on, and no number is lost."""
@@ -158,6 +161,7 @@ def test_a_trainer_that_was_stopped_is_ended_and_holds_up_nobody(runs: Runs, mon
     assert curve(runs, first) == expected(asked)
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process is stopped by a signal of POSIX")
 def test_a_trainer_that_hangs_can_be_ended_by_hand_and_does_not_hold_up_closing(
     runs: Runs, monkeypatch: pytest.MonkeyPatch

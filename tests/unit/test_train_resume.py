@@ -36,6 +36,7 @@ def whole(recipe: TrainingRecipe) -> list[Snapshot]:
     return list(train(model, batches(shown(), 3, recipe.seed), recipe, shown(), 5, look_every=4))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("cut", [1, 3, 4, 11])
 def test_a_training_that_was_cut_in_two_gives_the_curve_of_one_that_was_not(name: str, cut: int) -> None:

@@ -68,6 +68,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(
         check_place(tmp_path / "x.html")
 
 
+@pytest.mark.nightly
 def test_a_file_that_finds_no_room_leaves_the_old_one_and_nothing_else(save: tuple[Save, str], tmp_path: Path) -> None:
     write, end = save
     path, link = tmp_path / f"kept{end}", tmp_path / f"link{end}"
@@ -81,6 +82,7 @@ def test_a_file_that_finds_no_room_leaves_the_old_one_and_nothing_else(save: tup
     assert {*tmp_path.iterdir()} == {path, link}
 
 
+@pytest.mark.nightly
 def test_a_page_whose_words_alone_are_too_many_says_how_many_they_are(tmp_path: Path) -> None:
     trace = lmviz.record(torch.nn.Embedding(40, 1), torch.arange(40)[None])
     words = [f"{i:02}" * 7_000 for i in range(40)]
