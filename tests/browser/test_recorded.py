@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import until
@@ -25,6 +26,7 @@ DROP = f"""() => {{
 FIELD = ".st-key-dropped"
 
 
+@pytest.mark.nightly
 def test_a_recording_is_saved_and_dropped_onto_another_page(visit: Callable[..., Page], tmp_path: Path) -> None:
     page = visit("step_through", model="names", prompt=".mar", step="blocks.1.attn.pattern")
     page.get_by_role("button", name="Download").click()

@@ -42,6 +42,7 @@ def test_a_field_for_files_speaks_french(visit: Callable[..., Page], server: str
     assert said(page.get_by_test_id("InputInstructions").locator("> :first-child")) == "Ctrl+Entrée pour valider"
 
 
+@pytest.mark.nightly
 def test_a_lost_connection_is_told_in_french(browser: Any) -> None:
     with serving(ROOT) as address:
         page = browser.new_page(locale="fr-FR")

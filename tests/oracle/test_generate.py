@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import (
@@ -92,7 +92,6 @@ def assert_same(ours: Tensor, theirs: LogitsProcessor, ids: list[int], scores: T
 
 
 @given(LOGITS, st.data())
-@settings(deadline=None)
 def test_every_filter_is_the_processor_of_transformers(logits: list[float], data: st.DataObject) -> None:
     scores = torch.tensor(logits)
     ids = data.draw(st.lists(st.integers(0, len(logits) - 1), min_size=1, max_size=12))

@@ -194,6 +194,7 @@ def test_of_two_tied_matrices_on_disk_the_unembedding_is_believed(make: Make, eq
     assert load(folder).config.tied is equal  # type: ignore[attr-defined]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(
     ("family", "settings"),

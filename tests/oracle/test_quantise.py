@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -100,7 +100,6 @@ def test_codes_are_those_of_torch(scheme: Scheme) -> None:
 
 
 @given(st.lists(st.floats(-1000, 1000, width=32), min_size=1, max_size=20))
-@settings(deadline=None)
 def test_scales_and_zero_points_are_those_of_the_observer(numbers: list[float]) -> None:
     from torch.ao.quantization.observer import MinMaxObserver
 

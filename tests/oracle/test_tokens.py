@@ -43,13 +43,13 @@ def test_merges_are_those_of_the_library(text: str, n_merges: int) -> None:
 
 
 @given(LETTERS, st.integers(0, 30))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_merges_are_those_of_the_library_where_nearly_all_pairs_tie(text: str, n_merges: int) -> None:
     assert our_merges(learn(text, n_merges)) == their_merges(text, n_merges)
 
 
 @given(LETTERS, LETTERS, st.integers(0, 30))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_words_are_cut_as_the_library_cuts_them(learned: str, text: str, n_merges: int) -> None:
     learning = learn(learned, n_merges)
     words = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)

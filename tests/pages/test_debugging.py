@@ -47,6 +47,7 @@ def words(app: AppTest) -> str:
     return "\n".join(str(getattr(element, "value", "")) + str(getattr(element, "label", "")) for element in elements)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: "-".join(place.values()) or "first")
 def test_every_section_opens_in_both_languages(open_on: Open, place: dict[str, str], lang: str) -> None:

@@ -57,7 +57,6 @@ def check_values(trace: Trace) -> None:
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *WHOLE, "bool"])
-@settings(max_examples=60, deadline=None)
 @given(number=NUMBERS)
 def test_a_float_in_another_type(dtype: str, number: float) -> None:
     kind = getattr(torch, dtype)
@@ -74,7 +73,7 @@ def test_a_whole_number_in_another_type(dtype: str, number: int) -> None:
 
 @pytest.mark.parametrize("operation", ["add", "sub", "mul", "floor_divide", "remainder", "maximum", "bitwise_xor"])
 @pytest.mark.parametrize("dtype", WHOLE)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_arithmetic_of_whole_numbers_wraps_around(dtype: str, operation: str, data: st.DataObject) -> None:
     kind = getattr(torch, dtype)

@@ -83,7 +83,7 @@ def some_cell(draw: np.random.Generator, value: Value) -> tuple[int, ...]:
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32))
 def test_every_step_of_a_model_is_explained(name: str, dtype: torch.dtype, seed: int) -> None:
     trace, draw = forward(name, dtype), np.random.default_rng(seed)
@@ -94,7 +94,7 @@ def test_every_step_of_a_model_is_explained(name: str, dtype: torch.dtype, seed:
 @pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "loss_name"), list(zip(MODELS, LOSSES, strict=True)))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32))
 def test_every_gradient_of_a_model_is_explained(name: str, loss_name: str, seed: int) -> None:
     trace, draw = both_ways(name, loss_name), np.random.default_rng(seed)
@@ -111,7 +111,6 @@ def step_of(trace: Trace, address: str) -> tuple[Step, int]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_from_any_number_one_can_walk_back_to_a_weight_or_a_token(name: str, data: st.DataObject) -> None:
     trace = forward(name, torch.float64)
@@ -131,7 +130,6 @@ def test_from_any_number_one_can_walk_back_to_a_weight_or_a_token(name: str, dat
     pytest.fail("the walk did not end")
 
 
-@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_from_any_gradient_one_can_walk_on_to_the_loss(seed: int) -> None:
     trace, draw = both_ways("gpt2", "cross_entropy"), np.random.default_rng(seed)

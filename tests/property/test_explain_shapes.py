@@ -53,14 +53,12 @@ def test_arithmetic_repeats_size_1(shapes: hnp.BroadcastableShapes, operation: s
     check(lambda x, y: getattr(torch, operation)(x, y), normal(a), normal(b, 1))
 
 
-@settings(max_examples=30, deadline=None)
 @given(shapes=PAIRS)
 def test_choices_repeat_size_1(shapes: hnp.BroadcastableShapes) -> None:
     a, b = shapes.input_shapes
     check(lambda x, y: (torch.where(x > 0, y, x), y.masked_fill(torch.zeros(b) > y, 2.0)), normal(a), normal(b, 1))
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data(), shape=SHAPES, keepdim=st.booleans())
 def test_reductions(data: st.DataObject, shape: tuple[int, ...], keepdim: bool) -> None:
     dim, operation = axes(data, shape), data.draw(st.sampled_from(["sum", "mean", "amax", "amin", "var", "logsumexp"]))
@@ -76,7 +74,7 @@ def test_along_an_axis(data: st.DataObject, shape: tuple[int, ...], operation: s
     check(lambda x: getattr(torch, operation)(x, dim=dim), normal(shape))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data(), shape=SHAPES.filter(lambda shape: len(shape) > 1))
 def test_views(data: st.DataObject, shape: tuple[int, ...]) -> None:
     order = data.draw(st.permutations(range(len(shape))))
@@ -98,7 +96,6 @@ def test_views(data: st.DataObject, shape: tuple[int, ...]) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data(), shape=SHAPES.filter(bool))
 def test_basic_indexing(data: st.DataObject, shape: tuple[int, ...]) -> None:
     index = data.draw(hnp.basic_indices(shape, allow_newaxis=True).filter(_forwards))
@@ -111,7 +108,6 @@ def _forwards(index: Any) -> bool:
     return all(not isinstance(item, slice) or item.step is None or item.step > 0 for item in items)
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data(), shape=SHAPES.filter(lambda shape: len(shape) > 1))
 def test_advanced_indexing(data: st.DataObject, shape: tuple[int, ...]) -> None:
     """Tensors, masks, numbers and slices in one index, for reading and for writing."""
@@ -147,7 +143,6 @@ def test_einsum(data: st.DataObject) -> None:
     check(lambda *x: torch.einsum(equation, *x), *tensors)
 
 
-@settings(max_examples=30, deadline=None)
 @given(data=st.data(), shape=SHAPES.filter(bool))
 def test_normalisation(data: st.DataObject, shape: tuple[int, ...]) -> None:
     over = shape[data.draw(st.integers(0, len(shape) - 1)) :]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmviz.generate.columns import columns
@@ -34,7 +34,6 @@ SETTINGS = st.builds(
 
 
 @given(LOGITS, SETTINGS, st.data())
-@settings(deadline=None)
 def test_every_column_is_a_distribution_that_only_loses_tokens(
     logits: list[float], chosen: Settings, data: st.DataObject
 ) -> None:
@@ -51,7 +50,6 @@ def test_every_column_is_a_distribution_that_only_loses_tokens(
 
 
 @given(LOGITS, SETTINGS, st.data())
-@settings(deadline=None)
 def test_filters_never_keep_what_they_must_cut(logits: list[float], chosen: Settings, data: st.DataObject) -> None:
     ids = data.draw(st.lists(st.integers(0, len(logits) - 1), min_size=1, max_size=20))
     by_name = {column.name: column for column in columns(torch.tensor(logits), ids, chosen)}

@@ -19,7 +19,7 @@ from tests.property.test_explain_zoo import Small, check_trace
 SIDE = st.integers(2, 5)
 CONVOLUTIONS = {1: (F.conv1d, F.conv_transpose1d), 2: (F.conv2d, F.conv_transpose2d), 3: (F.conv3d, F.conv_transpose3d)}
 POOLS = {1: (F.max_pool1d, F.avg_pool1d), 2: (F.max_pool2d, F.avg_pool2d), 3: (F.max_pool3d, F.avg_pool3d)}
-few = settings(max_examples=8, deadline=None)
+few = settings(max_examples=settings().max_examples // 3)  # these take long
 
 
 def sizes(data: st.DataObject, n: int, low: int = 2, high: int = 5) -> tuple[int, ...]:
@@ -68,7 +68,6 @@ def test_adaptive_pools(n: int, data: st.DataObject) -> None:
     check(lambda x: (mean(x, size), largest(x, size)), x)
 
 
-@settings(max_examples=25, deadline=None)
 @given(data=st.data(), mode=st.sampled_from(["constant", "reflect", "replicate", "circular"]), n=st.integers(1, 2))
 def test_borders(data: st.DataObject, mode: str, n: int) -> None:
     shape = (2, 3, *sizes(data, n, 3, 5))
@@ -78,7 +77,6 @@ def test_borders(data: st.DataObject, mode: str, n: int) -> None:
     check(lambda x: F.pad(x, pad, mode, **value), normal(shape))
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     data=st.data(),
     align=st.booleans(),
@@ -97,7 +95,6 @@ def test_resampling(data: st.DataObject, align: bool, mode: str) -> None:
     check(lambda x: F.interpolate(x, mode=mode, **how), x)
 
 
-@settings(max_examples=25, deadline=None)
 @given(data=st.data(), align=st.booleans(), mode=st.sampled_from(["bilinear", "nearest"]),
     border=st.sampled_from(["zeros", "border", "reflection"]))  # fmt: skip
 def test_sampling_at_places(data: st.DataObject, align: bool, mode: str, border: str) -> None:
@@ -105,7 +102,6 @@ def test_sampling_at_places(data: st.DataObject, align: bool, mode: str, border:
     check(lambda x: F.grid_sample(x, grid.detach(), mode, border, align), x)
 
 
-@settings(max_examples=20, deadline=None)
 @given(data=st.data(), dilation=st.integers(1, 2), padding=st.integers(0, 1), stride=st.integers(1, 2))
 def test_windows_laid_out_and_put_back(data: st.DataObject, dilation: int, padding: int, stride: int) -> None:
     image, kernel = sizes(data, 2, 3, 5), sizes(data, 2, 1, 2)
@@ -130,7 +126,6 @@ def test_norms_of_channels(data: st.DataObject, groups: int, learned: bool) -> N
     )
 
 
-@settings(max_examples=25, deadline=None)
 @given(data=st.data(), shape=SHAPES.filter(bool), p=st.sampled_from([1.0, 2.0, 3.0, 0.5]), keepdim=st.booleans())
 def test_lengths(data: st.DataObject, shape: tuple[int, ...], p: float, keepdim: bool) -> None:
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -140,7 +135,6 @@ def test_lengths(data: st.DataObject, shape: tuple[int, ...], p: float, keepdim:
     )
 
 
-@settings(max_examples=25, deadline=None)
 @given(data=st.data(), shape=SHAPES.filter(bool), operation=st.sampled_from(
     ["cumprod", "cummax", "cummin", "logcumsumexp", "diff", "sort", "kthvalue", "median", "mode", "var_mean",
         "glu"]))  # fmt: skip
@@ -155,7 +149,6 @@ def test_along_an_axis(data: st.DataObject, shape: tuple[int, ...], operation: s
         check(lambda x: getattr(torch, operation)(x, dim=dim, **extra), normal(shape))
 
 
-@settings(max_examples=25, deadline=None)
 @given(data=st.data(), shape=hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3))
 def test_scattering(data: st.DataObject, shape: tuple[int, ...]) -> None:
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -174,14 +167,12 @@ def test_scattering(data: st.DataObject, shape: tuple[int, ...]) -> None:
     )
 
 
-@settings(max_examples=20, deadline=None)
 @given(shapes=PAIRS, name=st.sampled_from(["atan2", "hypot", "logaddexp", "fmod", "copysign", "xlogy", "fmax"]))
 def test_functions_of_two_numbers_repeat_size_1(shapes: hnp.BroadcastableShapes, name: str) -> None:
     a, b = shapes.input_shapes
     check(lambda x, y: getattr(torch, name)(x, y.abs() + 0.1), normal(a), normal(b, 1))
 
 
-@settings(max_examples=20, deadline=None)
 @given(shapes=PAIRS, weight=st.sampled_from([0.3, -1.0]))
 def test_between_two_repeats_size_1(shapes: hnp.BroadcastableShapes, weight: float) -> None:
     a, b = shapes.input_shapes
@@ -190,7 +181,6 @@ def test_between_two_repeats_size_1(shapes: hnp.BroadcastableShapes, weight: flo
         normal(a), normal(b, 1))  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
 @given(data=st.data(), reduction=st.sampled_from(["none", "sum", "mean"]), shape=SHAPES.filter(bool))
 def test_losses_of_pairs(data: st.DataObject, reduction: str, shape: tuple[int, ...]) -> None:
     y = normal(shape, 1).detach()
@@ -202,7 +192,7 @@ def test_losses_of_pairs(data: st.DataObject, reduction: str, shape: tuple[int, 
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data(), kind=st.sampled_from(["LSTM", "GRU", "RNN"]), layers=st.integers(1, 2), both=st.booleans(),
     batch_first=st.booleans(), bias=st.booleans(), packed=st.booleans())  # fmt: skip
 def test_recurrent_networks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmviz.quantise.packing import pack
@@ -35,7 +35,6 @@ def unpack(packed: torch.Tensor, shape: torch.Size, scheme: Scheme) -> torch.Ten
 
 
 @given(MATRICES, SCHEMES)
-@settings(deadline=None)
 def test_no_error_is_larger_than_half_a_step(matrix: torch.Tensor, scheme: Scheme) -> None:
     quantised = quantise(matrix, scheme)
     steps = quantised.steps()
@@ -43,7 +42,6 @@ def test_no_error_is_larger_than_half_a_step(matrix: torch.Tensor, scheme: Schem
 
 
 @given(MATRICES, SCHEMES)
-@settings(deadline=None)
 def test_zero_is_kept_and_codes_stay_within_their_bits(matrix: torch.Tensor, scheme: Scheme) -> None:
     matrix[0, 0] = 0
     quantised = quantise(matrix, scheme)
@@ -55,7 +53,6 @@ def test_zero_is_kept_and_codes_stay_within_their_bits(matrix: torch.Tensor, sch
 
 
 @given(MATRICES, SCHEMES, st.floats(0.05, 1))
-@settings(deadline=None)
 def test_packed_codes_come_back(matrix: torch.Tensor, scheme: Scheme, keep: float) -> None:
     scheme = Scheme(scheme.format, scheme.symmetric, scheme.granularity, scheme.group_size, keep)
     quantised = quantise(matrix, scheme)
@@ -67,7 +64,6 @@ def test_packed_codes_come_back(matrix: torch.Tensor, scheme: Scheme, keep: floa
 
 
 @given(MATRICES, SCHEMES, st.floats(0.05, 1), st.data())
-@settings(deadline=None)
 def test_one_weight_worked_out_is_what_was_computed(
     matrix: torch.Tensor, scheme: Scheme, keep: float, data: st.DataObject
 ) -> None:
@@ -84,7 +80,6 @@ def test_one_weight_worked_out_is_what_was_computed(
 
 
 @given(MATRICES, st.sampled_from(["int8", "int4"]), st.sampled_from(["tensor", "channel", "group"]))
-@settings(deadline=None)
 def test_what_is_symmetrically_quantised_stays_as_it_is(matrix: torch.Tensor, format: str, granularity: str) -> None:
     scheme = Scheme(format, granularity=granularity, group_size=3)
     once = quantise(matrix, scheme).restored

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -123,7 +123,6 @@ def assert_equal(found: tuple[Value, ...], expected: list[Tensor]) -> None:
         assert np.array_equal(value.array, tensor.numpy(), equal_nan=value.dtype != "bool"), value.address
 
 
-@settings(max_examples=60)
 @given(ALL_PROGRAMS, st.sampled_from([0, 50, 150, 400, 1 << 30]), st.booleans())
 def test_a_recording_is_what_an_independent_witness_saw(lines: list[Line], budget: int, gradients: bool) -> None:
     with torch.set_grad_enabled(gradients and not any(line.name in IN_PLACE for line in lines)):
@@ -141,7 +140,6 @@ def test_a_recording_is_what_an_independent_witness_saw(lines: list[Line], budge
         assert_equal(step.outputs, made)
 
 
-@settings(max_examples=60)
 @given(ALL_PROGRAMS)
 def test_recording_does_not_change_what_a_model_computes(lines: list[Line]) -> None:
     torch.manual_seed(5)
@@ -153,7 +151,6 @@ def test_recording_does_not_change_what_a_model_computes(lines: list[Line]) -> N
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@settings(max_examples=60)
 @given(PURE_PROGRAMS, st.data())
 def test_an_edit_changes_only_what_is_downstream(lines: list[Line], data: st.DataObject) -> None:
     model, budget = Program(lines), data.draw(st.sampled_from([0, 150, 1 << 30]))
@@ -177,7 +174,6 @@ def reached_from(trace: Trace, value: Value) -> set[str]:
     return reached
 
 
-@settings(max_examples=40)
 @given(programs(*[name for name in PURE if name != "dropout"]))
 def test_gradients_are_autograds(lines: list[Line]) -> None:
     model, x = Program(lines).double(), start().double().requires_grad_()
@@ -193,7 +189,6 @@ def test_gradients_are_autograds(lines: list[Line]) -> None:
             assert np.array_equal(value.grad, grad.numpy(), equal_nan=True)
 
 
-@settings(max_examples=40)
 @given(PURE_PROGRAMS, st.data())
 def test_the_gradient_of_a_value_is_what_the_loss_changes_by(lines: list[Line], data: st.DataObject) -> None:
     """A change of any recorded value, put in as an edit, changes the loss as its gradient says."""
@@ -220,7 +215,6 @@ def test_the_gradient_of_a_value_is_what_the_loss_changes_by(lines: list[Line], 
     assert change == pytest.approx(float((value.grad * direction).sum()), rel=1e-4, abs=1e-6)
 
 
-@settings(max_examples=40)
 @given(
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 4)),
     st.sampled_from(["none", "causal", "bool", "float"]),

@@ -15,7 +15,6 @@ BYTES = Tokenizer.bpe("the cat sits on the mat, le chat est là, 你好 👋🏽
 
 
 @given(SOME_LETTERS, ANY_TEXT, st.booleans())
-@settings(deadline=None)
 def test_every_character_is_a_piece_or_dropped(letters: str, text: str, has_unknown: bool) -> None:
     tokenizer = Tokenizer.characters(letters, ["<unk>"] if has_unknown else [])
     tokens = tokenizer.encode(text)
@@ -27,7 +26,6 @@ def test_every_character_is_a_piece_or_dropped(letters: str, text: str, has_unkn
 
 
 @given(SOME_LETTERS, st.data())
-@settings(deadline=None)
 def test_letters_of_the_alphabet_come_back_as_they_were(letters: str, data: st.DataObject) -> None:
     tokenizer = Tokenizer.characters(letters)
     text = data.draw(st.text(st.sampled_from(letters)))
@@ -36,7 +34,6 @@ def test_letters_of_the_alphabet_come_back_as_they_were(letters: str, data: st.D
 
 
 @given(st.text(), ANY_TEXT)
-@settings(deadline=None)
 def test_offsets_of_words_slice_them_out_of_the_text(known: str, text: str) -> None:
     tokens = Tokenizer.words(known).encode(text)
     legible = LONE_SURROGATE.sub("\ufffd", text)
@@ -48,13 +45,11 @@ def test_offsets_of_words_slice_them_out_of_the_text(known: str, text: str) -> N
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_a_word_tokenizer_knows_the_words_it_was_made_of(text: str) -> None:
     assert not any(Tokenizer.words(text).encode(text).unknown)
 
 
 @given(ANY_TEXT)
-@settings(deadline=None)
 def test_bytes_write_any_text_back(text: str) -> None:
     tokens = BYTES.encode(text)
     legible = LONE_SURROGATE.sub("\ufffd", text)
@@ -64,7 +59,6 @@ def test_bytes_write_any_text_back(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("the cat sits là 你好👋🏽\n\x00")))
-@settings(deadline=None)
 def test_offsets_of_byte_pairs_slice_whole_characters_out_of_the_text(text: str) -> None:
     tokens = BYTES.encode(text)
     for (start, end), piece in zip(tokens.offsets, tokens.pieces, strict=True):
@@ -77,7 +71,7 @@ FOREIGN = {make.__name__: Tokenizer(make()) for make in ALL}
 
 @pytest.mark.parametrize("name", FOREIGN)
 @given(st.text(st.sampled_from("abcdAB .!")))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_side_by_side_the_pieces_of_any_tokenizer_read_as_the_text(name: str, text: str) -> None:
     tokens = FOREIGN[name].encode(text)
     written = [piece for piece, (start, end) in zip(tokens.pieces, tokens.offsets, strict=True) if start < end]
@@ -88,7 +82,7 @@ def test_side_by_side_the_pieces_of_any_tokenizer_read_as_the_text(name: str, te
 
 @pytest.mark.parametrize("name", FOREIGN)
 @given(ANY_TEXT)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_any_text_is_accounted_for_by_any_tokenizer(name: str, text: str) -> None:
     """Every character that is no space is under a piece or dropped; a byte or an unknown piece shows what it is."""
     tokens = FOREIGN[name].encode(text)

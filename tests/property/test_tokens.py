@@ -23,7 +23,7 @@ def test_any_bytes_come_back_from_any_state(word: bytes, state: int) -> None:
 
 
 @given(ANY_TEXT, st.integers(0, 20))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_learned_text_comes_back_from_every_state(text: str, n_merges: int) -> None:
     learning = learn(text, n_merges)
     legible = LONE_SURROGATE.sub("", text).encode()
@@ -33,7 +33,7 @@ def test_a_learned_text_comes_back_from_every_state(text: str, n_merges: int) ->
 
 
 @given(ANY_TEXT, st.integers(0, 9))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_count_of_a_pair_is_that_of_its_words(text: str, state: int) -> None:
     learning = learn(text * 3, 9)
     for pair, count in learning.pairs(state):
@@ -41,7 +41,6 @@ def test_the_count_of_a_pair_is_that_of_its_words(text: str, state: int) -> None
 
 
 @given(ANY_TEXT)
-@settings(deadline=None)
 def test_every_state_as_a_tokenizer_writes_any_text_back(text: str) -> None:
     tokenizer = LEARNED.tokenizer()
     assert tokenizer.decode(tokenizer.encode(text).ids) == LONE_SURROGATE.sub("\ufffd", text)
@@ -56,7 +55,6 @@ def test_spans_of_change_make_up_both_texts(before: str, after: str) -> None:
 
 
 @given(ANY_TEXT, st.text(max_size=20))
-@settings(deadline=None)
 def test_a_round_trip_tells_what_came_back(text: str, known: str) -> None:
     tokenizer = Tokenizer.words(known)
     spans = round_trip(tokenizer, text)
@@ -65,7 +63,7 @@ def test_a_round_trip_tells_what_came_back(text: str, known: str) -> None:
 
 
 @given(ANY_TEXT)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_token_of_any_vocabulary_has_one_kind(text: str) -> None:
     for tokenizer in (Tokenizer.words(text), Tokenizer.bpe(text, 280)):
         analysis = analyse(vocabulary_of(tokenizer))

@@ -101,7 +101,7 @@ SICK_BY_A_BUG = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("check", "bug"), SICK_BY_A_BUG.items())
 def test_a_check_fails_on_a_model_with_the_bug_it_is_for(simple: Checkpoint, check: str, bug: str) -> None:
     faulty = broken(simple, BUGS[bug])

@@ -32,7 +32,7 @@ def test_no_alarm_but_a_hint_is_raised_by_what_is_healthy_and_every_check_runs(n
     assert not [finding.check for finding in findings(name) if finding.why_not == "does_not_run"]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", sorted(set(BROKEN) - MISSED))
 def test_a_fault_is_found_by_its_name(name: str) -> None:
     assert set(BY_NAME[name].fault) & alarms(name).keys(), alarms(name).keys()

@@ -66,6 +66,7 @@ def test_an_address_names_the_tensor_that_was_read(name: str) -> None:
         assert value.role == "activation" or value.address not in trace
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", HABITS)
 def test_every_place_of_it_is_drawn_also_from_a_file(name: str, tmp_path: Path) -> None:
     example, trace = attached(name)

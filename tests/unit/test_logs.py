@@ -54,7 +54,7 @@ def test_a_format_is_read_as_it_is_printed(name: str, n: int, with_val: bool) ->
         assert rounded(history.held_out) == tuple((sample.val_step(p), p.val) for p in points if p.val is not None)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_log_that_ends_in_the_middle_of_a_line_has_no_wrong_number(name: str) -> None:
     sample = SAMPLES[name]

@@ -117,6 +117,7 @@ def test_any_step_of_a_pitfall_can_be_opened() -> None:
         step_of_setup(setup, 301)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", PITFALLS)
 def test_every_alarm_on_a_pitfall_names_a_step_of_it(name: str) -> None:
     doctor, faulty = Services().doctor, result(PITFALLS[name].faulty)

@@ -120,7 +120,7 @@ def test_only_the_same_training_is_gone_on_with(recipe: Path, tmp_path: Path) ->
         Unfinished.of(recipe, tmp_path).read(model, optimizer)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_train_as_one_and_what_is_left_when_one_dies_goes_on(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
