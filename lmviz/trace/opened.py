@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ def opened(path: Path, name: str = "") -> Opened:
     Raises:
         UserError: it is no recording.
     """
+    _check_file(path, name or path.name)
     try:
         with safe_open(path, "np") as file:
             header = json.loads((file.metadata() or {})[HEADER])
@@ -73,6 +75,16 @@ def opened(path: Path, name: str = "") -> Opened:
             file=name or path.name,
             reason=f"{type(error).__name__} {error}"[:200].strip(),
         ) from error
+
+
+def _check_file(path: Path, name: str) -> None:
+    """Nobody waits for a pipe."""
+    if not os.path.exists(path):  # a name that no system takes is of nothing either
+        raise UserError("There is no file {file} in {folder}.", file=name, folder=path.absolute().parent)
+    if not os.path.isfile(path):
+        raise UserError(
+            "{file} must be an ordinary file; it is a folder, a device or a pipe: put a file in its place.", file=name
+        )
 
 
 class _Reader:

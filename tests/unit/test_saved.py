@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -197,3 +198,16 @@ def test_a_file_that_is_no_recording_is_refused_in_a_sentence(tmp_path: Path, sp
     path.write_bytes(written.get(spoil, len(changed).to_bytes(8, "little") + changed + whole[8 + n :]))
     with pytest.raises(UserError, match="must be a recording"):
         opened(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, said in (
+        ("pipe", "ordinary file"),
+        (".", "ordinary file"),
+        ("none", "no file none"),
+        ("a\0b", "no file"),
+    ):
+        with pytest.raises(UserError, match=said):
+            opened(tmp_path / name)
