@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lmviz.attach.check import Findings, check, check_training
     from lmviz.attach.kept import open_trace
+    from lmviz.attach.picture import picture
     from lmviz.attach.show import show
     from lmviz.attach.watch import Run, breakpoint_if, watch
     from lmviz.errors import UserError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from lmviz.trace.operations.explanation import Explanation, Term
     from lmviz.trace.recorder import record
     from lmviz.trace.step import Step, Trace, Value
-    from lmviz.ui.picture_file import picture
 
 _HOMES = {
     **dict.fromkeys(("Checkpoint", "load"), "lmviz.model.checkpoint"),
@@ -37,7 +37,7 @@ _HOMES = {
     **dict.fromkeys(("Run", "breakpoint_if", "watch"), "lmviz.attach.watch"),
     "open_trace": "lmviz.attach.kept",
     "export": "lmviz.trace.exported",
-    "picture": "lmviz.ui.picture_file",
+    "picture": "lmviz.attach.picture",
     "explain": "lmviz.explain",
     "UserError": "lmviz.errors",
 }

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from lmviz.attach.page import language_of, recording_of
+from lmviz.attach.page import recording_of
 from lmviz.errors import UserError, check_given
 from lmviz.model.files import MEGABYTE
 from lmviz.trace.step import Trace
 from lmviz.ui.offline.page import first_page
+from lmviz.ui.text import language_of
 
 HEIGHT = 760  # pixels
 LIMIT = 2 * MEGABYTE  # bytes that one display adds to a notebook

@@ -21,7 +21,7 @@ from lmviz.stages.stage import READOUT
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 from lmviz.ui.offline.page import LIMIT, save_page
-from lmviz.ui.text import LANGUAGES, Language
+from lmviz.ui.text import language_of
 
 
 def trace_page(
@@ -38,17 +38,6 @@ def trace_page(
     check_given("Trace.to_html", "limit", limit, int, float)
     found = language_of(lang)
     return save_page(recording_of(trace, tokenizer, title), Path(path), found, limit)
-
-
-def language_of(lang: str) -> Language:
-    """Raises:
-    UserError: there is no such language.
-    """
-    if lang not in LANGUAGES:
-        raise UserError(
-            "The language must be one of {languages}; got {lang}.", languages=", ".join(LANGUAGES), lang=lang
-        )
-    return Language(lang)
 
 
 def recording_of(trace: Trace, tokenizer: Any = None, title: str = "") -> Recording:

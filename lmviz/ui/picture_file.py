@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmviz.digits import rounded
-from lmviz.errors import UserError, check_given
+from lmviz.errors import UserError
 from lmviz.trace.step import Array, Cell, Value
 from lmviz.ui.pictures import domain, drawable, is_share, matrix
-from lmviz.whole_file import check_place, save_whole
+from lmviz.ui.text import DEFAULT, Translator
 
 if TYPE_CHECKING:
     import altair
@@ -32,48 +30,14 @@ Label = Callable[[str, int], str]
 Write = Callable[[float], str]
 
 
-def _write(number: float) -> str:
-    return rounded(number, 2).replace("-", "−")
-
-
-def picture(
-    value: Value, path: str | os.PathLike[str], *, lead: Cell = (), labels: Sequence[str] = (), title: str = ""
-) -> Path:
-    """Draw two axes of a tensor to a file; the end of its name says how, `.svg` or `.png`.
-
-    This is the only picture that a script can draw. The whole model, charts and all else is drawn by a browser, which
-    saves it: `trace.to_html("walk.html")`, open that page, and *Save pictures*, or the whole model's own buttons.
-
-    Args:
-        value: of a trace: `trace["blocks.0.attn.pattern"].outputs[0]`.
-        lead: the index on every axis but the last two: the text, the head; default: the first.
-        labels: what stands beside the rows and columns that run over the text: its tokens.
-        title: default: the tensor's name, axes and index.
-
-    Returns:
-        The path.
-
-    Raises:
-        UserError: it is no tensor, there are no such cells, the name has another end, or the file cannot be written.
-    """
-    if not isinstance(value, Value):
-        raise UserError(
-            "A script can draw one tensor, a Value, as trace[address].outputs[0]; got {kind}. For the picture of the "
-            "whole model, save the walk with trace.to_html, open that page and save the picture there.",
-            kind=type(value).__name__,
-        )
-    check_given("picture", "path", path, str, os.PathLike)
-    check_given("picture", "lead", lead, tuple, list)
-    written = Path(path)
-    check_place(written)
-    chart = drawn(value, tuple(lead) or (0,) * (len(value.shape) - 2), _labels(labels), title)
-    content = saved(chart, written.suffix.removeprefix(".").lower())
-    save_whole(written, lambda place: place.write_bytes(content))
-    return written
-
-
 def drawn(
-    value: Value, lead: Cell, label: Label, title: str = "", link: str = "", write: Write = _write
+    value: Value,
+    lead: Cell,
+    label: Label,
+    title: str = "",
+    link: str = "",
+    t: Translator = Translator(DEFAULT),  # noqa: B008
+    digits: int = 2,
 ) -> altair.LayerChart | altair.FacetChart:
     """The picture as a chart.
 
@@ -96,13 +60,15 @@ def drawn(
             "{name} has no cells to draw: its shape is {shape}.", name=value.address, shape=str(value.shape)
         )
     axes = ("", "", *value.axes)[-2:]
-    where = " × ".join(f"{axis or '·'} {n}" for axis, n in zip(value.axes, value.shape, strict=True))
+    where = " × ".join(f"{axis or '·'} {t.integer(n)}" for axis, n in zip(value.axes, value.shape, strict=True))
     said = [where]
     if len(lead):
-        said.append(", ".join(f"{axis or 'axis'} {i}" for axis, i in zip(value.axes, lead, strict=False)))
+        said.append(", ".join(f"{axis or t('inspect.axis')} {i}" for axis, i in zip(value.axes, lead, strict=False)))
     if cells.shape != whole.shape:
-        said.append(f"{cells.shape[0]} × {cells.shape[1]} of {whole.shape[0]} × {whole.shape[1]}")
+        part, all_cells = (" × ".join(map(t.integer, one.shape)) for one in (cells, whole))
+        said.append(t("take.part", part=part, all=all_cells))
     subtitle = [" · ".join(said), *([link] if link else [])]
+    write = partial(t.number, digits=digits)
     return _chart(cells, axes, label, title or value.name or value.address, subtitle, is_share(value), write)
 
 
@@ -121,15 +87,6 @@ def saved(chart: Any, kind: str) -> bytes:
         chart.save(content, format="png", ppi=_PER_INCH)
         return content.getvalue()
     raise UserError("Pictures are written as .svg or .png; {kind} is neither.", kind=f".{kind}")
-
-
-def _labels(tokens: Sequence[str]) -> Label:
-    from lmviz.ui.pictures import TEXT_AXES
-
-    def label(axis: str, index: int) -> str:
-        return tokens[index] if axis in TEXT_AXES and index < len(tokens) else str(index)
-
-    return label
 
 
 def _chart(

@@ -60,6 +60,19 @@ def spoken(asked: Iterable[str]) -> Language:
     return next((Language(code) for code in codes if code in LANGUAGES), DEFAULT)
 
 
+def language_of(named: object) -> Language:
+    """The language that somebody's program names.
+
+    Raises:
+        UserError: there is no such language.
+    """
+    if named not in LANGUAGES:
+        raise UserError(
+            "The language must be one of {languages}; got {lang}.", languages=", ".join(LANGUAGES), lang=named
+        )
+    return Language(str(named))
+
+
 @dataclass(frozen=True)
 class Translator:
     """Words and numbers in one language: `t("page.key", n=3)`, `t.number(0.5)`."""

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import lmviz
+from lmviz.attach.picture import picture
 from lmviz.errors import UserError
 from lmviz.trace.step import Value
-from lmviz.ui.picture_file import HIGH, MASKED, SHARE, drawn, picture, saved
+from lmviz.ui.picture_file import HIGH, MASKED, SHARE, drawn, saved
 
 
 def texts(content: bytes) -> list[str]:
@@ -53,6 +54,15 @@ def test_a_png_is_as_fine_as_print_needs_and_a_large_tensor_says_what_is_cut(tmp
     width, height = struct.unpack(">II", content[16:24])
     assert content.startswith(b"\x89PNG") and width > 128 * 9 * 2 and height > 50
     assert any("1 × 128 of 1 × 200" in one for one in texts(picture(value, tmp_path / "wide.svg").read_bytes()))
+
+
+def test_a_picture_speaks_french_with_a_comma_and_narrow_spaces(tmp_path: Path) -> None:
+    value = lmviz.record(lambda x: x + 0.5, torch.full((1, 1, 2, 1300), 1500.0))[0].outputs[0]
+    said = texts(picture(value, tmp_path / "large.svg", lang="fr").read_bytes())
+    assert any(one.endswith("axe 0, axe 0 · 2 × 128 sur 2 × 1\u202f300") for one in said)
+    assert {"1500,50", "−1500,50", "0,00"} <= set(said)  # the legend
+    with pytest.raises(UserError, match="must be one of en, fr"):
+        picture(value, tmp_path / "large.svg", lang="de")
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (1, 1), (2, 3, 4, 2)])

@@ -125,8 +125,7 @@ def _picture(run: Recording, view: StepThroughView, chosen: str, kind: str, link
         return visible(run.token(index)) if axis in TEXT_AXES and index < len(run.tokens) else str(index)
 
     title = f"{chosen} · {visible(str(run.request.model))} · {visible(shortened(run.tokens.text))}"
-    written = lambda number: view.t.number(number, view.digits)  # noqa: E731
-    return picture_file.saved(picture_file.drawn(value, lead, label, title, link, written), kind)
+    return picture_file.saved(picture_file.drawn(value, lead, label, title, link, view.t, view.digits), kind)
 
 
 def _page(services: Services, run: Recording, view: StepThroughView) -> bytes:
