@@ -39,15 +39,16 @@ def show(chart: AnyChart, t: Translator, key: str, alt: str | None = None) -> No
     """One look for all: large enough to read from the back of a room, numbers as the language writes them.
 
     Args:
-        key: on the page; a picture that is saved has its name by it.
+        key: on the page; a picture that is saved has its name by it, and so has one that nobody has described.
     """
+    heard = alt or t(f"saving.picture.chart_{key.replace('.', '-')}")
     styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
         labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
     )
     spec = styled.to_dict(validate=False)
     with st.container(key=f"chart_{key}"):  # a chart's own key is not on the page
-        st.vega_lite_chart(at_window_scale(localised(spec, t)), width="stretch", key=key, alt=alt)
-        st.html(behind(spec, t, alt or "") or _NO_TABLE)
+        st.vega_lite_chart(at_window_scale(localised(spec, t)), width="stretch", key=key, alt=heard)
+        st.html(behind(spec, t, heard) or _NO_TABLE)
 
 
 def at_window_scale(spec: dict[str, Any]) -> dict[str, Any]:
@@ -79,12 +80,19 @@ def _longer(name: str, value: Any, scale: float) -> Any:
 
 
 def localised(spec: dict[str, Any], t: Translator) -> dict[str, Any]:
-    """The same chart, whose numbers are written as the language does, on its axes and where the pointer is."""
+    """The same chart, whose numbers are written as the language does, on its axes and where the pointer is.
+
+    Its points and axes are not heard, each by words that Vega has in English only: there is the table for that.
+    """
     decimal, thousands = t.separators
     written = {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
     return {
         **spec,
-        "config": {**spec.get("config", {}), "locale": {"number": written | {"percent": t.percent_sign}}},
+        "config": {
+            **spec.get("config", {}),
+            "aria": False,
+            "locale": {"number": written | {"percent": t.percent_sign}},
+        },
     }
 
 

@@ -29,7 +29,7 @@ _TEXTS = {  # the element that holds the words, by the key of ours
     "app.file.choose": f"{_FIELD} > span p",
     "app.file.drop": f"{_FIELD} > div:not([data-testid]) > div:not([data-testid], :has(*))",
 }
-_NAMES = {  # Streamlit's own, by the key of ours; "…" is any end
+_NAMES = {  # Streamlit's own, by the key of ours; "…" is anything
     "app.pages": "App pages",
     "app.open": "Open",
     "app.close": "Close",
@@ -48,10 +48,18 @@ _NAMES = {  # Streamlit's own, by the key of ours; "…" is any end
     "app.chart.spec.of": "Copy Vega-Lite spec: …",
     "app.to_heading": "Link to heading",
     "app.notifications": "Notifications",
+    "app.shortcut": "Shortcut …",
+    "app.icon": "… icon",
+    "app.choose": "Choose …",
+    "app.chart": "visualization",
+    "app.file.choose": "file upload",
 }
-_UNNAMED = {  # what has no name but by a style, or two
+_UNNAMED = {  # what has no name but by a style or an icon, or two
     "app.more_pages": ".rc-overflow-item-rest > button",
     "app.skip": _TEXTS["app.skip"],
+    "chat.look": '[class*="st-key-chat-look-"] button',
+    "chat.up": '[class*="st-key-chat-up-"] button',
+    "chat.remove": '[class*="st-key-chat-remove-"] button',
 }
 _RULE = """
 {at} {{ font-size: 0 !important; }}

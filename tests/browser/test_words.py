@@ -34,6 +34,7 @@ def test_a_field_for_files_speaks_french(visit: Callable[..., Page], server: str
     field = page.locator(".st-key-own_file")
     expect(field).to_be_visible()
     assert said(field.locator("button p")) == "Choisir un fichier"
+    expect(field.locator("input")).to_have_attribute("aria-label", "Choisir un fichier")
     assert said(field.get_by_test_id("stFileUploaderDropzoneInstructions").locator("span")).endswith("1 Mo au plus")
     field.locator("input").set_input_files([{"name": "x.pdf", "mimeType": "application/pdf", "buffer": b"x"}])
     expect(field.get_by_test_id("stFileChip")).to_be_visible()

@@ -7,7 +7,7 @@ import re
 
 from lmviz.ui import charts
 from lmviz.ui.chart_table import MOST, behind
-from lmviz.ui.text import Language, Translator
+from lmviz.ui.text import DEFAULT, Language, Translator, catalogue
 from tests.conftest import ROOT
 
 EN, FR = Translator(Language("en")), Translator(Language("fr"))
@@ -48,5 +48,17 @@ def test_no_chart_is_drawn_without_a_table() -> None:
     ]
     bare = [call for name, call in calls if not re.match(r"st\.vega_lite_chart\((curves\.)?table_of\(", call)]
     assert len(calls) > 3 and bare == [
-        "st.vega_lite_chart(at_window_scale(localised(spec, t)), width='stretch', key=key, alt=alt)"
+        "st.vega_lite_chart(at_window_scale(localised(spec, t)), width='stretch', key=key, alt=heard)"
     ]
+
+
+def test_a_chart_is_heard_by_its_name_and_its_table_alone() -> None:
+    """What Vega says of each point and axis is English."""
+    assert charts.localised({"config": {"axis": {}}}, FR)["config"]["aria"] is False
+    for path in (ROOT / "lmviz/ui").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("show", "shared.show", "charts.show"):
+                for key in [one.value for one in node.args[2:3] if isinstance(one, ast.Constant)]:
+                    assert f"saving.picture.chart_{key.replace('.', '-')}" in catalogue(DEFAULT), (path.name, key)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "st.vega_lite_chart":
+                assert {"alt", None} & {one.arg for one in node.keywords}, path.name

@@ -7,7 +7,6 @@ import { svgOf } from "./picture_of.js";
 import { PICTURE_KINDS, linkHere, savePicture, svgLink, svgText } from "./picture_saved.js";
 
 const CHARTS = "[data-testid='stVegaLiteChart'], svg[role='img']"; // on the page itself
-const NO_ALT = "Vega visualization"; // what a chart is called that nobody has described
 const PICTURE = "saving.picture."; // before the key of a part of the page: the name of its picture
 const OURS = ".lm"; // what our scripts draw, in trees of their own
 const WITHIN = ".picture, .pictures"; // where that is only a part
@@ -116,7 +115,7 @@ const asItIsNow = (element, name, words) => picturesHere(words).find((one) => on
 /** @type {(shown: Shown, words: Record<string, string>) => HTMLElement | null} */
 const entry = ({ element, name }, words) => {
   const alt = element.matches(CHARTS) ? element.getAttribute("aria-label") : null;
-  const told = { title: name, lines: [document.title], notes: alt && alt !== NO_ALT ? [alt] : [], link: linkHere() };
+  const told = { title: name, lines: [document.title], notes: alt && alt !== name ? [alt] : [], link: linkHere() };
   const small = svgOf(element, { ...told, lines: [], notes: [], link: "" });
   if (!small) return null;
   return h(

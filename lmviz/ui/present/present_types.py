@@ -15,7 +15,7 @@ class Code(TypedDict):
 class Names(TypedDict):
     """What is heard of Streamlit's own parts, which it names in English or not at all."""
 
-    ours: dict[str, str]  # by Streamlit's; "…" stands for any end
+    ours: dict[str, str]  # by Streamlit's; "…" stands for anything
     at: dict[str, str]  # by the selector of what has no name that is fit to be heard
 
 

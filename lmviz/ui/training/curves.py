@@ -67,7 +67,8 @@ def loss(services: Services, view: TrainingView, run: TrainingRun) -> None:
     spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, log_steps, not run.is_active, _width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
-        st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", height="stretch", key="loss_chart")
+        look: dict[str, Any] = {"width": "stretch", "height": "stretch", "alt": t(f"saving.picture.{frame}")}
+        st.vega_lite_chart(table_of(table), at_window_scale(spec), key="loss_chart", **look)
 
 
 def _domain(nats: list[float], expected: list[float], log: bool) -> tuple[float, float]:
@@ -261,7 +262,8 @@ def _small(services: Services, run: TrainingRun, title: str, metrics: list[str],
         table["number"] += [one for _, one in shown]
         table["line"] += [line] * len(shown)
     spec = _small_spec(t, tuple(lines), run.steps, log, is_log_steps(state.view(TrainingView), run))
-    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key=f"curve {title}")
+    heard = t(f"train.curve.{title}")
+    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key=f"curve {title}", alt=heard)
 
 
 def series(services: Services, run: TrainingRun, metric: str, n_points: int) -> Series:

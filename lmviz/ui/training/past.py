@@ -140,7 +140,8 @@ def predictions(
 ) -> None:
     """The probability of each next token; the same tokens in the same order at every time."""
     t = view.t
-    st.markdown(f"**{t('train.time.predictions', prompt=code(visible(a.request.prompt)))}**")
+    prompt = visible(a.request.prompt)
+    st.markdown(f"**{t('train.time.predictions', prompt=code(prompt))}**")
     last = _probs(_read_at(services, run, steps[-1], a.request.prompt))
     ids = sorted(np.argsort(-last, kind="stable")[:TOKENS_SHOWN].tolist())
     table: dict[str, list[Any]] = {"token": [], "p": [], "time": []}
@@ -152,7 +153,8 @@ def predictions(
             table["time"] += [_time(t, one)] * len(ids)
     times = tuple(dict.fromkeys(table["time"]))
     spec = _bar_spec(t, tuple(_distinct(a, i) for i in ids), times)
-    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key="time_predictions")
+    heard = t("train.time.predictions", prompt=prompt)
+    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key="time_predictions", alt=heard)
 
 
 @lru_cache(maxsize=64)
@@ -251,7 +253,8 @@ def embeddings(
     ends = np.array([[low_x, low_y], [high_x, high_y]])
     table |= places(at, table["token"], table["size"], HEIGHT, ends, has_legend=len(times) > 1)
     spec = _map_spec(t, (float(low_x), float(high_x), float(low_y), float(high_y)), times)
-    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key="time_map")
+    heard = t("train.time.embeddings")
+    st.vega_lite_chart(table_of(table), at_window_scale(spec), width="stretch", key="time_map", alt=heard)
 
 
 def weight(

@@ -6,15 +6,19 @@
 
 import { parts } from "../../browser/dom.js";
 
-const NAMED = "[aria-label]:not(svg *)"; // a chart has one for each of its points
-const CHANGES = { childList: true, subtree: true, attributeFilter: ["aria-label"] };
+const HEARD = ["aria-label", "aria-roledescription", "placeholder"];
+const NAMED = `:is(${HEARD.map((name) => `[${name}]`).join()}):not(svg *)`;
+const CHANGES = { childList: true, subtree: true, attributeFilter: HEARD };
 
 // Our name for one of Streamlit's.
 /** @type {(names: Record<string, string>, theirs: string) => string | undefined} */
 export const ours = (names, theirs) => {
   if (Object.hasOwn(names, theirs)) return names[theirs];
-  const open = Object.keys(names).find((name) => name.endsWith("…") && theirs.startsWith(name.slice(0, -1)));
-  return open && names[open].replace("…", () => theirs.slice(open.length - 1));
+  for (const [name, said] of Object.entries(names)) {
+    const [before, after] = name.split("…");
+    if (after !== undefined && theirs.startsWith(before) && theirs.endsWith(after))
+      return said.replace("…", () => theirs.slice(before.length, theirs.length - after.length));
+  }
 };
 
 // Names what is on the page, and what comes.
@@ -22,22 +26,23 @@ export const ours = (names, theirs) => {
 export const named = () => {
   /** @type {Names} */
   let names = { ours: {}, at: {} };
-  /** @type {WeakMap<Element, { theirs: string | null, said: string }>} */
-  const known = new WeakMap();
-  /** @type {(element: Element, find: (theirs: string) => string | undefined) => void} */
-  const name = (element, find) => {
-    const now = element.getAttribute("aria-label");
-    const before = known.get(element);
+  /** @type {Map<string, WeakMap<Element, { theirs: string | null, said: string }>>} */
+  const known = new Map(HEARD.map((attribute) => [attribute, new WeakMap()]));
+  /** @type {(element: Element, attribute: string, find: (theirs: string) => string | undefined) => void} */
+  const name = (element, attribute, find) => {
+    const now = element.getAttribute(attribute);
+    const before = known.get(attribute)?.get(element);
     const theirs = before?.said === now ? before.theirs : now; // another language may have been heard before
     const said = find(theirs ?? "");
     if (!said || said === now) return;
-    known.set(element, { theirs, said });
-    element.setAttribute("aria-label", said);
+    known.get(attribute)?.set(element, { theirs, said });
+    element.setAttribute(attribute, said);
   };
   const look = () => {
-    for (const one of parts(document, NAMED)) name(one, (theirs) => ours(names.ours, theirs));
+    for (const one of parts(document, NAMED))
+      for (const attribute of HEARD) name(one, attribute, (theirs) => ours(names.ours, theirs));
     for (const [selector, said] of Object.entries(names.at))
-      for (const one of parts(document, selector)) name(one, () => said);
+      for (const one of parts(document, selector)) name(one, "aria-label", () => said);
   };
   const changes = new MutationObserver(look);
   changes.observe(document.body, CHANGES);
