@@ -420,6 +420,7 @@ def test_a_training_is_one_page_with_its_curve_its_texts_and_its_times(
             assert len(written) > 10 and {*filter(None, written)} <= {*drawing.itertext()}
             assert page.evaluate(BEYOND, saved.decode()) < 0  # a long title goes on below
     walk = page.frame_locator("#walk")
+    expect(page.get_by_role("slider", name="itération", exact=True)).to_be_visible()
     expect(walk.locator("h1")).to_contain_text(f"@{stops[-1]}")
     walk.locator("h1").click()
     page.keyboard.press("ArrowRight")

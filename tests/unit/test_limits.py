@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,13 @@ def test_the_log_says_what_is_opened_and_a_file_keeps_it(tmp_path: Path, monkeyp
 def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--log-file", str(tmp_path)]) == 2
     assert "--log-file must name a file" in capsys.readouterr().err
+
+
+def test_every_variable_that_is_read_is_in_the_docs() -> None:
+    read = {
+        name
+        for path in (ROOT / "lmviz").rglob("*.py")
+        for name in re.findall(r"LMVIZ_[A-Z_]+[A-Z]", path.read_text(encoding="utf-8"))
+    }
+    written = set(re.findall(r"LMVIZ_[A-Z_]+[A-Z]", (ROOT / "docs/server.md").read_text(encoding="utf-8")))
+    assert written == read | {f"LMVIZ_{name.upper()}" for name in SETTINGS}

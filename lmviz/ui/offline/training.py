@@ -166,7 +166,7 @@ def _page(contents: _Contents, lang: Language, limit: int) -> Page:
 def _frame(contents: _Contents) -> str:
     """The slider, and the frame of the walk that it chooses."""
     last = len(contents.recordings) - 1
-    slider = f'<input type="range" id="time" min="0" max="{last}" value="{last}" aria-label="step">'
+    slider = f'<input type="range" id="time" min="0" max="{last}" value="{last}">'
     walk = '<iframe id="walk" sandbox="allow-scripts allow-downloads" title="lmviz"></iframe>'
     return f'<div class="time">{slider}<output id="step"></output></div>{walk}'
 

@@ -51,6 +51,7 @@ export default function openTraining() {
     const { step } = kept.walks[Number(slider.value)];
     const label = part(document, "section:not([hidden])").dataset.step ?? "";
     byId("step").textContent = label.replace("{step}", step.toLocaleString(document.documentElement.lang));
+    slider.setAttribute("aria-label", label.replace("{step}", "").trim());
     slider.setAttribute("aria-valuetext", byId("step").textContent ?? "");
   };
   slider.addEventListener("input", () => {
