@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lmviz.errors import UserError
 from lmviz.model.checkpoint import load
-from lmviz.model.convert import ACTIVATIONS, Conversion, convert, write
+from lmviz.model.convert import ACTIVATIONS, Conversion, check_folder, convert, write
 from lmviz.model.files import MEGABYTE, read_text
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.gpt2 import gpt2
@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         conversion = convert(asked.weights, _tokenizer(asked), asked.activation)
         conversion = _with_tokenizer(conversion)
+        check_folder(conversion, asked.folder)
         _try(conversion)
         print(_described(conversion, asked.folder))
         if not asked.yes and not _agreed():
@@ -98,5 +99,5 @@ def _agreed() -> bool:
     """
     try:
         return input("Write it? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
+    except (EOFError, RuntimeError):  # RuntimeError: standard input was closed
         raise UserError("Nobody is there to be asked: give --yes to write without asking.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lmviz.model.tokenizer import LARGEST_FILE, Tokenizer
 from lmviz.model.weights import SINGLE_FILE, tensors_as_file
 
 ACTIVATIONS = ("gelu", "gelu_tanh")  # exact, or by tanh
+LONGEST = 200  # characters of a reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +62,44 @@ def convert(path: Path, tokenizer: Tokenizer | None = None, activation: str = "g
 
 
 def write(conversion: Conversion, folder: Path) -> None:
-    """Write the folder; each file is there whole or not at all."""
+    """Write the folder; each file is there whole or not at all.
+
+    Raises:
+        UserError: it cannot be written there.
+    """
+    check_folder(conversion, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name, content in conversion.files.items():
+            write_whole(folder / name, content)
     except OSError as error:
-        raise UserError("{folder} cannot be made: {reason}.", folder=folder, reason=error.strerror) from None
-    for name, content in conversion.files.items():
-        write_whole(folder / name, content)
+        raise _not_written(folder, error.strerror or str(error)) from error
+
+
+def check_folder(conversion: Conversion, folder: Path) -> None:
+    """What can be seen of a folder's place before anything is written.
+
+    Raises:
+        UserError: it is taken, or it cannot be written to.
+    """
+    try:
+        place = Path(os.path.realpath(folder))
+        there = next(one for one in (place, *place.parents) if one.is_symlink() or os.path.lexists(one))
+        taken = [name for name in conversion.files if (place / name).is_dir()]
+        for one in (place, *(place / name for name in conversion.files)):
+            one.exists()  # raises where the name is too long
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        raise _not_written(folder, getattr(error, "strerror", None) or str(error)) from error
+    if not there.is_dir():
+        raise _not_written(folder, f"{there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _not_written(folder, f"{there} can't be written to")
+    if taken:
+        raise _not_written(folder, f"{taken[0]} in it is a folder")
+
+
+def _not_written(folder: Path, reason: str) -> UserError:
+    return UserError("{folder} can't be written: {reason}. Name another place.", folder=folder, reason=reason[:LONGEST])
 
 
 def _read(path: Path) -> dict[str, Any]:

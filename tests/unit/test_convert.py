@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from torch import Tensor
 
 import lmviz
 from lmviz.attach.convert_command import main
+from lmviz.model import files
 from tests.conftest import ROOT
 
 TEXT = "to be, or not to be: that is the question"
@@ -178,3 +180,50 @@ def test_without_a_way_to_cut_texts_it_says_what_to_give(tmp_path: Path, capsys:
     path, _ = nano(tmp_path, True)
     assert main([str(path), str(tmp_path / "out"), "--yes"]) == 2
     assert "--text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("file", "file is no folder"),
+        ("file/sub", "file is no folder"),
+        ("a" * 300, "too long"),
+        ("a\0b", "null"),
+        ("full", r"model\.safetensors in it is a folder"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_a_sentence_and_keeps_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, sentence: str
+) -> None:
+    path, _ = nano(tmp_path, True)
+    monkeypatch.chdir(tmp_path)
+    Path("t.txt").write_text(TEXT)
+    Path("file").write_text("mine")
+    (tmp_path / "full" / "model.safetensors").mkdir(parents=True)
+    Path("full/config.json").write_text("mine")
+    assert main([path.name, place, "--text", "t.txt"]) == 2  # before it asks
+    said = capsys.readouterr()
+    assert re.search(sentence, said.err) and len(said.err.splitlines()) == 1 and not said.out
+    assert Path("file").read_text() == Path("full/config.json").read_text() == "mine"
+
+
+def test_a_disk_that_fills_up_and_an_input_that_is_closed_are_sentences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, _ = nano(tmp_path, True)
+    (tmp_path / "t.txt").write_text(TEXT)
+    asked = [str(path), str(tmp_path / "out"), "--text", str(tmp_path / "t.txt")]
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(asked) == 2
+    assert "Nobody is there" in capsys.readouterr().err
+    whole = files.put
+
+    def put(descriptor: int, content: bytes) -> None:
+        if "out" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole(descriptor, content)
+
+    monkeypatch.setattr(files, "put", put)
+    assert main([*asked, "--yes"]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
