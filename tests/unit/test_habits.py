@@ -20,6 +20,7 @@ from lmviz.stages.navigation import Location, Navigator
 from lmviz.trace.opened import opened
 from lmviz.trace.saved import save
 from lmviz.trace.step import Trace
+from lmviz.ui.step_through.inspector import purpose
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.step_through.whole_scene import whole
@@ -80,4 +81,6 @@ def test_every_place_of_it_is_drawn_also_from_a_file(name: str, tmp_path: Path) 
     for place in places:
         drawn = scene(recording, view, place, {})
         assert "{" not in drawn["say"]["text"] and json.dumps(drawn)
+    for step in run.trace:
+        assert "{" not in purpose(recording, step.address, view)
     assert json.dumps(whole(recording, replace(view, map="all")), allow_nan=False)

@@ -120,6 +120,64 @@ class FewTokens(nn.Module):
         return F.linear(x, self.embed.weight)
 
 
+class Perceiver(nn.Module):
+    """A few learned vectors read the text, and the text reads what they have become (Jaegle et al. 2021)."""
+
+    class Reads(nn.Module):
+        def __init__(self, d, d_read, d_inner=8):
+            super().__init__()
+            self.norm, self.norm_read = nn.LayerNorm(d), nn.LayerNorm(d_read)
+            self.q, self.kv = nn.Linear(d, d_inner), nn.Linear(d_read, 2 * d_inner)
+            self.out, self.scale = nn.Linear(d_inner, d), d_inner**-0.5
+
+        def forward(self, x, read):
+            q, (k, v) = self.q(self.norm(x)), self.kv(self.norm_read(read)).chunk(2, -1)
+            scores = torch.einsum("b i d, b j d -> b i j", q, k) * self.scale
+            pattern = scores.softmax(-1)
+            return self.out(torch.einsum("b i j, b j d -> b i d", pattern, v))
+
+    def __init__(self, d=8, d_latent=6):
+        super().__init__()
+        self.embed, self.latents = nn.Embedding(V, d), nn.Parameter(torch.randn(3, d_latent))
+        self.reads = self.Reads(d_latent, d)
+        self.layers = nn.ModuleList(self.Reads(d_latent, d_latent) for _ in range(2))
+        self.is_read = self.Reads(d, d_latent)
+        self.ff = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 16), nn.GELU(), nn.Linear(16, d))
+        self.norm, self.head = nn.LayerNorm(d), nn.Linear(d, V)
+
+    def forward(self, ids):
+        x = self.embed(ids)
+        z = self.latents.expand(len(ids), -1, -1)
+        z = z + self.reads(z, x)
+        for layer in self.layers:
+            z = z + layer(z, z)
+        x = x + self.is_read(x, z)
+        x = x + self.ff(x)
+        return self.head(self.norm(x))
+
+
+class HeadsByVmap(nn.Module):
+    """Attention is written for one head of one text; `torch.func` does the rest."""
+
+    def __init__(self, d=8, n_heads=2):
+        super().__init__()
+        self.embed, self.qkv = nn.Embedding(V, d), nn.Parameter(torch.randn(3, n_heads, d, d // n_heads))
+        self.register_buffer("slopes", 0.5 ** torch.arange(1, n_heads + 1))
+
+    def forward(self, ids):
+        x = self.embed(ids)
+        far = torch.arange(ids.shape[1])[:, None] - torch.arange(ids.shape[1])
+
+        def head(q, k, v, slope):
+            scores = q @ k.mT / q.shape[-1] ** 0.5 - slope * far
+            pattern = scores.masked_fill(far < 0, -torch.inf).softmax(-1)
+            return pattern @ v
+
+        q, k, v = torch.einsum("bpd,shde->sbhpe", x, self.qkv)
+        z = torch.vmap(torch.vmap(head), in_dims=(0, 0, 0, None))(q, k, v, self.slopes)
+        return (x + z.transpose(1, 2).flatten(2)) @ self.embed.weight.T
+
+
 class Universal(nn.Module):
     """One layer for all depths, until each token has halted (Graves 2016)."""
 

@@ -106,8 +106,10 @@ def _is_by_root_of_width(run: Recording, step: Step) -> bool:
     if not isinstance(number, float | int) or made is None or made.role != "activation":
         return False
     product = run.trace[made.address]
-    width = product.inputs[0].shape[-1] if product.op == "matmul" else 0
-    return math.isclose(number, math.sqrt(width) if step.op == "div" else width**-0.5, rel_tol=1e-4)
+    if product.op != "matmul":
+        return False
+    width = product.inputs[0].shape[-1]
+    return math.isclose(number if step.op == "div" else number * width, math.sqrt(width), rel_tol=1e-4)
 
 
 def _hides(run: Recording, step: Step) -> bool:
