@@ -72,8 +72,19 @@ def keep_alive(tensor: Tensor) -> None:
 
 
 def is_inside_func(tensor: Tensor) -> bool:
-    """Whether it exists only inside `torch.func` (vmap, grad), so that its numbers can't be read."""
+    """Whether it exists only inside `torch.func` (vmap, grad), so that its numbers can't be read there."""
     return bool(_functorch.is_functorch_wrapped_tensor(tensor))
+
+
+def first_of_func(tensor: Tensor) -> Tensor:
+    """The plain numbers of a tensor from inside `torch.func`, read outside: of what `vmap` stands for, the first."""
+    axes = []
+    while is_inside_func(tensor):
+        axes.append(_functorch.maybe_get_bdim(tensor))  # -1: it is none of vmap's
+        tensor = _functorch.get_unwrapped(tensor)
+    for axis in reversed(axes):
+        tensor = tensor if axis < 0 else tensor.select(axis, 0)
+    return tensor
 
 
 def safe_softmax(scores: Tensor, dim: int) -> Tensor:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lmviz.errors import UserError
+from lmviz.explain import explain
 from lmviz.model.checkpoint import load
 from lmviz.model.gpt2 import GPT2, GPT2Config
 from lmviz.trace.recorder import record
@@ -466,12 +467,20 @@ def test_tensors_of_a_class_of_their_own_are_recorded() -> None:
     assert trace["mul"].outputs[0].array.tolist() == (X * 2).tolist()
 
 
-def test_numbers_inside_vmap_say_that_they_are_gone() -> None:
-    trace = record(Model(lambda m, x: torch.func.vmap(lambda row: row.sum())(x)), X)
+@pytest.mark.parametrize("budget", [0, 10**6])
+def test_inside_vmap_the_numbers_are_those_of_the_first(budget: int) -> None:
+    def one(row: Tensor, column: Tensor) -> Tensor:
+        return (row * column).sum() + torch.func.grad(lambda x: (x**3).sum())(row).sum()
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return torch.func.vmap(torch.func.vmap(one, in_dims=(None, 1)), in_dims=(0, None))(x, x.mT)
+
+    trace = record(Model(forward), X, budget=budget)
     assert trace.failure is None
-    assert trace.output.tolist() == [3, 12]
-    with pytest.raises(UserError, match=r"torch\.func"):
-        trace["sum"].outputs[0].array  # noqa: B018
+    assert torch.equal(trace.output, forward(None, X))
+    assert trace["mul"].outputs[0].array.tolist() == (X[0] * X[0]).tolist()
+    assert trace["pow"].outputs[0].array.tolist() == (X[0] ** 3).tolist()
+    assert explain(trace["mul"], (2,)).value == X[0, 2] ** 2
 
 
 def test_a_custom_function_with_its_own_backward_is_recorded() -> None:

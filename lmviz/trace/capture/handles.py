@@ -89,9 +89,7 @@ class TensorHandle:
             raise UserError(
                 "This tensor was changed after it was recorded, so the recorded numbers are gone: record again."
             )
-        if torch_private.is_inside_func(self.kept):
-            raise UserError("This tensor existed only inside torch.func (vmap or grad), so its numbers can't be shown.")
-        return self.kept.detach()
+        return torch_private.first_of_func(self.kept).detach()
 
     def is_of(self, tensor: Tensor) -> bool:
         """Whether this is a handle of `tensor`, and no call in place has changed it since."""
@@ -153,6 +151,8 @@ def size_of(tensor: Tensor) -> int:
 def sample_of(tensor: Tensor) -> tuple[str, ...]:
     """A few numbers of a tensor, to tell later whether another is the same."""
     if tensor.device.type != "cpu" or tensor.layout is not torch.strided or tensor.is_nested or not tensor.numel():
+        return ()
+    if torch_private.is_inside_func(tensor):
         return ()
     last = tensor.numel() - 1
     return tuple(repr(tensor[_cell(tensor.shape, last * i // 3)].item()) for i in range(4))

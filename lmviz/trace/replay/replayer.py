@@ -16,6 +16,7 @@ from lmviz.trace.capture.handles import TensorHandle, map_nested, sample_of
 from lmviz.trace.capture.mode import Recorder
 from lmviz.trace.capture.raw import RawCall, handles_in
 from lmviz.trace.capture.torch_modes import TorchModes
+from lmviz.trace.torch_private import first_of_func
 
 _WINDOW = 24  # steps on each side of the wanted one that a replay keeps too, since the next wish is near
 _REPLAYS_KEPT = 2
@@ -126,4 +127,4 @@ def _kept(replay: Recorder, handle: TensorHandle) -> Tensor | None:
     if not 0 <= step < len(replay.steps) or handle.output >= len(replay.steps[step].outputs):
         return None
     kept = replay.steps[step].outputs[handle.output].kept
-    return None if kept is None else kept.detach()
+    return None if kept is None else first_of_func(kept).detach()
