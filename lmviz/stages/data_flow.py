@@ -12,6 +12,7 @@ _PRODUCTS = frozenset(("matmul", "einsum", "bmm", "baddbmm"))
 ATTENDING = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 _ONE_OF_SEVERAL = frozenset(("getitem", "select", "index_select"))
 _ADDING = frozenset(("add", "iadd", "add_"))
+_ADDING_SOME = frozenset(("scatter_add", "scatter_add_", "index_add", "index_add_"))  # to some positions only
 _ADDED = {"linear": "bias", "bilinear": "bias", "conv1d": "bias", "addmm": "input", "baddbmm": "input"}
 _UNCHANGED = frozenset(
     ("to", "float", "double", "half", "bfloat16", "type_as", "contiguous", "clone", "view", "reshape")
@@ -67,17 +68,31 @@ class DataFlow:
         """Whether it is a product of two values that both depend on what the model was given."""
         return step.op in _PRODUCTS and sum(self.is_of_data(value) for value in _factors(step)) >= 2
 
+    def _is_asked_by_weights(self, step: Step) -> bool:
+        """Whether it is a product of queries that were learned and keys of what the model was given: a number for each
+        key comes last (Jaegle et al. 2021). Where a number for each learned vector does, experts are chosen."""
+        if step.op not in _PRODUCTS or len(step.inputs) != 2:
+            return False
+        queries, keys = step.inputs
+        return not self.is_of_data(queries) and self.is_of_data(keys) and _ends_with_second(step)
+
     def _branch(self, step: Step) -> Step | None:
         """Of a residual addition x + f(x), the step that made f(x): from x, through weights or attention."""
-        values = [value for value in step.inputs if self.is_of_data(value)]
-        if step.op not in _ADDING or len(values) != 2 or values[0].shape != values[1].shape:
-            return None
-        for onto, branch in (values, values[::-1]):
+        for onto, branch in self._ways_to_add(step):
             made, streams = self.maker(branch), self._stream(onto)
             if made is not None and onto.address != branch.address and self._leads_to(branch, streams):
                 self._streams[step.outputs[0].address] = streams | {step.outputs[0].address}
                 return made
         return None
+
+    def _ways_to_add(self, step: Step) -> tuple[tuple[Value, Value], ...]:
+        """What may be the stream in a sum, with what is added to it. A stream may begin as learned vectors."""
+        if step.op in _ADDING_SOME:
+            return ((step.inputs[0], step.inputs[-1]),)
+        if step.op not in _ADDING or len(step.inputs) != 2 or step.index not in self._of_data:
+            return ()
+        one, other = step.inputs
+        return ((one, other), (other, one)) if one.shape == other.shape else ()
 
     def _stream(self, value: Value) -> frozenset[str]:
         """A value with all that it is a sum onto, also as it was before a cast or in another layout."""
@@ -113,6 +128,8 @@ class DataFlow:
             return None
         makers = set(self._makers(product, _DEPTH))
         values = next((s for s in self._after(softmax) if self.is_product(s)), None)
+        if values is None and self._is_asked_by_weights(product):
+            return None
         if values is not None:
             makers |= {i for i in self._makers(values, _DEPTH) if i < softmax.index}
         return Attention(softmax.index, product.index, frozenset(makers), None if values is None else values.index)
@@ -128,10 +145,10 @@ class DataFlow:
     def _product_behind(self, value: Value, depth: int) -> Step | None:
         """The product of queries and keys from which scores came, through scaling and masking."""
         step = self.maker(value)
+        if step is not None and (self.is_product(step) or self._is_asked_by_weights(step)):
+            return step if depth else None
         if depth == 0 or step is None or self.is_weighted(step) or step.op in ATTENDING:
             return None
-        if self.is_product(step):
-            return step
         behind = (self._product_behind(v, depth - 1) for v in step.inputs if self.is_of_data(v))
         return next(filter(None, behind), None)
 
@@ -150,3 +167,12 @@ def _factors(step: Step) -> list[Value]:
     """What a product multiplies, without what is added to it."""
     added = _ADDED.get(step.op)
     return [value for value, name in zip(step.inputs, step.arguments, strict=True) if name != added]
+
+
+def _ends_with_second(step: Step) -> bool:
+    """Whether the last axis of a product is one of its second factor."""
+    if step.op != "einsum":
+        return True
+    given, _, made = str(step.settings.get("equation", "")).replace(" ", "").partition("->")
+    one, _, other = given.partition(",")
+    return made[-1:] != "" and made[-1] in other and made[-1] not in one

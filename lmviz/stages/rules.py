@@ -14,7 +14,7 @@ from itertools import groupby, pairwise, takewhile
 from typing import Generic, TypeVar
 
 from lmviz.stages.attention import attention_of
-from lmviz.stages.blocks import Block, blocks_of, like_what_reads_it, root_of
+from lmviz.stages.blocks import Block, blocks_of, comes_after_model, like_what_reads_it, root_of
 from lmviz.stages.data_flow import DataFlow
 from lmviz.stages.norms import is_norm, is_written_norm
 from lmviz.stages.rotation import angles_of
@@ -64,9 +64,12 @@ class Facts:
 
     @cached_property
     def blocks_span(self) -> range:
-        """From the first to the last step in a block; empty if there is none."""
+        """From the first to the last step in a block, with layers outside of them that attend or add to the stream;
+        empty if there is no block."""
         inside = [i for i, block in enumerate(self.blocks) if block is not None]
-        return range(inside[0], inside[-1] + 1) if inside else range(0)
+        if not inside:
+            return range(0)
+        return range(min(inside[0], *self._of_layers), max(inside[-1], *self._of_layers) + 1)
 
     @property
     def has_no_blocks(self) -> bool:
@@ -75,7 +78,11 @@ class Facts:
     @cached_property
     def last_of_layers(self) -> int:
         """The last step that attends or adds to the stream, whether it is in a block or not; -1 if there is none."""
-        return max((*self.flow.residuals, *self.attention), default=-1)
+        return max(self._of_layers, default=-1)
+
+    @cached_property
+    def _of_layers(self) -> tuple[int, ...]:
+        return *(i for i in self.flow.residuals if not comes_after_model(self.trace[i])), *self.attention
 
     @cached_property
     def scoring(self) -> int:
@@ -236,9 +243,9 @@ class StepGroup:
 
     @property
     def is_added(self) -> bool:
-        """Whether, in a model without blocks, the next step adds what it makes to the stream."""
+        """Whether, outside of blocks, the next step adds what it makes to the stream."""
         branch = self.facts.flow.residuals.get(self.steps[-1].index + 1)
-        return self.facts.has_no_blocks and branch in self.steps
+        return self.block is None and branch in self.steps
 
     @property
     def is_after_blocks(self) -> bool:
@@ -268,7 +275,7 @@ GROUP_RULES: tuple[Rule[StepGroup], ...] = (
     Rule(
         "weights on a way beside the stream",
         "mlp",
-        "the sum behind it, in a model without blocks",
+        "the sum behind it, outside of blocks",
         lambda group: group.kind == "other" and group.is_added and group.has_weights and not group.mixes_positions,
     ),
     Rule(

@@ -20,7 +20,7 @@ from lmviz.stages.rules import GROUP_RULES, STEP_RULES, Facts, kinds_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 from tests.zoo.catalogue import ENTRIES
-from tests.zoo.other_kinds import Rwkv, Universal
+from tests.zoo.other_kinds import FewTokens, Perceiver, Rwkv, Universal
 
 IDS = torch.tensor([[1, 2, 3, 4, 0]])
 SIZES = {"vocab_size": 12, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
@@ -184,3 +184,36 @@ def _kinds(trace: Trace) -> set[str]:
 
 def test_a_model_of_which_nothing_is_known_is_of_kind_other() -> None:
     assert _kinds(record(nn.Sequential(nn.Flatten(), nn.ReLU()), torch.rand(2, 3, 4))) == {"other"}
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (
+            Perceiver,
+            {
+                "reads.q": "qkv",
+                "reads.scores": "scores",
+                "reads.pattern": "softmax",
+                "reads.out": "mix",
+                "z#2": "residual",
+                "layers.0.scores": "scores",
+                "is_read.scores": "scores",
+                "x#2": "residual",
+                "ff.0": "norm",
+                "ff.1": "mlp",
+                "x#3": "residual",
+                "norm": "final_norm",
+                "head": "logits",
+            },
+        ),
+        (FewTokens, {"mlp.0.0": "norm", "mlp.0.1": "mlp", "x#2": "residual", "x#3": "residual"}),
+    ],
+)
+def test_learned_queries_layers_beside_the_blocks_and_sums_onto_some_tokens(
+    make: Callable[[], nn.Module], expected: dict[str, str]
+) -> None:
+    torch.manual_seed(0)
+    found = Facts(record(make(), IDS))
+    kinds = kinds_of(found)
+    assert {address: kinds[found.trace[address].index] for address in expected} == expected

@@ -274,7 +274,7 @@ HABITS: dict[str, Habit] = {
     ),
     "RWKV": Habit(other_kinds.Rwkv, stages=("residual", "logits", *LM)),
     "ALiBi": Habit(other_kinds.Alibi, names=("y.masked",), stages=("qkv", "scores", "residual", "logits", *LM)),
-    "mixture of depths": Habit(other_kinds.FewTokens, stages=("norm", "logits", *LM)),
+    "mixture of depths": Habit(other_kinds.FewTokens, stages=("norm", "residual", "logits", *LM)),
     "learned queries": Habit(other_kinds.Perceiver, stages=LM),
     "heads by vmap": Habit(other_kinds.HeadsByVmap, names=("scores", "pattern"), stages=LM),
     "one layer until it halts": Habit(other_kinds.Universal, stages=("qkv", "residual", "mlp", "logits", *LM)),
