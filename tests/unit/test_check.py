@@ -18,11 +18,13 @@ import lmviz
 from lmviz.attach.check import OF_A_MODEL
 from lmviz.attach.sentences import packed
 from lmviz.cli import main
+from lmviz.debug.doctor import examine
 from lmviz.debug.doctor.finding import Finding
 from lmviz.errors import UserError
 from lmviz.trace.plain_data import decoded
 from tests.conftest import ROOT
-from tests.zoo.entry import TEXTS
+from tests.zoo.entry import TEXTS, subject
+from tests.zoo.other_kinds import HeadsByVmap
 
 FILE = """
 import torch
@@ -202,6 +204,14 @@ def test_the_command_examines_a_file_and_a_sample(tmp_path: Path, capsys: pytest
     assert main(["doctor", str(tmp_path / "gone.py")]) == 2
     wrong = capsys.readouterr()
     assert wrong.err.count("\n") == 1 and not wrong.out
+
+
+def test_of_a_model_of_vmap_no_check_says_what_is_not_true() -> None:
+    """Its attention is not known as one: its order, which is in it, can't be denied."""
+    torch.manual_seed(0)
+    found = {one.check: one for one in examine(subject(HeadsByVmap()), ("finite", "positions", "whole_context"))}
+    assert found["finite"].holds and found["whole_context"].holds
+    assert found["positions"].why_not == "no_attention"
 
 
 @pytest.mark.nightly

@@ -187,23 +187,27 @@ def positions(subject: Subject) -> Finding:
     if receptive_field(subject).details.get("window") == 1:
         return not_measured("positions", "one_token")
     ids = torch.full((1, n_pos), int(subject.ids[0, 0]))
-    apart, limit = max(
+    apart, limit, is_seen = max(
         (_difference_of_positions(subject, model, ids) for model in _models(subject)), key=lambda one: one[0] / one[1]
     )
+    is_a_doubt = apart <= limit and _order_matters(subject)
+    if is_a_doubt and not is_seen:  # what gives the order may be in an attention that is not known as one
+        return not_measured("positions", "no_attention")
     cell = (0, n_pos - 1, 0)
-    sure: Sure | None = "hint" if apart <= limit and _order_matters(subject) else None
+    sure: Sure | None = "hint" if is_a_doubt else None
     return Finding("positions", apart > limit, apart, limit, "logits", cell, ids=_tuple(ids), sure=sure)
 
 
-def _difference_of_positions(subject: Subject, model: nn.Module, ids: Tensor) -> tuple[float, float]:
+def _difference_of_positions(subject: Subject, model: nn.Module, ids: Tensor) -> tuple[float, float, bool]:
+    """How far positions are apart, how far rounding may put them, and whether there is a pattern to see."""
     with torch.no_grad():
         trace = record(model, ids)
     if trace.failure is not None:
         raise trace.failure.exception
     logits: Tensor = trace.output[0]
     apart = float((logits - logits[:1]).abs().nan_to_num(torch.inf).max())
-    uneven = max((_unevenness(pattern) for pattern in patterns_of(trace)[:1]), default=0.0)
-    return max(apart, uneven), _noise(logits, subject.is_small)
+    uneven = [_unevenness(pattern) for pattern in patterns_of(trace)[:1]]
+    return max([apart, *uneven]), _noise(logits, subject.is_small), bool(uneven)
 
 
 def _order_matters(subject: Subject) -> bool:
