@@ -68,6 +68,15 @@ class DataFlow:
         """Whether it is a product of two values that both depend on what the model was given."""
         return step.op in _PRODUCTS and sum(self.is_of_data(value) for value in _factors(step)) >= 2
 
+    def is_of_unknown(self, step: Step) -> bool:
+        """Whether it is a product of two values of which nothing is known, as those are that `vmap` hands out."""
+        return step.op in _PRODUCTS and sum(map(self._is_unknown, _factors(step))) >= 2
+
+    def _is_unknown(self, value: Value) -> bool:
+        """Whether a value is a constant, or one in another layout."""
+        step = self.maker(value)
+        return value.role == "constant" if step is None else len(step.inputs) == 1 and self._is_unknown(step.inputs[0])
+
     def _is_asked_by_weights(self, step: Step) -> bool:
         """Whether it is a product of queries that were learned and keys of what the model was given: a number for each
         key comes last (Jaegle et al. 2021). Where a number for each learned vector does, experts are chosen."""

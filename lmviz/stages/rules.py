@@ -227,7 +227,8 @@ class StepGroup:
 
     @property
     def mixes_positions(self) -> bool:
-        return any(_mixes(step) or self.facts.flow.is_product(step) for step in self.steps)
+        flow = self.facts.flow
+        return any(_mixes(step) or flow.is_product(step) or flow.is_of_unknown(step) for step in self.steps)
 
     @property
     def has_weights(self) -> bool:

@@ -20,7 +20,7 @@ from lmviz.stages.rules import GROUP_RULES, STEP_RULES, Facts, kinds_of
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
 from tests.zoo.catalogue import ENTRIES
-from tests.zoo.other_kinds import FewTokens, Perceiver, Rwkv, Universal
+from tests.zoo.other_kinds import FewTokens, HeadsByVmap, Perceiver, Rwkv, Universal
 
 IDS = torch.tensor([[1, 2, 3, 4, 0]])
 SIZES = {"vocab_size": 12, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
@@ -207,6 +207,7 @@ def test_a_model_of_which_nothing_is_known_is_of_kind_other() -> None:
                 "head": "logits",
             },
         ),
+        (HeadsByVmap, {"pattern": "other", "x#3": "residual"}),  # no position is by itself there
         (FewTokens, {"mlp.0.0": "norm", "mlp.0.1": "mlp", "x#2": "residual", "x#3": "residual"}),
     ],
 )

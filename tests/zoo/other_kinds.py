@@ -162,6 +162,7 @@ class HeadsByVmap(nn.Module):
     def __init__(self, d=8, n_heads=2):
         super().__init__()
         self.embed, self.qkv = nn.Embedding(V, d), nn.Parameter(torch.randn(3, n_heads, d, d // n_heads))
+        self.up, self.down = nn.Parameter(torch.randn(d, 16)), nn.Parameter(torch.randn(16, d))
         self.register_buffer("slopes", 0.5 ** torch.arange(1, n_heads + 1))
 
     def forward(self, ids):
@@ -175,7 +176,9 @@ class HeadsByVmap(nn.Module):
 
         q, k, v = torch.einsum("bpd,shde->sbhpe", x, self.qkv)
         z = torch.vmap(torch.vmap(head), in_dims=(0, 0, 0, None))(q, k, v, self.slopes)
-        return (x + z.transpose(1, 2).flatten(2)) @ self.embed.weight.T
+        x = x + z.transpose(1, 2).flatten(2)
+        x = x + (x @ self.up).relu() @ self.down
+        return x @ self.embed.weight.T
 
 
 class Universal(nn.Module):
