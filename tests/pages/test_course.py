@@ -10,6 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from lmviz.lessons.folders import FOLDER
 from lmviz.lessons.progress import Progress
+from lmviz.registry.kinds import read_reference
+from lmviz.registry.models import Models
+from lmviz.registry.recording import Request
 from lmviz.ui.course import kept
 from lmviz.ui.course.chapters import chapters, quiz
 from lmviz.ui.depth import DEPTHS
@@ -219,9 +222,50 @@ def test_what_the_course_asks_is_not_told_beside_the_picture(open_on: Open) -> N
     app.button(key="course_leave").click().run()
     assert "fits ‹m› best" in scene(app)["say"]["text"]
     app.session_state["predict"] = True  # opened by hand
-    assert scene(app.run())["say"]["text"] == first and scene(app)["ahead"] == {}
+    shown = ENGLISH("exercise.first.shown")
+    assert scene(app.run())["say"]["text"] == shown and scene(app)["ahead"] == {}
     app.radio[0].set_value(0).run()
     assert "fits ‹m› best" in scene(app)["say"]["text"]
+
+
+PREDICTED = {
+    "tokenizer": "tokenizer",
+    "embeddings": "x",
+    "norm": "blocks.0.norm_1.normed",
+    "qkv": "blocks.0.attn.q",
+    "softmax": "blocks.0.attn.pattern",
+    "residual": "blocks.0.x_mid",
+    "mlp": "blocks.0.mlp.hidden",
+    "logits": "logits",
+    "probabilities": "probabilities",
+    "loss": "loss",
+}  # a step of each stage, and so what it makes
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("grain", ["stage", "op"])
+@pytest.mark.parametrize("stage", PREDICTED)
+def test_what_is_to_be_predicted_is_nowhere_to_be_read(open_on: Open, stage: str, grain: str) -> None:
+    app = open_on("step_through", model="names", prompt=".mar", step=PREDICTED[stage], by=grain, target="y", lang="en")
+    told = scene(app)
+    app.session_state["predict"] = True
+    hidden = scene(app.run())
+    (asked,) = app.radio
+    here = next(one for one in told["map"] if one["here"])
+    assert here["kind"] == stage
+    run = Models().record(Request(read_reference("names"), ".mar", target="y"))
+    at = next(one for one in run.navigator.stages if one.kind == stage)
+    made = {value.address for step in run.trace[at.first : at.last + 1] for value in step.outputs}
+    assert hidden["picture"]["kind"] == "tensors"
+    assert not made & {panel["address"] for panel in hidden["picture"]["panels"]}
+    assert {one["shape"] for one in hidden["map"]} == {"", "?"}
+    assert not hidden["strip"] and hidden["inspector"] is None and not hidden["ahead"]
+    assert (hidden["tokens"] == []) == (stage == "tokenizer")
+    asked.set_value(0).run()
+    shown = scene(app)
+    assert {name: shown[name] for name in ("map", "picture", "strip", "tokens")} == {
+        name: told[name] for name in ("map", "picture", "strip", "tokens")
+    }
 
 
 def test_the_end_of_a_chapter_says_what_is_known_now_and_where_to_go_on(open_on: Open) -> None:

@@ -61,8 +61,10 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         for move in _AHEAD
         if drawn["bar"]["moves"][move] and not predict.is_open(view) and (there := events.moved(run, view, move))
     }
-    if predict.awaits(run, view, location) or predict.is_given_away(drawn["say"]["text"]):
-        drawn["say"] |= {"text": view.t("exercise.first"), "more": "", "formula": "", "hint": ""}
+    if asked := predict.awaited(run, view, location):
+        drawn = predict.before_answer(run, view, location, drawn, asked)
+    elif predict.is_given_away(drawn["say"]["text"]):
+        drawn["say"] = predict.unsaid(drawn["say"], view.t("exercise.first"))
     else:
         drawn["say"]["hint"] = ending.why(services, run, view, location) or drawn["say"]["hint"]
     whole = Scene(
@@ -74,7 +76,8 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         words=component.words(view.t),
     )
     component.show(whole, lambda event: _on_event(services, event))
-    heads.at_stage(services, run, view, location)
+    if not asked:
+        heads.at_stage(services, run, view, location)
     predict.at_stage(run, view, location)
     state.write()
 

@@ -11,6 +11,7 @@ from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
 from lmviz.ui import state
 from lmviz.ui.questions import ask, question_about
+from lmviz.ui.step_through.scene_types import Picture, Place, StageStop, Words
 from lmviz.ui.step_through.view import StepThroughView
 
 OPENED = "predict"  # the key of what opens
@@ -23,10 +24,37 @@ def is_open(view: StepThroughView) -> bool:
     return not view.present and bool(st.session_state.get(OPENED))
 
 
-def awaits(run: Recording, view: StepThroughView, location: Location) -> bool:
-    """Whether a question about the stage is open and not answered yet: what is said would give its answer away."""
+def awaited(run: Recording, view: StepThroughView, location: Location) -> Question | None:
+    """The question about the stage that is open and not answered yet: what is shown would give its answer away."""
     asked = _question(run, location) if is_open(view) else None
-    return asked is not None and _key(run, asked) not in state.remember(ANSWERED, {})
+    return None if asked is None or _key(run, asked) in state.remember(ANSWERED, {}) else asked
+
+
+def before_answer(run: Recording, view: StepThroughView, location: Location, drawn: Place, asked: Question) -> Place:
+    """A scene without what the stage makes, and without each place where the answer is told besides."""
+    stage = run.navigator.stage(location)
+    made = {value.address for step in run.trace[stage.first : stage.last + 1] for value in step.outputs} | {asked.where}
+    return {
+        **drawn,
+        "map": [StageStop(**{**stop, "shape": "?" if stop["here"] else ""}) for stop in drawn["map"]],
+        "tokens": [] if stage.kind == "tokenizer" else drawn["tokens"],
+        "picture": _without(drawn["picture"], made),
+        "say": unsaid(drawn["say"], view.t("exercise.first.shown")),
+        "inspector": None,
+        "watch": [],
+        "strip": [],
+    }
+
+
+def _without(picture: Picture, made: set[str]) -> Picture:
+    """What goes into a stage; of a table, which has its results in each row, nothing."""
+    panels = picture["panels"] if picture["kind"] == "tensors" else []
+    return {"kind": "tensors", "panels": [panel for panel in panels if panel["address"] not in made], "hides": True}
+
+
+def unsaid(say: Words, instead: str) -> Words:
+    """The words of a place without what they tell."""
+    return Words(**{**say, "text": instead, "more": "", "formula": "", "hint": ""})
 
 
 def ask_elsewhere(answer: str) -> None:

@@ -170,6 +170,7 @@ class Inspection(Arithmetic):
 class TensorPicture(TypedDict):
     kind: Literal["tensors"]
     panels: list[TensorPanel]
+    hides: NotRequired[bool]  # whether what comes out waits for an answer
 
 
 class TokenRow(TypedDict):

@@ -26,7 +26,9 @@ const drawKind = (box, state) => {
   if (picture.kind === "tokens") return drawTokenSheet(box, picture, state);
   if (picture.kind === "bars") return drawBars(box, picture, state);
   if (picture.kind === "loss") return box.append(lossTable(picture, state));
-  if (!picture.panels.length) return box.append(h("p", { class: "empty" }, words["picture.none"]));
+  if (!picture.panels.length) {
+    return box.append(h("p", { class: "empty" }, words[picture.hides ? "picture.hides" : "picture.none"]));
+  }
   drawTensors(box, picture.panels, state);
   lightLater(state);
 };

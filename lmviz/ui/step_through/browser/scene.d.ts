@@ -145,6 +145,7 @@ export interface Inspection extends Arithmetic {
 export interface TensorPicture {
   kind: "tensors";
   panels: TensorPanel[];
+  hides?: boolean;
 }
 
 export interface TokenRow {
