@@ -31,8 +31,9 @@ const place = (element, box, around = 0) => {
 const lit = (light, { cross, panel }) =>
   light === "panel" || !cross ? panel : light === "row" ? cross.row : cross.cell;
 
-/** @type {(root: HTMLElement) => Marks} */
-export const marksIn = (root) => {
+// What is said stays above all of them: a spotlight does not dim it.
+/** @type {(root: HTMLElement, said: HTMLElement) => Marks} */
+export const marksIn = (root, said) => {
   const spot = h("i", { class: "spot", hidden: true });
   const bands = [h("i", { class: "band", hidden: true }), h("i", { class: "band", hidden: true })];
   const dots = Array.from({ length: TRAIL }, () => h("i", { class: "trail" }));
@@ -82,7 +83,13 @@ export const marksIn = (root) => {
     const dialog = path.find((one) => one instanceof HTMLDialogElement) ?? null;
     const isWanted = !!light || crosshair || pointer;
     if (layer.matches(":popover-open") && (!isWanted || dialog !== below)) layer.hidePopover();
-    if (isWanted && !layer.matches(":popover-open")) layer.showPopover();
+    if (isWanted && !layer.matches(":popover-open")) {
+      layer.showPopover();
+      if (said.matches(":popover-open")) {
+        said.hidePopover();
+        said.showPopover();
+      }
+    }
     below = dialog;
   };
   /** @type {(event: PointerEvent) => void} */

@@ -40,7 +40,7 @@ const mount = (root) => {
   const dialog = h("dialog", {});
   const said = h("p", { class: "said", role: "status", popover: "manual" });
   root.replaceChildren(open, help, dialog, said);
-  const marks = marksIn(root);
+  const marks = marksIn(root, said);
   const word = (/** @type {string} */ key) => data.words[`present.${key}`] ?? "";
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
