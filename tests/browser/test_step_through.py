@@ -211,6 +211,17 @@ def test_what_a_cell_was_made_from_lights_up_and_its_sum_is_played(visit: Visit)
     expect(page.locator(".player")).to_be_visible()
     page.keyboard.press("w")  # without movement: all at once
     expect(page.locator(".played li")).to_have_count(len(shown))
+    page.locator(".inspect .close").click()
+    expect(page.locator(".player")).to_have_count(0)
+    written = [one.input_value() for one in page.locator(".what input").all()]
+    page.keyboard.press("w")  # that of the cell which is written there
+    expect(page.locator(".played li").last).to_be_visible()
+    assert [one.input_value() for one in page.locator(".what input").all()] == written
+    page.locator(".stMain").evaluate("main => main.scrollTo(0, 80)")
+    heads = page.locator(".st-key-heads_open summary").bounding_box()
+    assert heads is not None and heads["y"] > 600
+    page.mouse.click(heads["x"] + 60, heads["y"] + 10)
+    expect(page.locator(".heads-grid .head small").last).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.nightly
@@ -412,8 +423,9 @@ def test_marks_of_the_other_run_lie_beside_the_numbers_and_the_bar_is_in_line(vi
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_shows_the_picture_first_and_nothing_sticks_out(visit: Visit, dark: bool) -> None:
     page = visit(model="pokemon", step="blocks.0.attn.pattern", width=390, height=844, dark=dark)
-    picture, words = page.locator(".picture").bounding_box(), page.locator(".words").bounding_box()
-    assert picture is not None and words is not None and picture["y"] < words["y"]
+    picture, words, bar = (page.locator(one).bounding_box() for one in (".picture", ".words", ".lm > .bar"))
+    assert picture and words and picture["y"] < words["y"]
+    assert bar and bar["height"] < 110, "two rows"
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     page = visit(
         model="names-llama", prompt=".maximilian", step="blocks.0.mlp.mlp_out", width=390, height=844, dark=dark

@@ -124,6 +124,10 @@ const goTo = ({ words, send }) => {
   return h("button", { ...attributes, "aria-label": words["search.go"], onclick }, icon("search"));
 };
 
+// “stage 5 of 33” as 5/33, for a phone.
+/** @type {(at: string) => string} */
+const shortly = (at) => (at.match(/\d+/g) ?? []).join("/");
+
 /** @type {Draw} */
 export const drawBar = (box, state) => {
   const { stopped, changed, at } = state.data.bar;
@@ -135,6 +139,6 @@ export const drawBar = (box, state) => {
     kinds(state),
     grains(state),
     goTo(state),
-    h("span", { class: "at", "aria-live": "polite" }, halt, at),
+    h("span", { class: "at", "aria-live": "polite", "data-short": shortly(at) }, halt, h("span", {}, at)),
   );
 };

@@ -112,4 +112,15 @@ const draw = (root, data, send) =>
     table(data),
   );
 
-export default drawn(draw);
+/** @type {WeakSet<Element>} */
+const settled = new WeakSet();
+
+// What somebody has just opened is in sight.
+/** @type {(root: HTMLElement) => void} */
+const settle = (root) => {
+  if (!settled.has(root) && document.activeElement?.closest(".st-key-heads_open"))
+    root.scrollIntoView({ block: "nearest" });
+  settled.add(root);
+};
+
+export default drawn(draw, settle);

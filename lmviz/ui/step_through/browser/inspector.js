@@ -3,7 +3,7 @@
 // @ts-check
 
 /** @import { Draw, State } from "./state.d.ts" */
-/** @import { Inspection, Picture } from "./scene.d.ts" */
+/** @import { Inspection, Picture, Scene } from "./scene.d.ts" */
 /** @import { Child } from "../../browser/client.d.ts" */
 /** @import { TensorPanel } from "../../browser/panel.d.ts" */
 
@@ -131,13 +131,25 @@ const changeForm = (found, state) => {
   );
 };
 
+// The cell that stands there while none is pinned: of what comes out last, in the row of the followed token.
+/** @type {(data: Scene) => { address: string, name: string, shape: number[], axes: string[], cell: number[] } | null} */
+export const offered = ({ picture, tokens }) => {
+  const panel = panelsOf(picture).findLast(({ result }) => result);
+  if (!panel) return null;
+  const { address, name, shape, axes, lead } = panel;
+  const followed = tokens.findIndex((token) => token.here);
+  const cell = shape.map(
+    (size, i) => lead[i] ?? (["pos", "query"].includes(axes[i]) ? clamp(followed, 0, size - 1) : 0),
+  );
+  return { address, name, shape, axes, cell };
+};
+
 // A cell by its indices, as numbers that can be typed: the way to a cell without a pointer.
 /** @type {(found: Inspection | null, state: State) => HTMLElement} */
 const cellInputs = (found, state) => {
-  const target = found || panelsOf(state.data.picture).findLast((panel) => panel.result);
+  const target = found ?? offered(state.data);
   if (!target) return h("div");
-  const { address, shape, axes } = target;
-  const cell = found ? [...found.cell] : shape.map(() => 0);
+  const { address, shape, axes, cell } = target;
   const inputs = cell.map((index, i) => {
     const name = axes[i] && axes[i] !== "1" ? axes[i] : `${state.words["inspect.axis"]} ${i}`;
     const token = ["pos", "query", "key"].includes(axes[i]) ? state.data.tokens[index] : null;

@@ -10,7 +10,7 @@ import { isDark, onTheme } from "../../browser/colour.js";
 import { heightLeft, later, pageParts, part, parts } from "../../browser/dom.js";
 import { onScale, scale } from "../../browser/scale.js";
 import { drawBar } from "./bar.js";
-import { drawInspector, panelsOf } from "./inspector.js";
+import { drawInspector, offered, panelsOf } from "./inspector.js";
 import { onKey } from "./keyboard.js";
 import { drawMap, drawTokens } from "./map.js";
 import { nextPace, readingTime } from "./pace.js";
@@ -39,14 +39,22 @@ const SECTIONS = [
   ["picture", drawPicture, (data) => [data.picture, data.digits, data.tokens]],
   ["words", drawWords, (data) => data.say],
   ["watch", drawWatch, (data) => [data.watch, data.digits]],
-  ["inspect", drawInspector, (data) => [data.inspector, data.compared, data.watch, data.digits, shapes(data)]],
+  [
+    "inspect",
+    drawInspector,
+    (data) => [
+      data.inspector,
+      data.compared,
+      data.watch,
+      data.digits,
+      panelsOf(data.picture).length > 0,
+      offered(data),
+    ],
+  ],
   ["strip", drawStrip, (data) => data.strip],
   ["bar", drawBar, (data) => data.bar],
   ["search", drawSearch, (data) => data.search],
 ];
-
-/** @type {(data: Scene) => [string, number[]][]} */
-const shapes = (data) => panelsOf(data.picture).map((panel) => [panel.address, panel.shape]);
 
 /** @type {WeakMap<Element, State>} */
 const states = new WeakMap();
@@ -85,7 +93,7 @@ const start = (root, data, trigger) => {
     },
     move: (move) => go(state, move),
     play: () => togglePlaying(state),
-    watch: () => toggleSum(state),
+    watch: () => watch(state),
     skip: () => skipSum(state),
     skipTo: skipLink(boxes.picture),
     stop: () => {},
@@ -150,6 +158,19 @@ const togglePlaying = (state) => {
   } else again(state);
   drawBar(state.boxes.bar, state);
   tellPlace(state.data, !!state.playing);
+};
+
+/** @type {(found: { address: string, cell: number[] }) => string} */
+const nameOfCell = ({ address, cell }) => `${address}[${cell}]`;
+
+// The pinned cell's sum; where none is pinned, that of the cell which is written in its place, once it is.
+/** @type {(state: State) => void} */
+const watch = (state) => {
+  if (state.data.inspector) return toggleSum(state);
+  const found = offered(state.data);
+  if (!found) return;
+  state.watches = nameOfCell(found);
+  state.send({ type: "pin", address: found.address, cell: found.cell });
 };
 
 // The root takes the height that the window has left for it.
@@ -255,7 +276,7 @@ const show = (state, data) => {
 /** @type {(state: State, isFirst: boolean) => void} */
 const lookAtPinned = (state, isFirst) => {
   const { inspector } = state.data;
-  const pinned = inspector && `${inspector.address}[${inspector.cell}]`;
+  const pinned = inspector && nameOfCell(inspector);
   const isNew = pinned && pinned !== state.pinned && !isFirst;
   const isBelow = window.innerWidth <= PHONE || state.data.present;
   if (isNew && isBelow) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
@@ -280,6 +301,10 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   }
   show(state, data);
   lookAtPinned(state, !known);
+  if (data.inspector) {
+    if (state.watches === nameOfCell(data.inspector)) toggleSum(state);
+    state.watches = undefined;
+  }
   if (state.playing) again(state);
   root.dataset.answered = String(data.seq);
   const next = state.queue.shift();

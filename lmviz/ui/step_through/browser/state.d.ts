@@ -20,6 +20,7 @@ export interface State extends TensorPage {
   waiting: Timer | undefined;
   sum?: Playing; // the arithmetic that is being watched
   sumPace?: "slow" | "fast";
+  watches?: string; // the cell whose sum plays as soon as it is pinned
   played?: string; // the place at which the walk has played it
   lit?: string | null; // the cell that is pointed at
   more?: boolean; // whether the long explanation is open
