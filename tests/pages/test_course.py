@@ -100,6 +100,9 @@ def test_a_link_made_by_hand_opens_as_deep_as_the_course_does(open_on: Open) -> 
         app = open_on("step_through", model="names", prompt=".mar", course=course)
         assert not complaints(app) and app.selectbox(key="depth").value == depth
         assert address(app, "depth") == depth
+    assert ENGLISH("course.go_there") not in links(app)
+    app.selectbox(key="depth").select("story").run()  # at which nobody can do it
+    assert "depth=numbers" in links(app)[ENGLISH("course.go_there")]
     app.selectbox(key="depth").select("code").run()
     link = {"model": "names", "course": address(app, "course"), "depth": address(app, "depth")}
     assert open_on("step_through", **link).selectbox(key="depth").value == "code"  # who has chosen it keeps it

@@ -14,13 +14,14 @@ from lmviz.lessons.progress import Progress
 from lmviz.registry.recording import Recording
 from lmviz.ui import questions, shared, shell, state
 from lmviz.ui.course import kept
-from lmviz.ui.course.chapters import begin, chapters, led_to
+from lmviz.ui.course.chapters import begin, chapters, depth_needed, led_to
 from lmviz.ui.course.checks import CHECKS
 from lmviz.ui.course.details import Found, filled
 from lmviz.ui.course.seen import Seen, question_of, run_of
 from lmviz.ui.course.view import CourseView
 from lmviz.ui.course.views import KINDS
 from lmviz.ui.debugging.view import DebuggingView
+from lmviz.ui.depth import DEPTHS
 from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.place import Place
 from lmviz.ui.step_through import predict
@@ -253,7 +254,7 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
     with st.container(key="course_task", horizontal=True, vertical_alignment="center"):
         tick = ":green[:material/check_circle:] " if state.course().has(*at.key) else ""
         st.markdown(tick + foreign(task.do.replace("**\n\n", "** · ", 1)), width="stretch")
-        if there != page:
+        if there != page or _is_hidden(view, task):
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
         elif at.task and not CHECKS[task.check].is_possible(view):
             before = _title(at.chapter.tasks[at.task - 1])
@@ -296,6 +297,11 @@ def _answer(view: Place, at: _At, task: Task) -> str:
     is_told = "{answer}" in task.answer
     verdict = questions.verdict(view.t, question, run.tokens.pieces, seen.chosen, is_told)
     return f"{verdict} {foreign(filled(view.t, task.answer, found))}"
+
+
+def _is_hidden(view: Place, task: Task) -> bool:
+    """Whether the reader has since chosen to look less deep than the task asks for."""
+    return DEPTHS.index(view.depth) < DEPTHS.index(depth_needed(task))
 
 
 def _is_as_begun(view: Place, begun: Place) -> bool:
