@@ -207,6 +207,7 @@ def test_a_place_that_cannot_be_written_is_a_sentence_and_keeps_what_it_has(
     assert Path("file").read_text() == Path("full/config.json").read_text() == "mine"
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are told by what only Linux has")
 def test_a_disk_that_fills_up_and_an_input_that_is_closed_are_sentences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
