@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = {*_left_out(items), *_nightly(items, config.args)}
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
-    items[:] = _spread(items)
+    items[:] = _grouped(items)
 
 
 def pytest_collection_finish() -> None:
@@ -103,17 +103,9 @@ def _nightly(items: list[pytest.Item], arguments: list[str]) -> list[pytest.Item
     return [item for item in items if item.get_closest_marker("nightly") and item.name.partition("[")[0] not in names]
 
 
-def _spread(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The files of the browser evenly among the others: a worker takes what follows each other, and a browser waits."""
-    files: dict[Path, list[pytest.Item]] = {}
+def _grouped(items: list[pytest.Item]) -> list[pytest.Item]:
+    """A worker takes whole files, and one of them all that have a browser: its server and its browser stay warm."""
+    ours = {item for item in items if item.path.parent.name == "browser"}
     for item in items:
-        files.setdefault(item.path, []).append(item)
-    ours = [file for file in files if file.parent.name == "browser"]
-    others, done = [file for file in files if file not in set(ours)], 0
-    n_others = sum(len(files[file]) for file in others)
-    places = {file: (i + 0.5) / len(ours) for i, file in enumerate(ours)}
-    for file in others:
-        places[file] = (done + len(files[file]) / 2) / n_others
-        done += len(files[file])
-    order = sorted(files, key=lambda file: places[file])
-    return [item for file in order for item in files[file]]
+        item.add_marker(pytest.mark.xdist_group("browser" if item in ours else str(item.path.relative_to(ROOT))))
+    return sorted(items, key=lambda item: item not in ours)

@@ -86,14 +86,10 @@ def localised(spec: dict[str, Any], t: Translator) -> dict[str, Any]:
     """
     decimal, thousands = t.separators
     written = {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
-    return {
-        **spec,
-        "config": {
-            **spec.get("config", {}),
-            "aria": False,
-            "locale": {"number": written | {"percent": t.percent_sign}},
-        },
-    }
+    config = {**spec.get("config", {}), "locale": {"number": written | {"percent": t.percent_sign}}}
+    for part in ("axis", "legend", "mark", "title"):
+        config[part] = {**config.get(part, {}), "aria": False}
+    return {**spec, "config": config}
 
 
 def rows(**columns: Sequence[Any]) -> alt.Data:

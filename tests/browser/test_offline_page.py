@@ -137,7 +137,7 @@ def test_whatever_one_does_the_page_shows_what_the_app_shows(
         assert [*differences(app, page)] == [], event
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_a_page_is_walked_by_keyboard_in_both_languages_without_a_network(
     model: str, walk_of: Callable[[str], Walk], open_file: Callable[..., Page]

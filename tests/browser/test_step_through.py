@@ -354,6 +354,7 @@ def test_play_walks_by_itself_and_pauses(visit: Visit) -> None:
     assert page.locator(".bar .at").inner_text() == where
 
 
+@pytest.mark.nightly
 def test_play_stops_at_a_breakpoint(visit: Visit) -> None:
     page = visit(model="pokemon", stops=json.dumps(["stage scores"]))
     page.locator(".bar .pace").click()

@@ -191,7 +191,7 @@ def test_losses_of_pairs(data: st.DataObject, reduction: str, shape: tuple[int, 
 # -- recurrent networks ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @settings(max_examples=8)
 @given(data=st.data(), kind=st.sampled_from(["LSTM", "GRU", "RNN"]), layers=st.integers(1, 2), both=st.booleans(),
     batch_first=st.booleans(), bias=st.booleans(), packed=st.booleans())  # fmt: skip

@@ -54,7 +54,8 @@ def test_no_chart_is_drawn_without_a_table() -> None:
 
 def test_a_chart_is_heard_by_its_name_and_its_table_alone() -> None:
     """What Vega says of each point and axis is English."""
-    assert charts.localised({"config": {"axis": {}}}, FR)["config"]["aria"] is False
+    config = charts.localised({"config": {"axis": {"grid": True}}}, FR)["config"]
+    assert config["axis"] == {"grid": True, "aria": False} and config["mark"] == {"aria": False}
     for path in (ROOT / "lmviz/ui").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("show", "shared.show", "charts.show"):

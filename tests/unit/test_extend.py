@@ -46,7 +46,7 @@ def patched(text: str, diff: str) -> str:
     return text
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("title", RECIPES)
 def test_a_recipe_does_what_it_says(title: str, tmp_path: Path) -> None:
     for name in ("lmviz", "pages", "sample_models", ".streamlit"):

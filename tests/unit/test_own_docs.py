@@ -54,7 +54,7 @@ def test_a_recording_becomes_a_page_from_python_and_from_the_shell(folder: Path)
     assert (folder / "walk.html").read_text("ascii").startswith("<!doctype html>")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_script_goes_on_serving_what_it_has_shown(folder: Path) -> None:
     command = [sys.executable, "-u", "example_show.py"]
     process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)

@@ -45,6 +45,7 @@ def test_a_pitfall_is_reproduced_told_and_cured(name: str) -> None:
         assert cured.history.end < cured.history.start / 1.3
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["rate_too_high", "rate_too_low", "not_shifted", "too_long"])
 def test_a_model_that_does_not_learn_stays_above_what_the_cured_one_reaches(name: str) -> None:
     faulty, (cured, *_) = result(PITFALLS[name].faulty), [result(setup) for _, setup in PITFALLS[name].cures]
@@ -71,6 +72,7 @@ def test_a_tokenizer_of_other_words_leaves_nothing_to_learn() -> None:
     assert sum("<unk>" in sample for sample in faulty.samples) >= 7
 
 
+@pytest.mark.nightly
 def test_too_few_texts_are_learned_by_heart() -> None:
     faulty, cured = result(PITFALLS["too_little_data"].faulty), result(PITFALLS["too_little_data"].cures[0][1])
     assert faulty.n_copied > len(faulty.samples) / 2 > cured.n_copied

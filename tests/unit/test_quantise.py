@@ -238,7 +238,7 @@ def test_gradients_reach_the_weights_behind_the_rounded_ones(names: Checkpoint) 
         assert parameter.grad.abs().sum() > 0 or "w_k" in name or "w_q" in name, name
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_training_that_knows_beats_rounding_afterwards_at_the_same_size(names: Checkpoint, held_out: Windows) -> None:
     folder = SAMPLES / "names"
     corpus = read_corpus(read_recipe(folder / "recipe.toml"), folder)

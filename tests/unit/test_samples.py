@@ -279,6 +279,7 @@ def test_what_the_model_of_sentences_says_next_changes_with_what_stands_far_befo
         assert likeliest("sentences", prompt) == pronoun
 
 
+@pytest.mark.nightly
 def test_sentences_are_learned_and_not_only_learned_by_heart() -> None:
     train, held_out = losses("sentences")
     assert held_out is not None and train < held_out < counted("sentences").bigram - 0.5
