@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 PROMPTS = {  # a text that each of the sample models knows
@@ -62,7 +64,6 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("all" if config.getoption("--all-cases") else "some")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is tested, and in which order.
 
@@ -75,7 +76,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = {*_left_out(items), *_nightly(items, config.args)}
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
-    items[:] = _grouped(items)
+    items.sort(key=lambda item: item.path.parent.name != "browser")  # they take longest, on one worker
+
+
+class ByFile(LoadScopeScheduling):
+    """A worker takes whole files, and one of them all that have a browser: its server and its browser stay warm."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "browser" if file.startswith("tests/browser/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_finish() -> None:
@@ -102,11 +115,3 @@ def _nightly(items: list[pytest.Item], arguments: list[str]) -> list[pytest.Item
     """What takes long, but for a test that is asked for by its name."""
     names = {argument.partition("::")[2].partition("[")[0] for argument in arguments}
     return [item for item in items if item.get_closest_marker("nightly") and item.name.partition("[")[0] not in names]
-
-
-def _grouped(items: list[pytest.Item]) -> list[pytest.Item]:
-    """A worker takes whole files, and one of them all that have a browser: its server and its browser stay warm."""
-    ours = {item for item in items if item.path.parent.name == "browser"}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("browser" if item in ours else str(item.path.relative_to(ROOT))))
-    return sorted(items, key=lambda item: item not in ours)
