@@ -88,6 +88,7 @@ class ByFile(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    config.option.loadscopereorder = False  # the browser's first, and not the file that has most
     return ByFile(config, log)
 
 

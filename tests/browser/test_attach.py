@@ -17,6 +17,8 @@ from tests.attached import LOSS, MODEL
 from tests.browser.conftest import idle, press
 from tests.conftest import ROOT
 
+RUN_AGAIN = 60_000  # milliseconds: a saved file is run in a process of its own, which imports torch
+
 
 @pytest.fixture
 def attached(tmp_path: Path, browser: Browser) -> Iterator[Page]:
@@ -55,13 +57,13 @@ def test_edit_and_continue(attached: Page, tmp_path: Path) -> None:
     press(page, "ArrowRight")
     expect(page.locator(".lm .code")).to_contain_text("x = self.embed(ids)")
     file.write_text(file.read_text().replace("torch.relu", "torch.tanh"), encoding="utf-8")
-    expect(page.get_by_text("first number that is not as before")).to_be_visible()
+    expect(page.get_by_text("first number that is not as before")).to_be_visible(timeout=RUN_AGAIN)
     expect(page.locator(".lm .lit").first).to_contain_text("torch.tanh")
     expect(page.locator("figure .mark")).to_have_text(["A", "B", "A − B"])
     expect(page).to_have_url(re.compile(r"step=hidden"))
     file.write_text(file.read_text().replace("Linear(16, 12)", "Linear(17, 12)"), encoding="utf-8")
-    expect(page.get_by_text("4x16 and 17x12").first).to_be_visible()
+    expect(page.get_by_text("4x16 and 17x12").first).to_be_visible(timeout=RUN_AGAIN)
     expect(page.locator(".lm .lit").first).to_contain_text("self.second(hidden)")
     file.write_text(file.read_text().replace("def forward", "def forward("), encoding="utf-8")
-    expect(page.get_by_text("is no Python as it stands")).to_be_visible()
+    expect(page.get_by_text("is no Python as it stands")).to_be_visible(timeout=RUN_AGAIN)
     expect(page.locator(".lm .lit").first).to_contain_text("self.second(hidden)")
