@@ -81,6 +81,7 @@ def acts(file: Path) -> Iterator[ast.AST]:
             yield from (one.value for one in call.keywords if one.arg in ("on_click", "on_change", "on_submit"))
 
 
+@pytest.mark.nightly
 def test_what_a_press_does_is_read_when_it_comes(root: Path) -> None:
     found = list((root / "lmviz" / "ui").rglob("*.py"))
     assert sum(len(list(acts(file))) for file in found) > 60

@@ -229,6 +229,7 @@ def test_each_token_opens_the_step_that_chose_it(open_on: Open, chat_folder: Pat
     assert link_to(app)["target"] == ["<|im_end|>"]
 
 
+@pytest.mark.nightly
 def test_the_example_is_answered_and_the_first_message_takes_its_place(open_on: Open, chat_folder: Path) -> None:
     app = open_on("chat", model=str(chat_folder), length="3")
     app.button(key="chat.answer").click().run()
@@ -291,6 +292,7 @@ def test_a_template_that_refuses_leaves_everything_usable(open_on: Open, chat_fo
     assert not errors(answered(app)) and turns(app)[1] == ["assistant", ANSWERED]
 
 
+@pytest.mark.nightly
 def test_how_it_answers_is_the_folders_until_one_says_otherwise(
     open_on: Open, chat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -234,7 +234,7 @@ def test_what_is_only_guessed_is_said(open_on: Open) -> None:
     assert "column 2 is the loss of the training" in app.info[0].value
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("bug", ["heads_not_transposed", "zero_grad_missing", "k_and_v_swapped", "untied"])
 def test_a_bug_is_shown_with_its_edit_its_effect_and_its_verdict(open_on: Open, bug: str) -> None:
     app = open_on("debugging", section="lab", bug=bug)
@@ -313,6 +313,7 @@ def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open, puz
     assert not cells_of(difference).any()
 
 
+@pytest.mark.nightly
 def test_a_puzzle_is_played_to_its_end(open_on: Open) -> None:
     one = Services().game.puzzle(5, 2)
     app = open_on("debugging", section="game", level="2", seed="5")

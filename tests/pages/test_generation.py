@@ -68,7 +68,7 @@ def test_next_writes_one_token_and_shows_the_draw(open_on: Open) -> None:
     assert new_pieces(app) == [model.tokenizer.piece(draw.chosen)]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)
 def test_every_way_works_on_every_sample(open_on: Open, model: str, language: str) -> None:

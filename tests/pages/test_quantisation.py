@@ -91,6 +91,7 @@ def test_the_bits_of_a_weight(open_on: Open) -> None:
         assert f'<span class="exponent">{bits.exponent}</span><span class="fraction">{bits.fraction}<' in written(app)
 
 
+@pytest.mark.nightly
 def test_names_in_4_bits_costs_what_the_engine_measures(open_on: Open, held_out: Windows) -> None:
     app = open_on("quantisation", section="model", model="names")
     checkpoint = lmviz.load(NAMES)

@@ -146,7 +146,7 @@ def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: st
     assert found.difference.step == (2 if name == "zero_grad_missing" else 1)
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(18)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_every_bug_is_seen_by_the_doctor_or_declared_invisible_and_each_alarm_leads_somewhere(

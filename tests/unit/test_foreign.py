@@ -299,6 +299,7 @@ def test_several_threads_can_ask_one_tokenizer_at_once() -> None:
     assert found == [True] * 240
 
 
+@pytest.mark.nightly
 def test_an_upload_and_a_folder_of_somebody_elses_are_limited_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
