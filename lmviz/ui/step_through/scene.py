@@ -366,6 +366,7 @@ def bar(run: Recording, view: StepThroughView, location: Location, stopped: str,
     return {
         "grain": location.grain,
         "index": location.index,
+        "count": count,
         "at": view.t(f"bar.at.{location.grain}", index=location.index + 1, count=count),
         "moves": {move: run.navigator.move(location, move) != location for move in MOVES},
         "breakpoints": len(view.stops),

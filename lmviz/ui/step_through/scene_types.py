@@ -65,6 +65,7 @@ class Bar(TypedDict):
 
     grain: Grain
     index: int
+    count: int  # of all places of this grain
     at: str
     moves: dict[ButtonMove, bool]
     breakpoints: int

@@ -122,6 +122,7 @@ const barOf = (walk, view, number) => {
   return {
     grain,
     index,
+    count: walk.counts[grain] ?? 0,
     at: walk.languages[view.lang].at[grain].replace("{index}", String(index + 1)),
     moves: {
       first: leads("first"),

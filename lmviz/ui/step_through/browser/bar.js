@@ -124,13 +124,9 @@ const goTo = ({ words, send }) => {
   return h("button", { ...attributes, "aria-label": words["search.go"], onclick }, icon("search"));
 };
 
-// “stage 5 of 33” as 5/33, for a phone.
-/** @type {(at: string) => string} */
-const shortly = (at) => (at.match(/\d+/g) ?? []).join("/");
-
 /** @type {Draw} */
 export const drawBar = (box, state) => {
-  const { stopped, changed, at } = state.data.bar;
+  const { stopped, changed, index, count, at } = state.data.bar;
   const said = [stopped, changed].filter(Boolean).join(" · ");
   const halt = said ? h("b", { class: "halt" }, `${said} `) : null;
   box.replaceChildren(
@@ -139,6 +135,6 @@ export const drawBar = (box, state) => {
     kinds(state),
     grains(state),
     goTo(state),
-    h("span", { class: "at", "aria-live": "polite", "data-short": shortly(at) }, halt, h("span", {}, at)),
+    h("span", { class: "at", "aria-live": "polite", "data-short": `${index + 1}/${count}` }, halt, h("span", {}, at)),
   );
 };

@@ -53,6 +53,7 @@ export interface Check {
 export interface Bar {
   grain: "stage" | "line" | "op";
   index: number;
+  count: number;
   at: string;
   moves: Record<"over" | "back" | "into" | "out" | "first" | "last", boolean>;
   breakpoints: number;
