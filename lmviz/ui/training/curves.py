@@ -67,8 +67,10 @@ def loss(services: Services, view: TrainingView, run: TrainingRun) -> None:
     spec = _loss_spec(t, tuple(names.values()), kinds, steps, nats, log, log_steps, not run.is_active, _width_of(run))
     frame = "loss_chart_beside" if view.tab == "compare" else "loss_chart_frame"
     with st.container(key=frame, height=HEIGHT, border=False):  # as high as the window leaves room for
-        look: dict[str, Any] = {"width": "stretch", "height": "stretch", "alt": t(f"saving.picture.{frame}")}
-        st.vega_lite_chart(table_of(table), at_window_scale(spec), key="loss_chart", **look)
+        heard = t(f"saving.picture.{frame}")
+        st.vega_lite_chart(
+            table_of(table), at_window_scale(spec), width="stretch", height="stretch", key="loss_chart", alt=heard
+        )
 
 
 def _domain(nats: list[float], expected: list[float], log: bool) -> tuple[float, float]:
