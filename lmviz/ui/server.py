@@ -16,14 +16,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 PAGES = ("step_through.debugger", "training.watch", "training.plan", "generation.one", "debugging.pitfalls")
+_FIRST = ("streamlit.emojis", "lmviz.ui.first.asking")  # Streamlit looks the page's icon up
 SOON = 2.0  # seconds; an import beside a first page would take the interpreter from it
+_COMING = 20.0  # seconds in which a browser that has asked for the page runs it, on a slow machine too
 STEP_THROUGH = "step_through"
 OF_STEP_THROUGH = frozenset(  # what a link to the step-through may name; it was once the page without a path of its own
     "model prompt step by line focus head cell trail target temperature grad digits edits stops watch b_model b_prompt "
     "b_plain map".split()
 )
 _DRAWN_FIRST = ("Html.*.js", "purify.es.*.js", "Button.*.js")  # in the folder of Streamlit's own code
-_imported, _visited = threading.Event(), threading.Event()
+_imported, _asked, _visited = threading.Event(), threading.Event(), threading.Event()
 _later = threading.Event()
 _READING = 1.0  # seconds in which a first page that needs no torch reaches the browser and is drawn
 
@@ -50,8 +52,10 @@ class Ahead:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def told(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_page(message) and self._links:
-                message["headers"] = [*message["headers"], (b"link", self._links)]
+            if message["type"] == "http.response.start" and _is_page(message):
+                _asked.set()
+                if self._links:
+                    message["headers"] = [*message["headers"], (b"link", self._links)]
             await send(message)
 
         await self._app(scope, receive, told if scope["type"] == "http" else send)
@@ -87,8 +91,9 @@ def is_of_step_through(names: Iterable[str]) -> bool:
 
 
 def _import_soon() -> None:
-    import_module("lmviz.ui.first.asking")  # is small: while the first visitor's browser still reads Streamlit's code
-    if not _visited.wait(SOON):
+    for part in _FIRST:  # is small: while the first visitor's browser still reads Streamlit's code
+        import_module(part)
+    if not (_asked.wait(SOON) and _visited.wait(_COMING)):
         _import_all()
 
 

@@ -25,7 +25,7 @@ from lmviz.ui.saving import saving
 from lmviz.ui.text import LANGUAGES, Translator, code, shortened, visible
 
 _ICON = Path(__file__).parent / "browser" / "icon.png"  # a symbol of Streamlit's would be fetched from a font host
-PAINTED = 0.15  # seconds in which the shell reaches the browser: torch's libraries hold the interpreter while they load
+PAINTED = 0.2  # seconds in which what was sent reaches the browser and is drawn
 LISTED = (  # the pages in their order; the first opens where a link names none
     ("first", ":material/home:"),
     ("step_through", ":material/footprint:"),
@@ -158,9 +158,14 @@ def navigate(navigation: Any, around: Callable[[str], AbstractContextManager[Non
 def wait_for_import(t: Translator, place: Any) -> None:
     """Import torch and the services, under a word that is painted at once: a spinner would first be fetched."""
     place.html(f'<p class="lm-loading" role="status">{escape(t("app.loading"))}</p>')
-    time.sleep(PAINTED)
+    let_paint()  # torch's libraries hold the interpreter while they load
     server.import_shared()
     place.empty()
+
+
+def let_paint() -> None:
+    """Wait until a browser has drawn what was sent: with what follows, all would be drawn at the end."""
+    time.sleep(PAINTED)
 
 
 def _language_choice() -> None:

@@ -138,6 +138,26 @@ print([name for name in ("torch", "tokenizers", "altair", "lmviz.registry", "num
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_while_a_browser_that_asked_for_a_page_comes_nothing_is_imported_beside_it() -> None:
+    script = """
+import asyncio, sys, threading, time
+from lmviz.ui import server
+server.SOON = 0.1
+async def page(scope, receive, send):
+    await send({"type": "http.response.start", "headers": [(b"content-type", b"text/html; charset=utf-8")]})
+async def sent(message): pass
+asyncio.run(server.Ahead(page)({"type": "http"}, None, sent))
+threading.Thread(target=server._import_soon, daemon=True).start()
+time.sleep(3)
+print("torch" in sys.modules)
+server._COMING = 0.1  # of the next: nobody who asked has come
+server._import_soon()
+print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_the_door_to_the_course_is_there_once_its_page_is(open_root: Open) -> None:
     is_there = (Path(ROOT) / "pages/course.py").is_file()
     assert any("course" in page for page, _ in links(open_root())) == is_there

@@ -51,6 +51,8 @@ def _next_words(t: Translator, text: str) -> NextWords:
 def _ask(view: FirstView, asked: NextWords) -> None:
     t = view.t
     st.html(f'<h1 class="lm-first">{_sentence(view, asked.text)}<span class="gap" aria-hidden="true"></span></h1>')
+    if not server.is_imported():  # a new server and its first visitor's browser have much to do at once
+        shell.let_paint()
     st.html(f'<p class="lm-asks">{escape(t("first.question"))}</p>')
     with st.container(key="first_choices"):
         st.html(f"<style>{_bars(asked)}</style>")
