@@ -179,8 +179,8 @@ const toResult = (box) => {
  * @type {(box: HTMLElement, at: string, last: Scrolled | undefined, draw: () => void) => Scrolled} where it was moved to
  */
 export const drawnInSight = (box, at, last, draw) => {
-  const before = box.scrollTop;
   const isReaders = last?.at === at && last.isReaders;
+  const before = isReaders ? box.scrollTop : 0; // else it is not asked: the browser would lay the whole page out for it
   draw();
   box.scrollTop = isReaders ? before : toResult(box);
   const [top, size] = [box.scrollTop, sizeOf(box)];

@@ -17,6 +17,10 @@ export const roomScale = (width, height) =>
 export const scale = () =>
   (parseFloat(getComputedStyle(document.documentElement).fontSize) || DESK_LETTERS) / DESK_LETTERS;
 
+// Pixels of a desk, which become more in front of a room.
+/** @type {(pixels: unknown) => string} */
+export const onDesk = (pixels) => `${(Number(pixels) / DESK_LETTERS).toFixed(4)}rem`;
+
 /**
  * Calls back whenever all has become larger or smaller.
  *

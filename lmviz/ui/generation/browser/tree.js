@@ -7,7 +7,7 @@
 
 import { h, part } from "../../browser/dom.js";
 import { drawn } from "../../browser/drawn.js";
-import { scale } from "../../browser/scale.js";
+import { onDesk, scale } from "../../browser/scale.js";
 
 const WIDEST = 104;
 const TALL = 46;
@@ -15,10 +15,6 @@ const BOX = 76;
 const LOW = 38;
 const TOP = 24;
 const LEFT = 8;
-
-// Pixels of a desk, which become more in front of a room.
-/** @type {(pixels: number) => string} */
-const rem = (pixels) => `${pixels / 16}rem`;
 
 /** @type {Record<string, string>} */
 const SIGNS = { kept: "", finished: "■", outscored: "✕", late_stop: "✕", beaten: "✕", dead: "†", displaced: "✕" };
@@ -43,7 +39,7 @@ const draw = (root, data, send) => {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   for (const [name, value] of Object.entries({
     viewBox: `0 0 ${width} ${height}`,
-    style: `width:${rem(width)};height:${rem(height)}`,
+    style: `width:${onDesk(width)};height:${onDesk(height)}`,
     "aria-hidden": "true",
   }))
     svg.setAttribute(name, String(value));
@@ -67,7 +63,7 @@ const draw = (root, data, send) => {
       "button",
       {
         class: `node ${node.fate} ${path.has(node.index) ? "path" : ""}`,
-        style: `left:${rem(left(node))};top:${rem(top(node))};width:${rem(node.step ? BOX : shift + BOX)}`,
+        style: `left:${onDesk(left(node))};top:${onDesk(top(node))};width:${onDesk(node.step ? BOX : shift + BOX)}`,
         title: node.title,
         "aria-pressed": String(node.index === data.looked),
         "data-node": node.index,
@@ -80,13 +76,17 @@ const draw = (root, data, send) => {
     ),
   );
   const heads = Array.from({ length: steps }, (_, i) =>
-    h("span", { class: "head", style: `left:${rem(LEFT + shift + (i + 1) * wide)};width:${rem(BOX)}` }, String(i + 1)),
+    h(
+      "span",
+      { class: "head", style: `left:${onDesk(LEFT + shift + (i + 1) * wide)};width:${onDesk(BOX)}` },
+      String(i + 1),
+    ),
   );
   root.replaceChildren(
     h(
       "div",
       { class: "tree", "data-scroll": "tree", tabindex: "0", style: `max-height:${data.height}px` },
-      h("div", { class: "canvas", style: `width:${rem(width)};height:${rem(height)}` }, svg, heads, boxes),
+      h("div", { class: "canvas", style: `width:${onDesk(width)};height:${onDesk(height)}` }, svg, heads, boxes),
     ),
     legendOf(data),
   );

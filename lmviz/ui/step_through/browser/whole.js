@@ -15,11 +15,11 @@ import { SCALES, isDark, onTheme } from "../../browser/colour.js";
 import { h, later, maybe, part, parts } from "../../browser/dom.js";
 import { isTaken } from "../../browser/keys.js";
 import { component } from "../../browser/mounted.js";
-import { scale } from "../../browser/scale.js";
+import { onDesk, scale } from "../../browser/scale.js";
 import { askPlace, onPlace, onWish, tellWish } from "./place.js";
 import { draw } from "./svg.js";
 import { fullDrawing } from "./whole_full.js";
-import { filled, readModel } from "./whole_model.js";
+import { atItsEnd, filled, readModel } from "./whole_model.js";
 import { listenIn } from "./whole_pointer.js";
 import { savings } from "./whole_saved.js";
 import { slimDrawing } from "./whole_slim.js";
@@ -47,6 +47,8 @@ const FEW_HEADS = 8; // that have a button each
  * @property {Drawing | null} drawing
  * @property {Times} times
  * @property {Record<string, string>} drawn what is drawn, so that it is not drawn again
+ * @property {{ width: number, room: number } | null} size of the strip; measured anew when it may have changed only,
+ * since the browser lays the whole page out for it
  * @property {(map: string) => void} tell
  * @property {(stage: number) => void} open a stage in the step-through, where no debugger is beside the picture
  */
@@ -86,9 +88,12 @@ const sheet = () => {
   return box;
 };
 
-// Pixels of a desk, which become more in front of a room.
-/** @type {(pixels: unknown) => string} */
-const onDesk = (pixels) => `${(Number(pixels) / 16).toFixed(4)}rem`;
+/** @type {(picture: Picture) => { width: number, room: number }} */
+const sizeOf = (picture) => {
+  const room = picture.size?.room ?? scale();
+  picture.size ??= { width: (maybe(picture.slim, ".sheet")?.clientWidth ?? 0) / room, room };
+  return picture.size;
+};
 
 // -- the strip -------------------------------------------------------------------------------------------------------
 
@@ -99,6 +104,7 @@ const drawSlim = (picture) => {
   if (!slim.firstChild) {
     slim.append(h("span", { class: "call" }), sheet(), h("kbd", {}, "M"));
     part(slim, ".sheet").append(h("i", { class: "veil" }), h("i", { class: "here" }));
+    picture.size = null;
   }
   const { words } = model.data;
   slim.title = `${words["whole.open"]} (M)`;
@@ -106,7 +112,7 @@ const drawSlim = (picture) => {
   part(slim, ".call").textContent = words["whole.call"];
   part(slim, ".sheet").setAttribute("aria-hidden", "true");
   const svg = /** @type {SVGSVGElement} */ (slim.querySelector("svg"));
-  const [width, height] = [part(slim, ".sheet").clientWidth / scale(), 36];
+  const [{ width }, height] = [sizeOf(picture), 36];
   if (width < 40) return;
   const key = JSON.stringify([picture.run, picture.map, here.pos, width]);
   if (picture.drawn.slim !== key || !picture.strip) {
@@ -275,7 +281,7 @@ const markDoors = ({ full, here, drawing, model }, hereWords) => {
 const redraw = (picture) => {
   if (!picture.model) return;
   const began = performance.now();
-  picture.root.classList.toggle("room", scale() > 1);
+  picture.root.classList.toggle("room", sizeOf(picture).room > 1);
   drawSlim(picture);
   if (picture.map) drawFull(picture);
   else if (picture.full.open) picture.full.close();
@@ -293,20 +299,13 @@ const actAlone = (picture, wish) => {
   redraw(picture);
 };
 
-// All of it, and the last token.
-/** @type {(data: Whole, here: Here) => Here} */
-const atItsEnd = ({ parts: all, lanes }, { pos }) => ({
-  stage: Math.max(...all.map((one) => one.stage)),
-  pos: pos >= 0 && pos <= (lanes.at(-1)?.last ?? -1) ? pos : (lanes.at(-1)?.last ?? -1),
-  playing: false,
-});
-
 /** @type {(picture: Picture) => () => void} */
 const follow = (picture) => {
   const { root } = picture;
   const again = () => {
     root.classList.toggle("dark", isDark(root));
     picture.drawn = {};
+    picture.size = null;
     redraw(picture);
   };
   /** @type {(event: KeyboardEvent) => void} */
@@ -316,7 +315,10 @@ const follow = (picture) => {
     toggle(picture);
     event.preventDefault();
   };
-  const sizes = new ResizeObserver(() => redraw(picture));
+  const sizes = new ResizeObserver(() => {
+    picture.size = null;
+    redraw(picture);
+  });
   const stopTheme = onTheme(root, again);
   const forget = onPlace((here) => {
     picture.here = here;
@@ -364,6 +366,7 @@ const mount = (root) => {
     strip: null,
     drawing: null,
     drawn: {},
+    size: null,
     tell: () => {},
     open: () => {},
   };
@@ -384,6 +387,7 @@ const mount = (root) => {
       root.classList.toggle("alone", !data.walked);
       if (data.walked) askPlace();
       else picture.here = atItsEnd(data, picture.here);
+      picture.size = null;
       redraw(picture);
     },
     stop: () => {

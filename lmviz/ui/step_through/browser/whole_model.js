@@ -2,6 +2,7 @@
 
 // @ts-check
 
+/** @import { Here } from "./place.js" */
 /** @import { Whole, WholePart } from "./whole.d.ts" */
 
 import { bytesIn, decoded, lessThan, signs, written } from "../../browser/numbers.js";
@@ -106,3 +107,11 @@ export const readsText = (model, part, head, lane, most) => {
     .map(({ share, key }) => `${laneText(model, key)}\u00a0${exactPercent(share, model.data.lang)}`);
   return [...named, ...(read.length > most ? ["…"] : [])].join(", ");
 };
+
+// All of it, and the last token.
+/** @type {(data: Whole, here: Here) => Here} */
+export const atItsEnd = ({ parts: all, lanes }, { pos }) => ({
+  stage: Math.max(...all.map((one) => one.stage)),
+  pos: pos >= 0 && pos <= (lanes.at(-1)?.last ?? -1) ? pos : (lanes.at(-1)?.last ?? -1),
+  playing: false,
+});
