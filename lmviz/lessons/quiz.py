@@ -18,7 +18,7 @@ from lmviz.lessons.front_matter import Wrong
 from lmviz.lessons.reading import sections_of
 
 FOLDER = Path(__file__).parent / "quiz"
-OPTION = re.compile(r"- \[([ x])\] (.+)")
+_OPTION = re.compile(r"- \[([ x])\] (.+)")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read_quiz(text: str, file: str) -> tuple[QuizQuestion, ...]:
     for section in sections_of(text.splitlines(), 0):
         if not section.heading:
             continue
-        options = OPTION.findall(section.text)
+        options = _OPTION.findall(section.text)
         ticked = [i for i, (mark, _) in enumerate(options) if mark == "x"]
         if len(ticked) != 1 or len(options) < 2 or not section.quoted:
             raise Wrong(file)(section.line, "{file}, line {line}: a question has two answers or more, one of them with "

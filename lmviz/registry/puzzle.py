@@ -13,7 +13,7 @@ from lmviz.registry.bug import WithBug
 from lmviz.registry.folder import Folder
 from lmviz.registry.reference import Reference, Registry
 
-LATER = frozenset(
+_LATER = frozenset(
     ("names-llama", "sentences")
 )  # samples that came after links to puzzles: a seed goes on giving what it gave
 
@@ -39,7 +39,7 @@ class PuzzleModel(Reference):
         """Which bug is in which model, and what is asked."""
 
         def made() -> Puzzle:
-            names = [name for name in registry.sample_names() if name not in LATER]
+            names = [name for name in registry.sample_names() if name not in _LATER]
             models = {name: registry.checkpoint(Folder(name)) for name in names}
             return puzzle(self.seed, self.level, models)
 

@@ -35,7 +35,7 @@ from lmviz.train.runs import LONGEST_NAME
 from lmviz.train.store.run_table import TrainingRun
 
 _MODELS_KEPT = 12
-WIDEST = 128  # tokens of a window on which a model is measured
+_WIDEST = 128  # tokens of a window on which a model is measured
 TEXTS = 4  # that a model writes to be compared
 _CALIBRATION_TEXTS = 20
 TRAININGS_KEPT = 6
@@ -364,7 +364,7 @@ def _cut(checkpoint: Checkpoint, text: str) -> Windows:
             "A loss needs a token to read and a token to predict: type a text of two tokens or more; this one has {n}.",
             n=len(ids),
         )
-    width = min(checkpoint.config.n_ctx, WIDEST)
+    width = min(checkpoint.config.n_ctx, _WIDEST)
     return windows([ids], width, stride=width)
 
 

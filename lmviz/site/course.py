@@ -24,7 +24,7 @@ from lmviz.ui.text import Language, Translator, foreign
 from lmviz.ui.training.view import TrainingView
 
 INDEX, QUIZ = "course/index", "course/quiz"
-FRAME = "walk"  # the name of the frame beside a chapter in which its walks open
+_FRAME = "walk"  # the name of the frame beside a chapter in which its walks open
 GAP = "…"  # where a number would stand that was not worked out
 
 
@@ -88,7 +88,7 @@ class Course:
         body = f"<article>{''.join(told)}</article>"
         if first:
             source, title = escape(way(page.path, first)), escape(t("site.walk"))
-            body += f'<iframe name="{FRAME}" title="{title}" src="{source}" loading="lazy"></iframe>'
+            body += f'<iframe name="{_FRAME}" title="{title}" src="{source}" loading="lazy"></iframe>'
         return replace(page, body=f'<div class="{"beside" if first else "alone"}">{body}</div>')
 
     def _notes(self, chapter: Chapter) -> str:
@@ -143,7 +143,7 @@ class Course:
         return f'<p class="needs">{said} {link(here, path_of("install", self.lang), t("site.door.install"))}</p>'
 
     def _both(self, here: str, there: str, words: str) -> str:
-        beside = link(here, there, words, target=FRAME, class_="beside-it")
+        beside = link(here, there, words, target=_FRAME, class_="beside-it")
         return f'<p class="in">{beside}{link(here, there, words, class_="in-its-place")}</p>'
 
     def _answer(self, here: str, task: Task, begun: Place) -> str:

@@ -31,7 +31,7 @@ FORMAT = 1
 HEADER = "lmviz"  # the key in the metadata of the file
 NAMED = 5  # of those left out, in a sentence
 PAIRS = {"complex64": "float32", "complex128": "float64"}  # stored as pairs: not every safetensors has them
-LEFT_OUT = (
+_LEFT_OUT = (
     "This recording was saved without the numbers of this tensor, since it was too large: record again to see them."
 )
 
@@ -141,7 +141,7 @@ class _Saver:
             return None
         if array.nbytes > self._left:
             self.left_out.append(name)
-            return [LEFT_OUT, {}]
+            return [_LEFT_OUT, {}]
         self._left -= array.nbytes
         key, kind = str(len(self.arrays)), str(array.dtype)
         whole = np.ascontiguousarray(array)

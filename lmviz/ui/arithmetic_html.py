@@ -20,7 +20,7 @@ from lmviz.ui.depth import shows
 from lmviz.ui.text import Translator
 
 SHOWN = 6  # terms of a longer sum: the largest
-LOOK = Path(__file__).parent / "browser" / "arithmetic.css"
+_LOOK = Path(__file__).parent / "browser" / "arithmetic.css"
 
 
 def show(why: Explanation, t: Translator, digits: int = 4) -> None:
@@ -109,7 +109,7 @@ def _breaking(cell: str) -> str:
 
 @lru_cache(maxsize=1)
 def _look() -> str:
-    return f"<style>{LOOK.read_text(encoding='utf-8')}</style>"
+    return f"<style>{_LOOK.read_text(encoding='utf-8')}</style>"
 
 
 def _html(drawn: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 MOVES = ("first", "back", "next", "last")
-ICONS = ("first_page", "chevron_left", "chevron_right", "last_page")
-KEYS = ("Home", "Left", "Right", "End")
+_ICONS = ("first_page", "chevron_left", "chevron_right", "last_page")
+_KEYS = ("Home", "Left", "Right", "End")
 
 
 def move_buttons(
@@ -21,7 +21,7 @@ def move_buttons(
     """
     places = (0, at - 1, at + 1, last)
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_moves".replace(".", "_")):
-        for name, to, icon, shortcut in zip(MOVES, places, ICONS, KEYS, strict=True):
+        for name, to, icon, shortcut in zip(MOVES, places, _ICONS, _KEYS, strict=True):
             st.button(
                 labels[name],
                 key=f"{key}.{name}",

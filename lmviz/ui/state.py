@@ -33,7 +33,7 @@ _DEPTH, _PRESENT, _SCALE = "lmviz.depth", "lmviz.present", "lmviz.scale"
 _REPLACED, _MOVED, _COURSE = "lmviz.replaced", "lmviz.moved", "lmviz.course"
 _ON_ITS_WAY = 5.0  # seconds within which a message may still carry the address bar from before
 _JUST_NOW = 1.0  # seconds within which nobody chooses again what a widget has just been moved away from
-ROOM = 1.6  # how much larger all is for a room, as long as its window has not told
+_ROOM = 1.6  # how much larger all is for a room, as long as its window has not told
 LARGEST = 12.0  # the same, at most
 
 P = TypeVar("P", bound=Place)
@@ -114,7 +114,7 @@ def choose_presenting(chosen: bool) -> None:
 
 def scale() -> float:
     """How much larger all is than on a desk: as the reader's window has told, while they present."""
-    found: float = st.session_state.get(_SCALE, ROOM)
+    found: float = st.session_state.get(_SCALE, _ROOM)
     return found if presenting() else 1.0
 
 

@@ -14,7 +14,7 @@ from lmviz.debug.logs.roles import Role
 from lmviz.debug.logs.steps import Axis
 from lmviz.errors import UserError
 
-MOST_NAMES = 8  # in a sentence
+_MOST_NAMES = 8  # in a sentence
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _no_loss(found: tuple[ColumnRole, ...]) -> UserError:
     return UserError(
         "Nothing in this log is called a loss: say in the table which of {names} is the loss of the training, or paste "
         "lines such as {example}.",
-        names=", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else ""),
+        names=", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else ""),
         example=example,
     )
 

@@ -8,7 +8,7 @@ from lmviz.debug.doctor.finding import Finding
 from lmviz.stages.stage import Stage
 from lmviz.ui.text import Translator, visible
 
-SHARES = frozenset(
+_SHARES = frozenset(
     ("falls", "stays_down", "generalises", "is_done", "dead_units", "saturated_softmax", "known_tokens",
      "targets_shifted")
 )  # fmt: skip
@@ -37,7 +37,7 @@ def measured(t: Translator, finding: Finding) -> str:
     """What a check measured, in a sentence; or why it could not."""
     if finding.holds is None:
         return t(f"doctor.why_not.{finding.why_not}")
-    share = finding.check in SHARES
+    share = finding.check in _SHARES
     details = {name: _detail(t, value) for name, value in finding.details.items()}
     numbers = {"measured": value_text(t, finding.measured, share), "limit": value_text(t, finding.limit, share)}
     general, why = f"doctor.{finding.check}.measured", finding.details.get("why", "")

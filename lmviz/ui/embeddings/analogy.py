@@ -16,7 +16,7 @@ from lmviz.ui.matrices import Matrix
 from lmviz.ui.text import Translator, code, visible
 
 NEAREST = 5
-ADDRESS = "analogy"
+_ADDRESS = "analogy"
 
 
 def analogy(now: VectorsSnapshot, words: WordText, view: EmbeddingsView) -> None:
@@ -34,9 +34,9 @@ def analogy(now: VectorsSnapshot, words: WordText, view: EmbeddingsView) -> None
     with left:
         rows = [chosen[1], f"− {chosen[0]}", f"+ {chosen[2]}", "="]
         grid = np.stack([b, -a, c, total])
-        pinned = view.cell[1][-2:] if view.cell and view.cell[0] == ADDRESS else None
-        shown = Matrix(grid, "b − a + c", ("word", "d_embed"), rows=rows, result=True, pinned=pinned, address=ADDRESS)
-        matrices.show([shown], t, key=ADDRESS, on_cell=lambda name, at: state.go(cell=(name, at)), height=190)
+        pinned = view.cell[1][-2:] if view.cell and view.cell[0] == _ADDRESS else None
+        shown = Matrix(grid, "b − a + c", ("word", "d_embed"), rows=rows, result=True, pinned=pinned, address=_ADDRESS)
+        matrices.show([shown], t, key=_ADDRESS, on_cell=lambda name, at: state.go(cell=(name, at)), height=190)
         if pinned and pinned[-1] < len(total):
             _column(a, b, c, pinned[-1], t)
         else:

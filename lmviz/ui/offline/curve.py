@@ -13,7 +13,7 @@ Points = Sequence[tuple[int, float]]  # step, loss in nats
 WIDTH, HEIGHT = 820, 354
 LEFT, RIGHT, TOP, BOTTOM = 62, 20, 40, 46  # around the curves
 _TICKS = 5
-NEAR = 17  # pixels that a line's words need for themselves
+_NEAR = 17  # pixels that a line's words need for themselves
 HEADROOM = 1.08
 
 
@@ -75,7 +75,7 @@ def _lines(t: Translator, scale: Scale, lines: Mapping[str, float]) -> Iterator[
     for name, nats in sorted(lines.items(), key=lambda line: -line[1]):
         y = scale.y(nats)
         yield f'<line class="counted" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-        if all(abs(y - other) >= NEAR for other in written):
+        if all(abs(y - other) >= _NEAR for other in written):
             words = escape(t(f"train.baseline.{name}", nats=t.number(nats, 2)))
             yield f'<text class="end" x="{WIDTH - RIGHT - 4}" y="{y - 4}">{words}</text>'
             written.append(y)

@@ -7,7 +7,7 @@ from lmviz.ui.step_through.scene import of_own
 from lmviz.ui.step_through.scene_types import FoundPlace, Search
 from lmviz.ui.text import Translator
 
-MOST_FOUND = 12
+_MOST_FOUND = 12
 LONGEST = 200  # characters of what is typed
 
 
@@ -25,4 +25,4 @@ def search(run: Recording, t: Translator, text: str | None) -> Search | None:
                 rank = (not (is_result or step.address.lower().endswith(tuple(words))), len(step.address), step.index)
                 found.append((rank, {"address": step.address, "stage": label}))
     places = [place for _, place in sorted(found, key=lambda one: one[0])]
-    return {"text": text, "places": places[:MOST_FOUND], "n_more": max(0, len(places) - MOST_FOUND)}
+    return {"text": text, "places": places[:_MOST_FOUND], "n_more": max(0, len(places) - _MOST_FOUND)}

@@ -21,18 +21,18 @@ from lmviz.ui.training.scenes import SCENES, backwards
 from lmviz.ui.training.view import TrainingView
 
 REDRAW_SECONDS = 4.0  # seconds that each scene stays in slow motion
-SLOW = "train.slow"
+_SLOW = "train.slow"
 
 
 def one_step(services: Services, view: TrainingView, run: TrainingRun) -> None:
     """Which step, which text of its batch, which scene; then that scene."""
-    st.fragment(_step, run_every=replay.interval(SLOW, REDRAW_SECONDS))(services)
+    st.fragment(_step, run_every=replay.interval(_SLOW, REDRAW_SECONDS))(services)
 
 
 def _step(services: Services) -> None:
     view = state.view(TrainingView)
-    scene = replay.next_place(SLOW, list(SCENES), view.scene)
-    if replay.interval(SLOW, REDRAW_SECONDS):
+    scene = replay.next_place(_SLOW, list(SCENES), view.scene)
+    if replay.interval(_SLOW, REDRAW_SECONDS):
         state.go(scene=scene, cell=None)
         view = state.view(TrainingView)
     t = view.t
@@ -90,7 +90,7 @@ def _which(view: TrainingView, run: TrainingRun, step: int) -> st.delta_generato
             on_change=lambda: state.go(scene=st.session_state["scene"], cell=None),
         )
         between = st.container(horizontal=True, width="content")
-        replay.play_button(SLOW, t("train.one.slow"), t("train.one.stop"), "slow_motion_video")
+        replay.play_button(_SLOW, t("train.one.slow"), t("train.one.stop"), "slow_motion_video")
     return between
 
 

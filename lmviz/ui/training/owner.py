@@ -12,7 +12,7 @@ from lmviz.ui import drawing, state
 from lmviz.ui.text import Translator, plain
 from lmviz.ui.training.pictures_types import Owner
 
-TOKEN = re.compile(r"[0-9a-f]{32}")
+_TOKEN = re.compile(r"[0-9a-f]{32}")
 _TOKENS = "owner.tokens"
 
 
@@ -35,7 +35,7 @@ def tokens() -> tuple[str, ...]:
 
 def _keep_token(event: drawing.Event) -> None:
     token = event.get("owner")
-    if isinstance(token, str) and TOKEN.fullmatch(token):
+    if isinstance(token, str) and _TOKEN.fullmatch(token):
         state.keep(_TOKENS, tuple(dict.fromkeys((*tokens(), token))))
 
 
