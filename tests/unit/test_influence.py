@@ -83,16 +83,16 @@ def test_the_head_and_the_token_that_matter_most_are_those_of_single_runs(model:
         assert (found.token_id, found.share) == (int(row.argmax()), float(row.max()))
         heads = shares_without_heads(run, pos, found.token_id)
         assert found.n_heads == len(heads)
-        assert found.head.without == pytest.approx(heads[found.head.block, found.head.head], abs=1e-6)
-        assert abs(found.head.without - found.share) >= max(abs(one - found.share) for one in heads.values()) - 1e-6
+        assert found.head.without == pytest.approx(heads[found.head.block, found.head.head], abs=1e-5)
+        assert abs(found.head.without - found.share) >= max(abs(one - found.share) for one in heads.values()) - 1e-5
         tokens = shares_with_masked_tokens(run, pos, found.token_id)
         assert found.n_tokens == len(tokens) == pos
         if found.token is None:
             assert pos == 0
         else:
-            assert found.token.without == pytest.approx(tokens[found.token.pos], abs=1e-6)
+            assert found.token.without == pytest.approx(tokens[found.token.pos], abs=1e-5)
             farthest = float(np.abs(np.array(tokens) - found.share).max())
-            assert abs(found.token.without - found.share) == pytest.approx(farthest, abs=1e-6)
+            assert abs(found.token.without - found.share) == pytest.approx(farthest, abs=1e-5)
 
 
 def test_of_a_large_model_the_heads_of_one_block_are_measured_and_of_a_huge_one_none(
