@@ -42,13 +42,16 @@ def check_place(path: Path) -> Path:
     """
     try:
         place = Path(os.path.realpath(path))
-        is_there, is_folder, is_other = path.parent.is_dir(), path.is_dir(), path.exists() and not path.is_file()
+        is_there, is_folder, is_other = place.parent.is_dir(), path.is_dir(), path.exists() and not path.is_file()
+        leads_nowhere = place.is_symlink() or (path.is_symlink() and not is_there)  # round and round, or to no folder
     except (OSError, ValueError) as error:  # a name with a null character, or one that is too long
         raise _not_written(path, getattr(error, "strerror", None) or str(error)) from error
     if is_folder:
         raise _not_written(path, "it is a folder")
     if is_other:
         raise _not_written(path, "it is no ordinary file")
+    if leads_nowhere:
+        raise _not_written(path, "it is a link that leads nowhere")
     if not is_there:
         raise _not_written(path, "there is no such folder")
     if not os.access(place.parent, os.W_OK):

@@ -83,13 +83,16 @@ def check_folder(conversion: Conversion, folder: Path) -> None:
         UserError: it is taken, or it cannot be written to.
     """
     try:
-        place = Path(os.path.realpath(folder))
-        there = next(one for one in (place, *place.parents) if one.is_symlink() or os.path.lexists(one))
+        place, asked = Path(os.path.realpath(folder)), folder.absolute()
+        there = next(one for one in (asked, *asked.parents) if os.path.lexists(one))
+        leads_nowhere = not there.exists()
         taken = [name for name in conversion.files if (place / name).is_dir()]
         for one in (place, *(place / name for name in conversion.files)):
             one.exists()  # raises where the name is too long
     except (OSError, ValueError) as error:  # ValueError: a null character
         raise _not_written(folder, getattr(error, "strerror", None) or str(error)) from error
+    if leads_nowhere:
+        raise _not_written(folder, f"{there} is a link that leads nowhere")
     if not there.is_dir():
         raise _not_written(folder, f"{there} is no folder")
     if not os.access(there, os.W_OK | os.X_OK):

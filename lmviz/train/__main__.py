@@ -6,6 +6,7 @@ On several cores or graphics cards at once: `torchrun --nproc-per-node 2 -m lmvi
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -172,8 +173,8 @@ def _asked_to_stop() -> Iterator[Event]:
 
 def _check(out: Path) -> None:
     """Make the folder, if there is none, and see whether it can be written to, before hours of training."""
-    if out.exists() and not out.is_dir():
-        raise UserError("--out must name a folder, or nothing that exists yet; {path} is a file.", path=out)
+    if os.path.lexists(out) and not out.is_dir():
+        raise UserError("--out must name a folder, or nothing that exists yet; {path} is no folder.", path=out)
     out.mkdir(parents=True, exist_ok=True)
     probe = out / ".lmviz"
     probe.touch()

@@ -190,6 +190,9 @@ def test_without_a_way_to_cut_texts_it_says_what_to_give(tmp_path: Path, capsys:
         ("a" * 300, "too long"),
         ("a\0b", "null"),
         ("full", r"model\.safetensors in it is a folder"),
+        ("link", "link is a link that leads nowhere"),
+        ("link/sub", "link is a link that leads nowhere"),
+        ("round", "round is a link that leads nowhere"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_a_sentence_and_keeps_what_it_has(
@@ -201,10 +204,13 @@ def test_a_place_that_cannot_be_written_is_a_sentence_and_keeps_what_it_has(
     Path("file").write_text("mine")
     (tmp_path / "full" / "model.safetensors").mkdir(parents=True)
     Path("full/config.json").write_text("mine")
+    Path("link").symlink_to("unplugged/models")
+    Path("round").symlink_to("round")
     assert main([path.name, place, "--text", "t.txt"]) == 2  # before it asks
     said = capsys.readouterr()
     assert re.search(sentence, said.err) and len(said.err.splitlines()) == 1 and not said.out
     assert Path("file").read_text() == Path("full/config.json").read_text() == "mine"
+    assert Path("link").is_symlink() and not Path("unplugged").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are told by what only Linux has")

@@ -73,13 +73,14 @@ def first_lines(process: subprocess.Popen[str], n: int) -> list[str]:
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    taken = tmp_path / "taken"
+    taken, link = tmp_path / "taken", tmp_path / "link"
     taken.write_text("mine")
-    for out in (taken, taken / "below"):
+    link.symlink_to("unplugged")
+    for out in (taken, taken / "below", link):
         assert main([str(recipe), "--out", str(out)]) == WRONG_USE
         said = capsys.readouterr()
-        assert str(taken) in said.err and said.err.count("\n") == 1 and "--out" in said.err
-        assert not said.out
+        assert str(out) in said.err and "File exists" not in said.err and "--out" in said.err
+        assert said.err.count("\n") == 1 and not said.out
     assert taken.read_text() == "mine"
 
 

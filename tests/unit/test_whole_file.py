@@ -53,10 +53,16 @@ def test_where_nothing_can_be_written_one_sentence_says_so(save: tuple[Save, str
     (tmp_path / "file").touch()
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(tmp_path / f"door{end}"))
+    links = (f"link{end}", f"round{end}")
+    for link, goal in zip(links, ("unplugged/x", links[1]), strict=True):
+        (tmp_path / link).symlink_to(goal)
     before = {*tmp_path.rglob("*")}
     for name in (f"nowhere/x{end}", f"folder{end}", f"file/x{end}", f"a\0b{end}", f"{'x' * 300}{end}", f"door{end}"):
         with pytest.raises(UserError, match=SENTENCE):
             write(tmp_path / name)
+    for link in links:
+        with pytest.raises(UserError, match="link that leads nowhere"):
+            write(tmp_path / link)
     assert {*tmp_path.rglob("*")} == before
 
 
