@@ -536,6 +536,19 @@ def test_the_whole_model_in_one_picture(visit: Visit) -> None:
 
 
 @pytest.mark.nightly
+def test_in_the_whole_model_no_name_touches_that_of_the_present_stage(visit: Visit) -> None:
+    page = visit(model="names-llama", prompt=".mar", step="angle", map="mean", width=900, height=700)
+    expect(page.locator(".full [aria-current=step] .part")).to_have_text("rotate")
+    boxes = page.locator(".full .door .part").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect()).filter(({width}) => width)"
+        ".map(({left, right, y}) => [Math.round(y), left, right]).sort((a, b) => a[0] - b[0] || a[1] - b[1])"
+    )
+    assert len(boxes) > 5
+    for (row, _, end), (below, start, _) in pairwise(boxes):
+        assert row != below or end < start
+
+
+@pytest.mark.nightly
 def test_the_button_below_the_chances_is_not_cut(visit: Callable[..., Page]) -> None:
     page = visit(width=1920, height=1080, model="sentences", step="probabilities", depth="story", course="guess.1")
     for width, height in ((1920, 1080), (1280, 720)):

@@ -18,6 +18,7 @@ import { component } from "../../browser/mounted.js";
 import { onDesk, scale } from "../../browser/scale.js";
 import { askPlace, onPlace, onWish, tellWish } from "./place.js";
 import { draw } from "./svg.js";
+import { markDoors } from "./whole_doors.js";
 import { fullDrawing } from "./whole_full.js";
 import { atItsEnd, filled, readModel } from "./whole_model.js";
 import { listenIn } from "./whole_pointer.js";
@@ -192,7 +193,6 @@ const drawTop = (picture, model) => {
 const drawFull = (picture) => {
   const { full, model, here, map } = picture;
   if (!model || !map) return;
-  const { words } = model.data;
   if (!full.firstChild) {
     const tip = h("div", { class: "tip", hidden: true });
     full.setAttribute("aria-labelledby", "whole-title");
@@ -237,11 +237,12 @@ const drawFull = (picture) => {
       pos: here.pos,
       scale: SCALES[dark ? "dark" : "light"],
       isDark: dark,
+      letter: parseFloat(getComputedStyle(picture.root).getPropertyValue("--part")) / 2,
     };
     const heads = model.data.heads.map((_, i) => i).filter((i) => model.data.heads[i] !== MEAN);
     const drawing =
       map === "all" && heads.length
-        ? slimDrawing(model, heads, here.pos, width, Math.max(height, heads.length * 74)).asFull
+        ? slimDrawing(model, heads, here.pos, width, Math.max(height, heads.length * 74), wanted.letter).asFull
         : fullDrawing(model, wanted);
     picture.drawing = drawing;
     for (const [name, size] of Object.entries({ width: drawing.width, height: drawing.height }))
@@ -253,26 +254,8 @@ const drawFull = (picture) => {
     part(full, ".notes").textContent = notes(model, drawing);
   }
   layer("marks", svg, picture.drawing.present(here.stage));
-  markDoors(picture, words["whole.here"]);
-};
-
-// The door of the present part can be reached with Tab, and says that one is there.
-/** @type {(picture: Picture, hereWords: string) => void} */
-const markDoors = ({ full, here, drawing, model }, hereWords) => {
-  const doors = parts(full, ".door");
-  const stages = doors.map((door) => Number(door.dataset.stage)).filter((stage) => stage <= here.stage);
-  const now = Math.max(...stages);
-  const focused = /** @type {ShadowRoot} */ (full.getRootNode()).activeElement;
-  for (const door of doors) {
-    const isHere = Number(door.dataset.stage) === now;
-    door.setAttribute("tabindex", isHere ? "0" : "-1");
-    if (isHere && model?.data.walked) door.setAttribute("aria-current", "step");
-    else door.removeAttribute("aria-current");
-    if (isHere && focused?.classList.contains("door") && focused !== door) door.focus({ preventScroll: true });
-  }
-  const lit = doors.find((door) => door.getAttribute("aria-current"));
-  if (lit && drawing && window.innerWidth <= PHONE) later(() => lit.scrollIntoView({ block: "nearest" }));
-  lit?.setAttribute("aria-description", hereWords);
+  const lit = markDoors(full, model, here.stage);
+  if (lit && window.innerWidth <= PHONE) later(() => lit.scrollIntoView({ block: "nearest" }));
 };
 
 // -- its life --------------------------------------------------------------------------------------------------------

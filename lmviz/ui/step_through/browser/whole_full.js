@@ -26,6 +26,7 @@ import { tiny, tinyColour, tinyPicture } from "./whole_tiny.js";
  * @property {number} pos the followed token's
  * @property {Shades} scale
  * @property {boolean} isDark
+ * @property {number} letter the width of one in a part's name
  */
 
 /**
@@ -48,7 +49,6 @@ const FAN = 56; // from a lane's end to the chances
 const GAP = 10; // between blocks
 const GAP_DOWN = 28; // the same where the picture runs down: their names stand there
 const UNIT_DOWN = 26; // pixels of an ordinary part where the picture runs down
-const LETTER = 5.7; // about the width of one in a part's name
 const TINY = 22; // the side of a tiny picture
 const MOST_LANES_WITH_CELLS = 20;
 
@@ -94,13 +94,13 @@ const door = (model, wanted, { box }, { part, from, to }, fits) => {
 };
 
 /** @type {(model: Model, wanted: Wanted, ground: Ground) => Shape[]} */
-const blocks = (model, { isDown, width, height }, { slots, box }) =>
+const blocks = (model, { isDown, width, height, letter }, { slots, box }) =>
   model.data.blocks.flatMap((block, i) => {
     const own = slots.filter(({ part }) => part.block === i);
     if (!own.length) return [];
     const [from, to] = [own[0].from - (isDown ? 21 : 3), own[own.length - 1].to + 3];
     const name = `${model.data.words["whole.block"]} ${block.name}`;
-    const fits = isDown || name.length * LETTER < to - from;
+    const fits = isDown || name.length * letter < to - from;
     const place = isDown ? { x: 8, y: from + 15 } : { x: from + 8, y: 14 };
     return [
       {
@@ -270,7 +270,7 @@ const assembled = (model, wanted, ground, told, { width, height, end, below }) =
   const side = wanted.isDown ? width : height;
   const low = wanted.isDown ? SIDE - 4 : HEADER - 2;
   const first = wanted.isDown ? 2 : low;
-  const named = wanted.isDown ? new Set(slots) : namedSlots(slots, LETTER);
+  const named = wanted.isDown ? new Set(slots) : namedSlots(slots, wanted.letter);
   return {
     back: [
       ...blocks(model, wanted, ground),

@@ -31,9 +31,9 @@ const box = (from, to, low, high) => ({
 /**
  * A strip for each of some heads, by their places, one below the other.
  *
- * @type {(model: Model, heads: number[], pos: number, width: number, height: number) => Strips}
+ * @type {(model: Model, heads: number[], pos: number, width: number, height: number, letter?: number) => Strips}
  */
-export const slimDrawing = (model, heads, pos, width, height) => {
+export const slimDrawing = (model, heads, pos, width, height, letter = 0) => {
   const isNamed = height > STRIP;
   const head = isNamed ? HEADER_OF_ALL : 0;
   const [from, to] = [isNamed ? NAMED : 6, width - 6];
@@ -52,7 +52,7 @@ export const slimDrawing = (model, heads, pos, width, height) => {
   });
   /** @type {(stage: number) => Shape[]} */
   const here = (stage) => present(stops, stage, box, to, { first: head, low: head, high: height });
-  if (isNamed) back.push(...columns(model, slots, height));
+  if (isNamed) back.push(...columns(model, slots, height, letter));
   const asFull = { back, middle: shapes, front: [], stops, present: here, width, height, widest, lost };
   return { shapes, present: here, asFull };
 };
@@ -66,9 +66,9 @@ const stopsOf = (model, slots, from, to) => {
 };
 
 // The names of stages and blocks over all strips; each stage's column is the door to it.
-/** @type {(model: Model, slots: Slot[], height: number) => Shape[]} */
-const columns = (model, slots, height) => {
-  const shown = namedSlots(slots, 5.7);
+/** @type {(model: Model, slots: Slot[], height: number, letter: number) => Shape[]} */
+const columns = (model, slots, height, letter) => {
+  const shown = namedSlots(slots, letter);
   const names = model.data.blocks.flatMap((block, i) => {
     const own = slots.find(({ part }) => part.block === i);
     const text = `${model.data.words["whole.block"]} ${block.name}`;
