@@ -66,6 +66,7 @@ class Value:
     edited: bool = False  # put here by an edit: what led up to it has no part in it
     before: Value | None = None  # what this was, if the call has changed it through another tensor: a view of it
     ragged: bool = False  # a batch of rows of unequal length: the array is a box around them, NaN where there is none
+    several: bool = False  # stands for all that `torch.func.vmap` goes through: the numbers are those of the first
 
     @property
     def array(self) -> Array:

@@ -76,6 +76,15 @@ def is_inside_func(tensor: Tensor) -> bool:
     return bool(_functorch.is_functorch_wrapped_tensor(tensor))
 
 
+def is_of_vmap(tensor: Tensor) -> bool:
+    """Whether it stands for several tensors, which `vmap` goes through."""
+    while is_inside_func(tensor):
+        if _functorch.maybe_get_bdim(tensor) >= 0:
+            return True
+        tensor = _functorch.get_unwrapped(tensor)
+    return False
+
+
 def first_of_func(tensor: Tensor) -> Tensor:
     """The plain numbers of a tensor from inside `torch.func`, read outside: of what `vmap` stands for, the first."""
     axes = []

@@ -110,6 +110,13 @@ def scale_of(value: Value) -> ColourScale:
     return "share" if is_share(value) else "name" if is_name(value) else "signed"
 
 
+def note_of(value: Value) -> str:
+    """The key of what must be said below the picture of such a tensor; empty: nothing."""
+    if value.several:
+        return "picture.several"
+    return "picture.complex" if value.dtype.startswith("complex") else ""
+
+
 class Named(Protocol):
     """What a picture says about a tensor beside its numbers: a `Value` has it all."""
 

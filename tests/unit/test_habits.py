@@ -24,6 +24,7 @@ from lmviz.ui.step_through.inspector import purpose
 from lmviz.ui.step_through.scene import scene
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.step_through.whole_scene import whole
+from lmviz.ui.text import Language
 from tests.property.test_explain_zoo import check_cell
 from tests.zoo.habits import HABITS
 
@@ -84,3 +85,21 @@ def test_every_place_of_it_is_drawn_also_from_a_file(name: str, tmp_path: Path) 
     for step in run.trace:
         assert "{" not in purpose(recording, step.address, view)
     assert json.dumps(whole(recording, replace(view, map="all")), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [(Language("en"), "those of the first"), (Language("fr"), "ceux du premier")]
+)
+def test_what_vmap_did_for_many_says_whose_numbers_they_are(lang: Language, said: str) -> None:
+    trace = attached("heads by vmap")[1]
+    run = OwnRun.of(trace, facts_of(*attached("heads by vmap")))
+    view = StepThroughView(model=Attached("own"), lang=lang)
+    recording = Recording(Request(view.model, ""), run, run.tokens, 0, None, Navigator(trace))
+
+    def notes(address: str) -> list[str]:
+        picture = scene(recording, view, Location("op", trace[address].index), {})["picture"]
+        assert picture["kind"] == "tensors"
+        return [panel["note"] for panel in picture["panels"]]
+
+    assert all(said in note for note in notes("pattern"))
+    assert not any(notes("embed"))

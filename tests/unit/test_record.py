@@ -481,6 +481,7 @@ def test_inside_vmap_the_numbers_are_those_of_the_first(budget: int) -> None:
     assert trace["mul"].outputs[0].array.tolist() == (X[0] * X[0]).tolist()
     assert trace["pow"].outputs[0].array.tolist() == (X[0] ** 3).tolist()
     assert explain(trace["mul"], (2,)).value == X[0, 2] ** 2
+    assert trace["mul"].outputs[0].several and not trace.inputs[0].several
 
 
 def test_a_custom_function_with_its_own_backward_is_recorded() -> None:

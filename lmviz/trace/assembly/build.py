@@ -188,7 +188,8 @@ class _Builder:
         self, handle: TensorHandle, name: str, address: str, role: Role, cells: Cells, edited: bool = False
     ) -> Value:
         axes, dtype = self.axes.get(handle) or unnamed(handle.shape), str(handle.dtype).removeprefix("torch.")
-        return Value(name, address, role, axes, tuple(handle.shape), dtype, cells, edited, ragged=handle.nested)
+        shape, ragged, several = tuple(handle.shape), handle.nested, handle.several
+        return Value(name, address, role, axes, shape, dtype, cells, edited, ragged=ragged, several=several)
 
     def _note_modules(self, segment: Segment, entries: list[Entry]) -> None:
         """A module's path stands for the last step of its first call."""

@@ -43,6 +43,7 @@ class TensorHandle:
             "output",
             "overwritten",
             "requires_grad",
+            "several",
         ),
         *("sample", "shape", "step", "version"),
     )
@@ -54,6 +55,7 @@ class TensorHandle:
         self.dtype = tensor.dtype
         self.device = tensor.device
         self.nested = tensor.is_nested  # a batch of sequences of unequal length
+        self.several = torch_private.is_of_vmap(tensor)
         self.requires_grad = tensor.requires_grad
         self.step = step  # the step that made it; -1 for weights, inputs and constants
         self.output = output

@@ -13,7 +13,7 @@ from lmviz.stages.panels import panels_at
 from lmviz.trace.step import Array, Value
 from lmviz.ui.offline.store import Store
 from lmviz.ui.offline.walk_types import KeptPart, KeptTensor
-from lmviz.ui.pictures import WINDOW, drawable, lead_of, matrix, scale_of, window_start
+from lmviz.ui.pictures import WINDOW, drawable, lead_of, matrix, note_of, scale_of, window_start
 from lmviz.ui.step_through.tensors import before_mask
 
 GRAINS: tuple[Grain, ...] = ("stage", "line", "op")
@@ -103,6 +103,7 @@ class Kept:
             "shape": list(value.shape),
             "dtype": value.dtype,
             "integers": value.dtype == "bool" or value.dtype.startswith(("int", "uint")),
+            "note": note_of(value),
             "scale": scale_of(value),
             "heads": value.shape[value.axes.index("head")] if "head" in value.axes[:-2] else 0,
             "lead": [list(lead_of(value.shape, value.axes, head, self._run.row, heads)) for head in range(heads)],

@@ -50,6 +50,7 @@ class KeptTensor(TypedDict):
     shape: list[int]
     dtype: str
     integers: bool
+    note: str  # the key of what is said below it; empty: nothing
     scale: ColourScale
     heads: int  # how many it has; 0: none
     lead: list[list[int]]  # for each head that can be chosen, the index on every axis but the last two

@@ -26,6 +26,7 @@ from lmviz.ui.pictures import (
     is_share,
     lead_of,
     matrix,
+    note_of,
     overview,
     panel,
     scale_of,
@@ -168,6 +169,7 @@ class _Frame:
         made_from: tuple[Origin, ...] = (),
     ) -> TensorPanel:
         value, view = self.panel.value, self.view
+        said = note_of(value)
         window = window_of(value, grid, self.place, _Labels(self.run, shows(view.depth, "ids")), scale)
         return panel(
             window,
@@ -177,7 +179,7 @@ class _Frame:
             turned=self.panel.turned,
             part=part_of(self.panel),
             mark="" if side is None else side.mark,
-            note=note or (view.t("picture.complex") if value.dtype.startswith("complex") else ""),
+            note=note or (said and view.t(said)),
             overview=overview(grid, self.place),
             pinned=_pinned(value, self.run, self.place, view),
             by_hand=self.by_hand,

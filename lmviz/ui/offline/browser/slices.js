@@ -121,7 +121,7 @@ export const panelsAt = (page, place, view) => {
   return frames.map(({ shown, tensor, lead, slice, cut, cells }) => {
     const [rowAxis, colAxis] = tensor.axes.length ? ["", ...tensor.axes].slice(-2) : ["", ""];
     const isCut = tensor.part !== null;
-    const complex = tensor.dtype.startsWith("complex") ? page.walk.languages[view.lang].words["picture.complex"] : "";
+    const { words } = page.walk.languages[view.lang];
     return {
       address: tensor.address,
       name: shown.name || tensor.name,
@@ -146,7 +146,7 @@ export const panelsAt = (page, place, view) => {
       turned: shown.turned,
       part: shown.part,
       mark: "",
-      note: isCut ? page.walk.languages[view.lang].words["offline.part"] : complex,
+      note: isCut ? words["offline.part"] : tensor.note && words[tensor.note],
       overview: isCut ? null : overviewFor(slice, cut),
       pinned: pinnedIn(tensor, lead, view),
       focus: rowAxis === "pos" || rowAxis === "query" ? view.focus : null,

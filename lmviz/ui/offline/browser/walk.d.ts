@@ -29,6 +29,7 @@ export interface KeptTensor {
   shape: number[];
   dtype: string;
   integers: boolean;
+  note: string;
   scale: "share" | "signed" | "name";
   heads: number;
   lead: number[][];
