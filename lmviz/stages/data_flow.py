@@ -42,6 +42,9 @@ class DataFlow:
                 self._of_data.add(step.index)
         self.residuals = {step.index: branch for step in trace if (branch := self._branch(step)) is not None}
         self.attentions = tuple(filter(None, map(self._attention, trace)))
+        for one in self.attentions:  # what is added to scores is a bias, also where an earlier layer read it too
+            for index in range(one.product + 1, one.softmax):
+                self.residuals.pop(index, None)
 
     def _is_an_experts_matrix(self, step: Step) -> bool:
         """Whether it takes one matrix of several, [expert, in, out]: weights, though the data says which."""

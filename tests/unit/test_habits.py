@@ -103,3 +103,18 @@ def test_what_vmap_did_for_many_says_whose_numbers_they_are(lang: Language, said
 
     assert all(said in note for note in notes("pattern"))
     assert not any(notes("embed"))
+
+
+def test_a_bias_that_layers_share_is_part_of_the_scores_of_each() -> None:
+    kinds = [stage.kind for stage in Navigator(attached("a bias that layers share")[1]).stages]
+    assert kinds.count("residual") == 4 and kinds.count("scores") == 2, kinds
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_packed_weights_which_compare_with_nothing_are_drawn() -> None:
+    example = Example(torch.ao.nn.quantized.dynamic.Linear(4, 3), (torch.ones(1, 4),))
+    trace = traced(example, Asked())
+    run = OwnRun.of(trace, facts_of(example, trace))
+    view = StepThroughView(model=Attached("own"))
+    recording = Recording(Request(view.model, ""), run, run.tokens, 0, None, Navigator(trace))
+    assert "W_prepack" in scene(recording, view, Location("op", 0), {})["say"]["settings"]

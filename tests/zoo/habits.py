@@ -277,5 +277,11 @@ HABITS: dict[str, Habit] = {
     "mixture of depths": Habit(other_kinds.FewTokens, stages=("norm", "residual", "logits", *LM)),
     "learned queries": Habit(other_kinds.Perceiver, stages=LM),
     "heads by vmap": Habit(other_kinds.HeadsByVmap, names=("scores", "pattern"), stages=LM),
+    "a bias that layers share": Habit(
+        other_kinds.SharedBias,
+        lambda: (torch.tensor([[1, 2, 3, 4]]),),  # of one text the scores have the shape of the bias
+        ("scores#4",),
+        ("qkv", "scores", "residual", "mlp", "logits", *LM),
+    ),
     "one layer until it halts": Habit(other_kinds.Universal, stages=("qkv", "residual", "mlp", "logits", *LM)),
 }

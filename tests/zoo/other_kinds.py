@@ -181,6 +181,32 @@ class HeadsByVmap(nn.Module):
         return x @ self.embed.weight.T
 
 
+class SharedBias(nn.Module):
+    """The bias of relative positions is made by the first layer, which hands it on to the next (Raffel et al. 2020)."""
+
+    def __init__(self, d=8, n_heads=2, n_layers=2):
+        super().__init__()
+        self.embed, self.near = nn.Embedding(V, d), nn.Embedding(9, n_heads)
+        self.layers = nn.ModuleList(nn.Linear(d, 3 * d, bias=False) for _ in range(n_layers))
+        self.outs = nn.ModuleList(nn.Linear(d, d, bias=False) for _ in range(n_layers))
+        self.ups = nn.ModuleList(nn.Linear(d, 2 * d, bias=False) for _ in range(n_layers))
+        self.downs = nn.ModuleList(nn.Linear(2 * d, d, bias=False) for _ in range(n_layers))
+        self.n_heads = n_heads
+
+    def forward(self, ids):
+        x, bias = self.embed(ids), None
+        for qkv, out, up, down in zip(self.layers, self.outs, self.ups, self.downs, strict=True):
+            q, k, v = (t.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for t in qkv(x).chunk(3, -1))
+            scores = q @ k.mT
+            if bias is None:
+                places = torch.arange(ids.shape[1])
+                bias = self.near((places - places[:, None]).clamp(-4, 4) + 4).permute(2, 0, 1)[None]
+            scores += bias
+            x = x + out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+            x = x + down(up(x).relu())
+        return x @ self.embed.weight.T
+
+
 class Universal(nn.Module):
     """One layer for all depths, until each token has halted (Graves 2016)."""
 

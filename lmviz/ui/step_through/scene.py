@@ -282,11 +282,16 @@ def _compared_with_before(facts: Facts) -> list[str]:
     return [] if found is None else [facts.view.t(found[0], **found[1])]
 
 
+def _is_set(setting: object) -> bool:
+    """Whether it is neither None nor 0 or False. Packed weights, say, can't be compared with anything."""
+    return setting is not None and not (isinstance(setting, int | float) and setting == 0)
+
+
 def _say_step(run: Recording, step: Step, title: str, t: Translator) -> Words:
     """`title` is that of the stage to which the step belongs."""
     key = f"op.{step.op}"
     sentences = t(key) if t.has(key) else t("op.other", op=step.op)
-    settings = ", ".join(f"{k}={v}" for k, v in step.settings.items() if v not in (None, False) and k not in _UNSAID)
+    settings = ", ".join(f"{k}={v}" for k, v in step.settings.items() if _is_set(v) and k not in _UNSAID)
     return {
         "title": step.address,
         "text": sentences,
