@@ -133,6 +133,18 @@ def test_a_new_run_moves_the_page_to_the_first_number_that_differs(open_page: Op
     assert "another shape" in app.run().success[0].value
 
 
+def test_a_page_that_is_there_before_the_first_run_is_over_speaks_of_no_other(open_page: Open) -> None:
+    waiting = MemoryProgram("waiting", "waiting.py")
+    attach(waiting)
+    try:
+        app = open_page(model="attached/waiting")
+        waiting.add(example(Tiny()))
+        app.run()
+        assert not app.success and scene(app)["map"]
+    finally:
+        detach("waiting")
+
+
 def test_a_model_that_raises_opens_at_the_step_that_did(open_page: Open, program: MemoryProgram) -> None:
     app = open_page(model="attached/tiny")
     broken = Tiny(bend=torch.tanh)  # other numbers before the error are not what one looks for first

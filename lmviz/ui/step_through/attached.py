@@ -57,7 +57,7 @@ def _to_the_first_difference(program: Program, before: int) -> None:
     """Move the view to the first number that is not as it was, with what was there beside it; if the model raised now,
     to the step that did."""
     reference, now = Attached(program.name), program.record(0, Asked()).trace
-    said, changes = "attach.again", _failed(now)
+    said, changes = "attach.again" if before else "", _failed(now)  # the first run is none again
     if not changes and before:
         try:
             found = first_difference(now, program.record(before, Asked()).trace)
