@@ -42,8 +42,12 @@ def show(chart: AnyChart, t: Translator, key: str, alt: str | None = None) -> No
         key: on the page; a picture that is saved has its name by it, and so has one that nobody has described.
     """
     heard = alt or t(f"saving.picture.chart_{key.replace('.', '-')}")
-    styled = chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT).configure_legend(
-        labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
+    styled = (
+        chart.configure_axis(labelFontSize=FONT, titleFontSize=FONT)
+        .configure_legend(
+            labelFontSize=FONT, titleFontSize=FONT, labelLimit=400, symbolSize=120, orient="top", title=None
+        )
+        .configure_axisQuantitative(labelLimit=0)
     )
     spec = styled.to_dict(validate=False)
     with st.container(key=f"chart_{key}"):  # a chart's own key is not on the page

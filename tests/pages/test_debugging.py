@@ -382,4 +382,6 @@ def test_a_french_chart_has_french_numbers(open_on: Open, query: dict[str, str])
     charts = open_on("debugging", lang="fr", **query).get("vega_lite_chart")
     assert charts
     for chart in charts:
-        assert json.loads(chart.proto.spec)["config"]["locale"]["number"]["decimal"] == ","
+        config = json.loads(chart.proto.spec)["config"]
+        assert config["locale"]["number"]["decimal"] == ","
+        assert config["axisQuantitative"]["labelLimit"] == 0, "no number of an axis is shortened"
