@@ -107,7 +107,7 @@ def test_every_picture_of_a_page_is_in_the_list_and_is_saved(
     opens = page.get_by_role("button", name="Save pictures")
     rows = page.locator(".to-save li")
     opens.click()
-    expect(rows).to_have_text(re.compile("^From scores to shares · block 0"))
+    expect(rows).to_have_text(re.compile(r"^From scores to shares · block\s0"))
     page.evaluate(ANEW)
     svg, png = (saved(page, rows.get_by_role("button", name=f".{kind}"), tmp_path) for kind in ("svg", "png"))
     check(svg, png)
