@@ -282,6 +282,29 @@ def test_on_a_phone_a_question_and_its_answer_are_whole(visit: Visit) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_on_a_phone_a_long_answer_is_whole_where_one_has_scrolled_to_do_the_thing(visit: Visit, lang: str) -> None:
+    """The head of the card, with both ways and a long title, leaves it the room."""
+    prompt = {"en": "The cat sits on the", "fr": "Le chat dort sur le"}[lang]
+    at = {"model": "sentences", "prompt": prompt, "step": "probabilities", "depth": "story", "lang": lang}
+    bar = visit(width=390, height=844, **at, course="guess.1~guess.1").locator(".st-key-course_bar")
+    ways = [bar.locator(f".st-key-course_{name}").bounding_box() for name in ("before", "skip", "all", "leave")]
+    middles = [one["y"] + one["height"] / 2 for one in ways if one is not None]
+    assert len(middles) == 4 and max(middles) - min(middles) < 4
+    bar.page.locator("button.add").click()
+    told = bar.get_by_text(TOLD)
+    expect(told).to_be_visible()
+    idle(bar.page)
+    bar.page.mouse.move(200, 700)
+    bar.page.mouse.wheel(0, 1000)
+    last = "one => { const box = one.closest('p').getBoundingClientRect();"
+    last += (
+        " return document.elementFromPoint(box.left + 9, box.bottom - 2)?.closest('.st-key-course_told') !== null; }"
+    )
+    until(bar.page, lambda: told.evaluate(last))
+
+
+@pytest.mark.nightly
 def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.4", depth="story")
     card, bar = page.locator(".st-key-course_bar"), page.locator(".lm > .bar")

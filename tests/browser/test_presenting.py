@@ -306,6 +306,19 @@ def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: 
 
 
 @pytest.mark.nightly
+def test_the_line_of_the_course_stays_in_sight_where_one_scrolls_to_do_the_thing(visit: Visit) -> None:
+    page = visit("training", present="true", course="learning.2", depth="numbers", lang="en")
+    page.get_by_role("slider", name=re.compile("^Width")).press("ArrowRight")
+    line = page.locator(".st-key-course_line")
+    expect(line).to_contain_text("✓")
+    assert page.evaluate("document.querySelector('.stMain').scrollTop") > 100
+    expect(line).to_be_in_viewport(ratio=1)
+    box = line.bounding_box() or {"x": 0, "y": 0}
+    at_its_top = "([x, y]) => document.elementFromPoint(x, y)?.closest('.st-key-course_line') !== null"
+    assert page.evaluate(at_its_top, [box["x"] + 40, box["y"] + 5]), "nothing lies over it"
+
+
+@pytest.mark.nightly
 def test_the_chances_and_what_adds_the_likeliest_are_in_sight(visit: Visit) -> None:
     for model, prompt, lang in (("sentences", "The cat sits on the", "en"), ("names", ".mar", "fr")):
         page = visit(model=model, prompt=prompt, step="probabilities", present="true", depth="story", lang=lang)
