@@ -77,6 +77,14 @@ def select_slider(label: str, options: Iterable[Any], *, key: str, format_func: 
     return _one(st.select_slider, label, options, key, format_func, look)
 
 
+def slider(t: Translator, label: str, low: float, high: float, step: float, *, key: str, **look: Any) -> float:
+    """A number with decimals, as the language writes it: Streamlit's own slider writes a point in each."""
+    n = round((high - low) / step)
+    options = {round(low + i * step, 9) for i in range(n + 1)} | {st.session_state.get(key, high)}
+    found: float = select_slider(label, sorted(options), key=key, format_func=t.exact, **look)
+    return found
+
+
 def multiselect(
     label: str,
     options: Iterable[Any],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from lmviz.ui import widgets
+
+Open = Callable[..., AppTest]
 
 CHOICES = ("selectbox", "radio", "segmented_control", "pills", "select_slider", "multiselect")
 
@@ -96,3 +99,13 @@ def counting() -> None:
 def test_a_chart_that_has_no_numbers_yet_is_drawn() -> None:
     app = AppTest.from_function(counting).run()
     assert not app.exception and app.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [("quantisation", {"keep": "0.83"}), ("embeddings", {"section": "answers", "temperature": "0.83"})],
+)
+def test_a_slider_writes_decimals_as_the_language_does(open_on: Open, page: str, query: dict[str, str]) -> None:
+    (slider,) = [one for one in open_on(page, lang="fr", **query).select_slider if "0,83" in one.options]
+    assert slider.value == 0.83, "also a value of a link that is no step of the slider"
+    assert {"0,1", "0,9", "1"} < set(slider.options) and not [one for one in slider.options if "." in one]

@@ -19,11 +19,12 @@ def section(services: Services, view: EmbeddingsView) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = tokens.prompt(services, view, open_ended=True)
         st.slider(t("embeddings.answers.n"), 2, MOST_ANSWERS, width=widgets.px(150), **state.bound("n_answers"))
-        st.slider(
+        widgets.slider(
+            t,
             t("embeddings.answers.temperature"),
             *TEMPERATURES,
             step=0.1,
-            width=widgets.px(190),
+            width=190,
             **state.bound("temperature"),
         )
         st.number_input(t("embeddings.seed"), 0, 9999, width=widgets.px(130), **state.bound("seed"))

@@ -19,12 +19,13 @@ def section(services: Services, view: QuantisationView) -> None:
     t = view.t
     st.markdown(t("quantisation.calibration.say"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.slider(
+        widgets.slider(
+            t,
             t("quantisation.outer"),
             0.05,
             1.0,
             step=0.05,
-            width=widgets.px(190),
+            width=190,
             help=t("quantisation.outer.help"),
             **state.bound("outer"),
         )

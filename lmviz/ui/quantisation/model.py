@@ -93,8 +93,8 @@ def _prompt(services: Services, view: QuantisationView) -> str:
         own_text.field(
             services, t, view.model, "prompt", prompt, t("quantisation.prompt"), max_chars=TEXT_LIMIT, width=260
         )
-        st.slider(
-            t("quantisation.temperature"), *TEMPERATURES, step=0.1, width=widgets.px(170), **state.bound("temperature")
+        widgets.slider(
+            t, t("quantisation.temperature"), *TEMPERATURES, step=0.1, width=170, **state.bound("temperature")
         )
         st.number_input(t("quantisation.seed"), 0, 9999, width=widgets.px(130), **state.bound("seed"))
     return prompt

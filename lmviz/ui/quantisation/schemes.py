@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import streamlit as st
-
 from lmviz.quantise.scheme import Scheme
 from lmviz.ui import shell, state, widgets
 from lmviz.ui.quantisation.view import FORMATS, GRANULARITIES, GROUPS, INTEGERS, QuantisationView
@@ -23,12 +21,13 @@ def choose(view: QuantisationView, formats: tuple[str, ...] = FORMATS, keep: boo
 
     scheme_choice(t, scheme, bound, formats)
     if keep and scheme.is_integer:
-        st.slider(
+        widgets.slider(
+            t,
             t("quantisation.keep"),
             0.05,
             1.0,
             step=0.05,
-            width=widgets.px(140),
+            width=140,
             help=t("quantisation.keep.help"),
             **state.bound("keep"),
         )
