@@ -319,6 +319,15 @@ def test_the_line_of_the_course_stays_in_sight_where_one_scrolls_to_do_the_thing
 
 
 @pytest.mark.nightly
+def test_the_memory_that_is_needed_is_drawn_beside_its_sliders(visit: Visit, server: str) -> None:
+    page = visit("tokenizer", present="true", lang="fr")
+    page.goto(f"{server}/debugging?present=true&lang=fr&family=memory&depth=story&course=wrong.2")
+    batch, chart = page.locator(".st-key-memory_sliders .stSlider").first, page.locator(".st-key-chart_memory-parts")
+    expect(batch).to_be_in_viewport(ratio=1)
+    expect(chart).to_be_in_viewport(ratio=0.8)
+
+
+@pytest.mark.nightly
 def test_the_chances_and_what_adds_the_likeliest_are_in_sight(visit: Visit) -> None:
     for model, prompt, lang in (("sentences", "The cat sits on the", "en"), ("names", ".mar", "fr")):
         page = visit(model=model, prompt=prompt, step="probabilities", present="true", depth="story", lang=lang)

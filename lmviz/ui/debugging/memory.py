@@ -33,7 +33,8 @@ def section(services: Services, view: DebuggingView) -> None:
     with left:
         st.markdown(f"## {t('pitfall.out_of_memory')}")
         st.markdown(t("pitfall.out_of_memory.why"))
-        _sliders(view)
+        with st.container(key="memory_sliders"):
+            _sliders(view)
     found = estimate(config_of(trial.model, trial.d_vocab), trial.optimizer, trial.batch_size, trial.n_pos)
     with right:
         _estimated(view, found)
