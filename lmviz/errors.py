@@ -11,6 +11,7 @@ from lmviz.digits import rounded
 
 T = TypeVar("T")
 
+QUOTED = "code"  # the format of a detail that is quoted, {reason:code}: it is in the words of somebody else
 LONG = 10**15  # a whole number from here on is written with a power of ten
 
 
@@ -21,6 +22,8 @@ class Sentence(string.Formatter):
         return super().convert_field(_sized(value), conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == QUOTED:
+            return " ".join(str(value).split()).rstrip(".")
         return str(super().format_field(_sized(value), format_spec))
 
 

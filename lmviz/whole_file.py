@@ -8,8 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lmviz.errors import UserError
-
-LONGEST = 200  # characters of a reason
+from lmviz.faults import of_system
 
 
 def save_whole(path: Path, write: Callable[[Path], object], failure: type[Exception] = OSError) -> None:
@@ -28,7 +27,7 @@ def save_whole(path: Path, write: Callable[[Path], object], failure: type[Except
         write(beside)
         beside.replace(place)
     except (OSError, ValueError, failure) as error:
-        raise _not_written(path, getattr(error, "strerror", None) or str(error)) from error
+        raise _not_written(path, of_system(error)) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -45,24 +44,24 @@ def check_place(path: Path) -> Path:
         is_there, is_folder, is_other = place.parent.is_dir(), path.is_dir(), path.exists() and not path.is_file()
         leads_nowhere = place.is_symlink() or (path.is_symlink() and not is_there)  # round and round, or to no folder
     except (OSError, ValueError) as error:  # a name with a null character, or one that is too long
-        raise _not_written(path, getattr(error, "strerror", None) or str(error)) from error
+        raise _not_written(path, of_system(error)) from error
     if is_folder:
-        raise _not_written(path, "it is a folder")
+        raise _not_written(path, UserError("it is a folder"))
     if is_other:
-        raise _not_written(path, "it is no ordinary file")
+        raise _not_written(path, UserError("it is no ordinary file"))
     if leads_nowhere:
-        raise _not_written(path, "it is a link that leads nowhere")
+        raise _not_written(path, UserError("it is a link that leads nowhere"))
     if not is_there:
-        raise _not_written(path, "there is no such folder")
+        raise _not_written(path, UserError("there is no such folder"))
     if not os.access(place.parent, os.W_OK):
-        raise _not_written(path, "the folder can't be written to")
+        raise _not_written(path, UserError("lmviz has no right to do so"))
     return place
 
 
-def _not_written(path: Path, reason: str) -> UserError:
+def _not_written(path: Path, reason: UserError) -> UserError:
     return UserError(
         "A file is written into a folder that is there and can be written to; {file} can't be written: {reason}. Name "
         "another place.",
         file=str(path),
-        reason=reason[:LONGEST],
+        reason=reason,
     )

@@ -113,7 +113,7 @@ def _d_vocab(model: nn.Module, ids: Tensor) -> int:
             output = copy_of(model).eval()(ids)
     except Exception as error:  # of any kind: the model is somebody's own
         raise UserError(
-            "The model cannot read these ids: {error}.", error=f"{type(error).__name__}: {error}"[:300].rstrip(".")
+            "The model cannot read these ids: {error:code}.", error=f"{type(error).__name__}: {error}"[:300].rstrip(".")
         ) from error
     whole = logits_in(output, ids)
     if whole is not None:

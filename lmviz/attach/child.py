@@ -163,14 +163,14 @@ def _as_sentences(act: Callable[[], Any], file: str) -> Any:
         ) from None
     except SyntaxError as error:
         raise UserError(
-            "{file} is no Python as it stands: {reason}, in line {line}.",
+            "{file} is no Python as it stands: {reason:code}, in line {line}.",
             file=Path(error.filename or file).name,
             reason=error.msg,
             line=error.lineno or 0,
         ) from None
     except BaseException as error:  # KeyboardInterrupt in somebody's file, too, is theirs
         raise UserError(
-            "{file} stopped in line {line}, before there was a recording: {error}.",
+            "{file} stopped in line {line}, before there was a recording: {error:code}.",
             file=_name(file, error),
             line=_line(file, error),
             error=f"{type(error).__name__}: {error}"[:500].rstrip("."),

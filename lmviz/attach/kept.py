@@ -10,7 +10,7 @@ from lmviz.attach.example import Example
 from lmviz.attach.run import facts_of
 from lmviz.errors import check_given
 from lmviz.registry.program import OwnRun
-from lmviz.trace.opened import opened
+from lmviz.registry.recorded import run_in
 from lmviz.trace.saved import KEPT, Saved, save
 from lmviz.trace.step import Trace
 
@@ -41,4 +41,4 @@ def open_trace(path: str | os.PathLike[str]) -> Trace:
         UserError: it is no recording; what did not fit says so when it is looked at.
     """
     check_given("open_trace", "path", path, str, os.PathLike)
-    return opened(Path(path)).trace
+    return run_in(Path(path)).trace

@@ -131,7 +131,7 @@ class FileProgram:
 
 def _unexpected(name: str, error: Exception) -> UserError:
     return UserError(
-        "The recording of {name} could not be read: {error}.", name=name, error=f"{type(error).__name__}: {error}"
+        "The recording of {name} could not be read: {error:code}.", name=name, error=f"{type(error).__name__}: {error}"
     )
 
 

@@ -202,7 +202,7 @@ def _refusals_as_sentences(model_type: object) -> Iterator[None]:
     except Exception as error:  # from code that is not ours, over a config that anybody may have written
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise NotBuilt(
-            "transformers cannot open this model, {model_type!r}: {reason}.", model_type=model_type, reason=reason
+            "transformers cannot open this model, {model_type!r}: {reason:code}.", model_type=model_type, reason=reason
         ) from None
 
 

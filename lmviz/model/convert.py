@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from lmviz.errors import UserError
+from lmviz.faults import of_system
 from lmviz.model.architectures import ARCHITECTURES
 from lmviz.model.files import ordinary_file, read_bytes, read_json_object, write_whole
 from lmviz.model.pickled import weights_in
@@ -20,7 +21,6 @@ from lmviz.model.tokenizer import LARGEST_FILE, Tokenizer
 from lmviz.model.weights import SINGLE_FILE, tensors_as_file
 
 ACTIVATIONS = ("gelu", "gelu_tanh")  # exact, or by tanh
-LONGEST = 200  # characters of a reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def write(conversion: Conversion, folder: Path) -> None:
         for name, content in conversion.files.items():
             write_whole(folder / name, content)
     except OSError as error:
-        raise _not_written(folder, error.strerror or str(error)) from error
+        raise _not_written(folder, of_system(error)) from error
 
 
 def check_folder(conversion: Conversion, folder: Path) -> None:
@@ -90,19 +90,19 @@ def check_folder(conversion: Conversion, folder: Path) -> None:
         for one in (place, *(place / name for name in conversion.files)):
             one.exists()  # raises where the name is too long
     except (OSError, ValueError) as error:  # ValueError: a null character
-        raise _not_written(folder, getattr(error, "strerror", None) or str(error)) from error
+        raise _not_written(folder, of_system(error)) from error
     if leads_nowhere:
-        raise _not_written(folder, f"{there} is a link that leads nowhere")
+        raise _not_written(folder, UserError("{there} is a link that leads nowhere", there=there))
     if not there.is_dir():
-        raise _not_written(folder, f"{there} is no folder")
+        raise _not_written(folder, UserError("{there} is no folder", there=there))
     if not os.access(there, os.W_OK | os.X_OK):
-        raise _not_written(folder, f"{there} can't be written to")
+        raise _not_written(folder, UserError("lmviz has no right to write to {there}", there=there))
     if taken:
-        raise _not_written(folder, f"{taken[0]} in it is a folder")
+        raise _not_written(folder, UserError("{name} in it is a folder", name=taken[0]))
 
 
-def _not_written(folder: Path, reason: str) -> UserError:
-    return UserError("{folder} can't be written: {reason}. Name another place.", folder=folder, reason=reason[:LONGEST])
+def _not_written(folder: Path, reason: UserError) -> UserError:
+    return UserError("{folder} can't be written: {reason}. Name another place.", folder=folder, reason=reason)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -119,7 +119,9 @@ def _read(path: Path) -> dict[str, Any]:
     except Exception as error:  # no zip, cut off, another format: torch has no common error for these
         said = str(error).strip().split("\n")[0][:200].rstrip(".")
         reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        raise UserError("{file} is no file that torch.save wrote: {reason}.", file=path.name, reason=reason) from None
+        raise UserError(
+            "{file} is no file that torch.save wrote: {reason:code}.", file=path.name, reason=reason
+        ) from None
     if not isinstance(content, dict):
         raise UserError(
             "{file} must hold a dictionary of tensors, as model.state_dict() gives; it holds a {kind}.",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lmviz.errors import UserError
+from lmviz.faults import of_syntax, of_system
 
 MEGABYTE = 10**6  # bytes, on screen too
 CHUNK = MEGABYTE  # bytes asked of the disk at once
@@ -70,7 +71,7 @@ def json_object(text: str, name: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError("{file} must be JSON; it is not: {reason}.", file=name, reason=error) from None
+        raise UserError("{file} must be JSON; it is not: {reason}.", file=name, reason=of_syntax(error)) from None
     if not isinstance(found, dict):
         raise UserError(
             "{file} must hold a JSON object, {{...}}; it holds a {kind}.", file=name, kind=type(found).__name__
@@ -83,12 +84,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         written = read_text(path)
         if _DEEP_KEY.search(written):  # whose reading takes time that grows with the square of its length
-            raise ValueError("it has keys within keys within keys, more than any settings have")
+            raise RecursionError
         return tomllib.loads(written)
     except UserError:
         raise
     except (ValueError, RecursionError) as error:  # also a number with thousands of digits, or lists in lists in lists
-        raise UserError("{file} must be TOML; it is not: {reason}.", file=_name(path), reason=error) from None
+        raise UserError(
+            "{file} must be TOML; it is not: {reason}.", file=_name(path), reason=of_syntax(error)
+        ) from None
 
 
 def ordinary_file(path: Path, seconds: float = SECONDS) -> Path:
@@ -236,9 +239,9 @@ def _as_sentence(path: Path, error: Exception) -> Exception:
             folder = path.parent if path.parent.parts else path.parent.absolute()
             return MissingFile("There is no file {file} in {folder}.", file=_name(path), folder=folder)
         case OSError():
-            return UserError("{file} cannot be read: {reason}.", file=_name(path), reason=error.strerror)
+            return UserError("{file} cannot be read: {reason}.", file=_name(path), reason=of_system(error))
         case ValueError() if not isinstance(error, UserError):  # a null character in the name
-            return UserError("{file} cannot be read: {reason}.", file=_name(path), reason=error)
+            return UserError("{file} cannot be read: {reason}.", file=_name(path), reason=of_system(error))
     return error
 
 

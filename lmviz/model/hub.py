@@ -191,7 +191,8 @@ def _errors_as_sentences(repo: str, revision: str) -> Iterator[None]:
         raise
     except Exception as error:  # no network, a proxy, a full disk: the library has a dozen of its own for these
         raise UserError(
-            "{repo} could not be downloaded: {reason}. What the cache on this machine holds opens without the Hub.",
+            "{repo} could not be downloaded: {reason:code}. What the cache on this machine holds opens without the "
+            "Hub.",
             repo=repo,
             reason=str(error).strip().split("\n")[0][:200] or type(error).__name__,
         ) from None

@@ -17,7 +17,7 @@ def logits_of(model: nn.Module, ids: Tensor) -> Tensor:
         logits: Tensor = model(ids)
     except Exception as error:
         raise UserError(
-            "The model stopped with an error: {error}. Step through shows where.",
+            "The model stopped with an error: {error:code}. Step through shows where.",
             error=f"{type(error).__name__}: {error}"[:300].rstrip("."),
         ) from error
     return logits

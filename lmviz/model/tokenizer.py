@@ -135,7 +135,7 @@ class Tokenizer:
             if not is_from_library(error):
                 raise
             raise UserError(
-                "{file} must be a tokenizer as the tokenizers library saves it; it is not: {reason}.",
+                "{file} must be a tokenizer as the tokenizers library saves it; it is not: {reason:code}.",
                 file=name,
                 reason=error,
             ) from None
@@ -186,7 +186,7 @@ class Tokenizer:
         except BaseException as error:
             if isinstance(error, UserError) or not is_from_library(error):
                 raise
-            raise UserError("This tokenizer cannot read the text: {reason}.", reason=error) from None
+            raise UserError("This tokenizer cannot read the text: {reason:code}.", reason=error) from None
         ids, own = tuple(encoding.ids), [self._own_text(id) for id in encoding.ids]
         offsets = tuple(_with_spaces(legible, encoding.offsets, own))
         unknown = tuple(self._is_unknown(id, legible[start:end]) for id, (start, end) in zip(ids, offsets, strict=True))

@@ -15,6 +15,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from lmviz.errors import UserError
+from lmviz.faults import of_safetensors, of_system
 from lmviz.model.files import MEGABYTE, MissingFile, ordinary_file, read_json_object
 from lmviz.model.tensor_file import DTYPES, OTHERS, Place, read_tensors
 
@@ -101,7 +102,7 @@ def read_all(
             for name, read in read_tensors(file, wanted, dtype, turned):
                 yield names[file, name], read
         except (OSError, MemoryError, RuntimeError) as error:
-            raise UserError("{file} cannot be read: {reason}.", file=file.name, reason=error) from None
+            raise UserError("{file} cannot be read: {reason}.", file=file.name, reason=of_system(error)) from None
 
 
 def check_shapes(layout: Mapping[str, TensorLayout], stored: Mapping[str, StoredTensor]) -> None:
@@ -193,5 +194,7 @@ def _opened(file: Path) -> Iterator[Any]:
             yield stored
     except (SafetensorError, OSError) as error:
         raise UserError(
-            "{file} must be a whole safetensors file; it is not: {reason}.", file=file.name, reason=error
+            "{file} must be a whole safetensors file; it is not: {reason}.",
+            file=file.name,
+            reason=of_safetensors(error),
         ) from None

@@ -97,7 +97,7 @@ def open_recording(path: Path) -> Recorded:
     Raises:
         UserError: it is no recording.
     """
-    found = RecordingFile(path, path.name, _run_in(path))
+    found = RecordingFile(path, path.name, run_in(path))
     name = re.sub(r"[^\w.-]", "-", path.stem)[:60] or "recording"
     with _changing:
         taken = {one for one, file in _files.items() if file.path != path}
@@ -120,7 +120,7 @@ def take_recording(file: IO[bytes], title: str) -> Recorded:
                 told.update(part)
                 copy.write(part)
         name = f"given-{told.hexdigest()[:32]}"
-        run = _run_in(path, title)
+        run = run_in(path, title)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -140,13 +140,22 @@ def open_recordings() -> list[Recorded]:
         return [Recorded(name) for name, file in _files.items() if not file.is_given]
 
 
-def _run_in(path: Path, title: str = "") -> OwnRun:
+def run_in(path: Path, title: str = "") -> OwnRun:
+    """A recording, with what its file says that its model read.
+
+    Args:
+        title: what whoever gave the file calls it; default: its name.
+
+    Raises:
+        UserError: it is no recording.
+    """
     read = opened(path, title)
     try:
         return OwnRun.of(read.trace, read.more)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise UserError(
-            "{file} must say what its model read; it does not: {reason}. Save it again with this version of lmviz.",
+            "{file} must say what its model read; it does not: {reason:code}. Save it again with this version of "
+            "lmviz.",
             file=title or path.name,
             reason=f"{type(error).__name__} {error}"[:200].strip(),
         ) from error

@@ -215,7 +215,7 @@ class _Shares:
             )
         if trace.failure is not None:
             raise UserError(
-                "The model stopped with an error: {error}. Step through shows where.",
+                "The model stopped with an error: {error:code}. Step through shows where.",
                 error=str(trace.failure)[:300].rstrip("."),
             )
         logits = trace.output if trace.output.ndim == 2 else trace.output[:, min(self.pos, trace.output.shape[1] - 1)]

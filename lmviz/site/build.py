@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lmviz.bundle import HOME as CHECKOUT
 from lmviz.errors import UserError
+from lmviz.faults import of_system
 from lmviz.registry.models import Models
 from lmviz.services.services import Services
 from lmviz.site import docs
@@ -122,5 +123,5 @@ def _folder_for(out: Path) -> Iterator[Path]:
             folder.rename(out)
     except OSError as error:
         raise UserError(
-            "The site cannot be written to {out}: {reason}.", out=str(out), reason=error.strerror or str(error)
+            "The site cannot be written to {out}: {reason}.", out=str(out), reason=of_system(error)
         ) from None

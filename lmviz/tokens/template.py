@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lmviz.errors import UserError
+from lmviz.faults import of_syntax
 from lmviz.model.files import MEGABYTE, MissingFile, read_json_object, read_text
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -127,7 +128,9 @@ def template_json(written: str) -> dict[str, Any]:
     try:
         found = json.loads(written)
     except (ValueError, RecursionError) as error:
-        raise UserError("What a template is given must be JSON; this is not: {reason}.", reason=error) from None
+        raise UserError(
+            "What a template is given must be JSON; this is not: {reason}.", reason=of_syntax(error)
+        ) from None
     if not isinstance(found, dict):
         raise UserError('What a template is given must be a JSON object such as {{"tools": []}}.')
     return found
@@ -201,7 +204,7 @@ def _complaint(answer: Mapping[str, Any]) -> UserError:
             )
         case "syntax":
             return UserError(
-                "The chat template must be Jinja; line {line} is not: {reason}",
+                "The chat template must be Jinja; line {line} is not: {reason:code}",
                 line=answer["line"],
                 reason=answer["reason"],
             )
@@ -213,7 +216,7 @@ def _complaint(answer: Mapping[str, Any]) -> UserError:
                 names=", ".join(answer["names"]),
             )
         case _:
-            return UserError("The chat template does not take these messages: {reason}", reason=answer["reason"])
+            return UserError("The chat template does not take these messages: {reason:code}", reason=answer["reason"])
 
 
 def _templates_in(found: object, file: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from lmviz.errors import UserError
+from lmviz.faults import of_safetensors, of_syntax
 from lmviz.trace.checked import check, check_place, check_value, sequence
 from lmviz.trace.plain_data import decoded
 from lmviz.trace.saved import FORMAT, HEADER, PAIRS
@@ -52,9 +53,15 @@ def opened(path: Path, name: str = "") -> Opened:
     _check_file(path, name or path.name)
     try:
         with safe_open(path, "np") as file:
-            header = json.loads((file.metadata() or {})[HEADER])
+            facts = file.metadata() or {}
+        if HEADER not in facts:
+            raise UserError("it holds tensors and no walk, as a model's weights do")
+        header = json.loads(facts[HEADER])
         if header["format"] != FORMAT:
-            raise ValueError(f"format {header['format']}")
+            found = str(header["format"])[:20]
+            raise UserError(
+                "its format is {found:code}, and this version of lmviz reads {known}", found=found, known=FORMAT
+            )
         more = decoded(header["more"])
         return Opened(_Reader(path, header).trace(header, more), more)
     except (
@@ -73,8 +80,19 @@ def opened(path: Path, name: str = "") -> Opened:
         raise UserError(
             "{file} must be a recording that lmviz has saved; it is none: {reason}.",
             file=name or path.name,
-            reason=f"{type(error).__name__} {error}"[:200].strip(),
+            reason=_reason(error),
         ) from error
+
+
+def _reason(error: Exception) -> UserError:
+    match error:
+        case UserError():
+            return error
+        case SafetensorError() | OSError():
+            return of_safetensors(error)
+        case RecursionError():
+            return of_syntax(error)
+    return UserError("it contradicts itself, {said:code}", said=f"{type(error).__name__} {error}"[:200])
 
 
 def _check_file(path: Path, name: str) -> None:

@@ -177,7 +177,7 @@ def _opened(kind: str, folder: Path, name: str, recipe: Recipe) -> Tracker:
         raise
     except Exception as error:  # no network, no account: of any kind, since it is somebody else's code
         raise UserError(
-            "Logging to {kind} did not begin: {reason}. Train without --log {kind}, or see how {kind} is set up.",
+            "Logging to {kind} did not begin: {reason:code}. Train without --log {kind}, or see how {kind} is set up.",
             kind=kind,
             reason=f"{type(error).__name__}: {error}"[:300],
         ) from error

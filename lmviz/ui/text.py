@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, get_decimal_symbol, get_group_symbol
 
 from lmviz.digits import PLAIN_LARGE, PLAIN_SMALL, rounded
-from lmviz.errors import Sentence, UserError
+from lmviz.errors import QUOTED, Sentence, UserError
 
 CODE = re.compile(r"(```.*?```|~~~.*?~~~|`[^`\n]*`)", re.DOTALL)
 _TAG = re.compile(
@@ -194,6 +194,8 @@ class _Plain(Sentence):
     def format_field(self, value: object, format_spec: str) -> str:
         if isinstance(value, UserError):
             return self.t.error(value)
+        if format_spec == QUOTED:
+            return code(super().format_field(value, format_spec))
         if isinstance(value, float) and not format_spec and (len(str(value)) > SHORT or not math.isfinite(value)):
             return self.t.number(value, 4)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000 and not format_spec:

@@ -12,25 +12,26 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = {"devices", "errors", "random_state", "digits", "bundle", "whole_file"}
+MODEL = {"devices", "errors", "faults", "random_state", "digits", "bundle", "whole_file"}
 ENGINE = MODEL | {"model", "trace", "explain", "stages", "generate", "tokens", "embed", "quantise", "train"}
 ALLOWED: dict[str, set[str]] = {
     "errors": {"digits"},
+    "faults": {"errors"},
     "random_state": set(),
     "devices": {"errors"},
     "digits": set(),
     "bundle": set(),
     "log": set(),
-    "whole_file": {"errors"},
+    "whole_file": {"errors", "faults"},
     "stopped": set(),
-    "model": {"devices", "errors", "bundle", "model"},
-    "trace": {"devices", "errors", "random_state", "whole_file", "trace"},
+    "model": {"devices", "errors", "faults", "bundle", "model"},
+    "trace": {"devices", "errors", "faults", "random_state", "whole_file", "trace"},
     "explain": {"errors", "digits", "trace", "explain"},
     "stages": {"errors", "trace", "stages"},
     "generate": {"errors", "model", "generate"},
-    "tokens": {"errors", "model", "tokens"},
+    "tokens": {"errors", "faults", "model", "tokens"},
     "embed": {"errors", "random_state", "model", "embed"},
-    "train": {"errors", "random_state", "bundle", "stopped", "model", "quantise", "train"},
+    "train": {"errors", "faults", "random_state", "bundle", "stopped", "model", "quantise", "train"},
     "quantise": {"errors", "model", "quantise"},
     "debug": ENGINE | {"debug"},
     "registry": ENGINE | {"debug", "log", "registry"},

@@ -29,6 +29,7 @@ from lmviz.trace.opened import opened
 from lmviz.trace.saved import HEADER
 from lmviz.trace.step import Trace
 from lmviz.ui.step_through.tables import tokens
+from tests.words import FRENCH
 
 LETTERS = "abcdefghijkl"
 
@@ -244,11 +245,64 @@ def _walk(run: Recording) -> None:
                     run.explain(value.address, (0,) * len(value.shape))
 
 
-@pytest.mark.parametrize("at", [0, 7, 8, 100, 3000, -1])
-def test_a_file_that_is_cut_is_refused(whole: bytes, tmp_path: Path, at: int) -> None:
-    (tmp_path / "it.lmviz").write_bytes(whole[:at])
-    with pytest.raises(UserError, match=r"it\.lmviz must be a recording"):
+def _with(whole: bytes, outer: dict[str, Any] | None = None, inner: str = "") -> bytes:
+    """The file with something else in its header: in the entry of a tensor, or in place of the recording."""
+    n = int.from_bytes(whole[:8], "little")
+    found = json.loads(whole[8 : 8 + n])
+    found["0"] |= outer or {}
+    if inner:
+        found["__metadata__"][HEADER] = inner
+    header = json.dumps(found).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + whole[8 + n :]
+
+
+CUT, OTHER = "est tronqué ou a été modifié", "c’est un fichier d’un autre type"
+SPOILED: dict[str, tuple[Any, str]] = {
+    **{f"cut at {at}": (lambda whole, at=at: whole[:at], CUT) for at in (0, 7, 8, 100, 3000, -1)},
+    "a huge header": (lambda whole: (2**62).to_bytes(8, "little") + whole[8:], OTHER),
+    "a web page": (lambda _: b"<!doctype html><script>alert(1)</script>", OTHER),
+    "an archive": (lambda _: b"PK\3\4\x14" + bytes(200), OTHER),
+    "zeros": (lambda _: bytes(200), OTHER),
+    "weights": (lambda whole: _with(whole).replace(b'"lmviz"', b'"model"'), "comme les poids d’un modèle"),
+    "no such dtype": (lambda whole: _with(whole, {"dtype": "F99"}), "son en-tête est faux, `` "),
+    "a shape too large": (lambda whole: _with(whole, {"shape": [2**62, 4]}), "son en-tête est faux"),
+    "a place outside": (lambda whole: _with(whole, {"data_offsets": [10**9, 10**9 + 8]}), "son en-tête est faux"),
+    "brackets": (lambda whole: _with(whole, inner="[" * 100_000), "imbriquées trop profondément"),
+    "another version": (lambda whole: _with(whole, inner='{"format": "<b>"}'), "son format est `` <b> ``"),
+    "nothing": (lambda whole: _with(whole, inner="{}"), "il se contredit, `` KeyError 'format' ``"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_a_file_that_is_spoiled_is_refused_in_the_words_of_the_reader(whole: bytes, tmp_path: Path, name: str) -> None:
+    spoil, said = SPOILED[name]
+    (tmp_path / "it.lmviz").write_bytes(spoil(whole))
+    with pytest.raises(UserError, match=r"it\.lmviz must be a recording") as refused:
         lmviz.open_trace(tmp_path / "it.lmviz")
+    assert said in FRENCH.error(refused.value)
+
+
+@pytest.mark.parametrize("wrong", [{"ids": None}, {"given": [[1]]}, {"row": 7}, {"temperature": -1.0}])
+def test_a_trace_whose_file_says_odd_things_of_its_input_is_refused_at_once(
+    whole: bytes, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    n = int.from_bytes(whole[:8], "little")
+    inner = json.loads(json.loads(whole[8 : 8 + n])["__metadata__"][HEADER])
+    (tmp_path / "it.lmviz").write_bytes(_with(whole, inner=json.dumps(inner | {"more": inner["more"] | wrong})))
+    with pytest.raises(UserError, match="must say what its model read"):
+        lmviz.open_trace(tmp_path / "it.lmviz")
+
+
+def test_a_page_of_a_recording_that_contradicts_itself_is_a_sentence(whole: bytes, tmp_path: Path) -> None:
+    n = int.from_bytes(whole[:8], "little")
+    inner = json.loads(json.loads(whole[8 : 8 + n])["__metadata__"][HEADER])
+    for value in inner["values"]:
+        value["address"] = "x"
+    (tmp_path / "it.lmviz").write_bytes(_with(whole, inner=json.dumps(inner)))
+    with pytest.raises(UserError, match="contradicts itself"):
+        lmviz.open_trace(tmp_path / "it.lmviz").to_html(tmp_path / "it.html")
+    assert not (tmp_path / "it.html").exists()
 
 
 def test_a_link_names_no_file() -> None:

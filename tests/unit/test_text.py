@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import math
+import os
 import re
 import string
 from functools import cache
@@ -12,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lmviz import faults
 from lmviz.errors import UserError
+from lmviz.model.files import json_object
 from lmviz.stages.stage import KINDS
 from lmviz.ui.text import LANGUAGES, LOCALE, Translator, catalogue, visible
 from tests.words import ENGLISH, FRENCH
@@ -168,6 +172,18 @@ def test_nothing_in_an_error_acts_as_markdown() -> None:
     shown = ENGLISH.error(error)
     assert re.sub(r"\\(.)", r"\1", shown) == str(error)
     assert not re.search(r"(?<!\\)[*`$:\[\]]", shown)
+
+
+def test_what_a_library_has_said_is_quoted_and_why_a_file_failed_is_in_the_readers_words() -> None:
+    error = UserError("This tokenizer cannot read the text: {reason:code}.", reason="no `*`\nhere.")
+    assert str(error) == "This tokenizer cannot read the text: no `*` here."
+    assert FRENCH.error(error) == "Ce tokenizer ne peut pas lire le texte\u202f: `` no `*` here ``."
+    for number, said in ((errno.ENOSPC, "le disque est plein"), (errno.EACCES, "lmviz n’en a pas le droit")):
+        why = faults.of_system(OSError(number, os.strerror(number)))
+        assert FRENCH.error(UserError("{file} cannot be read: {reason}.", file="x", reason=why)).endswith(f"{said}.")
+    with pytest.raises(UserError) as wrong:
+        json_object('{"a": ]', "x.json")
+    assert "la faute est à la ligne 1, colonne 7\u202f: `` Expecting value ``." in FRENCH.error(wrong.value)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,9 @@ def _result_of(edit: Edit, tensor: Tensor) -> Tensor:
     except UserError:
         raise
     except (Exception, GeneratorExit) as error:
-        raise UserError("An edit failed: {error}.", error=str(error).rstrip(".") or type(error).__name__) from error
+        raise UserError(
+            "An edit failed: {error:code}.", error=str(error).rstrip(".") or type(error).__name__
+        ) from error
     try:
         return new if isinstance(new, Tensor) else torch.as_tensor(new)
     except (TypeError, ValueError, RuntimeError):

@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from lmviz.errors import UserError
+from lmviz.faults import of_safetensors, of_system
 from lmviz.model.files import MEGABYTE, MissingFile, read_bytes, read_text, write_whole
 
 WATCHED = "watched"  # the file in a run's folder that says that somebody looks on
@@ -64,7 +65,9 @@ def read_tensors(path: Path, known: str = "") -> tuple[dict[str, Tensor], dict[s
         return load(content), dict(header.get("__metadata__", {}))
     except (SafetensorError, ValueError, AttributeError, RuntimeError) as error:
         raise DamagedFile(
-            "{file} must be a whole safetensors file; it is not: {reason}.", file=path.name, reason=error
+            "{file} must be a whole safetensors file; it is not: {reason}.",
+            file=path.name,
+            reason=of_safetensors(error),
         ) from None
 
 
@@ -145,7 +148,7 @@ def sentences_of_out(folder: Path) -> Iterator[None]:
             "{folder} must be a folder that lmviz may write to; it can't be written: {reason}. Name another one with "
             "--out.",
             folder=folder,
-            reason=error.strerror or error,
+            reason=of_system(error),
         ) from error
 
 
@@ -186,11 +189,13 @@ def _sentence(error: OSError | sqlite3.DatabaseError, folder: Path) -> UserError
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return UserError(
-            "The list of runs in {folder} is damaged ({reason}): move that folder away to start with a new one.",
+            "The list of runs in {folder} is damaged ({reason:code}): move that folder away to start with a new one.",
             folder=folder,
             reason=error,
         )
-    return UserError("The runs in {folder} cannot be read or written: {reason}.", folder=folder, reason=error)
+    return UserError(
+        "The runs in {folder} cannot be read or written: {reason}.", folder=folder, reason=of_system(error)
+    )
 
 
 def free_bytes(folder: Path) -> int:

@@ -131,7 +131,7 @@ def all_runs(db: sqlite3.Connection) -> tuple[tuple[TrainingRun, ...], tuple[Unr
             unreadable.append(Unreadable(_id_at(db, number), error))
         except sqlite3.DatabaseError as error:  # the page of the file that it lies on is damaged
             run = _id_at(db, number)
-            why = UserError("The entry of the run {run} cannot be read: {reason}.", run=run, reason=error)
+            why = UserError("The entry of the run {run} cannot be read: {reason:code}.", run=run, reason=error)
             unreadable.append(Unreadable(run, why))
     return tuple(runs), tuple(unreadable)
 
@@ -281,7 +281,9 @@ def _run(row: sqlite3.Row, queue_place: int) -> TrainingRun:
     except UserError:
         raise
     except (ValueError, TypeError, RecursionError, LookupError, AttributeError) as error:
-        raise UserError("The entry of the run {run} cannot be read: {reason}.", run=row["id"], reason=error) from None
+        raise UserError(
+            "The entry of the run {run} cannot be read: {reason:code}.", run=row["id"], reason=error
+        ) from None
     for name, types in _TYPES.items():
         if not isinstance(row[name], types):
             raise UserError(

@@ -57,7 +57,7 @@ def train_run(
         why = error
     except Exception as error:  # torch has no memory left, or we made a mistake: told here, and in the trainer's log
         traceback.print_exc()
-        why = UserError("The training failed: {reason}.", reason=repr(error))
+        why = UserError("The training failed: {reason:code}.", reason=repr(error))
     with sentences(root), transaction(db):
         release(db, run, worker, state, why)
 

@@ -101,9 +101,17 @@ def check_size(page: Page, limit: int) -> None:
 
 
 def _made(run: Recording, view: StepThroughView, limits: Limits, hint: Hint | None) -> Page:
-    walk, numbers, left_out = walk_of(run, view, limits, hint)
+    try:
+        walk, numbers, left_out = walk_of(run, view, limits, hint)
+        opening = _opening(run, view, walk["run"])
+    except Exception as error:
+        if run.trace.segments or isinstance(error, UserError):
+            raise
+        raise UserError(  # it was read from a file, which may say anything
+            "This recording contradicts itself, as none that lmviz makes does: ask whoever gave you the file to save "
+            "it again."
+        ) from error
     sentences = tuple(view.t(key, **details) for key, details in left_out)
-    opening = _opening(run, view, walk["run"])
     shown, whole = _json(opening), packed(walk, numbers)
     return Page(_html(opening, shown, whole), sentences, shown, whole)
 
