@@ -111,7 +111,7 @@ def test_a_model_that_raises_when_it_writes_is_told(
     monkeypatch.setenv("LMVIZ_MODELS", str(tmp_path))
     app = open_on("generation", model=str(tmp_path / "odd"), prompt=TEXT, n="2", **query)
     assert not app.exception
-    assert any("The model stopped with an error: RuntimeError" in error for error in errors(app)), errors(app)
+    assert any("The model stopped with an error: `` RuntimeError" in error for error in errors(app)), errors(app)
 
 
 def _of(model: str, folder: str) -> str:

@@ -218,5 +218,5 @@ def test_the_command_that_trains_refuses_in_a_sentence_what_it_cannot_build(tmp_
 )
 def test_a_recipe_of_keys_within_keys_without_end_is_refused_before_it_is_read(tmp_path: Path, deep: str) -> None:
     (tmp_path / "recipe.toml").write_text(deep)
-    with pytest.raises(UserError, match=r"keys within keys"):
+    with pytest.raises(UserError, match=r"parts within parts"):
         read_recipe(tmp_path / "recipe.toml")
