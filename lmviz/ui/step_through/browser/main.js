@@ -120,16 +120,20 @@ const deliver = (state, told, tries) => {
   state.trigger("event", told);
 };
 
-// A move: drawn at once where Python has sent along what comes; the answer will be the same.
+// A move: one more of those that wait, or sent at once.
 /** @type {(state: State, move: Move) => void} */
 const go = (state, move) => {
   const last = state.queue.at(-1);
-  if (state.busy && last?.type === "move" && last.move === move) {
-    last.times += 1;
-    return;
-  }
-  const ahead = state.busy ? undefined : state.data.ahead[move];
-  state.send({ type: "move", move, times: 1 });
+  if (state.busy && last?.type === "move" && last.move === move) last.times += 1;
+  else if (state.busy) state.send({ type: "move", move, times: 1 });
+  else onwards(state, { type: "move", move, times: 1 });
+};
+
+// Send what is next; a step is drawn at once where Python has sent along what comes: the answer will be the same.
+/** @type {(state: State, event: State["queue"][number]) => void} */
+const onwards = (state, event) => {
+  const ahead = event.type === "move" && event.times === 1 ? state.data.ahead[event.move] : undefined;
+  state.send(event);
   if (ahead) show(state, { ...state.data, ...ahead, ahead: {}, seq: state.data.seq + 1 });
 };
 
@@ -308,7 +312,7 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   if (state.playing) again(state);
   root.dataset.answered = String(data.seq);
   const next = state.queue.shift();
-  if (next) state.send(next);
+  if (next) onwards(state, next);
   return () => {
     state.stop();
     stopSum(state);
