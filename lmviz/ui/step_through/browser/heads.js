@@ -115,11 +115,17 @@ const draw = (root, data, send) =>
 /** @type {WeakSet<Element>} */
 const settled = new WeakSet();
 
-// What somebody has just opened is in sight.
+const OPENING = 1000; // milliseconds, in which what opens may still become higher
+
+// What somebody has just opened is in sight, as it grows.
 /** @type {(root: HTMLElement) => void} */
 const settle = (root) => {
-  if (!settled.has(root) && document.activeElement?.closest(".st-key-heads_open"))
-    root.scrollIntoView({ block: "nearest" });
+  const opened = document.activeElement?.closest(".st-key-heads_open");
+  if (!settled.has(root) && opened) {
+    const heights = new ResizeObserver(() => root.scrollIntoView({ block: "nearest" }));
+    heights.observe(opened);
+    setTimeout(() => heights.disconnect(), OPENING);
+  }
   settled.add(root);
 };
 
