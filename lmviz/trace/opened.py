@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from lmviz.errors import UserError
-from lmviz.faults import of_safetensors, of_syntax
+from lmviz.faults import LONGEST, of_safetensors, of_syntax
 from lmviz.trace.checked import check, check_place, check_value, sequence
 from lmviz.trace.plain_data import decoded
 from lmviz.trace.saved import FORMAT, HEADER, PAIRS
@@ -92,7 +92,7 @@ def _reason(error: Exception) -> UserError:
             return of_safetensors(error)
         case RecursionError():
             return of_syntax(error)
-    return UserError("it contradicts itself, {said:code}", said=f"{type(error).__name__} {error}"[:200])
+    return UserError("it contradicts itself, {said:code}", said=f"{type(error).__name__} {error}"[:LONGEST])
 
 
 def _check_file(path: Path, name: str) -> None:

@@ -125,14 +125,14 @@ const deliver = (state, told, tries) => {
 const go = (state, move) => {
   const last = state.queue.at(-1);
   if (state.busy && last?.type === "move" && last.move === move) last.times += 1;
-  else if (state.busy) state.send({ type: "move", move, times: 1 });
-  else onwards(state, { type: "move", move, times: 1 });
+  else sendDrawn(state, { type: "move", move, times: 1 });
 };
 
-// Send what is next; a step is drawn at once where Python has sent along what comes: the answer will be the same.
+// What is sent now is drawn at once where Python has sent along what comes: the answer will be the same.
 /** @type {(state: State, event: State["queue"][number]) => void} */
-const onwards = (state, event) => {
-  const ahead = event.type === "move" && event.times === 1 ? state.data.ahead[event.move] : undefined;
+const sendDrawn = (state, event) => {
+  const isOne = !state.busy && event.type === "move" && event.times === 1;
+  const ahead = isOne ? state.data.ahead[event.move] : undefined;
   state.send(event);
   if (ahead) show(state, { ...state.data, ...ahead, ahead: {}, seq: state.data.seq + 1 });
 };
@@ -312,7 +312,7 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   if (state.playing) again(state);
   root.dataset.answered = String(data.seq);
   const next = state.queue.shift();
-  if (next) onwards(state, next);
+  if (next) sendDrawn(state, next);
   return () => {
     state.stop();
     stopSum(state);
