@@ -28,6 +28,10 @@ class Location:
     grain: Grain = "stage"
     index: int = 0
 
+    @property
+    def name(self) -> str:
+        return f"{self.grain}:{self.index}"
+
 
 @dataclass(frozen=True, eq=False)
 class Navigator:

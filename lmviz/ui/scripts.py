@@ -1,7 +1,7 @@
 """The browser's code as one text: a component of Streamlit takes one module, and ours are many.
 
 A module imports others by `import { a, b } from "./x.js";` and nothing else, so that they are joined by cutting these
-lines out. Names that are not within a function are one component's own: no two of its modules have the same.
+lines out. So are comments that have a line of their own: Streamlit sends the code with each answer. Names that are not within a function are one component's own: no two of its modules have the same.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[^"]+)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default )", re.MULTILINE)
 
 
@@ -43,4 +44,5 @@ def modules(entry: Path) -> list[Path]:
 
 
 def _without_borders(path: Path) -> str:
-    return _EXPORT.sub("", _IMPORT.sub("", path.read_text(encoding="utf-8")))
+    text = _COMMENT.sub("", path.read_text(encoding="utf-8"))
+    return _EXPORT.sub("", _IMPORT.sub("", text))

@@ -226,7 +226,7 @@ def test_what_the_course_asks_is_not_told_beside_the_picture(open_on: Open) -> N
     assert "fits ‹m› best" in scene(app)["say"]["text"]
     app.session_state["predict"] = True  # opened by hand
     shown = ENGLISH("exercise.first.shown")
-    assert scene(app.run())["say"]["text"] == shown and scene(app)["ahead"] == {}
+    assert scene(app.run())["say"]["text"] == shown and scene(app)["ahead"] == []
     app.radio[0].set_value(0).run()
     assert "fits ‹m› best" in scene(app)["say"]["text"]
 

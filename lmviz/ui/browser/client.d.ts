@@ -64,6 +64,17 @@ export interface Scrolled {
   isReaders: boolean;
 }
 
+/** What a box has room for in pixels, and what it looks like. */
+export interface Room {
+  width: number;
+  height: number;
+  scale: number; // how much larger all is than on a desk
+  isDark: boolean;
+  accent: string; // a colour
+  font: string;
+  mono: string;
+}
+
 /** Width and height of a cell in pixels. */
 export interface Size {
   w: number;

@@ -2,7 +2,7 @@
 
 // @ts-check
 
-/** @import { Look, Panel, Scrolled, Size, TensorPage } from "./client.d.ts" */
+/** @import { Look, Panel, Room, Scrolled, Size, TensorPage } from "./client.d.ts" */
 /** @import { TensorPanel } from "./panel.d.ts" */
 
 import { SCALES, colourOf, isDark } from "./colour.js";
@@ -17,19 +17,25 @@ import { drawTensor, hatching } from "./tensor.js";
 import { twinButton } from "./twin.js";
 import { prepare } from "./window.js";
 
-/** @type {(element: Element, data: TensorPage["data"]) => Look} */
-const lookOf = (element, data) => {
+// What an empty box has room for and looks like. The browser may have to lay the whole page out for it.
+/** @type {(box: HTMLElement) => Room} */
+export const roomIn = (box) => ({ width: box.offsetWidth, height: box.offsetHeight, scale: scale(), ...dressOf(box) });
+
+/** @type {(element: Element) => Pick<Room, "isDark" | "accent" | "font" | "mono">} */
+const dressOf = (element) => {
   const style = getComputedStyle(element);
-  const scale = SCALES[isDark(element) ? "dark" : "light"];
   return {
-    scale,
-    digits: data.digits,
-    lang: data.lang,
-    hatch: hatching(scale),
+    isDark: isDark(element),
     accent: style.getPropertyValue("--lm-focus").trim(),
     font: style.getPropertyValue("--lm-font"),
     mono: style.getPropertyValue("--lm-mono"),
   };
+};
+
+/** @type {(room: Room, data: TensorPage["data"]) => Look} */
+const lookIn = ({ isDark, accent, font, mono }, { digits, lang }) => {
+  const scale = SCALES[isDark ? "dark" : "light"];
+  return { scale, digits, lang, hatch: hatching(scale), accent, font, mono };
 };
 
 /** @type {(panel: Panel, size: Size, look: Look, state: TensorPage) => HTMLElement} */
@@ -176,20 +182,28 @@ const toResult = (box) => {
 /**
  * Draw a picture with what comes out in sight; of the same picture, a reader's own place in it is kept.
  *
- * @type {(box: HTMLElement, at: string, last: Scrolled | undefined, draw: () => void) => Scrolled} where it was moved to
+ * @param {HTMLElement} box
+ * @param {string} at which picture it is
+ * @param {Scrolled | undefined} last where it was moved to before
+ * @param {() => void} draw
+ * @param {(act: () => void) => void} [whenAll] when all is written, so that the layout can be read: at once
+ * @returns {Scrolled} where it was moved to
  */
-export const drawnInSight = (box, at, last, draw) => {
+export const drawnInSight = (box, at, last, draw, whenAll = (act) => act()) => {
   const isReaders = last?.at === at && last.isReaders;
   const before = isReaders ? box.scrollTop : 0; // else it is not asked: the browser would lay the whole page out for it
   draw();
-  box.scrollTop = isReaders ? before : toResult(box);
-  const [top, size] = [box.scrollTop, sizeOf(box)];
   /** @type {Scrolled} */
   const now = { at, isReaders };
-  // a box of another size is moved by the browser, too, and is drawn anew
-  box.onscroll = () => {
-    if (sizeOf(box) === size && Math.abs(box.scrollTop - top) > 1) now.isReaders = true;
-  };
+  box.onscroll = null;
+  whenAll(() => {
+    box.scrollTop = isReaders ? before : toResult(box);
+    const [top, size] = [box.scrollTop, sizeOf(box)];
+    // a box of another size is moved by the browser, too, and is drawn anew
+    box.onscroll = () => {
+      if (sizeOf(box) === size && Math.abs(box.scrollTop - top) > 1) now.isReaders = true;
+    };
+  });
   return now;
 };
 
@@ -197,10 +211,10 @@ export const drawnInSight = (box, at, last, draw) => {
 const sizeOf = (box) => [box.clientWidth, box.clientHeight, box.scrollHeight].join(" ");
 
 // Tensors in the space that a box has, with the signs between them.
-/** @type {(box: HTMLElement, panels: TensorPanel[], state: TensorPage) => void} */
-export const drawTensors = (box, panels, state) => {
+/** @type {(box: HTMLElement, panels: TensorPanel[], state: TensorPage, room: Room) => void} */
+export const drawTensors = (box, panels, state, room) => {
   if (state.shown) state.shown.length = 0;
-  display.room = scale();
+  display.room = room.scale;
   display.phone = window.innerWidth <= NARROW_WINDOW;
   display.zoom = Math.max(display.room, window.innerWidth >= 1700 ? 1.2 : 1);
   const read = panels.map((raw) => ({
@@ -211,13 +225,13 @@ export const drawTensors = (box, panels, state) => {
     all: decoded(raw.cells),
   }));
   const given = withBehind(read);
-  const width = box.clientWidth - 8;
-  const height = box.clientHeight - 8 * given.length;
+  const width = room.width - 8;
+  const height = room.height - 8 * given.length;
   const raws = state.numbers ? given.map((raw) => legible(raw, width, height)) : given;
   let way = arrange(raws.map(prepare), width, height);
   if (display.room > 1 && !way.isRead) way = stacked(raws, width, height);
   else if (way.crowded || isCrowded(raws, width, height)) way = squeezed(raws, width, height);
-  const look = lookOf(box, state.data);
+  const look = lookIn(room, state.data);
   for (const line of way.lines) {
     const row = h("div", { class: "line" });
     for (const panel of line) {

@@ -7,7 +7,7 @@
 
 import { isDark, onTheme } from "./colour.js";
 import { h, heightLeft, pageParts, part } from "./dom.js";
-import { drawTensors, drawnInSight } from "./figure.js";
+import { drawTensors, drawnInSight, roomIn } from "./figure.js";
 import { component } from "./mounted.js";
 import { scale } from "./scale.js";
 
@@ -38,7 +38,7 @@ const drawAll = (box, data, page, last) => {
     return drawnInSight(line, at, last, () => {
       line.style.height = `${height}px`;
       line.replaceChildren();
-      drawTensors(line, group, page);
+      drawTensors(line, group, page, roomIn(line));
     });
   });
   return moved[0];

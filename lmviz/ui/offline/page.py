@@ -159,7 +159,8 @@ def _opening(run: Recording, view: StepThroughView, name: str) -> Opening:
         "bar": {**found["bar"], "can_grad": False},
         "run": f"{view.lang} {name}",
         "edits": [],  # none can be taken back: the title says them
-        "ahead": {},
+        "ahead": [],
+        "frame": "",
         "seq": 0,
         "compared": "",
         "search": None,

@@ -8,23 +8,25 @@ from lmviz.errors import UserError
 from lmviz.services.services import Services
 from lmviz.ui import state
 from lmviz.ui.course import bar
-from lmviz.ui.step_through import component, ending, events, heads, predict
+from lmviz.ui.step_through import ahead, component, ending, events, heads, predict
 from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.recordings import as_far_as_it_makes_sense, compared, other_run, over_time, request
 from lmviz.ui.step_through.scene import scene
-from lmviz.ui.step_through.scene_types import Ahead, ButtonMove, Changes, Place, Scene
+from lmviz.ui.step_through.scene_types import Changes, Place, Scene
 from lmviz.ui.step_through.search import search
 from lmviz.ui.step_through.view import StepThroughView
-
-_AHEAD: tuple[ButtonMove, ...] = (
-    "over",
-    "back",
-)  # the moves that the browser draws at once: where they lead is sent along with each scene
 
 
 def _difference(here: Place, there: Place) -> Changes:
     """What a scene shows otherwise than another: the browser knows the rest."""
     return {name: part for name, part in there.items() if part != here.get(name)}
+
+
+def _unsaid(view: StepThroughView, drawn: Place) -> Place:
+    """The place without its words, where they tell what the course asks."""
+    if predict.is_given_away(drawn["say"]["text"]):
+        drawn["say"] = predict.unsaid(drawn["say"], view.t("exercise.first"))
+    return drawn
 
 
 @st.fragment
@@ -56,20 +58,20 @@ def _debugger(services: Services, view: StepThroughView) -> None:
     pinned = inspector(run, view, other)
     times = over_time(services, view)
     drawn = scene(run, view, location, windows, pinned, other, stopped, changed, times)
-    ahead: Ahead = {
-        move: _difference(drawn, scene(run, there, events.place(run, there), windows, pinned, other, times=times))
-        for move in _AHEAD
-        if drawn["bar"]["moves"][move] and not predict.is_open(view) and (there := events.moved(run, view, move))
-    }
+    frame = ahead.frame_of(view, run, other, windows, times)
+    others = [
+        _unsaid(view, scene(run, events.at(run, view, there), there, windows, pinned, other, times=times))
+        for there in ahead.to_send(run, location, frame)
+    ]
     if asked := predict.awaited(run, view, location):
         drawn = predict.before_answer(run, view, location, drawn, asked)
-    elif predict.is_given_away(drawn["say"]["text"]):
-        drawn["say"] = predict.unsaid(drawn["say"], view.t("exercise.first"))
     else:
         drawn["say"]["hint"] = ending.why(services, run, view, location) or drawn["say"]["hint"]
+        drawn = _unsaid(view, drawn)
     whole = Scene(
         **drawn,
-        ahead=ahead,
+        ahead=[_difference(drawn, one) for one in others],
+        frame=frame,
         seq=state.remember("seq", 0),
         compared=refused or compared(services, view, other),
         search=search(run, view.t, state.remember("search", None)),

@@ -15,12 +15,13 @@ from lmviz.stages.navigation import Grain, Location
 from lmviz.stages.panels import panels_at
 from lmviz.ui import state
 from lmviz.ui.pictures import lead_of
-from lmviz.ui.step_through import stops
+from lmviz.ui.step_through import ahead, stops
 from lmviz.ui.step_through.view import StepThroughView
 
 Event = dict[str, Any]
 Pinned = tuple[str, tuple[int, ...]]  # a tensor's address and an index into it
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
+MOST_MOVES = 200  # that one event can ask for
 ENDING = "ending"  # that somebody at the end has asked what now
 LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
 
@@ -38,7 +39,8 @@ def on_event(run: Recording, event: Event) -> None:
 
     An event about a run that is no longer shown changes nothing.
     """
-    state.keep("seq", state.remember("seq", 0) + 1)  # what is drawn next is another answer, and so is drawn
+    ahead.told(event)
+    state.keep("seq", state.remember("seq", 0) + _times(event))  # what is drawn next is another answer, and so is drawn
     message = event.get("message")
     if message and message == state.remember("message", None):
         return
@@ -61,7 +63,13 @@ def _chooses_grain(event: Event) -> bool:
     return event["type"] in ("grain", "stage") or event.get("move") in ("into", "out")
 
 
-def _moved_to(run: Recording, view: StepThroughView, location: Location) -> StepThroughView:
+def _times(event: Event) -> int:
+    times = event.get("times", 1)
+    return max(1, min(times, MOST_MOVES)) if isinstance(times, int) else 1
+
+
+def at(run: Recording, view: StepThroughView, location: Location) -> StepThroughView:
+    """The view at another place."""
     step = run.navigator.step(location)
     line = run.navigator.outwards(location) if location.grain == "line" else -1
     return replace(view, step=step.address if step else "", by=location.grain, line=line)
@@ -76,29 +84,24 @@ def _move(run: Recording, view: StepThroughView, event: Event) -> StepThroughVie
         onward = run.navigator.span(run.navigator.move(location, "over"))[1]
         if found[0].index <= onward:
             return _run_to_breakpoint(run, view, event)
-    for _ in range(min(int(event.get("times", 1)), 200)):
+    for _ in range(_times(event)):
         location = run.navigator.move(location, event["move"])
-    return _moved_to(run, view, location)
-
-
-def moved(run: Recording, view: StepThroughView, move: str) -> StepThroughView:
-    """The view after one move."""
-    return _move(run, view, {"move": move})
+    return at(run, view, location)
 
 
 def _grain(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
     step = run.navigator.span(place(run, view))[1]
     if step < 0 and event["grain"] == "stage":
-        return _moved_to(run, view, Location())
-    return _moved_to(run, view, run.navigator.at(max(step, 0), event["grain"]))
+        return at(run, view, Location())
+    return at(run, view, run.navigator.at(max(step, 0), event["grain"]))
 
 
 def _stage(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
-    return _moved_to(run, view, Location("stage", range(len(run.navigator.stages))[int(event["index"])]))
+    return at(run, view, Location("stage", range(len(run.navigator.stages))[int(event["index"])]))
 
 
 def _call(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
-    return _moved_to(run, view, run.navigator.at(range(len(run.trace))[int(event["last"])], "line"))
+    return at(run, view, run.navigator.at(range(len(run.trace))[int(event["last"])], "line"))
 
 
 def _run_to_breakpoint(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:
@@ -112,7 +115,7 @@ def _run_to_breakpoint(run: Recording, view: StepThroughView, event: Event) -> S
     seen = cell_of(run.trace[location.index], stop)
     if stop.kind in ("line", "stage"):
         location = run.navigator.at(location.index, stop.kind)
-    return _moved_to(run, view if seen is None else _shown(run, view, seen), location)
+    return at(run, view if seen is None else _shown(run, view, seen), location)
 
 
 def _shown(run: Recording, view: StepThroughView, pinned: Pinned, trail: tuple[Pinned, ...] = ()) -> StepThroughView:
@@ -188,11 +191,11 @@ def _go_to(run: Recording, view: StepThroughView, address: str) -> StepThroughVi
         stage = run.navigator.at(step, "stage")
         in_stage = any(panel.value.address == address and panel.is_result for panel in panels_at(run.navigator, stage))
         stays = stage == place(run, view)  # a number on the way to what is shown: its arithmetic is beside the picture
-        return _moved_to(run, view, stage if in_stage or stays else Location("op", step))
+        return at(run, view, stage if in_stage or stays else Location("op", step))
     asked = run.trace[view.trail[-1][0]] if view.trail and view.trail[-1][0] in run.trace else None
     users = [step for step in run.trace if any(value.address == address for value in step.inputs)]
     user = asked if asked in users else next(iter(users), None)
-    return _moved_to(run, view, Location("op", user.index)) if user is not None else view
+    return at(run, view, Location("op", user.index)) if user is not None else view
 
 
 def _watch(run: Recording, view: StepThroughView, event: Event) -> StepThroughView:

@@ -62,9 +62,14 @@ def ask_elsewhere(answer: str) -> None:
     state.keep(_ELSEWHERE, answer)
 
 
+def asked_elsewhere() -> str:
+    """The right answer to what the course asks; empty if it asks nothing."""
+    return str(state.remember(_ELSEWHERE, "")) if state.course().chapter else ""
+
+
 def is_given_away(said: str) -> bool:
     """Whether a sentence tells what the course asks, while a chapter is on the way."""
-    answer = state.remember(_ELSEWHERE, "") if state.course().chapter else ""
+    answer = asked_elsewhere()
     return answer != "" and re.search(rf"(?<![\w.,]){re.escape(answer)}(?![\w]|[.,]\d)", said) is not None
 
 

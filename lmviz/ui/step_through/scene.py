@@ -366,6 +366,11 @@ def _can_grad(run: Recording) -> bool:
     return any(stage.kind == "loss" for stage in run.navigator.stages)
 
 
+def _leads(run: Recording, location: Location, move: ButtonMove) -> str:
+    there = run.navigator.move(location, move)
+    return "" if there == location else there.name
+
+
 def bar(run: Recording, view: StepThroughView, location: Location, stopped: str, changed: str = "") -> Bar:
     count = run.navigator.count(location.grain)
     return {
@@ -373,7 +378,7 @@ def bar(run: Recording, view: StepThroughView, location: Location, stopped: str,
         "index": location.index,
         "count": count,
         "at": view.t(f"bar.at.{location.grain}", index=location.index + 1, count=count),
-        "moves": {move: run.navigator.move(location, move) != location for move in MOVES},
+        "moves": {move: _leads(run, location, move) for move in MOVES},
         "breakpoints": len(view.stops),
         "grad": view.grad,
         "can_grad": _can_grad(run),

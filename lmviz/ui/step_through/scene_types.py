@@ -67,7 +67,7 @@ class Bar(TypedDict):
     index: int
     count: int  # of all places of this grain
     at: str
-    moves: dict[ButtonMove, bool]
+    moves: dict[ButtonMove, str]  # the name of the place that it leads to; empty: nowhere
     breakpoints: int
     grad: bool
     can_grad: bool
@@ -282,14 +282,14 @@ class Place(TypedDict):
 
 
 Changes = Annotated[dict[str, object], "Partial<Place>"]  # what a place shows otherwise than another
-Ahead = Annotated[dict[Move, Changes], "Partial<Record<Move, Changes>>"]  # by the move that leads there
 
 
 class Scene(Place):
-    """A place, with what the browser needs to draw the next one before it is told."""
+    """A place, with others that the browser can draw before it is told."""
 
-    ahead: Ahead
-    seq: int  # how many events had been answered
+    ahead: list[Changes]
+    frame: str  # the name of what all places have in common; empty: none may be kept
+    seq: int  # how many events had been answered, each move by itself
     compared: str  # what it is compared with; empty: nothing
     search: Search | None  # None: nobody searches
     words: dict[str, str]

@@ -25,7 +25,8 @@ export const sceneOf = (page, view, seq) => {
   const { walk } = page;
   return {
     ...placeScene(page, view),
-    ahead: {},
+    ahead: [],
+    frame: "",
     seq,
     compared: "",
     search: searched(walk, view),
@@ -117,8 +118,11 @@ const barOf = (walk, view, number) => {
   const grain = grainOf(walk, number);
   const index = number - walk.first_of[grain];
   const { moves } = walk.places[number];
-  /** @type {(move: keyof typeof moves) => boolean} */
-  const leads = (move) => moves[move] !== number;
+  /** @type {(move: keyof typeof moves) => string} */
+  const leads = (move) => {
+    const there = grainOf(walk, moves[move]);
+    return moves[move] === number ? "" : `${there}:${moves[move] - walk.first_of[there]}`;
+  };
   return {
     grain,
     index,

@@ -28,8 +28,18 @@ const ICONS = {
   pause: "M7 5v14M16 5v14",
 };
 
-/** @type {(name: keyof typeof ICONS) => HTMLElement} */
+/** @type {Map<string, Node>} */
+const drawn = new Map(); // read once: it takes longer than all else of the bar
+
+/** @type {(name: keyof typeof ICONS) => Node} */
 const icon = (name) => {
+  const known = drawn.get(name) ?? readIcon(name);
+  drawn.set(name, known);
+  return known.cloneNode(true);
+};
+
+/** @type {(name: keyof typeof ICONS) => Node} */
+const readIcon = (name) => {
   const fill = ["back", "over", "into", "out", "search"].includes(name) ? "none" : "currentColor";
   const line = 'stroke="currentColor" stroke-width="2.200" stroke-linejoin="round" stroke-linecap="round"';
   const path = `<path d="${ICONS[name]}"/>`;

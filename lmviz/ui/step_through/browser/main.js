@@ -3,18 +3,19 @@
 // @ts-check
 
 /** @import { Given } from "../../browser/client.d.ts" */
-/** @import { Move, Scene } from "./scene.d.ts" */
+/** @import { Event as Told, Move, Scene } from "./scene.d.ts" */
 /** @import { Draw, Section, State } from "./state.d.ts" */
 
 import { isDark, onTheme } from "../../browser/colour.js";
 import { heightLeft, later, pageParts, part, parts } from "../../browser/dom.js";
 import { onScale, scale } from "../../browser/scale.js";
+import { heldOf, learn, nothingKnown, onwards } from "./ahead.js";
 import { drawBar } from "./bar.js";
 import { drawInspector, offered, panelsOf } from "./inspector.js";
 import { onKey } from "./keyboard.js";
 import { drawMap, drawTokens } from "./map.js";
 import { nextPace, readingTime } from "./pace.js";
-import { drawPicture } from "./picture.js";
+import { drawPicture, redrawPicture } from "./picture.js";
 import { onAsk, onWish, tellPlace } from "./place.js";
 import { drawSearch } from "./search.js";
 import { skipLink } from "./skip.js";
@@ -75,8 +76,10 @@ const start = (root, data, trigger) => {
     live: part(root, ".live"),
     open: new Set(),
     drawn: {},
+    answered: data,
+    known: nothingKnown(),
+    sent: null,
     queue: [],
-    busy: false,
     playing: null,
     pace: "normal",
     setPace: () => {
@@ -88,7 +91,7 @@ const start = (root, data, trigger) => {
     shown: [],
     waiting: undefined,
     send: (event) => {
-      if (state.busy) state.queue.push(event);
+      if (state.sent) state.queue.push(event);
       else sendNow(state, event);
     },
     move: (move) => go(state, move),
@@ -103,39 +106,36 @@ const start = (root, data, trigger) => {
   return state;
 };
 
-/** @type {(state: State, event: State["queue"][number]) => void} */
+/** @type {(state: State, event: Told) => void} */
 const sendNow = (state, event) => {
-  state.busy = true;
+  state.sent = event;
   state.slow = setTimeout(() => state.root.classList.add("waiting"), SLOW);
-  deliver(state, { ...event, message: `${Date.now()} ${Math.random()}` }, TRIES);
+  deliver(state, { ...event, held: heldOf(state.known), message: `${Date.now()} ${Math.random()}` }, TRIES);
 };
 
 // Python takes a message once, so that an event that was only slow is not carried out twice.
-/** @type {(state: State, told: State["queue"][number] & { message: string }, tries: number) => void} */
+/** @type {(state: State, told: Told & { held: object, message: string }, tries: number) => void} */
 const deliver = (state, told, tries) => {
   state.waiting = setTimeout(() => {
     if (tries > 1) deliver(state, told, tries - 1);
-    else state.busy = false;
+    else state.sent = null;
   }, LOST);
   state.trigger("event", told);
 };
 
-// A move: one more of those that wait, or sent at once.
+// A move: one more of those that wait, or sent at once. It is drawn now if it is known where it leads.
 /** @type {(state: State, move: Move) => void} */
 const go = (state, move) => {
   const last = state.queue.at(-1);
-  if (state.busy && last?.type === "move" && last.move === move) last.times += 1;
-  else sendDrawn(state, { type: "move", move, times: 1 });
+  if (last?.type === "move" && last.move === move) last.times += 1;
+  else state.send({ type: "move", move, times: 1 });
+  const there = inTheEnd(state);
+  if (there.seq !== state.data.seq) show(state, there);
 };
 
-// What is sent now is drawn at once where Python has sent along what comes: the answer will be the same.
-/** @type {(state: State, event: State["queue"][number]) => void} */
-const sendDrawn = (state, event) => {
-  const isOne = !state.busy && event.type === "move" && event.times === 1;
-  const ahead = isOne ? state.data.ahead[event.move] : undefined;
-  state.send(event);
-  if (ahead) show(state, { ...state.data, ...ahead, ahead: {}, seq: state.data.seq + 1 });
-};
+// What will be seen when everything is answered, as far as it is known.
+/** @type {(state: State) => Scene} */
+const inTheEnd = ({ known, answered, sent, queue }) => onwards(known, answered, sent ? [sent, ...queue] : []);
 
 /** @type {(state: State, wait?: number) => void} */
 const again = (state, wait = readingTime(state.data.say, state.pace)) => {
@@ -146,7 +146,7 @@ const again = (state, wait = readingTime(state.data.say, state.pace)) => {
 // One step further, when what there is to read has been read; in slow motion, the pinned cell's sum comes first.
 /** @type {(state: State) => void} */
 const onward = (state) => {
-  if (state.sum?.timer || state.busy) return again(state, LOOK_AGAIN);
+  if (state.sum?.timer || state.sent) return again(state, LOOK_AGAIN);
   if (!state.data.bar.moves.over || state.data.bar.stopped) return togglePlaying(state);
   if (state.pace === "slow" && playsHere(state)) return again(state, LOOK_AGAIN);
   state.send({ type: "move", move: "over", times: 1, play: true });
@@ -191,21 +191,24 @@ const listen = (state) => {
   /** @type {(event: KeyboardEvent) => void} */
   const key = (event) => onKey(state, event);
   const refit = () => fit(root);
-  const stopScale = onScale(root, refit);
+  const stopScale = onScale(root, () => {
+    state.room = undefined;
+    refit();
+  });
   const stopAsks = onAsk(() => tellPlace(state.data, !!state.playing));
   const stopWishes = onWish((wish) => (wish.type === "play" ? state.play() : state.send(wish)));
   const observer = new ResizeObserver(() => {
-    const size = `${box.clientWidth}x${box.clientHeight}`;
+    const size = `${box.offsetWidth}x${box.offsetHeight}`;
     if (size === state.size) return;
     state.size = size;
-    drawPicture(box, state);
+    redrawPicture(box, state);
   });
   const above = new ResizeObserver(refit);
   const page = pageParts();
   if (page) above.observe(page);
   const stopTheme = onTheme(root, () => {
     root.classList.toggle("dark", isDark(root));
-    drawPicture(box, state);
+    redrawPicture(box, state);
   });
   document.addEventListener("keydown", key);
   window.addEventListener("resize", refit);
@@ -261,7 +264,10 @@ const show = (state, data) => {
   state.data = data;
   state.words = data.words;
   state.skipTo.say(state.words["picture.skip"]);
-  if (root.classList.toggle("present", data.present) !== wasPresent) later(() => fit(root)); // where the rows above end
+  if (root.classList.toggle("present", data.present) !== wasPresent) {
+    state.room = undefined;
+    later(() => fit(root)); // where the rows above end
+  }
   root.dataset.parts = data.parts.join(" ");
   if (root.lang !== data.lang) root.lang = data.lang;
   for (const [name, draw, from] of SECTIONS) {
@@ -298,12 +304,16 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   clearTimeout(state.waiting);
   clearTimeout(state.slow);
   root.classList.remove("waiting");
-  state.busy = false;
+  state.answered = data;
+  state.sent = null;
+  learn(state.known, data);
+  const next = state.queue.shift();
+  if (next) sendNow(state, next);
   if (!known) {
     root.classList.toggle("dark", isDark(root));
     fit(root);
   }
-  show(state, data);
+  show(state, inTheEnd(state));
   lookAtPinned(state, !known);
   if (data.inspector) {
     if (state.watches === nameOfCell(data.inspector)) toggleSum(state);
@@ -311,8 +321,6 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   }
   if (state.playing) again(state);
   root.dataset.answered = String(data.seq);
-  const next = state.queue.shift();
-  if (next) sendDrawn(state, next);
   return () => {
     state.stop();
     stopSum(state);

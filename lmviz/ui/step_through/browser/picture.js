@@ -2,18 +2,30 @@
 
 // @ts-check
 
-/** @import { Draw } from "./state.d.ts" */
+/** @import { Draw, State } from "./state.d.ts" */
 
-import { h } from "../../browser/dom.js";
-import { drawTensors, drawnInSight } from "../../browser/figure.js";
+import { h, later } from "../../browser/dom.js";
+import { drawTensors, drawnInSight, roomIn } from "../../browser/figure.js";
 import { lightLater } from "./sums.js";
 import { drawBars, drawTokenSheet, lossTable } from "./tables.js";
 
-// Of the same step, the reader's own place in the picture is kept when it is drawn anew.
+// With the rest of a place: in the room that it had before, since it is drawn again where that has changed.
 /** @type {Draw} */
-export const drawPicture = (box, state) => {
+export const drawPicture = (box, state) => drawIn(box, state, later);
+
+// By itself, in the room that it has now.
+/** @type {Draw} */
+export const redrawPicture = (box, state) => {
+  state.room = undefined;
+  drawIn(box, state, (act) => act());
+};
+
+// Of the same step, the reader's own place in the picture is kept when it is drawn anew.
+/** @type {(box: HTMLElement, state: State, whenAll: (act: () => void) => void) => void} */
+const drawIn = (box, state, whenAll) => {
   const { grain, index } = state.data.bar;
-  state.scrolled = drawnInSight(box, `${grain}:${index}`, state.scrolled, () => drawKind(box, state));
+  const draw = () => drawKind(box, state);
+  state.scrolled = drawnInSight(box, `${grain}:${index}`, state.scrolled, draw, whenAll);
 };
 
 /** @type {Draw} */
@@ -29,6 +41,7 @@ const drawKind = (box, state) => {
   if (!picture.panels.length) {
     return box.append(h("p", { class: "empty" }, words[picture.hides ? "picture.hides" : "picture.none"]));
   }
-  drawTensors(box, picture.panels, state);
+  state.room ??= roomIn(box);
+  drawTensors(box, picture.panels, state, state.room);
   lightLater(state);
 };

@@ -55,7 +55,7 @@ export interface Bar {
   index: number;
   count: number;
   at: string;
-  moves: Record<"over" | "back" | "into" | "out" | "first" | "last", boolean>;
+  moves: Record<"over" | "back" | "into" | "out" | "first" | "last", string>;
   breakpoints: number;
   grad: boolean;
   can_grad: boolean;
@@ -248,11 +248,10 @@ export interface Place {
 
 export type Changes = Partial<Place>;
 
-export type Ahead = Partial<Record<Move, Changes>>;
-
-/** A place, with what the browser needs to draw the next one before it is told. */
+/** A place, with others that the browser can draw before it is told. */
 export interface Scene extends Place {
-  ahead: Partial<Record<Move, Changes>>;
+  ahead: Partial<Place>[];
+  frame: string;
   seq: number;
   compared: string;
   search: Search | null;

@@ -1,18 +1,20 @@
 // The state of the step-through in the browser, between one scene and the next.
 
-import type { Scrolled, TensorPage } from "../../browser/client.d.ts";
-import type { Event, Move, Scene } from "./scene.d.ts";
+import type { Room, Scrolled, TensorPage } from "../../browser/client.d.ts";
+import type { Event, Move, Place, Scene } from "./scene.d.ts";
 
 export type Section =
   "map" | "tokens" | "source" | "picture" | "words" | "watch" | "inspect" | "strip" | "bar" | "search";
 
 export interface State extends TensorPage {
-  data: Scene;
+  data: Scene; // what is drawn
   boxes: Record<Section, HTMLElement>;
   open: Set<string | null>; // blocks of the map
   drawn: Partial<Record<Section, string>>; // what each section was drawn from
-  queue: Event[]; // what waits for an answer to an earlier event
-  busy: boolean;
+  answered: Scene; // the last answer; what is drawn may be ahead of it
+  known: Known;
+  sent: Event | null; // what is not answered yet
+  queue: Event[]; // what waits until it is
   playing: Timer | null;
   pace: "slow" | "normal" | "fast"; // of the walk that plays
   setPace: () => void; // to the next
@@ -24,7 +26,8 @@ export interface State extends TensorPage {
   played?: string; // the place at which the walk has played it
   lit?: string | null; // the cell that is pointed at
   more?: boolean; // whether the long explanation is open
-  size?: string;
+  size?: string; // of the picture
+  room?: Room; // that it had when it was empty
   pinned?: string | null;
   scrolled?: Scrolled; // where the picture of a step was moved to, so that its result is seen
   send: (event: Event) => void;
@@ -35,6 +38,12 @@ export interface State extends TensorPage {
   skipTo: { say: (label: string) => void; stop: () => void }; // the way past what stands before the picture
   trigger: (name: string, value: unknown) => void;
   stop: () => void; // lets go of what was listened to
+}
+
+/** The places that Python has sent, by name: all of one frame, what they have in common. */
+export interface Known {
+  frame: string; // empty: none may be kept
+  places: Map<string, Place>;
 }
 
 export interface Playing {
