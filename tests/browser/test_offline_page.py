@@ -132,7 +132,7 @@ def test_whatever_one_does_the_page_shows_what_the_app_shows(
     answered = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for (event, app), page in zip(done, json.loads(answered), strict=True):
         assert page.pop("address") == page.pop("again"), event  # a link opens what it was taken from
-        for name in ("run", "edits", "ahead", "seq", "compared", "search", "words"):
+        for name in ("run", "edits", "ahead", "frame", "seq", "compared", "search", "words"):
             del page[name]
         assert [*differences(app, page)] == [], event
 

@@ -144,36 +144,6 @@ def test_importing_lmviz_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def _functions_and_constants(tree: ast.Module) -> Iterator[str]:
-    """What a file defines for itself or others; a type may also be met as what comes out of a function."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
-            yield node.name
-        for target in getattr(node, "targets", [getattr(node, "target", None)]):
-            if isinstance(target, ast.Name) and target.id.isupper():
-                yield target.id
-
-
-def test_what_only_its_own_file_uses_has_an_underscore() -> None:
-    """The lesson files are read from top to bottom, and have none."""
-    lessons = {ROOT / f"lmviz/model/{name}.py" for name in ("gpt2", "mini_llm", "llama")}
-    files = [
-        path for folder in ("lmviz", "pages", "tools", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
-    ]
-    users: dict[str, set[Path]] = {}
-    for path in [*files, ROOT / "streamlit_app.py", ROOT / "pyproject.toml"]:
-        for word in re.findall(r"\w+", path.read_text(encoding="utf-8")):
-            users.setdefault(word, set()).add(path)
-    found = {
-        f"{path.relative_to(ROOT)}: {name}"
-        for path in files
-        if path.is_relative_to(ROOT / "lmviz") and path not in lessons
-        for name in _functions_and_constants(tree_of(path))
-        if not name.startswith("_") and users[name] == {path}
-    }
-    assert not found
-
-
 _TORCH = {"torch", "nn", "F", "Tensor"}
 _PRIVATE_OF_TENSORS = {"_version", "_schema", "_fix_weakref", "_modules", "_parameters", "_buffers"}
 

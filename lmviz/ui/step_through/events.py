@@ -21,7 +21,7 @@ from lmviz.ui.step_through.view import StepThroughView
 Event = dict[str, Any]
 Pinned = tuple[str, tuple[int, ...]]  # a tensor's address and an index into it
 TRAIL, EDITS, WATCHES, STOPS = 50, 50, 8, 20  # how many of each are kept
-MOST_MOVES = 200  # that one event can ask for
+_MOST_MOVES = 200  # that one event can ask for
 ENDING = "ending"  # that somebody at the end has asked what now
 LARGEST = {"float64": 1e300, "float32": 3e38, "float16": 6e4, "bfloat16": 3e38}  # what an edit can put in
 
@@ -65,7 +65,7 @@ def _chooses_grain(event: Event) -> bool:
 
 def _times(event: Event) -> int:
     times = event.get("times", 1)
-    return max(1, min(times, MOST_MOVES)) if isinstance(times, int) else 1
+    return max(1, min(times, _MOST_MOVES)) if isinstance(times, int) else 1
 
 
 def at(run: Recording, view: StepThroughView, location: Location) -> StepThroughView:
