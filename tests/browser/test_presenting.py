@@ -319,6 +319,16 @@ def test_the_line_of_the_course_stays_in_sight_where_one_scrolls_to_do_the_thing
 
 
 @pytest.mark.nightly
+def test_the_settings_of_a_text_are_one_row_above_it_and_its_picture(visit: Visit) -> None:
+    page = visit("generation", present="true", lang="fr", prompt=".bul", n="4", depth="story", course="writing.1")
+    more = page.locator(".st-key-generation_knobs .stPopover button")
+    expect(more).to_be_visible()
+    first = page.locator(".st-key-generation_knobs .stNumberInput input").first
+    until(page, lambda: abs((first.bounding_box() or {"y": 0})["y"] - (more.bounding_box() or {"y": 99})["y"]) < 30)
+    expect(page.locator(".st-key-generation_step").get_by_text("0,4492").first).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.nightly
 def test_the_memory_that_is_needed_is_drawn_beside_its_sliders(visit: Visit, server: str) -> None:
     page = visit("tokenizer", present="true", lang="fr")
     page.goto(f"{server}/debugging?present=true&lang=fr&family=memory&depth=story&course=wrong.2")
