@@ -1,7 +1,8 @@
 """The browser's code as one text: a component of Streamlit takes one module, and ours are many.
 
 A module imports others by `import { a, b } from "./x.js";` and nothing else, so that they are joined by cutting these
-lines out. So are comments that have a line of their own: Streamlit sends the code with each answer. Names that are not within a function are one component's own: no two of its modules have the same.
+lines out, and with them the comments that have lines of their own: Streamlit sends the code with each answer. Names
+that are not within a function are one component's own: no two of its modules have the same.
 """
 
 from __future__ import annotations

@@ -271,6 +271,24 @@ def test_what_is_to_be_predicted_is_nowhere_to_be_read(open_on: Open, stage: str
     }
 
 
+def test_what_the_course_asks_is_nowhere_to_be_read(open_on: Open) -> None:
+    place = {"model": "names", "prompt": ".mar", "depth": "code"}
+    app = open_on("step_through", **place, step="norm_final.scaled", course="logits.0")
+    assert {one["shape"] for one in scene(app)["map"]} == {"", "?"}, "each ends with the number of logits"
+    app.session_state["ledger_open"] = True
+    assert ENGLISH("exercise.first") in written(app.run()) and not app.dataframe
+    go(app, **place, step="logits", course="logits.0")
+    assert "logits" not in {panel["address"] for panel in scene(app)["picture"]["panels"]}
+    assert scene(app)["say"]["text"] == ENGLISH("exercise.first")
+    app.radio[0].set_value(0).run()
+    assert "logits" in {panel["address"] for panel in scene(app)["picture"]["panels"]} and len(app.dataframe) == 1
+    go(app, **place, step="blocks.0.attn.masked", course="attention.2")
+    assert {one["shape"] for one in scene(app)["map"]} > {"1×4×64"}, "no shape tells where a token looks"
+    go(app, **place, step="blocks.0.attn.z", course="attention.2")
+    assert "blocks.0.attn.pattern" not in {panel["address"] for panel in scene(app)["picture"]["panels"]}
+    assert not picture(app, "whole_model")["chances"]
+
+
 def test_the_end_of_a_chapter_says_what_is_known_now_and_where_to_go_on(open_on: Open) -> None:
     read, _ = chapters(Language("en"))
     app = open_on("step_through", model="names", course="guess.3~guess.3")

@@ -66,7 +66,7 @@ def show(page: str) -> bool:
             state.keep_course(view.course.at(""))
         return False
     _tick(view, at)
-    predict.ask_elsewhere(_hidden(view, at))
+    predict.ask_elsewhere(*_awaited(view, at))
     shell.look("course")
     with st.container(key="course_bar"):
         _head(page, view, at)
@@ -134,18 +134,18 @@ def _found(view: Place, at: _At) -> Found | None:
         return None
 
 
-def _hidden(view: Place, at: _At) -> str:
-    """The right answer to what is asked, as sentences have it, as long as nobody has answered; empty without one."""
+def _awaited(view: Place, at: _At) -> tuple[Question | None, str]:
+    """What is asked, and the right answer as sentences have it, as long as nobody has answered."""
     if at.asked is None or at.asked.check != "answered":
-        return ""
+        return None, ""
     seen = _seen(view, at)
     question, run = _asked_of(seen, at.asked)
     if question is None or run is None or seen.chosen is not None:
-        return ""
+        return None, ""
     right = question.options[question.answer]
     if question.kind in ("position", "token"):
-        return f"‹{visible(run.token(right) if isinstance(right, int) else str(right))}›"
-    return questions.option(view.t, right, question.kind, run.tokens.pieces)
+        return question, f"‹{visible(run.token(right) if isinstance(right, int) else str(right))}›"
+    return question, questions.option(view.t, right, question.kind, run.tokens.pieces)
 
 
 def _seen(view: Place, at: _At) -> Seen:

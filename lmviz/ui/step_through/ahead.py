@@ -46,7 +46,7 @@ def frame_of(
     if predict.is_open(view):
         return ""
     recordings = [None if one is None else weakref.ref(one) for one in (run, other, *times)]
-    common = replace(view, step="", by="stage", line=-1), dict(windows), recordings, predict.asked_elsewhere()
+    common = replace(view, step="", by="stage", line=-1), dict(windows), recordings, predict.of_the_course()
     name, before = state.remember(_FRAME, ("", None))
     if before != common:
         state.keep(_FRAME, (name := secrets.token_hex(4), common))

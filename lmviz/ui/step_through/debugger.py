@@ -6,6 +6,7 @@ import streamlit as st
 
 from lmviz.errors import UserError
 from lmviz.services.services import Services
+from lmviz.stages.navigation import Location
 from lmviz.ui import state
 from lmviz.ui.course import bar
 from lmviz.ui.step_through import ahead, component, ending, events, heads, predict
@@ -20,13 +21,6 @@ from lmviz.ui.step_through.view import StepThroughView
 def _difference(here: Place, there: Place) -> Changes:
     """What a scene shows otherwise than another: the browser knows the rest."""
     return {name: part for name, part in there.items() if part != here.get(name)}
-
-
-def _unsaid(view: StepThroughView, drawn: Place) -> Place:
-    """The place without its words, where they tell what the course asks."""
-    if predict.is_given_away(drawn["say"]["text"]):
-        drawn["say"] = predict.unsaid(drawn["say"], view.t("exercise.first"))
-    return drawn
 
 
 @st.fragment
@@ -57,20 +51,21 @@ def _debugger(services: Services, view: StepThroughView) -> None:
     windows = state.remember("windows", {})
     pinned = inspector(run, view, other)
     times = over_time(services, view)
-    drawn = scene(run, view, location, windows, pinned, other, stopped, changed, times)
+
+    def drawn_at(at: Location, there: StepThroughView, stopped: str = "", changed: str = "") -> Place:
+        full = scene(run, there, at, windows, pinned, other, stopped, changed, times)
+        return predict.before_answer(run, there, at, full)
+
+    drawn = drawn_at(location, view, stopped, changed)
     frame = ahead.frame_of(view, run, other, windows, times)
-    others = [
-        _unsaid(view, scene(run, events.at(run, view, there), there, windows, pinned, other, times=times))
-        for there in ahead.to_send(run, location, frame)
-    ]
-    if asked := predict.awaited(run, view, location):
-        drawn = predict.before_answer(run, view, location, drawn, asked)
-    else:
+    near = ahead.to_send(run, location, frame)
+    others = [_difference(drawn, drawn_at(there, events.at(run, view, there))) for there in near]
+    is_awaited = predict.awaited(run, view, location) is not None
+    if not is_awaited and predict.of_the_course() is None:
         drawn["say"]["hint"] = ending.why(services, run, view, location) or drawn["say"]["hint"]
-        drawn = _unsaid(view, drawn)
     whole = Scene(
         **drawn,
-        ahead=[_difference(drawn, one) for one in others],
+        ahead=others,
         frame=frame,
         seq=state.remember("seq", 0),
         compared=refused or compared(services, view, other),
@@ -78,10 +73,12 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         words=component.words(view.t),
     )
     component.show(whole, lambda event: _on_event(services, event))
-    if not asked:
+    if not is_awaited and not predict.hides_heads():
         heads.at_stage(services, run, view, location)
     predict.at_stage(run, view, location)
     state.write()
+    if predict.hides_elsewhere(is_awaited):
+        st.rerun()
 
 
 def _on_event(services: Services, event: component.Event) -> None:

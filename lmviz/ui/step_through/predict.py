@@ -9,14 +9,16 @@ import streamlit as st
 from lmviz.debug.exercises.question import Question
 from lmviz.registry.recording import Recording
 from lmviz.stages.navigation import Location
+from lmviz.stages.stage import Stage
 from lmviz.ui import state
 from lmviz.ui.questions import ask, question_about
 from lmviz.ui.step_through.scene_types import Picture, Place, StageStop, Words
 from lmviz.ui.step_through.view import StepThroughView
 
 OPENED = "predict"  # the key of what opens
-_ELSEWHERE = "predict.elsewhere"
+_ELSEWHERE, _AWAITED = "predict.elsewhere", "predict.awaited"
 ANSWERED = "predict.answered"  # by run and question
+_TOLD_BY_SHAPES = ("tokens", "shape", "d_head", "n_logits")  # questions whose answer a shape tells
 
 
 def is_open(view: StepThroughView) -> bool:
@@ -30,20 +32,85 @@ def awaited(run: Recording, view: StepThroughView, location: Location) -> Questi
     return None if asked is None or _key(run, asked) in state.remember(ANSWERED, {}) else asked
 
 
-def before_answer(run: Recording, view: StepThroughView, location: Location, drawn: Place, asked: Question) -> Place:
-    """A scene without what the stage makes, and without each place where the answer is told besides."""
-    stage = run.navigator.stage(location)
-    made = {value.address for step in run.trace[stage.first : stage.last + 1] for value in step.outputs} | {asked.where}
+def ask_elsewhere(asked: Question | None, answer: str = "") -> None:
+    """The course asks something, to which this is the right answer, as sentences have it; None: it asks nothing."""
+    state.keep(_ELSEWHERE, None if asked is None else (asked, answer))
+
+
+def of_the_course() -> Question | None:
+    """What the course asks, as long as nobody has answered it, and a chapter is on the way."""
+    return _of_the_course()[0]
+
+
+def _of_the_course() -> tuple[Question | None, str]:
+    found: tuple[Question, str] | None = state.remember(_ELSEWHERE, None)
+    return found if found is not None and state.course().chapter else (None, "")
+
+
+def is_given_away(said: str) -> bool:
+    """Whether a sentence tells what the course asks."""
+    asked, answer = _of_the_course()
+    return asked is not None and re.search(rf"(?<![\w.,]){re.escape(answer)}(?![\w]|[.,]\d)", said) is not None
+
+
+def hides_heads() -> bool:
+    """Whether the course asks where a head looks."""
+    asked = of_the_course()
+    return asked is not None and asked.about == "softmax"
+
+
+def hides_elsewhere(is_awaited: bool) -> bool:
+    """Whether the rest of the page has to be drawn anew, since something is asked under the stage, or no longer."""
+    before: bool = state.remember(_AWAITED, False)
+    state.keep(_AWAITED, is_awaited)
+    return before != is_awaited
+
+
+def is_asked() -> bool:
+    """Whether something is asked and not answered, under the stage or by the course."""
+    return bool(state.remember(_AWAITED, False)) or of_the_course() is not None
+
+
+def before_answer(run: Recording, view: StepThroughView, location: Location, drawn: Place) -> Place:
+    """A scene without what would give away the answer to what is asked, under the stage or by the course."""
+    stage, t = run.navigator.stage(location), view.t
+    if awaited(run, view, location) is not None:
+        return _before_stage(run, stage, drawn, t("exercise.first.shown"))
+    asked = of_the_course()
+    if asked is None:
+        return drawn
+    if stage.kind == asked.about:
+        return _before_stage(run, stage, drawn, t("exercise.first"))
+    made = set().union(*(_made(run, one) for one in run.navigator.stages if one.kind == asked.about))
     return {
         **drawn,
-        "map": [StageStop(**{**stop, "shape": "?" if stop["here"] else ""}) for stop in drawn["map"]],
+        "map": _without_shapes(drawn["map"]) if asked.name in _TOLD_BY_SHAPES else drawn["map"],
+        "tokens": [] if asked.about == "tokenizer" else drawn["tokens"],
+        "picture": _without(drawn["picture"], made) if drawn["picture"]["kind"] == "tensors" else drawn["picture"],
+        "say": unsaid(drawn["say"], t("exercise.first")) if is_given_away(drawn["say"]["text"]) else drawn["say"],
+    }
+
+
+def _before_stage(run: Recording, stage: Stage, drawn: Place, instead: str) -> Place:
+    """The scene of a stage without what it makes, and without each place where that is told besides."""
+    return {
+        **drawn,
+        "map": _without_shapes(drawn["map"]),
         "tokens": [] if stage.kind == "tokenizer" else drawn["tokens"],
-        "picture": _without(drawn["picture"], made),
-        "say": unsaid(drawn["say"], view.t("exercise.first.shown")),
+        "picture": _without(drawn["picture"], _made(run, stage)),
+        "say": unsaid(drawn["say"], instead),
         "inspector": None,
         "watch": [],
         "strip": [],
     }
+
+
+def _made(run: Recording, stage: Stage) -> set[str]:
+    return {value.address for step in run.trace[stage.first : stage.last + 1] for value in step.outputs}
+
+
+def _without_shapes(stages: list[StageStop]) -> list[StageStop]:
+    return [StageStop(**{**stop, "shape": "?" if stop["here"] else ""}) for stop in stages]
 
 
 def _without(picture: Picture, made: set[str]) -> Picture:
@@ -55,22 +122,6 @@ def _without(picture: Picture, made: set[str]) -> Picture:
 def unsaid(say: Words, instead: str) -> Words:
     """The words of a place without what they tell."""
     return Words(**{**say, "text": instead, "more": "", "formula": "", "hint": ""})
-
-
-def ask_elsewhere(answer: str) -> None:
-    """The course asks something, to which this is the right answer; empty: it asks nothing."""
-    state.keep(_ELSEWHERE, answer)
-
-
-def asked_elsewhere() -> str:
-    """The right answer to what the course asks; empty if it asks nothing."""
-    return str(state.remember(_ELSEWHERE, "")) if state.course().chapter else ""
-
-
-def is_given_away(said: str) -> bool:
-    """Whether a sentence tells what the course asks, while a chapter is on the way."""
-    answer = asked_elsewhere()
-    return answer != "" and re.search(rf"(?<![\w.,]){re.escape(answer)}(?![\w]|[.,]\d)", said) is not None
 
 
 def at_stage(run: Recording, view: StepThroughView, location: Location) -> None:

@@ -14,7 +14,7 @@ from lmviz.services.services import Services
 from lmviz.stages.breakpoints import Breakpoint
 from lmviz.ui import model_field, own_text, state, widgets
 from lmviz.ui.choices import listed
-from lmviz.ui.step_through import stops
+from lmviz.ui.step_through import predict, stops
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator, code, foreign
 
@@ -112,6 +112,9 @@ def ledger(run: Recording, view: StepThroughView) -> None:
     t = view.t
     with st.expander(t("tools.ledger"), icon=":material/list:", on_change="rerun", key="ledger_open") as shown:
         if not shown.open:
+            return
+        if predict.is_asked():
+            st.caption(t("exercise.first"))
             return
         st.caption(t("ledger.help"))
         rows = run.ledger()

@@ -13,6 +13,7 @@ from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.ui import matrices, state
 from lmviz.ui.scripts import bundle
+from lmviz.ui.step_through import predict
 from lmviz.ui.step_through.recordings import as_far_as_it_makes_sense, request
 from lmviz.ui.step_through.view import StepThroughView, map_of
 from lmviz.ui.step_through.whole_scene import whole
@@ -33,6 +34,8 @@ def picture(services: Services) -> None:
         return
     with as_far_as_it_makes_sense(view):
         drawn = whole(run, view, _times(services, view))
+        if predict.is_asked():
+            drawn["chances"] = []
         component()(data=[drawn], key="whole_model", on_event_change=state.unbroken(_changed))
     state.write()
 

@@ -101,5 +101,6 @@ const comparedWith = ({ data, words, send }) => {
 export const drawTokens = (box, state) => {
   const caption = h("span", { class: "caption" }, state.words["tokens.focus"]);
   const tokens = state.data.tokens.map((token, pos) => tokenButton(token, pos, state));
-  box.replaceChildren(...flat([caption, tokens, comparedWith(state), edits(state)]));
+  const row = tokens.length ? [caption, tokens] : [];
+  box.replaceChildren(...flat([row, comparedWith(state), edits(state)]));
 };
