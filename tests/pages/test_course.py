@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -85,6 +86,21 @@ def test_what_is_done_is_ticked_answered_and_kept_in_the_link(open_on: Open) -> 
     assert "course" not in app.query_params and "**✓**" not in written(app)
     app.switch_page("pages/course.py").run()
     assert address(app, "course") == "~guess.2"
+
+
+def test_what_a_task_found_is_told_with_the_text_it_was_found_in(open_on: Open) -> None:
+    begun, grown = "The cat sits on the", "The cat sits on the mat"
+    place = {"model": "sentences", "step": "probabilities", "depth": "story"}
+    app = open_on("step_through", **place, prompt=grown, course="guess.1")
+    said = f"The text is now `` {grown} ``"
+    assert said in written(app)
+    go(app, **place, prompt="The dog", course="guess.2~guess.2")
+    back = dict(parse_qsl(links(app)[ENGLISH("course.back")]))
+    assert back["prompt"] == grown, "back leads to what one has left"
+    go(app, **place, prompt=begun, course="guess.1~guess.2")
+    assert "The text is now" not in written(app), "another text is on screen"
+    go(app, **back)
+    assert said in written(app)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

@@ -29,10 +29,20 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import foreign, visible
 from lmviz.ui.training.view import TrainingView
 
-FOUND, CHOSEN = "course.found", "course.chosen"  # what checks found, and what was answered; by chapter and task
+FOUND, CHOSEN = "course.found", "course.chosen"  # what checks found and where, and what was answered; by chapter, task
 OPENED = "course.opened"  # a task, and whether its card was opened or closed by hand in front of a room
+_WAYS = ("course.back", "course.next", "course.skip")  # to another task, which is as one has left it
 DOORS: dict[str, Place] = {"training": TrainingView(), "debugging": DebuggingView(section="lab"),
                            "generation": GenerationView()}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a check found, and where."""
+
+    found: Found
+    page: str
+    view: Place
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def show(page: str) -> bool:
             st.info(view.t("course.unknown"))
             state.keep_course(view.course.at(""))
         return False
-    _tick(view, at)
+    _tick(page, view, at)
     predict.ask_elsewhere(*_awaited(view, at))
     shell.look("course")
     with st.container(key="course_bar"):
@@ -103,7 +113,8 @@ def has_news() -> bool:
     view = state.present()
     at = _at(view)
     found = None if at is None else _found(view, at)
-    return at is not None and found is not None and state.remember(FOUND, {}).get(at.key) != found
+    done = None if at is None else _done(at.key)
+    return found is not None and (done is None or done.found != found)
 
 
 def _at(view: Place) -> _At | None:
@@ -116,10 +127,15 @@ def _at(view: Place) -> _At | None:
     return None
 
 
-def _tick(view: Place, at: _At) -> None:
+def _done(key: tuple[str, int]) -> _Done | None:
+    found: _Done | None = state.remember(FOUND, {}).get(key)
+    return found
+
+
+def _tick(page: str, view: Place, at: _At) -> None:
     found = _found(view, at)
     if found is not None:
-        state.remember(FOUND, {})[at.key] = found
+        state.remember(FOUND, {})[at.key] = _Done(found, page, view)
         if not state.course().has(*at.key):
             state.keep_course(state.course().with_done(*at.key))
 
@@ -239,6 +255,8 @@ def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon:
     to, place = led_to(chapter, task, view.lang, state.chosen_depth())
     if link is None and to == page:  # it goes on where one is
         place = view
+    if label in _WAYS and (done := _done((chapter.name, task))) is not None:
+        to, place = done.page, replace(done.view, lang=place.lang, depth=place.depth, present=view.present)
     shell.link(view.t(label, **details), replace(place, course=state.course().at(chapter.name, task)), to, icon)
 
 
@@ -287,7 +305,7 @@ def _or_nothing(is_there: object, draw: Callable[[], object]) -> None:
 
 def _answer(view: Place, at: _At, task: Task) -> str:
     """The answer, and before it whether the one that was guessed is right; empty as long as there is none."""
-    found = state.remember(FOUND, {}).get(at.key)
+    found = _kept(view, at)
     if task.check != "answered" or not isinstance(view, StepThroughView):
         return f":green[**✓**] {foreign(filled(view.t, task.answer, found))}" if found is not None else ""
     found, seen = _found(view, at), _seen(view, at)  # of the run that is shown, which may be another one now
@@ -297,6 +315,16 @@ def _answer(view: Place, at: _At, task: Task) -> str:
     is_told = "{answer}" in task.answer
     verdict = questions.verdict(view.t, question, run.tokens.pieces, seen.chosen, is_told)
     return f"{verdict} {foreign(filled(view.t, task.answer, found))}"
+
+
+def _kept(view: Place, at: _At) -> Found | None:
+    """What was found, as long as the text and the model are those it was found with, and nothing was begun anew."""
+    done = _done(at.key)
+    if done is None or done.view == view:
+        return None if done is None else done.found
+    _, begun = begin(at.chapter, at.task, view.lang)
+    is_same = all(getattr(done.view, one, None) == getattr(view, one, None) for one in ("model", "prompt"))
+    return done.found if is_same and not _is_as_begun(view, begun) else None
 
 
 def _is_hidden(view: Place, task: Task) -> bool:
