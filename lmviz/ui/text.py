@@ -34,6 +34,7 @@ Language = NewType("Language", str)  # a folder of locale/: no key, and no other
 DEFAULT = Language("en")
 _FOLDERS = sorted(path.name for path in LOCALE.iterdir() if path.is_dir())
 LANGUAGES = (DEFAULT, *(Language(name) for name in _FOLDERS if name != DEFAULT))
+_THOUSAND = re.compile(r"(?<=\d)(?=(?:\d{3})+$)")  # where a mark of thousands stands
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NARROW = "\u202f"  # the space between a number and its sign
 SHORT = 8  # characters of a number that an error repeats as it came
@@ -146,13 +147,16 @@ class Translator:
         return self.number(100 * share, 1) + sign if math.isfinite(share) else self.number(share)
 
     def localised(self, shown: str) -> str:
-        """A number in plain text, as `rounded` gives it, as the language writes it."""
+        """A number in plain text, as `rounded` gives it, as the language writes it: 1,295.2, 1 295,2."""
         not_finite = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}
-        decimal, _ = self.separators
+        decimal, thousands = self.separators
         mantissa, _, power = shown.partition("e")
         if power and self.plain:
             shown = f"{mantissa} × 10{power.translate(_RAISED)}"
-        return not_finite.get(shown, shown.replace(".", decimal).replace("-", "−"))
+        whole, point, rest = shown.partition(".")
+        if whole.lstrip("-").isdigit():
+            whole = _THOUSAND.sub(thousands, whole)
+        return not_finite.get(shown, f"{whole}{decimal if point else ''}{rest}".replace("-", "−"))
 
     @property
     def percent_sign(self) -> str:
@@ -198,6 +202,8 @@ class _Plain(Sentence):
             return code(super().format_field(value, format_spec))
         if isinstance(value, float) and not format_spec and (len(str(value)) > SHORT or not math.isfinite(value)):
             return self.t.number(value, 4)
+        if isinstance(value, float) and not format_spec:
+            return self.t.localised(str(value))
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000 and not format_spec:
             return self.t.integer(value)
         return plain(str(super().format_field(value, format_spec)))

@@ -23,12 +23,18 @@ test("French has a decimal comma, and both have a true minus sign", () => {
   assert.equal(written(-0.5, 2, "en"), "−0.50");
 });
 
+test("thousands are set apart as the language does", () => {
+  assert.equal(written(1295.24, 1, "en"), "1,295.2");
+  assert.equal(written(-123456, 1, "fr"), "−123\u202f456,0");
+  assert.equal(written(1e12, 2, "fr-x-plain"), "1\u202f000\u202f000\u202f000\u202f000");
+});
+
 test("nothing is written as minus zero", () => {
   assert.equal(written(-0, 2, "en"), "0.00");
 });
 
 test("a whole number, as an id is, has no decimals", () => {
-  assert.equal(written(12345, 0, "en"), "12345");
+  assert.equal(written(12345, 0, "en"), "12,345");
   assert.equal(written(0.5, 0, "en"), "1");
 });
 

@@ -6,6 +6,7 @@
 
 const LARGE = 6; // the power of ten from where on a number is written with one, or, if it is plain, without decimals
 const PLAIN = "-x-plain"; // after a language: its numbers are written without powers of ten
+const THOUSAND = /(?<=^-?\d+)(?=(?:\d{3})+$)/g; // where a mark of thousands stands
 const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** @type {(digits: number, power: number, plain: boolean) => number} */
@@ -56,10 +57,13 @@ export const written = (given, digits, lang) => {
 /** @type {(lang: string) => boolean} */
 export const isPlain = (lang) => lang.endsWith(PLAIN);
 
-// A number in plain text, as `rounded` gives it, as the language writes it.
+// A number in plain text, as `rounded` gives it, as the language writes it: 1,295.2, 1 295,2.
 /** @type {(shown: string, lang: string) => string} */
-export const localised = (shown, lang) =>
-  (isPlain(lang) ? withoutE(shown) : shown).replace(".", signs(lang).decimal).replace(/-/g, "−");
+export const localised = (shown, lang) => {
+  const { decimal, thousands } = signs(lang);
+  const [whole = "", ...rest] = (isPlain(lang) ? withoutE(shown) : shown).split(".");
+  return [whole.replace(THOUSAND, thousands), ...rest].join(decimal).replace(/-/g, "−");
+};
 
 // A share as a percentage: 24.4%, 24,4 %; never "0.0%" for what is not zero.
 /** @type {(share: Real, lang: string) => string} */
@@ -77,12 +81,12 @@ export const lessThan = (percentage, digits, lang) => {
   return `<${percent.length > 1 ? " " : ""}${percentage.toFixed(digits).replace(".", signs(lang).decimal)}${percent}`;
 };
 
-/** @typedef {{ decimal: string, percent: string }} Signs */
+/** @typedef {{ decimal: string, thousands: string, percent: string }} Signs */
 
 /** @type {Map<string, Signs>} */
 const known = new Map();
 
-// A language's decimal sign, and its percent sign with the narrow space before it where the language has one.
+// A language's decimal sign, its mark of thousands, and its percent sign with the narrow space before it where the language has one.
 /** @type {(lang: string) => Signs} */
 export const signs = (lang) => {
   const found = known.get(lang);
@@ -90,7 +94,8 @@ export const signs = (lang) => {
   const parts = new Intl.NumberFormat(lang, { style: "percent", minimumFractionDigits: 1 }).formatToParts(0.5);
   const decimal = parts.find((part) => part.type === "decimal")?.value ?? ".";
   const isApart = parts.some((part) => part.type === "literal");
-  const made = { decimal, percent: isApart ? "\u202f%" : "%" };
+  const thousands = new Intl.NumberFormat(lang).formatToParts(12345).find((part) => part.type === "group")?.value ?? "";
+  const made = { decimal, thousands, percent: isApart ? "\u202f%" : "%" };
   known.set(lang, made);
   return made;
 };

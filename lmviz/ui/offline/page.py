@@ -95,8 +95,8 @@ def check_size(page: Page, limit: int) -> None:
         raise UserError(
             "This page is at most {limit} MB, and its words and its source alone take {n} MB: allow as much, or take a "
             "shorter text.",
-            limit=f"{limit / MEGABYTE:.1f}",
-            n=f"{math.ceil(10 * len(page.html) / MEGABYTE) / 10:.1f}",
+            limit=round(limit / MEGABYTE, 1),
+            n=math.ceil(10 * len(page.html) / MEGABYTE) / 10,
         )
 
 
