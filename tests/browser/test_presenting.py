@@ -338,6 +338,13 @@ def test_the_memory_that_is_needed_is_drawn_beside_its_sliders(visit: Visit, ser
 
 
 @pytest.mark.nightly
+def test_what_makes_a_training_go_wrong_is_in_sight_below_what_is_asked_first(visit: Visit) -> None:
+    page = visit("debugging", present="true", lang="fr", pitfall="rate_too_high", course="wrong.0", depth="story")
+    run = page.get_by_role("button", name=re.compile("Provoquer la panne$"))
+    expect(run).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.nightly
 def test_the_chances_and_what_adds_the_likeliest_are_in_sight(visit: Visit) -> None:
     for model, prompt, lang in (("sentences", "The cat sits on the", "en"), ("names", ".mar", "fr")):
         page = visit(model=model, prompt=prompt, step="probabilities", present="true", depth="story", lang=lang)
