@@ -9,7 +9,6 @@ from typing import Literal
 from torch import Tensor, nn
 
 from lmviz.debug import plain_loop
-from lmviz.debug.copies import copy_of
 from lmviz.debug.lesson_step import LessonStep, check_step, one_by_one, step_of_training
 from lmviz.debug.subject import SMALL, Subject
 from lmviz.errors import UserError
@@ -28,7 +27,7 @@ class Lesson:
 
     def model(self, subject: Subject, seed: int = 0) -> nn.Module:
         """The model that it starts from, always the same for a seed."""
-        model = subject.fresh(self.std, seed) if self.std else copy_of(subject.model).requires_grad_()
+        model = subject.fresh(self.std, seed) if self.std else subject.pupil()
         return model.train(self.trains)
 
     def batch(self, subject: Subject) -> tuple[Tensor, Tensor]:

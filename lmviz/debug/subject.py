@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
 
@@ -58,6 +58,12 @@ class Subject:
         return self.n_parameters <= SMALL
 
     @cached_property
+    def is_quantised(self) -> bool:
+        """Whether its weights are whole numbers: no training moves them. What is rounded by the scale of a whole batch
+        moves a little with every token in it."""
+        return any(map(_is_quantised, self.model.modules()))
+
+    @cached_property
     def at_rest(self) -> nn.Module:
         """The model in evaluation: itself, or, if somebody is training it, a copy."""
         return copy_of(self.model).eval() if self.model.training else self.model
@@ -69,7 +75,9 @@ class Subject:
         Raises:
             ValueError: it gives none. Whatever the model raises.
         """
-        return reading_of(copy_of(self.model).eval(), self.d_vocab, self.two)
+        found = reading_of(copy_of(self.model).eval(), self.d_vocab, self.two)
+        # the scale of a quantised batch lets every text move the others a little, in whatever order it is read
+        return replace(found, kind="whole") if found.kind == "pos_first" and self.is_quantised else found
 
     @cached_property
     def precise(self) -> nn.Module:
@@ -152,11 +160,30 @@ class Subject:
 
         Radford et al. 2018, 4.1, for N(0, 0.02²).
         """
-        model = copy_of(self.model).train()
+        model = self.pupil().train()
         with seeded(seed), torch.no_grad():
             for path, parameter in model.named_parameters():  # names each parameter once
                 _start(path.rpartition(".")[2], parameter, std)
-        return model.requires_grad_()
+        return model
+
+    def pupil(self) -> nn.Module:
+        """A copy to train, as it is. Squares of slopes have no room in float16: it learns in float32."""
+        model = copy_of(self.model).requires_grad_()
+        return model.float() if self.dtype == torch.float16 else model
+
+
+def _is_quantised(module: nn.Module) -> bool:
+    held = (*vars(module).values(), *module.parameters(recurse=False), *module.buffers(recurse=False))
+    return any(isinstance(one, torch.ScriptObject) or (isinstance(one, Tensor) and _is_codes(one)) for one in held)
+
+
+def _is_codes(weight: Tensor) -> bool:
+    """A matrix of small whole numbers that is no mask."""
+    if weight.is_quantized:
+        return True
+    return (
+        weight.dtype in (torch.int8, torch.uint8) and weight.ndim == 2 and bool(((weight != 0) & (weight != 1)).any())
+    )
 
 
 def _start(name: str, parameter: nn.Parameter, std: float) -> None:

@@ -20,6 +20,7 @@ from lmviz.attach.sentences import packed
 from lmviz.cli import main
 from lmviz.debug.doctor import examine
 from lmviz.debug.doctor.finding import Finding
+from lmviz.debug.subject import Subject
 from lmviz.errors import UserError
 from lmviz.trace.plain_data import decoded
 from tests.conftest import ROOT
@@ -102,6 +103,24 @@ def test_what_the_doctor_makes_of_a_model_is_still_that_model() -> None:
     torch.manual_seed(0)
     found = {one.check: one for one in lmviz.check(OwnMask(), torch.randint(0, 12, (3, 20)))}
     assert found["causality"].holds and found["texts_apart"].holds
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # torch's, of what it will move
+def test_the_rounding_of_a_quantised_model_is_no_fault() -> None:
+    """One scale for all of a batch moves every number a little; and no training reaches whole numbers."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(12, 8), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 12))
+    rounded = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+    found = lmviz.check(rounded, torch.tensor([[1, 2, 3, 4, 5, 6]]))
+    assert not found.alarms, str(found)
+    unseen = {one.check for one in found if one.why_not == "quantised"}
+    assert {"causality", "positions", "one_batch", "gradients_reach"} <= unseen
+
+
+def test_what_is_kept_in_float16_learns_in_float32() -> None:
+    """Adam divides by squares that float16 has no room for: the loss would be NaN."""
+    model = Subject(seer(causal=True).half(), 12, 16, TEXTS, dtype=torch.float16)
+    assert {weight.dtype for weight in (*model.fresh().parameters(), *model.pupil().parameters())} == {torch.float32}
 
 
 @pytest.mark.parametrize(

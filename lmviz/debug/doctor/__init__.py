@@ -13,19 +13,19 @@ CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
         Check("finite", numbers.finite, "sure", (sources.GOLDBERG.at("2.2"), sources.NAN_AT_3000)),
-        Check("causality", dependence.causality, "sure", (sources.VASWANI.at("3.2.3"),)),
-        Check("receptive_field", dependence.receptive_field, "likely", (sources.VIEW_OR_TRANSPOSE,)),
-        Check("positions", dependence.positions, "likely", (sources.VASWANI.at("3.5"), sources.HAVIV)),
-        Check("texts_apart", dependence.texts_apart, "sure", (sources.MULTIHEAD,)),
+        Check("causality", dependence.causality, "sure", (sources.VASWANI.at("3.2.3"),), is_fine=True),
+        Check("receptive_field", dependence.receptive_field, "likely", (sources.VIEW_OR_TRANSPOSE,), is_fine=True),
+        Check("positions", dependence.positions, "likely", (sources.VASWANI.at("3.5"), sources.HAVIV), is_fine=True),
+        Check("texts_apart", dependence.texts_apart, "sure", (sources.MULTIHEAD,), is_fine=True),
         Check("whole_context", dependence.whole_context, "sure", (sources.EMBEDDING, sources.LONGER_CONTEXT)),
         Check("pattern_rows", patterns.pattern_rows, "sure", (sources.VASWANI.at("eq. 1"), sources.SUM_ABOVE_1)),
         Check("sees_itself", patterns.sees_itself, "likely", (sources.VASWANI.at("3.2.3"),)),
-        Check("scale", patterns.scale, "likely", (sources.VASWANI.at("3.2.1"),)),
+        Check("scale", patterns.scale, "likely", (sources.VASWANI.at("3.2.1"),), is_fine=True),
         Check("entropy_collapse", patterns.entropy_collapse, "hint", (sources.ZHAI,)),
         Check("saturated_softmax", patterns.saturated_softmax, "hint", (sources.VASWANI.at("3.2.1"),)),
         Check("norm", numbers.norm, "sure", (sources.BA.at("eq. 3"),)),
-        Check("stream", blocks.stream, "likely", (sources.HE.at("eq. 1"), sources.XIONG.at("figure 1"))),
-        Check("bends", numbers.bends, "likely", (sources.VASWANI.at("eq. 2"),)),
+        Check("stream", blocks.stream, "likely", (sources.HE.at("eq. 1"), sources.XIONG.at("figure 1")), is_fine=True),
+        Check("bends", numbers.bends, "likely", (sources.VASWANI.at("eq. 2"),), is_fine=True),
         Check("dead_units", numbers.dead_units, "likely", (sources.MAAS.at("1"),)),
         Check("repeatable", outputs.repeatable, "sure", (sources.SRIVASTAVA.at("4"), sources.SUM_ABOVE_1)),
         Check("double_softmax", outputs.double_softmax, "sure", (sources.TWO_SOFTMAXES,), lessons.UNTRAINED_LESSON),
@@ -66,10 +66,15 @@ CHECKS: dict[str, Check] = {
 def examine(subject: Subject, checks: tuple[str, ...] = tuple(CHECKS)) -> Iterator[Finding]:
     """The findings one by one, as they are made. A check that a model breaks says so, and the others go on."""
     for name in checks:
+        if CHECKS[name].trains and subject.is_quantised:
+            yield not_measured(name, "quantised")
+            continue
         try:
-            yield CHECKS[name].run(subject)
+            found = CHECKS[name].run(subject)
         except Exception as error:  # of any kind: a model of one's own may raise what it likes
-            yield Finding(name, None, why_not="does_not_run", details={"error": f"{type(error).__name__}: {error}"})
+            found = Finding(name, None, why_not="does_not_run", details={"error": f"{type(error).__name__}: {error}"})
+        is_hidden = CHECKS[name].is_fine and not found.holds and subject.is_quantised
+        yield not_measured(name, "quantised") if is_hidden else found
 
 
 def how_sure(finding: Finding) -> Sure:

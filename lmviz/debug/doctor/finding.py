@@ -48,6 +48,7 @@ class Check:
     sources: tuple[Source, ...]  # where the rule comes from
     lesson: Lesson | None = None  # the training whose steps it looks at
     trains: bool = False  # whether it makes steps of it, which takes a moment
+    is_fine: bool = False  # whether the rounding of a quantised model can hide what it looks for, or look like it
 
 
 def not_measured(check: str, why: str) -> Finding:
