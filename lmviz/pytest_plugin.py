@@ -1,5 +1,5 @@
-"""A fixture for one's own tests, there wherever lmviz is installed: `lmviz_healthy(model, ids)` fails with what the
-doctor finds wrong.
+"""A fixture for one's own tests, there wherever lmviz is installed: `lmviz_healthy(model, *inputs)` fails with what
+the doctor finds wrong.
 
     def test_my_model(lmviz_healthy):
         lmviz_healthy(MyModel(), torch.tensor([[1, 2, 3, 4]]))
@@ -22,9 +22,11 @@ def lmviz_healthy() -> Callable[..., Findings]:
     from lmviz.attach.check import check  # torch comes with it
     from lmviz.attach.sentences import advice_of, line_of
 
-    def healthy(model: Any, ids: Any, n_ctx: int | None = None, but: Collection[str] = ()) -> Findings:
+    def healthy(
+        model: Any, *inputs: Any, n_ctx: int | None = None, but: Collection[str] = (), **kwargs: Any
+    ) -> Findings:
         __tracebackhide__ = True
-        found = check(model, ids, n_ctx)
+        found = check(model, *inputs, n_ctx=n_ctx, **kwargs)
         alarms = [one for one in found.alarms if one.check not in but]
         if alarms:
             said = "\n".join("\n    ".join((line_of(one), *advice_of(one))) for one in alarms)

@@ -9,13 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lmviz.attach.example import example_of
 from lmviz.attach.run import logits_in
 from lmviz.attach.sentences import line_of
+from lmviz.attach.token_words import ids_of
 from lmviz.debug.copies import copy_of
 from lmviz.debug.doctor import CHECKS, examine
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.history import History
+from lmviz.debug.other_inputs import reads_ids
 from lmviz.debug.reading import last_logits
 from lmviz.debug.subject import MOST_TEXTS, Subject
 from lmviz.debug.threads import one_thread
@@ -49,18 +52,24 @@ class Findings(tuple[Finding, ...]):
         return f"<{len(self)} findings, {len(self.alarms)} alarms, {len(self.skipped)} not measured>"
 
 
-def check(model: nn.Module, ids: Any, n_ctx: int | None = None) -> Findings:
+def check(model: nn.Module, *inputs: Any, n_ctx: int | None = None, tokenizer: Any = None, **kwargs: Any) -> Findings:
     """What the doctor says of a language model: whether positions see the future, whether it can learn at all, …
 
     The model is left as it is: what is trained for a moment is a copy.
 
     Args:
         model: takes ids [batch, pos] and gives logits [batch, pos, d_vocab], alone or among other things.
-        ids: [batch, pos] or [pos], or lists of texts of unequal length; better texts that mean something.
-        n_ctx: how many positions the model can read; default: as many as the longest text has.
+        inputs: what it is called with, as in `show`. One that reads ids alone is given [batch, pos] or [pos], or lists
+            of texts of unequal length; better texts that mean something. Of others (a mask, a source to translate) it
+            is given what they are for the first text that has no padding, cut to what it reads.
+        n_ctx: how many positions the model can read; default: as many as the longest text has, which is the most
+            where there are other inputs.
+        tokenizer: reads a text.
+        kwargs: what the model is called with by name.
 
     Raises:
-        UserError: it is no module, the ids are none, `n_ctx` is no count, or the model gives no logits for them.
+        UserError: it is no module, no ids are among the inputs, `n_ctx` is no count, or the model gives no logits for
+            them.
     """
     if not isinstance(model, nn.Module):
         raise UserError(
@@ -71,9 +80,21 @@ def check(model: nn.Module, ids: Any, n_ctx: int | None = None) -> Findings:
     check_given("check", "n_ctx", n_ctx, int, None)
     if n_ctx is not None and n_ctx < 2:
         raise UserError("check needs an n_ctx of at least 2 positions; got {n_ctx}.", n_ctx=n_ctx)
-    texts = _texts(ids)
     with one_thread():
-        return Findings(examine(_subject(model, texts, n_ctx), OF_A_MODEL))
+        return Findings(examine(_subject_of(model, inputs, kwargs, tokenizer, n_ctx), OF_A_MODEL))
+
+
+def _subject_of(
+    model: nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any], tokenizer: Any, n_ctx: int | None
+) -> Subject:
+    """A model by what it is called with."""
+    if len(inputs) == 1 and not kwargs and not isinstance(inputs[0], dict):
+        ids = [ids_of(tokenizer, inputs[0])] if isinstance(inputs[0], str) and tokenizer is not None else inputs[0]
+        return _subject(model, _texts(ids), n_ctx)
+    example = example_of(model, inputs, tokenizer, kwargs=kwargs)
+    alone, found = _run(reads_ids, model, example.args, example.kwargs)
+    n_pos = found.shape[1]
+    return _subject(alone, _texts(found), min(n_ctx or n_pos, n_pos))
 
 
 def _texts(ids: Any) -> tuple[tuple[int, ...], ...]:
@@ -108,13 +129,8 @@ def _subject(model: nn.Module, texts: tuple[tuple[int, ...], ...], n_ctx: int | 
 
 def _d_vocab(model: nn.Module, ids: Tensor) -> int:
     """How many logits a position has."""
-    try:
-        with torch.no_grad(), seeded(0):
-            output = copy_of(model).eval()(ids)
-    except Exception as error:  # of any kind: the model is somebody's own
-        raise UserError(
-            "The model cannot read these ids: {error:code}.", error=f"{type(error).__name__}: {error}"[:300].rstrip(".")
-        ) from error
+    with torch.no_grad(), seeded(0):
+        output = _run(copy_of(model).eval(), ids)
     whole = logits_in(output, ids)
     if whole is not None:
         return whole.shape[-1]
@@ -126,6 +142,20 @@ def _d_vocab(model: nn.Module, ids: Tensor) -> int:
     raise UserError(
         "The model gives no logits, [batch, pos, d_vocab], for these ids: the doctor has nothing to measure."
     )
+
+
+def _run(act: Callable[..., Any], *given: Any) -> Any:
+    """What calls the model; what it raises is its own, and of any kind."""
+    try:
+        return act(*given)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            "The model cannot read these inputs: {error:code}. Give check all that the model is called with, in its "
+            "order or by name.",
+            error=f"{type(error).__name__}: {error}"[:300].rstrip("."),
+        ) from error
 
 
 def check_training(

@@ -75,12 +75,19 @@ class _Work:
         from lmviz.attach.run import ids_read
         from lmviz.attach.sentences import packed
         from lmviz.attach.token_words import ids_of
+        from lmviz.trace.capture.handles import tensors_in
 
         example, text = self._example, request["text"]
-        ids = [ids_of(example.tokenizer, text)] if text else ids_read(example)
-        if ids is None:
+        if text and len(tensors_in((example.args, dict(example.kwargs)))) > 1:
+            raise UserError(
+                "--text is for a model that reads one text and nothing else; this one has several inputs: put the text "
+                "among the `inputs` of the file."
+            )
+        if not text and ids_read(example) is None:
             raise UserError("The doctor examines language models: their inputs are ids, [batch, pos].")
-        return {"findings": [packed(one) for one in _as_sentences(lambda: check(example.model, ids), "")]}
+        args, kwargs = (([ids_of(example.tokenizer, text)],), {}) if text else (example.args, example.kwargs)
+        found = _as_sentences(lambda: check(example.model, *args, **kwargs), "")
+        return {"findings": [packed(one) for one in found]}
 
     def _record(self, request: Mapping[str, Any]) -> Answer:
         """Torch is imported here, by when the file has imported its own."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import lmviz
-from lmviz.attach.check import OF_A_MODEL
+from lmviz.attach.check import OF_A_MODEL, _subject_of
 from lmviz.attach.sentences import packed
 from lmviz.cli import main
 from lmviz.debug.doctor import examine
@@ -123,6 +123,60 @@ def test_what_is_kept_in_float16_learns_in_float32() -> None:
     assert {weight.dtype for weight in (*model.fresh().parameters(), *model.pupil().parameters())} == {torch.float32}
 
 
+class Both(nn.Module):
+    """A text and its source, each with a mask; all by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source, self.seer, self.mix = nn.Embedding(12, 12), seer(causal=True), nn.Linear(12, 12)
+
+    def forward(self, *, source_ids: Tensor, source_mask: Tensor, ids: Tensor, keep: Tensor) -> dict[str, Tensor]:
+        read = (self.source(source_ids) * source_mask[..., None]).mean(1, keepdim=True)
+        return {"logits": (self.seer(ids) + self.mix(read)) * keep[..., None]}
+
+
+class OfOneDict(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = Both()
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        return self.both(**batch)["logits"]  # type: ignore[no-any-return]
+
+
+def _batch() -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    source, ids = torch.randint(1, 12, (3, 5)), torch.randint(1, 12, (3, 8))
+    keep = torch.ones_like(ids)
+    keep[0, 6:] = 0  # the first text is padded
+    return {"source_ids": source, "source_mask": torch.ones_like(source), "ids": ids, "keep": keep}
+
+
+def test_a_model_of_several_inputs_is_examined_as_it_is_called() -> None:
+    model, batch = OfOneDict().eval(), _batch()
+    for made in (
+        _subject_of(model, (batch,), {}, None, None),
+        _subject_of(model.both, (), batch, None, None),
+    ):
+        assert made.texts == tuple(map(tuple, batch["ids"].tolist())) and made.n_ctx == 8
+        found = list(examine(made, ("causality", "receptive_field", "texts_apart", "whole_context", "gradients_reach")))
+        assert all(one.holds for one in found), found
+    assert [path for path, _ in made.model.named_parameters()] == [path for path, _ in model.both.named_parameters()]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"source_ids": _batch()["source_ids"]}, "Give check all that the model is called with"),
+        (_batch() | {"keep": 1 - torch.eye(3, 8).long()}, "one text without padding"),
+        ({"picture": torch.ones(2, 3, 4, 4)}, "among the inputs"),
+    ],
+)
+def test_several_inputs_without_a_text_to_examine_are_told(inputs: dict[str, Tensor], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        lmviz.check(Both(), **inputs)
+
+
 @pytest.mark.parametrize(
     ("ids", "said"),
     [
@@ -131,7 +185,7 @@ def test_what_is_kept_in_float16_learns_in_float32() -> None:
         (torch.tensor([[1]]), "at least two"),
         ([], "at least two"),
         ("a text", "ids"),
-        (torch.tensor([[1, 999]]), "cannot read these ids"),
+        (torch.tensor([[1, 999]]), "cannot read these inputs"),
     ],
     ids=str,
 )
