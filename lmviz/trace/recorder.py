@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -60,8 +61,8 @@ def record(
         can't compute are a failure at no step.
 
     Raises:
-        UserError: the model is nothing that one can call, or another argument not what it must be; an edit names no
-            step, or returns another shape; the loss is not one number.
+        UserError: the model is nothing that one can call, or takes other inputs; another argument is not what it must
+            be; an edit names no step, or returns another shape; the loss is not one number.
     """
     check_model(model)
     check_loss(backward)
@@ -88,6 +89,8 @@ def record(
         )
         segment = Segment(recorder, *given, targets.steps, targets.tensors)
         segment.result = recorder.run(segment.run)
+        if isinstance(recorder.exception, TypeError) and not recorder.steps:
+            _check_call(model, inputs, kwargs)
         if backward is not None:
             return build((*earlier, segment, *_loss_of(segment, backward, earlier)))
     return build((*earlier, segment))
@@ -115,6 +118,36 @@ def _check_inputs(inputs: Iterable[object]) -> None:
                 "empty after the first time: give a tensor, or `next(…)` or `list(…)` of it.",
                 found=type(one).__name__,
             )
+
+
+def _check_call(model: nn.Module | Callable[..., Any], inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """The model takes as many inputs, under these names. Asked only when a call failed: hooks may add what is missing.
+
+    Raises:
+        UserError: it does not.
+    """
+    try:
+        takes = inspect.signature(model.forward if isinstance(model, nn.Module) else model)
+    except (TypeError, ValueError):
+        return
+    try:
+        takes.bind(*inputs, **kwargs)
+    except TypeError as error:
+        known = ", ".join(takes.parameters) or "nothing"
+        if not kwargs:
+            raise UserError(
+                "The model takes {known}, and these inputs do not fit ({error:code}): give them in this order, or by "
+                "name.",
+                known=known,
+                error=str(error),
+            ) from None
+        raise UserError(
+            "The model takes {known}, and these inputs do not fit ({error:code}). A dict of inputs gives each by its "
+            "name; to a model that takes one dict, give the dict itself: `inputs = ({{…}},)` in a file, "
+            "`lmviz.show(model, {{…}})` in Python.",
+            known=known,
+            error=str(error),
+        ) from None
 
 
 def _loss_of(segment: Segment, backward: Callable[[Any], Tensor], earlier: tuple[Segment, ...]) -> tuple[Segment, ...]:

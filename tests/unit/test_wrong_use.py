@@ -59,6 +59,11 @@ USES: dict[str, tuple[Callable[[], object], str]] = {
     "a generator": (lambda: lmviz.record(MODEL, (i for i in IDS)), "a generator is empty after the first time"),
     "a generator, shown": (lambda: lmviz.show(MODEL, iter(IDS)), "is empty after the first time"),
     "a generator by name": (lambda: lmviz.record(MODEL, ids=map(int, "1")), "a map is empty"),
+    "an input too few": (lambda: lmviz.record(MODEL), r"takes ids, .* \(missing a required argument: 'ids'\): give"),
+    "a dict by name": (
+        lambda: lmviz.show(MODEL, **{"x": IDS, "y": IDS}),
+        r"one dict, .* `inputs = \({…},\)` in a file",
+    ),
     "backward": (lambda: lmviz.record(MODEL, IDS, backward=WRONG), "The loss must be a function"),
     "edits": (lambda: lmviz.record(MODEL, IDS, edits=WRONG), "takes Mapping | None as `edits`"),
     "edits by number": (lambda: lmviz.record(MODEL, IDS, edits={WRONG: abs}), "object"),
