@@ -93,6 +93,12 @@ class Facts:
         tables = {value.shape[0] for step in self.trace for value in step.inputs if _is_table(step, value)}
         return last.index if last.outputs[0].shape[-1:] and last.outputs[0].shape[-1] in tables else -1
 
+    @cached_property
+    def mixing_before_last_norm(self) -> int:
+        """The last step before the last norm that lets positions see each other; -1 if there is none."""
+        last = next((step.index for step in reversed(self.trace) if self.is_norm(step)), 0)
+        return next((step.index for step in reversed(self.trace[:last]) if _mixes(step)), -1)
+
     def is_norm(self, step: Step) -> bool:
         return is_norm(self.trace, self.flow, step)
 
@@ -164,6 +170,12 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         "its operation, or the name of its module",
         lambda at: at.is_norm and (at.is_among_blocks or at.is_before_blocks or at.is_before_layers),
     ),
+    Rule(
+        "norm with another behind it",  # in what follows the blocks of a U-Net
+        "norm",
+        "its operation, and the convolutions before the last norm",
+        lambda at: at.is_norm and at.step.index < at.facts.mixing_before_last_norm,
+    ),
     Rule("last norm", "final_norm", "its operation, or the name of its module", lambda at: at.is_norm),
     Rule(
         "dropout of the mix",  # what attention found is thinned out before it is added
@@ -201,7 +213,7 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
         "rest of the last norm",
         "final_norm",
         "its place, and the step before it",
-        lambda at: at.is_after_blocks and at.before == "final_norm",
+        lambda at: at.is_after_blocks and at.before == "final_norm" and not _mixes(at.step),
     ),
     Rule(
         "lookup in a table",

@@ -68,6 +68,21 @@ class WithoutNames(nn.Module):
         return self.last(x) @ self.emb.weight.T
 
 
+class NormsBehindBlocks(WithoutNames):
+    """A norm, a convolution and the last norm behind the blocks, as in a U-Net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.conv, self.end = nn.LayerNorm(8), nn.Conv1d(8, 8, 3, padding=1), nn.LayerNorm(8)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.emb(ids)
+        for layer in self.layers:
+            x = layer(x)
+        seen = self.conv(self.norm(x).mT).mT
+        return self.end(seen) @ self.emb.weight.T
+
+
 gpt2 = partial(of_transformers, "GPT2", "LMHeadModel")
 phi = partial(of_transformers, "Phi")
 bert = partial(of_transformers, "Bert", "Model")
@@ -116,6 +131,7 @@ CASES = (
     Case("softmax", llama, "model.layers.0.self_attn.attn_weights.softmax", "scores"),
     Case("mix", llama, "model.layers.0.self_attn.attn_weights#3", "other"),
     Case("norm", llama, "model.layers.0.input_layernorm.hidden_states", "final_norm"),
+    Case("norm with another behind it", NormsBehindBlocks, "norm", "final_norm"),
     Case("last norm", gpt2, "transformer.hidden_states#5", "other"),
     Case("dropout of the mix", phi, "model.layers.0.attn_outputs", "mlp"),
     Case("rest of a block", gpt2, "transformer.h.0.mlp.c_fc.x.view", "other"),
