@@ -134,10 +134,12 @@ def _d_vocab(model: nn.Module, ids: Tensor) -> int:
     whole = logits_in(output, ids)
     if whole is not None:
         return whole.shape[-1]
+    embedded = {part.num_embeddings for part in model.modules() if isinstance(part, nn.Embedding)}
     for one in tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output):
         width = one.shape[-1] if one.ndim else 0
-        flat = one.ndim == 2 and one.shape[0] in (1, ids.shape[1])
-        if one.is_floating_point() and width > int(ids.max()) and (flat or last_logits(one, 1, width) is not None):
+        is_flat = one.ndim == 2 and one.shape[0] == ids.shape[1]
+        is_last = last_logits(one, 1, width) is not None and width in (embedded or {width})  # or it is any vector
+        if one.is_floating_point() and width > int(ids.max()) and (is_flat or is_last):
             return width
     raise UserError(
         "The model gives no logits, [batch, pos, d_vocab], for these ids: the doctor has nothing to measure."

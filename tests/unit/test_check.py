@@ -199,9 +199,21 @@ def test_a_function_is_no_model_to_examine() -> None:
         lmviz.check(lambda ids: ids, torch.tensor([[1, 2]]))  # type: ignore[arg-type]
 
 
-def test_a_model_without_logits_is_told() -> None:
+class OneVector(nn.Module):
+    """A vector for each text: a class, or a summary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(12, 24)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.embed(ids).mean(1)
+
+
+@pytest.mark.parametrize("model", [nn.Embedding(50, 3), OneVector()], ids=["too narrow", "one vector"])
+def test_a_model_without_logits_is_told(model: nn.Module) -> None:
     with pytest.raises(UserError, match="no logits"):
-        lmviz.check(nn.Embedding(50, 3), torch.tensor([[1, 40]]))
+        lmviz.check(model, torch.tensor([[1, 10]]))
 
 
 def test_a_finding_goes_whole_from_process_to_process(broken: lmviz.Findings) -> None:

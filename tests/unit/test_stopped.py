@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +14,10 @@ import pytest
 from lmviz.cli import main
 from lmviz.site import build
 from lmviz.site.__main__ import main as make_site
-from lmviz.stopped import CUT_SHORT
+from lmviz.stopped import CUT_SHORT, NOT_READ
 from lmviz.ui.offline import page
 from lmviz.whole_file import save_whole
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +44,16 @@ def test_a_page_that_is_stopped_leaves_the_one_that_was_there(
     assert capsys.readouterr().err.startswith("Stopped.")
     assert [one.name for one in tmp_path.iterdir()] == [path.name] and path.read_text() == "before"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_reads_no_further_is_not_told_of_it() -> None:
+    code = "import sys; from lmviz.stopped import stoppable; sys.exit(stoppable(lambda: print('found') or 0))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert (process.wait(), said) == (NOT_READ, "")
 
 
 def test_a_site_that_is_stopped_leaves_nothing(
