@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any, TypeVar, overload
 
@@ -50,6 +50,29 @@ class UserError(ValueError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Between processes it goes with its details, not with the text that they were filled into."""
         return _again, (type(self), self.sentence, self.details)
+
+
+def plain_details(error: UserError) -> dict[str, Any]:
+    """An error's details as JSON takes them. A reason among them keeps its own sentence, for `retold`."""
+    return {name: _plain(detail) for name, detail in error.details.items()}
+
+
+def retold(sentence: str, details: Mapping[str, Any]) -> UserError:
+    """The error that had this sentence and these plain details.
+
+    >>> reason = UserError("{name} is full", name="the disk")
+    >>> error = UserError("Not saved: {reason}.", reason=reason)
+    >>> retold(error.sentence, plain_details(error)).details["reason"].details
+    {'name': 'the disk'}
+    """
+    found = {name: retold(*detail) if isinstance(detail, list) else detail for name, detail in details.items()}
+    return UserError(sentence, **found)
+
+
+def _plain(detail: object) -> Any:
+    if isinstance(detail, UserError):
+        return [detail.sentence, plain_details(detail)]
+    return detail if isinstance(detail, int | float | str) else str(detail)
 
 
 class NotInLesson(UserError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
+from json import JSONDecodeError
 
 from lmviz.errors import UserError
 
@@ -54,6 +55,20 @@ def of_syntax(error: Exception) -> UserError:
             "the fault is in line {line}, column {column}: {said:code}", line=place[1], column=place[2], said=said
         )
     return quoted(error)
+
+
+def of_content(error: Exception) -> UserError:
+    """What is wrong with a file whose parts are read one by one; what Python says of it is for who reads the log."""
+    match error:
+        case UserError():
+            return error
+        case RecursionError() | JSONDecodeError():
+            return of_syntax(error)
+        case KeyError():
+            return UserError("its part {name:code} is missing", name=str(error.args[0])[:LONGEST])
+        case MemoryError():
+            return UserError("it asks for more memory than there is")
+    return UserError("it contradicts itself")
 
 
 def of_safetensors(error: Exception) -> UserError:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-from lmviz.errors import UserError
+from lmviz.errors import UserError, plain_details
 from lmviz.model.tokenizer_process import receive, send
 
 Answer = dict[str, Any]
@@ -36,7 +36,7 @@ def main() -> None:
         try:
             answer = work.answer(request)
         except UserError as error:
-            answer = {"wrong": error.sentence, "details": {name: _plain(one) for name, one in error.details.items()}}
+            answer = {"wrong": error.sentence, "details": plain_details(error)}
         send(answers, answer)
 
 
@@ -204,10 +204,6 @@ def _files(before: set[str], folders: list[str]) -> list[str]:
     found = [getattr(module, "__file__", None) for name, module in sorted(sys.modules.items()) if name not in before]
     own = [file for file in found if file and any(Path(file).is_relative_to(folder) for folder in folders)]
     return [file for file in own if "site-packages" not in file]
-
-
-def _plain(detail: object) -> Any:
-    return detail if isinstance(detail, int | float | str) else str(detail)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from lmviz.attach.requests import asked_as_json
 from lmviz.attach.target import CodeTarget
 from lmviz.bundle import PACKAGES
 from lmviz.debug.doctor.finding import Finding
-from lmviz.errors import UserError
+from lmviz.errors import UserError, retold
 from lmviz.model.child_process import end, stopped_after
 from lmviz.model.tokenizer_process import receive, send
 from lmviz.registry.program import Asked, OwnRun
@@ -101,7 +101,7 @@ class CodeProcess:
             self.end()
             raise self._gone(code if code is not None else process.returncode, is_late())
         if sentence := answer.get("wrong"):
-            raise UserError(sentence, **answer["details"])
+            raise retold(sentence, answer["details"])
         return answer
 
     def _gone(self, code: int | None, is_late: bool) -> UserError:

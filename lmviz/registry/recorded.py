@@ -14,6 +14,7 @@ from typing import IO, ClassVar, Self
 
 from lmviz.bundle import RECORDING
 from lmviz.errors import UserError
+from lmviz.faults import of_content
 from lmviz.model.checkpoint import Checkpoint
 from lmviz.registry.program import Asked, OwnRun
 from lmviz.registry.reference import Reference, Registry, Title
@@ -154,8 +155,7 @@ def run_in(path: Path, title: str = "") -> OwnRun:
         return OwnRun.of(read.trace, read.more)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise UserError(
-            "{file} must say what its model read; it does not: {reason:code}. Save it again with this version of "
-            "lmviz.",
+            "{file} must say what its model read; it does not: {reason}. Save it again with this version of lmviz.",
             file=title or path.name,
-            reason=f"{type(error).__name__} {error}"[:200].strip(),
+            reason=of_content(error),
         ) from error

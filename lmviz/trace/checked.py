@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from string import Formatter
 from typing import Any, get_args
 
-from lmviz.errors import UserError
+from lmviz.errors import QUOTED, retold
 from lmviz.trace.source.sites import SourceSpan
 from lmviz.trace.step import Contents, ModuleCall, Role, Statement, Step, Value
 
@@ -85,10 +86,24 @@ def check_value(value: Value, stored: tuple[int, ...] | None, earlier: int, befo
 def check_place(where: Any) -> None:
     """Where the numbers of a tensor are: the key of an array, or a sentence with its details that says why nowhere."""
     if not isinstance(where, str):
-        sentence, details = sequence(where)
-        _texts([sentence, *details])
-        _need(isinstance(details, dict), "details of a sentence")
-        UserError(sentence, **{name: str(detail) for name, detail in details.items()})
+        _check_sentence(where)
+        retold(*where)
+
+
+def _check_sentence(told: Any) -> None:
+    """A sentence with its details, as `plain_details` makes them. Each is put in once and as it is: padded, or written
+    over and over, a few letters of a file would fill all memory."""
+    sentence, details = sequence(told)
+    _need(isinstance(details, dict), "details of a sentence")
+    _texts([sentence, *details])
+    put_in = [(name, form) for _, name, form, _ in Formatter().parse(sentence) if name is not None]
+    _need(all(name.isidentifier() and form in ("", QUOTED) for name, form in put_in), "details as they are")
+    _need(len({name for name, _ in put_in}) == len(put_in), "details that are put in once")
+    for detail in details.values():
+        if isinstance(detail, list):
+            _check_sentence(detail)
+        else:
+            _need(isinstance(detail, int | float | str), "details that are plain")
 
 
 def _check_step(step: Step, n_steps: int, n_statements: int, n_calls: int) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from lmviz.errors import UserError
-from lmviz.faults import LONGEST, of_safetensors, of_syntax
+from lmviz.errors import UserError, retold
+from lmviz.faults import of_content, of_safetensors
 from lmviz.trace.checked import check, check_place, check_value, sequence
 from lmviz.trace.plain_data import decoded
 from lmviz.trace.saved import FORMAT, HEADER, PAIRS
@@ -80,19 +80,8 @@ def opened(path: Path, name: str = "") -> Opened:
         raise UserError(
             "{file} must be a recording that lmviz has saved; it is none: {reason}.",
             file=name or path.name,
-            reason=_reason(error),
+            reason=of_safetensors(error) if isinstance(error, SafetensorError | OSError) else of_content(error),
         ) from error
-
-
-def _reason(error: Exception) -> UserError:
-    match error:
-        case UserError():
-            return error
-        case SafetensorError() | OSError():
-            return of_safetensors(error)
-        case RecursionError():
-            return of_syntax(error)
-    return UserError("it contradicts itself, {said:code}", said=f"{type(error).__name__} {error}"[:LONGEST])
 
 
 def _check_file(path: Path, name: str) -> None:
@@ -232,8 +221,7 @@ class _Cells:
         """An array; or the sentence that says why it is not there."""
         if isinstance(where, str):
             return self.arrays.read(where)
-        sentence, details = where
-        raise UserError(str(sentence), **{str(name): str(detail) for name, detail in details.items()})
+        raise retold(*where)
 
 
 def _span(entry: list[Any]) -> SourceSpan:

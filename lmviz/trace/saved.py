@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from lmviz.errors import UserError
+from lmviz.errors import UserError, plain_details
 from lmviz.trace.capture.handles import map_nested, to_array
 from lmviz.trace.plain_data import Stored, encoded
 from lmviz.trace.source.sites import SourceSpan
@@ -136,7 +136,7 @@ class _Saver:
             array = read()
         except UserError as error:
             self.left_out.append(name)
-            return [error.sentence, {name: str(detail) for name, detail in error.details.items()}]
+            return [error.sentence, plain_details(error)]
         if array is None:
             return None
         if array.nbytes > self._left:

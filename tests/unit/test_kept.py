@@ -270,7 +270,8 @@ SPOILED: dict[str, tuple[Any, str]] = {
     "a place outside": (lambda whole: _with(whole, {"data_offsets": [10**9, 10**9 + 8]}), "son en-tête est faux"),
     "brackets": (lambda whole: _with(whole, inner="[" * 100_000), "imbriquées trop profondément"),
     "another version": (lambda whole: _with(whole, inner='{"format": "<b>"}'), "son format est `` <b> ``"),
-    "nothing": (lambda whole: _with(whole, inner="{}"), "il se contredit, `` KeyError 'format' ``"),
+    "nothing": (lambda whole: _with(whole, inner="{}"), "sa partie `` format `` manque"),
+    "a list for an object": (lambda whole: _with(whole, inner="[]"), "il se contredit."),
 }
 
 
@@ -281,6 +282,19 @@ def test_a_file_that_is_spoiled_is_refused_in_the_words_of_the_reader(whole: byt
     with pytest.raises(UserError, match=r"it\.lmviz must be a recording") as refused:
         lmviz.open_trace(tmp_path / "it.lmviz")
     assert said in FRENCH.error(refused.value)
+
+
+@pytest.mark.parametrize("sentence", ["{a:>2000000000}", "{a:{a}}", "{a.__class__}", "{a}{a}"])
+def test_a_reason_in_a_file_is_filled_in_with_nothing_but_its_details(
+    whole: bytes, tmp_path: Path, sentence: str
+) -> None:
+    n = int.from_bytes(whole[:8], "little")
+    inner = json.loads(json.loads(whole[8 : 8 + n])["__metadata__"][HEADER])
+    for told in ([sentence, {"a": "x"}], ["{why}", {"why": [sentence, {"a": "x"}]}]):
+        inner["values"][0]["array"] = told
+        (tmp_path / "it.lmviz").write_bytes(_with(whole, inner=json.dumps(inner)))
+        with pytest.raises(UserError, match="contradicts itself"):
+            lmviz.open_trace(tmp_path / "it.lmviz")
 
 
 @pytest.mark.parametrize("wrong", [{"ids": None}, {"given": [[1]]}, {"row": 7}, {"temperature": -1.0}])

@@ -42,6 +42,7 @@ from lmviz.train.store.liveness import hold, lock_of
 from lmviz.train.store.run_table import claim
 from lmviz.train.work import checkpoint_writer, measurements
 from lmviz.train.work.trainer import LOOK_EVERY, train_run
+from tests.words import FRENCH
 
 pytestmark = pytest.mark.slow
 
@@ -362,6 +363,19 @@ def test_a_run_that_fails_says_why_and_can_be_resumed(runs: Here) -> None:
     assert runs.events(run)[-1].sentence == found.sentence
     runs.resume(run)
     assert runs.get(run).failure is None
+
+
+def test_why_a_run_failed_is_told_in_the_language_of_whoever_reads_it(
+    runs: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise UserError("{file} cannot be read: {reason}.", file="a.txt", reason=UserError("the disk is full"))
+
+    monkeypatch.setattr(measurements.Measurements, "measure", unreadable)
+    run = runs.start(RECIPE)
+    runs.work()
+    for why in (runs.get(run).why, runs.events(run)[-1].why):
+        assert why is not None and FRENCH.error(why).endswith("le disque est plein.")
 
 
 def test_a_mistake_of_ours_fails_one_run_and_is_told(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lmviz.errors import UserError
+from lmviz.errors import UserError, plain_details, retold
+from lmviz.faults import of_content
 from lmviz.train.recipe import Recipe, stored_recipe
 
 QUEUED, RUNNING, PAUSED, DONE = "queued", "running", "paused", "done"
@@ -83,8 +84,12 @@ class TrainingRun:
         return (self.steps - self.step) / self.pace if self.pace and self.state == RUNNING else None
 
     @property
+    def why(self) -> UserError | None:
+        return retold(self.sentence, self.details) if self.sentence else None
+
+    @property
     def failure(self) -> str | None:
-        return str(UserError(self.sentence, **self.details)) if self.sentence else None
+        return str(self.why) if self.why else None
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class Event:
 
     @property
     def why(self) -> UserError | None:
-        return UserError(self.sentence, **self.details) if self.sentence else None
+        return retold(self.sentence, self.details) if self.sentence else None
 
 
 def add_run(db: sqlite3.Connection, run: str, name: str, recipe: Mapping[str, Any], owner: str = "") -> None:
@@ -131,7 +136,7 @@ def all_runs(db: sqlite3.Connection) -> tuple[tuple[TrainingRun, ...], tuple[Unr
             unreadable.append(Unreadable(_id_at(db, number), error))
         except sqlite3.DatabaseError as error:  # the page of the file that it lies on is damaged
             run = _id_at(db, number)
-            why = UserError("The entry of the run {run} cannot be read: {reason:code}.", run=run, reason=error)
+            why = UserError("The entry of the run {run} cannot be read: {reason}.", run=run, reason=of_content(error))
             unreadable.append(Unreadable(run, why))
     return tuple(runs), tuple(unreadable)
 
@@ -222,7 +227,7 @@ def report(db: sqlite3.Connection, run: str, worker: str, progress: Mapping[str,
 
 def release(db: sqlite3.Connection, run: str, worker: str, state: str, why: UserError | None = None) -> None:
     """A trainer lets go of a run."""
-    sentence, details = (why.sentence, _json(why.details)) if why else (None, None)
+    sentence, details = (why.sentence, json.dumps(plain_details(why))) if why else (None, None)
     row = db.execute(
         "UPDATE runs SET state = ?, worker = NULL, wanted = NULL, until = NULL, pace = NULL, sentence = ?, details = ? "
         "WHERE id = ? AND worker = ? AND state = 'running' RETURNING step",
@@ -249,7 +254,7 @@ def forget(db: sqlite3.Connection, run: str) -> None:
 
 
 def note(db: sqlite3.Connection, run: str, step: int, kind: str, why: UserError | None = None) -> None:
-    sentence, details = (why.sentence, _json(why.details)) if why else (None, None)
+    sentence, details = (why.sentence, json.dumps(plain_details(why))) if why else (None, None)
     db.execute(
         "INSERT INTO events (run, at, step, kind, sentence, details) VALUES (?, ?, ?, ?, ?, ?)",
         (run, time.time(), step, kind, sentence, details),
@@ -282,7 +287,7 @@ def _run(row: sqlite3.Row, queue_place: int) -> TrainingRun:
         raise
     except (ValueError, TypeError, RecursionError, LookupError, AttributeError) as error:
         raise UserError(
-            "The entry of the run {run} cannot be read: {reason:code}.", run=row["id"], reason=error
+            "The entry of the run {run} cannot be read: {reason}.", run=row["id"], reason=of_content(error)
         ) from None
     for name, types in _TYPES.items():
         if not isinstance(row[name], types):
@@ -304,8 +309,3 @@ def _object(written: str) -> dict[str, Any]:
 @lru_cache(_RECIPES_KEPT)
 def _recipe(written: str) -> Recipe:
     return stored_recipe(_object(written))
-
-
-def _json(details: Mapping[str, object]) -> str:
-    plain = {key: value if isinstance(value, (int, float, str)) else str(value) for key, value in details.items()}
-    return json.dumps(plain)

@@ -147,9 +147,9 @@ def _at(view: TrainingView, run: TrainingRun, key: str, step: int) -> str:
 def failure_notice(view: TrainingView, run: TrainingRun) -> None:
     """Why the run stopped, and the door to the step that could not be made."""
     t = view.t
-    if not run.sentence:
+    if run.why is None:
         return
-    st.error(t.error(UserError(run.sentence, **run.details)))
+    st.error(t.error(run.why))
     if "grad_norm" in run.details and view.tab != "step":
         step = run.details["step"]
         st.button(
