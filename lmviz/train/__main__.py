@@ -182,13 +182,16 @@ def _check(out: Path) -> None:
 
 
 def _copy_sources(recipe: Recipe, path: Path, out: Path) -> None:
-    """What the recipe needs to be carried out again: itself, its texts, the model that it starts from."""
-    if out.resolve() == path.parent.resolve():
+    """What the recipe needs to be carried out again: itself, its texts, the model that it starts from, if that lies
+    below it."""
+    here, there = path.parent.resolve(), out.resolve()
+    if there == here:
         return
     for name in filter(None, (path.name, recipe.data.file)):
-        shutil.copy(path.parent / name, out)
-    if recipe.model.start:
-        shutil.copytree(path.parent / recipe.model.start, out / recipe.model.start, dirs_exist_ok=True)
+        shutil.copy(here / name, out)
+    start = (here / recipe.model.start).resolve()
+    if recipe.model.start and start.is_relative_to(here) and not there.is_relative_to(start):
+        shutil.copytree(start, there / start.relative_to(here), dirs_exist_ok=True)
 
 
 def _parser() -> argparse.ArgumentParser:

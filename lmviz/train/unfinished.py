@@ -11,6 +11,7 @@ from torch import nn
 
 from lmviz.errors import UserError
 from lmviz.model.files import read_bytes, write_whole
+from lmviz.model.weights import SINGLE_FILE
 from lmviz.train.state import restore, tensors_of
 from lmviz.train.store.files import digest, read_tensors, tensors_as_bytes
 
@@ -42,6 +43,12 @@ class Unfinished:
             UserError: there is none, it is damaged, or it is that of another recipe.
         """
         if not self.path.is_file():
+            if (self.path.parent / SINGLE_FILE).is_file():
+                raise UserError(
+                    "There is nothing left to go on with: the model in {folder} is finished. To train it on, name that "
+                    "folder as start in the [model] of a recipe; to train it anew, leave --resume out.",
+                    folder=self.path.parent.absolute(),
+                )
             raise UserError(
                 "There is no training to go on with: {file} does not exist. Start without --resume.", file=self.path
             )

@@ -106,6 +106,25 @@ def test_a_training_that_is_stopped_is_kept_and_ends_as_if_it_had_not_been(
     assert first == second
 
 
+def test_what_is_finished_is_said_to_be_and_can_be_trained_on(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.write_text(RECIPE)
+    made = tmp_path / "made"
+    assert main([str(recipe), "--out", str(made)]) == 0
+    assert main([str(recipe), "--out", str(made), "--resume"]) == WRONG_USE
+    said = capsys.readouterr().err
+    assert said.startswith(f"There is nothing left to go on with: the model in {made} is finished") and "start" in said
+    (tmp_path / "on").mkdir()
+    for start in (str(made), "../made"):  # where it lies, it stays
+        (tmp_path / "on" / "recipe.toml").write_text(RECIPE.replace("[model]", f'[model]\nstart = "{start}"'))
+        assert main([str(tmp_path / "on" / "recipe.toml"), "--out", str(tmp_path / "a" / "b")]) == 0
+        assert [one.name for one in (tmp_path / "a").iterdir()] == ["b"]
+    recipe.write_text(RECIPE.replace("[model]", '[model]\nstart = "made"'))
+    assert main([str(recipe), "--out", str(tmp_path / "whole")]) == 0  # one below it goes along
+    assert (tmp_path / "whole" / "made" / "config.json").is_file()
+
+
 def test_only_the_same_training_is_gone_on_with(recipe: Path, tmp_path: Path) -> None:
     model = new_model(ModelRecipe("gpt2", n_ctx=4, n_layers=1, d_model=8, n_heads=2, d_mlp=16), 5, 0)
     optimizer = make_optimizer(model, TrainingRecipe(steps=3, learning_rate=0.1))
