@@ -95,11 +95,12 @@ def _trained(services: Services) -> str:
 
 def _pages(extent: Extent, services: Services, walks: Walks, run: str, training: str) -> Iterator[SitePage]:
     for lang in LANGUAGES:
-        gallery = Gallery(lang, services, walks, extent.samples, extent.bugs, extent.broken, training)
+        spoken = f"{training}#lang={lang}" if training else ""
+        gallery = Gallery(lang, services, walks, extent.samples, extent.bugs, extent.broken, spoken)
         yield home(lang, gallery.first_walk(extent.samples[0]))
         yield install(lang)
         yield from gallery.pages()
-        yield from Course(lang, Doer(services, run), walks, training).pages()
+        yield from Course(lang, Doer(services, run), walks, spoken).pages()
         yield from docs.pages(CHECKOUT / "docs", lang)
 
 

@@ -436,8 +436,10 @@ def test_a_training_is_one_page_with_its_curve_its_texts_and_its_times(
     recording = models.record(Request(RunModel(run, stops[-1]), ".pik"))
     probs = recording.trace["readout.probs"].outputs[0].array[0, -1]
     expect(row.last).to_contain_text(f"{recording.piece(int(probs.argmax()))} {probs.max():.1%}")
-    page = open_file(path.as_uri(), width=390, height=844)
+    page = open_file(page.url, width=390, height=844)  # the address has the language
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.frame_locator("#walk").locator("html")).to_have_attribute("lang", "en")
 
 
 @pytest.mark.nightly

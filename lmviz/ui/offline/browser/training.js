@@ -59,13 +59,21 @@ export default function openTraining() {
     clearTimeout(waiting);
     waiting = window.setTimeout(draw, QUIET);
   });
-  for (const button of document.querySelectorAll(".tongues button"))
+  const tongues = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".tongues button"));
+  for (const button of tongues)
     button.addEventListener("click", () => {
-      const { lang } = /** @type {HTMLElement} */ (button);
+      const { lang } = button;
       speak(lang);
+      history.replaceState(null, "", `#lang=${lang}`);
       name();
       walk.contentWindow?.postMessage({ lang }, "*");
     });
+  const asked = new URLSearchParams(location.hash.slice(1)).get("lang") ?? "";
+  if ([...tongues].some(({ lang }) => lang === asked)) {
+    speak(asked);
+    walk.name = `lang=${asked}`; // the address of what is in the frame, which takes it when it is put in
+    walk.parentElement?.append(walk);
+  }
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".saves button")))
     button.addEventListener("click", () => saveCurve(button));
   name();
