@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,10 @@ HOLD = """() => {
   held.items.add(new File(["x"], "mine.lmviz"));
   document.dispatchEvent(new DragEvent("dragenter", { dataTransfer: held, bubbles: true }));
 }"""
-DROP = f"""() => {{
+DROP = f"""([name, size]) => {{
   ({HOLD})();
   const held = new DataTransfer();
-  held.items.add(new File(["x"], "weights.bin"));
+  held.items.add(new File([new Uint8Array(size)], name));
   const at = document.querySelector(".st-key-dropped section");
   at.dispatchEvent(new DragEvent("drop", {{ dataTransfer: held, bubbles: true, cancelable: true }}));
 }}"""
@@ -49,8 +50,9 @@ def test_a_recording_is_saved_and_dropped_onto_another_page(visit: Callable[...,
         {"name": "bad.lmviz", "mimeType": "", "buffer": b"no recording at all"}
     )
     expect(page.get_by_test_id("stToast")).to_contain_text("bad.lmviz")
-    page.evaluate(DROP)  # the field refuses it out of sight
-    expect(page.get_by_test_id("stToast").last).to_contain_text("weights.bin n’en est pas un")
+    for file, said in ((["weights.bin", 1], "weights.bin n’en est pas un"), (["large.lmviz", 64 * 10**6 + 1], "64 Mo")):
+        page.evaluate(DROP, file)  # the field refuses it out of sight
+        expect(page.get_by_test_id("stToast").last).to_contain_text(re.compile(said.replace(" ", r"\s")))
     page.locator(f"{FIELD} input[type=file]").set_input_files(kept)
     expect(page.get_by_text("Ce que le modèle a lu")).to_be_visible()
     until(page, lambda: "model=recording" in page.url and "lang=fr" in page.url)

@@ -16,6 +16,7 @@ from lmviz.ui.text import Translator
 if TYPE_CHECKING:
     from lmviz.registry.reference import Reference
 
+_MEGABYTE = 10**6  # as Streamlit counts them; a file above goes no further, and nobody is told
 _DRAGGING = Path(__file__).parent / "browser" / "dragging.js"
 
 
@@ -28,7 +29,7 @@ def taken(t: Translator) -> Reference | None:
         megabytes = int(st.get_option("server.maxUploadSize"))
         dragging = mounted.component("lmviz.dragging", _DRAGGING, "held")
         shown = dragging(
-            data=[{"ending": RECORDING, "most": megabytes * 2**20}], key="dragging", on_refused_change=lambda: None
+            data=[{"ending": RECORDING, "most": megabytes * _MEGABYTE}], key="dragging", on_refused_change=lambda: None
         )
         if isinstance(shown.refused, dict):
             _show_error(t, _refusal(shown.refused, megabytes))
