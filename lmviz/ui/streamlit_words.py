@@ -46,6 +46,12 @@ _NAMES = {  # Streamlit's own, by the key of ours; "…" is anything
     "app.chart.png.of": "Download as PNG: …",
     "app.chart.spec": "Copy Vega-Lite spec",
     "app.chart.spec.of": "Copy Vega-Lite spec: …",
+    "app.chart.group": "group mark container",
+    "app.fullscreen.close": "Close fullscreen",
+    "app.table.columns": "Show/hide columns",
+    "app.table.csv": "Download as CSV",
+    "app.table.search": "Search",
+    "app.table.unchoose": "Clear selection",
     "app.to_heading": "Link to heading",
     "app.notifications": "Notifications",
     "app.shortcut": "Shortcut …",
@@ -71,11 +77,14 @@ _MORE = """
 _REFUSED = """
 {field}:has([aria-invalid="true"])::after {{
   content: {said}; font-size: 0.875rem; color: light-dark(#a5400a, #ffb27d); }}"""
+_WHOLE = """
+[data-testid="stToastText"] { display: block !important; } /* not cut, with a button in English for the rest */
+[data-testid="stToastViewButton"] { display: none; }"""
 
 
 def look(t: Translator) -> str:
     """The styles for what may stand on any page."""
-    more = _MORE.format(said=_quoted(t("app.more_pages")))
+    more = _WHOLE + _MORE.format(said=_quoted(t("app.more_pages")))
     return more + "".join(
         _over(at, t(key), "1.25rem" if at.endswith("h2") else "0.875rem") for key, at in _TEXTS.items()
     )

@@ -28,8 +28,10 @@ def said(place: Any) -> str:
 
 
 @pytest.mark.nightly
-def test_a_field_for_files_speaks_french(visit: Callable[..., Page], server: str) -> None:
+def test_fields_for_files_and_tables_speak_french(visit: Callable[..., Page], server: str) -> None:
     page = visit("tokenizer", lang="fr")
+    for table in ("Chercher", "Télécharger en CSV", "Montrer ou masquer des colonnes"):
+        expect(page.get_by_test_id("stElementToolbarButton").get_by_label(table, exact=True)).to_be_attached()
     page.goto(f"{server}/training?lang=fr&data=own")
     field = page.locator(".st-key-own_file")
     expect(field).to_be_visible()
@@ -67,3 +69,7 @@ def test_what_was_said_of_a_file_goes_when_another_comes(visit: Callable[..., Pa
     section.evaluate(DROP, "b")
     expect(toast.filter(has_text="b is none")).to_be_visible()
     expect(toast).to_have_count(1)
+    section.evaluate(DROP, "long " * 39)
+    expect(toast).to_contain_text("long long")
+    assert toast.get_by_test_id("stToastText").evaluate("at => at.scrollHeight <= at.clientHeight + 1")  # all of it
+    expect(page.get_by_test_id("stToastViewButton")).to_be_hidden()

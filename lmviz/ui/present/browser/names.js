@@ -7,7 +7,8 @@
 import { parts } from "../../browser/dom.js";
 
 const HEARD = ["aria-label", "aria-roledescription", "placeholder"];
-const NAMED = `:is(${HEARD.map((name) => `[${name}]`).join()}):not(svg *)`;
+const IN_PICTURES = "[aria-roledescription]"; // what there has only a label is a mark, one of very many
+const NAMED = `:is(${HEARD.map((name) => `[${name}]`).join()}):not(svg :not(${IN_PICTURES}))`;
 const CHANGES = { childList: true, subtree: true, attributeFilter: HEARD };
 
 // Our name for one of Streamlit's.
