@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lmviz.errors import UserError
+from lmviz.registry.recording import Recording
 from lmviz.services.services import Services
 from lmviz.stages.navigation import Location
 from lmviz.ui import state
@@ -41,6 +42,21 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         st.error(view.t.error(error))
         return
     location = events.place(run, view)
+    is_awaited = predict.awaited(run, view, location) is not None
+    shown = _scene(services, run, view, location)
+    if not is_awaited and predict.of_the_course() is None:
+        shown["say"]["hint"] = ending.why(services, run, view, location) or shown["say"]["hint"]
+    component.show(shown, lambda event: _on_event(services, event))
+    if not is_awaited and not predict.hides_heads():
+        heads.at_stage(services, run, view, location)
+    predict.at_stage(run, view, location)
+    state.write()
+    if predict.hides_elsewhere(is_awaited):
+        st.rerun()
+
+
+def _scene(services: Services, run: Recording, view: StepThroughView, location: Location) -> Scene:
+    """What is drawn, and what is sent along of the places near it."""
     stopped, grain = state.take("stopped", ""), state.take("regrained", "")
     changed = view.t(f"bar.changed.{grain}") if grain else ""
     other, refused = None, ""
@@ -59,26 +75,15 @@ def _debugger(services: Services, view: StepThroughView) -> None:
     drawn = drawn_at(location, view, stopped, changed)
     frame = ahead.frame_of(view, run, other, windows, times)
     near = ahead.to_send(run, location, frame)
-    others = [_difference(drawn, drawn_at(there, events.at(run, view, there))) for there in near]
-    is_awaited = predict.awaited(run, view, location) is not None
-    if not is_awaited and predict.of_the_course() is None:
-        drawn["say"]["hint"] = ending.why(services, run, view, location) or drawn["say"]["hint"]
-    whole = Scene(
+    return Scene(
         **drawn,
-        ahead=others,
+        ahead=[_difference(drawn, drawn_at(there, events.at(run, view, there))) for there in near],
         frame=frame,
         seq=state.remember("seq", 0),
         compared=refused or compared(services, view, other),
         search=search(run, view.t, state.remember("search", None)),
         words=component.words(view.t),
     )
-    component.show(whole, lambda event: _on_event(services, event))
-    if not is_awaited and not predict.hides_heads():
-        heads.at_stage(services, run, view, location)
-    predict.at_stage(run, view, location)
-    state.write()
-    if predict.hides_elsewhere(is_awaited):
-        st.rerun()
 
 
 def _on_event(services: Services, event: component.Event) -> None:
