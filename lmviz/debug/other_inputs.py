@@ -67,23 +67,16 @@ def reads_ids(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     Raises:
         UserError: there is no such table, or no text in which the other inputs mask nothing.
     """
-    tables = [(name, one) for name, one in _names(model, args, kwargs).items() if _is_table(one)]
-    texts = [one for name, one in tables if not _NO_TEXT.search(name) and one.max() > 1] or [one for _, one in tables][
-        :1
-    ]
+    tables = [(name, one) for name, one in named_tensors(model, args, kwargs).items() if _is_table(one)]
+    texts = [one for name, one in tables if not _NO_TEXT.search(name.rpartition(".")[2]) and one.max() > 1] or [
+        one for _, one in tables
+    ][:1]
     if not texts:
         raise UserError("check needs the ids of some texts among the inputs, whole numbers [batch, pos]; got none.")
     ids = next((one for one in reversed(texts[1:]) if _depends(model, args, kwargs, one)), texts[0])
     row = _unmasked(ids, [one for one in tensors_in((args, dict(kwargs))) if one is not ids])
     others, named = map_nested((args, dict(kwargs)), Tensor, lambda one: OtherInputs if one is ids else one)
     return _reading_alone(model, OtherInputs(others, named, len(ids), ids.shape[1], row)), ids
-
-
-def _names(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors among the inputs by name; in a dict, by its key."""
-    if len(args) == 1 and isinstance(args[0], dict):
-        return {str(name): one for name, one in args[0].items() if isinstance(one, Tensor)}
-    return named_tensors(model, args, kwargs)
 
 
 def _is_table(one: Tensor) -> bool:

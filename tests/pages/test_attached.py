@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lmviz.attach.example import example_of
 from lmviz.attach.memory import MemoryProgram, live
+from lmviz.errors import UserError
 from lmviz.registry.attached import attach, detach
 from tests.pages.conftest import errors, scene
 
@@ -141,6 +142,21 @@ def test_a_page_that_is_there_before_the_first_run_is_over_speaks_of_no_other(op
         waiting.add(example(Tiny()))
         app.run()
         assert not app.success and scene(app)["map"]
+    finally:
+        detach("waiting")
+
+
+def test_a_file_that_has_never_run_says_why_once(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = UserError("tiny.py must name a `model`.")
+
+    def record(*_: object) -> None:
+        raise wrong
+
+    monkeypatch.setattr(MemoryProgram, "record", record)
+    monkeypatch.setattr(MemoryProgram, "wrong", lambda _: wrong)
+    attach(MemoryProgram("waiting", "waiting.py"))
+    try:
+        assert [one.value for one in open_page(model="attached/waiting").error] == [str(wrong)]
     finally:
         detach("waiting")
 

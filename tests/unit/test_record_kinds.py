@@ -205,3 +205,9 @@ def test_an_edit_that_raises_anything_is_said_to_have_failed() -> None:
 
     with pytest.raises(UserError, match="An edit failed: GeneratorExit"):
         record(lambda x: F.relu(x * 2), X, edits={"mul": edit})
+
+
+def test_the_tensors_of_a_dict_are_called_by_their_keys() -> None:
+    batch = {"ids": torch.tensor([[1, 2]]), "mask": torch.ones(1, 2)}
+    trace = record(lambda batch, more: batch["ids"] * batch["mask"] + more[0], batch, [torch.ones(2)])
+    assert [one.address for one in trace.inputs] == ["batch.ids", "batch.mask", "more.0"]

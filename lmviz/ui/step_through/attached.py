@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -29,6 +30,15 @@ def status(view: StepThroughView) -> None:
         return
     state.remember(_key(program), program.latest)
     _look(program)
+
+
+def is_told(view: StepThroughView, error: UserError) -> bool:
+    """Whether `status` says it already, of a file that has given no recording yet."""
+    if not isinstance(view.model, Attached) or view.model.run:
+        return False
+    with suppress(UserError):
+        return view.model.program().wrong() is error
+    return False
 
 
 @st.fragment(run_every=_BEAT)

@@ -16,7 +16,7 @@ from lmviz.registry.run import RunModel
 from lmviz.services.services import Services
 from lmviz.train.store.series import spread
 from lmviz.ui import choices, shell, state, widgets
-from lmviz.ui.step_through import top
+from lmviz.ui.step_through import attached, top
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import code, plain, shortened, visible
 
@@ -32,7 +32,8 @@ def opened(services: Services, view: StepThroughView) -> Recording | None:
     try:
         run = services.models.record(request(services, view))
     except UserError as error:
-        st.error(t.error(error))
+        if not attached.is_told(view, error):
+            st.error(t.error(error))
         if view.edits:
             st.button(t("note.no_edits"), key="no_edits", on_click=lambda: state.go(edits=()))
         return None
