@@ -134,6 +134,14 @@ def test_a_new_run_moves_the_page_to_the_first_number_that_differs(open_page: Op
     assert "another shape" in app.run().success[0].value
 
 
+def test_what_is_compared_has_no_text_where_its_program_reads_none(open_page: Open, program: MemoryProgram) -> None:
+    app = open_page(model="attached/tiny")
+    for bend in (torch.relu, torch.tanh):
+        program.add(live(example_of(Tiny(bend=bend), torch.tensor([[1, 2, 3, 4]]))))
+        app.run()
+    assert scene(app)["compared"] == "B: tiny.py, run 2"
+
+
 def test_a_page_that_is_there_before_the_first_run_is_over_speaks_of_no_other(open_page: Open) -> None:
     waiting = MemoryProgram("waiting", "waiting.py")
     attach(waiting)

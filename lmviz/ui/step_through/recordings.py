@@ -100,5 +100,7 @@ def compared(services: Services, view: StepThroughView, other: Recording | None)
         return ""
     if view.b_plain and not view.b_prompt and not view.b_model:
         return t("compare.with_plain")
-    shown = shortened(visible(other.request.prompt or other.tokens.text), 40)
-    return t("compare.with", model=choices.model_name(services, t, other.request.model), prompt=shown)
+    model, read = choices.model_name(services, t, other.request.model), other.request.prompt or other.tokens.text
+    if not read:  # what a program reads need not be a text
+        return t("compare.with_model", model=model)
+    return t("compare.with", model=model, prompt=shortened(visible(read), 40))
