@@ -2,8 +2,8 @@
 
 A mask hides a key from a query with −∞, whoever makes it: `masked_fill`, `where`, a table filled with −∞ and cut to a
 triangle, a table that the model holds or is given, the logarithm of zeros and ones, numbers so low that half precision
-has no room for them. What such a −∞ is copied, moved, added or compared to is as it should be too. An infinity that
-comes of finite numbers is an overflow; what comes of that is bad in its turn.
+has no room for them. What such a −∞ is copied, moved, added or compared to is as it should be too. So is the logarithm
+of a distance of 0. An infinity that comes of other finite numbers is an overflow; what comes of that is bad in turn.
 """
 
 from __future__ import annotations
@@ -154,10 +154,23 @@ def _is_table(value: Value) -> bool:
     return bool((np.isin(array, (0, 1)) | np.isinf(array)).all())
 
 
+def _may_be_0(value: Value) -> bool:
+    """Whether the logarithm of a 0 in it is meant: in a mask of zeros and ones, and in a table of distances, each a
+    whole multiple of the smallest (Raffel et al. 2020 put them into buckets)."""
+    array = value.array
+    if _is_table(value):
+        return bool(array.any())
+    distances = np.unique(array)
+    if len(distances) < 3 or distances[0] != 0:
+        return False
+    steps = distances / distances[1]
+    return bool(np.allclose(steps, np.round(steps), rtol=0, atol=1e-3))
+
+
 def _inherited(step: Step, array: Array, given: list[tuple[Value, Array | None]]) -> Array:
     """What is moved, chosen or summed has the infinities of a mask where nothing bad that went in looks the same."""
     nothing = np.zeros(array.shape, bool)
-    if step.op == "log" and all(bool(_is_table(value) and value.array.any()) for value in step.inputs):
+    if step.op == "log" and all(_may_be_0(value) for value in step.inputs):
         return np.isneginf(array)
     if step.op in _PRODUCTS:
         given = [(value, bad) for value, bad in given if value is step.operand("input") and "add" in step.op]

@@ -47,6 +47,10 @@ class Model(nn.Module):
         return self.out(pattern @ x)[:, :n]
 
 
+def _distances() -> Tensor:
+    return (torch.arange(N)[:, None] - torch.arange(N)).abs()
+
+
 def by_setitem(model: nn.Module, scores: Tensor) -> Tensor:
     mask = torch.zeros(N, N)
     mask[model.later] = -INF
@@ -85,6 +89,7 @@ MASKS: dict[str, Masked] = {
     "setitem": by_setitem,
     "in place": in_place,
     "logarithm": lambda m, s: s + torch.ones(N, N).tril().log(),
+    "logarithm of distances": lambda m, s: s + (_distances() / 2).log().mul(3).to(torch.long).clamp(0, 4),
     "clamped": lambda m, s: torch.maximum(s + m.table, torch.tensor(-INF)),
     "lowest number of float32": lambda m, s: s + (1 - torch.ones(N, N).tril()) * LOWEST,
     "lowest of float16": lambda m, s: (30 * s.half() + (m.later.half() * torch.finfo(torch.float16).min)).float(),
