@@ -338,10 +338,12 @@ def test_the_memory_that_is_needed_is_drawn_beside_its_sliders(visit: Visit, ser
 
 
 @pytest.mark.nightly
-def test_what_makes_a_training_go_wrong_is_in_sight_below_what_is_asked_first(visit: Visit) -> None:
-    page = visit("debugging", present="true", lang="fr", pitfall="rate_too_high", course="wrong.0", depth="story")
-    run = page.get_by_role("button", name=re.compile("Provoquer la panne$"))
-    expect(run).to_be_in_viewport(ratio=1)
+def test_what_makes_a_training_go_wrong_is_in_sight_below_what_is_asked_first(visit: Visit, server: str) -> None:
+    page = visit("tokenizer", present="true", lang="fr")
+    page.goto(f"{server}/debugging?present=true&lang=fr&pitfall=rate_too_high&depth=story&course=wrong.0")
+    expect(page.get_by_role("radio", name="Elle monte ou explose")).to_be_visible()
+    idle(page)
+    expect(page.get_by_role("button", name=re.compile("Provoquer la panne$"))).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.nightly
