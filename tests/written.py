@@ -17,7 +17,7 @@ FUNCTIONS = {
     **{"max": np.maximum, "min": np.minimum, "floor": np.floor, "trunc": np.trunc, "abs": np.abs, "erf": math.erf},
     **{"Φ": lambda x: (1 + math.erf(x / math.sqrt(2))) / 2, "inf": np.inf, "NaN": np.nan, "round": round},
 }
-NUMBER = r"−?\d[\d\u202f]*(?:[.,]\d+)?(?:e−?\d+)?|−?∞|NaN"
+NUMBER = r"−?\d[\d\u202f]*(?:,\d{3}(?=\.))*(?:[.,]\d+)?(?:e−?\d+)?|−?∞|NaN"
 
 
 def plain(line: str) -> str:
@@ -26,14 +26,19 @@ def plain(line: str) -> str:
     return re.sub(r"\((?:\d+) (?:more|de plus)\)", "", line).replace("  ", " ")
 
 
-def number(shown: str) -> float:
+def ungrouped(shown: str, lang: str = "") -> str:
+    """Numbers without the English mark of thousands, which without a point is one only where the language is known."""
+    return re.sub(r"(?<=\d),(?=\d{3}(?:,\d{3})*" + ("(?!\\d))" if lang == "en" else "\\.)"), "", shown)
+
+
+def number(shown: str, lang: str = "") -> float:
     """A number as either language writes it."""
-    return float(shown.replace("\u202f", "").replace(",", ".").replace("−", "-").replace("∞", "inf"))
+    return float(ungrouped(shown, lang).replace("\u202f", "").replace(",", ".").replace("−", "-").replace("∞", "inf"))
 
 
-def half_unit(shown: str) -> float:
+def half_unit(shown: str, lang: str = "") -> float:
     """Half of one in the last place of a written number."""
-    mantissa, _, power = shown.replace("−", "-").replace(",", ".").partition("e")
+    mantissa, _, power = ungrouped(shown, lang).replace("−", "-").replace(",", ".").partition("e")
     decimals = len(mantissa.partition(".")[2])
     return 0.5 * 10.0 ** (int(power or 0) - decimals)
 
@@ -41,8 +46,7 @@ def half_unit(shown: str) -> float:
 def worked_out(arithmetic: str, lang: str) -> float:
     """What an arithmetic gives, by Python's own rules: no bracket is added, so those that are missing show."""
     text = re.split(r"→ |\] = ", arithmetic)[-1]
-    if lang == "fr":
-        text = re.sub(r"(\d),(\d)", r"\1.\2", text).replace("\u202f", "")
+    text = re.sub(r"(\d),(\d)", r"\1.\2", text).replace("\u202f", "") if lang == "fr" else ungrouped(text, lang)
     text = re.sub(r"(\d)e−(\d)", r"\1e-\2", text)
     if text.strip().startswith("["):
         text = f"float({text.strip()[1:-1].replace(' = ', ' == ')})"
@@ -59,12 +63,12 @@ def worked_out(arithmetic: str, lang: str) -> float:
 def holds(line: str, lang: str) -> bool:
     """Whether a line "arithmetic = result" is true as it is written; with ≈, whether it is nearly so."""
     left, sign, right = re.match(r"(.*) (=|≈) (.+)$", plain(line).strip()).groups()  # type: ignore[union-attr]
-    found, stated = worked_out(left, lang), number(right)
+    found, stated = worked_out(left, lang), number(right, lang)
     if not math.isfinite(stated):
         return repr(found) == repr(stated)
     if sign == "≈":
         return math.isclose(found, stated, rel_tol=0.05, abs_tol=0.2)
-    return abs(found - stated) <= half_unit(right) * (1 + 1e-6)
+    return abs(found - stated) <= half_unit(right, lang) * (1 + 1e-6)
 
 
 def lines_in(markup: str) -> list[str]:
