@@ -62,6 +62,8 @@ def check(svg: bytes, png: bytes) -> None:
     assert not re.search(r' (?:class|style)="|var\(|color\(|light-dark|href="(?!data:)', text)
     for named in re.findall(r"url\(.?#([\w.-]+)", text):
         assert f'id="{named}"' in text, named  # shadings and what cuts are in it
+    for one in root.findall(f".//{NAME}svg//{NAME}text"):  # what is cut at the edge of a chart is as wide as on screen
+        assert len(one) or not (one.text or "").strip() or one.get("textLength"), one.text
     width, height = (float(root.get(side, "0")) for side in ("width", "height"))
     assert width > 300 and height > 100
     for dots, pixels in zip(size_of_png(png), (width, height), strict=True):

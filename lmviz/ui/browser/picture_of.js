@@ -21,7 +21,7 @@ const LEFT_OUT =
   "select, input, textarea, summary, kbd, .tip, .live, .paging, .switch, .add, .change, [popover], dialog:not([open]), script, style";
 const MARGIN = 24; // pixels around a picture
 const [TITLE_STEP, LINE_STEP, NOTE_STEP] = [26, 19, 17]; // pixels from one line to the next
-const SLACK = 0.95; // of a line is filled: the letters of whoever opens the file may be wider
+const SLACK = 0.9; // of a line is filled: the letters of whoever opens the file may be wider
 const SIDES = /** @type {const} */ (["Top", "Right", "Bottom", "Left"]);
 
 // What a drawing's look hangs on.
@@ -57,6 +57,10 @@ const widen = ({ extent }, { left, top, right, bottom }) => {
 /** @type {(box: DOMRect) => Record<string, number>} */
 const rectOf = ({ left, top, width, height }) => ({ x: left, y: top, width, height });
 
+// Letters as wide as on screen, whichever font there is where the file is opened.
+/** @type {(width: number) => { textLength: string, lengthAdjust: string }} */
+const asWideAs = (width) => ({ textLength: width.toFixed(2), lengthAdjust: "spacingAndGlyphs" });
+
 // -- drawings --------------------------------------------------------------------------------------------------------
 
 // The look of a drawn element, as attributes.
@@ -69,6 +73,8 @@ const dressed = (from, to) => {
     for (const [key, value] of Object.entries(painted(name, style.getPropertyValue(name))))
       to.setAttribute(key, String(value));
   for (const name of STYLES.split(" ")) to.setAttribute(name, style.getPropertyValue(name));
+  if (from instanceof SVGTextContentElement && !from.children.length && from.textContent?.trim())
+    for (const [name, value] of Object.entries(asWideAs(from.getComputedTextLength()))) to.setAttribute(name, value);
 };
 
 /** @type {(svg: SVGElement) => SVGElement} */
@@ -174,7 +180,7 @@ const letters = (text, sheet) => {
       "font-weight": style.fontWeight,
       "font-style": style.fontStyle,
     };
-    const width = { textLength: (box.right - box.left).toFixed(2), lengthAdjust: "spacingAndGlyphs" };
+    const width = asWideAs(box.right - box.left);
     const y = box.top + share * (box.bottom - box.top);
     return node("text", { x: box.left, y, ...look, ...width, ...painted("fill", style.color) }, written);
   });

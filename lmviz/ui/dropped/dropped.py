@@ -9,6 +9,7 @@ import streamlit as st
 
 from lmviz.bundle import RECORDING
 from lmviz.errors import UserError
+from lmviz.model.files import MEGABYTE
 from lmviz.ui import mounted, state
 from lmviz.ui.streamlit_words import file_uploader
 from lmviz.ui.text import Translator
@@ -16,7 +17,6 @@ from lmviz.ui.text import Translator
 if TYPE_CHECKING:
     from lmviz.registry.reference import Reference
 
-_MEGABYTE = 10**6  # as Streamlit counts them; a file above goes no further, and nobody is told
 _DRAGGING = Path(__file__).parent / "browser" / "dragging.js"
 
 
@@ -29,7 +29,7 @@ def taken(t: Translator) -> Reference | None:
         megabytes = int(st.get_option("server.maxUploadSize"))
         dragging = mounted.component("lmviz.dragging", _DRAGGING, "held")
         shown = dragging(
-            data=[{"ending": RECORDING, "most": megabytes * _MEGABYTE}], key="dragging", on_refused_change=lambda: None
+            data=[{"ending": RECORDING, "most": megabytes * MEGABYTE}], key="dragging", on_refused_change=lambda: None
         )
         if isinstance(shown.refused, dict):
             _show_error(t, _refusal(shown.refused, megabytes))
