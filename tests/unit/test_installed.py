@@ -180,14 +180,20 @@ def test_the_steps_of_the_dockerfile_end_in_a_healthy_server(installed: Path, fr
 
 def test_the_one_list_of_what_lmviz_needs_lies_within_the_ranges_of_the_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    ranges = [Requirement(line) for line in project["dependencies"]]
-    chosen = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    assert [one.name for one in ranges] == [one.name for one in chosen]
-    for needed, pinned in zip(ranges, chosen, strict=True):
-        (exact,) = pinned.specifier
-        assert exact.operator == "==" and exact.version in needed.specifier, needed.name
-        assert {one.operator for one in needed.specifier} == {">=", "<"}, needed.name
+    extras = project["optional-dependencies"]
+    (of_extras, *for_work) = map(Requirement, extras["dev"])
+    for_work += [Requirement(line) for name in of_extras.extras for line in extras[name]]
+    for file, ranges in (
+        ("requirements.txt", [Requirement(line) for line in project["dependencies"]]),
+        ("requirements-dev.txt", for_work),
+    ):
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        chosen = {one.name: one for line in lines if line[:1] not in "#-" for one in [Requirement(line)]}
+        assert {one.name for one in ranges} == {*chosen}
+        for needed in ranges:
+            (exact,) = chosen[needed.name].specifier
+            assert exact.operator == "==" and exact.version in needed.specifier, needed.name
+            assert {one.operator for one in needed.specifier} == {">=", "<"}, needed.name
 
 
 def test_the_version_stands_in_one_place() -> None:
