@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -93,8 +94,9 @@ def _limit_resources(seconds: int, n_bytes: int) -> None:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    for kind, most in ((resource.RLIMIT_AS, n_bytes), (resource.RLIMIT_CPU, seconds)):
+        with suppress(ValueError, OSError):  # macOS takes no limit of memory; or there is a lower one already
+            resource.setrlimit(kind, (most, most))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 

@@ -174,3 +174,24 @@ def test_the_process_of_a_template_can_write_no_file(tmp_path: Path) -> None:
     program += f"open({str(tmp_path / 'file')!r}, 'w').write('x')"
     subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT)
     assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_a_system_that_takes_no_limit_of_memory_takes_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS does."""
+    import resource
+
+    from lmviz.model.tokenizer_process import _limit_memory
+    from lmviz.tokens.template_process import _limit_resources
+
+    taken = []
+
+    def limit(kind: int, most: tuple[int, int]) -> None:
+        if kind == resource.RLIMIT_AS:
+            raise ValueError("current limit exceeds maximum limit")
+        taken.append(kind)
+
+    monkeypatch.setattr(resource, "setrlimit", limit)
+    _limit_memory(2**30)
+    _limit_resources(9, 2**30)
+    assert taken == [resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE]
