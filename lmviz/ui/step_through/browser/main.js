@@ -26,6 +26,8 @@ import { drawStrip, drawWatch, drawWords } from "./words.js";
 const LOOK_AGAIN = 300; // milliseconds, while something else is waited for
 const SLOW = 400; // milliseconds without an answer from where on one sees that it is waited for
 const LOST = 4000; // milliseconds without an answer after which an event is sent again: a message can be lost
+const QUIET = 150; // milliseconds without another move after which one that is drawn is told
+const LATEST = 1000; // the same with others
 const TRIES = 3; // after the last, no answer is waited for any more: that must not freeze the page
 const LEAST = 340; // pixels of height, also where the window has less: on a desk
 const LEAST_IN_ROOM = 300; // the same in front of a room, before all is made larger
@@ -87,12 +89,14 @@ const start = (root, data, trigger) => {
       if (state.playing) again(state);
       drawBar(state.boxes.bar, state);
     },
+    quiet: undefined,
+    latest: 0,
     slow: undefined,
     shown: [],
     waiting: undefined,
     send: (event) => {
-      if (state.sent) state.queue.push(event);
-      else sendNow(state, event);
+      state.queue.push(event);
+      sendNext(state);
     },
     move: (move) => go(state, move),
     play: () => togglePlaying(state),
@@ -106,8 +110,13 @@ const start = (root, data, trigger) => {
   return state;
 };
 
-/** @type {(state: State, event: Told) => void} */
-const sendNow = (state, event) => {
+// What waits is sent one by one.
+/** @type {(state: State) => void} */
+const sendNext = (state) => {
+  clearTimeout(state.quiet);
+  state.quiet = undefined;
+  const event = state.sent ? undefined : state.queue.shift();
+  if (!event) return;
   state.sent = event;
   state.slow = setTimeout(() => state.root.classList.add("waiting"), SLOW);
   deliver(state, { ...event, held: heldOf(state.known), message: `${Date.now()} ${Math.random()}` }, TRIES);
@@ -123,19 +132,30 @@ const deliver = (state, told, tries) => {
   state.trigger("event", told);
 };
 
-// A move: one more of those that wait, or sent at once. It is drawn now if it is known where it leads.
+// A move: one more of those that wait. It is drawn now if it is known where it leads; if it is also known what comes
+// after it, nobody waits for an answer, and none is drawn between two quick moves.
 /** @type {(state: State, move: Move) => void} */
 const go = (state, move) => {
   const last = state.queue.at(-1);
   if (last?.type === "move" && last.move === move) last.times += 1;
-  else state.send({ type: "move", move, times: 1 });
+  else state.queue.push({ type: "move", move, times: 1 });
   const there = inTheEnd(state);
   if (there.seq !== state.data.seq) show(state, there);
+  if (onwards(state.known, there, [{ type: "move", move, times: 1 }]) === there) sendNext(state);
+  else sendSoon(state);
+};
+
+/** @type {(state: State) => void} */
+const sendSoon = (state) => {
+  const now = performance.now();
+  if (state.quiet === undefined) state.latest = now + LATEST;
+  clearTimeout(state.quiet);
+  state.quiet = setTimeout(() => sendNext(state), Math.min(QUIET, state.latest - now));
 };
 
 // What will be seen when everything is answered, as far as it is known.
 /** @type {(state: State) => Scene} */
-const inTheEnd = ({ known, answered, sent, queue }) => onwards(known, answered, sent ? [sent, ...queue] : []);
+const inTheEnd = ({ known, answered, sent, queue }) => onwards(known, answered, sent ? [sent, ...queue] : queue);
 
 /** @type {(state: State, wait?: number) => void} */
 const again = (state, wait = readingTime(state.data.say, state.pace)) => {
@@ -307,8 +327,7 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   state.answered = data;
   state.sent = null;
   learn(state.known, data);
-  const next = state.queue.shift();
-  if (next) sendNow(state, next);
+  if (state.quiet === undefined) sendNext(state);
   if (!known) {
     root.classList.toggle("dark", isDark(root));
     fit(root);
@@ -325,6 +344,7 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
     state.stop();
     stopSum(state);
     if (state.playing) clearTimeout(state.playing);
+    clearTimeout(state.quiet);
     states.delete(root);
   };
 }

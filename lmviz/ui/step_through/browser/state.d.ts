@@ -18,6 +18,8 @@ export interface State extends TensorPage {
   playing: Timer | null;
   pace: "slow" | "normal" | "fast"; // of the walk that plays
   setPace: () => void; // to the next
+  quiet: Timer | undefined; // while moves that are drawn wait for others
+  latest: number; // when they are told in any case
   slow: Timer | undefined;
   waiting: Timer | undefined;
   sum?: Playing; // the arithmetic that is being watched
