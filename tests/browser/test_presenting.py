@@ -266,6 +266,7 @@ def test_the_course_is_a_line_that_opens_over_the_picture(visit: Visit, server: 
     line.click()
     opened.locator("[role=radiogroup] label").first.click()
     expect(opened.get_by_text(re.compile("^[✓✗]"))).to_be_visible()
+    idle(page)
     assert page.locator("figure[data-address]").first.bounding_box() == before  # nothing moves
     line.click()
     expect(opened).to_have_count(0)
