@@ -24,7 +24,7 @@ import numpy as np
 import streamlit as st
 
 from lmviz.trace.step import Array
-from lmviz.ui import compared, state, widgets
+from lmviz.ui import compared, depth, state, widgets
 from lmviz.ui.panel_types import Matrices, TensorPanel
 from lmviz.ui.pictures import WINDOW, Slice, domain, overview, panel, window_of
 from lmviz.ui.scripts import bundle
@@ -130,6 +130,7 @@ def show(
         "panels": panels,
         "lang": t.numbers,
         "digits": digits,
+        "parts": depth.parts(state.depth()),
         "height": widgets.px(height),
         "words": _words(t),
         "together": together,

@@ -102,6 +102,7 @@ class Matrices(TypedDict):
     panels: list[TensorPanel]
     lang: str
     digits: int
+    parts: list[str]  # what is shown at the depth that the reader has chosen
     height: int  # pixels
     words: dict[str, str]
     together: bool  # they are of one shape, and show the same window

@@ -14,7 +14,7 @@ from lmviz.ui.arithmetic_html import equation
 from lmviz.ui.depth import DEPTHS, WHERE_SHOWN, parts
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import DEFAULT, LANGUAGES, Translator
-from tests.pages.conftest import Open, scene, written
+from tests.pages.conftest import Open, picture, scene, written
 from tests.pages.test_links import PAGES
 
 CELL = ["blocks.0.attn.scores", [0, 0, 3, 1]]
@@ -84,6 +84,11 @@ def test_the_depth_goes_with_the_reader_to_every_page(open_page: Open) -> None:
         assert app.selectbox(key="depth").value == "numbers"
         links += [link.proto.query_string for link in app.get("page_link")]
     assert links and all("depth=numbers" in link for link in links)
+
+
+def test_pictures_on_all_pages_are_told_how_deep_one_looks(open_on: Open) -> None:
+    for depth, shows in (("story", False), ("numbers", True)):
+        assert ("shapes" in picture(open_on("embeddings", depth=depth), "look_up")["parts"]) == shows
 
 
 def test_a_line_below_code_has_no_powers_of_ten() -> None:

@@ -236,6 +236,7 @@ OWN = {  # files that come with lmviz or that it wrote itself
     *("lmviz/site/docs.py", "lmviz/site/frame.py"),  # our own docs and look
     "lmviz/registry/recorded.py",  # its own copy
     "lmviz/attach/child.py",  # its own ends of pipes
+    "lmviz/stopped.py",  # the system's hole, for what nobody reads any more
     *(f"lmviz/train/{name}" for name in ("store/files.py", "store/liveness.py", "work/trainer_pool.py")),
 }
 OPENING = {"open", "read_text", "read_bytes", "readlines", "fdopen"}

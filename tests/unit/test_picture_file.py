@@ -60,7 +60,7 @@ def test_a_picture_speaks_french_with_a_comma_and_narrow_spaces(tmp_path: Path) 
     value = lmviz.record(lambda x: x + 0.5, torch.full((1, 1, 2, 1300), 1500.0))[0].outputs[0]
     said = texts(picture(value, tmp_path / "large.svg", lang="fr").read_bytes())
     assert any(one.endswith("axe 0, axe 0 · 2 × 128 sur 2 × 1\u202f300") for one in said)
-    assert {"1500,50", "−1500,50", "0,00"} <= set(said)  # the legend
+    assert {"1\u202f500,50", "−1\u202f500,50", "0,00"} <= set(said)  # the legend
     with pytest.raises(UserError, match="must be one of en, fr"):
         picture(value, tmp_path / "large.svg", lang="de")
 

@@ -81,6 +81,7 @@ const mount = (root) => {
       [shown, trigger] = [data, setTriggerValue];
       root.classList.toggle("dark", isDark(root));
       root.lang = data.lang;
+      root.dataset.parts = data.parts.join(" ");
       const now = JSON.stringify(data);
       if (now === written) return;
       written = now;

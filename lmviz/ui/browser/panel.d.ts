@@ -87,6 +87,7 @@ export interface Matrices {
   panels: TensorPanel[];
   lang: string;
   digits: number;
+  parts: string[];
   height: number;
   words: Record<string, string>;
   together: boolean;

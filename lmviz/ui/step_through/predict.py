@@ -47,7 +47,7 @@ def _of_the_course() -> tuple[Question | None, str]:
     return found if found is not None and state.course().chapter else (None, "")
 
 
-def is_given_away(said: str) -> bool:
+def _is_given_away(said: str) -> bool:
     """Whether a sentence tells what the course asks."""
     asked, answer = _of_the_course()
     return asked is not None and re.search(rf"(?<![\w.,]){re.escape(answer)}(?![\w]|[.,]\d)", said) is not None
@@ -87,7 +87,7 @@ def before_answer(run: Recording, view: StepThroughView, location: Location, dra
         "map": _without_shapes(drawn["map"]) if asked.name in _TOLD_BY_SHAPES else drawn["map"],
         "tokens": [] if asked.about == "tokenizer" else drawn["tokens"],
         "picture": _without(drawn["picture"], made) if drawn["picture"]["kind"] == "tensors" else drawn["picture"],
-        "say": unsaid(drawn["say"], t("exercise.first")) if is_given_away(drawn["say"]["text"]) else drawn["say"],
+        "say": _unsaid(drawn["say"], t("exercise.first")) if _is_given_away(drawn["say"]["text"]) else drawn["say"],
     }
 
 
@@ -98,7 +98,7 @@ def _before_stage(run: Recording, stage: Stage, drawn: Place, instead: str) -> P
         "map": _without_shapes(drawn["map"]),
         "tokens": [] if stage.kind == "tokenizer" else drawn["tokens"],
         "picture": _without(drawn["picture"], _made(run, stage)),
-        "say": unsaid(drawn["say"], instead),
+        "say": _unsaid(drawn["say"], instead),
         "inspector": None,
         "watch": [],
         "strip": [],
@@ -119,7 +119,7 @@ def _without(picture: Picture, made: set[str]) -> Picture:
     return {"kind": "tensors", "panels": [panel for panel in panels if panel["address"] not in made], "hides": True}
 
 
-def unsaid(say: Words, instead: str) -> Words:
+def _unsaid(say: Words, instead: str) -> Words:
     """The words of a place without what they tell."""
     return Words(**{**say, "text": instead, "more": "", "formula": "", "hint": ""})
 
