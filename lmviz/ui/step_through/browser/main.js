@@ -146,6 +146,14 @@ const go = (state, move) => {
 };
 
 /** @type {(state: State) => void} */
+const onAnswered = (state) => {
+  clearTimeout(state.waiting);
+  clearTimeout(state.slow);
+  state.root.classList.remove("waiting");
+  state.sent = null;
+};
+
+/** @type {(state: State) => void} */
 const sendSoon = (state) => {
   const now = performance.now();
   if (state.quiet === undefined) state.latest = now + LATEST;
@@ -321,11 +329,8 @@ export default function stepThrough({ data: [data], parentElement, setTriggerVal
   const state = known ?? start(root, data, setTriggerValue);
   states.set(root, state);
   state.trigger = setTriggerValue;
-  clearTimeout(state.waiting);
-  clearTimeout(state.slow);
-  root.classList.remove("waiting");
+  if (data.seq !== state.answered.seq) onAnswered(state); // else it is drawn for another reason, and the answer comes
   state.answered = data;
-  state.sent = null;
   learn(state.known, data);
   if (state.quiet === undefined) sendNext(state);
   if (!known) {
