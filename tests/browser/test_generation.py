@@ -110,6 +110,15 @@ def test_a_node_of_the_tree_tells_its_fate(visit: Visit) -> None:
     expect(page.get_by_text(text, exact=True)).to_be_visible()
 
 
+def test_a_french_comma_is_typed_as_it_is_read(visit: Visit) -> None:
+    page = visit("generation", lang="fr")
+    field = page.get_by_test_id("stNumberInput").locator("input").first
+    field.fill("")
+    field.press_sequentially("1,8")
+    field.press("Enter")
+    page.wait_for_url("**temperature=1.8**")
+
+
 @pytest.mark.nightly
 def test_one_of_several_texts_opens_token_by_token(visit: Visit) -> None:
     page = visit("generation", way="several", temperature="1.5")

@@ -11,6 +11,7 @@ import { h } from "../../browser/dom.js";
 import { isTyped } from "../../browser/keys.js";
 import { component } from "../../browser/mounted.js";
 import { roomScale, scale } from "../../browser/scale.js";
+import { readCommas } from "./comma.js";
 import { copied, drawnCode, shared } from "./link.js";
 import { marksIn } from "./marks.js";
 import { named } from "./names.js";
@@ -175,6 +176,7 @@ const mount = (root) => {
     }, SETTLED);
   };
   const names = named();
+  const stopCommas = readCommas(() => data.lang || "en");
   document.addEventListener("keydown", onKey);
   window.addEventListener("resize", compare);
   return {
@@ -206,6 +208,7 @@ const mount = (root) => {
       clearTimeout(settling);
       channel.stop();
       names.stop();
+      stopCommas();
       marks.stop();
     },
   };
