@@ -110,6 +110,7 @@ def test_a_node_of_the_tree_tells_its_fate(visit: Visit) -> None:
     expect(page.get_by_text(text, exact=True)).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_a_french_comma_is_typed_as_it_is_read(visit: Visit) -> None:
     page = visit("generation", lang="fr")
     field = page.get_by_test_id("stNumberInput").locator("input").first
