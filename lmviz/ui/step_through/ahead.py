@@ -6,6 +6,7 @@ import secrets
 import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from lmviz.registry.recording import Recording
@@ -63,9 +64,8 @@ def to_send(run: Recording, location: Location, frame: str) -> list[Location]:
 
 def _lacking(run: Recording, location: Location, held: Collection[str], onward: Move) -> list[Location]:
     back: Move = "back" if onward == "over" else "over"
-    ways = [*_way(run, location, onward)]
-    wanted = [*ways[:1], *[*_way(run, location, back)][:1], *ways[1:]]
-    return [place for place in wanted if place.name not in held]
+    there, behind = _way(run, location, onward), _way(run, location, back)
+    return [place for place in (*islice(there, 1), *islice(behind, 1), *there) if place.name not in held]
 
 
 def _way(run: Recording, location: Location, move: Move) -> Iterator[Location]:

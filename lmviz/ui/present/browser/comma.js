@@ -1,4 +1,4 @@
-// A field for a number reads 1,8 as 18, whatever the reader's language: Streamlit's takes the comma for a mark of thousands.
+// A browser's field for a number drops a comma where its own language has none, and 1,8 becomes 18.
 
 // @ts-check
 
