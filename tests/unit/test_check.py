@@ -115,6 +115,7 @@ def test_the_rounding_of_a_quantised_model_is_no_fault() -> None:
     assert not found.alarms, str(found)
     unseen = {one.check for one in found if one.why_not == "quantised"}
     assert {"causality", "positions", "one_batch", "gradients_reach"} <= unseen
+    assert not unseen & {"scale", "stream", "bends"}, "there is no attention, block or MLP to look at"
 
 
 def test_what_is_kept_in_float16_learns_in_float32() -> None:
