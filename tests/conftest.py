@@ -87,6 +87,7 @@ class ByFile(LoadScopeScheduling):
         return "browser" if file.startswith("tests/browser/") else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     config.option.loadscopereorder = False  # the browser's first, and not the file that has most
     return ByFile(config, log)

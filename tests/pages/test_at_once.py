@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from lmviz.train.runs import Runs
 from tests.pages.conftest import Open, errors, in_bar, settled
+from tests.source import nodes_of
 
 PLACES = {"view", "now", "planned"}  # what a page was drawn from, and may no longer be
 
@@ -76,7 +77,7 @@ def test_memory_is_tried_with_the_batch_that_was_chosen_last(open_on: Open) -> N
 
 def acts(file: Path) -> Iterator[ast.AST]:
     """What widgets do when they are used."""
-    for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for call in nodes_of(file):
         if isinstance(call, ast.Call):
             yield from (one.value for one in call.keywords if one.arg in ("on_click", "on_change", "on_submit"))
 

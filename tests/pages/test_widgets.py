@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lmviz.ui import widgets
+from tests.source import nodes_of
 
 Open = Callable[..., AppTest]
 
@@ -78,7 +79,7 @@ def test_every_choice_is_made_by_widgets(root: Path) -> None:
     for path in (root / "lmviz" / "ui").rglob("*.py"):
         if path == Path(widgets.__file__):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.Attribute) and node.attr in CHOICES:
                 owner = node.value.id if isinstance(node.value, ast.Name) else "?"
                 if owner != "widgets":

@@ -39,6 +39,7 @@ from lmviz.train.recipe import (
 from lmviz.train.texts import preset
 from lmviz.ui.text import Translator
 from tests.conftest import ROOT
+from tests.source import nodes_of
 from tests.unit.test_extend import RECIPES, carry_out
 
 USED = ROOT / "tests/use_of_an_architecture.py"
@@ -201,8 +202,7 @@ def known_elsewhere(path: Path) -> Iterator[str]:
     lessons = {record.model.__module__ for record in ARCHITECTURES.values()}
     inside = lessons | {f"{lesson}_{kind}" for lesson in lessons for kind in BESIDE}
     named = {value for record in ARCHITECTURES.values() for value in (record.config.__name__, record.model.__name__)}
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom):
             found = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)} & inside
             yield from (f"import of {module}" for module in found)

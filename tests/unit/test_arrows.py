@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.source import nodes_of
+
 ROOT = Path(__file__).parents[2]
 
 MODEL = {"devices", "errors", "faults", "random_state", "digits", "bundle", "whole_file"}
@@ -56,24 +58,19 @@ def part_of(path: Path) -> str:
 
 
 @cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
 def imported(path: Path) -> tuple[str, ...]:
     """The modules that a file imports, inside functions too, but not for type checkers alone."""
-    return tuple(_imported(tree_of(path)))
+    return tuple(_imported(nodes_of(path)))
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+def _imported(nodes: tuple[ast.AST, ...]) -> Iterator[str]:
     skipped = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
@@ -131,7 +128,7 @@ def _within(name: str, modules: dict[str, Path]) -> str:
 
 def test_relative_imports_are_not_used() -> None:
     for path in FILES:
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             assert not (isinstance(node, ast.ImportFrom) and node.level), path
 
 
@@ -151,9 +148,9 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
 
-def _private_to_torch(tree: ast.AST) -> Iterator[str]:
+def _private_to_torch(path: Path) -> Iterator[str]:
     """The private names of torch that a file uses: imported, or read from a module, a class or a tensor of torch."""
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "torch":
             yield from (f"{node.module}.{n.name}" for n in node.names if any(map(_is_private, node.module.split("."))))
             yield from (f"{node.module}.{n.name}" for n in node.names if _is_private(n.name))
@@ -174,7 +171,7 @@ def test_what_is_private_to_torch_is_in_one_file(part: str) -> None:
     found = {
         str(path.relative_to(ROOT)): sorted(names)
         for path in (ROOT / "lmviz" / part).rglob("*.py")
-        if (names := set(_private_to_torch(ast.parse(path.read_text(encoding="utf-8")))))
+        if (names := set(_private_to_torch(path)))
     }
     assert found.keys() <= {"lmviz/trace/torch_private.py"}, found
     assert part != "trace" or found

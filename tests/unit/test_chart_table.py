@@ -9,6 +9,7 @@ from lmviz.ui import charts
 from lmviz.ui.chart_table import MOST, behind
 from lmviz.ui.text import DEFAULT, Language, Translator, catalogue
 from tests.conftest import ROOT
+from tests.source import calls_in, last_name
 
 EN, FR = Translator(Language("en")), Translator(Language("fr"))
 
@@ -43,8 +44,8 @@ def test_no_chart_is_drawn_without_a_table() -> None:
     calls = [
         (path.name, ast.unparse(node))
         for path in (ROOT / "lmviz/ui").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and re.search(r"^(st|\w+\.st)\.\w+_chart$", ast.unparse(node.func))
+        for node in calls_in(path)
+        if last_name(node.func).endswith("_chart") and re.search(r"^(st|\w+\.st)\.", ast.unparse(node.func))
     ]
     bare = [call for name, call in calls if not re.match(r"st\.vega_lite_chart\((curves\.)?table_of\(", call)]
     assert len(calls) > 3 and bare == [
@@ -57,9 +58,9 @@ def test_a_chart_is_heard_by_its_name_and_its_table_alone() -> None:
     config = charts.localised({"config": {"axis": {"grid": True}}}, FR)["config"]
     assert config["axis"] == {"grid": True, "aria": False} and config["mark"] == {"aria": False}
     for path in (ROOT / "lmviz/ui").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("show", "shared.show", "charts.show"):
+        for node in calls_in(path):
+            if last_name(node.func) == "show" and ast.unparse(node.func) in ("show", "shared.show", "charts.show"):
                 for key in [one.value for one in node.args[2:3] if isinstance(one, ast.Constant)]:
                     assert f"saving.picture.chart_{key.replace('.', '-')}" in catalogue(DEFAULT), (path.name, key)
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "st.vega_lite_chart":
+            elif last_name(node.func) == "vega_lite_chart" and ast.unparse(node.func) == "st.vega_lite_chart":
                 assert {"alt", None} & {one.arg for one in node.keywords}, path.name

@@ -26,6 +26,7 @@ from lmviz.tokens.template import read_template
 from lmviz.train.data import read_texts
 from lmviz.train.recipe import DataRecipe, read_recipe
 from tests.conftest import ROOT
+from tests.source import last_name, nodes_of
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="devices and links of POSIX")
 SAMPLE = ROOT / "sample_models/small-ever"
@@ -249,7 +250,7 @@ def test_there_is_no_other_door() -> None:
         name = path.relative_to(ROOT).as_posix()
         if name in OWN or name.startswith("lmviz/ui/"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call):
                 called = node.func
                 is_method = isinstance(called, ast.Attribute) and called.attr in OPENING
@@ -266,8 +267,8 @@ def test_a_megabyte_is_one_constant() -> None:
     """On screen it is a million bytes; whatever else has the word in its name comes of it."""
     found = {}
     for path in sorted((ROOT / "lmviz").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Assign) and UNIT.search(ast.unparse(node.targets[0])):
+        for node in nodes_of(path):
+            if isinstance(node, ast.Assign) and UNIT.search(" ".join(map(last_name, ast.walk(node.targets[0])))):
                 found[path.relative_to(ROOT).as_posix()] = ast.unparse(node)
     assert found == {
         "lmviz/model/files.py": "MEGABYTE = 10 ** 6",

@@ -24,6 +24,7 @@ from lmviz.debug.logs.roles import name_of
 from lmviz.errors import UserError
 from tests.conftest import ROOT
 from tests.log_samples import SAMPLES, Point, Sample, curve
+from tests.source import nodes_of
 
 ASKING = {  # formats whose rows mean nothing without their headings
     "model card", "Trainer's notebook table", "unsloth's notebook table", "Lightning's metrics.csv", "fastai",
@@ -249,7 +250,7 @@ def written_patterns() -> Iterator[str]:
         yield token_pattern(notation).pattern
         yield cell_pattern(notation).pattern
     for path in sorted(LOGS.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             if is_call and isinstance(node.func.value, ast.Name) and node.func.value.id == "re":  # type: ignore[attr-defined]
                 first = node.args[0]  # type: ignore[attr-defined]

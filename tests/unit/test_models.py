@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import gc
 import re
 import shutil
@@ -24,6 +23,7 @@ from lmviz.registry.models import Models
 from lmviz.registry.recording import Request
 from lmviz.services.services import Services
 from tests.conftest import ROOT, SAMPLES
+from tests.source import calls_in
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,7 @@ def test_a_folder_that_is_saved_again_is_never_shown_with_the_numbers_of_before(
 def test_no_key_is_an_identity() -> None:
     """`id()` of a thing that is gone is another's: keys are values, or the things themselves. Caches are only here."""
     for path in sorted([*(ROOT / "lmviz/registry").glob("*.py"), *(ROOT / "lmviz/services").glob("*.py")]):
-        calls = (node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+        calls = (call.func for call in calls_in(path))
         assert path.name == "cache.py" or "id" not in {getattr(call, "id", "") for call in calls}, path
 
 

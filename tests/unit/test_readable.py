@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.source import tree_of
 
 UI = ROOT / "lmviz/ui"
 LEAST = 4.5  # WCAG 2.2, 1.4.3
@@ -76,7 +77,7 @@ def _written() -> Iterator[Path]:
 
 def _defined(path: Path) -> Iterator[str]:
     """The constants of a file, and its functions that nothing registers."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.FunctionDef) and not node.decorator_list and not node.name.startswith("_"):
             yield node.name
         if isinstance(node, ast.Assign | ast.AnnAssign):

@@ -8,7 +8,6 @@ import math
 import os
 import re
 import string
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ from lmviz.errors import UserError
 from lmviz.model.files import json_object
 from lmviz.stages.stage import KINDS
 from lmviz.ui.text import LANGUAGES, LOCALE, Translator, catalogue, visible
+from tests.source import PACKAGE, PAGES, calls_in, last_name, nodes_of, tree_of
 from tests.words import ENGLISH, FRENCH
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "lmviz").rglob("*.py"))
 
 
 def placeholders(sentence: str) -> set[str]:
@@ -60,30 +59,20 @@ def test_french_signs_have_a_narrow_space_before_them_that_does_not_break() -> N
     assert wrong == []
 
 
-@cache
-def trees() -> tuple[ast.Module, ...]:
-    return tuple(ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
-
-
-@cache
-def pages() -> tuple[ast.Module, ...]:
-    return tuple(ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "pages").glob("*.py")))
-
-
 def kinds_of_errors() -> set[str]:
     """UserError and the names of its kinds."""
-    classes = [node for tree in trees() for node in tree.body if isinstance(node, ast.ClassDef)]
+    classes = [node for path in PACKAGE for node in tree_of(path).body if isinstance(node, ast.ClassDef)]
     return {"UserError"} | {one.name for one in classes if "UserError" in {getattr(b, "id", "") for b in one.bases}}
 
 
 def sentences() -> set[str]:
     """The first argument of every UserError in the source, and the sentences that a run says about its input."""
     found, kinds = set(), kinds_of_errors()
-    for tree in trees():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in kinds and node.args:
+    for path in PACKAGE:
+        for call in calls_in(path):
+            if getattr(call.func, "id", "") in kinds and call.args:
                 found |= {
-                    n.value for n in ast.walk(node.args[0]) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                    n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant) and isinstance(n.value, str)
                 }
     return found
 
@@ -110,9 +99,12 @@ def test_every_stage_has_its_words(language: str) -> None:
 
 def calls_of_translators() -> list[ast.Call]:
     """`t("page.key", n=3)` and the like, wherever the source has one."""
-    calls = (call for tree in (*trees(), *pages()) for call in ast.walk(tree) if isinstance(call, ast.Call))
-    names = ("t", "translator()")
-    return [call for call in calls if call.args and ast.unparse(call.func).rpartition(".")[2] in names]
+    calls = (call for path in (*PACKAGE, *PAGES) for call in calls_in(path) if call.args)
+    return [call for call in calls if _is_translator(call.func)]
+
+
+def _is_translator(called: ast.expr) -> bool:
+    return last_name(called) == "t" or (isinstance(called, ast.Call) and ast.unparse(called) == "translator()")
 
 
 def asked_for() -> set[str]:
@@ -257,8 +249,8 @@ def test_one_is_singular_written_as_a_number_too() -> None:
 def test_what_is_called_a_language_or_a_translator_is_one_and_no_other_text() -> None:
     """So that mypy finds a key that is given for a language."""
     kinds = {"lang": "Language", "language": "Language", "t": "Translator"}
-    for path in SOURCES:
+    for path in PACKAGE:
         if "ui" in path.parts:
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in nodes_of(path):
                 if isinstance(node, ast.arg) and node.arg in kinds and node.annotation is not None:
                     assert ast.unparse(node.annotation) == kinds[node.arg], f"{path.name}:{node.lineno}"

@@ -14,14 +14,14 @@ from lmviz.debug import plain_loop
 from lmviz.debug.bugs.bug import LOOP, Bug, DiffLine, apply, diff
 from lmviz.model.architectures import ARCHITECTURES
 
-SOURCES = {name: record.model.__module__ for name, record in ARCHITECTURES.items()} | {LOOP: plain_loop.__name__}
+_SOURCES = {name: record.model.__module__ for name, record in ARCHITECTURES.items()} | {LOOP: plain_loop.__name__}
 _one_at_a_time = threading.Lock()
 
 
 @lru_cache
 def healthy_source(name: str) -> str:
-    """The text of one of SOURCES."""
-    spec = find_spec(SOURCES[name])
+    """The text of one of _SOURCES."""
+    spec = find_spec(_SOURCES[name])
     assert spec is not None and spec.origin is not None
     return Path(spec.origin).read_text(encoding="utf-8")
 
