@@ -162,8 +162,8 @@ def visit(server: str, profiles: Profiles) -> Iterator[Callable[..., Page]]:
 
 def idle(page: Page) -> None:
     """Wait until the app has stopped running and what it sent has been drawn."""
-    page.wait_for_function("() => !document.querySelector('[data-testid=\"stStatusWidget\"]')")
-    page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
+    at_work = '.stApp:not([data-test-script-state="notRunning"]), [data-stale="true"]'
+    page.wait_for_function("(at_work) => !document.querySelector(at_work)", arg=at_work)
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 

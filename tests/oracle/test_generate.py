@@ -162,6 +162,7 @@ def our_numbers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return use
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("prompt", PROMPTS, ids=str)
 @pytest.mark.parametrize(
     "chosen",
@@ -198,6 +199,7 @@ def beam_settings() -> Iterator[Settings]:
     yield replace(base, stop=(0,), repetition_penalty=1.3, no_repeat_ngram=2)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("chosen", list(beam_settings()), ids=str)
 def test_beam_searches_are_those_of_transformers(pair: Pair, chosen: Settings) -> None:
     for prompt in PROMPTS:

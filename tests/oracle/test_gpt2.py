@@ -39,6 +39,7 @@ def assert_same_logits(folder: Path) -> None:
     torch.testing.assert_close(ours(folder), logits, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "settings",
     [

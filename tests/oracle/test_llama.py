@@ -124,6 +124,7 @@ OF_FAMILY = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("family", ["Llama", "Mistral", "Qwen2", "Qwen3"])
 def test_logits_equal_those_of_transformers(make: Make, family: str, settings: dict[str, Any]) -> None:

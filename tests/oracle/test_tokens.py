@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
@@ -15,6 +15,7 @@ from lmviz.model.spelling import BYTE_LETTERS
 from lmviz.model.tokenizer import Tokenizer
 from lmviz.tokens.learning import ALPHABET, BYTE_IDS, Learning, learn
 from lmviz.tokens.vocabulary import vocabulary_of
+from tests.examples import times
 
 NAMES = Path(__file__).parents[2] / "sample_models" / "names" / "names.txt"
 FRENCH = "Le chat est là, près de l'âtre ; où est-il allé ? L'été, le chat dort. 你好, 你好 👋🏽👋🏽 \t\n\n  fin " * 3
@@ -43,13 +44,13 @@ def test_merges_are_those_of_the_library(text: str, n_merges: int) -> None:
 
 
 @given(LETTERS, st.integers(0, 30))
-@settings(max_examples=60)
+@times(5)
 def test_merges_are_those_of_the_library_where_nearly_all_pairs_tie(text: str, n_merges: int) -> None:
     assert our_merges(learn(text, n_merges)) == their_merges(text, n_merges)
 
 
 @given(LETTERS, LETTERS, st.integers(0, 30))
-@settings(max_examples=100)
+@times(8)
 def test_words_are_cut_as_the_library_cuts_them(learned: str, text: str, n_merges: int) -> None:
     learning = learn(learned, n_merges)
     words = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import times
 from tests.pages.conftest import Open
 from tests.places import place_of
 
@@ -39,7 +40,7 @@ def test_no_link_breaks_a_page(open_page: Open, page: str) -> None:
     app.switch_page(f"pages/{page}.py")
 
     @given(st.dictionaries(st.sampled_from(names), values, min_size=1, max_size=6))
-    @settings(max_examples=12, suppress_health_check=list(HealthCheck))
+    @settings(times(2), suppress_health_check=list(HealthCheck))
     def holds(query: dict[str, str]) -> None:
         app.query_params.clear()
         for name, value in query.items():

@@ -36,6 +36,7 @@ def type_in(app: AppTest, typed: str) -> None:
     app.run()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("lang", ["en", "fr"])
 def test_a_model_that_does_not_open_leaves_the_one_that_worked(open_on: Open, page: str, lang: str) -> None:

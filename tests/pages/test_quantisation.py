@@ -236,6 +236,7 @@ def test_a_strange_link_is_no_crash(open_on: Open, query: dict[str, str]) -> Non
     assert not settled(open_on("quantisation", **query)).exception
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("section", "part", "written_as"), [("model", "temperature", "5"), ("aware", "rate", "0.1")])
 def test_a_link_past_the_end_of_a_slider_is_left_out(open_on: Open, section: str, part: str, written_as: str) -> None:
     app = open_on("quantisation", section=section, **{part: written_as})

@@ -25,6 +25,7 @@ def run(model: str) -> Recording:
     return Services().models.record(Request(read_reference(model), PROMPTS[model], gradients=True))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize("grain", ["stage", "line", "op"])
 @pytest.mark.parametrize("model", SAMPLES)

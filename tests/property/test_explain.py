@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ from lmviz.model.llama import Llama, LlamaConfig
 from lmviz.model.mini_llm import MiniLLM, MiniLLMConfig
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Step, Trace, Value
+from tests.examples import times
 from tests.property.test_explain_gradient import check_gradient
 from tests.property.test_explain_zoo import check_cell, is_recorded
 
@@ -83,7 +84,7 @@ def some_cell(draw: np.random.Generator, value: Value) -> tuple[int, ...]:
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=5)
+@times(0.5)
 @given(seed=st.integers(0, 2**32))
 def test_every_step_of_a_model_is_explained(name: str, dtype: torch.dtype, seed: int) -> None:
     trace, draw = forward(name, dtype), np.random.default_rng(seed)
@@ -94,7 +95,7 @@ def test_every_step_of_a_model_is_explained(name: str, dtype: torch.dtype, seed:
 @pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "loss_name"), list(zip(MODELS, LOSSES, strict=True)))
-@settings(max_examples=5)
+@times(0.5)
 @given(seed=st.integers(0, 2**32))
 def test_every_gradient_of_a_model_is_explained(name: str, loss_name: str, seed: int) -> None:
     trace, draw = both_ways(name, loss_name), np.random.default_rng(seed)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
 from lmviz.trace.recorder import record
+from tests.examples import times
 from tests.property.test_explain_gradient import check_gradients, mixed
 from tests.property.test_explain_zoo import Small, check_trace
 
@@ -74,7 +75,7 @@ def test_along_an_axis(data: st.DataObject, shape: tuple[int, ...], operation: s
     check(lambda x: getattr(torch, operation)(x, dim=dim), normal(shape))
 
 
-@settings(max_examples=12)
+@times(0.5)  # ten ways each
 @given(data=st.data(), shape=SHAPES.filter(lambda shape: len(shape) > 1))
 def test_views(data: st.DataObject, shape: tuple[int, ...]) -> None:
     order = data.draw(st.permutations(range(len(shape))))

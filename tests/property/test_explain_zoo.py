@@ -331,6 +331,7 @@ def run(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> Trace:
     return record(Small(function), *(given[n] for n in function.__code__.co_varnames[: function.__code__.co_argcount]))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ZOO)
 def test_every_cell_of_every_operation_is_explained_by_its_own_value(name: str) -> None:
     check_trace(run(name))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lmviz
@@ -22,6 +22,7 @@ from lmviz.train.recipe import Recipe, read_recipe, recipe_from, tables_of, toml
 from lmviz.train.texts import preset
 from lmviz.ui.place import Place
 from tests.conftest import ROOT
+from tests.examples import times
 from tests.places import place_of
 
 PAGES = ("step_through", "generation", "tokenizer", "chat", "embeddings", "quantisation", "debugging", "training")
@@ -49,7 +50,7 @@ def test_every_link_is_a_place(kind: type[Place]) -> None:
     texts = ODD_TEXTS | st.text(max_size=20) | ANYTHING.map(lambda one: json.dumps(one, default=str))
 
     @given(st.dictionaries(st.sampled_from(list(kind.__dataclass_fields__)), texts, max_size=6))
-    @settings(max_examples=60)
+    @times(5)
     def holds(query: dict[str, str]) -> None:
         place, wrong = kind.parse(query)
         assert set(wrong) <= set(query)
@@ -69,7 +70,7 @@ LEAVES = [(section, name) for section, table in SMALL.items() for name in table]
 
 
 @given(st.lists(st.tuples(st.sampled_from(LEAVES), ANYTHING), min_size=1, max_size=3))
-@settings(max_examples=150)
+@times(12)
 def test_every_recipe_is_planned_or_refused_in_a_sentence(changes: list[tuple[tuple[str, str], Any]]) -> None:
     tables = {section: dict(table) for section, table in SMALL.items()}
     for (section, name), value in changes:
@@ -85,14 +86,14 @@ def test_every_recipe_is_planned_or_refused_in_a_sentence(changes: list[tuple[tu
 
 
 @given(st.dictionaries(st.sampled_from([*SMALL, "x"]), ANYTHING, max_size=6))
-@settings(max_examples=60)
+@times(5)
 def test_what_is_no_recipe_is_refused_in_a_sentence(tables: dict[str, Any]) -> None:
     with only_sentences():
         recipe_from(tables)
 
 
 @given(st.text(max_size=40) | ODD_TEXTS | st.sampled_from(["a = " + "1" * 5000, "a = " + "[" * 3000, "[data]\n" * 2]))
-@settings(max_examples=60)
+@times(5)
 def test_what_is_no_toml_is_refused_in_a_sentence(written: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.toml"
@@ -143,7 +144,7 @@ def with_another_value(draw: st.DrawFn, found: Any) -> bytes:
 
 
 @given(st.lists(damages(), min_size=1, max_size=2))
-@settings(max_examples=120)
+@times(6)
 def test_every_folder_opens_or_is_refused_in_a_sentence(changes: list[tuple[str, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(SAMPLE, folder, dirs_exist_ok=True)
@@ -157,7 +158,7 @@ def test_every_folder_opens_or_is_refused_in_a_sentence(changes: list[tuple[str,
 
 
 @given(ANYTHING, ODD_TEXTS | st.sampled_from(["{{ x", "{% for %}", "{{ messages[0].content }}"]))
-@settings(max_examples=15)
+@times(2)
 def test_every_template_writes_or_is_refused_in_a_sentence(config: Any, template: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         with contextlib.suppress(ValueError):

@@ -61,7 +61,7 @@ def check_readable(why: Explanation) -> None:
     assert line.is_exact or has_complex or len(numbers) >= FEW or size_of(why) > 1e4, (why, line)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", CALLS)
 def test_every_number_of_an_operation_is_explained(name: str) -> None:
     trace = run(name)
@@ -97,7 +97,7 @@ NOT_LEARNED = {  # torch has no derivative there
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", CALLS)
 def test_the_gradients_of_an_operation_are_autograds(name: str) -> None:
     """By a formula, or by torch’s own derivative; on the way to complex numbers they are only recorded."""

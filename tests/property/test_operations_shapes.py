@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor, nn
 
 from lmviz.trace.recorder import record
+from tests.examples import times
 from tests.property.test_explain_shapes import PAIRS, SHAPES, check, normal
 from tests.property.test_explain_zoo import Small, check_trace
 
 SIDE = st.integers(2, 5)
 CONVOLUTIONS = {1: (F.conv1d, F.conv_transpose1d), 2: (F.conv2d, F.conv_transpose2d), 3: (F.conv3d, F.conv_transpose3d)}
 POOLS = {1: (F.max_pool1d, F.avg_pool1d), 2: (F.max_pool2d, F.avg_pool2d), 3: (F.max_pool3d, F.avg_pool3d)}
-few = settings(max_examples=settings().max_examples // 3)  # these take long
+few = times(1 / 3)  # these take long
 
 
 def sizes(data: st.DataObject, n: int, low: int = 2, high: int = 5) -> tuple[int, ...]:
@@ -192,7 +193,7 @@ def test_losses_of_pairs(data: st.DataObject, reduction: str, shape: tuple[int, 
 
 
 @pytest.mark.nightly
-@settings(max_examples=8)
+@times(0.1)
 @given(data=st.data(), kind=st.sampled_from(["LSTM", "GRU", "RNN"]), layers=st.integers(1, 2), both=st.booleans(),
     batch_first=st.booleans(), bias=st.booleans(), packed=st.booleans())  # fmt: skip
 def test_recurrent_networks(

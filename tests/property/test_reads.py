@@ -57,6 +57,7 @@ def check_step(step: Step) -> list[str]:
     return wrong
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", CALLS)
 def test_no_number_that_a_cell_was_made_from_is_left_out(name: str) -> None:
     for step in run(name):
@@ -77,6 +78,7 @@ def made_from(trace: Trace, steps: Sequence[Step], address: str, cell: Cell) -> 
 EXACT = ("norm", "final_norm", "qkv", "rotation", "sharing", "scores", "mix", "residual", "mlp")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_pictures_of_a_model_say_what_their_cells_were_made_from(name: str) -> None:
     """At every stage, line and call: all that explanations name, and at attention and norms no more than that."""

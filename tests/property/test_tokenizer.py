@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmviz.model.tokenizer import LONE_SURROGATE, Tokenizer
+from tests.examples import times
 from tests.foreign_tokenizers import ALL
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates included
@@ -71,7 +72,7 @@ FOREIGN = {make.__name__: Tokenizer(make()) for make in ALL}
 
 @pytest.mark.parametrize("name", FOREIGN)
 @given(st.text(st.sampled_from("abcdAB .!")))
-@settings(max_examples=100)
+@times(8)
 def test_side_by_side_the_pieces_of_any_tokenizer_read_as_the_text(name: str, text: str) -> None:
     tokens = FOREIGN[name].encode(text)
     written = [piece for piece, (start, end) in zip(tokens.pieces, tokens.offsets, strict=True) if start < end]
@@ -82,7 +83,7 @@ def test_side_by_side_the_pieces_of_any_tokenizer_read_as_the_text(name: str, te
 
 @pytest.mark.parametrize("name", FOREIGN)
 @given(ANY_TEXT)
-@settings(max_examples=50)
+@times(4)
 def test_any_text_is_accounted_for_by_any_tokenizer(name: str, text: str) -> None:
     """Every character that is no space is under a piece or dropped; a byte or an unknown piece shows what it is."""
     tokens = FOREIGN[name].encode(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmviz.model.tokenizer import LONE_SURROGATE, Tokenizer
@@ -10,6 +10,7 @@ from lmviz.tokens.analysis import analyse
 from lmviz.tokens.learning import learn
 from lmviz.tokens.round_trip import changes, round_trip
 from lmviz.tokens.vocabulary import vocabulary_of
+from tests.examples import times
 
 LEARNED = learn("the cat sits on the mat, le chat est là, 你好 👋🏽 " * 5, 60)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
@@ -23,7 +24,7 @@ def test_any_bytes_come_back_from_any_state(word: bytes, state: int) -> None:
 
 
 @given(ANY_TEXT, st.integers(0, 20))
-@settings(max_examples=50)
+@times(4)
 def test_a_learned_text_comes_back_from_every_state(text: str, n_merges: int) -> None:
     learning = learn(text, n_merges)
     legible = LONE_SURROGATE.sub("", text).encode()
@@ -33,7 +34,7 @@ def test_a_learned_text_comes_back_from_every_state(text: str, n_merges: int) ->
 
 
 @given(ANY_TEXT, st.integers(0, 9))
-@settings(max_examples=40)
+@times(4)
 def test_the_count_of_a_pair_is_that_of_its_words(text: str, state: int) -> None:
     learning = learn(text * 3, 9)
     for pair, count in learning.pairs(state):
@@ -63,7 +64,7 @@ def test_a_round_trip_tells_what_came_back(text: str, known: str) -> None:
 
 
 @given(ANY_TEXT)
-@settings(max_examples=40)
+@times(4)
 def test_every_token_of_any_vocabulary_has_one_kind(text: str) -> None:
     for tokenizer in (Tokenizer.words(text), Tokenizer.bpe(text, 280)):
         analysis = analyse(vocabulary_of(tokenizer))

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmviz.registry.kinds import read_reference
@@ -23,6 +23,7 @@ from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.step_through.whole_scene import whole
 from tests.by_transformers import of_transformers
 from tests.conftest import PROMPTS, SAMPLES
+from tests.examples import times
 
 MODELS = Models()
 MOST_BYTES = 700_000  # of what is sent of a recording, whatever the model's size
@@ -58,7 +59,7 @@ def _made_by(run: Recording, stage: Stage) -> Array:
     return np.concatenate([step.outputs[0].array.ravel() for step in run.trace[stage.first : stage.last + 1]])
 
 
-@settings(max_examples=20)
+@times(2)
 @given(TEXTS, st.integers(ALL, 4))
 def test_what_is_drawn_of_a_sample_was_recorded(asked: tuple[str, str], head: int) -> None:
     run = recorded(*asked)

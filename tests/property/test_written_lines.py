@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmviz.explain import by_hand
@@ -22,6 +22,7 @@ from lmviz.ui.step_through.inspector import inspector
 from lmviz.ui.step_through.view import StepThroughView
 from lmviz.ui.text import Translator
 from tests.conftest import PROMPTS, SAMPLES
+from tests.examples import times
 from tests.words import ENGLISH
 from tests.written import holds, number, plain
 
@@ -56,7 +57,7 @@ def sum_of(piece: dict[str, Any], is_short: bool) -> str:
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", SAMPLES)
 @pytest.mark.parametrize(("digits", "lang"), [(2, "en"), (4, "fr")])
-@settings(max_examples=60)
+@times(5)
 @given(data=st.data())
 def test_a_line_of_the_inspector_is_true_as_it_is_written(
     model: str, digits: int, lang: str, data: st.DataObject
@@ -82,7 +83,7 @@ def test_a_line_of_the_inspector_is_true_as_it_is_written(
 VECTORS = st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=40).map(np.array)
 
 
-@settings(max_examples=100)
+@times(8)
 @given(st.sampled_from(["en", "fr"]), VECTORS, st.sampled_from([2, 3, 4]), st.data())
 def test_a_line_of_a_page_of_widgets_is_true_as_it_is_written(
     lang: str, a: np.ndarray[Any, Any], digits: int, data: st.DataObject
@@ -97,7 +98,7 @@ def test_a_line_of_a_page_of_widgets_is_true_as_it_is_written(
         )
 
 
-@settings(max_examples=200)
+@times(16)
 @given(
     st.sampled_from(["{a} ÷ {b}", "{a} × {b}", "{a} − {b}", "({a} + {b}) / {3}", "exp(−{b}) × {a}"]),
     st.floats(-1e4, 1e4),
@@ -115,7 +116,7 @@ def test_an_equation_is_true_as_it_is_written(template: str, a: float, b: float,
 FLOATS = st.floats(-50, 50, width=32)
 
 
-@settings(max_examples=150)
+@times(12)
 @given(
     st.sampled_from(["en", "fr"]),
     st.sampled_from(["sgd", "momentum", "adam", "adamw"]),

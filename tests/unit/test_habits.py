@@ -52,6 +52,7 @@ def test_it_has_its_stages_and_its_names(name: str) -> None:
     assert kinds >= set(habit.stages), kinds
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", HABITS)
 def test_every_sampled_cell_is_worked_out(name: str) -> None:
     for step in attached(name)[1]:
