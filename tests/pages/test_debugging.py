@@ -301,6 +301,7 @@ def test_a_level_decides_by_its_own_rule_whether_a_puzzle_shows_what_must_hold(
     assert not scene(open_page(model="puzzle/1-7", step="softmax"))["strip"]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("puzzle_first", [True, False])
 def test_a_puzzle_cannot_be_compared_with_the_healthy_model(open_page: Open, puzzle_first: bool) -> None:
     healthy = Services().game.puzzle(7, 1).model

@@ -138,6 +138,7 @@ print([name for name in ("torch", "tokenizers", "altair", "lmviz.registry", "num
     assert done.stdout.strip() == "[]", done.stderr
 
 
+@pytest.mark.nightly
 def test_while_a_browser_that_asked_for_a_page_comes_nothing_is_imported_beside_it() -> None:
     script = """
 import asyncio, sys, threading, time

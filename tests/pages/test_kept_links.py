@@ -69,7 +69,7 @@ def filled(query: dict[str, str], places: dict[str, str]) -> dict[str, str]:
     return query
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: " ".join([link["page"], *link["query"].values()])[:60])
 def test_a_kept_link_opens_its_view(open_on: Open, places: dict[str, str], link: dict[str, Any]) -> None:
     query = filled(link["query"], places)

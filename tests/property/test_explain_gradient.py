@@ -57,6 +57,7 @@ def run(name: str, dtype: torch.dtype = torch.float64) -> Trace:
     return record(Small(function), *inputs, backward=mixed)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", ZOO)
 def test_the_gradient_of_every_operation_is_autograds(name: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +76,7 @@ def test_along_an_axis(data: st.DataObject, shape: tuple[int, ...], operation: s
     check(lambda x: getattr(torch, operation)(x, dim=dim), normal(shape))
 
 
+@pytest.mark.slow
 @times(0.5)  # ten ways each
 @given(data=st.data(), shape=SHAPES.filter(lambda shape: len(shape) > 1))
 def test_views(data: st.DataObject, shape: tuple[int, ...]) -> None:

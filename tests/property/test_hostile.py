@@ -45,6 +45,7 @@ ANYTHING = st.recursive(
 # -- links -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLACES, ids=PAGES)
 def test_every_link_is_a_place(kind: type[Place]) -> None:
     texts = ODD_TEXTS | st.text(max_size=20) | ANYTHING.map(lambda one: json.dumps(one, default=str))
@@ -143,6 +144,7 @@ def with_another_value(draw: st.DrawFn, found: Any) -> bytes:
     return b'{"n_layer": ' + b"1" * 5000 + b"}"
 
 
+@pytest.mark.slow
 @given(st.lists(damages(), min_size=1, max_size=2))
 @times(6)
 def test_every_folder_opens_or_is_refused_in_a_sentence(changes: list[tuple[str, bytes]]) -> None:
@@ -157,6 +159,7 @@ def test_every_folder_opens_or_is_refused_in_a_sentence(changes: list[tuple[str,
             read_recipe(Path(folder) / "recipe.toml")
 
 
+@pytest.mark.slow
 @given(ANYTHING, ODD_TEXTS | st.sampled_from(["{{ x", "{% for %}", "{{ messages[0].content }}"]))
 @times(2)
 def test_every_template_writes_or_is_refused_in_a_sentence(config: Any, template: str) -> None:

@@ -61,6 +61,7 @@ def check_readable(why: Explanation) -> None:
     assert line.is_exact or has_complex or len(numbers) >= FEW or size_of(why) > 1e4, (why, line)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", CALLS)
 def test_every_number_of_an_operation_is_explained(name: str) -> None:
@@ -75,6 +76,7 @@ def test_the_list_is_long_enough_to_mean_something() -> None:
     assert len(CALLS) >= 150
 
 
+@pytest.mark.slow
 def test_every_record_is_tried() -> None:
     """A record that no call of this list, or of the zoo of spellings, reaches would be believed untried."""
     spelled = (run_spelled(name) for name in ZOO)
@@ -97,6 +99,7 @@ NOT_LEARNED = {  # torch has no derivative there
 }
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", CALLS)
 def test_the_gradients_of_an_operation_are_autograds(name: str) -> None:

@@ -46,6 +46,7 @@ def test_convolutions(n: int, data: st.DataObject, groups: int, batched: bool, b
     check(lambda x, w: back(x, w, None, stride, 0, 0, groups, dilation), x, weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3])
 @few
 @given(data=st.data(), ceil=st.booleans(), counts=st.booleans())
@@ -69,6 +70,7 @@ def test_adaptive_pools(n: int, data: st.DataObject) -> None:
     check(lambda x: (mean(x, size), largest(x, size)), x)
 
 
+@pytest.mark.slow
 @given(data=st.data(), mode=st.sampled_from(["constant", "reflect", "replicate", "circular"]), n=st.integers(1, 2))
 def test_borders(data: st.DataObject, mode: str, n: int) -> None:
     shape = (2, 3, *sizes(data, n, 3, 5))
@@ -96,6 +98,7 @@ def test_resampling(data: st.DataObject, align: bool, mode: str) -> None:
     check(lambda x: F.interpolate(x, mode=mode, **how), x)
 
 
+@pytest.mark.slow
 @given(data=st.data(), align=st.booleans(), mode=st.sampled_from(["bilinear", "nearest"]),
     border=st.sampled_from(["zeros", "border", "reflection"]))  # fmt: skip
 def test_sampling_at_places(data: st.DataObject, align: bool, mode: str, border: str) -> None:
@@ -103,6 +106,7 @@ def test_sampling_at_places(data: st.DataObject, align: bool, mode: str, border:
     check(lambda x: F.grid_sample(x, grid.detach(), mode, border, align), x)
 
 
+@pytest.mark.slow
 @given(data=st.data(), dilation=st.integers(1, 2), padding=st.integers(0, 1), stride=st.integers(1, 2))
 def test_windows_laid_out_and_put_back(data: st.DataObject, dilation: int, padding: int, stride: int) -> None:
     image, kernel = sizes(data, 2, 3, 5), sizes(data, 2, 1, 2)
@@ -127,6 +131,7 @@ def test_norms_of_channels(data: st.DataObject, groups: int, learned: bool) -> N
     )
 
 
+@pytest.mark.slow
 @given(data=st.data(), shape=SHAPES.filter(bool), p=st.sampled_from([1.0, 2.0, 3.0, 0.5]), keepdim=st.booleans())
 def test_lengths(data: st.DataObject, shape: tuple[int, ...], p: float, keepdim: bool) -> None:
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -150,6 +155,7 @@ def test_along_an_axis(data: st.DataObject, shape: tuple[int, ...], operation: s
         check(lambda x: getattr(torch, operation)(x, dim=dim, **extra), normal(shape))
 
 
+@pytest.mark.slow
 @given(data=st.data(), shape=hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3))
 def test_scattering(data: st.DataObject, shape: tuple[int, ...]) -> None:
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -174,6 +180,7 @@ def test_functions_of_two_numbers_repeat_size_1(shapes: hnp.BroadcastableShapes,
     check(lambda x, y: getattr(torch, name)(x, y.abs() + 0.1), normal(a), normal(b, 1))
 
 
+@pytest.mark.slow
 @given(shapes=PAIRS, weight=st.sampled_from([0.3, -1.0]))
 def test_between_two_repeats_size_1(shapes: hnp.BroadcastableShapes, weight: float) -> None:
     a, b = shapes.input_shapes

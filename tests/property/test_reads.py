@@ -57,6 +57,7 @@ def check_step(step: Step) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", CALLS)
 def test_no_number_that_a_cell_was_made_from_is_left_out(name: str) -> None:
@@ -78,6 +79,7 @@ def made_from(trace: Trace, steps: Sequence[Step], address: str, cell: Cell) -> 
 EXACT = ("norm", "final_norm", "qkv", "rotation", "sharing", "scores", "mix", "residual", "mlp")
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_pictures_of_a_model_say_what_their_cells_were_made_from(name: str) -> None:
@@ -123,6 +125,7 @@ def test_what_was_made_from_more_than_is_known_is_not_marked() -> None:
     assert found == {"beside"}  # of which zeros_like has read the size only
 
 
+@pytest.mark.slow
 def test_what_a_loop_made_for_one_position_is_marked_for_that_position_only() -> None:
     trace = record(Rwkv(), torch.tensor([[1, 2, 3]]))
     steps = trace[1 : trace["o"].index + 1]  # from the stream to what is added to it

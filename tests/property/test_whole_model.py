@@ -59,6 +59,7 @@ def _made_by(run: Recording, stage: Stage) -> Array:
     return np.concatenate([step.outputs[0].array.ravel() for step in run.trace[stage.first : stage.last + 1]])
 
 
+@pytest.mark.slow
 @times(2)
 @given(TEXTS, st.integers(ALL, 4))
 def test_what_is_drawn_of_a_sample_was_recorded(asked: tuple[str, str], head: int) -> None:

@@ -54,6 +54,7 @@ def sum_of(piece: dict[str, Any], is_short: bool) -> str:
     return " + ".join([*terms, *([number_of(rest)] if rest["n"] else [])]) or "0"
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", SAMPLES)
 @pytest.mark.parametrize(("digits", "lang"), [(2, "en"), (4, "fr")])

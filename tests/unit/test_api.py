@@ -35,6 +35,7 @@ def test_every_public_name_is_there(name: str) -> None:
     assert getattr(lmviz, name) is getattr(lmviz, name)
 
 
+@pytest.mark.slow
 def test_explain_stays_a_function_whatever_is_imported() -> None:
     code = "import lmviz, lmviz.explain.backward; lmviz.load; lmviz.record; assert callable(lmviz.explain)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -213,6 +213,7 @@ def known_elsewhere(path: Path) -> Iterator[str]:
             yield from (ast.unparse(node) for one in held if one.value in (*ARCHITECTURES, *named))
 
 
+@pytest.mark.slow
 def test_nobody_but_the_records_knows_of_an_architecture() -> None:
     lessons = {Path(sys.modules[record.model.__module__].__file__ or "") for record in ARCHITECTURES.values()}
     beside = {one.with_name(f"{one.stem}_{kind}.py") for one in lessons for kind in BESIDE}

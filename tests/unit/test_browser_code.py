@@ -31,6 +31,7 @@ def node() -> str:
     return found
 
 
+@pytest.mark.slow
 def test_the_browsers_code_keeps_its_own_promises(node: str) -> None:
     files = sorted(map(str, (ROOT / "tests/browser_code").glob("*.test.js")))
     assert files
@@ -38,6 +39,7 @@ def test_the_browsers_code_keeps_its_own_promises(node: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda path: path.stem)
 def test_a_component_is_given_one_module(node: str, entry: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole.mjs"

@@ -93,6 +93,7 @@ IN_A_MODEL = [
 ] + [(name, "gpt2") for name in IN_MODEL if BUGS[name].retrain]
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "file"), IN_A_MODEL)
 def test_a_broken_model_shows_its_own_broken_source(
@@ -135,6 +136,7 @@ def test_equal_models_have_no_difference(simple: Checkpoint) -> None:
     assert first_difference(recorded(simple), recorded(simple)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_two_trainings_part_at_a_step_that_is_named(simple: Checkpoint, name: str) -> None:
     found = train_pair(simple, BUGS[name], steps=4)

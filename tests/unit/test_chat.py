@@ -94,6 +94,7 @@ def test_a_template_is_found_where_tokenizers_keep_it(tmp_path: Path) -> None:
         read_template(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -38,6 +38,7 @@ def answered(checkpoint: Checkpoint, messages: tuple[Message, ...], **changes: A
     return answer_text(checkpoint, written), written.ended
 
 
+@pytest.mark.slow
 def test_a_conversation_goes_on_and_each_turn_ends_itself(chat_model: Checkpoint) -> None:
     assert answered(chat_model, HI) == (ANSWERED, "stop")
     more = (*HI, Message("assistant", ANSWERED), Message("user", AGAIN))

@@ -250,6 +250,7 @@ LOOPS: dict[str, tuple[Loop, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOOPS)
 def test_a_training_loop_is_examined(name: str) -> None:
     loop, alarm = LOOPS[name]

@@ -229,6 +229,7 @@ def test_a_damaged_mini_llm_is_refused_in_a_sentence(tmp_path: Path, changes: di
         load(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_folder_is_refused_in_a_sentence(folder: Path, name: str) -> None:
     damage, sentence = DAMAGES[name]

@@ -176,6 +176,7 @@ CASES = [  # a check; where it is not done; where it is; something that it then 
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "before", "after", "finds"), CASES, ids=[f"{i} {case[0]}" for i, case in enumerate(CASES)]
 )

@@ -70,6 +70,7 @@ def test_every_check_names_sources_that_can_be_followed() -> None:
         assert all(source.name and source.url.startswith("https://") for source in known.sources)
 
 
+@pytest.mark.slow
 def test_examining_changes_neither_the_model_nor_torchs_random_numbers(simple: Checkpoint) -> None:
     before = {name: tensor.clone() for name, tensor in simple.model.state_dict().items()}
     state = torch.random.get_rng_state()
@@ -101,6 +102,7 @@ SICK_BY_A_BUG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(8)
 @pytest.mark.parametrize(("check", "bug"), SICK_BY_A_BUG.items())
 def test_a_check_fails_on_a_model_with_the_bug_it_is_for(simple: Checkpoint, check: str, bug: str) -> None:

@@ -93,6 +93,7 @@ def test_the_steps_that_a_finding_is_about_are_named() -> None:
     assert 40 <= low <= 50 < high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [3, 5, 7, 12, 20, 40, 100, 300])
 @pytest.mark.parametrize("first", [1, 1000])
 def test_the_noise_of_single_batches_is_no_fault(n: int, first: int) -> None:

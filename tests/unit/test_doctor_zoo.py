@@ -25,7 +25,7 @@ def test_the_zoo_is_large_and_every_name_in_it_is_one() -> None:
     assert {check for entry in ENTRIES for check in entry.fault} <= CHECKS.keys() | RULES.keys()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize("name", HEALTHY)
 def test_no_alarm_but_a_hint_is_raised_by_what_is_healthy_and_every_check_runs(name: str) -> None:
     assert not [alarm for alarm in alarms(name).values() if how_sure(alarm) in ("sure", "likely")]

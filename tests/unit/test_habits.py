@@ -42,6 +42,7 @@ def test_there_are_enough_of_them() -> None:
     assert len(HABITS) >= 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HABITS)
 def test_it_has_its_stages_and_its_names(name: str) -> None:
     habit, (_, trace) = HABITS[name], attached(name)
@@ -52,6 +53,7 @@ def test_it_has_its_stages_and_its_names(name: str) -> None:
     assert kinds >= set(habit.stages), kinds
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", HABITS)
 def test_every_sampled_cell_is_worked_out(name: str) -> None:
@@ -69,6 +71,7 @@ def test_an_address_names_the_tensor_that_was_read(name: str) -> None:
         assert value.role == "activation" or value.address not in trace
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", HABITS)
 def test_every_place_of_it_is_drawn_also_from_a_file(name: str, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_the_head_and_the_token_that_matter_most_are_those_of_single_runs(model:
             assert abs(found.token.without - found.share) == pytest.approx(farthest, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_of_a_large_model_the_heads_of_one_block_are_measured_and_of_a_huge_one_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -36,6 +36,7 @@ def test_a_healthy_model_keeps_every_invariant(model: str) -> None:
     assert {"finite", "rows_sum_to_one", "no_future", "sum_of_parts"} <= {check.name for check in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "change", "name"),
     [

@@ -52,6 +52,7 @@ def transformers_llama() -> Trace:
         return lmviz.record(model, torch.tensor([[1, 2, 3, 4]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [small, transformers_llama])
 def test_all_numbers_and_stages_of_a_trace_come_back(made: Any, tmp_path: Path) -> None:
     trace = made()
@@ -185,6 +186,7 @@ ODD: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_a_file_that_says_odd_things_is_refused_or_walked(whole: bytes, tmp_path: Path, seed: int) -> None:
     """Whatever stands anywhere in the header: a sentence, or a recording of which every part can be looked at."""

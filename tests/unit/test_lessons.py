@@ -96,6 +96,7 @@ def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, said
     assert told.value.details["file"] == "mine.md" and told.value.details["line"] == line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["", "---", "---\n---", "---\n- a\n---", "---\n" + "[" * 5000 + "\n---", "\ufeff---", "---\n\t\n---"]
 )

@@ -42,6 +42,7 @@ def rounded(points: Points) -> Points:
     return tuple((step, round(number, 6)) for step, number in points)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("n", [5, 200])
@@ -67,6 +68,7 @@ def test_a_log_that_ends_in_the_middle_of_a_line_has_no_wrong_number(name: str) 
         assert name == "history of Keras" or len(history.losses) >= 16
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(SAMPLES.keys() - {"tinygrad"}))  # whose first number may be any
 def test_a_log_that_begins_in_the_middle_of_a_line_has_no_wrong_number_or_asks(name: str) -> None:
@@ -386,6 +388,7 @@ def test_a_short_log_has_the_alarm_that_it_should_have_and_no_other(text: str, a
     assert found == ({alarm} if alarm else set()) and quiet not in found
 
 
+@pytest.mark.slow
 def test_a_long_log_is_read_in_a_process_of_its_own_to_the_same_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one visitor pastes must not hold up the others."""
     log = "".join(f"step {step} loss {4 - step / 9000:.4f}\n" for step in range(1, 5000))

@@ -156,6 +156,7 @@ def test_the_notebook_of_the_docs_runs_and_shows_what_is_kept_of_it() -> None:
         assert data["text/html"].startswith('<iframe sandbox="allow-scripts ') and "srcdoc=" in data["text/html"]
 
 
+@pytest.mark.slow
 def test_a_walk_inside_a_notebook_is_bounded_and_says_what_it_lacks() -> None:
     trace = lmviz.record(nn.Sequential(nn.Embedding(40, 700), nn.Linear(700, 900)), torch.arange(70)[None] % 40)
     page = trace.inline(limit=1_000_000, lang="fr")

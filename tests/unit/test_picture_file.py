@@ -28,6 +28,7 @@ def masked() -> Value:
     return trace[-1].outputs[0]
 
 
+@pytest.mark.slow
 def test_a_picture_has_every_number_the_labels_and_where_it_is_from(masked: Value, tmp_path: Path) -> None:
     chart = drawn(masked, (0, 0), lambda axis, i: '</script>"\\'[i:] + "é", "Scores", "http://x/?a=1&b=<")
     found = texts(saved(chart, "svg"))

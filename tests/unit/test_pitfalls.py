@@ -53,6 +53,7 @@ def test_a_model_that_does_not_learn_stays_above_what_the_cured_one_reaches(name
     assert not faulty.true_loss < faulty.baselines.uniform - 0.1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["not_shifted", "too_long"])
 def test_nothing_is_said_of_new_texts_where_none_are_held_out(name: str) -> None:
     faulty = result(PITFALLS[name].faulty)

@@ -60,6 +60,7 @@ def test_no_file_is_longer_than_one_reads_at_a_stretch() -> None:
     assert {str(path.relative_to(ROOT)): n for path, n in n_lines.items() if n > 400} == {}
 
 
+@pytest.mark.slow
 def test_what_only_its_own_file_uses_begins_with_an_underscore() -> None:
     """Whoever reads a file sees which of its functions and constants others need."""
     words = {path: set(re.findall(r"\w+", path.read_text(encoding="utf-8"))) for path in _written()}

@@ -53,6 +53,7 @@ IDS = torch.tensor([[1, 5, 2, 7]])
 # -- nothing changes ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mode", [torch.no_grad, torch.enable_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)]
 )

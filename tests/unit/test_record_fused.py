@@ -210,6 +210,7 @@ def test_dropout_inside_multi_head_attention_is_that_of_the_fused_call() -> None
 # -- nn.TransformerEncoder ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize("gradients", [False, True])
 @pytest.mark.parametrize("norm_first", [False, True])

@@ -277,6 +277,7 @@ def test_tensors_that_are_dropped_are_gone_while_the_model_runs() -> None:
     assert most <= 4
 
 
+@pytest.mark.slow
 def test_reading_all_of_a_small_trace_keeps_little() -> None:
     with torch.no_grad():
         trace = record(Deep(20), torch.ones(MB // 4), budget=2 * MB)

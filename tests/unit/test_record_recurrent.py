@@ -58,6 +58,7 @@ def test_a_network_written_out_agrees_with_the_call(module: nn.Module) -> None:
     assert_agrees(trace)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", KINDS, ids=named)
 def test_texts_of_unequal_length_are_opened_too(module: Any) -> None:
     class Packs(nn.Module):

@@ -111,6 +111,7 @@ def test_a_card_states_the_losses_of_its_model_and_of_counting(name: str) -> Non
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_and_its_tokenizer_are_those_of_its_recipe(name: str) -> None:
     asked, made = recipe(name).model, sample(name).config
@@ -205,6 +206,7 @@ def test_simple_llm_has_the_sizes_of_the_guide() -> None:
     assert (config.d_model, config.n_heads, config.d_mlp, config.n_layers, config.n_ctx) == (32, 2, 64, 2, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["names", "names-llama"])
 def test_names_are_learned_and_not_only_learned_by_heart(name: str) -> None:
     train, held_out = losses(name)

@@ -80,6 +80,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return trace, opened(path).trace
 
 
+@pytest.mark.slow
 def test_every_step_is_the_same(pair: tuple[Trace, Trace]) -> None:
     ours, theirs = pair
     assert len(ours) == len(theirs)
@@ -111,6 +112,7 @@ def test_every_number_and_every_slope_is_the_same(pair: tuple[Trace, Trace]) -> 
                 np.testing.assert_array_equal(ours.grad, theirs.grad)
 
 
+@pytest.mark.slow
 def test_every_explanation_is_the_same(pair: tuple[Trace, Trace]) -> None:
     ours, theirs = pair
     for a, b in zip(ours, theirs, strict=True):
@@ -152,6 +154,7 @@ def _is_there(value: Value) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_recording_is_read_where_there_is_neither_model_nor_source(tmp_path: Path) -> None:
     """The lines of a file that was edited or deleted since are those of the recording."""
     (tmp_path / "mine.py").write_text("from torch import nn\nclass Twice(nn.Module):\n    def forward(self, x):\n"

@@ -151,6 +151,7 @@ CASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
 def test_without_a_rule_its_step_is_of_another_kind(case: Case) -> None:
     (rule,) = [rule for rule in (*STEP_RULES, *GROUP_RULES) if rule.name == case.rule]

@@ -65,6 +65,7 @@ def opened(recipe: TrainingRecipe, step: int) -> tuple[OpenedStep, list[float]]:
     return found, losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("clip", [0.0, 0.01, 1000.0])
 @pytest.mark.parametrize("step", [1, 2, 9])

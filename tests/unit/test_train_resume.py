@@ -36,6 +36,7 @@ def whole(recipe: TrainingRecipe) -> list[Snapshot]:
     return list(train(model, batches(shown(), 3, recipe.seed), recipe, shown(), 5, look_every=4))
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("cut", [1, 3, 4, 11])
