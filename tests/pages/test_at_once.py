@@ -33,6 +33,7 @@ def runs() -> Iterator[Runs]:
     runs.close()
 
 
+@pytest.mark.nightly
 def test_a_training_has_the_size_that_was_chosen_last(open_on: Open, runs: Runs) -> None:
     app = open_on("training", changes='{"training.steps": 3}')
     app.select_slider(key="recipe model.d_model").set_value(32)

@@ -268,6 +268,7 @@ def test_an_earlier_answer_is_opened_again_if_the_model_wrote_it(
     assert any(Translator(Language(language))(NOT_ITS_WORDS) == one.value for one in app.caption)
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", SAMPLES)

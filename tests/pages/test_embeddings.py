@@ -165,6 +165,7 @@ def test_a_word_whose_runs_the_text_lacks_is_one_sentence(open_on: Open) -> None
     assert "No run of this word is in the text" in app.info[0].value and "of its runs" not in written(app)
 
 
+@pytest.mark.nightly
 def test_the_ready_text_of_ten_words_is_in_the_readers_language(open_on: Open) -> None:
     app = settled(open_on("embeddings", section="ten_words", lang="fr"))
     assert "chat" in picture(app, "ten_words")["panels"][0]["row_labels"] and "10 mots" in written(app)

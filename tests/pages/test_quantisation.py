@@ -123,6 +123,7 @@ def test_another_text_is_measured_instead(open_on: Open) -> None:
     assert "Measured on your text. Tokens to predict: 11" in written(app)
 
 
+@pytest.mark.nightly
 def test_a_text_of_one_token_has_no_loss_and_can_be_typed_on(open_on: Open) -> None:
     for section in ("model", "calibration", "aware"):
         app = open_on("quantisation", section=section, model="names", text="a")
@@ -131,6 +132,7 @@ def test_a_text_of_one_token_has_no_loss_and_can_be_typed_on(open_on: Open) -> N
         assert not complaints(app) and "Tokens to predict: 4" in written(app), section
 
 
+@pytest.mark.nightly
 def test_a_model_that_does_not_say_what_it_learned_from_asks_for_a_text(
     open_on: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +220,7 @@ def table(app: AppTest) -> list[list[str]]:
     return [[cell.split("</td>")[0] for cell in row.split("<td>")[1:]] for row in rows]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "query",
     [
@@ -236,6 +239,7 @@ def test_a_strange_link_is_no_crash(open_on: Open, query: dict[str, str]) -> Non
     assert not settled(open_on("quantisation", **query)).exception
 
 
+@pytest.mark.nightly
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(("section", "part", "written_as"), [("model", "temperature", "5"), ("aware", "rate", "0.1")])
 def test_a_link_past_the_end_of_a_slider_is_left_out(open_on: Open, section: str, part: str, written_as: str) -> None:

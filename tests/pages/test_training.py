@@ -98,12 +98,12 @@ def test_with_nothing_chosen_the_lessons_recipe_is_ready_and_one_press_trains_it
     app.button(key="go").click().run()
     run = run_of(app)
     until(lambda: (found := runs.get(run)).step > 0 and found.loss < found.facts["baselines"]["unigram"])
-    if lang == "fr":  # once to the end is enough
+    if lang == "en":  # once to the end is enough, at night
         runs.stop(run)
     until_rests(runs, run)
     app.run()
     assert not complaints(app)
-    assert runs.get(run).state == ("stopped" if lang == "fr" else "done")
+    assert runs.get(run).state == ("stopped" if lang == "en" else "done")
     spec = app.get("vega_lite_chart")[0].proto.spec
     assert json.dumps(Translator(lang)("train.chart.nats")) in json.dumps(json.loads(spec))
     assert Translator(lang).number(runs.get(run).loss, 3) in html(app)
@@ -145,6 +145,7 @@ def test_what_cannot_be_trained_says_so_and_keeps_the_button(open_training: Open
     assert app.button(key="go").disabled
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_loss_that_blew_up_is_in_sight_and_said_to_have_done_so(open_training: Open, runs: Runs, lang: str) -> None:
     recipe = short(40)
@@ -423,6 +424,7 @@ def test_two_times_are_compared(open_training: Open, trained: str) -> None:
     assert same[0]["peak"] == compared[1][0]["peak"], "a scale over time"
 
 
+@pytest.mark.nightly
 def test_a_run_s_picture_keeps_its_scale_over_time(open_page: Open, trained: str, runs: Runs) -> None:
     for step in ("x", "blocks.0.attn.scores", "logits"):
         places = [scene(open_page(model=f"runs/{trained}@{stop.step}", step=step)) for stop in runs.stops(trained)]

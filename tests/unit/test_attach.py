@@ -292,6 +292,7 @@ def test_a_save_runs_it_again_and_the_first_other_number_is_found(program_of: At
     assert program.record(0, Asked()).trace[failure.step].span.text == "self.second(hidden)"
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_function_of_a_package_is_attached(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()

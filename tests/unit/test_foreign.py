@@ -192,6 +192,7 @@ def test_a_small_file_that_asks_for_all_memory_ends_its_own_process_and_nothing_
         assert tokenizer.encode("b").pieces == ("b",)  # and works for who asks for less
 
 
+@pytest.mark.nightly
 def test_a_tokenizer_that_makes_too_much_of_a_text_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes back is bounded too."""
     monkeypatch.setattr(foreign, "SECONDS", 60)  # a busy machine ends it by its size, too
@@ -210,6 +211,7 @@ def test_a_tokenizer_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatc
         tokenizer.encode("a" * 40)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "file",
     [

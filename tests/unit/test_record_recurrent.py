@@ -109,6 +109,7 @@ def test_dropout_between_layers_is_that_of_the_call() -> None:
     assert torch.equal(record(module, x).output[0], trace.output[0])
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_very_long_text_is_one_step() -> None:
     network = nn.GRU(1, 1, num_layers=2)

@@ -661,6 +661,7 @@ def test_saving_is_no_more_often_than_it_may_be(monkeypatch: pytest.MonkeyPatch,
     assert {stop.step for stop in runs.stops(run)} == kept
 
 
+@pytest.mark.nightly
 def test_training_knows_nothing_of_streamlit() -> None:
     program = "import sys, lmviz.train.runs, lmviz.train.__main__; sys.exit('streamlit' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, env=paths())

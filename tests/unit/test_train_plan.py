@@ -141,6 +141,7 @@ def test_two_words_must_be_two_words(words: tuple[str, str]) -> None:
         two_words(*words)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_recipe_that_can_be_followed(name: str) -> None:
