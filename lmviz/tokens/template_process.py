@@ -94,10 +94,9 @@ def _limit_resources(seconds: int, n_bytes: int) -> None:
         import resource
     except ImportError:
         return
-    for kind, most in ((resource.RLIMIT_AS, n_bytes), (resource.RLIMIT_CPU, seconds)):
+    for kind, most in ((resource.RLIMIT_AS, n_bytes), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, 0)):
         with suppress(ValueError, OSError):  # macOS takes no limit of memory; or there is a lower one already
             resource.setrlimit(kind, (most, most))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, object]:
