@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 
 from lmviz.trace.operations.explanation import Floats, Number
 
@@ -99,12 +100,19 @@ def _float8(dtype: str) -> Floats:
     return numbers[: -1 if dtype == "float8_e4m3fn" else -(1 << mantissa_bits)]
 
 
+@cache
+def _too_large(dtype: str) -> float:
+    """∞; a type that has none has NaN in torch 2.12, and its largest number since."""
+    return float(torch.tensor(math.inf).to(getattr(torch, dtype)))
+
+
 def _nearest(value: float, dtype: str) -> float:
-    """Rounded to even between two; past the largest comes ∞, or, where the type has none, the largest again."""
+    """Rounded to even between two; what would be rounded to more than the largest is too large."""
     finite = _float8(dtype)
     size, above = abs(value), 2 * finite[-1] - finite[-2]
-    if dtype == "float8_e5m2" and size >= (finite[-1] + above) / 2:
-        return math.copysign(math.inf, value)
+    middle = (finite[-1] + above) / 2
+    if size > middle or (size == middle and dtype == "float8_e5m2"):
+        return math.copysign(_too_large(dtype), value)
     if size >= finite[-1]:
         return math.copysign(float(finite[-1]), value)
     after = int(np.searchsorted(finite, size))
