@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lmviz.explain import explain
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Step, Trace
 
@@ -249,6 +250,43 @@ def test_an_encoder_gives_the_same_with_and_without_a_recording(masks: dict[str,
         values = [value for step in trace for value in step.outputs]
         assert all(value.array.shape == value.shape for value in values)
     assert [s.op for s in trace].count("transformer_encoder_layer") == 2
+
+
+def padded_encoder() -> tuple[nn.Module, Tensor, Tensor]:
+    torch.manual_seed(0)
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2).eval()
+    return model, torch.randn(2, 5, 8), torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+
+
+@pytest.mark.filterwarnings("ignore:.*nested.*")
+def test_an_encoder_that_is_given_padding_is_opened_too() -> None:
+    model, x, padding = padded_encoder()
+    with torch.no_grad():
+        trace = record(model, x, src_key_padding_mask=padding)
+        assert torch.equal(trace.output, model(x, src_key_padding_mask=padding))
+    fused = [s for s in trace if s.op == "transformer_encoder_layer"]
+    assert len(fused) == 2
+    for step in fused:
+        inside, made = opened(trace, step), step.outputs[0].array
+        assert np.isnan(made[1, 3:]).all()
+        assert np.allclose(inside["padded"].outputs[0].array, np.nan_to_num(made), atol=2e-6)
+        assert not inside["pattern"].outputs[0].array[1, ..., 3:].any()
+        even = [s for s in inside.values() if not any(value.ragged for value in s.inputs)]
+        assert len(even) == len(inside) - 1  # all but the one that puts the texts into a box
+        assert all(explain(s, tuple(n // 2 for n in s.outputs[0].shape)).known for s in even)
+
+
+@pytest.mark.filterwarnings("ignore:.*nested.*")
+def test_inside_an_encoder_that_is_given_padding_numbers_can_be_changed() -> None:
+    model, x, padding = padded_encoder()
+    pattern = "layers.0.transformer_encoder_layer.pattern"
+    with torch.no_grad():
+        same = record(model, x, src_key_padding_mask=padding, edits={pattern: lambda shares: shares})
+        even = record(model, x, src_key_padding_mask=padding, edits={pattern: torch.zeros_like})
+        plain = model(x, src_key_padding_mask=padding)
+    assert torch.allclose(same.output, plain, atol=2e-6)
+    assert not torch.allclose(even.output, plain, atol=1e-3)
+    assert not even.output[1, 3:].any()
 
 
 def test_torchs_own_switches_are_as_before() -> None:

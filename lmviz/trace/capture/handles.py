@@ -38,6 +38,7 @@ class TensorHandle:
             "edge_number",
             "grad",
             "kept",
+            "lengths",
             "met",
             "nested",
             "output",
@@ -55,6 +56,7 @@ class TensorHandle:
         self.dtype = tensor.dtype
         self.device = tensor.device
         self.nested = tensor.is_nested  # a batch of sequences of unequal length
+        self.lengths = lengths_of(tensor) if self.nested else ()
         self.several = torch_private.is_of_vmap(tensor)
         self.requires_grad = tensor.requires_grad
         self.step = step  # the step that made it; -1 for weights, inputs and constants
@@ -123,6 +125,14 @@ def _shape_of(tensor: Tensor) -> torch.Size:
     except (RuntimeError, NotImplementedError):
         return torch.Size((0,) * tensor.dim())
     return torch.Size((len(sizes), *(max(axis) for axis in zip(*sizes, strict=True))))
+
+
+def lengths_of(tensor: Tensor) -> tuple[int, ...]:
+    """How long each sequence of a nested tensor is; () if that can't be told."""
+    try:
+        return tuple(len(part) for part in tensor.unbind())
+    except (RuntimeError, NotImplementedError, TypeError):
+        return ()
 
 
 def storage_of(tensor: Tensor) -> tuple[int, int]:

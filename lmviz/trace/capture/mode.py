@@ -25,6 +25,7 @@ from lmviz.trace.capture.random_stream import RandomStream
 from lmviz.trace.capture.raw import Activation, RawCall, RawStep
 from lmviz.trace.capture.stack import Stack
 from lmviz.trace.capture.torch_functions import TorchFunction, torch_function_of
+from lmviz.trace.fused.lengths import boxed, rows_like
 from lmviz.trace.fused.table import OPENED
 
 BUDGET = 192 * 2**20
@@ -221,10 +222,11 @@ class Recorder(WatchingMode):
         inside: dict[Place, Edit] = {place: edit for place, edit in step.edits.items() if len(place) == 2}
         if inside:
             opened = Recorder(budget=0, edits=inside, random_state=step.random)
+            args, kwargs = boxed(args, kwargs)
             results = tensors_in(opened.run(lambda: OPENED[step.op.name](*args, **kwargs)))
             if opened.exception is not None:
                 raise opened.exception
-            new = {id(old): result.reshape(old.shape) for old, result in zip(made, results, strict=False)}
+            new = {id(old): rows_like(result, old) for old, result in zip(made, results, strict=False)}
         for i, tensor in enumerate(made):
             if (edit := step.edits.get((i,))) is not None:
                 new[id(tensor)] = edited(edit, new.get(id(tensor), tensor), self.gradients)

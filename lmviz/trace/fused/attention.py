@@ -187,8 +187,16 @@ def transformer_encoder_layer(
     linear2_bias: Tensor,
     mask: Tensor | None = None,
     mask_type: int | None = None,
+    lengths: tuple[int, ...] | None = None,
 ) -> Tensor:
-    """What `nn.TransformerEncoderLayer` computes when it takes its fast path, from [batch, pos, d_model]."""
+    """What `nn.TransformerEncoderLayer` computes when it takes its fast path, from [batch, pos, d_model].
+
+    With padding, torch hands it the texts without (a nested tensor), which stand here in a box, with their `lengths`.
+    """
+    if lengths is not None:
+        ends = torch.tensor(lengths, device=src.device)[:, None]  # [batch, 1]
+        mask, mask_type = torch.arange(src.size(1), device=src.device) >= ends, 1  # [batch, pos]
+        src = src.masked_fill(mask[..., None], 0.0)  # [batch, pos, d_model]
     x = F.layer_norm(src, (embed_dim,), norm1_weight, norm1_bias, eps) if norm_first else src
     heads = (3, num_heads, embed_dim // num_heads)
     q, k, v = F.linear(x, in_proj_weight, in_proj_bias).unflatten(-1, heads).permute(2, 0, 3, 1, 4)
@@ -213,4 +221,8 @@ def transformer_encoder_layer(
         output = x_mid + mlp_out  # [batch, pos, d_model]
     else:
         output = F.layer_norm(normed + mlp_out, (embed_dim,), norm2_weight, norm2_bias, eps)  # [batch, pos, d_model]
-    return output
+    if lengths is None:
+        return output
+    assert mask is not None
+    padded = output.masked_fill(mask[..., None], 0.0)  # [batch, pos, d_model], 0 where a text has ended
+    return padded

@@ -16,6 +16,7 @@ from lmviz.trace.capture.handles import TensorHandle, map_nested, tensors_in, to
 from lmviz.trace.capture.mode import Recorder
 from lmviz.trace.capture.raw import RawStep, handles_in
 from lmviz.trace.capture.torch_modes import TorchModes
+from lmviz.trace.fused.lengths import IN_A_BOX, box_of, told_lengths
 from lmviz.trace.fused.recurrent import SHARED, gru, is_packed, lstm, positions, rnn_relu, rnn_tanh
 from lmviz.trace.fused.table import OPENED
 from lmviz.trace.replay.gradients import compute_gradients, gradients_on
@@ -68,6 +69,7 @@ class OpenedCall:
     def run(self, gradients: bool) -> Recorder:
         """Run what is written out, on the numbers that the fused call was given."""
         args, kwargs = map_nested((self._fused.args, self._fused.kwargs), TensorHandle, partial(self._input, gradients))
+        kwargs |= told_lengths(self._fused.args)
         random = self._fused.random
         recorder = Recorder(budget=1 << 62, gradients=gradients, edits=self._inner_edits, random_state=random)
         with self._modes.restored(), gradients_on() if gradients else torch.no_grad():
@@ -85,7 +87,7 @@ class OpenedCall:
         return [reached[0], reached[1] - through]
 
     def _input(self, gradients: bool, handle: TensorHandle) -> Tensor:
-        tensor = self._reader.tensor(handle)
+        tensor = box_of(self._reader.tensor(handle))
         return tensor.clone().requires_grad_() if gradients and tensor.is_floating_point() else tensor
 
 
@@ -152,6 +154,7 @@ class _CallKey:
     def __init__(self, step: RawStep, modes: TorchModes) -> None:
         self.name, self.modes = step.op.name, modes
         self.args, self.kwargs = map_nested((step.args, step.kwargs), TensorHandle, _stand_in)
+        self.kwargs |= told_lengths(step.args)
         sizes = ()
         if self.name in _LOOPS and is_packed(self.args):  # says how often a cell is run, and on how many rows
             packed = step.args[1].tensor().clone()
@@ -181,7 +184,7 @@ def opened(step: RawStep, modes: TorchModes, reader: Reader) -> OpenedCall | Non
     """The written-out form of a step's fused call; None if it has none."""
     if step.op.name not in OPENED or step.error or step.kwargs.get("static_k") is not None:
         return None
-    if any(handle.nested for handle in handles_in((step.args, step.kwargs))):
+    if step.op.name not in IN_A_BOX and any(handle.nested for handle in handles_in((step.args, step.kwargs))):
         return None
     if step.op.name in _LOOPS and positions(step.args) > MAX_POSITIONS:
         return None
