@@ -7,6 +7,7 @@ the doctor finds wrong.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,24 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lmviz_healthy() -> Callable[..., Findings]:
-    """Examine a model; the test fails with the sentences of the alarms. `but` names checks that may fail."""
+    """Examine a model; the test fails with the sentences of the alarms, and hints are warnings. `but` names checks
+    that may fail; the rest is given as to `lmviz.check`."""
     from lmviz.attach.check import check  # torch comes with it
     from lmviz.attach.sentences import advice_of, line_of
 
     def healthy(
-        model: Any, *inputs: Any, n_ctx: int | None = None, but: Collection[str] = (), **kwargs: Any
+        model: Any,
+        *inputs: Any,
+        n_ctx: int | None = None,
+        causal: bool | None = None,
+        but: Collection[str] = (),
+        **kwargs: Any,
     ) -> Findings:
         __tracebackhide__ = True
-        found = check(model, *inputs, n_ctx=n_ctx, **kwargs)
+        found = check(model, *inputs, n_ctx=n_ctx, causal=causal, **kwargs)
+        for one in found.hints:
+            if one.check not in but:
+                warnings.warn(line_of(one), stacklevel=2)
         alarms = [one for one in found.alarms if one.check not in but]
         if alarms:
             said = "\n".join("\n    ".join((line_of(one), *advice_of(one))) for one in alarms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,17 +15,16 @@ from lmviz.attach.run import logits_in
 from lmviz.attach.sentences import line_of
 from lmviz.attach.token_words import ids_of
 from lmviz.debug.copies import copy_of
-from lmviz.debug.doctor import CHECKS, examine
+from lmviz.debug.doctor import CHECKS, examine, is_alarm
 from lmviz.debug.doctor.curves import diagnose
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.history import History
 from lmviz.debug.other_inputs import reads_ids
-from lmviz.debug.reading import last_logits
+from lmviz.debug.reading import last_logits, tensors_given
 from lmviz.debug.subject import MOST_TEXTS, Subject
 from lmviz.debug.threads import one_thread
 from lmviz.errors import UserError, check_given
 from lmviz.random_state import seeded
-from lmviz.trace.capture.handles import tensors_in
 
 _MEASURED_ON_A_CORPUS = ("targets_shifted", "padding", "cross_entropy", "gradients_afresh", "all_move", "tied")
 OF_A_MODEL = tuple(name for name in CHECKS if name not in _MEASURED_ON_A_CORPUS)  # the others are about a loop
@@ -37,8 +37,13 @@ class Findings(tuple[Finding, ...]):
 
     @property
     def alarms(self) -> tuple[Finding, ...]:
-        """What does not hold."""
-        return tuple(one for one in self if one.holds is False)
+        """What does not hold, certainly or likely."""
+        return tuple(one for one in self if is_alarm(one))
+
+    @property
+    def hints(self) -> tuple[Finding, ...]:
+        """What may be wrong, or meant: questions to whoever wrote the model."""
+        return tuple(one for one in self if one.holds is False and not is_alarm(one))
 
     @property
     def skipped(self) -> tuple[Finding, ...]:
@@ -49,10 +54,18 @@ class Findings(tuple[Finding, ...]):
         return "\n".join(map(line_of, self))
 
     def __repr__(self) -> str:
-        return f"<{len(self)} findings, {len(self.alarms)} alarms, {len(self.skipped)} not measured>"
+        counts = {"findings": self, "alarms": self.alarms, "hints": self.hints, "not measured": self.skipped}
+        return f"<{', '.join(f'{len(some)} {name}' for name, some in counts.items())}>"
 
 
-def check(model: nn.Module, *inputs: Any, n_ctx: int | None = None, tokenizer: Any = None, **kwargs: Any) -> Findings:
+def check(
+    model: nn.Module,
+    *inputs: Any,
+    n_ctx: int | None = None,
+    tokenizer: Any = None,
+    causal: bool | None = None,
+    **kwargs: Any,
+) -> Findings:
     """What the doctor says of a language model: whether positions see the future, whether it can learn at all, …
 
     The model is left as it is: what is trained for a moment is a copy.
@@ -65,6 +78,9 @@ def check(model: nn.Module, *inputs: Any, n_ctx: int | None = None, tokenizer: A
         n_ctx: how many positions the model can read; default: as many as the longest text has, which is the most
             where there are other inputs.
         tokenizer: reads a text.
+        causal: whether it is meant to predict the next token, so that no position may see a later one; False: it reads
+            both ways, as an encoder does. Not said, it is judged by its mask, its outputs and its loss; where these
+            tell nothing, that it reads both ways is a hint and no alarm.
         kwargs: what the model is called with by name.
 
     Raises:
@@ -78,10 +94,12 @@ def check(model: nn.Module, *inputs: Any, n_ctx: int | None = None, tokenizer: A
             found=type(model).__name__,
         )
     check_given("check", "n_ctx", n_ctx, int, None)
+    check_given("check", "causal", causal, bool, None)
     if n_ctx is not None and n_ctx < 2:
         raise UserError("check needs an n_ctx of at least 2 positions; got {n_ctx}.", n_ctx=n_ctx)
     with one_thread():
-        return Findings(examine(_subject_of(model, inputs, kwargs, tokenizer, n_ctx), OF_A_MODEL))
+        subject = replace(_subject_of(model, inputs, kwargs, tokenizer, n_ctx), causal=causal)
+        return Findings(examine(subject, OF_A_MODEL))
 
 
 def _subject_of(
@@ -135,7 +153,7 @@ def _d_vocab(model: nn.Module, ids: Tensor) -> int:
     if whole is not None:
         return whole.shape[-1]
     embedded = {part.num_embeddings for part in model.modules() if isinstance(part, nn.Embedding)}
-    for one in tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output):
+    for one in tensors_given(output):
         width = one.shape[-1] if one.ndim else 0
         is_flat = one.ndim == 2 and one.shape[0] == ids.shape[1]
         is_last = last_logits(one, 1, width) is not None and width in (embedded or {width})  # or it is any vector

@@ -86,7 +86,7 @@ class _Work:
         if not text and ids_read(example) is None:
             raise UserError("The doctor examines language models: their inputs are ids, [batch, pos].")
         args, kwargs = (([ids_of(example.tokenizer, text)],), {}) if text else (example.args, example.kwargs)
-        found = _as_sentences(lambda: check(example.model, *args, **kwargs), "")
+        found = _as_sentences(lambda: check(example.model, *args, causal=request["causal"], **kwargs), "")
         return {"findings": [packed(one) for one in found]}
 
     def _record(self, request: Mapping[str, Any]) -> Answer:

@@ -73,14 +73,14 @@ class CodeProcess:
                 self._known[asked] = OwnRun.of(read.trace, read.more)
             return self._known[asked]
 
-    def examine(self, text: str = "") -> list[Finding]:
+    def examine(self, text: str = "", causal: bool | None = None) -> list[Finding]:
         """What the doctor finds in its model.
 
         Raises:
             UserError: it cannot be examined.
         """
         with self._lock:
-            found = self._ask({"do": "examine", "text": text})["findings"]
+            found = self._ask({"do": "examine", "text": text, "causal": causal})["findings"]
         return [Finding(**decoded(one)) for one in found]
 
     def end(self) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lmviz.attach.example import Example
 from lmviz.attach.token_words import word_of, written
-from lmviz.debug.reading import last_logits, whole_logits
+from lmviz.debug.reading import last_logits, tensors_given, whole_logits
 from lmviz.generate.readout import NextTokenLoss, Readout
 from lmviz.registry.edits import functions_of
 from lmviz.registry.program import MOST_WORDS, Asked, OwnRun
@@ -114,8 +114,7 @@ def _widest_first(output: Any) -> list[Tensor]:
 
 
 def _tensors_in(output: Any) -> list[Tensor]:
-    found = tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output)
-    return [one for one in found if one.is_floating_point() and one.ndim]
+    return [one for one in tensors_given(output) if one.is_floating_point() and one.ndim]
 
 
 def facts_of(example: Example, trace: Trace) -> dict[str, Any]:

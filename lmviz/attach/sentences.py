@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from lmviz.debug.doctor import how_sure, is_alarm
 from lmviz.debug.doctor.finding import Finding
 from lmviz.trace.plain_data import encoded
 from lmviz.ui.debugging.words import about, measured
 from lmviz.ui.text import DEFAULT, Language, Translator
 
-SIGNS = {True: "✓", False: "✗", None: "–"}
+FINE, ALARM, HINT, SKIPPED = "✓", "✗", "?", "–"
 _MARKS = re.compile(r"\*\*|`|(?<=[\s(])[*_](?=\S)|(?<=\S)[*_](?=[\s).,;:])")  # of Markdown
 
 
@@ -23,7 +24,14 @@ def line_of(finding: Finding, lang: Language = DEFAULT) -> str:
         if finding.holds is False
         else about(Translator(lang), finding, "title")
     )
-    return f"{SIGNS[finding.holds]} {finding.check}: {plain(what)}. {plain(why(finding, lang))}".replace("..", ".")
+    return f"{sign_of(finding)} {finding.check}: {plain(what)}. {plain(why(finding, lang))}".replace("..", ".")
+
+
+def sign_of(finding: Finding) -> str:
+    """Fine, an alarm, a hint, or not measured."""
+    if finding.holds is False:
+        return ALARM if is_alarm(finding) else HINT
+    return FINE if finding.holds else SKIPPED
 
 
 def advice_of(finding: Finding, lang: Language = DEFAULT) -> Iterator[str]:
@@ -49,6 +57,7 @@ def as_json(finding: Finding, lang: Language = DEFAULT) -> dict[str, Any]:
     return {
         "check": finding.check,
         "holds": finding.holds,
+        "sure": how_sure(finding),
         "measured": _number(finding.measured),
         "limit": _number(finding.limit),
         "where": finding.where,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.debug.copies import copy_of
+from lmviz.debug.reading import tensors_given
 from lmviz.errors import UserError
 from lmviz.random_state import seeded
 from lmviz.trace.assembly.inputs import named_tensors
@@ -96,8 +97,7 @@ def _depends(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
 
 def _largest(output: Any) -> Tensor | None:
     """The tensor with the most numbers in what a model gives: its logits, not its loss."""
-    named = vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output
-    return max(tensors_in(named), key=Tensor.numel, default=None)
+    return max(tensors_given(output), key=Tensor.numel, default=None)
 
 
 def _unmasked(ids: Tensor, others: list[Tensor]) -> int:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.random_state import seeded
+from lmviz.trace.capture.handles import tensors_in
 
 Kind = Literal["whole", "with_targets", "prefixes", "pos_first"]
 _ATTACHED = "lmviz_reading"
@@ -159,6 +160,11 @@ def last_logits(output: Any, n_texts: int, d_vocab: int) -> Tensor | None:
         if tuple(tensor.shape) == (n_texts, 1, d_vocab):
             return tensor[:, 0]
     return None
+
+
+def tensors_given(output: Any) -> list[Tensor]:
+    """All tensors in what a model gave back, those of an object with names too."""
+    return tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output)
 
 
 def _tensors(output: Any) -> Iterator[Tensor]:

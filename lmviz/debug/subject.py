@@ -46,6 +46,7 @@ class Subject:
     tied: bool | None = None  # whether the unembedding should be the token embedding; None: not known
     loop: ModuleType = plain_loop
     dtype: torch.dtype = torch.float32
+    causal: bool | None = None  # whether it is meant to predict the next token; None: not known
     has_random_texts: bool = False  # whether the texts mean nothing, since nobody gave any
 
     @cached_property
@@ -208,7 +209,7 @@ def subject_of(checkpoint: Checkpoint, texts: Sequence[str] = (), loop: ModuleTy
     chosen = tuple(ids for ids in read if len(ids) > 1)[:MOST_TEXTS] or ids_of(checkpoint)
     dtype = next((parameter.dtype for parameter in checkpoint.model.parameters()), torch.float32)
     drawn = not any(len(ids) > 1 for ids in read) and not _texts_of(checkpoint)
-    return Subject(checkpoint.model, config.d_vocab, config.n_ctx, chosen, tied, loop, dtype, drawn)
+    return Subject(checkpoint.model, config.d_vocab, config.n_ctx, chosen, tied, loop, dtype, True, drawn)
 
 
 def ids_of(checkpoint: Checkpoint) -> Texts:

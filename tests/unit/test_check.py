@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 import lmviz
-from lmviz.attach.check import OF_A_MODEL, _subject_of
-from lmviz.attach.sentences import packed
+from lmviz.attach.check import OF_A_MODEL, Findings, _subject_of
+from lmviz.attach.sentences import line_of, packed
 from lmviz.cli import main
-from lmviz.debug.doctor import examine
+from lmviz.debug.doctor import examine, how_sure
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.subject import Subject
 from lmviz.errors import UserError
@@ -62,7 +63,7 @@ def seer(causal: bool) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def broken() -> lmviz.Findings:
-    return lmviz.check(seer(causal=False), TEXTS, n_ctx=16)
+    return lmviz.check(seer(causal=False), TEXTS, n_ctx=16, causal=True)
 
 
 @pytest.mark.slow
@@ -75,6 +76,65 @@ def test_any_module_is_examined_and_left_as_it_is(broken: lmviz.Findings) -> Non
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert broken.alarms[0].check == "causality" and "✗ causality: It sees the future" in str(broken)
+
+
+class Encoder(nn.Module):
+    """Reads both ways on purpose; or is a language model whose mask was forgotten, or moved by one."""
+
+    def __init__(self, sign: str = "") -> None:
+        super().__init__()
+        self.sign = sign
+        self.embed, self.places = nn.Embedding(12, 8), nn.Embedding(16, 8)
+        self.body = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+        self.head = nn.Linear(8, 12)
+        if sign == "a mask that is not used":
+            self.register_buffer("bias", torch.ones(16, 16).tril())
+
+    def forward(self, ids: Tensor, labels: Tensor | None = None) -> Any:
+        mask = torch.ones(ids.shape[1], ids.shape[1]).triu(2) > 0 if self.sign == "one too far" else None
+        logits = self.head(self.body(self.embed(ids) + self.places(torch.arange(ids.shape[1])), mask))
+        if self.sign == "its loss" and labels is not None:
+            return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()), logits
+        return logits[:, -1] if self.sign == "the last logits alone" else logits
+
+
+class TinyGPT(Encoder):
+    pass
+
+
+def _of_causality(model: nn.Module, causal: bool | None = None) -> Finding:
+    made = replace(_subject_of(model.eval(), (TEXTS,), {}, None, 16), causal=causal)
+    (found,) = examine(made, ("causality",))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:.*enable_nested_tensor.*")
+@pytest.mark.parametrize("sign", ["a mask that is not used", "one too far", "its loss", "a name", "it was said", ""])
+def test_who_reads_both_ways_is_alarmed_about_only_if_something_shows_that_it_should_not(sign: str) -> None:
+    torch.manual_seed(0)
+    found = _of_causality(TinyGPT() if sign == "a name" else Encoder(sign), True if sign == "it was said" else None)
+    assert found.holds is False
+    assert how_sure(found) == ("hint" if not sign else "likely" if sign == "a name" else "sure")
+    says = line_of(found)
+    assert ("right for an encoder, and wrong for a model that predicts the next token" in says) == (not sign)
+    assert says.startswith("✗" if sign else "?")
+
+
+def test_an_encoder_can_be_said_to_be_one() -> None:
+    assert _of_causality(Encoder(), causal=False).why_not == "both_ways"
+
+
+def test_hints_are_no_alarms() -> None:
+    made = Findings((Finding("causality", False, sure="hint"), Finding("causality", False), Finding("positions", True)))
+    assert (len(made.alarms), len(made.hints)) == (1, 1)
+    assert repr(made) == "<3 findings, 1 alarms, 1 hints, 0 not measured>"
+
+
+def test_attention_both_ways_is_even_over_all_keys() -> None:
+    torch.manual_seed(0)
+    made = _subject_of(Encoder().eval(), (TEXTS,), {}, None, 16)
+    (found,) = examine(made, ("entropy_collapse",))
+    assert 0.9 < found.measured <= 1
 
 
 def test_what_cannot_be_measured_is_said_with_its_reason(broken: lmviz.Findings) -> None:
@@ -281,9 +341,9 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.nightly
 def test_the_command_examines_a_file_and_a_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.py").write_text(FILE)
-    done = run("lmviz", "doctor", "model.py", "--json", cwd=tmp_path)
+    done = run("lmviz", "doctor", "model.py", "--json", "--causal", cwd=tmp_path)
     found = json.loads(done.stdout)
-    alarms = [one["check"] for one in found["findings"] if one["holds"] is False]
+    alarms = [one["check"] for one in found["findings"] if one["holds"] is False and one["sure"] != "hint"]
     assert done.returncode == 1 and "causality" in alarms and found["alarms"] == len(alarms), done.stderr
     assert main(["doctor", "small-ever", "--lang", "fr"]) == 0
     said = capsys.readouterr().out
@@ -306,9 +366,10 @@ def test_a_test_of_ones_own_fails_with_the_findings(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(FILE)
     (tmp_path / "test_mine.py").write_text(
         "import mine\n"
-        "def test_fails(lmviz_healthy):\n    lmviz_healthy(mine.model, mine.inputs)\n"
+        "def test_fails(lmviz_healthy):\n    lmviz_healthy(mine.model, mine.inputs, causal=True)\n"
+        "def test_warns(lmviz_healthy):\n    lmviz_healthy(mine.model, mine.inputs, but=['one_batch'])\n"
         "def test_passes(lmviz_healthy):\n    lmviz_healthy(mine.model, mine.inputs, but=['causality', 'one_batch'])\n"
     )
     done = run("pytest", "-p", "lmviz.pytest_plugin", "-q", cwd=tmp_path)
-    assert "1 failed, 1 passed" in done.stdout, done.stdout
+    assert "1 failed, 2 passed, 1 warning" in done.stdout, done.stdout
     assert "It sees the future" in done.stdout and "before the softmax" in done.stdout

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lmviz.debug import sources
 from lmviz.debug.doctor import blocks, dependence, learning, lessons, numbers, outputs, parts, patterns, texts
+from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.doctor.finding import Check, Finding, Sure, not_measured
 from lmviz.debug.subject import Subject
 
@@ -79,8 +80,13 @@ def examine(subject: Subject, checks: tuple[str, ...] = tuple(CHECKS)) -> Iterat
 
 
 def how_sure(finding: Finding) -> Sure:
-    """How sure one can be of what a check found."""
-    return finding.sure or CHECKS[finding.check].sure
+    """How sure one can be of what a check, or a rule on curves, found."""
+    return finding.sure or (CHECKS.get(finding.check) or RULES[finding.check]).sure
 
 
-__all__ = ["CHECKS", "Check", "Finding", "examine", "how_sure", "not_measured"]
+def is_alarm(finding: Finding) -> bool:
+    """Whether something is wrong, certainly or likely. A hint is a question: what it found may be meant."""
+    return finding.holds is False and how_sure(finding) != "hint"
+
+
+__all__ = ["CHECKS", "Check", "Finding", "examine", "how_sure", "is_alarm", "not_measured"]

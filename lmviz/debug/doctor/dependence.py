@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from lmviz.debug.doctor.finding import Finding, Sure, not_measured
+from lmviz.debug.doctor.intent import how_sure_of_next_token
 from lmviz.debug.doctor.patterns import Pattern, attentions_of, patterns_of
 from lmviz.debug.subject import Subject
 from lmviz.trace.recorder import record
 
+_NOTHING = 1e-3  # of what rounding explains: a number that nothing moves is the same in both runs
 _CHEAP = 4e10  # multiplications of a forward pass that take a second or so
 
 
@@ -21,12 +24,17 @@ def causality(subject: Subject) -> Finding:
     """Change a token: no logit before it may move. Measured: the largest move, as it is, with weights drawn anew, or in
     training.
 
+    Who reads both ways on purpose, as BERT does, fails the same: how sure one can be hangs on what shows that the next
+    token is to be predicted.
+
     Source: Vaswani et al. 2017, 3.2.3.
     """
+    if subject.causal is False:
+        return not_measured("causality", "both_ways")
     ids = subject.ids
     if ids.shape[1] < 2:
         return not_measured("causality", "too_short")
-    probes = [_changed(ids, later, subject.d_vocab) for later in _probed(ids.shape[1])]
+    probes, is_at_rest = [_changed(ids, later, subject.d_vocab) for later in _probed(ids.shape[1])], True
     for model in _models(subject):
         probe, move, limit = _worst_probe(subject, model, probes)
         is_own = model is subject.precise
@@ -36,18 +44,21 @@ def causality(subject: Subject) -> Finding:
         with _in_training(subject) as model, suppress(Exception):  # some need more than ids there
             found = _worst_probe(subject, model, probes)
             if model.training and float(found[1].max()) > found[2]:
-                (probe, move, limit), is_own = found, False
+                (probe, move, limit), is_own, is_at_rest = found, False, False
     pos, logit = divmod(int(move.argmax()), subject.d_vocab)
+    holds = float(move.max()) <= limit
+    sure: Sure = "sure" if holds or not is_at_rest else how_sure_of_next_token(subject, partial(_is_one_sided, subject))
     return Finding(
         "causality",
-        float(move.max()) <= limit,
+        holds,
         float(move.max()),
         limit,
         "logits" if is_own else "",
         (0, pos, logit),
         ids=_tuple(ids),
         beside=_tuple(probe),
-        details={"pos": pos},
+        details={"pos": pos, "why": "both_ways" if sure == "hint" else ""},
+        sure=sure,
     )
 
 
@@ -85,6 +96,18 @@ def _moved_before(subject: Subject, model: nn.Module, probe: Tensor) -> tuple[Te
     moved = (after - before).abs().nan_to_num(torch.inf, posinf=torch.inf)
     moved = torch.where(before.isnan() & after.isnan(), 0.0, moved)  # that is told elsewhere
     return moved[: int((probe != subject.ids)[0].nonzero()[0])].float(), _noise(before, subject.is_small)
+
+
+def _is_one_sided(subject: Subject) -> bool:
+    """Whether a token moves the logits of another one, whose token moves its own by nothing at all."""
+    model, ids = subject.anew if subject.is_small else subject.precise, subject.ids
+    n_pos = ids.shape[1]
+    places = [*range(n_pos)] if subject.is_small else sorted({0, 1, n_pos // 2, n_pos - 1})
+    before = subject.logits(ids, model)[0]
+    moves = [subject.logits(_changed(ids, pos, subject.d_vocab), model)[0] - before for pos in places]
+    moved = torch.stack([move[places].abs().nan_to_num(torch.inf).amax(dim=-1) for move in moves])
+    limit = _noise(before, subject.is_small)
+    return bool(((moved > limit) & (limit * _NOTHING >= moved.T)).any())
 
 
 def _tuple(ids: Tensor) -> tuple[int, ...]:
@@ -159,7 +182,7 @@ def _window(subject: Subject, moves: dict[int, float]) -> int:
 
 def _is_meant(subject: Subject, window: int) -> bool:
     """Whether a model without attention reads a window, or the mask of its attention shuts out what lies before it."""
-    if not causality(subject).holds:
+    if causality(subject).holds is False and _is_one_sided(subject):
         return False
     if not attentions_of(subject.trace):
         return True

@@ -34,9 +34,10 @@ class Pattern:
 
     @property
     def visible(self) -> Array:
-        """How many keys each query may see, counting itself: [query]."""
+        """How many keys each query may see, counting itself: [query]. All, where any looks at what comes later."""
         n_pos = self.shares.shape[-1]
-        return np.arange(1, n_pos + 1)
+        reads_both_ways = bool(np.triu(self.shares, 1).any())
+        return np.full(n_pos, n_pos) if reads_both_ways else np.arange(1, n_pos + 1)
 
     @property
     def entropy(self) -> Array:
