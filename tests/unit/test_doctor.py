@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import lmviz
 from lmviz.debug.bugs.catalogue import BUGS
 from lmviz.debug.bugs.models import broken, loop_of
-from lmviz.debug.doctor import CHECKS, examine
+from lmviz.debug.doctor import CHECKS, examine, how_sure
 from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.doctor.finding import Finding
 from lmviz.debug.doctor.learning import first_loss
@@ -135,6 +135,47 @@ def test_attention_that_is_all_on_one_token_is_seen(simple: Checkpoint, check: s
             model.get_parameter(f"blocks.{block}.attn.w_q.weight").mul_(1e5)
 
     assert found(changed(simple, sharpen), check).holds is False
+
+
+class Unscaled(nn.Module):
+    """Attention as in T5: distances are looked up in a table and added, and nothing is divided by √d_head."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind, self.embed, self.distances = kind, nn.Embedding(12, 32), nn.Embedding(64, 4)
+        self.q, self.k, self.v, self.head = (nn.Linear(32, n, bias=False) for n in (32, 32, 32, 12))
+        for matrix, std in ((self.q, 32**-0.5 / (8**0.5 if kind == "small queries" else 1)), (self.k, 32**-0.5)):
+            nn.init.normal_(matrix.weight, std=std)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x, n = self.embed(ids), torch.arange(ids.shape[1])
+        q, k, v = (part(x).unflatten(-1, (4, 8)).transpose(1, 2) for part in (self.q, self.k, self.v))
+        scores = q @ k.transpose(-2, -1)
+        if self.kind == "a factor of 1":
+            scores = scores * 1.0
+        if self.kind == "divided":
+            scores = scores / math.sqrt(8)
+        if self.kind != "nothing":
+            scores = scores + self.distances(n[None] - n[:, None] + 32).permute(2, 0, 1)
+        pattern = scores.masked_fill(n[None] > n[:, None], -torch.inf).softmax(-1)
+        return self.head(x + (pattern @ v).transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "holds", "sure"),
+    [
+        ("nothing", False, "likely"),
+        ("distances", False, "hint"),
+        ("small queries", None, "own_scale"),
+        ("a factor of 1", None, "own_scale"),
+        ("divided", True, ""),
+    ],
+)
+def test_a_factor_that_is_left_out_on_purpose_is_no_alarm(kind: str, holds: bool | None, sure: str) -> None:
+    torch.manual_seed(0)
+    scale = found(Subject(Unscaled(kind).eval(), 12, 16, ((1, 2, 3, 4, 5, 6, 7, 8),)), "scale")
+    assert scale.holds is holds
+    assert sure in ("", how_sure(scale), scale.why_not)
 
 
 def test_units_that_are_always_off_are_counted(pokemon: Checkpoint) -> None:

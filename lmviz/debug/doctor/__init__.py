@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lmviz.debug import sources
-from lmviz.debug.doctor import blocks, dependence, learning, lessons, numbers, outputs, parts, patterns, texts
+from lmviz.debug.doctor import blocks, dependence, learning, lessons, numbers, outputs, parts, patterns, scale, texts
 from lmviz.debug.doctor.curves import RULES
 from lmviz.debug.doctor.finding import Check, Finding, Sure, not_measured
 from lmviz.debug.subject import Subject
@@ -21,7 +21,7 @@ CHECKS: dict[str, Check] = {
         Check("whole_context", dependence.whole_context, "sure", (sources.EMBEDDING, sources.LONGER_CONTEXT)),
         Check("pattern_rows", patterns.pattern_rows, "sure", (sources.VASWANI.at("eq. 1"), sources.SUM_ABOVE_1)),
         Check("sees_itself", patterns.sees_itself, "likely", (sources.VASWANI.at("3.2.3"),)),
-        Check("scale", patterns.scale, "likely", (sources.VASWANI.at("3.2.1"),), is_fine=True),
+        Check("scale", scale.scale, "likely", (sources.VASWANI.at("3.2.1"),), is_fine=True),
         Check("entropy_collapse", patterns.entropy_collapse, "hint", (sources.ZHAI,)),
         Check("saturated_softmax", patterns.saturated_softmax, "hint", (sources.VASWANI.at("3.2.1"),)),
         Check("norm", numbers.norm, "sure", (sources.BA.at("eq. 3"),)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmviz.debug.doctor.finding import Finding, Sure, not_measured
+from lmviz.debug.doctor.finding import Finding, not_measured
 from lmviz.debug.subject import Subject
 from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Array, Step, Trace, Value
@@ -19,7 +19,6 @@ _THINNING = frozenset(
      "view", "reshape", "getitem", "clone")
 )  # fmt: skip
 _COLLAPSED = 0.02  # of the entropy that an even row has
-LARGE = 2.0  # a standard deviation of scores above which a softmax is sharp: ours
 _SATURATED = 0.9999  # a share that leaves the softmax next to no slope
 
 
@@ -73,7 +72,7 @@ def attentions_of(trace: Trace) -> tuple[Step, ...]:
         step
         for step in trace
         if step.op in ("scaled_dot_product_attention", "multi_head_attention_forward")
-        or (step.op == "softmax" and _scores_product(trace, step) is not None)
+        or (step.op == "softmax" and scores_product(trace, step) is not None)
     )
 
 
@@ -112,74 +111,6 @@ def pattern_rows(subject: Subject) -> Finding:
         return not_measured("pattern_rows", "no_attention")
     limit = TOLERANCE.get(found.dtype, HALF)
     return Finding("pattern_rows", abs(total - 1) <= limit, total, 1.0, found.address, (*row, 0))
-
-
-def scale(subject: Subject) -> Finding:
-    """Scores are q·k / √d_head. Measured: what q·k was multiplied by, times √d_head, which is then 1.
-
-    Some factors are mistakes that people make: none at all, the width of the model in place of that of a head, the
-    width without its root. Any other is a model's own, and so is one after a norm of queries or keys. Where scores
-    are small all the same, a missing factor is a hint.
-
-    Source: Vaswani et al. 2017, 3.2.1.
-    """
-    for pattern in patterns_of(subject.trace):
-        product = _scores_product(subject.trace, pattern.softmax)
-        if product is None:
-            continue
-        measured = _factor(subject.trace, product, pattern)
-        if measured is None:
-            continue
-        if any(_is_normed(subject.trace, value) for value in product.inputs):
-            return not_measured("scale", "own_scale")
-        factor, spread = measured
-        d_head, d_model = product.inputs[0].shape[-1], _width(subject.trace, product)
-        mistakes = [d_head**0.5, (d_head / d_model) ** 0.5 if d_model else 0.0, d_head, d_head**-0.5]
-        is_right = abs(factor - 1) <= 0.02
-        if not is_right and not any(abs(factor / one - 1) <= 0.02 for one in mistakes if one):
-            return not_measured("scale", "own_scale")
-        sure: Sure | None = None if spread > LARGE or factor < 1 else "hint"
-        return Finding("scale", is_right, factor, 1.0, product.address, sure=sure)
-    return not_measured("scale", "no_attention")
-
-
-def _factor(trace: Trace, product: Step, pattern: Pattern) -> tuple[float, float] | None:
-    """What q·k is multiplied by, times √d_head; and by how much the scores of a query scatter."""
-    given = pattern.softmax.inputs[0].array.astype(np.float64)
-    raw = product.outputs[0].array.astype(np.float64)
-    if raw.shape != given.shape:
-        return None
-    kept = np.isfinite(given) & (np.abs(raw) > 1e-6) & (given > -1e4) & (given != 0)
-    if not kept.any():
-        return None
-    before = _scaled_before(trace, product.inputs[0]) * _scaled_before(trace, product.inputs[1])
-    factor = float(np.median(given[kept] / raw[kept])) * before * float(product.inputs[0].shape[-1]) ** 0.5
-    return factor, float(np.std(given[kept]))
-
-
-def _is_normed(trace: Trace, value: Value, depth: int = 8) -> bool:
-    """Whether queries or keys were normed after the matrix that made them."""
-    if depth == 0 or value.address not in trace:
-        return False
-    step = trace[value.address]
-    if step.op in ("layer_norm", "rms_norm", "normalize", "norm", "rsqrt", "linalg_vector_norm"):
-        return True
-    if step.op in ("linear", "addmm", "matmul", "einsum", "conv1d") or not step.inputs:
-        return False
-    return any(_is_normed(trace, one, depth - 1) for one in step.inputs if one.role == "activation")
-
-
-def _width(trace: Trace, product: Step) -> int:
-    """d_model: the width of what the queries were made of."""
-    value, depth = product.inputs[0], 8
-    while depth and value.address in trace:
-        step = trace[value.address]
-        if not step.inputs:
-            break
-        value, depth = step.inputs[0], depth - 1
-        if step.op in ("linear", "addmm", "matmul", "einsum", "conv1d"):
-            return int(value.shape[-1])
-    return 0
 
 
 def sees_itself(subject: Subject) -> Finding:
@@ -232,23 +163,10 @@ def saturated_softmax(subject: Subject) -> Finding:
     return Finding("saturated_softmax", share <= 0.9, share, 0.9, found.address)
 
 
-def _scores_product(trace: Trace, softmax: Step) -> Step | None:
+def scores_product(trace: Trace, softmax: Step) -> Step | None:
     """The product of q and k from which a softmax's scores came."""
     for step in reversed(trace[: softmax.index]):
         both = [value for value in step.inputs if value.role == "activation"]
         if step.op in ("matmul", "einsum", "baddbmm") and len(both) == 2 and step.call == softmax.call:
             return step
     return None
-
-
-def _scaled_before(trace: Trace, value: Value, depth: int = 6) -> float:
-    """What q or k was multiplied by before the product; some models scale there."""
-    if depth == 0 or value.address not in trace:
-        return 1.0
-    step = trace[value.address]
-    if step.op in ("linear", "addmm", "split", "chunk") or not step.inputs:
-        return 1.0
-    other = step.settings.get("other")
-    number = float(other) if isinstance(other, int | float) else 1.0
-    by = {"mul": number, "div": 1 / number if number else 1.0}.get(step.op, 1.0)
-    return by * _scaled_before(trace, step.inputs[0], depth - 1)
