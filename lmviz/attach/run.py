@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lmviz.attach.example import Example
 from lmviz.attach.token_words import word_of, written
-from lmviz.debug.reading import last_logits, tensors_given, whole_logits
+from lmviz.debug.reading import last_logits, named_logits, tensors_given, whole_logits
 from lmviz.generate.readout import NextTokenLoss, Readout
 from lmviz.registry.edits import functions_of
 from lmviz.registry.program import MOST_WORDS, Asked, OwnRun
@@ -114,7 +114,11 @@ def _widest_first(output: Any) -> list[Tensor]:
 
 
 def _tensors_in(output: Any) -> list[Tensor]:
-    return [one for one in tensors_given(output) if one.is_floating_point() and one.ndim]
+    """What may be logits: what is called so, and else any tensor."""
+    named = named_logits(output)
+    return [
+        one for one in ([named] if named is not None else tensors_given(output)) if one.is_floating_point() and one.ndim
+    ]
 
 
 def facts_of(example: Example, trace: Trace) -> dict[str, Any]:

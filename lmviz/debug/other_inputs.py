@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lmviz.debug.copies import copy_of
-from lmviz.debug.reading import tensors_given
+from lmviz.debug.reading import named_logits, tensors_given
 from lmviz.errors import UserError
 from lmviz.random_state import seeded
 from lmviz.trace.assembly.inputs import named_tensors
@@ -52,7 +52,7 @@ class OtherInputs:
         one = other.narrow(axis, self.row, 1)  # the second axis is that of texts in the state of a recurrent network
         if other.ndim == 1 and not one.is_floating_point() and int(one) == self.n_pos:  # a length
             one = torch.full_like(one, n_pos)
-        return one.expand(*other.shape[:axis], n_texts, *other.shape[axis + 1 :])
+        return one.expand(*other.shape[:axis], n_texts, *other.shape[axis + 1 :]).contiguous()  # models may `view` it
 
 
 def _filled(inputs: Any, ids: Tensor) -> Any:
@@ -68,6 +68,7 @@ def reads_ids(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     Raises:
         UserError: there is no such table, or no text in which the other inputs mask nothing.
     """
+    kwargs = _with_decoder_ids(model, args, kwargs)
     tables = [(name, one) for name, one in named_tensors(model, args, kwargs).items() if _is_table(one)]
     texts = [one for name, one in tables if not _NO_TEXT.search(name.rpartition(".")[2]) and one.max() > 1] or [
         one for _, one in tables
@@ -78,6 +79,19 @@ def reads_ids(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     row = _unmasked(ids, [one for one in tensors_in((args, dict(kwargs))) if one is not ids])
     others, named = map_nested((args, dict(kwargs)), Tensor, lambda one: OtherInputs if one is ids else one)
     return _reading_alone(model, OtherInputs(others, named, len(ids), ids.shape[1], row)), ids
+
+
+def _with_decoder_ids(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a model of transformers is called with: where it is given labels alone, its decoder reads these, one later.
+
+    They are given to it as it would make them itself, so that it is examined by what its decoder reads.
+    """
+    given = named_tensors(model, args, kwargs)
+    shift = getattr(model, "prepare_decoder_input_ids_from_labels", None)
+    is_given = {"decoder_input_ids", "decoder_inputs_embeds"} & given.keys()
+    if shift is None or "labels" not in given or is_given:
+        return kwargs
+    return {**kwargs, "decoder_input_ids": shift(labels=given["labels"])}
 
 
 def _is_table(one: Tensor) -> bool:
@@ -96,8 +110,9 @@ def _depends(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
 
 
 def _largest(output: Any) -> Tensor | None:
-    """The tensor with the most numbers in what a model gives: its logits, not its loss."""
-    return max(tensors_given(output), key=Tensor.numel, default=None)
+    """Its logits; where nothing is called so, the tensor with the most numbers in what a model gives."""
+    named = named_logits(output)
+    return named if named is not None else max(tensors_given(output), key=Tensor.numel, default=None)
 
 
 def _unmasked(ids: Tensor, others: list[Tensor]) -> int:

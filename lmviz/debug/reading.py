@@ -162,6 +162,12 @@ def last_logits(output: Any, n_texts: int, d_vocab: int) -> Tensor | None:
     return None
 
 
+def named_logits(output: Any) -> Tensor | None:
+    """What a model gives back under the name of logits."""
+    named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    return named if isinstance(named, Tensor) and named.is_floating_point() else None
+
+
 def tensors_given(output: Any) -> list[Tensor]:
     """All tensors in what a model gave back, those of an object with names too."""
     return tensors_in(vars(output) if hasattr(output, "__dict__") and not isinstance(output, Tensor) else output)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import lmviz
 from lmviz.attach.check import OF_A_MODEL, Findings, _subject_of
+from lmviz.attach.run import logits_in
 from lmviz.attach.sentences import line_of, packed
 from lmviz.cli import main
 from lmviz.debug.doctor import examine, how_sure
@@ -223,6 +224,44 @@ def test_a_model_of_several_inputs_is_examined_as_it_is_called() -> None:
         found = list(examine(made, ("causality", "receptive_field", "texts_apart", "whole_context", "gradients_reach")))
         assert all(one.holds for one in found), found
     assert [path for path, _ in made.model.named_parameters()] == [path for path, _ in model.both.named_parameters()]
+
+
+class OfLabels(nn.Module):
+    """An encoder with a decoder as in transformers: labels alone will do, and become what the decoder reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source, self.seer = nn.Embedding(12, 12), seer(causal=True)
+
+    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(labels[:, :1]), labels[:, :-1].clamp(min=0)], 1)
+
+    def forward(self, input_ids: Tensor, decoder_input_ids: Any = None, labels: Any = None) -> dict[str, Tensor]:
+        read = self.prepare_decoder_input_ids_from_labels(labels) if decoder_input_ids is None else decoder_input_ids
+        logits = self.seer(read) + self.source(input_ids).mean(1, keepdim=True)
+        asked = labels.view(-1)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), asked)
+        return {"loss": loss, "logits": logits, "encoder_last_hidden_state": self.source(input_ids)}
+
+
+def test_of_an_encoder_with_a_decoder_that_is_given_labels_the_decoder_is_examined() -> None:
+    torch.manual_seed(0)
+    ids, labels = torch.randint(1, 12, (3, 7)), torch.randint(1, 12, (3, 5))
+    labels[0, 3:] = -100
+    for made in (
+        _subject_of(OfLabels(), (ids,), {"labels": labels}, None, None),
+        _subject_of(OfLabels(), (), {"input_ids": ids, "labels": labels}, None, None),
+    ):
+        assert [len(text) for text in made.texts] == [5, 5, 5]
+        found = list(examine(made, ("causality", "texts_apart", "gradients_reach", "one_batch")))
+        assert all(one.holds for one in found), found
+
+
+def test_logits_are_what_is_called_so_and_no_other_tensor_that_fits() -> None:
+    ids = torch.ones(2, 5, dtype=torch.long)
+    hidden, logits = torch.zeros(2, 5, 8), torch.zeros(2, 3, 12)
+    assert logits_in({"hidden": hidden}, ids) is hidden
+    assert logits_in({"hidden": hidden, "logits": logits}, ids) is None
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _has_small_queries(trace: Trace, product: Step) -> bool:
     if None in sizes or not all(sizes):
         return False
     small, large = sorted(size for size in sizes if size is not None)
-    return small * float(product.inputs[0].shape[-1]) ** 0.5 <= 1.5 * large
+    return bool(small * float(product.inputs[0].shape[-1]) ** 0.5 <= 1.5 * large)
 
 
 def _size_of_maker(trace: Trace, value: Value) -> float | None:
