@@ -148,6 +148,12 @@ class StepAt:
     def is_norm(self) -> bool:
         return self.facts.is_norm(self.step)
 
+    @property
+    def keeps_width(self) -> bool:
+        """Whether one axis of what it makes is as long as the last one that the step before has made."""
+        before = self.facts.trace[self.step.index - 1].outputs
+        return not before or not self.step.outputs or before[0].shape[-1] in self.step.outputs[0].shape
+
 
 STEP_RULES: tuple[Rule[StepAt], ...] = (
     Rule("readout", "probabilities", "the prefix of its module", lambda at: root_of(at.step) == READOUT),
@@ -206,8 +212,8 @@ STEP_RULES: tuple[Rule[StepAt], ...] = (
     Rule(
         "rest of the logits",
         "logits",
-        "its place, and the step before it",
-        lambda at: at.is_after_blocks and at.before == "logits",
+        "its place, and the step before it, whose width it keeps",  # a loss of the model's own does not
+        lambda at: at.is_after_blocks and at.before == "logits" and at.keeps_width,
     ),
     Rule(
         "rest of the last norm",
@@ -261,9 +267,14 @@ class StepGroup:
         return self.block is None and branch in self.steps
 
     @property
-    def is_after_blocks(self) -> bool:
-        span = self.facts.blocks_span
-        return bool(span) and self.steps[0].index >= span.stop
+    def is_before_logits(self) -> bool:
+        """Whether it stands behind the blocks, and no product between: a loss has means, too."""
+        span, first = self.facts.blocks_span, self.steps[0].index
+        return (
+            bool(span)
+            and first >= span.stop
+            and not any(map(self.facts.flow.is_weighted, self.facts.trace[span.stop : first]))
+        )
 
 
 GROUP_RULES: tuple[Rule[StepGroup], ...] = (
@@ -301,7 +312,7 @@ GROUP_RULES: tuple[Rule[StepGroup], ...] = (
         "last norm that is written out",
         "final_norm",
         "the statistics behind the blocks",
-        lambda group: group.kind == "other" and group.is_after_blocks and group.is_written_norm,
+        lambda group: group.kind == "other" and group.is_before_logits and group.is_written_norm,
     ),
 )
 

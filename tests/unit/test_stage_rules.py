@@ -122,7 +122,7 @@ class Case:
 
 CASES = (
     Case("readout", gpt2, "readout.probs", "other"),
-    Case("loss", gpt2, "loss.mean", "logits"),
+    Case("loss", gpt2, "loss.mean", "other"),
     Case("sum onto the stream", gpt2, "transformer.h.0.hidden_states#2", "mix"),
     Case("projections", bert, "encoder.layer.0.attention.self.query", "mlp"),
     Case("rotation", llama, "model.layers.0.self_attn.q_embed", "qkv"),

@@ -581,3 +581,33 @@ def test_what_says_which_keys_are_read_belongs_to_the_scores() -> None:
     found = panels(ChoosesKeys())
     assert found["qkv"] == [("x", False), ("q", True), ("k", True), ("v", True)]
     assert found["scores"] == [("q", False), ("k", False), ("scores", True)]
+
+
+class WithOwnLoss(nn.Module):
+    """Works its loss out itself, as models of transformers do that are given labels."""
+
+    def __init__(self, by_hand: bool) -> None:
+        super().__init__()
+        self.by_hand = by_hand
+        self.embed, self.attention = nn.Embedding(12, 8), nn.ModuleList(Attention() for _ in range(2))
+        self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, 12)
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.embed(ids)
+        for attention in self.attention:
+            x = x + attention(x)
+        logits = torch.tanh(self.head(self.norm(x)) / 30) * 30
+        labels = ids.clone()
+        if self.by_hand:
+            return -logits.log_softmax(-1).gather(-1, labels[..., None]).view(-1).mean(), logits
+        return nn.functional.cross_entropy(logits.view(-1, 12), labels.view(-1)), logits
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_loss_of_the_models_own_is_no_part_of_the_logits(by_hand: bool) -> None:
+    with torch.no_grad():
+        trace = record(WithOwnLoss(by_hand).eval(), IDS)
+    *_, logits, rest = stages_of(trace)
+    assert (logits.kind, rest.kind) == ("logits", "other")
+    assert trace[logits.first].op == "linear" and "logits" in trace[logits.last].address
+    assert trace[rest.last].outputs[0].shape == ()
