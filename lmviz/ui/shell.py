@@ -81,6 +81,14 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
   [data-testid="stButtonGroup"] :is(button, label):is([aria-checked="true"], [data-selected="true"]) {
     forced-color-adjust: none; background: Highlight !important; color: HighlightText !important; }
 }
+@media (pointer: coarse) { /* a finger that scrolls moves no slider: the thumb takes touches; a tap, swipe.js */
+  .stSlider [role="group"] > [data-orientation], .stSlider [data-orientation] > [style*="left"] {
+    touch-action: pan-y !important; }
+  .stSlider [role="group"] > [data-orientation] { pointer-events: none; }
+  .stSlider [data-orientation] > [style*="left"] { pointer-events: auto; }
+  .stSlider [data-orientation] > [style*="left"]::before {
+    content: ""; position: absolute; inset: -0.9rem; border-radius: 50%; }
+}
 @media (max-height: 480px) {
   .stMainBlockContainer, .block-container { padding-top: 3rem !important; }
   .stApp .st-key-whole_frame { position: absolute; min-height: 0; height: 0; overflow: hidden; }

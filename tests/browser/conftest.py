@@ -83,9 +83,11 @@ class Profiles:
         self._browser, self._server = browser, server
         self._kept: dict[str, tuple[BrowserContext, Page]] = {}
 
-    def new(self, locale: str) -> BrowserContext:
+    def new(self, locale: str, is_phone: bool = False) -> BrowserContext:
         """A profile that nobody has used."""
-        return self._browser.new_context(viewport={"width": 1280, "height": 720}, locale=locale)
+        return self._browser.new_context(
+            viewport={"width": 1280, "height": 720}, locale=locale, is_mobile=is_phone, has_touch=is_phone
+        )
 
     def kept(self, locale: str) -> BrowserContext:
         """The one that stays. A page that is always open keeps its process."""
@@ -137,10 +139,12 @@ def visit(server: str, profiles: Profiles) -> Iterator[Callable[..., Page]]:
         height: int = 720,
         dark: bool = False,
         locale: str = "en-GB",
+        phone: bool = False,
         **query: str,
     ) -> Page:
+        """A `phone` is touched, and has no mouse and no keys."""
         kept = profiles.kept(locale)
-        contexts.append(profiles.new(locale) if kept in contexts else kept)
+        contexts.append(profiles.new(locale, phone) if phone or kept in contexts else kept)
         page = contexts[-1].new_page()
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme="dark" if dark else "light")
@@ -173,6 +177,22 @@ def until(page: Page, holds: Callable[[], bool], seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not come to hold"
         page.wait_for_timeout(100)
+
+
+def swipe(page: Page, x: float, y: float, across: float = 0, down: float = 0) -> None:
+    """A finger's way from a place, in small moves."""
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]})
+
+    touch("touchStart", (x, y))
+    for i in range(1, 11):
+        touch("touchMove", (x + across * i / 10, y + down * i / 10))
+        page.wait_for_timeout(16)
+    touch("touchEnd")
+    page.wait_for_timeout(400)
+    idle(page)
 
 
 def press(page: Page, key: str) -> None:

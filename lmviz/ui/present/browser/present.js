@@ -15,6 +15,7 @@ import { readCommas } from "./comma.js";
 import { copied, drawnCode, shared } from "./link.js";
 import { marksIn } from "./marks.js";
 import { named } from "./names.js";
+import { takeTaps } from "./swipe.js";
 
 const OPEN = "[role=dialog], [role=listbox], [data-testid=stPopoverBody]"; // of Streamlit's, which Escape closes
 const SAID = 2500; // milliseconds
@@ -177,6 +178,7 @@ const mount = (root) => {
   };
   const names = named();
   const stopCommas = readCommas(() => data.lang || "en");
+  const stopTaps = takeTaps();
   document.addEventListener("keydown", onKey);
   window.addEventListener("resize", compare);
   return {
@@ -209,6 +211,7 @@ const mount = (root) => {
       channel.stop();
       names.stop();
       stopCommas();
+      stopTaps();
       marks.stop();
     },
   };
