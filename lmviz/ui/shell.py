@@ -101,7 +101,18 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
   .st-key-top .stPopover p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .st-key-top { gap: 0.5rem; }
-  .stMainBlockContainer, .block-container { padding: 3.6rem 0.7rem 0.6rem; } }
+  .st-key-top > :has(> .st-key-reader) { position: fixed; top: 0.4rem; right: 0.7rem; z-index: 999991; width: auto; }
+  .stMainBlockContainer, .block-container { padding: 3.3rem 0.7rem 0.6rem; }
+  /* the course asks about this model and this text: while it does, they have no row of their own */
+  .stApp:has(.st-key-course_bar):has(.st-key-debugger_frame) .st-key-top > :has(> .stPopover),
+  .stApp:has(.st-key-course_bar .stRadio):has(.st-key-debugger_frame) .st-key-top > :not(:has(> .st-key-reader)) {
+    display: none; }
+  /* how one writes a text is said below its field while one writes, over the picture, which keeps its place */
+  .st-key-body { position: relative; }
+  :has(> .st-key-hint):not(:has(button)) { position: absolute; top: 0; left: 0; right: 0; z-index: 80; width: auto;
+    padding: 0.3rem 0.6rem; border-radius: 0.5rem; background: Canvas; box-shadow: 0 4px 14px rgb(0 0 0 / 0.3); }
+  .stMainBlockContainer:not(:has(.st-key-top .stTextInput input:focus)) :has(> .st-key-hint):not(:has(button)) {
+    display: none; } }
 """
 
 

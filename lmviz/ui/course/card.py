@@ -279,7 +279,8 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
             _link("course.first", page, view, at.chapter, at.task - 1, ":material/arrow_back:", title=before)
         elif task.view is not None and not _is_as_begun(view, begun):
             again = "course.to_question" if task.check == "answered" else "course.again"  # one is guessed once
-            _link(again, page, view, at.chapter, at.task, ":material/restart_alt:")
+            with st.container(key="course_again", width="content"):
+                _link(again, page, view, at.chapter, at.task, ":material/restart_alt:")
         else:
             st.empty()
     where = None
@@ -291,7 +292,8 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
         said = _answer(view, at, task)
         _or_nothing(said, lambda: st.markdown(said, width="stretch"))
         if where is not None:
-            shell.link(view.t("course.see"), where)
+            with st.container(key="course_see", width="content"):
+                shell.link(view.t("course.see"), where)
         else:
             st.empty()
 

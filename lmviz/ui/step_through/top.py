@@ -62,11 +62,11 @@ def _placeholder(view: StepThroughView) -> str:
     return "top.prompt_placeholder" if view.model.reads else "attach.prompt" if view.model.live else "recorded.prompt"
 
 
-@widgets.placeholder()
 def hint(services: Services, view: StepThroughView) -> None:
-    """How a text for this model is written; nothing of it in front of a room."""
-    if not view.present and not view.model.trains:
-        own_text.hint(services, view.t, view.model, prompt(services, view), read)
+    """How a text for this model is written, on a phone while one writes; nothing of it in front of a room."""
+    with st.container(key="hint"):  # always: what stands below it keeps its place
+        if not view.present and not view.model.trains:
+            own_text.hint(services, view.t, view.model, prompt(services, view), read)
 
 
 def prompt(services: Services, view: StepThroughView) -> str:

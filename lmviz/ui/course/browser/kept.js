@@ -39,9 +39,28 @@ const beginAtTop = (at) => {
   page.lmTask = at;
 };
 
+const PHONE = 820; // pixels of width up to which the card stands above the picture, and not beside what it asks for
+const BEGUN = 300; // milliseconds after which a run of the page has begun
+const LATEST = 5000; // milliseconds after which nobody waits any more
+
+// On a phone, what is to be seen in the picture lies below the window: the page goes there, once it is drawn.
+/** @type {(event: MouseEvent) => void} */
+const leadToPicture = ({ target }) => {
+  if (!(target instanceof Element) || !target.closest(".st-key-course_see a") || window.innerWidth > PHONE) return;
+  const begun = performance.now();
+  const look = () => {
+    const waited = performance.now() - begun;
+    const isDrawn = document.querySelector('.stApp[data-test-script-state="notRunning"]') !== null;
+    if (waited < LATEST && (waited < BEGUN || !isDrawn)) return void setTimeout(look, BEGUN / 3);
+    document.querySelector(".st-key-debugger_frame")?.scrollIntoView();
+  };
+  look();
+};
+
 /** @type {(root: HTMLElement, data: Kept & Spoken, send: Send) => void} */
 const draw = (root, data, send) => {
   beginAtTop(data.at);
+  document.addEventListener("click", leadToPicture); // the same one, however often
   try {
     const [number, stored] = (localStorage.getItem(PLACE) ?? "0 ").split(" ");
     const since = Number(number) || 0;
