@@ -42,7 +42,7 @@ def test_fields_for_files_and_tables_speak_french(visit: Callable[..., Page], se
     expect(field.get_by_test_id("stFileChip")).to_be_visible()
     assert field.evaluate(SAID).startswith('"Refusé')
     page.locator("textarea").first.fill("un")
-    assert said(page.get_by_test_id("InputInstructions").locator("> :first-child")) == "Ctrl+Entrée pour valider"
+    assert said(page.get_by_test_id("InputInstructions").locator("> :first-child")) == "Touchez à côté pour valider"
 
 
 @pytest.mark.nightly

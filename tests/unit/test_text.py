@@ -59,6 +59,14 @@ def test_french_signs_have_a_narrow_space_before_them_that_does_not_break() -> N
     assert wrong == []
 
 
+def test_what_is_done_is_told_alike_for_a_finger_and_a_mouse() -> None:
+    said = [pair for language in LANGUAGES for pair in catalogue(language).items() if is_key(pair[0])]
+    said += [(path.name, path.read_text(encoding="utf-8")) for path in LOCALE.rglob("*.md")]
+    of_keyboards = r"present\.(spotlight|stages)"  # their list is opened by a key
+    wrong = r"\b(?:click|cliqu|clic\b|Ctrl)"
+    assert [at for at, text in said if re.search(wrong, text, re.I) and not re.fullmatch(of_keyboards, at)] == []
+
+
 def kinds_of_errors() -> set[str]:
     """UserError and the names of its kinds."""
     classes = [node for path in PACKAGE for node in tree_of(path).body if isinstance(node, ast.ClassDef)]
