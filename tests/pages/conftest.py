@@ -76,6 +76,11 @@ def picture(app: AppTest, key: str) -> dict[str, Any]:
     return content
 
 
+def is_drawn(app: AppTest, key: str) -> bool:
+    """Whether there is a picture of that key."""
+    return any(one.proto.id.endswith(f"-{key}") for one in app.get("bidi_component"))
+
+
 def charted(app: AppTest, index: int) -> list[dict[str, Any]]:
     """The rows that a chart draws."""
     import pyarrow as pa

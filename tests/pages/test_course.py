@@ -18,7 +18,7 @@ from lmviz.ui.course import kept
 from lmviz.ui.course.chapters import chapters, quiz
 from lmviz.ui.depth import DEPTHS
 from lmviz.ui.text import LANGUAGES, Language, Translator
-from tests.pages.conftest import Open, complaints, errors, go, picture, scene, written
+from tests.pages.conftest import Open, complaints, errors, go, is_drawn, picture, scene, written
 from tests.words import ENGLISH
 
 
@@ -302,7 +302,13 @@ def test_what_the_course_asks_is_nowhere_to_be_read(open_on: Open) -> None:
     assert {one["shape"] for one in scene(app)["map"]} > {"1×4×64"}, "no shape tells where a token looks"
     go(app, **place, step="blocks.0.attn.z", course="attention.2")
     assert "blocks.0.attn.pattern" not in {panel["address"] for panel in scene(app)["picture"]["panels"]}
+    assert not is_drawn(app, "whole_model"), "ribbons tell where it looks, and lanes how many tokens there are"
+    app.radio[0].set_value(0).run()
+    assert picture(app, "whole_model")["chances"]
+    go(app, **place, step="blocks.0.attn.v", course="attention.0")
     assert not picture(app, "whole_model")["chances"]
+    go(app, **place, step="probabilities", course="tokens.2")
+    assert not is_drawn(app, "whole_model")
 
 
 def test_the_end_of_a_chapter_says_what_is_known_now_and_where_to_go_on(open_on: Open) -> None:

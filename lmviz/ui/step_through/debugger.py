@@ -42,16 +42,16 @@ def _debugger(services: Services, view: StepThroughView) -> None:
         st.error(view.t.error(error))
         return
     location = events.place(run, view)
-    is_awaited = predict.awaited(run, view, location) is not None
+    awaited = predict.awaited(run, view, location)
     shown = _scene(services, run, view, location)
-    if not is_awaited and predict.of_the_course() is None:
+    if awaited is None and predict.of_the_course() is None:
         shown["say"]["hint"] = ending.why(services, run, view, location) or shown["say"]["hint"]
     component.show(shown, lambda event: _on_event(services, event))
-    if not is_awaited and not predict.hides_heads():
+    if awaited is None and not predict.hides_heads():
         heads.at_stage(services, run, view, location)
     predict.at_stage(run, view, location)
     state.write()
-    if predict.hides_elsewhere(is_awaited):
+    if predict.hides_elsewhere(awaited):
         st.rerun()
 
 

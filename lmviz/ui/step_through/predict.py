@@ -19,6 +19,7 @@ OPENED = "predict"  # the key of what opens
 _ELSEWHERE, _AWAITED = "predict.elsewhere", "predict.awaited"
 ANSWERED = "predict.answered"  # by run and question
 _TOLD_BY_SHAPES = ("tokens", "shape", "d_head", "n_logits")  # questions whose answer a shape tells
+_TOLD_BY_LANES = ("tokenizer", "softmax")  # stages whose question the picture of the whole model answers
 
 
 def is_open(view: StepThroughView) -> bool:
@@ -59,16 +60,28 @@ def hides_heads() -> bool:
     return asked is not None and asked.about == "softmax"
 
 
-def hides_elsewhere(is_awaited: bool) -> bool:
+def hides_lanes() -> bool:
+    """Whether it is asked how many tokens there are, or where a head looks: lanes and ribbons tell it."""
+    asked = of_the_course()
+    return not {_awaited_about(), "" if asked is None else asked.about}.isdisjoint(_TOLD_BY_LANES)
+
+
+def hides_elsewhere(asked: Question | None) -> bool:
     """Whether the rest of the page has to be drawn anew, since something is asked under the stage, or no longer."""
-    before: bool = state.remember(_AWAITED, False)
-    state.keep(_AWAITED, is_awaited)
-    return before != is_awaited
+    before, about = _awaited_about(), "" if asked is None else asked.about
+    state.keep(_AWAITED, about)
+    return before != about
+
+
+def _awaited_about() -> str:
+    """The kind of stage under which something is asked; empty: nothing is."""
+    about: str = state.remember(_AWAITED, "")
+    return about
 
 
 def is_asked() -> bool:
     """Whether something is asked and not answered, under the stage or by the course."""
-    return bool(state.remember(_AWAITED, False)) or of_the_course() is not None
+    return bool(_awaited_about()) or of_the_course() is not None
 
 
 def before_answer(run: Recording, view: StepThroughView, location: Location, drawn: Place) -> Place:

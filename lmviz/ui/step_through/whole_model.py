@@ -27,6 +27,8 @@ def picture(services: Services) -> None:
     """The picture of the recording that is walked. What is done in it runs this function alone."""
     if state.take("another_time", False):
         st.rerun()
+    if predict.hides_lanes():
+        return
     view = state.view(StepThroughView)
     try:
         run = services.models.record(request(services, view))
