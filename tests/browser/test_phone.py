@@ -47,7 +47,7 @@ def seen(page: Page) -> float:
     bar, picture, strip = (page.locator(one).bounding_box() for one in (".lm > .bar", ".picture", ".slim"))
     assert bar and picture and strip
     height = strip["height"] + min(bar["y"], picture["y"] + picture["height"]) - picture["y"]
-    return height / page.evaluate("innerHeight")
+    return height / float(page.evaluate("innerHeight"))
 
 
 @pytest.mark.nightly
@@ -90,3 +90,12 @@ def test_see_it_in_the_picture_leads_a_phone_there_and_the_card_keeps_its_height
     assert drawn["y"] + drawn["height"] <= bar["y"] + 1, "the whole picture is in sight"
     x, y = drawn["x"] + drawn["width"] / 2, drawn["y"] + 8
     assert page.evaluate("([x, y]) => !document.elementFromPoint(x, y).closest('.st-key-course_bar')", [x, y])
+
+
+@pytest.mark.nightly
+def test_a_long_name_of_a_tensor_is_whole(visit: Visit) -> None:
+    page = visit("embeddings", phone=True, width=390, height=844, section="look_up", model="names")
+    name = page.locator(".named b").filter(has_text="tok_embed.weight").first
+    expect(name).to_be_attached()
+    for one in page.locator(".named b").all():
+        assert one.evaluate("one => one.scrollWidth <= one.clientWidth + 1"), one.inner_text()

@@ -70,7 +70,7 @@ const tensorFigure = (panel, size, look, state) => {
         "span",
         { class: "named" },
         h("i", { class: "dot" }),
-        h("b", {}, panel.grad ? `∂${panel.name}` : panel.name, panel.turned ? h("sup", {}, "T") : null),
+        h("b", {}, breakable(panel.grad ? `∂${panel.name}` : panel.name), panel.turned ? h("sup", {}, "T") : null),
         panel.mark ? h("span", { class: "mark" }, panel.mark) : null,
         roomy ? legend(panel, look) : null,
       ),
@@ -84,6 +84,10 @@ const tensorFigure = (panel, size, look, state) => {
     panel.overview || panel.part_only ? overviewOf(panel, look, state) : null,
   );
 };
+
+// A name that may break after each of its dots, where it is wider than its picture.
+/** @type {(name: string) => (string | Node)[]} */
+const breakable = (name) => name.split(/(?<=\.)/).flatMap((part, i) => (i ? [h("wbr", {}), part] : [part]));
 
 /** @type {(panel: Panel) => string} */
 const addressed = (panel) => `${panel.address} · ${shapeText(panel, true)} · ${panel.dtype}`;
