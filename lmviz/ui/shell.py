@@ -87,7 +87,8 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
   .stSlider [role="group"] > [data-orientation] { pointer-events: none; }
   .stSlider [data-orientation] > [style*="left"] { pointer-events: auto; }
   .stSlider [data-orientation] > [style*="left"]::before {
-    content: ""; position: absolute; inset: -0.9rem; border-radius: 50%; }
+    content: ""; position: absolute; inset: -0.9rem -0.3rem; }
+  button kbd, button [data-testid="stMarkdownContainer"] kbd { display: none; }
 }
 @media (max-height: 480px) {
   .stMainBlockContainer, .block-container { padding-top: 3rem !important; }
@@ -100,6 +101,7 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
   [data-testid="stPageLink"] p { white-space: normal !important; }
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
   .st-key-top .stPopover p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .stPopover button :is(.stMarkdownEllipsis, p) { white-space: normal !important; }
   .st-key-top { gap: 0.5rem; }
   .st-key-top > :has(> .st-key-reader) { position: fixed; top: 0.4rem; right: 0.7rem; z-index: 999991; width: auto; }
   .stMainBlockContainer, .block-container { padding: 3.3rem 0.7rem 0.6rem; }
