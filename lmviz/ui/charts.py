@@ -123,7 +123,7 @@ def alt_text(names: Sequence[str], values: Sequence[float], t: Translator) -> st
 def named(names: Sequence[str]) -> alt.Y:
     """An axis of places 0, 1, 2, …, each with its name, which another one may have too."""
     labels = f"{json.dumps(names)}[datum.value]"
-    look = alt.Axis(title=None, labelExpr=labels, labelFont="monospace", labelLimit=150, ticks=False, domain=False)
+    look = alt.Axis(title=None, labelExpr=labels, labelFont="monospace", labelLimit=170, ticks=False, domain=False)
     return alt.Y("at:O", sort=None, axis=look)
 
 
