@@ -23,6 +23,7 @@ class Walk:
     def __init__(self, page: Page, language: str) -> None:
         self.page, self.t = page, Translator(Language(language))
         self.bar = page.locator(".st-key-course_bar")
+        self.height: float | None = None  # of the card, when its task began
 
     def button(self, key: str, **details: object) -> Locator:
         return self.page.get_by_role("button", name=self.t(key, **details)).first  # beside its name stands its key
@@ -37,6 +38,8 @@ class Walk:
         told = self.bar.get_by_text(TOLD)
         expect(told).to_be_visible(timeout=60_000)
         expect(told).to_be_in_viewport()  # also where one had to scroll for it
+        idle(self.page)
+        assert self.height in (None, self.tall()), (self.height, self.tall())  # so that nothing below it moves
         answer = told.locator("xpath=ancestor::p").inner_text()
         assert len(answer) > 20 and not re.search(r"\{[a-z_]+\}", answer), answer
         before = self.bar.locator(".st-key-course_head").inner_text()
@@ -44,6 +47,11 @@ class Walk:
         until(self.page, lambda: self.bar.locator(".st-key-course_head").inner_text() != before)
         expect(told).to_have_count(0)
         idle(self.page)
+        self.height = self.tall()
+
+    def tall(self) -> float:
+        box = self.bar.bounding_box()
+        return round(box["height"]) if box else 0
 
     def answer(self) -> None:
         self.bar.locator("[role=radiogroup] label").first.click()
@@ -321,7 +329,7 @@ def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) ->
         model="names", prompt=".mar", step="blocks.0.attn.pattern", head="1", course="attention.5", depth="numbers"
     )
     page.locator("button.switch").click()
-    again = page.locator(".st-key-course_task a")
+    again = page.locator(".st-key-course_ways a")
     expect(again).to_be_visible()
     idle(page)
     rows = [page.locator(f"figure[data-address$='.{name}'] canvas").bounding_box() for name in ("masked", "pattern")]

@@ -83,7 +83,7 @@ def show(page: str) -> bool:
         if not view.present:
             _body(page, view, at)
         elif _is_open(at):
-            with st.container(key="course_open"):  # over the page, which keeps its place
+            with st.container(key="course_open"):
                 _body(page, view, at)
     kept.on_the_device(view.t)
     return True
@@ -205,14 +205,14 @@ def _head(page: str, view: Place, at: _At) -> None:
 
 
 def _line(view: Place, at: _At) -> None:
-    """The card in one line, for a room: what to do, or what came of it; pressed, it opens over the page, or closes.
-    While it is open, it says the rest."""
+    """The card in one line, for a room: what to do, or what came of it; pressed, the rest opens below it, or closes."""
     is_open = _is_open(at)
     if at.asked is None:
         known = f":green[**✓**] **{view.t('course.understood')}** {foreign(at.chapter.understood)}"
         said = f"**{foreign(at.chapter.title)}**" if is_open else known
-    elif is_open or not (said := _answer(view, at, at.asked)):
-        said = (":green[**✓**] " if state.course().has(*at.key) else "") + _title(at.asked)
+    else:
+        answer = _answer(view, at, at.asked)
+        said = answer if answer and not is_open else f"{'' if answer else _tick_of(at)}{_title(at.asked)}"
     st.button(
         f"**{at.number}** {_dots(at)} {said}",
         key="course_line",
@@ -224,9 +224,14 @@ def _line(view: Place, at: _At) -> None:
 
 
 def _is_open(at: _At) -> bool:
-    """Whether the card is open in front of a room: each begins as its line, the end of a chapter does not."""
-    key, is_open = state.remember(OPENED, (None, False))
-    return is_open if key == at.key else at.asked is None
+    """Whether the card is open in front of a room, as it was left by hand; the end of a chapter always comes open."""
+    key, is_open = state.remember(OPENED, (None, True))
+    return is_open or (at.asked is None and key != at.key)
+
+
+def _tick_of(at: _At) -> str:
+    """A tick for a task that is done, where no answer says so with a mark of its own."""
+    return ":green[:material/check_circle:] " if state.course().has(*at.key) else ""
 
 
 def _title(task: Task) -> str:
@@ -264,14 +269,25 @@ def _link(label: str, page: str, view: Place, chapter: Chapter, task: int, icon:
 
 
 def _task(page: str, view: Place, at: _At, task: Task) -> None:
-    """What to do, or what came of it. Always as many elements: what one task has more than the next would stay on the
-    page, pale, until the whole page is drawn."""
+    """What to do, and in its place what came of it, so that nothing below moves. Always as many elements: what one task
+    has more than the next would stay on the page, pale, until the whole page is drawn."""
     there, begun = begin(at.chapter, at.task, view.lang)
-    is_new = at.task == 0 and not state.course().has(*at.key)
-    _or_nothing(at.chapter.story and is_new, lambda: st.markdown(foreign(at.chapter.story)))
-    with st.container(key="course_task", horizontal=True, vertical_alignment="center"):
-        tick = ":green[:material/check_circle:] " if state.course().has(*at.key) else ""
-        st.markdown(tick + foreign(task.do.replace("**\n\n", "** · ", 1)), width="stretch")
+    said = _answer(view, at, task)
+    story, do = at.chapter.story if at.task == 0 else "", task.do.replace("**\n\n", "** · ", 1)
+    if view.present:  # no taller than it must be: its line has the title, and the teacher tells the story
+        story, do = "", task.do.partition("\n\n")[2]
+    with st.container(key="course_task"):
+        _or_nothing(story, lambda: st.markdown(foreign(story)))
+        st.markdown(f"{'' if said else _tick_of(at)}{foreign(do)}")
+    where = None
+    with st.container(key="course_question"):
+        if task.check == "answered" and there == page:
+            where = _question(view, at, task)
+        else:
+            st.empty()
+    with st.container(key="course_told"):
+        _or_nothing(said, lambda: st.markdown(said))
+    with st.container(key="course_ways", horizontal=True):
         if there != page or _is_hidden(view, task):
             _link("course.go_there", page, view, at.chapter, at.task, ":material/arrow_outward:")
         elif at.task and not CHECKS[task.check].is_possible(view):
@@ -283,14 +299,6 @@ def _task(page: str, view: Place, at: _At, task: Task) -> None:
                 _link(again, page, view, at.chapter, at.task, ":material/restart_alt:")
         else:
             st.empty()
-    where = None
-    if task.check == "answered" and there == page:
-        where = _question(view, at, task)
-    else:
-        st.empty()
-    with st.container(key="course_told", horizontal=True, vertical_alignment="center"):
-        said = _answer(view, at, task)
-        _or_nothing(said, lambda: st.markdown(said, width="stretch"))
         if where is not None:
             with st.container(key="course_see", width="content"):
                 shell.link(view.t("course.see"), where)

@@ -44,6 +44,8 @@ def _chapter(view: CourseView, chapter: Chapter) -> None:
         with st.container(border=i == 0):
             label = t("course.of", n=view.task + 1 + i, all=len(chapter.tasks)) if i == 0 else t("course.notes.then")
             st.caption(label)
+            if i == view.task == 0 and chapter.story:  # which the card has no room for in front of a room
+                st.markdown(foreign(chapter.story))
             st.markdown(foreign(task.do.replace("**\n\n", "** · ", 1)))
             if i == 0:
                 st.markdown(f"→ {foreign(DETAIL.sub(GAP, task.answer))}")

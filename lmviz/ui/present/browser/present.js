@@ -24,10 +24,24 @@ const NEAR = 0.02; // two scales that look alike
 const SCREEN = "M3 4h18v12H3zM12 16v4M8 20h8";
 
 /** @type {Record<string, string>} */
-const KEYS = { p: "on", s: "spotlight", l: "pointer", x: "crosshair", n: "notes", q: "code", u: "copy", "?": "keys" };
+const KEYS = {
+  p: "on",
+  s: "spotlight",
+  l: "pointer",
+  x: "crosshair",
+  c: "card",
+  t: "task",
+  n: "notes",
+  q: "code",
+  u: "copy",
+  "?": "keys",
+};
 const WALKING = { "→ ←": "steps", "Page ↓ ↑": "stages", "Home End": "ends", Esc: "leave" };
 /** @type {string[]} */
 const MARKS = ["spotlight", "pointer", "crosshair"];
+// What the keys of the course press: its line, and the way on, which is there once the task is done.
+/** @type {Record<string, string>} */
+const PRESSES = { card: ".st-key-course_line button", task: ".st-key-course_next a, .st-key-course_on a" };
 
 /** @type {(root: HTMLElement) => Mounted<Presenting>} */
 const mount = (root) => {
@@ -80,7 +94,7 @@ const mount = (root) => {
         h("span", {}, word(name)),
       );
     const told = Object.entries(WALKING).map(([key, name]) => h("p", {}, h("kbd", {}, key), h("span", {}, word(name))));
-    const ours = Object.entries(KEYS).filter(([, name]) => name !== "keys");
+    const ours = Object.entries(KEYS).filter(([, name]) => name !== "keys" && (data.course || !PRESSES[name]));
     show(
       "keys",
       h(
@@ -136,6 +150,11 @@ const mount = (root) => {
     if (!on) marks.end();
     trigger("event", on ? { on, scale: roomScale(window.innerWidth, window.innerHeight) } : { on });
   };
+  const press = (/** @type {string} */ name) => {
+    const found = document.querySelector(PRESSES[name]);
+    if (found instanceof HTMLElement) found.click();
+    else if (data.course) say(word("not_done"));
+  };
   /** @type {(name: string) => void} */
   const act = (name) => {
     if (name === "on") turn(!isWanted);
@@ -143,6 +162,7 @@ const mount = (root) => {
     else if (name === "code") showLink();
     else if (name === "copy") copyLink();
     else if (name === "notes") openNotes();
+    else if (PRESSES[name]) press(name);
     else if (MARKS.includes(name)) {
       const mark = /** @type {Mark} */ (name);
       const light = marks.toggle(mark);
