@@ -84,7 +84,7 @@ def _details(t: Translator, question: Question) -> dict[str, str]:
     """The numbers and names of a question, as the sentence has them."""
     shown = {}
     for name, value in question.details.items():
-        if name == "share" and isinstance(value, float):
+        if name in ("share", "rest") and isinstance(value, float):
             shown[name] = t.percent(value)
         elif isinstance(value, float):
             shown[name] = t.number(value, decimals(question))
@@ -105,6 +105,8 @@ def decimals(question: Question) -> int:
     """
     answer, follows = question.options[question.answer], None
     match question.details:
+        case {"share": float(share), "rest": float(rest), "left": float(left), "right": float(right)}:  # in percent
+            follows = round(share, 3) * _read(left) + round(rest, 3) * _read(right)
         case {"left": float(left), "right": float(right)}:
             follows = _read(left) + _read(right)
         case {"angle": float(angle), "pos": int(pos)}:

@@ -337,6 +337,32 @@ def test_at_a_low_window_the_keys_stay_in_sight_with_the_answer(visit: Visit) ->
 
 
 @pytest.mark.nightly
+def test_a_number_that_is_chosen_keeps_its_number_and_what_changes_it_is_in_sight(visit: Visit) -> None:
+    """At 1280×720 the field for another number is in sight, and the words are read from their beginning elsewhere."""
+    page = visit(model="names", prompt=".mar", step="blocks.0.x_mid", course="residual.4", depth="numbers")
+    click_cell(page, "blocks.0.x_mid", 3, 3, (4, 64))
+    expect(page.locator("form.change")).to_be_in_viewport(ratio=1)
+    side = page.locator(".lm .side")
+    until(page, lambda: side.evaluate("one => one.scrollTop") > 0)
+    page.locator(".lm > .bar").get_by_role("button", name="next").first.click()
+    expect(page).to_have_url(re.compile("norm_2"))
+    until(page, lambda: side.evaluate("one => one.scrollTop") == 0)
+
+
+@pytest.mark.nightly
+def test_a_cured_curve_and_what_is_asked_at_the_end_come_into_sight(visit: Visit) -> None:
+    page = visit("debugging", pitfall="too_little_data", course="wrong.5", depth="story", ran="true", lang="en")
+    page.locator("[class*=st-key-pitfall-cure] button").first.click()
+    expect(page.locator(".st-key-course_told")).to_contain_text("✓", timeout=60_000)
+    expect(page.locator(".st-key-chart_pitfall-true")).to_be_in_viewport(ratio=0.99)
+    page = visit("debugging", pitfall="too_little_data", course="wrong.6~wrong.3f", depth="story", lang="en")
+    page.evaluate("document.querySelector('.stMain').scrollTo(0, 500)")
+    page.get_by_role("link", name="Eight questions").click()
+    expect(page.locator(".stRadio").first).to_be_visible()
+    until(page, lambda: page.evaluate("document.querySelector('.stMain').scrollTop") == 0)
+
+
+@pytest.mark.nightly
 def test_the_answer_follows_what_one_does_next(visit: Visit) -> None:
     page = visit(model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.3", depth="numbers")
     told = page.locator(".st-key-course_told")

@@ -313,7 +313,12 @@ def test_the_course_is_a_line_and_what_it_opens_lies_over_nothing(visit: Visit, 
 NAMED = (  # a task, where it begins, and the part of the page that it names
     ("writing.1", "generation", {"model": "pokemon"}, ".st-key-top input[type=text]"),
     ("tokens.0", "tokenizer", {"tokenizer": "gpt2"}, "textarea"),
-    ("logits.2", "step_through", {"model": "names", "prompt": ".mar", "step": "probabilities"}, ".lm input[type=range]"),
+    (
+        "logits.2",
+        "step_through",
+        {"model": "names", "prompt": ".mar", "step": "probabilities"},
+        ".lm input[type=range]",
+    ),
     ("logits.3", "step_through", {"model": "names", "prompt": ".mar", "step": "probabilities"}, "button.add"),
     ("wrong.0", "debugging", {"pitfall": "rate_too_high"}, "button[kind=primary]"),
     ("embeddings.0", "embeddings", {"model": "names", "prompt": ".mar"}, "figure[data-result] canvas"),
@@ -344,7 +349,7 @@ def test_the_line_of_the_course_stays_in_sight_where_one_scrolls_to_do_the_thing
     page = visit("training", present="true", course="learning.2", depth="numbers", lang="en")
     page.get_by_role("slider", name=re.compile("^Width")).press("ArrowRight")
     line = page.locator(".st-key-course_line")
-    expect(line).to_contain_text("✓")
+    expect(page.locator(".st-key-course_told")).to_contain_text("✓")
     assert page.evaluate("document.querySelector('.stMain').scrollTop") > 100
     expect(line).to_be_in_viewport(ratio=1)
     box = line.bounding_box() or {"x": 0, "y": 0}

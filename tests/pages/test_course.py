@@ -76,6 +76,7 @@ def test_what_is_done_is_ticked_answered_and_kept_in_the_link(open_on: Open) -> 
         "since": -1,
         "done": "~guess.2",
         "at": "guess.1",
+        "look": "",
         "lang": 0,
         "words": 0,
     }
@@ -184,7 +185,10 @@ def elements_of_card(app: AppTest) -> list[int]:
     while blocks:
         one = blocks.pop(0)
         blocks += list(getattr(one, "children", {}).values())
-        if any(name in str(getattr(one.proto, "id", "")) for name in ("course_bar", "course_task", "course_head", "course_ways")):
+        if any(
+            name in str(getattr(one.proto, "id", ""))
+            for name in ("course_bar", "course_task", "course_head", "course_ways")
+        ):
             found.append(len(one.children))
     return found
 
@@ -226,6 +230,28 @@ def test_a_guess_is_judged_once(open_on: Open) -> None:
         is_right = app.radio[0].options[choice] == "4"
         assert ("✓" in told) == is_right and ("✗" in told) == (not is_right) and told.count("4") == 1
         assert "it is 4" not in written(app)
+
+
+def test_a_wrong_guess_has_no_tick_beside_its_task(open_on: Open) -> None:
+    for choice in range(4):
+        app = open_on("step_through", model="names", prompt=".mar", course="attention.0", lang="en")
+        app.radio[0].set_value(choice).run()
+        assert not [one.value for one in app.markdown if "check_circle" in one.value]
+        is_right = app.radio[0].options[choice] == "4"
+        assert any(one.value.startswith(":green[**✓" if is_right else ":orange[**✗") for one in app.markdown)
+
+
+def test_the_mixing_is_predicted_with_the_numbers_of_this_run(open_on: Open) -> None:
+    app = open_on(
+        "step_through", model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.4", lang="en"
+    )
+    asked = app.radio[0].label
+    share, rest, left, right = (float(one) for one in re.findall(r"−?\d+\.\d+", asked.replace("−", "-")) or [])
+    assert "76.3%" in asked and "23.7%" in asked and (left, right) == (-0.41, 0.94)
+    mixed = round(share / 100 * left + rest / 100 * right, 2)
+    app.radio[0].set_value(0).run()
+    (told,) = [one.value for one in app.markdown if "are" in one.value and "together" in one.value]
+    assert str(mixed).replace("-", "−") in told
 
 
 def test_what_the_course_asks_is_not_told_beside_the_picture(open_on: Open) -> None:

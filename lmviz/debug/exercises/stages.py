@@ -15,6 +15,7 @@ from lmviz.stages.stage import Stage
 from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Step, Trace, Value
 
+LEAST_SHARE = 0.02  # of attention, that still counts in a mix
 LEAST = 0.05  # nats: below that a loss is 0 to two digits, and nothing is to be worked out
 
 
@@ -110,6 +111,25 @@ def _looked_at_most(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[st
     return Question("looks_at", stage.kind, "position", options, answer, made.address, (0, 0, pos, order[0]), details)
 
 
+def _mixed_values(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
+    """What the second token takes of two values, in the column where these differ most; else the shape."""
+    mix = next((s for s in trace[stage.first : stage.last + 1] if s.op == "matmul" and len(s.inputs) == 2), None)
+    pattern, v = (one.array for one in mix.inputs) if mix is not None else (np.zeros(0), np.zeros(0))
+    if mix is None or min(pattern.ndim, v.ndim) < 4 or len(tokens) < 2 or pattern.shape[-2] < 2:
+        return _shape(trace, stage, tokens, pieces)
+    share, rest = (float(one) for one in pattern[0, 0, 1, :2])
+    if not (min(share, rest) > LEAST_SHARE and math.isclose(share + rest, 1, abs_tol=1e-5)):
+        return _shape(trace, stage, tokens, pieces)
+    column = int(np.abs(v[0, 0, 0] - v[0, 0, 1]).argmax())
+    left, right = (float(v[0, 0, pos, column]) for pos in (0, 1))
+    taken = round(float(mix.outputs[0].array[0, 0, 1, column]), 2)
+    others = [round(one, 2) for one in (left + right, rest * left + share * right, right, left, taken + 1)]
+    options, answer = mixed(taken, others, f"mix/{mix.address}")
+    details = {"first": tokens.pieces[0], "token": tokens.pieces[1], "share": share, "rest": rest,
+               "column": column, "left": left, "right": right}  # fmt: skip
+    return Question("mixed_values", stage.kind, "number", options, answer, mix.address, (0, 0, 1, column), details)
+
+
 def _sum_of_two(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str, ...]) -> Question | None:
     step: Step = trace[stage.stop]
     if step.op != "add" or len(step.inputs) != 2:
@@ -196,7 +216,7 @@ ASK: dict[str, _Ask] = {
     "sharing": _shared_key,
     "scores": _keys_that_are_seen,
     "softmax": _looked_at_most,
-    "mix": _shape,
+    "mix": _mixed_values,
     "residual": _sum_of_two,
     "router": _experts_that_work,
     "mlp": _hidden_above_zero,

@@ -85,7 +85,7 @@ def show(page: str) -> bool:
         elif _is_open(at):
             with st.container(key="course_open"):
                 _body(page, view, at)
-    kept.on_the_device(view.t)
+    kept.on_the_device(view.t, look=CHECKS[at.asked.check].look if at.asked and _done(at.key) else "")
     return True
 
 

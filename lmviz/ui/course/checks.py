@@ -54,6 +54,7 @@ class Check:
     knows: Callable[[str], bool]  # whether an argument makes sense
     part: Part | None = None  # of a page: without it nobody can do what is checked, or see what the answer speaks of
     is_possible: Callable[[Place], bool] = lambda view: True  # where one is; else the task before comes first
+    look: str = ""  # where what was done is seen, by a selector
 
 
 CHECKS: dict[str, Check] = {}
@@ -64,11 +65,12 @@ def _check(
     knows: Callable[[str], bool] = lambda argument: not argument,
     part: Part | None = None,
     is_possible: Callable[[Place], bool] = lambda view: True,
+    look: str = "",
 ) -> Callable[[Callable[[Seen, str], Found | None]], Callable[[Seen, str], Found | None]]:
     """Puts a function into `CHECKS`, by its name."""
 
     def kept(find: Callable[[Seen, str], Found | None]) -> Callable[[Seen, str], Found | None]:
-        CHECKS[find.__name__] = Check(find, frozenset(details), knows, part, is_possible)
+        CHECKS[find.__name__] = Check(find, frozenset(details), knows, part, is_possible, look)
         return find
 
     return kept
@@ -83,7 +85,7 @@ def _is_number(argument: str) -> bool:
 
 @_check(
     "answer", "share", "token", "n", "text", "left", "right", "width", "n_heads", "d_model", "name",
-    "angle", "pos", "n_kv", "head", "n_experts",
+    "angle", "pos", "n_kv", "head", "n_experts", "first", "rest", "column",
     knows=lambda argument: argument == "tokens" or argument in ASK,
 )  # fmt: skip
 def answered(seen: Seen, argument: str) -> Found | None:
@@ -363,6 +365,7 @@ def pitfall_ran(seen: Seen, argument: str) -> Found | None:
 @_check(
     *("loss", "cured", "guess", "sample"),
     knows=PITFALLS.__contains__, is_possible=lambda view: getattr(view, "ran", False),
+    look="[class*=st-key-chart_pitfall]",
 )  # fmt: skip
 def pitfall_cured(seen: Seen, argument: str) -> Found | None:
     """The training that goes wrong was run, and the one that is mended."""

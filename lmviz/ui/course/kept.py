@@ -13,14 +13,19 @@ SINCE = "course.since"  # how often the course was begun anew, as far as the bro
 _UNKNOWN = -1
 
 
-def on_the_device(t: Translator) -> None:
-    """Let the browser keep what is done, and tell what it kept before."""
+def on_the_device(t: Translator, section: str = "", look: str = "") -> None:
+    """Let the browser keep what is done, and tell what it kept before. Another section begins at its top.
+
+    Args:
+        look: what has just been done is seen there, by a selector: it comes into sight.
+    """
     with st.container(key="course_kept"):  # of which nothing is seen
         at = state.course()
         content: Kept = {
             "since": state.remember(SINCE, _UNKNOWN),
             "done": str(at.at("")),
-            "at": f"{at.chapter}.{at.task}" if at.chapter else "",
+            "at": f"{at.chapter}.{at.task}" if at.chapter else section,
+            "look": look,
         }
         drawing.show("course/kept", content, t, "kept_course", _on_event)
 

@@ -40,7 +40,7 @@ def overview(view: CourseView) -> None:
             with columns[i - row].container(border=True, height="stretch"):
                 _chapter(view, i + 1, chapter)
     _more(view)
-    kept.on_the_device(t)
+    kept.on_the_device(t, "chapters")
 
 
 def _chapter(view: CourseView, number: int, chapter: Chapter) -> None:

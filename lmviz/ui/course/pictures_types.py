@@ -10,7 +10,8 @@ class Kept(TypedDict):
 
     since: int
     done: str
-    at: str  # the chapter that is on the way and its task, "attention.2"; empty: none
+    at: str  # the chapter that is on the way and its task, "attention.2"; else a section of the course; empty: none
+    look: str  # where what has just been done is seen, by a selector; empty: nothing is to come into sight
 
 
 class Followed(TypedDict):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from lmviz.lessons.quiz import QuizQuestion
 from lmviz.ui import shell, state, widgets
-from lmviz.ui.course import card
+from lmviz.ui.course import card, kept
 from lmviz.ui.course.chapters import quiz
 from lmviz.ui.course.view import CourseView
 from lmviz.ui.text import foreign
@@ -15,6 +15,7 @@ _NONE = -1
 
 
 def at_the_end(view: CourseView) -> None:
+    shell.look("course")
     t, questions = view.t, quiz(view.lang)
     given = (*view.answers, *(_NONE for _ in questions))[: len(questions)]
     right = sum(one.right == chosen for one, chosen in zip(questions, given, strict=True))
@@ -32,6 +33,7 @@ def at_the_end(view: CourseView) -> None:
                       on_click=lambda: state.go(answers=()))  # fmt: skip
         shell.link(t("course.all"), CourseView(lang=view.lang), "course", ":material/list:")
         card.doors(view)
+    kept.on_the_device(t, "quiz")
 
 
 def _asked(view: CourseView, i: int, question: QuizQuestion, given: tuple[int, ...]) -> None:

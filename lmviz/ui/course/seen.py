@@ -57,7 +57,9 @@ def details_of(seen: Seen, question: Question) -> Found:
 
 def _detail(name: str, value: object, digits: int) -> Detail:
     if isinstance(value, float):
-        return Share(value) if name == "share" else Number(value, ANSWER_DIGITS if name == "answer" else digits)
+        return (
+            Share(value) if name in ("share", "rest") else Number(value, ANSWER_DIGITS if name == "answer" else digits)
+        )
     return value if isinstance(value, int) else str(value)
 
 
@@ -124,10 +126,16 @@ def cell_of_run(seen: Seen, address: str, cell: tuple[int, ...]) -> Found | None
     assert value is not None
     if not np.isfinite(value.array[cell]):  # masked: it was made of nothing
         return None
-    row, column = ((run.token(i) if axis in ("pos", "query", "key") and i < len(run.tokens) else i)
-                   for axis, i in list(zip(("", *value.axes), (0, *cell), strict=False))[-2:])  # fmt: skip
+    row, column = (_along(run, axis, i) for axis, i in list(zip(("", *value.axes), (0, *cell), strict=False))[-2:])
     digits = getattr(seen.view, "digits", _PICTURE_DIGITS)
     return {"value": Number(float(value.array[cell]), digits), "row": row, "column": column}
+
+
+def _along(run: Recording, axis: str, i: int) -> Detail:
+    """What a place on an axis stands for: a token of the text, one of the vocabulary, or only a number."""
+    if axis in ("pos", "query", "key") and i < len(run.tokens):
+        return run.token(i)
+    return run.piece(i) if axis == "d_vocab" else i
 
 
 def row_of_embedding(seen: Seen, address: str, cell: tuple[int, ...]) -> Found | None:

@@ -186,13 +186,15 @@ def _curves(t: Translator, pitfall: Pitfall, results: dict[str, Result]) -> None
     true = pitfall.name in ("not_shifted", "too_long") or pitfall.family == "poor_predictions"
     title = "pitfall.held_out" if pitfall.family == "poor_predictions" else "pitfall.true_chart"
     words = (t("pitfall.step"), t("pitfall.nats"))
-    st.markdown(f"**{t('pitfall.chart')}**")
     losses = {t("pitfall.sick"): ()} | {name: result.history.losses for name, result in results.items()}
-    shared.show(charts.curves(losses, *words, levels, height=250 if true else 300), t, "pitfall.curve")
-    if true:
-        st.markdown(f"**{t(title)}**")
-        judged = {t("pitfall.sick"): ()} | {name: result.judged for name, result in results.items()}
-        shared.show(charts.curves(judged, *words, levels, height=230), t, "pitfall.true")
+    judged = {t("pitfall.sick"): ()} | {name: result.judged for name, result in results.items()}
+    shown = [("pitfall.chart", losses, "pitfall.curve"), *([(title, judged, "pitfall.true")] if true else [])]
+    if pitfall.family == "poor_predictions":  # which are told by new texts
+        shown.reverse()
+    for i, (heading, curves, key) in enumerate(shown):
+        st.markdown(f"**{t(heading)}**")
+        height = 300 if not true else 230 if i else 250
+        shared.show(charts.curves(curves, *words, levels, height=height), t, key)
     for name, result in results.items():
         if result.diverged_at is not None:
             st.warning(t("pitfall.broke", name=name, step=t.integer(result.diverged_at)))

@@ -21,7 +21,7 @@ def plane(
     roles: Sequence[str],
     order: Sequence[str],
     axes: Sequence[str],
-    height: int = 400,
+    height: int = 360,
 ) -> AnyChart:
     """Points [n, 2] by their names; the first two roles of `order` stand out, by size too. Names lie beside each other:
     on a narrow screen there are fewer."""

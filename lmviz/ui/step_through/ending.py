@@ -57,6 +57,8 @@ def _in_words(view: StepThroughView, run: Recording, found: Influence | None, po
         details = {"head": found.head.head, "block": found.head.block or "0", "without": t.percent(found.head.without)}
         key = "end.head.of_block" if found.by_block else "end.head"
         parts.append(t(at_depth(view, key), n=found.n_heads, **details, **said))
+        if found.head.without > found.share:
+            parts.append(t("end.against", **said))
     if found.token is not None:
         hidden = {"hidden": visible(run.token(found.token.pos)), "without": t.percent(found.token.without)}
         parts.append(t(at_depth(view, "end.token"), n=found.n_tokens, **hidden, **said))

@@ -9,6 +9,7 @@ import { drawn } from "../../browser/drawn.js";
 /** @import { Send, Spoken } from "../../browser/client.d.ts" */
 
 const PLACE = "lmviz.course";
+const DRAWN = 600; // milliseconds after which a chart has its size
 const ENTRY = /^([a-z][a-z0-9_-]*)\.([0-9a-f]{1,4})$/;
 
 // "~guess.7~tokens.3": the tasks that are done, as the bits of a number for each chapter.
@@ -57,10 +58,20 @@ const leadToPicture = ({ target }) => {
   look();
 };
 
+// What has just been done comes into sight, once it has been drawn: a task that was done before begins at its top.
+/** @type {(at: string, look: string) => void} */
+const lookAt = (at, look) => {
+  const page = document.body.dataset;
+  const isNew = look && page.lmLook === at;
+  page.lmLook = look ? "" : at;
+  if (isNew) setTimeout(() => document.querySelector(look)?.scrollIntoView({ block: "nearest" }), DRAWN);
+};
+
 /** @type {(root: HTMLElement, data: Kept & Spoken, send: Send) => void} */
 const draw = (root, data, send) => {
   beginAtTop(data.at);
   document.addEventListener("click", leadToPicture); // the same one, however often
+  lookAt(data.at, data.look);
   try {
     const [number, stored] = (localStorage.getItem(PLACE) ?? "0 ").split(" ");
     const since = Number(number) || 0;

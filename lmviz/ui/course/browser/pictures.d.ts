@@ -6,6 +6,7 @@ export interface Kept {
   since: number;
   done: string;
   at: string;
+  look: string;
 }
 
 /** Where the window that shows the notes is: a chapter and its task, "attention.2"; empty: nowhere yet. */

@@ -31,7 +31,6 @@ const LATEST = 1000; // the same with others
 const TRIES = 3; // after the last, no answer is waited for any more: that must not freeze the page
 const LEAST = 340; // pixels of height, also where the window has less: on a desk
 const LEAST_IN_ROOM = 300; // the same in front of a room, before all is made larger
-const PHONE = 820; // pixels of a window in which the panes lie one below the other
 
 // How each section is drawn, and from what: it is drawn anew only when that has changed.
 /** @type {[Section, Draw, (data: Scene) => unknown][]} */
@@ -309,17 +308,18 @@ const show = (state, data) => {
   tellPlace(data, !!state.playing);
 };
 
-// On a phone the arithmetic is below the picture, in front of a room below the words: it comes into sight when another
-// cell is pinned, and the words do when none is any more.
+// The arithmetic is below the words, on a phone below the picture: it comes into sight when another cell is pinned. The words
+// do when none is any more, and at another stage, which is read from its beginning.
 /** @type {(state: State, isFirst: boolean) => void} */
 const lookAtPinned = (state, isFirst) => {
   const { inspector } = state.data;
   const pinned = inspector && nameOfCell(inspector);
   const isNew = pinned && pinned !== state.pinned && !isFirst;
-  const isBelow = window.innerWidth <= PHONE || state.data.present;
-  if (isNew && isBelow) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
-  if (!pinned && state.pinned && state.data.present) later(() => state.boxes.words.parentElement?.scrollTo(0, 0));
+  const isElsewhere = state.read !== state.root.dataset.step && !isFirst;
+  if (isNew) later(() => state.boxes.inspect.scrollIntoView({ block: "nearest" }));
+  else if (isElsewhere || (!pinned && state.pinned)) later(() => state.boxes.words.parentElement?.scrollTo(0, 0));
   state.pinned = pinned;
+  state.read = state.root.dataset.step;
 };
 
 /** @type {(given: Given<Scene>) => () => void} */

@@ -31,6 +31,7 @@ export interface State extends TensorPage {
   size?: string; // of the picture
   room?: Room; // that it had when it was empty
   pinned?: string | null;
+  read?: string; // the place whose words are in sight
   scrolled?: Scrolled; // where the picture of a step was moved to, so that its result is seen
   send: (event: Event) => void;
   move: (move: Move) => void;

@@ -86,7 +86,7 @@ const targetForm = (picture, state) => {
 
 // -- the likeliest next tokens
 
-const LEAST_TOKENS = 3; // tokens that are shown also where one has to scroll for them
+const LEAST_TOKENS = 2; // tokens that are shown also where one has to scroll for them
 
 /** @type {(picture: NextTokens, state: State) => Child} */
 const temperatureSlider = (picture, state) => {
