@@ -246,7 +246,7 @@ def test_the_mixing_is_predicted_with_the_numbers_of_this_run(open_on: Open) -> 
         "step_through", model="names", prompt=".mar", step="blocks.0.attn.pattern", course="attention.4", lang="en"
     )
     asked = app.radio[0].label
-    share, rest, left, right = (float(one) for one in re.findall(r"−?\d+\.\d+", asked.replace("−", "-")) or [])
+    share, rest, left, right = (float(one) for one in re.findall(r"-?\d+\.\d+", asked.replace("−", "-")))
     assert "76.3%" in asked and "23.7%" in asked and (left, right) == (-0.41, 0.94)
     mixed = round(share / 100 * left + rest / 100 * right, 2)
     app.radio[0].set_value(0).run()
