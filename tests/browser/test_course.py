@@ -32,6 +32,7 @@ class Walk:
         """Go on by a link of the bar."""
         self.bar.get_by_role("link", name=self.t(key, **details), exact=True).click()
         idle(self.page)
+        self.height = None
 
     def is_done(self) -> None:
         """The thing is ticked, and answered with numbers in all places; then on to the next."""

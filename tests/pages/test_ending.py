@@ -46,6 +46,16 @@ def test_the_last_stages_say_what_came_out_and_what_mattered_most(open_page: Ope
     assert not errors(app)
 
 
+def test_a_head_without_which_the_model_is_surer_is_said_to_speak_against_the_answer(open_page: Open) -> None:
+    for prompt in (".mar", ".anna"):
+        run = Models().record(Request(read_reference("names"), prompt))
+        found = influence(Models(), run, len(run.tokens) - 1)
+        assert found is not None and found.head is not None
+        app = open_page(model="names", prompt=prompt, lang="en", step="probabilities", depth="story")
+        is_said = "this head spoke against" in scene(app)["say"]["hint"]
+        assert is_said == (found.head.without > found.share), (prompt, found)
+
+
 def test_another_text_is_read_from_its_beginning(open_page: Open) -> None:
     app = asked(open_page(model="names", prompt=".mar", step="probabilities", focus="1"))
     app.text_input(key="end.text").set_value("Emma").run()

@@ -56,6 +56,12 @@ def test_notes_are_those_of_a_task(open_on: Open, lang: str, says: str) -> None:
     app = open_on("course", section="notes", chapter="attention", task="1", lang=lang)
     assert not complaints(app) and picture(app, "follow_course")["at"] == "attention.1"
     assert says in written(app) or any(says in info.value for info in app.info)
+    story = "quatre lignes" if lang == "fr" else "four rows"  # which the card leaves to the teacher in front of a room
+    first = open_on("course", section="notes", chapter="attention", task="0", lang=lang)
+    assert story in written(first) and story not in written(app)
+    card = {"model": "names", "prompt": ".mar", "course": "attention.0", "lang": lang}
+    assert story in written(open_on("step_through", **card))
+    assert story not in written(open_on("step_through", **card, present="true"))
     none = open_on("course", section="notes", chapter="nowhere", task="3", lang=lang)
     assert not complaints(none) and picture(none, "follow_course")["at"] == ""
     past = open_on("course", section="notes", chapter="attention", task="16", lang=lang)  # behind the last task
