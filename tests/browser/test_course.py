@@ -351,12 +351,14 @@ def test_a_number_that_is_chosen_keeps_its_number_and_what_changes_it_is_in_sigh
 
 
 @pytest.mark.nightly
-def test_a_cured_curve_and_what_is_asked_at_the_end_come_into_sight(visit: Visit) -> None:
-    page = visit("debugging", pitfall="too_little_data", course="wrong.5", depth="story", ran="true", lang="en")
+def test_a_cured_curve_and_what_is_asked_at_the_end_come_into_sight(visit: Visit, server: str) -> None:
+    page, at = visit("tokenizer", lang="en"), f"{server}/debugging?pitfall=too_little_data&depth=story&lang=en"
+    page.goto(f"{at}&course=wrong.5&ran=true")
     page.locator("[class*=st-key-pitfall-cure] button").first.click()
     expect(page.locator(".st-key-course_told")).to_contain_text("✓", timeout=60_000)
     expect(page.locator(".st-key-chart_pitfall-true")).to_be_in_viewport(ratio=0.99)
-    page = visit("debugging", pitfall="too_little_data", course="wrong.6~wrong.3f", depth="story", lang="en")
+    page.goto(f"{at}&course=wrong.6~wrong.3f")
+    expect(page.get_by_role("link", name="Eight questions")).to_be_visible(timeout=60_000)
     page.evaluate("document.querySelector('.stMain').scrollTo(0, 500)")
     page.get_by_role("link", name="Eight questions").click()
     expect(page.locator(".stRadio").first).to_be_visible()
