@@ -15,7 +15,7 @@ from lmviz.stages.stage import Stage
 from lmviz.stages.stages import stages_of
 from lmviz.trace.step import Step, Trace, Value
 
-LEAST_SHARE = 0.02  # of attention, that still counts in a mix
+_LEAST_SHARE = 0.02  # of attention, that still counts in a mix
 LEAST = 0.05  # nats: below that a loss is 0 to two digits, and nothing is to be worked out
 
 
@@ -118,7 +118,7 @@ def _mixed_values(trace: Trace, stage: Stage, tokens: Tokens, pieces: tuple[str,
     if mix is None or min(pattern.ndim, v.ndim) < 4 or len(tokens) < 2 or pattern.shape[-2] < 2:
         return _shape(trace, stage, tokens, pieces)
     share, rest = (float(one) for one in pattern[0, 0, 1, :2])
-    if not (min(share, rest) > LEAST_SHARE and math.isclose(share + rest, 1, abs_tol=1e-5)):
+    if not (min(share, rest) > _LEAST_SHARE and math.isclose(share + rest, 1, abs_tol=1e-5)):
         return _shape(trace, stage, tokens, pieces)
     column = int(np.abs(v[0, 0, 0] - v[0, 0, 1]).argmax())
     left, right = (float(v[0, 0, pos, column]) for pos in (0, 1))
