@@ -72,6 +72,7 @@ def test_a_whole_number_in_another_type(dtype: str, number: int) -> None:
     assert cast(number, dtype) == pytest.approx(float(made.double()[0]), rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["add", "sub", "mul", "floor_divide", "remainder", "maximum", "bitwise_xor"])
 @pytest.mark.parametrize("dtype", WHOLE)
 @times(1)

@@ -47,6 +47,7 @@ def test_numbers_that_are_not_finite(dtype: torch.dtype) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", [name for name in ZOO if "dtype" not in name])

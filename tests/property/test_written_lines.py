@@ -84,6 +84,7 @@ def test_a_line_of_the_inspector_is_true_as_it_is_written(
 VECTORS = st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=40).map(np.array)
 
 
+@pytest.mark.slow
 @times(8)
 @given(st.sampled_from(["en", "fr"]), VECTORS, st.sampled_from([2, 3, 4]), st.data())
 def test_a_line_of_a_page_of_widgets_is_true_as_it_is_written(

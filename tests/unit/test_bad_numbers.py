@@ -178,6 +178,7 @@ def test_a_mask_that_is_given_is_none_either() -> None:
     assert first_bad(lmviz.record(Given(), torch.randn(N, N), torch.full((N, N), -INF).triu(1))) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", [None, torch.ones(N, N).tril().bool(), torch.full((N, N), -INF).triu(1)])
 def test_the_mask_of_a_fused_call_is_none(mask: Tensor | None) -> None:
     class Fused(nn.Module):
@@ -215,6 +216,7 @@ def test_what_comes_of_an_overflow_is_bad_but_not_what_a_mask_has_hidden() -> No
     assert found["joined"] == [True, True, True, False]  # which of them was the mask's can't be told any more
 
 
+@pytest.mark.slow
 def test_a_long_chain_of_infinities_is_followed_to_its_beginning() -> None:
     class Long(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

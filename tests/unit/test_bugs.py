@@ -198,6 +198,7 @@ def test_two_trainings_are_opened_at_the_first_number_that_differs(
     assert apart
 
 
+@pytest.mark.slow
 def test_a_weight_holds_what_the_loop_left_in_it(services: Services) -> None:
     """A gradient that was not zeroed is the sum of this step's and those before: the arithmetic of one step is less."""
     run = services.models.record(
@@ -255,6 +256,7 @@ def test_turning_the_wrong_numbers_changes_lengths(llama: Checkpoint) -> None:
     assert kept(broken(llama, BUGS["neighbours_paired"])) == {False}
 
 
+@pytest.mark.slow
 def test_the_same_bug_twice_gives_the_same_weights(simple: Checkpoint) -> None:
     first, second = (broken(simple, BUGS["double_softmax"]).model.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+import pytest
+
 from lmviz.ui import charts
 from lmviz.ui.chart_table import MOST, behind
 from lmviz.ui.text import DEFAULT, Language, Translator, catalogue
@@ -39,6 +41,7 @@ def test_of_very_many_rows_some_are_told_with_both_ends() -> None:
     assert len(found) == MOST and found[0] == 0 and found[-1] == 999 and sorted(found) == found
 
 
+@pytest.mark.slow
 def test_no_chart_is_drawn_without_a_table() -> None:
     """It comes with `charts.show`; else Streamlit offers it, where it is given the data apart from the chart."""
     calls = [

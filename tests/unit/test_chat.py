@@ -142,6 +142,7 @@ def test_a_template_reads_more_fields_and_variables() -> None:
     assert render(Template(source), said, variables={"mode": 1}) == "1-fNonefok"
 
 
+@pytest.mark.slow
 def test_a_template_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "SECONDS", 1)
     endless = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"

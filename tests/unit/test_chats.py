@@ -45,6 +45,7 @@ def test_a_conversation_goes_on_and_each_turn_ends_itself(chat_model: Checkpoint
     assert answered(chat_model, more) == (SAID, "stop")
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_cut_off_keeps_all_its_tokens(chat_model: Checkpoint) -> None:
     assert answered(chat_model, HI, max_new_tokens=5) == (ANSWERED[:5], "length")
 
@@ -63,6 +64,7 @@ def test_what_a_message_says_is_told_from_what_the_template_adds(chat_model: Che
 # -- what ends a turn --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "end"),
     [

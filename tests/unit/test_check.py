@@ -109,6 +109,7 @@ def _of_causality(model: nn.Module, causal: bool | None = None) -> Finding:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*enable_nested_tensor.*")
 @pytest.mark.parametrize("sign", ["a mask that is not used", "one too far", "its loss", "a name", "it was said", ""])
 def test_who_reads_both_ways_is_alarmed_about_only_if_something_shows_that_it_should_not(sign: str) -> None:
@@ -244,6 +245,7 @@ class OfLabels(nn.Module):
         return {"loss": loss, "logits": logits, "encoder_last_hidden_state": self.source(input_ids)}
 
 
+@pytest.mark.slow
 def test_of_an_encoder_with_a_decoder_that_is_given_labels_the_decoder_is_examined() -> None:
     torch.manual_seed(0)
     ids, labels = torch.randint(1, 12, (3, 7)), torch.randint(1, 12, (3, 5))

@@ -248,6 +248,7 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("readme", "card"),
     [

@@ -81,6 +81,7 @@ DOORS: dict[str, tuple[str, Callable[[Path], object]]] = {
 }
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("kind", NOT_FILES)

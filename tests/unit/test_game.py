@@ -225,6 +225,7 @@ def test_which_key_a_head_reads_is_found_by_its_numbers(order: list[int], right:
     assert key_of_a_head(alike, whole, tokens) is None  # two keys are the same: no answer is the only right one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mixtral", "deepseek_v3"])
 def test_how_many_experts_work_is_what_the_config_says(kind: str) -> None:
     model, tokens = of_transformers(kind), Tokenizer.characters(LETTERS).encode("abc a")

@@ -63,6 +63,7 @@ def test_every_sampled_cell_is_worked_out(name: str) -> None:
                 check_cell(attached(name)[1], step, output, tuple(n // 2 for n in value.shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HABITS)
 def test_an_address_names_the_tensor_that_was_read(name: str) -> None:
     _, trace = attached(name)

@@ -33,6 +33,7 @@ def test_a_model_in_the_cache_opens_without_the_hub(cache: Path) -> None:
     assert hub.cached_names() == ["org/tiny"]
 
 
+@pytest.mark.slow
 def test_the_doctor_examines_a_model_by_its_name(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(["org/tiny"]) == 2
     assert "is neither a folder" in capsys.readouterr().err
@@ -78,6 +79,7 @@ def test_a_model_is_downloaded_once_and_then_opens_without_the_hub(
     assert checkpoint.config.d_vocab == 27 and checkpoint.folder == folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("repo", "revision", "sentence"),
     [

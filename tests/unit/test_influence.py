@@ -118,6 +118,7 @@ def test_what_was_changed_by_hand_is_not_measured() -> None:
     assert influence(MODELS, run, 4) is None
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("model", ["names", "names-llama", "sentences"])
 def test_what_each_head_does_is_what_switching_it_off_changes(model: str) -> None:

@@ -335,6 +335,7 @@ def test_a_line_of_more_pieces_than_any_log_has_is_read_to_a_limit() -> None:
     assert len(read_line(writer, "a=1 " * (2 * MOST_PIECES))) <= MOST_PIECES
 
 
+@pytest.mark.slow
 def test_the_largest_text_of_the_box_is_read() -> None:
     sheet = read_sheet("epoch" + " " * (MOST_CHARACTERS - 6) + "x")
     assert sheet.n_silent == 1

@@ -49,6 +49,7 @@ def test_a_share_has_the_scale_of_shares_and_signed_numbers_theirs(tmp_path: Pat
     assert SHARE in drawn(pattern, (0, 0), lambda axis, i: str(i)).to_json()
 
 
+@pytest.mark.slow
 def test_a_png_is_as_fine_as_print_needs_and_a_large_tensor_says_what_is_cut(tmp_path: Path) -> None:
     value = lmviz.record(lambda x: x + 1, torch.arange(200.0).reshape(1, 200))[0].outputs[0]
     content = picture(value, tmp_path / "wide.png").read_bytes()
@@ -66,6 +67,7 @@ def test_a_picture_speaks_french_with_a_comma_and_narrow_spaces(tmp_path: Path) 
         picture(value, tmp_path / "large.svg", lang="de")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(), (3,), (1, 1), (2, 3, 4, 2)])
 def test_a_tensor_of_any_number_of_axes_is_drawn(shape: tuple[int, ...], tmp_path: Path) -> None:
     value = lmviz.record(lambda x: x * 2, torch.ones(shape))[0].outputs[0]

@@ -95,6 +95,7 @@ class Adds(nn.Module):
         return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [0, 40, 100, 300])
 def test_what_operations_in_place_have_overwritten_is_computed_again(budget: int) -> None:
     torch.manual_seed(0)

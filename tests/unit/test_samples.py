@@ -234,6 +234,7 @@ def test_names_holds_out_a_tenth_that_it_never_saw() -> None:
     assert not rows & {tuple(filter(None, row)) for row in held_out.inputs.tolist()}
 
 
+@pytest.mark.slow
 def test_the_sentences_are_those_that_its_program_writes() -> None:
     assert (SAMPLES / "sentences/sentences.txt").read_text(encoding="utf-8") == "\n".join(texts()) + "\n"
 

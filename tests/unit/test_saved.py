@@ -99,6 +99,7 @@ def test_every_step_is_the_same(pair: tuple[Trace, Trace]) -> None:
         assert ours[address].index == theirs[address].index and ours.origin(address) == theirs.origin(address)
 
 
+@pytest.mark.slow
 def test_every_number_and_every_slope_is_the_same(pair: tuple[Trace, Trace]) -> None:
     for a, b in zip(*pair, strict=True):
         for ours, theirs in zip((*a.inputs, *a.outputs), (*b.inputs, *b.outputs), strict=True):

@@ -85,6 +85,7 @@ def test_a_checkpoint_with_another_bit_is_passed_over_for_the_one_before_and_tha
     assert said.details == {"step": 7, "before": 5}
 
 
+@pytest.mark.slow
 def test_when_all_checkpoints_are_damaged_the_run_begins_again(runs: Here, curve: list[tuple[int, float]]) -> None:
     run = runs.start(SHORT)
     runs.step(run, 7)
@@ -126,6 +127,7 @@ def test_of_two_files_of_one_step_the_later_counts_and_the_other_goes_with_the_n
 # -- all other files ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_other_file_of_a_run_is_listed_and_checked_when_it_is_read(tmp_path: Path) -> None:
     source = Here(tmp_path / "source")
     first = source.start(SHORT)
@@ -217,6 +219,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_an_entry_that_makes_no_sense_hides_no_other_and_can_be_deleted(runs: Here, damage: str) -> None:
     good, bad, also_good = (runs.start(SHORT, name) for name in ("one", "two", "three"))
@@ -426,6 +429,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Here, str]]
     runs.die()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writes", range(6))
 def test_an_export_onto_a_full_disk_is_a_sentence_and_leaves_nothing(
     done: tuple[Here, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
@@ -511,6 +515,7 @@ def only_checkpoints_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space, "bytes_in", lambda root: sum(p.stat().st_size for p in root.rglob("*.safetensors*")))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("only_checkpoints_count")
 def test_whose_checkpoints_are_thinned_is_told_why_and_strangers_come_last(runs: Here) -> None:
     strange = runs.start(SHORT, "a stranger's", owner="b")
@@ -567,6 +572,7 @@ HOSTILE_NAMES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_the_name_of_a_run_is_no_path(done: tuple[Here, str], name: str) -> None:
     runs, run = done

@@ -96,6 +96,7 @@ def test_half_a_character_is_replaced_and_reported(tokenizer: Tokenizer) -> None
     assert "\ud800" not in "".join(tokens.pieces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", [LETTERS, WORDS, BYTES], ids=["letters", "words", "bytes"])
 def test_a_long_text_is_read_whole(tokenizer: Tokenizer) -> None:
     assert tokenizer.encode("the cat sits on\n" * 6400 + "a").offsets[-1][1] == 102_401

@@ -316,6 +316,7 @@ def test_what_is_no_vocabulary_is_told(content: dict[str, object]) -> None:
         vocabulary_from(content)
 
 
+@pytest.mark.slow
 def test_50000_tokens_are_taken_apart_quickly() -> None:
     letters = "abcdefghij"
     tokens = ["Ġ" * (i % 2) + "".join(letters[int(digit)] for digit in f"{i:05d}") for i in range(50_000)]
@@ -345,6 +346,7 @@ def test_the_vocabulary_of_a_tokenizer_at_hand() -> None:
     assert isinstance(analysis.ids("beginning"), np.ndarray)
 
 
+@pytest.mark.slow
 def test_gpt2_has_its_own_vocabulary() -> None:
     """Ids that anyone knows who has worked with GPT-2."""
     tokenizer = gpt2()

@@ -158,6 +158,7 @@ def curve(recipe: TrainingRecipe = TRAINING, sizes: ModelRecipe = SIZES, disturb
     return snapshots
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SIZES, DROPPING], ids=["plain", "dropout"])
 def test_the_same_seed_gives_the_same_curve_whoever_else_draws_numbers(sizes: ModelRecipe) -> None:
     torch.manual_seed(1)
@@ -188,6 +189,7 @@ def test_dropout_is_on_in_training_and_off_in_measuring() -> None:
     assert not torch.equal(model(shown.inputs), model(shown.inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adamw"])
 def test_every_optimizer_learns(name: str) -> None:
     snapshots = curve(TrainingRecipe(steps=60, learning_rate=0.05, optimizer=name))
