@@ -61,7 +61,8 @@ def test_french_signs_have_a_narrow_space_before_them_that_does_not_break() -> N
 
 def test_what_is_done_is_told_alike_for_a_finger_and_a_mouse() -> None:
     said = [pair for language in LANGUAGES for pair in catalogue(language).items() if is_key(pair[0])]
-    said += [(path.name, path.read_text(encoding="utf-8")) for path in LOCALE.rglob("*.md")]
+    texts = [*LOCALE.rglob("*.md"), *(ROOT / "lmviz/lessons/chapters").glob("*.md")]
+    said += [(path.name, path.read_text(encoding="utf-8")) for path in texts]
     of_keyboards = r"present\.(spotlight|stages)"  # their list is opened by a key
     wrong = r"\b(?:click|cliqu|clic\b|Ctrl)"
     assert [at for at, text in said if re.search(wrong, text, re.I) and not re.fullmatch(of_keyboards, at)] == []
