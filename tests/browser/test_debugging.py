@@ -48,6 +48,7 @@ def test_a_model_that_does_not_learn_is_reproduced_told_and_cured(profiles: Prof
         expect(page.locator("[data-testid=stVegaLiteChart]").first).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_a_bug_is_looked_at_and_found(profiles: Profiles, server: str) -> None:
     one = Services().game.puzzle(3, 1)
     with opened(profiles, server, section="game", seed="3") as page:

@@ -28,6 +28,7 @@ def click_cell(page: Page, address: str, row: int, col: int, shape: tuple[int, i
     idle(page)
 
 
+@pytest.mark.nightly
 def test_from_the_one_hot_vector_to_the_row_and_to_the_weight(visit: Visit) -> None:
     page = visit("embeddings", model="pokemon", prompt=".pik")
     weight = lmviz.load(ROOT / "sample_models/pokemon").model.tok_embed.weight

@@ -19,6 +19,7 @@ ADJUSTED = """word => {
 DOTTED = "word => [...(CSS.highlights.get('lm-term') ?? [])].some(range => String(range) === word)"
 
 
+@pytest.mark.nightly
 def test_a_term_is_explained_where_it_stands_and_can_be_searched(visit: Callable[..., Page]) -> None:
     page = visit(model="names", step="blocks.0.attn.scores", lang="fr")
     page.wait_for_function(DOTTED, arg="requête")

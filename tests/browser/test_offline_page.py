@@ -316,6 +316,7 @@ def test_nothing_that_a_stranger_writes_breaks_out_of_the_page(tmp_path: Path, o
     assert page.locator("b:text-is('9'), img").count() == 0
 
 
+@pytest.mark.nightly
 def test_a_page_that_has_no_room_says_what_it_lacks(tmp_path: Path, open_file: Callable[..., Page]) -> None:
     """Of a tensor that is too large it has a window, with the numbers of the app, and no arithmetic."""
     model = torch.nn.Sequential(torch.nn.Embedding(50, 700), torch.nn.Linear(700, 900), torch.nn.Linear(900, 50))

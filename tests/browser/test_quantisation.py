@@ -40,6 +40,7 @@ def test_names_in_8_bits_and_in_4_and_the_loss_that_it_costs(visit: Visit) -> No
     expect(page).to_have_url(re.compile(r"section=model"))
 
 
+@pytest.mark.nightly
 def test_a_clicked_weight_is_worked_out(visit: Visit) -> None:
     page = visit("quantisation", model="pokemon")
     before = page.locator(".steps td").first.inner_text()

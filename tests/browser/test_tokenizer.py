@@ -16,6 +16,7 @@ from tests.words import ENGLISH
 Visit = Callable[..., Page]
 
 
+@pytest.mark.nightly
 def test_five_merges_are_learned_and_unlearned(visit: Visit) -> None:
     page = visit("tokenizer", tab="learn")
     learning = learn(ENGLISH("tokenizer.corpus_example"), 2000)
