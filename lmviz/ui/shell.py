@@ -103,7 +103,7 @@ body.lm-file-held .st-key-dropped label p { font-size: 1.5rem; }
   .st-key-top .stPopover p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .stPopover button :is(.stMarkdownEllipsis, p) { white-space: normal !important; }
   .st-key-top { gap: 0.5rem; }
-  .st-key-top > :has(> .st-key-reader) { position: fixed; top: 0.4rem; right: 0.7rem; z-index: 999991; width: auto; }
+  .st-key-top > :has(> .st-key-reader) { position: fixed; top: 0.4rem; right: 0.7rem; z-index: 999990; width: auto; }
   .stMainBlockContainer, .block-container { padding: 3.3rem 0.7rem 0.6rem; }
   /* the course asks about this model and this text: while it does, they have no row of their own */
   .stApp:has(.st-key-course_bar):has(.st-key-debugger_frame) .st-key-top > :has(> .stPopover),

@@ -99,3 +99,13 @@ def test_a_long_name_of_a_tensor_is_whole(visit: Visit) -> None:
     expect(name).to_be_attached()
     for one in page.locator(".named b").all():
         assert one.evaluate("one => one.scrollWidth <= one.clientWidth + 1"), one.inner_text()
+
+
+@pytest.mark.nightly
+def test_the_menu_lies_over_what_stands_in_its_line_and_closes(visit: Visit) -> None:
+    page = visit(phone=True, width=390, height=844, lang="fr")
+    page.get_by_test_id("stExpandSidebarButton").tap()
+    page.get_by_test_id("stSidebarCollapseButton").locator("button").tap(
+        timeout=5000
+    )  # fails where another lies over it
+    expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
