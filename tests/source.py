@@ -6,9 +6,14 @@ import ast
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 PACKAGE = sorted((ROOT / "lmviz").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").glob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache

@@ -105,7 +105,6 @@ def test_a_long_name_of_a_tensor_is_whole(visit: Visit) -> None:
 def test_the_menu_lies_over_what_stands_in_its_line_and_closes(visit: Visit) -> None:
     page = visit(phone=True, width=390, height=844, lang="fr")
     page.get_by_test_id("stExpandSidebarButton").tap()
-    page.get_by_test_id("stSidebarCollapseButton").locator("button").tap(
-        timeout=5000
-    )  # fails where another lies over it
+    closes = page.get_by_test_id("stSidebarCollapseButton").locator("button")
+    closes.tap(timeout=5000)  # fails where another lies over it
     expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()

@@ -14,7 +14,6 @@ from lmviz.explain import explain
 from lmviz.trace.operations.dtypes import BITS, cast
 from lmviz.trace.recorder import record
 from lmviz.trace.step import Trace
-from tests.examples import times
 from tests.property.test_explain_zoo import Small, check_trace
 
 FLOATS = ("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2")
@@ -75,7 +74,6 @@ def test_a_whole_number_in_another_type(dtype: str, number: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", ["add", "sub", "mul", "floor_divide", "remainder", "maximum", "bitwise_xor"])
 @pytest.mark.parametrize("dtype", WHOLE)
-@times(1)
 @given(data=st.data())
 def test_arithmetic_of_whole_numbers_wraps_around(dtype: str, operation: str, data: st.DataObject) -> None:
     kind = getattr(torch, dtype)

@@ -39,7 +39,7 @@ from lmviz.train.recipe import (
 from lmviz.train.texts import preset
 from lmviz.ui.text import Translator
 from tests.conftest import ROOT
-from tests.source import nodes_of
+from tests.source import PACKAGE, PAGES, nodes_of
 from tests.unit.test_extend import RECIPES, carry_out
 
 USED = ROOT / "tests/use_of_an_architecture.py"
@@ -219,7 +219,7 @@ def test_nobody_but_the_records_knows_of_an_architecture() -> None:
     beside = {one.with_name(f"{one.stem}_{kind}.py") for one in lessons for kind in BESIDE}
     allowed = {*lessons, *beside, MODEL / "architectures.py"}
     tokenizers = {ROOT / "lmviz/ui/tokenizer/view.py"}  # "gpt2" is there the name of a tokenizer
-    files = sorted({*(ROOT / "lmviz").rglob("*.py"), *(ROOT / "pages").glob("*.py")} - allowed - tokenizers)
+    files = sorted({*PACKAGE, *PAGES} - allowed - tokenizers)
     assert len(files) > 300
     found = {str(path.relative_to(ROOT)): list(known_elsewhere(path)) for path in files}
     assert {name: places for name, places in found.items() if places} == {}

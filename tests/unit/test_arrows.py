@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.source import nodes_of
+from tests.source import PACKAGE, PAGES, module_of, nodes_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,7 +79,7 @@ def _imported(nodes: tuple[ast.AST, ...]) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-FILES = sorted([*(ROOT / "lmviz").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "streamlit_app.py"])
+FILES = [*PACKAGE, *PAGES, ROOT / "streamlit_app.py"]
 
 
 def test_a_part_imports_only_parts_below_it() -> None:
@@ -108,16 +108,12 @@ def test_what_attaches_to_code_takes_words_alone_from_the_pages_and_what_makes_f
 
 def test_no_two_files_import_each_other() -> None:
     """Not by way of others either: the files stand one above the other."""
-    modules = {_module(path): path for path in FILES}
+    modules = {module_of(path): path for path in FILES}
     arrows = {name: {m for used in imported(path) if (m := _within(used, modules))} for name, path in modules.items()}
     left = dict(arrows)
     while ready := {name for name, used in left.items() if not (used - {name}) & left.keys()}:
         left = {name: used for name, used in left.items() if name not in ready}
     assert not left, {name: sorted((used - {name}) & left.keys()) for name, used in left.items()}
-
-
-def _module(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _within(name: str, modules: dict[str, Path]) -> str:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import doctest
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
-from tests.source import PACKAGE, PAGES, ROOT
+from tests.source import PACKAGE, PAGES, module_of
 
 EXAMPLES = [path for path in (*PACKAGE, *PAGES) if ">>>" in path.read_text(encoding="utf-8")]
 
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) > 20
-
-
-def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 @pytest.mark.parametrize("name", [module_of(path) for path in EXAMPLES])

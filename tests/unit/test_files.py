@@ -26,7 +26,7 @@ from lmviz.tokens.template import read_template
 from lmviz.train.data import read_texts
 from lmviz.train.recipe import DataRecipe, read_recipe
 from tests.conftest import ROOT
-from tests.source import last_name, nodes_of
+from tests.source import PACKAGE, last_name, nodes_of
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="devices and links of POSIX")
 SAMPLE = ROOT / "sample_models/small-ever"
@@ -247,7 +247,7 @@ OPENING = {"open", "read_text", "read_bytes", "readlines", "fdopen"}
 def test_there_is_no_other_door() -> None:
     """No part but the pages' own look (below `ui`) opens a file by itself."""
     found = set()
-    for path in sorted((ROOT / "lmviz").rglob("*.py")):
+    for path in PACKAGE:
         name = path.relative_to(ROOT).as_posix()
         if name in OWN or name.startswith("lmviz/ui/"):
             continue
@@ -267,7 +267,7 @@ UNIT = re.compile(r"\b([KMG]I?B|\w*(KILO|MEGA|GIGA|KIBI|MEBI|GIBI)BYTES?)\b")
 def test_a_megabyte_is_one_constant() -> None:
     """On screen it is a million bytes; whatever else has the word in its name comes of it."""
     found = {}
-    for path in sorted((ROOT / "lmviz").rglob("*.py")):
+    for path in PACKAGE:
         for node in nodes_of(path):
             if isinstance(node, ast.Assign) and UNIT.search(" ".join(map(last_name, ast.walk(node.targets[0])))):
                 found[path.relative_to(ROOT).as_posix()] = ast.unparse(node)
