@@ -16,6 +16,7 @@ from lmviz.ui.text import Translator
 
 ANSWER_DIGITS = 2  # decimals of answers, as in pictures
 HALF = 0.5 * 10**-ANSWER_DIGITS
+IN_PERCENT = ("share", "rest")  # numbers of a question that are shares
 
 
 def questions_of(run: Recording) -> tuple[Question, ...]:
@@ -84,7 +85,7 @@ def _details(t: Translator, question: Question) -> dict[str, str]:
     """The numbers and names of a question, as the sentence has them."""
     shown = {}
     for name, value in question.details.items():
-        if name in ("share", "rest") and isinstance(value, float):
+        if name in IN_PERCENT and isinstance(value, float):
             shown[name] = t.percent(value)
         elif isinstance(value, float):
             shown[name] = t.number(value, decimals(question))

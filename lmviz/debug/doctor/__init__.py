@@ -74,8 +74,8 @@ def examine(subject: Subject, checks: tuple[str, ...] = tuple(CHECKS)) -> Iterat
             found = CHECKS[name].run(subject)
         except Exception as error:  # of any kind: a model of one's own may raise what it likes
             found = Finding(name, None, why_not="does_not_run", details={"error": f"{type(error).__name__}: {error}"})
-        is_hidden = found.holds is False or found.why_not == "does_not_run"
-        is_hidden = is_hidden and CHECKS[name].is_fine and subject.is_quantised
+        fails = found.holds is False or found.why_not == "does_not_run"
+        is_hidden = fails and CHECKS[name].is_fine and subject.is_quantised
         yield not_measured(name, "quantised") if is_hidden else found
 
 

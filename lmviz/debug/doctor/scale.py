@@ -138,7 +138,7 @@ def _is_looked_up(trace: Trace, value: Value, depth: int = 6) -> bool:
     """Whether a value is a weight, or a part of one, in another layout."""
     if value.role == "weight":
         return True
-    if depth == 0 or value.address not in trace or trace[value.address].op in ("matmul", "linear", "einsum"):
+    if depth == 0 or value.address not in trace or trace[value.address].op in _MADE_BY:
         return False
     return any(_is_looked_up(trace, one, depth - 1) for one in trace[value.address].inputs)
 

@@ -120,19 +120,23 @@ def _shape_of(tensor: Tensor) -> torch.Size:
     """
     if not tensor.is_nested:
         return tensor.shape
-    try:
-        sizes = [part.shape for part in tensor.unbind()]
-    except (RuntimeError, NotImplementedError):
+    sizes = _sizes_of(tensor)
+    if sizes is None:
         return torch.Size((0,) * tensor.dim())
     return torch.Size((len(sizes), *(max(axis) for axis in zip(*sizes, strict=True))))
 
 
 def lengths_of(tensor: Tensor) -> tuple[int, ...]:
     """How long each sequence of a nested tensor is; () if that can't be told."""
+    return tuple(size[0] for size in _sizes_of(tensor) or () if size)
+
+
+def _sizes_of(tensor: Tensor) -> list[torch.Size] | None:
+    """The shape of each part of a nested tensor; None if that can't be told."""
     try:
-        return tuple(len(part) for part in tensor.unbind())
-    except (RuntimeError, NotImplementedError, TypeError):
-        return ()
+        return [part.shape for part in tensor.unbind()]
+    except (RuntimeError, NotImplementedError):
+        return None
 
 
 def storage_of(tensor: Tensor) -> tuple[int, int]:

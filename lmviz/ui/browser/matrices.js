@@ -11,7 +11,7 @@ import { drawTensors, drawnInSight, roomIn } from "./figure.js";
 import { component } from "./mounted.js";
 import { scale } from "./scale.js";
 
-const PHONE = 560; // pixels
+const STACKED = 560; // pixels of a box in which pictures stand below each other
 const ROOM = 0.3; // of the window: where less is left in front of a room, one scrolls to the picture anyway
 
 // In front of a room a picture in which something comes out ends where the window does: it is moved in its box, and that
@@ -26,7 +26,7 @@ const heightIn = (box, { height, panels }) => {
 // Tensors of one shape lie one below the other on a phone, where each then has room for its numbers.
 /** @type {(box: HTMLElement, data: Matrices, page: TensorPage, last: Scrolled | undefined) => Scrolled | undefined} */
 const drawAll = (box, data, page, last) => {
-  const groups = data.together && box.clientWidth < PHONE ? data.panels.map((panel) => [panel]) : [data.panels];
+  const groups = data.together && box.clientWidth < STACKED ? data.panels.map((panel) => [panel]) : [data.panels];
   const height = heightIn(box, data);
   box.style.height = `${height * groups.length}px`; // so that the page never shrinks on the way
   page.numbers = groups.length > 1;

@@ -8,6 +8,8 @@ const DESK_LETTERS = 16; // pixels of the root's letters
 const ROOM_LETTERS = 0.0355; // of the window's height, that letters take in front of a room: a little more than 3.5 %
 const NARROW_LETTERS = 0.03; // of its width, at most: on a phone that is held upright
 
+export const PHONE = 820; // pixels of a window's width up to which parts stand below each other, as styles have it
+
 // How much larger all is in a window in front of a room; `ui/present/browser/room.css` says the same.
 /** @type {(width: number, height: number) => number} */
 export const roomScale = (width, height) =>

@@ -21,7 +21,7 @@ from lmviz.ui.debugging.view import DebuggingView
 from lmviz.ui.embeddings.view import EmbeddingsView
 from lmviz.ui.generation.view import GenerationView
 from lmviz.ui.place import Place
-from lmviz.ui.questions import ANSWER_DIGITS, decimals, question_about
+from lmviz.ui.questions import ANSWER_DIGITS, IN_PERCENT, decimals, question_about
 from lmviz.ui.step_through.recordings import request
 from lmviz.ui.step_through.view import StepThroughView
 
@@ -56,10 +56,10 @@ def details_of(seen: Seen, question: Question) -> Found:
 
 
 def _detail(name: str, value: object, digits: int) -> Detail:
+    if isinstance(value, float) and name in IN_PERCENT:
+        return Share(value)
     if isinstance(value, float):
-        return (
-            Share(value) if name in ("share", "rest") else Number(value, ANSWER_DIGITS if name == "answer" else digits)
-        )
+        return Number(value, ANSWER_DIGITS if name == "answer" else digits)
     return value if isinstance(value, int) else str(value)
 
 

@@ -4,6 +4,7 @@
 // @ts-check
 
 import { drawn } from "../../browser/drawn.js";
+import { PHONE } from "../../browser/scale.js";
 
 /** @import { Kept } from "./pictures.d.ts" */
 /** @import { Send, Spoken } from "../../browser/client.d.ts" */
@@ -40,7 +41,6 @@ const beginAtTop = (at) => {
   page.lmTask = at;
 };
 
-const PHONE = 820; // pixels of width up to which the card stands above the picture, and not beside what it asks for
 const BEGUN = 300; // milliseconds after which a run of the page has begun
 const LATEST = 5000; // milliseconds after which nobody waits any more
 

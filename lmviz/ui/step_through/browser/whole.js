@@ -15,7 +15,7 @@ import { SCALES, isDark, onTheme } from "../../browser/colour.js";
 import { h, later, maybe, part, parts } from "../../browser/dom.js";
 import { isTaken } from "../../browser/keys.js";
 import { component } from "../../browser/mounted.js";
-import { onDesk, scale } from "../../browser/scale.js";
+import { PHONE, onDesk, scale } from "../../browser/scale.js";
 import { askPlace, onPlace, onWish, tellWish } from "./place.js";
 import { draw } from "./svg.js";
 import { markDoors } from "./whole_doors.js";
@@ -29,7 +29,6 @@ import { stopTimes, timeChoice } from "./whole_times.js";
 import { caption, notes } from "./whole_words.js";
 
 const MEAN = -1;
-const PHONE = 820; // pixels of a window in which the picture runs down
 const FEW_HEADS = 8; // that have a button each
 
 /**
