@@ -146,6 +146,7 @@ class Unscaled(nn.Module):
         self.q, self.k, self.v, self.head = (nn.Linear(32, n, bias=False) for n in (32, 32, 32, 12))
         for matrix, std in ((self.q, 32**-0.5 / (8**0.5 if kind == "small queries" else 1)), (self.k, 32**-0.5)):
             nn.init.normal_(matrix.weight, std=std)
+        self.to_heads = nn.Parameter(torch.randn(32, 4))
 
     def forward(self, ids: Tensor) -> Tensor:
         x, n = self.embed(ids), torch.arange(ids.shape[1])
@@ -155,7 +156,9 @@ class Unscaled(nn.Module):
             scores = scores * 1.0
         if self.kind == "divided":
             scores = scores / math.sqrt(8)
-        if self.kind != "nothing":
+        if self.kind == "a product":
+            scores = scores + torch.addmm(self.distances.weight[0], x[0], self.to_heads).T[:, None]
+        elif self.kind != "nothing":
             scores = scores + self.distances(n[None] - n[:, None] + 32).permute(2, 0, 1)
         pattern = scores.masked_fill(n[None] > n[:, None], -torch.inf).softmax(-1)
         return self.head(x + (pattern @ v).transpose(1, 2).flatten(2))
@@ -165,6 +168,7 @@ class Unscaled(nn.Module):
     ("kind", "holds", "sure"),
     [
         ("nothing", False, "likely"),
+        ("a product", False, "likely"),  # is no table that was learned
         ("distances", False, "hint"),
         ("small queries", None, "own_scale"),
         ("a factor of 1", None, "own_scale"),
